@@ -1,0 +1,44 @@
+# `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check golden bench lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+# The environment: exactly the versions of the lock file, and the four folders in editable form.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+run: $(READY)  ## watch the report's explosion happen, then the same law in a lab with a GPU cluster
+	$(BIN)/asara run toy-explosion --out $(OUT)/toy-explosion
+	$(BIN)/asara run lab --out $(OUT)/lab
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY)  ## linters, strict types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+golden: $(READY)  ## renew the golden run; say why in the commit
+	$(BIN)/python -m tests.golden.renew
+
+bench: $(READY)  ## speed, as ratios against peers in the same run
+	$(BIN)/python benchmarks/cluster.py
+
+lock: $(READY)  ## renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --upgrade pyproject.toml --output-file requirements.lock
+
+clean:  ## remove the environment and what runs left behind
+	rm -rf $(VENV) $(OUT) .hypothesis .mypy_cache .ruff_cache .import_linter_cache *.egg-info build

@@ -1,0 +1,32 @@
+"""One clock for everything: a SimPy environment that can be saved, copied and branched.
+
+A World made of callbacks (``Timeout(env, days).callbacks.append(self._finished)``) instead of generators
+holds nothing that cannot be pickled, so the clock and all that is scheduled on it can be written down as
+bytes, read back, and run on as if nothing had happened.
+"""
+
+from simpy import Environment
+
+
+class Clock(Environment):
+    """A SimPy environment that moves to an exact moment and can be pickled.
+
+    A subclass of ``Environment`` is picklable where ``Environment`` itself is not: SimPy binds its event
+    classes to instances of the base class only (``BoundClass.bind_early``).
+    """
+
+    def advance(self, until: float) -> None:
+        """Process every event up to and including ``until``, then stand at exactly ``until``.
+
+        SimPy's own ``run(until=t)`` reaches ``now + (t - now)``, which rounding can put beside ``t``, and
+        leaves the events of that instant undone.
+
+        Raises ValueError if ``until`` lies in the past.
+        """
+        if until < self._now:
+            raise ValueError(f"the clock stands at {self._now} and cannot go back to {until}")
+        queue = self._queue
+        step = self.step
+        while queue and queue[0][0] <= until:
+            step()
+        self._now = until
