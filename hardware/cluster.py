@@ -1,0 +1,342 @@
+"""A fixed pool of GPUs in SimPy time: gangs wait, start, are preempted, fail, and end.
+
+The cluster dispatches once per instant, after all other events of that instant. GPUs come back in the same event
+that ends, cancels, fails or preempts a job. It holds callbacks and no generators, so that on a clock that can be
+pickled it is pickled with everything that is scheduled.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from simpy import Environment, Event
+from simpy.events import NORMAL, EventPriority
+
+from hardware.jobs import Book, Job, JobRecord, JobWatcher, Outcome, Share, Stint, Streams
+from hardware.params import ClusterParams
+from hardware.preemption import victims
+from hardware.queues import QUEUES, BackfillQueue, Queue
+from hardware.topology import PLACEMENTS, fragmentation
+
+__all__ = ["ClusterParams", "GpuCluster", "Job", "JobRecord", "JobWatcher", "Streams"]
+
+AFTER_ALL_OTHERS: Final = EventPriority(NORMAL + 1)
+"""SimPy priority of a dispatch among the events of its instant."""
+
+
+class GpuCluster:
+    """One pool of GPUs with one queue.
+
+    ``env``: any SimPy environment; ``hour``: the length of an hour on its clock (1/24 on a clock of days, 3600 on
+    one of seconds). ``gpus`` stands in for ``params.gpus`` in a part of a cluster; parts of one cluster keep one
+    ``book``. ``streams`` is asked for ``("gpu failure", owner)``, once for each start of a job.
+
+    Raises ValueError if something can fail and there are no streams.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        params: ClusterParams,
+        streams: Streams | None = None,
+        hour: float = 1 / 24,
+        gpus: int | None = None,
+        book: Book | None = None,
+    ) -> None:
+        self._env = env
+        self._streams = streams
+        self._hour = hour
+        self._book = Book() if book is None else book
+        self._shares: dict[tuple[str, int], Share] = {}
+        self._stint_calls = [self._stint_over]
+        self._turn = Event(env)
+        self._turn._ok = True
+        self._turn_calls: list[Callable[[Any], None]] = [self._dispatch]
+        self._turn_due = False
+        self._news: list[tuple[Job, bool]] = []
+        """(job, whether it started or stopped): told to the watchers when the dispatch is complete."""
+        self._configure(params, params.gpus if gpus is None else gpus)
+
+    def _configure(self, params: ClusterParams, gpus: int) -> None:
+        """Set up an empty pool."""
+        if params.gpu_hours_between_failures and self._streams is None:
+            raise ValueError("GPUs that fail need streams of random numbers; none were given")
+        self.params = params
+        self.capacity = gpus
+        queue = QUEUES[params.queue]()
+        self._queue: Queue = queue
+        self._backfill_queue = queue if isinstance(queue, BackfillQueue) else None
+        self._placement = PLACEMENTS[params.placement](gpus, params.gpus_per_node)
+        self._restart = params.restart_hours * self._hour
+        self._checkpoint = params.checkpoint_hours * self._hour
+        self._mean_life = params.gpu_hours_between_failures * self._hour
+
+    # What others ask of the cluster
+
+    def submit(
+        self,
+        gpus: int,
+        length: float,
+        *,
+        owner: int = 0,
+        use: str = "job",
+        priority: int = 0,
+        watcher: JobWatcher | None = None,
+    ) -> Job:
+        """Ask for ``gpus`` GPUs at once for ``length`` of clock time; the job returned is an event.
+
+        Length 0 is lawful, and so is infinity: a standing job, which ends only by ``cancel`` and is never hit by
+        failures, having no work to lose. ``watcher`` is told whenever the job gets or loses its GPUs.
+
+        Raises ValueError if there can never be so many GPUs at once, and on a negative or undefined length.
+        """
+        if not 1 <= gpus <= self._placement.largest_gang or not length >= 0:
+            raise ValueError(self._refusal(gpus, length))
+        share = self._shares.get((use, priority)) or self._new_share(use, priority)
+        book = self._book
+        book.last_job = number = book.last_job + 1
+        job = Job(self._env, number, share, gpus, length, owner, watcher)
+        if self._queue.push(job) and (gpus <= self._placement.free or self.params.preemption):
+            self._wake()
+        return job
+
+    def cancel(self, job: Job) -> bool:
+        """End a job that waits or runs, now; return False if it was over already."""
+        if job.state == "over":
+            return False
+        if job.state == "running":
+            job.bank(self._give_back(job))
+        else:
+            self._queue.remove(job)
+        job.succeed(self._conclude(job, "cancelled"))
+        self._wake()
+        return True
+
+    def reconfigure(self, params: ClusterParams, gpus: int | None = None) -> None:
+        """Change anything about the pool, now.
+
+        All that run are set back to the queue, in their places, without loss or restart, and dispatched anew in
+        this instant. Nothing happens if nothing changes. Raises ValueError, before it changes anything, if a job
+        that waits or runs is larger than what there can be.
+        """
+        size = params.gpus if gpus is None else gpus
+        if (params, size) == (self.params, self.capacity):
+            return
+        self.check_room(params, size)
+        taken = self.withdraw()
+        self._configure(params, size)
+        self.adopt(taken)
+
+    def check_room(self, params: ClusterParams, gpus: int) -> None:
+        """Raise ValueError if a job that waits or runs could never start in such a pool."""
+        largest = PLACEMENTS[params.placement](gpus, params.gpus_per_node).largest_gang
+        for job in self.jobs():
+            if job.gpus > largest:
+                raise ValueError(
+                    f"job {job.number} asks for {job.gpus} GPUs at once, and no more than {largest} could be given"
+                )
+
+    def withdraw(self) -> list[tuple[Job, bool]]:
+        """Take out all jobs, with all that they have done: (job, whether it ran), in order of submission."""
+        taken = [(job, job.state == "running") for job in self.jobs()]
+        for job, ran in taken:
+            if ran:
+                job.bank(self._give_back(job))
+                job.state = "waiting"
+            else:
+                self._queue.remove(job)
+        return taken
+
+    def adopt(self, taken: list[tuple[Job, bool]]) -> None:
+        """Take in jobs that were withdrawn in this instant; who ran is told so before it runs again."""
+        for job, ran in taken:
+            use, priority = job.use, job.priority
+            job.share = self._shares.get((use, priority)) or self._new_share(use, priority)
+            self._queue.push(job)
+            if ran and job.watcher is not None:
+                self._news.append((job, False))
+        self._wake()
+
+    # What there is to see
+
+    @property
+    def in_use(self) -> int:
+        """GPUs in use now."""
+        return self.capacity - self._placement.free
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait now."""
+        return len(self._queue)
+
+    @property
+    def running(self) -> int:
+        """Jobs that run now."""
+        return sum(len(share.jobs) for share in self._shares.values())
+
+    @property
+    def largest_gang(self) -> int:
+        """The most GPUs that one job can ever have."""
+        return self._placement.largest_gang
+
+    @property
+    def records(self) -> list[JobRecord]:
+        """All jobs that are over, in the order in which they ended."""
+        return self._book.records
+
+    @property
+    def fragmentation(self) -> float:
+        """Share of the free GPUs that no gang of a whole node could use now; under flat placement of none."""
+        return fragmentation(self._placement.free_by_node, min(self.params.gpus_per_node, self.capacity))
+
+    def jobs(self) -> list[Job]:
+        """Return all jobs that wait or run, in order of submission."""
+        running = [job for share in self._shares.values() for job in share.jobs.values()]
+        return sorted([*self._queue, *running], key=lambda job: job.number)
+
+    def gpus_in_use(self, use: str) -> int:
+        """Return the GPUs that a use holds now."""
+        return sum(share.gpus for share in self._shares.values() if share.use == use)
+
+    def gpus_waiting(self, use: str) -> int:
+        """Return the GPUs that the waiting jobs of a use ask for; costs the length of the queue."""
+        return sum(job.gpus for job in self._queue if job.share.use == use)
+
+    def gpu_time(self, use: str) -> float:
+        """Return the GPU-time that a use has held up to now, in GPUs × the unit of the clock."""
+        now = self._env.now
+        shares = (share for share in self._shares.values() if share.use == use)
+        running = math.fsum(job.gpus * (now - job.begun) for share in shares for job in share.jobs.values())
+        return self._book.held.get(use, 0.0) + running
+
+    # How it works
+
+    def _new_share(self, use: str, priority: int) -> Share:
+        share = self._shares[use, priority] = Share(use, priority)
+        return share
+
+    def _wake(self) -> None:
+        """Have a dispatch follow all other events of this instant."""
+        if not self._turn_due and len(self._queue):
+            self._turn_due = True
+            self._turn.callbacks = self._turn_calls
+            self._env.schedule(self._turn, AFTER_ALL_OTHERS)
+
+    def _dispatch(self, _: Event) -> None:
+        self._turn_due = False
+        queue = self._queue
+        while (job := queue.head()) is not None and (self._placement.fits(job.gpus) or self._make_room(job)):
+            queue.remove(job)
+            self._start(job)
+        if job is not None and self._backfill_queue is not None:
+            self._backfill(self._backfill_queue)
+        if self._news:
+            self._tell()
+
+    def _backfill(self, queue: BackfillQueue) -> None:
+        reservation = queue.reserve(self._env.now, self._placement)
+        while reservation is not None and (job := queue.beside(reservation)) is not None:
+            queue.remove(job)
+            self._start(job)
+            reservation.started(job)
+
+    def _start(self, job: Job) -> None:
+        job.begun = now = self._env.now
+        if job.started is None:
+            job.started = now
+        job.state = "running"
+        job.seats = self._placement.take(job.gpus)
+        share = job.share
+        share.gpus += job.gpus
+        share.jobs[job.number] = job
+        self._schedule_end(job, now)
+        if self._backfill_queue is not None:
+            self._backfill_queue.began(job)
+        if job.watcher is not None:
+            self._news.append((job, True))
+
+    def _schedule_end(self, job: Job, now: float) -> None:
+        """Schedule what comes first: the end of the job, or its failure, at the rate of its GPUs."""
+        stay = job.remaining
+        job.ends = now + stay
+        if stay == math.inf:
+            return
+        fails = False
+        if self._mean_life and self._streams is not None:
+            life = self._streams.get("gpu failure", job.owner).exponential(self._mean_life / job.gpus)
+            if life < stay:
+                stay, fails = life, True
+        job.stint = stint = Stint(job, fails, self._stint_calls)
+        self._env.schedule(stint, NORMAL, stay)
+
+    def _stint_over(self, stint: Stint) -> None:
+        job = stint.job
+        if job.stint is not stint:
+            return  # the job was preempted or cancelled meanwhile
+        stay = self._give_back(job)
+        if stint.fails:
+            job.failures += 1
+            job.bank_to_checkpoint(stay, self._checkpoint)
+            self._set_back(job)
+            self._tell()
+        else:
+            job.bank_all(stay)
+            job.succeed(self._conclude(job, "done"))
+        self._wake()
+
+    def _give_back(self, job: Job) -> float:
+        """Free the GPUs of a job and return how long it had them."""
+        if self._backfill_queue is not None:
+            self._backfill_queue.left(job)
+        job.stint = None
+        self._placement.release(job.seats)
+        share = job.share
+        share.gpus -= job.gpus
+        del share.jobs[job.number]
+        stay = self._env.now - job.begun
+        held = self._book.held
+        held[share.use] = held.get(share.use, 0.0) + job.gpus * stay
+        return stay
+
+    def _set_back(self, job: Job) -> None:
+        """Put a job that lost its GPUs back in its place in the queue."""
+        job.owed = self._restart
+        job.state = "waiting"
+        self._queue.push(job)
+        if job.watcher is not None:
+            self._news.append((job, False))
+
+    def _conclude(self, job: Job, outcome: Outcome) -> JobRecord:
+        job.state = "over"
+        record = job.record(self._env.now, outcome)
+        self._book.records.append(record)
+        return record
+
+    def _make_room(self, head: Job) -> bool:
+        """Push out running jobs of lower priority, if that lets the head start; return whether it does."""
+        chosen = victims(head, self._shares.values(), self._placement) if self.params.preemption else []
+        for job in chosen:
+            job.bank(self._give_back(job))
+            job.preemptions += 1
+            self._set_back(job)
+        return bool(chosen)
+
+    def _tell(self) -> None:
+        """Tell the watchers; what they do in answer meets a cluster that is in order."""
+        news, self._news = self._news, []
+        for job, started in news:
+            if job.watcher is None or job.state == "over":
+                continue
+            if started:
+                job.watcher.job_started(job)
+            else:
+                job.watcher.job_stopped(job)
+
+    def _refusal(self, gpus: int, length: float) -> str:
+        if gpus < 1:
+            return f"a job needs at least one GPU, not {gpus}"
+        if not length >= 0:
+            return f"the length of a job cannot be {length}"
+        return f"a job of {gpus} GPUs cannot start: at most {self.largest_gang} GPUs can be had at once" + (
+            f" in whole nodes of {self.params.gpus_per_node}" if self.largest_gang < self.capacity else ""
+        )

@@ -1,0 +1,64 @@
+"""The parameters of the simulated cluster."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Interval
+from pydantic import BaseModel, model_validator
+
+
+class ClusterParams(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """The fixed GPU cluster, how it is queued for and how it is divided."""
+
+    gpus: Annotated[int, Interval(ge=1, le=1_000_000), "GPUs"] = 1024
+    """How many GPUs there are; the number never changes by itself. Source: ours, a small lab: 128 nodes of 8."""
+
+    gpus_per_node: Annotated[int, Interval(ge=1, le=1024), "GPUs"] = 8
+    """How many GPUs share a node; a gang that fits a node sits on one under consolidated placement. Source: Llama
+    3 (arXiv 2407.21783), section 3.3.1: 8 GPUs and two CPUs a server."""
+
+    queue: Annotated[Literal["fcfs", "priority", "sjf", "easy"], "name"] = "easy"
+    """Which waiting job goes next: first come, first served; highest priority first; shortest remaining time first
+    (in these three the head of the queue blocks the rest); or priority with EASY backfill, in which a later job
+    may start if it does not delay the head. Source: ours; EASY is the common default of batch schedulers."""
+
+    placement: Annotated[Literal["flat", "consolidated"], "name"] = "consolidated"
+    """Where a gang may sit: anywhere (flat, a count of GPUs), or on one node if it fits one and on wholly free
+    nodes otherwise (consolidated). Source: ours; gangs that train together need the links within a node."""
+
+    preemption: bool = True
+    """Whether a waiting job may push out running jobs of strictly lower priority, to a checkpoint. Source: ours."""
+
+    restart_hours: Annotated[float, Interval(ge=0, le=168), "hours"] = 0.28
+    """Time added to a job's work each time that it resumes after a preemption or a failure. Source: Llama 3 (arXiv
+    2407.21783), section 3.3.4: over 90% effective training time in 54 days with 466 interruptions, so at most
+    54 · 24 · 0.1 / 466 hours each."""
+
+    checkpoint_hours: Annotated[float, Interval(gt=0, le=720), "hours"] = 1.0
+    """Work between two periodic checkpoints; what was done since the last one is lost in a failure. Source: ours, a
+    round figure."""
+
+    gpu_hours_between_failures: Annotated[float, Interval(ge=0, le=1e12), "GPU-hours"] = 50_700
+    """Mean GPU-hours of running jobs between two failures; 0: nothing ever fails. Source: Llama 3 (arXiv
+    2407.21783), table 5: 419 unexpected interruptions in 54 days on 16,384 GPUs."""
+
+    sharing: Annotated[Literal["shares", "priority"], "name"] = "shares"
+    """How inference, experiments and training share the cluster: each has GPUs of its own (shares), or all are in
+    one pool in which training goes before inference and inference before experiments. Source: ours."""
+
+    inference_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.5
+    """Share of the GPUs on which researchers run. Source: ours."""
+
+    training_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.25
+    """Share of the GPUs for training runs; what inference and training leave runs experiments. Source: ours."""
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "ClusterParams":
+        total = self.inference_share + self.training_share
+        if total > 1 + 1e-9:
+            raise ValueError(
+                f"inference_share {self.inference_share:g} and training_share {self.training_share:g} "
+                f"add up to {total:g}: more than the whole cluster"
+            )
+        return self
