@@ -6,7 +6,7 @@ OUT ?= out
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check golden bench lock clean
+.PHONY: help run test check golden bench docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,14 @@ golden: $(READY)  ## renew the golden run; say why in the commit
 
 bench: $(READY)  ## speed, as ratios against peers in the same run
 	$(BIN)/python benchmarks/cluster.py
+
+docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
+	$(BIN)/python -m experiments.reference docs/where-each-number-comes-from.md
+	$(BIN)/asara run toy-explosion --out $(OUT)/docs/toy-explosion
+	$(BIN)/asara run lab --out $(OUT)/docs/lab
+	mkdir -p docs/pictures
+	cp $(OUT)/docs/toy-explosion/run.png docs/pictures/toy-explosion.png
+	cp $(OUT)/docs/lab/run.png docs/pictures/lab.png
 
 lock: $(READY)  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --upgrade pyproject.toml --output-file requirements.lock

@@ -5,21 +5,30 @@ holds nothing that cannot be pickled, so the clock and all that is scheduled on 
 bytes, read back, and run on as if nothing had happened.
 """
 
+import math
+
 from simpy import Environment
 
 
 class Clock(Environment):
-    """A SimPy environment that moves to an exact moment and can be pickled.
+    """A SimPy environment that moves to an exact moment, can be halted there, and can be pickled.
 
     A subclass of ``Environment`` is picklable where ``Environment`` itself is not: SimPy binds its event
     classes to instances of the base class only (``BoundClass.bind_early``).
     """
 
+    def __init__(self, initial_time: float = 0.0) -> None:
+        super().__init__(initial_time)
+        self.halted = False
+        """Set by whoever finds that the run is over: no further event is processed."""
+        self.last_event = self._now
+        """When the latest event was processed."""
+
     def advance(self, until: float) -> None:
         """Process every event up to and including ``until``, then stand at exactly ``until``.
 
         SimPy's own ``run(until=t)`` reaches ``now + (t - now)``, which rounding can put beside ``t``, and
-        leaves the events of that instant undone.
+        leaves the events of that instant undone. A halt leaves the clock at the event that called it.
 
         Raises ValueError if ``until`` lies in the past.
         """
@@ -28,5 +37,14 @@ class Clock(Environment):
         queue = self._queue
         step = self.step
         while queue and queue[0][0] <= until:
+            if self.halted:
+                return
             step()
-        self._now = until
+            self.last_event = self._now
+        if not self.halted:
+            self._now = until
+
+    @property
+    def idle(self) -> bool:
+        """True when nothing is scheduled, so that nothing will ever happen again."""
+        return self.peek() == math.inf

@@ -1,0 +1,97 @@
+"""All that an agent may know of the world and ask of it.
+
+Agents import nothing of the simulator: they are handed something that has these methods. So they can be tested
+against a small world of a few lines, and put into another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from numpy.random import Generator
+from simpy import Event
+
+from agents.literature import Literature
+from agents.phases import Census
+
+if TYPE_CHECKING:
+    from agents.researcher import ResearcherParams
+    from agents.trainer import TrainingParams
+
+
+class Finding(NamedTuple):
+    """What a researcher, or a pool of them, hands in for publication."""
+
+    researcher: int
+    """Its number; 0 for pooled work."""
+    papers: float
+    """How many papers this is worth: 1, or any amount of pooled work."""
+    references: tuple[int, ...]
+    """Numbers of the papers that it builds on, the one whose question it answers first; empty for pooled work."""
+    begun: float
+    """The day on which the work began."""
+
+
+class Watcher(Protocol):
+    """Somebody who is told when its job gets GPUs and when it loses them without being over."""
+
+    def job_started(self, job: Any) -> None:
+        """Take note that the job runs now."""
+
+    def job_stopped(self, job: Any) -> None:
+        """Take note that the job was preempted or failed, and waits again."""
+
+
+class Lab(Protocol):
+    """The world, as an agent sees it. Times are days."""
+
+    @property
+    def now(self) -> float:
+        """The day."""
+
+    @property
+    def researcher_params(self) -> ResearcherParams:
+        """How researchers work."""
+
+    @property
+    def training_params(self) -> TrainingParams:
+        """How the lab retrains."""
+
+    @property
+    def literature(self) -> Literature:
+        """All papers, and who builds on what."""
+
+    @property
+    def census(self) -> Census:
+        """How many researchers are in which phase."""
+
+    def after(self, days: float, callback: Callable[[Event], None]) -> Event:
+        """Have ``callback`` called when so many days have passed."""
+
+    def chance(self, decision: str, who: int) -> Generator:
+        """Return the random generator of this decision of this agent."""
+
+    def experiment_gpu_days(self) -> float:
+        """Return the mean cost of an experiment with today's algorithms, in GPU-days."""
+
+    def largest_gang(self, use: str) -> int:
+        """Return the most GPUs that one job of this use can have."""
+
+    def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
+        """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over."""
+
+    def publish(self, finding: Finding) -> None:
+        """Make a finding known: software is discovered."""
+
+    def papers_to_next_step(self) -> float:
+        """Return the papers that the team at work must write until the next step of software."""
+
+    def discovered_doublings(self) -> float:
+        """Return the doublings of software that have been discovered."""
+
+    def training_started(self, generation: int, gpus: int, days: float) -> None:
+        """Take note that the training run of a generation was asked for."""
+
+    def deploy(self, generation: int, doublings: float) -> None:
+        """Put a newly trained generation to work, better than the last by so many doublings."""

@@ -1,0 +1,44 @@
+"""A row of the table that holds published numbers against the simulator, and how two figures are compared."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+Outcome = Literal["holds", "loose", "refuted", "input", "arithmetic", "no log"]
+CONFIDENCE = 0.99
+LOOSE_WITHIN = 0.2
+
+
+class Row(NamedTuple):
+    """One row: what the report says, what is exact, and what the simulator gave."""
+
+    row: str
+    says: str
+    exact: str
+    simulated: str
+    outcome: Outcome
+    note: str = ""
+
+
+class Figure(NamedTuple):
+    """A printed figure: the number, and half a unit of its last printed digit."""
+
+    value: float
+    half_unit: float
+
+
+def figures(printed: str) -> list[Figure]:
+    """Return the figures of a text such as "2, 1.5, 1.1"."""
+    found = []
+    for word in printed.replace(",", " ").split():
+        decimals = len(word.partition(".")[2])
+        found.append(Figure(float(word), 0.5 * 10.0**-decimals))
+    return found
+
+
+def compare(printed: str, simulated: Sequence[float]) -> Outcome:
+    """Say whether simulated numbers are the printed ones, to their digits, or near them."""
+    pairs = list(zip(figures(printed), simulated, strict=True))
+    if all(abs(value - figure.value) <= figure.half_unit * (1 + 1e-9) for figure, value in pairs):
+        return "holds"
+    near = all(abs(value - figure.value) <= LOOSE_WITHIN * abs(figure.value) for figure, value in pairs)
+    return "loose" if near else "refuted"

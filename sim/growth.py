@@ -1,0 +1,227 @@
+"""All growth maths: how software grows with cumulative research effort. Pure functions, in log2.
+
+The law (Eth and Davidson, *Will AI R&D Automation Cause a Software Intelligence Explosion?*, 2025): software
+doubles r times for each doubling of cumulative research effort. Effort E is counted in effective papers: n
+researchers who write one paper each add ``n ** p`` (stepping on toes; p = 1 is none). The report defines r by
+what is seen while the inputs grow, toes included, so ``S = (E / E0) ** (r / p)``: r = 1 is exponential growth
+whatever p.
+
+Software and effort are kept as doublings (log2), so that 300 of them do not overflow. Where a function takes
+an ``Array`` it takes a float too, and answers in kind. ``math.inf`` stands for "no limit".
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Interval
+from pydantic import BaseModel, field_validator
+
+DAYS_PER_MONTH = 365 / 12
+Array = Any
+"""A float or a NumPy array of floats."""
+
+
+class GrowthParams(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """How hard software is to improve."""
+
+    law: Annotated[Literal["returns", "papers"], "name"] = "returns"
+    """How the difficulty is stated: `returns` by r and the first doubling time, `papers` by the toy model's
+    papers for the first doubling and their growth. Source: the report states both."""
+    r: Annotated[float, Interval(ge=0.01, le=100), "doublings of software per doubling of effort"] = 1.4
+    """Returns to software R&D. Above 1 doublings get faster, below 1 slower. Read by the law `returns`.
+    Source: the report's Table 4, Epoch's estimate for computer vision, 1.4 (0.8 to 2.4)."""
+    first_doubling_days: Annotated[float, Interval(ge=1e-3, le=1e6), "days"] = DAYS_PER_MONTH
+    """How long the first doubling of software takes if nothing but the law holds it up. Read by the law
+    `returns`. Source: the report imagines one month (p. 24, footnote 22)."""
+    papers_first_doubling: Annotated[float, Interval(ge=1e-3, le=1e12), "papers"] = 2.0
+    """Papers that the first doubling takes. Read by the law `papers`. Source: the report's toy model, 2."""
+    difficulty_growth: Annotated[float, Interval(ge=1.001, le=1000), "times"] = 3.0
+    """How many times more papers each doubling takes than the one before; r = 1/log2 of it. Read by the law
+    `papers`. Source: the report's toy model: 3 is its fizzle, 1.5 its explosion, 2 exponential growth."""
+    parallel_penalty: Annotated[float, Interval(ge=0.01, le=1), "exponent"] = 1.0
+    """Stepping on toes, p: n researchers achieve as much as n^p who take turns; 1 is no penalty.
+    Source: the report's figures ignore it (footnote 27); the successor study takes 0.15 to 0.6."""
+    limit_doublings: Annotated[float, Interval(ge=0, le=100_000), "doublings"] = 0.0
+    """Doublings between the first software and the limit of what the hardware can do; r falls linearly to 0
+    on the way. 0 is no limit. Source: the report gives no figure (footnote 26); the successor study takes 6
+    to 16 years of progress at 8 doublings a year's worth."""
+
+    @field_validator("limit_doublings")
+    @classmethod
+    def _room_for_a_doubling(cls, value: float) -> float:
+        if 0 < value < 2:
+            raise ValueError("must be 0 (no limit) or leave room for at least 2 doublings")
+        return value
+
+    @property
+    def returns(self) -> float:
+        """r at the first software, from whichever figures the law reads."""
+        return self.r if self.law == "returns" else returns_from_difficulty(self.difficulty_growth)
+
+    @property
+    def limit(self) -> float:
+        """The limit in doublings, ``inf`` where there is none."""
+        return self.limit_doublings or math.inf
+
+
+def returns_from_difficulty(difficulty_growth: Array) -> Array:
+    """Return r for papers per doubling that grow m-fold: ``r = 1/log2 m`` (the report's Table 3)."""
+    return 1 / np.log2(difficulty_growth)
+
+
+def difficulty_from_returns(r: Array) -> Array:
+    """Return the growth m of papers per doubling that belongs to r: ``m = 2^(1/r)``."""
+    return 2 ** (1 / r)
+
+
+def returns_at(doublings: Array, r: Array, limit: Array = math.inf) -> Array:
+    """Return r when software has doubled that often: it falls linearly, ``r (1 - n/L)``, to 0 at the limit."""
+    return r * np.maximum(0.0, 1 - doublings / limit)
+
+
+def effort_doublings(doublings: Array, r: Array, p: Array = 1.0, limit: Array = math.inf) -> Array:
+    """Return log2(E/E0), the doublings of effort that so many doublings of software take.
+
+    Without a limit ``n p/r``; towards a limit L the integral of ``p/r(n)``, ``-(L p/r) ln(1 - n/L)``, which
+    is ``inf`` at the limit and beyond.
+    """
+    if np.isscalar(limit) and limit == math.inf:
+        return doublings * p / r
+    with np.errstate(divide="ignore"):
+        return -(limit * p / r) * np.log(np.maximum(0.0, 1 - doublings / limit))
+
+
+def software_doublings(effort: Array, r: Array, p: Array = 1.0, limit: Array = math.inf) -> Array:
+    """Return the doublings of software that log2(E/E0) doublings of effort bring.
+
+    The inverse of :func:`effort_doublings`; never above ``limit``.
+    """
+    if np.isscalar(limit) and limit == math.inf:
+        return effort * r / p
+    return -limit * np.expm1(-effort * r / (p * limit))
+
+
+def add_effort(effort: float, log2_amount: float) -> float:
+    """Return log2(2^effort + 2^log2_amount), without leaving log2."""
+    high, low = (effort, log2_amount) if effort >= log2_amount else (log2_amount, effort)
+    return high + math.log1p(2.0 ** (low - high)) / math.log(2)
+
+
+def effort_between(low: Array, high: Array) -> Array:
+    """Return log2(2^high - 2^low), ``-inf`` where they are equal, for ``high >= low``."""
+    with np.errstate(divide="ignore"):
+        return high + np.log2(-np.expm1((low - high) * math.log(2)))
+
+
+def doubling_ratio(r: Array, p: Array = 1.0) -> Array:
+    """Return q, each doubling time over the one before: ``2^(p (1/r - 1))``. Below 1 they get faster."""
+    return 2 ** (p * (1 / r - 1))
+
+
+def returns_from_ratio(ratio: float, p: float = 1.0) -> float:
+    """Return the r that would give this ratio of doubling times, ``1/(1 + log2(q)/p)``.
+
+    ``inf`` where doublings get faster than any finite r makes them (``q <= 2^-p``).
+    """
+    inverse = 1 + math.log2(ratio) / p
+    return 1 / inverse if inverse > 0 else math.inf
+
+
+def doubling_time(n: Array, first: Array, ratio: Array) -> Array:
+    """Return how long the n-th doubling takes (n = 1, 2, ...), in the unit of ``first``: ``T1 q^(n-1)``."""
+    return first * ratio ** (n - 1)
+
+
+def time_of_doubling(n: Array, first: Array, ratio: float) -> Array:
+    """Return when the n-th doubling is reached: ``T1 (q^n - 1)/(q - 1)``, or ``n T1`` where q = 1."""
+    return n * first if ratio == 1 else first * (ratio**n - 1) / (ratio - 1)
+
+
+def explosion_time(first: float, ratio: float) -> float:
+    """Return when infinitely many doublings are done, ``T1/(1 - q)``; ``inf`` where doublings do not speed up."""
+    return first / (1 - ratio) if ratio < 1 else math.inf
+
+
+def software_at(time: Array, first: float, ratio: float) -> Array:
+    """Return log2 of software at a time, in the unit of ``first``: ``log2(1 + (q-1) t/T1)/log2 q``.
+
+    Exact at every whole doubling where researchers double with software, and everywhere where they grow with
+    it continuously. ``t/T1`` where q = 1; ``inf`` from the explosion on.
+    """
+    if ratio == 1:
+        return time / first
+    remaining = np.maximum(0.0, 1 + (ratio - 1) * time / first)
+    with np.errstate(divide="ignore"):
+        return np.log2(remaining) / math.log2(ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """The law of returns with its constants: effort counted in papers in, doublings of software out."""
+
+    r: float
+    p: float
+    limit: float
+    log2_initial_effort: float
+    """log2 of E0, the effective papers written before day 0."""
+
+    def software(self, effort: float) -> float:
+        """Return doublings of software after ``effort`` doublings of effort since day 0."""
+        return float(software_doublings(effort, self.r, self.p, self.limit))
+
+    def effort(self, doublings: float) -> float:
+        """Return doublings of effort since day 0 at so many doublings of software; ``inf`` beyond the limit."""
+        return float(effort_doublings(doublings, self.r, self.p, self.limit))
+
+    def papers_between(self, effort: float, doublings: float) -> float:
+        """Return the effective papers from this effort to so many doublings of software (0 if passed)."""
+        target = self.effort(doublings)
+        if target <= effort:
+            return 0.0
+        return float(2.0 ** np.float64(self.log2_initial_effort + effort_between(effort, target)))
+
+
+def law_of(params: GrowthParams, researchers: int, papers_per_day: float, step: float = 1.0) -> Law:
+    """Return the law for a team that starts with so many researchers, each writing ``papers_per_day``.
+
+    The initial effort E0 is what makes the first doubling take `papers_first_doubling` effective papers (law
+    `papers`), or `first_doubling_days` if nothing else holds it up (law `returns`). ``step``: the doublings
+    after which researchers get the software that has been discovered.
+    """
+    unit = Law(params.returns, params.parallel_penalty, params.limit, 0.0)
+    if params.law == "papers":
+        log2_papers = math.log2(params.papers_first_doubling)
+        return replace(unit, log2_initial_effort=log2_papers - float(effort_between(0.0, unit.effort(1.0))))
+    days = alone_durations(unit, researchers, papers_per_day, 1, step)[0]
+    return replace(unit, log2_initial_effort=math.log2(params.first_doubling_days / days))
+
+
+def alone_durations(
+    law: Law, researchers: int, papers_per_day: float, doublings: int, step: float = 1.0
+) -> list[float]:
+    """Return the days that each doubling takes if nothing but the law holds it up: no queue, no retraining.
+
+    Work is infinitely divisible, and researchers grow with software in steps of so many doublings (1: the
+    report's toy model; small: continuously). A doubling that the limit forbids takes ``inf`` days.
+    """
+    return [_alone_duration(law, researchers, papers_per_day, n, step) for n in range(doublings)]
+
+
+def _alone_duration(law: Law, researchers: int, papers_per_day: float, n: int, step: float) -> float:
+    """Days from n to n + 1 doublings: the sum of dE/(rate N^p) over the steps of the team between them."""
+    first, last = math.floor(n / step + _ROUNDING) + 1, math.ceil((n + 1) / step - _ROUNDING)
+    levels = np.array([n, *(np.arange(first, last) * step), n + 1], dtype=float)
+    effort = effort_doublings(levels, law.r, law.p, law.limit)
+    if not math.isfinite(float(effort[-1])):
+        return math.inf
+    team = math.log2(researchers) + step * np.floor(levels[:-1] / step + _ROUNDING)
+    log2_days = law.log2_initial_effort + effort_between(effort[:-1], effort[1:]) - law.p * team
+    return float(np.sum(2.0 ** (log2_days - math.log2(papers_per_day))))
+
+
+_ROUNDING = 1e-9
+"""Steps: a level that is short of a step by rounding alone has reached it."""

@@ -1,0 +1,402 @@
+"""The World: one simulated lab. SimPy's clock, Mesa's population and the growth law meet in this file alone."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import mesa
+from numpy.random import Generator
+from simpy import Event, Timeout
+from simpy.events import EventPriority
+
+from agents.literature import Literature
+from agents.phases import Census
+from agents.pool import WorkPool
+from agents.ports import Finding, Watcher
+from agents.researcher import Researcher, ResearcherParams
+from agents.trainer import Trainer, TrainingParams
+from hardware.partitions import Datacenter
+from sim import growth, ledger, observe
+from sim.clock import Clock
+from sim.frontier import ENOUGH, Frontier
+from sim.meter import Meter
+from sim.scenario import Scenario, ScenarioError
+from sim.streams import Streams
+
+FIXED_AT_START = ("researcher__initial", "researcher__timing", "cluster__sharing")
+"""What a branch cannot change: it is how the world was built."""
+
+MOST_AGENTS = 1 << 20
+"""Researchers that one run holds as agents."""
+MOST_IN_POOL = 1 << 12
+"""Researchers that are agents where all only think in a pool; the pool counts the others."""
+
+_LAST_OF_INSTANT = EventPriority(3)
+"""SimPy priority behind the cluster's dispatch (2): what follows from who got GPUs."""
+
+
+class StarvedError(Exception):
+    """A job was asked for that the cluster can never run."""
+
+
+class Snapshot(NamedTuple):
+    """A moment of a world, as bytes."""
+
+    day: float
+    content: bytes
+
+
+class World(mesa.Model):
+    """One lab from day 0 to its ending: a pure function of (scenario, seed), whatever the frame.
+
+    ``changes``: parameters that differ from ``scenario``, by flat name. ``step()`` moves the clock by one frame
+    and looks; agents live by events between frames. Raises ScenarioError if the scenario cannot be run.
+
+    Agents see this object as :class:`agents.ports.Lab`.
+    """
+
+    def __init__(self, scenario: Scenario | None = None, seed: int = 0, **changes: Any) -> None:
+        super().__init__(seed=seed)
+        self.scenario = (scenario or Scenario()).replace(**changes)
+        _check_size(self.scenario)
+        self.run_seed = seed
+        self.streams = Streams(seed)
+        self.clock = Clock()
+        self.ledger: list[ledger.Event] = []
+        self.ending: ledger.Ended | None = None
+        self.frontier = Frontier(self._law())
+        self.literature = Literature(self.scenario.literature)
+        self.census = Census()
+        self.withheld = Meter()
+        """Researchers that discovered software could add if it were deployed."""
+        self.papers = 0.0
+        self.doublings = 0
+        self.at_work = 0
+        self.researchers: list[Researcher] = []
+        self._rehousing = False
+        self._frames_from = (0.0, 0)
+        self.datacenter = self._build_datacenter()
+        self.pool = WorkPool(self) if self.scenario.researcher.timing == "pooled" else None
+        self.trainer = Trainer(self, self)
+        self.datacenter.house_inference(self)
+        self._inference_at_start = self.datacenter.inference_gpus_wanted
+        self._house()
+        self.datacollector = mesa.DataCollector(model_reporters=observe.REPORTERS)  # type: ignore[no-untyped-call]
+        self._look()
+
+    # --- the window's side -------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Run the clock to the end of the next frame, or of the run, and look."""
+        if self.ending is not None:
+            return
+        start, steps = self._frames_from
+        horizon = self.scenario.run.horizon_days
+        frame_end = start + (self.steps - steps) * self.scenario.run.frame_days
+        try:
+            self.clock.advance(min(frame_end, horizon))
+        except StarvedError as error:
+            self._end("starved", f"Starved: {error}.")
+        if self.clock.idle:
+            self._end("starved", "Starved: nothing is under way and nothing will ever happen.")
+        elif self.now >= horizon:
+            self._end("horizon", f"Stopped by the clock at day {horizon:g}, which is no verdict.")
+        self._look()
+
+    def snapshot(self) -> Snapshot:
+        """Return this moment, so that it can be restored any number of times."""
+        return Snapshot(self.now, pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL))
+
+    @staticmethod
+    def restore(snapshot: Snapshot) -> World:
+        """Return a world that runs on from a snapshot as if nothing had happened."""
+        world = pickle.loads(snapshot.content)
+        assert isinstance(world, World)
+        return world
+
+    def branch(self, **changes: Any) -> World:
+        """Return a copy of this moment with the same luck ahead and other parameters, by flat name.
+
+        Raises ScenarioError for a change that is not allowed, or that only a new world can have.
+        """
+        copy = World.restore(self.snapshot())
+        copy._adopt(copy.scenario.replace(**changes))
+        return copy
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all that has happened: the ledger and the cluster's records."""
+        return ledger.digest([*self.ledger, *self.datacenter.records])
+
+    def effective(self, papers: float) -> float:
+        """Return what papers written now count: n researchers at work achieve ``n^p`` instead of n."""
+        return float(papers * max(1, self.at_work) ** (self.scenario.growth.parallel_penalty - 1))
+
+    # --- the agents' side: agents.ports.Lab --------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """The day."""
+        return float(self.clock.now)
+
+    @property
+    def researcher_params(self) -> ResearcherParams:
+        """How researchers work."""
+        return self.scenario.researcher
+
+    @property
+    def training_params(self) -> TrainingParams:
+        """How the lab retrains."""
+        return self.scenario.training
+
+    def after(self, days: float, callback: Callable[[Event], None]) -> Event:
+        """Have ``callback`` called when so many days have passed."""
+        alarm = Timeout(self.clock, days)
+        alarm.callbacks.append(callback)
+        return alarm
+
+    def chance(self, decision: str, who: int) -> Generator:
+        """Return the random generator of this decision of this agent."""
+        return self.streams.get(decision, who)
+
+    def experiment_gpu_days(self) -> float:
+        """Return the mean cost of an experiment with today's algorithms, in GPU-days."""
+        params = self.scenario.researcher
+        return float(params.experiment_gpu_days * 2.0 ** (-(1 - params.experiment_scaling) * self.frontier.discovered))
+
+    def largest_gang(self, use: str) -> int:
+        """Return the most GPUs that one job of this use can have."""
+        return self.datacenter.capacity(use)
+
+    def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
+        """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over."""
+        try:
+            return self.datacenter.submit(use, gpus, days, owner=owner, watcher=watcher)
+        except ValueError as error:
+            raise StarvedError(str(error)) from None
+
+    def discovered_doublings(self) -> float:
+        """Return the doublings of software that have been discovered."""
+        return self.frontier.discovered
+
+    def papers_to_next_step(self) -> float:
+        """Return the papers to the next doubling, or to the gain that starts the next training run."""
+        step: float = self.frontier.whole_doublings + 1
+        gain = self.trainer.next_gain_at
+        if self.frontier.discovered + ENOUGH < gain < step:
+            step = gain
+        effective = self.frontier.law.papers_between(self.frontier.effort, step)
+        return effective / self.effective(1.0)
+
+    def publish(self, finding: Finding) -> None:
+        """Make a finding known: it adds to effort, and software may double, be retrained, be deployed."""
+        number, duplicate = 0, False
+        if finding.references:
+            number, duplicate = self.literature.add(finding.references, finding.begun, self.now)
+        weight = self.scenario.literature.duplicate_weight if duplicate else 1.0
+        effective = self.effective(weight * finding.papers)
+        self.papers += finding.papers
+        self.frontier.add(effective)
+        self.ledger.append(
+            ledger.PaperPublished(
+                self.now,
+                finding.researcher,
+                number,
+                finding.papers,
+                duplicate,
+                effective,
+                self.frontier.discovered,
+            )
+        )
+        self._note_doublings()
+        self.trainer.consider()
+        self._note_withheld()
+        self._see_whether_over()
+
+    def training_started(self, generation: int, gpus: int, days: float) -> None:
+        """Take note that the training run of a generation was asked for."""
+        self.ledger.append(ledger.TrainingStarted(self.now, generation, gpus, days))
+
+    def deploy(self, generation: int, doublings: float) -> None:
+        """Put a new generation to work, better than the last by so many doublings."""
+        if self.pool is not None:
+            self.pool.publish_fraction()
+        self.frontier.deploy(doublings)
+        self.ledger.append(ledger.Deployed(self.now, generation, self.frontier.deployed))
+        if self.scenario.researcher.timing == "whole":
+            for researcher in self.researchers:
+                researcher.start_over()
+        self._house()
+
+    def job_started(self, job: Any) -> None:
+        """An inference node is up: once the instant is settled, see how many researchers it houses."""
+        self._rehouse_soon()
+
+    def job_stopped(self, job: Any) -> None:
+        """An inference node has lost its GPUs to another use."""
+        self._rehouse_soon()
+
+    # --- within ------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        self.datacollector.collect(self)  # type: ignore[no-untyped-call]
+
+    def _law(self) -> growth.Law:
+        params, step = self.scenario.researcher, self.scenario.training.gain_doublings
+        return growth.law_of(self.scenario.growth, params.initial, params.papers_per_day, step)
+
+    def _build_datacenter(self) -> Datacenter:
+        """The cluster, after a look whether the jobs that are known beforehand fit it."""
+        scenario = self.scenario
+        datacenter = Datacenter(self.clock, scenario.cluster, self.streams)
+        _check_fits(scenario, datacenter)
+        return datacenter
+
+    def _note_doublings(self) -> None:
+        while self.doublings < min(self.frontier.whole_doublings, self.scenario.run.max_doublings):
+            self.doublings += 1
+            self.ledger.append(
+                ledger.SoftwareDoubled(self.now, self.doublings, self.papers, self.literature.duplicates, self.at_work)
+            )
+
+    def _see_whether_over(self) -> None:
+        if self.frontier.discovered >= self.scenario.growth.limit - 1:
+            self._end("limit reached", "Less than one doubling is left below the limit of the hardware.")
+        elif self.doublings >= self.scenario.run.max_doublings:
+            self._end_by_dynamics()
+
+    def _end_by_dynamics(self) -> None:
+        verdict = observe.verdict(self)
+        done = f"stopped after {self.doublings} doublings, as run__max_doublings asks"
+        name = "horizon" if verdict.name == "undecided" else verdict.name
+        self._end(name, f"{verdict.sentence} ({done}.)")
+
+    def _end(self, ending: str, sentence: str) -> None:
+        if self.ending is None:
+            day = self.clock.last_event if self.clock.idle else self.now
+            self.ending = ledger.Ended(day, ending, sentence)
+            self.ledger.append(self.ending)
+            self.clock.halted = True
+            self.running = False
+
+    def _note_withheld(self) -> None:
+        training = self.scenario.training
+        share = 1 - training.speed_share if training.needed else 0.0
+        missing = max(0.0, share * self.frontier.discovered - self.frontier.deployed)
+        self.withheld.set(self.at_work * (2.0 ** min(missing, 1000.0) - 1), self.now)
+
+    def _rehouse_soon(self) -> None:
+        if not self._rehousing:
+            self._rehousing = True
+            event = Event(self.clock)
+            event.callbacks.append(self._rehouse)
+            event._ok = True
+            event._value = None
+            self.clock.schedule(event, _LAST_OF_INSTANT)
+
+    def _rehouse(self, event: Event) -> None:
+        self._rehousing = False
+        if self.pool is not None:
+            self.pool.publish_fraction()
+        self._house()
+
+    def _house(self) -> None:
+        """Have as many researchers at work as the inference GPUs can house: ``N0 2^deployed hardware``."""
+        hardware = self.datacenter.inference_gpus / self._inference_at_start if self.now > 0 else 1.0
+        initial = self.scenario.researcher.initial
+        room = int(initial * 2.0**self.frontier.deployed * hardware * (1 + ENOUGH))
+        if room != self.at_work:
+            self._set_team(room)
+            self.ledger.append(ledger.ResearchersHoused(self.now, room))
+        if self.pool is not None:
+            self.pool.plan()
+        self._note_withheld()
+
+    def _set_team(self, room: int) -> None:
+        """Pause the latest researchers or wake them, then create new ones, until ``room`` are at work."""
+        agents = room
+        if self.pool is not None and self.experiment_gpu_days() == 0:
+            agents = min(room, MOST_IN_POOL)
+            self.pool.count_others(room - agents)
+        working = self.at_work
+        self.at_work = room
+        for researcher in reversed(self.researchers[agents:working]):
+            researcher.pause()
+        for researcher in self.researchers[working:agents]:
+            researcher.resume()
+        while len(self.researchers) < agents:
+            self.researchers.append(Researcher(self, self, len(self.researchers) + 1, self.pool))
+
+    def _adopt(self, scenario: Scenario) -> None:
+        """Let other parameters hold from this moment on, at the same software and the same luck."""
+        old, self.scenario = self.scenario, scenario
+        for name in FIXED_AT_START:
+            if old.flat()[name] != scenario.flat()[name]:
+                raise ScenarioError(f"{name} cannot change within a run: start a new one with it")
+        _check_size(scenario)
+        if scenario == old:
+            return
+        if self.pool is not None:
+            self.pool.publish_fraction()
+        self._adopt_blocks(old)
+        self.trainer.consider()
+        self._house()
+
+    def _adopt_blocks(self, old: Scenario) -> None:
+        new = self.scenario
+        if (new.growth, new.researcher, new.training) != (old.growth, old.researcher, old.training):
+            try:
+                self.frontier.change_law(self._law())
+            except ValueError as error:
+                raise ScenarioError(str(error)) from None
+        if new.cluster != old.cluster:
+            self._adopt_cluster()
+        if new.run.frame_days != old.run.frame_days:
+            self._frames_from = (self.now, self.steps)
+        if new.training.first_run_days != old.training.first_run_days:
+            self.trainer.run_days *= new.training.first_run_days / old.training.first_run_days
+        self.literature.params = new.literature
+        _check_fits(new, self.datacenter)
+
+    def _adopt_cluster(self) -> None:
+        try:
+            self.datacenter.reconfigure(self.scenario.cluster)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
+
+
+def _check_size(scenario: Scenario) -> None:
+    """Refuse a run that would need more agents than fit: it would end in the middle of nowhere."""
+    researcher, most = scenario.researcher, scenario.run.max_doublings
+    if researcher.timing == "pooled" and researcher.experiment_gpu_days == 0:
+        return
+    agents = researcher.initial * 2.0**most
+    if agents > MOST_AGENTS:
+        raise ScenarioError(
+            f"run__max_doublings = {most} would make researcher__initial = {researcher.initial} into {agents:.3g} "
+            f"researchers; one run holds {MOST_AGENTS} as agents: set run__max_doublings to at most "
+            f"{int(math.log2(MOST_AGENTS / researcher.initial))}"
+        )
+
+
+def _check_fits(scenario: Scenario, datacenter: Datacenter) -> None:
+    """Refuse jobs that can be known beforehand to be larger than what the cluster gives to their use."""
+    for use, name, gpus in _known_jobs(scenario):
+        largest = datacenter.capacity(use)
+        if gpus > largest:
+            raise ScenarioError(
+                f"{name} = {gpus} GPUs, but a job for {use} can have at most {largest} of the cluster's "
+                f"{scenario.cluster.gpus} GPUs (cluster__inference_share = {scenario.cluster.inference_share:g}, "
+                f"cluster__training_share = {scenario.cluster.training_share:g}, the rest for experiments)"
+            )
+
+
+def _known_jobs(scenario: Scenario) -> Iterator[tuple[str, str, int]]:
+    """Use, parameter and GPUs of the jobs that a run is known to ask for."""
+    yield "inference", "what houses the researchers", 1
+    if scenario.researcher.experiment_gpu_days > 0:
+        yield "experiment", "researcher__experiment_gpus", scenario.researcher.experiment_gpus
+    if scenario.training.needed:
+        yield "training", "training__gpus", max(1, scenario.training.gpus)

@@ -1,0 +1,118 @@
+"""Run a scenario to its ending: no files, no prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import mesa
+
+from sim import observe
+from sim.ledger import Event
+from sim.model import World
+from sim.observe import Doubling
+from sim.scenario import Scenario
+from sim.verdict import Verdict
+
+
+class UseOfGpus(NamedTuple):
+    """What one kind of job did with the cluster."""
+
+    jobs: int
+    """Jobs that are over."""
+    gpu_days: float
+    utilisation: float
+    """GPU-days held over the GPU-days that this use could have held: its share of the cluster, or all of it."""
+    mean_wait_days: float
+    """From being asked for to the first start, over the jobs that have started and are over."""
+
+
+class RunResult(NamedTuple):
+    """What came of a run."""
+
+    scenario: Scenario
+    seed: int
+    digest: str
+    """Of the ledger and the cluster's records: equal for equal runs."""
+    day: float
+    ending: str
+    sentence: str
+    verdict: Verdict
+    doublings: list[Doubling]
+    software_doublings: float
+    deployed_doublings: float
+    researchers: int
+    papers: float
+    duplicate_share: float
+    toes_exponent: float | None
+    """The stepping-on-toes exponent that the duplicates imply; None where the team never changed."""
+    cluster: dict[str, UseOfGpus]
+    limited_by: str
+    time_shares: dict[str, float]
+    series: dict[str, list[float]]
+    events: list[Event]
+    jobs: list[Any]
+    """The cluster's JobRecords, by end."""
+
+
+def run(
+    scenario: Scenario | None = None, seed: int = 0, watch: Callable[[World], bool | None] | None = None
+) -> RunResult:
+    """Run a scenario (by default the lab) with a seed and return what came of it.
+
+    ``watch`` is shown the world after each frame; the run stops early if it returns True, with the ending
+    "interrupted". Raises ScenarioError if the scenario cannot be run.
+    """
+    world = World(scenario, seed)
+    try:
+        stopped = False
+        while world.running and not stopped:
+            world.step()
+            stopped = bool(watch and watch(world))
+        return summarise(world)
+    finally:
+        mesa.Agent._ids.pop(world, None)  # Mesa counts agents in a class attribute that would keep the world
+
+
+def summarise(world: World) -> RunResult:
+    """Return the result of a world as it stands, at its ending or before."""
+    shares = observe.time_shares(world)
+    ending, sentence = "interrupted", f"Interrupted at day {world.now:.6g}."
+    if world.ending is not None:
+        ending, sentence = world.ending.ending, world.ending.sentence
+    return RunResult(
+        scenario=world.scenario,
+        seed=world.run_seed,
+        digest=world.digest(),
+        day=world.now if world.ending is None else world.ending.day,
+        ending=ending,
+        sentence=sentence,
+        verdict=observe.verdict(world),
+        doublings=observe.doublings(world),
+        software_doublings=observe.discovered(world),
+        deployed_doublings=world.frontier.deployed,
+        researchers=world.at_work,
+        papers=world.papers,
+        duplicate_share=world.literature.duplicates / max(1, world.literature.published),
+        toes_exponent=observe.toes_exponent(world),
+        cluster={use: _use_of_gpus(world, use) for use in observe.USES},
+        limited_by=max(shares, key=lambda part: shares[part]),
+        time_shares=shares,
+        series=world.datacollector.model_vars,
+        events=world.ledger,
+        jobs=world.datacenter.records,
+    )
+
+
+def _use_of_gpus(world: World, use: str) -> UseOfGpus:
+    over = [job for job in world.datacenter.records if job.use == use]
+    waits = [job.started - job.submitted for job in over if job.started is not None]
+    pool = world.datacenter.pool(use)
+    possible = pool.capacity * world.now if pool is not None else 0.0
+    held = world.datacenter.gpu_time(use)
+    return UseOfGpus(
+        jobs=len(over),
+        gpu_days=held,
+        utilisation=held / possible if possible > 0 else 0.0,
+        mean_wait_days=sum(waits) / len(waits) if waits else 0.0,
+    )

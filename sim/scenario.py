@@ -1,0 +1,238 @@
+"""A scenario: every number of a run but its seed, checked and frozen.
+
+A parameter has one name all the way: ``block__name``, from the TOML file (``[block]`` and ``name = ...``) through
+the command line to the column of a results table.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
+
+from annotated_types import Interval
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from agents.literature import LiteratureParams
+from agents.researcher import ResearcherParams
+from agents.trainer import TrainingParams
+from hardware.cluster import ClusterParams
+from sim.growth import GrowthParams
+
+SHIPPED = Path(__file__).parents[1] / "experiments" / "scenarios"
+DEFAULT = "lab"
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be run; the message says what is wrong, where, and what is allowed."""
+
+
+class RunParams(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """How long to watch, and how closely."""
+
+    horizon_days: Annotated[float, Interval(gt=0, le=1e6), "days"] = 730.0
+    """The day on which the run stops at the latest. Source: our choice, two years; the report's figures show
+    one."""
+    frame_days: Annotated[float, Interval(ge=1e-4, le=1e6), "days"] = 1.0
+    """What one step shows: how often the series is sampled. It changes nothing that happens. Source: our
+    choice."""
+    max_doublings: Annotated[int, Interval(ge=1, le=300), "doublings"] = 8
+    """The run stops when discovered software has doubled that often. Source: our choice; it also bounds the
+    number of researchers."""
+
+
+class Scenario(BaseModel, frozen=True, extra="forbid"):
+    """All parameters of a run. Each block belongs to the part of the world that uses it."""
+
+    name: str = DEFAULT
+    description: str = ""
+    source: str = ""
+    growth: GrowthParams = GrowthParams()
+    researcher: ResearcherParams = ResearcherParams()
+    literature: LiteratureParams = LiteratureParams()
+    cluster: ClusterParams = ClusterParams()
+    training: TrainingParams = TrainingParams()
+    run: RunParams = RunParams()
+
+    @classmethod
+    def load(cls, name_or_path: str | Path = DEFAULT) -> Self:
+        """Return a shipped scenario by its name, or one from a TOML file.
+
+        The file says only what differs from the defaults. Raises ScenarioError with the file, and the line where
+        there is one, if it cannot be read or says something that is not allowed.
+        """
+        path = _find(str(name_or_path))
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScenarioError(f"{path}: cannot be read ({error})") from None
+        except tomllib.TOMLDecodeError as error:
+            raise ScenarioError(f"{path}: not valid TOML: {error}") from None
+        try:
+            return cls._from_content(path.stem, content)
+        except ScenarioError as error:
+            raise ScenarioError(f"{path}: {error}") from None
+
+    @classmethod
+    def _from_content(cls, name: str, content: Mapping[str, Any]) -> Self:
+        flat: dict[str, Any] = {}
+        texts: dict[str, Any] = {"name": name}
+        for key, value in content.items():
+            if key in ("description", "source") and isinstance(value, str):
+                texts[key] = value
+            elif isinstance(value, dict):
+                flat |= {f"{key}__{inner}": v for inner, v in value.items()}
+            else:
+                flat[key] = value
+        return cls(**texts).replace(**flat)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return the same scenario with some parameters changed, by their flat names.
+
+        Raises ScenarioError for a name that does not exist (and names the nearest), a value of the wrong type
+        or out of bounds, and a growth parameter that the scenario's law does not read.
+        """
+        known = parameters()
+        for name in changes:
+            if name not in known:
+                raise ScenarioError(_unknown(name))
+        blocks: dict[str, dict[str, Any]] = {}
+        for name, value in changes.items():
+            block, _, inner = name.partition("__")
+            blocks.setdefault(block, {})[inner] = value
+        updated = {block: self._block(block, values) for block, values in blocks.items()}
+        result = self.model_copy(update=updated)
+        result._check_read(changes)
+        return result
+
+    def _block(self, block: str, values: dict[str, Any]) -> BaseModel:
+        old: BaseModel = getattr(self, block)
+        try:
+            return type(old)(**(old.model_dump() | values))
+        except ValidationError as error:
+            raise ScenarioError("; ".join(_explain(block, e) for e in error.errors())) from None
+
+    def _check_read(self, changes: Iterable[str]) -> None:
+        """Refuse a change that nothing would read: it would look like a result and be none."""
+        for name in changes:
+            law = _READ_BY_LAW.get(name)
+            if law is not None and law != self.growth.law:
+                raise ScenarioError(
+                    f"{name} is not read under growth__law = '{self.growth.law}'; it is under growth__law = '{law}'"
+                )
+
+    def flat(self) -> dict[str, Any]:
+        """Return every parameter by its flat name, in a fixed order."""
+        return {name: getattr(getattr(self, p.block), p.name) for name, p in parameters().items()}
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all parameters: the same for the same numbers, whatever the scenario is called."""
+        return sha256(json.dumps(self.flat(), sort_keys=True).encode()).hexdigest()
+
+
+_READ_BY_LAW = {
+    "growth__r": "returns",
+    "growth__first_doubling_days": "returns",
+    "growth__papers_first_doubling": "papers",
+    "growth__difficulty_growth": "papers",
+}
+
+
+class Parameter(NamedTuple):
+    """One parameter, as its declaration says it."""
+
+    flat_name: str
+    block: str
+    name: str
+    annotation: Any
+    default: Any
+    unit: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+    meaning: str
+    source: str
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values, in words."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.low is None and self.high is None:
+            return "true or false"
+        return f"from {self.low:g} to {self.high:g} {self.unit}"
+
+
+@cache
+def parameters() -> dict[str, Parameter]:
+    """Return every parameter of a scenario by its flat name."""
+    found = {}
+    for block, field in Scenario.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            for name, inner in kind.model_fields.items():
+                found[f"{block}__{name}"] = _parameter(block, name, inner)
+    return found
+
+
+def _parameter(block: str, name: str, field: FieldInfo) -> Parameter:
+    unit = next((m for m in field.metadata if isinstance(m, str)), "")
+    lows = [getattr(m, key) for m in field.metadata for key in ("ge", "gt") if getattr(m, key, None) is not None]
+    highs = [getattr(m, key) for m in field.metadata for key in ("le", "lt") if getattr(m, key, None) is not None]
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    meaning, _, source = " ".join((field.description or "").split()).partition(" Source: ")
+    return Parameter(
+        f"{block}__{name}", block, name, field.annotation, field.default, unit,
+        lows[0] if lows else None, highs[0] if highs else None, choices, meaning, source,
+    )  # fmt: skip
+
+
+def shipped_scenarios() -> list[str]:
+    """Return the names of the scenarios that come with asara."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def _find(name: str) -> Path:
+    """The file of a shipped name, or the file that the name is itself."""
+    if name in shipped_scenarios():
+        return SHIPPED / f"{name}.toml"
+    if name.endswith(".toml") or "/" in name or Path(name).is_file():
+        return Path(name)
+    raise ScenarioError(
+        f"no scenario '{name}'{nearest(name, shipped_scenarios())}; `asara scenarios` lists them, "
+        "and a file of your own ends in .toml"
+    )
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """Return "; did you mean '...'?" with the nearest of the candidates, or nothing if none is near."""
+    near = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _unknown(name: str) -> str:
+    return f"no parameter '{name}'{nearest(name, parameters())}"
+
+
+def _explain(block: str, error: ErrorDetails) -> str:
+    """One validation error as a sentence with name, value, and what is allowed."""
+    if not error["loc"]:
+        return f"[{block}] {error['msg'].removeprefix('Value error, ')}"
+    parameter = parameters()[f"{block}__{error['loc'][0]}"]
+    shown = f"{parameter.flat_name} = {error['input']!r}"
+    if error["type"] in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
+        return f"{shown} {parameter.unit} is out of bounds: {parameter.allowed}"
+    if error["type"] == "value_error":
+        return f"{shown}: {error['msg'].removeprefix('Value error, ')}"
+    near = nearest(str(error["input"]), parameter.choices) if parameter.choices else ""
+    kind = "a whole number " if parameter.annotation is int else "a number " if parameter.annotation is float else ""
+    return f"{shown} is not allowed: {kind}{parameter.allowed}{near}"

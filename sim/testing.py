@@ -1,0 +1,129 @@
+"""Hypothesis strategies and invariants of a World, for our tests and for those of whoever builds on it.
+
+``small_scenarios()`` draws scenarios from the declarations of their parameters, small enough to run in
+milliseconds; ``check_invariants(world)`` holds at every moment of every run. Needs the package *hypothesis*.
+"""
+
+import math
+from typing import Any
+
+from hypothesis import reject
+from hypothesis import strategies as st
+
+from agents.phases import Phase
+from sim.ledger import PaperPublished
+from sim.model import World
+from sim.observe import USES
+from sim.scenario import Parameter, Scenario, ScenarioError, parameters
+
+SMALL: dict[str, tuple[float, float]] = {
+    "growth__r": (0.3, 4),
+    "growth__first_doubling_days": (3, 60),
+    "growth__papers_first_doubling": (1, 20),
+    "growth__difficulty_growth": (1.2, 4),
+    "growth__parallel_penalty": (0.2, 1),
+    "growth__limit_doublings": (2, 12),
+    "researcher__initial": (1, 6),
+    "researcher__papers_per_month": (0.5, 5),
+    "researcher__experiment_gpu_days": (0.1, 40),
+    "researcher__experiment_days": (0.1, 5),
+    "researcher__experiment_gpus": (1, 8),
+    "literature__open_papers": (1, 20),
+    "literature__references": (1, 4),
+    "cluster__gpus": (16, 64),
+    "cluster__gpus_per_node": (1, 8),
+    "cluster__inference_share": (0.25, 0.5),
+    "cluster__training_share": (0.25, 0.5),
+    "cluster__gpu_hours_between_failures": (300, 3000),
+    "cluster__restart_hours": (0, 5),
+    "cluster__checkpoint_hours": (0.5, 20),
+    "training__first_run_days": (0.5, 20),
+    "training__gain": (1.1, 3),
+    "training__gpus": (1, 4),
+    "run__horizon_days": (10, 100),
+    "run__frame_days": (0.1, 10),
+    "run__max_doublings": (1, 3),
+}
+"""Ranges that keep a drawn run small; every other parameter is drawn from all that its declaration allows."""
+
+MAY_BE_ZERO = ("growth__limit_doublings", "researcher__experiment_gpu_days", "cluster__gpu_hours_between_failures",
+               "training__gpus")  # fmt: skip
+
+
+def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
+    """Return a strategy for the values of a parameter, from its declaration and :data:`SMALL`."""
+    if parameter.choices:
+        return st.sampled_from(parameter.choices)
+    if parameter.annotation is bool:
+        return st.booleans()
+    low, high = SMALL.get(parameter.flat_name, (parameter.low, parameter.high))
+    assert low is not None and high is not None, f"{parameter.flat_name} has no bounds"
+    drawn: st.SearchStrategy[Any] = (
+        st.integers(math.ceil(low), math.floor(high)) if parameter.annotation is int else st.floats(low, high)
+    )
+    zero = parameter.annotation(0)
+    return st.just(zero) | drawn if parameter.flat_name in MAY_BE_ZERO else drawn
+
+
+@st.composite
+def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
+    """Draw a scenario that a World accepts; ``fixed`` parameters keep the given values."""
+    law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
+    skipped = ("growth__papers_first_doubling", "growth__difficulty_growth")
+    if law == "papers":
+        skipped = ("growth__r", "growth__first_doubling_days")
+    values = {
+        name: draw(values_of(parameter))
+        for name, parameter in parameters().items()
+        if name not in skipped and name not in fixed
+    }
+    return Scenario(name="drawn").replace(**(values | {"growth__law": law} | fixed))
+
+
+@st.composite
+def worlds(draw: st.DrawFn, /, **fixed: Any) -> World:
+    """Draw a world on day 0."""
+    scenario = draw(small_scenarios(**fixed))
+    seed = draw(st.integers(0, 2**32))
+    try:
+        return World(scenario, seed)
+    except ScenarioError:
+        reject()
+        raise
+
+
+def check_invariants(world: World) -> None:
+    """Assert what holds at every moment of every run; raises AssertionError with what does not."""
+    _check_software(world)
+    _check_gpus(world)
+    _check_population(world)
+
+
+def _check_software(world: World) -> None:
+    levels = [event.discovered for event in world.ledger if isinstance(event, PaperPublished)]
+    assert levels == sorted(levels), "discovered software fell"
+    assert world.frontier.deployed <= world.frontier.discovered + 1e-6, "deployed before it was discovered"
+    days = [event.day for event in world.ledger]
+    assert days == sorted(days), "the ledger is out of order"
+
+
+def _check_gpus(world: World) -> None:
+    used = {use: world.datacenter.gpus_in_use(use) for use in USES}
+    assert all(gpus >= 0 for gpus in used.values()), f"negative GPUs in use: {used}"
+    assert sum(used.values()) <= world.scenario.cluster.gpus, f"more GPUs in use than there are: {used}"
+    possible = world.scenario.cluster.gpus * world.now
+    held = sum(world.datacenter.gpu_time(use) for use in USES)
+    assert held <= possible * (1 + 1e-9), f"{held} GPU-days held of {possible} possible"
+    for job in world.datacenter.records:
+        assert math.isclose(job.held, job.done + job.restarts + job.lost, rel_tol=1e-9, abs_tol=1e-9), job
+        if job.outcome == "done":
+            assert math.isclose(job.done, job.gpus * job.length, rel_tol=1e-9, abs_tol=1e-9), job
+
+
+def _check_population(world: World) -> None:
+    counted = world.census.count
+    assert all(count >= 0 for count in counted.values()), counted
+    others = world.pool.others if world.pool is not None else 0
+    assert sum(counted.values()) == len(world.researchers) + others, "a researcher is nowhere or twice"
+    for researcher in world.researchers:
+        assert researcher.housed or researcher.phase in (Phase.PAUSED, Phase.QUEUE, Phase.RUN), researcher.phase

@@ -1,0 +1,28 @@
+"""The golden run: its ledger as text. ``make golden`` renews it; say why in the commit."""
+
+from pathlib import Path
+
+from sim.run import run
+from sim.scenario import Scenario
+
+FILE = Path(__file__).with_name("lab.txt")
+
+
+def golden_ledger() -> str:
+    """A small lab that trains, queues, fails and preempts: every event and job record, a line each."""
+    scenario = Scenario().replace(
+        researcher__initial=6,
+        cluster__gpus=48,
+        cluster__training_share=0.34,
+        cluster__inference_share=0.33,
+        cluster__gpu_hours_between_failures=800.0,
+        training__first_run_days=12.0,
+        run__horizon_days=120.0,
+        run__max_doublings=4,
+    )
+    result = run(scenario, seed=11)
+    return "\n".join(repr(fact) for fact in [*result.events, *result.jobs]) + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(golden_ledger(), encoding="utf-8")

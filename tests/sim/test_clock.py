@@ -1,0 +1,95 @@
+"""The clock: exact moments, halts, and moments that can be kept."""
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simpy import Event
+
+from sim.clock import Clock
+from sim.meter import Meter
+
+
+class Recorder:
+    """Notes when its alarms ring and when its event succeeds."""
+
+    def __init__(self, clock: Clock, delays: list[float]) -> None:
+        self.clock = clock
+        self.rang: list[float] = []
+        self.event = Event(clock)
+        self.event.callbacks.append(self.note)
+        for delay in delays:
+            clock.timeout(delay).callbacks.append(self.note)
+
+    def note(self, event: Event) -> None:
+        self.rang.append(self.clock.now)
+
+
+DELAYS = st.lists(st.floats(0, 100), max_size=30)
+
+
+@given(DELAYS, st.floats(0, 100))
+def test_all_events_up_to_and_at_the_moment_are_done_and_no_other(delays, until):
+    clock = Clock()
+    recorder = Recorder(clock, delays)
+    clock.advance(until)
+    assert clock.now == until
+    assert recorder.rang == sorted(delay for delay in delays if delay <= until)
+
+
+@given(DELAYS, st.floats(0, 50))
+def test_a_kept_moment_runs_on_alike(delays, until):
+    clock = Clock()
+    recorder = Recorder(clock, delays)
+    clock.advance(until)
+    kept = pickle.dumps(recorder)
+    clock.advance(200)
+    again = pickle.loads(kept)
+    assert not again.event.triggered
+    again.clock.advance(200)
+    assert again.rang == recorder.rang
+
+
+def test_a_halt_leaves_the_clock_at_its_event():
+    clock = Clock()
+
+    def halt(_event: Event) -> None:
+        clock.halted = True
+
+    clock.timeout(3).callbacks.append(halt)
+    clock.timeout(4).callbacks.append(lambda _: pytest.fail("an event after the halt"))
+    clock.advance(10)
+    assert (clock.now, clock.last_event) == (3, 3)
+
+
+def test_the_clock_does_not_go_back():
+    clock = Clock()
+    clock.advance(5)
+    assert clock.idle
+    with pytest.raises(ValueError, match="cannot go back"):
+        clock.advance(4)
+
+
+def test_a_plain_simpy_process_lives_on_it():
+    clock = Clock()
+    seen = []
+
+    def process():
+        yield clock.timeout(2)
+        seen.append(clock.now)
+
+    clock.process(process())
+    clock.advance(2)
+    assert seen == [2]
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.floats(-5, 5)), max_size=20))
+def test_a_meter_integrates_steps(steps):
+    meter, now, expected, value = Meter(), 0.0, 0.0, 0.0
+    for wait, new in steps:
+        expected += wait * value
+        now += wait
+        value = new
+        meter.set(new, now)
+    assert meter.total(now + 1) == pytest.approx(expected + value, abs=1e-9)

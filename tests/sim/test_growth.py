@@ -1,0 +1,147 @@
+"""The law of returns against the report's arithmetic."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from sim import growth
+from sim.growth import GrowthParams
+from tests.oracles import report
+
+RETURNS = st.floats(0.05, 20)
+PENALTY = st.floats(0.05, 1)
+PER_DAY = 1 / report.MONTH
+
+
+def durations(params: GrowthParams, n: int, researchers: int = 1) -> list[float]:
+    law = growth.law_of(params, researchers, PER_DAY)
+    return list(growth.alone_durations(law, researchers, PER_DAY, n))
+
+
+@pytest.mark.parametrize(("r", "days"), [(0.7, [40.94, 55.10, 74.16, 99.81]), (3.0, [19.16, 12.07, 7.60, 4.79])])
+def test_o9_o11_doubling_times_from_a_month(r, days):
+    assert durations(GrowthParams(r=r), 5)[1:] == pytest.approx(days, abs=0.006)
+
+
+@pytest.mark.parametrize(("growth_of_papers", "r"), [(3.0, 0.6309), (1.5, 1.7095), (2.0, 1.0)])
+def test_o6_returns_of_the_toy_model(growth_of_papers, r):
+    assert growth.returns_from_difficulty(growth_of_papers) == pytest.approx(r, abs=5e-5)
+    assert growth.difficulty_from_returns(growth.returns_from_difficulty(growth_of_papers)) == pytest.approx(
+        growth_of_papers
+    )
+
+
+@pytest.mark.parametrize("m", [3.0, 1.5, 2.0])
+def test_o1_o2_o4_toy_chain(m):
+    params = GrowthParams(law="papers", papers_first_doubling=2.0, difficulty_growth=m)
+    expected = [report.toy_doubling_months(2, m, i) * report.MONTH for i in range(8)]
+    assert durations(params, 8) == pytest.approx(expected, rel=1e-12)
+
+
+@given(RETURNS, PENALTY, st.integers(1, 500), st.floats(0.1, 1000))
+def test_doubling_times_form_the_chain_whatever_the_team(r, p, team, first):
+    params = GrowthParams(r=r, parallel_penalty=p, first_doubling_days=first)
+    expected = [first * report.ratio(r, p) ** i for i in range(5)]
+    assume(max(expected) < 1e200)
+    assert durations(params, 5, team) == pytest.approx(expected, rel=1e-9)
+    assert growth.doubling_ratio(r, p) == pytest.approx(report.ratio(r, p))
+
+
+@pytest.mark.parametrize("gain", [1.02, 1.3, 2.0, 5.0])
+@pytest.mark.parametrize("r", [0.7, 1.0, 3.0])
+def test_the_first_doubling_takes_its_time_whatever_the_steps_of_the_team(r, gain):
+    params, step = GrowthParams(r=r), math.log2(gain)
+    law = growth.law_of(params, 1000, PER_DAY, step)
+    found = growth.alone_durations(law, 1000, PER_DAY, 6, step)
+    assert found[0] == pytest.approx(report.MONTH, rel=1e-12)
+    if gain < 1.1:
+        chain = [report.MONTH * report.ratio(r) ** i for i in range(6)]
+        assert found == pytest.approx(chain, rel=0.03)
+
+
+def test_a_team_that_never_gets_its_software_takes_as_long_as_the_papers_say():
+    law = growth.law_of(GrowthParams(law="papers"), 1, PER_DAY, 100.0)
+    months = [days / report.MONTH for days in growth.alone_durations(law, 1, PER_DAY, 4, 100.0)]
+    assert months == pytest.approx([2, 6, 18, 54])
+
+
+@given(st.floats(0.3, 3), st.floats(0, 300), PENALTY)
+def test_effort_and_software_are_inverse(r, doublings, p):
+    effort = growth.effort_doublings(doublings, r, p)
+    assert growth.software_doublings(effort, r, p) == pytest.approx(doublings, abs=1e-9)
+
+
+@given(st.floats(0.3, 3), st.floats(2.0, 40), st.floats(0, 0.99))
+def test_effort_towards_a_limit_is_the_integral_of_falling_returns(r, limit, share):
+    doublings = share * limit
+    expected = report.effort_to(doublings, r, limit, steps=2000)
+    effort = growth.effort_doublings(doublings, r, 1.0, limit)
+    assert effort == pytest.approx(expected, rel=1e-3, abs=1e-9)
+    assert growth.software_doublings(effort, r, 1.0, limit) == pytest.approx(doublings, rel=1e-9, abs=1e-9)
+
+
+def test_returns_fall_linearly_to_nothing_at_the_limit():
+    assert growth.returns_at(np.array([0.0, 4.0, 8.0, 9.0]), 2.0, 8.0).tolist() == [2.0, 1.0, 0.0, 0.0]
+    assert math.isinf(growth.effort_doublings(8.0, 2.0, 1.0, 8.0))
+    assert durations(GrowthParams(r=2.0, limit_doublings=3.0), 4)[3] == math.inf
+
+
+def test_300_doublings_do_not_overflow():
+    law = growth.law_of(GrowthParams(r=0.05), 1, PER_DAY)
+    effort = law.effort(300.0)
+    assert effort == pytest.approx(6000)
+    assert law.software(growth.add_effort(effort, effort)) == pytest.approx(300.05)
+    assert law.papers_between(effort, 300.0) == 0.0
+
+
+@given(st.floats(-50, 50), st.floats(-50, 50))
+def test_adding_effort_in_log2(a, b):
+    assert growth.add_effort(a, b) == pytest.approx(math.log2(2**a + 2**b), abs=1e-9)
+
+
+@given(st.floats(-20, 20), st.floats(1e-3, 20))
+def test_effort_between_undoes_adding(low, gap):
+    high = low + gap
+    assert growth.add_effort(low, float(growth.effort_between(low, high))) == pytest.approx(high, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("row", "r", "first", "days", "low", "high"),
+    [
+        ("O14", 0.9, 3.0, 365, 30.825, 30.835),
+        ("O18", 0.5, report.MONTH, 365, math.log2(12.95), math.log2(13.05)),
+        ("O18", 0.7, report.MONTH, 365, math.log2(45.75), math.log2(45.85)),
+        ("O18", 0.9, report.MONTH, 365, math.log2(427.5), math.log2(428.5)),
+        ("O18", 1.0, report.MONTH, 365, 11.9999, 12.0001),
+    ],
+)
+def test_software_after_a_time(row, r, first, days, low, high):
+    software = growth.software_at(days, first, growth.doubling_ratio(r))
+    assert low < software < high, row
+    assert software == pytest.approx(report.doublings_within(days, first, r))
+
+
+def test_o3_o7_o11_explosions():
+    assert growth.explosion_time(2.0, 0.75) == 8.0
+    assert growth.time_of_doubling(13, 2.0, 0.75) == pytest.approx(7.810, abs=5e-4)
+    assert growth.explosion_time(report.MONTH, growth.doubling_ratio(3.0)) == pytest.approx(82.20, abs=5e-3)
+    assert growth.explosion_time(1.0, 1.0) == math.inf
+    assert growth.software_at(9.0, 2.0, 0.75) == math.inf
+
+
+def test_closed_form_times_agree_with_their_sum():
+    each = [growth.doubling_time(n, 3.0, 1.2) for n in range(1, 11)]
+    assert growth.time_of_doubling(10, 3.0, 1.2) == pytest.approx(sum(each))
+    assert growth.time_of_doubling(10, 3.0, 1.0) == 30.0
+
+
+@given(st.floats(0.1, 50), PENALTY)
+def test_returns_from_ratio_undoes_the_ratio(r, p):
+    assert growth.returns_from_ratio(float(growth.doubling_ratio(r, p)), p) == pytest.approx(r, rel=1e-6)
+
+
+def test_no_finite_returns_make_doublings_faster_than_free_ones():
+    assert growth.returns_from_ratio(0.4) == math.inf

@@ -1,0 +1,146 @@
+"""Scenarios: loaded, checked, changed by one name all the way, and explained."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.scenario import Scenario, ScenarioError, parameters, shipped_scenarios
+from sim.testing import small_scenarios, values_of
+
+RELIED_ON = [
+    "growth__r",
+    "growth__parallel_penalty",
+    "growth__limit_doublings",
+    "growth__first_doubling_days",
+    "growth__papers_first_doubling",
+    "growth__difficulty_growth",
+    "researcher__timing",
+    "researcher__experiment_gpu_days",
+    "researcher__experiment_scaling",
+    "cluster__gpus",
+    "cluster__gpus_per_node",
+    "cluster__queue",
+    "cluster__placement",
+    "training__needed",
+    "training__first_run_days",
+    "training__gain",
+    "training__speed_share",
+    "run__horizon_days",
+    "run__frame_days",
+    "run__max_doublings",
+]
+
+
+def test_names_that_others_rely_on():
+    assert set(RELIED_ON) <= set(parameters())
+
+
+@pytest.mark.parametrize("name", parameters())
+def test_every_parameter_explains_itself(name):
+    parameter = parameters()[name]
+    assert parameter.meaning.endswith(".")
+    assert parameter.source
+    assert parameter.unit or parameter.annotation is bool
+    assert parameter.choices or parameter.annotation is bool or parameter.low < parameter.high
+    assert parameter.choices or parameter.annotation is bool or parameter.low <= parameter.default <= parameter.high
+
+
+@pytest.mark.parametrize("name", shipped_scenarios())
+def test_shipped_scenarios_load_and_say_what_they_are(name):
+    scenario = Scenario.load(name)
+    assert scenario.name == name
+    assert scenario.description.endswith(".")
+    assert scenario.source.endswith(".")
+
+
+def test_the_lab_is_the_default():
+    assert Scenario.load().flat() == Scenario().flat()
+
+
+@given(st.data())
+def test_any_allowed_value_of_any_parameter_is_kept(data):
+    name = data.draw(
+        st.sampled_from(sorted(set(parameters()) - {"cluster__inference_share", "cluster__training_share"}))
+    )
+    law = "papers" if name in ("growth__papers_first_doubling", "growth__difficulty_growth") else "returns"
+    value = data.draw(values_of(parameters()[name]))
+    changes = {"growth__law": law, name: value}
+    assert Scenario().replace(**changes).flat()[name] == value
+
+
+@given(small_scenarios())
+def test_the_digest_tells_scenarios_apart_and_nothing_else(scenario):
+    assert Scenario(name="other").replace(**_readable(scenario)).digest() == scenario.digest()
+    changed = scenario.replace(run__max_doublings=scenario.run.max_doublings + 1)
+    assert changed.digest() != scenario.digest()
+    json.dumps(scenario.flat(), allow_nan=False)
+
+
+def _readable(scenario):
+    unread = {"returns": ("papers_first_doubling", "difficulty_growth"), "papers": ("r", "first_doubling_days")}
+    hidden = {f"growth__{name}" for name in unread[scenario.growth.law]}
+    return {name: value for name, value in scenario.flat().items() if name not in hidden}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cluster__gpu": 8}, "no parameter 'cluster__gpu'; did you mean 'cluster__gpus'?"),
+        ({"gpus": 8}, "no parameter 'gpus'"),
+        ({"cluster__gpus": 0}, "cluster__gpus = 0 GPUs is out of bounds: from 1 to 1e+06 GPUs"),
+        ({"growth__r": -1.0}, "growth__r = -1.0"),
+        ({"growth__r": float("nan")}, "growth__r = nan"),
+        ({"growth__r": float("inf")}, "growth__r = inf"),
+        ({"growth__r": "fast"}, "growth__r = 'fast' is not allowed: a number from 0.01 to 100"),
+        ({"cluster__gpus": 8.5}, "cluster__gpus = 8.5 is not allowed: a whole number"),
+        ({"training__needed": 1}, "training__needed = 1 is not allowed: true or false"),
+        ({"researcher__timing": "poison"}, "did you mean 'poisson'?"),
+        ({"growth__limit_doublings": 1.5}, "must be 0 (no limit) or leave room for at least 2 doublings"),
+        ({"growth__difficulty_growth": 2.0}, "is not read under growth__law = 'returns'"),
+        ({"cluster__inference_share": 0.8, "cluster__training_share": 0.7}, "[cluster]"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(changes, message):
+    with pytest.raises(ScenarioError) as caught:
+        Scenario().replace(**changes)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[cluster]\ngpus = = 3\n", "line 2"),
+        ("[cluster]\ngpu = 3\n", "did you mean 'cluster__gpus'?"),
+        ("[clusters]\ngpus = 3\n", "did you mean 'cluster__gpus'?"),
+        ("gpus = 3\n", "no parameter 'gpus'"),
+        ("[cluster]\ngpus = '3'\n", "cluster__gpus = '3' is not allowed"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path, content, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(content)
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.load(path)
+    assert "mine.toml" in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "tight.toml"
+    path.write_text('description = "Few GPUs."\n[cluster]\ngpus = 64\n')
+    scenario = Scenario.load(path)
+    assert (scenario.name, scenario.description, scenario.cluster.gpus) == ("tight", "Few GPUs.", 64)
+
+
+@pytest.mark.parametrize("name", ["toy-fizle", "no-such", "missing.toml"])
+def test_a_scenario_that_does_not_exist(name):
+    with pytest.raises(ScenarioError, match=name):
+        Scenario.load(name)
+
+
+def test_the_near_name_of_a_scenario():
+    with pytest.raises(ScenarioError, match="did you mean 'toy-fizzle'"):
+        Scenario.load("toy-fizle")

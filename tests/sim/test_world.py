@@ -1,0 +1,254 @@
+"""What must hold of any World: the same bytes, whoever looks and however often."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agents.phases import Phase
+from sim import observe
+from sim.ledger import PaperPublished, ResearchersHoused, SoftwareDoubled
+from sim.model import World
+from sim.run import run
+from sim.scenario import Scenario, ScenarioError
+from sim.testing import check_invariants, small_scenarios, worlds
+
+LAB = {
+    "researcher__initial": 4,
+    "cluster__gpus": 32,
+    "training__first_run_days": 10.0,
+    "run__horizon_days": 90.0,
+    "run__max_doublings": 4,
+    "cluster__gpu_hours_between_failures": 1000.0,
+}
+thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def finish(world: World) -> World:
+    while world.running:
+        world.step()
+    return world
+
+
+def small_lab(seed: int = 0, **changes) -> World:
+    return World(Scenario().replace(**(LAB | changes)), seed)
+
+
+@thorough
+@given(worlds())
+def test_invariants_hold_at_every_frame(world):
+    check_invariants(world)
+    while world.running:
+        world.step()
+        check_invariants(world)
+    assert world.ending is not None
+    assert world.ending.ending in ("explosion", "exponential", "fizzle", "limit reached", "starved", "horizon")
+
+
+@thorough
+@given(worlds(), st.sampled_from([0.1, 0.37, 1.0, 7.0]))
+def test_the_frame_changes_nothing_that_happens(world, frame):
+    other = World(world.scenario.replace(run__frame_days=frame), world.run_seed)
+    assert finish(world).digest() == finish(other).digest()
+
+
+@pytest.mark.parametrize("timing", ["poisson", "pooled", "whole"])
+def test_frames_of_four_lengths_leave_the_same_ledger(timing):
+    digests = {
+        finish(small_lab(researcher__timing=timing, run__frame_days=frame)).digest() for frame in (0.1, 0.37, 1.0, 7.0)
+    }
+    assert len(digests) == 1
+
+
+@thorough
+@given(worlds(), st.integers(0, 8), st.integers(0, 8))
+def test_a_restored_world_runs_on_as_if_nothing_had_happened(world, before, after):
+    for _ in range(before):
+        world.step()
+    snapshot = world.snapshot()
+    for _ in range(after):
+        world.step()
+    restored = World.restore(snapshot)
+    assert finish(restored).digest() == finish(world).digest()
+    assert finish(World.restore(snapshot)).digest() == world.digest()
+
+
+@thorough
+@given(worlds(), st.integers(0, 8))
+def test_a_branch_without_a_change_has_the_same_future(world, before):
+    for _ in range(before):
+        world.step()
+    branch = world.branch()
+    assert finish(branch).digest() == finish(world).digest()
+
+
+def test_a_branch_shares_the_past_and_leaves_the_original_alone():
+    world, twin = small_lab(), small_lab()
+    for _ in range(30):
+        world.step()
+        twin.step()
+    branch = world.branch(growth__r=0.5, cluster__queue="sjf", training__gain=4.0)
+    past = len(world.ledger)
+    assert branch.ledger[:past] == world.ledger
+    assert finish(branch).digest() != finish(world).digest()
+    assert world.digest() == finish(twin).digest()
+    check_invariants(branch)
+
+
+@pytest.mark.parametrize("gpus", [24, 64])
+def test_a_branch_can_change_the_cluster_under_running_jobs(gpus):
+    world = small_lab(researcher__experiment_gpu_days=30.0, researcher__experiment_gpus=4)
+    for _ in range(40):
+        world.step()
+    branch = world.branch(cluster__gpus=gpus)
+    check_invariants(branch)
+    finish(branch)
+    check_invariants(branch)
+    assert branch.at_work != finish(world).at_work or branch.digest() != world.digest()
+
+
+@pytest.mark.parametrize(
+    "change", [{"researcher__initial": 9}, {"researcher__timing": "whole"}, {"cluster__sharing": "priority"}]
+)
+def test_what_a_branch_cannot_change_is_said(change):
+    with pytest.raises(ScenarioError, match=next(iter(change))):
+        small_lab().branch(**change)
+
+
+def test_changing_the_law_never_makes_software_fall():
+    world = World(Scenario.load("returns-3"), 0)
+    for _ in range(60):
+        world.step()
+    level = observe.discovered(world)
+    branch = world.branch(growth__r=0.4, growth__limit_doublings=30.0)
+    assert branch.frontier.discovered == pytest.approx(level, rel=1e-12)
+    branch.step()
+    assert branch.frontier.discovered >= level
+    with pytest.raises(ScenarioError, match="lies below"):
+        world.branch(growth__limit_doublings=2.0)
+
+
+def test_a_watched_run_equals_an_unwatched_one():
+    seen = []
+
+    def watch(world: World) -> None:
+        seen.append((world.digest(), world.snapshot().day, run_to_text(world)))
+
+    scenario = small_lab().scenario
+    assert run(scenario, 3, watch).digest == run(scenario, 3).digest
+    assert len(seen) > 10
+
+
+def run_to_text(world: World) -> str:
+    return str([observe.verdict(world), observe.time_shares(world), observe.toes_exponent(world)])
+
+
+def test_a_watcher_can_stop_a_run():
+    result = run(small_lab().scenario, 0, lambda world: world.now >= 5)
+    assert (result.ending, result.day) == ("interrupted", 5.0)
+
+
+def test_the_same_bytes_in_another_process_with_other_hashing():
+    code = (
+        "from sim.run import run; from sim.scenario import Scenario; "
+        f"print(run(Scenario().replace(**{LAB!r}), 5).digest)"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PATH": ""}, check=True,
+            capture_output=True, text=True,
+        ).stdout.strip()
+        for seed in ("0", "77")
+    }  # fmt: skip
+    assert outputs == {run(small_lab().scenario, 5).digest}
+
+
+def test_one_agent_more_leaves_the_draws_of_the_others_alone():
+    """Without a queue, what a researcher does depends on its own luck alone."""
+    quiet = {
+        "researcher__experiment_gpu_days": 0.0, "training__needed": False, "growth__first_doubling_days": 10_000.0,
+        "run__horizon_days": 300.0,
+    }  # fmt: skip
+    few = finish(small_lab(researcher__initial=3, **quiet))
+    more = finish(small_lab(researcher__initial=4, **quiet))
+
+    def days(world: World, who: int) -> list[float]:
+        return [e.day for e in world.ledger if isinstance(e, PaperPublished) and e.researcher == who]
+
+    for who in (1, 2, 3):
+        assert days(few, who) == days(more, who)
+        assert len(days(few, who)) > 3
+
+
+def test_one_decision_more_leaves_the_other_draws_alone():
+    """With writing added, every researcher still thinks as long as before over its first paper."""
+    plain = {"researcher__experiment_gpu_days": 0.0, "run__horizon_days": 60.0, "training__needed": False}
+    without = small_lab(researcher__writing_share=0.0, **plain)
+    with_writing = small_lab(researcher__writing_share=0.5, **plain)
+    for one, other in zip(without.researchers, with_writing.researchers, strict=True):
+        assert other._due == pytest.approx(one._due / 2)
+
+
+def test_a_world_takes_flat_names():
+    world = World(seed=2, cluster__gpus=64, run__horizon_days=1.0)
+    assert world.scenario.cluster.gpus == 64
+
+
+def test_jobs_that_can_be_known_to_be_too_large_are_refused_before_the_run():
+    with pytest.raises(ScenarioError, match="researcher__experiment_gpus = 128"):
+        World(Scenario().replace(researcher__experiment_gpus=128, cluster__gpus=64))
+    with pytest.raises(ScenarioError, match="training__gpus = 900"):
+        World(Scenario().replace(training__gpus=900))
+    with pytest.raises(ScenarioError, match="inference"):
+        World(Scenario().replace(cluster__inference_share=0.0))
+
+
+def test_a_run_of_too_many_agents_is_refused_before_it_starts():
+    with pytest.raises(ScenarioError, match="run__max_doublings = 40"):
+        World(Scenario().replace(run__max_doublings=40))
+
+
+def test_a_job_that_turns_out_too_large_ends_the_run_as_starved():
+    world = small_lab()
+    world.step()
+    world.clock.timeout(1.0).callbacks.append(lambda _: world.ask_gpus("experiment", 10_000, 1.0, owner=1))
+    finish(world)
+    assert world.ending.ending == "starved"
+    assert "10000" in world.ending.sentence.replace(",", "")
+
+
+@pytest.mark.parametrize("frame", [0.3, 5.0])
+def test_a_lab_in_which_nothing_can_happen_any_more_starves_on_its_last_day(frame):
+    """Everybody waits for an experiment that holds the only GPUs for ever."""
+    world = small_lab(researcher__experiment_gpus=8, run__frame_days=frame, training__needed=False)
+    world.datacenter.submit("experiment", 8, math.inf, owner=0)
+    world.scenario = world.scenario.replace(run__horizon_days=1e6)
+    finish(world)
+    assert world.ending.ending == "starved"
+    assert world.census.count[Phase.QUEUE] == 4
+    assert world.ending.day == world.clock.last_event
+
+
+def test_doublings_are_recorded_once_each_and_in_order():
+    result = run(Scenario.load("toy-explosion"), 4)
+    marks = [event for event in result.events if isinstance(event, SoftwareDoubled)]
+    assert [mark.n for mark in marks] == list(range(1, 14))
+    housed = [event.researchers for event in result.events if isinstance(event, ResearchersHoused)]
+    assert housed == [2**n for n in range(14)]
+
+
+@thorough
+@given(small_scenarios(), st.integers(0, 1000))
+def test_the_series_and_the_ledger_tell_the_same_story(scenario, seed):
+    try:
+        result = run(scenario, seed)
+    except ScenarioError:
+        return
+    assert result.series["papers"][-1] == result.papers
+    assert result.series["discovered"] == sorted(result.series["discovered"])
+    total = [result.series[f"gpus_{use}"] for use in ("inference", "experiment", "training", "idle")]
+    assert {sum(frame) for frame in zip(*total, strict=True)} == {scenario.cluster.gpus}
+    assert sum(result.time_shares.values()) == pytest.approx(1.0)

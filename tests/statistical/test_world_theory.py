@@ -1,0 +1,175 @@
+"""The World against theory: Poisson papers, whole papers, pooled work, and researchers who share GPUs.
+
+Statistical tests run fixed seeds; their intervals are 99% or wider, so they pass always or never.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sim.ledger import Deployed, TrainingStarted
+from sim.model import World
+from sim.run import run
+from sim.scenario import Scenario
+from tests.oracles import queueing, report
+
+SEEDS = 1000
+Z = stats.norm.ppf(0.995)
+
+
+def doubling_months(scenario: Scenario, seed: int = 0) -> list[float]:
+    return [doubling.duration_days / report.MONTH for doubling in run(scenario, seed).doublings]
+
+
+def toy(name: str, doublings: int, **changes) -> Scenario:
+    longest = {"run__horizon_days": 1e6, "run__frame_days": 1e6, "run__max_doublings": doublings}
+    return Scenario.load(name).replace(**(longest | changes))
+
+
+@pytest.fixture(scope="module")
+def histories() -> dict[str, np.ndarray]:
+    """Months of each doubling, one row a seed."""
+    return {
+        name: np.array([doubling_months(toy(name, 4), seed) for seed in range(SEEDS)])
+        for name in ("toy-fizzle", "toy-exponential")
+    }
+
+
+@pytest.mark.parametrize(("name", "growth"), [("toy-fizzle", 3), ("toy-exponential", 2)])
+@pytest.mark.parametrize("i", range(4))
+def test_f1_f4_poisson_doublings_are_gamma_distributed(histories, name, growth, i):
+    papers, team = 2 * growth**i, 2**i
+    mean, variance = report.poisson_months(papers, team)
+    sample = histories[name][:, i]
+    assert abs(sample.mean() - mean) < Z * math.sqrt(variance / SEEDS)
+    kurtosis = 3 + 6 / papers
+    assert abs(sample.var(ddof=1) - variance) < Z * variance * math.sqrt((kurtosis - 1) / SEEDS)
+    assert stats.kstest(sample, stats.gamma(papers, scale=1 / team).cdf).pvalue > 0.005
+
+
+def test_f2_whole_papers_started_together():
+    months = doubling_months(toy("toy-fizzle", 6, researcher__timing="whole"))
+    assert months == pytest.approx([report.whole_paper_months(2, 3, i) for i in range(6)], rel=1e-12)
+
+
+@pytest.mark.parametrize(("name", "growth"), [("toy-fizzle", 3.0), ("toy-explosion", 1.5), ("toy-exponential", 2.0)])
+def test_f3_pooled_work_is_the_report_exactly(name, growth):
+    months = doubling_months(toy(name, 8, researcher__timing="pooled"))
+    assert months == pytest.approx([report.toy_doubling_months(2, growth, i) for i in range(8)], rel=1e-9)
+
+
+@pytest.mark.parametrize(("name", "r"), [("returns-0.7", 0.7), ("returns-0.9", 0.9), ("returns-3", 3.0)])
+def test_o9_o11_pooled_returns_are_the_chain_exactly(name, r):
+    days = [doubling.duration_days for doubling in run(Scenario.load(name), 0).doublings]
+    assert len(days) >= 5
+    assert days == pytest.approx([report.MONTH * report.ratio(r) ** i for i in range(len(days))], rel=1e-9)
+
+
+def test_toes_bring_the_ratio_nearer_to_1_as_the_exponent_says():
+    days = [doubling.duration_days for doubling in run(Scenario.load("toes"), 0).doublings]
+    ratios = [later / earlier for earlier, later in pairwise(days)]
+    assert ratios == pytest.approx([report.ratio(3.0, 0.5)] * len(ratios), rel=1e-6)
+
+
+def test_limits_stretch_doublings_as_falling_returns_say():
+    law = Scenario.load("limits").growth
+    result = run(Scenario.load("limits"), 0)
+    efforts = [2.0 ** report.effort_to(n, law.r, law.limit_doublings, 20_000) for n in range(8)]
+    expected = [(high - low) / 2**n for n, (low, high) in enumerate(pairwise(efforts))]
+    found = [doubling.duration_days for doubling in result.doublings[:7]]
+    assert [f / found[0] for f in found] == pytest.approx([e / expected[0] for e in expected], rel=1e-4)
+    assert result.ending == "limit reached"
+    assert result.verdict.name == "explosion"
+
+
+def test_whole_papers_approach_the_closed_form_at_first_order():
+    """Papers halved in size k times, written 2^k times as fast: the error of the end halves with them."""
+    exact = sum(report.toy_doubling_months(2, 3, i) for i in range(5))
+    errors = []
+    for k in range(3, 10):
+        size = {"growth__papers_first_doubling": 2.0 * 2**k, "researcher__papers_per_month": 1.0 * 2**k}
+        months = doubling_months(toy("toy-fizzle", 5, researcher__timing="whole", **size))
+        errors.append(sum(months) / exact - 1)
+    assert all(error >= -1e-12 for error in errors), "whole papers can only take longer"
+    sizes = [2.0**-k for k in range(3, 10) if errors[k - 3] > 1e-12]
+    order = np.polyfit(np.log(sizes), np.log([error for error in errors if error > 1e-12]), 1)[0]
+    assert 0.75 < order < 1.25
+
+
+@pytest.mark.parametrize("k", [0.75, 0.9])
+def test_o19_training_runs_form_the_series(k):
+    runs = [e for e in run(Scenario.load(f"retraining-{k:g}"), 0).events if isinstance(e, TrainingStarted)]
+    assert [event.run_days for event in runs] == pytest.approx([2 * report.MONTH * k**n for n in range(len(runs))])
+    back_to_back = runs[15].day + runs[15].run_days - runs[0].day
+    assert back_to_back == pytest.approx(2 * report.MONTH * (1 - k**16) / (1 - k), rel=1e-9)
+
+
+def test_o21_thirty_times_is_three_times_shorter_and_ten_times_better():
+    changes = {"training__gain": 30.0, "training__speed_share": math.log(3) / math.log(30), "run__max_doublings": 16}
+    result = run(Scenario.load("retraining-0.75").replace(**changes), 0)
+    runs = [event.run_days for event in result.events if isinstance(event, TrainingStarted)]
+    deployed = [event.deployed for event in result.events if isinstance(event, Deployed)]
+    assert runs[0] / runs[1] == pytest.approx(3)
+    assert 2 ** deployed[0] == pytest.approx(10)
+
+
+@pytest.mark.parametrize("team", [2, 6, 12])
+def test_researchers_who_share_gpus_are_machines_that_wait_for_repair(team):
+    """N researchers, exponential thinking and experiments on c GPUs: the birth-death chain's throughput."""
+    gpus, days, papers_per_day = 4, 2.0, 0.25
+    scenario = Scenario().replace(
+        growth__first_doubling_days=1e6, training__needed=False, training__gain=1e6, cluster__gpus=8,
+        cluster__gpus_per_node=1, cluster__inference_share=0.5, cluster__training_share=0.0, cluster__queue="fcfs",
+        cluster__gpu_hours_between_failures=0.0, researcher__initial=team, researcher__writing_share=0.0,
+        researcher__papers_per_month=papers_per_day * report.MONTH, researcher__experiment_gpu_days=days,
+        researcher__experiment_variation="exponential", researcher__experiment_gpus=1,
+        run__horizon_days=2000.0, run__frame_days=2000.0,
+    )  # fmt: skip
+    throughput = [run(scenario, seed).papers / 2000 for seed in range(12)]
+    expected = queueing.repairman_throughput(team, gpus, think=1 / papers_per_day, service=days)
+    half = stats.t.ppf(0.995, 11) * np.std(throughput, ddof=1) / math.sqrt(12)
+    assert abs(np.mean(throughput) - expected) < half + 0.003 * expected
+
+
+def test_duplicates_imply_toes_where_many_share_little_ground():
+    crowded = toy("toy-exponential", 8, literature__open_papers=5)
+    roomy = toy("toy-exponential", 8, literature__open_papers=100_000)
+    assert run(crowded, 1).duplicate_share > 0.5
+    assert run(crowded, 1).toes_exponent < 0.5
+    assert run(roomy, 1).duplicate_share < 0.02
+    assert run(roomy, 1).toes_exponent == pytest.approx(1, abs=0.02)
+
+
+def test_duplicates_that_count_for_nothing_slow_doublings_down():
+    counted = run(toy("toy-exponential", 6, literature__open_papers=10), 1)
+    wasted = run(toy("toy-exponential", 6, literature__open_papers=10, literature__duplicate_weight=0.0), 1)
+    assert wasted.doublings[-1].day > counted.doublings[-1].day
+
+
+def test_the_two_camps_differ_as_they_say():
+    """Paired luck: near-frontier experiments fill the cluster, experiments of fixed size leave it as it was."""
+    changes = {"run__max_doublings": 9, "training__needed": False}
+    fixed = run(Scenario.load("lab-fixed-experiments").replace(**changes), 0)
+    frontier = run(Scenario.load("lab-frontier-experiments").replace(**changes), 0)
+    assert frontier.doublings[-1].day > fixed.doublings[-1].day
+    assert frontier.time_shares["experiments"] > 5 * fixed.time_shares["experiments"]
+    assert fixed.limited_by == "researchers"
+
+
+def test_priority_sharing_takes_gpus_from_the_researchers_while_a_run_trains():
+    scenario = Scenario().replace(
+        cluster__sharing="priority", cluster__training_share=0.5, cluster__gpus=64, researcher__initial=8,
+        training__gpus=48, run__max_doublings=3, cluster__gpu_hours_between_failures=0.0,
+    )  # fmt: skip
+    world = World(scenario, 0)
+    while world.running:
+        world.step()
+    series = world.datacollector.model_vars
+    training = np.array(series["gpus_training"]) > 0
+    inference = np.array(series["gpus_inference"])
+    assert inference[training].max() <= 64 - 48
+    assert inference[~training].max() == 32
+    assert np.array(series["researchers_paused"])[training].max() > 0
