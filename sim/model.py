@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import mesa
@@ -21,6 +20,7 @@ from agents.trainer import Trainer, TrainingParams
 from hardware.partitions import Datacenter
 from sim import growth, ledger, observe
 from sim.clock import Clock
+from sim.feasible import check_fits, check_size
 from sim.frontier import ENOUGH, Frontier
 from sim.meter import Meter
 from sim.scenario import Scenario, ScenarioError
@@ -29,8 +29,6 @@ from sim.streams import Streams
 FIXED_AT_START = ("researcher__initial", "researcher__timing", "cluster__sharing")
 """What a branch cannot change: it is how the world was built."""
 
-MOST_AGENTS = 1 << 20
-"""Researchers that one run holds as agents."""
 MOST_IN_POOL = 1 << 12
 """Researchers that are agents where all only think in a pool; the pool counts the others."""
 
@@ -61,7 +59,7 @@ class World(mesa.Model):
     def __init__(self, scenario: Scenario | None = None, seed: int = 0, **changes: Any) -> None:
         super().__init__(seed=seed)
         self.scenario = (scenario or Scenario()).replace(**changes)
-        _check_size(self.scenario)
+        check_size(self.scenario)
         self.run_seed = seed
         self.streams = Streams(seed)
         self.clock = Clock()
@@ -78,7 +76,13 @@ class World(mesa.Model):
         self.researchers: list[Researcher] = []
         self._rehousing = False
         self._frames_from = (0.0, 0)
-        self.datacenter = self._build_datacenter()
+        self.datacenter = Datacenter(self.clock, self.scenario.cluster, self.streams)
+        check_fits(self.scenario, self.datacenter)
+        self.gpus = Meter()
+        """GPUs that there are."""
+        self.gpus_for = {use: Meter() for use in observe.USES}
+        """GPUs that each use can have."""
+        self._meter_gpus()
         self.pool = WorkPool(self) if self.scenario.researcher.timing == "pooled" else None
         self.trainer = Trainer(self, self)
         self.datacenter.house_inference(self)
@@ -101,7 +105,8 @@ class World(mesa.Model):
         except StarvedError as error:
             self._end("starved", f"Starved: {error}.")
         if self.clock.idle:
-            self._end("starved", "Starved: nothing is under way and nothing will ever happen.")
+            nothing = "Starved: nothing is under way and nothing will ever happen."
+            self._end("starved", nothing, day=self.clock.last_event)
         elif self.now >= horizon:
             self._end("horizon", f"Stopped by the clock at day {horizon:g}, which is no verdict.")
         self._look()
@@ -247,13 +252,6 @@ class World(mesa.Model):
         params, step = self.scenario.researcher, self.scenario.training.gain_doublings
         return growth.law_of(self.scenario.growth, params.initial, params.papers_per_day, step)
 
-    def _build_datacenter(self) -> Datacenter:
-        """The cluster, after a look whether the jobs that are known beforehand fit it."""
-        scenario = self.scenario
-        datacenter = Datacenter(self.clock, scenario.cluster, self.streams)
-        _check_fits(scenario, datacenter)
-        return datacenter
-
     def _note_doublings(self) -> None:
         while self.doublings < min(self.frontier.whole_doublings, self.scenario.run.max_doublings):
             self.doublings += 1
@@ -273,10 +271,9 @@ class World(mesa.Model):
         name = "horizon" if verdict.name == "undecided" else verdict.name
         self._end(name, f"{verdict.sentence} ({done}.)")
 
-    def _end(self, ending: str, sentence: str) -> None:
+    def _end(self, ending: str, sentence: str, day: float | None = None) -> None:
         if self.ending is None:
-            day = self.clock.last_event if self.clock.idle else self.now
-            self.ending = ledger.Ended(day, ending, sentence)
+            self.ending = ledger.Ended(self.now if day is None else day, ending, sentence)
             self.ledger.append(self.ending)
             self.clock.halted = True
             self.running = False
@@ -335,7 +332,7 @@ class World(mesa.Model):
         for name in FIXED_AT_START:
             if old.flat()[name] != scenario.flat()[name]:
                 raise ScenarioError(f"{name} cannot change within a run: start a new one with it")
-        _check_size(scenario)
+        check_size(scenario)
         if scenario == old:
             return
         if self.pool is not None:
@@ -358,45 +355,17 @@ class World(mesa.Model):
         if new.training.first_run_days != old.training.first_run_days:
             self.trainer.run_days *= new.training.first_run_days / old.training.first_run_days
         self.literature.params = new.literature
-        _check_fits(new, self.datacenter)
+        check_fits(new, self.datacenter)
 
     def _adopt_cluster(self) -> None:
         try:
             self.datacenter.reconfigure(self.scenario.cluster)
         except ValueError as error:
             raise ScenarioError(str(error)) from None
+        self._meter_gpus()
 
-
-def _check_size(scenario: Scenario) -> None:
-    """Refuse a run that would need more agents than fit: it would end in the middle of nowhere."""
-    researcher, most = scenario.researcher, scenario.run.max_doublings
-    if researcher.timing == "pooled" and researcher.experiment_gpu_days == 0:
-        return
-    agents = researcher.initial * 2.0**most
-    if agents > MOST_AGENTS:
-        raise ScenarioError(
-            f"run__max_doublings = {most} would make researcher__initial = {researcher.initial} into {agents:.3g} "
-            f"researchers; one run holds {MOST_AGENTS} as agents: set run__max_doublings to at most "
-            f"{int(math.log2(MOST_AGENTS / researcher.initial))}"
-        )
-
-
-def _check_fits(scenario: Scenario, datacenter: Datacenter) -> None:
-    """Refuse jobs that can be known beforehand to be larger than what the cluster gives to their use."""
-    for use, name, gpus in _known_jobs(scenario):
-        largest = datacenter.capacity(use)
-        if gpus > largest:
-            raise ScenarioError(
-                f"{name} = {gpus} GPUs, but a job for {use} can have at most {largest} of the cluster's "
-                f"{scenario.cluster.gpus} GPUs (cluster__inference_share = {scenario.cluster.inference_share:g}, "
-                f"cluster__training_share = {scenario.cluster.training_share:g}, the rest for experiments)"
-            )
-
-
-def _known_jobs(scenario: Scenario) -> Iterator[tuple[str, str, int]]:
-    """Use, parameter and GPUs of the jobs that a run is known to ask for."""
-    yield "inference", "what houses the researchers", 1
-    if scenario.researcher.experiment_gpu_days > 0:
-        yield "experiment", "researcher__experiment_gpus", scenario.researcher.experiment_gpus
-    if scenario.training.needed:
-        yield "training", "training__gpus", max(1, scenario.training.gpus)
+    def _meter_gpus(self) -> None:
+        self.gpus.set(self.scenario.cluster.gpus, self.now)
+        for use, meter in self.gpus_for.items():
+            pool = self.datacenter.pool(use)
+            meter.set(pool.capacity if pool is not None else 0, self.now)

@@ -107,8 +107,7 @@ def summarise(world: World) -> RunResult:
 def _use_of_gpus(world: World, use: str) -> UseOfGpus:
     over = [job for job in world.datacenter.records if job.use == use]
     waits = [job.started - job.submitted for job in over if job.started is not None]
-    pool = world.datacenter.pool(use)
-    possible = pool.capacity * world.now if pool is not None else 0.0
+    possible = world.gpus_for[use].total(world.now)
     held = world.datacenter.gpu_time(use)
     return UseOfGpus(
         jobs=len(over),

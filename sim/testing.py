@@ -111,7 +111,7 @@ def _check_gpus(world: World) -> None:
     used = {use: world.datacenter.gpus_in_use(use) for use in USES}
     assert all(gpus >= 0 for gpus in used.values()), f"negative GPUs in use: {used}"
     assert sum(used.values()) <= world.scenario.cluster.gpus, f"more GPUs in use than there are: {used}"
-    possible = world.scenario.cluster.gpus * world.now
+    possible = world.gpus.total(world.now)
     held = sum(world.datacenter.gpu_time(use) for use in USES)
     assert held <= possible * (1 + 1e-9), f"{held} GPU-days held of {possible} possible"
     for job in world.datacenter.records:
