@@ -1,0 +1,232 @@
+"""Results in, figures out; nothing here runs or writes anything."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import textwrap
+from collections.abc import Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from sim.growth import Law, add_effort, alone_durations, law_of
+from sim.ledger import Deployed, ResearchersHoused
+
+if TYPE_CHECKING:
+    from sim.run import RunResult
+
+BLUE, GREEN, ORANGE, PINK, SKY, GREY = "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D9D9D9"
+"""Okabe and Ito's palette, which colour-blind readers can tell apart, and a grey for what is idle."""
+
+USES = (("inference", SKY), ("experiment", ORANGE), ("training", PINK), ("idle", GREY))
+LABELS = {"experiment": "experiments"}
+MOST_POINTS = 4000
+"""Points of a series that are drawn: more than a picture has columns."""
+MOST_TICKS = 9
+HEADROOM = 1.06
+MARGIN = 1.01
+FURTHER = 1.4
+"""How much longer than the run the picture may be, so that its closed form comes as far."""
+
+STYLE: Any = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "lines.linewidth": 2.0,
+    "lines.solid_capstyle": "butt",
+}
+
+
+class Curve(NamedTuple):
+    """Doublings of software against days."""
+
+    days: list[float]
+    doublings: list[float]
+
+
+def run_picture(result: RunResult) -> bytes:
+    """Return the picture of a run as PNG: the same bytes for the same run."""
+    buffer = BytesIO()
+    with mpl.rc_context():
+        # Whatever the reader's matplotlibrc says, a run has one picture.
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        figure = run_figure(result)
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def run_figure(result: RunResult) -> Figure:
+    """Return the picture of a run: software, researchers and GPUs against days."""
+    figure = Figure(figsize=(9.0, 9.2), layout="constrained")
+    panels = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [2.1, 1.0, 1.2]})
+    found, alone = _discovered(result), alone_curve(result, max(result.day, 1e-9) * FURTHER)
+    _draw_software(panels[0], result, found, alone)
+    _draw_researchers(panels[1], result)
+    _draw_gpus(panels[2], result)
+    panels[0].set_xlim(0, _last_day(result, found, alone) * MARGIN)
+    panels[-1].set_xlabel("days")
+    figure.align_ylabels(panels)
+    _draw_title(panels[0], result)
+    return figure
+
+
+def alone_curve(result: RunResult, last_day: float) -> Curve:
+    """Return software if nothing but the law held it up, as far as one doubling beyond the last day.
+
+    Within a doubling the team is taken to be the same, so that effort grows evenly with time.
+    """
+    params = result.scenario.researcher
+    step = result.scenario.training.gain_doublings
+    law = law_of(result.scenario.growth, params.initial, params.papers_per_day, step)
+    curve = Curve([0.0], [0.0])
+    doublings = result.scenario.run.max_doublings + 1
+    durations = alone_durations(law, params.initial, params.papers_per_day, doublings, step)
+    for n, days in enumerate(durations):
+        if not math.isfinite(days) or curve.days[-1] >= last_day:
+            break
+        start = curve.days[-1]
+        for part in np.linspace(0, 1, 17)[1:]:
+            curve.days.append(start + days * float(part))
+            curve.doublings.append(_within(law, n, float(part)))
+    return curve
+
+
+def _within(law: Law, n: int, part: float) -> float:
+    """Doublings of software when this part of the effort between n and n + 1 doublings has been made."""
+    after = law.effort(n + 1) + math.log2(part)
+    return law.software(after if part == 1 else add_effort(law.effort(n) + math.log2(1 - part), after))
+
+
+def _discovered(result: RunResult) -> Curve:
+    """What was seen frame by frame, and exactly at each doubling."""
+    seen = zip(*_thin([result.series["day"], result.series["discovered"]]), strict=True)
+    points = sorted([*seen, *((doubling.day, float(doubling.n)) for doubling in result.doublings)])
+    days, levels = zip(*points, strict=True)
+    return Curve(list(days), list(levels))
+
+
+def _held_up(result: RunResult) -> bool:
+    """True if more than the law decides how fast software grows."""
+    scenario = result.scenario
+    return scenario.training.needed or scenario.researcher.experiment_gpu_days > 0
+
+
+def _last_day(result: RunResult, found: Curve, alone: Curve) -> float:
+    """Where the picture ends: with the run, or where its closed form comes as far, if that is not much later."""
+    day = max(result.day, 1e-9)
+    if _held_up(result) or found.doublings[-1] > alone.doublings[-1]:
+        return day
+    arrival = float(np.interp(found.doublings[-1], alone.doublings, alone.days))
+    return max(day, min(arrival, day * FURTHER))
+
+
+def _draw_title(axes: Axes, result: RunResult) -> None:
+    sentence = textwrap.fill(result.verdict.sentence, 92)
+    above = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "bottom"}
+    axes.annotate(sentence, (0, 1), (0, 30), color="#444444", linespacing=1.3, **above)
+    lines = sentence.count("\n") + 1
+    axes.annotate(result.scenario.name, (0, 1), (0, 36 + 17 * lines), fontsize=17, fontweight="bold", **above)
+
+
+def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) -> None:
+    label = "the law alone: no queue, no retraining" if _held_up(result) else "closed form"
+    axes.plot(*found, color=BLUE, linewidth=2.6, label="discovered", zorder=3)
+    marks = result.doublings
+    axes.plot([mark.day for mark in marks], [mark.n for mark in marks], "o", color=BLUE, markersize=6,
+              markeredgecolor="white", markeredgewidth=0.8, zorder=5, label="a doubling", clip_on=False)  # fmt: skip
+    steps = [(event.day, event.deployed) for event in result.events if isinstance(event, Deployed)]
+    _draw_steps(axes, [(0.0, 0.0), *steps], result.day, color=ORANGE, label="deployed", zorder=2)
+    axes.plot(*alone, color="black", linestyle=(0, (4, 2)), linewidth=1.4, label=label, zorder=4)
+    top = max(1.0, found.doublings[-1]) * HEADROOM
+    axes.set_ylim(0, top)
+    _label_factors(axes, top)
+    axes.set_ylabel("software (day 0: 1×)")
+    _legend_above(axes)
+
+
+def _legend_above(axes: Axes) -> None:
+    # Above and not within: there is no corner that is free in every run.
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=4, columnspacing=1.6, handlelength=1.8)
+
+
+def _label_factors(axes: Axes, top: float) -> None:
+    """Label a scale of doublings with factors: powers of two, or of ten where there would be too many."""
+    per_ten = math.log2(10)
+    if top <= MOST_TICKS + 4:
+        step = math.ceil(top / MOST_TICKS)
+        ticks = [float(n) for n in range(0, math.floor(top) + 1, step)]
+    else:
+        step = math.ceil(top / per_ten / MOST_TICKS)
+        ticks = [power * per_ten for power in range(0, math.floor(top / per_ten) + 1, step)]
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda level, _: _factor(level)))
+
+
+def _factor(level: float) -> str:
+    power = level / math.log2(10)
+    return f"{round(2**level):,}×" if power < 5.5 else f"$10^{{{power:.0f}}}$×"
+
+
+def _draw_researchers(axes: Axes, result: RunResult) -> None:
+    steps = [(event.day, float(event.researchers)) for event in result.events if isinstance(event, ResearchersHoused)]
+    _draw_steps(axes, steps, result.day, color=GREEN)
+    axes.set_yscale("log", nonpositive="mask")
+    levels = [level for _, level in steps if level > 0] or [1.0]
+    axes.set_ylim(min(levels) / 1.4, max(max(levels) * 1.6, min(levels) * 9))
+    few = max(levels) / min(levels) < 100
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _count(value)))
+    axes.set_ylabel("researchers")
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value < 1e6 else f"$10^{{{math.log10(value):.0f}}}$"
+
+
+def _draw_gpus(axes: Axes, result: RunResult) -> None:
+    total = result.scenario.cluster.gpus
+    days, *stacks = _thin([result.series["day"], *(result.series[f"gpus_{use}"] for use, _ in USES)])
+    base = np.zeros(len(days))
+    for (use, colour), stack in zip(USES, stacks, strict=True):
+        upper = base + np.array(stack, dtype=float)
+        if any(stack[1:]):  # on day 0 the first jobs have been asked for and not begun
+            axes.fill_between(days, base, upper, step="pre", color=colour, linewidth=0, label=LABELS.get(use, use))
+        base = upper
+    axes.set_ylim(0, total)
+    quarters = [total * quarter / 4 for quarter in range(5)]
+    axes.yaxis.set_major_locator(FixedLocator(quarters) if total % 4 == 0 else MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_ylabel("GPUs in use")
+    axes.grid(visible=False)
+    _legend_above(axes)
+
+
+def _draw_steps(axes: Axes, steps: Sequence[tuple[float, float]], last_day: float, **how: Any) -> None:
+    """A line that stays level until the next step, up to the last day."""
+    if steps:
+        axes.step(*zip(*steps, (last_day, steps[-1][1]), strict=True), where="post", **how)
+
+
+def _thin(columns: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Every k-th point of some columns and the last, so that no more than so many are drawn."""
+    count = len(columns[0])
+    stride = max(1, math.ceil(count / MOST_POINTS))
+    kept = dict.fromkeys(itertools.chain(range(0, count, stride), [count - 1]))
+    return [[column[at] for at in kept] for column in columns]

@@ -1,0 +1,214 @@
+"""The `asara` command. Each command loads what it needs itself, so that `asara --help` answers at once."""
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from experiments.errors import InputError, require_own_agents
+
+if TYPE_CHECKING:
+    from sim.model import World
+    from sim.run import RunResult
+
+BAD_INPUT = 2
+"""Exit code of whatever did not do what it was asked for."""
+_ABORTED = 130
+"""What typer returns after a Ctrl-C that nobody caught."""
+_UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What typer raises for a command line that cannot be parsed; its click is its own, so the class is looked up."""
+
+app = typer.Typer(
+    name="asara", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Simulate AI systems that do AI research: researchers, a fixed GPU cluster and retraining on one clock.",
+)  # fmt: skip
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; whatever is wrong with it is one sentence on stderr."""
+    try:
+        code = app(arguments, prog_name="asara", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.stdout = None  # else the interpreter flushes it once more on its way out
+        return 0
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        return _refuse(sentence)
+    return _refuse("stopped, and nothing was kept") if code == _ABORTED else int(code or 0)
+
+
+def _refuse(sentence: str) -> int:
+    print(f"asara: {' '.join(sentence.split())}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to say about an error that the input is to blame for; None for one of ours."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, _UsageError):
+        return f"{_UsageError.format_message(error)} (`asara --help` says what there is)"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    from hardware.traces import TraceError
+    from sim.scenario import ScenarioError
+
+    return str(error) if isinstance(error, ScenarioError | TraceError) else None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"asara {version('asara')}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Simulate AI systems that do AI research: researchers, a fixed GPU cluster and retraining on one clock."""
+    require_own_agents()
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario (see `asara scenarios`) or a TOML file.")] = "lab",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter: cluster__gpus=64. May be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Names all luck of the run.")] = 0,
+    until: Annotated[
+        float | None, typer.Option(metavar="DAYS", help="Stop on this day at the latest: run__horizon_days.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write tables, run.json and run.png into this folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a scenario to its ending, and say what happened."""
+    from experiments.console import progress
+    from experiments.inputs import check_folder, load_scenario
+    from experiments.interrupts import FirstInterrupt
+    from sim.run import run as run_scenario
+
+    chosen = load_scenario(scenario, settings or [], until)
+    if out is not None:
+        check_folder(out)
+    with FirstInterrupt() as interrupt:
+        with progress() as show:
+
+            def watch(world: World) -> bool:
+                show(world)
+                return interrupt.happened
+
+            result = run_scenario(chosen, seed, watch)
+        _report(result, out, as_json)
+    if result.ending == "interrupted":
+        kept = f"what was run so far is in {out}" if out is not None else "nothing was written, for want of --out"
+        raise InputError(f"interrupted at day {result.day:g}; {kept}")
+
+
+def _report(result: RunResult, out: Path | None, as_json: bool) -> None:
+    """Print a run, and write it if that was asked for."""
+    from experiments.console import say, show_result
+
+    if as_json:
+        from experiments.store import summary, to_json
+
+        print(to_json(summary(result)), flush=True)
+    else:
+        show_result(result)
+    if out is not None:
+        from experiments.analysis import run_picture
+        from experiments.store import write_run
+
+        write_run(out, result, run_picture(result))
+        if not as_json:
+            say(f"Written to {out}: events.parquet, jobs.parquet, series.parquet, run.json, run.png.")
+
+
+@app.command()
+def replay(
+    log: Annotated[Path, typer.Argument(help="A job log: SWF, Alibaba's openb pods, or CSV; .gz is read as it is.")],
+    format_name: Annotated[
+        str | None, typer.Option("--format", metavar="swf|alibaba|csv", help="Guessed from the name if left out.")
+    ] = None,
+    gpus: Annotated[int | None, typer.Option(help="Size of the cluster; an SWF log may say it itself.")] = None,
+    gpus_per_node: Annotated[int | None, typer.Option(help="cluster__gpus_per_node")] = None,
+    queue: Annotated[str | None, typer.Option(help="cluster__queue: fcfs, priority, sjf or easy.")] = None,
+    placement: Annotated[str | None, typer.Option(help="cluster__placement: flat or consolidated.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the wait of every job into this CSV file.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count bad lines and go on.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a real job log through the cluster, without failures, and say how long its jobs waited."""
+    from experiments.console import show_replay
+    from experiments.inputs import check_file
+    from experiments.replays import cluster_for, read_log, replay_log, summary, wait_rows
+    from experiments.store import to_json, write_waits
+
+    if out is not None:
+        check_file(out)
+    format_found, content = read_log(log, format_name, skip_bad)
+    changes = {"gpus": gpus, "gpus_per_node": gpus_per_node, "queue": queue, "placement": placement}
+    params = cluster_for(log, format_found, changes)
+    result = replay_log(log, content, params)
+    found = summary(log, format_found, content, params, result)
+    if as_json:
+        print(to_json(found), flush=True)
+    else:
+        show_replay(found)
+    if out is not None:
+        write_waits(out, wait_rows(result))
+
+
+@app.command()
+def scenarios(as_json: AsJson = False) -> None:
+    """List the scenarios that come with asara."""
+    from experiments.console import show_scenarios
+    from sim.scenario import Scenario, shipped_scenarios
+
+    loaded = [Scenario.load(name) for name in shipped_scenarios()]
+    rows = [{"name": each.name, "description": each.description, "source": each.source} for each in loaded]
+    if as_json:
+        from experiments.store import to_json
+
+        print(to_json({"scenarios": rows}))
+    else:
+        show_scenarios(rows)
+
+
+@app.command()
+def explain(
+    parameter: Annotated[str | None, typer.Argument(help="Its name, or its ending; all are listed without.")] = None,
+) -> None:
+    """Say what a parameter means, what it may be, and where its default comes from."""
+    from experiments.console import show_parameter, show_parameters
+    from experiments.inputs import find_parameters
+    from sim.scenario import parameters
+
+    if parameter is None:
+        show_parameters(list(parameters().values()))
+    else:
+        for found in find_parameters(parameter):
+            show_parameter(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""What the command shows on a terminal: live progress, tables, sentences."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from sim.observe import REPORTERS, gpus_idle
+
+if TYPE_CHECKING:
+    from sim.model import World
+    from sim.observe import Doubling
+    from sim.run import RunResult
+    from sim.scenario import Parameter
+
+MOST_ROWS = 40
+"""Doublings that a table shows; of more it shows the first and the last."""
+
+LIMITS = {
+    "researchers": "the researchers themselves: most of their time went into thinking and writing",
+    "experiments": "experiments: most of the time went into waiting for GPUs and for results",
+    "training": "training: most of what discovered software could have given was not deployed yet",
+}
+
+
+class Show(Protocol):
+    """Shows a world after a frame."""
+
+    def __call__(self, world: World) -> None:
+        """Show it."""
+
+
+def say(text: str = "") -> None:
+    """Print a line of plain text, wrapped to the terminal; nothing in it is markup."""
+    _console().print(text, markup=False, highlight=False)
+
+
+def figure(value: float | None) -> str:
+    """Return a number for reading: four digits, thousands apart, no powers of ten where they can be helped."""
+    if value is None:
+        return "-"
+    size = abs(value)
+    if size >= 1e9 or 0 < size < 1e-3:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if size >= 1000 or value == int(value) else f"{value:.4g}"
+
+
+@contextmanager
+def progress() -> Iterator[Show]:
+    """Show a run while it goes, if somebody watches: on stderr, and only where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda world: None
+        return
+    bar = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("day 0", total=1.0)
+
+        def show(world: World) -> None:
+            days, doublings = world.scenario.run.horizon_days, world.scenario.run.max_doublings
+            done = max(world.now / days, world.doublings / doublings)
+            bar.update(task, completed=done, description=_moment(world))
+
+        yield show
+
+
+def _moment(world: World) -> str:
+    total = world.scenario.cluster.gpus
+    queue = sum(REPORTERS[f"{use}_waiting"](world) for use in ("experiments", "training"))
+    return (
+        f"day {world.now:,.0f} · {world.doublings} doublings · {world.at_work:,} researchers · "
+        f"{total - gpus_idle(world):,}/{total:,} GPUs busy · {queue:,} jobs queue"
+    )
+
+
+def show_result(result: RunResult) -> None:
+    """Print what came of a run: its doublings, the verdict, the ending, and where time and GPUs went."""
+    scenario = result.scenario
+    say(f"{scenario.name} (seed {result.seed}): {scenario.description}")
+    say()
+    if result.doublings:
+        _print(_doublings_table(result.doublings))
+    if not result.sentence.startswith(result.verdict.sentence):
+        say(result.verdict.sentence)
+    say(result.sentence)
+    say(
+        f"After {figure(result.day)} days (ending: {result.ending}): software {factor(result.software_doublings)} "
+        f"discovered, {factor(result.deployed_doublings)} deployed; {figure(result.researchers)} researchers, "
+        f"{figure(result.papers)} papers."
+    )
+    shares = ", ".join(f"{part} {share:.0%}" for part, share in result.time_shares.items())
+    say(f"What limited progress: {LIMITS[result.limited_by]} ({shares}).")
+    if result.toes_exponent is not None:
+        say(
+            f"Stepping on toes: {result.duplicate_share:.1%} of the papers were duplicates; n researchers found as "
+            f"much that was new as n^{result.toes_exponent:.3f}."
+        )
+    _print(_cluster_table(result))
+
+
+def factor(doublings: float) -> str:
+    """Return doublings as a factor: ×8.0 for 3, and a power of two where the number would be long."""
+    return f"×{2.0**doublings:,.3g}" if doublings < 10 else f"×2^{doublings:.4g}"
+
+
+def _doublings_table(doublings: Sequence[Doubling]) -> Table:
+    table = _table(("doubling", "right"), ("day", "right"), ("took days", "right"), ("papers", "right"),
+                   ("researchers", "right"))  # fmt: skip
+    half = MOST_ROWS // 2
+    cut = len(doublings) > MOST_ROWS
+    shown = [*doublings[:half], *doublings[-half:]] if cut else doublings
+    for row, doubling in enumerate(shown):
+        if cut and row == half:
+            table.add_row("...", "", "", "", "")
+        table.add_row(*(figure(value) for value in (doubling.n, doubling.day, doubling.duration_days,
+                                                   doubling.papers, doubling.researchers)))  # fmt: skip
+    return table
+
+
+def _cluster_table(result: RunResult) -> Table:
+    table = _table(("GPUs for", "left"), ("jobs over", "right"), ("GPU-days", "right"), ("in use", "right"),
+                   ("mean wait, days", "right"))  # fmt: skip
+    for use, kind in result.cluster.items():
+        table.add_row(use, figure(kind.jobs), figure(kind.gpu_days), f"{kind.utilisation:.1%}",
+                      figure(kind.mean_wait_days) if kind.jobs else "-")  # fmt: skip
+    return table
+
+
+def show_scenarios(rows: Sequence[dict[str, str]]) -> None:
+    """Print the shipped scenarios: name, sentence, source."""
+    table = _table(("scenario", "left"), ("what it is", "left"), ("source", "left"), lines=True)
+    table.columns[0].no_wrap = True
+    for row in rows:
+        table.add_row(row["name"], row["description"], row["source"])
+    _print(table)
+
+
+def show_parameters(parameters: Sequence[Parameter]) -> None:
+    """Print all parameters, a table for each block."""
+    for block in dict.fromkeys(parameter.block for parameter in parameters):
+        table = _table(("parameter", "left"), ("default", "right"), ("allowed", "left"))
+        table.columns[0].no_wrap = True
+        for parameter in parameters:
+            if parameter.block == block:
+                table.add_row(parameter.flat_name, _short(parameter.default), parameter.allowed)
+        _print(table)
+    say("`asara explain NAME` tells what one of them means and where its default comes from.")
+
+
+def show_parameter(parameter: Parameter) -> None:
+    """Print one parameter: meaning, unit, bounds, default, source."""
+    say(parameter.flat_name)
+    say(parameter.meaning)
+    say()
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("default", _short(parameter.default))
+    table.add_row("unit", parameter.unit or "-")
+    table.add_row("allowed", parameter.allowed)
+    table.add_row("source", parameter.source or "-")
+    table.add_row("in a file", f"[{parameter.block}] {parameter.name} = {toml(parameter.default)}")
+    table.add_row("for a run", f"--set {parameter.flat_name}={_bare(parameter.default)}")
+    _print(table)
+    say()
+
+
+def show_replay(summary: dict[str, Any]) -> None:
+    """Print how the jobs of a log waited."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in summary.items():
+        shown = f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
+        table.add_row(name.replace("_", " "), shown)
+    _print(table)
+
+
+def toml(value: Any) -> str:
+    """Return a value as a scenario file would say it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else f"{value!r}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else toml(value)
+
+
+def _bare(value: Any) -> str:
+    return value if isinstance(value, str) else toml(value)
+
+
+def _table(*columns: tuple[str, str], lines: bool = False) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_lines=lines, pad_edge=False)
+    for title, justify in columns:
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]  # rich spells the four words out
+    return table
+
+
+def _print(table: Table) -> None:
+    _console().print(table)
+
+
+def _console() -> Console:
+    # Made anew each time, so that it prints to what stdout is now.
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)

@@ -1,0 +1,101 @@
+"""What somebody typed, checked before anything is run: settings, folders, names."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import InputError
+from sim.scenario import Parameter, Scenario, nearest, parameters
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Return `NAME=VALUE` texts as a dictionary; the last word on a name counts.
+
+    Raises InputError for a text without `=`.
+    """
+    parsed = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"--set {setting}: write it as NAME=VALUE, such as --set cluster__gpus=64")
+        parsed[name.strip()] = parse_value(value.strip())
+    return parsed
+
+
+def parse_value(text: str) -> Any:
+    """Return a value as TOML would read it, a number that only TOML refuses (.5), or else the text itself."""
+    try:
+        content = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        content = {}
+    if content.keys() == {"value"}:
+        return content["value"]
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def load_scenario(name: str, settings: Iterable[str], until: float | None) -> Scenario:
+    """Return a scenario with what was changed on the command line."""
+    changes = parse_settings(settings)
+    if until is not None:
+        changes["run__horizon_days"] = until
+    return Scenario.load(name).replace(**changes)
+
+
+def find_parameters(text: str) -> list[Parameter]:
+    """Return the parameter of this name, or all whose bare name it is, or the only one that ends so.
+
+    Raises InputError with the candidates, or with the nearest name.
+    """
+    known = parameters()
+    if text in known:
+        return [known[text]]
+    if named := [parameter for parameter in known.values() if parameter.name == text]:
+        return named
+    ending = [parameter for parameter in known.values() if text and parameter.flat_name.endswith(text)]
+    if len(ending) > 1:
+        raise InputError(f"'{text}' could be {' or '.join(parameter.flat_name for parameter in ending)}")
+    if not ending:
+        names = [name for parameter in known.values() for name in (parameter.flat_name, parameter.name)]
+        raise InputError(f"no parameter '{text}'{nearest(text, names)}; `asara explain` lists them")
+    return ending
+
+
+def check_folder(folder: Path) -> None:
+    """Find out now whether a folder can be written, and leave nothing behind.
+
+    Raises InputError if it cannot.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: there is a file of that name, and a folder is needed")
+    _try_to_write(folder, _nearest_that_exists(folder))
+
+
+def check_file(path: Path) -> None:
+    """Find out now whether a file can be written, and leave nothing behind.
+
+    Raises InputError if it cannot.
+    """
+    if path.is_dir():
+        raise InputError(f"--out {path}: that is a folder, and a file is needed")
+    _try_to_write(path, _nearest_that_exists(path.parent))
+
+
+def _nearest_that_exists(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+
+
+def _try_to_write(asked: Path, place: Path) -> None:
+    # Asking for permissions is not enough: root has them all, and a full or read-only disk refuses anyway.
+    try:
+        with tempfile.TemporaryDirectory(dir=place, prefix=".asara-"):
+            pass
+    except OSError as error:
+        raise InputError(f"--out {asked}: cannot be written ({os.strerror(error.errno or 0)}: {place})") from None

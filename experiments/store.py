@@ -1,0 +1,189 @@
+"""The only writer and reader of results: one folder a run, of Parquet tables, a summary and a picture.
+
+A run is written beside its place and moved there file by file, `run.json` last: where that file lies, the
+others belong to it. The same run always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hardware.jobs import JobRecord
+from sim.ledger import Event
+from sim.observe import REPORTERS
+from sim.run import RunResult
+
+SUMMARY = "run.json"
+PICTURE = "run.png"
+WAITS = ("job", "submit_s", "start_s", "wait_s", "run_s", "gpus")
+_ROUNDING = 1e-9
+_ARROW: dict[Any, pa.DataType] = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
+
+
+class StoredRun(NamedTuple):
+    """A run as it was written."""
+
+    summary: dict[str, Any]
+    events: pa.Table
+    jobs: pa.Table
+    series: pa.Table
+
+
+def summary(result: RunResult) -> dict[str, Any]:
+    """Return what came of a run as plain values that JSON can hold: None where there is no finite number."""
+    verdict = result.verdict
+    interval = None if verdict.low is None else [verdict.low, verdict.high]
+    plain: dict[str, Any] = _plain({
+        "scenario": result.scenario.name,
+        "digest": result.digest,
+        "seed": result.seed,
+        "ending": result.ending,
+        "verdict": verdict.name,
+        "ratio": verdict.ratio,
+        "ratio_interval": interval,
+        "r_implied": verdict.r_implied,
+        "doublings": [doubling._asdict() | {"papers": _whole(doubling.papers)} for doubling in result.doublings],
+        "software_doublings": result.software_doublings,
+        "deployed_doublings": result.deployed_doublings,
+        "researchers": result.researchers,
+        "papers": _whole(result.papers),
+        "duplicate_share": result.duplicate_share,
+        "toes_exponent": result.toes_exponent,
+        "cluster": {use: kind._asdict() for use, kind in result.cluster.items()},
+        "limited_by": result.limited_by,
+        "time_shares": result.time_shares,
+        "day": result.day,
+        "sentence": result.sentence,
+    })  # fmt: skip
+    return plain
+
+
+def to_json(content: Mapping[str, Any]) -> str:
+    """Return valid JSON, in the order given; a number that JSON has no word for is an error."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def write_run(folder: Path, result: RunResult, picture: bytes) -> None:
+    """Write a run into a folder, all of it or nothing; what else lies there stays."""
+    content = summary(result) | {"parameters": result.scenario.flat()}
+    with _staged(folder) as stage:
+        pq.write_table(events_table(result.events), stage / "events.parquet")
+        pq.write_table(jobs_table(result.jobs), stage / "jobs.parquet")
+        pq.write_table(series_table(result.series), stage / "series.parquet")
+        (stage / PICTURE).write_bytes(picture)
+        (stage / SUMMARY).write_text(to_json(content) + "\n", encoding="utf-8")
+        (folder / SUMMARY).unlink(missing_ok=True)
+        for path in sorted(stage.iterdir(), key=lambda path: path.name == SUMMARY):
+            path.replace(folder / path.name)
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Read a run that was written. Raises FileNotFoundError where none was, or not to its end."""
+    content = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    tables = (pq.read_table(folder / f"{name}.parquet") for name in ("events", "jobs", "series"))
+    return StoredRun(content, *tables)
+
+
+def write_waits(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    """Write how long each job of a log waited, as CSV with the columns of `WAITS`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(WAITS)
+            writer.writerows(rows)
+        Path(name).chmod(0o666 & ~_umask())  # mkstemp's files are for their owner alone
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def events_table(events: Sequence[Event]) -> pa.Table:
+    """Return a ledger as a table: one row an event, null where its type has no such column."""
+    kinds = get_args(Event)
+    fields: dict[str, pa.DataType] = {}
+    for kind in kinds:
+        fields |= {name: _arrow_type(hint) for name, hint in get_type_hints(kind).items()}
+    columns: dict[str, list[Any]] = {"event": [type(event).__name__ for event in events]}
+    for name in fields:
+        place = {kind: kind._fields.index(name) if name in kind._fields else None for kind in kinds}
+        columns[name] = [None if (at := place[type(event)]) is None else event[at] for event in events]
+    return pa.table(columns, schema=pa.schema({"event": pa.string()} | fields))
+
+
+def jobs_table(jobs: Sequence[JobRecord]) -> pa.Table:
+    """Return the records of a cluster as a table; it has all columns even without a job."""
+    hints = get_type_hints(JobRecord)
+    fields = {name: _arrow_type(hints[name]) for name in JobRecord._fields}
+    columns = {name: [job[at] for job in jobs] for at, name in enumerate(JobRecord._fields)}
+    return pa.table(columns, schema=pa.schema(fields))
+
+
+def series_table(series: Mapping[str, Sequence[float]]) -> pa.Table:
+    """Return what was observed frame by frame as a table."""
+    return pa.table(dict(series), schema=pa.schema({name: _observed_type(name) for name in series}))
+
+
+def _observed_type(name: str) -> pa.DataType:
+    reporter = REPORTERS[name]
+    function = reporter.func if isinstance(reporter, partial) else reporter
+    # Not get_type_hints: the World in the annotations is known to type checkers only.
+    return _ARROW[int] if function.__annotations__["return"] in ("int", int) else _ARROW[float]
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    if get_origin(hint) is Literal:
+        return _ARROW[str]
+    if isinstance(hint, UnionType):  # "or None": every column may be null
+        return _arrow_type(next(part for part in get_args(hint) if part is not type(None)))
+    return _ARROW[hint]
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """A folder within the folder, on the same disk, that is gone afterwards; so is the outer one if it stayed empty."""
+    existed = folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(dir=folder, prefix=".partial-"))
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage)
+        if not existed and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _whole(number: float) -> float:
+    """The number as an int where it is one, up to rounding."""
+    return round(number) if abs(number - round(number)) <= _ROUNDING * max(1.0, abs(number)) else number
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float):  # NumPy's float64 is one too, and must not be seen as such
+        return float(value) if math.isfinite(value) else None
+    return value
