@@ -13,10 +13,11 @@ class LiteratureParams(
 ):
     """How findings build on each other, and how often two teams find the same."""
 
-    open_papers: Annotated[int, Interval(ge=1, le=10_000_000), "papers"] = 1000
-    """The latest papers, whose open questions are still worth answering. A team picks one of them; with few of
-    them and many researchers, duplicates become frequent. Source: our choice, of the order of the papers that a
-    large conference accepts on one subject; nothing else depends on it while duplicates count in full."""
+    open_questions: Annotated[int, Interval(ge=1, le=10_000_000), "questions"] = 1000
+    """Questions open at any time, each on the ground of one paper; an answer closes its own and opens the next.
+    With few of them and many researchers duplicates become frequent. Source: our choice, of the order of the
+    papers that a large conference accepts on one subject; nothing but the share of duplicates depends on it while
+    they count in full."""
     references: Annotated[int, Interval(ge=1, le=50), "papers"] = 3
     """How many earlier papers each one builds on; the first is the one whose open question it answers.
     Source: our choice; the first alone decides what is a duplicate."""
@@ -26,13 +27,17 @@ class LiteratureParams(
 
 
 class Literature:
-    """All papers of one run. Papers 1 to ``open_papers`` are those of the field before day 0."""
+    """All papers of one run, and which of them are the ground of an open question.
+
+    Papers 1 to ``open_questions`` are those of the field before day 0.
+    """
 
     def __init__(self, params: LiteratureParams) -> None:
         self.params = params
         self.graph = nx.DiGraph()
-        self.graph.add_nodes_from(range(1, params.open_papers + 1))
-        self._latest_answer: dict[int, float] = {}
+        self.graph.add_nodes_from(range(1, params.open_questions + 1))
+        self._grounds = list(self.graph)
+        self._place = {paper: place for place, paper in enumerate(self._grounds)}
         self.published = 0
         self.duplicates = 0
 
@@ -41,22 +46,28 @@ class Literature:
         """The number of the latest paper."""
         return len(self.graph)
 
+    @property
+    def grounds(self) -> list[int]:
+        """The papers on whose ground a question is open."""
+        return list(self._grounds)
+
     def choose_references(self, stream: Generator) -> tuple[int, ...]:
-        """Return the papers to build on, drawn from the latest ones; the first is the question to answer."""
-        low = max(1, self.latest - self.params.open_papers + 1)
-        drawn = stream.integers(low, self.latest + 1, size=self.params.references).tolist()
-        return tuple(dict.fromkeys(drawn))
+        """Return papers to build on, drawn from those with open questions; the first is the question to answer."""
+        drawn = stream.integers(0, len(self._grounds), size=self.params.references).tolist()
+        return tuple(dict.fromkeys(self._grounds[place] for place in drawn))
 
-    def add(self, references: tuple[int, ...], begun: float, now: float) -> tuple[int, bool]:
-        """Add a paper and return its number and whether it is a duplicate.
+    def add(self, references: tuple[int, ...]) -> tuple[int, bool]:
+        """Add a paper that answers the question on its first reference; return its number and if it is a duplicate.
 
-        A duplicate answers a question that another paper answered after this work had begun.
+        Work begins on open questions only, so one that is closed by now was answered while this work was under
+        way. A duplicate opens nothing.
         """
-        question = references[0]
-        duplicate = self._latest_answer.get(question, -1.0) > begun
-        self._latest_answer[question] = now
         number = self.latest + 1
         self.graph.add_edges_from([(number, earlier) for earlier in references])
+        place = self._place.pop(references[0], None)
+        if place is not None:
+            self._grounds[place] = number
+            self._place[number] = place
         self.published += 1
-        self.duplicates += duplicate
-        return number, duplicate
+        self.duplicates += place is None
+        return number, place is None

@@ -29,8 +29,6 @@ class Finding(NamedTuple):
     """How many papers this is worth: 1, or any amount of pooled work."""
     references: tuple[int, ...]
     """Numbers of the papers that it builds on, the one whose question it answers first; empty for pooled work."""
-    begun: float
-    """The day on which the work began."""
 
 
 class Watcher(Protocol):

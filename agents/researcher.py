@@ -77,7 +77,6 @@ class Researcher(mesa.Agent):
         self.phase = Phase.THINK
         self.papers = 0
         self._references: tuple[int, ...] = ()
-        self._begun = lab.now
         self._alarm: Event | None = None
         self._due = 0.0
         self._paused: tuple[Phase, float] | None = None
@@ -134,7 +133,6 @@ class Researcher(mesa.Agent):
         self._become(Phase.QUEUE)
 
     def _begin_paper(self) -> None:
-        self._begun = self.lab.now
         number = self.unique_id
         self._references = self.lab.literature.choose_references(self.lab.chance("references", number))
         if self.pool is not None:
@@ -161,7 +159,7 @@ class Researcher(mesa.Agent):
     def _publish(self) -> None:
         self._become(Phase.PUBLISH)
         self.papers += 1
-        self.lab.publish(Finding(self.unique_id, 1.0, self._references, self._begun))
+        self.lab.publish(Finding(self.unique_id, 1.0, self._references))
         self._become(Phase.THINK)
         self._begin_paper()
         if self.pool is not None:

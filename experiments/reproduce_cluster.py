@@ -21,6 +21,8 @@ from hardware.cluster import ClusterParams, GpuCluster
 from hardware.replay import replay
 from hardware.traces import read_swf
 from sim.clock import Clock
+from sim.run import run
+from sim.scenario import Scenario
 
 Numbers = NDArray[np.float64]
 
@@ -35,7 +37,8 @@ QUIET = ClusterParams(placement="flat", queue="priority", gpu_hours_between_fail
 
 def cluster_rows(data: Path | None) -> Iterator[Row]:
     """Yield the rows of the cluster; those of real logs need the folder where the logs lie."""
-    yield _erlang_row()
+    yield from _open_rows()
+    yield _accounting_row()
     yield _preemption_row()
     yield _repairman_row()
     yield _philly_row(data)
@@ -91,14 +94,52 @@ def erlang_c_wait(servers: int, load: float) -> float:
     return waiting / (servers * (1 - load))
 
 
-def _erlang_row() -> Row:
-    servers, load, jobs = 8, 0.9, 200_000
-    rng = np.random.default_rng(81)
-    gaps, lengths = rng.exponential(1 / (servers * load), jobs), rng.exponential(1, jobs)
-    stays = OpenQueue(servers, gaps, lengths, [0] * jobs).times_in_system()
-    return _random_row(
-        "Erlang C", f"M/M/{servers} at load {load}: mean wait", erlang_c_wait(servers, load), stays - lengths,
-        f"{jobs:,} jobs",
+def _open_rows() -> Iterator[Row]:
+    """M/M/c at three loads, and what must hold of any queue: Little's law and nothing lost."""
+    servers, jobs = 8, 200_000
+    for seed, load in enumerate((0.5, 0.8, 0.9), start=91):
+        rng = np.random.default_rng(seed)
+        gaps, lengths = rng.exponential(1 / (servers * load), jobs), rng.exponential(1, jobs)
+        queue = OpenQueue(servers, gaps, lengths, [0] * jobs)
+        waits = queue.times_in_system() - lengths
+        yield _random_row(
+            f"Erlang C {load}", f"M/M/{servers} at load {load}: mean wait", erlang_c_wait(servers, load), waits,
+            f"{jobs:,} jobs",
+        )  # fmt: skip
+    yield _little_row(queue)
+
+
+def _little_row(queue: OpenQueue) -> Row:
+    """The time that all jobs spent there is the integral of how many were there, to rounding."""
+    records = queue.cluster.records
+    came = [(job.submitted, 1) for job in records]
+    went = [(job.ended, -1) for job in records]
+    times, steps = np.array(sorted(came + went)).T
+    integral = float(np.sum(np.cumsum(steps)[:-1] * np.diff(times)))
+    error = abs(integral / float(queue.times_in_system().sum()) - 1)
+    return Row(
+        "Little", "number in the system = rate × time in it, to rounding", "0", f"{error:.0e}",
+        "holds" if error < 1e-9 else "refuted",
+    )  # fmt: skip
+
+
+def _accounting_row() -> Row:
+    """A lab whose jobs fail and are preempted: every GPU-second is held for something."""
+    scenario = Scenario().replace(
+        cluster__sharing="priority", cluster__gpu_hours_between_failures=2000.0, researcher__initial=64,
+        cluster__gpus=128, run__max_doublings=4, run__frame_days=30.0,
+    )  # fmt: skip
+    jobs = run(scenario, seed=1).jobs
+    asked = sum(job.gpus * job.length for job in jobs)
+    held = sum(job.held for job in jobs)
+    spent = sum(job.done + job.restarts + job.lost for job in jobs)
+    done = sum(job.done for job in jobs)
+    error = max(abs(held - spent) / held, abs(asked - done - sum(job.abandoned for job in jobs)) / asked)
+    stops = sum(job.failures + job.preemptions for job in jobs)
+    return Row(
+        "Accounting", "GPU-seconds: asked = done + abandoned; held = done + restarts + lost", "0", f"{error:.0e}",
+        "holds" if error < 1e-9 and stops > 0 else "refuted",
+        f"{len(jobs):,} jobs with {stops} failures and preemptions",
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from sim.meter import Meter
 from sim.scenario import Scenario, ScenarioError
 from sim.streams import Streams
 
-FIXED_AT_START = ("researcher__initial", "researcher__timing", "cluster__sharing")
+FIXED_AT_START = ("researcher__initial", "researcher__timing", "cluster__sharing", "literature__open_questions")
 """What a branch cannot change: it is how the world was built."""
 
 MOST_IN_POOL = 1 << 12
@@ -199,7 +199,7 @@ class World(mesa.Model):
         """Make a finding known: it adds to effort, and software may double, be retrained, be deployed."""
         number, duplicate = 0, False
         if finding.references:
-            number, duplicate = self.literature.add(finding.references, finding.begun, self.now)
+            number, duplicate = self.literature.add(finding.references)
         weight = self.scenario.literature.duplicate_weight if duplicate else 1.0
         effective = self.effective(weight * finding.papers)
         self.papers += finding.papers

@@ -28,7 +28,7 @@ SMALL: dict[str, tuple[float, float]] = {
     "researcher__experiment_gpu_days": (0.1, 40),
     "researcher__experiment_days": (0.1, 5),
     "researcher__experiment_gpus": (1, 8),
-    "literature__open_papers": (1, 20),
+    "literature__open_questions": (1, 20),
     "literature__references": (1, 4),
     "cluster__gpus": (16, 64),
     "cluster__gpus_per_node": (1, 8),

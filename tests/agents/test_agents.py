@@ -73,24 +73,31 @@ def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpu_days, most, larg
 
 
 def test_a_finding_published_meanwhile_from_the_same_ground_is_a_duplicate():
-    literature = Literature(LiteratureParams(open_papers=5, references=1))
-    assert literature.add((3,), begun=0.0, now=10.0) == (6, False)
-    assert literature.add((3,), begun=5.0, now=12.0) == (7, True), "somebody else answered it on day 10"
-    assert literature.add((3,), begun=12.0, now=20.0) == (8, False), "begun when the answer was known"
-    assert literature.add((4,), begun=0.0, now=20.0) == (9, False), "another question"
-    assert (literature.published, literature.duplicates) == (4, 1)
+    literature = Literature(LiteratureParams(open_questions=5, references=1))
+    assert literature.add((3,)) == (6, False)
+    assert literature.add((3,)) == (7, True), "somebody else answered it first"
+    assert literature.add((6,)) == (8, False), "the answer opened the next question"
+    assert literature.add((4,)) == (9, False), "another question"
+    assert literature.add((7,)) == (10, True), "a duplicate opened nothing"
+    assert (literature.published, literature.duplicates) == (5, 2)
+    assert literature.grounds == [1, 2, 8, 9, 5]
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40), st.integers(1, 30), st.integers(1, 5))
-def test_the_literature_is_a_graph_from_papers_to_earlier_ones(seeds, open_papers, references):
-    literature = Literature(LiteratureParams(open_papers=open_papers, references=references))
-    for day, seed in enumerate(seeds):
+def test_the_literature_is_a_graph_from_papers_to_earlier_ones(seeds, questions, references):
+    literature = Literature(LiteratureParams(open_questions=questions, references=references))
+    under_way = []
+    for seed in seeds:
         chosen = literature.choose_references(np.random.default_rng(seed))
-        assert all(literature.latest - open_papers < paper <= literature.latest for paper in chosen)
-        number, _ = literature.add(chosen, begun=float(day), now=day + 0.5)
-        assert sorted(literature.graph.successors(number)) == sorted(chosen)
+        assert set(chosen) <= set(literature.grounds)
+        under_way.append(chosen)
+        if seed % 2:
+            first = under_way.pop(0)
+            number, _ = literature.add(first)
+            assert sorted(literature.graph.successors(number)) == sorted(first)
+    assert len(literature.grounds) == len(set(literature.grounds)) == questions
     assert nx.is_directed_acyclic_graph(literature.graph)
-    assert literature.published == len(seeds)
+    assert all(earlier < later for later, earlier in literature.graph.edges)
 
 
 def test_training_keeps_the_gain_in_doublings():
