@@ -6,17 +6,18 @@ pickled it is pickled with everything that is scheduled.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from simpy import Environment, Event
+from simpy.core import StopSimulation
 from simpy.events import NORMAL, EventPriority
 
-from hardware.jobs import Book, Job, JobRecord, JobWatcher, Outcome, Share, Stint, Streams
+from hardware.jobs import Book, Job, JobRecord, JobWatcher, Seats, Share, Stint, Streams
 from hardware.params import ClusterParams
 from hardware.preemption import victims
-from hardware.queues import QUEUES, BackfillQueue, Queue
-from hardware.topology import PLACEMENTS, fragmentation
+from hardware.queues import QUEUES, BackfillQueue
+from hardware.topology import PLACEMENTS, fragmentation, largest_gang
 
 __all__ = ["ClusterParams", "GpuCluster", "Job", "JobRecord", "JobWatcher", "Streams"]
 
@@ -59,17 +60,20 @@ class GpuCluster:
 
     def _configure(self, params: ClusterParams, gpus: int) -> None:
         """Set up an empty pool."""
-        if params.gpu_hours_between_failures and self._streams is None:
-            raise ValueError("GPUs that fail need streams of random numbers; none were given")
+        check_streams(params, self._streams)
         self.params = params
         self.capacity = gpus
-        queue = QUEUES[params.queue]()
-        self._queue: Queue = queue
-        self._backfill_queue = queue if isinstance(queue, BackfillQueue) else None
+        self._new_queue()
         self._placement = PLACEMENTS[params.placement](gpus, params.gpus_per_node)
+        self.largest_gang = largest_gang(params.placement, gpus, params.gpus_per_node)
+        """The most GPUs that one job can ever have."""
         self._restart = params.restart_hours * self._hour
         self._checkpoint = params.checkpoint_hours * self._hour
         self._mean_life = params.gpu_hours_between_failures * self._hour
+
+    def _new_queue(self) -> None:
+        self._queue = queue = QUEUES[self.params.queue]()
+        self._backfill_queue = queue if isinstance(queue, BackfillQueue) else None
 
     # What others ask of the cluster
 
@@ -90,7 +94,7 @@ class GpuCluster:
 
         Raises ValueError if there can never be so many GPUs at once, and on a negative or undefined length.
         """
-        if not 1 <= gpus <= self._placement.largest_gang or not length >= 0:
+        if not 1 <= gpus <= self.largest_gang or not length >= 0:
             raise ValueError(self._refusal(gpus, length))
         share = self._shares.get((use, priority)) or self._new_share(use, priority)
         book = self._book
@@ -102,13 +106,17 @@ class GpuCluster:
 
     def cancel(self, job: Job) -> bool:
         """End a job that waits or runs, now; return False if it was over already."""
-        if job.state == "over":
+        state, now = job.state, self._env.now
+        if state == "over":
             return False
-        if job.state == "running":
-            job.bank(self._give_back(job))
+        if state == "running":
+            job.bank(self._give_back(job, now))
         else:
+            job.gone = True
             self._queue.remove(job)
-        job.succeed(self._conclude(job, "cancelled"))
+        record = job.record(now, "cancelled")
+        self._book.records.append(record)
+        job.succeed(record)
         self._wake()
         return True
 
@@ -122,29 +130,20 @@ class GpuCluster:
         size = params.gpus if gpus is None else gpus
         if (params, size) == (self.params, self.capacity):
             return
-        self.check_room(params, size)
+        check_streams(params, self._streams)
+        check_room(self.jobs(), params, size)
         taken = self.withdraw()
         self._configure(params, size)
         self.adopt(taken)
 
-    def check_room(self, params: ClusterParams, gpus: int) -> None:
-        """Raise ValueError if a job that waits or runs could never start in such a pool."""
-        largest = PLACEMENTS[params.placement](gpus, params.gpus_per_node).largest_gang
-        for job in self.jobs():
-            if job.gpus > largest:
-                raise ValueError(
-                    f"job {job.number} asks for {job.gpus} GPUs at once, and no more than {largest} could be given"
-                )
-
     def withdraw(self) -> list[tuple[Job, bool]]:
         """Take out all jobs, with all that they have done: (job, whether it ran), in order of submission."""
+        now = self._env.now
         taken = [(job, job.state == "running") for job in self.jobs()]
         for job, ran in taken:
             if ran:
-                job.bank(self._give_back(job))
-                job.state = "waiting"
-            else:
-                self._queue.remove(job)
+                job.bank(self._give_back(job, now))
+        self._new_queue()
         return taken
 
     def adopt(self, taken: list[tuple[Job, bool]]) -> None:
@@ -167,17 +166,12 @@ class GpuCluster:
     @property
     def waiting(self) -> int:
         """Jobs that wait now."""
-        return len(self._queue)
+        return self._queue.size
 
     @property
     def running(self) -> int:
         """Jobs that run now."""
         return sum(len(share.jobs) for share in self._shares.values())
-
-    @property
-    def largest_gang(self) -> int:
-        """The most GPUs that one job can ever have."""
-        return self._placement.largest_gang
 
     @property
     def records(self) -> list[JobRecord]:
@@ -198,125 +192,125 @@ class GpuCluster:
         """Return the GPUs that a use holds now."""
         return sum(share.gpus for share in self._shares.values() if share.use == use)
 
+    def jobs_waiting(self, use: str) -> int:
+        """Return how many jobs of a use wait; costs the length of the queue."""
+        return sum(job.share.use == use for job in self._queue)
+
     def gpus_waiting(self, use: str) -> int:
         """Return the GPUs that the waiting jobs of a use ask for; costs the length of the queue."""
         return sum(job.gpus for job in self._queue if job.share.use == use)
 
     def gpu_time(self, use: str) -> float:
         """Return the GPU-time that a use has held up to now, in GPUs × the unit of the clock."""
-        now = self._env.now
-        shares = (share for share in self._shares.values() if share.use == use)
-        running = math.fsum(job.gpus * (now - job.begun) for share in shares for job in share.jobs.values())
-        return self._book.held.get(use, 0.0) + running
+        return self._book.gpu_time(use, self._env.now)
 
     # How it works
 
     def _new_share(self, use: str, priority: int) -> Share:
         share = self._shares[use, priority] = Share(use, priority)
+        self._book.shares.append(share)
         return share
 
     def _wake(self) -> None:
         """Have a dispatch follow all other events of this instant."""
-        if not self._turn_due and len(self._queue):
+        if not self._turn_due and self._queue.size:
             self._turn_due = True
             self._turn.callbacks = self._turn_calls
             self._env.schedule(self._turn, AFTER_ALL_OTHERS)
 
     def _dispatch(self, _: Event) -> None:
         self._turn_due = False
-        queue = self._queue
-        while (job := queue.head()) is not None and (self._placement.fits(job.gpus) or self._make_room(job)):
-            queue.remove(job)
-            self._start(job)
-        if job is not None and self._backfill_queue is not None:
-            self._backfill(self._backfill_queue)
+        queue, placement = self._queue, self._placement
+        while (job := queue.first) is not None:
+            seats = placement.take(job.gpus)
+            if seats is None and self.params.preemption and self._make_room(job):
+                seats = placement.take(job.gpus)
+            if seats is None:
+                if self._backfill_queue is not None:
+                    self._backfill(self._backfill_queue)
+                break
+            self._start(job, seats)
         if self._news:
             self._tell()
 
     def _backfill(self, queue: BackfillQueue) -> None:
         reservation = queue.reserve(self._env.now, self._placement)
         while reservation is not None and (job := queue.beside(reservation)) is not None:
-            queue.remove(job)
-            self._start(job)
+            seats = self._placement.take(job.gpus)
+            assert seats is not None, "a job beside the reservation fits"
+            self._start(job, seats)
             reservation.started(job)
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: Job, seats: Seats) -> None:
+        """Let a job run, and schedule what comes first: its end, or its failure, at the rate of its GPUs."""
+        self._queue.remove(job)
+        job.seats = seats
         job.begun = now = self._env.now
         if job.started is None:
             job.started = now
-        job.state = "running"
-        job.seats = self._placement.take(job.gpus)
         share = job.share
         share.gpus += job.gpus
         share.jobs[job.number] = job
-        self._schedule_end(job, now)
+        stay = job.remaining if job.broken_off else job.length
         if self._backfill_queue is not None:
-            self._backfill_queue.began(job)
+            self._backfill_queue.began(job, now + stay)
+        fails = False
+        if self._mean_life and stay < math.inf:
+            life = self._life(job)
+            stay, fails = (life, True) if life < stay else (stay, False)
+        if stay < math.inf:
+            self._env.schedule(Stint(job, fails, self._stint_calls), NORMAL, stay)
         if job.watcher is not None:
             self._news.append((job, True))
 
-    def _schedule_end(self, job: Job, now: float) -> None:
-        """Schedule what comes first: the end of the job, or its failure, at the rate of its GPUs."""
-        stay = job.remaining
-        job.ends = now + stay
-        if stay == math.inf:
-            return
-        fails = False
-        if self._mean_life and self._streams is not None:
-            life = self._streams.get("gpu failure", job.owner).exponential(self._mean_life / job.gpus)
-            if life < stay:
-                stay, fails = life, True
-        job.stint = stint = Stint(job, fails, self._stint_calls)
-        self._env.schedule(stint, NORMAL, stay)
+    def _life(self, job: Job) -> float:
+        """Draw how long a gang runs until one of its GPUs fails."""
+        assert self._streams is not None, "checked when the cluster was set up"
+        return self._streams.get("gpu failure", job.owner).exponential(self._mean_life / job.gpus)
 
     def _stint_over(self, stint: Stint) -> None:
         job = stint.job
-        if job.stint is not stint:
-            return  # the job was preempted or cancelled meanwhile
-        stay = self._give_back(job)
+        if stint.number != job.broken_off:
+            return  # preempted or cancelled meanwhile
+        now = self._env.now
+        stay = self._give_back(job, now)
         if stint.fails:
             job.failures += 1
             job.bank_to_checkpoint(stay, self._checkpoint)
             self._set_back(job)
+            self._wake()
             self._tell()
-        else:
-            job.bank_all(stay)
-            job.succeed(self._conclude(job, "done"))
-        self._wake()
+            return
+        record = job.record_at_end(now)
+        self._book.records.append(record)
+        if self._queue.size:
+            self._wake()
+        _happen(job, record)
 
-    def _give_back(self, job: Job) -> float:
+    def _give_back(self, job: Job, now: float) -> float:
         """Free the GPUs of a job and return how long it had them."""
         if self._backfill_queue is not None:
             self._backfill_queue.left(job)
-        job.stint = None
         self._placement.release(job.seats)
-        share = job.share
-        share.gpus -= job.gpus
+        share, gpus = job.share, job.gpus
+        stay = now - job.begun
+        share.gpus -= gpus
+        share.held += gpus * stay
         del share.jobs[job.number]
-        stay = self._env.now - job.begun
-        held = self._book.held
-        held[share.use] = held.get(share.use, 0.0) + job.gpus * stay
         return stay
 
     def _set_back(self, job: Job) -> None:
         """Put a job that lost its GPUs back in its place in the queue."""
         job.owed = self._restart
-        job.state = "waiting"
         self._queue.push(job)
         if job.watcher is not None:
             self._news.append((job, False))
 
-    def _conclude(self, job: Job, outcome: Outcome) -> JobRecord:
-        job.state = "over"
-        record = job.record(self._env.now, outcome)
-        self._book.records.append(record)
-        return record
-
     def _make_room(self, head: Job) -> bool:
         """Push out running jobs of lower priority, if that lets the head start; return whether it does."""
-        chosen = victims(head, self._shares.values(), self._placement) if self.params.preemption else []
+        chosen = victims(head, self._shares.values(), self._placement)
         for job in chosen:
-            job.bank(self._give_back(job))
+            job.bank(self._give_back(job, self._env.now))
             job.preemptions += 1
             self._set_back(job)
         return bool(chosen)
@@ -325,7 +319,7 @@ class GpuCluster:
         """Tell the watchers; what they do in answer meets a cluster that is in order."""
         news, self._news = self._news, []
         for job, started in news:
-            if job.watcher is None or job.state == "over":
+            if job.watcher is None or job.triggered:
                 continue
             if started:
                 job.watcher.job_started(job)
@@ -340,3 +334,36 @@ class GpuCluster:
         return f"a job of {gpus} GPUs cannot start: at most {self.largest_gang} GPUs can be had at once" + (
             f" in whole nodes of {self.params.gpus_per_node}" if self.largest_gang < self.capacity else ""
         )
+
+
+def _happen(job: Job, record: JobRecord) -> None:
+    """Let a job succeed in the event that ends it: an event of its own would cost as much again."""
+    callbacks = job.callbacks
+    job.callbacks = None  # type: ignore[assignment]  # SimPy: None once an event was processed
+    job._ok = True
+    job._value = record
+    try:
+        for callback in callbacks:
+            callback(job)
+    except StopSimulation:  # env.run(until=job): as in SimPy, the others hear of it when the run goes on
+        job.callbacks = callbacks[callbacks.index(callback) + 1 :]
+        job.env.schedule(job, EventPriority(-1))
+        raise
+
+
+def check_streams(params: ClusterParams, streams: Streams | None) -> None:
+    """Raise ValueError if GPUs may fail and nothing says when."""
+    if params.gpu_hours_between_failures and streams is None:
+        raise ValueError(
+            "GPUs that fail need streams of random numbers: give streams, or set gpu_hours_between_failures to 0"
+        )
+
+
+def check_room(jobs: Iterable[Job], params: ClusterParams, gpus: int) -> None:
+    """Raise ValueError if one of these jobs could never start in a pool of so many GPUs."""
+    largest = largest_gang(params.placement, gpus, params.gpus_per_node)
+    for job in jobs:
+        if job.gpus > largest:
+            raise ValueError(
+                f"job {job.number} asks for {job.gpus} GPUs at once, and no more than {largest} could be given"
+            )

@@ -74,12 +74,14 @@ class Streams(Protocol):
 class Share:
     """The running jobs of one use and one priority in one pool."""
 
-    __slots__ = ("gpus", "jobs", "priority", "use")
+    __slots__ = ("gpus", "held", "jobs", "priority", "use")
 
     def __init__(self, use: str, priority: int) -> None:
         self.use = use
         self.priority = priority
         self.gpus = 0
+        self.held = 0.0
+        """GPU-time of stints that are over."""
         self.jobs: dict[int, Job] = {}
 
 
@@ -89,8 +91,14 @@ class Book:
     def __init__(self) -> None:
         self.last_job = 0
         self.records: list[JobRecord] = []
-        self.held: dict[str, float] = {}
-        """GPU-time of stints that are over, by use."""
+        self.shares: list[Share] = []
+        """Of all pools that there have been."""
+
+    def gpu_time(self, use: str, now: float) -> float:
+        """Return the GPU-time that a use has held up to ``now``."""
+        shares = [share for share in self.shares if share.use == use]
+        over = math.fsum(share.held for share in shares)
+        return over + math.fsum(job.gpus * (now - job.begun) for share in shares for job in share.jobs.values())
 
 
 class Job(Event):
@@ -100,14 +108,17 @@ class Job(Event):
     """
 
     # Until something happens to a job its class answers, so that the many that just run cost no more.
-    state: State = "waiting"
     started: float | None = None
     begun: float = 0.0
     """When it last got its GPUs."""
     ends: float = math.inf
-    """When it will be over if nothing comes in between; means something while it runs."""
+    """Where there is backfill: when it will be over if nothing comes in between."""
     seats: Seats = ()
-    stint: "Stint | None" = None
+    """Where it sits while it runs."""
+    gone: bool = False
+    """True if it was cancelled while it waited: its queue may not have noticed yet."""
+    broken_off: int = 0
+    """How many of its stays on GPUs were broken off."""
     held: float = 0.0
     worked: float = 0.0
     owed: float = 0.0
@@ -152,8 +163,17 @@ class Job(Event):
         """Time on its GPUs until it is over, restart included, counted from when it last got or lost them."""
         return self.owed + (self.length - self.worked)
 
+    @property
+    def state(self) -> State:
+        """Waiting, running or over."""
+        if self.triggered:
+            return "over"
+        return "running" if self.seats else "waiting"
+
     def bank(self, elapsed: float) -> None:
         """Book a stint that was broken off after ``elapsed``: first the restart, then work."""
+        self.broken_off += 1
+        self.seats = ()
         paid = min(elapsed, self.owed)
         self.held += elapsed
         self.owed -= paid
@@ -169,45 +189,71 @@ class Job(Event):
         self.lost += max(0.0, self.worked - (before + kept))
         self.worked = min(self.worked, before + kept)
 
-    def bank_all(self, elapsed: float) -> None:
-        """Book the stint that ended the job."""
-        self.held += elapsed
-        self.restarted += self.owed
-        self.worked = self.length
-
     def record(self, ended: float, outcome: Outcome) -> JobRecord:
         """Return what became of the job."""
         share, gpus = self.share, self.gpus
-        # _make, not JobRecord(...): half the time, and every job comes by here.
-        return JobRecord._make(
-            (
-                self.number,
-                self.owner,
-                share.use,
-                share.priority,
-                gpus,
-                self.length,
-                self.submitted,
-                self.started,
-                ended,
-                outcome,
-                self.preemptions,
-                self.failures,
-                gpus * self.held,
-                gpus * self.worked,
-                gpus * self.restarted,
-                gpus * self.lost,
-            )
+        values = (
+            self.number,
+            self.owner,
+            share.use,
+            share.priority,
+            gpus,
+            self.length,
+            self.submitted,
+            self.started,
+            ended,
+            outcome,
+            self.preemptions,
+            self.failures,
+            gpus * self.held,
+            gpus * self.worked,
+            gpus * self.restarted,
+            gpus * self.lost,
         )
+        return _tuple(JobRecord, values)
+
+    def record_at_end(self, ended: float) -> JobRecord:
+        """Return what became of a job that is done with the stint that ends now."""
+        stay = ended - self.begun
+        share, gpus = self.share, self.gpus
+        if self.broken_off:
+            self.held += stay
+            self.restarted += self.owed
+            self.worked = self.length
+            return self.record(ended, "done")
+        # Most jobs just run: the same in half the time.
+        values = (
+            self.number,
+            self.owner,
+            share.use,
+            share.priority,
+            gpus,
+            self.length,
+            self.submitted,
+            self.begun,
+            ended,
+            "done",
+            0,
+            0,
+            gpus * stay,
+            gpus * self.length,
+            0.0,
+            0.0,
+        )
+        return _tuple(JobRecord, values)
+
+
+_tuple = tuple.__new__  # what JobRecord(...) does, in half the time: every job comes by here
 
 
 class Stint(Event):
-    """The scheduled end of one uninterrupted stay of a job on its GPUs; void once the job has another, or none."""
+    """The scheduled end of one stay of a job on its GPUs; void once that stay was broken off."""
 
-    __slots__ = ("callbacks", "fails", "job")
+    __slots__ = ("callbacks", "fails", "job", "number")
     _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success, so no instance needs to say so
 
     def __init__(self, job: Job, fails: bool, callbacks: list[Any]) -> None:
         self.job = job
+        self.number = job.broken_off
         self.fails = fails
         self.callbacks = callbacks

@@ -7,10 +7,11 @@ import math
 import sys
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 
-from hardware.jobs import Job
+from hardware.jobs import Job, Seats
 from hardware.topology import Placement
 
 ANY = sys.float_info.max
@@ -20,20 +21,19 @@ ANY = sys.float_info.max
 class Queue(ABC):
     """The jobs that wait, in the order of a discipline."""
 
+    def __init__(self) -> None:
+        self.first: Job | None = None
+        """The head: the job whose turn it is."""
+        self.size = 0
+        """How many jobs wait."""
+
     @abstractmethod
     def push(self, job: Job) -> bool:
         """Add a job, at its original place if it comes back; return whether it could be the next to start."""
 
     @abstractmethod
-    def head(self) -> Job | None:
-        """Return the job whose turn it is."""
-
-    @abstractmethod
     def remove(self, job: Job) -> None:
-        """Take out a job that waits, wherever it stands."""
-
-    @abstractmethod
-    def __len__(self) -> int: ...
+        """Take out a job; if it is not the head or about to start, it must be gone."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Job]:
@@ -44,8 +44,8 @@ class BackfillQueue(Queue):
     """A discipline in which jobs may start before the head; it is told who runs."""
 
     @abstractmethod
-    def began(self, job: Job) -> None:
-        """Take note that a job runs."""
+    def began(self, job: Job, ends: float) -> None:
+        """Take note that a job runs, and until when."""
 
     @abstractmethod
     def left(self, job: Job) -> None:
@@ -60,79 +60,144 @@ class BackfillQueue(Queue):
         """Return the first job that may start now beside the head's reservation."""
 
 
-class HeapQueue(Queue):
-    """A discipline in which the head blocks all others, as a heap. Cancelled jobs are dropped when they come up."""
+class Lanes(Queue):
+    """A discipline in which the head blocks all others and jobs are of few ranks: a lane for each.
+
+    Jobs that are cancelled behind the head stay in their lane until they come up, or are half of all.
+    """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Job]] = []
-        self._gone: set[int] = set()
-        """Numbers of cancelled jobs that are still in the heap."""
+        super().__init__()
+        self._lanes: dict[int, deque[Job]] = {}
+        """By rank, the lowest first."""
+        self._lane: deque[Job] = deque()
+        """Where the head is."""
+        self._rank = 0
+        """Rank of the head."""
+        self._gone = 0
+        """Jobs in the lanes that are gone."""
 
     @staticmethod
     @abstractmethod
-    def rank(job: Job) -> float:
-        """Return what the order goes by, lowest first; it must not change while the job waits."""
+    def rank(job: Job) -> int:
+        """Return what the order goes by, lowest first; arrival decides between equals."""
 
     def push(self, job: Job) -> bool:
         """Add a job; only the new head can be the next to start."""
-        entry = (self.rank(job), job.number, job)
-        heappush(self._heap, entry)
-        return self._heap[0] is entry
-
-    def head(self) -> Job | None:
-        """Return the first job."""
-        return self._heap[0][2] if self._heap else None
+        rank = self.rank(job)
+        lane = self._lanes.get(rank)
+        if lane is None:
+            lane = self._new_lane(rank)
+        if lane and lane[-1].number > job.number:
+            _insert(lane, job)
+        else:
+            lane.append(job)
+        self.size += 1
+        first = self.first
+        if first is None or rank < self._rank or (rank == self._rank and job.number < first.number):
+            self.first, self._lane, self._rank = job, lane, rank
+            return True
+        return False
 
     def remove(self, job: Job) -> None:
-        """Take out a job; a job that is not the head stays in the heap until it comes up."""
-        heap = self._heap
-        if heap[0][2] is job:
-            heappop(heap)
-        else:
-            self._gone.add(job.number)
-            if 2 * len(self._gone) > len(heap):
+        """Take out the head, or a job that is gone."""
+        self.size -= 1
+        if job is not self.first:
+            self._gone += 1
+            if 2 * self._gone > self.size + self._gone:
                 self._sweep()
-        if self._gone:
-            while heap and heap[0][1] in self._gone:
-                self._gone.remove(heappop(heap)[1])
+            return
+        lane = self._lane
+        lane.popleft()
+        if lane and not lane[0].gone:
+            self.first = lane[0]
+        else:
+            self._find_first()
+
+    def _find_first(self) -> None:
+        self.first = None
+        for rank, lane in self._lanes.items():
+            while lane and lane[0].gone:
+                lane.popleft()
+                self._gone -= 1
+            if lane:
+                self.first, self._lane, self._rank = lane[0], lane, rank
+                return
+
+    def _new_lane(self, rank: int) -> deque[Job]:
+        lane: deque[Job] = deque()
+        self._lanes = dict(sorted({**self._lanes, rank: lane}.items()))
+        return lane
 
     def _sweep(self) -> None:
-        self._heap[:] = [entry for entry in self._heap if entry[1] not in self._gone]
-        heapify(self._heap)
-        self._gone.clear()
-
-    def __len__(self) -> int:
-        return len(self._heap) - len(self._gone)
+        for lane in self._lanes.values():
+            waiting = [job for job in lane if not job.gone]
+            lane.clear()
+            lane.extend(waiting)
+        self._gone = 0
 
     def __iter__(self) -> Iterator[Job]:
-        return (job for _, number, job in self._heap if number not in self._gone)
+        return (job for lane in self._lanes.values() for job in lane if not job.gone)
 
 
-class Fcfs(HeapQueue):
+def _insert(lane: deque[Job], job: Job) -> None:
+    """Put a job that comes back in its place, which is near the front: it was submitted before it first ran."""
+    place = 0
+    while lane[place].number < job.number:
+        place += 1
+    lane.insert(place, job)
+
+
+class Fcfs(Lanes):
     """First come, first served."""
 
     @staticmethod
-    def rank(job: Job) -> float:
+    def rank(job: Job) -> int:
         """All alike: arrival decides."""
         return 0
 
 
-class Priority(HeapQueue):
+class Priority(Lanes):
     """Higher priority first, then arrival."""
 
     @staticmethod
-    def rank(job: Job) -> float:
+    def rank(job: Job) -> int:
         """The higher, the earlier."""
         return -job.share.priority
 
 
-class Sjf(HeapQueue):
-    """Shortest remaining time first, whatever the number of GPUs, then arrival."""
+class Sjf(Queue):
+    """Shortest remaining time first, whatever the number of GPUs, then arrival; the head blocks all others.
 
-    @staticmethod
-    def rank(job: Job) -> float:
-        """Time to go, restart included."""
-        return job.remaining
+    Jobs that are cancelled behind the head stay in the heap until they come up, or are half of all.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heap: list[tuple[float, int, Job]] = []
+
+    def push(self, job: Job) -> bool:
+        """Add a job; only the new head can be the next to start."""
+        heappush(self._heap, (job.remaining, job.number, job))
+        self.size += 1
+        self.first = self._heap[0][2]
+        return self.first is job
+
+    def remove(self, job: Job) -> None:
+        """Take out the head, or a job that is gone."""
+        heap = self._heap
+        self.size -= 1
+        if job is self.first:
+            heappop(heap)
+            while heap and heap[0][2].gone:
+                heappop(heap)
+            self.first = heap[0][2] if heap else None
+        elif len(heap) > 2 * self.size:
+            heap[:] = [entry for entry in heap if not entry[2].gone]
+            heapify(heap)
+
+    def __iter__(self) -> Iterator[Job]:
+        return (job for _, _, job in self._heap if not job.gone)
 
 
 class Line:
@@ -238,19 +303,19 @@ class Reservation:
 
     def longest(self, gpus: int) -> float:
         """Return how long a gang of so many GPUs may stay if it starts now; negative if it does not fit."""
-        if not self._placement.fits(gpus):
+        seats = self._placement.take(gpus)
+        if seats is None:
             return -1.0
-        return ANY if self.at == math.inf or self._spares(gpus) else self._window
+        self._placement.release(seats)
+        return ANY if self.at == math.inf or self._spares(seats) else self._window
 
     def started(self, job: Job) -> None:
         """Take note that a job has started beside the promise."""
         if job.ends > self.at:
             self._vacancy.come(job.seats)
 
-    def _spares(self, gpus: int) -> bool:
-        """Return whether the head still fits at its time with such a gang in the seats it would get now."""
-        seats = self._placement.take(gpus)
-        self._placement.release(seats)
+    def _spares(self, seats: Seats) -> bool:
+        """Return whether the head still fits at its time with another gang in these seats."""
         self._vacancy.come(seats)
         fits = self._vacancy.fits
         self._vacancy.leave(seats)
@@ -269,6 +334,7 @@ class Easy(BackfillQueue):
     """Priority, then arrival, with EASY backfill: a later job may start if it does not delay the head."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lines: dict[tuple[int, int], Line] = {}
         """By (minus priority, GPUs)."""
         self._ends: list[tuple[float, int, Job]] = []
@@ -281,20 +347,24 @@ class Easy(BackfillQueue):
         if line is None:
             line = self._lines[key] = Line()
         line.add(job)
+        self.size += 1
+        first = self.first
+        if first is None or (key[0], job.number) < (-first.share.priority, first.number):
+            self.first = job
         return True
-
-    def head(self) -> Job | None:
-        """Return the first job by priority, then arrival."""
-        return self._earliest(dict.fromkeys((gpus for _, gpus in self._lines), ANY))
 
     def remove(self, job: Job) -> None:
         """Take out a job that waits."""
         self._lines[-job.share.priority, job.gpus].remove(job)
+        self.size -= 1
+        if job is self.first:
+            self.first = self._earliest(dict.fromkeys((gpus for _, gpus in self._lines), ANY))
 
-    def began(self, job: Job) -> None:
-        """Take note that a job runs."""
-        if job.ends < math.inf:
-            insort(self._ends, (job.ends, job.number, job))
+    def began(self, job: Job, ends: float) -> None:
+        """Take note that a job runs, and until when."""
+        job.ends = ends
+        if ends < math.inf:
+            insort(self._ends, (ends, job.number, job))
 
     def left(self, job: Job) -> None:
         """Take note that a job runs no more."""
@@ -303,7 +373,7 @@ class Easy(BackfillQueue):
 
     def reserve(self, now: float, placement: Placement) -> Reservation | None:
         """Return the head's reservation, or None if no other job could start now."""
-        head = self.head()
+        head = self.first
         sizes = {gpus for (_, gpus), line in self._lines.items() if line}
         if head is None or not any(placement.fits(gpus) for gpus in sizes):
             return None
@@ -324,9 +394,6 @@ class Easy(BackfillQueue):
                 if job is not None and (rank, job.number) < best_key:
                     best, best_key = job, (rank, job.number)
         return best
-
-    def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
 
     def __iter__(self) -> Iterator[Job]:
         return (job for line in self._lines.values() for job in line)

@@ -45,6 +45,13 @@ def fragmentation(free: Sequence[int], gpus_per_node: int) -> float:
     return 1 - whole / total if total else 0.0
 
 
+def largest_gang(placement: str, gpus: int, gpus_per_node: int) -> int:
+    """Return the most GPUs that one gang can ever have in a pool: all, or those of the whole nodes."""
+    if placement == "flat" or gpus < gpus_per_node:
+        return gpus
+    return gpus - gpus % gpus_per_node
+
+
 class Vacancy:
     """Would a gang fit if some others went or came? Nothing moves; each question costs the nodes of one gang.
 
@@ -83,8 +90,6 @@ class Placement(ABC):
 
     free: int
     """How many GPUs are free."""
-    largest_gang: int
-    """The most GPUs that one gang can ever have here."""
 
     def __init__(self, gpus: int, gpus_per_node: int) -> None:
         self.gpus = gpus
@@ -101,8 +106,8 @@ class Placement(ABC):
         """Return whether a gang can be seated now."""
 
     @abstractmethod
-    def take(self, gpus: int) -> Seats:
-        """Seat a gang that fits."""
+    def take(self, gpus: int) -> Seats | None:
+        """Seat a gang, or return None if it does not fit."""
 
     @abstractmethod
     def release(self, seats: Seats) -> None:
@@ -116,10 +121,6 @@ class Placement(ABC):
 class Flat(Placement):
     """A count: every GPU is as near to every other."""
 
-    def __init__(self, gpus: int, gpus_per_node: int) -> None:
-        super().__init__(gpus, gpus_per_node)
-        self.largest_gang = gpus
-
     @property
     def free_by_node(self) -> Sequence[int]:
         """Free GPUs: the whole pool is one node."""
@@ -129,8 +130,10 @@ class Flat(Placement):
         """Return whether so many GPUs are free."""
         return gpus <= self.free
 
-    def take(self, gpus: int) -> Seats:
+    def take(self, gpus: int) -> Seats | None:
         """Take any free GPUs."""
+        if gpus > self.free:
+            return None
         self.free -= gpus
         return ((0, gpus),)
 
@@ -155,7 +158,6 @@ class Consolidated(Placement):
         super().__init__(gpus, gpus_per_node)
         self.graph = topology(gpus, gpus_per_node)
         sizes = [size for _, size in self.graph.nodes(data="gpus") if size]
-        self.largest_gang = max(sizes[0], gpus - gpus % gpus_per_node)
         self._free = sizes
         self._whole = sizes.count(gpus_per_node)
         """How many nodes are wholly free."""
@@ -182,18 +184,26 @@ class Consolidated(Placement):
             return self._whole >= -(-gpus // self.gpus_per_node)
         return self._fullest(gpus) is not None
 
-    def take(self, gpus: int) -> Seats:
-        """Seat a gang that fits."""
+    def take(self, gpus: int) -> Seats | None:
+        """Seat a gang, or return None if it does not fit."""
+        if gpus > self.free:
+            return None
+        if gpus > self.gpus_per_node:
+            return self._take_whole(gpus)
+        node = self._fullest(gpus)
+        if node is None:
+            return None
+        self._set_free(node, self._free[node] - gpus)
+        return ((node, gpus),)
+
+    def _take_whole(self, gpus: int) -> Seats | None:
         size = self.gpus_per_node
-        if gpus <= size:
-            node = self._fullest(gpus)
-            assert node is not None
-            self._set_free(node, self._free[node] - gpus)
-            return ((node, gpus),)
+        if self._whole < -(-gpus // size):
+            return None
         seats = []
         while gpus > 0:
             node = self._lowest(size)
-            assert node is not None
+            assert node is not None, "counted above"
             here = min(gpus, size)
             self._set_free(node, size - here)
             seats.append((node, here))
