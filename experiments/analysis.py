@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from sim.growth import Law, add_effort, alone_durations, law_of
@@ -72,7 +73,7 @@ def run_picture(result: RunResult) -> bytes:
 
 def run_figure(result: RunResult) -> Figure:
     """Return the picture of a run: software, researchers and GPUs against days."""
-    figure = Figure(figsize=(9.0, 9.2), layout="constrained")
+    figure = Figure(figsize=(9.0, 9.2), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07))
     panels = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [2.1, 1.0, 1.2]})
     found, alone = _discovered(result), alone_curve(result, max(result.day, 1e-9) * FURTHER)
     _draw_software(panels[0], result, found, alone)
@@ -137,7 +138,7 @@ def _last_day(result: RunResult, found: Curve, alone: Curve) -> float:
 
 def _draw_title(axes: Axes, result: RunResult) -> None:
     sentence = textwrap.fill(result.verdict.sentence, 92)
-    above = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "bottom"}
+    above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "bottom"}
     axes.annotate(sentence, (0, 1), (0, 30), color="#444444", linespacing=1.3, **above)
     lines = sentence.count("\n") + 1
     axes.annotate(result.scenario.name, (0, 1), (0, 36 + 17 * lines), fontsize=17, fontweight="bold", **above)
@@ -146,9 +147,10 @@ def _draw_title(axes: Axes, result: RunResult) -> None:
 def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) -> None:
     label = "the law alone: no queue, no retraining" if _held_up(result) else "closed form"
     axes.plot(*found, color=BLUE, linewidth=2.6, label="discovered", zorder=3)
-    marks = result.doublings
-    axes.plot([mark.day for mark in marks], [mark.n for mark in marks], "o", color=BLUE, markersize=6,
-              markeredgecolor="white", markeredgewidth=0.8, zorder=5, label="a doubling", clip_on=False)  # fmt: skip
+    if result.doublings:
+        days, numbers = zip(*((doubling.day, doubling.n) for doubling in result.doublings), strict=True)
+        axes.plot(days, numbers, "o", color=BLUE, markersize=6, markeredgecolor="white", markeredgewidth=0.8,
+                  zorder=5, label="a doubling", clip_on=False)  # fmt: skip
     steps = [(event.day, event.deployed) for event in result.events if isinstance(event, Deployed)]
     _draw_steps(axes, [(0.0, 0.0), *steps], result.day, color=ORANGE, label="deployed", zorder=2)
     axes.plot(*alone, color="black", linestyle=(0, (4, 2)), linewidth=1.4, label=label, zorder=4)

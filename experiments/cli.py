@@ -56,7 +56,8 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, _UsageError):
-        return f"{_UsageError.format_message(error)} (`asara --help` says what there is)"
+        usage: Any = error
+        return f"{usage.format_message().rstrip('.')} (`asara --help` says what there is)"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     from hardware.traces import TraceError

@@ -1,0 +1,96 @@
+"""Ctrl-C: the first keeps what was run so far, the second stops at once."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from experiments import console, store
+from sim.model import World
+
+SCENARIO = ["run", "toy-fizzle", "--seed", "1"]
+
+
+def press_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def progress() -> Iterator[Callable[[World], None]]:
+        def show(world: World) -> None:
+            if world.now == day:
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
+
+        yield show
+
+    monkeypatch.setattr(console, "progress", progress)
+
+
+def test_the_first_keeps_what_was_run_so_far(asara, tmp_path, monkeypatch):
+    press_on_day(250, 1, monkeypatch)
+    before = signal.getsignal(signal.SIGINT)
+    answer = asara(*SCENARIO, "--out", "kept")
+    assert answer.code == 2
+    assert answer.err == "asara: interrupted at day 250; what was run so far is in kept\n"
+    assert signal.getsignal(signal.SIGINT) is before
+    kept = store.read_run(tmp_path / "kept")
+    assert (kept.summary["ending"], kept.summary["day"]) == ("interrupted", 250)
+    assert kept.series.num_rows == 251
+    assert 0 < max(kept.events.column("day").to_pylist()) <= 250
+
+
+def test_without_out_it_says_that_nothing_was_written(asara, tmp_path, monkeypatch):
+    press_on_day(50, 1, monkeypatch)
+    answer = asara(*SCENARIO, "--json")
+    assert answer.code == 2
+    assert answer.err == "asara: interrupted at day 50; nothing was written, for want of --out\n"
+    assert json.loads(answer.out)["ending"] == "interrupted"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_second_stops_at_once(asara, tmp_path, monkeypatch):
+    press_on_day(50, 2, monkeypatch)
+    answer = asara(*SCENARIO, "--out", "kept")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "asara: stopped, and nothing was kept\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_on_a_terminal_shows_how_it_goes_and_can_be_interrupted(tmp_path):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "experiments.cli", *SCENARIO, "--set", "run__frame_days=0.001", "--json"]
+    with subprocess.Popen(
+        [*command, "--set", "run__max_doublings=14", "--until", "1e6", "--out", tmp_path / "kept"],
+        stdout=subprocess.PIPE, stderr=theirs, env=os.environ | {"COLUMNS": "120"},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        while b"researchers" not in shown:
+            shown += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        shown += _rest_of(ours)
+        printed, _ = process.communicate()
+    assert process.returncode == 2
+    assert b"GPUs busy" in shown
+    assert b"asara: interrupted at day" in shown
+    assert b"Traceback" not in shown
+    assert json.loads(printed)["ending"] == "interrupted"
+    assert store.read_run(tmp_path / "kept").summary == json.loads(printed) | {
+        "parameters": store.read_run(tmp_path / "kept").summary["parameters"]
+    }
+
+
+def _rest_of(terminal: int) -> bytes:
+    """All that is written to a terminal until nobody holds its other end."""
+    rest = b""
+    try:
+        while part := os.read(terminal, 4096):
+            rest += part
+    except OSError:  # how Linux says that the other end was closed
+        pass
+    os.close(terminal)
+    return rest

@@ -1,0 +1,108 @@
+"""What a run leaves: it can be read back, it is the same for the same run, and it is all there or not at all."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from experiments import store
+from experiments.analysis import run_picture
+from hardware.jobs import JobRecord
+from sim.run import RunResult, run
+from sim.scenario import Scenario
+
+FILES = ["events.parquet", "jobs.parquet", "run.json", "run.png", "series.parquet"]
+
+
+@pytest.fixture(scope="module")
+def lab() -> RunResult:
+    return run(Scenario.load("lab").replace(run__horizon_days=30.0, researcher__initial=64), seed=2)
+
+
+@pytest.fixture(scope="module")
+def toy() -> RunResult:
+    return run(Scenario.load("toy-explosion").replace(run__max_doublings=3), seed=2)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_run_is_read_back_as_it_was(tmp_path, lab):
+    store.write_run(tmp_path / "new" / "run", lab, b"picture")
+    found = store.read_run(tmp_path / "new" / "run")
+    assert found.summary == store.summary(lab) | {"parameters": lab.scenario.flat()}
+    assert found.series.to_pydict() == lab.series
+    assert [JobRecord(**row) for row in found.jobs.to_pylist()] == lab.jobs
+    rows = found.events.to_pylist()
+    assert len(rows) == len(lab.events) > 10
+    for row, event in zip(rows, lab.events, strict=True):
+        assert row["event"] == type(event).__name__
+        assert {name: value for name, value in row.items() if value is not None} == {
+            "event": row["event"], **event._asdict()
+        }  # fmt: skip
+
+
+def test_the_schema_does_not_depend_on_what_happened(lab, toy):
+    assert not toy.jobs
+    assert store.jobs_table(toy.jobs).schema == store.jobs_table(lab.jobs).schema
+    assert (
+        store.events_table(toy.events).schema == store.events_table(lab.events).schema == store.events_table([]).schema
+    )
+    assert store.series_table(toy.series).schema == store.series_table(lab.series).schema
+    assert store.jobs_table([]).column_names == list(JobRecord._fields)
+
+
+def test_the_same_run_leaves_the_same_bytes(asara, tmp_path):
+    arguments = ["run", "lab", "--until", 20, "--set", "researcher__initial=32", "--seed", 3]
+    assert asara(*arguments, "--out", "a").code == 0
+    assert asara(*arguments, "--out", "b/below").code == 0
+    assert sorted(contents(tmp_path / "a")) == FILES
+    assert contents(tmp_path / "a") == contents(tmp_path / "b" / "below")
+
+
+def test_run_json_is_what_json_prints(asara, tmp_path):
+    printed = json.loads(asara("run", "toy-fizzle", "--until", 90, "--out", "here", "--json").out)
+    written = json.loads((tmp_path / "here" / "run.json").read_text())
+    assert written.pop("parameters") == Scenario.load("toy-fizzle").replace(run__horizon_days=90).flat()
+    assert written == printed
+
+
+def test_a_run_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path, toy, lab):
+    (tmp_path / "notes.txt").write_text("mine")
+    store.write_run(tmp_path, lab, b"picture")
+    store.write_run(tmp_path, toy, b"picture")
+    assert store.read_run(tmp_path).summary["scenario"] == "toy-explosion"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*FILES, "notes.txt"])
+
+
+def test_a_writer_that_fails_leaves_nothing(tmp_path, toy, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "series_table", full)
+    with pytest.raises(OSError, match="No space"):
+        store.write_run(tmp_path / "run", toy, b"picture")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_that_json_has_no_word_for_are_null(toy):
+    endless = toy._replace(verdict=toy.verdict._replace(r_implied=math.inf), toes_exponent=math.nan)
+    found = json.loads(store.to_json(store.summary(endless)))
+    assert found["r_implied"] is None
+    assert found["toes_exponent"] is None
+
+
+def test_papers_are_whole_where_they_are(toy):
+    assert store.summary(toy._replace(papers=3.0000000000000004))["papers"] == 3
+    assert isinstance(store.summary(toy._replace(papers=3.0000000000000004))["papers"], int)
+    assert store.summary(toy._replace(papers=3.25))["papers"] == 3.25
+
+
+def test_a_picture_is_a_png_without_a_date(lab):
+    picture = run_picture(lab)
+    assert picture.startswith(b"\x89PNG")
+    assert b"tEXtSoftware" not in picture
+    assert b"tIME" not in picture
+    assert picture == run_picture(lab)
