@@ -43,7 +43,7 @@ BAD = {
     "missing file": ("run missing.toml", ["missing.toml"]),
     "unknown scenario": ("run toy-explode", ["'toy-explode'", "did you mean 'toy-explosion'"]),
     "until before the start": ("run lab --until -5", ["run__horizon_days = -5"]),
-    "until some day": ("run lab --until soon", ["--until", "soon"]),
+    "until some day": ("run lab --until soon", ["--until", "valid number"]),
     "negative seed": ("run lab --seed -1", ["--seed"]),
     "a job larger than its share": ("run lab --set cluster__gpus=8", ["researcher__experiment_gpus = 8"]),
     "more agents than fit": ("run lab --set run__max_doublings=300", ["run__max_doublings = 300"]),
