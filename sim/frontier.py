@@ -35,7 +35,10 @@ class Frontier:
         if effective_papers <= 0:
             return self.effort, self.discovered
         effort = add_effort(self.effort, math.log2(effective_papers) - self.law.log2_initial_effort)
-        return effort, max(self.discovered, self.law.software(effort))
+        level = self.law.software(effort)
+        if abs(level - round(level)) < ENOUGH:
+            level = float(round(level))  # pooled work aims at whole doublings and hits them up to rounding
+        return effort, max(self.discovered, level)
 
     def deploy(self, doublings: float) -> None:
         """Make deployed software better by so many doublings, though never better than what is discovered."""

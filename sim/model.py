@@ -267,9 +267,9 @@ class World(mesa.Model):
 
     def _end_by_dynamics(self) -> None:
         verdict = observe.verdict(self)
-        done = f"stopped after {self.doublings} doublings, as run__max_doublings asks"
+        done = f"Stopped after {self.doublings} doublings, as run__max_doublings asks."
         name = "horizon" if verdict.name == "undecided" else verdict.name
-        self._end(name, f"{verdict.sentence} ({done}.)")
+        self._end(name, f"{verdict.sentence} {done}")
 
     def _end(self, ending: str, sentence: str, day: float | None = None) -> None:
         if self.ending is None:

@@ -1,0 +1,64 @@
+"""`asara reproduce`: every row of the table, and how a printed figure is compared with a simulated one."""
+
+import pytest
+
+from experiments.reproduce import find_data, rows
+from experiments.rows import Row, compare, figures
+
+EXPECTED = {
+    **dict.fromkeys(["O1", "O2", "O3", "O4", "O7", "O8", "O9", "O11", "O14", "O15", "O18", "O19", "O21"], "holds"),
+    **dict.fromkeys(["O6", "O10", "O16", "O22"], "loose"),
+    **dict.fromkeys(["O27", "O31"], "input"),
+    **dict.fromkeys(["O29", "O30"], "arithmetic"),
+    **dict.fromkeys(["F1", "F2", "F3", "F4"], "holds"),
+    **dict.fromkeys(["Erlang C 0.5", "Erlang C 0.8", "Erlang C 0.9", "Little", "Accounting", "Preemption"], "holds"),
+    "Repairman": "holds",
+}
+OF_LOGS = ["Pollaczek-Khinchine", "NASA fcfs", "NASA easy"]
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[str, Row]:
+    return {row.row: row for row in rows(200, find_data(None))}
+
+
+def test_every_row_is_there_once(table):
+    assert set(table) == {*EXPECTED, *OF_LOGS}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_outcome_of_each_row(table, name):
+    assert table[name].outcome == EXPECTED[name]
+
+
+@pytest.mark.parametrize("name", OF_LOGS)
+def test_rows_of_real_logs_hold_or_say_what_is_missing(table, name):
+    if find_data(None) is None:
+        assert table[name].outcome == "no log"
+        assert "ASARA_DATA" in table[name].note
+    else:
+        assert table[name].outcome == "holds"
+
+
+@pytest.mark.parametrize(
+    ("printed", "simulated", "outcome"),
+    [
+        ("41", [40.94], "holds"),
+        ("41", [41.51], "loose"),
+        ("7.6, 4.8", [7.604, 4.79], "holds"),
+        ("7.6, 4.8", [7.604, 4.74], "loose"),
+        ("1.72", [1.7095], "loose"),
+        ("2, 3", [2.0, 4.0], "refuted"),
+    ],
+)
+def test_a_figure_is_compared_to_its_printed_digits(printed, simulated, outcome):
+    assert compare(printed, simulated) == outcome
+
+
+def test_printed_figures_know_their_last_digit():
+    assert [(figure.value, figure.half_unit) for figure in figures("41, 7.6")] == [(41.0, 0.5), (7.6, 0.05)]
+
+
+def test_a_named_folder_without_logs_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="traces"):
+        find_data(tmp_path)
