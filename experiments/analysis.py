@@ -177,12 +177,14 @@ def _label_factors(axes: Axes, top: float) -> None:
         ticks = [power * per_ten for power in range(0, math.floor(top / per_ten) + 1, step)]
     axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda level, _: _factor(level)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda level, _: _factor(level, top)))
 
 
-def _factor(level: float) -> str:
-    power = level / math.log2(10)
-    return f"{round(2**level):,}×" if power < 5.5 else f"$10^{{{power:.0f}}}$×"
+def _factor(level: float, top: float) -> str:
+    """A level as a factor, in powers of ten on a scale on which the upper ones would be long to read."""
+    per_ten = math.log2(10)
+    long = top >= 6 * per_ten and level > 0
+    return f"$10^{{{level / per_ten:.0f}}}$×" if long else f"{round(2**level):,}×"
 
 
 def _draw_researchers(axes: Axes, result: RunResult) -> None:
@@ -194,12 +196,12 @@ def _draw_researchers(axes: Axes, result: RunResult) -> None:
     few = max(levels) / min(levels) < 100
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _count(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _count(value, max(levels))))
     axes.set_ylabel("researchers")
 
 
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if value < 1e6 else f"$10^{{{math.log10(value):.0f}}}$"
+def _count(value: float, top: float) -> str:
+    return f"{value:,.0f}" if top < 1e6 or value <= 1 else f"$10^{{{math.log10(value):.0f}}}$"
 
 
 def _draw_gpus(axes: Axes, result: RunResult) -> None:

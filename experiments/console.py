@@ -176,9 +176,16 @@ def show_replay(summary: dict[str, Any]) -> None:
     """Print how the jobs of a log waited."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in summary.items():
-        shown = f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
-        table.add_row(name.replace("_", " "), shown)
+        table.add_row(name.replace("_", " "), _replay_value(value))
     _print(table)
+
+
+def _replay_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{number:,} ({reason})" for reason, number in value.items()) or "0"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else str(value)
 
 
 def toml(value: Any) -> str:
