@@ -211,5 +211,29 @@ def explain(
             show_parameter(found)
 
 
+@app.command()
+def reproduce(
+    seeds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Runs for each row that is random.")] = 1000,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the real job logs; else ASARA_DATA.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold published numbers, queueing theory and real logs against the simulator; exit 1 if a row is refuted."""
+    from experiments.console import show_rows
+    from experiments.reproduce import find_data, rows
+    from experiments.store import to_json
+
+    found = rows(seeds, find_data(data))
+    if as_json:
+        listed = [row._asdict() for row in found]
+        print(to_json({"rows": listed}), flush=True)
+        outcomes = {row["outcome"] for row in listed}
+    else:
+        outcomes = set(show_rows(found))
+    if "refuted" in outcomes:
+        raise typer.Exit(1)
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from sim.observe import REPORTERS, gpus_idle
 
 if TYPE_CHECKING:
+    from experiments.rows import Row
     from sim.model import World
     from sim.observe import Doubling
     from sim.run import RunResult
@@ -178,6 +180,23 @@ def show_replay(summary: dict[str, Any]) -> None:
     for name, value in summary.items():
         table.add_row(name.replace("_", " "), _replay_value(value))
     _print(table)
+
+
+def show_rows(rows: Iterable[Row]) -> Counter[str]:
+    """Print the rows of a comparison as they come, then how many had which outcome, which is returned."""
+    outcomes: Counter[str] = Counter()
+    for row in rows:
+        outcomes[row.outcome] += 1
+        say(f"{row.row}: {row.outcome}")
+        lines = {"says": row.says, "exact": row.exact, "simulated": row.simulated, "note": row.note}
+        table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+        for name, text in lines.items():
+            if text:
+                table.add_row(name, text)
+        _print(table)
+    say()
+    say(", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()))
+    return outcomes
 
 
 def _replay_value(value: Any) -> str:

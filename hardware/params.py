@@ -39,7 +39,7 @@ class ClusterParams(
     """Work between two periodic checkpoints; what was done since the last one is lost in a failure. Source: ours, a
     round figure."""
 
-    gpu_hours_between_failures: Annotated[float, Interval(ge=0, le=1e12), "GPU-hours"] = 50_700
+    gpu_hours_between_failures: Annotated[float, Interval(ge=0, le=1e12), "GPU-hours"] = 50_700.0
     """Mean GPU-hours of running jobs between two failures; 0: nothing ever fails. Source: Llama 3 (arXiv
     2407.21783), table 5: 419 unexpected interruptions in 54 days on 16,384 GPUs."""
 

@@ -88,6 +88,7 @@ class World(mesa.Model):
         self.datacenter.house_inference(self)
         self._inference_at_start = self.datacenter.inference_gpus_wanted
         self._house()
+        self.clock.advance(0.0)  # the cluster gives out its first GPUs before anybody looks
         self.datacollector = mesa.DataCollector(model_reporters=observe.REPORTERS)  # type: ignore[no-untyped-call]
         self._look()
 

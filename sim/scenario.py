@@ -45,7 +45,7 @@ class RunParams(
     frame_days: Annotated[float, Interval(ge=1e-4, le=1e6), "days"] = 1.0
     """What one step shows: how often the series is sampled. It changes nothing that happens. Source: our
     choice."""
-    max_doublings: Annotated[int, Interval(ge=1, le=300), "doublings"] = 8
+    max_doublings: Annotated[int, Interval(ge=1, le=300), "doublings"] = 9
     """The run stops when discovered software has doubled that often. Source: our choice; it also bounds the
     number of researchers."""
 
@@ -158,6 +158,7 @@ class Parameter(NamedTuple):
     unit: str
     low: float | None
     high: float | None
+    low_excluded: bool
     choices: tuple[str, ...]
     meaning: str
     source: str
@@ -169,7 +170,8 @@ class Parameter(NamedTuple):
             return "one of " + ", ".join(self.choices)
         if self.low is None and self.high is None:
             return "true or false"
-        return f"from {self.low:g} to {self.high:g} {self.unit}"
+        start = f"above {_number(self.low)}, up to" if self.low_excluded else f"from {_number(self.low)} to"
+        return f"{start} {_number(self.high)} {self.unit}"
 
 
 @cache
@@ -186,14 +188,20 @@ def parameters() -> dict[str, Parameter]:
 
 def _parameter(block: str, name: str, field: FieldInfo) -> Parameter:
     unit = next((m for m in field.metadata if isinstance(m, str)), "")
-    lows = [getattr(m, key) for m in field.metadata for key in ("ge", "gt") if getattr(m, key, None) is not None]
-    highs = [getattr(m, key) for m in field.metadata for key in ("le", "lt") if getattr(m, key, None) is not None]
+    bounds = {key: getattr(m, key) for m in field.metadata for key in _BOUNDS if getattr(m, key, None) is not None}
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     meaning, _, source = " ".join((field.description or "").split()).partition(" Source: ")
     return Parameter(
         f"{block}__{name}", block, name, field.annotation, field.default, unit,
-        lows[0] if lows else None, highs[0] if highs else None, choices, meaning, source,
+        bounds.get("ge", bounds.get("gt")), bounds.get("le"), "gt" in bounds, choices, meaning, source,
     )  # fmt: skip
+
+
+_BOUNDS = ("ge", "gt", "le")
+
+
+def _number(value: float | None) -> str:
+    return f"{value:,.10g}"
 
 
 def shipped_scenarios() -> list[str]:
@@ -208,8 +216,8 @@ def _find(name: str) -> Path:
     if name.endswith(".toml") or "/" in name or Path(name).is_file():
         return Path(name)
     raise ScenarioError(
-        f"no scenario '{name}'{nearest(name, shipped_scenarios())}; `asara scenarios` lists them, "
-        "and a file of your own ends in .toml"
+        f"no scenario '{name}' (`asara scenarios` lists them, a file of your own ends in .toml)"
+        f"{nearest(name, shipped_scenarios())}"
     )
 
 

@@ -42,6 +42,7 @@ def test_every_parameter_explains_itself(name):
     parameter = parameters()[name]
     assert parameter.meaning.endswith(".")
     assert parameter.source
+    assert isinstance(parameter.default, parameter.annotation if not parameter.choices else str), "or digests differ"
     assert parameter.unit or parameter.annotation is bool
     assert parameter.choices or parameter.annotation is bool or parameter.low < parameter.high
     assert parameter.choices or parameter.annotation is bool or parameter.low <= parameter.default <= parameter.high
@@ -89,7 +90,7 @@ def _readable(scenario):
     [
         ({"cluster__gpu": 8}, "no parameter 'cluster__gpu'; did you mean 'cluster__gpus'?"),
         ({"gpus": 8}, "no parameter 'gpus'"),
-        ({"cluster__gpus": 0}, "cluster__gpus = 0 GPUs is out of bounds: from 1 to 1e+06 GPUs"),
+        ({"cluster__gpus": 0}, "cluster__gpus = 0 GPUs is out of bounds: from 1 to 1,000,000 GPUs"),
         ({"growth__r": -1.0}, "growth__r = -1.0"),
         ({"growth__r": float("nan")}, "growth__r = nan"),
         ({"growth__r": float("inf")}, "growth__r = inf"),
