@@ -13,7 +13,7 @@ from simpy import Environment, Event
 from simpy.core import StopSimulation
 from simpy.events import NORMAL, EventPriority
 
-from hardware.jobs import Book, Job, JobRecord, JobWatcher, Seats, Share, Stint, Streams
+from hardware.jobs import Book, Job, JobRecord, JobWatcher, Past, Seats, Share, Stint, Streams
 from hardware.params import ClusterParams
 from hardware.preemption import victims
 from hardware.queues import QUEUES, BackfillQueue
@@ -49,7 +49,8 @@ class GpuCluster:
         self._hour = hour
         self._book = Book() if book is None else book
         self._shares: dict[tuple[str, int], Share] = {}
-        self._stint_calls = [self._stint_over]
+        self._end_calls = [self._ended]
+        self._failure_calls = [self._failed]
         self._turn = Event(env)
         self._turn._ok = True
         self._turn_calls: list[Callable[[Any], None]] = [self._dispatch]
@@ -251,15 +252,14 @@ class GpuCluster:
         share = job.share
         share.gpus += job.gpus
         share.jobs[job.number] = job
-        stay = job.remaining if job.broken_off else job.length
+        stay = job.length if job.past is None else job.remaining
         if self._backfill_queue is not None:
             self._backfill_queue.began(job, now + stay)
-        fails = False
-        if self._mean_life and stay < math.inf:
-            life = self._life(job)
-            stay, fails = (life, True) if life < stay else (stay, False)
         if stay < math.inf:
-            self._env.schedule(Stint(job, fails, self._stint_calls), NORMAL, stay)
+            calls = self._end_calls
+            if self._mean_life and (life := self._life(job)) < stay:
+                stay, calls = life, self._failure_calls
+            self._env.schedule(Stint(job, calls), NORMAL, stay)
         if job.watcher is not None:
             self._news.append((job, True))
 
@@ -268,24 +268,46 @@ class GpuCluster:
         assert self._streams is not None, "checked when the cluster was set up"
         return self._streams.get("gpu failure", job.owner).exponential(self._mean_life / job.gpus)
 
-    def _stint_over(self, stint: Stint) -> None:
+    def _ended(self, stint: Stint) -> None:
         job = stint.job
         if stint.number != job.broken_off:
-            return  # preempted or cancelled meanwhile
-        now = self._env.now
-        stay = self._give_back(job, now)
-        if stint.fails:
-            job.failures += 1
-            job.bank_to_checkpoint(stay, self._checkpoint)
-            self._set_back(job)
-            self._wake()
-            self._tell()
             return
+        now = self._env.now
+        self._give_back(job, now)
         record = job.record_at_end(now)
         self._book.records.append(record)
-        if self._queue.size:
+        self._happen(job, record)
+        if self._queue.size and not self._turn_due:
+            if self._env.peek() > now:
+                self._dispatch(stint)  # nothing is left in this instant that the dispatch would have to await
+            else:
+                self._wake()
+
+    def _happen(self, job: Job, record: JobRecord) -> None:
+        """Let a job succeed in the event that ends it: an event of its own would cost as much again."""
+        callbacks = job.callbacks
+        job.callbacks = None  # type: ignore[assignment]  # SimPy: None once an event was processed
+        job._ok = True
+        job._value = record
+        try:
+            for callback in callbacks:
+                callback(job)
+        except StopSimulation:  # env.run(until=job): as in SimPy, the others hear of it when the run goes on
+            job.callbacks = callbacks[callbacks.index(callback) + 1 :]
+            self._env.schedule(job, EventPriority(-1))
             self._wake()
-        _happen(job, record)
+            raise
+
+    def _failed(self, stint: Stint) -> None:
+        job = stint.job
+        if stint.number != job.broken_off:
+            return
+        stay = self._give_back(job, self._env.now)
+        past = job.bank_to_checkpoint(stay, self._checkpoint)
+        past.failures += 1
+        self._set_back(job, past)
+        self._wake()
+        self._tell()
 
     def _give_back(self, job: Job, now: float) -> float:
         """Free the GPUs of a job and return how long it had them."""
@@ -299,20 +321,21 @@ class GpuCluster:
         del share.jobs[job.number]
         return stay
 
-    def _set_back(self, job: Job) -> None:
+    def _set_back(self, job: Job, past: Past) -> None:
         """Put a job that lost its GPUs back in its place in the queue."""
-        job.owed = self._restart
+        past.owed = self._restart
         self._queue.push(job)
         if job.watcher is not None:
             self._news.append((job, False))
 
     def _make_room(self, head: Job) -> bool:
         """Push out running jobs of lower priority, if that lets the head start; return whether it does."""
+        now = self._env.now
         chosen = victims(head, self._shares.values(), self._placement)
         for job in chosen:
-            job.bank(self._give_back(job, self._env.now))
-            job.preemptions += 1
-            self._set_back(job)
+            past = job.bank(self._give_back(job, now))
+            past.preemptions += 1
+            self._set_back(job, past)
         return bool(chosen)
 
     def _tell(self) -> None:
@@ -334,21 +357,6 @@ class GpuCluster:
         return f"a job of {gpus} GPUs cannot start: at most {self.largest_gang} GPUs can be had at once" + (
             f" in whole nodes of {self.params.gpus_per_node}" if self.largest_gang < self.capacity else ""
         )
-
-
-def _happen(job: Job, record: JobRecord) -> None:
-    """Let a job succeed in the event that ends it: an event of its own would cost as much again."""
-    callbacks = job.callbacks
-    job.callbacks = None  # type: ignore[assignment]  # SimPy: None once an event was processed
-    job._ok = True
-    job._value = record
-    try:
-        for callback in callbacks:
-            callback(job)
-    except StopSimulation:  # env.run(until=job): as in SimPy, the others hear of it when the run goes on
-        job.callbacks = callbacks[callbacks.index(callback) + 1 :]
-        job.env.schedule(job, EventPriority(-1))
-        raise
 
 
 def check_streams(params: ClusterParams, streams: Streams | None) -> None:

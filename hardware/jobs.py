@@ -101,32 +101,49 @@ class Book:
         return over + math.fsum(job.gpus * (now - job.begun) for share in shares for job in share.jobs.values())
 
 
+class Past:
+    """What happened to a job in stays on GPUs that were broken off. Times are clock time, not GPU-time."""
+
+    __slots__ = ("failures", "held", "lost", "owed", "preemptions", "restarted", "worked")
+
+    def __init__(self) -> None:
+        self.held = 0.0
+        self.worked = 0.0
+        self.owed = 0.0
+        """Restart time that it must pay before it works on."""
+        self.restarted = 0.0
+        self.lost = 0.0
+        self.preemptions = 0
+        self.failures = 0
+
+
 class Job(Event):
     """A gang of GPUs asked for some time: an event that succeeds with its JobRecord, however the job ended.
 
     A SimPy process may ``yield`` it, a callback may hang on ``callbacks``. The attributes are for reading.
     """
 
-    # Until something happens to a job its class answers, so that the many that just run cost no more.
-    started: float | None = None
-    begun: float = 0.0
-    """When it last got its GPUs."""
-    ends: float = math.inf
+    # Slots, because every job comes by here; what only some of them have is in `past`.
+    __slots__ = (
+        "begun",
+        "broken_off",
+        "callbacks",
+        "ends",
+        "env",
+        "gone",
+        "gpus",
+        "length",
+        "number",
+        "owner",
+        "past",
+        "seats",
+        "share",
+        "started",
+        "submitted",
+        "watcher",
+    )
+    ends: float
     """Where there is backfill: when it will be over if nothing comes in between."""
-    seats: Seats = ()
-    """Where it sits while it runs."""
-    gone: bool = False
-    """True if it was cancelled while it waited: its queue may not have noticed yet."""
-    broken_off: int = 0
-    """How many of its stays on GPUs were broken off."""
-    held: float = 0.0
-    worked: float = 0.0
-    owed: float = 0.0
-    """Restart time that it must pay before it works on."""
-    restarted: float = 0.0
-    lost: float = 0.0
-    preemptions: int = 0
-    failures: int = 0
 
     def __init__(
         self,
@@ -147,6 +164,16 @@ class Job(Event):
         self.owner = owner
         self.watcher = watcher
         self.submitted: float = env.now
+        self.started: float | None = None
+        self.begun = 0.0
+        """When it last got its GPUs."""
+        self.seats: Seats = ()
+        """Where it sits while it runs."""
+        self.gone = False
+        """True if it was cancelled while it waited: its queue may not have noticed yet."""
+        self.broken_off = 0
+        """How many of its stays on GPUs were broken off."""
+        self.past: Past | None = None
 
     @property
     def use(self) -> str:
@@ -161,7 +188,8 @@ class Job(Event):
     @property
     def remaining(self) -> float:
         """Time on its GPUs until it is over, restart included, counted from when it last got or lost them."""
-        return self.owed + (self.length - self.worked)
+        past = self.past
+        return self.length if past is None else past.owed + (self.length - past.worked)
 
     @property
     def state(self) -> State:
@@ -170,90 +198,92 @@ class Job(Event):
             return "over"
         return "running" if self.seats else "waiting"
 
-    def bank(self, elapsed: float) -> None:
-        """Book a stint that was broken off after ``elapsed``: first the restart, then work."""
+    def bank(self, elapsed: float) -> Past:
+        """Book a stay that was broken off after ``elapsed``: first the restart, then work."""
         self.broken_off += 1
         self.seats = ()
-        paid = min(elapsed, self.owed)
-        self.held += elapsed
-        self.owed -= paid
-        self.restarted += paid
-        self.worked += min(elapsed - paid, self.length - self.worked)
+        past = self.past = self.past or Past()
+        paid = min(elapsed, past.owed)
+        past.held += elapsed
+        past.owed -= paid
+        past.restarted += paid
+        past.worked += min(elapsed - paid, self.length - past.worked)
+        return past
 
-    def bank_to_checkpoint(self, elapsed: float, checkpoint: float) -> None:
-        """Book a stint that a failure broke off: work since the last full ``checkpoint`` is lost."""
-        work = max(0.0, elapsed - self.owed)
-        kept = min(work, checkpoint * (work // checkpoint))
-        before = self.worked
-        self.bank(elapsed)
-        self.lost += max(0.0, self.worked - (before + kept))
-        self.worked = min(self.worked, before + kept)
+    def bank_to_checkpoint(self, elapsed: float, checkpoint: float) -> Past:
+        """Book a stay that a failure broke off: work since the last full ``checkpoint`` is lost."""
+        before = self.past or Past()
+        work = max(0.0, elapsed - before.owed)
+        safe = before.worked + min(work, checkpoint * (work // checkpoint))
+        past = self.bank(elapsed)
+        past.lost += max(0.0, past.worked - safe)
+        past.worked = min(past.worked, safe)
+        return past
 
     def record(self, ended: float, outcome: Outcome) -> JobRecord:
-        """Return what became of the job."""
-        share, gpus = self.share, self.gpus
-        values = (
+        """Return what became of a job that holds no GPUs."""
+        past, gpus = self.past or Past(), self.gpus
+        return JobRecord(
             self.number,
             self.owner,
-            share.use,
-            share.priority,
+            self.use,
+            self.priority,
             gpus,
             self.length,
             self.submitted,
             self.started,
             ended,
             outcome,
-            self.preemptions,
-            self.failures,
-            gpus * self.held,
-            gpus * self.worked,
-            gpus * self.restarted,
-            gpus * self.lost,
+            past.preemptions,
+            past.failures,
+            gpus * past.held,
+            gpus * past.worked,
+            gpus * past.restarted,
+            gpus * past.lost,
         )
-        return _tuple(JobRecord, values)
 
     def record_at_end(self, ended: float) -> JobRecord:
-        """Return what became of a job that is done with the stint that ends now."""
-        stay = ended - self.begun
-        share, gpus = self.share, self.gpus
-        if self.broken_off:
-            self.held += stay
-            self.restarted += self.owed
-            self.worked = self.length
+        """Return what became of a job that is done with the stay that ends now."""
+        past, share, gpus = self.past, self.share, self.gpus
+        if past is not None:
+            past.held += ended - self.begun
+            past.restarted += past.owed
+            past.worked = self.length
             return self.record(ended, "done")
-        # Most jobs just run: the same in half the time.
-        values = (
-            self.number,
-            self.owner,
-            share.use,
-            share.priority,
-            gpus,
-            self.length,
-            self.submitted,
-            self.begun,
-            ended,
-            "done",
-            0,
-            0,
-            gpus * stay,
-            gpus * self.length,
-            0.0,
-            0.0,
+        # Most jobs just run. JobRecord(...) would take twice the time.
+        return _tuple(
+            JobRecord,
+            (
+                self.number,
+                self.owner,
+                share.use,
+                share.priority,
+                gpus,
+                self.length,
+                self.submitted,
+                self.begun,
+                ended,
+                "done",
+                0,
+                0,
+                gpus * (ended - self.begun),
+                gpus * self.length,
+                0.0,
+                0.0,
+            ),
         )
-        return _tuple(JobRecord, values)
 
 
-_tuple = tuple.__new__  # what JobRecord(...) does, in half the time: every job comes by here
+_tuple = tuple.__new__
 
 
 class Stint(Event):
     """The scheduled end of one stay of a job on its GPUs; void once that stay was broken off."""
 
-    __slots__ = ("callbacks", "fails", "job", "number")
+    __slots__ = ("callbacks", "job", "number")
     _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success, so no instance needs to say so
 
-    def __init__(self, job: Job, fails: bool, callbacks: list[Any]) -> None:
+    def __init__(self, job: Job, callbacks: list[Any]) -> None:
         self.job = job
         self.number = job.broken_off
-        self.fails = fails
         self.callbacks = callbacks

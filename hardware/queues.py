@@ -10,6 +10,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
+from typing import ClassVar
 
 from hardware.jobs import Job, Seats
 from hardware.topology import Placement
@@ -63,8 +64,12 @@ class BackfillQueue(Queue):
 class Lanes(Queue):
     """A discipline in which the head blocks all others and jobs are of few ranks: a lane for each.
 
-    Jobs that are cancelled behind the head stay in their lane until they come up, or are half of all.
+    The lowest rank goes first, arrival decides between equals. Jobs that are cancelled behind the head stay in
+    their lane until they come up, or are half of all.
     """
+
+    by_priority: ClassVar[bool]
+    """Whether a job's rank is minus its priority, or all are alike."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,14 +82,9 @@ class Lanes(Queue):
         self._gone = 0
         """Jobs in the lanes that are gone."""
 
-    @staticmethod
-    @abstractmethod
-    def rank(job: Job) -> int:
-        """Return what the order goes by, lowest first; arrival decides between equals."""
-
     def push(self, job: Job) -> bool:
         """Add a job; only the new head can be the next to start."""
-        rank = self.rank(job)
+        rank = -job.share.priority if self.by_priority else 0
         lane = self._lanes.get(rank)
         if lane is None:
             lane = self._new_lane(rank)
@@ -151,19 +151,13 @@ def _insert(lane: deque[Job], job: Job) -> None:
 class Fcfs(Lanes):
     """First come, first served."""
 
-    @staticmethod
-    def rank(job: Job) -> int:
-        """All alike: arrival decides."""
-        return 0
+    by_priority = False
 
 
 class Priority(Lanes):
     """Higher priority first, then arrival."""
 
-    @staticmethod
-    def rank(job: Job) -> int:
-        """The higher, the earlier."""
-        return -job.share.priority
+    by_priority = True
 
 
 class Sjf(Queue):
