@@ -224,13 +224,13 @@ class GpuCluster:
         queue, placement = self._queue, self._placement
         while (job := queue.first) is not None:
             seats = placement.take(job.gpus)
-            if seats is None and self.params.preemption and self._make_room(job):
-                seats = placement.take(job.gpus)
-            if seats is None:
-                if self._backfill_queue is not None:
-                    self._backfill(self._backfill_queue)
+            if seats is not None:
+                queue.remove(job)
+            elif (seats := self._make_room(job)) is None:
                 break
             self._start(job, seats)
+        if job is not None and self._backfill_queue is not None:
+            self._backfill(self._backfill_queue)
         if self._news:
             self._tell()
 
@@ -239,12 +239,12 @@ class GpuCluster:
         while reservation is not None and (job := queue.beside(reservation)) is not None:
             seats = self._placement.take(job.gpus)
             assert seats is not None, "a job beside the reservation fits"
+            queue.remove(job)
             self._start(job, seats)
             reservation.started(job)
 
     def _start(self, job: Job, seats: Seats) -> None:
         """Let a job run, and schedule what comes first: its end, or its failure, at the rate of its GPUs."""
-        self._queue.remove(job)
         job.seats = seats
         job.begun = now = self._env.now
         if job.started is None:
@@ -328,15 +328,18 @@ class GpuCluster:
         if job.watcher is not None:
             self._news.append((job, False))
 
-    def _make_room(self, head: Job) -> bool:
-        """Push out running jobs of lower priority, if that lets the head start; return whether it does."""
+    def _make_room(self, head: Job) -> Seats | None:
+        """Push out running jobs of lower priority, if that lets the head start; return its seats."""
+        chosen = victims(head, self._shares.values(), self._placement) if self.params.preemption else []
+        if not chosen:
+            return None
+        self._queue.remove(head)  # before the victims come back, some of them perhaps before it
         now = self._env.now
-        chosen = victims(head, self._shares.values(), self._placement)
         for job in chosen:
             past = job.bank(self._give_back(job, now))
             past.preemptions += 1
             self._set_back(job, past)
-        return bool(chosen)
+        return self._placement.take(head.gpus)
 
     def _tell(self) -> None:
         """Tell the watchers; what they do in answer meets a cluster that is in order."""
