@@ -6,6 +6,8 @@ bytes, read back, and run on as if nothing had happened.
 """
 
 import math
+from itertools import count
+from typing import Any
 
 from simpy import Environment
 
@@ -23,6 +25,16 @@ class Clock(Environment):
         """Set by whoever finds that the run is over: no further event is processed."""
         self.last_event = self._now
         """When the latest event was processed."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """SimPy numbers its events by an ``itertools.count``, which Python 3.12 and later pickle with a warning."""
+        next_number = next(self._eid)
+        self._eid = count(next_number)
+        return self.__dict__ | {"_eid": next_number}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._eid = count(state["_eid"])
 
     def advance(self, until: float) -> None:
         """Process every event up to and including ``until``, then stand at exactly ``until``.
