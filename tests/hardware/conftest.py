@@ -1,0 +1,16 @@
+import pytest
+
+from hardware.queues import QUEUES
+from hardware.topology import PLACEMENTS
+
+
+@pytest.fixture(params=sorted(QUEUES))
+def queue(request: pytest.FixtureRequest) -> str:
+    """Every discipline there is."""
+    return str(request.param)
+
+
+@pytest.fixture(params=sorted(PLACEMENTS))
+def placement(request: pytest.FixtureRequest) -> str:
+    """Every placement there is."""
+    return str(request.param)

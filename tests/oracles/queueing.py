@@ -1,0 +1,45 @@
+"""Closed forms of queueing theory, independent of the code under test. Rates and times in one unit each."""
+
+import math
+from collections.abc import Sequence
+
+
+def erlang_c(servers: int, arrivals: float, service: float) -> float:
+    """Mean wait in M/M/c: the sum form of the Erlang C formula (Kleinrock, Queueing Systems 1, 3.5)."""
+    offered = arrivals * service
+    load = offered / servers
+    below = sum(offered**k / math.factorial(k) for k in range(servers))
+    top = offered**servers / math.factorial(servers) / (1 - load)
+    return top / (below + top) * service / (servers * (1 - load))
+
+
+def pollaczek_khinchine(arrivals: float, services: Sequence[float]) -> float:
+    """Mean wait in M/G/1 with service times drawn from a list."""
+    mean = math.fsum(services) / len(services)
+    second = math.fsum(time * time for time in services) / len(services)
+    return arrivals * second / (2 * (1 - arrivals * mean))
+
+
+def preemptive_resume(arrivals: Sequence[float], service: float) -> list[float]:
+    """Mean times in system of the classes of a preemptive-resume M/M/1, the most urgent class first.
+
+    T_i = [s (1 - R_i) + R_i s] / ((1 - R_(i-1)) (1 - R_i)) with R_i the load of classes 1..i and the residual work
+    sum(lambda_j s^2) for exponential service (Kleinrock, Queueing Systems 2, 3.4).
+    """
+    stays, before = [], 0.0
+    for rate in arrivals:
+        upto = before + rate * service
+        stays.append((service * (1 - upto) + upto * service) / ((1 - before) * (1 - upto)))
+        before = upto
+    return stays
+
+
+def repairman(owners: int, servers: int, think: float, service: float) -> tuple[float, float]:
+    """Throughput, and mean number thinking, of owners who think and ask one of the servers: birth-death chain."""
+    weights = [1.0]
+    for asking in range(owners):
+        weights.append(weights[-1] * ((owners - asking) / think) / (min(asking + 1, servers) / service))
+    total = math.fsum(weights)
+    busy = math.fsum(min(asking, servers) * weight for asking, weight in enumerate(weights)) / total
+    thinking = math.fsum((owners - asking) * weight for asking, weight in enumerate(weights)) / total
+    return busy / service, thinking
