@@ -23,7 +23,7 @@ run: $(READY)  ## watch the report's explosion happen, then the same law in a la
 	$(BIN)/asara run lab --out $(OUT)/lab
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY)  ## linters, strict types, import contracts
 	$(BIN)/ruff check .
