@@ -301,7 +301,7 @@ class Reservation:
         if seats is None:
             return -1.0
         self._placement.release(seats)
-        return ANY if self.at == math.inf or self._spares(seats) else self._window
+        return ANY if self._spares(seats) else self._window
 
     def started(self, job: Job) -> None:
         """Take note that a job has started beside the promise."""

@@ -202,6 +202,18 @@ def test_victims_are_the_lowest_the_latest_and_only_those_needed() -> None:
     assert [job.state for job in (oldest, middle, latest, small)] == ["waiting", "running", "waiting", "waiting"]
 
 
+def test_of_those_chosen_the_ones_not_needed_are_spared_the_longest_running_first() -> None:
+    clock, gpus = cluster(gpus=6, queue="priority")
+    jobs = []
+    for size in (3, 2, 1):
+        jobs.append(gpus.submit(size, 50))
+        clock.advance(clock.now + 1)
+    gpus.submit(4, 50, priority=1)
+    clock.advance(9)
+    # 1 + 2 + 3 is the first that suffices; of these 2 can stay, and then 1 cannot.
+    assert [job.value.preemptions if job.triggered else job.state for job in jobs] == ["waiting", "running", "waiting"]
+
+
 def test_nobody_is_pushed_out_in_vain_or_by_an_equal() -> None:
     clock, gpus = cluster(gpus=4)
     high, low = gpus.submit(2, 10, priority=1), gpus.submit(2, 10, priority=0)
@@ -232,16 +244,16 @@ def test_consolidated_victims_sit_where_the_gang_will() -> None:
 
 
 def test_a_failure_undoes_the_work_since_the_last_checkpoint() -> None:
-    script = Script(3.75, 1.25)
+    script = Script(3.75, 1.75)
     clock, gpus = cluster(script, gpus=2, gpu_hours_between_failures=100.0, restart_hours=0.5, checkpoint_hours=1.5)
     diary = Diary()
     job = gpus.submit(2, 10, owner=42, watcher=diary)
     clock.advance(100)
-    # 3.75 h of work, 3 of them safe; then 0.5 restart and 0.75 work, none safe; then 0.5 restart and 7 work.
-    assert job.value.ended == 3.75 + 1.25 + 0.5 + 7
+    # 3.75 h of work, 3 of them safe; then 0.5 restart and 1.25 work, none safe; then 0.5 restart and 7 work.
+    assert job.value.ended == 3.75 + 1.75 + 0.5 + 7
     assert (job.value.failures, job.value.preemptions) == (2, 0)
-    assert (job.value.done, job.value.restarts, job.value.lost) == (20, 2, 3)
-    assert job.value.held == 25
+    assert (job.value.done, job.value.restarts, job.value.lost) == (20, 2, 4)
+    assert job.value.held == 26
     assert script.asked == [("gpu failure", 42)] * 3
     assert script.scales == [50.0] * 3  # a gang of two fails twice as often
     assert [told[1] for told in diary.told] == ["started", "stopped", "started", "stopped", "started"]
@@ -288,8 +300,11 @@ def test_gpu_time_counts_up_to_now() -> None:
 def test_a_watcher_may_ask_and_cancel_while_it_is_told() -> None:
     clock, gpus = cluster(gpus=2)
 
+    told: list[int] = []
+
     class Meddler:
         def job_started(self, job: Job) -> None:
+            told.append(job.number)
             if job.number == 1:
                 gpus.cancel(other)
                 gpus.submit(1, 1)
@@ -302,6 +317,7 @@ def test_a_watcher_may_ask_and_cancel_while_it_is_told() -> None:
     other = gpus.submit(1, 1, watcher=meddler)
     clock.advance(5)
     assert [(record.job, record.outcome) for record in gpus.records] == [(2, "cancelled"), (1, "done"), (3, "done")]
+    assert told == [1]
 
 
 def test_reconfigure_moves_jobs_without_loss() -> None:
@@ -320,6 +336,17 @@ def test_reconfigure_moves_jobs_without_loss() -> None:
     assert [job.value.restarts + job.value.lost for job in jobs] == [0, 0, 0]
     assert [job.value.preemptions for job in jobs] == [0, 0, 0]
     assert (4, "stopped", 2) in diary.told and (5, "started", 2) in diary.told
+
+
+def test_reconfigure_in_the_middle_of_a_restart_goes_on_with_it() -> None:
+    clock, gpus = cluster(gpus=1, restart_hours=1.0)
+    low = gpus.submit(1, 4)
+    clock.advance(2)
+    gpus.submit(1, 1, priority=1)
+    clock.advance(3.25)
+    gpus.reconfigure(params(gpus=2, restart_hours=1.0))
+    clock.advance(50)
+    assert (low.value.ended, low.value.restarts) == (6, 1)
 
 
 def test_reconfigure_refuses_before_it_changes() -> None:

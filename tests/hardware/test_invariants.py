@@ -32,17 +32,15 @@ SUBMIT = st.tuples(
     st.sampled_from([0.0, 0.5, 1.0, 2.7, 6.0, math.inf]),
     st.integers(0, 2),
 )
-STEPS = st.lists(
-    st.one_of(
-        SUBMIT,
-        SUBMIT,
-        st.tuples(st.just("advance"), st.sampled_from([0.0, 0.5, 1.3, 4.0])),
-        st.tuples(st.just("cancel"), st.integers(0, 30)),
-        st.tuples(st.just("resize"), st.sampled_from([12, 14, 16]), SETTINGS),
-        st.tuples(st.just("save")),
-    ),
-    max_size=40,
+STEP = st.one_of(
+    SUBMIT,
+    SUBMIT,
+    st.tuples(st.just("advance"), st.sampled_from([0.0, 0.5, 1.3, 4.0])),
+    st.tuples(st.just("cancel"), st.integers(0, 30)),
+    st.tuples(st.just("resize"), st.sampled_from([12, 14, 16]), SETTINGS),
+    st.tuples(st.just("save")),
 )
+STEPS = st.one_of(st.lists(STEP, max_size=40), st.lists(STEP, min_size=25, max_size=40))
 
 
 class Trial:

@@ -47,8 +47,8 @@ def test_default_shares() -> None:
         "experiment": 256,
     }
     assert pool_sizes(params(gpus=64, sharing="priority")) == {"shared": 64}
-    tenths = params(gpus=10, gpus_per_node=4, inference_share=0.7, training_share=0.3, placement="consolidated")
-    assert pool_sizes(tenths) == {"inference": 8, "training": 2}
+    nothing_left = params(gpus=9, gpus_per_node=4, inference_share=0.4, training_share=0.6, placement="consolidated")
+    assert pool_sizes(nothing_left) == {"inference": 4, "training": 5}
 
 
 def test_a_use_without_gpus_is_refused_in_words() -> None:
@@ -127,6 +127,33 @@ def test_reconfigure_moves_the_borders_and_inference_with_them() -> None:
     center.reconfigure(params(gpus=64, placement="consolidated", inference_share=0.75))
     clock.advance(101)
     assert center.inference_gpus == 48
+
+
+def test_inference_can_be_sent_away_and_called_back() -> None:
+    clock, center = datacenter()
+    center.house_inference()
+    clock.advance(1)
+    center.reconfigure(params(gpus=64, placement="consolidated", inference_share=0.0))
+    clock.advance(2)
+    assert center.inference_gpus == center.inference_gpus_wanted == 0 and center.pool("inference") is None
+    center.reconfigure(params(gpus=64, placement="consolidated"))
+    clock.advance(3)
+    assert center.inference_gpus == center.inference_gpus_wanted == 32
+    assert center.gpu_time("inference") == 64
+
+
+def test_a_node_of_inference_that_was_cancelled_comes_back_with_the_next_change() -> None:
+    clock, center = datacenter()
+    diary = Diary()
+    center.house_inference(diary)
+    clock.advance(1)
+    pool = center.pool("inference")
+    assert pool is not None and center.cancel(pool.jobs()[0])
+    clock.advance(2)
+    assert center.inference_gpus == 24
+    center.reconfigure(params(gpus=64, placement="consolidated", queue="easy"))
+    clock.advance(3)
+    assert center.inference_gpus == center.inference_gpus_wanted == 32
 
 
 def test_reconfigure_between_shares_and_priority_keeps_every_job() -> None:

@@ -1,8 +1,11 @@
 """Who goes next: every discipline against a slow reference, and what EASY backfill promises."""
 
+import gc
 import math
+import weakref
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +20,21 @@ from tests.hardware.helpers import cluster
 Ask = tuple[int, int, int, int]
 """Submission time, length, GPUs, priority: whole numbers, so that all times are exact and ties are frequent."""
 
-ASKS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 9), st.integers(1, 8), st.integers(0, 2)), max_size=25)
+
+def rush(seed: int) -> list[Ask]:
+    """Many jobs at once, some of them long: deeper queues than one finds by chance."""
+    rng = np.random.default_rng(seed)
+    columns = (
+        rng.integers(0, 25, 40),
+        rng.choice([0, 1, 2, 5, 9, 14], 40),
+        rng.integers(1, 9, 40),
+        rng.integers(0, 3, 40),
+    )
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+ASK = st.tuples(st.integers(0, 12), st.integers(0, 9), st.integers(1, 8), st.integers(0, 2))
+ASKS = st.one_of(st.lists(ASK, max_size=25), st.integers(0, 10_000).map(rush))
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=250)
 
 
@@ -122,6 +139,16 @@ def test_easy_lets_a_long_job_take_what_the_head_will_not_need(placement: str) -
     assert (head.started, long.started) == (10, 0)
 
 
+def test_who_ends_just_in_time_leaves_the_spare_gpus_to_others() -> None:
+    clock, gpus = cluster(gpus=8, queue="easy")
+    gpus.submit(4, 10)
+    gpus.submit(2, 20)
+    head = gpus.submit(5, 5)  # at 10, when one GPU more will be free
+    in_time, long = gpus.submit(1, 10), gpus.submit(1, 100)
+    clock.advance(200)
+    assert (head.started, in_time.started, long.started) == (10, 0, 0)
+
+
 def test_easy_counts_seats_and_not_only_gpus() -> None:
     clock, gpus = cluster(gpus=16, queue="easy", placement="consolidated")
     gpus.submit(6, 10)
@@ -189,6 +216,20 @@ def test_cancelled_jobs_leave_every_queue(queue: str, gone: tuple[int, ...]) -> 
     clock.advance(50)
     done = [record.job - 1 for record in gpus.records if record.outcome == "done"]
     assert done == [0, *(number for number in jobs if number not in gone)]
+
+
+def test_cancelled_jobs_do_not_pile_up(queue: str) -> None:
+    clock, gpus = cluster(gpus=1, queue=queue, preemption=False)
+    gpus.submit(1, 1000)
+    waiting = [gpus.submit(1, 1 + number % 7, priority=number % 3) for number in range(100)]
+    clock.advance(1)
+    for job in waiting[10:]:
+        gpus.cancel(job)
+    clock.advance(2)
+    alive = [weakref.ref(job) for job in waiting]
+    del waiting, job
+    gc.collect()
+    assert sum(reference() is not None for reference in alive) <= 21  # those that wait, as many again, the head
 
 
 def line_of(lengths: list[float]) -> tuple[Line, list[Job]]:
