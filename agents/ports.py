@@ -76,6 +76,9 @@ class Lab(Protocol):
     def largest_gang(self, use: str) -> int:
         """Return the most GPUs that one job of this use can have."""
 
+    def gpus_for_training(self) -> int:
+        """Return the GPUs that the training share of the cluster comes to."""
+
     def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
         """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over."""
 

@@ -74,7 +74,7 @@ class Trainer(mesa.Agent):
     def _train(self) -> None:
         self._training = True
         params = self.lab.training_params
-        gpus = params.gpus or self.lab.largest_gang("training")
+        gpus = params.gpus or self.lab.gpus_for_training()
         run = self.lab.ask_gpus("training", gpus, self.run_days, self.unique_id)
         run.callbacks.append(self._trained)
         self.lab.training_started(self.generation, gpus, self.run_days)

@@ -27,6 +27,14 @@ app = typer.Typer(
     help="Simulate AI systems that do AI research: researchers, a fixed GPU cluster and retraining on one clock.",
 )  # fmt: skip
 
+
+def _place(text: str) -> Path:
+    """A path that somebody named: the empty one would be this folder, which nobody meant."""
+    if not text.strip():
+        raise typer.BadParameter("the name is empty")
+    return Path(text)
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -96,7 +104,8 @@ def run(
         float | None, typer.Option(metavar="DAYS", help="Stop on this day at the latest: run__horizon_days.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write tables, run.json and run.png into this folder.")
+        Path | None,
+        typer.Option(parser=_place, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -113,6 +122,7 @@ def run(
         with progress() as show:
 
             def watch(world: World) -> bool:
+                interrupt.clock = world.clock
                 show(world)
                 return interrupt.happened
 
@@ -153,7 +163,7 @@ def replay(
     queue: Annotated[str | None, typer.Option(help="cluster__queue: fcfs, priority, sjf or easy.")] = None,
     placement: Annotated[str | None, typer.Option(help="cluster__placement: flat or consolidated.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the wait of every job into this CSV file.")
+        Path | None, typer.Option(parser=_place, metavar="FILE", help="Write the wait of every job into this CSV file.")
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count bad lines and go on.")] = False,
     as_json: AsJson = False,
@@ -215,7 +225,7 @@ def explain(
 def reproduce(
     seeds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Runs for each row that is random.")] = 1000,
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the real job logs; else ASARA_DATA.")
+        Path | None, typer.Option(parser=_place, metavar="DIR", help="Folder of the real job logs; else ASARA_DATA.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

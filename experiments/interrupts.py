@@ -1,17 +1,22 @@
-"""Ctrl-C: the first is a wish to stop, the second an order."""
+"""Ctrl-C: the first is a wish to stop after the event that is under way, the second an order."""
 
 from __future__ import annotations
 
 import signal
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from sim.clock import Clock
 
 
 class FirstInterrupt:
-    """Within this context a first SIGINT only sets `happened`; a second does what it did before."""
+    """Within this context a first SIGINT halts the clock of the run; a second does what it did before."""
 
     def __init__(self) -> None:
         self.happened = False
+        self.clock: Clock | None = None
+        """The clock to halt, as soon as there is one."""
         self._before: Any = None
 
     def __enter__(self) -> Self:
@@ -25,4 +30,6 @@ class FirstInterrupt:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.happened = True
+        if self.clock is not None:
+            self.clock.halted = True
         signal.signal(signal.SIGINT, self._before)

@@ -178,11 +178,16 @@ def _retraining_rows() -> Iterator[Row]:
     yield Row(
         "O19", "2-month first run: k = .9 → 20, k = .75 → 8 months", "2/(1 - k); n runs 2(1 - k^n)/(1 - k)",
         "; ".join(f"{n} runs in {months:.4f} of {exact:.4f} months" for n, months, exact in ends.values()),
-        "holds" if all(abs(months / exact - 1) < 1e-6 for _, months, exact in ends.values()) else "refuted",
+        "holds" if _form_the_series(ends) else "refuted",
         "back to back: a gain always waits for the next run",
     )  # fmt: skip
     yield _split_row()
     yield _delay_row()
+
+
+def _form_the_series(ends: dict[float, tuple[int, float, float]]) -> bool:
+    """Whether the runs took what the series says, and enough of them to come within 3% of its limit."""
+    return all(abs(months / exact - 1) < 1e-6 and months > 0.97 * 2 / (1 - k) for k, (_, months, exact) in ends.items())
 
 
 def _back_to_back(result: RunResult) -> list[TrainingStarted]:
@@ -224,7 +229,7 @@ def _delay_row() -> Row:
     return Row(
         "O22", "retraining lengthens the way to strongly superhuman AI ~1-3x", "a range",
         f"{factor:.2f}x to 8 doublings (r = 1.4, 2-month first run, k = 0.75)",
-        "holds" if 1 <= factor <= 3 else "loose",
+        "holds" if 1 <= factor <= 3 else "loose" if factor <= 3.5 else "refuted",
         "a later note by the same author: 1.2x in theory, 2-3.5x in its sheet",
     )  # fmt: skip
 

@@ -56,6 +56,10 @@ class Clock(Environment):
         if not self.halted:
             self._now = until
 
+    def return_to_last_event(self) -> None:
+        """Stand at the latest event again, as if the rest of an idle advance had not been asked for."""
+        self._now = self.last_event
+
     @property
     def idle(self) -> bool:
         """True when nothing is scheduled, so that nothing will ever happen again."""

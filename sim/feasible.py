@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from hardware.partitions import Datacenter
+from hardware.partitions import Datacenter, inference_blocks
 from sim.scenario import Scenario, ScenarioError
 
 MOST_AGENTS = 1 << 20
@@ -26,20 +26,48 @@ def check_size(scenario: Scenario) -> None:
 
 def check_fits(scenario: Scenario, datacenter: Datacenter) -> None:
     """Refuse jobs that can be known beforehand to be larger than what the cluster gives to their use."""
-    for use, name, gpus in _known_jobs(scenario):
-        largest = datacenter.capacity(use)
+    cluster = scenario.cluster
+    shares = (
+        f"cluster__inference_share = {cluster.inference_share:g}, cluster__training_share = "
+        f"{cluster.training_share:g}, the rest for experiments"
+    )
+    if cluster.placement == "consolidated":
+        shares += f", in whole nodes of cluster__gpus_per_node = {cluster.gpus_per_node}"
+    for use, name, gpus in _known_jobs(scenario, datacenter):
+        largest = _largest(scenario, datacenter, use)
         if gpus > largest:
             raise ScenarioError(
-                f"{name} = {gpus} GPUs, but a job for {use} can have at most {largest} of the cluster's "
-                f"{scenario.cluster.gpus} GPUs (cluster__inference_share = {scenario.cluster.inference_share:g}, "
-                f"cluster__training_share = {scenario.cluster.training_share:g}, the rest for experiments)"
+                f"{name} {gpus} GPUs, but a job for {use} can have at most {largest} of cluster__gpus = "
+                f"{cluster.gpus} ({shares})"
             )
 
 
-def _known_jobs(scenario: Scenario) -> Iterator[tuple[str, str, int]]:
-    """Use, parameter and GPUs of the jobs that a run is known to ask for."""
-    yield "inference", "what houses the researchers", 1
+def training_gpus(scenario: Scenario, datacenter: Datacenter) -> int:
+    """Return the GPUs that the training share of the cluster comes to."""
+    cluster = scenario.cluster
+    if cluster.sharing == "shares":
+        return datacenter.capacity("training")
+    return min(datacenter.capacity("training"), int(cluster.training_share * cluster.gpus))
+
+
+def _largest(scenario: Scenario, datacenter: Datacenter, use: str) -> int:
+    """The most GPUs that a job of a use can ever get: in one pool inference stays unless it is pushed out."""
+    cluster = scenario.cluster
+    inference = sum(inference_blocks(cluster))
+    if use == "inference":
+        return inference
+    pushes_out = use == "training" and cluster.preemption
+    if cluster.sharing == "priority" and not pushes_out:
+        return min(datacenter.capacity(use), cluster.gpus - inference)
+    return datacenter.capacity(use)
+
+
+def _known_jobs(scenario: Scenario, datacenter: Datacenter) -> Iterator[tuple[str, str, int]]:
+    """Use, words and GPUs of the jobs that a run is known to ask for."""
+    yield "inference", "researchers need at least", 1
     if scenario.researcher.experiment_gpu_days > 0:
-        yield "experiment", "researcher__experiment_gpus", scenario.researcher.experiment_gpus
-    if scenario.training.needed:
-        yield "training", "training__gpus", max(1, scenario.training.gpus)
+        yield "experiment", "researcher__experiment_gpus =", scenario.researcher.experiment_gpus
+    if scenario.training.needed and scenario.training.gpus:
+        yield "training", "training__gpus =", scenario.training.gpus
+    elif scenario.training.needed:
+        yield "training", "training__needed asks for at least", max(1, training_gpus(scenario, datacenter))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,15 +20,13 @@ from agents.researcher import Researcher, ResearcherParams
 from agents.trainer import Trainer, TrainingParams
 from hardware.partitions import Datacenter
 from sim import growth, ledger, observe
+from sim.branch import adopt
 from sim.clock import Clock
-from sim.feasible import check_fits, check_size
+from sim.feasible import check_fits, check_size, training_gpus
 from sim.frontier import ENOUGH, Frontier
 from sim.meter import Meter
-from sim.scenario import Scenario, ScenarioError
+from sim.scenario import Scenario
 from sim.streams import Streams
-
-FIXED_AT_START = ("researcher__initial", "researcher__timing", "cluster__sharing", "literature__open_questions")
-"""What a branch cannot change: it is how the world was built."""
 
 MOST_IN_POOL = 1 << 12
 """Researchers that are agents where all only think in a pool; the pool counts the others."""
@@ -57,7 +56,7 @@ class World(mesa.Model):
     """
 
     def __init__(self, scenario: Scenario | None = None, seed: int = 0, **changes: Any) -> None:
-        super().__init__(seed=seed)
+        super().__init__(seed=abs(seed))  # Mesa's own generators, which nobody here draws from, take no sign
         self.scenario = (scenario or Scenario()).replace(**changes)
         check_size(self.scenario)
         self.run_seed = seed
@@ -65,7 +64,7 @@ class World(mesa.Model):
         self.clock = Clock()
         self.ledger: list[ledger.Event] = []
         self.ending: ledger.Ended | None = None
-        self.frontier = Frontier(self._law())
+        self.frontier = Frontier(self.law_of(self.scenario))
         self.literature = Literature(self.scenario.literature)
         self.census = Census()
         self.withheld = Meter()
@@ -82,13 +81,12 @@ class World(mesa.Model):
         """GPUs that there are."""
         self.gpus_for = {use: Meter() for use in observe.USES}
         """GPUs that each use can have."""
-        self._meter_gpus()
+        self.meter_gpus()
         self.pool = WorkPool(self) if self.scenario.researcher.timing == "pooled" else None
         self.trainer = Trainer(self, self)
         self.datacenter.house_inference(self)
         self._inference_at_start = self.datacenter.inference_gpus_wanted
-        self._house()
-        self.clock.advance(0.0)  # the cluster gives out its first GPUs before anybody looks
+        self.clock.advance(0.0)  # the cluster gives out its first GPUs, which house the first researchers
         self.datacollector = mesa.DataCollector(model_reporters=observe.REPORTERS)  # type: ignore[no-untyped-call]
         self._look()
 
@@ -106,8 +104,8 @@ class World(mesa.Model):
         except StarvedError as error:
             self._end("starved", f"Starved: {error}.")
         if self.clock.idle:
-            nothing = "Starved: nothing is under way and nothing will ever happen."
-            self._end("starved", nothing, day=self.clock.last_event)
+            self.clock.return_to_last_event()
+            self._end("starved", "Starved: nothing is under way and nothing will ever happen.")
         elif self.now >= horizon:
             self._end("horizon", f"Stopped by the clock at day {horizon:g}, which is no verdict.")
         self._look()
@@ -126,11 +124,16 @@ class World(mesa.Model):
     def branch(self, **changes: Any) -> World:
         """Return a copy of this moment with the same luck ahead and other parameters, by flat name.
 
-        Raises ScenarioError for a change that is not allowed, or that only a new world can have.
+        A run that stopped by its clock or its number of doublings goes on if the branch has more of them. Raises
+        ScenarioError for a change that is not allowed, that only a new world can have, or that comes too late.
         """
         copy = World.restore(self.snapshot())
-        copy._adopt(copy.scenario.replace(**changes))
+        adopt(copy, copy.scenario.replace(**changes))
         return copy
+
+    def count_frames_from_now(self) -> None:
+        """Let the frames of a new length begin at this moment."""
+        self._frames_from = (self.now, self.steps)
 
     def digest(self) -> str:
         """Return the SHA-256 of all that has happened: the ledger and the cluster's records."""
@@ -176,6 +179,10 @@ class World(mesa.Model):
         """Return the most GPUs that one job of this use can have."""
         return self.datacenter.capacity(use)
 
+    def gpus_for_training(self) -> int:
+        """Return the GPUs that the training share of the cluster comes to."""
+        return training_gpus(self.scenario, self.datacenter)
+
     def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
         """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over."""
         try:
@@ -184,8 +191,8 @@ class World(mesa.Model):
             raise StarvedError(str(error)) from None
 
     def discovered_doublings(self) -> float:
-        """Return the doublings of software that have been discovered."""
-        return self.frontier.discovered
+        """Return the doublings of software that have been discovered, as far as the run looks."""
+        return min(self.frontier.discovered, float(self.scenario.run.max_doublings))
 
     def papers_to_next_step(self) -> float:
         """Return the papers to the next doubling, or to the gain that starts the next training run."""
@@ -229,12 +236,16 @@ class World(mesa.Model):
         """Put a new generation to work, better than the last by so many doublings."""
         if self.pool is not None:
             self.pool.publish_fraction()
+        if self.ending is not None:
+            return
+        before = math.floor(self.frontier.deployed + ENOUGH)
         self.frontier.deploy(doublings)
         self.ledger.append(ledger.Deployed(self.now, generation, self.frontier.deployed))
-        if self.scenario.researcher.timing == "whole":
+        doubled = math.floor(self.frontier.deployed + ENOUGH) > before
+        if doubled and self.scenario.researcher.timing == "whole":
             for researcher in self.researchers:
                 researcher.start_over()
-        self._house()
+        self.house()
 
     def job_started(self, job: Any) -> None:
         """An inference node is up: once the instant is settled, see how many researchers it houses."""
@@ -249,9 +260,11 @@ class World(mesa.Model):
     def _look(self) -> None:
         self.datacollector.collect(self)  # type: ignore[no-untyped-call]
 
-    def _law(self) -> growth.Law:
-        params, step = self.scenario.researcher, self.scenario.training.gain_doublings
-        return growth.law_of(self.scenario.growth, params.initial, params.papers_per_day, step)
+    @staticmethod
+    def law_of(scenario: Scenario) -> growth.Law:
+        """Return the law of a lab that starts with the scenario's team."""
+        params, step = scenario.researcher, scenario.training.gain_doublings
+        return growth.law_of(scenario.growth, params.initial, params.papers_per_day, step)
 
     def _note_doublings(self) -> None:
         while self.doublings < min(self.frontier.whole_doublings, self.scenario.run.max_doublings):
@@ -269,12 +282,11 @@ class World(mesa.Model):
     def _end_by_dynamics(self) -> None:
         verdict = observe.verdict(self)
         done = f"Stopped after {self.doublings} doublings, as run__max_doublings asks."
-        name = "horizon" if verdict.name == "undecided" else verdict.name
-        self._end(name, f"{verdict.sentence} {done}")
+        self._end(verdict.name, f"{verdict.sentence} {done}")
 
-    def _end(self, ending: str, sentence: str, day: float | None = None) -> None:
+    def _end(self, ending: str, sentence: str) -> None:
         if self.ending is None:
-            self.ending = ledger.Ended(self.now if day is None else day, ending, sentence)
+            self.ending = ledger.Ended(self.now, ending, sentence)
             self.ledger.append(self.ending)
             self.clock.halted = True
             self.running = False
@@ -298,11 +310,12 @@ class World(mesa.Model):
         self._rehousing = False
         if self.pool is not None:
             self.pool.publish_fraction()
-        self._house()
+        if self.ending is None:
+            self.house()
 
-    def _house(self) -> None:
+    def house(self) -> None:
         """Have as many researchers at work as the inference GPUs can house: ``N0 2^deployed hardware``."""
-        hardware = self.datacenter.inference_gpus / self._inference_at_start if self.now > 0 else 1.0
+        hardware = self.datacenter.inference_gpus / self._inference_at_start
         initial = self.scenario.researcher.initial
         room = int(initial * 2.0**self.frontier.deployed * hardware * (1 + ENOUGH))
         if room != self.at_work:
@@ -327,45 +340,8 @@ class World(mesa.Model):
         while len(self.researchers) < agents:
             self.researchers.append(Researcher(self, self, len(self.researchers) + 1, self.pool))
 
-    def _adopt(self, scenario: Scenario) -> None:
-        """Let other parameters hold from this moment on, at the same software and the same luck."""
-        old, self.scenario = self.scenario, scenario
-        for name in FIXED_AT_START:
-            if old.flat()[name] != scenario.flat()[name]:
-                raise ScenarioError(f"{name} cannot change within a run: start a new one with it")
-        check_size(scenario)
-        if scenario == old:
-            return
-        if self.pool is not None:
-            self.pool.publish_fraction()
-        self._adopt_blocks(old)
-        self.trainer.consider()
-        self._house()
-
-    def _adopt_blocks(self, old: Scenario) -> None:
-        new = self.scenario
-        if (new.growth, new.researcher, new.training) != (old.growth, old.researcher, old.training):
-            try:
-                self.frontier.change_law(self._law())
-            except ValueError as error:
-                raise ScenarioError(str(error)) from None
-        if new.cluster != old.cluster:
-            self._adopt_cluster()
-        if new.run.frame_days != old.run.frame_days:
-            self._frames_from = (self.now, self.steps)
-        if new.training.first_run_days != old.training.first_run_days:
-            self.trainer.run_days *= new.training.first_run_days / old.training.first_run_days
-        self.literature.params = new.literature
-        check_fits(new, self.datacenter)
-
-    def _adopt_cluster(self) -> None:
-        try:
-            self.datacenter.reconfigure(self.scenario.cluster)
-        except ValueError as error:
-            raise ScenarioError(str(error)) from None
-        self._meter_gpus()
-
-    def _meter_gpus(self) -> None:
+    def meter_gpus(self) -> None:
+        """Note how many GPUs there are from now on."""
         self.gpus.set(self.scenario.cluster.gpus, self.now)
         for use, meter in self.gpus_for.items():
             pool = self.datacenter.pool(use)

@@ -123,10 +123,10 @@ def verdict(world: World) -> Verdict:
 def time_shares(world: World) -> dict[str, float]:
     """Return where the researchers' time went, as shares that add up to 1.
 
-    All researcher-days that the discovered software could have given are counted: `researchers`: thinking and
-    writing; `experiments`: waiting for GPUs and for results; `training`: not had because software that was
-    discovered was not deployed yet, or because a training run had taken the GPUs that house them. The largest
-    share is what limits progress.
+    All researcher-days that the discovered software could have given are counted. `researchers`: thinking and
+    writing; `experiments`: waiting for GPUs and for results; `training`: days that nobody had because discovered
+    software was not deployed yet (2^gap researchers instead of one, so that a wide gap dwarfs all else), or
+    because the GPUs that house researchers were taken from them. The largest share is what limits progress.
     """
     now = world.now
     days = {phase: world.census.days(phase, now) for phase in Phase}

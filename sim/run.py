@@ -60,15 +60,13 @@ def run(
 ) -> RunResult:
     """Run a scenario (by default the lab) with a seed and return what came of it.
 
-    ``watch`` is shown the world after each frame; the run stops early if it returns True, with the ending
-    "interrupted". Raises ScenarioError if the scenario cannot be run.
+    ``watch`` is shown the world on day 0 and after each frame; the run stops early if it returns True, with the
+    ending "interrupted". Raises ScenarioError if the scenario cannot be run.
     """
     world = World(scenario, seed)
     try:
-        stopped = False
-        while world.running and not stopped:
+        while not (watch and watch(world)) and world.running:
             world.step()
-            stopped = bool(watch and watch(world))
         return summarise(world)
     finally:
         mesa.Agent._ids.pop(world, None)  # Mesa counts agents in a class attribute that would keep the world

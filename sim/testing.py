@@ -11,7 +11,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 
 from agents.phases import Phase
-from sim.ledger import PaperPublished
+from sim.ledger import Ended, PaperPublished
 from sim.model import World
 from sim.observe import USES
 from sim.scenario import Parameter, Scenario, ScenarioError, parameters
@@ -103,6 +103,7 @@ def _check_software(world: World) -> None:
     levels = [event.discovered for event in world.ledger if isinstance(event, PaperPublished)]
     assert levels == sorted(levels), "discovered software fell"
     assert world.frontier.deployed <= world.frontier.discovered + 1e-6, "deployed before it was discovered"
+    assert not any(isinstance(event, Ended) for event in world.ledger[:-1]), "something happened after the end"
     days = [event.day for event in world.ledger]
     assert days == sorted(days), "the ledger is out of order"
 
@@ -124,6 +125,7 @@ def _check_population(world: World) -> None:
     counted = world.census.count
     assert all(count >= 0 for count in counted.values()), counted
     others = world.pool.others if world.pool is not None else 0
+    assert world.at_work == others + sum(each.housed for each in world.researchers), "at work, but not housed"
     assert sum(counted.values()) == len(world.researchers) + others, "a researcher is nowhere or twice"
     for researcher in world.researchers:
         assert researcher.housed or researcher.phase in (Phase.PAUSED, Phase.QUEUE, Phase.RUN), researcher.phase

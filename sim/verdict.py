@@ -17,6 +17,8 @@ ROUNDING = 0.001
 """How near 1 counts as 1, for runs without chance, whose interval has no width."""
 FEWEST = 3
 """Doublings without which nothing is decided."""
+SHORTEST = 1e-8
+"""Of the day on which it ended: a doubling that took less is lost in the rounding of the clock."""
 TURN_CONFIDENCE = 0.999
 """How sure it must be that doublings first got faster and then slower before a run is judged in two parts."""
 
@@ -51,10 +53,10 @@ def judge(durations: list[float], papers: list[float], parallel_penalty: float =
     papers (n papers that come at random take a time whose relative variance is 1/n), with a Student interval
     from the scatter around the line. Explosion if the interval lies below 1, fizzle if above, exponential if it
     contains 1 and stays within 5% of it, undecided otherwise. Where doublings clearly got faster and later
-    slower, as towards a limit, those up to the fastest are judged. Doublings that took no time are left out.
+    slower, as towards a limit, those up to the fastest are judged. Doublings that one paper brought together share
+    its time, and those too short for the clock to tell are left out.
     """
-    rows = enumerate(zip(durations, papers, strict=True))
-    points = [Point(n, math.log2(days), max(weight, 1e-9)) for n, (days, weight) in rows if days > 0]
+    points = _points(durations, papers)
     turn = _turning_point(points)
     judged = points if turn is None else points[: turn + 1]
     if len(judged) < 2:
@@ -70,6 +72,23 @@ def judge(durations: list[float], papers: list[float], parallel_penalty: float =
     if turn is not None:
         sentence += f" That was so up to doubling {points[turn].n + 1}; later ones took longer again."
     return Verdict(name, ratio, low, high, implied, sentence)
+
+
+def _points(durations: list[float], papers: list[float]) -> list[Point]:
+    """The doublings that can be judged."""
+    points: list[Point] = []
+    n, day = 0, 0.0
+    while n < len(durations):
+        together = 1
+        while n + together < len(durations) and durations[n + together] == 0:
+            together += 1
+        day += durations[n]
+        if durations[n] > SHORTEST * day:
+            log_days = math.log2(durations[n] / together)
+            weight = max(sum(papers[n : n + together]) / together, 1e-9)
+            points += [Point(i, log_days, weight) for i in range(n, n + together)]
+        n += together
+    return points
 
 
 def _slope(points: list[Point]) -> tuple[float, float]:

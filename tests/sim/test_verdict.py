@@ -47,7 +47,15 @@ def test_scatter_wider_than_the_trend_is_undecided():
     assert verdict.low < 1 < verdict.high
 
 
-def test_doublings_in_no_time_are_left_out():
+def test_doublings_that_came_together_share_their_time():
+    apart = judge([16.0, 8.0, 4.0, 4.0, 2.0, 1.0], [1.0] * 6)
+    together = judge([16.0, 8.0, 8.0, 0.0, 2.0, 1.0], [1.0] * 6)
+    assert together == apart
+
+
+def test_doublings_lost_in_the_rounding_of_the_clock_are_left_out():
+    noise = [1e-9, 3e-9, 1e-9, 2e-9]
+    assert judge([*chain(0.8, 5), *noise], [1.0] * 5 + [1e6] * 4).ratio == pytest.approx(0.8)
     assert judge([0.0, *chain(0.8, 5)], [1.0] * 6).ratio == pytest.approx(0.8)
 
 

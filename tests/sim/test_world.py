@@ -12,7 +12,7 @@ from agents.phases import Phase
 from sim import observe
 from sim.ledger import PaperPublished, ResearchersHoused, SoftwareDoubled
 from sim.model import World
-from sim.run import run
+from sim.run import run, summarise
 from sim.scenario import Scenario, ScenarioError
 from sim.testing import check_invariants, small_scenarios, worlds
 
@@ -45,7 +45,15 @@ def test_invariants_hold_at_every_frame(world):
         world.step()
         check_invariants(world)
     assert world.ending is not None
-    assert world.ending.ending in ("explosion", "exponential", "fizzle", "limit reached", "starved", "horizon")
+    assert world.ending.ending in (
+        "explosion",
+        "exponential",
+        "fizzle",
+        "limit reached",
+        "starved",
+        "undecided",
+        "horizon",
+    )
 
 
 @thorough
@@ -53,6 +61,13 @@ def test_invariants_hold_at_every_frame(world):
 def test_the_frame_changes_nothing_that_happens(world, frame):
     other = World(world.scenario.replace(run__frame_days=frame), world.run_seed)
     assert finish(world).digest() == finish(other).digest()
+    assert told(world) == told(other)
+
+
+def told(world: World) -> tuple[object, ...]:
+    """All that a result says of a run, but for its series and its scenario's frame."""
+    result = summarise(world)
+    return tuple(getattr(result, name) for name in result._fields if name not in ("series", "scenario"))
 
 
 @pytest.mark.parametrize("timing", ["poisson", "pooled", "whole"])
@@ -120,17 +135,106 @@ def test_what_a_branch_cannot_change_is_said(change):
         small_lab().branch(**change)
 
 
-def test_changing_the_law_never_makes_software_fall():
-    world = World(Scenario.load("returns-3"), 0)
+@pytest.mark.parametrize("scenario", ["returns-3", "retraining-0.9", "toy-explosion"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"growth__parallel_penalty": 0.5},
+        {"growth__limit_doublings": 30.0},
+        {"researcher__papers_per_month": 10.0},
+        {"training__gain": 1.1},
+        {"training__needed": False},
+        {"training__speed_share": 0.9},
+        {"literature__duplicate_weight": 0.0},
+        {"cluster__gpu_hours_between_failures": 10.0},
+        {"run__frame_days": 0.5},
+    ],
+    ids=str,
+)
+def test_what_was_done_before_a_branch_counts_as_it_did(scenario, change):
+    world = World(Scenario.load(scenario), 0)
     for _ in range(60):
         world.step()
     level = observe.discovered(world)
-    branch = world.branch(growth__r=0.4, growth__limit_doublings=30.0)
-    assert branch.frontier.discovered == pytest.approx(level, rel=1e-12)
+    branch = world.branch(**change)
+    assert observe.discovered(branch) == pytest.approx(level, rel=1e-12)
     branch.step()
-    assert branch.frontier.discovered >= level
+    assert observe.discovered(branch) >= level
+    check_invariants(branch)
+
+
+def test_another_law_begins_at_the_software_that_there_is():
+    world = World(Scenario.load("returns-3"), 0)
+    for _ in range(60):
+        world.step()
+    branch = world.branch(growth__r=0.4)
+    assert observe.discovered(branch) == pytest.approx(observe.discovered(world), rel=1e-12)
     with pytest.raises(ScenarioError, match="lies below"):
         world.branch(growth__limit_doublings=2.0)
+    assert finish(branch).digest() != finish(world).digest()
+
+
+def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
+    world = World(Scenario.load("returns-0.7"), 0)
+    for _ in range(31):
+        world.step()
+    branch = finish(world.branch(researcher__papers_per_month=2.0))
+    assert branch.frontier.law == world.frontier.law
+    third = observe.doublings(branch)[2].duration_days
+    assert third == pytest.approx(observe.doublings(finish(world))[2].duration_days / 2)
+
+
+def test_a_run_that_stopped_goes_on_in_a_branch_with_more_room():
+    short = finish(World(Scenario.load("toy-explosion").replace(run__max_doublings=6), 0))
+    longer = finish(World(Scenario.load("toy-explosion").replace(run__max_doublings=9), 0))
+    resumed = finish(short.branch(run__max_doublings=9))
+    assert resumed.digest() == longer.digest()
+    with pytest.raises(ScenarioError, match="is over"):
+        short.branch(training__gain=4.0)
+    with pytest.raises(ScenarioError, match="lies before this moment"):
+        short.branch(run__horizon_days=1.0)
+
+
+def test_a_branch_on_day_0_houses_what_the_new_cluster_can():
+    branch = small_lab(researcher__initial=16).branch(cluster__gpus=64)
+    assert branch.at_work == 32
+    assert [event.researchers for event in branch.ledger if isinstance(event, ResearchersHoused)] == [16, 32]
+
+
+def test_experiments_cannot_come_to_a_pool_that_holds_no_papers():
+    with pytest.raises(ScenarioError, match="where work is pooled"):
+        World(Scenario.load("returns-3"), 0).branch(researcher__experiment_gpu_days=1.0)
+
+
+@pytest.mark.parametrize("law", [{"growth__difficulty_growth": 1.01, "growth__papers_first_doubling": 0.01}])
+def test_a_paper_worth_more_doublings_than_the_run_has_ends_it(law):
+    result = run(Scenario.load("toy-fizzle").replace(**law), 0)
+    assert [doubling.n for doubling in result.doublings] == list(range(1, 8))
+    assert result.researchers == 2**7
+
+
+@pytest.mark.parametrize("preemption", [True, False])
+def test_in_one_pool_a_training_run_takes_its_share_and_no_more(preemption):
+    world = small_lab(cluster__sharing="priority", cluster__preemption=preemption, cluster__training_share=0.5)
+    held = set()
+    while world.running:
+        world.step()
+        held.add(world.datacenter.gpus_in_use("training"))
+        assert world.datacenter.gpus_in_use("inference") == 16
+    assert held == {0, 16}
+
+
+def test_jobs_that_could_never_push_inference_out_are_refused():
+    with pytest.raises(ScenarioError, match="training__gpus = 900"):
+        World(Scenario().replace(cluster__sharing="priority", cluster__preemption=False, training__gpus=900))
+    with pytest.raises(ScenarioError, match="researcher__experiment_gpus = 600"):
+        World(Scenario().replace(cluster__sharing="priority", researcher__experiment_gpus=600))
+    with pytest.raises(ScenarioError, match="researchers need at least 1"):
+        World(Scenario().replace(cluster__sharing="priority", cluster__inference_share=0.0))
+
+
+def test_any_seed_will_do():
+    assert run(small_lab().scenario, -1).digest != run(small_lab().scenario, 1).digest
 
 
 def test_a_watched_run_equals_an_unwatched_one():

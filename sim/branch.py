@@ -1,0 +1,95 @@
+"""Another policy from this moment on: what a world must change when its scenario does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.feasible import check_fits, check_size
+from sim.scenario import Scenario, ScenarioError
+
+if TYPE_CHECKING:
+    from sim.model import World
+
+FIXED_AT_START = ("researcher__initial", "researcher__timing", "cluster__sharing", "literature__open_questions")
+"""What a branch cannot change: it is how the world was built."""
+
+_STOPPED = ("horizon", "undecided", "explosion", "exponential", "fizzle")
+"""Endings by the clock or by the number of doublings, which another scenario can put off."""
+
+
+def adopt(world: World, scenario: Scenario) -> None:
+    """Let other parameters hold in a world from this moment on, at the same software and the same luck.
+
+    What was done before counts as it did. Raises ScenarioError for what cannot change any more.
+    """
+    if scenario == world.scenario:
+        return
+    _check_changes(world, scenario)
+    if world.pool is not None:
+        world.pool.publish_fraction()
+    if world.ending is not None:
+        _reopen(world, scenario)
+    old, world.scenario = world.scenario, scenario
+    _adopt_blocks(world, old)
+    world.trainer.consider()
+    world.house()
+
+
+def _check_changes(world: World, scenario: Scenario) -> None:
+    old, new = world.scenario.flat(), scenario.flat()
+    for name in FIXED_AT_START:
+        if old[name] != new[name]:
+            raise ScenarioError(f"{name} cannot change within a run: start a new one with it")
+    experiments = "researcher__experiment_gpu_days"
+    if world.pool is not None and (old[experiments] == 0) != (new[experiments] == 0):
+        raise ScenarioError(
+            f"{experiments} cannot change between none and some where work is pooled: the pool holds no whole papers"
+        )
+    if scenario.run.horizon_days < world.now:
+        raise ScenarioError(
+            f"run__horizon_days = {scenario.run.horizon_days:g} days lies before this moment, day {world.now:g}"
+        )
+    check_size(scenario)
+
+
+def _reopen(world: World, scenario: Scenario) -> None:
+    """Let a run that had stopped go on, if the scenario now gives it the room."""
+    ending = world.ending
+    assert ending is not None, "only a run that is over can be reopened"
+    room = scenario.run.horizon_days > world.now and scenario.run.max_doublings > world.doublings
+    if ending.ending not in _STOPPED or not room:
+        raise ScenarioError(f"this run is over ({ending.ending}): branch from an earlier moment")
+    world.ledger.remove(ending)
+    world.ending, world.clock.halted, world.running = None, False, True
+
+
+def _adopt_blocks(world: World, old: Scenario) -> None:
+    new = world.scenario
+    if new.growth != old.growth:
+        _adopt_law(world, old)
+    if new.cluster != old.cluster:
+        _adopt_cluster(world)
+    check_fits(new, world.datacenter)
+    if new.run.frame_days != old.run.frame_days:
+        world.count_frames_from_now()
+    if new.training.first_run_days != old.training.first_run_days:
+        world.trainer.run_days *= new.training.first_run_days / old.training.first_run_days
+    world.literature.params = new.literature
+
+
+def _adopt_law(world: World, old: Scenario) -> None:
+    """The law that would have held from the start, with the team of the start, holds from here on."""
+    start = old.model_copy(update={"growth": world.scenario.growth})
+    try:
+        world.frontier.change_law(world.law_of(start))
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None
+
+
+def _adopt_cluster(world: World) -> None:
+    try:
+        world.datacenter.reconfigure(world.scenario.cluster)
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None
+    world.meter_gpus()
+    world.clock.advance(world.now)  # the changed cluster gives out its GPUs before anybody counts them
