@@ -53,7 +53,7 @@ class GpuCluster:
         self._failure_calls = [self._failed]
         self._turn = Event(env)
         self._turn._ok = True
-        self._turn_calls: list[Callable[[Any], None]] = [self._dispatch]
+        self._turn_calls: list[Callable[[Any], None]] = [self._take_turn]
         self._turn_due = False
         self._news: list[tuple[Job, bool]] = []
         """(job, whether it started or stopped): told to the watchers when the dispatch is complete."""
@@ -68,6 +68,7 @@ class GpuCluster:
         self._placement = PLACEMENTS[params.placement](gpus, params.gpus_per_node)
         self.largest_gang = largest_gang(params.placement, gpus, params.gpus_per_node)
         """The most GPUs that one job can ever have."""
+        self._preempts = params.preemption
         self._restart = params.restart_hours * self._hour
         self._checkpoint = params.checkpoint_hours * self._hour
         self._mean_life = params.gpu_hours_between_failures * self._hour
@@ -100,8 +101,9 @@ class GpuCluster:
         share = self._shares.get((use, priority)) or self._new_share(use, priority)
         book = self._book
         book.last_job = number = book.last_job + 1
-        job = Job(self._env, number, share, gpus, length, owner, watcher)
-        if self._queue.push(job) and (gpus <= self._placement.free or self.params.preemption):
+        env = self._env
+        job = Job(env, number, share, gpus, length, owner, watcher, env.now)
+        if self._queue.push(job) and (gpus <= self._placement.free or self._preempts):
             self._wake()
         return job
 
@@ -219,34 +221,37 @@ class GpuCluster:
             self._turn.callbacks = self._turn_calls
             self._env.schedule(self._turn, AFTER_ALL_OTHERS)
 
-    def _dispatch(self, _: Event) -> None:
+    def _take_turn(self, _: Event) -> None:
         self._turn_due = False
+        self._dispatch(self._env.now)
+
+    def _dispatch(self, now: float) -> None:
         queue, placement = self._queue, self._placement
         while (job := queue.first) is not None:
             seats = placement.take(job.gpus)
             if seats is not None:
                 queue.remove(job)
-            elif (seats := self._make_room(job)) is None:
+            elif not self._preempts or (seats := self._make_room(job)) is None:
                 break
-            self._start(job, seats)
+            self._start(job, seats, now)
         if job is not None and self._backfill_queue is not None:
-            self._backfill(self._backfill_queue)
+            self._backfill(self._backfill_queue, now)
         if self._news:
             self._tell()
 
-    def _backfill(self, queue: BackfillQueue) -> None:
-        reservation = queue.reserve(self._env.now, self._placement)
+    def _backfill(self, queue: BackfillQueue, now: float) -> None:
+        reservation = queue.reserve(now, self._placement)
         while reservation is not None and (job := queue.beside(reservation)) is not None:
             seats = self._placement.take(job.gpus)
             assert seats is not None, "a job beside the reservation fits"
             queue.remove(job)
-            self._start(job, seats)
+            self._start(job, seats, now)
             reservation.started(job)
 
-    def _start(self, job: Job, seats: Seats) -> None:
+    def _start(self, job: Job, seats: Seats, now: float) -> None:
         """Let a job run, and schedule what comes first: its end, or its failure, at the rate of its GPUs."""
         job.seats = seats
-        job.begun = now = self._env.now
+        job.begun = now
         if job.started is None:
             job.started = now
         share = job.share
@@ -269,26 +274,17 @@ class GpuCluster:
         return self._streams.get("gpu failure", job.owner).exponential(self._mean_life / job.gpus)
 
     def _ended(self, stint: Stint) -> None:
+        """Let a job succeed, in the event that ends it: an event of its own would cost as much again."""
         job = stint.job
         if stint.number != job.broken_off:
             return
         now = self._env.now
         self._give_back(job, now)
-        record = job.record_at_end(now)
+        job._value = record = job.record_at_end(now)
+        job._ok = True
         self._book.records.append(record)
-        self._happen(job, record)
-        if self._queue.size and not self._turn_due:
-            if self._env.peek() > now:
-                self._dispatch(stint)  # nothing is left in this instant that the dispatch would have to await
-            else:
-                self._wake()
-
-    def _happen(self, job: Job, record: JobRecord) -> None:
-        """Let a job succeed in the event that ends it: an event of its own would cost as much again."""
         callbacks = job.callbacks
         job.callbacks = None  # type: ignore[assignment]  # SimPy: None once an event was processed
-        job._ok = True
-        job._value = record
         try:
             for callback in callbacks:
                 callback(job)
@@ -297,6 +293,11 @@ class GpuCluster:
             self._env.schedule(job, EventPriority(-1))
             self._wake()
             raise
+        if self._queue.size and not self._turn_due:
+            if self._env.peek() > now:
+                self._dispatch(now)  # nothing is left in this instant that the dispatch would have to await
+            else:
+                self._wake()
 
     def _failed(self, stint: Stint) -> None:
         job = stint.job
@@ -330,7 +331,7 @@ class GpuCluster:
 
     def _make_room(self, head: Job) -> Seats | None:
         """Push out running jobs of lower priority, if that lets the head start; return its seats."""
-        chosen = victims(head, self._shares.values(), self._placement) if self.params.preemption else []
+        chosen = victims(head, self._shares.values(), self._placement)
         if not chosen:
             return None
         self._queue.remove(head)  # before the victims come back, some of them perhaps before it

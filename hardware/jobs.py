@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from numpy.random import Generator
 from simpy import Environment, Event
+from simpy.events import PENDING
 
 State = Literal["waiting", "running", "over"]
 Outcome = Literal["done", "cancelled"]
@@ -125,6 +126,8 @@ class Job(Event):
 
     # Slots, because every job comes by here; what only some of them have is in `past`.
     __slots__ = (
+        "_ok",
+        "_value",
         "begun",
         "broken_off",
         "callbacks",
@@ -154,16 +157,18 @@ class Job(Event):
         length: float,
         owner: int,
         watcher: JobWatcher | None,
+        submitted: float,
     ) -> None:
         self.env = env
         self.callbacks = []
+        self._value = PENDING
         self.number = number
         self.share = share
         self.gpus = gpus
         self.length = length
         self.owner = owner
         self.watcher = watcher
-        self.submitted: float = env.now
+        self.submitted = submitted
         self.started: float | None = None
         self.begun = 0.0
         """When it last got its GPUs."""
@@ -174,6 +179,16 @@ class Job(Event):
         self.broken_off = 0
         """How many of its stays on GPUs were broken off."""
         self.past: Past | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # SimPy knows a pending event by the identity of its value, which pickling would not keep.
+        filled = {name: getattr(self, name) for name in self.__slots__ if hasattr(self, name)}
+        return {name: value for name, value in filled.items() if value is not PENDING}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._value = PENDING
+        for name, value in state.items():
+            setattr(self, name, value)
 
     @property
     def use(self) -> str:

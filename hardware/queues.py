@@ -10,7 +10,6 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import ClassVar
 
 from hardware.jobs import Job, Seats
 from hardware.topology import Placement
@@ -68,11 +67,10 @@ class Lanes(Queue):
     their lane until they come up, or are half of all.
     """
 
-    by_priority: ClassVar[bool]
-    """Whether a job's rank is minus its priority, or all are alike."""
-
-    def __init__(self) -> None:
+    def __init__(self, by_priority: bool) -> None:
+        """``by_priority``: a job's rank is minus its priority; else all are alike."""
         super().__init__()
+        self._by_priority = by_priority
         self._lanes: dict[int, deque[Job]] = {}
         """By rank, the lowest first."""
         self._lane: deque[Job] = deque()
@@ -84,7 +82,7 @@ class Lanes(Queue):
 
     def push(self, job: Job) -> bool:
         """Add a job; only the new head can be the next to start."""
-        rank = -job.share.priority if self.by_priority else 0
+        rank = -job.share.priority if self._by_priority else 0
         lane = self._lanes.get(rank)
         if lane is None:
             lane = self._new_lane(rank)
@@ -94,10 +92,10 @@ class Lanes(Queue):
             lane.append(job)
         self.size += 1
         first = self.first
-        if first is None or rank < self._rank or (rank == self._rank and job.number < first.number):
-            self.first, self._lane, self._rank = job, lane, rank
-            return True
-        return False
+        if first is not None and (rank > self._rank or (rank == self._rank and job.number > first.number)):
+            return False
+        self.first, self._lane, self._rank = job, lane, rank
+        return True
 
     def remove(self, job: Job) -> None:
         """Take out the head, or a job that is gone."""
@@ -151,13 +149,15 @@ def _insert(lane: deque[Job], job: Job) -> None:
 class Fcfs(Lanes):
     """First come, first served."""
 
-    by_priority = False
+    def __init__(self) -> None:
+        super().__init__(by_priority=False)
 
 
 class Priority(Lanes):
     """Higher priority first, then arrival."""
 
-    by_priority = True
+    def __init__(self) -> None:
+        super().__init__(by_priority=True)
 
 
 class Sjf(Queue):

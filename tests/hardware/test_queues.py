@@ -234,7 +234,7 @@ def test_cancelled_jobs_do_not_pile_up(queue: str) -> None:
 
 def line_of(lengths: list[float]) -> tuple[Line, list[Job]]:
     clock, line = Clock(), Line()
-    jobs = [Job(clock, number, Share("job", 0), 1, length, 0, None) for number, length in enumerate(lengths)]
+    jobs = [Job(clock, number, Share("job", 0), 1, length, 0, None, 0.0) for number, length in enumerate(lengths)]
     return line, jobs
 
 
