@@ -64,7 +64,7 @@ def find_parameters(text: str) -> list[Parameter]:
         raise InputError(f"'{text}' could be {' or '.join(parameter.flat_name for parameter in ending)}")
     if not ending:
         names = [name for parameter in known.values() for name in (parameter.flat_name, parameter.name)]
-        raise InputError(f"no parameter '{text}'{nearest(text, names)}; `asara explain` lists them")
+        raise InputError(f"no parameter '{text}' (`asara explain` lists them){nearest(text, names)}")
     return ending
 
 

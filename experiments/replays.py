@@ -24,7 +24,7 @@ def read_log(path: Path, format_name: str | None, skip_bad: bool) -> tuple[str, 
     """
     name = format_name or _guess_format(path.name)
     if name not in FORMATS:
-        raise InputError(f"no format '{name}'{nearest(name, FORMATS)}; there are {', '.join(FORMATS)}")
+        raise InputError(f"no format '{name}' (there are {', '.join(FORMATS)}){nearest(name, FORMATS)}")
     return name, FORMATS[name](path, skip_bad=skip_bad)
 
 

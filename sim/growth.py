@@ -31,7 +31,7 @@ class GrowthParams(
     law: Annotated[Literal["returns", "papers"], "name"] = "returns"
     """How the difficulty is stated: `returns` by r and the first doubling time, `papers` by the toy model's
     papers for the first doubling and their growth. Source: the report states both."""
-    r: Annotated[float, Interval(ge=0.01, le=100), "doublings of software per doubling of effort"] = 1.4
+    r: Annotated[float, Interval(ge=0.01, le=100), "doublings per doubling"] = 1.4
     """Returns to software R&D. Above 1 doublings get faster, below 1 slower. Read by the law `returns`.
     Source: the report's Table 4, Epoch's estimate for computer vision, 1.4 (0.8 to 2.4)."""
     first_doubling_days: Annotated[float, Interval(ge=1e-3, le=1e6), "days"] = DAYS_PER_MONTH
