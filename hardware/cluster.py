@@ -102,7 +102,7 @@ class GpuCluster:
         book = self._book
         book.last_job = number = book.last_job + 1
         env = self._env
-        job = Job(env, number, share, gpus, length, owner, watcher, env.now)
+        job = Job(env, number, share, gpus, length, owner, watcher, env._now)
         if self._queue.push(job) and (gpus <= self._placement.free or self._preempts):
             self._wake()
         return job
@@ -227,14 +227,14 @@ class GpuCluster:
 
     def _dispatch(self, now: float) -> None:
         queue, placement = self._queue, self._placement
-        while (job := queue.first) is not None:
+        while (job := queue.first) is not None and (placement.free or self._preempts):
             seats = placement.take(job.gpus)
             if seats is not None:
                 queue.remove(job)
             elif not self._preempts or (seats := self._make_room(job)) is None:
                 break
             self._start(job, seats, now)
-        if job is not None and self._backfill_queue is not None:
+        if job is not None and placement.free and self._backfill_queue is not None:
             self._backfill(self._backfill_queue, now)
         if self._news:
             self._tell()
@@ -278,7 +278,8 @@ class GpuCluster:
         job = stint.job
         if stint.number != job.broken_off:
             return
-        now = self._env.now
+        env = self._env
+        now = env._now
         self._give_back(job, now)
         job._value = record = job.record_at_end(now)
         job._ok = True
@@ -294,7 +295,7 @@ class GpuCluster:
             self._wake()
             raise
         if self._queue.size and not self._turn_due:
-            if self._env.peek() > now:
+            if not env._queue or env._queue[0][0] > now:
                 self._dispatch(now)  # nothing is left in this instant that the dispatch would have to await
             else:
                 self._wake()
