@@ -164,6 +164,8 @@ class Researcher(mesa.Agent):
         self._begin_paper()
         if self.pool is not None:
             self.pool.plan()
+        if not self.housed:
+            self.pause()  # what it published brought a new generation, which found fewer GPUs than the last count
 
     def _rest(self, days_left: float) -> None:
         self._paused = (self.phase, days_left)
