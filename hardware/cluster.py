@@ -48,6 +48,8 @@ class GpuCluster:
         self._streams = streams
         self._hour = hour
         self._book = Book() if book is None else book
+        self.records = self._book.records
+        """All jobs that are over, in the order in which they ended."""
         self._shares: dict[tuple[str, int], Share] = {}
         self._end_calls = [self._ended]
         self._failure_calls = [self._failed]
@@ -118,7 +120,7 @@ class GpuCluster:
             job.gone = True
             self._queue.remove(job)
         record = job.record(now, "cancelled")
-        self._book.records.append(record)
+        self.records.append(record)
         job.succeed(record)
         self._wake()
         return True
@@ -169,17 +171,12 @@ class GpuCluster:
     @property
     def waiting(self) -> int:
         """Jobs that wait now."""
-        return self._queue.size
+        return len(self._queue)
 
     @property
     def running(self) -> int:
         """Jobs that run now."""
         return sum(len(share.jobs) for share in self._shares.values())
-
-    @property
-    def records(self) -> list[JobRecord]:
-        """All jobs that are over, in the order in which they ended."""
-        return self._book.records
 
     @property
     def fragmentation(self) -> float:
@@ -216,7 +213,7 @@ class GpuCluster:
 
     def _wake(self) -> None:
         """Have a dispatch follow all other events of this instant."""
-        if not self._turn_due and self._queue.size:
+        if not self._turn_due and self._queue.first is not None:
             self._turn_due = True
             self._turn.callbacks = self._turn_calls
             self._env.schedule(self._turn, AFTER_ALL_OTHERS)
@@ -252,8 +249,6 @@ class GpuCluster:
         """Let a job run, and schedule what comes first: its end, or its failure, at the rate of its GPUs."""
         job.seats = seats
         job.begun = now
-        if job.started is None:
-            job.started = now
         share = job.share
         share.gpus += job.gpus
         share.jobs[job.number] = job
@@ -280,10 +275,9 @@ class GpuCluster:
             return
         env = self._env
         now = env._now
-        self._give_back(job, now)
-        job._value = record = job.record_at_end(now)
-        job._ok = True
-        self._book.records.append(record)
+        stay = self._give_back(job, now)
+        job._value = record = job.record_at_end(now, stay)
+        self.records.append(record)
         callbacks = job.callbacks
         job.callbacks = None  # type: ignore[assignment]  # SimPy: None once an event was processed
         try:
@@ -294,7 +288,7 @@ class GpuCluster:
             self._env.schedule(job, EventPriority(-1))
             self._wake()
             raise
-        if self._queue.size and not self._turn_due:
+        if self._queue.first is not None and not self._turn_due:
             if not env._queue or env._queue[0][0] > now:
                 self._dispatch(now)  # nothing is left in this instant that the dispatch would have to await
             else:

@@ -105,9 +105,11 @@ class Book:
 class Past:
     """What happened to a job in stays on GPUs that were broken off. Times are clock time, not GPU-time."""
 
-    __slots__ = ("failures", "held", "lost", "owed", "preemptions", "restarted", "worked")
+    __slots__ = ("failures", "held", "lost", "owed", "preemptions", "restarted", "started", "worked")
 
-    def __init__(self) -> None:
+    def __init__(self, started: float | None = None) -> None:
+        self.started = started
+        """When the first of them began."""
         self.held = 0.0
         self.worked = 0.0
         self.owed = 0.0
@@ -126,7 +128,6 @@ class Job(Event):
 
     # Slots, because every job comes by here; what only some of them have is in `past`.
     __slots__ = (
-        "_ok",
         "_value",
         "begun",
         "broken_off",
@@ -141,10 +142,12 @@ class Job(Event):
         "past",
         "seats",
         "share",
-        "started",
         "submitted",
         "watcher",
     )
+    _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success, so no job needs to say so
+    begun: float
+    """When it last got its GPUs; means something once it did."""
     ends: float
     """Where there is backfill: when it will be over if nothing comes in between."""
 
@@ -169,9 +172,6 @@ class Job(Event):
         self.owner = owner
         self.watcher = watcher
         self.submitted = submitted
-        self.started: float | None = None
-        self.begun = 0.0
-        """When it last got its GPUs."""
         self.seats: Seats = ()
         """Where it sits while it runs."""
         self.gone = False
@@ -207,6 +207,13 @@ class Job(Event):
         return self.length if past is None else past.owed + (self.length - past.worked)
 
     @property
+    def started(self) -> float | None:
+        """When it first got its GPUs, None if it never did."""
+        if self.past is not None:
+            return self.past.started
+        return getattr(self, "begun", None)
+
+    @property
     def state(self) -> State:
         """Waiting, running or over."""
         if self.triggered:
@@ -217,7 +224,7 @@ class Job(Event):
         """Book a stay that was broken off after ``elapsed``: first the restart, then work."""
         self.broken_off += 1
         self.seats = ()
-        past = self.past = self.past or Past()
+        past = self.past = self.past or Past(self.begun)
         paid = min(elapsed, past.owed)
         past.held += elapsed
         past.owed -= paid
@@ -246,7 +253,7 @@ class Job(Event):
             gpus,
             self.length,
             self.submitted,
-            self.started,
+            past.started,
             ended,
             outcome,
             past.preemptions,
@@ -257,11 +264,11 @@ class Job(Event):
             gpus * past.lost,
         )
 
-    def record_at_end(self, ended: float) -> JobRecord:
-        """Return what became of a job that is done with the stay that ends now."""
+    def record_at_end(self, ended: float, stay: float) -> JobRecord:
+        """Return what became of a job that is done with its last ``stay``, which ends now."""
         past, share, gpus = self.past, self.share, self.gpus
         if past is not None:
-            past.held += ended - self.begun
+            past.held += stay
             past.restarted += past.owed
             past.worked = self.length
             return self.record(ended, "done")
@@ -281,7 +288,7 @@ class Job(Event):
                 "done",
                 0,
                 0,
-                gpus * (ended - self.begun),
+                gpus * stay,
                 gpus * self.length,
                 0.0,
                 0.0,

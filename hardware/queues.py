@@ -23,9 +23,7 @@ class Queue(ABC):
 
     def __init__(self) -> None:
         self.first: Job | None = None
-        """The head: the job whose turn it is."""
-        self.size = 0
-        """How many jobs wait."""
+        """The head: the job whose turn it is; None if nobody waits."""
 
     @abstractmethod
     def push(self, job: Job) -> bool:
@@ -34,6 +32,9 @@ class Queue(ABC):
     @abstractmethod
     def remove(self, job: Job) -> None:
         """Take out a job; if it is not the head or about to start, it must be gone."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
 
     @abstractmethod
     def __iter__(self) -> Iterator[Job]:
@@ -90,7 +91,6 @@ class Lanes(Queue):
             _insert(lane, job)
         else:
             lane.append(job)
-        self.size += 1
         first = self.first
         if first is not None and (rank > self._rank or (rank == self._rank and job.number > first.number)):
             return False
@@ -99,10 +99,9 @@ class Lanes(Queue):
 
     def remove(self, job: Job) -> None:
         """Take out the head, or a job that is gone."""
-        self.size -= 1
         if job is not self.first:
             self._gone += 1
-            if 2 * self._gone > self.size + self._gone:
+            if self._gone > len(self):
                 self._sweep()
             return
         lane = self._lane
@@ -133,6 +132,9 @@ class Lanes(Queue):
             lane.clear()
             lane.extend(waiting)
         self._gone = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lanes.values())) - self._gone
 
     def __iter__(self) -> Iterator[Job]:
         return (job for lane in self._lanes.values() for job in lane if not job.gone)
@@ -169,26 +171,33 @@ class Sjf(Queue):
     def __init__(self) -> None:
         super().__init__()
         self._heap: list[tuple[float, int, Job]] = []
+        self._gone = 0
+        """Jobs in the heap that are gone."""
 
     def push(self, job: Job) -> bool:
         """Add a job; only the new head can be the next to start."""
         heappush(self._heap, (job.remaining, job.number, job))
-        self.size += 1
         self.first = self._heap[0][2]
         return self.first is job
 
     def remove(self, job: Job) -> None:
         """Take out the head, or a job that is gone."""
         heap = self._heap
-        self.size -= 1
         if job is self.first:
             heappop(heap)
             while heap and heap[0][2].gone:
                 heappop(heap)
+                self._gone -= 1
             self.first = heap[0][2] if heap else None
-        elif len(heap) > 2 * self.size:
+            return
+        self._gone += 1
+        if self._gone > len(self):
             heap[:] = [entry for entry in heap if not entry[2].gone]
             heapify(heap)
+            self._gone = 0
+
+    def __len__(self) -> int:
+        return len(self._heap) - self._gone
 
     def __iter__(self) -> Iterator[Job]:
         return (job for _, _, job in self._heap if not job.gone)
@@ -341,7 +350,6 @@ class Easy(BackfillQueue):
         if line is None:
             line = self._lines[key] = Line()
         line.add(job)
-        self.size += 1
         first = self.first
         if first is None or (key[0], job.number) < (-first.share.priority, first.number):
             self.first = job
@@ -350,7 +358,6 @@ class Easy(BackfillQueue):
     def remove(self, job: Job) -> None:
         """Take out a job that waits."""
         self._lines[-job.share.priority, job.gpus].remove(job)
-        self.size -= 1
         if job is self.first:
             self.first = self._earliest(dict.fromkeys((gpus for _, gpus in self._lines), ANY))
 
@@ -388,6 +395,9 @@ class Easy(BackfillQueue):
                 if job is not None and (rank, job.number) < best_key:
                     best, best_key = job, (rank, job.number)
         return best
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
 
     def __iter__(self) -> Iterator[Job]:
         return (job for line in self._lines.values() for job in line)
