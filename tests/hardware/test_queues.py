@@ -13,7 +13,8 @@ from simpy import Event
 
 from hardware.cluster import GpuCluster, Job
 from hardware.jobs import Share
-from hardware.queues import ANY, QUEUES, Line
+from hardware.line import ANY, Line
+from hardware.queues import QUEUES
 from sim.clock import Clock
 from tests.hardware.helpers import cluster
 
