@@ -14,7 +14,7 @@ from sim.ledger import Deployed, TrainingStarted
 from sim.model import World
 from sim.run import run
 from sim.scenario import Scenario
-from tests.oracles import repairman, report
+from tests.oracles import queueing, report
 
 SEEDS = 1000
 Z = stats.norm.ppf(0.995)
@@ -129,7 +129,7 @@ def test_researchers_who_share_gpus_are_machines_that_wait_for_repair(team):
         run__horizon_days=2000.0, run__frame_days=2000.0,
     )  # fmt: skip
     throughput = [run(scenario, seed).papers / 2000 for seed in range(12)]
-    expected = repairman.throughput(team, gpus, think=1 / papers_per_day, service=days)
+    expected, _ = queueing.repairman(team, gpus, think=1 / papers_per_day, service=days)
     half = stats.t.ppf(0.995, 11) * np.std(throughput, ddof=1) / math.sqrt(12)
     assert abs(np.mean(throughput) - expected) < half + 0.003 * expected
 
