@@ -27,8 +27,8 @@ class ResearcherParams(
     """Papers that a researcher who never waits for an experiment writes. Source: the report's toy model, 1."""
     timing: Annotated[Literal["poisson", "pooled", "whole"], "name"] = "poisson"
     """When papers are done: `poisson` after random, memoryless times; `whole` after equal times, all starting
-    together with each new generation; `pooled` as fractions of papers, at once. Source: the report's months are
-    exact when pooled and exact in the mean with Poisson papers."""
+    together whenever deployed software has doubled; `pooled` as fractions of papers, at once. Source: the report's
+    months are exact when pooled and exact in the mean with Poisson papers."""
     writing_share: Annotated[float, Interval(ge=0, le=0.95), "share"] = 0.2
     """Share of a researcher's own work on a paper that comes after its experiment. Source: our choice; the sum
     of thinking and writing is what `papers_per_month` says."""
@@ -55,11 +55,6 @@ class ResearcherParams(
     def papers_per_day(self) -> float:
         """Papers a day of a researcher who never waits."""
         return self.papers_per_month / DAYS_PER_MONTH
-
-    @property
-    def mean_gpus(self) -> float:
-        """The gang that an experiment of mean cost wants, before rounding."""
-        return self.experiment_gpu_days / self.experiment_days
 
 
 class Researcher(mesa.Agent):

@@ -103,7 +103,7 @@ class World(mesa.Model):
             self.clock.advance(min(frame_end, horizon))
         except StarvedError as error:
             self._end("starved", f"Starved: {error}.")
-        if self.clock.idle:
+        if self.ending is None and self.clock.idle:
             self.clock.return_to_last_event()
             self._end("starved", "Starved: nothing is under way and nothing will ever happen.")
         elif self.now >= horizon:

@@ -82,7 +82,7 @@ def summarise(world: World) -> RunResult:
         scenario=world.scenario,
         seed=world.run_seed,
         digest=world.digest(),
-        day=world.now if world.ending is None else world.ending.day,
+        day=world.now,
         ending=ending,
         sentence=sentence,
         verdict=observe.verdict(world),

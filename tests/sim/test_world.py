@@ -326,6 +326,14 @@ def test_a_job_that_turns_out_too_large_ends_the_run_as_starved():
     assert "10000" in world.ending.sentence.replace(",", "")
 
 
+def test_a_run_that_starves_on_its_very_last_event_ends_on_that_day():
+    world = small_lab()
+    world.clock._queue.clear()
+    world.clock.timeout(1.5).callbacks.append(lambda _: world.ask_gpus("experiment", 10_000, 1.0, owner=1))
+    finish(world)
+    assert (world.ending.ending, world.ending.day, world.now) == ("starved", 1.5, 1.5)
+
+
 @pytest.mark.parametrize("frame", [0.3, 5.0])
 def test_a_lab_in_which_nothing_can_happen_any_more_starves_on_its_last_day(frame):
     """Everybody waits for an experiment that holds the only GPUs for ever."""
