@@ -45,8 +45,14 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/toy-explosion/run.png docs/pictures/toy-explosion.png
 	cp $(OUT)/docs/lab/run.png docs/pictures/lab.png
 
+# torch stands apart: its metadata on the index name gigabytes of CUDA that a machine without a GPU can do without.
+TORCH := torch==2.13.0
+TORCH_NEEDS := filelock fsspec jinja2 networkx sympy typing-extensions
+
 lock: $(READY)  ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --upgrade pyproject.toml --output-file requirements.lock
+	printf '%s\n' $(TORCH_NEEDS) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra llm --extra triton \
+		--no-header --upgrade pyproject.toml - --output-file requirements.lock
+	echo "$(TORCH)" >> requirements.lock
 
 clean:  ## remove the environment and what runs left behind
 	rm -rf $(VENV) $(OUT) .hypothesis .mypy_cache .ruff_cache .import_linter_cache *.egg-info build

@@ -1,0 +1,204 @@
+"""The trace of a search: append-only JSON lines, from which every table derives.
+
+A line is written whole and synced before the search goes on; what a kill left of a half-written last line is dropped
+when the trace is opened again. Nothing is ever rewritten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter
+
+from hardware.kernels.candidate import Candidate, Value
+from hardware.kernels.problem import Problem, Shape, Workload
+from hardware.kernels.statistics import Speedup, geomean, speedup
+
+Status = Literal[
+    "passed", "wrong", "unstable", "failed to build", "timed out", "cheated", "implausible", "inconclusive"
+]
+
+
+class TraceError(ValueError):
+    """A file that is no trace; the message says where."""
+
+
+class _Line(BaseModel, frozen=True, extra="forbid"):
+    pass
+
+
+class Timed(_Line):
+    """What one shape took: pairs of nanoseconds a call, (candidate, baseline), in the order of measurement."""
+
+    shape: Shape
+    held_out: bool
+    calls: int
+    """Calls in each timed batch."""
+    pairs: tuple[tuple[float, float], ...]
+    error: float | None = None
+    """Error against float64 as a multiple of SDPA's own, worst input kind."""
+
+    @property
+    def speedup(self) -> Speedup:
+        """Baseline time over candidate time."""
+        return speedup(self.pairs)
+
+
+class Session(_Line):
+    """A search or a measurement begins: what is asked, of whom, on what machine."""
+
+    kind: Literal["session"] = "session"
+    session: str
+    """Its name, which all its lines carry."""
+    date: str
+    """ISO 8601, UTC."""
+    workload: str
+    """Name of the standard workload, without dtype and pass."""
+    problem: Problem
+    tuned: tuple[Shape, ...]
+    held_out: tuple[Shape, ...]
+    machine: dict[str, Any]
+    """``Machine.model_dump()``: instruction sets, caches, versions, roofline."""
+    isolation: str
+    """What stood between foreign source and the machine."""
+    proposer: str = ""
+    seed: int = 0
+    budget: int = 0
+
+    @property
+    def full_name(self) -> str:
+        """Workload, dtype and pass: ``causal/bf16/both``."""
+        return Workload(self.workload, self.problem, self.tuned, self.held_out).full_name
+
+
+class Source(_Line):
+    """The text of a foreign candidate, once."""
+
+    kind: Literal["source"] = "source"
+    digest: str
+    text: str
+
+
+class Trial(_Line):
+    """One candidate, tried: on the tuned shapes, against SDPA."""
+
+    kind: Literal["trial"] = "trial"
+    session: str
+    number: int
+    """1, 2, ... in its session."""
+    family: str
+    parameters: dict[str, Value]
+    source: str = ""
+    """Digest of the foreign source; its text is in a line of its own."""
+    digest: str
+    """Of the candidate."""
+    expects: float | None = None
+    """Speed-up over SDPA that the proposer predicted."""
+    why: str = ""
+    status: Status
+    reason: str = ""
+    failed_on: str = ""
+    """The validation family that it failed: an input kind, a length, gradients, ..."""
+    timed: tuple[Timed, ...] = ()
+    cpu_s: float = 0.0
+    """Processor seconds that this trial cost, all processes together."""
+    tokens: int = 0
+    """That a language model read and wrote for this proposal."""
+
+    @property
+    def score(self) -> float | None:
+        """Geometric mean of the speed-ups over the tuned shapes; None unless it passed."""
+        if self.status != "passed":
+            return None
+        return geomean([each.speedup for each in self.timed if not each.held_out]).ratio
+
+
+Role = Literal["A/A", "eager", "library", "naive", "winner", "family"]
+
+
+class Measured(_Line):
+    """One candidate measured afresh, on tuned and held-out shapes; the source of every claim."""
+
+    kind: Literal["measured"] = "measured"
+    session: str
+    role: Role
+    against: Literal["sdpa", "eager"] = "sdpa"
+    family: str
+    parameters: dict[str, Value]
+    source: str = ""
+    digest: str
+    status: Status
+    reason: str = ""
+    timed: tuple[Timed, ...] = ()
+
+
+class End(_Line):
+    """A session is over: its budget was spent, or it was ended early for a reason."""
+
+    kind: Literal["end"] = "end"
+    session: str
+    reason: str
+    trials: int
+
+
+Line = Session | Source | Trial | Measured | End
+_LINES: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
+
+
+def read(path: Path) -> list[Line]:
+    """Return the lines of a trace. Raises TraceError with file and line for one that is not valid."""
+    return list(_read(path, path.read_bytes()))
+
+
+def _read(path: Path, content: bytes) -> Iterator[Line]:
+    for number, text in enumerate(content.splitlines(), start=1):
+        try:
+            yield _LINES.validate_json(text)
+        except ValueError as error:
+            raise TraceError(f"{path}, line {number}: {str(error).splitlines()[0]}") from None
+
+
+class Trace:
+    """An open trace: ``lines`` so far, and :meth:`append`.
+
+    Opening drops an unfinished last line. Raises TraceError if the file is no trace.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._drop_unfinished()
+        self.lines: list[Line] = read(path) if path.exists() else []
+
+    def _drop_unfinished(self) -> None:
+        if not self.path.exists():
+            return
+        content = self.path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            if whole == 0 and not content.startswith(b'{"kind":'):
+                raise TraceError(f"{self.path}, line 1: not a trace")
+            with self.path.open("r+b") as file:
+                file.truncate(whole)
+
+    def append(self, line: Line) -> None:
+        """Add a line; when this returns, it is on disk."""
+        text = json.dumps(line.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        with self.path.open("ab") as file:
+            file.write(text.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.lines.append(line)
+
+    def trials(self, session: str) -> list[Trial]:
+        """Return the trials of a session, in order."""
+        return [line for line in self.lines if isinstance(line, Trial) and line.session == session]
+
+
+def candidate_of(line: Trial | Measured, sources: dict[str, str]) -> Candidate:
+    """Return the candidate of a line; ``sources``: digest → text."""
+    return Candidate(line.family, tuple(line.parameters.items()), sources[line.source] if line.source else "")
