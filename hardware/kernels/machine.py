@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-
 from pydantic import BaseModel
 
 INSTRUCTION_SETS = (

@@ -1,4 +1,4 @@
-"""What is asked of an attention kernel: shapes, numbers, mask, pass, tolerance and limits; and the standard workloads."""
+"""What is asked of an attention kernel: shapes, numbers, mask, pass, tolerance, limits; and the standard workloads."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, TypeAdapter
 
@@ -27,11 +27,7 @@ class TraceError(ValueError):
     """A file that is no trace; the message says where."""
 
 
-class _Line(BaseModel, frozen=True, extra="forbid"):
-    pass
-
-
-class Timed(_Line):
+class Timed(BaseModel, frozen=True, extra="forbid"):
     """What one shape took: pairs of nanoseconds a call, (candidate, baseline), in the order of measurement."""
 
     shape: Shape
@@ -48,7 +44,19 @@ class Timed(_Line):
         return speedup(self.pairs)
 
 
-class Session(_Line):
+class Outcome(NamedTuple):
+    """What came of trying a candidate."""
+
+    status: Status
+    reason: str = ""
+    failed_on: str = ""
+    """The validation family that it failed: an input kind, a length, gradients, ..."""
+    timed: tuple[Timed, ...] = ()
+    cpu_s: float = 0.0
+    """Processor seconds that it cost, all processes together."""
+
+
+class Session(BaseModel, frozen=True, extra="forbid"):
     """A search or a measurement begins: what is asked, of whom, on what machine."""
 
     kind: Literal["session"] = "session"
@@ -75,7 +83,7 @@ class Session(_Line):
         return Workload(self.workload, self.problem, self.tuned, self.held_out).full_name
 
 
-class Source(_Line):
+class Source(BaseModel, frozen=True, extra="forbid"):
     """The text of a foreign candidate, once."""
 
     kind: Literal["source"] = "source"
@@ -83,7 +91,7 @@ class Source(_Line):
     text: str
 
 
-class Trial(_Line):
+class Trial(BaseModel, frozen=True, extra="forbid"):
     """One candidate, tried: on the tuned shapes, against SDPA."""
 
     kind: Literal["trial"] = "trial"
@@ -120,7 +128,7 @@ class Trial(_Line):
 Role = Literal["A/A", "eager", "library", "naive", "winner", "family"]
 
 
-class Measured(_Line):
+class Measured(BaseModel, frozen=True, extra="forbid"):
     """One candidate measured afresh, on tuned and held-out shapes; the source of every claim."""
 
     kind: Literal["measured"] = "measured"
@@ -136,7 +144,7 @@ class Measured(_Line):
     timed: tuple[Timed, ...] = ()
 
 
-class End(_Line):
+class End(BaseModel, frozen=True, extra="forbid"):
     """A session is over: its budget was spent, or it was ended early for a reason."""
 
     kind: Literal["end"] = "end"
