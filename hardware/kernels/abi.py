@@ -12,7 +12,8 @@ from hardware.kernels.problem import Problem, Shape
 DTYPE_CODES: Final = {"fp32": 0, "bf16": 1, "fp16": 2}
 SYMBOL: Final = "attention"
 
-_Three = ctypes.c_int64 * 3
+THREE = ctypes.c_int64 * 3
+"""Strides of batch, head and row."""
 
 
 class Attention(ctypes.Structure):
@@ -21,7 +22,7 @@ class Attention(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("batch", "heads", "queries", "keys", "head_size")),
         *((name, ctypes.c_int64) for name in ("dtype", "causal", "backward")),
-        *((name, _Three) for name in ("q_strides", "k_strides", "v_strides", "dout_strides")),
+        *((name, THREE) for name in ("q_strides", "k_strides", "v_strides", "dout_strides")),
         ("parameters", ctypes.c_int64 * 16),
         *((name, ctypes.c_void_p) for name in ("q", "k", "v", "dout", "out", "lse", "dq", "dk", "dv")),
     )
@@ -33,7 +34,7 @@ def call_of(shape: Shape, problem: Problem, parameters: Sequence[int]) -> Attent
     for names, length in ((("q_strides", "dout_strides"), shape.queries), (("k_strides", "v_strides"), shape.keys)):
         row = shape.head_size
         for name in names:
-            setattr(call, name, _Three(shape.heads * length * row, length * row, row))
+            setattr(call, name, THREE(shape.heads * length * row, length * row, row))
     for at, value in enumerate(parameters):
         call.parameters[at] = value
     return call
