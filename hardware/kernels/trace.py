@@ -142,6 +142,8 @@ class Measured(BaseModel, frozen=True, extra="forbid"):
     status: Status
     reason: str = ""
     timed: tuple[Timed, ...] = ()
+    lines: int = 0
+    """Of code that somebody would have to maintain; 0 where nobody counted."""
 
 
 class End(BaseModel, frozen=True, extra="forbid"):
