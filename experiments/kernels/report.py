@@ -1,0 +1,313 @@
+"""A trace in, tables out, as plain frozen records: how each way of getting a kernel did. Pure; needs no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from statistics import median
+from typing import Any, Final, NamedTuple, TypeVar
+
+from hardware.kernels.candidate import Value
+from hardware.kernels.machine import Roofline
+from hardware.kernels.problem import Problem, Shape, flops, traffic
+from hardware.kernels.statistics import Speedup, geomean
+from hardware.kernels.trace import Line, Measured, Session, Source, Timed
+
+CLAIM: Final = 1.02
+"""A gain is claimed only where the lower end of its interval is above this."""
+LIBRARY: Final = "expert library"
+NAIVE: Final = "naive"
+_METHODS: Final = {"autotune": "auto-tuner", "random": "random search", "naive": "naive, one shot"}
+"""Proposer → what the source article calls it; every other proposer is a guided search."""
+_ORDER: Final = (LIBRARY, "auto-tuner", "guided search", "random search", "naive")
+
+_Item = TypeVar("_Item")
+_Key = TypeVar("_Key")
+
+
+class Row(NamedTuple):
+    """How one way of getting a kernel did on a workload; all gains from kernels that were measured afresh."""
+
+    machine: str
+    workload: str
+    """With dtype and pass: ``causal/bf16/both``."""
+    method: str
+    candidate: str
+    """The best of its searches."""
+    searches: int
+    over_eager: Speedup | None
+    """On the held-out shapes, as all but ``on_tuned``."""
+    over_sdpa: Speedup | None
+    on_tuned: Speedup | None
+    """Over SDPA on the shapes that the search saw."""
+    roofline: float | None
+    """Fraction of the machine's best possible rate, 0 to 1."""
+    error: float | None
+    """Against float64, as a multiple of SDPA's own, on the worst inputs."""
+    lines: int | None
+    """Of code."""
+    parameters: int
+    """That can be tuned."""
+
+
+class Gap(NamedTuple):
+    """The Kernel Gap: the best validated kernel over the framework's standard, on held-out shapes."""
+
+    machine: str
+    workload: str
+    candidate: str
+    gap: Speedup
+    proved: bool
+    """The lower end is above 1.02."""
+
+
+class Noise(NamedTuple):
+    """The standard held against itself: what an honest machine shows as 1."""
+
+    machine: str
+    workload: str
+    ratio: Speedup | None
+    quiet: bool
+    """The interval is within 3% and holds 1."""
+    reason: str
+
+
+class Fresh(NamedTuple):
+    """One candidate of one session, measured afresh against SDPA and against eager."""
+
+    session: Session
+    role: str
+    family: str
+    parameters: tuple[tuple[str, Value], ...]
+    source: str
+    digest: str
+    lines: int
+    sdpa: tuple[Timed, ...]
+    eager: tuple[Timed, ...]
+
+    @property
+    def name(self) -> str:
+        """The candidate, for people."""
+        return candidate_name(self.family, self.parameters, self.source)
+
+
+def candidate_name(family: str, parameters: Sequence[tuple[str, Value]], source: str = "") -> str:
+    """Return a candidate as people read it; ``source``: the digest of a foreign one."""
+    inside = ", ".join(f"{name}={value}" for name, value in parameters) or source[:8]
+    return f"{family}({inside})" if inside else family
+
+
+def sessions(lines: Iterable[Line]) -> dict[str, Session]:
+    """Return the sessions of a trace by name."""
+    return {line.session: line for line in lines if isinstance(line, Session)}
+
+
+def machine_name(session: Session) -> str:
+    """Return where a session ran: the accelerator if it has one, else the processor."""
+    return str(session.machine.get("accelerator") or session.machine.get("processor") or "unknown machine")
+
+
+def method_of(role: str, proposer: str, family: str) -> str:
+    """Return the row of the article's table to which a measured kernel belongs."""
+    if role == "winner":
+        return _METHODS.get(proposer, f"guided search: {proposer}")
+    return {"library": LIBRARY, "A/A": LIBRARY, "naive": NAIVE, "eager": "eager"}.get(role, f"untuned: {family}")
+
+
+def fresh(lines: Sequence[Line]) -> list[Fresh]:
+    """Return what was measured afresh and passed, the lines of one candidate in one session together."""
+    known = sessions(lines)
+    counted = {line.digest: _code_lines(line.text) for line in lines if isinstance(line, Source)}
+    kept = [line for line in lines if isinstance(line, Measured) and line.status == "passed" and line.session in known]
+    found: dict[tuple[str, str, str], list[Measured]] = {}
+    for line in kept:
+        found.setdefault((line.session, line.role, line.digest), []).append(line)
+    return [_together(known[session], group, counted) for (session, _, _), group in found.items()]
+
+
+def _together(session: Session, group: Sequence[Measured], counted: Mapping[str, int]) -> Fresh:
+    # Measured twice after an interruption: the later one counts, as for every other value that is told again.
+    timed: dict[str, tuple[Timed, ...]] = {line.against: line.timed for line in group}
+    line = group[-1]
+    size = counted.get(line.source, line.lines)
+    inside = tuple(line.parameters.items())
+    sdpa, eager = timed.get("sdpa", ()), timed.get("eager", ())
+    return Fresh(session, line.role, line.family, inside, line.source, line.digest, size, sdpa, eager)
+
+
+def rows(measured: Sequence[Fresh]) -> list[Row]:
+    """Return the table of the source article, measured: one row for each workload, method and family."""
+    keyed = sorted(measured, key=_row_key)
+    return [_row(key, list(group)) for key, group in groupby(keyed, key=_row_key) if key[-1]]
+
+
+def _row_key(each: Fresh) -> tuple[str, str, int, str, str, bool]:
+    method = method_of(each.role, each.session.proposer, each.family)
+    rank = next((at for at, name in enumerate(_ORDER) if method.startswith(name)), len(_ORDER))
+    told = each.role != "A/A"
+    return machine_name(each.session), each.session.full_name, rank, method, each.family, told
+
+
+def _row(key: tuple[str, str, int, str, str, bool], group: list[Fresh]) -> Row:
+    machine, workload, _, method, _, _ = key
+    best = max(group, key=lambda each: _ratio(each.sdpa, held_out=True))
+    standard = method == LIBRARY
+    itself = Speedup(1.0, 1.0, 1.0)
+    timed = [timed for each in group for timed in (*each.sdpa, *each.eager)]
+    fractions = [f for each in group if (f := fraction_of_roofline(each)) is not None]
+    return Row(
+        machine=machine, workload=workload, method=method, candidate=best.name,
+        searches=len({each.session.session for each in group}),
+        over_eager=_mean(each.eager for each in group),
+        over_sdpa=itself if standard else _mean(each.sdpa for each in group),
+        on_tuned=itself if standard else _mean((each.sdpa for each in group), held_out=False),
+        roofline=math.exp(sum(map(math.log, fractions)) / len(fractions)) if fractions else None,
+        error=max((each.error for each in timed if each.error is not None), default=None),
+        lines=best.lines or None, parameters=len(best.parameters),
+    )  # fmt: skip
+
+
+def averages(table: Sequence[Row]) -> list[Row]:
+    """Return the mean of each method over the workloads of one dtype and pass, a workload by its best family.
+
+    Nothing is averaged over fewer than two workloads; ``workload`` says how many they are.
+    """
+
+    def key(row: Row) -> tuple[str, str, str]:
+        return row.machine, row.workload.partition("/")[2], row.method
+
+    found = []
+    for (machine, kind, method), group in _grouped(table, key).items():
+        by_workload = _grouped(group, lambda row: row.workload)
+        best = [max(each, key=lambda row: row.over_sdpa.ratio if row.over_sdpa else 0) for each in by_workload.values()]
+        if len(best) > 1:
+            found.append(_average(machine, f"all {len(best)}/{kind}", method, best))
+    return found
+
+
+def _average(machine: str, workload: str, method: str, group: Sequence[Row]) -> Row:
+    fractions = [row.roofline for row in group if row.roofline is not None]
+    return Row(
+        machine=machine, workload=workload, method=method,
+        candidate=", ".join(dict.fromkeys(row.candidate.partition("(")[0] for row in group)),
+        searches=sum(row.searches for row in group),
+        over_eager=_over_all(row.over_eager for row in group),
+        over_sdpa=_over_all(row.over_sdpa for row in group),
+        on_tuned=_over_all(row.on_tuned for row in group),
+        roofline=math.exp(sum(map(math.log, fractions)) / len(fractions)) if len(fractions) == len(group) else None,
+        error=max((row.error for row in group if row.error is not None), default=None),
+        lines=max((row.lines for row in group if row.lines is not None), default=None),
+        parameters=max(row.parameters for row in group),
+    )  # fmt: skip
+
+
+def gaps(measured: Sequence[Fresh]) -> list[Gap]:
+    """Return the Kernel Gap of each workload; where nothing beats the standard it is the standard, and 1."""
+    found = []
+    by_workload = _grouped(measured, lambda each: (machine_name(each.session), each.session.full_name))
+    for (machine, workload), group in by_workload.items():
+        others = [each for each in group if each.role not in ("A/A", "library") and _has(each.sdpa)]
+        best = max(others, key=lambda each: _ratio(each.sdpa, held_out=True), default=None)
+        gap = _mean([best.sdpa]) if best else None
+        if best is None or gap is None or gap.ratio <= 1:
+            found.append(Gap(machine, workload, "sdpa", Speedup(1.0, 1.0, 1.0), proved=False))
+        else:
+            found.append(Gap(machine, workload, best.name, gap, proved=proved(gap)))
+    return found
+
+
+def noise(lines: Sequence[Line]) -> list[Noise]:
+    """Return how each session's A/A run came out."""
+    known = sessions(lines)
+    found = []
+    for line in lines:
+        if isinstance(line, Measured) and line.role == "A/A" and line.session in known:
+            session = known[line.session]
+            ratio = geomean([each.speedup for each in line.timed]) if line.timed else None
+            quiet = line.status == "passed"
+            found.append(Noise(machine_name(session), session.full_name, ratio, quiet, line.reason))
+    return found
+
+
+def proved(gain: Speedup) -> bool:
+    """Whether a gain may be claimed."""
+    return gain.low > CLAIM
+
+
+def claim(name: str, gain: Speedup | None, standard: str = "torch's SDPA") -> str:
+    """Return the sentence that may be said of a kernel after it was measured afresh on held-out shapes."""
+    where = "on shapes that no search has seen"
+    if gain is None:
+        return f"No gain is proved: {name} was not measured {where}."
+    times = f"{gain.ratio:.2f}x [{gain.low:.2f}, {gain.high:.2f}] as fast as {standard} {where}"
+    if proved(gain):
+        return f"{name} is {times}."
+    return f"No gain is proved: {name} is {times}, and a gain counts where the lower end is above {CLAIM:g}."
+
+
+def held_out_gain(timed: Sequence[Timed], held_out: bool = True) -> Speedup | None:
+    """Return the geometric mean over the held-out shapes, or over the tuned ones; None without any."""
+    return _mean([timed], held_out)
+
+
+def fraction_of_roofline(each: Fresh) -> float | None:
+    """Return the share of the best possible rate on held-out shapes; None where there is no roofline."""
+    timed = [timed for timed in each.sdpa or each.eager if timed.held_out and timed.pairs]
+    floors = [floor(each.session, timed.shape) for timed in timed]
+    if not floors or None in floors:
+        return None
+    shares = [
+        least / (median(pair[0] for pair in timed.pairs) * 1e-9)
+        for least, timed in zip(floors, timed, strict=True) if least is not None
+    ]  # fmt: skip
+    return math.exp(sum(map(math.log, shares)) / len(shares))
+
+
+def floor(session: Session, shape: Shape) -> float | None:
+    """Return the least seconds that the machine of a session could take; None where its roofline is not known."""
+    measured: Any = session.machine.get("roofline")
+    problem: Problem = session.problem
+    if not measured or problem.dtype not in measured["gflops"]:
+        return None
+    return Roofline.model_validate(measured).seconds(flops(shape, problem), traffic(shape, problem), problem.dtype)
+
+
+def _grouped(items: Iterable[_Item], key: Callable[[_Item], _Key]) -> dict[_Key, list[_Item]]:
+    found: dict[_Key, list[_Item]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found
+
+
+def _has(timed: Sequence[Timed], held_out: bool = True) -> bool:
+    return any(each.held_out == held_out and each.pairs for each in timed)
+
+
+def _ratio(timed: Sequence[Timed], held_out: bool) -> float:
+    """For ordering: without the interval, which costs a bootstrap; 0 where nothing was timed."""
+    return ratio(timed, held_out) or 0.0
+
+
+def ratio(timed: Sequence[Timed], held_out: bool) -> float | None:
+    """Return the speed-up over the tuned or the held-out shapes without its interval; None where there is none."""
+    logs = [
+        median(math.log(baseline / candidate) for candidate, baseline in each.pairs)
+        for each in timed if each.held_out == held_out and each.pairs
+    ]  # fmt: skip
+    return math.exp(sum(logs) / len(logs)) if logs else None
+
+
+def _mean(groups: Iterable[Sequence[Timed]], held_out: bool = True) -> Speedup | None:
+    found = [each.speedup for timed in groups for each in timed if each.held_out == held_out and each.pairs]
+    return geomean(found) if found else None
+
+
+def _over_all(gains: Iterable[Speedup | None]) -> Speedup | None:
+    found = list(gains)
+    known = [gain for gain in found if gain is not None]
+    return geomean(known) if known and len(known) == len(found) else None
+
+
+def _code_lines(text: str) -> int:
+    return sum(1 for line in text.splitlines() if line.strip() and not line.strip().startswith("//"))

@@ -1,0 +1,172 @@
+"""Tables from synthetic traces whose answers are known."""
+
+import math
+
+import pytest
+
+from experiments.kernels import report, searches
+from hardware.kernels.statistics import Speedup
+from hardware.kernels.trace import End, Source
+from tests.experiments.kernels.synthetic import measured, session, timed, trial, trials
+
+TUNE = session("t", proposer="autotune", budget=20)
+LINES = [
+    TUNE,
+    *measured(TUNE, "A/A", "sdpa", 1.0, 1.0),
+    *measured(TUNE, "library", "sdpa", 1.0, 1.0, eager=3.0),
+    *trials(TUNE, [0.8, None, 1.1, 1.05, 1.6]),
+    *measured(TUNE, "naive", "avx512", 0.8, 0.7, eager=2.1, lines=300, tile=1),
+    *measured(TUNE, "winner", "avx512", 1.5, 1.25, eager=3.75, error=1.5, lines=300, tile=5, unroll=2),
+]
+
+
+def row(lines, method):
+    (found,) = [row for row in report.rows(report.fresh(lines)) if row.method == method]
+    return found
+
+
+def test_the_rows_are_those_of_the_article_in_its_order():
+    found = report.rows(report.fresh(LINES))
+    assert [row.method for row in found] == ["expert library", "auto-tuner", "naive"]
+    assert {row.workload for row in found} == {"causal/fp32/forward"}
+    assert {row.machine for row in found} == {"Imaginary 9000"}
+
+
+def test_a_row_holds_gains_on_tuned_and_held_out_shapes_side_by_side():
+    winner = row(LINES, "auto-tuner")
+    assert winner.over_sdpa.ratio == pytest.approx(1.25)
+    assert winner.on_tuned.ratio == pytest.approx(1.5)
+    assert winner.over_eager.ratio == pytest.approx(3.75)
+    assert winner.candidate == "avx512(tile=5, unroll=2)"
+    assert (winner.searches, winner.lines, winner.parameters, winner.error) == (1, 300, 2, 1.5)
+
+
+def test_the_standard_is_one_by_definition_and_its_gain_over_eager_is_measured():
+    standard = row(LINES, "expert library")
+    assert standard.over_sdpa == (1, 1, 1)
+    assert standard.over_eager.ratio == pytest.approx(3)
+    assert (standard.parameters, standard.lines) == (0, None)
+
+
+def test_the_fraction_of_the_roofline_is_that_of_the_times():
+    # SDPA takes twice the least: a kernel 1.25 times as fast is at 1.25 / 2 of the roofline.
+    assert row(LINES, "auto-tuner").roofline == pytest.approx(1.25 / 2)
+    assert row(LINES, "naive").roofline == pytest.approx(0.7 / 2)
+    bare = TUNE.model_copy(update={"machine": {"processor": "unknown"}})
+    assert row([bare, *LINES[1:]], "naive").roofline is None
+
+
+def test_repeated_searches_give_their_geometric_mean():
+    again = TUNE.model_copy(update={"session": "t2"})
+    lines = [*LINES, again, *measured(again, "winner", "avx512", 1.5, 2.0, tile=7)]
+    winner = row(lines, "auto-tuner")
+    assert winner.over_sdpa.ratio == pytest.approx(math.sqrt(1.25 * 2))
+    assert (winner.searches, winner.candidate) == (2, "avx512(tile=7)")
+
+
+def test_the_average_is_geometric_over_workloads_and_takes_the_best_family():
+    long = session("l", "long", proposer="autotune")
+    lines = [
+        *LINES, long,
+        *measured(long, "winner", "avx512", 2.0, 2.0), *measured(long, "winner", "portable", 1.0, 1.0),
+    ]  # fmt: skip
+    (mean,) = report.averages(report.rows(report.fresh(lines)))
+    assert (mean.workload, mean.method) == ("all 2/fp32/forward", "auto-tuner")
+    assert mean.over_sdpa.ratio == pytest.approx(math.sqrt(1.25 * 2))
+    assert mean.over_eager is None
+
+
+def test_the_kernel_gap_is_the_best_kernel_that_passed_on_held_out_shapes():
+    llm = session("m", proposer="llm")
+    wrong = measured(llm, "winner", "avx512", 9.0, 9.0, status="wrong", tile=9)
+    (gap,) = report.gaps(report.fresh([*LINES, llm, *wrong]))
+    assert (gap.candidate, gap.proved) == ("avx512(tile=5, unroll=2)", True)
+    assert gap.gap.ratio == pytest.approx(1.25)
+
+
+def test_where_nothing_beats_the_standard_the_gap_is_one():
+    slow = [TUNE, *measured(TUNE, "winner", "avx512", 2.0, 0.9)]
+    assert report.gaps(report.fresh(slow)) == [
+        report.Gap("Imaginary 9000", "causal/fp32/forward", "sdpa", Speedup(1, 1, 1), proved=False)
+    ]
+
+
+def test_only_what_was_measured_afresh_is_claimed():
+    assert report.fresh([TUNE, *trials(TUNE, [5.0])]) == []
+    assert report.gaps([]) == []
+    assert report.rows([]) == []
+
+
+def test_the_lines_of_foreign_source_are_counted():
+    (line,) = measured(TUNE, "winner", "foreign", 1.0, 1.0)
+    text = Source(digest="ab" * 32, text="// a comment\n\nint attention() {\n  return 0;\n}\n")
+    found = row([TUNE, text, line.model_copy(update={"source": text.digest})], "auto-tuner")
+    assert (found.lines, found.candidate) == (3, "foreign(abababab)")
+
+
+@pytest.mark.parametrize(
+    ("low", "words"), [(1.03, "kernel is 1.42x [1.03, 1.45]"), (1.02, "No gain is proved"), (0.9, "No gain is proved")]
+)
+def test_a_gain_is_claimed_only_where_the_lower_end_is_above_2_percent(low, words):
+    sentence = report.claim("kernel", Speedup(1.42, low, 1.45))
+    assert sentence.startswith(words)
+    assert "on shapes that no search has seen" in sentence
+    assert f"1.42x [{low:.2f}, 1.45] as fast as torch's SDPA" in sentence
+
+
+def test_a_noisy_machine_is_told():
+    (loud,) = measured(TUNE, "A/A", "sdpa", 1.1, 1.1, status="inconclusive")
+    (found,) = report.noise([TUNE, loud])
+    assert not found.quiet
+    assert found.ratio.ratio == pytest.approx(1.1)
+    assert report.noise(LINES)[0].quiet
+
+
+def test_a_search_is_told_by_where_its_best_rose():
+    (found,) = searches.searches(LINES)
+    assert [number for number, _ in found.steps] == [1, 3, 5]
+    assert [gain for _, gain in found.steps] == pytest.approx([0.8, 1.1, 1.6])
+    assert (found.best, found.tried, found.over) == ("avx512(tile=5)", 5, False)
+    assert found.cap == pytest.approx(2)
+    assert (found.counts, found.cpu_s) == ({"passed": 4, "wrong": 1}, 5)
+    (over,) = searches.searches([*LINES, End(session="t", reason="spent", trials=5)])
+    assert over.over
+
+
+def test_a_search_in_which_nothing_passed_has_no_best():
+    (found,) = searches.searches([TUNE, *trials(TUNE, [None, None])])
+    assert (found.steps, found.best, found.cap) == ((), "", None)
+
+
+def test_failures_are_counted_by_status_for_each_proposer():
+    llm = session("m", proposer="llm")
+    lines = [*LINES, llm, trial(llm, 1, None, "failed to build"), trial(llm, 2, None, "inconclusive")]
+    tuner, model, together = searches.failures(lines)
+    assert (tuner.proposer, tuner.failed, tuner.families) == ("autotune", pytest.approx(1 / 5), {"ragged lengths": 1})
+    assert (model.counts, model.failed) == ({"failed to build": 1, "inconclusive": 1}, 0.5)
+    assert (together.proposer, together.tried, together.failed) == ("all", 7, pytest.approx(2 / 7))
+
+
+@pytest.mark.parametrize(("sign", "answer"), [(1, 1.0), (-1, -1.0)])
+def test_prediction_against_outcome_is_a_rank_correlation(sign, answer):
+    lines = [TUNE, *(trial(TUNE, n, 1 + n / 10, expects=10 + sign * n) for n in range(1, 7))]
+    (found,) = searches.forecasts([*lines, trial(TUNE, 7, None, "wrong", expects=99.0)])
+    assert (found.proposer, found.pairs) == ("autotune", 6)
+    assert found.rank_correlation == pytest.approx(answer)
+    assert found.optimism > 4
+
+
+def test_few_or_equal_predictions_have_no_rank_correlation():
+    few = [TUNE, *(trial(TUNE, n, 1.0 + n, expects=float(n)) for n in range(1, 4))]
+    alike = [TUNE, *(trial(TUNE, n, 1.0 + n, expects=2.0) for n in range(1, 9))]
+    assert searches.forecasts(few)[0].rank_correlation is None
+    assert searches.forecasts(alike)[0].rank_correlation is None
+    assert searches.forecasts(LINES) == []
+
+
+def test_ratios_without_intervals_agree_with_those_with():
+    shapes = timed(TUNE, 1.3, 1.7)
+    assert report.ratio(shapes, held_out=False) == pytest.approx(1.3)
+    assert report.held_out_gain(shapes).ratio == pytest.approx(1.7)
+    assert report.held_out_gain(shapes, held_out=False).ratio == pytest.approx(1.3)
+    assert report.held_out_gain([]) is None
