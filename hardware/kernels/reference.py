@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 
 def forward(q: ArrayLike, k: ArrayLike, v: ArrayLike, causal: bool) -> tuple[Array, Array]:
     """Return the output, as q in shape, and the log-sum-exp of the logits of each row (batch, heads, queries)."""
-    weights, lse = _weights(_float64(q), _float64(k), causal)
-    return weights @ _float64(v), lse
+    shares, lse = _softmax(_float64(q), _float64(k), causal)
+    return shares @ _float64(v), lse
 
 
 def backward(q: ArrayLike, k: ArrayLike, v: ArrayLike, dout: ArrayLike, causal: bool) -> tuple[Array, Array, Array]:
@@ -24,11 +24,16 @@ def backward(q: ArrayLike, k: ArrayLike, v: ArrayLike, dout: ArrayLike, causal: 
     The softmax's own gradient is dS = P (dP - sum_j P dP), which is 0 in a row that sees no key.
     """
     q64, k64, v64, d64 = (_float64(each) for each in (q, k, v, dout))
-    weights, _ = _weights(q64, k64, causal)
-    dweights = d64 @ _transposed(v64)
-    dlogits = weights * (dweights - np.sum(weights * dweights, axis=-1, keepdims=True))
+    shares, _ = _softmax(q64, k64, causal)
+    dshares = d64 @ _transposed(v64)
+    dlogits = shares * (dshares - np.sum(shares * dshares, axis=-1, keepdims=True))
     dlogits *= q64.shape[-1] ** -0.5
-    return dlogits @ k64, _transposed(dlogits) @ q64, _transposed(weights) @ d64
+    return dlogits @ k64, _transposed(dlogits) @ q64, _transposed(shares) @ d64
+
+
+def weights(q: ArrayLike, k: ArrayLike, causal: bool) -> Array:
+    """Return the softmax of the logits (batch, heads, queries, keys), 0 in rows that see no key."""
+    return _softmax(_float64(q), _float64(k), causal)[0]
 
 
 def seen(queries: int, keys: int, causal: bool) -> NDArray[np.bool_]:
@@ -41,31 +46,25 @@ def seen(queries: int, keys: int, causal: bool) -> NDArray[np.bool_]:
 def error(out: ArrayLike, exact: ArrayLike) -> tuple[float, float]:
     """Return the root mean square of ``out - exact``, over all numbers and in the worst row (last axis).
 
-    Both as fractions of the root mean square of ``exact``. Infinite where ``out`` is not finite or has another shape,
-    or where ``exact`` is all 0 and ``out`` is not.
+    Infinite where ``out`` is not finite or has another shape.
     """
     got, true = _float64(out), _float64(exact)
     if got.shape != true.shape or not np.isfinite(got).all():
         return float("inf"), float("inf")
     squares = (got - true) ** 2
-    if not squares.any():
-        return 0.0, 0.0
-    size = float(np.sqrt(np.mean(true**2)))
-    if size == 0:
-        return float("inf"), float("inf")
-    return float(np.sqrt(np.mean(squares))) / size, float(np.sqrt(np.mean(squares, axis=-1).max())) / size
+    return float(np.sqrt(np.mean(squares))), float(np.sqrt(np.mean(squares, axis=-1).max()))
 
 
-def _weights(q: Array, k: Array, causal: bool) -> tuple[Array, Array]:
+def _softmax(q: Array, k: Array, causal: bool) -> tuple[Array, Array]:
     """Return the softmax of the logits, 0 in rows that see no key, and its log denominator."""
     logits = (q * q.shape[-1] ** -0.5) @ _transposed(k)
     logits[..., ~seen(q.shape[-2], k.shape[-2], causal)] = -np.inf
     highest = np.max(logits, axis=-1, keepdims=True, initial=-np.inf)
-    weights = np.exp(logits - np.where(np.isfinite(highest), highest, 0.0))
-    total = np.sum(weights, axis=-1, keepdims=True)
+    powers = np.exp(logits - np.where(np.isfinite(highest), highest, 0.0))
+    total = np.sum(powers, axis=-1, keepdims=True)
     blind = total == 0
     lse = np.where(blind, -np.inf, highest + np.log(np.where(blind, 1.0, total)))
-    return weights / np.where(blind, 1.0, total), lse[..., 0]
+    return powers / np.where(blind, 1.0, total), lse[..., 0]
 
 
 def _float64(array: ArrayLike) -> Array:

@@ -105,12 +105,12 @@ def test_inputs_may_be_of_any_type_and_stay_as_they_are():
     np.testing.assert_array_equal(q, before)
 
 
-def test_error_is_relative_and_finds_the_worst_row():
+def test_error_over_all_numbers_and_in_the_worst_row():
     exact = np.full((1, 1, 4, 9), 2.0)
     out = exact.copy()
     assert reference.error(out, exact) == (0.0, 0.0)
     out[0, 0, 2] += 0.02
-    assert reference.error(out, exact) == pytest.approx((0.005, 0.01))
+    assert reference.error(out, exact) == pytest.approx((0.01, 0.02))
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
@@ -118,12 +118,6 @@ def test_error_of_what_is_not_finite_is_infinite(wrong):
     exact = np.ones((1, 1, 2, 2))
     assert reference.error(np.full_like(exact, wrong), exact) == (np.inf, np.inf)
     assert reference.error(np.ones((1, 1, 1, 2)), exact) == (np.inf, np.inf)
-
-
-def test_error_where_all_is_zero():
-    zero = np.zeros((1, 1, 2, 2))
-    assert reference.error(zero, zero) == (0.0, 0.0)
-    assert reference.error(zero + 1e-30, zero) == (np.inf, np.inf)
 
 
 def test_a_wrong_name_is_answered_with_the_near_one():

@@ -1,0 +1,53 @@
+"""How large rounding alone makes the error of attention: to first order, roundings being independent. Pure.
+
+An error is held against the library's own; where the library is exact by luck (one key, keys that are all alike), that
+would fail everybody, and this is the size that an error may have all the same.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hardware.kernels import reference
+from hardware.kernels.reference import Array
+
+
+class Rounding(NamedTuple):
+    """Standard deviations of the error of every number of the output and the gradients."""
+
+    out: Array
+    dq: Array
+    dk: Array
+    dv: Array
+
+
+def rounding(q: Array, k: Array, v: Array, dout: Array, causal: bool, epsilon: float, logit_epsilon: float) -> Rounding:
+    """Return what rounding does to each result.
+
+    Weights, the gradients of the logits and results are rounded to ``epsilon``; the logits, and dout v^T, to
+    ``logit_epsilon``: that of fp32 where products are summed in fp32 and kept there.
+    """
+    scale = q.shape[-1] ** -0.5
+    logits = scale * q @ _t(k)
+    weights, dweights = reference.weights(q, k, causal), dout @ _t(v)
+    out = weights @ v
+    mean = np.sum(dout * out, axis=-1, keepdims=True)
+    var_logits = logit_epsilon**2 * (logits**2 + scale**2 * q**2 @ _t(k**2))
+    var_total = np.sum(weights**2 * var_logits, axis=-1, keepdims=True)
+    var_weights = weights**2 * (epsilon**2 + var_logits + var_total)
+    var_out = var_weights @ v**2 + (epsilon * out) ** 2
+    var_mean = np.sum(dout**2 * var_out, axis=-1, keepdims=True)
+    var_dweights = logit_epsilon**2 * (dweights**2 + dout**2 @ _t(v**2))
+    dlogits = weights * (dweights - mean)
+    var_dlogits = var_weights * (dweights - mean) ** 2 + weights**2 * var_dweights + (epsilon * dlogits) ** 2
+    # An error of a row's mean moves all its logits' gradients together, in proportion to the weights.
+    var_dq = scale**2 * (var_dlogits @ k**2 + var_mean * (weights @ k) ** 2) + (epsilon * scale * dlogits @ k) ** 2
+    var_dk = _t(var_dlogits + weights**2 * var_mean) @ q**2 + (epsilon * _t(dlogits) @ q) ** 2
+    var_dv = _t(var_weights) @ dout**2 + (epsilon * _t(weights) @ dout) ** 2
+    return Rounding(np.sqrt(var_out), np.sqrt(var_dq), scale * np.sqrt(var_dk), np.sqrt(var_dv))
+
+
+def _t(array: Array) -> Array:
+    return np.swapaxes(array, -1, -2)
