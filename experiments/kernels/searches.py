@@ -45,9 +45,10 @@ class Failures(NamedTuple):
 
     proposer: str
     tried: int
+    """Without the times that nothing usable was proposed, which ``counts`` has too."""
     counts: dict[str, int]
-    failed: float
-    """Share that was not valid: neither passed nor merely inconclusive, 0 to 1."""
+    failed: float | None
+    """Share of the candidates that was not valid: neither passed nor merely inconclusive, 0 to 1."""
     families: dict[str, int]
     """Which validation family stopped them."""
 
@@ -129,10 +130,11 @@ def failures(lines: Sequence[Line]) -> list[Failures]:
 
 def _failures(proposer: str, trials: Sequence[Trial]) -> Failures:
     counts = Counter(trial.status for trial in trials)
+    candidates = len(trials) - counts["no proposal"]
     valid = counts["passed"] + counts["inconclusive"]
     stopped = Counter(trial.failed_on for trial in trials if trial.failed_on)
-    share = 1 - valid / len(trials)
-    return Failures(proposer, len(trials), dict(counts.most_common()), share, dict(stopped.most_common()))
+    share = 1 - valid / candidates if candidates else None
+    return Failures(proposer, candidates, dict(counts.most_common()), share, dict(stopped.most_common()))
 
 
 def forecasts(lines: Sequence[Line]) -> list[Forecast]:
