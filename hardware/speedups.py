@@ -1,0 +1,378 @@
+"""A trace of searches → the speed-up of attention over SDPA as a function of candidates tried.
+
+The curve is ``log S(n) = L - B n^-b`` where that is above 0, and 0 before: one can always keep SDPA. It is fitted to
+the best-so-far of the repeated searches of one workload, its end is scaled to what the winners gave when they were
+measured afresh, and neither it nor its ceiling L is above the roofline. What was not measured is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from scipy.special import stdtrit
+
+from hardware.kernels.machine import Roofline
+from hardware.kernels.problem import flops, traffic
+from hardware.kernels.trace import Line, Measured, Session, Timed, Trial, read
+
+SHIPPED: Final = Path(__file__).parent / "measurements"
+FEWEST_CANDIDATES: Final = 4
+"""Tried in one search: fewer are no search, and three numbers are fitted."""
+FEWEST_SEARCHES: Final = 3
+"""Repeated searches without which there is no interval."""
+EARLY: Final = 20
+"""Candidates that count as the early part of a search."""
+RESAMPLES: Final = 300
+CONFIDENCE: Final = 0.95
+_EXPONENTS: Final = (0.05, 4.0)
+_LEAST_ONSET: Final = 1e-3
+_GRID: Final = (32, 64)
+"""Points in b and in the onset."""
+_ZOOMS: Final = 2
+
+Numbers = NDArray[np.float64]
+
+
+class MeasurementError(ValueError):
+    """Something that was not measured; the message says what there is."""
+
+
+class Interval(NamedTuple):
+    """A number with its 95% interval over repeated searches; None where they were too few."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Curve(NamedTuple):
+    """Speed-up over SDPA after so many candidates: 1 before the first, rising, constant from ``tried`` on.
+
+    Beyond the candidates that were tried nothing was measured, so the curve says no more than its last value.
+    """
+
+    workload: str
+    ceiling: float
+    """L: log of the speed-up that ever more candidates would come to, at most that of the roofline."""
+    exponent: float
+    """b."""
+    onset: float
+    """Candidates after which the first is better than SDPA: ``B = L onset^b``."""
+    tried: int
+    """Candidates of the search that is as long as the median one."""
+    cap: float
+    """Speed-up at the roofline; inf where it was not measured."""
+    searches: int
+
+    @property
+    def largest(self) -> float:
+        """The speed-up after all candidates that were tried."""
+        return self.speedup_after(self.tried)
+
+    def speedup_after(self, candidates: float) -> float:
+        """Return the speed-up, at least 1."""
+        return math.exp(self._log_speedup(candidates))
+
+    def candidates_to_reach(self, speedup: float) -> float:
+        """Return how many candidates this speed-up takes: 0 for 1 or less, inf above the largest."""
+        if speedup <= 1:
+            return 0.0
+        if speedup > self.largest:
+            return math.inf
+        missing = 1 - math.log(speedup) / self.ceiling
+        wanted = self.onset * missing ** (-1 / self.exponent) if missing > 0 else math.inf
+        return min(max(1.0, wanted), float(self.tried))
+
+    def _log_speedup(self, candidates: float) -> float:
+        n = min(candidates, self.tried)
+        if n < 1 or n <= self.onset:
+            return 0.0
+        return self.ceiling * (1 - math.pow(n / self.onset, -self.exponent))
+
+
+class Estimate(NamedTuple):
+    """A curve, and the curves of the searches drawn again with replacement, from which the intervals are."""
+
+    curve: Curve
+    resampled: tuple[Curve, ...]
+    """Empty below three searches."""
+
+    def speedup_after(self, candidates: float) -> Interval:
+        """Return the speed-up with its interval, which stays between 1 and the roofline."""
+        log = _interval(self, lambda curve: curve._log_speedup(candidates))
+        if log.low is None or log.high is None:
+            return Interval(math.exp(log.value), None, None)
+        low, high = math.exp(max(0.0, log.low)), min(self.curve.cap, math.exp(log.high))
+        return Interval(math.exp(log.value), low, high)
+
+
+class _Searches(NamedTuple):
+    """The repeated searches of one workload."""
+
+    workload: str
+    best: tuple[Numbers, ...]
+    """Of each, log of the best so far after 1, 2, ... candidates, at least 0."""
+    winners: Numbers
+    """Of each, log of its winner's speed-up measured afresh; nan where it was not."""
+    cap: float
+
+
+# --- what there is ---------------------------------------------------------------------------------------
+
+
+def shipped_measurements() -> list[str]:
+    """Return the names of the files that come with asara."""
+    return sorted(path.stem for path in SHIPPED.glob("*.jsonl"))
+
+
+def find_measurements(name: str) -> Path:
+    """Return the file of a shipped name, or the file that the name is itself, which ends in .jsonl.
+
+    Raises MeasurementError for a name that there is not.
+    """
+    if name in shipped_measurements():
+        return SHIPPED / f"{name}.jsonl"
+    if name.endswith(".jsonl"):
+        return Path(name)
+    there = ", ".join(shipped_measurements()) or "none yet"
+    raise MeasurementError(f"no measurements of this name; shipped are: {there}; a file of your own ends in .jsonl")
+
+
+def read_measurements(path: Path) -> tuple[str, list[Line]]:
+    """Return the SHA-256 of a file's bytes, and its lines.
+
+    Raises OSError if it cannot be read, TraceError, with the line, if it is no trace, and MeasurementError if it is
+    being written just now.
+    """
+    digest = digest_of(path)
+    lines = read(path)
+    if digest_of(path) != digest:
+        raise MeasurementError(f"{path} is being written: wait until its search is over")
+    return digest, lines
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes. Raises OSError if it cannot be read."""
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def measured_workloads(lines: Iterable[Line]) -> list[str]:
+    """Return the full names of the workloads for which there are searches: ``causal/bf16/both``."""
+    return sorted({name for name, searches in _trials(lines).items() if any(map(_is_search, searches))})
+
+
+def estimate(lines: Sequence[Line], workload: str) -> Estimate:
+    """Return the curve of a workload, with its intervals from three searches on.
+
+    Raises MeasurementError, with what there is, for a workload that was not searched, or on several machines.
+    """
+    searches = _searches(lines, workload)
+    count = len(searches.best)
+    curve = _best_fit(searches)
+    if count < FEWEST_SEARCHES:
+        return Estimate(curve, ())
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    return Estimate(curve, tuple(_fit(searches, drawn.astype(float), _whole_grid(searches))))
+
+
+def curve_of(lines: Sequence[Line], workload: str) -> Curve:
+    """Return the curve of a workload without its intervals, which is quicker; errors as of :func:`estimate`."""
+    return _best_fit(_searches(lines, workload))
+
+
+def doublings_per_doubling(found: Estimate, early: int = EARLY) -> tuple[Interval, Interval | None]:
+    """Return doublings of speed per doubling of candidates: from 1 to ``early``, and from there to the end.
+
+    This is r of the loop that makes kernels faster. The late one is None where no search went farther.
+    """
+    tried = found.curve.tried
+    first = _interval(found, lambda curve: _slope(curve, 1, min(early, tried)))
+    late = _interval(found, lambda curve: _slope(curve, early, tried)) if tried > early else None
+    return first, late
+
+
+def _slope(curve: Curve, start: int, end: int) -> float:
+    return (curve._log_speedup(end) - curve._log_speedup(start)) / math.log(end / start)
+
+
+def _interval(found: Estimate, what: Callable[[Curve], float]) -> Interval:
+    """What a curve says, with Student's interval: searches are few, and the bootstrap's spread is of their mean."""
+    value, searches = what(found.curve), found.curve.searches
+    if not found.resampled:
+        return Interval(value, None, None)
+    spread = float(np.std([what(curve) for curve in found.resampled])) * math.sqrt(searches / (searches - 1))
+    half = float(stdtrit(searches - 1, 0.5 + CONFIDENCE / 2)) * spread
+    return Interval(value, value - half, value + half)
+
+
+# --- from lines to searches ------------------------------------------------------------------------------
+
+
+def _trials(lines: Iterable[Line]) -> dict[str, list[list[Trial]]]:
+    """By workload, the trials of each session in the order of the file."""
+    sessions: dict[str, tuple[str, list[Trial]]] = {}
+    for line in lines:
+        if isinstance(line, Session):
+            sessions[line.session] = (line.full_name, [])
+        elif isinstance(line, Trial) and line.session in sessions:
+            sessions[line.session][1].append(line)
+    by_workload: dict[str, list[list[Trial]]] = {}
+    for name, trials in sessions.values():
+        by_workload.setdefault(name, []).append(trials)
+    return by_workload
+
+
+def _is_search(trials: list[Trial]) -> bool:
+    return len(trials) >= FEWEST_CANDIDATES and any(trial.status == "passed" for trial in trials)
+
+
+def _searches(lines: Sequence[Line], workload: str) -> _Searches:
+    searches = [trials for trials in _trials(lines).get(workload, []) if _is_search(trials)]
+    if not searches:
+        there = ", ".join(measured_workloads(lines)) or "no searches at all"
+        raise MeasurementError(f"{workload} was not measured; there is: {there}")
+    names = [trials[0].session for trials in searches]
+    sessions = [line for line in lines if isinstance(line, Session) and line.session in names]
+    _check_one_machine(sessions, workload)
+    fresh = {line.session: line for line in lines if isinstance(line, Measured) and _is_winner(line)}
+    winners = [_log_fresh(fresh[name]) if name in fresh else math.nan for name in names]
+    best = tuple(_best_so_far(trials) for trials in searches)
+    return _Searches(workload, best, np.array(winners), _cap(sessions[-1], searches))
+
+
+def _check_one_machine(sessions: Sequence[Session], workload: str) -> None:
+    machines = {f"{each.machine.get('accelerator') or each.machine.get('processor', '?')}" for each in sessions}
+    if len(machines) > 1:
+        raise MeasurementError(f"{workload} was measured on {' and '.join(sorted(machines))}: one file a machine")
+
+
+def _is_winner(line: Measured) -> bool:
+    return line.role == "winner" and line.against == "sdpa" and bool(line.timed)
+
+
+def _log_fresh(winner: Measured) -> float:
+    """Log of a winner's speed-up on the held-out shapes, which is what others get; on the tuned ones without."""
+    if winner.status != "passed":
+        return 0.0
+    return _log_ratio([each for each in winner.timed if each.held_out] or winner.timed)
+
+
+def _log_ratio(timed: Iterable[Timed]) -> float:
+    """Log of the geometric mean over shapes of the median ratio, as ``hardware.kernels.statistics`` has it."""
+    pairs = (np.asarray(each.pairs, dtype=float) for each in timed)
+    return float(np.mean([np.median(np.log(times[:, 1] / times[:, 0])) for times in pairs]))
+
+
+def _best_so_far(trials: Sequence[Trial]) -> Numbers:
+    scores = []
+    for trial in trials:
+        tuned = [each for each in trial.timed if not each.held_out]
+        scores.append(_log_ratio(tuned) if trial.status == "passed" and tuned else 0.0)
+    return np.maximum(np.maximum.accumulate(scores), 0.0)
+
+
+def _cap(session: Session, searches: Iterable[Iterable[Trial]]) -> float:
+    """Return one over SDPA's own fraction of the roofline, the geometric mean over the tuned shapes."""
+    try:
+        roofline = Roofline.model_validate(session.machine.get("roofline"))
+    except ValidationError:
+        return math.inf
+    dtype = session.problem.dtype
+    if dtype not in roofline.gflops:
+        return math.inf
+    logs = []
+    for shape in session.tuned:
+        timed = [each for trials in searches for trial in trials for each in trial.timed if each.shape == shape]
+        taken = [baseline for each in timed for _, baseline in each.pairs]
+        least = roofline.seconds(flops(shape, session.problem), traffic(shape, session.problem), dtype) * 1e9
+        logs.append(math.log(float(np.median(taken)) / least) if taken else math.nan)
+    return max(1.0, math.exp(float(np.nanmean(logs))))
+
+
+# --- the fit ---------------------------------------------------------------------------------------------
+
+
+def _best_fit(searches: _Searches) -> Curve:
+    """The curve of all searches, on ever finer grids around the best point."""
+    grid = _whole_grid(searches)
+    for _ in range(_ZOOMS):
+        (curve,) = _fit(searches, np.ones((1, len(searches.best))), grid)
+        grid = (_around(grid[0], curve.exponent), _around(grid[1], curve.onset))
+    return _fit(searches, np.ones((1, len(searches.best))), grid)[0]
+
+
+def _whole_grid(searches: _Searches) -> tuple[Numbers, Numbers]:
+    return np.geomspace(*_EXPONENTS, _GRID[0]), np.geomspace(_LEAST_ONSET, _tried(searches), _GRID[1])
+
+
+def _around(points: Numbers, best: float) -> Numbers:
+    """As many points between the neighbours of the best one, itself not lost."""
+    at = int(np.argmin(np.abs(points - best)))
+    low, high = points[max(0, at - 1)], points[min(len(points) - 1, at + 1)]
+    return np.sort(np.append(np.geomspace(low, high, len(points) - 1), points[at]))
+
+
+def _tried(searches: _Searches) -> int:
+    return int(np.median([len(best) for best in searches.best]))
+
+
+def _fit(searches: _Searches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> list[Curve]:
+    """Return one curve for each row of ``counts``, which says how often each search counts.
+
+    Least squares over a grid of (b, onset), in which the curve is linear in L. Each doubling of candidates
+    weighs the same: a candidate weighs 1/n, as the curve is used from its start on.
+    """
+    exponents, onsets = (axis.ravel() for axis in np.meshgrid(*grid))
+    sums = [_sums(best, exponents, onsets) for best in searches.best]
+    squares, products = (np.array(rows) for rows in zip(*sums, strict=True))
+    xx, xy = counts @ squares, counts @ products
+    limit = math.log(searches.cap)
+    ceilings = np.clip(np.divide(xy, xx, out=np.zeros_like(xy), where=xx > 0), 0.0, limit)
+    at = np.argmin(ceilings * (ceilings * xx - 2 * xy), axis=1)
+    rows = np.arange(len(counts))
+    plain = [
+        Curve(
+            searches.workload,
+            float(ceiling),
+            float(b),
+            float(onset),
+            _tried(searches),
+            searches.cap,
+            len(searches.best),
+        )
+        for ceiling, b, onset in zip(ceilings[rows, at], exponents[at], onsets[at], strict=True)
+    ]
+    return [_scaled(curve, fresh, limit) for curve, fresh in zip(plain, _fresh(searches, counts), strict=True)]
+
+
+def _sums(best: Numbers, exponents: Numbers, onsets: Numbers) -> tuple[Numbers, Numbers]:
+    """The weighted sums of x^2 and x y of one search, for each point of the grid."""
+    n = np.arange(1, len(best) + 1, dtype=float)
+    x = np.maximum(0.0, 1 - np.maximum(n / onsets[:, None], 1.0) ** -exponents[:, None])
+    return (x**2) @ (1 / n), x @ (best / n)
+
+
+def _fresh(searches: _Searches, counts: Numbers) -> Numbers:
+    """The mean log speed-up of the winners measured afresh, for each row of counts; nan where there are none."""
+    known = ~np.isnan(searches.winners)
+    if not known.any():
+        return np.full(len(counts), math.nan)
+    weights = counts[:, known]
+    total = weights.sum(axis=1)
+    mean = weights @ searches.winners[known] / np.maximum(total, 1.0)
+    return np.where(total > 0, mean, np.mean(searches.winners[known]))
+
+
+def _scaled(curve: Curve, fresh: float, limit: float) -> Curve:
+    """The curve with its end where the winners measured afresh are: the best of many is partly the luckiest."""
+    end = curve._log_speedup(curve.tried)
+    if math.isnan(fresh) or end <= 0:
+        return curve
+    return curve._replace(ceiling=min(limit, curve.ceiling * max(0.0, float(fresh)) / end))
