@@ -1,0 +1,69 @@
+"""The fp32 template for any processor with a C++ compiler: AVX2, SSE or NEON, whatever the compiler's vectors become."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Final
+
+from hardware.kernels.candidate import Space, Value
+from hardware.kernels.families.compiled import Compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hardware.kernels.machine import Machine
+    from hardware.kernels.problem import Problem
+
+# AVX-512 has a family of its own. Elsewhere the compiler's default target has the vectors that there are.
+_FLAGS: Final = ("-march=native", "-mno-avx512f") if platform.machine() in ("x86_64", "AMD64") else ()
+
+
+def fits(values: Mapping[str, Value]) -> bool:
+    """Return whether a tile has an accumulator for each vector of its width."""
+    return int(values["accumulators"]) >= max(int(values["width"]), int(values["out_width"]))
+
+
+class Portable(Compiled):
+    """The template in ``native/fp32.cpp``, without AVX-512. It computes in fp32 whatever the dtype of its inputs.
+
+    Parameters: ``width``, vectors of queries in a panel; ``out_width``, vectors of the head in a tile of the output;
+    ``accumulators``, sums that a register tile holds, hence its rows; ``k_block``, keys between two looks at the
+    running maximum; ``lazy``, rescale only when the maximum has grown by 2^8; ``degree`` of the exponential's
+    polynomial; ``copy``, whether keys and values are laid out afresh for each head; ``prefetch``, rows ahead that are
+    fetched when there are few queries.
+    """
+
+    name = "portable"
+    summary = "C++ template in vectors that any compiler knows: AVX2, SSE or NEON"
+    source = "fp32.cpp"
+    headers = ("vector.h", "tiles.h", "pack.h", "softmax.h")
+    flags = _FLAGS
+    dtypes = ("fp32", "bf16", "fp16")
+    accumulators: tuple[int, ...] = (2, 4, 6, 8, 10, 12)
+
+    def space(self, machine: Machine, problem: Problem) -> Space:
+        """Return the parameters; naive is a small square tile, small blocks and a precise exponential."""
+        choices = {
+            "width": (1, 2, 3, 4, 6),
+            "out_width": (1, 2, 4),
+            "accumulators": self.accumulators,
+            "k_block": (16, 32, 48, 64, 96, 128, 256, 512),
+            "lazy": (0, 1),
+            "degree": (3, 4, 5, 6),
+            "copy": (0, 1),
+            "prefetch": (0, 4, 16, 64),
+        }
+        naive = {
+            "width": 1,
+            "out_width": 1,
+            "accumulators": 4,
+            "k_block": 32,
+            "lazy": 0,
+            "degree": 6,
+            "copy": 1,
+            "prefetch": 0,
+        }
+        return Space(choices, naive, fits)
+
+
+FAMILY = Portable()
