@@ -1,0 +1,66 @@
+// Attention in bf16 on the matrix unit (AMX) with AVX-512: forward, backward, and one query row.
+//
+// parameters: 0 rows of queries in a block (multiple of 16), 1 keys in a block (multiple of 32), 2 method of the
+// exponential (0 = table, 1 to 5 = degree), 3 rescaling rule (0 always, 1 lazily, 2 by a bound), 4 overlap of vector and
+// matrix work (0, 1).
+#include "amx_forward.h"
+#include "attention.h"
+
+namespace amx {
+
+static Matrix matrix(const void* at, const int64_t* strides, int64_t batch, int64_t head, int64_t rows, int64_t columns) {
+    return {static_cast<const bf16*>(at) + batch * strides[0] + head * strides[1], rows, columns, strides[2]};
+}
+
+static Scratch& scratch() {
+    static thread_local Scratch mine;
+    return mine;
+}
+
+template <int METHOD, int DEPTH>
+static int forward(const Attention& a) {
+    if (!scratch().reserve(Forward<METHOD, DEPTH>::bytes(a))) return 4;
+    Forward<METHOD, DEPTH> work(a, scratch());
+    Tiles tiles;
+    for (int64_t b = 0; b < a.batch; b++) {
+        for (int64_t h = 0; h < a.heads; h++) {
+            int64_t row = (b * a.heads + h) * a.queries;
+            work.head(matrix(a.q, a.q_strides, b, h, a.queries, a.head_size),
+                      matrix(a.k, a.k_strides, b, h, a.keys, a.head_size),
+                      matrix(a.v, a.v_strides, b, h, a.keys, a.head_size),
+                      static_cast<bf16*>(a.out) + row * a.head_size, a.lse + row);
+        }
+    }
+    return 0;
+}
+
+template <int METHOD>
+static int forward_of(const Attention& a) {
+    int64_t depth = up(a.head_size, PAIR) / PAIR;
+    if (depth == 2) return forward<METHOD, 2>(a);
+    return forward<METHOD, 0>(a);
+}
+
+static bool sensible(const Attention& a) {
+    const int64_t* p = a.parameters;
+    return a.head_size >= 1 && a.head_size <= 256 && p[0] >= 16 && p[0] % 16 == 0 && p[1] >= 32 && p[1] % 32 == 0 &&
+           p[2] >= 0 && p[2] <= 5 && p[3] >= 0 && p[3] <= 2;
+}
+
+}  // namespace amx
+
+extern "C" int attention(const Attention* a) {
+    using namespace amx;
+    if (a->dtype != 1) return 1;
+    if (!sensible(*a)) return 2;
+    if (!permitted()) return 3;
+    if (a->backward) return 5;
+    switch (a->parameters[2]) {
+        case 0: return forward_of<0>(*a);
+        case 1: return forward_of<1>(*a);
+        case 2: return forward_of<2>(*a);
+        case 3: return forward_of<3>(*a);
+        case 4: return forward_of<4>(*a);
+        default: return forward_of<5>(*a);
+    }
+}

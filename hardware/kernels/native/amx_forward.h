@@ -1,0 +1,367 @@
+// Attention forward: 16 queries by a block of keys at a time, in three stages that overlap.
+//
+// While the vector units turn the scores of one step into probabilities, the matrix unit computes the scores of the
+// next step and multiplies the probabilities of the last one with the values; the instructions are interleaved row by
+// row, so that both find work within the processor's window. Scores live in base-2 logarithms.
+#pragma once
+#include "attention.h"
+#include "amx_exp.h"
+#include "amx_pack.h"
+
+namespace amx {
+
+enum Rule { ALWAYS, LAZILY, BOUND };
+constexpr float GROWTH = 8;     // LAZILY: how far, as a power of two, a score may rise above the reference
+constexpr float LIFT = 60;      // BOUND: the greatest power of two that a probability can be
+constexpr float RANGE = 170;    // BOUND: a wider bound is not tried
+constexpr float TOO_SMALL = 1e-24f, TOO_LARGE = 1e30f;  // BOUND: sums outside are computed again, LAZILY
+
+// Queries and keys of one head, and where the mask lies.
+struct Mask {
+    int64_t queries, keys;
+    bool causal;
+    // How many keys a query sees.
+    MEMBER int64_t seen(int64_t query) const {
+        if (query >= queries) return 0;
+        return causal ? most(0, least(keys, query + 1 + keys - queries)) : keys;
+    }
+};
+
+// One step: 16 queries from `tile * 16` on, and `pairs * 32` keys from `key` on.
+struct Step {
+    int64_t tile = 0, key = 0, pairs = 0;
+    bool first = false, last = false, masked = false;
+};
+
+// All steps of a head: blocks of queries, in them blocks of keys, in them tiles of queries.
+class Steps {
+public:
+    Steps(const Mask& mask, int64_t q_block, int64_t k_block, int64_t first_tile, int64_t tiles)
+        : mask_(mask), tiles_in_block_(q_block / ROWS), k_block_(k_block), block_(first_tile), end_(first_tile + tiles) {
+        tile_ = block_;
+    }
+    // Returns false when there is none left. Tiles that see no key have no step.
+    bool next(Step& step) {
+        for (; block_ < end_; block_ += tiles_in_block_, key_ = 0, tile_ = block_) {
+            int64_t block_end = least(block_ + tiles_in_block_, end_);
+            int64_t block_keys = mask_.seen(least(block_end * ROWS, mask_.queries) - 1);
+            for (; key_ < block_keys; key_ += k_block_, tile_ = block_) {
+                for (; tile_ < block_end; tile_++) {
+                    if (describe(step)) return tile_++, true;
+                }
+            }
+        }
+        return false;
+    }
+
+private:
+    bool describe(Step& step) const {
+        int64_t seen = mask_.seen(least(tile_ * ROWS + ROWS, mask_.queries) - 1), left = seen - key_;
+        if (left <= 0) return false;
+        step.tile = tile_, step.key = key_;
+        step.pairs = up(least(left, k_block_), PAIR) / PAIR;
+        step.first = key_ == 0, step.last = left <= k_block_;
+        step.masked = mask_.seen(tile_ * ROWS) < key_ + step.pairs * PAIR;
+        return true;
+    }
+    Mask mask_;
+    int64_t tiles_in_block_, k_block_, block_, end_, tile_, key_ = 0;
+};
+
+// What is known of 16 queries while their keys pass by.
+struct alignas(64) State {
+    float reference[16], bias[16], rescale[16];
+    float sums[16][16];
+    bool moved;
+};
+
+// DEPTH: head size in units of 32 if it is 2 or 4, which keeps the queries in tiles; 0 for any other.
+template <int METHOD, int DEPTH>
+class Forward {
+public:
+    Forward(const Attention& a, Scratch& scratch)
+        : mask_{a.queries, a.keys, a.causal != 0}, size_(a.head_size), depth_(up(a.head_size, PAIR) / PAIR),
+          q_block_(a.parameters[0]), k_block_(a.parameters[1]), rule_(static_cast<Rule>(a.parameters[3])),
+          overlap_(a.parameters[4] != 0), scale_(LOG2E / std::sqrt(static_cast<float>(a.head_size))) {
+        int64_t rows = up(a.queries, ROWS), keys = up(a.keys, PAIR), d = depth_ * PAIR;
+        slots_ = 2 * q_block_ / ROWS;
+        q_ = scratch.take<bf16>(rows * d);
+        k_ = scratch.take<bf16>(keys * d);
+        v_ = scratch.take<bf16>(keys * d);
+        lengths_ = scratch.take<float>(rows);
+        scores_ = scratch.take<float>(2 * ROWS * k_block_);
+        weights_ = scratch.take<bf16>(2 * ROWS * k_block_);
+        states_ = scratch.take<State>(slots_);
+        sums_ = scratch.take<float>(slots_ * ROWS * d);
+        failed_ = scratch.take<int64_t>(rows / ROWS);
+    }
+    static int64_t bytes(const Attention& a) {
+        int64_t d = up(a.head_size, PAIR), rows = up(a.queries, ROWS), keys = up(a.keys, PAIR), block = a.parameters[0];
+        return 2 * d * (rows + 2 * keys) + 12 * rows + 12 * ROWS * a.parameters[1] +
+               2 * block / ROWS * static_cast<int64_t>(sizeof(State)) + 8 * block * d;
+    }
+
+    void head(const Matrix& q, const Matrix& k, const Matrix& v, bf16* out, float* lse) {
+        out_ = out, lse_ = lse;
+        int64_t tiles = up(mask_.queries, ROWS) / ROWS;
+        pack_rows(q, depth_ * PAIR, q_, rule_ == BOUND ? lengths_ : nullptr);
+        longest_ = pack_columns(k, depth_ * PAIR, k_);
+        pack_pairs(v, depth_ * PAIR, METHOD == 0 ? LANES : NATURAL, v_);
+        blind(tiles);
+        failures_ = 0;
+        active_ = rule_ == BOUND && widest() > RANGE ? LAZILY : rule_;
+        pass(0, tiles);
+        active_ = LAZILY;
+        for (int64_t i = 0; i < failures_; i++) pass(failed_[i], 1);
+    }
+
+private:
+    // The most that a score can differ from 0.
+    float widest() const {
+        float most = 0;
+        for (int64_t i = 0; i < mask_.queries; i++) most = lengths_[i] > most ? lengths_[i] : most;
+        return most * longest_ * scale_;
+    }
+
+    // Rows before the first that sees a key.
+    void blind(int64_t tiles) {
+        int64_t rows = mask_.causal ? least(mask_.queries, most(0, mask_.queries - mask_.keys)) : 0;
+        rows = least(rows, tiles * ROWS);
+        memset(out_, 0, rows * size_ * 2);
+        for (int64_t i = 0; i < rows; i++) lse_[i] = INFINITY;
+    }
+
+    void pass(int64_t first_tile, int64_t tiles) {
+        Steps steps(mask_, q_block_, k_block_, first_tile, tiles);
+        Step next, now, before;
+        bool more = steps.next(next), current = false, done = false;
+        int64_t turn = 0;
+        while (more || current || done) {
+            step(more ? &next : nullptr, current ? &now : nullptr, done ? &before : nullptr, turn++ & 1);
+            if (done && before.last) finish(before);
+            before = now, done = current;
+            now = next, current = more;
+            if (more) more = steps.next(next);
+        }
+    }
+
+    State& state(const Step& s) { return states_[s.tile % slots_]; }
+    float* sums(const Step& s) { return sums_ + s.tile % slots_ * ROWS * depth_ * PAIR; }
+
+    // Scores of `next`, probabilities of `now`, values of `before`, interleaved in 16 turns (or one after the other).
+    MEMBER void step(const Step* next, const Step* now, const Step* before, int64_t half) {
+        int64_t quota = next ? 2 * next->pairs : 0, due = before ? depth_ * before->pairs : 0, made = 0, added = 0;
+        Scoring scoring;
+        Adding adding;
+        if (next) scoring.begin(*this, *next, half);
+        if (before) adding.begin(*this, *before, half);
+        const int64_t turns = overlap_ ? ROWS : 1;
+        bool reading = now && active_ != BOUND;
+        int64_t parts = reading ? 2 : 1, part = 0;
+        if (now && !reading) bound(*now);
+        if (reading) {
+            __m512 greatest[16];
+            for (int64_t r = 0; r < ROWS; r++) {
+                if (r % (ROWS / turns) == 0) advance(++part, parts * turns, scoring, quota, made, adding, due, added);
+                greatest[r] = highest(*now, half ^ 1, r);
+            }
+            refer(*now, reduce16<Max>(greatest));
+        }
+        if (!now) {
+            advance(1, 1, scoring, quota, made, adding, due, added);
+            return;
+        }
+        for (int64_t r = 0; r < ROWS; r++) {
+            if (r % (ROWS / turns) == 0) advance(++part, parts * turns, scoring, quota, made, adding, due, added);
+            if (now->masked) row<true>(*now, half ^ 1, r);
+            else row<false>(*now, half ^ 1, r);
+        }
+    }
+
+    struct Scoring;
+    struct Adding;
+    MEMBER void advance(int64_t part, int64_t parts, Scoring& scoring, int64_t quota, int64_t& made, Adding& adding,
+                               int64_t due, int64_t& added) {
+        for (; made * parts < quota * part; made++) scoring.tile(depth_);
+        for (; added * parts < due * part; added++) adding.two();
+    }
+
+    // Tiles of scores, one after the other: queries stay in tiles 1 to DEPTH, the sum is in tile 0.
+    struct Scoring {
+        const bf16 *q, *k;
+        float* to;
+        MEMBER void begin(Forward& f, const Step& s, int64_t half) {
+            q = f.q_ + s.tile * ROWS * f.depth_ * PAIR;
+            k = f.k_ + s.key * f.depth_ * PAIR;
+            to = f.scores_ + half * ROWS * f.k_block_;
+            if constexpr (DEPTH == 2) load<1>(q), load<2>(q + TILE_HALVES);
+        }
+        MEMBER void tile(int64_t depth) {
+            zero<0>();
+            if constexpr (DEPTH == 2) {
+                load<3>(k), multiply<0, 1, 3>();
+                load<3>(k + TILE_HALVES), multiply<0, 2, 3>();
+            } else {
+                for (int64_t i = 0; i < (DEPTH ? DEPTH : depth); i++) {
+                    load<1>(q + i * TILE_HALVES), load<3>(k + i * TILE_HALVES), multiply<0, 1, 3>();
+                }
+            }
+            store<0>(to);
+            k += depth * TILE_HALVES, to += TILE_FLOATS;
+        }
+    };
+
+    // Sums of values, two tiles side by side: probabilities in tile 6, sums in tiles 4 and 5.
+    struct Adding {
+        const bf16 *p, *v;
+        float* to;
+        int64_t at = 0, pairs, width;
+        bool first;
+        MEMBER void begin(Forward& f, const Step& s, int64_t half) {
+            p = f.weights_ + half * ROWS * f.k_block_;
+            v = f.v_ + s.key * f.depth_ * PAIR;
+            to = f.sums(s);
+            pairs = s.pairs, width = f.depth_ * 2 * TILE_HALVES, first = s.first;
+            if (f.state(s).moved) f.rescale(s);
+        }
+        MEMBER void two() {
+            if (at == 0 && first) zero<4>(), zero<5>();
+            else if (at == 0) load<4>(to), load<5>(to + TILE_FLOATS);
+            const bf16* values = v + at * width;
+            load<6>(p + at * TILE_HALVES);
+            load<7>(values), multiply<4, 6, 7>();
+            load<7>(values + TILE_HALVES), multiply<5, 6, 7>();
+            if (++at < pairs) return;
+            store<4>(to), store<5>(to + TILE_FLOATS);
+            at = 0, to += 2 * TILE_FLOATS, v += 2 * TILE_HALVES;
+        }
+    };
+
+    // Sets the reference of 16 queries from the lengths of vectors, once.
+    void bound(const Step& s) {
+        State& state = this->state(s);
+        if (!s.first) return;
+        __m512 reach = _mm512_mul_ps(_mm512_loadu_ps(lengths_ + s.tile * ROWS), _mm512_set1_ps(longest_ * scale_));
+        set(state, _mm512_sub_ps(reach, _mm512_set1_ps(LIFT)));
+        memset(state.sums, 0, sizeof state.sums);
+        state.moved = false;
+    }
+
+    MEMBER void set(State& state, __m512 reference) {
+        _mm512_store_ps(state.reference, reference);
+        _mm512_store_ps(state.bias, power_.bias(_mm512_sub_ps(_mm512_setzero_ps(), reference)));
+    }
+
+    // The largest scores of one row, column by column.
+    MEMBER __m512 highest(const Step& s, int64_t half, int64_t r) const {
+        const float* from = scores_ + half * ROWS * k_block_ + r * 16;
+        const __m512 none = _mm512_set1_ps(-INFINITY);
+        __m512 x = none, y = none;
+        int64_t seen = s.masked ? mask_.seen(s.tile * ROWS + r) - s.key : s.pairs * PAIR;
+        for (int64_t i = 0; i < s.pairs; i++, from += 2 * TILE_FLOATS, seen -= PAIR) {
+            x = _mm512_mask_max_ps(x, first16(seen), x, _mm512_load_ps(from));
+            y = _mm512_mask_max_ps(y, first16(seen - 16), y, _mm512_load_ps(from + TILE_FLOATS));
+        }
+        return _mm512_max_ps(x, y);
+    }
+
+    // Moves the reference of 16 queries to where their scores are.
+    void refer(const Step& s, __m512 greatest) {
+        State& state = this->state(s);
+        if (s.first) {
+            memset(state.sums, 0, sizeof state.sums);
+            _mm512_store_ps(state.reference, _mm512_set1_ps(-INFINITY));
+        }
+        __m512 old = _mm512_load_ps(state.reference);
+        greatest = _mm512_mul_ps(greatest, _mm512_set1_ps(scale_));
+        float room = active_ == LAZILY ? GROWTH : 0;
+        __mmask16 grown = _mm512_cmp_ps_mask(greatest, _mm512_add_ps(old, _mm512_set1_ps(room)), _CMP_GT_OQ);
+        state.moved = (grown || active_ == ALWAYS) && !s.first;
+        if (!grown && !s.first) {
+            if (state.moved) _mm512_store_ps(state.rescale, _mm512_set1_ps(1));
+            return;
+        }
+        __m512 reference = _mm512_mask_mov_ps(old, grown, greatest);
+        __m512 change = _mm512_sub_ps(old, reference);  // -inf before the first key, not a number where there is none
+        alignas(64) float powers[16];
+        _mm512_store_ps(powers, change);
+        for (int r = 0; r < 16; r++) powers[r] = powers[r] < 0 ? std::exp2(powers[r]) : 1;
+        _mm512_store_ps(state.rescale, _mm512_load_ps(powers));
+        _mm512_store_ps(state.reference, reference);
+        __mmask16 known = _mm512_cmp_ps_mask(reference, _mm512_set1_ps(-INFINITY), _CMP_GT_OQ);
+        _mm512_store_ps(state.bias, power_.bias(_mm512_sub_ps(_mm512_setzero_ps(), _mm512_maskz_mov_ps(known, reference))));
+        if (!state.moved) return;
+        for (int r = 0; r < 16; r++) {
+            _mm512_store_ps(state.sums[r], _mm512_mul_ps(_mm512_load_ps(state.sums[r]), _mm512_set1_ps(state.rescale[r])));
+        }
+    }
+
+    void rescale(const Step& s) {
+        float* to = sums(s);
+        const State& state = this->state(s);
+        for (int64_t i = 0; i < 2 * depth_; i++) {
+            for (int64_t r = 0; r < ROWS; r++, to += 16) {
+                _mm512_store_ps(to, _mm512_mul_ps(_mm512_load_ps(to), _mm512_set1_ps(state.rescale[r])));
+            }
+        }
+    }
+
+    // Probabilities of one query, and their sum.
+    template <bool MASKED>
+    MEMBER void row(const Step& s, int64_t half, int64_t r) {
+        const float* from = scores_ + half * ROWS * k_block_ + r * 16;
+        bf16* to = weights_ + half * ROWS * k_block_ + r * PAIR;
+        State& state = this->state(s);
+        const __m512 bias = _mm512_set1_ps(state.bias[r]), scale = _mm512_set1_ps(power_.scale(scale_));
+        const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3F80);
+        __m512 sum = _mm512_load_ps(state.sums[r]);
+        int64_t seen = MASKED ? mask_.seen(s.tile * ROWS + r) - s.key : 0;
+        for (int64_t i = 0; i < s.pairs; i++, from += 2 * TILE_FLOATS, to += TILE_HALVES, seen -= PAIR) {
+            __m512i p = power_.template two<MASKED>(_mm512_load_ps(from), _mm512_load_ps(from + TILE_FLOATS), scale, bias,
+                                                    bias, first16(seen), first16(seen - 16));
+            sum = _mm512_dpbf16_ps(sum, (__m512bh)p, ones);
+            _mm512_store_si512(to, p);
+        }
+        _mm512_store_ps(state.sums[r], sum);
+    }
+
+    // Divides, writes 16 rows and their lse; notes the tile where a bound was too far off.
+    void finish(const Step& s) {
+        const State& state = this->state(s);
+        __m512 parts[16];
+        for (int r = 0; r < 16; r++) parts[r] = _mm512_load_ps(state.sums[r]);
+        alignas(64) float total[16];
+        _mm512_store_ps(total, reduce16<Add>(parts));
+        int64_t rows = least(ROWS, mask_.queries - s.tile * ROWS);
+        for (int64_t r = 0; r < rows; r++) {
+            int64_t query = s.tile * ROWS + r;
+            if (mask_.seen(query) == 0) continue;
+            if (active_ == BOUND && !(total[r] > TOO_SMALL && total[r] < TOO_LARGE)) {
+                failed_[failures_++] = s.tile;
+                return;
+            }
+            const __m512 part = _mm512_set1_ps(1 / total[r]);
+            const float* from = sums(s) + r * 16;
+            for (int64_t d = 0; d < size_; d += 16, from += TILE_FLOATS) {
+                write_bf16(out_ + query * size_ + d, _mm512_mul_ps(_mm512_load_ps(from), part), size_ - d);
+            }
+            lse_[query] = (state.reference[r] + std::log2(total[r])) * LN2;
+        }
+    }
+
+    const Mask mask_;
+    const int64_t size_, depth_, q_block_, k_block_;
+    const Rule rule_;
+    const bool overlap_;
+    const float scale_;
+    const Power<METHOD> power_{};
+    Rule active_ = ALWAYS;
+    float longest_ = 0;
+    int64_t slots_, failures_ = 0;
+    bf16 *q_, *k_, *v_, *weights_, *out_ = nullptr;
+    float *lengths_, *scores_, *sums_, *lse_ = nullptr;
+    State* states_;
+    int64_t* failed_;
+};
+
+}  // namespace amx
