@@ -45,7 +45,7 @@ def build(source: Path, flags: Sequence[str] = ()) -> Path:
     headers = sorted(NATIVE.glob("*.h"))
     text = b"".join(path.read_bytes() for path in [source, *headers])
     key = sha256(
-        b"\0".join([text, program.encode(), " ".join([*FLAGS, *flags]).encode(), _version(program)])
+        b"\0".join([text, program.encode(), " ".join([*FLAGS, *flags]).encode(), version(program)])
     ).hexdigest()
     target = cache_folder() / f"{source.stem}-{key[:24]}.so"
     if not target.exists():
@@ -57,7 +57,8 @@ def build(source: Path, flags: Sequence[str] = ()) -> Path:
     return target
 
 
-def _version(program: str) -> bytes:
+def version(program: str) -> bytes:
+    """Return what a compiler says of itself."""
     return subprocess.run([program, "--version"], capture_output=True, check=False, timeout=SECONDS).stdout
 
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -186,7 +186,7 @@ class Child:
     def _words(self, code: int) -> str:
         if self._killed:
             return _KILLED
-        if code in (-signal.SIGXCPU, -signal.SIGKILL) and self.cpu_s > 0.9 * self._limits.cpu_s:
+        if code in (-signal.SIGXCPU, -signal.SIGKILL) and self.cpu_s > 0.8 * self._limits.cpu_s:
             return f"it used up its {self._limits.cpu_s} s of processor time"
         if code == 0:
             return _DONE
@@ -236,13 +236,20 @@ def launch(
     if confined:
         if not isolation().foreign_allowed:
             raise SandboxError(isolation().detail)
-        front = _wrapped(shutil.which("bwrap") or "bwrap", (sys.base_prefix, _HERE.parent, *folders))
+        front = _wrapped(_bwrap(), (sys.base_prefix, _HERE.parent, *folders))
         for name, value in (environment or {}).items():
             front += ["--setenv", name, value]
         front += ["--remount-ro", "/", "--as-pid-1"]
         return _start_held(front, [os.path.realpath(argv[0]), *argv[1:]], fds, Limits(memory_mib, cpu_seconds, 1 / 16))
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return _start(argv, fds, Limits(memory_mib, cpu_seconds, 256), kept | _ONE_THREAD | dict(environment or {}))
+    return _start(argv, fds, Limits(memory_mib, cpu_seconds, 256), _kept() | _ONE_THREAD | dict(environment or {}))
+
+
+def _bwrap() -> str:
+    return shutil.which("bwrap") or "bwrap"
+
+
+def _kept() -> dict[str, str]:
+    return {name: os.environ[name] for name in _KEPT if name in os.environ}
 
 
 def _start(argv: Sequence[str], fds: Sequence[int], limits: Limits, environment: Mapping[str, str]) -> Child:
@@ -308,39 +315,45 @@ _BUILD_LIMITS: Final = Limits(memory_mib=3072, cpu_s=60, file_mib=64)
 _BUILD_S: Final = 90.0
 
 
-def compile_foreign(source: str, flags: Sequence[str] = ("-march=native",)) -> Path:
-    """Return the shared object of foreign C++, compiled in the sandbox unless it was before.
+def compile_foreign(source: str, flags: Sequence[str] = ("-march=native",), confined: bool = True) -> Path:
+    """Return the shared object of foreign C++, compiled in the sandbox unless it was before; it lies in its own folder.
 
-    Raises BuildError: no compiler, no sandbox, a refusal, a limit passed, or no symbol ``attention``.
+    Not ``confined``, it is compiled under limits alone; that is for sources that one has written oneself. Raises
+    BuildError: no compiler, no sandbox, a refusal, a limit passed, or no symbol ``attention``.
     """
     program = compiler.compiler()
     if program is None:
         raise BuildError("no C++ compiler: install g++, or name one in CXX")
-    if not isolation().foreign_allowed:
+    if confined and not isolation().foreign_allowed:
         raise BuildError(isolation().detail)
-    header = (compiler.NATIVE / "attention.h").read_text(encoding="utf-8")
-    key = sha256("\0".join([source, header, program, *compiler.FLAGS, *flags]).encode()).hexdigest()
-    target = compiler.cache_folder() / "foreign" / f"{key[:32]}.so"
+    text = source.encode(errors="replace")
+    header = (compiler.NATIVE / "attention.h").read_bytes()
+    build = " ".join([program, *compiler.FLAGS, *flags]).encode()
+    key = sha256(b"\0".join([text, header, build, compiler.version(program)])).hexdigest()
+    target = compiler.cache_folder() / "foreign" / key[:32] / "candidate.so"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _compiled(program, source, flags, target.parent) as made:
+        with _compiled(program, text, flags, target.parent.parent, confined) as made:
             _check(made)
             made.replace(target)
     return target
 
 
 @contextlib.contextmanager
-def _compiled(program: str, source: str, flags: Sequence[str], beside: Path) -> Iterator[Path]:
+def _compiled(program: str, text: bytes, flags: Sequence[str], beside: Path, confined: bool) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=beside) as folder:
-        out = Path(folder) / "out"
+        inside, out = Path(folder) / "candidate.cpp", Path(folder) / "out"
+        inside.write_bytes(text)
         out.mkdir()
-        text = Path(folder) / "candidate.cpp"
-        text.write_text(source, encoding="utf-8")
-        front = _wrapped(shutil.which("bwrap") or "bwrap", (*_BUILDING, *_compiler_folders(program), compiler.NATIVE))
-        front += ["--ro-bind", str(text), "/candidate.cpp", "--bind", str(out), "/out", "--remount-ro", "/"]
-        front += ["--setenv", "TMPDIR", "/out", "--setenv", "PATH", f"{Path(program).parent}:/usr/bin:/bin"]
-        argv = [program, *compiler.FLAGS, *flags, "-I", str(compiler.NATIVE), "/candidate.cpp", "-o", "/out/it.so"]
-        _build(front, argv)
+        argv = [program, *compiler.FLAGS, *flags, "-I", str(compiler.NATIVE)]
+        if confined:
+            front = _wrapped(_bwrap(), (*_BUILDING, *_compiler_folders(program), compiler.NATIVE))
+            front += ["--ro-bind", str(inside), "/candidate.cpp", "--bind", str(out), "/out", "--remount-ro", "/"]
+            front += ["--setenv", "TMPDIR", "/out", "--setenv", "PATH", f"{Path(program).parent}:/usr/bin:/bin"]
+            _built(lambda: _start_held(front, [*argv, "/candidate.cpp", "-o", "/out/it.so"], (), _BUILD_LIMITS))
+        else:
+            argv += [str(inside), "-o", str(out / "it.so")]
+            _built(lambda: _start(argv, (), _BUILD_LIMITS, _kept() | {"TMPDIR": str(out)}))
         yield out / "it.so"
 
 
@@ -355,9 +368,9 @@ def _compiler_folders(program: str) -> list[Path]:
     return found
 
 
-def _build(front: Sequence[str], argv: Sequence[str]) -> None:
+def _built(start: Callable[[], Child]) -> None:
     try:
-        child = _start_held(front, argv, (), _BUILD_LIMITS)
+        child = start()
     except SandboxError as error:
         raise BuildError(str(error)) from None
     with child:
