@@ -1,0 +1,236 @@
+"""The parent's side of a worker: it asks for batches and looks at the worker's CPU clock from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, Self
+
+import numpy as np
+
+from hardware.kernels import sandbox, worker
+from hardware.kernels.layout import Layout, layout
+from hardware.kernels.numbers import STORAGE, Array
+from hardware.kernels.problem import Problem, Shape
+from hardware.kernels.trace import Status
+
+START_SECONDS: Final = 60.0
+LOAD_SECONDS: Final = 240.0
+"""Loading may compile (torch.compile does)."""
+IDLE_NS: Final = 300_000
+"""CPU time that a worker may burn between answering and being asked again."""
+MOST_CPU_PER_WALL: Final = 1.15
+"""A single thread cannot have more CPU time than wall time; what is above that is another thread."""
+MEASURING_CORE: Final = max(os.sched_getaffinity(0))
+"""All workers take turns on one core: on shared machines no two cores have the same neighbours."""
+_KEEP_MEMORY: Final = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
+"""For glibc: memory that was freed is used again, so that torch does not pay for new pages at every call."""
+_TORCH_MIB: Final = 16_384
+_PYTHON_MIB: Final = 128
+_SCRIPT: Final = Path(worker.__file__)
+
+
+class FailedError(Exception):
+    """A candidate that did not do what was asked; carries the status and the validation family."""
+
+    def __init__(self, status: Status, reason: str, failed_on: str = "") -> None:
+        super().__init__(status, reason, failed_on)
+        self.status: Status = status
+        self.reason = reason
+        self.failed_on = failed_on
+
+
+class Memory:
+    """Memory shared with workers: ``bytes`` is the parent's view of it."""
+
+    def __init__(self, size: int) -> None:
+        self.fd = os.memfd_create("asara")
+        os.ftruncate(self.fd, size)
+        self.bytes: Array = np.memmap(os.fdopen(os.dup(self.fd), "r+b"), dtype=np.uint8, shape=(size,))
+        self.size = size
+
+    def read_only(self) -> int:
+        """Return a new descriptor that allows nobody to write."""
+        return os.open(f"/proc/self/fd/{self.fd}", os.O_RDONLY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Give it back."""
+        os.close(self.fd)
+
+
+class Ran(NamedTuple):
+    """What a batch took."""
+
+    cpu_ns: int
+    wall_ns: int
+
+
+class Caller:
+    """A worker process and its outputs. Use it as a context; ``cpu_s`` is what it has used so far."""
+
+    def __init__(
+        self, host: Literal["native", "torch"], inputs: Memory, output_bytes: int, problem: Problem, confined: bool,
+        folders: Sequence[Path] = (), lock: bool = False,
+    ) -> None:  # fmt: skip
+        self.problem = problem
+        self.confined = confined
+        self.outputs = Memory(output_bytes)
+        self._ready = 0
+        self._where = Layout([], [])
+        self._control, theirs = socket.socketpair()
+        read_only = inputs.read_only()
+        fds = [theirs.fileno(), read_only, self.outputs.fd]
+        flags = ["-I"] if host == "torch" else ["-I", "-S"]
+        words = [host, *fds, inputs.size, output_bytes, int(lock or confined)]
+        memory = (
+            _TORCH_MIB if host == "torch" else problem.memory_mib + (inputs.size + output_bytes) // 2**20 + _PYTHON_MIB
+        )
+        self.child = sandbox.launch(
+            [sys.executable, *flags, str(_SCRIPT), *map(str, words)], fds, memory_mib=memory, cpu_seconds=3600,
+            confined=confined, folders=folders, environment=_KEEP_MEMORY,
+        )  # fmt: skip
+        theirs.close()
+        os.close(read_only)
+        with contextlib.suppress(OSError):  # it has ended already; the first request says so
+            os.sched_setaffinity(self.child.pid, {MEASURING_CORE})
+        try:
+            self._expect(START_SECONDS)
+        except FailedError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker and whatever it started."""
+        self._control.close()
+        self.child.kill()
+        self.child.wait()
+        self.outputs.close()
+
+    @property
+    def cpu_ns(self) -> int:
+        """CPU time of the worker up to now, all its threads together; read from outside."""
+        try:
+            return time.clock_gettime_ns(self.child.clock)
+        except OSError:
+            return self._ready
+
+    def load(self, **message: Any) -> None:
+        """Make a candidate ready. Raises FailedError."""
+        self._request({"do": "load", **message}, LOAD_SECONDS)
+
+    def take(self, shape: Shape, slots: int, seconds: float, direction: str | None = None) -> None:
+        """Prepare for calls of a shape."""
+        problem = self.problem if direction is None else self.problem._replace(direction=direction)  # type: ignore[arg-type]
+        self._where = layout(shape, problem, slots)
+        self._request({"do": "take", "shape": shape, "problem": problem, "slots": slots}, seconds)
+
+    def poison(self) -> None:
+        """Make every output not a number, so that nothing passes that was not written."""
+        self.outputs.bytes[: self._where.output_bytes] = 0xFF
+
+    def prepare(self, seconds: float) -> None:
+        """Have done what comes before the timed part."""
+        self._request({"do": "prepare"}, seconds)
+        self._ready = self.cpu_ns
+
+    def run(self, seconds: float) -> Ran:
+        """Run one batch and return what it took. Raises FailedError, also for work outside the timed part."""
+        self.check_idle()
+        wall, cpu = time.monotonic_ns(), self.cpu_ns
+        self._send(worker.GO)
+        self._expect(seconds)
+        done, wall = self.cpu_ns, time.monotonic_ns() - wall
+        self._ready = done
+        if done - cpu > MOST_CPU_PER_WALL * wall + IDLE_NS:
+            raise FailedError(
+                "cheated", f"{(done - cpu) / wall:.2f} s of CPU time a second: more than one thread", "one thread"
+            )
+        return Ran(done - cpu, wall)
+
+    def check_idle(self) -> None:
+        """Raise FailedError if the worker has worked since it said that it was done, or said something unasked."""
+        burnt = self.cpu_ns - self._ready
+        if burnt > IDLE_NS:
+            raise FailedError(
+                "cheated", f"{burnt / 1e6:.1f} ms of CPU time outside the timed calls", "idle when not asked"
+            )
+        self._control.setblocking(False)
+        try:
+            unasked = self._control.recv(1)
+        except BlockingIOError:
+            return
+        if unasked:
+            raise FailedError("cheated", "it wrote to the harness unasked", "protocol")
+        raise self._gone()
+
+    def deliver(self, seconds: float) -> None:
+        """See that all results can be read. Raises FailedError."""
+        self.check_idle()
+        self._request({"do": "deliver"}, seconds)
+
+    def output(self, slot: int, name: str) -> Array:
+        """Return an output of a slot as it is stored, a view."""
+        place = self._where.outputs[slot][name]
+        dtype = STORAGE["fp32" if name == "lse" else self.problem.dtype]
+        stored: Array = self.outputs.bytes[place.offset : place.end].view(dtype)
+        return stored.reshape(place.sizes)
+
+    def _request(self, message: Mapping[str, Any], seconds: float) -> None:
+        self._send(json.dumps(message).encode() + b"\n")
+        self._expect(seconds)
+        self._ready = self.cpu_ns
+
+    def _send(self, content: bytes) -> None:
+        try:
+            self._control.settimeout(START_SECONDS)
+            self._control.sendall(content)
+        except OSError:
+            raise self._gone() from None
+
+    def _expect(self, seconds: float) -> None:
+        """Wait for the answer. Raises FailedError for any but DONE."""
+        answer = b""
+        self._control.settimeout(seconds)
+        while answer != worker.DONE and not answer.endswith(b"\n"):
+            try:
+                received = self._control.recv(1 << 16)
+            except TimeoutError:
+                self.child.kill()
+                raise FailedError("timed out", f"no answer within {seconds:g} s") from None
+            except OSError:
+                raise self._gone() from None
+            if not received:
+                raise self._gone()
+            answer += received
+            if (
+                not answer.startswith((worker.DONE, b"{"))
+                or len(answer) > 1 << 16
+                or answer[1:].startswith(worker.DONE)
+            ):
+                raise FailedError("cheated", "it wrote to the harness unasked", "protocol")
+        if answer != worker.DONE:
+            raise FailedError("wrong", _error(answer), "crash")
+
+    def _gone(self) -> FailedError:
+        reason = self.child.wait()
+        forbidden = "forbidden" in reason
+        return FailedError("cheated" if forbidden else "wrong", f"its process ended: {reason}", "crash")
+
+
+def _error(answer: bytes) -> str:
+    try:
+        return str(json.loads(answer)["error"])
+    except (ValueError, KeyError, TypeError):
+        return "an answer that makes no sense"

@@ -1,0 +1,169 @@
+"""Is it fast? Paired and interleaved with a baseline, on fresh inputs, every output checked, until it is clear."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from hardware.kernels.caller import Caller, FailedError, Memory
+from hardware.kernels.inputs import Fresh
+from hardware.kernels.layout import layout
+from hardware.kernels.machine import Roofline
+from hardware.kernels.numbers import Array, value
+from hardware.kernels.problem import Problem, Shape, flops, traffic
+from hardware.kernels.statistics import speedup
+from hardware.kernels.validate import Errors, outputs_of, put
+
+BATCH_NS: Final = 4_000_000
+MOST_CALLS: Final = 64
+MOST_BYTES: Final = 128 << 20
+"""Of inputs or outputs of one batch."""
+PRECISION: Final = 0.03
+"""Half width of the interval, in log units, at which measuring ends."""
+TIMED_OUT_AFTER: Final = 50.0
+"""Times the baseline's time, and never less than two seconds."""
+NOISE_OF_FLOOR: Final = 0.9
+"""Of the roofline's own time: faster than that cannot be."""
+
+
+class Effort(NamedTuple):
+    """How many pairs are taken."""
+
+    rounds: int
+    """Each with new processes, for where its memory lies makes a process a few percent faster or slower for good."""
+    least: int
+    """Pairs in each round, at the least."""
+    most: int
+    """Pairs in each round, at the most."""
+
+
+class Stage(NamedTuple):
+    """Where both perform: the shared inputs, fresh numbers, what is asked, and the machine's roofline."""
+
+    inputs: Memory
+    fresh: Fresh
+    problem: Problem
+    roofline: Roofline
+
+
+Pair = tuple[float, float]
+"""Nanoseconds a call, (candidate, baseline)."""
+
+
+class Round(NamedTuple):
+    """What one round gave."""
+
+    calls: int
+    """In each batch."""
+    pairs: list[Pair]
+
+
+def time_pairs(
+    candidate: Caller, baseline: Caller, stage: Stage, shape: Shape, limits: Errors, effort: Effort,
+    earlier: Sequence[Pair] = (), hopeless_below: float = 0.0,
+) -> Round:  # fmt: skip
+    """Time one round of a candidate against a baseline on one shape.
+
+    Which of the two goes first alternates. The round ends when the interval over these and the ``earlier`` pairs is
+    narrow, or wholly below the speed-up ``hopeless_below``, or when the effort is spent. Raises FailedError if an
+    output is wrong, a call takes far too long or less than the machine needs, or the candidate works when not asked.
+    """
+    calls, seconds = _calls(candidate, baseline, stage, shape)
+    pairs: list[Pair] = []
+    _together(candidate, baseline, stage, shape, calls, seconds, limits, False)  # caches and clocks warm up
+    while len(pairs) < effort.most:
+        pairs.append(_together(candidate, baseline, stage, shape, calls, seconds, limits, len(pairs) % 2 == 1))
+        if len(pairs) >= effort.least:
+            found = speedup([*earlier, *pairs])
+            if found.half_width <= PRECISION or found.high < hopeless_below:
+                break
+    _check_floor(pairs, stage, shape)
+    return Round(calls, pairs)
+
+
+def _calls(candidate: Caller, baseline: Caller, stage: Stage, shape: Shape) -> tuple[int, float]:
+    """How many calls make a batch, and when to give up."""
+    slots = 1
+    _take((baseline, candidate), shape, slots, 60.0)
+    _fill(stage, shape, slots)
+    times: list[int] = []
+    for caller, seconds in ((baseline, 60.0), (candidate, 0.0)):
+        give_up = seconds or max(2.0, TIMED_OUT_AFTER * times[0] / 1e9)
+        caller.poison()
+        caller.prepare(give_up)
+        times.append(min(caller.run(give_up).cpu_ns for _ in range(_again(caller, stage.problem, give_up))))
+    room = max(layout(shape, stage.problem, 1).input_bytes, layout(shape, stage.problem, 1).output_bytes)
+    calls = min(MOST_CALLS, max(1, MOST_BYTES // room), math.ceil(BATCH_NS / max(1, min(times))))
+    return calls, max(2.0, TIMED_OUT_AFTER * calls * times[0] / 1e9)
+
+
+def _again(caller: Caller, problem: Problem, seconds: float) -> int:
+    """Two tries, of which the better counts; one for a backward pass alone, which uses up its forward pass."""
+    return 1 if problem.direction == "backward" else 2
+
+
+def _together(
+    candidate: Caller, baseline: Caller, stage: Stage, shape: Shape, calls: int, seconds: float, limits: Errors,
+    candidate_first: bool,
+) -> Pair:  # fmt: skip
+    """One pair: both on the same fresh inputs, their outputs compared."""
+    callers = (candidate, baseline) if candidate_first else (baseline, candidate)
+    _take(callers, shape, calls, seconds)
+    _fill(stage, shape, calls, ("q", "k", "v"))
+    for caller in callers:
+        caller.poison()
+        caller.prepare(seconds)
+    _fill(stage, shape, calls, ("dout",))
+    took = {id(caller): caller.run(seconds).cpu_ns / calls for caller in callers}
+    for caller in callers:
+        caller.deliver(seconds)
+    _compare(candidate, baseline, stage.problem, calls, limits)
+    candidate.check_idle()
+    return took[id(candidate)], took[id(baseline)]
+
+
+def _take(callers: tuple[Caller, ...], shape: Shape, slots: int, seconds: float) -> None:
+    for caller in callers:
+        caller.take(shape, slots, seconds)
+
+
+def _fill(stage: Stage, shape: Shape, slots: int, names: tuple[str, ...] = ("q", "k", "v", "dout")) -> None:
+    if names == ("dout",) and stage.problem.direction == "forward":
+        return
+    for slot in range(slots):
+        for name in names:
+            stage.fresh.fill(put(stage.inputs, shape, stage.problem, slot, slots, name))
+
+
+def _compare(candidate: Caller, baseline: Caller, problem: Problem, slots: int, limits: Errors) -> None:
+    for slot in range(slots):
+        for name in outputs_of(problem):
+            got, want = (value(each.output(slot, name), problem.dtype) for each in (candidate, baseline))
+            rms, row = _difference(got, want)
+            allowed, allowed_row = limits[name]
+            if not (rms <= allowed and row <= allowed_row):
+                times = max(rms / allowed, row / allowed_row)
+                reason = f"a timed {name} differs from SDPA's by {times:.3g} times what is allowed"
+                raise FailedError("wrong", reason, "timed outputs")
+
+
+def _difference(got: Array, want: Array) -> tuple[float, float]:
+    """Root mean squares of the difference, over all and in the worst row, over that of what was wanted; float32."""
+    squares = np.einsum("...i,...i->...", got - want, got - want)
+    size = float(np.einsum("bhni,bhni->", want, want)) or 1.0
+    rows = squares.size
+    return float(np.sqrt(squares.sum() / size)), float(np.sqrt(squares.max() * rows / size))
+
+
+def _check_floor(pairs: Sequence[Pair], stage: Stage, shape: Shape) -> None:
+    least = 1e9 * stage.roofline.seconds(
+        flops(shape, stage.problem), traffic(shape, stage.problem), stage.problem.dtype
+    )
+    took = float(np.median([pair[0] for pair in pairs]))
+    if took < NOISE_OF_FLOOR * least:
+        raise FailedError(
+            "implausible", f"{took / 1e3:.3g} µs a call on {shape}: the machine needs {least / 1e3:.3g}", "roofline"
+        )

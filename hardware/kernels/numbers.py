@@ -1,0 +1,35 @@
+"""The dtypes of the kernels as NumPy sees them, which knows no bf16: storage and conversion. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.kernels.problem import Dtype
+
+Array = NDArray[Any]
+STORAGE: Final[dict[str, np.dtype[Any]]] = {
+    "fp32": np.dtype(np.float32),
+    "bf16": np.dtype(np.uint16),
+    "fp16": np.dtype(np.float16),
+}
+"""What an array of a dtype is stored as; bf16 as the bits of its upper half of a float32."""
+
+
+def store(values: NDArray[np.float32], dtype: Dtype) -> Array:
+    """Return numbers as they are stored, rounded to the nearest, ties to even."""
+    if dtype != "bf16":
+        with np.errstate(over="ignore"):
+            return values.astype(STORAGE[dtype])
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    odd = (bits >> 16) & 1
+    return ((bits + (odd + 0x7FFF)) >> 16).astype(np.uint16)
+
+
+def value(stored: Array, dtype: Dtype) -> NDArray[np.float32]:
+    """Return the numbers that are stored, exactly, as float32."""
+    if dtype != "bf16":
+        return stored.astype(np.float32, copy=False)
+    return (stored.astype(np.uint32) << 16).view(np.float32)

@@ -1,0 +1,185 @@
+"""Is it right? On inputs and lengths that a candidate has never seen, held against float64 and SDPA's own error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from hardware.kernels import reference
+from hardware.kernels.caller import Caller, FailedError, Memory
+from hardware.kernels.inputs import KINDS, Fresh, Kind, make
+from hardware.kernels.layout import INPUTS, layout
+from hardware.kernels.numbers import STORAGE, Array, store, value
+from hardware.kernels.problem import EPSILON, Problem, Shape, Workload
+
+LENGTHS: Final = (1, 2, 77, 200, 333)
+"""Of keys, and of queries where the workload has more than one: tiny ones, and none that a tile divides."""
+SECONDS: Final = 20.0
+"""A validation batch that takes longer is given up; torch takes some 10 ms."""
+_HEADS: Final = 2
+LUCK: Final = 3.0
+"""How much larger an error may be on many other normal inputs than on the one head where it was measured."""
+
+Exact = dict[str, Array]
+Errors = dict[str, tuple[float, float]]
+
+
+class Case(NamedTuple):
+    """One shape, with an input kind in each slot, its exact answers and the errors of SDPA on them."""
+
+    shape: Shape
+    kinds: tuple[Kind, ...]
+    stored: list[dict[str, Array]]
+    """Inputs of each slot, as they are stored."""
+    head: tuple[int, int]
+    """The one (batch, head) whose exact answer is known."""
+    exact: list[Exact]
+    sdpa: list[Errors]
+    """Of each slot, by output: root mean square error, and that of the worst row."""
+
+
+def shapes(workload: Workload) -> list[Shape]:
+    """Return the small shapes on which candidates for a workload are validated."""
+    first = workload.tuned[0]
+    one = first.queries == 1
+    return [Shape(1, _HEADS, 1 if one else length, length, first.head_size) for length in LENGTHS]
+
+
+def outputs_of(problem: Problem) -> tuple[str, ...]:
+    """Return the outputs that a problem asks for."""
+    return ("out",) if problem.direction == "forward" else ("out", "dq", "dk", "dv")
+
+
+def put(inputs: Memory, shape: Shape, problem: Problem, slot: int, slots: int, name: str) -> Array:
+    """Return the place of an input in the shared memory, as it is stored."""
+    place = layout(shape, problem, slots).inputs[slot][name]
+    stored: Array = inputs.bytes[place.offset : place.end].view(STORAGE[problem.dtype])
+    return stored.reshape(place.sizes)
+
+
+class Validator:
+    """The cases of one workload, drawn once, with the answers and SDPA's own errors; then any number of candidates.
+
+    ``sdpa``: a worker with the library's kernel loaded.
+    """
+
+    def __init__(self, workload: Workload, inputs: Memory, sdpa: Caller) -> None:
+        self._problem = workload.problem
+        self._inputs = inputs
+        self._fresh = Fresh(workload.problem.dtype)
+        small = [self._draw(shape, KINDS) for shape in shapes(workload)]
+        timed = [self._draw(shape, ("normal",)) for shape in (*workload.tuned, *workload.held_out)]
+        self.cases = [self._with_errors(case, sdpa) for case in (*small, *timed)]
+
+    def _draw(self, shape: Shape, kinds: Sequence[Kind]) -> Case:
+        problem = self._problem
+        rows = {"q": shape.queries, "dout": shape.queries, "k": shape.keys, "v": shape.keys}
+        head = self._fresh.pick(shape.batch), self._fresh.pick(shape.heads)
+        stored, exact = [], []
+        for kind in kinds:
+            sizes = {name: (shape.batch, shape.heads, rows[name], shape.head_size) for name in INPUTS}
+            slot = {name: store(make(kind, name, self._fresh.normal(*sizes[name])), problem.dtype) for name in INPUTS}
+            stored.append(slot)
+            exact.append(_exact({name: value(slot[name][head], problem.dtype) for name in INPUTS}, problem))
+        return Case(shape, tuple(kinds), stored, head, exact, [])
+
+    def _with_errors(self, case: Case, sdpa: Caller) -> Case:
+        self._call(case, sdpa)
+        return case._replace(sdpa=[self._errors(case, slot, sdpa) for slot in range(len(case.kinds))])
+
+    def _call(self, case: Case, caller: Caller) -> None:
+        """Run a case, twice, on all its slots; the same bits must come of it."""
+        slots, problem = len(case.kinds), self._problem
+        direction = "forward" if problem.direction == "forward" else "both"
+        for slot, stored in enumerate(case.stored):
+            for name, content in stored.items():
+                put(self._inputs, case.shape, problem, slot, slots, name)[...] = content
+        caller.take(case.shape, slots, SECONDS, direction)
+        first: list[bytes] = []
+        for _ in range(2):
+            caller.poison()
+            caller.prepare(SECONDS)
+            caller.run(SECONDS)
+            caller.deliver(SECONDS)
+            found = [caller.output(slot, name).tobytes() for slot in range(slots) for name in outputs_of(problem)]
+            if first and first != found:
+                raise FailedError("unstable", f"{case.shape}: other bits at the second call", "same bits twice")
+            first = found
+
+    def _errors(self, case: Case, slot: int, caller: Caller) -> Errors:
+        dtype = self._problem.dtype
+        return {
+            name: reference.error(value(caller.output(slot, name)[case.head], dtype), case.exact[slot][name])
+            for name in outputs_of(self._problem)
+        }
+
+    def check(self, caller: Caller, chosen: Set[Shape]) -> dict[Shape, float]:
+        """Return the error of a candidate as a multiple of SDPA's own, the worst by shape, on the chosen shapes.
+
+        Raises FailedError if it is more than the problem allows, or if the candidate does not answer as it should.
+        """
+        worst: dict[Shape, float] = {}
+        unstable: FailedError | None = None
+        for case in self.cases:
+            if case.shape not in chosen:
+                continue
+            self._call(case, caller)
+            multiples = [
+                self._multiple(case, slot, self._errors(case, slot, caller)) for slot in range(len(case.kinds))
+            ]
+            for kind, (multiple, name) in zip(case.kinds, multiples, strict=True):
+                if multiple > 1 and kind == "normal":
+                    raise FailedError("wrong", self._reason(case, kind, name, multiple), _length(case.shape))
+                if multiple > 1 and unstable is None:
+                    unstable = FailedError("unstable", self._reason(case, kind, name, multiple), kind)
+            worst[case.shape] = max(multiple for multiple, _ in multiples) * self._problem.tolerance
+        if unstable is not None:
+            raise unstable
+        return worst
+
+    def _multiple(self, case: Case, slot: int, errors: Errors) -> tuple[float, str]:
+        """The worst error over what is allowed, and of which output; what SDPA itself cannot do is left out."""
+        problem, floor = self._problem, EPSILON[self._problem.dtype]
+        found = [(0.0, "out")]
+        for name, (rms, row) in errors.items():
+            sdpa_rms, sdpa_row = case.sdpa[slot][name]
+            if np.isfinite(sdpa_rms):
+                found.append((rms / (problem.tolerance * max(sdpa_rms, floor)), name))
+                found.append((row / (problem.worst_row * max(sdpa_row, floor)), name))
+        return max(found)
+
+    def _reason(self, case: Case, kind: Kind, name: str, multiple: float) -> str:
+        allowed = self._problem.tolerance
+        how = f"{multiple * allowed:.3g} times" if np.isfinite(multiple) else "without a finite number, against"
+        return f"{name} on {case.shape}, {kind} inputs: {how} the error of SDPA, where {allowed:g} are allowed"
+
+    def limits(self, shape: Shape) -> Errors:
+        """Return what two right answers may differ by on normal inputs of a timed shape, by output.
+
+        That is the candidate's allowance and SDPA's own error, with room for the luck of more inputs.
+        """
+        case = next(case for case in self.cases if case.shape == shape)
+        problem, floor = self._problem, EPSILON[self._problem.dtype]
+        return {
+            name: (
+                LUCK * (problem.tolerance + 1) * max(rms, floor),
+                LUCK * (problem.worst_row + 1) * max(row, floor),
+            )
+            for name, (rms, row) in case.sdpa[0].items()
+        }
+
+
+def _exact(values: dict[str, Array], problem: Problem) -> Exact:
+    q, k, v, dout = (values[name][None, None] for name in INPUTS)
+    out, _ = reference.forward(q, k, v, problem.causal)
+    exact = {"out": out[0, 0]}
+    if problem.direction != "forward":
+        grads = reference.backward(q, k, v, dout, problem.causal)
+        exact |= {name: grad[0, 0] for name, grad in zip(("dq", "dk", "dv"), grads, strict=True)}
+    return exact
+
+
+def _length(shape: Shape) -> str:
+    return f"length {shape.keys}"

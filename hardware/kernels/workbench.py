@@ -1,0 +1,211 @@
+"""Where a candidate is tried: built, called in a process of its own, validated, timed against torch's own attention."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from hardware.kernels import sandbox
+from hardware.kernels.caller import Caller, FailedError, Memory
+from hardware.kernels.candidate import Candidate
+from hardware.kernels.compiler import BuildError
+from hardware.kernels.inputs import KINDS, Fresh
+from hardware.kernels.layout import layout
+from hardware.kernels.machine import Machine, measure_roofline
+from hardware.kernels.measure import MOST_BYTES, PRECISION, Effort, Pair, Stage, time_pairs
+from hardware.kernels.problem import Shape, Workload
+from hardware.kernels.registry import family
+from hardware.kernels.statistics import Speedup
+from hardware.kernels.trace import Outcome, Timed
+from hardware.kernels.validate import Validator, shapes
+
+FOREIGN: Final = "foreign"
+SDPA: Final = Candidate("sdpa")
+EAGER: Final = Candidate("eager")
+QUICK: Final = Effort(rounds=1, least=5, most=9)
+"""While searching."""
+AFRESH: Final = Effort(rounds=3, least=5, most=20)
+"""For a claim."""
+HOPELESS: Final = 0.7
+"""While searching: of the best so far on the same shape; what is surely below is not timed any further."""
+
+
+class Workbench:
+    """One workload on one machine. Use it as a context: it keeps a worker with torch's own attention at hand.
+
+    ``machine``: its roofline is measured now if it has none. ``confine_foreign=False`` runs foreign source without
+    bubblewrap, behind system-call filter and limits alone; it is for sources that one has written oneself.
+    """
+
+    def __init__(self, workload: Workload, machine: Machine, confine_foreign: bool = True) -> None:
+        self.workload = workload
+        self.problem = workload.problem
+        roofline = machine.roofline or measure_roofline()
+        self.machine = machine.model_copy(update={"roofline": roofline})
+        self.isolation = sandbox.isolation()
+        self._confine = confine_foreign
+        self._inputs = Memory(self._capacity("inputs"))
+        self._stage = Stage(self._inputs, Fresh(self.problem.dtype), self.problem, roofline)
+        self._callers: dict[str, Caller] = {}
+        self._loaded: dict[str, Candidate] = {}
+        self._validator: Validator | None = None
+        self._best: dict[Shape, float] = {}
+        self._gone_ns = 0
+        """Processor time of the workers that have ended."""
+
+    def _capacity(self, side: Literal["inputs", "outputs"]) -> int:
+        timed = (*self.workload.tuned, *self.workload.held_out)
+        slots = [(shape, 1) for shape in timed] + [(shape, len(KINDS)) for shape in shapes(self.workload)]
+        layouts = [layout(shape, self.problem, count) for shape, count in slots]
+        return MOST_BYTES + max(each.input_bytes if side == "inputs" else each.output_bytes for each in layouts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._drop_all()
+        self._inputs.close()
+
+    # What it is asked
+
+    def evaluate(self, candidate: Candidate) -> Outcome:
+        """Try a candidate on the tuned shapes against SDPA: valid, and about how fast?"""
+        return self._try(candidate, SDPA, self.workload.tuned, QUICK)
+
+    def measure(self, candidate: Candidate, against: Literal["sdpa", "eager"] = "sdpa") -> Outcome:
+        """Validate a candidate and time it afresh on tuned and held-out shapes, until the intervals are narrow.
+
+        The status is "inconclusive" where the machine was too noisy for that.
+        """
+        every = (*self.workload.tuned, *self.workload.held_out)
+        return self._try(candidate, EAGER if against == "eager" else SDPA, every, AFRESH)
+
+    def aa(self) -> Outcome:
+        """Time SDPA against itself, in two processes: "passed" if every interval holds 1 and is narrow."""
+        outcome = self._try(SDPA, SDPA, self.workload.tuned[:1], AFRESH, key="sdpa again")
+        if outcome.status != "passed":
+            return outcome
+        apart = [each for each in outcome.timed if not _holds_one(each.speedup)]
+        if apart:
+            found = apart[0].speedup
+            reason = f"SDPA against itself came out as {found.ratio:.3f} [{found.low:.3f}, {found.high:.3f}]"
+            return outcome._replace(status="inconclusive", reason=reason)
+        return outcome
+
+    # How it does it
+
+    def _try(
+        self, candidate: Candidate, baseline: Candidate, timed: Sequence[Shape], effort: Effort, key: str = "candidate"
+    ) -> Outcome:
+        before = self._cpu_ns()
+        try:
+            if lacking := self._missing(candidate):
+                raise BuildError(lacking)
+            result = self._valid_and_timed(candidate, baseline, timed, effort, key)
+        except BuildError as error:
+            result = Outcome("failed to build", str(error), "compiler")
+        except FailedError as error:
+            self._drop_all()
+            result = Outcome(error.status, error.reason, error.failed_on)
+        if candidate.family == FOREIGN:
+            self._drop(key)
+        return result._replace(cpu_s=round((self._cpu_ns() - before) / 1e9, 3))
+
+    def _missing(self, candidate: Candidate) -> str | None:
+        try:
+            kind = family(candidate.family)
+        except ValueError as error:
+            return str(error)
+        if candidate.family == FOREIGN and not self._confine:
+            return None
+        return kind.missing(self.machine, self.problem)
+
+    def _valid_and_timed(
+        self, candidate: Candidate, baseline: Candidate, shapes_timed: Sequence[Shape], effort: Effort, key: str
+    ) -> Outcome:
+        validator = self.validator
+        errors = validator.check(self._caller(key, candidate), {*shapes(self.workload), *shapes_timed})
+        pairs: dict[Shape, list[Pair]] = {shape: [] for shape in shapes_timed}
+        calls: dict[Shape, int] = {}
+        for number in range(effort.rounds):
+            if number:
+                self._drop_all()
+            against = self._caller(baseline.family, baseline)
+            caller = self._caller(key, candidate)
+            for shape in shapes_timed:
+                hopeless = HOPELESS * self._best.get(shape, 0.0) if effort is QUICK else 0.0
+                limits = validator.limits(shape)
+                done = time_pairs(caller, against, self._stage, shape, limits, effort, pairs[shape], hopeless)
+                pairs[shape] += done.pairs
+                calls[shape] = done.calls
+        held_out = self.workload.held_out
+        timed = tuple(
+            Timed(shape=at, held_out=at in held_out, calls=calls[at], pairs=tuple(each), error=errors[at])
+            for at, each in pairs.items()
+        )
+        return self._judged(timed, effort)
+
+    def _judged(self, timed: tuple[Timed, ...], effort: Effort) -> Outcome:
+        if effort is QUICK:
+            for each in timed:
+                self._best[each.shape] = max(self._best.get(each.shape, 0.0), each.speedup.ratio)
+        elif wide := [each.shape for each in timed if each.speedup.half_width > PRECISION]:
+            reason = f"not within {PRECISION:.0%} after {effort.rounds * effort.most} pairs on {wide[0]}: the machine is too noisy"
+            return Outcome("inconclusive", reason, "noise", timed)
+        return Outcome("passed", timed=timed)
+
+    @property
+    def validator(self) -> Validator:
+        """The cases of validation, drawn at first use."""
+        if self._validator is None:
+            self._validator = Validator(self.workload, self._inputs, self._caller("sdpa", SDPA))
+        return self._validator
+
+    def _caller(self, key: str, candidate: Candidate) -> Caller:
+        """A worker that has the candidate loaded; a new one for foreign source, and for another family than before."""
+        kind = family(candidate.family)
+        if candidate.family == FOREIGN and not self._confine:
+            library = str(sandbox.compile_foreign(candidate.source, confined=False))
+        else:
+            library = kind.library(candidate, self.problem)
+        old = self._loaded.get(key)
+        if old is not None and (candidate.family == FOREIGN or old.family != candidate.family):
+            self._drop(key)
+        if key not in self._callers:
+            foreign = candidate.family == FOREIGN
+            folders = [Path(library).parent] if library else []
+            self._callers[key] = Caller(
+                kind.host, self._inputs, self._capacity("outputs"), self.problem,
+                confined=foreign and self._confine, folders=folders, lock=foreign,
+            )  # fmt: skip
+        self._loaded[key] = candidate
+        parameters = [int(value) for _, value in candidate.parameters] if library else []
+        self._callers[key].load(
+            family=candidate.family,
+            values=candidate.values,
+            problem=self.problem,
+            library=library,
+            parameters=parameters,
+        )
+        return self._callers[key]
+
+    def _drop(self, key: str) -> None:
+        self._loaded.pop(key, None)
+        caller = self._callers.pop(key, None)
+        if caller is not None:
+            caller.close()
+            self._gone_ns += int(caller.child.cpu_s * 1e9)
+
+    def _drop_all(self) -> None:
+        """Start over with new processes: after a failure nobody knows what state the old ones are in."""
+        for name in list(self._callers):
+            self._drop(name)
+
+    def _cpu_ns(self) -> int:
+        return self._gone_ns + time.process_time_ns() + sum(caller.cpu_ns for caller in self._callers.values())
+
+
+def _holds_one(found: Speedup) -> bool:
+    return found.low <= 1 <= found.high
