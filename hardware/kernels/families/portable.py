@@ -1,4 +1,4 @@
-"""The fp32 template for any processor with a C++ compiler: AVX2, SSE or NEON, whatever the compiler's vectors become."""
+"""The fp32 template for any processor with a C++ compiler: AVX2, SSE or NEON vectors, as the compiler has them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Portable(Compiled):
     name = "portable"
     summary = "C++ template in vectors that any compiler knows: AVX2, SSE or NEON"
     source = "fp32.cpp"
-    headers = ("vector.h", "tiles.h", "pack.h", "softmax.h")
+    headers = ("vector.h", "tiles.h", "pack.h", "softmax.h", "panels.h", "forward.h", "stream.h", "backward.h")
     flags = _FLAGS
     dtypes = ("fp32", "bf16", "fp16")
     accumulators: tuple[int, ...] = (2, 4, 6, 8, 10, 12)

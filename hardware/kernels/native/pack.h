@@ -118,17 +118,14 @@ struct Rows {
 
 INLINE int64_t bytes_of(int64_t dtype) { return dtype == FP32 ? 4 : 2; }
 
-INLINE const char* head_of(const void* data, const int64_t* strides, int64_t dtype, int64_t batch, int64_t head) {
-    return (const char*)data + (batch * strides[0] + head * strides[1]) * bytes_of(dtype);
-}
-
 // The rows of one head where they lie if they can be used there, else a copy in a slot of scratch memory.
-INLINE Rows rows_of_head(const char* head, int64_t stride, int64_t dtype, int64_t rows, int64_t head_size, bool copy,
-                         int slot) {
-    if (!copy && dtype == FP32 && head_size % LANES == 0) return {(const float*)head, stride};
-    const int64_t padded = whole_vectors(head_size) * LANES;
+inline Rows rows_of_head(const Attention& a, const void* data, const int64_t* strides, int64_t batch, int64_t head,
+                         int64_t rows, bool copy, int slot) {
+    const char* first = (const char*)data + (batch * strides[0] + head * strides[1]) * bytes_of(a.dtype);
+    if (!copy && a.dtype == FP32 && a.head_size % LANES == 0) return {(const float*)first, strides[2]};
+    const int64_t padded = whole_vectors(a.head_size) * LANES, step = strides[2] * bytes_of(a.dtype);
     float* to = Scratch::get(slot, rows * padded);
-    for (int64_t i = 0; i < rows; ++i) read_row(head + i * stride * bytes_of(dtype), dtype, head_size, to + i * padded);
+    for (int64_t i = 0; i < rows; ++i) read_row(first + i * step, a.dtype, a.head_size, to + i * padded);
     return {to, padded};
 }
 
@@ -139,9 +136,9 @@ struct Results {
     float* at(int64_t row) const { return data + row * stride; }
 };
 
-INLINE Results results_of_head(void* head, int64_t dtype, int64_t rows, int64_t head_size, int slot) {
-    if (dtype == FP32 && head_size % LANES == 0) return {(float*)head, head_size};
-    const int64_t padded = whole_vectors(head_size) * LANES;
+inline Results results_of_head(const Attention& a, void* head, int64_t rows, int slot) {
+    if (a.dtype == FP32 && a.head_size % LANES == 0) return {(float*)head, a.head_size};
+    const int64_t padded = whole_vectors(a.head_size) * LANES;
     return {Scratch::get(slot, rows * padded), padded};
 }
 
@@ -149,14 +146,14 @@ INLINE void clear(const Results& results, int64_t rows) {
     std::memset(results.data, 0, (size_t)(rows * results.stride) * 4);
 }
 
-INLINE void deliver(const Results& results, void* head, int64_t dtype, int64_t rows, int64_t head_size) {
+inline void deliver(const Attention& a, const Results& results, void* head, int64_t rows) {
     if ((void*)results.data == head) return;
     for (int64_t i = 0; i < rows; ++i)
-        write_row(results.at(i), dtype, head_size, (char*)head + i * head_size * bytes_of(dtype));
+        write_row(results.at(i), a.dtype, a.head_size, (char*)head + i * a.head_size * bytes_of(a.dtype));
 }
 
 // Columns of a panel: to[d][query] for `queries` rows from `first` on, zeros up to `vectors` whole vectors.
-INLINE void pack_columns(const Rows& rows, int64_t first, int64_t queries, int64_t vectors, int64_t head_size,
+inline void pack_columns(const Rows& rows, int64_t first, int64_t queries, int64_t vectors, int64_t head_size,
                          float* to) {
     const int64_t width = vectors * LANES;
     for (int64_t v = 0; v < vectors; ++v) {

@@ -8,7 +8,7 @@ constexpr int MOST_PANEL = 6 * LANES;
 constexpr float LOWEST = -1e38f;
 
 // Scores of keys after a query's last one become minus infinity. Lane n of column 0 sees the keys up to `last` + n.
-INLINE void mask(float* scores, int64_t keys, int64_t vectors, int64_t first_key, int64_t last) {
+inline void mask(float* scores, int64_t keys, int64_t vectors, int64_t first_key, int64_t last) {
     const Ints lanes = lane_numbers();
     for (int64_t j = 0; j < keys; ++j)
         for (int64_t n = 0; n < vectors; ++n) {
@@ -18,7 +18,7 @@ INLINE void mask(float* scores, int64_t keys, int64_t vectors, int64_t first_key
         }
 }
 
-INLINE void peaks_of(const float* scores, int64_t keys, int64_t vectors, float* peaks) {
+inline void peaks_of(const float* scores, int64_t keys, int64_t vectors, float* peaks) {
     for (int64_t n = 0; n < vectors; ++n) {
         Vec most = load(peaks + n * LANES);
         for (int64_t j = 0; j < keys; ++j) most = larger(load(scores + (j * vectors + n) * LANES), most);
