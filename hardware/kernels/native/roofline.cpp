@@ -77,8 +77,14 @@ double tile_rate(double seconds) {
     alignas(64) uint8_t shape[64] = {1};
     for (int n = 0; n < 8; ++n) shape[16 + 2 * n] = 64, shape[48 + n] = 16;
     _tile_loadconfig(shape);
-    _tile_zero(0), _tile_zero(1), _tile_zero(2), _tile_zero(3);
-    _tile_zero(4), _tile_zero(5), _tile_zero(6), _tile_zero(7);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    _tile_zero(6);
+    _tile_zero(7);
     const double rate = best_rate(seconds, tile_products);
     _tile_release();
     return rate;
