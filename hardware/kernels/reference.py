@@ -57,8 +57,8 @@ def error(out: ArrayLike, exact: ArrayLike) -> tuple[float, float]:
 
 def _softmax(q: Array, k: Array, causal: bool) -> tuple[Array, Array]:
     """Return the softmax of the logits, 0 in rows that see no key, and its log denominator."""
-    logits = (q * q.shape[-1] ** -0.5) @ _transposed(k)
-    logits[..., ~seen(q.shape[-2], k.shape[-2], causal)] = -np.inf
+    visible = seen(q.shape[-2], k.shape[-2], causal)
+    logits = np.where(visible, (q * q.shape[-1] ** -0.5) @ _transposed(k), -np.inf)
     highest = np.max(logits, axis=-1, keepdims=True, initial=-np.inf)
     powers = np.exp(logits - np.where(np.isfinite(highest), highest, 0.0))
     total = np.sum(powers, axis=-1, keepdims=True)

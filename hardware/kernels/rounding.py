@@ -35,17 +35,21 @@ def rounding(q: Array, k: Array, v: Array, dout: Array, causal: bool, epsilon: f
     out = weights @ v
     mean = np.sum(dout * out, axis=-1, keepdims=True)
     var_logits = logit_epsilon**2 * (logits**2 + scale**2 * q**2 @ _t(k**2))
+    # A logit's error changes its own weight by 1 - weight, and the others through the denominator.
     var_total = np.sum(weights**2 * var_logits, axis=-1, keepdims=True)
-    var_weights = weights**2 * (epsilon**2 + var_logits + var_total)
+    var_share = np.maximum(var_logits * (1 - 2 * weights) + var_total, 0.0)
+    var_weights = weights**2 * (epsilon**2 + var_share)
+    # The backward pass computes the logits again: there the errors of numerator and denominator do not cancel.
+    var_again = weights**2 * (epsilon**2 + var_logits + var_total)
     var_out = var_weights @ v**2 + (epsilon * out) ** 2
     var_mean = np.sum(dout**2 * var_out, axis=-1, keepdims=True)
     var_dweights = logit_epsilon**2 * (dweights**2 + dout**2 @ _t(v**2))
     dlogits = weights * (dweights - mean)
-    var_dlogits = var_weights * (dweights - mean) ** 2 + weights**2 * var_dweights + (epsilon * dlogits) ** 2
+    var_dlogits = var_again * (dweights - mean) ** 2 + weights**2 * var_dweights + (epsilon * dlogits) ** 2
     # An error of a row's mean moves all its logits' gradients together, in proportion to the weights.
     var_dq = scale**2 * (var_dlogits @ k**2 + var_mean * (weights @ k) ** 2) + (epsilon * scale * dlogits @ k) ** 2
     var_dk = _t(var_dlogits + weights**2 * var_mean) @ q**2 + (epsilon * _t(dlogits) @ q) ** 2
-    var_dv = _t(var_weights) @ dout**2 + (epsilon * _t(weights) @ dout) ** 2
+    var_dv = _t(var_again) @ dout**2 + (epsilon * _t(weights) @ dout) ** 2
     return Rounding(np.sqrt(var_out), np.sqrt(var_dq), scale * np.sqrt(var_dk), np.sqrt(var_dv))
 
 

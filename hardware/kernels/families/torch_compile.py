@@ -46,7 +46,7 @@ class ByInductor(ByAutograd):
             with self._dynamo.config.patch(limit):
                 result = super().forward(q, k, v, keep)
         except (self._dynamo.exc.TorchDynamoException, RuntimeError, OSError) as error:
-            raise BuildError(f"torch.compile: {str(error).strip().splitlines()[0]}"[:500]) from error
+            raise BuildError(f"torch.compile: {' '.join(str(error).split())}"[:500]) from error
         self._compiled.add(key)
         return result
 
