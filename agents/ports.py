@@ -16,6 +16,7 @@ from agents.literature import Literature
 from agents.phases import Census
 
 if TYPE_CHECKING:
+    from agents.kernel_engineer import KernelParams
     from agents.researcher import ResearcherParams
     from agents.trainer import TrainingParams
 
@@ -41,6 +42,20 @@ class Watcher(Protocol):
         """Take note that the job was preempted or failed, and waits again."""
 
 
+class KernelCurve(Protocol):
+    """How much faster attention was after so many candidates, in a search that was really made."""
+
+    @property
+    def largest(self) -> float:
+        """The speed-up after all candidates that were tried."""
+
+    def speedup_after(self, candidates: float) -> float:
+        """Return the speed-up after so many candidates, at least 1."""
+
+    def candidates_to_reach(self, speedup: float) -> float:
+        """Return how many candidates a speed-up takes, inf above the largest."""
+
+
 class Lab(Protocol):
     """The world, as an agent sees it. Times are days."""
 
@@ -55,6 +70,10 @@ class Lab(Protocol):
     @property
     def training_params(self) -> TrainingParams:
         """How the lab retrains."""
+
+    @property
+    def kernel_params(self) -> KernelParams:
+        """How effort makes attention faster."""
 
     @property
     def literature(self) -> Literature:
@@ -80,7 +99,10 @@ class Lab(Protocol):
         """Return the GPUs that the training share of the cluster comes to."""
 
     def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
-        """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over."""
+        """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over.
+
+        ``days``: with the kernels of day 0; with faster ones it takes less.
+        """
 
     def publish(self, finding: Finding) -> None:
         """Make a finding known: software is discovered."""
@@ -92,7 +114,13 @@ class Lab(Protocol):
         """Return the doublings of software that have been discovered."""
 
     def training_started(self, generation: int, gpus: int, days: float) -> None:
-        """Take note that the training run of a generation was asked for."""
+        """Take note that the training run of a generation was asked for; ``days`` as in :meth:`ask_gpus`."""
 
     def deploy(self, generation: int, doublings: float) -> None:
         """Put a newly trained generation to work, better than the last by so many doublings."""
+
+    def team_growth(self) -> float:
+        """Return the researchers at work over those of day 0."""
+
+    def deploy_kernels(self, candidates: float, speedup: float) -> None:
+        """Put faster attention to work, found after so many candidates."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from experiments.rows import Row
     from sim.model import World
     from sim.observe import Doubling
-    from sim.run import RunResult
+    from sim.run import Kernels, RunResult
     from sim.scenario import Parameter
 
 MOST_ROWS = 40
@@ -106,7 +106,18 @@ def show_result(result: RunResult) -> None:
             f"Stepping on toes: {result.duplicate_share:.1%} of the papers were duplicates; n researchers found as "
             f"much that was new as n^{result.toes_exponent:.3f}."
         )
+    say(kernels_line(result.kernels))
     _print(_cluster_table(result))
+
+
+def kernels_line(kernels: Kernels) -> str:
+    """Return in one sentence what became of attention, and what it was worth."""
+    if not kernels.calibrated:
+        return "Kernels: uncalibrated, speed-up 1."
+    return (
+        f"Kernels: {kernels.speedup:.3g}x attention after {figure(round(kernels.candidates))} candidates (measured, "
+        f"{kernels.workload}) → work rate {kernels.work_rate:.3g}x."
+    )
 
 
 def factor(doublings: float) -> str:

@@ -64,6 +64,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "duplicate_share": result.duplicate_share,
         "toes_exponent": result.toes_exponent,
         "cluster": {use: kind._asdict() for use, kind in result.cluster.items()},
+        "kernels": result.kernels._asdict(),
         "limited_by": result.limited_by,
         "time_shares": result.time_shares,
         "day": result.day,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.special import stdtrit
@@ -41,7 +42,17 @@ Numbers = NDArray[np.float64]
 
 
 class MeasurementError(ValueError):
-    """Something that was not measured; the message says what there is."""
+    """Something that was not measured; the message says what there is.
+
+    ``asked`` and ``there``: the word that was wrong, if it was one, and those that there are.
+    """
+
+    def __init__(self, message: str, asked: str = "", there: tuple[str, ...] = ()) -> None:
+        super().__init__(message, asked, there)
+        self.asked, self.there = asked, there
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Interval(NamedTuple):
@@ -141,8 +152,11 @@ def find_measurements(name: str) -> Path:
         return SHIPPED / f"{name}.jsonl"
     if name.endswith(".jsonl"):
         return Path(name)
-    there = ", ".join(shipped_measurements()) or "none yet"
-    raise MeasurementError(f"no measurements of this name; shipped are: {there}; a file of your own ends in .jsonl")
+    there = tuple(shipped_measurements())
+    raise MeasurementError(
+        f"no measurements '{name}'; shipped: {', '.join(there) or 'nothing'}; a file of your own ends in .jsonl",
+        name, there,
+    )  # fmt: skip
 
 
 def read_measurements(path: Path) -> tuple[str, list[Line]]:
@@ -178,7 +192,7 @@ def estimate(lines: Sequence[Line], workload: str) -> Estimate:
     curve = _best_fit(searches)
     if count < FEWEST_SEARCHES:
         return Estimate(curve, ())
-    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    drawn = Generator(PCG64(0)).multinomial(count, np.full(count, 1 / count), RESAMPLES)
     return Estimate(curve, tuple(_fit(searches, drawn.astype(float), _whole_grid(searches))))
 
 
@@ -236,8 +250,9 @@ def _is_search(trials: list[Trial]) -> bool:
 def _searches(lines: Sequence[Line], workload: str) -> _Searches:
     searches = [trials for trials in _trials(lines).get(workload, []) if _is_search(trials)]
     if not searches:
-        there = ", ".join(measured_workloads(lines)) or "no searches at all"
-        raise MeasurementError(f"{workload} was not measured; there is: {there}")
+        there = tuple(measured_workloads(lines))
+        listed = ", ".join(there) or "no searches at all"
+        raise MeasurementError(f"{workload} was not measured; there is: {listed}", workload, there)
     names = [trials[0].session for trials in searches]
     sessions = [line for line in lines if isinstance(line, Session) and line.session in names]
     _check_one_machine(sessions, workload)

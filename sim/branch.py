@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.feasible import check_fits, check_size
+from sim.ledger import KernelsDeployed
 from sim.scenario import Scenario, ScenarioError
 
 if TYPE_CHECKING:
     from sim.model import World
 
-FIXED_AT_START = ("researcher__initial", "researcher__timing", "cluster__sharing", "literature__open_questions")
+FIXED_AT_START = (
+    "researcher__initial", "researcher__timing", "cluster__sharing", "literature__open_questions",
+    "kernels__measurements", "kernels__workload",
+)  # fmt: skip
 """What a branch cannot change: it is how the world was built."""
 
 _STOPPED = ("horizon", "undecided", "explosion", "exponential", "fizzle")
@@ -49,7 +53,7 @@ def _check_changes(world: World, scenario: Scenario) -> None:
         raise ScenarioError(
             f"run__horizon_days = {scenario.run.horizon_days:g} days lies before this moment, day {world.now:g}"
         )
-    check_size(scenario)
+    check_size(scenario, world.calibration.largest_work_rate(scenario.kernels.attention_share))
 
 
 def _reopen(world: World, scenario: Scenario) -> None:
@@ -74,6 +78,8 @@ def _adopt_blocks(world: World, old: Scenario) -> None:
         world.count_frames_from_now()
     if new.training.first_run_days != old.training.first_run_days:
         world.trainer.run_days *= new.training.first_run_days / old.training.first_run_days
+    if new.kernels != old.kernels:
+        _adopt_kernels(world, old)
     world.literature.params = new.literature
 
 
@@ -84,6 +90,14 @@ def _adopt_law(world: World, old: Scenario) -> None:
         world.frontier.change_law(world.law_of(start))
     except ValueError as error:
         raise ScenarioError(str(error)) from None
+
+
+def _adopt_kernels(world: World, old: Scenario) -> None:
+    """The kernels that there are stay; what they are worth, and how fast better ones come, may change."""
+    engineer = world.kernel_engineer
+    if engineer.speedup > 1 and world.scenario.kernels.attention_share != old.kernels.attention_share:
+        world.ledger.append(KernelsDeployed(world.now, engineer.candidates, engineer.speedup, world.work_rate))
+    engineer.plan()
 
 
 def _adopt_cluster(world: World) -> None:

@@ -10,17 +10,20 @@ MOST_AGENTS = 1 << 20
 """Researchers that one run holds as agents."""
 
 
-def check_size(scenario: Scenario) -> None:
-    """Refuse a run that would need more agents than fit: it would end in the middle of nowhere."""
+def check_size(scenario: Scenario, work_rate: float = 1.0) -> None:
+    """Refuse a run that would need more agents than fit: it would end in the middle of nowhere.
+
+    ``work_rate``: the most that the cluster's comes to.
+    """
     researcher, most = scenario.researcher, scenario.run.max_doublings
     if researcher.timing == "pooled" and researcher.experiment_gpu_days == 0:
         return
-    agents = researcher.initial * 2.0**most
+    agents = researcher.initial * 2.0**most * work_rate
     if agents > MOST_AGENTS:
         raise ScenarioError(
             f"run__max_doublings = {most} would make researcher__initial = {researcher.initial} into {agents:.3g} "
             f"researchers; one run holds {MOST_AGENTS} as agents: set run__max_doublings to at most "
-            f"{int(math.log2(MOST_AGENTS / researcher.initial))}"
+            f"{max(0, int(math.log2(MOST_AGENTS / researcher.initial / work_rate)))}"
         )
 
 

@@ -56,6 +56,27 @@ class ResearchersHoused(NamedTuple):
     researchers: int
 
 
+class KernelsMeasured(NamedTuple):
+    """The run is driven by measurements: on day 0, unless it is uncalibrated."""
+
+    day: float
+    measurements: str
+    """SHA-256 of the file."""
+    workload: str
+
+
+class KernelsDeployed(NamedTuple):
+    """Faster attention went to work, or what it is worth to the cluster changed."""
+
+    day: float
+    candidates: float
+    """Tried until then."""
+    speedup: float
+    """Of attention over the library of day 0."""
+    work_rate: float
+    """Of the cluster over that of day 0."""
+
+
 class Ended(NamedTuple):
     """The run is over, for a named reason."""
 
@@ -64,7 +85,16 @@ class Ended(NamedTuple):
     sentence: str
 
 
-Event = PaperPublished | SoftwareDoubled | TrainingStarted | Deployed | ResearchersHoused | Ended
+Event = (
+    PaperPublished
+    | SoftwareDoubled
+    | TrainingStarted
+    | Deployed
+    | ResearchersHoused
+    | KernelsMeasured
+    | KernelsDeployed
+    | Ended
+)
 
 
 def digest(facts: Iterable[NamedTuple]) -> str:

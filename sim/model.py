@@ -12,6 +12,7 @@ from numpy.random import Generator
 from simpy import Event, Timeout
 from simpy.events import EventPriority
 
+from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
 from agents.literature import Literature
 from agents.phases import Census
 from agents.pool import WorkPool
@@ -58,7 +59,9 @@ class World(mesa.Model):
     def __init__(self, scenario: Scenario | None = None, seed: int = 0, **changes: Any) -> None:
         super().__init__(seed=abs(seed))  # Mesa's own generators, which nobody here draws from, take no sign
         self.scenario = (scenario or Scenario()).replace(**changes)
-        check_size(self.scenario)
+        self.calibration = self.scenario.calibration()
+        """The measurements that drive the kernels, as they were at the start."""
+        check_size(self.scenario, self.calibration.largest_work_rate(self.scenario.kernels.attention_share))
         self.run_seed = seed
         self.streams = Streams(seed)
         self.clock = Clock()
@@ -84,6 +87,10 @@ class World(mesa.Model):
         self.meter_gpus()
         self.pool = WorkPool(self) if self.scenario.researcher.timing == "pooled" else None
         self.trainer = Trainer(self, self)
+        self.kernel_engineer = KernelEngineer(self, self, self.calibration.curve)
+        if self.calibration.curve is not None:
+            measured = ledger.KernelsMeasured(self.now, self.calibration.digest, self.calibration.workload)
+            self.ledger.append(measured)
         self.datacenter.house_inference(self)
         self._inference_at_start = self.datacenter.inference_gpus_wanted
         self.clock.advance(0.0)  # the cluster gives out its first GPUs, which house the first researchers
@@ -160,6 +167,16 @@ class World(mesa.Model):
         """How the lab retrains."""
         return self.scenario.training
 
+    @property
+    def kernel_params(self) -> KernelParams:
+        """How effort makes attention faster."""
+        return self.scenario.kernels
+
+    @property
+    def work_rate(self) -> float:
+        """What the cluster does in a day, over what it did on day 0 with the kernels of that day."""
+        return amdahl(self.scenario.kernels.attention_share, self.kernel_engineer.speedup)
+
     def after(self, days: float, callback: Callable[[Event], None]) -> Event:
         """Have ``callback`` called when so many days have passed."""
         alarm = Timeout(self.clock, days)
@@ -184,9 +201,12 @@ class World(mesa.Model):
         return training_gpus(self.scenario, self.datacenter)
 
     def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
-        """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over."""
+        """Ask the cluster for a gang of GPUs, for so many days of work with the kernels of day 0.
+
+        The event returned succeeds when the job is over; it keeps the kernels that it starts with.
+        """
         try:
-            return self.datacenter.submit(use, gpus, days, owner=owner, watcher=watcher)
+            return self.datacenter.submit(use, gpus, days / self.work_rate, owner=owner, watcher=watcher)
         except ValueError as error:
             raise StarvedError(str(error)) from None
 
@@ -230,7 +250,7 @@ class World(mesa.Model):
 
     def training_started(self, generation: int, gpus: int, days: float) -> None:
         """Take note that the training run of a generation was asked for."""
-        self.ledger.append(ledger.TrainingStarted(self.now, generation, gpus, days))
+        self.ledger.append(ledger.TrainingStarted(self.now, generation, gpus, days / self.work_rate))
 
     def deploy(self, generation: int, doublings: float) -> None:
         """Put a new generation to work, better than the last by so many doublings."""
@@ -246,6 +266,18 @@ class World(mesa.Model):
             for researcher in self.researchers:
                 researcher.start_over()
         self.house()
+
+    def team_growth(self) -> float:
+        """Return the researchers at work over those of day 0."""
+        return self.at_work / self.scenario.researcher.initial
+
+    def deploy_kernels(self, candidates: float, speedup: float) -> None:
+        """Put faster attention to work: jobs asked for from now on take less, and inference houses more."""
+        self.ledger.append(ledger.KernelsDeployed(self.now, candidates, speedup, self.work_rate))
+        if self.pool is not None:
+            self.pool.publish_fraction()
+        if self.ending is None:
+            self.house()
 
     def job_started(self, job: Any) -> None:
         """An inference node is up: once the instant is settled, see how many researchers it houses."""
@@ -314,13 +346,17 @@ class World(mesa.Model):
             self.house()
 
     def house(self) -> None:
-        """Have as many researchers at work as the inference GPUs can house: ``N0 2^deployed hardware``."""
-        hardware = self.datacenter.inference_gpus / self._inference_at_start
+        """Have as many researchers at work as the inference GPUs can house: ``N0 2^deployed hardware``.
+
+        ``hardware``: the GPUs at work, times what kernels let them do.
+        """
+        hardware = self.datacenter.inference_gpus / self._inference_at_start * self.work_rate
         initial = self.scenario.researcher.initial
         room = int(initial * 2.0**self.frontier.deployed * hardware * (1 + ENOUGH))
         if room != self.at_work:
             self._set_team(room)
             self.ledger.append(ledger.ResearchersHoused(self.now, room))
+            self.kernel_engineer.plan()
         if self.pool is not None:
             self.pool.plan()
         self._note_withheld()

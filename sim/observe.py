@@ -75,6 +75,16 @@ def waiting(use: str, world: World) -> int:
     return world.datacenter.waiting(use)
 
 
+def kernel_speedup(world: World) -> float:
+    """Speed-up of attention that is deployed."""
+    return world.kernel_engineer.speedup
+
+
+def work_rate(world: World) -> float:
+    """What the cluster does in a day, over what it did on day 0."""
+    return world.work_rate
+
+
 REPORTERS: dict[str, Callable[[World], float]] = {
     "day": day,
     "discovered": discovered,
@@ -87,6 +97,8 @@ REPORTERS: dict[str, Callable[[World], float]] = {
     "gpus_idle": gpus_idle,
     "experiments_waiting": partial(waiting, "experiment"),
     "training_waiting": partial(waiting, "training"),
+    "kernel_speedup": kernel_speedup,
+    "work_rate": work_rate,
 }
 
 

@@ -27,6 +27,23 @@ class UseOfGpus(NamedTuple):
     """From being asked for to the first start, over the jobs that have started and are over."""
 
 
+class Kernels(NamedTuple):
+    """What became of attention."""
+
+    calibrated: bool
+    """Whether measurements drove it."""
+    measurements: str
+    """As the scenario names them."""
+    digest: str
+    """SHA-256 of their file, empty if uncalibrated."""
+    workload: str
+    candidates: float
+    speedup: float
+    """Of attention, deployed at the end."""
+    work_rate: float
+    """Of the cluster at the end."""
+
+
 class RunResult(NamedTuple):
     """What came of a run."""
 
@@ -47,6 +64,7 @@ class RunResult(NamedTuple):
     toes_exponent: float | None
     """The stepping-on-toes exponent that the duplicates imply; None where the team never changed."""
     cluster: dict[str, UseOfGpus]
+    kernels: Kernels
     limited_by: str
     time_shares: dict[str, float]
     series: dict[str, list[float]]
@@ -94,11 +112,25 @@ def summarise(world: World) -> RunResult:
         duplicate_share=world.literature.duplicates / max(1, world.literature.published),
         toes_exponent=observe.toes_exponent(world),
         cluster={use: _use_of_gpus(world, use) for use in observe.USES},
+        kernels=_kernels(world),
         limited_by=max(shares, key=lambda part: shares[part]),
         time_shares=shares,
         series=world.datacollector.model_vars,
         events=world.ledger,
         jobs=world.datacenter.records,
+    )
+
+
+def _kernels(world: World) -> Kernels:
+    measured, engineer = world.calibration, world.kernel_engineer
+    return Kernels(
+        calibrated=measured.curve is not None,
+        measurements=measured.measurements,
+        digest=measured.digest,
+        workload=measured.workload,
+        candidates=engineer.candidates,
+        speedup=engineer.speedup,
+        work_rate=world.work_rate,
     )
 
 

@@ -9,25 +9,31 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args, get_origin
 
 from annotated_types import Interval
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from agents.kernel_engineer import UNCALIBRATED, KernelParams
 from agents.literature import LiteratureParams
 from agents.researcher import ResearcherParams
 from agents.trainer import TrainingParams
 from hardware.cluster import ClusterParams
+from hardware.kernels.trace import TraceError
+from hardware.speedups import MeasurementError
+from sim.calibration import Calibration, calibrate, digest_of_measurements
 from sim.growth import GrowthParams
 
 SHIPPED = Path(__file__).parents[1] / "experiments" / "scenarios"
 DEFAULT = "lab"
+
+Measured = TypeVar("Measured")
 
 
 class ScenarioError(ValueError):
@@ -61,6 +67,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
     literature: LiteratureParams = LiteratureParams()
     cluster: ClusterParams = ClusterParams()
     training: TrainingParams = TrainingParams()
+    kernels: KernelParams = KernelParams()
     run: RunParams = RunParams()
 
     @classmethod
@@ -99,7 +106,8 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         """Return the same scenario with some parameters changed, by their flat names.
 
         Raises ScenarioError for a name that does not exist (and names the nearest), a value of the wrong type
-        or out of bounds, and a growth parameter that the scenario's law does not read.
+        or out of bounds, a growth parameter that the scenario's law does not read, and measurements that there
+        are not.
         """
         known = parameters()
         for name in changes:
@@ -112,6 +120,8 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         updated = {block: self._block(block, values) for block, values in blocks.items()}
         result = self.model_copy(update=updated)
         result._check_read(changes)
+        if not _NAME_MEASUREMENTS.isdisjoint(changes):
+            result.calibration()
         return result
 
     def _block(self, block: str, values: dict[str, Any]) -> BaseModel:
@@ -135,9 +145,37 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         return {name: getattr(getattr(self, p.block), p.name) for name, p in parameters().items()}
 
     def digest(self) -> str:
-        """Return the SHA-256 of all parameters: the same for the same numbers, whatever the scenario is called."""
-        return sha256(json.dumps(self.flat(), sort_keys=True).encode()).hexdigest()
+        """Return the SHA-256 of all parameters and of the file of measurements: the same for the same numbers.
 
+        What the scenario is called does not count. Raises ScenarioError if the file cannot be read.
+        """
+        content = self.flat() | {"digest of kernels__measurements": self._measured(digest_of_measurements)}
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def calibration(self) -> Calibration:
+        """Return the measurements that drive the kernels.
+
+        Raises ScenarioError if there are none of this name or workload, or the file cannot be read.
+        """
+        return self._measured(calibrate)
+
+    def _measured(self, ask: Callable[[KernelParams], Measured]) -> Measured:
+        kernels = self.kernels
+        shown = f"kernels__measurements = '{kernels.measurements}'"
+        try:
+            return ask(kernels)
+        except MeasurementError as error:
+            if error.asked == kernels.workload:
+                shown = f"kernels__workload = '{kernels.workload}' with {shown}"
+            there = error.there if error.asked == kernels.workload else (*error.there, UNCALIBRATED)
+            raise ScenarioError(f"{shown}: {error}{nearest(error.asked, there)}") from None
+        except OSError as error:
+            raise ScenarioError(f"{shown}: cannot be read ({error.strerror})") from None
+        except TraceError as error:
+            raise ScenarioError(f"{shown}: {error}") from None
+
+
+_NAME_MEASUREMENTS = frozenset({"kernels__measurements", "kernels__workload"})
 
 _READ_BY_LAW = {
     "growth__r": "returns",
@@ -168,6 +206,8 @@ class Parameter(NamedTuple):
         """The allowed values, in words."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
+        if self.annotation is str:
+            return f"text: {self.unit}"
         if self.low is None and self.high is None:
             return "true or false"
         start = f"above {_number(self.low)}, up to" if self.low_excluded else f"from {_number(self.low)} to"

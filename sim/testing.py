@@ -10,8 +10,10 @@ from typing import Any
 from hypothesis import reject
 from hypothesis import strategies as st
 
+from agents.kernel_engineer import UNCALIBRATED, KernelParams
 from agents.phases import Phase
-from sim.ledger import Ended, PaperPublished
+from hardware.speedups import find_measurements, measured_workloads, read_measurements
+from sim.ledger import Ended, KernelsDeployed, PaperPublished
 from sim.model import World
 from sim.observe import USES
 from sim.scenario import Parameter, Scenario, ScenarioError, parameters
@@ -40,14 +42,29 @@ SMALL: dict[str, tuple[float, float]] = {
     "training__first_run_days": (0.5, 20),
     "training__gain": (1.1, 3),
     "training__gpus": (1, 4),
+    "kernels__candidates_per_day": (0.1, 100),
+    "kernels__deploy_step": (0.01, 0.5),
     "run__horizon_days": (10, 100),
     "run__frame_days": (0.1, 10),
     "run__max_doublings": (1, 3),
 }
 """Ranges that keep a drawn run small; every other parameter is drawn from all that its declaration allows."""
 
+_TEXTS = {
+    "kernels__measurements": lambda: [UNCALIBRATED, KernelParams().measurements],
+    "kernels__workload": lambda: workloads_of(KernelParams().measurements),
+}
+"""What the parameters that are text may be with the defaults of the others."""
+
 MAY_BE_ZERO = ("growth__limit_doublings", "researcher__experiment_gpu_days", "cluster__gpu_hours_between_failures",
                "training__gpus")  # fmt: skip
+
+
+def workloads_of(measurements: str) -> list[str]:
+    """Return the workloads that a scenario can name with these measurements."""
+    if measurements == UNCALIBRATED:
+        return [KernelParams().workload]
+    return measured_workloads(read_measurements(find_measurements(measurements))[1])
 
 
 def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
@@ -56,6 +73,8 @@ def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
         return st.sampled_from(parameter.choices)
     if parameter.annotation is bool:
         return st.booleans()
+    if parameter.annotation is str:
+        return st.sampled_from(_TEXTS[parameter.flat_name]())
     low, high = SMALL.get(parameter.flat_name, (parameter.low, parameter.high))
     assert low is not None and high is not None, f"{parameter.flat_name} has no bounds"
     drawn: st.SearchStrategy[Any] = (
@@ -77,6 +96,8 @@ def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
         for name, parameter in parameters().items()
         if name not in skipped and name not in fixed
     }
+    if fixed.get("kernels__measurements", UNCALIBRATED) != UNCALIBRATED:
+        fixed = {"kernels__workload": draw(st.sampled_from(workloads_of(fixed["kernels__measurements"])))} | fixed
     return Scenario(name="drawn").replace(**(values | {"growth__law": law} | fixed))
 
 
@@ -97,6 +118,20 @@ def check_invariants(world: World) -> None:
     _check_software(world)
     _check_gpus(world)
     _check_population(world)
+    _check_kernels(world)
+
+
+def _check_kernels(world: World) -> None:
+    curve, engineer = world.calibration.curve, world.kernel_engineer
+    largest = curve.largest if curve is not None else 1.0
+    deployed = [event for event in world.ledger if isinstance(event, KernelsDeployed)]
+    speedups = [1.0, *(event.speedup for event in deployed)]
+    assert speedups == sorted(speedups), "kernels got slower"
+    assert speedups[-1] == engineer.speedup <= largest, f"faster than {largest}, which was measured"
+    tried = [*(event.candidates for event in deployed), engineer.candidates]
+    assert tried == sorted(tried), "candidates were forgotten"
+    assert tried[-1] <= (curve.tried if curve is not None else 0) * (1 + 1e-9), "more than were tried"
+    assert 1 <= world.work_rate <= engineer.speedup, world.work_rate
 
 
 def _check_software(world: World) -> None:

@@ -1,0 +1,106 @@
+"""The kernel engineers: effort spent on candidates becomes faster attention, as far as a real search has measured."""
+
+from typing import Annotated, Final
+
+import mesa
+from annotated_types import Interval
+from pydantic import BaseModel
+from simpy import Event
+
+from agents.ports import KernelCurve, Lab
+
+UNCALIBRATED: Final = "none"
+"""The name of no measurements."""
+DEFAULT_MEASUREMENTS: Final = UNCALIBRATED
+"""The shipped file that a lab uses."""
+
+
+class KernelParams(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """How effort makes attention faster, and what that is worth to the cluster."""
+
+    measurements: Annotated[str, "shipped name, path of a .jsonl file, or none"] = DEFAULT_MEASUREMENTS
+    """The trace of real searches (`asara kernels tune`) whose curve holds: the name of a shipped one, a file that ends
+    in .jsonl, or none: uncalibrated, attention never gets faster. Source: what ships was measured, and says on what
+    machine; its SHA-256 is part of a run's identity."""
+    workload: Annotated[str, "workload/dtype/pass"] = "causal/bf16/both"
+    """The workload of that trace whose speed-up the cluster gets. Source: what training does: causal attention in
+    bf16, forward and backward."""
+    attention_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.1
+    """Share of the cluster's time that is attention on day 0: the part that Amdahl's law speeds up. A layer of width d
+    does 24 d^2 operations a token in dense products and 2 s d in causal attention over s tokens; training does the
+    first three times, the second 3.5 times, at a lower share of peak. Source: Llama 3 405B (d = 16,384) at s = 8,192,
+    with 35% of peak in attention (FlashAttention-2 on an H100, arXiv 2407.08608) and 80% in dense products: 0.1. By
+    the same sum it is 0.31 for Llama 3 8B (d = 4,096), and 0.64 for the 405B at 128 k tokens."""
+    candidates_per_day: Annotated[float, Interval(ge=0, le=1e9), "candidates per day"] = 24.0
+    """Candidates that the lab's kernel engineers try on day 0; the number grows with the researchers at work. Source:
+    our choice, one an hour: automated searches try hundreds in hours, a lab shares its effort among many kernels."""
+    deploy_step: Annotated[float, Interval(ge=0.001, le=10), "gain"] = 0.02
+    """The gain over the deployed kernels for which new ones are deployed. Source: our choice; the least gain that our
+    measurements call one, 2%."""
+
+
+def amdahl(share: float, speedup: float) -> float:
+    """Return how much faster all gets if a share of it gets so much faster: ``1/((1 - f) + f/S)``, below 1/(1 - f)."""
+    return 1 / (1 - share * (1 - 1 / speedup))
+
+
+def training_share(width: float, length: float, attention_peak: float = 0.35, dense_peak: float = 0.8) -> float:
+    """Return the share of training time that is causal attention, by the operations of a transformer.
+
+    ``width`` d of a layer with 12 d^2 parameters, ``length`` s in tokens; the shares of peak at which attention and
+    dense products run. Dense: 3 · 24 d^2 operations a token; attention, whose backward pass computes the scores again:
+    3.5 · 2 s d.
+    """
+    ratio = (3.5 * 2 * length * width / attention_peak) / (3 * 24 * width**2 / dense_peak)
+    return ratio / (1 + ratio)
+
+
+class KernelEngineer(mesa.Agent):
+    """The agent that tries candidates as fast as the team allows and deploys each speed-up that is worth it.
+
+    Without a curve it does nothing. Once the curve rises no more it stops.
+    """
+
+    def __init__(self, model: mesa.Model, lab: Lab, curve: KernelCurve | None) -> None:
+        super().__init__(model)
+        self.unique_id = -1
+        self.lab = lab
+        self.curve = curve
+        self.speedup = 1.0
+        """Of attention, deployed."""
+        self._tried = 0.0
+        self._per_day = 0.0
+        self._since = lab.now
+        self._goal = (0.0, 1.0)
+        """Candidates and speed-up of the next deployment."""
+        self._alarm: Event | None = None
+
+    @property
+    def candidates(self) -> float:
+        """Candidates' worth of effort spent so far."""
+        return self._tried + self._per_day * (self.lab.now - self._since)
+
+    def plan(self) -> None:
+        """Set the moment of the next deployment; call it whenever the team or its policy has changed."""
+        self._tried, self._since = self.candidates, self.lab.now
+        self._alarm, self._per_day = None, 0.0
+        if self.curve is None or self.speedup >= self.curve.largest:
+            return
+        params = self.lab.kernel_params
+        self._per_day = params.candidates_per_day * self.lab.team_growth()
+        if self._per_day > 0:
+            speedup = min(self.speedup * (1 + params.deploy_step), self.curve.largest)
+            self._goal = (max(self._tried, self.curve.candidates_to_reach(speedup)), speedup)
+            self._alarm = self.lab.after((self._goal[0] - self._tried) / self._per_day, self._reached)
+
+    def _reached(self, alarm: Event) -> None:
+        if alarm is not self._alarm:
+            return  # the team has changed since it was set
+        assert self.curve is not None, "nothing is planned without a curve"
+        self._tried, speedup = self._goal
+        self._since = self.lab.now
+        self.speedup = max(speedup, self.curve.speedup_after(self._tried))
+        self.lab.deploy_kernels(self._tried, self.speedup)
+        self.plan()
