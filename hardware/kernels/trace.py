@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, TypeAdapter
 
@@ -19,8 +20,20 @@ from hardware.kernels.problem import Problem, Shape, Workload
 from hardware.kernels.statistics import Speedup, geomean, speedup
 
 Status = Literal[
-    "passed", "wrong", "unstable", "failed to build", "timed out", "cheated", "implausible", "inconclusive"
+    "passed",
+    "wrong",
+    "unstable",
+    "failed to build",
+    "timed out",
+    "cheated",
+    "implausible",
+    "inconclusive",
+    "no proposal",
 ]
+"""What came of a trial; with "no proposal" there was nothing to try: whoever was asked gave no usable answer."""
+
+_BEGINS: Final = b'{"kind":'
+"""Every line begins so."""
 
 
 class TraceError(ValueError):
@@ -99,6 +112,7 @@ class Trial(BaseModel, frozen=True, extra="forbid"):
     number: int
     """1, 2, ... in its session."""
     family: str
+    """Empty, as are parameters and digest, where there was no proposal."""
     parameters: dict[str, Value]
     source: str = ""
     """Digest of the foreign source; its text is in a line of its own."""
@@ -110,7 +124,8 @@ class Trial(BaseModel, frozen=True, extra="forbid"):
     status: Status
     reason: str = ""
     failed_on: str = ""
-    """The validation family that it failed: an input kind, a length, gradients, ..."""
+    """The validation family that it failed: an input kind, a length, gradients, ...; without a proposal, which part of
+    the exchange: an HTTP status, timeout, connection, answer."""
     timed: tuple[Timed, ...] = ()
     cpu_s: float = 0.0
     """Processor seconds that this trial cost, all processes together."""
@@ -119,10 +134,9 @@ class Trial(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def score(self) -> float | None:
-        """Geometric mean of the speed-ups over the tuned shapes; None unless it passed."""
-        if self.status != "passed":
-            return None
-        return geomean([each.speedup for each in self.timed if not each.held_out]).ratio
+        """Geometric mean of the speed-ups over the tuned shapes; None unless it passed and was timed on them."""
+        tuned = [each.speedup for each in self.timed if not each.held_out]
+        return geomean(tuned).ratio if tuned and self.status == "passed" else None
 
 
 Role = Literal["A/A", "eager", "library", "naive", "winner", "family"]
@@ -160,55 +174,97 @@ _LINES: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kin
 
 
 def read(path: Path) -> list[Line]:
-    """Return the lines of a trace. Raises TraceError with file and line for one that is not valid."""
-    return list(_read(path, path.read_bytes()))
+    """Return the lines of a trace, less an unfinished last one.
+
+    Raises TraceError with file and line for one that is not valid.
+    """
+    content = path.read_bytes()
+    return list(_read(path, content[: _whole(path, content)]))
 
 
 def _read(path: Path, content: bytes) -> Iterator[Line]:
-    for number, text in enumerate(content.splitlines(), start=1):
+    for number, text in enumerate(content.removesuffix(b"\n").split(b"\n") if content else (), start=1):
         try:
             yield _LINES.validate_json(text)
         except ValueError as error:
-            raise TraceError(f"{path}, line {number}: {str(error).splitlines()[0]}") from None
+            raise TraceError(f"{path}, line {number}: {' '.join(str(error).split())[:300]}") from None
+
+
+def _whole(path: Path, content: bytes) -> int:
+    """Return how many bytes are whole lines. Raises TraceError if the rest is not the beginning of one."""
+    end = content.rfind(b"\n") + 1
+    rest = content[end:]
+    if _is_line(rest):
+        return len(content)  # only its newline was lost
+    if rest[: len(_BEGINS)] != _BEGINS[: len(rest)]:
+        raise TraceError(f"{path}, line {content.count(10) + 1}: not a line of a trace")
+    return end
+
+
+def _is_line(text: bytes) -> bool:
+    try:
+        _LINES.validate_json(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Trace:
     """An open trace: ``lines`` so far, and :meth:`append`.
 
-    Opening drops an unfinished last line. Raises TraceError if the file is no trace.
+    Opening drops an unfinished last line. Raises TraceError, and changes nothing, if the file is no trace.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._drop_unfinished()
         self.lines: list[Line] = read(path) if path.exists() else []
+        if path.exists():
+            self._mend()
 
-    def _drop_unfinished(self) -> None:
-        if not self.path.exists():
-            return
+    def _mend(self) -> None:
         content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            if whole == 0 and not content.startswith(b'{"kind":'):
-                raise TraceError(f"{self.path}, line 1: not a trace")
-            with self.path.open("r+b") as file:
-                file.truncate(whole)
+        whole = _whole(self.path, content)
+        with self.path.open("r+b") as file:
+            file.truncate(whole)
+            if not content[:whole].endswith(b"\n") and whole:
+                file.seek(whole)
+                file.write(b"\n")
 
     def append(self, line: Line) -> None:
-        """Add a line; when this returns, it is on disk."""
+        """Add a line; when this returns, it is on disk. Raises ValueError for a number that is not finite."""
         text = json.dumps(line.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        written = text.encode(errors="replace")  # half a surrogate pair, of a model's making, becomes "?"
         with self.path.open("ab") as file:
-            file.write(text.encode() + b"\n")
+            file.write(written + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        self.lines.append(line)
+        self.lines.append(_LINES.validate_json(written))
 
     def trials(self, session: str) -> list[Trial]:
         """Return the trials of a session, in order."""
         return [line for line in self.lines if isinstance(line, Trial) and line.session == session]
 
+    def session(self, name: str) -> Session | None:
+        """Return the line with which a session began, None if there is none of that name."""
+        return next((line for line in self.lines if isinstance(line, Session) and line.session == name), None)
+
+    def end(self, session: str) -> End | None:
+        """Return the line with which a session ended, None if it has not."""
+        return next((line for line in self.lines if isinstance(line, End) and line.session == session), None)
+
+    def sources(self) -> dict[str, str]:
+        """Return digest → text of the foreign sources."""
+        return {line.digest: line.text for line in self.lines if isinstance(line, Source)}
+
 
 def candidate_of(line: Trial | Measured, sources: dict[str, str]) -> Candidate:
     """Return the candidate of a line; ``sources``: digest → text."""
     return Candidate(line.family, tuple(line.parameters.items()), sources[line.source] if line.source else "")
+
+
+def source_of(candidate: Candidate) -> Source | None:
+    """Return the line that keeps a candidate's foreign source, None if it has none."""
+    if not candidate.source:
+        return None
+    return Source(digest=sha256(candidate.source.encode()).hexdigest(), text=candidate.source)

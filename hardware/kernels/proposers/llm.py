@@ -1,0 +1,52 @@
+"""A language model proposes: template parameters as JSON, or C++ source with one fixed symbol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from hardware.kernels.proposers.answer import proposal_of
+from hardware.kernels.proposers.base import History, Proposal
+from hardware.kernels.proposers.endpoint import Endpoint, EndpointError, Live, Request
+from hardware.kernels.proposers.prompt import system_prompt, user_prompt
+from hardware.kernels.proposers.tape import Record, Replay
+
+Mode = Literal["live", "record", "replay"]
+MODES: Final = get_args(Mode)
+"""How a command may have it; the fourth, ``Scripted``, takes its replies from whoever builds the proposer."""
+
+
+class LanguageModel:
+    """Asks an endpoint once a trial, with all that the history holds."""
+
+    name = "llm"
+    summary = "a language model, behind any OpenAI-compatible endpoint"
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    def propose(self, history: History) -> Proposal | None:
+        """Return what the model proposes. Raises NoProposal for a broken exchange or an unusable answer."""
+        reply = self.endpoint.ask(request_of(history))
+        return None if reply is None else proposal_of(reply, history)
+
+
+def request_of(history: History) -> Request:
+    """Return what the model is asked; the same history, the same request."""
+    turn = history.number - 1 + len(history.refused)
+    return Request(system_prompt(history), user_prompt(history), history.seed, turn)
+
+
+def from_environment(mode: Mode = "live", tape: Path | None = None) -> LanguageModel:
+    """Return the proposer that a command asks for. Raises EndpointError if endpoint or tape are not named."""
+    if mode not in MODES:
+        raise EndpointError(f"no mode {mode!r}: there are {', '.join(MODES)}")
+    if mode == "live":
+        return LanguageModel(Live.from_environment())
+    if tape is None:
+        raise EndpointError(f"to {mode} a language model, name a tape")
+    if mode == "replay":
+        if not tape.is_file():
+            raise EndpointError(f"there is no tape {tape}")
+        return LanguageModel(Replay(tape))
+    return LanguageModel(Record(tape, Live.from_environment()))

@@ -1,0 +1,152 @@
+"""What a language model is told: problem, machine, parameters, and what was learnt. Never inputs, never seeds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hardware.kernels.abi import SYMBOL
+from hardware.kernels.candidate import Candidate
+from hardware.kernels.compiler import NATIVE
+from hardware.kernels.proposers.base import History, Tried
+
+BEST: Final = 5
+"""Parents that are shown because they are fast."""
+DIVERSE: Final = 4
+"""Parents that are shown because they are unlike those."""
+FAILURES: Final = 8
+"""The newest that are shown."""
+SOURCE: Final = 12_000
+"""Characters that are shown of a parent's source."""
+
+_TEMPLATE: Final = (
+    'Parameters of a known template: {"family": "<name>", "parameters": {"<name>": <choice>, ...}, '
+    '"expects": <number>, "why": "<one sentence>"}. Parameters left out keep their untuned value.'
+)
+_FOREIGN: Final = (
+    'A kernel of your own: {"source": "<a whole C++17 file>", "expects": <number>, "why": "<one sentence>"}. '
+    f'It has one entry point, extern "C" int {SYMBOL}(const Attention* a), and includes "attention.h", which follows. '
+    "It uses one thread, the C++ standard library and the instructions of the machine, and keeps nothing between calls."
+)
+
+
+def system_prompt(history: History) -> str:
+    """Return what stays the same during a search: the task, the answer's form, problem, machine, parameters."""
+    forms = [_TEMPLATE] if history.pool.spaces else []
+    forms += [_FOREIGN] if history.foreign else []
+    parts = [
+        "You tune attention kernels for one machine. In each turn you propose one candidate; it is built, checked "
+        "against float64 on inputs and lengths that you do not see, and timed on one thread against torch's "
+        "scaled_dot_product_attention (SDPA). The aim is the highest speed-up over SDPA, as a geometric mean over the "
+        "shapes. Only a candidate that is right on every input counts, and shapes that you do not see are timed later.",
+        "Answer with one JSON object and nothing else, in "
+        + ("one of these forms" if len(forms) > 1 else "this form")
+        + ". expects is the speed-up over SDPA that you predict.\n"
+        + "\n".join(f"- {form}" for form in forms),
+        _problem(history),
+        _machine(history),
+        _parameters(history),
+    ]
+    if history.foreign:
+        parts.append(f"attention.h:\n{(NATIVE / 'attention.h').read_text()}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def user_prompt(history: History) -> str:
+    """Return what this turn adds: parents, failures, refusals."""
+    best = _best(history)
+    parts = [
+        f"Trial {history.number} of {history.budget}.",
+        _list("Fastest so far", [_told(each) for each in best]),
+        _list("Others that passed", [_told(each) for each in _diverse(history, best)]),
+        _list("Newest failures", [_failure(each) for each in _failures(history)]),
+        _source(best),
+        _list("Refused in this turn, because it was tried before", [str(each) for each in history.refused]),
+        history.complaint and f"Your last answer could not be used: {history.complaint}",
+        "Propose a candidate that was not tried yet.",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _problem(history: History) -> str:
+    problem = history.problem
+    return (
+        f"Problem: {history.workload}. Attention {problem.direction} pass{'es' * (problem.direction == 'both')} in "
+        f"{problem.dtype}, {'causal (the last query sees all keys)' if problem.causal else 'no mask'}. Shapes (batch x "
+        f"heads x length x head size): {', '.join(map(str, history.shapes))}. Error against float64 at most "
+        f"{problem.tolerance:g} times SDPA's own, {problem.worst_row:g} times in the worst row. At most "
+        f"{problem.memory_mib} MiB besides inputs and outputs."
+    )
+
+
+def _machine(history: History) -> str:
+    machine = history.machine
+    caches = ", ".join(f"{name} {size} KiB" for name, size in machine.caches_kib.items())
+    lines = [
+        f"Machine: {machine.processor} ({machine.architecture}); compiler {machine.compiler or 'none'}.",
+        f"Instruction sets: {', '.join(machine.instructions) or 'none of note'}. Caches: {caches or 'unknown'}.",
+    ]
+    if machine.roofline:
+        rates = ", ".join(f"{dtype} {rate:.4g}" for dtype, rate in machine.roofline.gflops.items())
+        copy = machine.roofline.copy_gbs
+        lines.append(f"One core at most: {rates} billion operations a second; copies {copy:.3g} GB/s.")
+    return "\n".join(lines)
+
+
+def _parameters(history: History) -> str:
+    lines = []
+    for family, space in history.pool.spaces.items():
+        lines.append(f"Family {family}, parameters and choices (not all combinations are allowed):")
+        lines += [
+            f"- {name}: {', '.join(map(str, choices))} (untuned: {space.naive[name]})"
+            for name, choices in space.choices.items()
+        ] or ["- none"]
+    return "\n".join(lines)
+
+
+def _list(title: str, items: list[str]) -> str:
+    return "\n".join([f"{title}:", *(f"- {item}" for item in items)]) if items else ""
+
+
+def _best(history: History) -> list[Tried]:
+    passed = [each for each in history.tried if each.score is not None]
+    return sorted(passed, key=lambda each: -(each.score or 0.0))[:BEST]
+
+
+def _diverse(history: History, best: list[Tried]) -> list[Tried]:
+    """Return those that passed and are the least like the best and each other, one after the other."""
+    rest = [each for each in history.tried if each.score is not None and each not in best]
+    chosen: list[Tried] = []
+    while rest and len(chosen) < DIVERSE:
+        shown = [each.candidate for each in best + chosen]
+        chosen.append(max(rest, key=lambda each: min(_unlike(each.candidate, other) for other in shown)))
+        rest.remove(chosen[-1])
+    return chosen
+
+
+def _unlike(one: Candidate, other: Candidate) -> int:
+    """Return in how many parameters two candidates differ; other families differ in all."""
+    if one.family != other.family:
+        return max(len(one.parameters), len(other.parameters)) + 1
+    return sum(a != b for a, b in zip(one.parameters, other.parameters, strict=True)) + (one.source != other.source)
+
+
+def _failures(history: History) -> list[Tried]:
+    return [each for each in history.tried if each.score is None][-FAILURES:]
+
+
+def _told(tried: Tried) -> str:
+    shapes = ", ".join(f"{shape}: {ratio:.2f}" for shape, ratio in tried.by_shape)
+    return f"{tried.candidate}: {tried.score:.2f}" + (f" ({shapes})" if len(tried.by_shape) > 1 else "")
+
+
+def _failure(tried: Tried) -> str:
+    failed = f" on {tried.failed_on}" if tried.failed_on else ""
+    complaint = f": {tried.complaint[:300]}" if tried.complaint else ""
+    return f"{tried.candidate}: {tried.status}{failed}{complaint}"
+
+
+def _source(best: list[Tried]) -> str:
+    """Return the text of the fastest foreign parent, as something to build upon."""
+    source = next((each.candidate.source for each in best if each.candidate.source), "")
+    name = next((str(each.candidate) for each in best if each.candidate.source), "")
+    return f"Source of {name}:\n{source[:SOURCE]}" if source else ""

@@ -1,0 +1,326 @@
+"""The loop: its ends, its trace, going on after a kill at any moment, and the replay of a table."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hardware.kernels.candidate import Candidate, Space
+from hardware.kernels.proposers.base import History, NoProposal, Proposal
+from hardware.kernels.proposers.registry import proposer
+from hardware.kernels.search import REPEATS, NotMeasuredError, Progress, SearchError, TableEvaluator, search
+from hardware.kernels.trace import End, Session, Trace, Trial, read
+from tests.hardware.kernels.search_helpers import SPACES, TILES, Surface, session
+
+ROOT = Path(__file__).parents[3]
+TUNERS = ("random", "hill-climb", "evolve", "autotune")
+
+
+class Says:
+    """A proposer that says what a function of the history says."""
+
+    name = "says"
+    summary = ""
+
+    def __init__(self, say) -> None:
+        self.say = say
+
+    def propose(self, history: History) -> Proposal | None:
+        return self.say(history)
+
+
+def run(path: Path, name: str = "random", budget: int = 20, seed: int = 0, **more) -> End | None:
+    return search(
+        Trace(path), session(proposer=name, budget=budget, seed=seed), proposer(name), Surface(), SPACES, **more
+    )
+
+
+def nth(history: History) -> Proposal:
+    return Proposal(history.pool.listed[history.number], 1.5, "The next one.")
+
+
+@pytest.mark.parametrize("name", TUNERS)
+def test_the_trace_keeps_prediction_and_outcome_of_every_trial(tmp_path: Path, name: str) -> None:
+    end = run(tmp_path / "trace.jsonl", name)
+    first, *trials, last = read(tmp_path / "trace.jsonl")
+    assert isinstance(first, Session)
+    assert end == last == End(session="here", reason="the budget of 20 trials is spent", trials=20)
+    assert [each.number for each in trials] == list(range(1, 21))
+    assert len({each.digest for each in trials}) == 20
+    assert {each.status for each in trials} == {"passed", "wrong"}
+    assert all(each.why for each in trials)
+    assert all(each.expects is not None for each in trials[-3:])
+    for each in trials:
+        assert TILES.candidate("tiles", each.parameters).digest == each.digest
+        assert (each.score is not None) == (each.status == "passed")
+
+
+def test_it_ends_when_there_is_nothing_more_to_propose(tmp_path: Path) -> None:
+    end = run(tmp_path / "trace.jsonl", "naive")
+    assert end == End(session="here", reason="the proposer has nothing more to propose", trials=1)
+
+
+def test_a_budget_of_nothing_is_spent(tmp_path: Path) -> None:
+    assert run(tmp_path / "trace.jsonl", budget=0) == End(
+        session="here", reason="the budget of 0 trials is spent", trials=0
+    )
+
+
+def test_what_was_tried_is_refused_until_something_new_comes(tmp_path: Path) -> None:
+    surface, asked = Surface(), []
+
+    def stubborn(history: History) -> Proposal:
+        asked.append(len(history.refused))
+        repeated = history.number > 1 and len(history.refused) < 3
+        return Proposal(history.pool.listed[1 if repeated else history.number], tokens=10)
+
+    trace = Trace(tmp_path / "trace.jsonl")
+    search(trace, session(proposer="says", budget=3), Says(stubborn), surface, SPACES)
+    assert asked == [0, 0, 1, 2, 3, 0, 1, 2, 3]
+    assert len(surface.asked) == len(set(surface.asked)) == 3
+
+
+def test_a_proposer_that_only_repeats_itself_ends_the_search(tmp_path: Path) -> None:
+    refusals: list[int] = []
+
+    def same(history: History) -> Proposal:
+        refusals.append(len(history.refused))
+        return Proposal(history.pool.listed[0])
+
+    end = search(Trace(tmp_path / "t.jsonl"), session(proposer="says"), Says(same), Surface(), SPACES)
+    assert end == End(session="here", reason="the proposer proposed what was tried before, 50 times in a row", trials=1)
+    assert refusals == [0, *range(REPEATS)]
+
+
+def test_tokens_of_refused_proposals_are_counted(tmp_path: Path) -> None:
+    def twice(history: History) -> Proposal:
+        return Proposal(history.pool.listed[history.number if history.refused else 1], tokens=100)
+
+    trace = Trace(tmp_path / "t.jsonl")
+    search(trace, session(proposer="says", budget=3), Says(twice), Surface(), SPACES)
+    assert [each.tokens for each in trace.trials("here")] == [100, 200, 200]
+
+
+def test_progress_is_what_the_trace_says(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    trace = Trace(tmp_path / "t.jsonl")
+    search(trace, session(budget=30), proposer("random"), Surface(), SPACES, lambda trial, now: seen.append(now))
+    trials = trace.trials("here")
+    assert [each.trials for each in seen] == list(range(1, 31))
+    for at, now in enumerate(seen, start=1):
+        scores = [each.score for each in trials[:at] if each.score is not None]
+        assert now.score == max(scores, default=None)
+        assert (now.best is None) == (not scores)
+        assert sum(now.statuses.values()) == at
+        assert now.cpu_s == sum(each.cpu_s for each in trials[:at])
+    assert seen[-1].best == max(trials, key=lambda each: each.score or 0)
+
+
+def test_silence_is_a_trial_and_the_search_goes_on(tmp_path: Path) -> None:
+    def sometimes(history: History) -> Proposal:
+        if history.number % 2:
+            raise NoProposal("the line is dead", "connection", tokens=7)
+        return nth(history)
+
+    trace = Trace(tmp_path / "t.jsonl")
+    end = search(trace, session(proposer="says", budget=12), Says(sometimes), Surface(), SPACES)
+    assert end is not None
+    assert end.trials == 12
+    first = trace.trials("here")[0]
+    assert (first.status, first.reason, first.failed_on) == ("no proposal", "the line is dead", "connection")
+    assert (first.family, first.parameters, first.digest, first.score, first.tokens) == ("", {}, "", None, 7)
+
+
+@pytest.mark.parametrize(("code", "trials"), [("401", 3), ("403", 3), ("503", 5), ("answer", 5)])
+def test_silence_that_lasts_ends_the_search(tmp_path: Path, code: str, trials: int) -> None:
+    def silent(history: History) -> Proposal:
+        if history.number > 2:
+            raise NoProposal("no", code)
+        return nth(history)
+
+    path = tmp_path / "t.jsonl"
+    end = search(Trace(path), session(proposer="says"), Says(silent), Surface(), SPACES)
+    assert end == End(session="here", reason=f"no proposal {trials} times in a row: no", trials=trials + 2)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rstrip().rfind(b"\n") + 1])  # a kill before the end was written
+    search(Trace(path), session(proposer="says"), Says(silent), Surface(), SPACES)
+    assert path.read_bytes() == whole
+
+
+def test_a_prediction_that_is_no_number_and_half_a_character_are_tidied(tmp_path: Path) -> None:
+    def odd(history: History) -> Proposal:
+        return nth(history)._replace(expects=float("nan"), why="half \ud800 of it")
+
+    trace = Trace(tmp_path / "t.jsonl")
+    search(trace, session(proposer="says", budget=2), Says(odd), Surface(), SPACES)
+    assert [(each.expects, each.why) for each in trace.trials("here")] == [(None, "half ? of it")] * 2
+    assert read(trace.path) == trace.lines
+
+
+def test_foreign_source_is_kept_once_before_it_is_tried(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "t.jsonl")
+    source = "int attention();"
+
+    class Looks(Surface):
+        def evaluate(self, candidate: Candidate):
+            assert list(trace.sources().values()) == [source]
+            return super().evaluate(candidate)
+
+    def foreign(history: History) -> Proposal | None:
+        return None if history.tried else Proposal(Candidate("foreign", (), source))
+
+    for name in ("one", "two"):
+        search(trace, session(name, proposer="says"), Says(foreign), Looks(), SPACES, foreign=True)
+    assert [each.kind for each in trace.lines] == ["session", "source", "trial", "end", "session", "trial", "end"]
+    trial = trace.trials("two")[0]
+    assert trace.sources()[trial.source] == source
+    assert trial.digest == Candidate("foreign", (), source).digest
+
+
+@pytest.mark.parametrize("name", TUNERS)
+@pytest.mark.parametrize("stop", [1, 7, 19])
+def test_an_interrupted_search_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str, stop: int) -> None:
+    run(tmp_path / "whole.jsonl", name)
+    assert run(tmp_path / "parts.jsonl", name, watch=lambda trial, progress: trial.number == stop) is None
+    assert run(tmp_path / "parts.jsonl", name) is not None
+    assert (tmp_path / "parts.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_a_half_written_line_of_any_length_is_tried_again(tmp_path: Path) -> None:
+    run(tmp_path / "whole.jsonl", "evolve", budget=6)
+    whole = (tmp_path / "whole.jsonl").read_bytes()
+    path = tmp_path / "torn.jsonl"
+    for cut in range(1, len(whole), 97):
+        path.write_bytes(whole[:cut])
+        run(path, "evolve", budget=6)
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["hill-climb", "evolve"])
+def test_killed_at_random_moments_nothing_is_lost_and_nothing_tried_twice(tmp_path: Path, name: str) -> None:
+    run(tmp_path / "whole.jsonl", name, budget=60, seed=2)
+    path, chance = tmp_path / "killed.jsonl", np.random.default_rng(8)
+    command = [sys.executable, "-m", "tests.hardware.kernels.search_helpers", str(path), name, "2", "60"]
+    for _ in range(3):
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            for _ in range(int(chance.integers(1, 20))):
+                process.stdout.readline()
+            process.kill()
+        before = path.read_bytes()
+    run(path, name, budget=60, seed=2)
+    assert path.read_bytes().startswith(before[: before.rfind(b"\n") + 1])
+    assert path.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_a_search_that_has_ended_tries_no_more(tmp_path: Path) -> None:
+    end = run(tmp_path / "t.jsonl")
+    surface = Surface()
+    assert search(Trace(tmp_path / "t.jsonl"), session(budget=20), proposer("random"), surface, SPACES) == end
+    assert surface.asked == []
+
+
+def test_several_searches_in_one_trace_know_nothing_of_each_other(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "t.jsonl")
+    for name in ("one", "two"):
+        search(trace, session(name, budget=5), proposer("random"), Surface(), SPACES)
+    one, two = ([each.digest for each in trace.trials(name)] for name in ("one", "two"))
+    assert one == two  # the same seed
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 5}, "was begun with seed 0, not 5"),
+        ({"budget": 50}, "was begun with budget 20, not 50"),
+        ({"proposer": "evolve"}, "was begun with proposer 'random', not 'evolve'"),
+        ({"machine": {"processor": "Another"}}, "was begun on A processor"),
+    ],
+)
+def test_another_search_of_that_name_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    trace = Trace(tmp_path / "t.jsonl")
+    search(trace, session(), proposer("random"), Surface(), SPACES)
+    other = session().model_copy(update=change)
+    with pytest.raises(SearchError, match=message):
+        search(trace, other, proposer(other.proposer), Surface(), SPACES)
+
+
+def test_a_session_is_for_its_proposer(tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match="session here is for proposer 'random', not 'evolve'"):
+        search(Trace(tmp_path / "t.jsonl"), session(), proposer("evolve"), Surface(), SPACES)
+
+
+def test_an_evaluator_that_breaks_leaves_a_trace_to_go_on_from(tmp_path: Path) -> None:
+    class Breaks(Surface):
+        def evaluate(self, candidate: Candidate):
+            if len(self.asked) == 4:
+                raise KeyboardInterrupt
+            return super().evaluate(candidate)
+
+    run(tmp_path / "whole.jsonl")
+    path = tmp_path / "t.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        search(Trace(path), session(), proposer("random"), Breaks(), SPACES)
+    assert len(Trace(path).trials("here")) == 4
+    run(path)
+    assert path.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def table(path: Path) -> list[Trial]:
+    """A stored full table of a small corner of the template."""
+    corner = TILES._replace(choices=TILES.choices | {"unroll": (1,), "order": ("keys",), "rescale": ("always",)})
+    trace = Trace(path)
+    search(trace, session(budget=500), proposer("random"), Surface(), {"tiles": corner})
+    return trace.trials("here")
+
+
+def test_a_stored_table_replays_a_search(tmp_path: Path) -> None:
+    table(tmp_path / "table.jsonl")
+    corner = TILES._replace(choices=TILES.choices | {"unroll": (1,), "order": ("keys",), "rescale": ("always",)})
+    replayed, lived = (Trace(tmp_path / f"{name}.jsonl") for name in ("replayed", "lived"))
+    stored = TableEvaluator(read(tmp_path / "table.jsonl"), "causal/fp32/forward")
+    for trace, evaluator in ((replayed, stored), (lived, Surface())):
+        search(trace, session(proposer="autotune", budget=30), proposer("autotune"), evaluator, {"tiles": corner})
+    assert replayed.lines == lived.lines
+    assert replayed.trials("here")[-1].number == 30
+
+
+def test_what_was_not_measured_is_an_error_with_what_was(tmp_path: Path) -> None:
+    run(tmp_path / "t.jsonl", budget=2)
+    stored = TableEvaluator(read(tmp_path / "t.jsonl"))
+    unknown = Candidate("tiles", (("rows", 1),))
+    with pytest.raises(NotMeasuredError) as caught:
+        stored.evaluate(unknown)
+    assert str(caught.value).startswith("tiles(rows=1) was not measured: there are tiles(rows=")
+    assert len(stored.known) == 2
+    with pytest.raises(NotMeasuredError, match="there are none"):
+        TableEvaluator([]).evaluate(unknown)
+
+
+def test_a_table_is_of_one_workload(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "t.jsonl")
+    for workload in ("causal", "long"):
+        search(
+            trace,
+            session(workload, budget=1).model_copy(update={"workload": workload}),
+            proposer("random"),
+            Surface(),
+            SPACES,
+        )
+    with pytest.raises(SearchError, match="name one: causal/fp32/forward, long/fp32/forward"):
+        TableEvaluator(trace.lines)
+    with pytest.raises(SearchError, match="no trial of short/fp32/forward: there are causal"):
+        TableEvaluator(trace.lines, "short/fp32/forward")
+    assert len(TableEvaluator(trace.lines, "long/fp32/forward").known) == 1
+
+
+def test_a_family_without_choices_is_one_candidate(tmp_path: Path) -> None:
+    class Passes:
+        def evaluate(self, candidate: Candidate):
+            return Surface().evaluate(TILES.candidate("tiles", {}))
+
+    end = search(Trace(tmp_path / "t.jsonl"), session(), proposer("random"), Passes(), {"sdpa": Space({}, {})})
+    assert end is not None
+    assert end.trials == 1
