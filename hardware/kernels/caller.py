@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import os
 import socket
 import sys
@@ -21,8 +22,8 @@ from hardware.kernels.problem import Problem, Shape
 from hardware.kernels.trace import Status
 
 START_SECONDS: Final = 60.0
-LOAD_SECONDS: Final = 240.0
-"""Loading may compile (torch.compile does)."""
+PATIENCE: Final = {"native": 5.0, "torch": 240.0}
+"""Seconds that loading, or a small batch of some milliseconds, may take; in torch the first may compile."""
 IDLE_NS: Final = 300_000
 """CPU time that a worker may burn between answering and being asked again."""
 MOST_CPU_PER_WALL: Final = 1.15
@@ -52,7 +53,7 @@ class Memory:
     def __init__(self, size: int) -> None:
         self.fd = os.memfd_create("asara")
         os.ftruncate(self.fd, size)
-        self.bytes: Array = np.memmap(os.fdopen(os.dup(self.fd), "r+b"), dtype=np.uint8, shape=(size,))
+        self.bytes: Array = np.frombuffer(mmap.mmap(self.fd, size), dtype=np.uint8)
         self.size = size
 
     def read_only(self) -> int:
@@ -79,7 +80,7 @@ class Caller:
         folders: Sequence[Path] = (), lock: bool = False,
     ) -> None:  # fmt: skip
         self.problem = problem
-        self.confined = confined
+        self.patience = PATIENCE[host]
         self.outputs = Memory(output_bytes)
         self._ready = 0
         self._where = Layout([], [])
@@ -128,7 +129,7 @@ class Caller:
 
     def load(self, **message: Any) -> None:
         """Make a candidate ready. Raises FailedError."""
-        self._request({"do": "load", **message}, LOAD_SECONDS)
+        self._request({"do": "load", **message}, self.patience)
 
     def take(self, shape: Shape, slots: int, seconds: float, direction: str | None = None) -> None:
         """Prepare for calls of a shape."""

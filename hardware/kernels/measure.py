@@ -86,23 +86,20 @@ def time_pairs(
 
 def _calls(candidate: Caller, baseline: Caller, stage: Stage, shape: Shape) -> tuple[int, float]:
     """How many calls make a batch, and when to give up."""
-    slots = 1
-    _take((baseline, candidate), shape, slots, 60.0)
-    _fill(stage, shape, slots)
-    times: list[int] = []
-    for caller, seconds in ((baseline, 60.0), (candidate, 0.0)):
-        give_up = seconds or max(2.0, TIMED_OUT_AFTER * times[0] / 1e9)
-        caller.poison()
-        caller.prepare(give_up)
-        times.append(min(caller.run(give_up).cpu_ns for _ in range(_again(caller, stage.problem, give_up))))
+    _take((baseline, candidate), shape, 1, baseline.patience)
+    _fill(stage, shape, 1)
+    base = _once(baseline, stage.problem, baseline.patience)
+    least = min(base, _once(candidate, stage.problem, max(candidate.patience, TIMED_OUT_AFTER * base / 1e9)))
     room = max(layout(shape, stage.problem, 1).input_bytes, layout(shape, stage.problem, 1).output_bytes)
-    calls = min(MOST_CALLS, max(1, MOST_BYTES // room), math.ceil(BATCH_NS / max(1, min(times))))
-    return calls, max(2.0, TIMED_OUT_AFTER * calls * times[0] / 1e9)
+    calls = min(MOST_CALLS, max(1, MOST_BYTES // room), math.ceil(BATCH_NS / max(1, least)))
+    return calls, max(2.0, TIMED_OUT_AFTER * calls * base / 1e9)
 
 
-def _again(caller: Caller, problem: Problem, seconds: float) -> int:
-    """Two tries, of which the better counts; one for a backward pass alone, which uses up its forward pass."""
-    return 1 if problem.direction == "backward" else 2
+def _once(caller: Caller, problem: Problem, seconds: float) -> int:
+    """Nanoseconds of one call: the better of two, but one of a backward pass, which uses up its forward pass."""
+    caller.poison()
+    caller.prepare(seconds)
+    return min(caller.run(seconds).cpu_ns for _ in range(1 if problem.direction == "backward" else 2))
 
 
 def _together(
@@ -151,11 +148,11 @@ def _compare(candidate: Caller, baseline: Caller, problem: Problem, slots: int, 
 
 
 def _difference(got: Array, want: Array) -> tuple[float, float]:
-    """Root mean squares of the difference, over all and in the worst row, over that of what was wanted; float32."""
-    squares = np.einsum("...i,...i->...", got - want, got - want)
-    size = float(np.einsum("bhni,bhni->", want, want)) or 1.0
-    rows = squares.size
-    return float(np.sqrt(squares.sum() / size)), float(np.sqrt(squares.max() * rows / size))
+    """Root mean squares of the difference, over all and in the worst row, over that of what was wanted."""
+    apart = got - want
+    squares, size = (np.einsum("...i,...i->...", each, each).astype(np.float64) for each in (apart, want))
+    mean = float(size.mean()) or 1.0
+    return float(np.sqrt(squares.mean() / mean)), float(np.sqrt(squares.max() / mean))
 
 
 def _check_floor(pairs: Sequence[Pair], stage: Stage, shape: Shape) -> None:

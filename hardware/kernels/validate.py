@@ -13,11 +13,10 @@ from hardware.kernels.inputs import KINDS, Fresh, Kind, make
 from hardware.kernels.layout import INPUTS, layout
 from hardware.kernels.numbers import STORAGE, Array, store, value
 from hardware.kernels.problem import EPSILON, Problem, Shape, Workload
+from hardware.kernels.rounding import rounding
 
 LENGTHS: Final = (1, 2, 77, 200, 333)
 """Of keys, and of queries where the workload has more than one: tiny ones, and none that a tile divides."""
-SECONDS: Final = 20.0
-"""A validation batch that takes longer is given up; torch takes some 10 ms."""
 _HEADS: Final = 2
 LUCK: Final = 3.0
 """How much larger an error may be on many other normal inputs than on the one head where it was measured."""
@@ -36,8 +35,10 @@ class Case(NamedTuple):
     head: tuple[int, int]
     """The one (batch, head) whose exact answer is known."""
     exact: list[Exact]
+    rounding: list[Errors]
+    """Of each slot, by output: the root mean square error that rounding alone makes, and that of the worst row."""
     sdpa: list[Errors]
-    """Of each slot, by output: root mean square error, and that of the worst row."""
+    """The same of SDPA."""
 
 
 def shapes(workload: Workload) -> list[Shape]:
@@ -77,13 +78,15 @@ class Validator:
         problem = self._problem
         rows = {"q": shape.queries, "dout": shape.queries, "k": shape.keys, "v": shape.keys}
         head = self._fresh.pick(shape.batch), self._fresh.pick(shape.heads)
-        stored, exact = [], []
+        stored, exact, floors = [], [], []
         for kind in kinds:
             sizes = {name: (shape.batch, shape.heads, rows[name], shape.head_size) for name in INPUTS}
             slot = {name: store(make(kind, name, self._fresh.normal(*sizes[name])), problem.dtype) for name in INPUTS}
             stored.append(slot)
-            exact.append(_exact({name: value(slot[name][head], problem.dtype) for name in INPUTS}, problem))
-        return Case(shape, tuple(kinds), stored, head, exact, [])
+            values = {name: value(slot[name][head], problem.dtype) for name in INPUTS}
+            exact.append(_exact(values, problem))
+            floors.append(_floors(values, problem))
+        return Case(shape, tuple(kinds), stored, head, exact, floors, [])
 
     def _with_errors(self, case: Case, sdpa: Caller) -> Case:
         self._call(case, sdpa)
@@ -96,13 +99,13 @@ class Validator:
         for slot, stored in enumerate(case.stored):
             for name, content in stored.items():
                 put(self._inputs, case.shape, problem, slot, slots, name)[...] = content
-        caller.take(case.shape, slots, SECONDS, direction)
+        caller.take(case.shape, slots, caller.patience, direction)
         first: list[bytes] = []
         for _ in range(2):
             caller.poison()
-            caller.prepare(SECONDS)
-            caller.run(SECONDS)
-            caller.deliver(SECONDS)
+            caller.prepare(caller.patience)
+            caller.run(caller.patience)
+            caller.deliver(caller.patience)
             found = [caller.output(slot, name).tobytes() for slot in range(slots) for name in outputs_of(problem)]
             if first and first != found:
                 raise FailedError("unstable", f"{case.shape}: other bits at the second call", "same bits twice")
@@ -141,13 +144,14 @@ class Validator:
 
     def _multiple(self, case: Case, slot: int, errors: Errors) -> tuple[float, str]:
         """The worst error over what is allowed, and of which output; what SDPA itself cannot do is left out."""
-        problem, floor = self._problem, EPSILON[self._problem.dtype]
+        problem = self._problem
         found = [(0.0, "out")]
         for name, (rms, row) in errors.items():
             sdpa_rms, sdpa_row = case.sdpa[slot][name]
             if np.isfinite(sdpa_rms):
-                found.append((rms / (problem.tolerance * max(sdpa_rms, floor)), name))
-                found.append((row / (problem.worst_row * max(sdpa_row, floor)), name))
+                least, least_row = case.rounding[slot][name]
+                found.append((_times(rms, problem.tolerance * max(sdpa_rms, least)), name))
+                found.append((_times(row, problem.worst_row * max(sdpa_row, least_row)), name))
         return max(found)
 
     def _reason(self, case: Case, kind: Kind, name: str, multiple: float) -> str:
@@ -161,14 +165,25 @@ class Validator:
         That is the candidate's allowance and SDPA's own error, with room for the luck of more inputs.
         """
         case = next(case for case in self.cases if case.shape == shape)
-        problem, floor = self._problem, EPSILON[self._problem.dtype]
+        problem, least = self._problem, case.rounding[0]
         return {
             name: (
-                LUCK * (problem.tolerance + 1) * max(rms, floor),
-                LUCK * (problem.worst_row + 1) * max(row, floor),
+                LUCK * (problem.tolerance + 1) * max(rms, least[name][0]),
+                LUCK * (problem.worst_row + 1) * max(row, least[name][1]),
             )
             for name, (rms, row) in case.sdpa[0].items()
         }
+
+
+def _times(error: float, allowed: float) -> float:
+    return error / allowed if allowed else float("inf") if error else 0.0
+
+
+def _floors(values: dict[str, Array], problem: Problem) -> Errors:
+    """Return the size of the errors that rounding alone makes: where SDPA is exact by luck, others need not be."""
+    q, k, v, dout = (values[name][None, None].astype(np.float64) for name in INPUTS)
+    sizes = rounding(q, k, v, dout, problem.causal, EPSILON[problem.dtype], EPSILON["fp32"])._asdict()
+    return {name: reference.error(sizes[name], np.zeros_like(sizes[name])) for name in outputs_of(problem)}
 
 
 def _exact(values: dict[str, Array], problem: Problem) -> Exact:
