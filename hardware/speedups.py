@@ -154,7 +154,7 @@ def find_measurements(name: str) -> Path:
         return Path(name)
     there = tuple(shipped_measurements())
     raise MeasurementError(
-        f"no measurements '{name}'; shipped: {', '.join(there) or 'nothing'}; a file of your own ends in .jsonl",
+        f"no measurements of this name; there are: {', '.join([*there, 'any file that ends in .jsonl'])}",
         name, there,
     )  # fmt: skip
 

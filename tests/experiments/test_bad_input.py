@@ -49,7 +49,7 @@ BAD = {
     "a job larger than its share": ("run lab --set cluster__gpus=8", ["researcher__experiment_gpus = 8"]),
     "more agents than fit": ("run lab --set run__max_doublings=300", ["run__max_doublings = 300"]),
     "shares beyond the whole": ("run lab --set cluster__inference_share=0.9", ["inference_share 0.9"]),
-    "unknown measurements": ("run lab --set kernels__measurements=nome", ["'nome'", "did you mean 'none'"]),
+    "unknown measurements": ("run lab --set kernels__measurements=nome", ["= 'nome'", "did you mean 'none'"]),
     "missing measurements": ("run lab --set kernels__measurements=no.jsonl", ["no.jsonl", "cannot be read"]),
     "no measurements": ("run lab --set kernels__measurements=good.csv.jsonl", ["good.csv.jsonl", "line 1"]),
     "unknown workload": ("run lab --set kernels__workload=casual/bf16/both", ["did you mean 'causal/bf16/both'"]),

@@ -107,7 +107,7 @@ def _readable(scenario):
         ({"growth__difficulty_growth": 2.0}, "is not read under growth__law = 'returns'"),
         ({"cluster__inference_share": 0.8, "cluster__training_share": 0.7}, "[cluster]"),
         ({"kernels__measurements": 5}, "kernels__measurements = 5 is not allowed: text: shipped name, path of a"),
-        ({"kernels__measurements": "nane"}, "no measurements 'nane'"),
+        ({"kernels__measurements": "nane"}, "kernels__measurements = 'nane': no measurements of this name"),
         ({"kernels__measurements": "nane"}, "did you mean 'none'?"),
         ({"kernels__measurements": "no/such.jsonl"}, "no/such.jsonl': cannot be read (No such file or directory)"),
         ({"kernels__workload": "causal"}, "kernels__workload = 'causal' with kernels__measurements"),

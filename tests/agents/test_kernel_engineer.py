@@ -1,0 +1,132 @@
+"""The kernel engineer in a lab of a few lines, and Amdahl's law."""
+
+import math
+from itertools import pairwise
+
+import mesa
+import pytest
+import simpy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl, training_share
+
+shares = st.floats(0, 1)
+speedups = st.floats(1, 1e6)
+
+
+class Line:
+    """Every candidate adds the same, up to a hundred."""
+
+    largest = 2.0
+
+    def speedup_after(self, candidates):
+        return 1 + min(candidates, 100) / 100
+
+    def candidates_to_reach(self, speedup):
+        return 100 * (speedup - 1)
+
+
+class SmallLab:
+    """Just enough of a lab: a clock, a team, and a list of what was deployed."""
+
+    def __init__(self, curve, **params):
+        self.clock = simpy.Environment()
+        self.kernel_params = KernelParams(**params)
+        self.team = 1.0
+        self.deployed = []
+        self.engineer = KernelEngineer(mesa.Model(seed=1), self, curve)
+        self.engineer.plan()
+
+    @property
+    def now(self):
+        return self.clock.now
+
+    def after(self, days, callback):
+        alarm = self.clock.timeout(days)
+        alarm.callbacks.append(callback)
+        return alarm
+
+    def team_growth(self):
+        return self.team
+
+    def deploy_kernels(self, candidates, speedup):
+        self.deployed.append((self.now, candidates, speedup))
+
+    def set_team(self, team):
+        self.team = team
+        self.engineer.plan()
+
+
+@given(shares, speedups)
+def test_amdahls_law(share, speedup):
+    rate = amdahl(share, speedup)
+    assert rate == pytest.approx(1 / ((1 - share) + share / speedup))
+    assert 1 <= rate <= speedup * (1 + 1e-9)
+    assert share == 1 or rate <= 1 / (1 - share)
+
+
+def test_the_limit_of_amdahls_law_is_what_is_not_attention():
+    assert amdahl(0.1, 1e15) == pytest.approx(1 / 0.9, rel=1e-12)
+    assert amdahl(0.7, 1.0) == 1
+    assert amdahl(0.0, 9.0) == 1
+    assert amdahl(1.0, 9.0) == pytest.approx(9)
+
+
+def test_the_default_share_is_what_its_source_comes_to():
+    assert training_share(16_384, 8_192) == pytest.approx(KernelParams().attention_share, rel=1e-9)
+    assert training_share(4_096, 8_192) == pytest.approx(0.31, abs=0.005)
+    assert training_share(16_384, 131_072) == pytest.approx(0.64, abs=0.005)
+    assert training_share(12_288, 2_048, 1.0, 1.0) == pytest.approx(1 / (1 + 12 * 6 * 3 / 3.5))  # GPT-3, s/d = 1/6
+
+
+def test_it_deploys_every_gain_and_then_the_largest():
+    lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
+    lab.clock.run(until=50)
+    levels = [1.25, 1.25**2, 1.25**3, 2.0]
+    assert [speedup for _, _, speedup in lab.deployed] == pytest.approx(levels)
+    assert [candidates for _, candidates, _ in lab.deployed] == pytest.approx([100 * (s - 1) for s in levels])
+    assert [day for day, _, _ in lab.deployed] == pytest.approx([10 * (s - 1) for s in levels])
+    assert lab.engineer.candidates == 100, "it stops where nothing more was measured"
+
+
+def test_effort_is_the_integral_of_the_team():
+    lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
+    for day, team in ((1, 2.0), (1.5, 0.0), (4, 0.5)):
+        lab.clock.run(until=day)
+        lab.set_team(team)
+    assert lab.engineer.candidates == pytest.approx(10 + 2 * 10 * 0.5)
+    assert lab.deployed == []
+    lab.clock.run(until=30)
+    day, candidates, _ = lab.deployed[0]
+    assert candidates == pytest.approx(25)
+    assert day == pytest.approx(4 + 5 / (10 * 0.5))
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 3), st.floats(0, 5)), max_size=8), st.floats(0.01, 1))
+def test_whatever_the_team_does_the_same_kernels_come_in_the_same_order(changes, step):
+    lab, steady = (SmallLab(Line(), candidates_per_day=10.0, deploy_step=step) for _ in range(2))
+    for days, team in changes:
+        lab.clock.run(until=lab.now + days)
+        lab.set_team(team)
+    lab.set_team(1.0)
+    lab.clock.run(until=lab.now + 11)
+    steady.clock.run(until=11)
+    assert [speedup for *_, speedup in lab.deployed] == [speedup for *_, speedup in steady.deployed]
+    assert [tried for _, tried, _ in lab.deployed] == pytest.approx([tried for _, tried, _ in steady.deployed])
+    assert all(earlier[0] <= later[0] for earlier, later in pairwise(lab.deployed))
+
+
+@pytest.mark.parametrize("case", [{"curve": None}, {"curve": Line(), "candidates_per_day": 0.0}])
+def test_without_a_curve_or_effort_nothing_happens(case):
+    lab = SmallLab(**case)
+    lab.clock.run(until=1000)
+    assert (lab.deployed, lab.engineer.speedup, lab.engineer.candidates) == ([], 1.0, 0.0)
+
+
+def test_a_curve_that_never_rises_asks_for_no_effort():
+    flat = Line()
+    flat.largest = 1.0
+    lab = SmallLab(flat)
+    assert lab.clock.peek() == math.inf
+    assert lab.engineer.candidates == 0

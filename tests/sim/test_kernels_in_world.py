@@ -1,0 +1,274 @@
+"""Kernels in the World: what was measured makes the cluster faster, and the run says by what."""
+
+import json
+import math
+import shutil
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agents.kernel_engineer import amdahl
+from experiments.console import kernels_line
+from experiments.store import summary
+from hardware.speedups import curve_of, digest_of, read_measurements
+from sim import observe
+from sim.ledger import KernelsDeployed, KernelsMeasured, TrainingStarted
+from sim.model import World
+from sim.run import run, summarise
+from sim.scenario import Scenario, ScenarioError
+from sim.testing import check_invariants, worlds
+from tests.hardware.kernels.known_curve import FILE, WORKLOAD, search, session_of, write
+
+MEASURED = {"kernels__measurements": str(FILE)}
+LAB = {
+    "researcher__initial": 60,
+    "cluster__gpus": 64,
+    "training__first_run_days": 10.0,
+    "run__horizon_days": 60.0,
+    "run__max_doublings": 3,
+    "kernels__attention_share": 0.5,
+    "kernels__candidates_per_day": 1.0,
+}
+thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def lab(**changes) -> Scenario:
+    return Scenario().replace(**(LAB | MEASURED | changes))
+
+
+def finish(world: World) -> World:
+    while world.running:
+        world.step()
+    return world
+
+
+def deployments(world: World) -> list[KernelsDeployed]:
+    return [event for event in world.ledger if isinstance(event, KernelsDeployed)]
+
+
+@pytest.fixture
+def double(tmp_path):
+    """A search whose every candidate is twice as fast as the library."""
+    return write(tmp_path / "double.jsonl", search(session_of("double"), [math.log(2)] * 8, winner=math.log(2)))
+
+
+@pytest.fixture
+def flat(tmp_path):
+    """A search that found nothing."""
+    return write(tmp_path / "flat.jsonl", search(session_of("flat"), [-0.1] * 8, winner=-0.1))
+
+
+@thorough
+@given(worlds(**MEASURED))
+def test_invariants_hold_at_every_frame(world):
+    check_invariants(world)
+    while world.running:
+        world.step()
+        check_invariants(world)
+
+
+@thorough
+@given(worlds(**MEASURED), st.sampled_from([0.1, 0.37, 1.0, 7.0]))
+def test_the_frame_changes_nothing_that_happens(world, frame):
+    other = World(world.scenario.replace(run__frame_days=frame), world.run_seed)
+    assert finish(world).digest() == finish(other).digest()
+    assert summarise(world).kernels == summarise(other).kernels
+
+
+@thorough
+@given(worlds(**MEASURED), st.integers(0, 8), st.integers(0, 8))
+def test_a_restored_world_runs_on_as_if_nothing_had_happened(world, before, after):
+    for _ in range(before):
+        world.step()
+    snapshot = world.snapshot()
+    for _ in range(after):
+        world.step()
+    assert finish(World.restore(snapshot)).digest() == finish(world).digest()
+    assert finish(World.restore(snapshot).branch()).digest() == world.digest()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_pooled_researchers_finish_sooner_by_the_work_rate(double, share):
+    """Nothing but researchers: with kernels from the first moment on, all days shrink by Amdahl's rate."""
+    rate = amdahl(share, 2.0)
+    plain = Scenario.load("returns-0.7").replace(
+        researcher__initial=700_000, run__max_doublings=6, run__horizon_days=1e4, run__frame_days=100.0
+    )
+    fast = plain.replace(
+        kernels__measurements=str(double), kernels__attention_share=share, kernels__candidates_per_day=1e9
+    )
+    without, with_kernels = run(plain), run(fast)
+    for slow, quick in zip(without.doublings, with_kernels.doublings, strict=True):
+        assert quick.day == pytest.approx(slow.day / rate, rel=1e-5)
+    assert with_kernels.kernels.work_rate == pytest.approx(rate)
+
+
+def test_the_loop_follows_the_curve():
+    """One candidate a day for each 60 researchers: each deployment comes when its candidates have been tried."""
+    world = finish(World(lab(run__max_doublings=5), 1))
+    curve = curve_of(read_measurements(FILE)[1], WORKLOAD)
+    done = deployments(world)
+    assert len(done) > 5
+    for event in done:
+        assert event.speedup == pytest.approx(curve.speedup_after(event.candidates), rel=1e-9)
+        assert event.work_rate == amdahl(0.5, event.speedup)
+    for earlier, later in pairwise(done):
+        assert later.speedup >= earlier.speedup * 1.02 * (1 - 1e-9) or later.speedup == curve.largest
+    effort = sum((event.researchers / 60) * (until - event.day) for event, until in team_until(world, done[-1].day))
+    assert done[-1].candidates == pytest.approx(effort, rel=1e-9)
+
+
+def team_until(world, day):
+    """The teams up to a day, each with the day on which it ended."""
+    housed = [event for event in world.ledger if type(event).__name__ == "ResearchersHoused" and event.day < day]
+    return zip(housed, [*(event.day for event in housed[1:]), day], strict=True)
+
+
+def test_jobs_asked_for_from_then_on_take_less_and_those_that_run_keep_their_kernels(double):
+    quick = {"kernels__measurements": str(double), "kernels__attention_share": 1.0}
+    world = World(lab(**quick, cluster__gpu_hours_between_failures=0.0, kernels__candidates_per_day=0.5), 0)
+    before = world.ask_gpus("training", 8, 4.0, owner=0)
+    while world.work_rate == 1:
+        world.step()
+    assert [event.day for event in deployments(world)] == [2.0]
+    after = world.ask_gpus("training", 8, 4.0, owner=0)
+    assert (before.length, after.length) == (4.0, pytest.approx(2.0))
+    finish(world)
+    started = [event for event in world.ledger if isinstance(event, TrainingStarted)]
+    jobs = {job.submitted: job.length for job in world.datacenter.records if job.use == "training"}
+    assert all(jobs[event.day] == event.run_days for event in started if event.day in jobs)
+
+
+def test_inference_houses_more_researchers(tmp_path):
+    path = write(tmp_path / "mine.jsonl", search(session_of("one"), [0.7] * 8, winner=math.log(2.01)))
+    world = World(lab(kernels__measurements=str(path), kernels__attention_share=1.0), 0)
+    assert world.at_work == 60
+    world.step()
+    assert world.at_work == 120
+
+
+def test_the_run_says_what_drove_it():
+    result = run(lab(), 2)
+    first = result.events[0]
+    assert first == KernelsMeasured(0.0, digest_of(FILE), WORKLOAD)
+    kernels = result.kernels
+    assert (kernels.calibrated, kernels.digest, kernels.workload) == (True, digest_of(FILE), WORKLOAD)
+    assert kernels.speedup == result.series["kernel_speedup"][-1] > 1
+    assert kernels.work_rate == result.series["work_rate"][-1] == amdahl(0.5, kernels.speedup)
+    assert result.series["kernel_speedup"][0] == 1
+    line = kernels_line(kernels)
+    assert line.startswith(f"Kernels: {kernels.speedup:.3g}x attention after ")
+    assert "(measured, causal/bf16/both) → work rate" in line
+    assert json.loads(json.dumps(summary(result)["kernels"])) == kernels._asdict()
+
+
+def test_a_run_without_measurements_says_so_and_leaves_no_trace():
+    result = run(lab(kernels__measurements="none"), 2)
+    assert kernels_line(result.kernels) == "Kernels: uncalibrated, speed-up 1."
+    assert result.kernels[:3] == (False, "none", "")
+    assert not [event for event in result.events if isinstance(event, KernelsMeasured | KernelsDeployed)]
+
+
+def test_a_search_that_found_nothing_changes_nothing_but_says_what_was_measured(flat):
+    found = run(lab(kernels__measurements=str(flat)), 2)
+    plain = run(lab(kernels__measurements="none"), 2)
+    assert found.events[1:] == plain.events
+    assert found.jobs == plain.jobs
+    assert found.digest != plain.digest
+    assert kernels_line(found.kernels).startswith("Kernels: 1x attention after 0 candidates (measured")
+
+
+def test_the_file_is_part_of_the_identity_of_a_run(tmp_path):
+    """The same name with other content is another scenario and another run; the same content elsewhere is not."""
+    path = tmp_path / "mine.jsonl"
+    shutil.copy(FILE, path)
+    scenario = lab(kernels__measurements=str(path), run__horizon_days=5.0)
+    here, first = scenario.digest(), run(scenario, 0).digest
+    assert run(lab(run__horizon_days=5.0), 0).digest == first
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0].replace("2000-01-01", "2001-01-01"), *lines[1:]]))
+    assert scenario.digest() != here
+    assert run(scenario, 0).digest != first
+    path.unlink()
+    with pytest.raises(ScenarioError, match=r"mine\.jsonl': cannot be read"):
+        scenario.digest()
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        run(scenario)
+
+
+def test_a_world_does_not_need_its_file_any_more(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    shutil.copy(FILE, path)
+    world = World(lab(kernels__measurements=str(path)), 0)
+    path.unlink()
+    copy = world.branch(kernels__attention_share=0.1)
+    assert finish(copy).calibration.digest == digest_of(FILE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kernels__workload": "causal/fp32/both"}, "there is: causal/bf16/both, short/fp32/forward; did you mean"),
+        ({"kernels__workload": "causal bf16"}, "written as short/bf16/both"),
+        ({"kernels__measurements": "nome"}, "did you mean 'none'?"),
+        ({"kernels__measurements": "no/such.jsonl"}, "cannot be read"),
+        ({"kernels__measurements": "traces/mine.csv"}, "any file that ends in .jsonl"),
+    ],
+)
+def test_what_was_not_measured_is_refused_before_the_run(changes, message):
+    with pytest.raises(ScenarioError) as caught:
+        lab(**changes)
+    assert message in str(caught.value)
+    assert "kernels__measurements = " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_trace_is_refused(tmp_path):
+    path = tmp_path / "odd.jsonl"
+    path.write_text("job,submit\n")
+    with pytest.raises(ScenarioError, match=r"odd\.jsonl, line 1"):
+        lab(kernels__measurements=str(path))
+    path.write_text("")
+    with pytest.raises(ScenarioError, match="no searches at all"):
+        lab(kernels__measurements=str(path))
+
+
+def test_more_researchers_than_fit_are_refused_with_what_kernels_add(double):
+    fits = {"researcher__initial": 1 << 15, "run__max_doublings": 5}
+    World(lab(**fits, kernels__measurements="none"))
+    with pytest.raises(ScenarioError, match="set run__max_doublings to at most 4"):
+        World(lab(**fits, kernels__measurements=str(double)))
+
+
+@pytest.mark.parametrize("change", [{"kernels__measurements": "none"}, {"kernels__workload": "short/fp32/forward"}])
+def test_a_branch_cannot_measure_anew(change):
+    with pytest.raises(ScenarioError, match=next(iter(change))):
+        World(lab(), 0).branch(**change)
+
+
+def test_a_branch_can_change_what_kernels_are_worth_and_how_fast_they_come():
+    world = World(lab(), 0)
+    for _ in range(10):
+        world.step()
+    rate, speedup = world.work_rate, world.kernel_engineer.speedup
+    assert speedup > 1
+    worth_more = world.branch(kernels__attention_share=0.9)
+    assert worth_more.work_rate == amdahl(0.9, speedup) > rate
+    assert worth_more.at_work > world.at_work
+    assert deployments(worth_more)[-1][2:] == (speedup, worth_more.work_rate)
+    faster = world.branch(kernels__candidates_per_day=100.0)
+    assert faster.kernel_engineer.candidates == pytest.approx(world.kernel_engineer.candidates)
+    faster.step()
+    world.step()
+    assert faster.kernel_engineer.speedup > world.kernel_engineer.speedup
+    coarser = world.branch(kernels__deploy_step=10.0)
+    for branch in (worth_more, faster, coarser):
+        check_invariants(finish(branch))
+    assert len(deployments(coarser)) == len(deployments(world)) + 1
+
+
+def test_observed_kernels_are_numbers():
+    world = World(lab(), 0)
+    assert (observe.kernel_speedup(world), observe.work_rate(world)) == (1.0, 1.0)
