@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.errors import InputError, require_own_agents
+from experiments.kernels.cli import app as kernels
 
 if TYPE_CHECKING:
     from sim.model import World
@@ -34,6 +35,8 @@ def _place(text: str) -> Path:
         raise typer.BadParameter("the name is empty")
     return Path(text)
 
+
+app.add_typer(kernels)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 

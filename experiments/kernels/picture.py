@@ -151,9 +151,10 @@ def _draw_winners(axes: Axes, panel: Panel, tried: int) -> float:
         sides = [[gain.ratio - gain.low], [gain.high - gain.ratio]]
         axes.errorbar([place], [gain.ratio], yerr=sides, fmt="D", color=_COLOURS.get(proposer, GREY), markersize=5.5,
                       linewidth=1.3, markeredgecolor="white", markeredgewidth=0.6, zorder=6)  # fmt: skip
-    middle = math.sqrt(left * right)
-    axes.annotate("measured\nafresh", (middle, 0.02), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=9,
-                  color=GREY)  # fmt: skip
+    axes.annotate(
+        "measured\nafresh", (math.sqrt(left * right), 0.02), xycoords=("data", "axes fraction"), ha="center",
+        va="bottom", fontsize=9, color=GREY,
+    )  # fmt: skip
     return right
 
 

@@ -1,0 +1,300 @@
+"""What `asara kernels ...` does, behind its options; each function returns the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from experiments.console import say
+from experiments.errors import InputError
+from experiments.inputs import check_file, check_folder
+from experiments.kernels import console, sessions, tables, tuning
+from experiments.kernels.picture import panels, picture
+from experiments.kernels.report import claim, fresh, held_out_gain, rows
+from experiments.kernels.searches import searches
+from experiments.kernels.sessions import Lab, TooNoisyError, Unwritten, Verdict
+from experiments.kernels.tables import plain, read_traces, shipped_traces
+from experiments.store import to_json
+from hardware.kernels.compiler import BuildError
+from hardware.kernels.machine import Machine
+from hardware.kernels.problem import DIRECTIONS, DTYPES, NAMES, Problem, Workload
+from hardware.kernels.problem import workload as standard
+from hardware.kernels.proposers.endpoint import EndpointError
+from hardware.kernels.proposers.registry import UnknownProposerError
+from hardware.kernels.proposers.registry import proposer as proposer_named
+from hardware.kernels.proposers.tape import TapeError
+from hardware.kernels.search import Progress, SearchError
+from hardware.kernels.trace import Measured, Trace, TraceError, Trial
+
+FAILED: Final = 1
+"""Exit code of what was asked properly and came to nothing: a machine too noisy, a source that is not right."""
+LARGEST_SOURCE: Final = 1_000_000
+"""Bytes of a foreign file."""
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Turn what the input is to blame for into the one sentence that says so."""
+    try:
+        yield
+    except (TraceError, SearchError, UnknownProposerError, EndpointError, TapeError, BuildError) as error:
+        raise InputError(str(error)) from None
+
+
+def named(names: Sequence[str], dtype: str | None, direction: str) -> list[Workload]:
+    """Return the workloads that were asked for, all that have this pass if none was; fp32 where no dtype is named.
+
+    Raises InputError for a name that there is not, with the near one.
+    """
+    for option, word, known in (
+        ("--dtype", dtype, DTYPES),
+        ("--pass", direction, DIRECTIONS),
+        *(("--workload", name, NAMES) for name in names),
+    ):
+        if word is not None and word not in known:
+            near = get_close_matches(word, known, n=1)
+            meant = f"; did you mean '{near[0]}'?" if near else ""
+            raise InputError(f"{option} {word}: there are {', '.join(known)}{meant}")
+    chosen = names or [name for name in NAMES if direction == "forward" or name != "decode"]
+    try:
+        return [standard(name, dtype or "fp32", direction) for name in dict.fromkeys(chosen)]  # type: ignore[arg-type]
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _print_json(content: Any) -> None:
+    print(to_json(plain(content)), flush=True)
+
+
+def _too_noisy(error: TooNoisyError) -> int:
+    print(f"asara: {error}", file=sys.stderr)
+    return FAILED
+
+
+def machine(lab: Lab, as_json: bool) -> int:
+    """Say what this machine has."""
+    with plainly():
+        found = lab.survey()
+    problems = [Problem(dtype, direction, causal=False) for dtype in DTYPES for direction in DIRECTIONS]
+    reasons = {f"{each.dtype}/{each.direction}": sessions.usable(lab, found, each) for each in problems}
+    families = {name: {problem: why[name] for problem, why in reasons.items()} for name in lab.families}
+    isolation = lab.isolation()
+    if as_json:
+        kept = {"name": isolation.name, "detail": isolation.detail, "foreign_allowed": isolation.foreign_allowed}
+        _print_json({"machine": found.model_dump(mode="json"), "isolation": kept, "families": families})
+    else:
+        console.show_machine(found, f"{isolation.name} ({isolation.detail})", families)
+    return 0
+
+
+def measure(lab: Lab, asked: Sequence[Workload], out: Path | None, as_json: bool) -> int:
+    """Time every usable family on some workloads."""
+    lines: Trace | Unwritten = Unwritten()
+    try:
+        with plainly():
+            shipped = read_traces(shipped_traces())
+            found = lab.survey()
+            lines = Trace(out) if out is not None else lines
+            with console.progress() as tell:
+                for each in asked:
+                    _measure_one(lab, lines, each, found, shipped, tell)
+    except TooNoisyError as error:
+        return _too_noisy(error)
+    except KeyboardInterrupt:
+        kept = f"what was measured so far is in {out}" if lines.lines and out else "nothing was written"
+        raise InputError(f"interrupted; {kept}") from None
+    _say_measured(lines, as_json)
+    return 0
+
+
+def _measure_one(
+    lab: Lab, lines: sessions.Lines, asked: Workload, found: Any, shipped: Any, tell: console.Tell
+) -> None:
+    tasks = sessions.family_tasks(lab, found, asked, shipped)
+    with lab.bench(asked, found) as bench:
+        sessions.measure_families(lines, asked, bench, tasks, lambda text: tell(f"{asked.full_name}: {text}", None))
+
+
+def _say_measured(lines: sessions.Lines, as_json: bool) -> None:
+    table = rows(fresh(lines.lines))
+    failed = [line for line in lines.lines if isinstance(line, Measured) and line.status != "passed"]
+    if as_json:
+        kept = ("family", "parameters", "against", "status", "reason")
+        _print_json({"rows": table, "failed": [{name: getattr(line, name) for name in kept} for line in failed]})
+        return
+    console.show_rows(table)
+    for line in failed:
+        say(f"{line.family} against {line.against}: {line.status} ({line.reason})")
+
+
+def check_new_file(out: Path | None) -> None:
+    """Refuse a trace that is there already, or that cannot be written."""
+    if out is not None:
+        if out.is_file():
+            raise InputError(f"--out {out}: it is there already, and a trace is never written over")
+        check_file(out)
+
+
+class Search(NamedTuple):
+    """The options of a search, as they were typed."""
+
+    names: Sequence[str]
+    dtype: str | None
+    direction: str
+    family: str | None
+    proposer: str
+    mode: str
+    tape: Path | None
+    budget: int
+    seed: int
+    searches: int
+
+
+def tune(lab: Lab, typed: Search, out: Path, resume: bool, as_json: bool) -> int:
+    """Search, measure the winners afresh, and say what may be claimed."""
+    named(typed.names, typed.dtype, typed.direction)
+    check_file(out)
+    with plainly():
+        who = proposer_named(typed.proposer, typed.mode, typed.tape)  # type: ignore[arg-type]  # it checks the mode
+        tuning.check_place(out, resume)
+        found = lab.survey()
+        asked = _decided(lab, found, typed, out)
+        if resume:
+            tuning.check_sessions(asked, found)
+        try:
+            with console.progress() as tell:
+                trace = Trace(out)
+                said = tuning.run(
+                    asked, trace, lab, found, who,
+                    lambda name, trial, progress: tell(search_text(name, progress), progress.trials / progress.budget),
+                    lambda text: tell(text, None),
+                )  # fmt: skip
+        except TooNoisyError as error:
+            return _too_noisy(error)
+        except KeyboardInterrupt:
+            raise InputError(_how_to_go_on(asked)) from None
+    _say_tuned(asked, trace, said, as_json)
+    return 0
+
+
+def _decided(lab: Lab, found: Machine, typed: Search, out: Path) -> tuning.Asked:
+    names = [each.name for each in named(typed.names or ["causal"], typed.dtype, typed.direction)]
+    direction: Any = typed.direction
+    dtype, family = tuning.choose(lab, found, names, typed.dtype, direction, typed.family)  # type: ignore[arg-type]
+    return tuning.Asked(
+        tuple(names), dtype, direction, family, typed.proposer, typed.budget, typed.seed, typed.searches, out
+    )
+
+
+def search_text(name: str, progress: Progress) -> str:
+    """Return one line on how far a search is: best so far, counts by status, what was spent."""
+    best = "none passed yet" if progress.score is None else f"best {progress.score:.2f}x"
+    counts = ", ".join(f"{number} {status}" for status, number in progress.statuses.items())
+    tokens = f" · {progress.tokens:,} tokens" if progress.tokens else ""
+    return f"{name}: {progress.trials} of {progress.budget} · {best} · {counts}{tokens} · {progress.cpu_s:,.0f} CPU-s"
+
+
+def _how_to_go_on(asked: tuning.Asked) -> str:
+    if not asked.out.exists():
+        return "interrupted before anything was tried; nothing was written"
+    tried = sum(isinstance(line, Trial) for line in Trace(asked.out).lines)
+    return f"interrupted; {tried} candidates that were tried are in {asked.out}; go on with: {asked.command}"
+
+
+def _say_tuned(asked: tuning.Asked, trace: Trace, said: Sequence[tuning.Sentence], as_json: bool) -> None:
+    ours = [line for line in trace.lines if getattr(line, "session", None) in asked.sessions]
+    sources = [line for line in trace.lines if line.kind == "source"]
+    table, found = rows(fresh([*sources, *ours])), searches(ours)
+    if as_json:
+        _print_json({"trace": str(asked.out), "sentences": said, "rows": table, "searches": found})
+        return
+    console.show_rows(table)
+    for search in found:
+        console.show_spent(search)
+    for each in said:
+        say(f"{each.session}: {each.sentence}")
+    say(f"Written to {asked.out}; `asara kernels report {asked.out}` shows all of it.")
+
+
+def report(traces: Sequence[Path], out: Path | None, as_json: bool) -> int:
+    """Print every table of some traces, and write them with the picture."""
+    paths = list(traces) or shipped_traces()
+    if not paths:
+        raise InputError("no measurements come with this version: name a trace, as `asara kernels tune` writes it")
+    with plainly():
+        lines = read_traces(paths)
+    if out is not None:
+        check_folder(out)
+    found = tables.report(lines)
+    if as_json:
+        _print_json(found)
+    else:
+        console.show_report(found)
+    if out is not None:
+        files = {tables.REPORT: (to_json(plain(found)) + "\n").encode()}
+        if drawn := panels(found.searches, fresh(lines), found.fits):
+            files[tables.PICTURE] = picture(drawn)
+        tables.write(out, files)
+        if not as_json:
+            say(f"Written to {out}: {', '.join(files)}.")
+    return 0
+
+
+def verify(lab: Lab, source: Path, asked: Sequence[Workload], as_json: bool) -> int:
+    """Try one foreign source on some workloads: 0 if it passed on all of them."""
+    text = read_source(source)
+    isolation = lab.isolation()
+    if not isolation.foreign_allowed:
+        raise InputError(f"{source}: foreign source does not run here ({isolation.detail})")
+    verdicts: list[Verdict] = []
+    try:
+        with plainly(), console.progress() as tell:
+            found = lab.survey()
+            for each in asked:
+                tell(f"{each.full_name}: {source}", None)
+                with lab.bench(each, found) as bench:
+                    verdicts.append(sessions.verify(text, each, bench))
+    except KeyboardInterrupt:
+        raise InputError("interrupted; nothing was written") from None
+    told = [(verdict, _how_fast(verdict, source.name)) for verdict in verdicts]
+    if as_json:
+        _print_json({"source": str(source), "verdicts": [_verdict(verdict, fast) for verdict, fast in told]})
+    else:
+        for verdict, fast in told:
+            console.show_verdict(verdict, fast)
+    return 0 if all(verdict.status == "passed" for verdict in verdicts) else FAILED
+
+
+def read_source(path: Path) -> str:
+    """Return the text of a foreign file. Raises InputError for what cannot be one."""
+    content = path.read_bytes()
+    if len(content) > LARGEST_SOURCE:
+        raise InputError(f"{path}: {len(content):,} bytes are no kernel; at most {LARGEST_SOURCE:,}")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text in UTF-8") from None
+    if not text.strip():
+        raise InputError(f"{path}: it is empty")
+    return text
+
+
+def _how_fast(verdict: Verdict, name: str) -> str:
+    if verdict.status != "passed":
+        return (
+            "How fast was not measured." if not verdict.outcome.timed else "How fast is not told of what did not pass."
+        )
+    return claim(name, held_out_gain(verdict.outcome.timed))
+
+
+def _verdict(verdict: Verdict, fast: str) -> dict[str, Any]:
+    timed = verdict.outcome.timed
+    gains = {"over_sdpa": held_out_gain(timed), "on_tuned": held_out_gain(timed, held_out=False)}
+    errors = [each.error for each in timed if each.error is not None]
+    kept = {name: getattr(verdict, name) for name in ("workload", "isolation", "status", "right", "safe", "reason")}
+    passed = verdict.status == "passed"
+    return kept | (gains if passed else dict.fromkeys(gains)) | {"error": max(errors, default=None), "sentence": fast}

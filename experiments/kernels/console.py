@@ -1,0 +1,261 @@
+"""What the kernel commands show on a terminal: progress on stderr, tables and sentences on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from experiments.console import say
+from experiments.kernels.fits import Fit
+from experiments.kernels.report import Gap, Noise, Row
+from experiments.kernels.searches import Failures, Forecast, Search
+from experiments.kernels.sessions import Verdict
+from experiments.kernels.tables import Report
+from hardware.kernels.machine import Machine
+from hardware.kernels.statistics import Speedup
+from hardware.speedups import Interval
+
+Column = tuple[str, str]
+Tell = Callable[[str, float | None], None]
+"""Shows what is being done, and the share that is done where that is known."""
+_WIDE = 128
+
+
+@contextmanager
+def progress() -> Iterator[Tell]:
+    """Show on stderr what is being done, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda text, share: None
+        return
+    columns = (SpinnerColumn(), BarColumn(bar_width=16), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(text: str, share: float | None) -> None:
+            bar.update(task, description=text, total=None if share is None else 1.0, completed=share or 0.0)
+
+        yield tell
+
+
+def gain(value: Speedup | Interval | None) -> str:
+    """Return a speed-up with its interval: 1.42x [1.38, 1.45]."""
+    if value is None:
+        return "-"
+    number, low, high = value
+    if low is None or high is None or low == high:
+        return f"{number:.2f}x"
+    return f"{number:.2f}x [{low:.2f}, {high:.2f}]"
+
+
+def show_machine(machine: Machine, isolation: str, families: Mapping[str, Mapping[str, str | None]]) -> None:
+    """Print what a machine has, its roofline, and which family can do what here, with the reasons of the others."""
+    facts = {
+        "processor": machine.processor, "architecture": machine.architecture, "cores": str(machine.cores),
+        "memory": f"{machine.memory_gib:g} GiB",
+        "caches": ", ".join(f"{name} {size:,} KiB" for name, size in machine.caches_kib.items()) or "-",
+        "instruction sets": ", ".join(machine.instructions) or "none of those that a family asks for",
+        "compiler": machine.compiler or "none", "accelerator": machine.accelerator or "none",
+        "versions": ", ".join(f"{name} {version}" for name, version in machine.versions.items()),
+        "isolation of foreign source": isolation,
+    }  # fmt: skip
+    if machine.roofline is not None:
+        rates = ", ".join(f"{dtype} {rate:,.0f}" for dtype, rate in machine.roofline.gflops.items())
+        facts["roofline of one core"] = f"{rates} GF/s; copy {machine.roofline.copy_gbs:.1f} GB/s"
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, text in facts.items():
+        table.add_row(name, text)
+    _print(table)
+    say()
+    _show_families(families)
+
+
+def _show_families(families: Mapping[str, Mapping[str, str | None]]) -> None:
+    problems = list(dict.fromkeys(problem for reasons in families.values() for problem in reasons))
+    table = _table(("family", "left"), *((problem, "left") for problem in problems))
+    for name, reasons in families.items():
+        table.add_row(name, *("yes" if reasons[problem] is None else "no" for problem in problems))
+    _print(table)
+    for name, reasons in families.items():
+        for reason in dict.fromkeys(reason for reason in reasons.values() if reason is not None):
+            at = ", ".join(problem for problem, found in reasons.items() if found == reason)
+            say(f"{name}, {'anything' if len(at.split(', ')) == len(problems) else at}: {reason}")
+
+
+def show_rows(rows: Sequence[Row], kernels: bool = True) -> None:
+    """Print how each way of getting a kernel did, a table for each machine and workload.
+
+    ``kernels``: below each table, which kernel it was.
+    """
+    for machine, workload in dict.fromkeys((row.machine, row.workload) for row in rows):
+        group = [row for row in rows if (row.machine, row.workload) == (machine, workload)]
+        table = _table(
+            ("method", "left"), ("over eager", "right"), ("over SDPA", "right"), ("tuned shapes", "right"),
+            ("roofline", "right"), ("error", "right"), ("lines", "right"), ("parameters", "right"),
+        )  # fmt: skip
+        table.columns[0].no_wrap = True
+        for row in group:
+            table.add_row(*_cells(row))
+        say(f"{workload} on {machine}")
+        _print(table)
+        for row in group:
+            if kernels and row.parameters:
+                say(f"  {row.method}: {row.candidate}")
+        say()
+
+
+def _method(row: Row) -> str:
+    searched = "search" in row.method or "tuner" in row.method
+    return f"{row.method} ×{row.searches}" if searched and row.searches > 1 else row.method
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        _method(row), gain(row.over_eager), gain(row.over_sdpa), gain(row.on_tuned),
+        "-" if row.roofline is None else f"{row.roofline:.0%}",
+        "-" if row.error is None else f"{row.error:.2g}",
+        "-" if row.lines is None else f"{row.lines:,}", str(row.parameters),
+    )  # fmt: skip
+
+
+def show_report(report: Report) -> None:
+    """Print all tables."""
+    if report.averages:
+        _heading("Geometric means over workloads, each by its best family; on shapes that no search has seen")
+        say()
+        show_rows(report.averages, kernels=False)
+    if report.rows:
+        _heading("Each workload, on shapes that no search has seen, with 95% intervals")
+        say()
+        show_rows(report.rows)
+    _show_gaps(report.gaps)
+    _show_fits(report.fits)
+    _show_searches(report.searches)
+    _show_failures(report.failures)
+    _show_forecasts(report.forecasts)
+    _show_noise(report.noise)
+
+
+def _show_gaps(gaps: Sequence[Gap]) -> None:
+    table = _table(("workload", "left"), ("best kernel", "left"), ("gap", "right"), ("", "left"))
+    for each in gaps:
+        table.add_row(_where(each, gaps), each.candidate, gain(each.gap), "proved" if each.proved else "not proved")
+    _print_titled("Kernel Gap: the best validated kernel over torch's SDPA, on held-out shapes", table)
+
+
+def _where(record: Gap | Fit | Noise, records: Sequence[Gap | Fit | Noise]) -> str:
+    """The workload, and the machine where there are several."""
+    several = len({each.machine for each in records}) > 1
+    return f"{record.workload}, {record.machine}" if several else record.workload
+
+
+def _show_fits(fits: Sequence[Fit]) -> None:
+    table = _table(
+        ("workload", "left"), ("searches", "right"), ("tried", "right"), ("reached", "right"), ("ceiling", "right"),
+        ("roofline", "right"), ("doublings, first 20", "right"), ("doublings, after that", "right"),
+    )  # fmt: skip
+    for each in fits:
+        table.add_row(
+            _where(each, fits), str(each.searches), str(each.tried), gain(each.reached),
+            f"{each.ceiling:.2f}x", "-" if each.cap is None else f"{each.cap:.2f}x", _plain_interval(each.early),
+            "-" if each.late is None else _plain_interval(each.late),
+        )  # fmt: skip
+    title = (
+        "What effort buys: the curve of all searches, scaled to the winners; doublings of speed per doubling of tries"
+    )
+    _print_titled(title, table)
+
+
+def _plain_interval(value: Interval) -> str:
+    if value.low is None or value.high is None:
+        return f"{value.value:.3f}"
+    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def _show_searches(searches: Sequence[Search]) -> None:
+    table = _table(("workload", "left"), ("proposer", "left"), ("seed", "right"), ("tried", "right"), ("best", "right"),
+                   ("by", "left"), ("CPU-seconds", "right"), ("tokens", "right"), ("", "left"))  # fmt: skip
+    for each in searches:
+        best = f"{each.steps[-1][1]:.2f}x" if each.steps else "-"
+        table.add_row(each.workload, each.proposer, str(each.seed), f"{each.tried} of {each.budget}", best, each.best,
+                      f"{each.cpu_s:,.0f}", f"{each.tokens:,}", "" if each.over else "to be resumed")  # fmt: skip
+    _print_titled(
+        "Searches, as they saw themselves (quick timings on the tuned shapes: the winners are measured again)", table
+    )
+
+
+def _show_failures(found: Sequence[Failures]) -> None:
+    statuses = list(dict.fromkeys(status for each in found for status in each.counts))
+    table = _table(("proposer", "left"), ("candidates", "right"), ("failed", "right"),
+                   *((status, "right") for status in statuses))  # fmt: skip
+    for each in found:
+        failed = "-" if each.failed is None else f"{each.failed:.0%}"
+        table.add_row(each.proposer, str(each.tried), failed, *(str(each.counts.get(name, 0)) for name in statuses))
+    _print_titled("What became of the candidates", table)
+
+
+def _show_forecasts(found: Sequence[Forecast]) -> None:
+    table = _table(("proposer", "left"), ("predictions", "right"), ("rank correlation", "right"),
+                   ("predicted / measured", "right"))  # fmt: skip
+    for each in found:
+        rank = "-" if each.rank_correlation is None else f"{each.rank_correlation:.2f}"
+        table.add_row(each.proposer, str(each.pairs), rank, "-" if each.optimism is None else f"{each.optimism:.2f}")
+    _print_titled("Prediction against outcome, of candidates that passed", table)
+
+
+def _show_noise(found: Sequence[Noise]) -> None:
+    table = _table(("workload", "left"), ("ratio", "right"), ("", "left"))
+    for each in found:
+        ratio = "-" if each.ratio is None else _fine(each.ratio)
+        table.add_row(_where(each, found), ratio, "quiet" if each.quiet else f"too noisy: {each.reason}")
+    _print_titled("A/A: SDPA against itself, which must come out as 1", table)
+
+
+def _fine(ratio: Speedup) -> str:
+    return f"{ratio.ratio:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
+
+
+def show_spent(search: Search) -> None:
+    """Print what a search spent and what became of its candidates."""
+    counts = ", ".join(f"{number} {status}" for status, number in search.counts.items())
+    tokens = f" and {search.tokens:,} tokens" if search.tokens else ""
+    say(f"{search.session}: {search.tried} tried ({counts}) in {search.cpu_s:,.0f} CPU-seconds{tokens}.")
+
+
+def show_verdict(verdict: Verdict, how_fast: str) -> None:
+    """Print whether a foreign source is right and safe, and how fast."""
+    words = {True: "yes", False: "no", None: "not known"}
+    say(f"{verdict.workload}: {verdict.status}{': ' if verdict.reason else ''}{verdict.reason}")
+    say(f"  right: {words[verdict.right]}; safe: {words[verdict.safe]}; ran under {verdict.isolation}")
+    say(f"  {how_fast}")
+
+
+def _heading(text: str) -> None:
+    say()
+    say(text)
+
+
+def _print_titled(title: str, table: Table) -> None:
+    """A table that has rows, below its title."""
+    if table.row_count:
+        _heading(title)
+        _print(table)
+
+
+def _table(*columns: Column) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title, justify in columns:
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]  # rich spells the four words out
+    return table
+
+
+def _print(table: Table) -> None:
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDE)  # in a file nothing is cut
+    console.print(table)

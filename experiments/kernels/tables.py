@@ -1,0 +1,93 @@
+"""A whole report of a trace: read, derived, made plain for JSON, written."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from experiments.errors import InputError
+from experiments.kernels.fits import Fit, fits
+from experiments.kernels.report import Gap, Noise, Row, averages, fresh, gaps, noise, rows
+from experiments.kernels.searches import Failures, Forecast, Search, failures, forecasts, searches
+from hardware.kernels.trace import Line, Source, read
+from hardware.speedups import SHIPPED
+
+REPORT: Final = "report.json"
+PICTURE: Final = "searches.png"
+
+
+class Report(NamedTuple):
+    """All tables."""
+
+    averages: list[Row]
+    rows: list[Row]
+    gaps: list[Gap]
+    fits: list[Fit]
+    searches: list[Search]
+    failures: list[Failures]
+    forecasts: list[Forecast]
+    noise: list[Noise]
+
+
+def shipped_traces() -> list[Path]:
+    """Return the traces that come with asara."""
+    return sorted(SHIPPED.glob("*.jsonl"))
+
+
+def read_traces(paths: Sequence[Path]) -> list[Line]:
+    """Return the lines of traces. Raises OSError, TraceError, and InputError for traces that hold nothing.
+
+    Of several, sessions are told apart by the name of their file.
+    """
+    found: list[Line] = []
+    for at, path in enumerate(paths):
+        lines = read(path)
+        if not lines:
+            raise InputError(f"{path}: there is no line in it")
+        found += lines if len(paths) == 1 else [_renamed(line, f"{path.stem} {at + 1}: ") for line in lines]
+    return found
+
+
+def _renamed(line: Line, prefix: str) -> Line:
+    return line if isinstance(line, Source) else line.model_copy(update={"session": prefix + line.session})
+
+
+def report(lines: Sequence[Line]) -> Report:
+    """Return all tables of a trace."""
+    measured = fresh(lines)
+    table = rows(measured)
+    return Report(
+        averages(table), table, gaps(measured), fits(lines), searches(lines), failures(lines), forecasts(lines),
+        noise(lines),
+    )  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """Return records as what JSON can hold: dictionaries, lists, numbers; None where a number is not finite."""
+    if hasattr(value, "_asdict"):
+        return {name: plain(inner) for name, inner in value._asdict().items()}
+    if isinstance(value, dict):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float):  # NumPy's float64 is one too, and must not be seen as such
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files into a folder, each of them whole or not at all; what else lies there stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        handle, staged = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(staged).chmod(0o644)
+            Path(staged).replace(folder / name)
+        finally:
+            Path(staged).unlink(missing_ok=True)

@@ -1,0 +1,118 @@
+"""A machine whose kernels take the time that their parameters say, at once and without noise."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+from experiments.kernels.sessions import Lab
+from hardware.kernels.candidate import Candidate, Space
+from hardware.kernels.machine import Machine
+from hardware.kernels.problem import Problem, Workload
+from hardware.kernels.trace import Outcome
+from tests.experiments.kernels.synthetic import MACHINE, session, timed
+
+GAINS = {1: 0.8, 2: 0.9, 4: 1.3, 8: 1.6, 16: 1.1}
+"""Tile → speed-up over SDPA on tuned shapes; on held-out ones it is a tenth less. A tile of 2 is wrong."""
+OVER_EAGER = 3.0
+"""SDPA's."""
+
+
+class FakeIsolation(NamedTuple):
+    name: str = "bubblewrap"
+    detail: str = "bubblewrap: no network"
+    foreign_allowed: bool = True
+
+
+class FakeFamily:
+    summary = "For tests."
+    host = "native"
+
+    def __init__(self, name: str, choices: dict[str, tuple[int, ...]], dtypes: tuple[str, ...], lines: int) -> None:
+        self.name, self.lines = name, lines
+        self._choices, self._dtypes = choices, dtypes
+
+    def missing(self, machine: Machine, problem: Problem) -> str | None:
+        return None if problem.dtype in self._dtypes else f"it takes {', '.join(self._dtypes)} and not {problem.dtype}"
+
+    def space(self, machine: Machine, problem: Problem) -> Space:
+        return Space(self._choices, {name: values[0] for name, values in self._choices.items()})
+
+    def library(self, candidate: Candidate, problem: Problem) -> str:
+        raise NotImplementedError
+
+    def kernel(self, candidate: Candidate, problem: Problem) -> Any:
+        raise NotImplementedError
+
+
+FAMILIES = {
+    "eager": FakeFamily("eager", {}, ("fp32", "bf16", "fp16"), 5),
+    "sdpa": FakeFamily("sdpa", {}, ("fp32", "bf16", "fp16"), 1),
+    "avx512": FakeFamily("avx512", {"tile": tuple(GAINS)}, ("fp32",), 300),
+    "portable": FakeFamily("portable", {"tile": tuple(GAINS)}, ("fp16",), 400),
+    "foreign": FakeFamily("foreign", {}, ("fp32", "bf16", "fp16"), 0),
+}
+
+
+class FakeBench:
+    """``calls`` sees every candidate before it is tried, and may interrupt; ``noisy``: A/A fails."""
+
+    def __init__(self, workload: Workload, machine: Machine, world: "World") -> None:
+        self.machine, self.isolation, self._world = machine, world.isolation, world
+        problem = workload.problem
+        self._session = session("fake", workload.name, dtype=problem.dtype, direction=problem.direction)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def evaluate(self, candidate: Candidate) -> Outcome:
+        self._world.see(candidate)
+        if candidate.values.get("tile") == 2:
+            return Outcome("wrong", "error 9 times SDPA's", "ragged lengths", cpu_s=1.0)
+        return Outcome("passed", timed=tuple(timed(self._session, self._gain(candidate))), cpu_s=1.0)
+
+    def measure(self, candidate: Candidate, against: str = "sdpa") -> Outcome:
+        self._world.see(candidate)
+        if candidate.source:
+            return self._foreign(candidate.source)
+        gain = self._gain(candidate) * (OVER_EAGER if against == "eager" else 1)
+        return Outcome("passed", timed=tuple(timed(self._session, gain, gain * 0.9, error=1.5)))
+
+    def aa(self) -> Outcome:
+        if self._world.noisy:
+            return Outcome("inconclusive", "SDPA against itself came out as 1.100 [1.050, 1.200]", "noise")
+        return Outcome("passed", timed=tuple(timed(self._session, 1.0)))
+
+    def _foreign(self, source: str) -> Outcome:
+        if "fork" in source:
+            return Outcome("cheated", "it started a process", "system call")
+        if "slow" in source:
+            return Outcome("passed", timed=tuple(timed(self._session, 0.5, 0.5, error=1.0)))
+        return Outcome("passed", timed=tuple(timed(self._session, 2.0, 1.8, error=1.0)))
+
+    def _gain(self, candidate: Candidate) -> float:
+        if candidate.family == "eager":
+            return 1 / OVER_EAGER
+        return GAINS[int(candidate.values.get("tile", 1))] if candidate.family != "sdpa" else 1.0
+
+
+class World:
+    """What the fake machine is like, and which candidates it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[Candidate] = []
+        self.noisy = False
+        self.isolation = FakeIsolation()
+        self.on_call: Callable[[int], None] = lambda number: None
+
+    def see(self, candidate: Candidate) -> None:
+        self.on_call(len(self.seen) + 1)
+        self.seen.append(candidate)
+
+    def lab(self) -> Lab:
+        return Lab(
+            survey=lambda: Machine.model_validate(MACHINE), isolation=lambda: self.isolation,
+            bench=lambda workload, machine: FakeBench(workload, machine, self),
+            families=tuple(FAMILIES), family=FAMILIES.__getitem__,
+        )  # fmt: skip

@@ -1,0 +1,393 @@
+"""`asara kernels ...` on a machine whose answers are known."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from experiments.kernels import cli
+from hardware.kernels.trace import Measured, Trial, read
+from tests.experiments.kernels.fakes import FAMILIES, FakeIsolation, World
+from tests.experiments.kernels.synthetic import measured, session, trials, write
+
+TUNE = ["kernels", "tune", "--budget", 5, "--proposer", "random"]
+
+
+@pytest.fixture
+def world(monkeypatch):
+    found = World()
+    monkeypatch.setattr(cli, "lab", found.lab)
+    return found
+
+
+def no_such_number(word: str) -> None:
+    raise AssertionError(f"{word} is not JSON")
+
+
+def from_json(answer):
+    assert (answer.code, answer.err) == (0, "")
+    return json.loads(answer.out, parse_constant=no_such_number)
+
+
+# --- bad input -------------------------------------------------------------------------------------------
+
+FILES = {
+    "empty.jsonl": "", "words.jsonl": "not a trace\n", "broken.jsonl": '{"kind":"session"}\n', "empty.cpp": " \n",
+    "good.cpp": 'extern "C" int attention();\n', "a.jsonl": "",
+}  # fmt: skip
+BAD = {
+    "unknown workload": ("measure --workload caussal", ["--workload caussal", "did you mean 'causal'"]),
+    "unknown workload of a search": ("tune --workload x", ["--workload x", "short, long, causal, wide, decode"]),
+    "unknown dtype": ("measure --dtype fp64", ["--dtype fp64", "fp32, bf16, fp16"]),
+    "unknown pass": ("tune --pass backwards", ["--pass backwards", "did you mean 'backward'"]),
+    "decode is never trained": ("measure --workload decode --pass both", ["decode is forward only"]),
+    "a trace that is there": ("measure --out a.jsonl", ["--out a.jsonl", "already"]),
+    "measured into a folder": ("measure --out .", ["a file is needed"]),
+    "a search into a trace that is there": ("tune --out a.jsonl", ["--out a.jsonl", "--resume"]),
+    "a search into a folder": ("tune --out .", ["a file is needed"]),
+    "resume of nothing": ("tune --resume", ["--resume", "no trace kernels.jsonl"]),
+    "resume of nothing, named": ("tune --resume --out b.jsonl", ["no trace b.jsonl"]),
+    "resume of another search": ("tune --resume --out empty.jsonl", ["empty.jsonl holds no search", "none"]),
+    "resume of no trace": ("tune --resume --out words.jsonl", ["words.jsonl", "line 1"]),
+    "no budget": ("tune --budget 0", ["--budget"]),
+    "no search": ("tune --searches 0", ["--searches"]),
+    "negative seed": ("tune --seed -1", ["--seed"]),
+    "unknown family": ("tune --family avx51", ["--family avx51", "avx512"]),
+    "foreign is no family to tune": ("tune --family foreign", ["--family foreign"]),
+    "a family that cannot": ("tune --family avx512 --dtype bf16", ["it takes fp32 and not bf16"]),
+    "a family without parameters": ("tune --family eager", ["eager has no parameters to tune"]),
+    "nothing that can": ("tune --dtype bf16", ["nothing to tune here", "avx512", "portable"]),
+    "unknown proposer": ("tune --proposer evolv", ["'evolv'", "did you mean 'evolve'"]),
+    "no endpoint": ("tune --proposer llm", ["ASARA_LLM_BASE_URL is not set"]),
+    "unknown mode": ("tune --proposer llm --mode dead", ["'dead'", "replay"]),
+    "no tape": ("tune --proposer llm --mode replay", ["tape"]),
+    "missing trace": ("report missing.jsonl", ["missing.jsonl", "No such file"]),
+    "a trace that is a folder": ("report .", ["directory"]),
+    "a trace without lines": ("report empty.jsonl", ["empty.jsonl", "no line"]),
+    "not a trace": ("report words.jsonl", ["words.jsonl", "line 1"]),
+    "a line that is not whole": ("report broken.jsonl", ["broken.jsonl", "line 1"]),
+    "missing source": ("verify missing.cpp", ["missing.cpp", "No such file"]),
+    "empty source": ("verify empty.cpp", ["empty.cpp", "empty"]),
+    "a source that is no text": ("verify binary.cpp", ["binary.cpp", "UTF-8"]),
+    "a source without an end": ("verify huge.cpp", ["huge.cpp", "1,000,001 bytes"]),
+    "unknown workload to verify": ("verify good.cpp --workload longg", ["did you mean 'long'"]),
+    "unknown command": ("tunne", ["'tunne'"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_exit_code_2(asara, world, tmp_path, monkeypatch, case):
+    monkeypatch.delenv("ASARA_LLM_BASE_URL", raising=False)
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "binary.cpp").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "huge.cpp").write_bytes(b"x" * 1_000_001)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*")}
+    line, fragments = BAD[case]
+    answer = asara("kernels", *line.split())
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("asara: ")
+    assert answer.err.count("\n") == 1
+    for fragment in fragments:
+        assert fragment in answer.err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*")} == before
+    assert world.seen == []
+
+
+def test_without_torch_it_says_so(asara, monkeypatch):
+    from experiments.kernels import sessions
+
+    monkeypatch.setattr(sessions, "find_spec", lambda name: None)
+    answer = asara("kernels", "machine")
+    assert (answer.code, answer.out) == (2, "")
+    assert "torch is not installed" in answer.err
+
+
+def test_help_loads_neither_torch_nor_anything_heavy():
+    script = (
+        "import sys; from experiments.cli import main; main(['kernels', '--help']);"
+        "print([m for m in ('torch', 'mesa', 'numpy', 'matplotlib', 'scipy', 'openai') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "[]"
+    for command in ("machine", "measure", "tune", "report", "verify"):
+        assert command in shown
+
+
+# --- machine ---------------------------------------------------------------------------------------------
+
+
+def test_machine_says_what_can_run_and_why_others_cannot(asara, world):
+    found = from_json(asara("kernels", "machine", "--json"))
+    assert found["machine"]["roofline"]["gflops"]["fp32"] == 100
+    assert found["families"]["avx512"]["fp32/forward"] is None
+    assert found["families"]["avx512"]["bf16/both"] == "it takes fp32 and not bf16"
+    assert found["isolation"]["foreign_allowed"] is True
+    words = " ".join(asara("kernels", "machine").out.split())
+    for part in ("Imaginary 9000", "fp32 100", "avx512, bf16/forward", "it takes fp32 and not bf16", "no network"):
+        assert part in words
+
+
+# --- measure ---------------------------------------------------------------------------------------------
+
+
+def test_measure_tells_every_family_that_can(asara, world, tmp_path):
+    answer = from_json(asara("kernels", "measure", "--workload", "causal", "--out", "t.jsonl", "--json"))
+    found = {row["method"]: row for row in answer["rows"]}
+    assert list(found) == ["expert library", "eager", "untuned: avx512"]
+    assert found["expert library"]["over_eager"]["ratio"] == pytest.approx(2.7)
+    assert found["untuned: avx512"]["over_sdpa"]["ratio"] == pytest.approx(0.72)
+    assert found["untuned: avx512"]["on_tuned"]["ratio"] == pytest.approx(0.8)
+    lines = read(tmp_path / "t.jsonl")
+    assert [line.kind for line in lines[:2]] == ["session", "measured"]
+    assert lines[1].role == "A/A"
+    assert lines[-1].kind == "end"
+
+
+def test_measure_takes_all_workloads_and_writes_nothing_unasked(asara, world, tmp_path):
+    answer = asara("kernels", "measure")
+    assert answer.code == 0
+    for name in ("short", "long", "causal", "wide", "decode"):
+        assert f"{name}/fp32/forward" in answer.out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["measure", "--out", "t.jsonl"], ["tune", "--out", "t.jsonl"]])
+def test_a_noisy_machine_is_told_as_such_and_never_as_a_result(asara, world, tmp_path, command):
+    world.noisy = True
+    answer = asara("kernels", *command)
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.count("\n") == 1
+    assert "too noisy to resolve 3%" in answer.err
+    assert "1.100 [1.050, 1.200]" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- tune ------------------------------------------------------------------------------------------------
+
+
+def test_tune_ends_with_the_winner_measured_afresh_and_a_sentence(asara, world, tmp_path):
+    answer = asara(*TUNE)
+    assert (answer.code, answer.err) == (0, "")
+    words = " ".join(answer.out.split())
+    claim = "avx512(tile=8) is 1.44x [1.44, 1.44] as fast as torch's SDPA on shapes that no search has seen."
+    assert claim in words
+    assert "5 tried (4 passed, 1 wrong)" in words
+    lines = read(tmp_path / "kernels.jsonl")
+    roles = [(line.role, line.against) for line in lines if isinstance(line, Measured)]
+    assert roles == [
+        ("A/A", "sdpa"), ("library", "eager"), ("naive", "sdpa"), ("naive", "eager"), ("winner", "sdpa"),
+        ("winner", "eager"),
+    ]  # fmt: skip
+
+
+def test_tune_takes_the_best_family_and_dtype_that_the_machine_has(asara, world, monkeypatch):
+    found = from_json(asara(*TUNE, "--json"))
+    assert {row["workload"] for row in found["rows"]} == {"causal/fp32/forward"}
+    assert from_json(asara(*TUNE, "--family", "portable", "--out", "b.jsonl", "--json"))["rows"][0]["workload"] == (
+        "causal/fp16/forward"
+    )
+
+
+def test_without_a_gain_none_is_claimed(asara, world, monkeypatch):
+    monkeypatch.setattr("tests.experiments.kernels.fakes.GAINS", dict.fromkeys((1, 2, 4, 8, 16), 1.1))
+    found = from_json(asara(*TUNE, "--json"))
+    assert found["sentences"][0]["sentence"].startswith("No gain is proved: avx512(tile=")
+
+
+def test_a_search_in_which_nothing_passes_says_so(asara, world):
+    world.on_call = lambda number: None
+    FAMILIES["avx512"]._choices = {"tile": (2,)}
+    try:
+        found = from_json(asara(*TUNE, "--json"))
+    finally:
+        FAMILIES["avx512"]._choices = {"tile": (1, 2, 4, 8, 16)}
+    assert found["sentences"][0]["sentence"] == "No gain is proved: no candidate passed."
+
+
+def test_repeated_searches_and_workloads_are_sessions_of_their_own(asara, world):
+    found = from_json(asara(*TUNE, "--workload", "causal", "--workload", "long", "--searches", 2, "--json"))
+    assert [each["session"] for each in found["sentences"]] == [
+        f"{name}/fp32/forward avx512 random seed {seed}" for name in ("causal", "long") for seed in (0, 1)
+    ]
+    assert [each["tried"] for each in found["searches"]] == [5, 5, 5, 5]
+
+
+@pytest.mark.parametrize("moment", [1, 3, 5, 6, 8, 10])
+def test_an_interrupted_search_goes_on_where_it_was(asara, world, tmp_path, moment):
+    whole = [line for line in _tuned(asara, "whole.jsonl", tmp_path) if line.kind != "session"]
+
+    def press(number: int) -> None:
+        if number == moment:
+            world.on_call = lambda number: None
+            raise KeyboardInterrupt
+
+    world.seen.clear()
+    world.on_call = press
+    answer = asara(*TUNE, "--out", "kept.jsonl")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(
+        f"asara: interrupted; {min(moment - 1, 5)} candidates that were tried are in kept.jsonl"
+    )
+    command = answer.err.partition("go on with: asara ")[2].split()
+    again = asara(*command)
+    assert (again.code, again.err) == (0, "")
+    lines = [line for line in read(tmp_path / "kept.jsonl") if line.kind != "session"]
+    aa = [line for line in lines if isinstance(line, Measured) and line.role == "A/A"]
+    assert len(aa) == 2, "the machine is held against itself each time"
+    assert [line for line in lines if line not in aa] == [line for line in whole if line not in aa]
+
+
+def _tuned(asara, name, tmp_path):
+    assert asara(*TUNE, "--out", name).code == 0
+    return read(tmp_path / name)
+
+
+def test_what_is_over_is_told_again_and_not_tried_again(asara, world, tmp_path):
+    _tuned(asara, "kernels.jsonl", tmp_path)
+    before = (tmp_path / "kernels.jsonl").read_bytes()
+    world.seen.clear()
+    answer = asara(*TUNE, "--resume")
+    assert "is 1.44x" in answer.out
+    assert world.seen == []
+    assert (tmp_path / "kernels.jsonl").read_bytes() == before
+
+
+def test_another_budget_is_another_search(asara, world, tmp_path):
+    _tuned(asara, "kernels.jsonl", tmp_path)
+    before = (tmp_path / "kernels.jsonl").read_bytes()
+    answer = asara("kernels", "tune", "--proposer", "random", "--budget", 7, "--resume")
+    assert (answer.code, answer.out) == (2, "")
+    assert "was begun with --budget 5, not 7" in answer.err
+    assert (tmp_path / "kernels.jsonl").read_bytes() == before
+
+
+def test_a_search_does_not_go_on_on_another_machine(asara, world, tmp_path):
+    _tuned(asara, "kernels.jsonl", tmp_path)
+    content = (tmp_path / "kernels.jsonl").read_text().replace("Imaginary 9000", "Imaginary 8000")
+    (tmp_path / "kernels.jsonl").write_text(content)
+    answer = asara(*TUNE, "--resume")
+    assert (answer.code, answer.out) == (2, "")
+    assert "was begun on Imaginary 8000, and this is Imaginary 9000" in answer.err
+
+
+def test_an_interrupt_before_anything_was_tried_leaves_nothing(asara, world, tmp_path, monkeypatch):
+    def press(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tests.experiments.kernels.fakes.FakeBench.aa", press)
+    for command in (TUNE, ["kernels", "measure"]):
+        answer = asara(*command)
+        assert (answer.code, answer.out) == (2, "")
+        assert "nothing was written" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- report ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trace(tmp_path):
+    lines = []
+    for seed in range(3):
+        of = session(f"s{seed}", proposer="evolve", budget=8, seed=seed)
+        lines += [of, *trials(of, [0.8, None, 1.1, 1.2, None, 1.3, 1.35, 1.4 + seed / 100])]
+        lines += measured(of, "winner", "avx512", 1.35, 1.3, eager=3.9, error=1.2, lines=300, tile=8)
+    write(tmp_path / "t.jsonl", lines)
+    return tmp_path / "t.jsonl"
+
+
+def test_report_holds_every_table_and_only_json(asara, trace):
+    found = from_json(asara("kernels", "report", trace, "--json"))
+    assert list(found) == ["averages", "rows", "gaps", "fits", "searches", "failures", "forecasts", "noise"]
+    assert found["gaps"][0]["gap"]["ratio"] == pytest.approx(1.3)
+    assert found["rows"][0]["method"] == "guided search: evolve"
+    assert found["fits"][0]["searches"] == 3
+    assert found["fits"][0]["early"]["value"] > 0
+    assert found["fits"][0]["late"] is None
+    assert found["failures"][0]["failed"] == pytest.approx(0.25)
+    assert [search["tried"] for search in found["searches"]] == [8, 8, 8]
+
+
+def test_report_is_told_in_tables(asara, trace):
+    words = " ".join(asara("kernels", "report", trace).out.split())
+    for part in (
+        "Imaginary 9000", "guided search: evolve", "1.30x", "1.35x", "3.90x", "65%", "Kernel Gap", "proved",
+        "What effort buys", "25%",
+    ):  # fmt: skip
+        assert part in words
+
+
+def test_report_writes_its_tables_and_the_picture_the_same_each_time(asara, trace, tmp_path):
+    contents = []
+    for name in ("one", "two"):
+        assert asara("kernels", "report", trace, "--out", name).code == 0
+        contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert contents[0] == contents[1]
+    assert sorted(contents[0]) == ["report.json", "searches.png"]
+    assert contents[0]["searches.png"].startswith(b"\x89PNG")
+    assert json.loads(contents[0]["report.json"]) == from_json(asara("kernels", "report", trace, "--json"))
+
+
+def test_sessions_of_one_name_in_two_traces_stay_apart(asara, trace, tmp_path):
+    (tmp_path / "u.jsonl").write_bytes(trace.read_bytes())
+    found = from_json(asara("kernels", "report", trace, tmp_path / "u.jsonl", "--json"))
+    assert len(found["searches"]) == 6
+    assert found["fits"][0]["searches"] == 6
+
+
+def test_a_trace_of_measurements_alone_has_no_picture(asara, world, tmp_path):
+    asara("kernels", "measure", "--workload", "long", "--out", "m.jsonl")
+    assert asara("kernels", "report", "m.jsonl", "--out", "r").code == 0
+    assert [path.name for path in (tmp_path / "r").iterdir()] == ["report.json"]
+
+
+def test_without_shipped_measurements_a_trace_must_be_named(asara, monkeypatch, tmp_path):
+    from experiments.kernels import tables
+
+    monkeypatch.setattr(tables, "SHIPPED", tmp_path)
+    answer = asara("kernels", "report")
+    assert (answer.code, answer.out) == (2, "")
+    assert "name a trace" in answer.err
+
+
+# --- verify ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "right", "safe", "words"),
+    [
+        ("int fine;", 0, True, True, "is 1.80x"),
+        ("int slow;", 0, True, True, "No gain is proved"),
+        ("fork();", 1, None, False, "How fast was not measured"),
+    ],
+)
+def test_verify_says_whether_a_source_is_right_and_safe_and_how_fast(
+    asara, world, tmp_path, source, code, right, safe, words
+):
+    (tmp_path / "k.cpp").write_text(source)
+    answer = asara("kernels", "verify", "k.cpp", "--json")
+    assert (answer.code, answer.err) == (code, "")
+    (verdict,) = json.loads(answer.out)["verdicts"]
+    assert (verdict["right"], verdict["safe"]) == (right, safe)
+    assert words in verdict["sentence"]
+    told = asara("kernels", "verify", "k.cpp")
+    assert told.code == code
+    assert words in told.out
+    assert "bubblewrap: no network" in told.out
+
+
+def test_without_a_sandbox_no_foreign_source_runs(asara, world, tmp_path):
+    world.isolation = FakeIsolation("process", "foreign source is refused: install bubblewrap", False)
+    (tmp_path / "k.cpp").write_text("int fine;")
+    answer = asara("kernels", "verify", "k.cpp")
+    assert (answer.code, answer.out) == (2, "")
+    assert "install bubblewrap" in answer.err
+    assert world.seen == []
+
+
+def test_no_candidate_is_tried_twice(asara, world, tmp_path):
+    lines = _tuned(asara, "kernels.jsonl", tmp_path)
+    digests = [line.digest for line in lines if isinstance(line, Trial)]
+    assert len(set(digests)) == len(digests) == 5
