@@ -148,11 +148,10 @@ def _compare(candidate: Caller, baseline: Caller, problem: Problem, slots: int, 
 
 
 def _difference(got: Array, want: Array) -> tuple[float, float]:
-    """Root mean squares of the difference, over all and in the worst row, over that of what was wanted."""
+    """Root mean squares of the difference, over all numbers and in the worst row."""
     apart = got - want
-    squares, size = (np.einsum("...i,...i->...", each, each).astype(np.float64) for each in (apart, want))
-    mean = float(size.mean()) or 1.0
-    return float(np.sqrt(squares.mean() / mean)), float(np.sqrt(squares.max() / mean))
+    squares = np.einsum("...i,...i->...", apart, apart).astype(np.float64) / apart.shape[-1]
+    return float(np.sqrt(squares.mean())), float(np.sqrt(squares.max()))
 
 
 def _check_floor(pairs: Sequence[Pair], stage: Stage, shape: Shape) -> None:

@@ -28,6 +28,8 @@ QUICK: Final = Effort(rounds=1, least=5, most=9)
 """While searching."""
 AFRESH: Final = Effort(rounds=3, least=5, most=20)
 """For a claim."""
+ROOM_FOR_EAGER: Final = 8.0
+"""How much further from SDPA's answer one may be when timed against eager, whose own error is larger."""
 HOPELESS: Final = 0.7
 """While searching: of the best so far on the same shape; what is surely below is not timed any further."""
 
@@ -107,7 +109,7 @@ class Workbench:
         except BuildError as error:
             result = Outcome("failed to build", str(error), "compiler")
         except FailedError as error:
-            self._drop_all()
+            self._drop_unsound(key)
             result = Outcome(error.status, error.reason, error.failed_on)
         if candidate.family == FOREIGN:
             self._drop(key)
@@ -136,7 +138,7 @@ class Workbench:
             caller = self._caller(key, candidate)
             for shape in shapes_timed:
                 hopeless = HOPELESS * self._best.get(shape, 0.0) if effort is QUICK else 0.0
-                limits = validator.limits(shape)
+                limits = validator.limits(shape, ROOM_FOR_EAGER if baseline == EAGER else 1.0)
                 done = time_pairs(caller, against, self._stage, shape, limits, effort, pairs[shape], hopeless)
                 pairs[shape] += done.pairs
                 calls[shape] = done.calls
@@ -152,7 +154,8 @@ class Workbench:
             for each in timed:
                 self._best[each.shape] = max(self._best.get(each.shape, 0.0), each.speedup.ratio)
         elif wide := [each.shape for each in timed if each.speedup.half_width > PRECISION]:
-            reason = f"not within {PRECISION:.0%} after {effort.rounds * effort.most} pairs on {wide[0]}: the machine is too noisy"
+            pairs = effort.rounds * effort.most
+            reason = f"not within {PRECISION:.0%} after {pairs} pairs on {wide[0]}: the machine is too noisy"
             return Outcome("inconclusive", reason, "noise", timed)
         return Outcome("passed", timed=timed)
 
@@ -198,8 +201,13 @@ class Workbench:
             caller.close()
             self._gone_ns += int(caller.child.cpu_s * 1e9)
 
+    def _drop_unsound(self, key: str) -> None:
+        """After a failure, end the process where it was, and any other that has not answered."""
+        for name in [name for name, caller in self._callers.items() if name == key or not caller.sound]:
+            self._drop(name)
+
     def _drop_all(self) -> None:
-        """Start over with new processes: after a failure nobody knows what state the old ones are in."""
+        """Start over with new processes."""
         for name in list(self._callers):
             self._drop(name)
 
