@@ -4,10 +4,9 @@
 
 // One head's inputs as rows, and where its gradients go.
 struct Gradient {
-    Rows q, k, v, dout;
+    Rows q, k, v, out, dout;
     Results dq, dk, dv;
-    const float* delta;  // of a query: the sum of dout * out
-    const float* lse;    // base 2; infinite for a query that sees no key
+    const float* lse;
 };
 
 // Transposed inputs of a panel, and numbers a lane.
@@ -19,12 +18,22 @@ struct Columns {
     Columns(const Plan& plan, const Panel& panel, const Gradient& g)
         : q(Scratch::get(Q_COLUMNS, MOST_HEAD_SIZE * MOST_PANEL)),
           dout(Scratch::get(DOUT_COLUMNS, MOST_HEAD_SIZE * MOST_PANEL)) {
-        pack_columns(g.q, panel.first, panel.queries, panel.vectors, plan.a.head_size, q);
         pack_columns(g.dout, panel.first, panel.queries, panel.vectors, plan.a.head_size, dout);
+        pack_columns(g.out, panel.first, panel.queries, panel.vectors, plan.a.head_size, q);
+        sum_products(plan.a.head_size, panel.vectors * LANES);
+        pack_columns(g.q, panel.first, panel.queries, panel.vectors, plan.a.head_size, q);
         for (int64_t n = 0; n < panel.vectors * LANES; ++n) {
-            const bool valid = n < panel.queries;
-            lse[n] = valid ? g.lse[panel.first + n] : __builtin_inff();
-            delta[n] = valid ? g.delta[panel.first + n] : 0;
+            const float from = n < panel.queries ? g.lse[panel.first + n] : -__builtin_inff();
+            lse[n] = from == -__builtin_inff() ? __builtin_inff() : from;  // who sees no key has weights of 0
+        }
+    }
+
+    // delta = the sum of dout * out, in the order in which dout v^T is summed: a key that gets all the weight leaves 0.
+    void sum_products(int64_t head_size, int64_t lanes) {
+        for (int64_t n = 0; n < lanes; n += LANES) {
+            Vec total{};
+            for (int64_t d = 0; d < head_size; ++d) total += load(dout + d * lanes + n) * load(q + d * lanes + n);
+            store(delta + n, total);
         }
     }
 };
@@ -50,38 +59,22 @@ inline void backward_block(const Plan& plan, const Panel& panel, const Block& bl
                          g.k.stride, g.dq.at(query), g.dq.stride, Finish::add);
 }
 
-// The two numbers a query that the forward pass left: lse, and the sum of dout * out.
-inline void statistics(const Plan& plan, const Rows& dout, const char* out, const float* lse, float* delta,
-                       float* safe_lse) {
-    const int64_t size = plan.a.head_size;
-    alignas(64) float row[MOST_HEAD_SIZE];
-    for (int64_t i = 0; i < plan.a.queries; ++i) {
-        read_row(out + i * size * bytes_of(plan.a.dtype), plan.a.dtype, size, row);
-        Vec total{};
-        for (int64_t n = 0; n < plan.vectors; ++n) total += load(row + n * LANES) * load(dout.at(i) + n * LANES);
-        delta[i] = sum(total);
-        safe_lse[i] = lse[i] == -__builtin_inff() ? __builtin_inff() : lse[i];
-    }
-}
-
 inline void backward_head(const Plan& plan, int64_t batch, int64_t head) {
     const Attention& a = plan.a;
     const int64_t at = batch * a.heads + head, bytes = bytes_of(a.dtype) * a.head_size;
     char* dq = (char*)a.dq + at * a.queries * bytes;
     char* dk = (char*)a.dk + at * a.keys * bytes;
     char* dv = (char*)a.dv + at * a.keys * bytes;
-    float* numbers = Scratch::get(STATISTICS, 2 * a.queries);
+    const int64_t rows[3] = {a.heads * a.queries * a.head_size, a.queries * a.head_size, a.head_size};
     const Gradient g{rows_of_head(a, a.q, a.q_strides, batch, head, a.queries, false, Q),
                      rows_of_head(a, a.k, a.k_strides, batch, head, a.keys, plan.copy, K),
                      rows_of_head(a, a.v, a.v_strides, batch, head, a.keys, plan.copy, V),
+                     rows_of_head(a, a.out, rows, batch, head, a.queries, false, OUT),
                      rows_of_head(a, a.dout, a.dout_strides, batch, head, a.queries, false, DOUT),
-                     results_of_head(a, dq, a.queries, OUT),
+                     results_of_head(a, dq, a.queries, DQ),
                      results_of_head(a, dk, a.keys, DK),
                      results_of_head(a, dv, a.keys, DV),
-                     numbers,
-                     numbers + a.queries};
-    statistics(plan, g.dout, (const char*)a.out + at * a.queries * bytes, a.lse + at * a.queries, numbers,
-               numbers + a.queries);
+                     a.lse + at * a.queries};
     clear(g.dq, a.queries);
     clear(g.dk, a.keys);
     clear(g.dv, a.keys);

@@ -2,25 +2,25 @@
 #pragma once
 #include "panels.h"
 
-// The running softmax of a panel, a number a lane.
+// The running softmax of a panel, a number a lane; peaks and shift in the unit of scores.
 struct Running {
     float peaks[MOST_PANEL], shift[MOST_PANEL], totals[MOST_PANEL], factors[MOST_PANEL];
     bool started = false;
 
-    Running(const Plan& plan, int64_t lanes) {
-        for (int64_t n = 0; n < lanes; ++n) peaks[n] = LOWEST, shift[n] = LOWEST * plan.log2_scale, totals[n] = 0;
+    explicit Running(int64_t lanes) {
+        for (int64_t n = 0; n < lanes; ++n) peaks[n] = LOWEST, shift[n] = LOWEST, totals[n] = 0;
     }
 
     // Take in the peaks of a block. Returns whether what was summed so far must be multiplied by the factors.
     bool move(const Plan& plan, int64_t skip, int64_t vectors) {
-        const Vec slack = splat(plan.lazy && started ? LAZY : 0.0f);
+        const Vec slack = splat(plan.lazy && started ? LAZY / plan.log2_scale : 0.0f);
         bool grown = false;
         for (int64_t n = skip * LANES; n < (skip + vectors) * LANES; n += LANES)
-            grown |= any_above(load(peaks + n) * plan.log2_scale, load(shift + n) + slack);
+            grown |= any_above(load(peaks + n), load(shift + n) + slack);
         if (!grown) return false;
         for (int64_t n = skip * LANES; n < (skip + vectors) * LANES; n += LANES) {
-            const Vec next = larger(load(peaks + n) * plan.log2_scale, load(shift + n));
-            const Vec factor = exp2<MOST_DEGREE>(load(shift + n) - next);
+            const Vec next = larger(load(peaks + n), load(shift + n));
+            const Vec factor = exp2<MOST_DEGREE>((load(shift + n) - next) * plan.log2_scale);
             store(factors + n, factor);
             store(totals + n, load(totals + n) * factor);
             store(shift + n, next);
@@ -56,14 +56,14 @@ inline void finish_rows(const Plan& plan, const Panel& panel, const Running& run
         // A row that sees no key may never have been written.
         for (int64_t n = 0; n < plan.vectors; ++n)
             store(row + n * LANES, total == 0.0f ? Vec{} : load(row + n * LANES) * factor);
-        lse[panel.first + i] = total == 0.0f ? -__builtin_inff() : running.shift[i] + std::log2(total);
+        lse[panel.first + i] = total == 0.0f ? -__builtin_inff() : running.shift[i] + std::log2(total) / plan.log2_scale;
     }
 }
 
 inline void forward_panels(const Plan& plan, const Rows& q, const Rows& k, const Rows& v, const Results& out, float* lse) {
     float* columns = Scratch::get(Q_COLUMNS, MOST_HEAD_SIZE * MOST_PANEL);
     each_panel(plan, [&](const Panel& panel) {
-        Running running(plan, panel.vectors * LANES);
+        Running running(panel.vectors * LANES);
         pack_columns(q, panel.first, panel.queries, panel.vectors, plan.a.head_size, columns);
         each_block(plan, panel,
                    [&](const Block& block) { forward_block(plan, panel, block, k, v, columns, running, out); });

@@ -10,7 +10,7 @@ namespace {
 void forward_head(const Plan& plan, int64_t batch, int64_t head) {
     const Attention& a = plan.a;
     const int64_t at = batch * a.heads + head;
-    const bool few = a.queries <= FEW_QUERIES, copy = plan.copy && !few;
+    const bool few = a.queries <= FEW_QUERIES && a.keys >= MANY_KEYS, copy = plan.copy && !few;
     const Rows q = rows_of_head(a, a.q, a.q_strides, batch, head, a.queries, false, Q);
     const Rows k = rows_of_head(a, a.k, a.k_strides, batch, head, a.keys, copy, K);
     const Rows v = rows_of_head(a, a.v, a.v_strides, batch, head, a.keys, copy, V);

@@ -5,10 +5,11 @@
 #include "softmax.h"
 #include "tiles.h"
 
-constexpr int64_t FEW_QUERIES = 4, MOST_HEAD_SIZE = 256, MOST_K_BLOCK = 512;
+constexpr int64_t FEW_QUERIES = 4, MANY_KEYS = 64;  // between these the work is to read keys and values
+constexpr int64_t MOST_HEAD_SIZE = 256, MOST_K_BLOCK = 512;
 constexpr float LAZY = 8.0f;  // with lazy rescaling, the maximum may grow by a factor of 2^8 before anything is done
 
-enum Slot { Q, K, V, DOUT, OUT, DK, DV, Q_COLUMNS, DOUT_COLUMNS, SCORES, SLOPES, STATISTICS };
+enum Slot { Q, K, V, DOUT, OUT, DQ, DK, DV, Q_COLUMNS, DOUT_COLUMNS, SCORES, SLOPES };
 
 struct Plan {
     const Attention& a;

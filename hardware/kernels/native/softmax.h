@@ -1,4 +1,5 @@
 // The softmax on blocks of scores that lie transposed, one row a key, one lane a query: no sums across lanes.
+// Scores stay as the products give them until the largest is taken off: the scale to base 2 comes after.
 #pragma once
 #include "pack.h"
 
@@ -26,7 +27,7 @@ inline void peaks_of(const float* scores, int64_t keys, int64_t vectors, float* 
     }
 }
 
-// scores = 2^(scores * scale - shift), and totals += their sums.
+// scores = 2^((scores - shift) * scale), and totals += their sums.
 template <int DEGREE, int VECTORS>
 void exponentials(float* scores, int64_t keys, float scale, const float* shift, float* totals) {
     Vec sums[VECTORS], from[VECTORS];
@@ -34,14 +35,14 @@ void exponentials(float* scores, int64_t keys, float scale, const float* shift, 
     for (int64_t j = 0; j < keys; ++j, scores += VECTORS * LANES)
 #pragma GCC unroll 8
         for (int n = 0; n < VECTORS; ++n) {
-            const Vec p = exp2<DEGREE>(load(scores + n * LANES) * scale - from[n]);
+            const Vec p = exp2<DEGREE>((load(scores + n * LANES) - from[n]) * scale);
             sums[n] += p;
             store(scores + n * LANES, p);
         }
     for (int n = 0; n < VECTORS; ++n) store(totals + n * LANES, load(totals + n * LANES) + sums[n]);
 }
 
-// Backward: scores = P = 2^(scores * scale - lse), and slopes = P (slopes - delta) * slope_scale.
+// Backward: scores = P = 2^((scores - lse) * scale), and slopes = P (slopes - delta) * slope_scale.
 template <int DEGREE, int VECTORS>
 void gradients(float* scores, float* slopes, int64_t keys, float scale, float slope_scale, const float* lse,
                const float* delta) {
@@ -50,7 +51,7 @@ void gradients(float* scores, float* slopes, int64_t keys, float scale, float sl
     for (int64_t j = 0; j < keys; ++j, scores += VECTORS * LANES, slopes += VECTORS * LANES)
 #pragma GCC unroll 8
         for (int n = 0; n < VECTORS; ++n) {
-            const Vec p = exp2<DEGREE>(load(scores + n * LANES) * scale - from[n]);
+            const Vec p = exp2<DEGREE>((load(scores + n * LANES) - from[n]) * scale);
             store(scores + n * LANES, p);
             store(slopes + n * LANES, p * (load(slopes + n * LANES) - less[n]) * slope_scale);
         }

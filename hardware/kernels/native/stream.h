@@ -11,7 +11,7 @@ inline void stream_scores(const Plan& plan, const float* q, const Rows& k, int64
                 __builtin_prefetch(row + plan.prefetch * k.stride + n * LANES, 0, 2);
         Vec total{};
         for (int64_t n = 0; n < plan.vectors; ++n) total += load(q + n * LANES) * load(row + n * LANES);
-        scores[j] = sum(total) * plan.log2_scale;
+        scores[j] = sum(total);
     }
 }
 
@@ -41,9 +41,9 @@ inline void stream_block(const Plan& plan, const float* q, const Rows& k, const 
     for (int64_t j = keys; j < padded; ++j) weights[j] = -__builtin_inff();
     float most = running.shift[0];
     for (int64_t j = 0; j < keys; ++j) most = std::max(most, weights[j]);
-    const float factor = std::exp2(running.shift[0] - most);
+    const float factor = std::exp2((running.shift[0] - most) * plan.log2_scale);
     running.shift[0] = most;
-    for (int64_t n = 0; n < padded; n += LANES) store(weights + n, load(weights + n) - most);
+    for (int64_t n = 0; n < padded; n += LANES) store(weights + n, (load(weights + n) - most) * plan.log2_scale);
     const auto exponential = plan.degree == 3   ? exp2_of<3>
                              : plan.degree == 4 ? exp2_of<4>
                              : plan.degree == 5 ? exp2_of<5>
@@ -62,7 +62,7 @@ inline void stream_block(const Plan& plan, const float* q, const Rows& k, const 
 inline void forward_stream(const Plan& plan, const Rows& q, const Rows& k, const Rows& v, const Results& out, float* lse) {
     for (int64_t i = 0; i < plan.a.queries; ++i) {
         const int64_t keys = std::max<int64_t>(0, plan.last_key(i) + 1), blocks = pieces_of(keys, plan.k_block);
-        Running running(plan, 1);
+        Running running(1);
         std::memset(out.at(i), 0, (size_t)plan.vectors * LANES * 4);
         for (int64_t at = 0, key = 0; at < blocks; ++at) {
             const int64_t count = piece(keys, blocks, at);
