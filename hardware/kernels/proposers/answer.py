@@ -52,30 +52,38 @@ def _checked(answer: dict[str, Any], history: History) -> Proposal:
         foreign = _Foreign.model_validate(answer)
         if not history.foreign:
             raise ValueError("source is not asked for in this search, only a family and its parameters")
-        return Proposal(Candidate(FOREIGN, (), foreign.source), foreign.expects, foreign.why)
+        return Proposal(Candidate(FOREIGN, (), foreign.source), foreign.expects, _line(foreign.why))
     template = _Template.model_validate(answer)
     spaces = history.pool.spaces
     if template.family not in spaces:
         raise ValueError(f"no family {template.family!r}: there are {', '.join(spaces) or 'none'}")
     candidate = spaces[template.family].candidate(template.family, template.parameters)
-    return Proposal(candidate, template.expects, template.why)
+    return Proposal(candidate, template.expects, _line(template.why))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _object(text: str) -> dict[str, Any]:
-    """Return the last JSON object of a text, whatever stands around it. Raises ValueError if there is none."""
+    """Return the last JSON object of a text that holds a proposal, whatever stands around it.
+
+    Raises ValueError if there is none. Line breaks within strings are let pass: models write source that way.
+    """
     if not text.strip():
         raise ValueError("the model said nothing")
-    found, at, decoder = None, -1, json.JSONDecoder()
+    found, at, decoder = None, -1, json.JSONDecoder(strict=False)
     text = text[:LONGEST]
     for _ in range(ATTEMPTS):
         at = text.find("{", at + 1)
         if at < 0:
             break
         try:
-            found, end = decoder.raw_decode(text, at)
-            at = end - 1
+            value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             continue
+        at = end - 1
+        found = value if "family" in value or "source" in value else found
     if found is None:
-        raise ValueError(f"no JSON object in {' '.join(text[:200].split())!r}")
+        raise ValueError(f"no JSON object with family or source in {' '.join(text[:200].split())!r}")
     return dict(found)

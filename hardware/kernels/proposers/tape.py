@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from hardware.kernels.proposers.base import NoProposal
 from hardware.kernels.proposers.endpoint import Endpoint, Reply, Request
 
-
 _BEGINS: Final = b'{"request":'
 
 

@@ -29,7 +29,9 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 TIMES = st.floats(min_value=1e-3, max_value=1e12)
 SHAPES = st.builds(Shape, *[st.integers(1, 4096)] * 5)
-PROBLEMS = st.builds(Problem, st.sampled_from(DTYPES), st.sampled_from(DIRECTIONS), st.booleans(), NUMBER)
+PROBLEMS = st.builds(
+    Problem, st.sampled_from(DTYPES), st.sampled_from(DIRECTIONS), st.booleans(), NUMBER, NUMBER, st.integers()
+)
 VALUES = st.dictionaries(TEXT, st.integers() | TEXT, max_size=4)
 STATUSES = st.sampled_from(["passed", "wrong", "failed to build", "no proposal"])
 TIMED = st.builds(
