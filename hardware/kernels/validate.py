@@ -18,7 +18,7 @@ from hardware.kernels.rounding import rounding
 LENGTHS: Final = (1, 2, 77, 200, 333)
 """Of keys, and of queries where the workload has more than one: tiny ones, and none that a tile divides."""
 _HEADS: Final = 2
-LUCK: Final = 3.0
+LUCK: Final = 6.0
 """How much larger an error may be on many other normal inputs than on the one head where it was measured."""
 
 Exact = dict[str, Array]
@@ -85,7 +85,7 @@ class Validator:
             stored.append(slot)
             values = {name: value(slot[name][head], problem.dtype) for name in INPUTS}
             exact.append(_exact(values, problem))
-            floors.append(_floors(values, problem))
+            floors.append(_floors(values, problem) if len(kinds) > 1 else {})
         return Case(shape, tuple(kinds), stored, head, exact, floors, [])
 
     def _with_errors(self, case: Case, sdpa: Caller) -> Case:
@@ -149,7 +149,7 @@ class Validator:
         for name, (rms, row) in errors.items():
             sdpa_rms, sdpa_row = case.sdpa[slot][name]
             if np.isfinite(sdpa_rms):
-                least, least_row = case.rounding[slot][name]
+                least, least_row = case.rounding[slot].get(name, (0.0, 0.0))
                 found.append((_times(rms, problem.tolerance * max(sdpa_rms, least)), name))
                 found.append((_times(row, problem.worst_row * max(sdpa_row, least_row)), name))
         return max(found)
@@ -159,20 +159,14 @@ class Validator:
         how = f"{multiple * allowed:.3g} times" if np.isfinite(multiple) else "without a finite number, against"
         return f"{name} on {case.shape}, {kind} inputs: {how} the error of SDPA, where {allowed:g} are allowed"
 
-    def limits(self, shape: Shape) -> Errors:
+    def limits(self, shape: Shape, room: float = LUCK) -> Errors:
         """Return what two right answers may differ by on normal inputs of a timed shape, by output.
 
-        That is the candidate's allowance and SDPA's own error, with room for the luck of more inputs.
+        That is the candidate's allowance and SDPA's own error, times the ``room`` for the luck of more inputs.
         """
         case = next(case for case in self.cases if case.shape == shape)
-        problem, least = self._problem, case.rounding[0]
-        return {
-            name: (
-                LUCK * (problem.tolerance + 1) * max(rms, least[name][0]),
-                LUCK * (problem.worst_row + 1) * max(row, least[name][1]),
-            )
-            for name, (rms, row) in case.sdpa[0].items()
-        }
+        rms_times, row_times = self._problem.tolerance + 1, self._problem.worst_row + 1
+        return {name: (room * rms_times * rms, room * row_times * row) for name, (rms, row) in case.sdpa[0].items()}
 
 
 def _times(error: float, allowed: float) -> float:

@@ -19,7 +19,7 @@ from hardware.kernels.problem import Shape, Workload
 from hardware.kernels.registry import family
 from hardware.kernels.statistics import Speedup
 from hardware.kernels.trace import Outcome, Timed
-from hardware.kernels.validate import Validator, shapes
+from hardware.kernels.validate import LUCK, Validator, shapes
 
 FOREIGN: Final = "foreign"
 SDPA: Final = Candidate("sdpa")
@@ -28,7 +28,7 @@ QUICK: Final = Effort(rounds=1, least=5, most=9)
 """While searching."""
 AFRESH: Final = Effort(rounds=3, least=5, most=20)
 """For a claim."""
-ROOM_FOR_EAGER: Final = 8.0
+ROOM_FOR_EAGER: Final = 50.0
 """How much further from SDPA's answer one may be when timed against eager, whose own error is larger."""
 HOPELESS: Final = 0.7
 """While searching: of the best so far on the same shape; what is surely below is not timed any further."""
@@ -138,7 +138,7 @@ class Workbench:
             caller = self._caller(key, candidate)
             for shape in shapes_timed:
                 hopeless = HOPELESS * self._best.get(shape, 0.0) if effort is QUICK else 0.0
-                limits = validator.limits(shape, ROOM_FOR_EAGER if baseline == EAGER else 1.0)
+                limits = validator.limits(shape, ROOM_FOR_EAGER if baseline == EAGER else LUCK)
                 done = time_pairs(caller, against, self._stage, shape, limits, effort, pairs[shape], hopeless)
                 pairs[shape] += done.pairs
                 calls[shape] = done.calls
