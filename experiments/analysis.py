@@ -145,7 +145,6 @@ def _draw_title(axes: Axes, result: RunResult) -> None:
 
 
 def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) -> None:
-    label = "the law alone: no queue, no retraining" if _held_up(result) else "closed form"
     axes.plot(*found, color=BLUE, linewidth=2.6, label="discovered", zorder=3)
     if result.doublings:
         days, numbers = zip(*((doubling.day, doubling.n) for doubling in result.doublings), strict=True)
@@ -153,12 +152,20 @@ def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) ->
                   zorder=5, label="a doubling", clip_on=False)  # fmt: skip
     steps = [(event.day, event.deployed) for event in result.events if isinstance(event, Deployed)]
     _draw_steps(axes, [(0.0, 0.0), *steps], result.day, color=ORANGE, label="deployed", zorder=2)
-    axes.plot(*alone, color="black", linestyle=(0, (4, 2)), linewidth=1.4, label=label, zorder=4)
+    axes.plot(*alone, color="black", linestyle=(0, (4, 2)), linewidth=1.4, label=_law_label(result), zorder=4)
     top = max(1.0, found.doublings[-1]) * HEADROOM
     axes.set_ylim(0, top)
     _label_factors(axes, top)
     axes.set_ylabel("software (day 0: 1×)")
     _legend_above(axes)
+
+
+def _law_label(result: RunResult) -> str:
+    """What the dashed line is: the same as the run on average, or what the run would be without what it has."""
+    without = ["no queue", "no retraining"] if _held_up(result) else []
+    if result.kernels.speedup > 1:
+        without.append("no faster kernels")
+    return f"the law alone: {', '.join(without)}" if without else "closed form"
 
 
 def _legend_above(axes: Axes) -> None:

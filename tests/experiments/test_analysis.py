@@ -6,6 +6,7 @@ from experiments import analysis
 from experiments.analysis import alone_curve, run_figure, run_picture
 from sim.run import run
 from sim.scenario import Scenario
+from tests.hardware.kernels.known_curve import FILE
 
 
 def at_doublings(curve: analysis.Curve) -> list[float]:
@@ -30,12 +31,15 @@ def test_within_a_doubling_the_closed_form_is_what_an_exact_run_discovers():
 
 
 def test_the_closed_form_has_its_name_only_where_nothing_else_holds_software_up():
-    def labels(name: str) -> list[str]:
-        figure = run_figure(run(Scenario.load(name).replace(run__horizon_days=5.0)))
+    def labels(name: str, measurements: str = "none") -> list[str]:
+        changes = {"run__horizon_days": 5.0, "kernels__measurements": measurements}
+        figure = run_figure(run(Scenario.load(name).replace(**changes)))
         return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
 
     assert "closed form" in labels("toy-explosion")
     assert "the law alone: no queue, no retraining" in labels("lab")
+    assert "the law alone: no queue, no retraining, no faster kernels" in labels("lab", str(FILE))
+    assert "the law alone: no faster kernels" in labels("toy-explosion", str(FILE))
 
 
 def test_a_run_in_which_nothing_happened_has_a_picture_too():
