@@ -1,0 +1,227 @@
+"""The fp32 template against the formula in float64, written here once more: ragged, strided, masked."""
+
+import ctypes
+import math
+import platform
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from hardware.kernels import compiler
+from hardware.kernels.candidate import Candidate
+from hardware.kernels.families.avx512 import Avx512
+from hardware.kernels.families.compiled import KernelRefusedError
+from hardware.kernels.families.portable import Portable
+from hardware.kernels.machine import Machine
+from hardware.kernels.problem import EPSILON, Dtype, Problem, Shape
+
+
+class Narrow(Portable):
+    """Vectors of 16 bytes, as NEON and plain x86-64 have them."""
+
+    name = "narrow"
+    flags = ("-march=x86-64",) if platform.machine() in ("x86_64", "AMD64") else ()
+
+
+FORWARD = Problem("fp32", "forward", causal=False)
+SHAPES = (
+    Shape(1, 1, 1, 1, 64),
+    Shape(1, 2, 2, 2, 64),
+    Shape(2, 1, 77, 77, 64),
+    Shape(1, 2, 200, 77, 64),
+    Shape(1, 1, 77, 333, 128),
+    Shape(1, 2, 5, 200, 64),
+    Shape(1, 1, 16, 96, 64),
+    Shape(1, 1, 131, 120, 96),
+)
+ODD_HEADS = (1, 2, 7, 16, 33, 80, 255, 256)
+STREAMED = (Shape(2, 2, 1, 3001, 64), Shape(1, 2, 3, 333, 80), Shape(1, 1, 4, 65, 128), Shape(1, 1, 4, 70, 20))
+
+
+@pytest.fixture(params=[Avx512, Portable, Narrow], ids=lambda kind: kind.name)
+def family(request: pytest.FixtureRequest, machine: Machine) -> Portable:
+    """Every width of vectors that this processor has."""
+    made: Portable = request.param()
+    if lacking := made.missing(machine, FORWARD):
+        pytest.skip(lacking)
+    return made
+
+
+def inputs(shape: Shape, dtype: torch.dtype = torch.float32, seed: int = 0, strided: bool = False) -> list[Tensor]:
+    """q, k, v, dout; strided: heads between the numbers of a row and the next, and rows that are not aligned."""
+    chance = torch.Generator().manual_seed(seed)
+    made = []
+    for length in (shape.queries, shape.keys, shape.keys, shape.queries):
+        whole = torch.randn(shape.batch, length, shape.heads, shape.head_size + 3, generator=chance).to(dtype)
+        rows = whole[..., 1 : shape.head_size + 1].transpose(1, 2)
+        made.append(rows if strided else rows.contiguous())
+    return made
+
+
+def exact(tensors: list[Tensor], causal: bool) -> list[np.ndarray]:
+    """out, dq, dk, dv by the textbook."""
+    q, k, v, dout = (each.double().numpy() for each in tensors)
+    queries, keys, scale = q.shape[-2], k.shape[-2], 1 / math.sqrt(q.shape[-1])
+    logits = scale * q @ k.swapaxes(-1, -2)
+    seen = np.ones((queries, keys), dtype=bool)
+    if causal:
+        seen = np.arange(keys)[None, :] - keys <= np.arange(queries)[:, None] - queries
+    highest = np.where(seen, logits, -1e300).max(-1, keepdims=True)
+    powers = np.where(seen, np.exp(np.minimum(logits - highest, 0)), 0)
+    total = powers.sum(-1, keepdims=True)
+    weights = powers / np.where(total == 0, 1, total)
+    out = weights @ v
+    dweights = dout @ v.swapaxes(-1, -2)
+    dlogits = weights * (dweights - (weights * dweights).sum(-1, keepdims=True)) * scale
+    return [out, dlogits @ k, dlogits.swapaxes(-1, -2) @ q, weights.swapaxes(-1, -2) @ dout]
+
+
+def run(family: Portable, candidate: Candidate, tensors: list[Tensor], problem: Problem) -> list[np.ndarray]:
+    """out, dq, dk, dv of a candidate."""
+    kernel = family.kernel(candidate, problem)
+    out, kept = kernel.forward(*tensors[:3], keep=True)
+    return [each.double().numpy() for each in (out, *kernel.backward(kept, tensors[3]))]
+
+
+def assert_close(found: list[np.ndarray], true: list[np.ndarray], tolerance: float = 3e-6) -> None:
+    for name, got, want in zip(("out", "dq", "dk", "dv"), found, true, strict=True):
+        assert np.abs(got - want).max() <= tolerance * (1 + np.abs(want).max()), name
+
+
+def precise(family: Portable, machine: Machine, problem: Problem, count: int, **fixed: int) -> list[Candidate]:
+    """Candidates drawn with a fixed seed, their exponential as good as it gets; the naive one comes first."""
+    space, chance = family.space(machine, problem), np.random.default_rng(7)
+    drawn = [space.draw(family.name, chance).values | {"degree": 6} | fixed for _ in range(count)]
+    return [space.candidate(family.name, fixed), *(space.candidate(family.name, each) for each in drawn if fits(each))]
+
+
+def fits(values: dict[str, Any]) -> bool:
+    return bool(values["accumulators"] >= max(values["width"], values["out_width"]))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_forward_and_gradients_whatever_the_parameters(family: Portable, machine: Machine, causal: bool) -> None:
+    problem = FORWARD._replace(direction="both", causal=causal)
+    candidates = precise(family, machine, problem, 12)
+    for number, (shape, strided) in enumerate(product(SHAPES, (False, True))):
+        tensors = inputs(shape, seed=number, strided=strided)
+        true = exact(tensors, causal)
+        for candidate in candidates[number % 2 :: 2]:
+            assert_close(run(family, candidate, tensors, problem), true)
+
+
+@pytest.mark.parametrize("head_size", ODD_HEADS)
+def test_any_head_size(family: Portable, machine: Machine, head_size: int) -> None:
+    problem = FORWARD._replace(direction="both", causal=True)
+    tensors = inputs(Shape(1, 2, 33, 50, head_size), strided=True)
+    for candidate in precise(family, machine, problem, 3):
+        assert_close(run(family, candidate, tensors, problem), exact(tensors, True))
+
+
+@pytest.mark.parametrize("shape", STREAMED, ids=str)
+@pytest.mark.parametrize("causal", [False, True])
+def test_few_queries(family: Portable, machine: Machine, shape: Shape, causal: bool) -> None:
+    problem = FORWARD._replace(direction="both", causal=causal)
+    tensors = inputs(shape, strided=True)
+    for prefetch in (0, 16):
+        for candidate in precise(family, machine, problem, 3, prefetch=prefetch):
+            assert_close(run(family, candidate, tensors, problem), exact(tensors, causal))
+
+
+def test_rows_that_see_no_key_are_zero_and_pass_nothing_on(family: Portable, machine: Machine) -> None:
+    problem = FORWARD._replace(direction="both", causal=True)
+    for queries, keys in ((77, 1), (100, 20), (300, 70), (5, 2)):
+        tensors, blind = inputs(Shape(1, 2, queries, keys, 64)), queries - keys
+        for candidate in precise(family, machine, problem, 4):
+            found = run(family, candidate, tensors, problem)
+            assert_close(found, exact(tensors, True))
+            assert not found[0][..., :blind, :].any()
+            assert not found[1][..., :blind, :].any()
+
+
+def test_large_logits_and_offsets(family: Portable, machine: Machine) -> None:
+    problem = FORWARD._replace(direction="both")
+    q, k, v, dout = inputs(Shape(1, 2, 200, 200, 64))
+    for tensors, tolerance in (
+        ([q * 30, k * 30, v, dout], 1e-3),
+        ([q * 8, k, v, dout], 2e-5),
+        ([q, k + 4, v + 4, dout], 2e-5),
+    ):
+        for candidate in precise(family, machine, problem, 4):
+            assert_close(run(family, candidate, tensors, problem), exact(tensors, False), tolerance)
+
+
+def test_where_one_key_gets_all_the_weight_nothing_is_rounded_away(family: Portable, machine: Machine) -> None:
+    problem = FORWARD._replace(direction="both")
+    q, k, v, dout = inputs(Shape(1, 2, 8, 1, 64))
+    out, dq, dk, _ = run(family, precise(family, machine, problem, 0)[0], [q * 30, k * 30, v, dout], problem)
+    assert (out == v.double().numpy()).all()
+    assert not dq.any()
+    assert not dk.any()
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+@pytest.mark.parametrize("head_size", [64, 40])
+def test_short_numbers_no_worse_than_torch(family: Portable, machine: Machine, dtype: Dtype, head_size: int) -> None:
+    problem = Problem(dtype, "both", causal=False)
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
+    for shape in (Shape(1, 2, 77, 200, head_size), Shape(1, 2, 1, 333, head_size)):
+        tensors = inputs(shape, kind, strided=True)
+        leaves = [each.detach().clone().requires_grad_() for each in tensors[:3]]
+        out = torch.nn.functional.scaled_dot_product_attention(*leaves)
+        torchs = [out.detach(), *torch.autograd.grad(out, leaves, tensors[3])]
+        for candidate in precise(family, machine, problem, 2):
+            found = run(family, candidate, tensors, problem)
+            for got, theirs, true in zip(found, torchs, exact(tensors, False), strict=True):
+                allowed = 3 * max(_error(theirs.double().numpy(), true), EPSILON[dtype] * np.abs(true).mean())
+                assert _error(got, true) <= allowed
+
+
+def _error(found: np.ndarray, true: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((found - true) ** 2)))
+
+
+def test_a_lower_degree_is_less_precise(family: Portable, machine: Machine) -> None:
+    tensors = inputs(Shape(1, 1, 64, 200, 64))
+    true, space = exact(tensors, False)[0], family.space(machine, FORWARD)
+    errors = []
+    for degree in space.choices["degree"]:
+        kernel = family.kernel(space.candidate(family.name, {"degree": degree}), FORWARD)
+        errors.append(_error(kernel.forward(*tensors[:3])[0].double().numpy(), true))
+    assert errors[0] > 5 * errors[1] > 10 * errors[2]
+    assert errors[2] < 1e-7
+    assert errors[3] < 1e-7
+
+
+def test_same_bits_twice_and_inputs_as_they_were(family: Portable, machine: Machine) -> None:
+    problem = FORWARD._replace(direction="both", causal=True)
+    tensors = inputs(Shape(2, 2, 77, 130, 64), strided=True)
+    before = [each.clone() for each in tensors]
+    for candidate in precise(family, machine, problem, 4):
+        first, second = (run(family, candidate, tensors, problem) for _ in range(2))
+        assert all((a == b).all() for a, b in zip(first, second, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, tensors, strict=True))
+
+
+def test_what_it_cannot_do_it_refuses(family: Portable, machine: Machine) -> None:
+    kernel = family.kernel(family.space(machine, FORWARD).candidate(family.name, {}), FORWARD)
+    with pytest.raises(KernelRefusedError):
+        kernel.forward(*inputs(Shape(1, 1, 8, 8, 257))[:3])
+
+
+def test_the_space_is_neither_empty_nor_endless(family: Portable, machine: Machine) -> None:
+    candidates = list(family.space(machine, FORWARD).all(family.name))
+    assert 500 <= len(candidates) <= 50_000
+    assert all(fits(each.values) for each in candidates)
+
+
+def test_the_roofline_is_measured(family: Portable) -> None:
+    library = ctypes.CDLL(str(compiler.build(compiler.NATIVE / "roofline.cpp", family.flags)))
+    for name in ("matrix_rate_fp32", "matrix_rate_bf16", "copy_rate"):
+        measure = getattr(library, name)
+        measure.restype, measure.argtypes = ctypes.c_double, [ctypes.c_double]
+        assert measure(1e-3) > 0
