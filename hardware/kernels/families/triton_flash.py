@@ -125,9 +125,16 @@ def compile_ahead(candidate: Candidate, problem: Problem, head_size: int) -> dic
             source = triton.ASTSource(function, signature, constexprs=constants)
             made = triton.compile(source, target=backends.GPUTarget(*TARGET), options=options)
         except Exception as error:  # whatever the compiler has to complain of
-            raise BuildError(f"triton: {' '.join(str(error).split())}"[:500]) from error
+            raise BuildError(f"triton: {' '.join(_root(error).split())}"[:500]) from error
         sizes[name] = len(made.asm["cubin"])
     return sizes
+
+
+def _root(error: BaseException) -> str:
+    """What was wrong; what Triton puts around it is the kernel's source."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)
 
 
 def _type(argument: str, problem: Problem) -> str:

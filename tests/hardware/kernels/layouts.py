@@ -1,0 +1,43 @@
+"""The same numbers, laid out in memory in other ways."""
+
+
+def transposed(tensor):
+    """As projections of a model leave them: (batch, length, heads, size) in memory."""
+    return tensor.transpose(1, 2).contiguous().transpose(1, 2)
+
+
+def every_second(tensor):
+    """Every second row and head of something larger."""
+    batch, heads, length, size = tensor.shape
+    large = tensor.new_full((batch, 2 * heads, 2 * length, size), float("nan"))
+    view = large[:, ::2, 1::2]
+    view.copy_(tensor)
+    return view
+
+
+def cut_out(tensor):
+    """Rows inside longer rows."""
+    large = tensor.new_full((*tensor.shape[:-1], tensor.shape[-1] + 5), float("nan"))
+    view = large[..., 3:-2]
+    view.copy_(tensor)
+    return view
+
+
+def columns(tensor):
+    """Rows whose numbers do not lie next to each other."""
+    return tensor.transpose(-1, -2).contiguous().transpose(-1, -2)
+
+
+def expanded(tensor):
+    """All of a batch in the same place. Changes the numbers: every entry of the batch becomes the first."""
+    return tensor[:1].expand(tensor.shape)
+
+
+LAYOUTS = {
+    "contiguous": lambda tensor: tensor,
+    "transposed": transposed,
+    "every second": every_second,
+    "cut out": cut_out,
+    "columns": columns,
+    "expanded": expanded,
+}
