@@ -371,7 +371,7 @@ def test_a_killed_recording_asks_for_nothing_twice(tmp_path: Path) -> None:
     searched(tmp_path / "t.jsonl", Record(tape, Scripted(replies)), 3)
     whole = tape.read_bytes()
     ends = [at for at, byte in enumerate(whole) if byte == ord("\n")]
-    for cut in range(0, len(whole), 41):
+    for cut in (*range(0, len(whole), 41), *ends):
         tape.write_bytes(whole[:cut])
         kept = sum(end <= cut for end in ends)
         unasked = [NoProposal("asked again", "503")] * kept
@@ -400,6 +400,13 @@ def test_what_is_no_tape_is_named_by_file_and_line_and_left_alone(tmp_path: Path
         with pytest.raises(TapeError, match=r"shopping.txt, line 1: not a line of a tape"):
             opened(tape)
     assert tape.read_bytes() == content
+
+
+def test_a_recording_ends_when_there_are_no_more_replies(tmp_path: Path) -> None:
+    trials, end = searched(tmp_path / "t.jsonl", Record(tmp_path / "tape.jsonl", Scripted([template(rows=16)])))
+    assert len(trials) == 1
+    assert end is not None
+    assert end.reason == "the proposer has nothing more to propose"
 
 
 def test_half_a_character_does_not_break_the_tape(tmp_path: Path) -> None:
@@ -563,6 +570,21 @@ def test_the_model_is_told_what_was_learnt() -> None:
     assert others < text.index(f"{unlike.candidate}: 0.50") < failures  # the least alike comes first
     assert "wrong on peaky inputs" in text[failures:]
     assert "failed to build: kernel.cpp:3: error: no j" in text[failures:]
+
+
+def test_another_family_is_the_least_alike() -> None:
+    fast = [tried(at, 2.0 - at / 10, rows=8, unroll=1 + at % 2, degree=3 + at // 2) for at in range(5)]
+    near, other = tried(7, 1.0, rows=128, order="queries"), Tried(8, Candidate("sdpa"), "passed", 1.0)
+    text = user_prompt(history(tried=(*fast, near, other)))
+    assert text.index("sdpa(): 1.00") < text.index(f"{near.candidate}: 1.00")
+
+
+def test_a_machine_without_a_roofline_has_none_to_tell() -> None:
+    bare = history().machine.model_copy(update={"roofline": None, "instructions": (), "caches_kib": {}, "compiler": ""})
+    text = system_prompt(history(machine=bare))
+    assert "One core at most" not in text
+    assert "compiler none" in text
+    assert "Instruction sets: none of note. Caches: unknown." in text
 
 
 def test_the_model_is_shown_the_fastest_source() -> None:

@@ -281,9 +281,10 @@ def test_evolution_and_climbs_pass_over_foreign_sources() -> None:
         history = history_of(session(proposer=name), POOL)
         for at in range(6):
             history = further(history, foreign._replace(source=f"// {at}"), 5.0 + at)
-        made = proposer(name).propose(history)
-        assert made is not None
-        assert made.candidate in POOL
+        for number in range(7, 17):
+            made = proposer(name).propose(history._replace(number=number))
+            assert made is not None
+            assert made.candidate in POOL
 
 
 def test_a_wrong_name_is_answered_with_the_near_one() -> None:
