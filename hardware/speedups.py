@@ -183,7 +183,7 @@ def measured_workloads(lines: Iterable[Line]) -> list[str]:
 
 
 def estimate(lines: Sequence[Line], workload: str) -> Estimate:
-    """Return the curve of a workload, with its intervals from three searches on.
+    """Return the curve of a workload, with its intervals from three searches on; all its searches count alike.
 
     Raises MeasurementError, with what there is, for a workload that was not searched, or on several machines.
     """
@@ -307,8 +307,9 @@ def _cap(session: Session, searches: Iterable[Iterable[Trial]]) -> float:
         timed = [each for trials in searches for trial in trials for each in trial.timed if each.shape == shape]
         taken = [baseline for each in timed for _, baseline in each.pairs]
         least = roofline.seconds(flops(shape, session.problem), traffic(shape, session.problem), dtype) * 1e9
-        logs.append(math.log(float(np.median(taken)) / least) if taken else math.nan)
-    return max(1.0, math.exp(float(np.nanmean(logs))))
+        if taken:
+            logs.append(math.log(float(np.median(taken)) / least))
+    return max(1.0, math.exp(float(np.mean(logs)))) if logs else math.inf
 
 
 # --- the fit ---------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def test_the_closed_form_has_its_name_only_where_nothing_else_holds_software_up(
 
     assert "closed form" in labels("toy-explosion")
     assert "the law alone: no queue, no retraining" in labels("lab")
-    assert "the law alone: no queue, no retraining, no faster kernels" in labels("lab", str(FILE))
+    assert "the law alone: no queue, no retraining" in labels("lab", str(FILE))
     assert "the law alone: no faster kernels" in labels("toy-explosion", str(FILE))
 
 

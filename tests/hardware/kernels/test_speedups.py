@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardware.kernels.trace import TraceError
+from hardware.kernels.trace import TraceError, Trial
 from hardware.speedups import (
     Curve,
     MeasurementError,
@@ -122,6 +122,12 @@ def test_nothing_is_faster_than_the_roofline():
 
 def test_searches_that_found_nothing_keep_the_library():
     assert curve_of(search(session_of("poor"), [-1.0, -0.5, None, -0.2]), WORKLOAD).largest == 1
+
+
+def test_a_trial_that_passed_and_was_not_timed_is_no_speedup():
+    lines = search(session_of("untimed"), [0.1, 0.2, 0.3, 0.4])
+    untimed = [line.model_copy(update={"timed": ()}) if isinstance(line, Trial) else line for line in lines]
+    assert curve_of(untimed, WORKLOAD)[1:] == curve_of(untimed, WORKLOAD)._replace(ceiling=0.0, cap=math.inf)[1:]
 
 
 def test_fewer_than_three_searches_have_no_interval():
