@@ -132,3 +132,19 @@ def verify(
 
     asked = commands.named(workload or ["causal"], dtype, direction)
     _end(commands.verify(lab(), source, asked, as_json))
+
+
+@app.command()
+def worth(
+    scenario: Annotated[str, typer.Option(help="A shipped scenario or a TOML file, with measured kernels.")] = "lab",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter of it. May be repeated."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Pairs of runs, with and without kernels.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Say by how many days measured kernels bring a simulated lab forward: the same luck with and without them."""
+    from experiments.kernels import commands
+
+    _end(commands.worth(scenario, settings or [], seeds, as_json))

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from experiments.console import say
 from experiments.errors import InputError
-from experiments.inputs import check_file, check_folder
+from experiments.inputs import check_file, check_folder, load_scenario
+from experiments.interrupts import FirstInterrupt
 from experiments.kernels import console, sessions, tables, tuning
 from experiments.kernels.picture import panels, picture
 from experiments.kernels.report import claim, fresh, held_out_gain, rows
@@ -19,6 +20,7 @@ from experiments.kernels.searches import searches
 from experiments.kernels.sessions import Lab, TooNoisyError, Unwritten, Verdict
 from experiments.kernels.tables import plain, read_traces, shipped_traces
 from experiments.store import to_json
+from experiments.worth import worth as worth_of
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import DIRECTIONS, DTYPES, NAMES, Problem, Workload
@@ -28,7 +30,8 @@ from hardware.kernels.proposers.registry import UnknownProposerError
 from hardware.kernels.proposers.registry import proposer as proposer_named
 from hardware.kernels.proposers.tape import TapeError
 from hardware.kernels.search import Progress, SearchError
-from hardware.kernels.trace import Measured, Trace, TraceError, Trial
+from hardware.kernels.trace import Line, Measured, Trace, TraceError, Trial
+from sim.model import World
 
 FAILED: Final = 1
 """Exit code of what was asked properly and came to nothing: a machine too noisy, a source that is not right."""
@@ -80,7 +83,7 @@ def machine(lab: Lab, as_json: bool) -> int:
     with plainly():
         found = lab.survey()
     problems = [Problem(dtype, direction, causal=False) for dtype in DTYPES for direction in DIRECTIONS]
-    reasons = {f"{each.dtype}/{each.direction}": sessions.usable(lab, found, each) for each in problems}
+    reasons = {f"{each.dtype} {each.direction}": sessions.usable(lab, found, each) for each in problems}
     families = {name: {problem: why[name] for problem, why in reasons.items()} for name in lab.families}
     isolation = lab.isolation()
     if as_json:
@@ -121,14 +124,25 @@ def _measure_one(
 
 def _say_measured(lines: sessions.Lines, as_json: bool) -> None:
     table = rows(fresh(lines.lines))
-    failed = [line for line in lines.lines if isinstance(line, Measured) and line.status != "passed"]
+    failed = _failed(lines.lines)
     if as_json:
-        kept = ("family", "parameters", "against", "status", "reason")
-        _print_json({"rows": table, "failed": [{name: getattr(line, name) for name in kept} for line in failed]})
+        _print_json({"rows": table, "failed": failed})
         return
     console.show_rows(table)
-    for line in failed:
-        say(f"{line.family} against {line.against}: {line.status} ({line.reason})")
+    _say_failed(failed)
+
+
+def _failed(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """What was measured afresh and is no result, for whatever reason; of the same thing the last word counts."""
+    last = {(line.session, line.role, line.digest, line.against): line for line in lines if isinstance(line, Measured)}
+    kept = ("session", "role", "family", "parameters", "against", "status", "reason")
+    return [{name: getattr(line, name) for name in kept} for line in last.values() if line.status != "passed"]
+
+
+def _say_failed(failed: Sequence[dict[str, Any]]) -> None:
+    for each in failed:
+        what = f"{each['role']} {each['family']} against {each['against']}"
+        say(f"No result for {what}: {each['status']}, {each['reason']}")
 
 
 def check_new_file(out: Path | None) -> None:
@@ -209,10 +223,13 @@ def _say_tuned(asked: tuning.Asked, trace: Trace, said: Sequence[tuning.Sentence
     ours = [line for line in trace.lines if getattr(line, "session", None) in asked.sessions]
     sources = [line for line in trace.lines if line.kind == "source"]
     table, found = rows(fresh([*sources, *ours])), searches(ours)
+    failed = _failed(ours)
     if as_json:
-        _print_json({"trace": str(asked.out), "sentences": said, "rows": table, "searches": found})
+        content = {"trace": str(asked.out), "sentences": said, "rows": table, "searches": found, "failed": failed}
+        _print_json(content)
         return
     console.show_rows(table)
+    _say_failed(failed)
     for search in found:
         console.show_spent(search)
     for each in said:
@@ -267,6 +284,26 @@ def verify(lab: Lab, source: Path, asked: Sequence[Workload], as_json: bool) -> 
         for verdict, fast in told:
             console.show_verdict(verdict, fast)
     return 0 if all(verdict.status == "passed" for verdict in verdicts) else FAILED
+
+
+def worth(scenario: str, settings: Sequence[str], seeds: int, as_json: bool) -> int:
+    """Say what measured kernels are worth to a lab."""
+    chosen = load_scenario(scenario, settings, None)
+    with console.progress() as tell, FirstInterrupt() as interrupt:
+
+        def watch(done: int, total: int, world: World) -> bool:
+            interrupt.clock = world.clock
+            tell(f"{done} of {total} runs are over; this one is at day {world.now:,.0f}", done / total)
+            return interrupt.happened
+
+        found = worth_of(chosen, range(seeds), watch)
+    if as_json:
+        _print_json(found)
+    else:
+        console.show_worth(found)
+    if interrupt.happened:
+        raise InputError(f"interrupted after {len(found.seeds)} of {seeds} pairs of runs")
+    return 0
 
 
 def read_source(path: Path) -> str:

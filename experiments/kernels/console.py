@@ -17,6 +17,7 @@ from experiments.kernels.report import Gap, Noise, Row
 from experiments.kernels.searches import Failures, Forecast, Search
 from experiments.kernels.sessions import Verdict
 from experiments.kernels.tables import Report
+from experiments.worth import Worth
 from hardware.kernels.machine import Machine
 from hardware.kernels.statistics import Speedup
 from hardware.speedups import Interval
@@ -76,15 +77,19 @@ def show_machine(machine: Machine, isolation: str, families: Mapping[str, Mappin
 
 
 def _show_families(families: Mapping[str, Mapping[str, str | None]]) -> None:
-    problems = list(dict.fromkeys(problem for reasons in families.values() for problem in reasons))
-    table = _table(("family", "left"), *((problem, "left") for problem in problems))
+    """``families``: name → dtype and pass → why not."""
+    dtypes = list(dict.fromkeys(problem.split()[0] for reasons in families.values() for problem in reasons))
+    table = _table(("family", "left"), *((dtype, "left") for dtype in dtypes))
     for name, reasons in families.items():
-        table.add_row(name, *("yes" if reasons[problem] is None else "no" for problem in problems))
+        cells = [[problem.split()[1] for problem, why in reasons.items() if why is None and problem.startswith(dtype)]
+                 for dtype in dtypes]  # fmt: skip
+        table.add_row(name, *(", ".join(cell) or "-" for cell in cells))
     _print(table)
     for name, reasons in families.items():
         for reason in dict.fromkeys(reason for reason in reasons.values() if reason is not None):
-            at = ", ".join(problem for problem, found in reasons.items() if found == reason)
-            say(f"{name}, {'anything' if len(at.split(', ')) == len(problems) else at}: {reason}")
+            at = [problem for problem, found in reasons.items() if found == reason]
+            where = "anything" if len(at) == len(reasons) else ", ".join(at)
+            say(f"{name} cannot do {where}: {reason}")
 
 
 def show_rows(rows: Sequence[Row], kernels: bool = True) -> None:
@@ -233,6 +238,19 @@ def show_verdict(verdict: Verdict, how_fast: str) -> None:
     say(f"{verdict.workload}: {verdict.status}{': ' if verdict.reason else ''}{verdict.reason}")
     say(f"  right: {words[verdict.right]}; safe: {words[verdict.safe]}; ran under {verdict.isolation}")
     say(f"  {how_fast}")
+
+
+def show_worth(found: Worth) -> None:
+    """Print what kernels are worth to a lab."""
+    say(found.sentence)
+    table = _table(("ending", "left"), ("with kernels", "right"), ("without", "right"))
+    for name, (with_kernels, without) in found.endings.items():
+        table.add_row(name, str(with_kernels), str(without))
+    _print(table)
+    say(
+        f"{found.scenario} with measurements {found.measurements} (SHA-256 {found.digest[:12]}): at the end kernels "
+        f"raise the cluster's work rate to {found.work_rate:.3f} of what it is without them."
+    )
 
 
 def _heading(text: str) -> None:

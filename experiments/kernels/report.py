@@ -139,18 +139,17 @@ def _together(session: Session, group: Sequence[Measured], counted: Mapping[str,
 def rows(measured: Sequence[Fresh]) -> list[Row]:
     """Return the table of the source article, measured: one row for each workload, method and family."""
     keyed = sorted(measured, key=_row_key)
-    return [_row(key, list(group)) for key, group in groupby(keyed, key=_row_key) if key[-1]]
+    return [_row(key, list(group)) for key, group in groupby(keyed, key=_row_key)]
 
 
-def _row_key(each: Fresh) -> tuple[str, str, int, str, str, bool]:
+def _row_key(each: Fresh) -> tuple[str, str, int, str, str]:
     method = method_of(each.role, each.session.proposer, each.family)
     rank = next((at for at, name in enumerate(_ORDER) if method.startswith(name)), len(_ORDER))
-    told = each.role != "A/A"
-    return machine_name(each.session), each.session.full_name, rank, method, each.family, told
+    return machine_name(each.session), each.session.full_name, rank, method, each.family
 
 
-def _row(key: tuple[str, str, int, str, str, bool], group: list[Fresh]) -> Row:
-    machine, workload, _, method, _, _ = key
+def _row(key: tuple[str, str, int, str, str], group: list[Fresh]) -> Row:
+    machine, workload, _, method, _ = key
     best = max(group, key=lambda each: _ratio(each.sdpa, held_out=True))
     standard = method == LIBRARY
     itself = Speedup(1.0, 1.0, 1.0)

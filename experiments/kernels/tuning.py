@@ -21,7 +21,9 @@ from hardware.kernels.trace import Session, Trace, Trial, read
 
 BEST_FIRST: Final = ("triton", "amx", "avx512", "portable", "tiled")
 """Families with parameters, the likely fastest first."""
-_DTYPES_FIRST: Final[tuple[Dtype, ...]] = ("bf16", "fp32", "fp16")
+_DTYPES: Final[tuple[Dtype, ...]] = ("fp32", "bf16", "fp16")
+_DTYPES_OF: Final[dict[str, tuple[Dtype, ...]]] = {"triton": ("bf16", "fp16", "fp32"), "amx": ("bf16", "fp16", "fp32")}
+"""The dtypes that a family was made for, first."""
 
 Watch = Callable[[str, Trial, Progress], None]
 """Is told of each trial: the name of the search, the trial, how far it is."""
@@ -80,7 +82,7 @@ def choose(
     families = (family,) if family else tuple(name for name in BEST_FIRST if name in lab.families)
     reasons: list[str] = []
     for candidate in families:
-        for each in (dtype,) if dtype else _DTYPES_FIRST:
+        for each in (dtype,) if dtype else _DTYPES_OF.get(candidate, _DTYPES):
             asked = [workload(name, each, direction) for name in names]
             lacking = [_lacking(lab.family(candidate), machine, one) for one in asked]
             if not any(lacking):

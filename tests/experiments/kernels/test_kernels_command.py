@@ -72,6 +72,9 @@ BAD = {
     "a source that is no text": ("verify binary.cpp", ["binary.cpp", "UTF-8"]),
     "a source without an end": ("verify huge.cpp", ["huge.cpp", "1,000,001 bytes"]),
     "unknown workload to verify": ("verify good.cpp --workload longg", ["did you mean 'long'"]),
+    "worth of an unknown scenario": ("worth --scenario labb", ["'labb'", "did you mean 'lab'"]),
+    "worth without kernels": ("worth --set kernels__measurements=uncalibrated", ["uncalibrated"]),
+    "worth of no runs": ("worth --seeds 0", ["--seeds"]),
     "unknown command": ("tunne", ["'tunne'"]),
 }
 
@@ -121,11 +124,17 @@ def test_help_loads_neither_torch_nor_anything_heavy():
 def test_machine_says_what_can_run_and_why_others_cannot(asara, world):
     found = from_json(asara("kernels", "machine", "--json"))
     assert found["machine"]["roofline"]["gflops"]["fp32"] == 100
-    assert found["families"]["avx512"]["fp32/forward"] is None
-    assert found["families"]["avx512"]["bf16/both"] == "it takes fp32 and not bf16"
+    assert found["families"]["avx512"]["fp32 forward"] is None
+    assert found["families"]["avx512"]["bf16 both"] == "it takes fp32 and not bf16"
     assert found["isolation"]["foreign_allowed"] is True
     words = " ".join(asara("kernels", "machine").out.split())
-    for part in ("Imaginary 9000", "fp32 100", "avx512, bf16/forward", "it takes fp32 and not bf16", "no network"):
+    for part in (
+        "Imaginary 9000",
+        "fp32 100",
+        "avx512 cannot do bf16 forward",
+        "it takes fp32 and not bf16",
+        "no network",
+    ):
         assert part in words
 
 
@@ -391,3 +400,33 @@ def test_no_candidate_is_tried_twice(asara, world, tmp_path):
     lines = _tuned(asara, "kernels.jsonl", tmp_path)
     digests = [line.digest for line in lines if isinstance(line, Trial)]
     assert len(set(digests)) == len(digests) == 5
+
+
+# --- worth -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pairs(monkeypatch):
+    from experiments.kernels import commands
+    from experiments.worth import Gain, Worth
+
+    found = Worth(
+        "lab", "t", "ab" * 32, (0, 1), 3, Gain(2.0, 1.0, 3.0, (1.5, 2.5)), None, {"horizon": (2, 2)}, 1.1, "Nearer."
+    )
+    asked = []
+
+    def worth(scenario, seeds, watch):
+        asked.append((scenario.name, list(seeds)))
+        return found
+
+    monkeypatch.setattr(commands, "worth_of", worth)
+    return asked
+
+
+def test_worth_says_what_the_pairs_of_runs_say(asara, pairs):
+    found = from_json(asara("kernels", "worth", "--seeds", 2, "--json"))
+    assert pairs == [("lab", [0, 1])]
+    assert found["to_doubling"] == {"days": 2.0, "low": 1.0, "high": 3.0, "each": [1.5, 2.5]}
+    words = " ".join(asara("kernels", "worth").out.split())
+    assert words.startswith("Nearer.")
+    assert "1.100 of what it is without them" in words
