@@ -31,11 +31,13 @@ _COLOURS: Final = {
     "hill-climb": BLUE, "evolve": GREEN, "random": ORANGE, "autotune": PINK, "llm": "#D55E00", "naive": SKY,
 }  # fmt: skip
 _TICKS: Final = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 100.0)
-_GAP, _STRIP = 0.03, 0.22
+_GAP, _STRIP = 0.03, 0.27
 """Of the strip of winners: its distance and width, as shares of the width of the searches."""
 _LINE_HEIGHT: Final = 0.066
 """Of a label, as a share of a panel's height."""
 _EDGE: Final = 0.03
+_LOWEST: Final = 0.4
+"""Speed-up that is drawn: first candidates may be much slower, and would squeeze what matters."""
 _EXPLANATION: Final = (
     "Each step is a candidate faster than all before it, as its search saw it on the shapes that it was tuned on. "
     "A diamond in the grey strip is what the winner of a search gave when it was measured afresh on shapes that no "
@@ -107,12 +109,14 @@ def _figure(drawn: Sequence[Panel]) -> Figure:
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 1 - above / height))
     figure = Figure(figsize=(width, height), layout=layout)
     grid = figure.subplots(lines, columns, squeeze=False)
+    several = len({panel.machine for panel in drawn}) > 1
     for axes, panel in zip(grid.flat, drawn, strict=False):
         _draw(axes, panel)
+        _title(axes, panel, several)
     for axes in grid.flat[len(drawn) :]:
         axes.set_axis_off()
     title = "How much faster attention gets, the more candidates a search tries"
-    figure.text(0.15 / width, 1 - 0.14 / height, title, fontsize=16, fontweight="bold", va="top")
+    figure.text(0.15 / width, 1 - 0.14 / height, title, fontsize=16 if width > 10 else 14, fontweight="bold", va="top")
     figure.text(0.15 / width, 1 - 0.52 / height, text, fontsize=10, color="#444444", va="top", linespacing=1.35)
     return figure
 
@@ -173,7 +177,7 @@ def _limits(panel: Panel, cap: float | None) -> tuple[float, float]:
     top = max([*gains, 1.0])
     if cap is not None and cap <= 4 * top:
         top = max(top, cap)
-    return min([*gains, 1.0]) / 1.12, top * 1.12
+    return max(min([*gains, 1.0]), _LOWEST) / 1.12, top * 1.12
 
 
 def _search_labels(panel: Panel, low: float, high: float) -> list[Label]:
@@ -248,7 +252,14 @@ def _label_axes(axes: Axes, panel: Panel, low: float, high: float, tried: int) -
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("candidates tried")
     axes.set_ylabel("speed-up over SDPA")
-    axes.set_title(" · ".join(_words(panel.workload)), loc="left", fontsize=12, fontweight="bold")
+
+
+def _title(axes: Axes, panel: Panel, several: bool) -> None:
+    title = " · ".join(_words(panel.workload))
+    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", pad=20 if several else 6)
+    if several:
+        axes.annotate(panel.machine, (0, 1), (0, 7), xycoords="axes fraction", textcoords="offset points", fontsize=9.5,
+                      color=GREY)  # fmt: skip
 
 
 def _words(workload: str) -> list[str]:

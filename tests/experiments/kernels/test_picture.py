@@ -1,0 +1,57 @@
+"""What is drawn of searches, and that labels do not lie over each other."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.kernels import picture
+from experiments.kernels.fits import fits
+from experiments.kernels.report import fresh
+from experiments.kernels.searches import searches
+from tests.experiments.kernels.synthetic import measured, session, trials
+
+heights = st.lists(st.floats(-0.5, 1.5), min_size=1, max_size=9)
+
+
+@given(heights)
+def test_labels_do_not_overlap_and_stay_in_the_panel(found):
+    placed = picture.spread([picture.Label(height, str(at), "black") for at, height in enumerate(found)])
+    at = [height for _, height in placed]
+    assert all(upper - lower >= picture._LINE_HEIGHT - 1e-9 for lower, upper in pairwise(at))
+    assert -1e-9 <= min(at) <= max(at) <= 1 + 1e-9
+    assert [label.height for label, _ in placed] == sorted(found)
+
+
+def test_a_label_with_room_is_where_it_speaks_of():
+    labels = [picture.Label(height, "x", "black") for height in (0.2, 0.5, 0.8)]
+    assert [height for _, height in picture.spread(labels)] == pytest.approx([0.2, 0.5, 0.8])
+
+
+def drawn(lines):
+    return picture.panels(searches(lines), fresh(lines), fits(lines))
+
+
+def test_each_workload_with_something_to_show_has_a_panel():
+    first, second, third = session("a", "causal"), session("b", "long"), session("c", "short")
+    lines = [
+        first, second, third, *trials(first, [1.0, 1.2]), *trials(second, [None, None]), *trials(third, [0.1] * 5),
+        *measured(first, "winner", "avx512", 1.2, 1.1), *measured(third, "naive", "avx512", 0.1, 0.1),
+    ]  # fmt: skip
+    causal, short = drawn(lines)
+    assert (causal.workload, short.workload) == ("causal/fp32/forward", "short/fp32/forward")
+    assert [gain.ratio for _, gain in causal.winners] == pytest.approx([1.1])
+    assert (causal.fit, short.winners) == (None, ())
+    assert short.fit is not None
+    assert picture.picture([causal, short]).startswith(b"\x89PNG")
+
+
+def test_one_candidate_on_an_unknown_machine_can_be_drawn():
+    bare = session("a").model_copy(update={"machine": {}})
+    assert picture.picture(drawn([bare, *trials(bare, [0.9])])).startswith(b"\x89PNG")
+
+
+def test_nothing_is_not_drawn():
+    with pytest.raises(ValueError, match="nothing to draw"):
+        picture.picture([])
