@@ -2,7 +2,8 @@
 //
 // parameters: 0 rows of queries in a block (multiple of 16), 1 keys in a block (multiple of 32), 2 method of the
 // exponential (0 = table, 1 to 5 = degree), 3 rescaling rule (0 always, 1 lazily, 2 by a bound), 4 overlap of vector and
-// matrix work (0, 1).
+// matrix work (0, 1), 5 and 6 queries and keys in a block of the backward pass (multiples of 32).
+#include "amx_backward.h"
 #include "amx_forward.h"
 #include "attention.h"
 
@@ -34,17 +35,36 @@ static int forward(const Attention& a) {
     return 0;
 }
 
+template <int METHOD, int DEPTH>
+static int backward(const Attention& a) {
+    if (!scratch().reserve(Backward<METHOD, DEPTH>::bytes(a))) return 4;
+    Backward<METHOD, DEPTH> work(a, scratch());
+    const int64_t n = a.queries, m = a.keys, d = a.head_size, out_strides[3] = {a.heads * n * d, n * d, d};
+    Tiles tiles;
+    for (int64_t b = 0; b < a.batch; b++) {
+        for (int64_t h = 0; h < a.heads; h++) {
+            const int64_t queries = (b * a.heads + h) * n, keys = (b * a.heads + h) * m;
+            work.head({matrix(a.q, a.q_strides, b, h, n, d), matrix(a.k, a.k_strides, b, h, m, d),
+                       matrix(a.v, a.v_strides, b, h, m, d), matrix(a.out, out_strides, b, h, n, d),
+                       matrix(a.dout, a.dout_strides, b, h, n, d), a.lse + queries,
+                       static_cast<bf16*>(a.dq) + queries * d, static_cast<bf16*>(a.dk) + keys * d,
+                       static_cast<bf16*>(a.dv) + keys * d});
+        }
+    }
+    return 0;
+}
+
 template <int METHOD>
-static int forward_of(const Attention& a) {
-    int64_t depth = up(a.head_size, PAIR) / PAIR;
-    if (depth == 2) return forward<METHOD, 2>(a);
-    return forward<METHOD, 0>(a);
+static int any_depth(const Attention& a) {
+    if (up(a.head_size, PAIR) == 2 * PAIR) return a.backward ? backward<METHOD, 2>(a) : forward<METHOD, 2>(a);
+    return a.backward ? backward<METHOD, 0>(a) : forward<METHOD, 0>(a);
 }
 
 static bool sensible(const Attention& a) {
     const int64_t* p = a.parameters;
     return a.head_size >= 1 && a.head_size <= 256 && p[0] >= 16 && p[0] % 16 == 0 && p[1] >= 32 && p[1] % 32 == 0 &&
-           p[2] >= 0 && p[2] <= 5 && p[3] >= 0 && p[3] <= 2;
+           p[2] >= 0 && p[2] <= 5 && p[3] >= 0 && p[3] <= 2 && p[5] >= 32 && p[5] % 32 == 0 && p[6] >= 32 &&
+           p[6] % 32 == 0;
 }
 
 }  // namespace amx
@@ -54,13 +74,12 @@ extern "C" int attention(const Attention* a) {
     if (a->dtype != 1) return 1;
     if (!sensible(*a)) return 2;
     if (!permitted()) return 3;
-    if (a->backward) return 5;
     switch (a->parameters[2]) {
-        case 0: return forward_of<0>(*a);
-        case 1: return forward_of<1>(*a);
-        case 2: return forward_of<2>(*a);
-        case 3: return forward_of<3>(*a);
-        case 4: return forward_of<4>(*a);
-        default: return forward_of<5>(*a);
+        case 0: return any_depth<0>(*a);
+        case 1: return any_depth<1>(*a);
+        case 2: return any_depth<2>(*a);
+        case 3: return any_depth<3>(*a);
+        case 4: return any_depth<4>(*a);
+        default: return any_depth<5>(*a);
     }
 }

@@ -66,6 +66,22 @@ struct Power {
         }
     }
 
+    // The same, and the two vectors as floats.
+    template <bool MASKED>
+    MEMBER __m512i wide(__m512& a, __m512& b, __m512 scale, __m512 bias_a, __m512 bias_b, __mmask16 in_a,
+                        __mmask16 in_b) const {
+        if constexpr (METHOD == 0) {
+            __m512i p = two<MASKED>(a, b, scale, bias_a, bias_b, in_a, in_b);
+            a = _mm512_castsi512_ps(_mm512_unpacklo_epi16(_mm512_setzero_si512(), p));
+            b = _mm512_castsi512_ps(_mm512_unpackhi_epi16(_mm512_setzero_si512(), p));
+            return p;
+        } else {
+            a = polynomial(_mm512_fmadd_ps(a, scale, bias_a)), b = polynomial(_mm512_fmadd_ps(b, scale, bias_b));
+            if (MASKED) a = _mm512_maskz_mov_ps(in_a, a), b = _mm512_maskz_mov_ps(in_b, b);
+            return (__m512i)_mm512_cvtne2ps_pbh(b, a);
+        }
+    }
+
     MEMBER __m512 polynomial(__m512 x) const {
         __m512 f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
         __m512 p = c[METHOD];

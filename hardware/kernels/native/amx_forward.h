@@ -6,6 +6,7 @@
 #pragma once
 #include "attention.h"
 #include "amx_exp.h"
+#include "amx_mask.h"
 #include "amx_pack.h"
 
 namespace amx {
@@ -15,17 +16,6 @@ constexpr float GROWTH = 8;     // LAZILY: how far, as a power of two, a score m
 constexpr float LIFT = 60;      // BOUND: the greatest power of two that a probability can be
 constexpr float RANGE = 170;    // BOUND: a wider bound is not tried
 constexpr float TOO_SMALL = 1e-24f, TOO_LARGE = 1e30f;  // BOUND: sums outside are computed again, LAZILY
-
-// Queries and keys of one head, and where the mask lies.
-struct Mask {
-    int64_t queries, keys;
-    bool causal;
-    // How many keys a query sees.
-    MEMBER int64_t seen(int64_t query) const {
-        if (query >= queries) return 0;
-        return causal ? most(0, least(keys, query + 1 + keys - queries)) : keys;
-    }
-};
 
 // One step: 16 queries from `tile * 16` on, and `pairs * 32` keys from `key` on.
 struct Step {
@@ -83,7 +73,7 @@ public:
         : mask_{a.queries, a.keys, a.causal != 0}, size_(a.head_size), depth_(up(a.head_size, PAIR) / PAIR),
           q_block_(a.parameters[0]), k_block_(a.parameters[1]), rule_(static_cast<Rule>(a.parameters[3])),
           overlap_(a.parameters[4] != 0), scale_(LOG2E / std::sqrt(static_cast<float>(a.head_size))) {
-        int64_t rows = up(a.queries, ROWS), keys = up(a.keys, PAIR), d = depth_ * PAIR;
+        int64_t rows = up(a.queries, PAIR), keys = up(a.keys, PAIR), d = depth_ * PAIR;
         slots_ = 2 * q_block_ / ROWS;
         q_ = scratch.take<bf16>(rows * d);
         k_ = scratch.take<bf16>(keys * d);
@@ -96,7 +86,7 @@ public:
         failed_ = scratch.take<int64_t>(rows / ROWS);
     }
     static int64_t bytes(const Attention& a) {
-        int64_t d = up(a.head_size, PAIR), rows = up(a.queries, ROWS), keys = up(a.keys, PAIR), block = a.parameters[0];
+        int64_t d = up(a.head_size, PAIR), rows = up(a.queries, PAIR), keys = up(a.keys, PAIR), block = a.parameters[0];
         return 2 * d * (rows + 2 * keys) + 12 * rows + 12 * ROWS * a.parameters[1] +
                2 * block / ROWS * static_cast<int64_t>(sizeof(State)) + 8 * block * d;
     }

@@ -45,9 +45,9 @@ INLINE void transpose16(__m512i* x) {
 
 INLINE __m512 square(__m512 sum, __m512i x) { return _mm512_dpbf16_ps(sum, (__m512bh)x, (__m512bh)x); }
 
-// Writes [rows/16][depth/32] tiles of rows; returns nothing but, where asked, the length of each row.
+// Writes tiles of rows, padded to 32, and where asked the length of each row.
 inline void pack_rows(const Matrix& m, int64_t depth, bf16* to, float* lengths) {
-    for (int64_t row = 0; row < up(m.rows, ROWS); row += ROWS) {
+    for (int64_t row = 0; row < up(m.rows, PAIR); row += ROWS) {
         __m512 squares[16];
         for (auto& each : squares) each = _mm512_setzero_ps();
         for (int64_t d = 0; d < depth; d += PAIR, to += TILE_HALVES) {
@@ -103,6 +103,16 @@ inline void pack_pairs(const Matrix& m, int64_t width, Order order, bf16* to) {
                 _mm512_store_si512(to + TILE_HALVES + r * PAIR, _mm512_permutex2var_epi16(a, high, b));
             }
         }
+    }
+}
+
+// Writes tiles of rows across from tiles of pairs in Order NATURAL.
+inline void pack_across(const bf16* pairs, int64_t tiles, bf16* to) {
+    for (int64_t i = 0; i < tiles; i++, pairs += TILE_HALVES, to += TILE_HALVES) {
+        __m512i x[16];
+        for (int r = 0; r < 16; r++) x[r] = _mm512_load_si512(pairs + r * PAIR);
+        transpose16(x);
+        for (int r = 0; r < 16; r++) _mm512_store_si512(to + r * PAIR, x[r]);
     }
 }
 
