@@ -25,7 +25,7 @@ START_SECONDS: Final = 60.0
 PATIENCE: Final = {"native": 5.0, "torch": 240.0}
 """Seconds that loading, or a small batch of some milliseconds, may take; in torch the first may compile."""
 IDLE_NS: Final = 300_000
-"""CPU time that a worker may burn between answering and being asked again."""
+"""CPU time that a compiled candidate may burn between answering and being asked again."""
 MOST_CPU_PER_WALL: Final = 1.15
 """A single thread cannot have more CPU time than wall time; what is above that is another thread."""
 MEASURING_CORE: Final = max(os.sched_getaffinity(0))
@@ -167,7 +167,7 @@ class Caller:
     def check_idle(self) -> None:
         """Raise FailedError if the worker has worked since it said that it was done, or said something unasked."""
         burnt = self.cpu_ns - self._ready
-        if burnt > IDLE_NS:
+        if burnt > IDLE_NS and self._host == "native":  # torch, which is trusted, may tidy up
             raise FailedError(
                 "cheated", f"{burnt / 1e6:.1f} ms of CPU time outside the timed calls", "idle when not asked"
             )

@@ -157,6 +157,11 @@ class Child:
         """The id of its processor clock, for ``time.clock_gettime_ns``; all its threads together."""
         return (~self.pid << 3) | 2
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, by itself or otherwise."""
+        return self._reason is not None or _ended(self._process, 0.0)
+
     def kill(self) -> None:
         """End it, with all that it started; no harm if it has ended."""
         if self._reason is not None:
@@ -213,9 +218,16 @@ _SIGNALS: Final[dict[int, str]] = {
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
     handle = os.pidfd_open(process.pid)
     try:
-        return bool(select.select([handle], [], [], seconds)[0])
+        return _readable(handle, seconds)
     finally:
         os.close(handle)
+
+
+def _readable(fd: int, seconds: float) -> bool:
+    """Whether there is something to read, or a process has ended, within so many seconds."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(1000 * max(0.0, seconds)))
 
 
 def launch(
@@ -302,8 +314,7 @@ def _pid_of(info: int, errors: int) -> int:
     text = b""
     end = time.monotonic() + _STARTED_S
     while b"}" not in text:
-        ready, _, _ = select.select([info], [], [], max(0.0, end - time.monotonic()))
-        more = os.read(info, 4096) if ready else b""
+        more = os.read(info, 4096) if _readable(info, end - time.monotonic()) else b""
         if not more:
             said = os.pread(errors, 500, 0).decode(errors="replace").strip()
             raise SandboxError(f"bubblewrap does not start: {said or 'it said nothing'}")
