@@ -35,7 +35,8 @@ def progress() -> Iterator[Tell]:
         yield lambda text, share: None
         return
     columns = (SpinnerColumn(), BarColumn(bar_width=16), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # Drawn rarely: what draws takes time from what is measured.
+    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=2) as bar:
         task = bar.add_task("", total=None)
 
         def tell(text: str, share: float | None) -> None:

@@ -136,12 +136,13 @@ def check_noise(session: str, bench: Bench) -> Measured:
 def measure_all(lines: Lines, session: str, bench: Bench, tasks: Iterable[Task], watch: Watch) -> None:
     """Measure candidates afresh, except those that the session has already."""
     known = _known(lines.lines, session)
-    for task in tasks:
-        for against in task.against:
-            if (task.role, task.candidate.digest, against) not in known:
-                watch(f"{task.candidate} against {against}")
-                outcome = bench.measure(task.candidate, against)
-                lines.append(_measured(session, task, against, outcome))
+    left = [
+        (task, against) for task in tasks for against in task.against
+        if (task.role, task.candidate.digest, against) not in known
+    ]  # fmt: skip
+    for number, (task, against) in enumerate(left, start=1):
+        watch(f"{task.candidate} against {against} ({number} of {len(left)})")
+        lines.append(_measured(session, task, against, bench.measure(task.candidate, against)))
 
 
 def all_measured(lines: Iterable[Line], session: str, tasks: Iterable[Task]) -> bool:
