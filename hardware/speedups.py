@@ -15,17 +15,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.random import PCG64, Generator
-from numpy.typing import NDArray
-from pydantic import ValidationError
 from scipy.special import stdtrit
 
-from hardware.kernels.machine import Roofline
-from hardware.kernels.problem import flops, traffic
-from hardware.kernels.trace import Line, Measured, Session, Timed, Trial, read
+from hardware.kernels.trace import Line, read
+from hardware.searches import Numbers, Searches, searched, searches_of
 
 SHIPPED: Final = Path(__file__).parent / "measurements"
-FEWEST_CANDIDATES: Final = 4
-"""Tried in one search: fewer are no search, and three numbers are fitted."""
 FEWEST_SEARCHES: Final = 3
 """Repeated searches without which there is no interval."""
 EARLY: Final = 20
@@ -37,8 +32,6 @@ _LEAST_ONSET: Final = 1e-3
 _GRID: Final = (32, 64)
 """Points in b and in the onset."""
 _ZOOMS: Final = 2
-
-Numbers = NDArray[np.float64]
 
 
 class MeasurementError(ValueError):
@@ -124,17 +117,6 @@ class Estimate(NamedTuple):
         return Interval(math.exp(log.value), low, high)
 
 
-class _Searches(NamedTuple):
-    """The repeated searches of one workload."""
-
-    workload: str
-    best: tuple[Numbers, ...]
-    """Of each, log of the best so far after 1, 2, ... candidates, at least 0."""
-    winners: Numbers
-    """Of each, log of its winner's speed-up measured afresh; nan where it was not."""
-    cap: float
-
-
 # --- what there is ---------------------------------------------------------------------------------------
 
 
@@ -179,7 +161,7 @@ def digest_of(path: Path) -> str:
 
 def measured_workloads(lines: Iterable[Line]) -> list[str]:
     """Return the full names of the workloads for which there are searches: ``causal/bf16/both``."""
-    return sorted({name for name, searches in _trials(lines).items() if any(map(_is_search, searches))})
+    return sorted(searched(lines))
 
 
 def estimate(lines: Sequence[Line], workload: str) -> Estimate:
@@ -226,96 +208,21 @@ def _interval(found: Estimate, what: Callable[[Curve], float]) -> Interval:
     return Interval(value, value - half, value + half)
 
 
-# --- from lines to searches ------------------------------------------------------------------------------
-
-
-def _trials(lines: Iterable[Line]) -> dict[str, list[list[Trial]]]:
-    """By workload, the trials of each session in the order of the file."""
-    sessions: dict[str, tuple[str, list[Trial]]] = {}
-    for line in lines:
-        if isinstance(line, Session):
-            sessions[line.session] = (line.full_name, [])
-        elif isinstance(line, Trial) and line.session in sessions:
-            sessions[line.session][1].append(line)
-    by_workload: dict[str, list[list[Trial]]] = {}
-    for name, trials in sessions.values():
-        by_workload.setdefault(name, []).append(trials)
-    return by_workload
-
-
-def _is_search(trials: list[Trial]) -> bool:
-    return len(trials) >= FEWEST_CANDIDATES and any(trial.status == "passed" for trial in trials)
-
-
-def _searches(lines: Sequence[Line], workload: str) -> _Searches:
-    searches = [trials for trials in _trials(lines).get(workload, []) if _is_search(trials)]
-    if not searches:
+def _searches(lines: Sequence[Line], workload: str) -> Searches:
+    found = searches_of(lines, workload)
+    if found is None:
         there = tuple(measured_workloads(lines))
         listed = ", ".join(there) or "no searches at all"
         raise MeasurementError(f"{workload} was not measured; there is: {listed}", workload, there)
-    names = [trials[0].session for trials in searches]
-    sessions = [line for line in lines if isinstance(line, Session) and line.session in names]
-    _check_one_machine(sessions, workload)
-    fresh = {line.session: line for line in lines if isinstance(line, Measured) and _is_winner(line)}
-    winners = [_log_fresh(fresh[name]) if name in fresh else math.nan for name in names]
-    best = tuple(_best_so_far(trials) for trials in searches)
-    return _Searches(workload, best, np.array(winners), _cap(sessions[-1], searches))
-
-
-def _check_one_machine(sessions: Sequence[Session], workload: str) -> None:
-    machines = {f"{each.machine.get('accelerator') or each.machine.get('processor', '?')}" for each in sessions}
-    if len(machines) > 1:
-        raise MeasurementError(f"{workload} was measured on {' and '.join(sorted(machines))}: one file a machine")
-
-
-def _is_winner(line: Measured) -> bool:
-    return line.role == "winner" and line.against == "sdpa" and bool(line.timed)
-
-
-def _log_fresh(winner: Measured) -> float:
-    """Log of a winner's speed-up on the held-out shapes, which is what others get; on the tuned ones without."""
-    if winner.status != "passed":
-        return 0.0
-    return _log_ratio([each for each in winner.timed if each.held_out] or winner.timed)
-
-
-def _log_ratio(timed: Iterable[Timed]) -> float:
-    """Log of the geometric mean over shapes of the median ratio, as ``hardware.kernels.statistics`` has it."""
-    pairs = (np.asarray(each.pairs, dtype=float) for each in timed)
-    return float(np.mean([np.median(np.log(times[:, 1] / times[:, 0])) for times in pairs]))
-
-
-def _best_so_far(trials: Sequence[Trial]) -> Numbers:
-    scores = []
-    for trial in trials:
-        tuned = [each for each in trial.timed if not each.held_out]
-        scores.append(_log_ratio(tuned) if trial.status == "passed" and tuned else 0.0)
-    return np.maximum(np.maximum.accumulate(scores), 0.0)
-
-
-def _cap(session: Session, searches: Iterable[Iterable[Trial]]) -> float:
-    """Return one over SDPA's own fraction of the roofline, the geometric mean over the tuned shapes."""
-    try:
-        roofline = Roofline.model_validate(session.machine.get("roofline"))
-    except ValidationError:
-        return math.inf
-    dtype = session.problem.dtype
-    if dtype not in roofline.gflops:
-        return math.inf
-    logs = []
-    for shape in session.tuned:
-        timed = [each for trials in searches for trial in trials for each in trial.timed if each.shape == shape]
-        taken = [baseline for each in timed for _, baseline in each.pairs]
-        least = roofline.seconds(flops(shape, session.problem), traffic(shape, session.problem), dtype) * 1e9
-        if taken:
-            logs.append(math.log(float(np.median(taken)) / least))
-    return max(1.0, math.exp(float(np.mean(logs)))) if logs else math.inf
+    if len(found.machines) > 1:
+        raise MeasurementError(f"{workload} was measured on {' and '.join(found.machines)}: one file a machine")
+    return found
 
 
 # --- the fit ---------------------------------------------------------------------------------------------
 
 
-def _best_fit(searches: _Searches) -> Curve:
+def _best_fit(searches: Searches) -> Curve:
     """The curve of all searches, on ever finer grids around the best point."""
     grid = _whole_grid(searches)
     for _ in range(_ZOOMS):
@@ -324,7 +231,7 @@ def _best_fit(searches: _Searches) -> Curve:
     return _fit(searches, np.ones((1, len(searches.best))), grid)[0]
 
 
-def _whole_grid(searches: _Searches) -> tuple[Numbers, Numbers]:
+def _whole_grid(searches: Searches) -> tuple[Numbers, Numbers]:
     return np.geomspace(*_EXPONENTS, _GRID[0]), np.geomspace(_LEAST_ONSET, _tried(searches), _GRID[1])
 
 
@@ -335,11 +242,11 @@ def _around(points: Numbers, best: float) -> Numbers:
     return np.sort(np.append(np.geomspace(low, high, len(points) - 1), points[at]))
 
 
-def _tried(searches: _Searches) -> int:
+def _tried(searches: Searches) -> int:
     return int(np.median([len(best) for best in searches.best]))
 
 
-def _fit(searches: _Searches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> list[Curve]:
+def _fit(searches: Searches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> list[Curve]:
     """Return one curve for each row of ``counts``, which says how often each search counts.
 
     Least squares over a grid of (b, onset), in which the curve is linear in L. Each doubling of candidates
@@ -375,7 +282,7 @@ def _sums(best: Numbers, exponents: Numbers, onsets: Numbers) -> tuple[Numbers, 
     return (x**2) @ (1 / n), x @ (best / n)
 
 
-def _fresh(searches: _Searches, counts: Numbers) -> Numbers:
+def _fresh(searches: Searches, counts: Numbers) -> Numbers:
     """The mean log speed-up of the winners measured afresh, for each row of counts; nan where there are none."""
     known = ~np.isnan(searches.winners)
     if not known.any():

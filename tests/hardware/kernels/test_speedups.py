@@ -105,6 +105,8 @@ def test_the_end_is_what_the_winner_gave_when_it_was_measured_afresh_on_shapes_h
 def test_a_winner_that_is_wrong_when_measured_afresh_was_none():
     lines = search(session_of("lucky"), [0.5, 0.7, 0.8, 0.9], winner=0.6, fresh_status="wrong")
     assert curve_of(lines, WORKLOAD).largest == 1
+    lines[-1] = lines[-1].model_copy(update={"timed": ()})
+    assert curve_of(lines, WORKLOAD).largest == 1
 
 
 def test_a_winner_slower_than_the_library_is_not_deployed():
