@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 
 def forward(q: ArrayLike, k: ArrayLike, v: ArrayLike, causal: bool) -> tuple[Array, Array]:
     """Return the output, as q in shape, and the log-sum-exp of the logits of each row (batch, heads, queries)."""
-    shares, lse = _softmax(_float64(q), _float64(k), causal)
-    return shares @ _float64(v), lse
+    weights, lse = softmax(_float64(q), _float64(k), causal)
+    return weights @ _float64(v), lse
 
 
 def backward(q: ArrayLike, k: ArrayLike, v: ArrayLike, dout: ArrayLike, causal: bool) -> tuple[Array, Array, Array]:
@@ -24,16 +24,11 @@ def backward(q: ArrayLike, k: ArrayLike, v: ArrayLike, dout: ArrayLike, causal: 
     The softmax's own gradient is dS = P (dP - sum_j P dP), which is 0 in a row that sees no key.
     """
     q64, k64, v64, d64 = (_float64(each) for each in (q, k, v, dout))
-    shares, _ = _softmax(q64, k64, causal)
-    dshares = d64 @ _transposed(v64)
-    dlogits = shares * (dshares - np.sum(shares * dshares, axis=-1, keepdims=True))
+    weights, _ = softmax(q64, k64, causal)
+    dweights = d64 @ _transposed(v64)
+    dlogits = weights * (dweights - np.sum(weights * dweights, axis=-1, keepdims=True))
     dlogits *= q64.shape[-1] ** -0.5
-    return dlogits @ k64, _transposed(dlogits) @ q64, _transposed(shares) @ d64
-
-
-def weights(q: ArrayLike, k: ArrayLike, causal: bool) -> Array:
-    """Return the softmax of the logits (batch, heads, queries, keys), 0 in rows that see no key."""
-    return _softmax(_float64(q), _float64(k), causal)[0]
+    return dlogits @ k64, _transposed(dlogits) @ q64, _transposed(weights) @ d64
 
 
 def seen(queries: int, keys: int, causal: bool) -> NDArray[np.bool_]:
@@ -55,8 +50,11 @@ def error(out: ArrayLike, exact: ArrayLike) -> tuple[float, float]:
     return float(np.sqrt(np.mean(squares))), float(np.sqrt(np.mean(squares, axis=-1).max()))
 
 
-def _softmax(q: Array, k: Array, causal: bool) -> tuple[Array, Array]:
-    """Return the softmax of the logits, 0 in rows that see no key, and its log denominator."""
+def softmax(q: Array, k: Array, causal: bool) -> tuple[Array, Array]:
+    """Return the softmax of the logits (batch, heads, queries, keys), and the log-sum-exp of each row.
+
+    Of a row that sees no key: 0, and -inf.
+    """
     visible = seen(q.shape[-2], k.shape[-2], causal)
     logits = np.where(visible, (q * q.shape[-1] ** -0.5) @ _transposed(k), -np.inf)
     highest = np.max(logits, axis=-1, keepdims=True, initial=-np.inf)

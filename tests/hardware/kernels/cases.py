@@ -12,7 +12,7 @@ from hardware.kernels.family import Family, Kernel
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import EPSILON, Problem, Shape
 from hardware.kernels.registry import family
-from hardware.kernels.rounding import rounding
+from hardware.kernels.rounding import LEAST, rounding
 
 KINDS = ("normal", "peaky", "huge", "offset", "equal")
 RESULTS = ("out", "dq", "dk", "dv")
@@ -85,7 +85,7 @@ def library_errors(shape: Shape, kind: str, dtype: str, causal: bool) -> list[tu
 
 def slack(inputs, causal: bool, dtype: str, logits: str) -> list[tuple[float, float]]:
     """Return the error that rounding alone makes, over all and in the worst row; ``logits``: the type they are in."""
-    sizes = rounding(*inputs, causal, EPSILON[dtype], EPSILON[logits])
+    sizes = rounding(*inputs, causal, EPSILON[dtype], EPSILON[logits], LEAST[dtype])
     return [reference.error(each, np.zeros_like(each)) for each in sizes]
 
 

@@ -172,13 +172,16 @@ def test_every_family_has_its_place(machine):
 # What the battery would not see would be worth nothing: wrong kernels, each wrong in one way.
 
 
-def by_hand(q, k, v, causal, *, scale=1.0, shift=0, safe=True, dtype=None):
+def by_hand(q, k, v, causal, *, scale=1.0, shift=0, safe=True, dtype=None, exact_powers=True, tail=1):
     torch = one_thread()
     q, k, v = (each.to(dtype).float() if dtype else each.float() for each in (q, k, v))
     logits = q @ k.mT * scale * q.shape[-1] ** -0.5
     if causal:
         logits = logits.masked_fill(torch.ones(logits.shape[-2:]).triu(1 + shift).bool(), -torch.inf)
-    powers = (logits - logits.amax(-1, keepdim=True)).exp() if safe else logits.exp()
+    k, v = (each[..., : each.shape[-2] // tail * tail, :] for each in (k, v))
+    logits = logits[..., : k.shape[-2]]
+    logits = logits - logits.amax(-1, keepdim=True) if safe else logits
+    powers = logits.exp() if exact_powers else (1 + logits.clamp(min=-1000) / 1024) ** 1024
     return powers / powers.sum(-1, keepdim=True) @ v
 
 
@@ -210,6 +213,8 @@ def test_a_right_kernel_is_not_caught(kind):
         ("normal", {"dtype": "bfloat16"}),
         ("normal", {"causal": True, "shift": 1}),
         ("normal", {"causal": True, "shift": -1, "shape": Shape(1, 1, 8, 9, 32)}),
+        ("normal", {"exact_powers": False}),
+        ("normal", {"tail": 64}),
         ("huge", {"safe": False}),
     ],
     ids=str,
