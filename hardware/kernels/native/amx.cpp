@@ -2,8 +2,10 @@
 //
 // parameters: 0 rows of queries in a block (multiple of 16), 1 keys in a block (multiple of 32), 2 method of the
 // exponential (0 = table, 1 to 5 = degree), 3 rescaling rule (0 always, 1 lazily, 2 by a bound), 4 overlap of vector and
-// matrix work (0, 1), 5 and 6 queries and keys in a block of the backward pass (multiples of 32).
+// matrix work (0, 1), 5 and 6 queries and keys in a block of the backward pass (multiples of 32), 7 rows that one query
+// row reads ahead (0 = none).
 #include "amx_backward.h"
+#include "amx_decode.h"
 #include "amx_forward.h"
 #include "attention.h"
 
@@ -28,6 +30,20 @@ static int forward(const Attention& a) {
             int64_t row = (b * a.heads + h) * a.queries;
             work.head(matrix(a.q, a.q_strides, b, h, a.queries, a.head_size),
                       matrix(a.k, a.k_strides, b, h, a.keys, a.head_size),
+                      matrix(a.v, a.v_strides, b, h, a.keys, a.head_size),
+                      static_cast<bf16*>(a.out) + row * a.head_size, a.lse + row);
+        }
+    }
+    return 0;
+}
+
+template <int DEPTH>
+static int decode(const Attention& a) {
+    Decode<DEPTH> work(a.parameters[1], a.parameters[7], a.head_size);
+    for (int64_t b = 0; b < a.batch; b++) {
+        for (int64_t h = 0; h < a.heads; h++) {
+            const int64_t row = b * a.heads + h;
+            work.head(matrix(a.q, a.q_strides, b, h, 1, a.head_size), matrix(a.k, a.k_strides, b, h, a.keys, a.head_size),
                       matrix(a.v, a.v_strides, b, h, a.keys, a.head_size),
                       static_cast<bf16*>(a.out) + row * a.head_size, a.lse + row);
         }
@@ -64,7 +80,7 @@ static bool sensible(const Attention& a) {
     const int64_t* p = a.parameters;
     return a.head_size >= 1 && a.head_size <= 256 && p[0] >= 16 && p[0] % 16 == 0 && p[1] >= 32 && p[1] % 32 == 0 &&
            p[2] >= 0 && p[2] <= 5 && p[3] >= 0 && p[3] <= 2 && p[5] >= 32 && p[5] % 32 == 0 && p[6] >= 32 &&
-           p[6] % 32 == 0;
+           p[6] % 32 == 0 && p[7] >= 0;
 }
 
 }  // namespace amx
@@ -74,6 +90,7 @@ extern "C" int attention(const Attention* a) {
     if (a->dtype != 1) return 1;
     if (!sensible(*a)) return 2;
     if (!permitted()) return 3;
+    if (a->queries == 1 && !a->backward) return up(a->head_size, PAIR) == 2 * PAIR ? decode<2>(*a) : decode<0>(*a);
     switch (a->parameters[2]) {
         case 0: return any_depth<0>(*a);
         case 1: return any_depth<1>(*a);
