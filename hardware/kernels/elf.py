@@ -25,7 +25,7 @@ def exported(content: bytes) -> frozenset[str]:
     try:
         sections = _sections(content)
         return frozenset(name for section in sections for name in _functions(content, section, sections))
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError, ValueError, OverflowError):
         return frozenset()
 
 

@@ -1,0 +1,136 @@
+"""Every known cheat is tried as a candidate: it must be caught, or measured as what it is."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from hardware.kernels import caller, compiler, sandbox, seccomp
+from hardware.kernels.candidate import Candidate
+from hardware.kernels.machine import Machine, Roofline
+from hardware.kernels.problem import Problem, Shape, Workload
+from tests.hardware.kernels.cheats.catalogue import CHEATS, Cheat
+
+pytest.importorskip("torch", reason="torch is not installed: there is nothing to compare with")
+
+from hardware.kernels import workbench
+from hardware.kernels.measure import Effort
+
+pytestmark = [
+    pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler"),
+    pytest.mark.skipif(not seccomp.available(), reason="this kernel or processor has no seccomp filter"),
+]
+
+SHAPES = (Shape(1, 2, 160, 160, 32),), (Shape(1, 2, 96, 96, 32),)
+PROBLEMS = {
+    "forward": Problem("fp32", "forward", causal=False, memory_mib=64),
+    "backward": Problem("fp32", "both", causal=False, memory_mib=64),
+    "causal": Problem("fp32", "forward", causal=True, memory_mib=64),
+}
+OUT_OF_REACH = Roofline(gflops={"fp32": 1e6, "bf16": 1e6, "fp16": 1e6}, copy_gbs=1e6)
+"""Here nothing is caught by being faster than the machine."""
+BRIEF = Effort(rounds=1, least=3, most=3)
+SWIFT_S = 1.0
+"""When one that hangs is given up."""
+ALSO_WITHOUT_BUBBLEWRAP = (
+    "plain C++",
+    "bf16 passed off as fp32",
+    "no max subtraction",
+    "cheap exp",
+    "right only where 64 divides the length",
+    "cache by pointer",
+    "cache by content",
+    "honest until it has seen 100 calls",
+    "lazy: computes when it is called again",
+    "inputs set to zero",
+    "inputs made writable, then set to zero",
+    "a background thread",
+    "a second thread for half of the work",
+    "a child that does the work",
+    "patches the clock in its own process",
+    "runs another program",
+    "opens a socket",
+    "writes a file",
+    "opens the inputs for writing",
+    "maps the shared memories once more",
+    "stops everybody",
+    "aborts",
+    "allocates without end",
+    "never returns",
+    "a forged answer on the control channel",
+    "rewrites its caller: nothing is called",
+    "rewrites its caller: computes when the result is fetched",
+    "rewrites its caller: computes before it is asked",
+    "rewrites its caller: answers first, computes then",
+    "rewrites its caller: computes while it should wait",
+    "does not compile",
+    "no symbol",
+)
+
+
+class Benches(dict[tuple[str, bool], workbench.Workbench]):
+    """Workbenches by problem, and by whether foreign source is confined; each is made when it is asked for."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__()
+        self.machine = machine.model_copy(update={"roofline": OUT_OF_REACH})
+
+    def __missing__(self, key: tuple[str, bool]) -> workbench.Workbench:
+        problem, confined = key
+        work = Workload("tiny", PROBLEMS[problem], *SHAPES)
+        self[key] = workbench.Workbench(work, self.machine, confine_foreign=confined)
+        return self[key]
+
+
+@pytest.fixture(scope="module")
+def benches(machine: Machine) -> Iterator[Benches]:
+    made = Benches(machine)
+    yield made
+    for bench in made.values():
+        bench.__exit__()
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few pairs: what they come to is not the question."""
+    monkeypatch.setattr(workbench, "QUICK", BRIEF)
+
+
+def try_it(cheat: Cheat, benches: Benches, confined: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "timed out" in cheat.expected:
+        monkeypatch.setitem(caller.PATIENCE, "native", SWIFT_S)
+    problem = next((name for name in PROBLEMS if cheat.is_about(name)), "forward")
+    outcome = benches[problem, confined].evaluate(Candidate("foreign", (), cheat.source))
+    assert outcome.status in cheat.statuses, f"{cheat.name}: {outcome.status}, {outcome.reason}"
+    if cheat.honest:
+        assert outcome.timed[0].speedup.ratio < 1  # a plain kernel is some six times slower than SDPA
+    if outcome.status != "passed":
+        assert outcome.reason
+        assert outcome.failed_on
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.name)
+def test_a_cheat_is_caught_or_measured_as_what_it_is(cheat, benches, monkeypatch):
+    confined = sandbox.isolation().foreign_allowed
+    if cheat.is_about("bubblewrap") and not confined:
+        pytest.skip(sandbox.isolation().detail)
+    try_it(cheat, benches, confined, monkeypatch)
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("name", ALSO_WITHOUT_BUBBLEWRAP)
+def test_the_worst_are_caught_by_seccomp_and_protocol_alone(name, benches, monkeypatch):
+    (cheat,) = (cheat for cheat in CHEATS if cheat.name == name)
+    try_it(cheat, benches, False, monkeypatch)
+
+
+def test_the_search_goes_on_after_a_crash(benches):
+    crash, plain = (next(each for each in CHEATS if each.name == name) for name in ("crashes", "plain C++"))
+    bench = benches["forward", sandbox.isolation().foreign_allowed]
+    found = [bench.evaluate(Candidate("foreign", (), each.source)).status for each in (plain, crash, plain)]
+    assert found == ["passed", "wrong", "passed"]
+
+
+def test_names_are_given_once():
+    assert Counter(cheat.name for cheat in CHEATS).most_common(1)[0][1] == 1
