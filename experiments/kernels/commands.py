@@ -29,6 +29,7 @@ from hardware.kernels.proposers.endpoint import EndpointError
 from hardware.kernels.proposers.registry import UnknownProposerError
 from hardware.kernels.proposers.registry import proposer as proposer_named
 from hardware.kernels.proposers.tape import TapeError
+from hardware.kernels.sandbox import SandboxError
 from hardware.kernels.search import Progress, SearchError
 from hardware.kernels.trace import Line, Measured, Trace, TraceError, Trial
 from sim.model import World
@@ -37,6 +38,7 @@ FAILED: Final = 1
 """Exit code of what was asked properly and came to nothing: a machine too noisy, a source that is not right."""
 LARGEST_SOURCE: Final = 1_000_000
 """Bytes of a foreign file."""
+_TO_BLAME: Final = (TraceError, SearchError, UnknownProposerError, EndpointError, TapeError, BuildError, SandboxError)
 
 
 @contextmanager
@@ -44,7 +46,7 @@ def plainly() -> Iterator[None]:
     """Turn what the input is to blame for into the one sentence that says so."""
     try:
         yield
-    except (TraceError, SearchError, UnknownProposerError, EndpointError, TapeError, BuildError) as error:
+    except _TO_BLAME as error:
         raise InputError(str(error)) from None
 
 
@@ -80,17 +82,23 @@ def _too_noisy(error: TooNoisyError) -> int:
 
 def machine(lab: Lab, as_json: bool) -> int:
     """Say what this machine has."""
-    with plainly():
-        found = lab.survey()
+    lacking = ""
+    try:
+        found = lab.survey(True)
+    except BuildError as error:
+        found, lacking = lab.survey(False), str(error)
     problems = [Problem(dtype, direction, causal=False) for dtype in DTYPES for direction in DIRECTIONS]
     reasons = {f"{each.dtype} {each.direction}": sessions.usable(lab, found, each) for each in problems}
     families = {name: {problem: why[name] for problem, why in reasons.items()} for name in lab.families}
     isolation = lab.isolation()
     if as_json:
         kept = {"name": isolation.name, "detail": isolation.detail, "foreign_allowed": isolation.foreign_allowed}
-        _print_json({"machine": found.model_dump(mode="json"), "isolation": kept, "families": families})
+        content = {"machine": found.model_dump(mode="json"), "isolation": kept, "families": families}
+        _print_json(content | {"roofline_missing": lacking or None})
     else:
         console.show_machine(found, f"{isolation.name} ({isolation.detail})", families)
+        if lacking:
+            say(f"The roofline was not measured, and nothing can be timed without it: {lacking}")
     return 0
 
 
@@ -100,7 +108,7 @@ def measure(lab: Lab, asked: Sequence[Workload], out: Path | None, as_json: bool
     try:
         with plainly():
             shipped = read_traces(shipped_traces())
-            found = lab.survey()
+            found = lab.survey(True)
             lines = Trace(out) if out is not None else lines
             with console.progress() as tell:
                 for each in asked:
@@ -175,7 +183,7 @@ def tune(lab: Lab, typed: Search, out: Path, resume: bool, as_json: bool) -> int
     with plainly():
         who = proposer_named(typed.proposer, typed.mode, typed.tape)  # type: ignore[arg-type]  # it checks the mode
         tuning.check_place(out, resume)
-        found = lab.survey()
+        found = lab.survey(True)
         asked = _decided(lab, found, typed, out)
         if resume:
             tuning.check_sessions(asked, found)
@@ -270,7 +278,7 @@ def verify(lab: Lab, source: Path, asked: Sequence[Workload], as_json: bool) -> 
     verdicts: list[Verdict] = []
     try:
         with plainly(), console.progress() as tell:
-            found = lab.survey()
+            found = lab.survey(True)
             for each in asked:
                 tell(f"{each.full_name}: {source}", None)
                 with lab.bench(each, found) as bench:

@@ -61,7 +61,8 @@ class Bench(Protocol):
 class Lab(NamedTuple):
     """All that the commands need of the machine and of the kernels; tests put another in its place."""
 
-    survey: Callable[[], Machine]
+    survey: Callable[[bool], Machine]
+    """With or without the roofline, which needs a compiler. Raises BuildError without one."""
     isolation: Callable[[], Isolation]
     bench: Callable[[Workload, Machine], AbstractContextManager[Bench]]
     families: tuple[str, ...]

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Self
 
 from experiments.kernels.sessions import Lab
 from hardware.kernels.candidate import Candidate, Space
+from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Problem, Workload
 from hardware.kernels.trace import Outcome
@@ -103,6 +104,7 @@ class World:
     def __init__(self) -> None:
         self.seen: list[Candidate] = []
         self.noisy = False
+        self.compiler = True
         self.isolation = FakeIsolation()
         self.on_call: Callable[[int], None] = lambda number: None
 
@@ -110,9 +112,15 @@ class World:
         self.on_call(len(self.seen) + 1)
         self.seen.append(candidate)
 
+    def survey(self, roofline: bool) -> Machine:
+        if roofline and not self.compiler:
+            raise BuildError("no C++ compiler: install g++, or name one in CXX")
+        found = Machine.model_validate(MACHINE)
+        return found if roofline else found.model_copy(update={"roofline": None})
+
     def lab(self) -> Lab:
         return Lab(
-            survey=lambda: Machine.model_validate(MACHINE), isolation=lambda: self.isolation,
+            survey=self.survey, isolation=lambda: self.isolation,
             bench=lambda workload, machine: FakeBench(workload, machine, self),
             families=tuple(FAMILIES), family=FAMILIES.__getitem__,
         )  # fmt: skip

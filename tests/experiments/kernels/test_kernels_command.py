@@ -138,6 +138,19 @@ def test_machine_says_what_can_run_and_why_others_cannot(asara, world):
         assert part in words
 
 
+def test_without_a_compiler_a_machine_is_told_and_nothing_is_timed(asara, world, tmp_path):
+    world.compiler = False
+    found = from_json(asara("kernels", "machine", "--json"))
+    assert found["machine"]["roofline"] is None
+    assert "install g++" in found["roofline_missing"]
+    assert "install g++" in asara("kernels", "machine").out
+    for command in ("measure", "tune"):
+        answer = asara("kernels", command)
+        assert (answer.code, answer.out) == (2, "")
+        assert "install g++" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- measure ---------------------------------------------------------------------------------------------
 
 
