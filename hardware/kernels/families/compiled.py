@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from hardware.kernels import abi, compiler
 from hardware.kernels.candidate import Candidate, Space
 from hardware.kernels.compiler import NATIVE
-
 from hardware.kernels.problem import Dtype, Problem, Shape
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def count_lines(text: str) -> int:
     return sum(1 for line in text.splitlines() if line.strip() and not line.strip().startswith("//"))
 
 
-class KernelRefused(RuntimeError):
+class KernelRefusedError(RuntimeError):
     """A compiled kernel answered that it cannot do what it was asked."""
 
 
@@ -120,7 +119,7 @@ class CompiledKernel:
 
     def _run(self, call: abi.Attention) -> None:
         if code := self._function(ctypes.byref(call)):
-            raise KernelRefused(f"the kernel returned {code}")
+            raise KernelRefusedError(f"the kernel returned {code}")
 
 
 def _rows_contiguous(tensor: Tensor) -> Tensor:
