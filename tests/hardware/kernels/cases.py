@@ -23,7 +23,7 @@ SHAPES = [
     *(Shape(1, 2, *lengths, 32) for lengths in ((77, 77), (1, 200), (200, 1), (2, 1), (9, 5))),
     *(Shape(1, 1, *lengths, 32) for lengths in ((200, 200), (333, 333), (77, 333), (333, 77))),
 ]
-FEW = [Shape(1, 2, 77, 77, 32), Shape(1, 1, 33, 2, 32)]
+FEW = [Shape(1, 1, 77, 77, 32), Shape(1, 1, 33, 2, 32)]
 """Where a shape takes seconds: torch.compile compiles each anew, and Triton's interpreter is 10,000 times slower."""
 
 
