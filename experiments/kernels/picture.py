@@ -38,11 +38,14 @@ _LINE_HEIGHT: Final = 0.066
 _EDGE: Final = 0.03
 _LOWEST: Final = 0.4
 """Speed-up that is drawn: first candidates may be much slower, and would squeeze what matters."""
-_EXPLANATION: Final = (
-    "Each step is a candidate faster than all before it, as its search saw it on the shapes that it was tuned on. "
-    "A diamond in the grey strip is what the winner of a search gave when it was measured afresh on shapes that no "
-    "search has seen, with its 95% interval. Dashed: the curve fitted to all searches, scaled to the diamonds."
+_STEPS: Final = (
+    "Each step is a candidate faster than all before it, as its search saw it on the shapes that it was tuned on."
 )
+_DIAMONDS: Final = (
+    "A diamond in the grey strip is what the winner of a search gave when it was measured afresh on shapes that no "
+    "search has seen, with its 95% interval."
+)
+_DASHES: Final = "Dashed: the curve fitted to all searches of a panel, scaled to its diamonds where it has some."
 
 
 class Label(NamedTuple):
@@ -123,8 +126,12 @@ def _figure(drawn: Sequence[Panel]) -> Figure:
 
 def _explanation(drawn: Sequence[Panel], width: float) -> str:
     machines = " and ".join(dict.fromkeys(panel.machine for panel in drawn))
-    text = f"On {machines}, against torch's own attention (SDPA). {_EXPLANATION}"
-    return textwrap.fill(text, int(width * 13.2))
+    sentences = [f"On {machines}, against torch's own attention (SDPA).", _STEPS]
+    if any(panel.winners for panel in drawn):
+        sentences.append(_DIAMONDS)
+    if any(panel.fit for panel in drawn):
+        sentences.append(_DASHES)
+    return textwrap.fill(" ".join(sentences), int(width * 13.2))
 
 
 def _draw(axes: Axes, panel: Panel) -> None:

@@ -182,12 +182,16 @@ def sentence(trace: Trace, session: str) -> Sentence:
     winner = sessions.winner_of(trace.lines, session)
     if winner is None:
         return Sentence(session, "", "No gain is proved: no candidate passed.")
-    measured = [each for each in sessions.of_session(trace.lines, session) if each.role == "winner"]
+    measured = [
+        each for each in sessions.of_session(trace.lines, session) if each.role == "winner" and each.against == "sdpa"
+    ]
     passed = [each for each in fresh(trace.lines) if each.session.session == session and each.role == "winner"]
     if passed:
         name, gain = passed[-1].name, held_out_gain(passed[-1].sdpa)
         return Sentence(session, name, claim(name, gain))
-    name = str(winner.family)
-    reason = measured[-1].reason if measured else "it was not measured"
-    status = measured[-1].status if measured else "missing"
-    return Sentence(session, name, f"No gain is proved: measured afresh, the winner came out as {status} ({reason}).")
+    if not measured:
+        return Sentence(session, winner.family, "No gain is proved: the winner was not measured afresh.")
+    last = measured[-1]
+    again = "; --resume measures it again" if last.status == "inconclusive" else ""
+    said = f"No gain is proved: measured afresh, the winner came out as {last.status} ({last.reason}){again}."
+    return Sentence(session, winner.family, said)

@@ -276,6 +276,20 @@ def test_what_is_over_is_told_again_and_not_tried_again(asara, world, tmp_path):
     assert (tmp_path / "kernels.jsonl").read_bytes() == before
 
 
+def test_what_noise_left_open_is_measured_again(asara, world, tmp_path):
+    world.restless = (8,)
+    first = asara(*TUNE)
+    assert first.code == 0
+    assert "came out as inconclusive" in " ".join(first.out.split())
+    assert "No result for winner avx512 against sdpa" in " ".join(first.out.split())
+    world.restless = ()
+    world.seen.clear()
+    again = asara(*TUNE, "--resume")
+    assert "is 1.44x" in again.out
+    assert "No result" not in again.out
+    assert [candidate.values for candidate in world.seen] == [{"tile": 8}] * 2
+
+
 def test_another_budget_is_another_search(asara, world, tmp_path):
     _tuned(asara, "kernels.jsonl", tmp_path)
     before = (tmp_path / "kernels.jsonl").read_bytes()
