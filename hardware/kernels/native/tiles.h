@@ -23,19 +23,24 @@ constexpr int MOST_ACCUMULATORS = REGISTERS == 32 ? 28 : 13;
 using Tile = void (*)(const float* a, int64_t lda, const float* b, int64_t ldb, int64_t depth, float* c, int64_t ldc,
                       Finish finish, float* extra);
 
+// Each row in turn, so that its address is the last one's plus a stride.
+template <int ROWS, int WIDTH, class Work>
+INLINE void each_vector(float* c, int64_t ldc, Work work) {
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i, c += ldc)
+#pragma GCC unroll 8
+        for (int n = 0; n < WIDTH; ++n) work(i, n, c + n * LANES);
+}
+
 template <int ROWS, int WIDTH>
 INLINE void finish_tile(Vec (&sums)[ROWS][WIDTH], float* c, int64_t ldc, Finish finish, float* extra) {
     if (finish == Finish::add) {
-#pragma GCC unroll 16
-        for (int i = 0; i < ROWS; ++i)
-#pragma GCC unroll 8
-            for (int n = 0; n < WIDTH; ++n) sums[i][n] += load(c + i * ldc + n * LANES);
+        each_vector<ROWS, WIDTH>(c, ldc, [&](int i, int n, float* at) { store(at, sums[i][n] + load(at)); });
     } else if (finish == Finish::rescale) {
-#pragma GCC unroll 16
-        for (int i = 0; i < ROWS; ++i)
-#pragma GCC unroll 8
-            for (int n = 0; n < WIDTH; ++n) sums[i][n] += load(c + i * ldc + n * LANES) * extra[i];
-    } else if (finish == Finish::peaks) {
+        each_vector<ROWS, WIDTH>(c, ldc, [&](int i, int n, float* at) { store(at, sums[i][n] + load(at) * extra[i]); });
+    } else {
+        each_vector<ROWS, WIDTH>(c, ldc, [&](int i, int n, float* at) { store(at, sums[i][n]); });
+        if (finish != Finish::peaks) return;
 #pragma GCC unroll 8
         for (int n = 0; n < WIDTH; ++n) {
             Vec most = load(extra + n * LANES);
@@ -44,10 +49,20 @@ INLINE void finish_tile(Vec (&sums)[ROWS][WIDTH], float* c, int64_t ldc, Finish 
             store(extra + n * LANES, most);
         }
     }
-#pragma GCC unroll 16
-    for (int i = 0; i < ROWS; ++i)
+}
+
+// One step of the product: every row's number times the vectors of B.
+template <By BY, int ROWS, int WIDTH>
+INLINE void step(Vec (&sums)[ROWS][WIDTH], const float* a, int64_t lda, const float* b) {
+    Vec row[WIDTH];
 #pragma GCC unroll 8
-        for (int n = 0; n < WIDTH; ++n) store(c + i * ldc + n * LANES, sums[i][n]);
+    for (int n = 0; n < WIDTH; ++n) row[n] = load(b + n * LANES);
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i) {
+        const Vec x = splat(BY == By::rows ? a[i * lda] : a[i]);
+#pragma GCC unroll 8
+        for (int n = 0; n < WIDTH; ++n) sums[i][n] += row[n] * x;
+    }
 }
 
 template <By BY, int ROWS, int WIDTH>
@@ -58,19 +73,8 @@ void tile(const float* a, int64_t lda, const float* b, int64_t ldb, int64_t dept
     for (int i = 0; i < ROWS; ++i)
 #pragma GCC unroll 8
         for (int n = 0; n < WIDTH; ++n) sums[i][n] = Vec{};
-    for (int64_t k = 0; k < depth; ++k) {
-        Vec row[WIDTH];
-#pragma GCC unroll 8
-        for (int n = 0; n < WIDTH; ++n) row[n] = load(b + n * LANES);
-#pragma GCC unroll 16
-        for (int i = 0; i < ROWS; ++i) {
-            const Vec x = splat(BY == By::rows ? a[i * lda] : a[i]);
-#pragma GCC unroll 8
-            for (int n = 0; n < WIDTH; ++n) sums[i][n] += row[n] * x;
-        }
-        b += ldb;
-        a += BY == By::rows ? 1 : lda;
-    }
+    const int64_t next = BY == By::rows ? 1 : lda;
+    for (; depth > 0; --depth, a += next, b += ldb) step<BY, ROWS, WIDTH>(sums, a, lda, b);
     finish_tile<ROWS, WIDTH>(sums, c, ldc, finish, extra);
 }
 
