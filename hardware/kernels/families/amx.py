@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from hardware.kernels.candidate import Space, Value
@@ -13,12 +12,27 @@ if TYPE_CHECKING:
     from hardware.kernels.machine import Machine
     from hardware.kernels.problem import Problem
 
-_FORWARD: Final[dict[str, tuple[Value, ...]]] = {
+_COMMON: Final[dict[str, tuple[Value, ...]]] = {
     "q_block": (16, 32, 64, 128, 256, 512),
     "k_block": (32, 64, 96, 128, 192, 256, 512),
     "exponential": (0, 1, 2, 3, 4, 5),
     "rescale": (0, 1, 2),
     "overlap": (0, 1),
+}
+_BACKWARD: Final[dict[str, tuple[Value, ...]]] = {
+    "grad_q_block": (32, 64, 128, 256),
+    "grad_k_block": (32, 64, 128, 256),
+}
+_AHEAD: Final[dict[str, tuple[Value, ...]]] = {"ahead": (0, 8, 16, 32, 64, 128)}
+_NAIVE: Final[dict[str, Value]] = {
+    "q_block": 32,
+    "k_block": 32,
+    "exponential": 5,
+    "rescale": 0,
+    "overlap": 0,
+    "grad_q_block": 32,
+    "grad_k_block": 32,
+    "ahead": 0,
 }
 
 
@@ -28,18 +42,38 @@ class Amx(Compiled):
     Parameters: ``q_block`` queries that share a block of ``k_block`` keys while it is near; ``exponential`` 0 for a
     table of 128 steps, else the degree of a polynomial; ``rescale`` 0 at every new maximum, 1 only when it grew by
     more than 2^8, 2 never (the reference is a bound from the lengths of the vectors; rows that it does not suit are
-    done again by rule 1); ``overlap`` 1 interleaves matrix and vector instructions.
+    done again by rule 1); ``overlap`` 1 interleaves matrix and vector instructions; ``grad_q_block`` and
+    ``grad_k_block`` queries and keys in a block of the backward pass; ``ahead`` rows that a single query reads ahead.
     """
 
     name = "amx"
     summary = "C++ template on the matrix unit of the processor (AMX bf16)"
     source = "amx.cpp"
-    headers = ("amx_tile.h", "amx_pack.h", "amx_exp.h", "amx_forward.h")
+    headers = (
+        "amx_tile.h",
+        "amx_pack.h",
+        "amx_exp.h",
+        "amx_mask.h",
+        "amx_forward.h",
+        "amx_backward.h",
+        "amx_decode.h",
+    )
     flags = ("-march=sapphirerapids",)
     needs = ("amx_tile", "amx_bf16", "avx512_bf16")
     dtypes: tuple[Dtype, ...] = ("bf16",)
 
     def space(self, machine: Machine, problem: Problem) -> Space:
-        """Return the parameters that matter for the pass that is asked for."""
-        naive: Mapping[str, Value] = {"q_block": 32, "k_block": 32, "exponential": 5, "rescale": 0, "overlap": 0}
-        return Space(_FORWARD, naive)
+        """Return the parameters; those that the pass does not use have one choice."""
+        forward = problem.direction == "forward"
+        choices = _COMMON | (_BACKWARD if not forward else _fixed(_BACKWARD)) | (_AHEAD if forward else _fixed(_AHEAD))
+        return Space(choices, _NAIVE)
+
+
+def _fixed(choices: dict[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:
+    return {name: (_NAIVE[name],) for name in choices}
+
+
+FAMILY: Final = Amx()
+
+
+FAMILY = Amx()
