@@ -87,25 +87,42 @@ INLINE uint16_t to_fp16(float x) {
 }
 #endif
 
+INLINE void read_halves(const uint16_t* from, int64_t n, float* to) {
+    int64_t i = 0;
+#if defined(__F16C__)
+    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(from + i))));
+#endif
+    for (; i < n; ++i) to[i] = from_fp16(from[i]);
+}
+
+INLINE void write_halves(const float* from, int64_t n, uint16_t* to) {
+    int64_t i = 0;
+#if defined(__F16C__)
+    for (; i + 8 <= n; i += 8)
+        _mm_storeu_si128((__m128i*)(to + i), _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+#endif
+    for (; i < n; ++i) to[i] = to_fp16(from[i]);
+}
+
 // n numbers as floats, then zeros up to a whole vector.
-INLINE void read_row(const void* from, int64_t dtype, int64_t n, float* to) {
+inline void read_row(const void* from, int64_t dtype, int64_t n, float* to) {
     if (dtype == FP32) {
         std::memcpy(to, from, (size_t)n * 4);
     } else if (dtype == BF16) {
         for (int64_t i = 0; i < n; ++i) to[i] = from_bf16(((const uint16_t*)from)[i]);
     } else {
-        for (int64_t i = 0; i < n; ++i) to[i] = from_fp16(((const uint16_t*)from)[i]);
+        read_halves((const uint16_t*)from, n, to);
     }
     for (int64_t i = n; i < whole_vectors(n) * LANES; ++i) to[i] = 0;
 }
 
-INLINE void write_row(const float* from, int64_t dtype, int64_t n, void* to) {
+inline void write_row(const float* from, int64_t dtype, int64_t n, void* to) {
     if (dtype == FP32) {
         std::memcpy(to, from, (size_t)n * 4);
     } else if (dtype == BF16) {
         for (int64_t i = 0; i < n; ++i) ((uint16_t*)to)[i] = to_bf16(from[i]);
     } else {
-        for (int64_t i = 0; i < n; ++i) ((uint16_t*)to)[i] = to_fp16(from[i]);
+        write_halves(from, n, (uint16_t*)to);
     }
 }
 
