@@ -13,7 +13,7 @@ from hardware.kernels.inputs import KINDS, Fresh, Kind, make
 from hardware.kernels.layout import INPUTS, layout
 from hardware.kernels.numbers import STORAGE, Array, store, value
 from hardware.kernels.problem import EPSILON, Problem, Shape, Workload
-from hardware.kernels.rounding import rounding
+from hardware.kernels.rounding import LEAST, rounding
 
 LENGTHS: Final = (1, 2, 77, 200, 333)
 """Of keys, and of queries where the workload has more than one: tiny ones, and none that a tile divides."""
@@ -176,7 +176,8 @@ def _times(error: float, allowed: float) -> float:
 def _floors(values: dict[str, Array], problem: Problem) -> Errors:
     """Return the size of the errors that rounding alone makes: where SDPA is exact by luck, others need not be."""
     q, k, v, dout = (values[name][None, None].astype(np.float64) for name in INPUTS)
-    sizes = rounding(q, k, v, dout, problem.causal, EPSILON[problem.dtype], EPSILON["fp32"])._asdict()
+    own, sums, least = EPSILON[problem.dtype], EPSILON["fp32"], LEAST[problem.dtype]
+    sizes = rounding(q, k, v, dout, problem.causal, own, sums, least)._asdict()
     return {name: reference.error(sizes[name], np.zeros_like(sizes[name])) for name in outputs_of(problem)}
 
 

@@ -213,4 +213,3 @@ class Workbench:
 
     def _cpu_ns(self) -> int:
         return self._gone_ns + time.process_time_ns() + sum(caller.cpu_ns for caller in self._callers.values())
-

@@ -73,7 +73,4 @@ def _fixed(choices: dict[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]
     return {name: (_NAIVE[name],) for name in choices}
 
 
-FAMILY: Final = Amx()
-
-
 FAMILY = Amx()
