@@ -2,7 +2,7 @@
 //
 // parameters: 0 rows of queries in a block (multiple of 16), 1 keys in a block (multiple of 32), 2 method of the
 // exponential (0 = table, 1 to 5 = degree), 3 rescaling rule (0 always, 1 lazily, 2 by a bound), 4 overlap of vector and
-// matrix work (0, 1), 5 and 6 queries and keys in a block of the backward pass (multiples of 32), 7 rows that one query
+// matrix work (0 none, 1 by blocks of keys, 2 by 32 keys where the rule is 2), 5 and 6 queries and keys in a block of the backward pass (multiples of 32), 7 rows that one query
 // row reads ahead (0 = none).
 #include "amx_backward.h"
 #include "amx_decode.h"

@@ -72,22 +72,22 @@ public:
     Forward(const Attention& a, Scratch& scratch)
         : mask_{a.queries, a.keys, a.causal != 0}, size_(a.head_size), depth_(up(a.head_size, PAIR) / PAIR),
           q_block_(a.parameters[0]), k_block_(a.parameters[1]), rule_(static_cast<Rule>(a.parameters[3])),
-          overlap_(a.parameters[4] != 0), scale_(LOG2E / std::sqrt(static_cast<float>(a.head_size))) {
-        int64_t rows = up(a.queries, PAIR), keys = up(a.keys, PAIR), d = depth_ * PAIR;
+          overlap_(a.parameters[4] != 0), finest_(a.parameters[4] == 2), scale_(LOG2E / std::sqrt(static_cast<float>(a.head_size))) {
+        int64_t rows = up(a.queries, PAIR), keys = up(a.keys, 2 * PAIR), d = depth_ * PAIR;
         slots_ = 2 * q_block_ / ROWS;
         q_ = scratch.take<bf16>(rows * d);
-        k_ = scratch.take<bf16>(keys * d);
-        v_ = scratch.take<bf16>(keys * d);
+        k_ = scratch.take<bf16>(keys * d, 4096);
+        v_ = scratch.take<bf16>(keys * d, 4096);
         lengths_ = scratch.take<float>(rows);
-        scores_ = scratch.take<float>(2 * ROWS * k_block_);
-        weights_ = scratch.take<bf16>(2 * ROWS * k_block_);
+        scores_ = scratch.take<float>(2 * ROWS * k_block_, 4096);
+        weights_ = scratch.take<bf16>(2 * ROWS * most(k_block_, 64), 4096);
         states_ = scratch.take<State>(slots_);
         sums_ = scratch.take<float>(slots_ * ROWS * d);
         failed_ = scratch.take<int64_t>(rows / ROWS);
     }
     static int64_t bytes(const Attention& a) {
-        int64_t d = up(a.head_size, PAIR), rows = up(a.queries, PAIR), keys = up(a.keys, PAIR), block = a.parameters[0];
-        return 2 * d * (rows + 2 * keys) + 12 * rows + 12 * ROWS * a.parameters[1] +
+        int64_t d = up(a.head_size, PAIR), rows = up(a.queries, PAIR), keys = up(a.keys, 2 * PAIR), block = a.parameters[0];
+        return 2 * d * (rows + 2 * keys) + 12 * rows + 12 * ROWS * most(a.parameters[1], 64) +
                2 * block / ROWS * static_cast<int64_t>(sizeof(State)) + 8 * block * d;
     }
 
@@ -95,12 +95,13 @@ public:
         out_ = out, lse_ = lse;
         int64_t tiles = up(mask_.queries, ROWS) / ROWS;
         pack_rows(q, depth_ * PAIR, q_, rule_ == BOUND ? lengths_ : nullptr);
-        longest_ = pack_columns(k, depth_ * PAIR, k_);
-        pack_pairs(v, depth_ * PAIR, METHOD == 0 ? LANES : NATURAL, v_);
+        longest_ = pack_columns<true>(k, depth_ * PAIR, k_);
+        pack_pairs<true>(v, depth_ * PAIR, METHOD == 0 ? LANES : NATURAL, v_);
         blind(tiles);
         failures_ = 0;
         active_ = rule_ == BOUND && widest() > RANGE ? LAZILY : rule_;
-        pass(0, tiles);
+        if (DEPTH == 2 && active_ == BOUND && finest_) stream(tiles);
+        else pass(0, tiles);
         active_ = LAZILY;
         for (int64_t i = 0; i < failures_; i++) pass(failed_[i], 1);
     }
@@ -132,6 +133,107 @@ private:
             before = now, done = current;
             now = next, current = more;
             if (more) more = steps.next(next);
+        }
+    }
+
+    // The same by a bound, 32 keys at a time and the sums of 16 queries in tiles 0 to 3. In phase n all loads are from
+    // one half of 4096 bytes and all stores to the other, see place().
+    void stream(int64_t tiles) {
+        Steps steps(mask_, q_block_, k_block_, 0, tiles);
+        Step now, next, before;
+        bool current = steps.next(now), done = false;
+        Products work;
+        int64_t phase = 0;
+        if (current) {
+            work.scores(*this, now, 0, 0);
+            for (int64_t part = 0; part < 16; part++) work.part(part);
+        }
+        while (current) {
+            const bool more = steps.next(next);
+            bound(now);
+            State& state = this->state(now);
+            __m512 sums[16];
+            for (int r = 0; r < 16; r++) sums[r] = _mm512_load_ps(state.sums[r]);
+            for (int64_t pair = 0; pair < now.pairs; pair++, phase ^= 1) {
+                if (pair + 1 < now.pairs) work.scores(*this, now, pair + 1, phase ^ 1);
+                else if (more) work.scores(*this, next, 0, phase ^ 1);
+                else work.k = nullptr;
+                if (now.masked) turn<true>(now, pair, phase, sums, work);
+                else turn<false>(now, pair, phase, sums, work);
+                if (pair == 0 && done && before.last) finish(before);
+                work.values(*this, now, pair, phase);
+            }
+            for (int r = 0; r < 16; r++) _mm512_store_ps(state.sums[r], sums[r]);
+            before = now, done = true;
+            now = next, current = more;
+        }
+        if (!done) return;
+        work.k = nullptr;
+        for (int64_t part = 0; part < 16; part++) work.part(part);
+        finish(before);
+    }
+
+    // The products of one phase in 16 parts: scores of the keys to come, values of the keys gone by.
+    struct Products {
+        const bf16 *q = nullptr, *k = nullptr, *p = nullptr, *v = nullptr;
+        float *scored = nullptr, *to = nullptr;
+        bool first = false, last = false, zeroed = false;
+
+        MEMBER void scores(Forward& f, const Step& s, int64_t pair, int64_t phase) {
+            q = f.q_ + s.tile * 2 * TILE_HALVES;
+            k = f.k_ + place<true>(s.key / PAIR + pair, 0, 4);
+            scored = f.scores_ + phase * 2 * TILE_FLOATS;
+        }
+        MEMBER void values(Forward& f, const Step& s, int64_t pair, int64_t phase) {
+            p = f.weights_ + (phase ^ 1) * 2 * TILE_HALVES;
+            v = f.v_ + place<true>(s.key / PAIR + pair, 0, 4);
+            to = f.sums(s);
+            first = pair == 0, last = pair + 1 == s.pairs, zeroed = s.first;
+        }
+        MEMBER void part(int64_t i) {
+            if (k && i < 11) score(i);
+            if (v && i >= 7) add(i);
+        }
+        MEMBER void score(int64_t i) {
+            if (i == 0) zero<4>(), load<6>(q), load<7>(k), multiply<4, 6, 7>();
+            if (i == 2) zero<5>(), load<7>(k + 4 * TILE_HALVES), multiply<5, 6, 7>();
+            if (i == 4) load<6>(q + TILE_HALVES), load<7>(k + TILE_HALVES), multiply<4, 6, 7>();
+            if (i == 6) load<7>(k + 5 * TILE_HALVES), multiply<5, 6, 7>();
+            if (i == 9) store<4>(scored);
+            if (i == 10) store<5>(scored + TILE_FLOATS);
+        }
+        MEMBER void add(int64_t i) {
+            if (i == 7 && first) {
+                if (zeroed) zero<0>(), zero<1>(), zero<2>(), zero<3>();
+                else load<0>(to), load<1>(to + TILE_FLOATS), load<2>(to + 2 * TILE_FLOATS), load<3>(to + 3 * TILE_FLOATS);
+            }
+            if (i == 8) load<6>(p), load<7>(v), multiply<0, 6, 7>();
+            if (i == 10) load<7>(v + TILE_HALVES), multiply<1, 6, 7>();
+            if (i == 12) load<7>(v + 4 * TILE_HALVES), multiply<2, 6, 7>();
+            if (i == 14) load<7>(v + 5 * TILE_HALVES), multiply<3, 6, 7>();
+            if (i == 15 && last) {
+                store<0>(to), store<1>(to + TILE_FLOATS), store<2>(to + 2 * TILE_FLOATS), store<3>(to + 3 * TILE_FLOATS);
+            }
+        }
+    };
+
+    // Probabilities of 16 queries and 32 keys, with the products of the phase between the rows.
+    template <bool MASKED>
+    MEMBER void turn(const Step& s, int64_t pair, int64_t phase, __m512* sums, Products& work) {
+        const Power<METHOD> power = power_;
+        const float *from = scores_ + phase * 2 * TILE_FLOATS, *biases = state(s).bias;
+        bf16* to = weights_ + (phase ^ 1) * 2 * TILE_HALVES;
+        const __m512 scale = _mm512_set1_ps(power.scale(scale_));
+        const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3F80);
+#pragma GCC unroll 16
+        for (int64_t r = 0; r < ROWS; r++) {
+            work.part(r);
+            const int64_t seen = MASKED ? mask_.seen(s.tile * ROWS + r) - s.key - pair * PAIR : 0;
+            const __m512 bias = _mm512_set1_ps(biases[r]);
+            __m512i p = power.template two<MASKED>(_mm512_load_ps(from + r * 16), _mm512_load_ps(from + TILE_FLOATS + r * 16),
+                                                   scale, bias, bias, first16(seen), first16(seen - 16));
+            sums[r] = _mm512_dpbf16_ps(sums[r], (__m512bh)p, ones);
+            _mm512_store_si512(to + r * PAIR, p);
         }
     }
 
@@ -178,26 +280,30 @@ private:
 
     // Tiles of scores, one after the other: queries stay in tiles 1 to DEPTH, the sum is in tile 0.
     struct Scoring {
-        const bf16 *q, *k;
+        const bf16 *q, *keys;
         float* to;
+        int64_t at;
         MEMBER void begin(Forward& f, const Step& s, int64_t half) {
             q = f.q_ + s.tile * ROWS * f.depth_ * PAIR;
-            k = f.k_ + s.key * f.depth_ * PAIR;
+            keys = f.k_, at = s.key / ROWS;
             to = f.scores_ + half * ROWS * f.k_block_;
             if constexpr (DEPTH == 2) load<1>(q), load<2>(q + TILE_HALVES);
         }
         MEMBER void tile(int64_t depth) {
             zero<0>();
+            const int64_t group = at / 2, first = at % 2 * depth, tiles = 2 * depth;
             if constexpr (DEPTH == 2) {
+                const bf16* k = keys + place<true>(group, first, tiles);
                 load<3>(k), multiply<0, 1, 3>();
                 load<3>(k + TILE_HALVES), multiply<0, 2, 3>();
             } else {
                 for (int64_t i = 0; i < (DEPTH ? DEPTH : depth); i++) {
-                    load<1>(q + i * TILE_HALVES), load<3>(k + i * TILE_HALVES), multiply<0, 1, 3>();
+                    load<1>(q + i * TILE_HALVES);
+                    load<3>(keys + place<true>(group, first + i, tiles)), multiply<0, 1, 3>();
                 }
             }
             store<0>(to);
-            k += depth * TILE_HALVES, to += TILE_FLOATS;
+            at++, to += TILE_FLOATS;
         }
     };
 
@@ -205,25 +311,25 @@ private:
     struct Adding {
         const bf16 *p, *v;
         float* to;
-        int64_t at = 0, pairs, width;
+        int64_t at = 0, column = 0, group, pairs, tiles;
         bool first;
         MEMBER void begin(Forward& f, const Step& s, int64_t half) {
             p = f.weights_ + half * ROWS * f.k_block_;
-            v = f.v_ + s.key * f.depth_ * PAIR;
+            v = f.v_, group = s.key / PAIR;
             to = f.sums(s);
-            pairs = s.pairs, width = f.depth_ * 2 * TILE_HALVES, first = s.first;
+            pairs = s.pairs, tiles = f.depth_ * 2, first = s.first;
             if (f.state(s).moved) f.rescale(s);
         }
         MEMBER void two() {
             if (at == 0 && first) zero<4>(), zero<5>();
             else if (at == 0) load<4>(to), load<5>(to + TILE_FLOATS);
-            const bf16* values = v + at * width;
+            const bf16* values = v + place<true>(group + at, column, tiles);
             load<6>(p + at * TILE_HALVES);
             load<7>(values), multiply<4, 6, 7>();
             load<7>(values + TILE_HALVES), multiply<5, 6, 7>();
             if (++at < pairs) return;
             store<4>(to), store<5>(to + TILE_FLOATS);
-            at = 0, to += 2 * TILE_FLOATS, v += 2 * TILE_HALVES;
+            at = 0, to += 2 * TILE_FLOATS, column += 2;
         }
     };
 
@@ -342,7 +448,7 @@ private:
     const Mask mask_;
     const int64_t size_, depth_, q_block_, k_block_;
     const Rule rule_;
-    const bool overlap_;
+    const bool overlap_, finest_;
     const float scale_;
     const Power<METHOD> power_{};
     Rule active_ = ALWAYS;

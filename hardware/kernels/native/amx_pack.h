@@ -61,12 +61,25 @@ inline void pack_rows(const Matrix& m, int64_t depth, bf16* to, float* lengths) 
     }
 }
 
+// Where the tiles of 32 rows lie: one after the other, or so that those of even groups of 32 fill one half of every
+// 4096 bytes and those of odd groups the other. A load waits for an older store whose address ends in the same 12 bits;
+// apart, loads of one group never meet stores that belong to the next.
+template <bool APART>
+INLINE int64_t place(int64_t group, int64_t tile, int64_t tiles) {
+    if (!APART) return (group * tiles + tile) * TILE_HALVES;
+    return (group / 2 * 2 * tiles + tile / 2 * 4 + (group + 1) % 2 * 2 + tile % 2) * TILE_HALVES;
+}
+
 // Writes tiles of columns, rows padded to 32; returns the length of the longest row.
-inline float pack_columns(const Matrix& m, int64_t depth, bf16* to) {
+template <bool APART = false>
+float pack_columns(const Matrix& m, int64_t depth, bf16* base) {
     __m512 longest = _mm512_setzero_ps();
+    const int64_t tiles = depth / ROWS;
     for (int64_t row = 0; row < up(m.rows, PAIR); row += ROWS) {
         __m512 squares = _mm512_setzero_ps();
-        for (int64_t d = 0; d < depth; d += PAIR, to += TILE_HALVES) {
+        int64_t tile = row % PAIR ? tiles / 2 : 0;
+        for (int64_t d = 0; d < depth; d += PAIR, tile++) {
+            bf16* to = base + place<APART>(row / PAIR, tile, tiles);
             __m512i x[16];
             for (int r = 0; r < 16; r++) x[r] = m.read(row + r, d);
             transpose16(x);
@@ -90,12 +103,14 @@ INLINE int64_t pair_row(Order order, int64_t pair) {
 }
 
 // Writes tiles of pairs: 32 rows, then the width, then the next 32 rows.
-inline void pack_pairs(const Matrix& m, int64_t width, Order order, bf16* to) {
+template <bool APART = false>
+void pack_pairs(const Matrix& m, int64_t width, Order order, bf16* base) {
     alignas(64) static const uint16_t LOW[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
                                                  8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
     const __m512i low = _mm512_load_si512(LOW), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
     for (int64_t row = 0; row < up(m.rows, PAIR); row += PAIR) {
-        for (int64_t d = 0; d < width; d += PAIR, to += 2 * TILE_HALVES) {
+        for (int64_t d = 0; d < width; d += PAIR) {
+            bf16* to = base + place<APART>(row / PAIR, d / ROWS, width / ROWS);
             for (int64_t r = 0; r < 16; r++) {
                 int64_t source = row + pair_row(order, r);
                 __m512i a = m.read(source, d), b = m.read(source + 1, d);

@@ -87,7 +87,8 @@ public:
         return memory_ != nullptr;
     }
     template <class T>
-    T* take(int64_t count) {
+    T* take(int64_t count, int64_t alignment = 128) {
+        used_ = up(used_, alignment);
         T* piece = reinterpret_cast<T*>(memory_ + used_);
         used_ += up(count * static_cast<int64_t>(sizeof(T)), 128) + 128;
         return piece;
