@@ -39,6 +39,11 @@ class Effort(NamedTuple):
     most: int
     """Pairs in each round, at the most."""
 
+    @property
+    def pairs(self) -> int:
+        """Pairs at the most."""
+        return self.rounds * self.most
+
 
 class Stage(NamedTuple):
     """Where both perform: the shared inputs, fresh numbers, what is asked, and the machine's roofline."""
