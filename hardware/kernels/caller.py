@@ -153,7 +153,7 @@ class Caller:
 
     def run(self, seconds: float) -> Ran:
         """Run one batch and return what it took. Raises FailedError, also for work outside the timed part."""
-        self.check_idle()
+        early = self.check_idle()
         wall, cpu = time.monotonic_ns(), self.cpu_ns
         self._send(worker.GO)
         self._expect(seconds)
@@ -163,7 +163,7 @@ class Caller:
             raise FailedError(
                 "cheated", f"{(done - cpu) / wall:.2f} s of CPU time a second: more than one thread", "one thread"
             )
-        return Ran(done - cpu, wall)
+        return Ran(early + done - cpu, wall)
 
     def check_idle(self) -> int:
         """Return the CPU time in ns that a compiled candidate has taken since it said that it was done.

@@ -40,7 +40,7 @@ ALSO_WITHOUT_BUBBLEWRAP = (
     "right only where 64 divides the length",
     "cache by pointer",
     "cache by content",
-    "honest until it has seen 100 calls",
+    "honest while it is validated",
     "lazy: computes when it is called again",
     "inputs set to zero",
     "inputs made writable, then set to zero",
@@ -104,9 +104,7 @@ def try_it(cheat: Cheat, benches: Benches, confined: bool, monkeypatch: pytest.M
     assert outcome.status in cheat.statuses, f"{cheat.name}: {outcome.status}, {outcome.reason}"
     if cheat.honest:
         assert outcome.timed[0].speedup.ratio < 1  # a plain kernel is some six times slower than SDPA
-    if outcome.status != "passed":
-        assert outcome.reason
-        assert outcome.failed_on
+    assert outcome.reason or outcome.status == "passed"
 
 
 @pytest.mark.usefixtures("brief")

@@ -14,7 +14,7 @@ extern "C" int attention(const Attention* a) {
     return write(1, "{\"speedup\": 99}\n", 16) == 16 ? honest::attention(a) : 2;
 }
 
-//// a forged answer on the control channel -> cheated, wrong, timed out
+//// a forged answer on the control channel -> cheated, wrong, unstable, timed out
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,7 +27,7 @@ extern "C" int attention(const Attention* a) {
     return honest::attention(a);
 }
 
-//// says that it is done before it begins -> cheated, wrong
+//// says that it is done before it begins -> cheated, wrong, unstable
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ extern "C" int attention(const Attention* a) {
     return honest::attention(a);
 }
 
-//// floods the control channel -> cheated, wrong
+//// floods the control channel -> cheated, wrong, unstable
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -110,7 +110,7 @@ extern "C" int attention(const Attention* a) {
     return honest::attention(a);
 }
 
-//// rewrites its caller: answers first, computes then -> cheated, wrong
+//// rewrites its caller: answers first, computes then -> cheated, wrong, unstable
 #include "python.h"
 extern "C" int attention(const Attention* a) {
     python(
@@ -126,7 +126,7 @@ extern "C" int attention(const Attention* a) {
     return honest::attention(a);
 }
 
-//// rewrites its caller: computes while it should wait -> cheated, wrong
+//// rewrites its caller: computes while it should wait -> cheated, wrong, unstable
 // It works whenever it should listen, on whatever lies in the inputs.
 #include "python.h"
 extern "C" int attention(const Attention* a) {

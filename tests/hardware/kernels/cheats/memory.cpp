@@ -1,4 +1,4 @@
-//// cache by pointer -> wrong
+//// cache by pointer -> wrong, unstable
 #include "honest.h"
 static float kept[1 << 20];
 extern "C" int attention(const Attention* a) {
@@ -79,8 +79,8 @@ extern "C" int attention(const Attention* a) {
     return 0;
 }
 
-//// honest until it has seen 100 calls -> wrong
-// By then validation is over and the clock runs.
+//// honest while it is validated -> wrong
+// A process that begins with a long sequence is one that is timed; and its first calls are looked at the most.
 #include "honest.h"
 static void weigh(float* x, int64_t keys) {
     for (int64_t key = 1; key < keys; key += 2) x[key] = -1e30f;
@@ -88,7 +88,9 @@ static void weigh(float* x, int64_t keys) {
 }
 extern "C" int attention(const Attention* a) {
     static int call = 0;
-    return ++call > 100 ? honest::forward(a, weigh) : honest::attention(a);
+    static bool timed = false;
+    if (++call == 1) timed = a->keys > 77;
+    return timed && call > 10 ? honest::forward(a, weigh) : honest::attention(a);
 }
 
 //// honest on the lengths of validation alone -> wrong
@@ -123,7 +125,7 @@ extern "C" int attention(const Attention* a) {
     return code;
 }
 
-//// outputs kept to itself -> wrong
+//// outputs kept to itself -> wrong, unstable
 // It puts memory of its own over its view of the outputs.
 #include <sys/mman.h>
 
@@ -142,7 +144,7 @@ extern "C" int attention(const Attention* a) {
     return code;
 }
 
-//// writes over the answer of the call before -> wrong
+//// writes over the answer of the call before -> wrong, unstable
 #include "honest.h"
 extern "C" int attention(const Attention* a) {
     static float* before = nullptr;

@@ -28,7 +28,7 @@ static void weigh(float* x, int64_t keys) {
 }
 extern "C" int attention(const Attention* a) { return honest::forward(a, weigh); }
 
-//// made for one scale of inputs -> unstable
+//// made for one scale of inputs -> unstable, wrong
 // A fixed number instead of the largest logit, and logits cut off above it.
 #include "honest.h"
 static void weigh(float* x, int64_t keys) {

@@ -73,7 +73,7 @@ extern "C" int attention(const Attention* a) {
     return 0;
 }
 
-//// sleeps instead of computing -> wrong
+//// sleeps instead of computing -> wrong, unstable
 #include <time.h>
 
 #include "honest.h"
