@@ -74,7 +74,7 @@ public:
           q_block_(a.parameters[0]), k_block_(a.parameters[1]), rule_(static_cast<Rule>(a.parameters[3])),
           overlap_(a.parameters[4] != 0), finest_(a.parameters[4] == 2), scale_(LOG2E / std::sqrt(static_cast<float>(a.head_size))) {
         int64_t rows = up(a.queries, PAIR), keys = up(a.keys, 2 * PAIR), d = depth_ * PAIR;
-        slots_ = 2 * q_block_ / ROWS;
+        slots_ = q_block_ / ROWS + 1;
         q_ = scratch.take<bf16>(rows * d);
         k_ = scratch.take<bf16>(keys * d, 4096);
         v_ = scratch.take<bf16>(keys * d, 4096);
@@ -88,7 +88,7 @@ public:
     static int64_t bytes(const Attention& a) {
         int64_t d = up(a.head_size, PAIR), rows = up(a.queries, PAIR), keys = up(a.keys, 2 * PAIR), block = a.parameters[0];
         return 2 * d * (rows + 2 * keys) + 12 * rows + 12 * ROWS * most(a.parameters[1], 64) +
-               2 * block / ROWS * static_cast<int64_t>(sizeof(State)) + 8 * block * d;
+               (block / ROWS + 1) * static_cast<int64_t>(sizeof(State)) + 4 * (block + ROWS) * d;
     }
 
     void head(const Matrix& q, const Matrix& k, const Matrix& v, bf16* out, float* lse) {
@@ -428,6 +428,9 @@ private:
         for (int r = 0; r < 16; r++) parts[r] = _mm512_load_ps(state.sums[r]);
         alignas(64) float total[16];
         _mm512_store_ps(total, reduce16<Add>(parts));
+        alignas(64) float lse[16];
+        const __m512 power = _mm512_add_ps(_mm512_load_ps(state.reference), log2_of(_mm512_load_ps(total)));
+        _mm512_store_ps(lse, _mm512_mul_ps(power, _mm512_set1_ps(LN2)));
         int64_t rows = least(ROWS, mask_.queries - s.tile * ROWS);
         for (int64_t r = 0; r < rows; r++) {
             int64_t query = s.tile * ROWS + r;
@@ -441,7 +444,7 @@ private:
             for (int64_t d = 0; d < size_; d += 16, from += TILE_FLOATS) {
                 write_bf16(out_ + query * size_ + d, _mm512_mul_ps(_mm512_load_ps(from), part), size_ - d);
             }
-            lse_[query] = (state.reference[r] + std::log2(total[r])) * LN2;
+            lse_[query] = lse[r];
         }
     }
 

@@ -122,6 +122,16 @@ INLINE __m512 reduce16(const __m512* v) {
     return Op::of(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xDD));
 }
 
+// Logarithms to base 2 of positive numbers, by the series of the inverse hyperbolic tangent.
+INLINE __m512 log2_of(__m512 x) {
+    const __m512 one = _mm512_set1_ps(1), m = _mm512_getmant_ps(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
+    const __m512 t = _mm512_div_ps(_mm512_sub_ps(m, one), _mm512_add_ps(m, one)), u = _mm512_mul_ps(t, t);
+    __m512 p = _mm512_set1_ps(1 / 11.0f);
+    for (float c : {1 / 9.0f, 1 / 7.0f, 1 / 5.0f, 1 / 3.0f, 1.0f}) p = _mm512_fmadd_ps(p, u, _mm512_set1_ps(c));
+    const __m512 e = _mm512_sub_ps(_mm512_getexp_ps(x), _mm512_getexp_ps(m));
+    return _mm512_fmadd_ps(_mm512_mul_ps(p, t), _mm512_set1_ps(2 * LOG2E), e);
+}
+
 INLINE __mmask16 first16(int64_t n) { return n >= 16 ? 0xFFFF : n <= 0 ? 0 : static_cast<__mmask16>((1u << n) - 1); }
 INLINE __mmask32 first32(int64_t n) { return n >= 32 ? 0xFFFFFFFFu : n <= 0 ? 0 : (1u << n) - 1; }
 

@@ -17,7 +17,7 @@ from hardware.kernels.problem import EPSILON, Problem, Shape
 from hardware.kernels.rounding import rounding
 
 BOTH = Problem("bf16", "both", causal=False)
-FAST = {"q_block": 128, "k_block": 128, "exponential": 0, "rescale": 2, "overlap": 1}
+FAST = {"q_block": 32, "k_block": 128, "exponential": 0, "rescale": 2, "overlap": 2}
 SHAPES = (
     Shape(1, 1, 1, 1, 64),
     Shape(1, 2, 2, 2, 64),
