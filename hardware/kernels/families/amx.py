@@ -42,8 +42,8 @@ class Amx(Compiled):
     Parameters: ``q_block`` queries that share a block of ``k_block`` keys while it is near; ``exponential`` 0 for a
     table of 128 steps, else the degree of a polynomial; ``rescale`` 0 at every new maximum, 1 only when it grew by
     more than 2^8, 2 never (the reference is a bound from the lengths of the vectors; rows that it does not suit are
-    done again by rule 1); ``overlap`` 1 interleaves the products of whole blocks with the softmax, 2 (by rule 2, head size 33 to 64) those of
-    32 keys; ``grad_q_block`` and
+    done again by rule 1); ``overlap`` 1 interleaves the products of whole blocks with the softmax, 2 (by rule 2,
+    and head sizes up to 64 or 128) those of 32 keys; ``grad_q_block`` and
     ``grad_k_block`` queries and keys in a block of the backward pass; ``ahead`` rows that a single query reads ahead.
     """
 

@@ -72,8 +72,10 @@ static int backward(const Attention& a) {
 
 template <int METHOD>
 static int any_depth(const Attention& a) {
-    if (up(a.head_size, PAIR) == 2 * PAIR) return a.backward ? backward<METHOD, 2>(a) : forward<METHOD, 2>(a);
-    return a.backward ? backward<METHOD, 0>(a) : forward<METHOD, 0>(a);
+    const int64_t depth = up(a.head_size, PAIR) / PAIR;
+    if (a.backward) return depth == 2 ? backward<METHOD, 2>(a) : backward<METHOD, 0>(a);
+    if (depth == 2) return forward<METHOD, 2>(a);
+    return depth == 4 ? forward<METHOD, 4>(a) : forward<METHOD, 0>(a);
 }
 
 static bool sensible(const Attention& a) {

@@ -100,8 +100,9 @@ public:
         blind(tiles);
         failures_ = 0;
         active_ = rule_ == BOUND && widest() > RANGE ? LAZILY : rule_;
-        if (DEPTH == 2 && active_ == BOUND && finest_) stream(tiles);
-        else pass(0, tiles);
+        bool streams = false;
+        if constexpr (DEPTH != 0) streams = active_ == BOUND && finest_, streams ? stream(tiles) : void();
+        if (!streams) pass(0, tiles);
         active_ = LAZILY;
         for (int64_t i = 0; i < failures_; i++) pass(failed_[i], 1);
     }
@@ -137,13 +138,14 @@ private:
     }
 
     // The same by a bound, 32 keys at a time and the sums of 16 queries in tiles 0 to 3. In phase n all loads are from
-    // one half of 4096 bytes and all stores to the other, see place().
+    // one half of 4096 bytes and all stores to the other, see place(). With heads of 128 the other four tiles of sums
+    // follow when the step is over.
     void stream(int64_t tiles) {
         Steps steps(mask_, q_block_, k_block_, 0, tiles);
         Step now, next, before;
         bool current = steps.next(now), done = false;
         Products work;
-        int64_t phase = 0;
+        int64_t phase = 0, turns = 0;
         if (current) {
             work.scores(*this, now, 0, 0);
             for (int64_t part = 0; part < 16; part++) work.part(part);
@@ -158,19 +160,43 @@ private:
                 if (pair + 1 < now.pairs) work.scores(*this, now, pair + 1, phase ^ 1);
                 else if (more) work.scores(*this, next, 0, phase ^ 1);
                 else work.k = nullptr;
-                if (now.masked) turn<true>(now, pair, phase, sums, work);
-                else turn<false>(now, pair, phase, sums, work);
-                if (pair == 0 && done && before.last) finish(before);
-                work.values(*this, now, pair, phase);
+                bf16* to = weights(pair, phase, turns);
+                if (now.masked) turn<true>(now, pair, phase, sums, to, work);
+                else turn<false>(now, pair, phase, sums, to, work);
+                if (pair == 0 && done) end(before, turns ^ 1);
+                work.values(*this, now, pair, to);
             }
             for (int r = 0; r < 16; r++) _mm512_store_ps(state.sums[r], sums[r]);
-            before = now, done = true;
+            before = now, done = true, turns ^= 1;
             now = next, current = more;
         }
         if (!done) return;
         work.k = nullptr;
         for (int64_t part = 0; part < 16; part++) work.part(part);
-        finish(before);
+        end(before, turns ^ 1);
+    }
+
+    // Where the probabilities of a phase go; with heads of 128 those of a whole step are kept.
+    MEMBER bf16* weights(int64_t pair, int64_t phase, int64_t turns) const {
+        return DEPTH == 2 ? weights_ + (phase ^ 1) * 2 * TILE_HALVES : weights_ + turns * ROWS * k_block_ + pair * TILE_HALVES;
+    }
+
+    void end(const Step& s, int64_t turns) {
+        if constexpr (DEPTH == 4) {
+            float* to = sums(s) + 4 * TILE_FLOATS;
+            if (s.first) zero<0>(), zero<1>(), zero<2>(), zero<3>();
+            else load<0>(to), load<1>(to + TILE_FLOATS), load<2>(to + 2 * TILE_FLOATS), load<3>(to + 3 * TILE_FLOATS);
+            for (int64_t pair = 0; pair < s.pairs; pair++) {
+                const bf16* v = v_ + place<true>(s.key / PAIR + pair, 4, 8);
+                load<6>(weights(pair, 0, turns));
+                load<7>(v), multiply<0, 6, 7>();
+                load<7>(v + TILE_HALVES), multiply<1, 6, 7>();
+                load<7>(v + 4 * TILE_HALVES), multiply<2, 6, 7>();
+                load<7>(v + 5 * TILE_HALVES), multiply<3, 6, 7>();
+            }
+            store<0>(to), store<1>(to + TILE_FLOATS), store<2>(to + 2 * TILE_FLOATS), store<3>(to + 3 * TILE_FLOATS);
+        }
+        if (s.last) finish(s);
     }
 
     // The products of one phase in 16 parts: scores of the keys to come, values of the keys gone by.
@@ -180,13 +206,13 @@ private:
         bool first = false, last = false, zeroed = false;
 
         MEMBER void scores(Forward& f, const Step& s, int64_t pair, int64_t phase) {
-            q = f.q_ + s.tile * 2 * TILE_HALVES;
-            k = f.k_ + place<true>(s.key / PAIR + pair, 0, 4);
+            q = f.q_ + s.tile * DEPTH * TILE_HALVES;
+            k = f.k_ + place<true>(s.key / PAIR + pair, 0, 2 * DEPTH);
             scored = f.scores_ + phase * 2 * TILE_FLOATS;
         }
-        MEMBER void values(Forward& f, const Step& s, int64_t pair, int64_t phase) {
-            p = f.weights_ + (phase ^ 1) * 2 * TILE_HALVES;
-            v = f.v_ + place<true>(s.key / PAIR + pair, 0, 4);
+        MEMBER void values(Forward& f, const Step& s, int64_t pair, const bf16* weights) {
+            p = weights;
+            v = f.v_ + place<true>(s.key / PAIR + pair, 0, 2 * DEPTH);
             to = f.sums(s);
             first = pair == 0, last = pair + 1 == s.pairs, zeroed = s.first;
         }
@@ -195,12 +221,17 @@ private:
             if (v && i >= 7) add(i);
         }
         MEMBER void score(int64_t i) {
-            if (i == 0) zero<4>(), load<6>(q), load<7>(k), multiply<4, 6, 7>();
-            if (i == 2) zero<5>(), load<7>(k + 4 * TILE_HALVES), multiply<5, 6, 7>();
-            if (i == 4) load<6>(q + TILE_HALVES), load<7>(k + TILE_HALVES), multiply<4, 6, 7>();
-            if (i == 6) load<7>(k + 5 * TILE_HALVES), multiply<5, 6, 7>();
+            if (i == 0) zero<4>(), zero<5>();
+            if (i < 8 && i % 2 == 0 && DEPTH == 4) left(i / 2), right<4>(i / 2), right<5>(i / 2 + 4);
+            if (i < 8 && i % 4 == 0 && DEPTH == 2) left(i / 4), right<4>(i / 4);
+            if (i < 8 && i % 4 == 2 && DEPTH == 2) right<5>(i / 4 + 2);
             if (i == 9) store<4>(scored);
             if (i == 10) store<5>(scored + TILE_FLOATS);
+        }
+        MEMBER void left(int64_t i) { load<6>(q + i * TILE_HALVES); }
+        template <int SUM>
+        MEMBER void right(int64_t i) {
+            load<7>(k + i / 2 * 4 * TILE_HALVES + i % 2 * TILE_HALVES), multiply<SUM, 6, 7>();
         }
         MEMBER void add(int64_t i) {
             if (i == 7 && first) {
@@ -219,10 +250,9 @@ private:
 
     // Probabilities of 16 queries and 32 keys, with the products of the phase between the rows.
     template <bool MASKED>
-    MEMBER void turn(const Step& s, int64_t pair, int64_t phase, __m512* sums, Products& work) {
+    MEMBER void turn(const Step& s, int64_t pair, int64_t phase, __m512* sums, bf16* to, Products& work) {
         const Power<METHOD> power = power_;
         const float *from = scores_ + phase * 2 * TILE_FLOATS, *biases = state(s).bias;
-        bf16* to = weights_ + (phase ^ 1) * 2 * TILE_HALVES;
         const __m512 scale = _mm512_set1_ps(power.scale(scale_));
         const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3F80);
 #pragma GCC unroll 16
