@@ -15,6 +15,15 @@ static Matrix matrix(const void* at, const int64_t* strides, int64_t batch, int6
     return {static_cast<const bf16*>(at) + batch * strides[0] + head * strides[1], rows, columns, strides[2]};
 }
 
+// q, k and v of one head.
+static void of_head(const Attention& a, int64_t i, Matrix* to) {
+    const int64_t b = i / a.heads, h = i % a.heads;
+    to[0] = matrix(a.q, a.q_strides, b, h, a.queries, a.head_size);
+    to[1] = matrix(a.k, a.k_strides, b, h, a.keys, a.head_size);
+    to[2] = matrix(a.v, a.v_strides, b, h, a.keys, a.head_size);
+    to[2].last = true;
+}
+
 static Scratch& scratch() {
     static thread_local Scratch mine;
     return mine;
@@ -25,14 +34,15 @@ static int forward(const Attention& a) {
     if (!scratch().reserve(Forward<METHOD, DEPTH>::bytes(a))) return 4;
     Forward<METHOD, DEPTH> work(a, scratch());
     Tiles tiles;
-    for (int64_t b = 0; b < a.batch; b++) {
-        for (int64_t h = 0; h < a.heads; h++) {
-            int64_t row = (b * a.heads + h) * a.queries;
-            work.head(matrix(a.q, a.q_strides, b, h, a.queries, a.head_size),
-                      matrix(a.k, a.k_strides, b, h, a.keys, a.head_size),
-                      matrix(a.v, a.v_strides, b, h, a.keys, a.head_size),
-                      static_cast<bf16*>(a.out) + row * a.head_size, a.lse + row);
-        }
+    const int64_t heads = a.batch * a.heads;
+    Matrix now[3], next[3];
+    of_head(a, 0, next);
+    for (int64_t i = 0; i < heads; i++) {
+        for (int m = 0; m < 3; m++) now[m] = next[m];
+        if (i + 1 < heads) of_head(a, i + 1, next);
+        const int64_t row = i * a.queries;
+        bf16* out = static_cast<bf16*>(a.out) + row * a.head_size;
+        work.head(now[0], now[1], now[2], i + 1 < heads ? next : nullptr, out, a.lse + row);
     }
     return 0;
 }
@@ -80,7 +90,7 @@ static int any_depth(const Attention& a) {
 
 static bool sensible(const Attention& a) {
     const int64_t* p = a.parameters;
-    return a.head_size >= 1 && a.head_size <= 256 && p[0] >= 16 && p[0] % 16 == 0 && p[1] >= 32 && p[1] % 32 == 0 &&
+    return a.queries >= 1 && a.keys >= 1 && a.head_size >= 1 && a.head_size <= 256 && p[0] >= 16 && p[0] % 16 == 0 && p[1] >= 32 && p[1] % 32 == 0 &&
            p[2] >= 0 && p[2] <= 5 && p[3] >= 0 && p[3] <= 2 && p[5] >= 32 && p[5] % 32 == 0 && p[6] >= 32 &&
            p[6] % 32 == 0 && p[7] >= 0;
 }

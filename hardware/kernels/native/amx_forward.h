@@ -91,8 +91,10 @@ public:
                (block / ROWS + 1) * static_cast<int64_t>(sizeof(State)) + 4 * (block + ROWS) * d;
     }
 
-    void head(const Matrix& q, const Matrix& k, const Matrix& v, bf16* out, float* lse) {
-        out_ = out, lse_ = lse;
+    // `ahead`: q, k and v of the head that comes next, read ahead while this one is computed.
+    void head(const Matrix& q, const Matrix& k, const Matrix& v, const Matrix* ahead, bf16* out, float* lse) {
+        out_ = out, lse_ = lse, ahead_ = ahead, ahead_row_ = 0;
+        ahead_rows_ = PAIR * ROWS * (q.rows + 2 * k.rows) / (q.rows * k.rows) + 1;
         int64_t tiles = up(mask_.queries, ROWS) / ROWS;
         pack_rows(q, depth_ * PAIR, q_, rule_ == BOUND ? lengths_ : nullptr);
         longest_ = pack_columns<true>(k, depth_ * PAIR, k_);
@@ -161,6 +163,7 @@ private:
                 else if (more) work.scores(*this, next, 0, phase ^ 1);
                 else work.k = nullptr;
                 bf16* to = weights(pair, phase, turns);
+                read_ahead();
                 if (now.masked) turn<true>(now, pair, phase, sums, to, work);
                 else turn<false>(now, pair, phase, sums, to, work);
                 if (pair == 0 && done) end(before, turns ^ 1);
@@ -174,6 +177,21 @@ private:
         work.k = nullptr;
         for (int64_t part = 0; part < 16; part++) work.part(part);
         end(before, turns ^ 1);
+    }
+
+    MEMBER void read_ahead() {
+        for (int64_t i = 0; i < ahead_rows_ && ahead_; i++) {
+            if (ahead_row_ == ahead_->rows) {
+                ahead_row_ = 0;
+                if (ahead_->last) {
+                    ahead_ = nullptr;
+                    return;
+                }
+                ahead_++;
+            }
+            const char* at = reinterpret_cast<const char*>(ahead_->at + ahead_row_++ * ahead_->stride);
+            for (int64_t line = 0; line < DEPTH; line++) _mm_prefetch(at + 64 * line, _MM_HINT_T1);
+        }
     }
 
     // Where the probabilities of a phase go; with heads of 128 those of a whole step are kept.
@@ -454,27 +472,36 @@ private:
     // Divides, writes 16 rows and their lse; notes the tile where a bound was too far off.
     void finish(const Step& s) {
         const State& state = this->state(s);
+        const int64_t query = s.tile * ROWS, rows = least(ROWS, mask_.queries - query);
+        const int64_t blind = mask_.causal ? least(rows, most(0, mask_.queries - mask_.keys - query)) : 0;
+        const __mmask16 wanted = first16(rows) & ~first16(blind);
         __m512 parts[16];
         for (int r = 0; r < 16; r++) parts[r] = _mm512_load_ps(state.sums[r]);
-        alignas(64) float total[16];
-        _mm512_store_ps(total, reduce16<Add>(parts));
-        alignas(64) float lse[16];
-        const __m512 power = _mm512_add_ps(_mm512_load_ps(state.reference), log2_of(_mm512_load_ps(total)));
-        _mm512_store_ps(lse, _mm512_mul_ps(power, _mm512_set1_ps(LN2)));
-        int64_t rows = least(ROWS, mask_.queries - s.tile * ROWS);
-        for (int64_t r = 0; r < rows; r++) {
-            int64_t query = s.tile * ROWS + r;
-            if (mask_.seen(query) == 0) continue;
-            if (active_ == BOUND && !(total[r] > TOO_SMALL && total[r] < TOO_LARGE)) {
-                failed_[failures_++] = s.tile;
-                return;
-            }
-            const __m512 part = _mm512_set1_ps(1 / total[r]);
-            const float* from = sums(s) + r * 16;
-            for (int64_t d = 0; d < size_; d += 16, from += TILE_FLOATS) {
-                write_bf16(out_ + query * size_ + d, _mm512_mul_ps(_mm512_load_ps(from), part), size_ - d);
-            }
-            lse_[query] = lse[r];
+        const __m512 total = reduce16<Add>(parts);
+        const __mmask16 right = _mm512_cmp_ps_mask(total, _mm512_set1_ps(TOO_SMALL), _CMP_GT_OQ) &
+                                _mm512_cmp_ps_mask(total, _mm512_set1_ps(TOO_LARGE), _CMP_LT_OQ);
+        if (active_ == BOUND && (wanted & ~right)) {
+            failed_[failures_++] = s.tile;
+            return;
+        }
+        const __m512 power = _mm512_add_ps(_mm512_load_ps(state.reference), log2_of(total));
+        _mm512_mask_storeu_ps(lse_ + query, wanted, _mm512_mul_ps(power, _mm512_set1_ps(LN2)));
+        alignas(64) float part[16];
+        _mm512_store_ps(part, _mm512_div_ps(_mm512_set1_ps(1), total));
+        for (int64_t r = blind; r < rows; r++) {
+            write(out_ + (query + r) * size_, sums(s) + r * 16, _mm512_set1_ps(part[r]));
+        }
+    }
+
+    MEMBER void write(bf16* to, const float* from, __m512 part) const {
+        int64_t d = 0;
+        for (; d + PAIR <= size_; d += PAIR, from += 2 * TILE_FLOATS) {
+            const __m512 low = _mm512_load_ps(from), high = _mm512_load_ps(from + TILE_FLOATS);
+            const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_mul_ps(high, part), _mm512_mul_ps(low, part));
+            _mm512_storeu_si512(to + d, (__m512i)both);
+        }
+        for (; d < size_; d += 16, from += TILE_FLOATS) {
+            write_bf16(to + d, _mm512_mul_ps(_mm512_load_ps(from), part), size_ - d);
         }
     }
 
@@ -486,7 +513,8 @@ private:
     const Power<METHOD> power_{};
     Rule active_ = ALWAYS;
     float longest_ = 0;
-    int64_t slots_, failures_ = 0;
+    const Matrix* ahead_ = nullptr;
+    int64_t slots_, failures_ = 0, ahead_row_ = 0, ahead_rows_ = 0;
     bf16 *q_, *k_, *v_, *weights_, *out_ = nullptr;
     float *lengths_, *scores_, *sums_, *lse_ = nullptr;
     State* states_;

@@ -13,6 +13,7 @@ namespace amx {
 struct Matrix {
     const bf16* at;
     int64_t rows, columns, stride;
+    bool last = false;  // of several
 
     MEMBER __m512i read(int64_t row, int64_t column) const {
         if (row >= rows) return _mm512_setzero_si512();
