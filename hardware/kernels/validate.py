@@ -143,13 +143,17 @@ class Validator:
         return worst
 
     def _multiple(self, case: Case, slot: int, errors: Errors) -> tuple[float, str]:
-        """The worst error over what is allowed, and of which output; what SDPA itself cannot do is left out."""
+        """The worst error over what is allowed, and of which output."""
+        return self._over_allowed(errors, case.sdpa[slot], case.rounding[slot])
+
+    def _over_allowed(self, errors: Errors, sdpa: Errors, rounding_alone: Errors) -> tuple[float, str]:
+        """The same, of errors held against SDPA's own; what SDPA itself cannot do is left out."""
         problem = self._problem
         found = [(0.0, "out")]
         for name, (rms, row) in errors.items():
-            sdpa_rms, sdpa_row = case.sdpa[slot][name]
+            sdpa_rms, sdpa_row = sdpa[name]
             if np.isfinite(sdpa_rms):
-                least, least_row = case.rounding[slot].get(name, (0.0, 0.0))
+                least, least_row = rounding_alone.get(name, (0.0, 0.0))
                 found.append((_times(rms, problem.tolerance * max(sdpa_rms, least)), name))
                 found.append((_times(row, problem.worst_row * max(sdpa_row, least_row)), name))
         return max(found)
@@ -158,6 +162,27 @@ class Validator:
         allowed = self._problem.tolerance
         how = f"{multiple * allowed:.3g} times" if np.isfinite(multiple) else "without a finite number, against"
         return f"{name} on {case.shape}, {kind} inputs: {how} the error of SDPA, where {allowed:g} are allowed"
+
+    def check_timed(self, candidate: Caller, sdpa: Caller, shape: Shape, slots: int) -> None:
+        """Hold a timed answer itself, of one head that nobody could foresee, to the same rule as all others.
+
+        Both must just have run on the same inputs. Raises FailedError.
+        """
+        slot, head = self._fresh.pick(slots), (self._fresh.pick(shape.batch), self._fresh.pick(shape.heads))
+        problem = self._problem
+        stored = {name: put(self._inputs, shape, problem, slot, slots, name)[head] for name in INPUTS}
+        exact = _exact({name: value(each, problem.dtype) for name, each in stored.items()}, problem)
+        errors, allowed = (
+            {
+                name: reference.error(value(each.output(slot, name)[head], problem.dtype), exact[name])
+                for name in outputs_of(problem)
+            }
+            for each in (candidate, sdpa)
+        )
+        multiple, name = self._over_allowed(errors, allowed, {})
+        if multiple > 1:
+            times = multiple * problem.tolerance
+            raise FailedError("wrong", f"a timed {name} on {shape}: {times:.3g} times SDPA's error", "timed outputs")
 
     def limits(self, shape: Shape, room: float = LUCK) -> Errors:
         """Return what two right answers may differ by on normal inputs of a timed shape, by output.

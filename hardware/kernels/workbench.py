@@ -140,6 +140,8 @@ class Workbench:
                 hopeless = HOPELESS * self._best.get(shape, 0.0) if effort is QUICK else 0.0
                 limits = validator.limits(shape, ROOM_FOR_EAGER if baseline == EAGER else LUCK)
                 done = time_pairs(caller, against, self._stage, shape, limits, effort, pairs[shape], hopeless)
+                if baseline == SDPA and (effort is not QUICK or candidate.family == FOREIGN):
+                    validator.check_timed(caller, against, shape, done.calls)
                 pairs[shape] += done.pairs
                 calls[shape] = done.calls
         held_out = self.workload.held_out
