@@ -55,6 +55,7 @@ class Amx(Compiled):
         "amx_pack.h",
         "amx_exp.h",
         "amx_mask.h",
+        "amx_steps.h",
         "amx_forward.h",
         "amx_backward.h",
         "amx_decode.h",

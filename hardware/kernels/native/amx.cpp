@@ -1,9 +1,9 @@
 // Attention in bf16 on the matrix unit (AMX) with AVX-512: forward, backward, and one query row.
 //
 // parameters: 0 rows of queries in a block (multiple of 16), 1 keys in a block (multiple of 32), 2 method of the
-// exponential (0 = table, 1 to 5 = degree), 3 rescaling rule (0 always, 1 lazily, 2 by a bound), 4 overlap of vector and
-// matrix work (0 none, 1 by blocks of keys, 2 by 32 keys where the rule is 2), 5 and 6 queries and keys in a block of the backward pass (multiples of 32), 7 rows that one query
-// row reads ahead (0 = none).
+// exponential (0 = table, 1 to 5 = degree), 3 rescaling rule (0 always, 1 lazily, 2 by a bound), 4 overlap of vector
+// and matrix work (0 none, 1 by blocks of keys, 2 by 32 keys where the rule is 2), 5 and 6 queries and keys in a block
+// of the backward pass (multiples of 32), 7 rows that one query row reads ahead (0 = none).
 #include "amx_backward.h"
 #include "amx_decode.h"
 #include "amx_forward.h"
@@ -11,7 +11,8 @@
 
 namespace amx {
 
-static Matrix matrix(const void* at, const int64_t* strides, int64_t batch, int64_t head, int64_t rows, int64_t columns) {
+static Matrix matrix(const void* at, const int64_t* strides, int64_t batch, int64_t head, int64_t rows,
+                     int64_t columns) {
     return {static_cast<const bf16*>(at) + batch * strides[0] + head * strides[1], rows, columns, strides[2]};
 }
 
@@ -53,7 +54,8 @@ static int decode(const Attention& a) {
     for (int64_t b = 0; b < a.batch; b++) {
         for (int64_t h = 0; h < a.heads; h++) {
             const int64_t row = b * a.heads + h;
-            work.head(matrix(a.q, a.q_strides, b, h, 1, a.head_size), matrix(a.k, a.k_strides, b, h, a.keys, a.head_size),
+            work.head(matrix(a.q, a.q_strides, b, h, 1, a.head_size),
+                      matrix(a.k, a.k_strides, b, h, a.keys, a.head_size),
                       matrix(a.v, a.v_strides, b, h, a.keys, a.head_size),
                       static_cast<bf16*>(a.out) + row * a.head_size, a.lse + row);
         }
@@ -90,9 +92,11 @@ static int any_depth(const Attention& a) {
 
 static bool sensible(const Attention& a) {
     const int64_t* p = a.parameters;
-    return a.queries >= 1 && a.keys >= 1 && a.head_size >= 1 && a.head_size <= 256 && p[0] >= 16 && p[0] % 16 == 0 && p[1] >= 32 && p[1] % 32 == 0 &&
-           p[2] >= 0 && p[2] <= 5 && p[3] >= 0 && p[3] <= 2 && p[5] >= 32 && p[5] % 32 == 0 && p[6] >= 32 &&
-           p[6] % 32 == 0 && p[7] >= 0;
+    const bool sizes = a.queries >= 1 && a.keys >= 1 && a.head_size >= 1 && a.head_size <= 256;
+    const bool blocks = p[0] >= 16 && p[0] % 16 == 0 && p[1] >= 32 && p[1] % 32 == 0;
+    const bool methods = p[2] >= 0 && p[2] <= 5 && p[3] >= 0 && p[3] <= 2;
+    const bool grad_blocks = p[5] >= 32 && p[5] % 32 == 0 && p[6] >= 32 && p[6] % 32 == 0;
+    return sizes && blocks && methods && grad_blocks && p[7] >= 0;
 }
 
 }  // namespace amx

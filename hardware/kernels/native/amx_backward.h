@@ -1,8 +1,8 @@
 // The gradients of attention: probabilities computed again, with keys as rows and queries as columns.
 //
-// For a tile of 16 keys and 32 queries at a time: S' = K Q' and dP' = V dO' on the matrix unit; then P' = 2^(S' - lse) and
-// dS' = P' (dP' - delta) on the vectors. As rows of keys they are left operands of dV += P' dO and dK += dS' Q; with two
-// rows of keys interleaved dS' is the right operand of dQ' += K' dS'. Sums are floats, dQ' is turned round at the end.
+// For a tile of 16 keys and 32 queries at a time: S' = K Q' and dP' = V dO' on the matrix unit; then P' = 2^(S' - lse)
+// and dS' = P' (dP' - delta) on the vectors. As rows of keys they are left operands of dV += P' dO and dK += dS' Q;
+// with two rows of keys interleaved dS' is the right operand of dQ' += K' dS'. Sums are floats; dQ' is turned at the end.
 #pragma once
 #include "amx_exp.h"
 #include "amx_mask.h"
@@ -46,7 +46,9 @@ public:
     void head(const Head& h) {
         pack(h);
         memset(dq_, 0, up(mask_.queries, PAIR) * depth_ * PAIR * 4);
-        for (int64_t key = 0; key < mask_.keys; key += k_block_) keys(h, key, least(k_block_, up(mask_.keys - key, PAIR)));
+        for (int64_t key = 0; key < mask_.keys; key += k_block_) {
+            keys(h, key, least(k_block_, up(mask_.keys - key, PAIR)));
+        }
         write_dq(h.dq);
     }
 
@@ -70,7 +72,8 @@ private:
         for (int64_t r = 0; r < 16; r++) {
             sums[r] = _mm512_setzero_ps();
             for (int64_t d = 0; d < size_; d += PAIR) {
-                sums[r] = _mm512_dpbf16_ps(sums[r], (__m512bh)h.dout.read(row + r, d), (__m512bh)h.out.read(row + r, d));
+                const __m512i dout = h.dout.read(row + r, d), out = h.out.read(row + r, d);
+                sums[r] = _mm512_dpbf16_ps(sums[r], (__m512bh)dout, (__m512bh)out);
             }
         }
         _mm512_storeu_ps(delta_ + row, reduce16<Add>(sums));
@@ -175,8 +178,9 @@ private:
         __m512 a = _mm512_load_ps(from), b = _mm512_load_ps(from + TILE_FLOATS);
         __m512i p = power_.template wide<MASKED>(a, b, scale, _mm512_load_ps(bias_ + query),
                                                  _mm512_load_ps(bias_ + query + 16), low, high);
-        a = _mm512_mul_ps(a, _mm512_sub_ps(_mm512_load_ps(from + 2 * TILE_FLOATS), _mm512_load_ps(delta_ + query)));
-        b = _mm512_mul_ps(b, _mm512_sub_ps(_mm512_load_ps(from + 3 * TILE_FLOATS), _mm512_load_ps(delta_ + query + 16)));
+        const float *dp = from + 2 * TILE_FLOATS, *delta = delta_ + query;
+        a = _mm512_mul_ps(a, _mm512_sub_ps(_mm512_load_ps(dp), _mm512_load_ps(delta)));
+        b = _mm512_mul_ps(b, _mm512_sub_ps(_mm512_load_ps(dp + TILE_FLOATS), _mm512_load_ps(delta + 16)));
         __m512i ds = (__m512i)_mm512_cvtne2ps_pbh(b, a);
         _mm512_store_si512(to, p);
         _mm512_store_si512(to + TILE_HALVES, ds);

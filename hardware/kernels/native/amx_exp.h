@@ -18,7 +18,9 @@ alignas(64) static const float POLYNOMIALS[6][6] = {
 struct Table {
     alignas(64) uint8_t bits[128];
     Table() {
-        for (int i = 0; i < 128; i++) bits[i] = static_cast<uint8_t>(least(127, std::lround(128 * (std::exp2(i / 128.0) - 1))));
+        for (int i = 0; i < 128; i++) {
+            bits[i] = static_cast<uint8_t>(least(127, std::lround(128 * (std::exp2(i / 128.0) - 1))));
+        }
     }
 };
 

@@ -6,64 +6,10 @@
 #pragma once
 #include "attention.h"
 #include "amx_exp.h"
-#include "amx_mask.h"
 #include "amx_pack.h"
+#include "amx_steps.h"
 
 namespace amx {
-
-enum Rule { ALWAYS, LAZILY, BOUND };
-constexpr float GROWTH = 8;     // LAZILY: how far, as a power of two, a score may rise above the reference
-constexpr float LIFT = 60;      // BOUND: the greatest power of two that a probability can be
-constexpr float RANGE = 170;    // BOUND: a wider bound is not tried
-constexpr float TOO_SMALL = 1e-24f, TOO_LARGE = 1e30f;  // BOUND: sums outside are computed again, LAZILY
-
-// One step: 16 queries from `tile * 16` on, and `pairs * 32` keys from `key` on.
-struct Step {
-    int64_t tile = 0, key = 0, pairs = 0;
-    bool first = false, last = false, masked = false;
-};
-
-// All steps of a head: blocks of queries, in them blocks of keys, in them tiles of queries.
-class Steps {
-public:
-    Steps(const Mask& mask, int64_t q_block, int64_t k_block, int64_t first_tile, int64_t tiles)
-        : mask_(mask), tiles_in_block_(q_block / ROWS), k_block_(k_block), block_(first_tile), end_(first_tile + tiles) {
-        tile_ = block_;
-    }
-    // Returns false when there is none left. Tiles that see no key have no step.
-    bool next(Step& step) {
-        for (; block_ < end_; block_ += tiles_in_block_, key_ = 0, tile_ = block_) {
-            int64_t block_end = least(block_ + tiles_in_block_, end_);
-            int64_t block_keys = mask_.seen(least(block_end * ROWS, mask_.queries) - 1);
-            for (; key_ < block_keys; key_ += k_block_, tile_ = block_) {
-                for (; tile_ < block_end; tile_++) {
-                    if (describe(step)) return tile_++, true;
-                }
-            }
-        }
-        return false;
-    }
-
-private:
-    bool describe(Step& step) const {
-        int64_t seen = mask_.seen(least(tile_ * ROWS + ROWS, mask_.queries) - 1), left = seen - key_;
-        if (left <= 0) return false;
-        step.tile = tile_, step.key = key_;
-        step.pairs = up(least(left, k_block_), PAIR) / PAIR;
-        step.first = key_ == 0, step.last = left <= k_block_;
-        step.masked = mask_.seen(tile_ * ROWS) < key_ + step.pairs * PAIR;
-        return true;
-    }
-    Mask mask_;
-    int64_t tiles_in_block_, k_block_, block_, end_, tile_, key_ = 0;
-};
-
-// What is known of 16 queries while their keys pass by.
-struct alignas(64) State {
-    float reference[16], bias[16], rescale[16];
-    float sums[16][16];
-    bool moved;
-};
 
 // DEPTH: head size in units of 32 if it is 2 or 4, which keeps the queries in tiles; 0 for any other.
 template <int METHOD, int DEPTH>
@@ -72,7 +18,8 @@ public:
     Forward(const Attention& a, Scratch& scratch)
         : mask_{a.queries, a.keys, a.causal != 0}, size_(a.head_size), depth_(up(a.head_size, PAIR) / PAIR),
           q_block_(a.parameters[0]), k_block_(a.parameters[1]), rule_(static_cast<Rule>(a.parameters[3])),
-          overlap_(a.parameters[4] != 0), finest_(a.parameters[4] == 2), scale_(LOG2E / std::sqrt(static_cast<float>(a.head_size))) {
+          overlap_(a.parameters[4] != 0), finest_(a.parameters[4] == 2),
+          scale_(LOG2E / std::sqrt(static_cast<float>(a.head_size))) {
         int64_t rows = up(a.queries, PAIR), keys = up(a.keys, 2 * PAIR), d = depth_ * PAIR;
         slots_ = q_block_ / ROWS + 1;
         q_ = scratch.take<bf16>(rows * d);
@@ -86,7 +33,8 @@ public:
         failed_ = scratch.take<int64_t>(rows / ROWS);
     }
     static int64_t bytes(const Attention& a) {
-        int64_t d = up(a.head_size, PAIR), rows = up(a.queries, PAIR), keys = up(a.keys, 2 * PAIR), block = a.parameters[0];
+        int64_t d = up(a.head_size, PAIR), rows = up(a.queries, PAIR), keys = up(a.keys, 2 * PAIR);
+        int64_t block = a.parameters[0];
         return 2 * d * (rows + 2 * keys) + 12 * rows + 12 * ROWS * most(a.parameters[1], 64) +
                (block / ROWS + 1) * static_cast<int64_t>(sizeof(State)) + 4 * (block + ROWS) * d;
     }
@@ -179,6 +127,13 @@ private:
         end(before, turns ^ 1);
     }
 
+    static MEMBER void load_sums(const float* from) {
+        load<0>(from), load<1>(from + TILE_FLOATS), load<2>(from + 2 * TILE_FLOATS), load<3>(from + 3 * TILE_FLOATS);
+    }
+    static MEMBER void store_sums(float* to) {
+        store<0>(to), store<1>(to + TILE_FLOATS), store<2>(to + 2 * TILE_FLOATS), store<3>(to + 3 * TILE_FLOATS);
+    }
+
     MEMBER void read_ahead() {
         for (int64_t i = 0; i < ahead_rows_ && ahead_; i++) {
             if (ahead_row_ == ahead_->rows) {
@@ -196,14 +151,15 @@ private:
 
     // Where the probabilities of a phase go; with heads of 128 those of a whole step are kept.
     MEMBER bf16* weights(int64_t pair, int64_t phase, int64_t turns) const {
-        return DEPTH == 2 ? weights_ + (phase ^ 1) * 2 * TILE_HALVES : weights_ + turns * ROWS * k_block_ + pair * TILE_HALVES;
+        if (DEPTH == 2) return weights_ + (phase ^ 1) * 2 * TILE_HALVES;
+        return weights_ + turns * ROWS * k_block_ + pair * TILE_HALVES;
     }
 
     void end(const Step& s, int64_t turns) {
         if constexpr (DEPTH == 4) {
             float* to = sums(s) + 4 * TILE_FLOATS;
             if (s.first) zero<0>(), zero<1>(), zero<2>(), zero<3>();
-            else load<0>(to), load<1>(to + TILE_FLOATS), load<2>(to + 2 * TILE_FLOATS), load<3>(to + 3 * TILE_FLOATS);
+            else load_sums(to);
             for (int64_t pair = 0; pair < s.pairs; pair++) {
                 const bf16* v = v_ + place<true>(s.key / PAIR + pair, 4, 8);
                 load<6>(weights(pair, 0, turns));
@@ -212,7 +168,7 @@ private:
                 load<7>(v + 4 * TILE_HALVES), multiply<2, 6, 7>();
                 load<7>(v + 5 * TILE_HALVES), multiply<3, 6, 7>();
             }
-            store<0>(to), store<1>(to + TILE_FLOATS), store<2>(to + 2 * TILE_FLOATS), store<3>(to + 3 * TILE_FLOATS);
+            store_sums(to);
         }
         if (s.last) finish(s);
     }
@@ -254,14 +210,14 @@ private:
         MEMBER void add(int64_t i) {
             if (i == 7 && first) {
                 if (zeroed) zero<0>(), zero<1>(), zero<2>(), zero<3>();
-                else load<0>(to), load<1>(to + TILE_FLOATS), load<2>(to + 2 * TILE_FLOATS), load<3>(to + 3 * TILE_FLOATS);
+                else load_sums(to);
             }
             if (i == 8) load<6>(p), load<7>(v), multiply<0, 6, 7>();
             if (i == 10) load<7>(v + TILE_HALVES), multiply<1, 6, 7>();
             if (i == 12) load<7>(v + 4 * TILE_HALVES), multiply<2, 6, 7>();
             if (i == 14) load<7>(v + 5 * TILE_HALVES), multiply<3, 6, 7>();
             if (i == 15 && last) {
-                store<0>(to), store<1>(to + TILE_FLOATS), store<2>(to + 2 * TILE_FLOATS), store<3>(to + 3 * TILE_FLOATS);
+                store_sums(to);
             }
         }
     };
@@ -278,8 +234,8 @@ private:
             work.part(r);
             const int64_t seen = MASKED ? mask_.seen(s.tile * ROWS + r) - s.key - pair * PAIR : 0;
             const __m512 bias = _mm512_set1_ps(biases[r]);
-            __m512i p = power.template two<MASKED>(_mm512_load_ps(from + r * 16), _mm512_load_ps(from + TILE_FLOATS + r * 16),
-                                                   scale, bias, bias, first16(seen), first16(seen - 16));
+            const __m512 a = _mm512_load_ps(from + r * 16), b = _mm512_load_ps(from + TILE_FLOATS + r * 16);
+            __m512i p = power.template two<MASKED>(a, b, scale, bias, bias, first16(seen), first16(seen - 16));
             sums[r] = _mm512_dpbf16_ps(sums[r], (__m512bh)p, ones);
             _mm512_store_si512(to + r * PAIR, p);
         }
@@ -433,10 +389,12 @@ private:
         _mm512_store_ps(state.rescale, _mm512_load_ps(powers));
         _mm512_store_ps(state.reference, reference);
         __mmask16 known = _mm512_cmp_ps_mask(reference, _mm512_set1_ps(-INFINITY), _CMP_GT_OQ);
-        _mm512_store_ps(state.bias, power_.bias(_mm512_sub_ps(_mm512_setzero_ps(), _mm512_maskz_mov_ps(known, reference))));
+        const __m512 zero = _mm512_setzero_ps();
+        _mm512_store_ps(state.bias, power_.bias(_mm512_mask_sub_ps(zero, known, zero, reference)));
         if (!state.moved) return;
         for (int r = 0; r < 16; r++) {
-            _mm512_store_ps(state.sums[r], _mm512_mul_ps(_mm512_load_ps(state.sums[r]), _mm512_set1_ps(state.rescale[r])));
+            const __m512 sum = _mm512_load_ps(state.sums[r]);
+            _mm512_store_ps(state.sums[r], _mm512_mul_ps(sum, _mm512_set1_ps(state.rescale[r])));
         }
     }
 
@@ -461,8 +419,8 @@ private:
         __m512 sum = _mm512_load_ps(state.sums[r]);
         int64_t seen = MASKED ? mask_.seen(s.tile * ROWS + r) - s.key : 0;
         for (int64_t i = 0; i < s.pairs; i++, from += 2 * TILE_FLOATS, to += TILE_HALVES, seen -= PAIR) {
-            __m512i p = power_.template two<MASKED>(_mm512_load_ps(from), _mm512_load_ps(from + TILE_FLOATS), scale, bias,
-                                                    bias, first16(seen), first16(seen - 16));
+            const __m512 a = _mm512_load_ps(from), b = _mm512_load_ps(from + TILE_FLOATS);
+            __m512i p = power_.template two<MASKED>(a, b, scale, bias, bias, first16(seen), first16(seen - 16));
             sum = _mm512_dpbf16_ps(sum, (__m512bh)p, ones);
             _mm512_store_si512(to, p);
         }
