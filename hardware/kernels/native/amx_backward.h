@@ -2,7 +2,8 @@
 //
 // For a tile of 16 keys and 32 queries at a time: S' = K Q' and dP' = V dO' on the matrix unit; then P' = 2^(S' - lse)
 // and dS' = P' (dP' - delta) on the vectors. As rows of keys they are left operands of dV += P' dO and dK += dS' Q;
-// with two rows of keys interleaved dS' is the right operand of dQ' += K' dS'. Sums are floats; dQ' is turned at the end.
+// with two rows of keys interleaved dS' is the right operand of dQ' += K' dS'. Sums are floats,
+// and dQ' is turned round at the end.
 #pragma once
 #include "amx_exp.h"
 #include "amx_mask.h"
