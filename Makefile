@@ -6,10 +6,10 @@ OUT ?= out
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check golden bench docs lock clean
+.PHONY: help run test check golden bench measurements docs lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # The environment: exactly the versions of the lock file, and the four folders in editable form.
 $(READY): requirements.lock pyproject.toml
@@ -18,9 +18,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-run: $(READY)  ## watch the report's explosion happen, then the same law in a lab with a GPU cluster
+run: $(READY)  ## the report's explosion, the same law in a lab with a GPU cluster, and the kernels that it uses
 	$(BIN)/asara run toy-explosion --out $(OUT)/toy-explosion
 	$(BIN)/asara run lab --out $(OUT)/lab
+	$(BIN)/asara kernels report --out $(OUT)/kernels
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -37,6 +38,9 @@ golden: $(READY)  ## renew the golden run; say why in the commit
 bench: $(READY)  ## speed, as ratios against peers in the same run
 	$(BIN)/python benchmarks/cluster.py
 
+measurements: $(READY)  ## search for kernels on this machine for an hour, into out/measurements
+	$(BIN)/python benchmarks/measurements.py
+
 docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	$(BIN)/python -m experiments.reference docs/where-each-number-comes-from.md
 	$(BIN)/asara run toy-explosion --out $(OUT)/docs/toy-explosion
@@ -44,6 +48,8 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	mkdir -p docs/pictures
 	cp $(OUT)/docs/toy-explosion/run.png docs/pictures/toy-explosion.png
 	cp $(OUT)/docs/lab/run.png docs/pictures/lab.png
+	$(BIN)/asara kernels report --out $(OUT)/docs/kernels
+	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
 
 # torch stands apart: its metadata on the index name gigabytes of CUDA that a machine without a GPU can do without.
 TORCH := torch==2.13.0
