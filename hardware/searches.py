@@ -1,9 +1,14 @@
-"""What the lines of a trace say about the repeated searches of one workload."""
+"""What the lines of a trace say about the repeated searches of one workload.
+
+A search counts when it is over and its winner was measured afresh, or nothing in it passed: then it is one that found
+nothing, and the library stays. One that was broken off is left out, and how many those are is told.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from statistics import fmean, median
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,106 +17,191 @@ from pydantic import ValidationError
 
 from hardware.kernels.machine import Roofline
 from hardware.kernels.problem import flops, traffic
-from hardware.kernels.trace import Line, Measured, Session, Timed, Trial
+from hardware.kernels.trace import End, Line, Measured, Session, Timed, Trial
 
 Numbers = NDArray[np.float64]
 
 FEWEST_CANDIDATES: Final = 4
 """Tried in one search: fewer are no search, and three numbers are fitted."""
+FEWEST_SEARCHES: Final = 3
+"""Repeated searches without which there is no interval."""
+_ON_ACCELERATOR: Final = frozenset({"triton"})
+"""Families that run on the accelerator of a machine that has one; all others are timed on its processor."""
+
+
+class Search(NamedTuple):
+    """One search, as it stands in the trace."""
+
+    session: Session
+    trials: tuple[Trial, ...]
+    winner: Measured | None
+    """What its winner gave when it was last measured afresh, against SDPA."""
+    over: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether any candidate passed."""
+        return any(trial.status == "passed" for trial in self.trials)
+
+    @property
+    def candidates(self) -> int:
+        """Candidates tried: less the times that nothing usable was proposed."""
+        return sum(trial.status != "no proposal" for trial in self.trials)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it counts: nothing of it is still to come."""
+        return self.over and (self.winner is not None or not any(_score(trial) is not None for trial in self.trials))
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Families that were tried, sorted."""
+        return tuple(sorted({trial.family for trial in self.trials if trial.family}))
+
+    @property
+    def machine(self) -> str:
+        """Where it ran, by name: two devices of one computer are two machines."""
+        known = self.session.machine
+        if not _ON_ACCELERATOR.isdisjoint(self.families) and known.get("accelerator"):
+            return str(known["accelerator"])
+        return str(known.get("processor", "?"))
+
+    @property
+    def log_fresh(self) -> float:
+        """Log of the winner's speed-up, at least 0: one can keep SDPA, and does with a winner that fails afresh."""
+        winner = self.winner
+        if winner is None or winner.status not in ("passed", "inconclusive") or not _held_out(winner):
+            return 0.0
+        return max(0.0, _log_ratio(_held_out(winner)))
 
 
 class Searches(NamedTuple):
-    """The repeated searches of one workload."""
+    """The repeated searches of one workload, by one proposer in the same families."""
 
     workload: str
+    families: tuple[str, ...]
+    proposer: str
     best: tuple[Numbers, ...]
     """Of each, log of the best speed-up over SDPA after 1, 2, ... candidates, at least 0: one can keep SDPA."""
     winners: Numbers
-    """Of each, log of its winner's speed-up measured afresh; nan where it was not."""
-    cap: float
-    """Speed-up at the roofline; inf where that was not measured."""
+    """Of each, log of its winner's speed-up measured afresh, at least 0; 0 where nothing passed."""
+    log_cap: float
+    """Log of the speed-up at the roofline, below 0 where SDPA beats the roofline; inf where that was not measured."""
     machines: tuple[str, ...]
-    """On which they ran, by name."""
+    """On which the workload was searched, by name."""
+    broken_off: int
+    """Searches of the workload that are left out, as they are not over or their winner was not measured afresh."""
 
 
-def searched(lines: Iterable[Line]) -> dict[str, list[list[Trial]]]:
-    """Return the searches of each workload, by its full name: the trials of each, in the order of the file."""
-    sessions: dict[str, tuple[str, list[Trial]]] = {}
+def searched(lines: Iterable[Line]) -> dict[str, list[Search]]:
+    """Return the searches of each workload, by its full name and in the order of the file; broken off ones too.
+
+    A search that is over with fewer candidates than four is none.
+    """
+    sessions: dict[str, tuple[Session, list[Trial]]] = {}
+    winners: dict[str, Measured] = {}
+    over = set()
     for line in lines:
         if isinstance(line, Session):
-            sessions[line.session] = (line.full_name, [])
+            sessions[line.session] = (line, [])
         elif isinstance(line, Trial) and line.session in sessions:
             sessions[line.session][1].append(line)
-    by_workload: dict[str, list[list[Trial]]] = {}
-    for name, trials in sessions.values():
-        if len(trials) >= FEWEST_CANDIDATES and any(trial.status == "passed" for trial in trials):
-            by_workload.setdefault(name, []).append(trials)
+        elif isinstance(line, Measured) and line.role == "winner" and line.against == "sdpa":
+            winners[line.session] = line
+        elif isinstance(line, End):
+            over.add(line.session)
+    by_workload: dict[str, list[Search]] = {}
+    for name, (session, trials) in sessions.items():
+        search = Search(session, tuple(trials), winners.get(name), name in over)
+        if search.candidates >= (FEWEST_CANDIDATES if search.complete else 1):
+            by_workload.setdefault(session.full_name, []).append(search)
     return by_workload
 
 
-def searches_of(lines: Sequence[Line], workload: str) -> Searches | None:
-    """Return the searches of a workload, None if there are none."""
-    searches = searched(lines).get(workload)
-    if searches is None:
+def complete_workloads(lines: Iterable[Line]) -> list[str]:
+    """Return the full names of the workloads of which there is a curve."""
+    return sorted(name for name, searches in searched(lines).items() if _groups(searches))
+
+
+def broken_off(lines: Iterable[Line], workload: str) -> int:
+    """Return how many searches of a workload are not complete."""
+    return sum(not search.complete for search in searched(lines).get(workload, ()))
+
+
+def searches_of(lines: Iterable[Line], workload: str) -> Searches | None:
+    """Return the searches of a workload of which the curve is made, None if none is complete or nothing passed.
+
+    They are of one proposer in the same families: of the groups of three or more, or else of all, the one whose fresh
+    winners are the fastest on average.
+    """
+    there = searched(lines).get(workload, [])
+    groups = _groups(there)
+    if not groups:
         return None
-    names = [trials[0].session for trials in searches]
-    sessions = [line for line in lines if isinstance(line, Session) and line.session in names]
-    fresh = {line.session: _log_fresh(line) for line in lines if isinstance(line, Measured) and _is_winner(line)}
+    group = max(groups, key=lambda each: (len(each) >= FEWEST_SEARCHES, fmean(s.log_fresh for s in each), len(each)))
+    first = group[0]
+    complete = [search for search in there if search.complete]
     return Searches(
         workload=workload,
-        best=tuple(_best_so_far(trials) for trials in searches),
-        winners=np.array([fresh.get(name, math.nan) for name in names]),
-        cap=_cap(sessions[-1], searches),
-        machines=tuple(sorted({_machine(each) for each in sessions})),
+        families=first.families,
+        proposer=first.session.proposer,
+        best=tuple(_best_so_far(search.trials) for search in group),
+        winners=np.array([search.log_fresh for search in group]),
+        log_cap=_log_cap(group),
+        machines=tuple(sorted({search.machine for search in complete})),
+        broken_off=len(there) - len(complete),
     )
 
 
-def _machine(session: Session) -> str:
-    return str(session.machine.get("accelerator") or session.machine.get("processor", "?"))
+def _groups(searches: Iterable[Search]) -> list[list[Search]]:
+    """The complete searches by proposer and families; a group in which no candidate ever passed says nothing."""
+    groups: dict[tuple[tuple[str, ...], str], list[Search]] = {}
+    for search in searches:
+        if search.complete:
+            groups.setdefault((search.families, search.session.proposer), []).append(search)
+    return [group for group in groups.values() if any(search.passed for search in group)]
 
 
-def _is_winner(line: Measured) -> bool:
-    return line.role == "winner" and line.against == "sdpa"
-
-
-def _log_fresh(winner: Measured) -> float:
-    """Log of a winner's speed-up on the held-out shapes, which is what others get; on the tuned ones without.
-
-    A winner that fails when it is measured afresh is none: the library stays.
-    """
-    if winner.status not in ("passed", "inconclusive") or not winner.timed:
-        return 0.0
-    return _log_ratio([each for each in winner.timed if each.held_out] or winner.timed)
+def _held_out(winner: Measured) -> list[Timed]:
+    """What the winner took on the held-out shapes, which is what others get; on the tuned ones without."""
+    timed = [each for each in winner.timed if each.pairs]
+    return [each for each in timed if each.held_out] or timed
 
 
 def _log_ratio(timed: Iterable[Timed]) -> float:
     """Log of the geometric mean over shapes of the median ratio, as ``hardware.kernels.statistics`` has it."""
-    pairs = (np.asarray(each.pairs, dtype=float) for each in timed)
-    return float(np.mean([np.median(np.log(times[:, 1] / times[:, 0])) for times in pairs]))
+    return fmean(median([math.log(base / own) for own, base in each.pairs]) for each in timed)
+
+
+def _score(trial: Trial) -> float | None:
+    tuned = [each for each in trial.timed if not each.held_out and each.pairs]
+    return _log_ratio(tuned) if trial.status == "passed" and tuned else None
 
 
 def _best_so_far(trials: Sequence[Trial]) -> Numbers:
-    scores = []
-    for trial in trials:
-        tuned = [each for each in trial.timed if not each.held_out]
-        scores.append(_log_ratio(tuned) if trial.status == "passed" and tuned else 0.0)
+    scores = [_score(trial) or 0.0 for trial in trials]
     return np.maximum(np.maximum.accumulate(scores), 0.0)
 
 
-def _cap(session: Session, searches: Iterable[Iterable[Trial]]) -> float:
-    """Return one over SDPA's own fraction of the roofline, the geometric mean over the tuned shapes."""
+def _log_cap(group: Iterable[Search]) -> float:
+    """Minus the log of SDPA's fraction of the roofline: the mean over the shapes on which winners were held out.
+
+    Each session counts alike, against the roofline that was measured for it.
+    """
+    known = [log for search in group if (log := _log_headroom(search)) is not None]
+    return fmean(known) if known else math.inf
+
+
+def _log_headroom(search: Search) -> float | None:
     try:
-        roofline = Roofline.model_validate(session.machine.get("roofline"))
+        roofline = Roofline.model_validate(search.session.machine.get("roofline"))
     except ValidationError:
-        return math.inf
-    dtype = session.problem.dtype
-    if dtype not in roofline.gflops:
-        return math.inf
-    logs = []
-    for shape in session.tuned:
-        timed = [each for trials in searches for trial in trials for each in trial.timed if each.shape == shape]
-        taken = [baseline for each in timed for _, baseline in each.pairs]
-        least = roofline.seconds(flops(shape, session.problem), traffic(shape, session.problem), dtype) * 1e9
-        if taken:
-            logs.append(math.log(float(np.median(taken)) / least))
-    return max(1.0, math.exp(float(np.mean(logs)))) if logs else math.inf
+        return None
+    problem, timed = search.session.problem, _held_out(search.winner) if search.winner is not None else []
+    if problem.dtype not in roofline.gflops or not timed:
+        return None
+    least = (
+        roofline.seconds(flops(each.shape, problem), traffic(each.shape, problem), problem.dtype) for each in timed
+    )
+    taken = (median([base for _, base in each.pairs]) * 1e-9 for each in timed)
+    return fmean(math.log(ns / floor) for ns, floor in zip(taken, least, strict=True))

@@ -1,8 +1,9 @@
 """A trace of searches → the speed-up of attention over SDPA as a function of candidates tried.
 
 The curve is ``log S(n) = L - B n^-b`` where that is above 0, and 0 before: one can always keep SDPA. It is fitted to
-the best-so-far of the repeated searches of one workload, its end is scaled to what the winners gave when they were
-measured afresh, and neither it nor its ceiling L is above the roofline. What was not measured is refused.
+the best-so-far of the repeated searches of one workload, all by one proposer in the same families; its end is scaled
+to what the winners gave when they were measured afresh, and neither it nor its ceiling L is above the roofline. A
+search that was broken off is left out. What was not measured is refused.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.random import PCG64, Generator
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from hardware.kernels.trace import Line, read
-from hardware.searches import Numbers, Searches, searched, searches_of
+from hardware.searches import FEWEST_SEARCHES, Numbers, Searches, broken_off, complete_workloads, searches_of
 
 SHIPPED: Final = Path(__file__).parent / "measurements"
-FEWEST_SEARCHES: Final = 3
-"""Repeated searches without which there is no interval."""
 EARLY: Final = 20
 """Candidates that count as the early part of a search."""
 RESAMPLES: Final = 300
@@ -72,8 +72,19 @@ class Curve(NamedTuple):
     tried: int
     """Candidates of the search that is as long as the median one."""
     cap: float
-    """Speed-up at the roofline; inf where it was not measured."""
+    """Speed-up at the roofline, on the shapes held out; inf where it was not measured."""
     searches: int
+    families: tuple[str, ...] = ()
+    """Of the candidates tried."""
+    proposer: str = ""
+    broken_off: int = 0
+    """Searches of the workload that were left out: not over, or their winner not measured afresh."""
+
+    @property
+    def told(self) -> str:
+        """Which searches it is made of, in words."""
+        said = f"{self.searches} {self.proposer} search{'es' if self.searches > 1 else ''} of {'+'.join(self.families)}"
+        return said + (f", {self.broken_off} broken off left out" if self.broken_off else "")
 
     @property
     def largest(self) -> float:
@@ -160,14 +171,15 @@ def digest_of(path: Path) -> str:
 
 
 def measured_workloads(lines: Iterable[Line]) -> list[str]:
-    """Return the full names of the workloads for which there are searches: ``causal/bf16/both``."""
-    return sorted(searched(lines))
+    """Return the full names of the workloads for which there are curves: ``causal/bf16/both``."""
+    return complete_workloads(lines)
 
 
 def estimate(lines: Sequence[Line], workload: str) -> Estimate:
-    """Return the curve of a workload, with its intervals from three searches on; all its searches count alike.
+    """Return the curve of a workload, with its intervals from three searches on; all searches of it count alike.
 
-    Raises MeasurementError, with what there is, for a workload that was not searched, or on several machines.
+    Raises MeasurementError, with what there is, for a workload that was not searched to an end, or on several
+    machines, or where SDPA beats the roofline though kernels beat SDPA: then the roofline is wrong.
     """
     searches = _searches(lines, workload)
     count = len(searches.best)
@@ -213,9 +225,16 @@ def _searches(lines: Sequence[Line], workload: str) -> Searches:
     if found is None:
         there = tuple(measured_workloads(lines))
         listed = ", ".join(there) or "no searches at all"
-        raise MeasurementError(f"{workload} was not measured; there is: {listed}", workload, there)
+        unfinished = broken_off(lines, workload)
+        why = f" to an end ({unfinished} broken off: asara kernels tune --resume)" if unfinished else ""
+        raise MeasurementError(f"{workload} was not measured{why}; there is: {listed}", workload, there)
     if len(found.machines) > 1:
         raise MeasurementError(f"{workload} was measured on {' and '.join(found.machines)}: one file a machine")
+    if found.log_cap <= 0 < np.mean(found.winners):
+        raise MeasurementError(
+            f"{workload}: the roofline is contradicted: SDPA takes {math.exp(found.log_cap):.3g} of the least time "
+            f"that it allows, and the winners are faster still; measure it again, it is no bound"
+        )
     return found
 
 
@@ -249,53 +268,54 @@ def _tried(searches: Searches) -> int:
 def _fit(searches: Searches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> list[Curve]:
     """Return one curve for each row of ``counts``, which says how often each search counts.
 
-    Least squares over a grid of (b, onset), in which the curve is linear in L. Each doubling of candidates
-    weighs the same: a candidate weighs 1/n, as the curve is used from its start on.
+    Least squares over a grid of (b, onset), in which the curve is linear in L; then its end is put where the winners
+    measured afresh are, as the best of many is partly the luckiest. Each doubling of candidates weighs the same: a
+    candidate weighs 1/n, as the curve is used from its start on.
     """
     exponents, onsets = (axis.ravel() for axis in np.meshgrid(*grid))
-    sums = [_sums(best, exponents, onsets) for best in searches.best]
-    squares, products = (np.array(rows) for rows in zip(*sums, strict=True))
+    squares, products = _sums(searches.best, exponents, onsets)
     xx, xy = counts @ squares, counts @ products
-    limit = math.log(searches.cap)
-    ceilings = np.clip(np.divide(xy, xx, out=np.zeros_like(xy), where=xx > 0), 0.0, limit)
-    at = np.argmin(ceilings * (ceilings * xx - 2 * xy), axis=1)
-    rows = np.arange(len(counts))
-    plain = [
+    fresh = counts @ searches.winners / counts.sum(axis=1)
+    ceilings = np.maximum(np.divide(xy, xx, out=np.zeros_like(xy), where=xx > 0), 0.0)
+    loss = ceilings * (ceilings * xx - 2 * xy)
+    tried, limit = _tried(searches), max(0.0, searches.log_cap)
+    reach = _shape(np.array([tried], dtype=float), exponents, onsets)[:, 0]
+    at = np.argmin(np.where(_above(fresh, reach, limit), np.inf, loss), axis=1)
+    ends = (ceilings[np.arange(len(counts)), at] * reach[at]).tolist()
+    return [
         Curve(
-            searches.workload,
-            float(ceiling),
-            float(b),
-            float(onset),
-            _tried(searches),
-            searches.cap,
-            len(searches.best),
+            workload=searches.workload,
+            ceiling=min(limit, float(log / reach[best])) if end > 0 else 0.0,
+            exponent=float(exponents[best]),
+            onset=float(onsets[best]),
+            tried=tried,
+            cap=math.exp(limit),
+            searches=len(searches.best),
+            families=searches.families,
+            proposer=searches.proposer,
+            broken_off=searches.broken_off,
         )
-        for ceiling, b, onset in zip(ceilings[rows, at], exponents[at], onsets[at], strict=True)
+        for best, log, end in zip(at, fresh, ends, strict=True)
     ]
-    return [_scaled(curve, fresh, limit) for curve, fresh in zip(plain, _fresh(searches, counts), strict=True)]
 
 
-def _sums(best: Numbers, exponents: Numbers, onsets: Numbers) -> tuple[Numbers, Numbers]:
-    """The weighted sums of x^2 and x y of one search, for each point of the grid."""
-    n = np.arange(1, len(best) + 1, dtype=float)
-    x = np.maximum(0.0, 1 - np.maximum(n / onsets[:, None], 1.0) ** -exponents[:, None])
-    return (x**2) @ (1 / n), x @ (best / n)
+def _shape(n: Numbers, exponents: Numbers, onsets: Numbers) -> Numbers:
+    """The curve with L = 1, a row for each point of the grid."""
+    return np.asarray(np.maximum(0.0, 1 - np.maximum(n / onsets[:, None], 1.0) ** -exponents[:, None]))
 
 
-def _fresh(searches: Searches, counts: Numbers) -> Numbers:
-    """The mean log speed-up of the winners measured afresh, for each row of counts; nan where there are none."""
-    known = ~np.isnan(searches.winners)
-    if not known.any():
-        return np.full(len(counts), math.nan)
-    weights = counts[:, known]
-    total = weights.sum(axis=1)
-    mean = weights @ searches.winners[known] / np.maximum(total, 1.0)
-    return np.where(total > 0, mean, np.mean(searches.winners[known]))
+def _sums(bests: Sequence[Numbers], exponents: Numbers, onsets: Numbers) -> tuple[Numbers, Numbers]:
+    """The weighted sums of x^2 and x y, a row for each search and a column for each point of the grid."""
+    n = np.arange(1, max(map(len, bests)) + 1, dtype=float)
+    x = _shape(n, exponents, onsets)
+    squares = np.cumsum(x**2 / n, axis=1)
+    products = [x[:, : len(best)] @ (best / n[: len(best)]) for best in bests]
+    return np.array([squares[:, len(best) - 1] for best in bests]), np.array(products)
 
 
-def _scaled(curve: Curve, fresh: float, limit: float) -> Curve:
-    """The curve with its end where the winners measured afresh are: the best of many is partly the luckiest."""
-    end = curve._log_speedup(curve.tried)
-    if math.isnan(fresh) or end <= 0:
-        return curve
-    return curve._replace(ceiling=min(limit, curve.ceiling * max(0.0, float(fresh)) / end))
+def _above(fresh: Numbers, reach: Numbers, limit: float) -> NDArray[np.bool_]:
+    """Where a curve that ends at the fresh winners would have its ceiling above the roofline, unless all have."""
+    if math.isinf(limit):
+        return np.zeros((len(fresh), len(reach)), dtype=bool)
+    above = np.asarray(fresh[:, None] > reach * limit)
+    return above & ~above.all(axis=1, keepdims=True)

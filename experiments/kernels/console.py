@@ -172,9 +172,11 @@ def _show_fits(fits: Sequence[Fit]) -> None:
             "-" if each.late is None else _plain_interval(each.late),
         )  # fmt: skip
     title = (
-        "What effort buys: the curve of all searches, scaled to the winners; doublings of speed per doubling of tries"
+        "What effort buys: the curve of repeated searches, scaled to winners; doublings of speed per doubling of tries"
     )
     _print_titled(title, table)
+    for each in fits:
+        say(f"{_where(each, fits)}: {each.curve.told}.")
 
 
 def _plain_interval(value: Interval) -> str:

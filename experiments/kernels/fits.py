@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from experiments.kernels.report import machine_name, sessions
 from hardware.kernels.trace import Line, Source
-from hardware.speedups import Curve, Interval, doublings_per_doubling, estimate, measured_workloads
+from hardware.speedups import (
+    Curve,
+    Interval,
+    MeasurementError,
+    doublings_per_doubling,
+    estimate,
+    measured_workloads,
+)
 
 
 class Fit(NamedTuple):
-    """The curve of one workload on one machine, from all its searches together."""
+    """The curve of one workload on one machine, from repeated searches by one proposer in the same families."""
 
     machine: str
     workload: str
@@ -33,12 +41,14 @@ class Fit(NamedTuple):
 
 
 def fits(lines: Sequence[Line]) -> list[Fit]:
-    """Return the fit of every workload that was searched on every machine."""
+    """Return the fit of every workload that was searched on every machine; none where its measurements are at odds."""
     machines = dict.fromkeys(machine_name(session) for session in sessions(lines).values())
     found = []
     for machine in machines:
         part = _of_machine(lines, machine)
-        found += [_fit(part, machine, workload) for workload in measured_workloads(part)]
+        for workload in measured_workloads(part):
+            with suppress(MeasurementError):
+                found.append(_fit(part, machine, workload))
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from hardware.kernels.candidate import Candidate, Value
 from hardware.kernels.problem import Direction, Dtype, Shape, flops, workload
-from hardware.kernels.trace import Line, Measured, Role, Session, Status, Timed, Trial
+from hardware.kernels.trace import End, Line, Measured, Role, Session, Status, Timed, Trial
 
 GFLOPS = 100.0
 MACHINE = {
@@ -73,6 +73,11 @@ def trials(of: Session, gains: Iterable[float | None]) -> list[Line]:
         trial(of, number, gain, "wrong" if gain is None else "passed", failed_on="" if gain else "ragged lengths")
         for number, gain in enumerate(gains, start=1)
     ]
+
+
+def ended(of: Session, trials: int) -> End:
+    """Its budget is spent."""
+    return End(session=of.session, reason="the budget is spent", trials=trials)
 
 
 def write(path, lines: Sequence[Line]) -> None:

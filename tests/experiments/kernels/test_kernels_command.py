@@ -8,7 +8,7 @@ import pytest
 
 from hardware.kernels.trace import Measured, Trial, read
 from tests.experiments.kernels.fakes import FAMILIES, FakeIsolation
-from tests.experiments.kernels.synthetic import measured, session, trials, write
+from tests.experiments.kernels.synthetic import ended, measured, session, trials, write
 
 TUNE = ["kernels", "tune", "--budget", 5, "--proposer", "random"]
 
@@ -252,7 +252,7 @@ def trace(tmp_path):
     lines = []
     for seed in range(3):
         of = session(f"s{seed}", proposer="evolve", budget=8, seed=seed)
-        lines += [of, *trials(of, [0.8, None, 1.1, 1.2, None, 1.3, 1.35, 1.4 + seed / 100])]
+        lines += [of, *trials(of, [0.8, None, 1.1, 1.2, None, 1.3, 1.35, 1.4 + seed / 100]), ended(of, 8)]
         lines += measured(of, "winner", "avx512", 1.35, 1.3, eager=3.9, error=1.2, lines=300, tile=8)
     write(tmp_path / "t.jsonl", lines)
     return tmp_path / "t.jsonl"
@@ -264,6 +264,7 @@ def test_report_holds_every_table_and_only_json(asara, trace):
     assert found["gaps"][0]["gap"]["ratio"] == pytest.approx(1.3)
     assert found["rows"][0]["method"] == "guided search: evolve"
     assert found["fits"][0]["searches"] == 3
+    assert found["fits"][0]["curve"]["proposer"] == "evolve"
     assert found["fits"][0]["early"]["value"] > 0
     assert found["fits"][0]["late"] is None
     assert found["failures"][0]["failed"] == pytest.approx(0.25)
@@ -274,7 +275,7 @@ def test_report_is_told_in_tables(asara, trace):
     words = " ".join(asara("kernels", "report", trace).out.split())
     for part in (
         "Imaginary 9000", "guided search: evolve", "1.30x", "1.35x", "3.90x", "65%", "Kernel Gap", "proved",
-        "What effort buys", "25%",
+        "What effort buys", "3 evolve searches of avx512", "25%",
     ):  # fmt: skip
         assert part in words
 

@@ -10,7 +10,7 @@ from experiments.kernels import picture
 from experiments.kernels.fits import fits
 from experiments.kernels.report import fresh
 from experiments.kernels.searches import searches
-from tests.experiments.kernels.synthetic import measured, session, trials
+from tests.experiments.kernels.synthetic import ended, measured, session, trials
 
 heights = st.lists(st.floats(-0.5, 1.5), min_size=1, max_size=9)
 
@@ -37,14 +37,24 @@ def test_each_workload_with_something_to_show_has_a_panel():
     first, second, third = session("a", "causal"), session("b", "long"), session("c", "short")
     lines = [
         first, second, third, *trials(first, [1.0, 1.2]), *trials(second, [None, None]), *trials(third, [0.1] * 5),
-        *measured(first, "winner", "avx512", 1.2, 1.1), *measured(third, "naive", "avx512", 0.1, 0.1),
+        *measured(first, "winner", "avx512", 1.2, 1.1), ended(third, 5), *measured(third, "winner", "avx512", 0.1, 0.2),
     ]  # fmt: skip
     causal, short = drawn(lines)
     assert (causal.workload, short.workload) == ("causal/fp32/forward", "short/fp32/forward")
     assert [gain.ratio for _, gain in causal.winners] == pytest.approx([1.1])
-    assert (causal.fit, short.winners) == (None, ())
+    assert [gain.ratio for _, gain in short.winners] == pytest.approx([0.2])
+    assert causal.fit is None, "its search is not over"
     assert short.fit is not None
     assert picture.picture([causal, short]).startswith(b"\x89PNG")
+
+
+def test_searches_that_contradict_each_other_are_drawn_without_a_curve():
+    """SDPA was faster than a roofline that was measured under load, and the winner faster than SDPA."""
+    hasty = session("a")
+    low = {"roofline": {"gflops": {"fp32": 1.0}, "copy_gbs": 1e9}}
+    lines = [*trials(hasty, [1.2] * 4), ended(hasty, 4), *measured(hasty, "winner", "avx512", 1.2, 1.2)]
+    (panel,) = drawn([hasty.model_copy(update={"machine": hasty.machine | low}), *lines])
+    assert (panel.fit, len(panel.winners)) == (None, 1)
 
 
 def test_one_candidate_on_an_unknown_machine_can_be_drawn():
