@@ -1,4 +1,4 @@
-"""C++ into a shared object with the system's compiler, once for each source and set of flags."""
+"""C++ into a shared object with the system's compiler, once for each source, set of flags and processor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
+
+from hardware.kernels import processor
 
 NATIVE: Final = Path(__file__).parent / "native"
 """Where our own C++ lies."""
@@ -37,16 +39,14 @@ def cache_folder() -> Path:
 def build(source: Path, flags: Sequence[str] = ()) -> Path:
     """Return the shared object of one of our own sources, compiled unless it was before.
 
-    Raises BuildError if there is no compiler or it refuses.
+    Several processes may ask for the same at once: each compiles, and a whole file takes the place of another. Raises
+    BuildError if there is no compiler or it refuses.
     """
     program = compiler()
     if program is None:
         raise BuildError("no C++ compiler: install g++, or name one in CXX")
     headers = sorted(NATIVE.glob("*.h"))
-    text = b"".join(path.read_bytes() for path in [source, *headers])
-    key = sha256(
-        b"\0".join([text, program.encode(), " ".join([*FLAGS, *flags]).encode(), version(program)])
-    ).hexdigest()
+    key = digest(program, flags, *(path.read_bytes() for path in [source, *headers]))
     target = cache_folder() / f"{source.stem}-{key[:24]}.so"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +55,12 @@ def build(source: Path, flags: Sequence[str] = ()) -> Path:
             _compile([program, *FLAGS, *flags, "-I", str(NATIVE), str(source), "-o", str(made)])
             made.replace(target)
     return target
+
+
+def digest(program: str, flags: Sequence[str], *texts: bytes) -> str:
+    """Return a name for what a compiler makes of these texts here; of the processor too, since flags may name it."""
+    command = " ".join([program, *FLAGS, *flags]).encode()
+    return sha256(b"\0".join([*texts, command, version(program), processor.identity().encode()])).hexdigest()
 
 
 def version(program: str) -> bytes:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hardware.kernels import compiler
+from hardware.kernels import compiler, processor
+from hardware.kernels.compiler import BuildError
 
 INSTRUCTION_SETS = (
     "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "asimd",
@@ -22,13 +23,15 @@ INSTRUCTION_SETS = (
 _PACKAGES = ("torch", "numpy", "triton")
 _SECONDS = 0.2
 """For each rate of the roofline."""
+_LIMIT_S = 60.0
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 class Roofline(BaseModel, frozen=True, extra="forbid"):
     """The most that one core does, measured: billions of operations and of bytes a second."""
 
     gflops: dict[str, float]
-    """dtype → rate of matrix products."""
+    """dtype → rate of matrix products, by the widest unit that the processor has for it."""
     copy_gbs: float
     """Bytes read plus bytes written, where neither is in a cache."""
 
@@ -56,7 +59,7 @@ class Machine(BaseModel, frozen=True, extra="forbid"):
 
 def survey(roofline: bool = True) -> Machine:
     """Return what this machine is; with ``roofline`` it also measures for a second what one core can do."""
-    info = _cpu_info()
+    info = processor.cpu_info()
     flags = (info.get("flags") or info.get("Features") or "").split()
     return Machine(
         processor=info.get("model name") or platform.processor() or "unknown",
@@ -73,38 +76,47 @@ def survey(roofline: bool = True) -> Machine:
 
 
 def measure_roofline() -> Roofline:
-    """Measure the matrix and copy rates of one core, in a process of its own. Raises BuildError without a compiler.
+    """Measure the matrix and copy rates of one core, in a process of its own.
 
-    fp16 has no matrix unit of its own in any family here, so its rate is that of fp32.
+    bf16 is measured on the matrix unit (AMX) or else in vectors (AVX512_BF16), fp16 in vectors (AVX512_FP16), each
+    where the compiler has it for this processor; where not, it is the rate of fp32. Raises BuildError: no compiler, or
+    what it made does not run.
     """
     flags = ["-march=native"] if platform.machine() == "x86_64" else []
     library = compiler.build(compiler.NATIVE / "roofline.cpp", flags)
     command = [sys.executable, "-I", "-c", _MEASURE, str(library), str(_SECONDS)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    fp32, bf16, copy = (float(word) for word in done.stdout.split())
-    return Roofline(gflops={"fp32": fp32, "bf16": bf16, "fp16": fp32}, copy_gbs=copy)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_LIMIT_S)
+    except subprocess.CalledProcessError as error:
+        raise BuildError(f"the roofline cannot be measured: {_last_line(error.stderr) or error}") from None
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"the roofline cannot be measured in {_LIMIT_S:g} s") from None
+    fp32, bf16, fp16, copy = (float(word) for word in done.stdout.split())
+    return Roofline(gflops={"fp32": fp32, "bf16": bf16, "fp16": fp16}, copy_gbs=copy)
+
+
+def _last_line(text: str) -> str:
+    return next(reversed(text.strip().splitlines()), "")
 
 
 _MEASURE = """
 import ctypes, sys
 library = ctypes.CDLL(sys.argv[1])
-for name in ("matrix_rate_fp32", "matrix_rate_bf16", "copy_rate"):
+for name in ("matrix_rate_fp32", "matrix_rate_bf16", "matrix_rate_fp16", "copy_rate"):
     rate = getattr(library, name)
     rate.restype, rate.argtypes = ctypes.c_double, [ctypes.c_double]
     print(rate(float(sys.argv[2])))
 """
 
 
-def _cpu_info() -> dict[str, str]:
-    path = Path("/proc/cpuinfo")
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
-
-
 def _caches() -> dict[str, int]:
+    """The sizes in KiB by name; a cache whose size is not told, as in some virtual machines, is left out."""
     found = {}
-    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
+    for folder in sorted(_CACHES.glob("index*")):
+        try:
+            level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
+        except OSError:
+            continue
         name = f"L{level}" + {"Data": "d", "Instruction": "i"}.get(kind, "")
         number = re.fullmatch(r"(\d+)K", size)
         if number:

@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -338,14 +337,14 @@ def compile_foreign(source: str, flags: Sequence[str] = ("-march=native",), conf
     if confined and not isolation().foreign_allowed:
         raise BuildError(isolation().detail)
     text = source.encode(errors="replace")
-    header = (compiler.NATIVE / "attention.h").read_bytes()
-    build = " ".join([program, *compiler.FLAGS, *flags]).encode()
-    key = sha256(b"\0".join([text, header, build, compiler.version(program)])).hexdigest()
-    target = compiler.cache_folder() / "foreign" / key[:32] / "candidate.so"
+    key = compiler.digest(program, flags, text, (compiler.NATIVE / "attention.h").read_bytes())
+    beside = compiler.cache_folder()
+    target = beside / "foreign" / key[:32] / "candidate.so"
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _compiled(program, text, flags, target.parent.parent, confined) as made:
+        beside.mkdir(parents=True, exist_ok=True)
+        with _compiled(program, text, flags, beside, confined) as made:
             _check(made)
+            target.parent.mkdir(parents=True, exist_ok=True)
             made.replace(target)
     return target
 

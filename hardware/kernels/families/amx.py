@@ -57,6 +57,7 @@ class Amx(Compiled):
         "amx_mask.h",
         "amx_steps.h",
         "amx_forward.h",
+        "amx_stream.h",
         "amx_backward.h",
         "amx_decode.h",
     )

@@ -1,4 +1,4 @@
-// The most that one core does: multiply-adds a second, in fp32 and on bf16 tiles, and bytes copied a second.
+// The most that one core does: multiply-adds a second in fp32, bf16 and fp16, and bytes copied a second.
 // Each is the best of several rounds, on the clock of this process's processor time.
 #include <time.h>
 
@@ -37,23 +37,46 @@ double best_rate(double seconds, Work work) {
     return best;
 }
 
-// Sums that depend on nothing but themselves: enough of them to hide the latency of a multiply-add.
-double multiply_add() {
+// As many sums as hide the latency of a multiply-add; each depends on nothing but itself. Returns multiply-adds made,
+// of vectors. `add` is one multiply-add; the sums start from memory, lest the compiler find them all alike.
+template <class Sum, class Add>
+double multiply_adds(Add add) {
     constexpr int SUMS = REGISTERS == 32 ? 24 : 12, STEPS = 20000;
-    Vec sums[SUMS];
-    Vec x = splat(0.999f), y = splat(0.001f);
-    __asm__ volatile("" : "+m"(x), "+m"(y));
-    const Vec factor = x, step = y;
-#pragma GCC unroll 24
-    for (int n = 0; n < SUMS; ++n) sums[n] = splat((float)n);
+    Sum sums[SUMS] = {};
+    __asm__ volatile("" : "+m"(sums));
     for (int i = 0; i < STEPS; ++i)
 #pragma GCC unroll 24
-        for (int n = 0; n < SUMS; ++n) sums[n] = sums[n] * factor + step;
-    Vec total{};
-    for (int n = 0; n < SUMS; ++n) total += sums[n];
-    __asm__ volatile("" : : "m"(total));
-    return 2.0 * SUMS * STEPS * LANES;
+        for (int n = 0; n < SUMS; ++n) sums[n] = add(sums[n]);
+    __asm__ volatile("" : : "m"(sums));
+    return (double)SUMS * STEPS;
 }
+
+// A value of which the compiler knows nothing.
+template <class T>
+T unknown(T x) {
+    __asm__ volatile("" : "+m"(x));
+    return x;
+}
+
+double fp32_products() {
+    const Vec factor = unknown(splat(0.999f)), step = unknown(splat(0.001f));
+    return 2.0 * LANES * multiply_adds<Vec>([=](Vec sum) { return sum * factor + step; });
+}
+
+#if defined(__AVX512FP16__)
+double fp16_products() {
+    const __m512h factor = unknown(_mm512_set1_ph((_Float16)0.999f)), step = unknown(_mm512_set1_ph((_Float16)0.001f));
+    return 2.0 * 32 * multiply_adds<__m512h>([=](__m512h sum) { return _mm512_fmadd_ph(sum, factor, step); });
+}
+#endif
+
+#if defined(__AVX512BF16__)
+double bf16_products() {
+    const __m512 half = _mm512_set1_ps(0.5f);
+    const __m512bh x = unknown(_mm512_cvtne2ps_pbh(half, half));
+    return 2.0 * 32 * multiply_adds<__m512>([=](__m512 sum) { return _mm512_dpbf16_ps(sum, x, x); });
+}
+#endif
 
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__linux__)
 bool tiles_permitted() {
@@ -94,14 +117,28 @@ double tile_rate(double seconds) {
 }  // namespace
 
 // GFLOP/s of multiply-adds of the widest vectors between registers.
-extern "C" double matrix_rate_fp32(double seconds) { return best_rate(seconds, multiply_add) * 1e-9; }
+extern "C" double matrix_rate_fp32(double seconds) { return best_rate(seconds, fp32_products) * 1e-9; }
 
-// GFLOP/s of AMX products of bf16 tiles; where there are none, what fp32 does.
+// GFLOP/s of AMX products of bf16 tiles; where there are none, the better of dot products of bf16 pairs in vectors
+// (AVX512_BF16) and of fp32, since some processors have the former at half the rate; else what fp32 does.
 extern "C" double matrix_rate_bf16(double seconds) {
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__linux__)
     if (tiles_permitted()) return tile_rate(seconds) * 1e-9;
 #endif
+#if defined(__AVX512BF16__)
+    return std::max(best_rate(seconds, bf16_products) * 1e-9, matrix_rate_fp32(seconds));
+#else
     return matrix_rate_fp32(seconds);
+#endif
+}
+
+// GFLOP/s of multiply-adds of fp16 vectors (AVX512_FP16); where there are none, what fp32 does.
+extern "C" double matrix_rate_fp16(double seconds) {
+#if defined(__AVX512FP16__)
+    return best_rate(seconds, fp16_products) * 1e-9;
+#else
+    return matrix_rate_fp32(seconds);
+#endif
 }
 
 // GB/s of a copy of 256 MiB to another place: the bytes read plus the bytes written. 0 if there is no such memory.

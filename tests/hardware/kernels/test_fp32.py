@@ -221,7 +221,7 @@ def test_the_space_is_neither_empty_nor_endless(family: Portable, machine: Machi
 
 def test_the_roofline_is_measured(family: Portable) -> None:
     library = ctypes.CDLL(str(compiler.build(compiler.NATIVE / "roofline.cpp", family.flags)))
-    for name in ("matrix_rate_fp32", "matrix_rate_bf16", "copy_rate"):
+    for name in ("matrix_rate_fp32", "matrix_rate_bf16", "matrix_rate_fp16", "copy_rate"):
         measure = getattr(library, name)
         measure.restype, measure.argtypes = ctypes.c_double, [ctypes.c_double]
         assert measure(1e-3) > 0

@@ -1,0 +1,121 @@
+"""What a machine says of itself, and what was built for another one."""
+
+import re
+import subprocess
+
+import pytest
+
+from hardware.kernels import compiler, machine, processor
+from hardware.kernels.compiler import BuildError
+from hardware.kernels.sandbox import compile_foreign
+
+needs_compiler = pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler")
+SMALL = 'extern "C" int attention(const void*) { return 1; }\n'
+
+
+@pytest.fixture
+def other_processor(monkeypatch):
+    def become(**fields):
+        here = processor.cpu_info()
+        monkeypatch.setattr(processor, "cpu_info", lambda: here | fields)
+        processor.identity.cache_clear()
+
+    yield become
+    processor.identity.cache_clear()
+
+
+def cache(folder, index, **files):
+    (folder / index).mkdir()
+    for name, text in files.items():
+        (folder / index / name).write_text(text + "\n")
+
+
+def test_a_cache_that_does_not_tell_its_size_is_left_out(tmp_path, monkeypatch):
+    cache(tmp_path, "index0", level="1", type="Data", size="48K")
+    cache(tmp_path, "index1", level="2", type="Unified")
+    cache(tmp_path, "index2", level="3", type="Unified", size="unknown")
+    monkeypatch.setattr(machine, "_CACHES", tmp_path)
+    assert machine._caches() == {"L1d": 48}
+
+
+@needs_compiler
+@pytest.mark.parametrize("field", [{"model name": "another"}, {"flags": "fpu sse2"}, {"Features": "asimd"}])
+def test_what_was_built_for_another_processor_is_not_used(tmp_path, monkeypatch, other_processor, field):
+    monkeypatch.setenv("ASARA_CACHE", str(tmp_path))
+    source = tmp_path / "small.cpp"
+    source.write_text(SMALL)
+    here = compiler.build(source), compile_foreign(SMALL, confined=False)
+    other_processor(**field)
+    there = compiler.build(source), compile_foreign(SMALL, confined=False)
+    assert not set(here) & set(there)
+    assert there == (compiler.build(source), compile_foreign(SMALL, confined=False))
+
+
+@needs_compiler
+def test_two_processes_may_build_the_same_at_once(tmp_path, monkeypatch):
+    """The other finishes while this one compiles: both have the same whole file, and nothing else is left."""
+    monkeypatch.setenv("ASARA_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "small.cpp"
+    source.write_text(SMALL)
+    compile_it, built = compiler._compile, []
+
+    def meanwhile(command):
+        monkeypatch.setattr(compiler, "_compile", compile_it)
+        built.append(compiler.build(source))
+        compile_it(command)
+
+    monkeypatch.setattr(compiler, "_compile", meanwhile)
+    assert [compiler.build(source)] == built == list((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("program", "complaint"),
+    [("import sys; sys.exit('Illegal instruction')", "Illegal instruction"), ("raise SystemExit(3)", "exit status 3")],
+)
+def test_a_roofline_that_does_not_run_is_told_in_one_sentence(monkeypatch, program, complaint):
+    monkeypatch.setattr(compiler, "build", lambda *_: "none.so")
+    monkeypatch.setattr(machine, "_MEASURE", program)
+    with pytest.raises(BuildError, match=f"the roofline cannot be measured: .*{complaint}"):
+        machine.measure_roofline()
+
+
+def test_a_roofline_that_takes_too_long_is_given_up(monkeypatch):
+    def late(command, **options):
+        raise subprocess.TimeoutExpired(command, options["timeout"])
+
+    monkeypatch.setattr(compiler, "build", lambda *_: "none.so")
+    monkeypatch.setattr(subprocess, "run", late)
+    with pytest.raises(BuildError, match="the roofline cannot be measured in 60 s"):
+        machine.measure_roofline()
+
+
+def test_each_rate_of_the_roofline_is_its_own(monkeypatch):
+    monkeypatch.setattr(compiler, "build", lambda *_: "none.so")
+    monkeypatch.setattr(machine, "_MEASURE", "print(1.0, 8.0, 2.0, 0.5)")
+    found = machine.measure_roofline()
+    assert (found.gflops, found.copy_gbs) == ({"fp32": 1.0, "bf16": 8.0, "fp16": 2.0}, 0.5)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("processor_name", "there", "absent"),
+    [
+        ("sapphirerapids", {"tdpbf16ps", "vdpbf16ps", "vfmadd ph"}, set()),
+        ("cooperlake", {"vdpbf16ps"}, {"tdpbf16ps", "vfmadd ph"}),
+        ("skylake-avx512", {"vfmadd ps"}, {"tdpbf16ps", "vdpbf16ps", "vfmadd ph"}),
+    ],
+)
+def test_the_rates_of_narrow_numbers_are_those_of_their_units(processor_name, there, absent):
+    """The compiler's output holds the instructions that each kind of processor has for fp16 and bf16, and no others."""
+    command = [compiler.compiler(), *compiler.FLAGS, f"-march={processor_name}", "-S", "-o", "-"]
+    done = subprocess.run(
+        [*command, str(compiler.NATIVE / "roofline.cpp")], capture_output=True, text=True, check=False, timeout=60
+    )
+    if done.returncode:
+        pytest.skip(f"the compiler makes no code for {processor_name}")
+    found = {
+        re.sub(r"(?<=vfmadd)\d+", " ", word)
+        for word in re.findall(r"^\s*(vfmadd\d+p[sh]|[vt]dpbf16ps)\b", done.stdout, re.MULTILINE)
+    }
+    assert there <= found
+    assert not absent & found
