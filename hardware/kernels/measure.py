@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -25,6 +25,8 @@ PRECISION: Final = 0.03
 """Half width of the interval, in log units, at which measuring ends."""
 TIMED_OUT_AFTER: Final = 50.0
 """Times the baseline's time, and never less than two seconds."""
+MOST_TURNS: Final = 2
+"""Times the pairs that are wanted: so often is it tried to get them."""
 NOISE_OF_FLOOR: Final = 0.9
 """Of the roofline's own time: faster than that cannot be."""
 
@@ -33,16 +35,13 @@ class Effort(NamedTuple):
     """How many pairs are taken."""
 
     rounds: int
-    """Each with new processes, for where its memory lies makes a process a few percent faster or slower for good."""
+    """At the least; each with new processes, for where its memory lies makes a process faster or slower for good."""
+    most_rounds: int
+    """At the most; there are more until the mean over the shapes is known well enough."""
     least: int
     """Pairs in each round, at the least."""
     most: int
     """Pairs in each round, at the most."""
-
-    @property
-    def pairs(self) -> int:
-        """Pairs at the most."""
-        return self.rounds * self.most
 
 
 class Stage(NamedTuple):
@@ -68,23 +67,33 @@ class Round(NamedTuple):
 
 def time_pairs(
     candidate: Caller, baseline: Caller, stage: Stage, shape: Shape, limits: Errors, effort: Effort,
-    earlier: Sequence[Pair] = (), hopeless_below: float = 0.0,
+    inspect: Callable[[int], None], hopeless_below: float = 0.0,
 ) -> Round:  # fmt: skip
     """Time one round of a candidate against a baseline on one shape.
 
-    Which of the two goes first alternates. The round ends when the interval over these and the ``earlier`` pairs is
-    narrow, or wholly below the speed-up ``hopeless_below``, or when the effort is spent. Raises FailedError if an
-    output is wrong, a call takes far too long or less than the machine needs, or the candidate works when not asked.
+    Which of the two goes first alternates. The round ends when its interval is narrow, or wholly below the speed-up
+    ``hopeless_below``, or when the effort is spent. ``inspect`` is called, with the number of calls, after one pair
+    that nobody can foresee and after the last, while inputs and outputs lie there. Raises FailedError if an output is
+    wrong, a call takes far too long or less than the machine needs, or the candidate works when not asked.
     """
     calls, seconds = _calls(candidate, baseline, stage, shape)
     pairs: list[Pair] = []
+    inspected = stage.fresh.pick(effort.least)
     _together(candidate, baseline, stage, shape, calls, seconds, limits, False)  # caches and clocks warm up
-    while len(pairs) < effort.most:
-        pairs.append(_together(candidate, baseline, stage, shape, calls, seconds, limits, len(pairs) % 2 == 1))
+    for turn in range(MOST_TURNS * effort.most):
+        pair = _together(candidate, baseline, stage, shape, calls, seconds, limits, turn % 2 == 1)
+        if turn == inspected:
+            inspect(calls)
+        if min(pair) <= 0:  # a clock that was read while the worker still ran: such a pair tells nothing
+            continue
+        pairs.append(pair)
         if len(pairs) >= effort.least:
-            found = speedup([*earlier, *pairs])
-            if found.half_width <= PRECISION or found.high < hopeless_below:
+            found = speedup(pairs)
+            if len(pairs) == effort.most or found.half_width <= PRECISION or found.high < hopeless_below:
                 break
+    if len(pairs) < effort.least:
+        raise FailedError("inconclusive", "the clock of the worker stood still", "noise")
+    inspect(calls)
     _check_floor(pairs, stage, shape)
     return Round(calls, pairs)
 
@@ -104,7 +113,7 @@ def _once(caller: Caller, problem: Problem, seconds: float) -> int:
     """Nanoseconds of one call: the better of two, but one of a backward pass, which uses up its forward pass."""
     caller.poison()
     caller.prepare(seconds)
-    return min(caller.run(seconds).cpu_ns for _ in range(1 if problem.direction == "backward" else 2))
+    return min(caller.run(seconds) for _ in range(1 if problem.direction == "backward" else 2))
 
 
 def _together(
@@ -119,7 +128,7 @@ def _together(
         caller.poison()
         caller.prepare(seconds)
     _fill(stage, shape, calls, ("dout",))
-    took = {id(caller): caller.run(seconds).cpu_ns for caller in callers}
+    took = {id(caller): caller.run(seconds) for caller in callers}
     for caller in callers:
         caller.deliver(seconds)
     _compare(candidate, baseline, stage.problem, calls, limits)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, Field, TypeAdapter
+import numpy as np
+from pydantic import BaseModel, Field, PositiveFloat, TypeAdapter
 
 from hardware.kernels.candidate import Candidate, Value
 from hardware.kernels.problem import Problem, Shape, Workload
-from hardware.kernels.statistics import Speedup, geomean, speedup
+from hardware.kernels.statistics import FEWEST_ROUNDS, Speedup, geomean, round_medians, speedup, student
 
 Status = Literal[
     "passed",
@@ -47,14 +50,29 @@ class Timed(BaseModel, frozen=True, extra="forbid"):
     held_out: bool
     calls: int
     """Calls in each timed batch."""
-    pairs: tuple[tuple[float, float], ...]
+    pairs: tuple[tuple[PositiveFloat, PositiveFloat], ...]
+    rounds: tuple[int, ...] = ()
+    """How many of the pairs each round of new processes gave, in order; empty if all came from the same processes."""
     error: float | None = None
     """Error against float64 as a multiple of SDPA's own, worst input kind."""
 
     @property
     def speedup(self) -> Speedup:
         """Baseline time over candidate time."""
-        return speedup(self.pairs)
+        return speedup(self.pairs, self.rounds)
+
+
+def over_shapes(timed: Sequence[Timed]) -> Speedup:
+    """Return the geometric mean of the speed-ups on some shapes, at least one.
+
+    Shapes that were timed in the same rounds share their processes: their mean is taken round by round, and the
+    interval is Student's over the rounds.
+    """
+    rounds = {len(each.rounds) for each in timed}
+    if len(rounds) == 1 and min(rounds) >= FEWEST_ROUNDS:
+        logs = [round_medians(each.pairs, each.rounds) for each in timed]
+        return student(np.mean(logs, axis=0))
+    return geomean([each.speedup for each in timed])
 
 
 class Outcome(NamedTuple):
@@ -135,8 +153,8 @@ class Trial(BaseModel, frozen=True, extra="forbid"):
     @property
     def score(self) -> float | None:
         """Geometric mean of the speed-ups over the tuned shapes; None unless it passed and was timed on them."""
-        tuned = [each.speedup for each in self.timed if not each.held_out]
-        return geomean(tuned).ratio if tuned and self.status == "passed" else None
+        tuned = [each for each in self.timed if not each.held_out]
+        return over_shapes(tuned).ratio if tuned and self.status == "passed" else None
 
 
 Role = Literal["A/A", "eager", "library", "naive", "winner", "family"]
@@ -240,6 +258,16 @@ class Trace:
             file.flush()
             os.fsync(file.fileno())
         self.lines.append(_LINES.validate_json(written))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes to this trace meanwhile. Raises TraceError if somebody does."""
+        with self.path.open("ab") as file:
+            try:
+                flock(file, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                raise TraceError(f"{self.path}: another search is writing to it") from None
+            yield
 
     def trials(self, session: str) -> list[Trial]:
         """Return the trials of a session, in order."""

@@ -41,7 +41,7 @@ def test_a_right_candidate_passes_and_its_times_are_kept(bench):
 
 
 def test_measuring_afresh_takes_new_processes_and_looks_at_the_held_out_shapes(bench, monkeypatch):
-    monkeypatch.setattr("hardware.kernels.workbench.AFRESH", Effort(rounds=2, least=2, most=2))
+    monkeypatch.setattr("hardware.kernels.workbench.AFRESH", Effort(rounds=2, most_rounds=2, least=2, most=2))
     monkeypatch.setattr("hardware.kernels.workbench.PRECISION", 1e9)
     before = bench.evaluate(SDPA)
     pids = {caller.child.pid for caller in bench._callers.values()}
@@ -56,7 +56,7 @@ def test_measuring_afresh_takes_new_processes_and_looks_at_the_held_out_shapes(b
 
 
 def test_a_measurement_that_stays_wide_is_inconclusive_and_keeps_its_pairs(bench, monkeypatch):
-    monkeypatch.setattr("hardware.kernels.workbench.AFRESH", Effort(rounds=1, least=3, most=3))
+    monkeypatch.setattr("hardware.kernels.workbench.AFRESH", Effort(rounds=1, most_rounds=1, least=3, most=3))
     monkeypatch.setattr("hardware.kernels.workbench.PRECISION", 0.0)
     outcome = bench.measure(SDPA)
     assert (outcome.status, outcome.failed_on) == ("inconclusive", "noise")
