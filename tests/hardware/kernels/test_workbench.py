@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hardware.kernels import compiler, measure, statistics
+from hardware.kernels import compiler, measure
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Roofline, survey
@@ -111,35 +111,6 @@ def test_the_difference_of_outputs_is_a_root_mean_square():
     got, want = np.zeros((1, 1, 2, 4), np.float32), np.zeros((1, 1, 2, 4), np.float32)
     got[0, 0, 1] = 2.0
     assert measure._difference(got, want) == (pytest.approx(np.sqrt(2.0)), 2.0)
-
-
-def test_a_speedup_is_the_median_of_ratios_with_an_interval_around_it():
-    exact = statistics.speedup([(1.0, 2.0)] * 5)
-    assert exact == pytest.approx((2.0, 2.0, 2.0))
-    logs = np.random.default_rng(3).normal(np.log(1.5), 0.1, 201)
-    found = statistics.speedup([(1.0, float(np.exp(each))) for each in logs])
-    assert found.low < found.ratio < found.high
-    assert found.ratio == pytest.approx(float(np.exp(np.median(logs))))
-    assert found == statistics.speedup([(1.0, float(np.exp(each))) for each in logs])
-
-
-def test_the_interval_of_a_speedup_covers_the_truth_about_as_often_as_it_says():
-    chance = np.random.default_rng(4)
-    held = 0
-    for _ in range(200):
-        logs = chance.normal(0.0, 0.1, 21)
-        found = statistics.speedup([(1.0, float(np.exp(each))) for each in logs])
-        held += found.low <= 1 <= found.high
-    assert 180 <= held <= 199  # 95% of 200 is 190; the bootstrap of a median is a little off
-
-
-def test_the_geometric_mean_of_speedups_is_narrower_than_each():
-    one = statistics.Speedup(2.0, 1.8, 2.2)
-    other = statistics.Speedup(0.5, 0.45, 0.55)
-    found = statistics.geomean([one, other])
-    assert found.ratio == pytest.approx(1.0)
-    assert 0.9 < found.low < 1 < found.high < 1.1
-    assert statistics.geomean([one]) == pytest.approx(one)
 
 
 def test_a_build_without_compiler_or_with_an_error_is_told(monkeypatch, tmp_path):
