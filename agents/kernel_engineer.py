@@ -25,19 +25,22 @@ class KernelParams(
     in .jsonl, or none: uncalibrated, attention never gets faster. Source: what ships was measured, and says on what
     machine; its SHA-256 is part of a run's identity."""
     workload: Annotated[str, "workload/dtype/pass"] = "causal/bf16/both"
-    """The workload of that trace whose speed-up the cluster gets. Source: what training does: causal attention in
+    """The workload of that trace whose speed-up the cluster gets, whatever it does: one workload stands for training,
+    experiments and inference alike, a simplification. Source: what training does: causal attention in
     bf16, forward and backward."""
     attention_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.1
-    """Share of the cluster's time that is attention on day 0: the part that Amdahl's law speeds up. A layer of width d
-    does 24 d^2 operations a token in dense products and 2 s d in causal attention over s tokens; training does the
-    first three times, the second 3.5 times, at a lower share of peak. Source: Llama 3 405B (d = 16,384) at s = 8,192,
-    with 35% of peak in attention (FlashAttention-2 on an H100, arXiv 2407.08608) and 80% in dense products: 0.1. By
-    the same sum it is 0.31 for Llama 3 8B (d = 4,096), and 0.64 for the 405B at 128 k tokens."""
+    """Share of the cluster's time that is attention on day 0: the part that Amdahl's law speeds up. One share stands
+    for training, experiments and inference alike, a simplification. A layer of width d does 24 d^2 operations a token
+    in dense products and 2 s d in causal attention over s tokens; training does the first three times, the second 3.5
+    times, at a lower share of peak. Source: Llama 3 405B (d = 16,384) at s = 8,192, with 35% of peak in attention
+    (FlashAttention-2 on an H100, arXiv 2407.08608) and 80% in dense products: 0.1. By the same sum it is 0.31 for
+    Llama 3 8B (d = 4,096), and 0.64 for the 405B at 128 k tokens."""
     candidates_per_day: Annotated[float, Interval(ge=0, le=1e9), "candidates per day"] = 24.0
     """Candidates that the lab's kernel engineers try on day 0; the number grows with the researchers at work. Source:
     our choice, one an hour: automated searches try hundreds in hours, a lab shares its effort among many kernels."""
     deploy_step: Annotated[float, Interval(ge=0.001, le=10), "gain"] = 0.02
-    """The gain over the deployed kernels for which new ones are deployed. Source: our choice; the least gain that our
+    """The gain over the deployed kernels for which new ones are deployed; the last deployment, of the best that was
+    measured, may gain less. Source: our choice; the least gain that our
     measurements call one, 2%."""
 
 
@@ -93,7 +96,7 @@ class KernelEngineer(mesa.Agent):
         if self._per_day > 0:
             speedup = min(self.speedup * (1 + params.deploy_step), self.curve.largest)
             self._goal = (max(self._tried, self.curve.candidates_to_reach(speedup)), speedup)
-            self._alarm = self.lab.after((self._goal[0] - self._tried) / self._per_day, self._reached)
+            self._alarm = self.lab.meanwhile((self._goal[0] - self._tried) / self._per_day, self._reached)
 
     def _reached(self, alarm: Event) -> None:
         if alarm is not self._alarm:
@@ -103,4 +106,5 @@ class KernelEngineer(mesa.Agent):
         self._since = self.lab.now
         self.speedup = max(speedup, self.curve.speedup_after(self._tried))
         self.lab.deploy_kernels(self._tried, self.speedup)
-        self.plan()
+        if self._alarm is alarm:  # else the team has changed with it, and all is planned
+            self.plan()

@@ -86,6 +86,9 @@ class Lab(Protocol):
     def after(self, days: float, callback: Callable[[Event], None]) -> Event:
         """Have ``callback`` called when so many days have passed."""
 
+    def meanwhile(self, days: float, callback: Callable[[Event], None]) -> Event:
+        """As :meth:`after`, for what happens only while the lab is alive: it alone keeps no run going."""
+
     def chance(self, decision: str, who: int) -> Generator:
         """Return the random generator of this decision of this agent."""
 

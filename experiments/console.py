@@ -116,7 +116,7 @@ def kernels_line(kernels: Kernels) -> str:
         return "Kernels: uncalibrated, speed-up 1."
     return (
         f"Kernels: {kernels.speedup:.3g}x attention after {figure(round(kernels.candidates))} candidates (measured, "
-        f"{kernels.workload}) → work rate {kernels.work_rate:.3g}x."
+        f"{kernels.workload}, {kernels.told}) → work rate {kernels.work_rate:.3g}x."
     )
 
 

@@ -56,6 +56,12 @@ class Interval(NamedTuple):
     high: float | None
 
 
+def told(searches: int, proposer: str, families: str, broken_off: int = 0) -> str:
+    """Return in words which searches a curve is made of: ``3 hill-climb searches of amx``."""
+    said = f"{searches} {proposer} search{'es' if searches > 1 else ''} of {families}"
+    return said + (f", {broken_off} broken off left out" if broken_off else "")
+
+
 class Curve(NamedTuple):
     """Speed-up over SDPA after so many candidates: 1 before the first, rising, constant from ``tried`` on.
 
@@ -74,8 +80,8 @@ class Curve(NamedTuple):
     cap: float
     """Speed-up at the roofline, on the shapes held out; inf where it was not measured."""
     searches: int
-    families: tuple[str, ...] = ()
-    """Of the candidates tried."""
+    families: str = ""
+    """Of the candidates tried, joined by +."""
     proposer: str = ""
     broken_off: int = 0
     """Searches of the workload that were left out: not over, or their winner not measured afresh."""
@@ -83,8 +89,7 @@ class Curve(NamedTuple):
     @property
     def told(self) -> str:
         """Which searches it is made of, in words."""
-        said = f"{self.searches} {self.proposer} search{'es' if self.searches > 1 else ''} of {'+'.join(self.families)}"
-        return said + (f", {self.broken_off} broken off left out" if self.broken_off else "")
+        return told(self.searches, self.proposer, self.families, self.broken_off)
 
     @property
     def largest(self) -> float:
@@ -291,7 +296,7 @@ def _fit(searches: Searches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> 
             tried=tried,
             cap=math.exp(limit),
             searches=len(searches.best),
-            families=searches.families,
+            families="+".join(searches.families),
             proposer=searches.proposer,
             broken_off=searches.broken_off,
         )

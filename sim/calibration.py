@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 from agents.kernel_engineer import UNCALIBRATED, KernelParams, amdahl
 from hardware.kernels.problem import NAMES, workload
-from hardware.speedups import Curve, MeasurementError, curve_of, digest_of, find_measurements, read_measurements
+from hardware.kernels.trace import Line
+from hardware.speedups import (
+    Curve,
+    MeasurementError,
+    curve_of,
+    digest_of,
+    estimate,
+    find_measurements,
+    read_measurements,
+)
 
 
 class Calibration(NamedTuple):
@@ -18,6 +27,12 @@ class Calibration(NamedTuple):
     """SHA-256 of the file; empty if uncalibrated."""
     workload: str
     curve: Curve | None
+
+    @property
+    def identity(self) -> tuple[str, str, str, str, int]:
+        """SHA-256 of the file, workload, and the searches of the curve: families, proposer, number."""
+        assert self.curve is not None, "uncalibrated"
+        return self.digest, self.workload, self.curve.families, self.curve.proposer, self.curve.searches
 
     def largest_work_rate(self, attention_share: float) -> float:
         """Return the most that the cluster's work rate can come to."""
@@ -43,12 +58,28 @@ def digest_of_measurements(params: KernelParams) -> str:
     return "" if params.measurements == UNCALIBRATED else digest_of(find_measurements(params.measurements))
 
 
+def drawn_again(found: Calibration) -> tuple[Calibration, ...]:
+    """Return the calibrations of the same searches drawn again with replacement; none where they are too few.
+
+    Their spread is what the repeated searches leave open. Errors as of :func:`calibrate`.
+    """
+    if found.curve is None:
+        return ()
+    lines = _lines(find_measurements(found.measurements), found.digest)
+    return tuple(found._replace(curve=curve) for curve in estimate(lines, found.workload).resampled)
+
+
 @lru_cache(maxsize=32)
 def _curve(path: Path, digest: str, workload: str) -> Curve:
+    return curve_of(_lines(path, digest), workload)
+
+
+@lru_cache(maxsize=1)
+def _lines(path: Path, digest: str) -> list[Line]:
     found, lines = read_measurements(path)
     if found != digest:
         raise MeasurementError(f"{path} is being written: wait until its search is over")
-    return curve_of(lines, workload)
+    return lines
 
 
 def _check_name(full_name: str) -> None:

@@ -9,7 +9,11 @@ import math
 from itertools import count
 from typing import Any
 
-from simpy import Environment
+from simpy import Environment, Timeout
+
+
+class Background(Timeout):
+    """An alarm that keeps no run going: where nothing else is under way, nothing will ever happen."""
 
 
 class Clock(Environment):
@@ -24,7 +28,7 @@ class Clock(Environment):
         self.halted = False
         """Set by whoever finds that the run is over: no further event is processed."""
         self.last_event = self._now
-        """When the latest event was processed."""
+        """When the latest event that was no background was processed."""
 
     def __getstate__(self) -> dict[str, Any]:
         """SimPy numbers its events by an ``itertools.count``, which Python 3.12 and later pickle with a warning."""
@@ -40,7 +44,8 @@ class Clock(Environment):
         """Process every event up to and including ``until``, then stand at exactly ``until``.
 
         SimPy's own ``run(until=t)`` reaches ``now + (t - now)``, which rounding can put beside ``t``, and
-        leaves the events of that instant undone. A halt leaves the clock at the event that called it.
+        leaves the events of that instant undone. A halt leaves the clock at the event that called it. Where only
+        background is scheduled none of it is processed.
 
         Raises ValueError if ``until`` lies in the past.
         """
@@ -51,8 +56,12 @@ class Clock(Environment):
         while queue and queue[0][0] <= until:
             if self.halted:
                 return
+            background = isinstance(queue[0][3], Background)
+            if background and self.idle:
+                break
             step()
-            self.last_event = self._now
+            if not background:
+                self.last_event = self._now
         if not self.halted:
             self._now = until
 
@@ -60,7 +69,11 @@ class Clock(Environment):
         """Stand at the latest event again, as if the rest of an idle advance had not been asked for."""
         self._now = self.last_event
 
+    def background(self, days: float) -> Background:
+        """Return an alarm that goes off after so many days if anything but background is still scheduled then."""
+        return Background(self, days)
+
     @property
     def idle(self) -> bool:
-        """True when nothing is scheduled, so that nothing will ever happen again."""
-        return self.peek() == math.inf
+        """True when nothing but background is scheduled, so that nothing will ever happen again."""
+        return not any(day < math.inf and not isinstance(event, Background) for day, _, _, event in self._queue)

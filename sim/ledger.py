@@ -63,6 +63,10 @@ class KernelsMeasured(NamedTuple):
     measurements: str
     """SHA-256 of the file."""
     workload: str
+    families: str
+    """Of the candidates of the searches that the curve is made of, joined by +."""
+    proposer: str
+    searches: int
 
 
 class KernelsDeployed(NamedTuple):

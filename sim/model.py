@@ -22,6 +22,7 @@ from agents.trainer import Trainer, TrainingParams
 from hardware.partitions import Datacenter
 from sim import growth, ledger, observe
 from sim.branch import adopt
+from sim.calibration import Calibration
 from sim.clock import Clock
 from sim.feasible import check_fits, check_size, training_gpus
 from sim.frontier import ENOUGH, Frontier
@@ -51,15 +52,18 @@ class World(mesa.Model):
     """One lab from day 0 to its ending: a pure function of (scenario, seed), whatever the frame.
 
     ``changes``: parameters that differ from ``scenario``, by flat name. ``step()`` moves the clock by one frame
-    and looks; agents live by events between frames. Raises ScenarioError if the scenario cannot be run.
+    and looks; agents live by events between frames. ``calibration``: of the kernels, by default as the scenario's
+    measurements have it. Raises ScenarioError if the scenario cannot be run.
 
     Agents see this object as :class:`agents.ports.Lab`.
     """
 
-    def __init__(self, scenario: Scenario | None = None, seed: int = 0, **changes: Any) -> None:
+    def __init__(
+        self, scenario: Scenario | None = None, seed: int = 0, calibration: Calibration | None = None, **changes: Any
+    ) -> None:
         super().__init__(seed=abs(seed))  # Mesa's own generators, which nobody here draws from, take no sign
         self.scenario = (scenario or Scenario()).replace(**changes)
-        self.calibration = self.scenario.calibration()
+        self.calibration = calibration or self.scenario.calibration()
         """The measurements that drive the kernels, as they were at the start."""
         check_size(self.scenario, self.calibration.largest_work_rate(self.scenario.kernels.attention_share))
         self.run_seed = seed
@@ -89,8 +93,7 @@ class World(mesa.Model):
         self.trainer = Trainer(self, self)
         self.kernel_engineer = KernelEngineer(self, self, self.calibration.curve)
         if self.calibration.curve is not None:
-            measured = ledger.KernelsMeasured(self.now, self.calibration.digest, self.calibration.workload)
-            self.ledger.append(measured)
+            self.ledger.append(ledger.KernelsMeasured(self.now, *self.calibration.identity))
         self.datacenter.house_inference(self)
         self._inference_at_start = self.datacenter.inference_gpus_wanted
         self.clock.advance(0.0)  # the cluster gives out its first GPUs, which house the first researchers
@@ -183,6 +186,12 @@ class World(mesa.Model):
         alarm.callbacks.append(callback)
         return alarm
 
+    def meanwhile(self, days: float, callback: Callable[[Event], None]) -> Event:
+        """Have ``callback`` called when so many days have passed, unless nothing else is under way then."""
+        alarm = self.clock.background(days)
+        alarm.callbacks.append(callback)
+        return alarm
+
     def chance(self, decision: str, who: int) -> Generator:
         """Return the random generator of this decision of this agent."""
         return self.streams.get(decision, who)
@@ -203,7 +212,7 @@ class World(mesa.Model):
     def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
         """Ask the cluster for a gang of GPUs, for so many days of work with the kernels of day 0.
 
-        The event returned succeeds when the job is over; it keeps the kernels that it starts with.
+        The event returned succeeds when the job is over; it runs on the kernels there were when it was asked for.
         """
         try:
             return self.datacenter.submit(use, gpus, days / self.work_rate, owner=owner, watcher=watcher)

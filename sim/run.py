@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import mesa
 
+from hardware.speedups import told
 from sim import observe
+from sim.calibration import Calibration
 from sim.ledger import Event
 from sim.model import World
 from sim.observe import Doubling
@@ -37,11 +39,22 @@ class Kernels(NamedTuple):
     digest: str
     """SHA-256 of their file, empty if uncalibrated."""
     workload: str
+    families: str
+    """Of the candidates of the searches that the curve is made of, joined by +; empty if uncalibrated."""
+    proposer: str
+    searches: int
+    broken_off: int
+    """Searches that were left out."""
     candidates: float
     speedup: float
     """Of attention, deployed at the end."""
     work_rate: float
     """Of the cluster at the end."""
+
+    @property
+    def told(self) -> str:
+        """Which searches drove it, in words."""
+        return told(self.searches, self.proposer, self.families, self.broken_off)
 
 
 class RunResult(NamedTuple):
@@ -74,14 +87,17 @@ class RunResult(NamedTuple):
 
 
 def run(
-    scenario: Scenario | None = None, seed: int = 0, watch: Callable[[World], bool | None] | None = None
+    scenario: Scenario | None = None,
+    seed: int = 0,
+    watch: Callable[[World], bool | None] | None = None,
+    calibration: Calibration | None = None,
 ) -> RunResult:
     """Run a scenario (by default the lab) with a seed and return what came of it.
 
     ``watch`` is shown the world on day 0 and after each frame; the run stops early if it returns True, with the
-    ending "interrupted". Raises ScenarioError if the scenario cannot be run.
+    ending "interrupted". ``calibration``: as for :class:`World`. Raises ScenarioError if the scenario cannot be run.
     """
-    world = World(scenario, seed)
+    world = World(scenario, seed, calibration)
     try:
         while not (watch and watch(world)) and world.running:
             world.step()
@@ -123,11 +139,16 @@ def summarise(world: World) -> RunResult:
 
 def _kernels(world: World) -> Kernels:
     measured, engineer = world.calibration, world.kernel_engineer
+    curve = measured.curve
     return Kernels(
         calibrated=measured.curve is not None,
         measurements=measured.measurements,
         digest=measured.digest,
         workload=measured.workload,
+        families=curve.families if curve is not None else "",
+        proposer=curve.proposer if curve is not None else "",
+        searches=curve.searches if curve is not None else 0,
+        broken_off=curve.broken_off if curve is not None else 0,
         candidates=engineer.candidates,
         speedup=engineer.speedup,
         work_rate=world.work_rate,

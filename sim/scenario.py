@@ -27,7 +27,7 @@ from agents.trainer import TrainingParams
 from hardware.cluster import ClusterParams
 from hardware.kernels.trace import TraceError
 from hardware.speedups import MeasurementError
-from sim.calibration import Calibration, calibrate, digest_of_measurements
+from sim.calibration import Calibration, calibrate, digest_of_measurements, drawn_again
 from sim.growth import GrowthParams
 
 SHIPPED = Path(__file__).parents[1] / "experiments" / "scenarios"
@@ -106,8 +106,8 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         """Return the same scenario with some parameters changed, by their flat names.
 
         Raises ScenarioError for a name that does not exist (and names the nearest), a value of the wrong type
-        or out of bounds, a growth parameter that the scenario's law does not read, and measurements that there
-        are not.
+        or out of bounds, a parameter that nothing reads (of growth under another law, of kernels without
+        measurements), and measurements that there are not.
         """
         known = parameters()
         for name in changes:
@@ -122,6 +122,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         result._check_read(changes)
         if not _NAME_MEASUREMENTS.isdisjoint(changes):
             result.calibration()
+        result._check_kernels_read(changes, self)
         return result
 
     def _block(self, block: str, values: dict[str, Any]) -> BaseModel:
@@ -140,6 +141,18 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
                     f"{name} is not read under growth__law = '{self.growth.law}'; it is under growth__law = '{law}'"
                 )
 
+    def _check_kernels_read(self, changes: Iterable[str], before: Scenario) -> None:
+        """The same for kernels where there are no measurements, unless those who change them ask for none."""
+        if self.kernels.measurements != UNCALIBRATED or "kernels__measurements" in changes:
+            return
+        old, new = before.flat(), self.flat()
+        for name in changes:
+            if name.startswith("kernels__") and new[name] != old[name]:
+                raise ScenarioError(
+                    f"{name} is not read without measurements (kernels__measurements = '{UNCALIBRATED}'): "
+                    "name those that shall drive the kernels"
+                )
+
     def flat(self) -> dict[str, Any]:
         """Return every parameter by its flat name, in a fixed order."""
         return {name: getattr(getattr(self, p.block), p.name) for name, p in parameters().items()}
@@ -147,9 +160,12 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
     def digest(self) -> str:
         """Return the SHA-256 of all parameters and of the file of measurements: the same for the same numbers.
 
-        What the scenario is called does not count. Raises ScenarioError if the file cannot be read.
+        What the scenario is called does not count, nor where the file lies. Raises ScenarioError if it cannot be read.
         """
-        content = self.flat() | {"digest of kernels__measurements": self._measured(digest_of_measurements)}
+        measured = self._measured(digest_of_measurements)
+        content = self.flat() | {"digest of kernels__measurements": measured}
+        if measured:
+            del content["kernels__measurements"]
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def calibration(self) -> Calibration:
@@ -158,6 +174,13 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         Raises ScenarioError if there are none of this name or workload, or the file cannot be read.
         """
         return self._measured(calibrate)
+
+    def calibrations_drawn_again(self) -> tuple[Calibration, ...]:
+        """Return what the measurements might as well have been; errors as of :meth:`calibration`.
+
+        Each is the curve of the same searches drawn with replacement; there are none with fewer than three searches.
+        """
+        return self._measured(lambda kernels: drawn_again(calibrate(kernels)))
 
     def _measured(self, ask: Callable[[KernelParams], Measured]) -> Measured:
         kernels = self.kernels

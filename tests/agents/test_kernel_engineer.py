@@ -42,7 +42,7 @@ class SmallLab:
     def now(self):
         return self.clock.now
 
-    def after(self, days, callback):
+    def meanwhile(self, days, callback):
         alarm = self.clock.timeout(days)
         alarm.callbacks.append(callback)
         return alarm
@@ -88,6 +88,25 @@ def test_it_deploys_every_gain_and_then_the_largest():
     assert [candidates for _, candidates, _ in lab.deployed] == pytest.approx([100 * (s - 1) for s in levels])
     assert [day for day, _, _ in lab.deployed] == pytest.approx([10 * (s - 1) for s in levels])
     assert lab.engineer.candidates == 100, "it stops where nothing more was measured"
+
+
+@pytest.mark.parametrize("grows", [False, True])
+def test_after_a_deployment_the_next_is_planned_once(grows):
+    """Whether or not the team grows with it, which plans too."""
+    lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
+    alarms, make = [], lab.meanwhile
+    lab.meanwhile = lambda days, callback: alarms.append(days) or make(days, callback)
+    if grows:
+        lab.deploy_kernels = lambda *_: lab.set_team(2.0)
+    lab.clock.run(until=3)
+    assert lab.engineer.speedup == 1.25
+    assert len(alarms) == 1
+
+
+def test_the_last_deployment_may_be_a_small_one():
+    lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.9)
+    lab.clock.run(until=50)
+    assert [speedup for _, _, speedup in lab.deployed] == pytest.approx([1.9, 2.0])
 
 
 def test_effort_is_the_integral_of_the_team():

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from hashlib import sha256
 from itertools import pairwise
 
 import pytest
@@ -17,7 +18,7 @@ from sim import observe
 from sim.ledger import KernelsDeployed, KernelsMeasured, TrainingStarted
 from sim.model import World
 from sim.run import run, summarise
-from sim.scenario import Scenario, ScenarioError
+from sim.scenario import Scenario, ScenarioError, shipped_scenarios
 from sim.testing import check_invariants, worlds
 from tests.hardware.kernels.known_curve import FILE, WORKLOAD, search, session_of, write
 
@@ -136,9 +137,47 @@ def test_jobs_asked_for_from_then_on_take_less_and_those_that_run_keep_their_ker
     after = world.ask_gpus("training", 8, 4.0, owner=0)
     assert (before.length, after.length) == (4.0, pytest.approx(2.0))
     finish(world)
-    started = [event for event in world.ledger if isinstance(event, TrainingStarted)]
+    started = {event.day: event.run_days for event in world.ledger if isinstance(event, TrainingStarted)}
     jobs = {job.submitted: job.length for job in world.datacenter.records if job.use == "training"}
-    assert all(jobs[event.day] == event.run_days for event in started if event.day in jobs)
+    known = started.keys() & jobs.keys()
+    assert known
+    assert {day: jobs[day] for day in known} == {day: started[day] for day in known}
+
+
+def test_a_job_that_waits_runs_on_the_kernels_there_were_when_it_was_asked_for(double):
+    quick = {"kernels__measurements": str(double), "kernels__attention_share": 1.0, "kernels__candidates_per_day": 0.5}
+    world = World(lab(**quick, cluster__gpu_hours_between_failures=0.0, training__needed=False), 0)
+    all_gpus = world.largest_gang("training")
+    for _ in range(2):
+        world.ask_gpus("training", all_gpus, 4.0, owner=0)
+    finish(world)
+    assert deployments(world)[0].day == 2.0
+    jobs = [job for job in world.datacenter.records if job.use == "training"]
+    assert [(job.submitted, job.started, job.length) for job in jobs] == [(0.0, 0.0, 4.0), (0.0, 4.0, 4.0)]
+
+
+@pytest.mark.parametrize("frame", [0.7, 50.0])
+@pytest.mark.parametrize("per_day", [24.0, 0.01, 1e-6])
+def test_candidates_still_to_be_tried_keep_no_lab_from_starving(per_day, frame):
+    """Everybody waits for an experiment that holds the only GPUs for ever; a day later new kernels would come."""
+    stuck = {
+        "researcher__initial": 4, "cluster__gpus": 16, "researcher__experiment_gpus": 8, "training__needed": False,
+        "cluster__inference_share": 0.5, "cluster__training_share": 0.0, "run__horizon_days": 1e6,
+        "kernels__attention_share": 0.1, "run__frame_days": frame,
+    }  # fmt: skip
+
+    def starved(**kernels) -> World:
+        world = World(Scenario().replace(**stuck, **kernels), 1)
+        world.datacenter.submit("experiment", 8, math.inf, owner=0)
+        return finish(world)
+
+    plain = starved(kernels__measurements="none")
+    world = starved(**MEASURED, kernels__candidates_per_day=per_day)
+    assert world.ending.ending == plain.ending.ending == "starved"
+    assert world.ending.day == world.now == world.clock.last_event
+    assert world.ending.day >= max(event.day for event in world.ledger)
+    if per_day < 1:
+        assert world.ending.day == plain.ending.day
 
 
 def test_inference_houses_more_researchers(tmp_path):
@@ -152,7 +191,7 @@ def test_inference_houses_more_researchers(tmp_path):
 def test_the_run_says_what_drove_it():
     result = run(lab(), 2)
     first = result.events[0]
-    assert first == KernelsMeasured(0.0, digest_of(FILE), WORKLOAD)
+    assert first == KernelsMeasured(0.0, digest_of(FILE), WORKLOAD, "imagined", "imagined", 3)
     kernels = result.kernels
     assert (kernels.calibrated, kernels.digest, kernels.workload) == (True, digest_of(FILE), WORKLOAD)
     assert kernels.speedup == result.series["kernel_speedup"][-1] > 1
@@ -160,8 +199,9 @@ def test_the_run_says_what_drove_it():
     assert result.series["kernel_speedup"][0] == 1
     line = kernels_line(kernels)
     assert line.startswith(f"Kernels: {kernels.speedup:.3g}x attention after ")
-    assert "(measured, causal/bf16/both) → work rate" in line
+    assert "(measured, causal/bf16/both, 3 imagined searches of imagined) → work rate" in line
     assert json.loads(json.dumps(summary(result)["kernels"])) == kernels._asdict()
+    assert kernels[4:8] == ("imagined", "imagined", 3, 0)
 
 
 def test_a_run_without_measurements_says_so_and_leaves_no_trace():
@@ -196,6 +236,41 @@ def test_the_file_is_part_of_the_identity_of_a_run(tmp_path):
         scenario.digest()
     with pytest.raises(ScenarioError, match="cannot be read"):
         run(scenario)
+
+
+def test_where_the_file_lies_is_no_part_of_a_scenario(tmp_path):
+    copy = tmp_path / "copy.jsonl"
+    shutil.copy(FILE, copy)
+    assert lab(kernels__measurements=str(copy)).digest() == lab().digest()
+    assert lab(kernels__measurements=str(copy), kernels__workload="short/fp32/forward").digest() != lab().digest()
+
+
+def test_without_measurements_the_digest_is_what_it_always_was():
+    """Made before measurements were part of it by content; parameters that come later will change it."""
+    scenario = lab(kernels__measurements="none")
+    content = scenario.flat() | {"digest of kernels__measurements": ""}
+    assert scenario.digest() == sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("workload", "short/fp32/forward"), ("attention_share", 0.9), ("candidates_per_day", 1.0), ("deploy_step", 0.5)],
+)
+def test_what_nothing_reads_without_measurements_is_refused(name, value):
+    change, without = {f"kernels__{name}": value}, Scenario().replace(kernels__measurements="none")
+    message = rf"kernels__{name} is not read without measurements \(kernels__measurements = 'none'\)"
+    with pytest.raises(ScenarioError, match=message):
+        without.replace(**change)
+    with pytest.raises(ScenarioError, match=message):
+        World(without, 0).branch(**change)
+    assert without.replace(**change, kernels__measurements="none").flat()[f"kernels__{name}"] == value
+    assert without.replace(**{f"kernels__{name}": without.flat()[f"kernels__{name}"]}) == without
+    assert lab().replace(kernels__measurements="none").kernels.attention_share == 0.5
+
+
+@pytest.mark.parametrize("name", shipped_scenarios())
+def test_shipped_scenarios_read_all_that_they_say(name):
+    assert Scenario.load(name).digest() == Scenario.load(name).digest()
 
 
 def test_a_world_does_not_need_its_file_any_more(tmp_path):
