@@ -31,6 +31,8 @@ QUICK: Final = Effort(rounds=1, most_rounds=1, least=5, most=9)
 """While searching."""
 AFRESH: Final = Effort(rounds=5, most_rounds=12, least=4, most=5)
 """For a claim."""
+ROUGH: Final = Effort(rounds=3, most_rounds=3, least=4, most=5)
+"""Against eager, which nobody claims to beat: the interval is as wide as it comes."""
 ROOM_FOR_EAGER: Final = 50.0
 """How much further from SDPA's answer one may be when timed against eager, whose own error is larger."""
 HOPELESS: Final = 0.7
@@ -91,10 +93,12 @@ class Workbench:
     def measure(self, candidate: Candidate, against: Literal["sdpa", "eager"] = "sdpa") -> Outcome:
         """Validate a candidate and time it afresh on tuned and held-out shapes, until the intervals are narrow.
 
-        The status is "inconclusive" where the machine was too noisy to know the mean over either to 3%.
+        The status is "inconclusive" where the machine was too noisy to know the mean over either to 3%, against SDPA.
         """
         every = (*self.workload.tuned, *self.workload.held_out)
-        return self._try(candidate, EAGER if against == "eager" else SDPA, every, AFRESH)
+        if against == "eager":
+            return self._try(candidate, EAGER, every, ROUGH)
+        return self._try(candidate, SDPA, every, AFRESH)
 
     def aa(self) -> Outcome:
         """Time SDPA against itself, in two processes: "passed" if that is 1, or too near for any claim."""
@@ -184,7 +188,7 @@ class Workbench:
         if effort is QUICK:
             for each in timed:
                 self._best[each.shape] = max(self._best.get(each.shape, 0.0), each.speedup.ratio)
-        elif unclear := _unclear(timed):
+        elif effort is AFRESH and (unclear := _unclear(timed)):
             reason = (
                 f"the {unclear[0]} shapes together are not known to {PRECISION:.0%} after {effort.most_rounds} rounds"
             )
