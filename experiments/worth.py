@@ -1,4 +1,10 @@
-"""What measured kernels are worth to a lab: the same luck with and without them, and the days between. Pure."""
+"""What measured kernels are worth to a lab: the same luck with and without them, and the days between. Pure.
+
+Two things leave that open: luck, and that the searches might as well have found other kernels. Pairs of runs average
+luck out; no number of them makes the searches any surer. So each seed is run once more with the curve of the searches
+drawn again with replacement, another draw for each seed, and one Student interval holds both: the spread of luck over
+the root of the pairs, and all of the spread that other draws make.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +15,7 @@ import numpy as np
 from scipy import stats
 
 from agents.kernel_engineer import UNCALIBRATED
+from sim.calibration import Calibration
 from sim.model import World
 from sim.run import RunResult, run
 from sim.scenario import Scenario, ScenarioError
@@ -26,9 +33,11 @@ class Gain(NamedTuple):
 
     days: float
     low: float | None
-    """The 95% interval of the mean over pairs, Student's; None with one pair."""
+    """The 95% interval of the mean, Student's, for luck and for what the searches leave open; None with one pair."""
     high: float | None
     each: tuple[float, ...]
+    drawn_again: tuple[float, ...] = ()
+    """The same with the searches drawn again; empty where these are fewer than three: the interval is luck alone."""
 
     @property
     def holds_nothing(self) -> bool:
@@ -54,6 +63,10 @@ class Worth(NamedTuple):
     """How many runs ended how: with kernels, and without."""
     work_rate: float
     """Of the cluster at the end, the mean over runs with kernels."""
+    searches: int
+    """Of which the curve is made."""
+    told: str
+    """Which they are, in words."""
     sentence: str
 
 
@@ -66,49 +79,72 @@ class _Run(NamedTuple):
     work_rate: float
 
 
+class _Seed(NamedTuple):
+    """The runs of one seed."""
+
+    fast: _Run
+    """With kernels."""
+    slow: _Run
+    """Without."""
+    again: _Run | None
+    """With the kernels of searches drawn again; None where they were too few."""
+
+    @property
+    def runs(self) -> list[_Run]:
+        """All of them."""
+        return [run for run in self if run is not None]
+
+
 def worth(scenario: Scenario, seeds: Sequence[int], watch: Watch | None = None) -> Worth:
     """Run a scenario with its measurements and without them, for each seed, and return the days between.
 
-    If ``watch`` stops it, the pairs that are complete count. Raises ScenarioError if the scenario names no
-    measurements or cannot be run.
+    With three searches or more each seed is run a third time, with the searches drawn again, so that the interval holds
+    what they leave open; with fewer it is of luck alone, and the sentence says so. If ``watch`` stops it, the seeds
+    that are complete count. Raises ScenarioError if the scenario names no measurements or cannot be run.
     """
     calibration = scenario.calibration()
     if calibration.curve is None:
         raise ScenarioError(f"kernels__measurements = '{UNCALIBRATED}': there are no kernels whose worth could be told")
-    pairs = _pairs(scenario, seeds, watch)
-    doubling = min((len(each.doubling_days) for pair in pairs for each in pair), default=0)
-    days = [(a.doubling_days[doubling - 1], b.doubling_days[doubling - 1]) for a, b in pairs] if doubling else []
-    to_doubling = _gain(days)
-    ended = all(each.ending not in CUT_OFF for pair in pairs for each in pair)
+    done = _runs(scenario, seeds, watch)
+    doubling = min((len(each.doubling_days) for seed in done for each in seed.runs), default=0)
+    searches = calibration.curve.searches
+    to_doubling = _gain(done, searches, lambda each: each.doubling_days[doubling - 1]) if doubling else None
+    ended = all(each.ending not in CUT_OFF for seed in done for each in seed.runs)
     return Worth(
         scenario=scenario.name,
         measurements=calibration.measurements,
         digest=calibration.digest,
-        seeds=tuple(seeds[: len(pairs)]),
+        seeds=tuple(seeds[: len(done)]),
         doubling=doubling,
         to_doubling=to_doubling,
-        to_ending=_gain([(a.day, b.day) for a, b in pairs] if ended else []),
-        endings=_endings(pairs),
-        work_rate=float(np.mean([a.work_rate for a, _ in pairs])) if pairs else 1.0,
-        sentence=_sentence(doubling, to_doubling, len(pairs)),
+        to_ending=_gain(done, searches, lambda each: each.day) if ended else None,
+        endings=_endings(done),
+        work_rate=float(np.mean([each.fast.work_rate for each in done])) if done else 1.0,
+        searches=searches,
+        told=calibration.curve.told,
+        sentence=_sentence(doubling, to_doubling, len(done), searches),
     )
 
 
-def _pairs(scenario: Scenario, seeds: Sequence[int], watch: Watch | None) -> list[tuple[_Run, _Run]]:
-    """The runs with and without kernels, as far as nobody stopped them."""
+def _runs(scenario: Scenario, seeds: Sequence[int], watch: Watch | None) -> list[_Seed]:
+    """The runs of each seed, as far as nobody stopped them."""
     without = scenario.replace(kernels__measurements=UNCALIBRATED)
-    pairs: list[tuple[_Run, _Run]] = []
-    done, total = 0, 2 * len(seeds)
-    for seed in seeds:
-        pair: list[_Run] = []
-        for each in (scenario, without):
-            result = run(each, seed, _watching(watch, done, total))
+    drawn = scenario.calibrations_drawn_again()
+    found: list[_Seed] = []
+    done, total = 0, (3 if drawn else 2) * len(seeds)
+    for number, seed in enumerate(seeds):
+        ways: list[tuple[Scenario, Calibration | None]] = [(scenario, None), (without, None)]
+        if drawn:
+            ways.append((scenario, drawn[number % len(drawn)]))
+        runs: list[_Run] = []
+        for each, calibration in ways:
+            result = run(each, seed, _watching(watch, done, total), calibration)
             if result.ending == "interrupted":
-                return pairs
-            pair.append(_kept(result))
+                return found
+            runs.append(_kept(result))
             done += 1
-        pairs.append((pair[0], pair[1]))
-    return pairs
+        found.append(_Seed(runs[0], runs[1], runs[2] if drawn else None))
+    return found
 
 
 def _watching(watch: Watch | None, done: int, total: int) -> Callable[[World], bool | None] | None:
@@ -120,34 +156,68 @@ def _kept(result: RunResult) -> _Run:
     return _Run(days, result.ending, result.day, result.kernels.work_rate)
 
 
-def _endings(pairs: Sequence[tuple[_Run, _Run]]) -> dict[str, tuple[int, int]]:
-    names = dict.fromkeys(each.ending for pair in pairs for each in pair)
-    return {name: (sum(a.ending == name for a, _ in pairs), sum(b.ending == name for _, b in pairs)) for name in names}
+def _endings(seeds: Sequence[_Seed]) -> dict[str, tuple[int, int]]:
+    names = dict.fromkeys(each.ending for seed in seeds for each in (seed.fast, seed.slow))
+    return {
+        name: (sum(seed.fast.ending == name for seed in seeds), sum(seed.slow.ending == name for seed in seeds))
+        for name in names
+    }
 
 
-def _gain(days: Sequence[tuple[float, float]]) -> Gain | None:
+def _gain(seeds: Sequence[_Seed], searches: int, day: Callable[[_Run], float]) -> Gain | None:
     """The days from what happened with kernels to what happened without; None where there is nothing to compare."""
-    if not days:
+    if not seeds:
         return None
-    nearer = np.array([without - with_kernels for with_kernels, without in days])
-    mean, number = float(nearer.mean()), len(nearer)
-    if number == 1:
-        return Gain(mean, None, None, (mean,))
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, number - 1) * nearer.std(ddof=1) / np.sqrt(number))
-    return Gain(mean, mean - half, mean + half, tuple(map(float, nearer)))
+    nearer = np.array([day(seed.slow) - day(seed.fast) for seed in seeds])
+    again = np.array([day(seed.slow) - day(seed.again) for seed in seeds if seed.again is not None])
+    mean, each, other = float(nearer.mean()), tuple(map(float, nearer)), tuple(map(float, again))
+    if len(seeds) == 1:
+        return Gain(mean, None, None, each, other)
+    moved = float(np.var(again - nearer, ddof=1)) if other else 0.0
+    half = half_width(float(np.var(nearer, ddof=1)), len(seeds), moved, searches)
+    return Gain(mean, mean - half, mean + half, each, other)
 
 
-def _sentence(doubling: int, gain: Gain | None, pairs: int) -> str:
+def half_width(luck: float, pairs: int, moved: float, searches: int) -> float:
+    """Return half the 95% interval of a mean over pairs, at least two, that use the same searches.
+
+    ``luck``: variance over pairs. ``moved``: variance of what drawing the searches again changes, 0 if nobody did; a
+    mean over few searches drawn with replacement spreads too little by (s - 1)/s. Degrees of freedom as Welch and
+    Satterthwaite have them.
+    """
+    parts = [(luck / pairs, pairs - 1)]
+    if moved > 0:
+        parts.append((moved * searches / (searches - 1), min(searches, pairs) - 1))
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * np.sqrt(variance))
+
+
+def _sentence(doubling: int, gain: Gain | None, pairs: int, searches: int) -> str:
     if gain is None:
         return "Nothing can be said: there is no doubling of software that every run reached."
     over = f"over {pairs} pair{'s' if pairs > 1 else ''} of runs with the same luck"
+    if not any(gain.each) and not any(gain.drawn_again):
+        return f"Nothing: software doubling {doubling} comes on the same day with kernels and without, {over}."
     if gain.low is None or gain.high is None:
         return f"{_moved(doubling, gain.days)}, {over}: too few for an interval."
+    holds = _holds(gain, searches)
     interval = f"[{gain.low:.3g}, {gain.high:.3g}]"
     if gain.holds_nothing:
-        return f"Nothing: the days by which software doubling {doubling} comes nearer, {interval}, hold 0, {over}."
+        days = f"the days by which software doubling {doubling} comes nearer, {gain.days:.3g} {interval}, may be 0"
+        return f"Nothing is proved: {days}, {over}; {holds}."
     low, high = sorted((abs(gain.low), abs(gain.high)))
-    return f"{_moved(doubling, gain.days)} [{low:.3g}, {high:.3g}], {over}."
+    return f"{_moved(doubling, gain.days)} [{low:.3g}, {high:.3g}], {over}; {holds}."
+
+
+def _holds(gain: Gain, searches: int) -> str:
+    """What the interval is of."""
+    if gain.drawn_again:
+        return f"the interval is of luck and of what {searches} searches leave open"
+    number = f"{searches} search{'es are' if searches > 1 else ' is'} too few"
+    return f"the interval is of luck alone, as {number} to say how sure the kernels are"
 
 
 def _moved(doubling: int, days: float) -> str:

@@ -251,8 +251,8 @@ def show_worth(found: Worth) -> None:
         table.add_row(name, str(with_kernels), str(without))
     _print(table)
     say(
-        f"{found.scenario} with measurements {found.measurements} (SHA-256 {found.digest[:12]}): at the end kernels "
-        f"raise the cluster's work rate to {found.work_rate:.3f} of what it is without them."
+        f"{found.scenario} with measurements {found.measurements} (SHA-256 {found.digest[:12]}; {found.told}): "
+        f"at the end kernels raise the cluster's work rate to {found.work_rate:.3f} of what it is without them."
     )
 
 

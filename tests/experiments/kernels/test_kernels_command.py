@@ -31,6 +31,15 @@ def test_without_torch_it_says_so(asara, monkeypatch):
     assert "torch is not installed" in answer.err
 
 
+def test_on_another_system_it_says_that_linux_is_needed(asara, monkeypatch):
+    import platform
+
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    answer = asara("kernels", "measure")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "asara: kernels are measured with clocks and limits that Linux alone has, and this is Darwin\n"
+
+
 def test_help_loads_neither_torch_nor_anything_heavy():
     script = (
         "import sys; from experiments.cli import main; main(['kernels', '--help']);"
@@ -110,6 +119,29 @@ def test_a_noisy_machine_is_told_as_such_and_never_as_a_result(asara, world, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_was_measured_before_it_grew_noisy_is_told(asara, world):
+    world.noisy_on = ("wide",)
+    answer = asara("kernels", "measure")
+    assert answer.code == 1
+    assert [f"{name}/fp32" in answer.out for name in ("short", "long", "causal", "wide")] == [True, True, True, False]
+    assert "too noisy" in answer.err
+    answer = asara("kernels", "measure", "--json")
+    assert answer.code == 1
+    assert {row["workload"].partition("/")[0] for row in json.loads(answer.out)["rows"]} == {"short", "long", "causal"}
+
+
+def test_what_was_measured_before_an_interrupt_is_told(asara, world):
+    def press(number: int) -> None:
+        if number == 6:
+            raise KeyboardInterrupt
+
+    world.on_call = press
+    answer = asara("kernels", "measure", "--workload", "causal", "--workload", "long")
+    assert answer.code == 2
+    assert "causal/fp32/forward" in answer.out
+    assert answer.err == "asara: interrupted; nothing was written\n"
+
+
 # --- tune ------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +182,45 @@ def test_a_search_in_which_nothing_passes_says_so(asara, world):
     finally:
         FAMILIES["avx512"]._choices = {"tile": (1, 2, 4, 8, 16)}
     assert found["sentences"][0]["sentence"] == "No gain is proved: no candidate passed."
+
+
+def replies(folder, *tiles):
+    lines = [json.dumps({"family": "avx512", "parameters": {"tile": tile}}) for tile in tiles]
+    (folder / "ready.jsonl").write_text("\n".join([*lines, json.dumps("I do not know.")]) + "\n")
+
+
+LLM = ["kernels", "tune", "--budget", 4, "--proposer", "llm", "--tape", "ready.jsonl", "--mode", "scripted"]
+
+
+def test_ready_replies_drive_a_search(asara, world, tmp_path):
+    replies(tmp_path, 4, 8, 16)
+    found = from_json(asara(*LLM, "--json"))
+    assert found["searches"][0]["counts"] == {"passed": 3, "no proposal": 1}
+    assert "avx512(tile=8) is 1.44x" in found["sentences"][0]["sentence"]
+
+
+def test_a_search_of_a_language_model_goes_on_as_it_was_asked_for(asara, world, tmp_path):
+    replies(tmp_path, 4, 8, 16)
+
+    def press(number: int) -> None:
+        if number == 2:
+            world.on_call = lambda number: None
+            raise KeyboardInterrupt
+
+    world.on_call = press
+    command = asara(*LLM).err.partition("go on with: asara ")[2].split()
+    assert command[command.index("--mode") + 1 : command.index("--mode") + 4] == ["scripted", "--tape", "ready.jsonl"]
+    again = asara(*command, "--json")
+    assert from_json(again)["searches"][0]["counts"] == {"passed": 3, "no proposal": 1}
+
+
+def test_a_tape_of_another_search_is_one_sentence(asara, world, tmp_path):
+    (tmp_path / "ready.jsonl").write_text('{"request":"ab","reply":"{}","reason":"","failed_on":"","tokens":0}\n')
+    answer = asara(*LLM[:-1], "replay")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("asara: ready.jsonl has no reply to request ")
+    assert answer.err.endswith("recorded for another history, seed or prompt\n")
+    assert answer.err.count("\n") == 1
 
 
 def test_repeated_searches_and_workloads_are_sessions_of_their_own(asara, world):
@@ -322,6 +393,9 @@ def test_without_shipped_measurements_a_trace_must_be_named(asara, monkeypatch, 
         ("int fine;", 0, True, True, "is 1.80x"),
         ("int slow;", 0, True, True, "No gain is proved"),
         ("fork();", 1, None, False, "How fast was not measured"),
+        ("crash();", 1, False, None, "How fast was not measured"),
+        ("forged();", 1, None, False, "How fast was not measured"),
+        ("broken", 1, None, None, "How fast was not measured"),
     ],
 )
 def test_verify_says_whether_a_source_is_right_and_safe_and_how_fast(
@@ -337,6 +411,18 @@ def test_verify_says_whether_a_source_is_right_and_safe_and_how_fast(
     assert told.code == code
     assert words in told.out
     assert "bubblewrap: no network" in told.out
+
+
+def test_verify_holds_the_machine_against_itself_first(asara, world, tmp_path):
+    world.noisy_on = ("long",)
+    (tmp_path / "k.cpp").write_text("int fine;")
+    answer = asara("kernels", "verify", "k.cpp", "--workload", "causal", "--workload", "long", "--json")
+    assert answer.code == 1
+    assert [each["workload"] for each in json.loads(answer.out)["verdicts"]] == ["causal/fp32/forward"]
+    assert "too noisy" in answer.err
+    again = asara("kernels", "verify", "k.cpp", "--workload", "long")
+    assert (again.code, again.out) == (1, "")
+    assert len(world.seen) == 1
 
 
 def test_without_a_sandbox_no_foreign_source_runs(asara, world, tmp_path):
@@ -363,8 +449,9 @@ def pairs(monkeypatch):
     from experiments.worth import Gain, Worth
 
     found = Worth(
-        "lab", "t", "ab" * 32, (0, 1), 3, Gain(2.0, 1.0, 3.0, (1.5, 2.5)), None, {"horizon": (2, 2)}, 1.1, "Nearer."
-    )
+        "lab", "t", "ab" * 32, (0, 1), 3, Gain(2.0, 1.0, 3.0, (1.5, 2.5)), None, {"horizon": (2, 2)}, 1.1,
+        4, "4 evolve searches of amx", "Nearer.",
+    )  # fmt: skip
     asked = []
 
     def worth(scenario, seeds, watch):
@@ -378,7 +465,7 @@ def pairs(monkeypatch):
 def test_worth_says_what_the_pairs_of_runs_say(asara, pairs):
     found = from_json(asara("kernels", "worth", "--seeds", 2, "--json"))
     assert pairs == [("lab", [0, 1])]
-    assert found["to_doubling"] == {"days": 2.0, "low": 1.0, "high": 3.0, "each": [1.5, 2.5]}
+    assert found["to_doubling"] == {"days": 2.0, "low": 1.0, "high": 3.0, "each": [1.5, 2.5], "drawn_again": []}
     words = " ".join(asara("kernels", "worth").out.split())
     assert words.startswith("Nearer.")
-    assert "1.100 of what it is without them" in words
+    assert "4 evolve searches of amx): at the end kernels raise the cluster's work rate to 1.100 of what it is" in words
