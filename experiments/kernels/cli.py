@@ -92,9 +92,10 @@ def tune(
         typer.Option(parser=_place, metavar="TRACE", help=f"The file of what was tried; {DEFAULT} if left out."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the searches that are in the trace.")] = False,
-    mode: Annotated[str, typer.Option(metavar="live|record|replay", help="Of the llm proposer.")] = "live",
+    mode: Annotated[str, typer.Option(metavar="live|record|replay|scripted", help="Of the llm proposer.")] = "live",
     tape: Annotated[
-        Path | None, typer.Option(parser=_place, metavar="FILE", help="Of the llm proposer, to record or replay.")
+        Path | None,
+        typer.Option(parser=_place, metavar="FILE", help="Of the llm proposer; ready replies are one JSON a line."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -127,7 +128,7 @@ def verify(
     direction: Pass = "forward",
     as_json: AsJson = False,
 ) -> None:
-    """Try one foreign kernel in the sandbox: right? safe? how fast? Exit 1 if it did not pass."""
+    """Try one foreign kernel in the sandbox: right? safe? how fast? Exit 1 if it did not pass, or it is too noisy."""
     from experiments.kernels import commands
 
     asked = commands.named(workload or ["causal"], dtype, direction)

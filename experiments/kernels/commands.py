@@ -28,7 +28,7 @@ from hardware.kernels.problem import workload as standard
 from hardware.kernels.proposers.endpoint import EndpointError
 from hardware.kernels.proposers.registry import UnknownProposerError
 from hardware.kernels.proposers.registry import proposer as proposer_named
-from hardware.kernels.proposers.tape import TapeError
+from hardware.kernels.proposers.tape import NotOnTapeError, TapeError
 from hardware.kernels.sandbox import SandboxError
 from hardware.kernels.search import Progress, SearchError
 from hardware.kernels.trace import Line, Measured, Trace, TraceError, Trial
@@ -38,7 +38,9 @@ FAILED: Final = 1
 """Exit code of what was asked properly and came to nothing: a machine too noisy, a source that is not right."""
 LARGEST_SOURCE: Final = 1_000_000
 """Bytes of a foreign file."""
-_TO_BLAME: Final = (TraceError, SearchError, UnknownProposerError, EndpointError, TapeError, BuildError, SandboxError)
+_TO_BLAME: Final = (
+    TraceError, SearchError, UnknownProposerError, EndpointError, TapeError, NotOnTapeError, BuildError, SandboxError,
+)  # fmt: skip
 
 
 @contextmanager
@@ -103,7 +105,7 @@ def machine(lab: Lab, as_json: bool) -> int:
 
 
 def measure(lab: Lab, asked: Sequence[Workload], out: Path | None, as_json: bool) -> int:
-    """Time every usable family on some workloads."""
+    """Time every usable family on some workloads; what was measured before an interruption is told all the same."""
     lines: Trace | Unwritten = Unwritten()
     try:
         with plainly():
@@ -114,8 +116,12 @@ def measure(lab: Lab, asked: Sequence[Workload], out: Path | None, as_json: bool
                 for each in asked:
                     _measure_one(lab, lines, each, found, shipped, tell)
     except TooNoisyError as error:
+        if lines.lines:
+            _say_measured(lines, as_json)
         return _too_noisy(error)
     except KeyboardInterrupt:
+        if lines.lines:
+            _say_measured(lines, as_json)
         kept = f"what was measured so far is in {out}" if lines.lines and out else "nothing was written"
         raise InputError(f"interrupted; {kept}") from None
     _say_measured(lines, as_json)
@@ -208,8 +214,9 @@ def _decided(lab: Lab, found: Machine, typed: Search, out: Path) -> tuning.Asked
     direction: Any = typed.direction
     dtype, family = tuning.choose(lab, found, names, typed.dtype, direction, typed.family)  # type: ignore[arg-type]
     return tuning.Asked(
-        tuple(names), dtype, direction, family, typed.proposer, typed.budget, typed.seed, typed.searches, out
-    )
+        tuple(names), dtype, direction, family, typed.proposer, typed.budget, typed.seed, typed.searches, out,
+        typed.mode, typed.tape,
+    )  # fmt: skip
 
 
 def search_text(name: str, progress: Progress) -> str:
@@ -276,6 +283,7 @@ def verify(lab: Lab, source: Path, asked: Sequence[Workload], as_json: bool) -> 
     if not isolation.foreign_allowed:
         raise InputError(f"{source}: foreign source does not run here ({isolation.detail})")
     verdicts: list[Verdict] = []
+    noisy: TooNoisyError | None = None
     try:
         with plainly(), console.progress() as tell:
             found = lab.survey(True)
@@ -283,15 +291,25 @@ def verify(lab: Lab, source: Path, asked: Sequence[Workload], as_json: bool) -> 
                 tell(f"{each.full_name}: {source}", None)
                 with lab.bench(each, found) as bench:
                     verdicts.append(sessions.verify(text, each, bench))
+    except TooNoisyError as error:
+        noisy = error
     except KeyboardInterrupt:
         raise InputError("interrupted; nothing was written") from None
+    _say_verdicts(source, verdicts, as_json)
+    if noisy is not None:
+        return _too_noisy(noisy)
+    return 0 if all(verdict.status == "passed" for verdict in verdicts) else FAILED
+
+
+def _say_verdicts(source: Path, verdicts: Sequence[Verdict], as_json: bool) -> None:
+    if not verdicts:
+        return
     told = [(verdict, _how_fast(verdict, source.name)) for verdict in verdicts]
     if as_json:
         _print_json({"source": str(source), "verdicts": [_verdict(verdict, fast) for verdict, fast in told]})
     else:
         for verdict, fast in told:
             console.show_verdict(verdict, fast)
-    return 0 if all(verdict.status == "passed" for verdict in verdicts) else FAILED
 
 
 def worth(scenario: str, settings: Sequence[str], seeds: int, as_json: bool) -> int:

@@ -217,10 +217,9 @@ def _show_forecasts(found: Sequence[Forecast]) -> None:
 
 
 def _show_noise(found: Sequence[Noise]) -> None:
-    table = _table(("workload", "left"), ("ratio", "right"), ("", "left"))
+    table = _table(("workload", "left"), ("ratio", "right"))
     for each in found:
-        ratio = "-" if each.ratio is None else _fine(each.ratio)
-        table.add_row(_where(each, found), ratio, "quiet" if each.quiet else f"too noisy: {each.reason}")
+        table.add_row(_where(each, found), _fine(each.ratio))
     _print_titled("A/A: SDPA against itself, which must come out as 1", table)
 
 

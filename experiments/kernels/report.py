@@ -9,10 +9,12 @@ from statistics import median
 from typing import Any, Final, NamedTuple, TypeVar
 
 from hardware.kernels.candidate import Value
+from hardware.kernels.families.compiled import count_lines
 from hardware.kernels.machine import Roofline
 from hardware.kernels.problem import Problem, Shape, flops, traffic
+from hardware.kernels.search import ratio
 from hardware.kernels.statistics import Speedup, geomean
-from hardware.kernels.trace import Line, Measured, Session, Source, Timed
+from hardware.kernels.trace import Line, Measured, Session, Source, Timed, over_shapes
 
 CLAIM: Final = 1.02
 """A gain is claimed only where the lower end of its interval is above this."""
@@ -34,7 +36,7 @@ class Row(NamedTuple):
     """With dtype and pass: ``causal/bf16/both``."""
     method: str
     candidate: str
-    """The best of its searches."""
+    """That of its searches which is the fastest on the tuned shapes."""
     searches: int
     over_eager: Speedup | None
     """On the held-out shapes, as all but ``on_tuned``."""
@@ -52,7 +54,10 @@ class Row(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """The Kernel Gap: the best validated kernel over the framework's standard, on held-out shapes."""
+    """The Kernel Gap: the best validated kernel over the framework's standard, on held-out shapes.
+
+    The best is chosen by the tuned shapes, so that what the held-out ones say of it is not the luckiest of several.
+    """
 
     machine: str
     workload: str
@@ -67,10 +72,8 @@ class Noise(NamedTuple):
 
     machine: str
     workload: str
-    ratio: Speedup | None
-    quiet: bool
-    """The interval is within 3% and holds 1."""
-    reason: str
+    ratio: Speedup
+    """Its interval holds 1, or both its ends are within 2% of that: else nothing was measured at all."""
 
 
 class Fresh(NamedTuple):
@@ -104,8 +107,8 @@ def sessions(lines: Iterable[Line]) -> dict[str, Session]:
 
 
 def machine_name(session: Session) -> str:
-    """Return where a session ran: the accelerator if it has one, else the processor."""
-    return str(session.machine.get("accelerator") or session.machine.get("processor") or "unknown machine")
+    """Return where a session ran: the processor, which is all that is timed."""
+    return str(session.machine.get("processor") or "unknown machine")
 
 
 def method_of(role: str, proposer: str, family: str) -> str:
@@ -118,7 +121,7 @@ def method_of(role: str, proposer: str, family: str) -> str:
 def fresh(lines: Sequence[Line]) -> list[Fresh]:
     """Return what was measured afresh and passed, the lines of one candidate in one session together."""
     known = sessions(lines)
-    counted = {line.digest: _code_lines(line.text) for line in lines if isinstance(line, Source)}
+    counted = {line.digest: count_lines(line.text) for line in lines if isinstance(line, Source)}
     kept = [line for line in lines if isinstance(line, Measured) and line.status == "passed" and line.session in known]
     found: dict[tuple[str, str, str], list[Measured]] = {}
     for line in kept:
@@ -150,7 +153,7 @@ def _row_key(each: Fresh) -> tuple[str, str, int, str, str]:
 
 def _row(key: tuple[str, str, int, str, str], group: list[Fresh]) -> Row:
     machine, workload, _, method, _ = key
-    best = max(group, key=lambda each: _ratio(each.sdpa, held_out=True))
+    best = max(group, key=_on_tuned)
     standard = method == LIBRARY
     itself = Speedup(1.0, 1.0, 1.0)
     timed = [timed for each in group for timed in (*each.sdpa, *each.eager)]
@@ -170,7 +173,8 @@ def _row(key: tuple[str, str, int, str, str], group: list[Fresh]) -> Row:
 def averages(table: Sequence[Row]) -> list[Row]:
     """Return the mean of each method over the workloads of one dtype and pass, a workload by its best family.
 
-    Nothing is averaged over fewer than two workloads; ``workload`` says how many they are.
+    The best is so on the tuned shapes. Nothing is averaged over fewer than two workloads; ``workload`` says how many
+    they are.
     """
 
     def key(row: Row) -> tuple[str, str, str]:
@@ -179,7 +183,7 @@ def averages(table: Sequence[Row]) -> list[Row]:
     found = []
     for (machine, kind, method), group in _grouped(table, key).items():
         by_workload = _grouped(group, lambda row: row.workload)
-        best = [max(each, key=lambda row: row.over_sdpa.ratio if row.over_sdpa else 0) for each in by_workload.values()]
+        best = [max(each, key=lambda row: row.on_tuned.ratio if row.on_tuned else 0) for each in by_workload.values()]
         if len(best) > 1:
             found.append(_average(machine, f"all {len(best)}/{kind}", method, best))
     return found
@@ -207,7 +211,7 @@ def gaps(measured: Sequence[Fresh]) -> list[Gap]:
     by_workload = _grouped(measured, lambda each: (machine_name(each.session), each.session.full_name))
     for (machine, workload), group in by_workload.items():
         others = [each for each in group if each.role not in ("A/A", "library") and _has(each.sdpa)]
-        best = max(others, key=lambda each: _ratio(each.sdpa, held_out=True), default=None)
+        best = max(others, key=_on_tuned, default=None)
         gap = _mean([best.sdpa]) if best else None
         if best is None or gap is None or gap.ratio <= 1:
             found.append(Gap(machine, workload, "sdpa", Speedup(1.0, 1.0, 1.0), proved=False))
@@ -217,15 +221,13 @@ def gaps(measured: Sequence[Fresh]) -> list[Gap]:
 
 
 def noise(lines: Sequence[Line]) -> list[Noise]:
-    """Return how each session's A/A run came out."""
+    """Return how each session's A/A run came out; one that fails is not written, for the session is not begun."""
     known = sessions(lines)
     found = []
     for line in lines:
-        if isinstance(line, Measured) and line.role == "A/A" and line.session in known:
+        if isinstance(line, Measured) and line.role == "A/A" and line.session in known and line.timed:
             session = known[line.session]
-            ratio = geomean([each.speedup for each in line.timed]) if line.timed else None
-            quiet = line.status == "passed"
-            found.append(Noise(machine_name(session), session.full_name, ratio, quiet, line.reason))
+            found.append(Noise(machine_name(session), session.full_name, over_shapes(line.timed)))
     return found
 
 
@@ -246,7 +248,10 @@ def claim(name: str, gain: Speedup | None, standard: str = "torch's SDPA") -> st
 
 
 def held_out_gain(timed: Sequence[Timed], held_out: bool = True) -> Speedup | None:
-    """Return the geometric mean over the held-out shapes, or over the tuned ones; None without any."""
+    """Return the geometric mean over the held-out shapes, or over the tuned ones; None without any.
+
+    Its interval is that of ``hardware.kernels.trace.over_shapes``: Student's over rounds of new processes.
+    """
     return _mean([timed], held_out)
 
 
@@ -283,22 +288,15 @@ def _has(timed: Sequence[Timed], held_out: bool = True) -> bool:
     return any(each.held_out == held_out and each.pairs for each in timed)
 
 
-def _ratio(timed: Sequence[Timed], held_out: bool) -> float:
-    """For ordering: without the interval, which costs a bootstrap; 0 where nothing was timed."""
-    return ratio(timed, held_out) or 0.0
-
-
-def ratio(timed: Sequence[Timed], held_out: bool) -> float | None:
-    """Return the speed-up over the tuned or the held-out shapes without its interval; None where there is none."""
-    logs = [
-        median(math.log(baseline / candidate) for candidate, baseline in each.pairs)
-        for each in timed if each.held_out == held_out and each.pairs
-    ]  # fmt: skip
-    return math.exp(sum(logs) / len(logs)) if logs else None
+def _on_tuned(each: Fresh) -> float:
+    """By which the best is chosen; 0 where nothing was timed."""
+    return ratio(each.sdpa) or 0.0
 
 
 def _mean(groups: Iterable[Sequence[Timed]], held_out: bool = True) -> Speedup | None:
-    found = [each.speedup for timed in groups for each in timed if each.held_out == held_out and each.pairs]
+    """The mean over several that were measured, each over its shapes; those with no such shapes are left out."""
+    sides = ([each for each in timed if each.held_out == held_out and each.pairs] for timed in groups)
+    found = [over_shapes(side) for side in sides if side]
     return geomean(found) if found else None
 
 
@@ -306,7 +304,3 @@ def _over_all(gains: Iterable[Speedup | None]) -> Speedup | None:
     found = list(gains)
     known = [gain for gain in found if gain is not None]
     return geomean(known) if known and len(known) == len(found) else None
-
-
-def _code_lines(text: str) -> int:
-    return sum(1 for line in text.splitlines() if line.strip() and not line.strip().startswith("//"))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.kernels.report import candidate_name, floor, machine_name, ratio, sessions
+from experiments.kernels.report import candidate_name, floor, machine_name, sessions
+from hardware.kernels.search import ratio, rises
 from hardware.kernels.trace import End, Line, Measured, Session, Timed, Trial
 
 FEWEST_FORECASTS = 5
@@ -78,26 +79,16 @@ def searches(lines: Sequence[Line]) -> list[Search]:
 
 
 def _search(session: Session, trials: Sequence[Trial], over: bool, standard: Sequence[Timed]) -> Search:
-    steps = best_so_far(trials)
-    best = next((trial for trial in trials if steps and trial.number == steps[-1][0]), None)
+    steps = rises(trials)
+    best = steps[-1][0] if steps else None
     return Search(
         session=session.session, machine=machine_name(session), workload=session.full_name,
         proposer=session.proposer, seed=session.seed, tried=len(trials), budget=session.budget, over=over,
         counts=dict(Counter(trial.status for trial in trials).most_common()),
         cpu_s=sum(trial.cpu_s for trial in trials), tokens=sum(trial.tokens for trial in trials),
         best=candidate_name(best.family, tuple(best.parameters.items()), best.source) if best else "",
-        steps=steps, cap=_cap(session, standard),
+        steps=tuple((trial.number, score) for trial, score in steps), cap=_cap(session, standard),
     )  # fmt: skip
-
-
-def best_so_far(trials: Sequence[Trial]) -> tuple[tuple[int, float], ...]:
-    """Return where the best speed-up so far rose: (number of the candidate, speed-up over SDPA)."""
-    found: list[tuple[int, float]] = []
-    for trial in trials:
-        score = ratio(trial.timed, held_out=False) if trial.status == "passed" else None
-        if score is not None and (not found or score > found[-1][1]):
-            found.append((trial.number, score))
-    return tuple(found)
 
 
 def _standard_times(lines: Sequence[Line], session: str) -> list[Timed]:
@@ -143,7 +134,7 @@ def forecasts(lines: Sequence[Line]) -> list[Forecast]:
     pairs: dict[str, list[tuple[float, float]]] = {}
     for line in lines:
         if isinstance(line, Trial) and line.status == "passed" and line.expects and line.session in known:
-            score = ratio(line.timed, held_out=False)
+            score = ratio(line.timed)
             if score is not None:
                 pairs.setdefault(known[line.session].proposer, []).append((line.expects, score))
     return [_forecast(proposer, found) for proposer, found in pairs.items()]

@@ -10,19 +10,21 @@ from typing import Final, NamedTuple
 from experiments.errors import InputError
 from experiments.kernels import sessions
 from experiments.kernels.report import claim, fresh, held_out_gain
-from experiments.kernels.sessions import FOREIGN, Bench, Lab
+from experiments.kernels.sessions import Bench, Lab
 from hardware.kernels.candidate import Space
 from hardware.kernels.family import Family
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Direction, Dtype, Workload, workload
 from hardware.kernels.proposers.base import Proposer
+from hardware.kernels.proposers.llm import LanguageModel
+from hardware.kernels.registry import FOREIGN
 from hardware.kernels.search import Progress, search
 from hardware.kernels.trace import Session, Trace, Trial, read
 
-BEST_FIRST: Final = ("triton", "amx", "avx512", "portable", "tiled")
+BEST_FIRST: Final = ("amx", "avx512", "portable", "tiled")
 """Families with parameters, the likely fastest first."""
 _DTYPES: Final[tuple[Dtype, ...]] = ("fp32", "bf16", "fp16")
-_DTYPES_OF: Final[dict[str, tuple[Dtype, ...]]] = {"triton": ("bf16", "fp16", "fp32"), "amx": ("bf16", "fp16", "fp32")}
+_DTYPES_OF: Final[dict[str, tuple[Dtype, ...]]] = {"amx": ("bf16", "fp16", "fp32")}
 """The dtypes that a family was made for, first."""
 
 Watch = Callable[[str, Trial, Progress], None]
@@ -41,6 +43,8 @@ class Asked(NamedTuple):
     seed: int
     searches: int
     out: Path
+    mode: str = "live"
+    tape: Path | None = None
 
     @property
     def command(self) -> str:
@@ -48,6 +52,8 @@ class Asked(NamedTuple):
         names = [word for name in self.workloads for word in ("--workload", name)]
         words = ["asara", "kernels", "tune", *names, "--dtype", self.dtype, "--pass", self.direction]
         words += ["--family", self.family, "--proposer", self.proposer, "--budget", str(self.budget)]
+        if self.proposer == LanguageModel.name:
+            words += ["--mode", self.mode, *(["--tape", str(self.tape)] if self.tape is not None else [])]
         words += ["--seed", str(self.seed), "--searches", str(self.searches), "--out", str(self.out), "--resume"]
         return shlex.join(words)
 
@@ -167,7 +173,7 @@ def _search(
     trace: Trace, lab: Lab, session: Session, bench: Bench, space: Space, family: str, proposer: Proposer, watch: Watch
 ) -> None:
     foreign = (
-        proposer.name == "llm" and bench.isolation.foreign_allowed
+        proposer.name == LanguageModel.name and bench.isolation.foreign_allowed
         and lab.family(FOREIGN).missing(bench.machine, session.problem) is None
     )  # fmt: skip
 

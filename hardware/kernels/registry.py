@@ -7,10 +7,10 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from hardware.kernels.candidate import Candidate
+
 if TYPE_CHECKING:
     from hardware.kernels.family import Family
-    from hardware.kernels.machine import Machine
-    from hardware.kernels.problem import Problem
 
 _MODULES: Final = {
     "eager": "eager",
@@ -25,6 +25,11 @@ _MODULES: Final = {
 }
 """Name → file in ``families/``, which holds one ``FAMILY``. Tables follow this order."""
 NAMES: Final = tuple(_MODULES)
+FOREIGN: Final = "foreign"
+"""The family of sources that somebody else wrote."""
+SDPA: Final = Candidate("sdpa")
+"""The framework's own attention, against which all are timed."""
+EAGER: Final = Candidate("eager")
 
 
 @cache
@@ -41,8 +46,3 @@ def family(name: str) -> Family:
 def families() -> tuple[Family, ...]:
     """Return all families, in the order of the tables."""
     return tuple(family(name) for name in NAMES)
-
-
-def usable(machine: Machine, problem: Problem) -> dict[str, str | None]:
-    """Return for each family why it cannot do this problem on this machine, None if it can."""
-    return {each.name: each.missing(machine, problem) for each in families()}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import exp, isfinite, log
+from statistics import fmean, median
 from typing import Final, NamedTuple, Protocol
 
 from hardware.kernels.candidate import Candidate, Space
 from hardware.kernels.proposers.base import NoProposal, Proposal, Proposer, extended, history_of
 from hardware.kernels.proposers.pool import Pool
-from hardware.kernels.trace import End, Line, Outcome, Session, Status, Trace, Trial, source_of
+from hardware.kernels.trace import End, Line, Outcome, Session, Status, Timed, Trace, Trial, source_of
 
 REPEATS: Final = 50
 """Proposals of what was tried before, in a row, that end a search."""
@@ -52,6 +53,28 @@ class Progress(NamedTuple):
 
 
 Watch = Callable[[Trial, Progress], bool | None]
+
+
+def ratio(timed: Sequence[Timed], held_out: bool = False) -> float | None:
+    """Return the speed-up over the tuned or the held-out shapes; None where there is none.
+
+    For ordering: it is without the interval, which takes a bootstrap.
+    """
+    logs = [
+        median(log(baseline / candidate) for candidate, baseline in each.pairs)
+        for each in timed if each.held_out == held_out and each.pairs
+    ]  # fmt: skip
+    return exp(fmean(logs)) if logs else None
+
+
+def rises(trials: Iterable[Trial]) -> list[tuple[Trial, float]]:
+    """Return the trials at which the best speed-up so far rose, with that; the last is the winner."""
+    found: list[tuple[Trial, float]] = []
+    for trial in trials:
+        score = ratio(trial.timed) if trial.status == "passed" else None
+        if score is not None and (not found or score > found[-1][1]):
+            found.append((trial, score))
+    return found
 
 
 def search(
@@ -185,13 +208,13 @@ def _tidy(text: str) -> str:
 
 
 def _progress(before: Progress, trial: Trial) -> Progress:
-    score = trial.score
-    better = score is not None and (before.score is None or score > before.score)
+    found = rises([trial] if before.best is None else [before.best, trial])
+    best, score = found[-1] if found else (None, None)
     return Progress(
         before.trials + 1,
         before.budget,
-        trial if better else before.best,
-        score if better else before.score,
+        best,
+        score,
         Counter(before.statuses) + Counter([trial.status]),
         before.cpu_s + trial.cpu_s,
         before.tokens + trial.tokens,

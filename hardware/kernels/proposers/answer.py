@@ -10,9 +10,8 @@ from pydantic import BaseModel, Field, StrictInt, StrictStr, ValidationError
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.proposers.base import History, NoProposal, Proposal
 from hardware.kernels.proposers.endpoint import Reply
+from hardware.kernels.registry import FOREIGN
 
-FOREIGN: Final = "foreign"
-"""The family of sources that somebody else wrote."""
 LONGEST: Final = 200_000
 """Characters of an answer that are looked at."""
 ATTEMPTS: Final = 200

@@ -7,13 +7,13 @@ from typing import Final, Literal, get_args
 
 from hardware.kernels.proposers.answer import proposal_of
 from hardware.kernels.proposers.base import History, Proposal
-from hardware.kernels.proposers.endpoint import Endpoint, EndpointError, Live, Request
+from hardware.kernels.proposers.endpoint import Endpoint, EndpointError, Live, Request, Scripted
 from hardware.kernels.proposers.prompt import system_prompt, user_prompt
-from hardware.kernels.proposers.tape import Record, Replay
+from hardware.kernels.proposers.tape import Record, Replay, ready_replies
 
-Mode = Literal["live", "record", "replay"]
+Mode = Literal["live", "record", "replay", "scripted"]
 MODES: Final = get_args(Mode)
-"""How a command may have it; the fourth, ``Scripted``, takes its replies from whoever builds the proposer."""
+"""Who answers: an endpoint, an endpoint and a tape, a tape, or a file of ready replies."""
 
 
 class LanguageModel:
@@ -38,15 +38,18 @@ def request_of(history: History) -> Request:
 
 
 def from_environment(mode: Mode = "live", tape: Path | None = None) -> LanguageModel:
-    """Return the proposer that a command asks for. Raises EndpointError if endpoint or tape are not named."""
+    """Return the proposer that a command asks for. Raises EndpointError if endpoint or tape are not named.
+
+    Raises TapeError for a file that holds no tape, or no replies.
+    """
     if mode not in MODES:
         raise EndpointError(f"no mode {mode!r}: there are {', '.join(MODES)}")
     if mode == "live":
         return LanguageModel(Live.from_environment())
     if tape is None:
-        raise EndpointError(f"to {mode} a language model, name a tape")
-    if mode == "replay":
-        if not tape.is_file():
-            raise EndpointError(f"there is no tape {tape}")
-        return LanguageModel(Replay(tape))
-    return LanguageModel(Record(tape, Live.from_environment()))
+        raise EndpointError(f"mode {mode} of a language model needs a tape: name one")
+    if mode == "record":
+        return LanguageModel(Record(tape, Live.from_environment()))
+    if not tape.is_file():
+        raise EndpointError(f"there is no tape {tape}")
+    return LanguageModel(Replay(tape) if mode == "replay" else Scripted(ready_replies(tape)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Final
@@ -52,6 +53,25 @@ def _read(path: Path) -> tuple[dict[str, _Take], int]:
         takes[take.request] = take
         whole += len(line)
     return takes, whole
+
+
+def ready_replies(path: Path) -> tuple[str, ...]:
+    """Return what a file has a model say, in order: one JSON object, or one text in quotes, a line.
+
+    Raises TapeError with the line that is neither.
+    """
+    replies = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            text = line.decode()
+            value = json.loads(text) if text.strip() else None
+        except (ValueError, RecursionError):
+            value = 0
+        if value is not None and not isinstance(value, dict | str):
+            raise TapeError(f"{path}, line {number}: neither a JSON object nor a text in quotes")
+        if value is not None:
+            replies.append(value if isinstance(value, str) else text)
+    return tuple(replies)
 
 
 class Replay:

@@ -54,10 +54,11 @@ FAMILIES = {
 
 
 class FakeBench:
-    """``calls`` sees every candidate before it is tried, and may interrupt; ``noisy``: A/A fails."""
+    """``on_call`` sees every candidate before it is tried, and may interrupt; where it is ``noisy`` A/A fails."""
 
     def __init__(self, workload: Workload, machine: Machine, world: "World") -> None:
         self.machine, self.isolation, self._world = machine, world.isolation, world
+        self._noisy = world.noisy or workload.name in world.noisy_on
         problem = workload.problem
         self._session = session("fake", workload.name, dtype=problem.dtype, direction=problem.direction)
 
@@ -83,13 +84,19 @@ class FakeBench:
         return Outcome(status, reason, timed=tuple(timed(self._session, gain, gain * 0.9, error=1.5)))
 
     def aa(self) -> Outcome:
-        if self._world.noisy:
+        if self._noisy:
             return Outcome("inconclusive", "SDPA against itself came out as 1.100 [1.050, 1.200]", "noise")
         return Outcome("passed", timed=tuple(timed(self._session, 1.0)))
 
     def _foreign(self, source: str) -> Outcome:
         if "fork" in source:
             return Outcome("cheated", "it started a process", "system call")
+        if "crash" in source:
+            return Outcome("wrong", "its process ended: it crashed (SIGSEGV)", "crash")
+        if "forged" in source:
+            return Outcome("implausible", "1 µs a call: the machine needs 9", "roofline")
+        if "broken" in source:
+            return Outcome("failed to build", "error: expected ';'", "compiler")
         if "slow" in source:
             return Outcome("passed", timed=tuple(timed(self._session, 0.5, 0.5, error=1.0)))
         return Outcome("passed", timed=tuple(timed(self._session, 2.0, 1.8, error=1.0)))
@@ -106,6 +113,7 @@ class World:
     def __init__(self) -> None:
         self.seen: list[Candidate] = []
         self.noisy = False
+        self.noisy_on: tuple[str, ...] = ()
         self.restless: tuple[int, ...] = ()
         self.compiler = True
         self.isolation = FakeIsolation()

@@ -31,6 +31,7 @@ BAD = {
     "unknown proposer": ("tune --proposer evolv", ["'evolv'", "did you mean 'evolve'"]),
     "no endpoint": ("tune --proposer llm", ["ASARA_LLM_BASE_URL is not set"]),
     "unknown mode": ("tune --proposer llm --mode dead", ["'dead'", "replay"]),
+    "no replies to read out": ("tune --proposer llm --mode scripted --tape words.jsonl", ["words.jsonl, line 1"]),
     "no tape": ("tune --proposer llm --mode replay", ["tape"]),
     "missing trace": ("report missing.jsonl", ["missing.jsonl", "No such file"]),
     "a trace that is a folder": ("report .", ["directory"]),

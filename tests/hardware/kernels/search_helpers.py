@@ -1,5 +1,6 @@
 """What the tests of search and proposers share: a template whose whole table is known, and sessions over it."""
 
+import json
 import sys
 from collections.abc import Mapping
 from hashlib import sha256
@@ -9,9 +10,13 @@ from pathlib import Path
 from hardware.kernels.candidate import Candidate, Space, Value
 from hardware.kernels.machine import Machine, Roofline
 from hardware.kernels.problem import workload
+from hardware.kernels.proposers.base import History, history_of
+from hardware.kernels.proposers.endpoint import Endpoint, Request
+from hardware.kernels.proposers.llm import LanguageModel
+from hardware.kernels.proposers.pool import Pool
 from hardware.kernels.proposers.registry import proposer
 from hardware.kernels.search import Progress, search
-from hardware.kernels.trace import Outcome, Session, Timed, Trace, Trial
+from hardware.kernels.trace import End, Outcome, Session, Timed, Trace, Trial
 
 CAUSAL = workload("causal")
 MACHINE = Machine(
@@ -119,3 +124,26 @@ def main(path: str, name: str, seed: str, budget: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+
+
+POOL = Pool(SPACES)
+QUESTION = Request("You tune kernels.", "Trial 1.")
+SOURCE = 'extern "C" int attention(const Attention* a) { return 0; }'
+
+
+def history(**more: object) -> History:
+    """At the beginning of a search by a language model."""
+    return history_of(session(proposer="llm", budget=9), POOL)._replace(**more)
+
+
+def template(why: str = "larger tiles", expects: float = 1.2, **parameters: object) -> str:
+    """What a model answers who wants these parameters."""
+    return json.dumps({"family": "tiles", "parameters": parameters, "expects": expects, "why": why})
+
+
+def searched(path: Path, endpoint: Endpoint, budget: int = 9, foreign: bool = False) -> tuple[list[Trial], End | None]:
+    """The trials and the end of a search by whoever answers."""
+    trace = Trace(path)
+    here = session(proposer="llm", budget=budget)
+    end = search(trace, here, LanguageModel(endpoint), Surface(), SPACES, foreign=foreign)
+    return trace.trials("here"), end

@@ -1,4 +1,4 @@
-"""The language model: what it is told, what it may answer, and every way in which an endpoint can fail."""
+"""The language model behind an endpoint: the exchange, and every way in which it can fail."""
 
 import importlib
 import json
@@ -12,24 +12,23 @@ from typing import Any
 
 import pytest
 
-from hardware.kernels.candidate import Candidate
 from hardware.kernels.proposers import endpoint as endpoints
-from hardware.kernels.proposers.answer import proposal_of
-from hardware.kernels.proposers.base import History, NoProposal, Tried, history_of
-from hardware.kernels.proposers.endpoint import Endpoint, EndpointError, Live, Reply, Request, Scripted
-from hardware.kernels.proposers.llm import LanguageModel, from_environment, request_of
-from hardware.kernels.proposers.pool import Pool
-from hardware.kernels.proposers.prompt import system_prompt, user_prompt
+from hardware.kernels.proposers.base import NoProposal
+from hardware.kernels.proposers.endpoint import EndpointError, Live, Reply
+from hardware.kernels.proposers.llm import from_environment
 from hardware.kernels.proposers.registry import proposer
-from hardware.kernels.proposers.tape import NotOnTapeError, Record, Replay, TapeError
-from hardware.kernels.search import search
-from hardware.kernels.trace import End, Trace, Trial
-from tests.hardware.kernels.search_helpers import CAUSAL, SPACES, TILES, Surface, session
+from hardware.kernels.proposers.tape import Record
+from hardware.kernels.trace import End
+from tests.hardware.kernels.search_helpers import (
+    QUESTION,
+    SOURCE,
+    TILES,
+    history,
+    searched,
+    template,
+)
 
 KEY = "a-key-that-nobody-may-see"
-POOL = Pool(SPACES)
-QUESTION = Request("You tune kernels.", "Trial 1.")
-SOURCE = 'extern "C" int attention(const Attention* a) { return 0; }'
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -126,25 +125,10 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
     made.server.server_close()
 
 
-def history(**more: object) -> History:
-    return history_of(session(proposer="llm", budget=9), POOL)._replace(**more)
-
-
-def template(why: str = "larger tiles", expects: float = 1.2, **parameters: object) -> str:
-    return json.dumps({"family": "tiles", "parameters": parameters, "expects": expects, "why": why})
-
-
 def failure(live: Live) -> NoProposal:
     with pytest.raises(NoProposal) as caught:
         live.ask(QUESTION)
     return caught.value
-
-
-def searched(path: Path, endpoint: Endpoint, budget: int = 9, foreign: bool = False) -> tuple[list[Trial], End | None]:
-    trace = Trace(path)
-    here = session(proposer="llm", budget=budget)
-    end = search(trace, here, LanguageModel(endpoint), Surface(), SPACES, foreign=foreign)
-    return trace.trials("here"), end
 
 
 # The exchange
@@ -314,9 +298,9 @@ def test_the_environment_names_endpoint_model_and_key(stub: Stub, monkeypatch: p
     assert (stub.requests[0]["model"], stub.keys) == ("another", [f"Bearer {KEY}"])
 
 
-@pytest.mark.parametrize("mode", ["record", "replay"])
+@pytest.mark.parametrize("mode", ["record", "replay", "scripted"])
 def test_a_tape_has_to_be_named(mode: Any) -> None:
-    with pytest.raises(EndpointError, match=f"to {mode} a language model, name a tape"):
+    with pytest.raises(EndpointError, match=f"mode {mode} of a language model needs a tape"):
         from_environment(mode)
 
 
@@ -333,9 +317,6 @@ def test_without_the_client_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
         Live("http://127.0.0.1:9/v1", "a-model")
 
 
-# The tape
-
-
 def test_a_recorded_search_replays_to_the_same_trace(stub: Stub, tmp_path: Path) -> None:
     tape = tmp_path / "deep" / "tape.jsonl"
     live = stub.live(
@@ -348,280 +329,3 @@ def test_a_recorded_search_replays_to_the_same_trace(stub: Stub, tmp_path: Path)
     assert (tmp_path / "replayed.jsonl").read_bytes() == (tmp_path / "recorded.jsonl").read_bytes()
     assert len(stub.requests) == asked == 7  # nobody was asked
     assert KEY not in tape.read_text()
-
-
-def test_what_is_not_on_the_tape_is_an_error_that_says_so(tmp_path: Path) -> None:
-    tape = tmp_path / "tape.jsonl"
-    Record(tape, Scripted(["one"])).ask(QUESTION)
-    assert Replay(tape).ask(QUESTION) == Reply("one")
-    for other in (QUESTION._replace(user="Trial 2."), QUESTION._replace(seed=1)):
-        with pytest.raises(
-            NotOnTapeError, match=rf"tape.jsonl has no reply to request {other.digest[:12]}: it holds 1"
-        ):
-            Replay(tape).ask(other)
-
-
-def test_a_search_off_the_tape_stops_with_the_trace_as_it_is(tmp_path: Path) -> None:
-    tape, script = tmp_path / "tape.jsonl", Scripted([template(rows=rows) for rows in (16, 32)])
-    searched(tmp_path / "short.jsonl", Record(tape, script), 2)
-    with pytest.raises(NotOnTapeError):
-        searched(tmp_path / "long.jsonl", Replay(tape), 3)
-
-
-def test_a_killed_recording_asks_for_nothing_twice(tmp_path: Path) -> None:
-    tape, replies = tmp_path / "tape.jsonl", [template(rows=rows) for rows in (16, 32, 64)]
-    searched(tmp_path / "t.jsonl", Record(tape, Scripted(replies)), 3)
-    whole = tape.read_bytes()
-    ends = [at for at, byte in enumerate(whole) if byte == ord("\n")]
-    for cut in (*range(0, len(whole), 41), *ends):
-        tape.write_bytes(whole[:cut])
-        kept = sum(end <= cut for end in ends)
-        unasked = [NoProposal("asked again", "503")] * kept
-        trials, _ = searched(tmp_path / f"{cut}.jsonl", Record(tape, Scripted([*unasked, *replies[kept:]])), 3)
-        assert [each.parameters["rows"] for each in trials] == [16, 32, 64]
-        assert tape.read_bytes() == whole
-
-
-def test_a_recorded_failure_is_asked_again_and_the_newest_counts(tmp_path: Path) -> None:
-    tape = tmp_path / "tape.jsonl"
-    with pytest.raises(NoProposal, match="busy"):
-        Record(tape, Scripted([NoProposal("busy", "503", 3)])).ask(QUESTION)
-    with pytest.raises(NoProposal, match="busy") as caught:
-        Replay(tape).ask(QUESTION)
-    assert (caught.value.failed_on, caught.value.tokens) == ("503", 3)
-    assert Record(tape, Scripted(["hello"])).ask(QUESTION) == Replay(tape).ask(QUESTION) == Reply("hello")
-
-
-@pytest.mark.parametrize(
-    "content", [b"garbage", b"garbage\n", b'{"request":"a"}\n', b'{"request":1,"reply":""}\n{"req']
-)
-def test_what_is_no_tape_is_named_by_file_and_line_and_left_alone(tmp_path: Path, content: bytes) -> None:
-    tape = tmp_path / "shopping.txt"
-    tape.write_bytes(content)
-    for opened in (Replay, lambda path: Record(path, Scripted([]))):
-        with pytest.raises(TapeError, match=r"shopping.txt, line 1: not a line of a tape"):
-            opened(tape)
-    assert tape.read_bytes() == content
-
-
-def test_a_recording_ends_when_there_are_no_more_replies(tmp_path: Path) -> None:
-    trials, end = searched(tmp_path / "t.jsonl", Record(tmp_path / "tape.jsonl", Scripted([template(rows=16)])))
-    assert len(trials) == 1
-    assert end is not None
-    assert end.reason == "the proposer has nothing more to propose"
-
-
-def test_half_a_character_does_not_break_the_tape(tmp_path: Path) -> None:
-    tape = tmp_path / "tape.jsonl"
-    assert Record(tape, Scripted(["half \ud800"])).ask(QUESTION) == Replay(tape).ask(QUESTION) == Reply("half ?")
-
-
-# The script
-
-
-def test_a_script_drives_a_whole_search(tmp_path: Path) -> None:
-    replies = [template(rows=rows, columns=columns) for rows in (8, 16, 32) for columns in (16, 32)]
-    trials, end = searched(tmp_path / "t.jsonl", Scripted(replies))
-    assert [each.parameters["rows"] for each in trials] == [8, 8, 16, 16, 32, 32]
-    assert end == End(session="here", reason="the proposer has nothing more to propose", trials=6)
-
-
-def test_a_script_that_repeats_itself_goes_on_after_a_stop(tmp_path: Path) -> None:
-    rows = [8, 8, 16, 8, 32, 64, 64]
-    replies = [Reply(template(rows=each), 10) for each in rows]
-    trials, _ = searched(tmp_path / "whole.jsonl", Scripted(replies))
-    assert [each.parameters["rows"] for each in trials] == [8, 16, 32, 64]
-    whole = (tmp_path / "whole.jsonl").read_bytes()
-    for cut in range(1, len(whole), 211):
-        (tmp_path / "t.jsonl").write_bytes(whole[:cut])
-        searched(tmp_path / "t.jsonl", Scripted(replies))
-        assert (tmp_path / "t.jsonl").read_bytes() == whole
-
-
-# The answer
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        template(rows=16),
-        f"```json\n{template(rows=16)}\n```",
-        f'{template(rows=16)} is best, so: {{"rows": 16}}',
-        f"<think>Perhaps {{rows}} or {{}} or {template(rows=32)}?</think>\n\n{template(rows=16)} That is it {{.",
-        template(rows=16).replace(" ", "\n\t"),
-    ],
-)
-def test_the_last_object_of_an_answer_counts(text: str) -> None:
-    made = proposal_of(Reply(text, 7), history())
-    assert made.candidate == TILES.candidate("tiles", {"rows": 16})
-    assert (made.expects, made.why, made.tokens) == (1.2, "larger tiles", 7)
-
-
-def test_what_is_left_out_is_untuned() -> None:
-    made = proposal_of(Reply('{"family": "tiles"}'), history())
-    assert (made.candidate, made.expects, made.why) == (POOL.naives[0], None, "")
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "the model said nothing"),
-        (" \n", "the model said nothing"),
-        ("I would rather not.", "no JSON object with family or source in 'I would rather not.'"),
-        ("[1, 2]", "no JSON object"),
-        ("{" * 100_000, "no JSON object"),
-        ('{"a":' * 20_000, "no JSON object"),
-        ("{}", "no JSON object with family or source"),
-        ('{"family": 7}', "family: Input should be a valid string"),
-        ('{"family": "tile"}', "no family 'tile': there are tiles"),
-        (template(row=8), "tiles has no parameter 'row': there are rows, columns"),
-        (template(rows=9), "rows = 9 is not one of 8, 16"),
-        (template(rows="8"), "rows = '8' is not one of 8, 16"),
-        (template(rows=True), "parameters.rows.int: Input should be a valid integer"),
-        (template(rows=8.5), "parameters.rows.int: Input should be a valid integer"),
-        (template(rows=[8]), "parameters.rows.int: Input should be a valid integer"),
-        (template(rows=128, columns=256), "these values do not go together"),
-        (template(expects=-1), "expects: Input should be greater than 0"),
-        (template(expects=float("nan")), "expects: "),
-        (template(expects=float("inf")), "expects: "),
-        (template(why=3), "why: Input should be a valid string"),  # type: ignore[arg-type]
-        ('{"family": "tiles", "code": "import os"}', "code: Extra inputs are not permitted"),
-        ('{"family": "tiles", "parameters": ["rows", 8]}', "parameters: Input should be a valid dictionary"),
-        (json.dumps({"source": SOURCE}), "source is not asked for in this search"),
-    ],
-)
-def test_an_answer_against_the_schema_is_none_and_says_why(text: str, reason: str) -> None:
-    with pytest.raises(NoProposal) as caught:
-        proposal_of(Reply(text, 70), history())
-    assert reason in caught.value.reason
-    assert caught.value.reason.startswith("an unusable answer: ")
-    assert len(caught.value.reason) <= 500
-    assert (caught.value.failed_on, caught.value.tokens) == ("answer", 70)
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        ({"source": ""}, "source: String should have at least 1 character"),
-        ({"source": ["int"]}, "source: Input should be a valid string"),
-        ({"source": SOURCE, "family": "tiles"}, "family: Extra inputs are not permitted"),
-        ({"source": "\ud800"}, "source: Input should be a valid string"),
-    ],
-)
-def test_foreign_source_has_a_schema_too(answer: dict[str, object], reason: str) -> None:
-    with pytest.raises(NoProposal, match=reason):
-        proposal_of(Reply(json.dumps(answer)), history(foreign=True))
-
-
-def test_foreign_source_is_a_candidate_of_its_own() -> None:
-    answer = json.dumps({"source": SOURCE, "expects": 2, "why": "by hand"})
-    made = proposal_of(Reply(answer), history(foreign=True))
-    assert made.candidate == Candidate("foreign", (), SOURCE)
-    assert (made.expects, made.why) == (2.0, "by hand")
-
-
-# The prompt
-
-
-def tried(number: int, score: float | None, **values: object) -> Tried:
-    candidate = TILES.candidate("tiles", values)
-    shapes = tuple((shape, score) for shape in CAUSAL.tuned) if score else ()
-    return Tried(number, candidate, "passed" if score else "wrong", score, shapes, "" if score else "peaky inputs")
-
-
-def test_the_model_is_told_problem_machine_and_parameters() -> None:
-    text = system_prompt(history())
-    for told in (
-        *("causal/fp32/forward", "1x8x512x64, 1x4x1024x64", "at most 3 times SDPA's own", "At most 1024 MiB"),
-        *("A processor (x86_64)", "g++ 13", "avx2, fma", "L1 32 KiB", "fp32 189, bf16 1280", "16.5 GB/s"),
-        *("Family tiles", "- rows: 8, 16, 32, 64, 128 (untuned: 8)", "- order: keys, queries (untuned: keys)"),
-        *('{"family": ', "this form"),
-    ):
-        assert told in text
-    assert "attention.h" not in text
-    assert "C++17" not in text
-
-
-def test_for_foreign_source_the_model_is_told_the_call() -> None:
-    text = system_prompt(history(foreign=True))
-    for told in (
-        'extern "C" int attention(const Attention* a)',
-        "struct Attention {",
-        "int64_t q_strides[3]",
-        "one of these",
-    ):
-        assert told in text
-    alone = system_prompt(history(foreign=True, pool=Pool({})))
-    assert '"family"' not in alone
-    assert "this form" in alone
-
-
-def test_the_model_is_told_what_was_learnt() -> None:
-    foreign = Tried(9, Candidate("foreign", (), SOURCE), "failed to build", None, complaint="kernel.cpp:3: error: no j")
-    fast = [
-        tried(at, 2.0 - at / 10, rows=8, columns=16, degree=4, unroll=unroll) for at, unroll in enumerate((1, 2, 4))
-    ]
-    more = [tried(3 + at, 1.5 - at / 10, rows=8, columns=32, unroll=unroll) for at, unroll in enumerate((1, 2, 4))]
-    unlike = tried(6, 0.5, rows=128, columns=16, order="queries", rescale="never")
-    text = user_prompt(history(number=10, tried=(*fast, *more, unlike, tried(8, None, rows=16), foreign)))
-    best, others, failures = (
-        text.index(title) for title in ("Fastest so far", "Others that passed", "Newest failures")
-    )
-    assert text.startswith("Trial 10 of 9.")
-    assert best < text.index("2.00 (1x8x512x64: 2.00, 1x4x1024x64: 2.00)") < others
-    assert others < text.index(f"{unlike.candidate}: 0.50") < failures  # the least alike comes first
-    assert "wrong on peaky inputs" in text[failures:]
-    assert "failed to build: kernel.cpp:3: error: no j" in text[failures:]
-
-
-def test_another_family_is_the_least_alike() -> None:
-    fast = [tried(at, 2.0 - at / 10, rows=8, unroll=1 + at % 2, degree=3 + at // 2) for at in range(5)]
-    near, other = tried(7, 1.0, rows=128, order="queries"), Tried(8, Candidate("sdpa"), "passed", 1.0)
-    text = user_prompt(history(tried=(*fast, near, other)))
-    assert text.index("sdpa(): 1.00") < text.index(f"{near.candidate}: 1.00")
-
-
-def test_a_machine_without_a_roofline_has_none_to_tell() -> None:
-    bare = history().machine.model_copy(update={"roofline": None, "instructions": (), "caches_kib": {}, "compiler": ""})
-    text = system_prompt(history(machine=bare))
-    assert "One core at most" not in text
-    assert "compiler none" in text
-    assert "Instruction sets: none of note. Caches: unknown." in text
-
-
-def test_the_model_is_shown_the_fastest_source() -> None:
-    sources = [Tried(at, Candidate("foreign", (), f"// {at}"), "passed", 1.0 + at) for at in (1, 2)]
-    text = user_prompt(history(tried=tuple(sources)))
-    assert text.count("Source of foreign(") == 1
-    assert ":\n// 2\n" in text
-
-
-def test_the_model_is_told_what_was_refused_and_what_was_wrong_with_its_answer() -> None:
-    text = user_prompt(history(refused=(POOL.naives[0],), complaint="no JSON object in 'Certainly!'"))
-    assert f"because it was tried before:\n- {POOL.naives[0]}" in text
-    assert "Your last answer could not be used: no JSON object" in text
-
-
-def test_the_model_is_never_told_a_seed_or_a_shape_that_is_held_out(tmp_path: Path) -> None:
-    asked: list[Request] = []
-
-    class Listens(Scripted):
-        def ask(self, request: Request) -> Reply | None:
-            asked.append(request)
-            return super().ask(request)
-
-    trace, here = Trace(tmp_path / "t.jsonl"), session(proposer="llm", seed=987654321)
-    replies = [template(rows=rows, columns=columns) for rows in (8, 16, 32, 64) for columns in (16, 32, 64)]
-    search(trace, here, LanguageModel(Listens(replies)), Surface(), SPACES, foreign=True)
-    text = "".join(each.system + each.user for each in asked)
-    assert "wrong on ragged length" in text
-    assert "secret" not in text  # the evaluator's own words about a failure
-    assert "987654321" not in text
-    assert all(str(shape) not in text for shape in CAUSAL.held_out)
-    assert len({each.digest for each in asked}) == len(asked) == 13
-
-
-def test_the_same_history_is_the_same_request_in_any_process() -> None:
-    assert request_of(history()) == request_of(history())
-    assert request_of(history(seed=1)).digest != request_of(history()).digest
-    assert request_of(history(number=5, refused=(POOL.naives[0],))).turn == 5
