@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
 from statistics import fmean, median
 from typing import Final, NamedTuple
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from hardware.kernels.machine import Roofline
 from hardware.kernels.problem import flops, traffic
+from hardware.kernels.statistics import FEWEST_ROUNDS
 from hardware.kernels.trace import End, Line, Measured, Session, Timed, Trial
 
 Numbers = NDArray[np.float64]
@@ -169,8 +171,17 @@ def _held_out(winner: Measured) -> list[Timed]:
 
 
 def _log_ratio(timed: Iterable[Timed]) -> float:
-    """Log of the geometric mean over shapes of the median ratio, as ``hardware.kernels.statistics`` has it."""
-    return fmean(median([math.log(base / own) for own, base in each.pairs]) for each in timed)
+    """Log of the geometric mean over shapes, as ``hardware.kernels.trace.over_shapes`` has it, without its interval."""
+    return fmean(_log_median(each) for each in timed)
+
+
+def _log_median(timed: Timed) -> float:
+    """The median log ratio; with three rounds of new processes or more, the mean of the medians of the rounds."""
+    logs = [math.log(base / own) for own, base in timed.pairs]
+    if len(timed.rounds) < FEWEST_ROUNDS:
+        return median(logs)
+    ends = list(accumulate(timed.rounds))
+    return fmean(median(logs[start:end]) for start, end in pairwise([0, *ends]))
 
 
 def _score(trial: Trial) -> float | None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardware.kernels.trace import TraceError, Trial
+from hardware.kernels.trace import TraceError, Trial, over_shapes
 from hardware.speedups import (
     Curve,
     MeasurementError,
@@ -116,6 +116,20 @@ def test_a_winner_that_was_measured_twice_counts_as_it_was_measured_last():
     lines = search(session_of("noisy"), [0.5, 0.7, 0.8, 0.9], winner=0.2, fresh_status="inconclusive")
     again = search(session_of("noisy"), [0.9], winner=0.6)[-1]
     assert math.log(curve_of([*lines, again], WORKLOAD).largest) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("rounds", [(), (5,), (2, 3), (2, 1, 2), (1, 1, 1, 2)])
+def test_the_end_is_the_speedup_that_is_claimed_of_the_winner(rounds):
+    """Rounds of new processes count alike, as in the claim."""
+    lines = search(session_of("claimed"), [0.9] * 4)
+    logs = (0.5, 0.9, 0.2, 0.6, 0.1)
+    timed = tuple(
+        each.model_copy(update={"pairs": tuple((1 / math.exp(log + at), 1.0) for log in logs), "rounds": rounds})
+        for at, each in enumerate(lines[-1].timed)
+    )
+    lines[-1] = lines[-1].model_copy(update={"timed": timed})
+    found = curve_of([lines[0].model_copy(update={"machine": {}}), *lines[1:]], WORKLOAD)
+    assert found.largest == pytest.approx(over_shapes([each for each in timed if each.held_out]).ratio)
 
 
 def test_a_winner_that_is_wrong_when_measured_afresh_was_none():
