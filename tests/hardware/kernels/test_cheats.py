@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -29,7 +30,9 @@ PROBLEMS = {
 }
 OUT_OF_REACH = Roofline(gflops={"fp32": 1e6, "bf16": 1e6, "fp16": 1e6}, copy_gbs=1e6)
 """Here nothing is caught by being faster than the machine."""
-BRIEF = Effort(rounds=1, least=3, most=3)
+BRIEF = Effort(rounds=1, most_rounds=1, least=3, most=3)
+NO_FASTER = 2.0
+"""Times as fast as the plain kernel that does the same work: what is honest differs by noise alone."""
 SWIFT_S = 1.0
 """When one that hangs is given up."""
 ALSO_WITHOUT_BUBBLEWRAP = (
@@ -71,23 +74,33 @@ ALSO_WITHOUT_BUBBLEWRAP = (
 class Benches(dict[tuple[str, bool], workbench.Workbench]):
     """Workbenches by problem, and by whether foreign source is confined; each is made when it is asked for."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, open_until: ExitStack) -> None:
         super().__init__()
+        self._open_until = open_until
         self.machine = machine.model_copy(update={"roofline": OUT_OF_REACH})
+        self._plain: dict[tuple[str, bool], float] = {}
 
     def __missing__(self, key: tuple[str, bool]) -> workbench.Workbench:
         problem, confined = key
         work = Workload("tiny", PROBLEMS[problem], *SHAPES)
-        self[key] = workbench.Workbench(work, self.machine, confine_foreign=confined)
+        bench = workbench.Workbench(work, self.machine, confine_foreign=confined)
+        self[key] = self._open_until.enter_context(bench)
         return self[key]
+
+    def plain(self, key: tuple[str, bool]) -> float:
+        """The speed-up over SDPA of the kernel that every trick is built upon."""
+        if key not in self._plain:
+            (plain,) = (each for each in CHEATS if each.name == "plain C++")
+            outcome = self[key].evaluate(Candidate("foreign", (), plain.source))
+            assert outcome.status == "passed", outcome.reason
+            self._plain[key] = outcome.timed[0].speedup.ratio
+        return self._plain[key]
 
 
 @pytest.fixture(scope="module")
 def benches(machine: Machine) -> Iterator[Benches]:
-    made = Benches(machine)
-    yield made
-    for bench in made.values():
-        bench.__exit__()
+    with ExitStack() as stack:
+        yield Benches(machine, stack)
 
 
 @pytest.fixture
@@ -103,7 +116,7 @@ def try_it(cheat: Cheat, benches: Benches, confined: bool, monkeypatch: pytest.M
     outcome = benches[problem, confined].evaluate(Candidate("foreign", (), cheat.source))
     assert outcome.status in cheat.statuses, f"{cheat.name}: {outcome.status}, {outcome.reason}"
     if cheat.honest:
-        assert outcome.timed[0].speedup.ratio < 1  # a plain kernel is some six times slower than SDPA
+        assert outcome.timed[0].speedup.ratio < NO_FASTER * benches.plain((problem, confined))
     assert outcome.reason or outcome.status == "passed"
 
 
