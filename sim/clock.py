@@ -28,7 +28,7 @@ class Clock(Environment):
         self.halted = False
         """Set by whoever finds that the run is over: no further event is processed."""
         self.last_event = self._now
-        """When the latest event that was no background was processed."""
+        """When the latest event was processed."""
 
     def __getstate__(self) -> dict[str, Any]:
         """SimPy numbers its events by an ``itertools.count``, which Python 3.12 and later pickle with a warning."""
@@ -56,12 +56,10 @@ class Clock(Environment):
         while queue and queue[0][0] <= until:
             if self.halted:
                 return
-            background = isinstance(queue[0][3], Background)
-            if background and self.idle:
+            if isinstance(queue[0][3], Background) and self.idle:
                 break
             step()
-            if not background:
-                self.last_event = self._now
+            self.last_event = self._now
         if not self.halted:
             self._now = until
 

@@ -1,5 +1,6 @@
 """The clock: exact moments, halts, and moments that can be kept."""
 
+import math
 import pickle
 
 import pytest
@@ -93,3 +94,21 @@ def test_a_meter_integrates_steps(steps):
         value = new
         meter.set(new, now)
     assert meter.total(now + 1) == pytest.approx(expected + value, abs=1e-9)
+
+
+def test_background_happens_only_while_something_else_will():
+    """An event that never comes, and background itself, are nothing else."""
+    clock, seen = Clock(), []
+    clock.timeout(math.inf)
+    clock.timeout(3.0)
+    for day in (1.0, 2.0, 4.0, 5.0):
+        clock.background(day).callbacks.append(lambda _, day=day: seen.append(day))
+    assert not clock.idle
+    clock.advance(2.5)
+    assert (seen, clock.idle, clock.now) == ([1.0, 2.0], False, 2.5)
+    clock.advance(10.0)
+    assert (seen, clock.idle, clock.now, clock.last_event) == ([1.0, 2.0], True, 10.0, 3.0)
+    clock.return_to_last_event()
+    clock.timeout(1.5)
+    clock.advance(10.0)
+    assert (seen, clock.last_event) == ([1.0, 2.0, 4.0], 4.5)
