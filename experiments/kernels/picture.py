@@ -45,7 +45,7 @@ _DIAMONDS: Final = (
     "A diamond in the grey strip is what the winner of a search gave when it was measured afresh on shapes that no "
     "search has seen, with its 95% interval."
 )
-_DASHES: Final = "Dashed: the curve fitted to all searches of a panel, scaled to its diamonds where it has some."
+_DASHES: Final = "Dashed: the curve of the searches of one proposer that were repeated most, scaled to their diamonds."
 
 
 class Label(NamedTuple):
@@ -163,7 +163,7 @@ def _draw_winners(axes: Axes, panel: Panel, tried: int) -> float:
         axes.errorbar([place], [gain.ratio], yerr=sides, fmt="D", color=_COLOURS.get(proposer, GREY), markersize=5.5,
                       linewidth=1.3, markeredgecolor="white", markeredgewidth=0.6, zorder=6)  # fmt: skip
     axes.annotate(
-        "measured\nafresh", (math.sqrt(left * right), 0.02), xycoords=("data", "axes fraction"), ha="center",
+        "measured\nafresh", (math.sqrt(left * right), 0.09), xycoords=("data", "axes fraction"), ha="center",
         va="bottom", fontsize=9, color=GREY,
     )  # fmt: skip
     return right

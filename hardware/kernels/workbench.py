@@ -17,14 +17,11 @@ from hardware.kernels.layout import layout
 from hardware.kernels.machine import Machine, measure_roofline
 from hardware.kernels.measure import MOST_BYTES, PRECISION, Effort, Round, Stage, time_pairs
 from hardware.kernels.problem import Shape, Workload
-from hardware.kernels.registry import family
+from hardware.kernels.registry import EAGER, FOREIGN, SDPA, family
 from hardware.kernels.sandbox import SandboxError
 from hardware.kernels.trace import Outcome, Timed, over_shapes
 from hardware.kernels.validate import LUCK, Validator, shapes
 
-FOREIGN: Final = "foreign"
-SDPA: Final = Candidate("sdpa")
-EAGER: Final = Candidate("eager")
 NO_CLAIM: Final = 1.02
 """A gain is claimed only where the whole interval is above this."""
 QUICK: Final = Effort(rounds=1, most_rounds=1, least=5, most=9)

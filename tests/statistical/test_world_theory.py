@@ -122,8 +122,9 @@ def test_researchers_who_share_gpus_are_machines_that_wait_for_repair(team):
     gpus, days, papers_per_day = 4, 2.0, 0.25
     scenario = Scenario().replace(
         growth__first_doubling_days=1e6, training__needed=False, training__gain=1e6, kernels__measurements="none",
-        cluster__gpus=8, cluster__gpus_per_node=1, cluster__inference_share=0.5, cluster__training_share=0.0, cluster__queue="fcfs",
-        cluster__gpu_hours_between_failures=0.0, researcher__initial=team, researcher__writing_share=0.0,
+        cluster__gpus=8, cluster__gpus_per_node=1, cluster__inference_share=0.5, cluster__training_share=0.0,
+        cluster__queue="fcfs", cluster__gpu_hours_between_failures=0.0,
+        researcher__initial=team, researcher__writing_share=0.0,
         researcher__papers_per_month=papers_per_day * report.MONTH, researcher__experiment_gpu_days=days,
         researcher__experiment_variation="exponential", researcher__experiment_gpus=1,
         run__horizon_days=2000.0, run__frame_days=2000.0,

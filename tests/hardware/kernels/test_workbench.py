@@ -1,5 +1,7 @@
 """The workbench: valid candidates pass, others are told what they failed, and nothing that happens ends it."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Roofline, survey
 from hardware.kernels.measure import Effort
 from hardware.kernels.problem import Problem, Shape, Workload, workload
-from hardware.kernels.workbench import SDPA, Workbench
+from hardware.kernels.registry import SDPA
+from hardware.kernels.workbench import Workbench
 
 SMALL = Workload("small", Problem("fp32", "both", True), (Shape(1, 2, 64, 64, 32),), (Shape(1, 2, 96, 96, 32),))
 SLOW = Roofline(gflops={"fp32": 1e3, "bf16": 1e3, "fp16": 1e3}, copy_gbs=1e3)
@@ -71,12 +74,36 @@ def test_a_time_that_the_machine_cannot_reach_is_implausible(bench, monkeypatch)
     assert (outcome.status, outcome.failed_on) == ("implausible", "roofline")
 
 
-def test_a_worker_that_dies_is_one_failure_and_not_the_end(bench):
+def test_a_candidate_whose_process_dies_is_one_failure_and_not_the_end(bench):
     bench.evaluate(SDPA)
-    for caller in bench._callers.values():
-        caller.child.kill()
-    assert bench.evaluate(SDPA).status == "wrong"
+    bench._callers["candidate"].child.kill()
+    assert (died := bench.evaluate(SDPA)).status == "wrong"
+    assert "ended" in died.reason
     assert bench.evaluate(SDPA).status == "passed"
+
+
+def test_a_baseline_whose_process_dies_is_nobodys_fault(bench):
+    bench.evaluate(SDPA)
+    bench._callers["sdpa"].child.kill()
+    assert bench.evaluate(SDPA).status == "passed"
+
+
+def test_a_baseline_that_always_fails_is_not_blamed_on_the_candidate(bench, monkeypatch):
+    def fail(key):
+        bench._drop(key)
+        return True
+
+    monkeypatch.setattr(bench, "_drop_unsound", fail)
+    monkeypatch.setattr("hardware.kernels.workbench.LUCK", -1.0)
+    outcome = bench.evaluate(SDPA)
+    assert (outcome.status, outcome.failed_on) == ("inconclusive", "harness")
+
+
+def test_the_process_is_held_to_one_core_only_while_it_measures(machine):
+    before = os.sched_getaffinity(0)
+    with Workbench(SMALL, machine):
+        assert len(os.sched_getaffinity(0)) == 1
+    assert os.sched_getaffinity(0) == before
 
 
 def test_families_that_are_not_for_this_problem_say_why(bench):

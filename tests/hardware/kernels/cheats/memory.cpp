@@ -153,3 +153,19 @@ extern "C" int attention(const Attention* a) {
     before = static_cast<float*>(a->out);
     return code;
 }
+
+//// sloppy while it is timed -> wrong
+// Right to the last bit while small shapes are asked, and fifteen times as inexact as the library once batches repeat.
+#include "honest.h"
+extern "C" int attention(const Attention* a) {
+    static int64_t shape = 0;
+    static const void* first = nullptr;
+    static int batches = 0;
+    if (a->queries != shape) shape = a->queries, first = a->out, batches = 0;
+    if (a->out == first) ++batches;
+    const int code = honest::attention(a);
+    float* out = static_cast<float*>(a->out);
+    for (int64_t at = 0; batches >= 3 && at < honest::numbers(a); ++at)
+        out[at] += (at * 2654435761u >> 16 & 1 ? 1 : -1) * 6e-7f;
+    return code;
+}
