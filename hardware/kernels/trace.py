@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from hashlib import sha256
 from pathlib import Path
@@ -239,6 +238,8 @@ class Trace:
         self.lines: list[Line] = read(path) if path.exists() else []
         if path.exists():
             self._mend()
+        self._size = path.stat().st_size if path.exists() else 0
+        """Of the file as this trace left it."""
 
     def _mend(self) -> None:
         content = self.path.read_bytes()
@@ -250,24 +251,24 @@ class Trace:
                 file.write(b"\n")
 
     def append(self, line: Line) -> None:
-        """Add a line; when this returns, it is on disk. Raises ValueError for a number that is not finite."""
+        """Add a line; when this returns, it is on disk.
+
+        Raises ValueError for a number that is not finite, TraceError if somebody else has written to the file.
+        """
         text = json.dumps(line.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         written = text.encode(errors="replace")  # half a surrogate pair, of a model's making, becomes "?"
-        with self.path.open("ab") as file:
-            file.write(written + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self.lines.append(_LINES.validate_json(written))
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nobody else writes to this trace meanwhile. Raises TraceError if somebody does."""
         with self.path.open("ab") as file:
             try:
                 flock(file, LOCK_EX | LOCK_NB)
             except BlockingIOError:
-                raise TraceError(f"{self.path}: another search is writing to it") from None
-            yield
+                raise TraceError(f"{self.path}: another search writes to it") from None
+            if file.tell() != self._size:
+                raise TraceError(f"{self.path}: another search has written to it")
+            file.write(written + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            self._size = file.tell()
+        self.lines.append(_LINES.validate_json(written))
 
     def trials(self, session: str) -> list[Trial]:
         """Return the trials of a session, in order."""

@@ -1,5 +1,6 @@
 """The trace: what is written is what is read, and what a kill left behind is mended, never guessed."""
 
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -203,3 +204,17 @@ def test_a_line_gives_its_candidate_back(source: str) -> None:
 
 def test_the_full_name_of_a_session_is_that_of_its_workload() -> None:
     assert session().full_name == CAUSAL.full_name == "causal/fp32/forward"
+
+
+def test_two_who_write_to_one_trace_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    first, second = Trace(path), Trace(path)
+    first.append(session())
+    with pytest.raises(TraceError, match="another search has written"):
+        second.append(session())
+    first.append(trial())
+    assert len(read(path)) == 2
+    with path.open("ab") as file:
+        flock(file, LOCK_EX)
+        with pytest.raises(TraceError, match="another search writes"):
+            first.append(trial())
