@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from rich import box
 from rich.console import Console
@@ -28,11 +29,15 @@ Tell = Callable[[str, float | None], None]
 _WIDE = 128
 
 
+_PARTS: Final = 5
+"""Lines about one search in a log."""
+
+
 @contextmanager
 def progress() -> Iterator[Tell]:
-    """Show on stderr what is being done, where that is a terminal."""
+    """Show on stderr what is being done: a bar where that is a terminal, else a line whenever a good part is done."""
     if not sys.stderr.isatty():
-        yield lambda text, share: None
+        yield _in_lines()
         return
     columns = (SpinnerColumn(), BarColumn(bar_width=16), TextColumn("{task.description}", markup=False))
     # Drawn rarely: what draws takes time from what is measured.
@@ -43,6 +48,19 @@ def progress() -> Iterator[Tell]:
             bar.update(task, description=text, total=None if share is None else 1.0, completed=share or 0.0)
 
         yield tell
+
+
+def _in_lines() -> Tell:
+    told: tuple[str, int] | None = None
+
+    def tell(text: str, share: float | None) -> None:
+        nonlocal told
+        now = (text, 0) if share is None else (text.partition(":")[0], int(share * _PARTS))
+        if now != told:
+            told = now
+            print(text, file=sys.stderr, flush=True)
+
+    return tell
 
 
 def gain(value: Speedup | Interval | None) -> str:

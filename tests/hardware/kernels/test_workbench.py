@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from hardware.kernels import compiler, measure
+from hardware.kernels import workbench as bench_module
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Roofline, survey
 from hardware.kernels.measure import Effort
 from hardware.kernels.problem import Problem, Shape, Workload, workload
 from hardware.kernels.registry import SDPA
+from hardware.kernels.trace import Timed
 from hardware.kernels.workbench import Workbench
 
 SMALL = Workload("small", Problem("fp32", "both", True), (Shape(1, 2, 64, 64, 32),), (Shape(1, 2, 96, 96, 32),))
@@ -61,10 +63,20 @@ def test_measuring_afresh_takes_new_processes_and_looks_at_the_held_out_shapes(b
 def test_a_measurement_that_stays_wide_is_inconclusive_and_keeps_its_pairs(bench, monkeypatch):
     monkeypatch.setattr("hardware.kernels.workbench.AFRESH", Effort(rounds=1, most_rounds=1, least=3, most=3))
     monkeypatch.setattr("hardware.kernels.workbench.PRECISION", 0.0)
+    monkeypatch.setattr("hardware.kernels.workbench._may_be_one", lambda timed: True)
     outcome = bench.measure(SDPA)
     assert (outcome.status, outcome.failed_on) == ("inconclusive", "noise")
     assert len(outcome.timed[0].pairs) == 3
     assert bench.aa().status == "inconclusive"
+
+
+@pytest.mark.parametrize(("ratios", "open_question"), [((1.9, 2.1, 2.3), False), ((0.9, 1.0, 1.1), True)])
+def test_a_wide_interval_leaves_something_open_only_where_it_holds_1(ratios, open_question):
+    pairs = tuple((1.0, each) for each in ratios)
+    far = Timed(shape=SMALL.tuned[0], held_out=False, calls=1, pairs=((1.0, 9.0),) * 3, rounds=(1, 1, 1))
+    timed = (far, Timed(shape=SMALL.held_out[0], held_out=True, calls=1, pairs=pairs, rounds=(1, 1, 1)))
+    assert bench_module._may_be_one(timed) == open_question
+    assert bench_module._unclear(timed) == ["held-out"]
 
 
 def test_a_time_that_the_machine_cannot_reach_is_implausible(bench, monkeypatch):
