@@ -13,6 +13,8 @@ TUNE = ["kernels", "tune", "--budget", 5, "--proposer", "random"]
 def test_tune_ends_with_the_winner_measured_afresh_and_a_sentence(asara, world, tmp_path):
     answer = asara(*TUNE)
     assert (answer.code, answer.err) == (0, "")
+    assert answer.progress[0] == "causal/fp32/forward avx512 random seed 0: sdpa against itself"
+    assert any("5 of 5" in line and "best" in line and "CPU-s" in line for line in answer.progress)
     words = " ".join(answer.out.split())
     claim = "avx512(tile=8) is 1.44x [1.44, 1.44] as fast as torch's SDPA on shapes that no search has seen."
     assert claim in words
