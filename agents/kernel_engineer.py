@@ -11,7 +11,7 @@ from agents.ports import KernelCurve, Lab
 
 UNCALIBRATED: Final = "none"
 """The name of no measurements."""
-DEFAULT_MEASUREMENTS: Final = UNCALIBRATED
+DEFAULT_MEASUREMENTS: Final = "xeon-amx"
 """The shipped file that a lab uses."""
 
 
