@@ -49,7 +49,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	mkdir -p docs/pictures
 	cp $(OUT)/docs/toy-explosion/run.png docs/pictures/toy-explosion.png
 	cp $(OUT)/docs/lab/run.png docs/pictures/lab.png
-	$(BIN)/asara kernels report --out $(OUT)/docs/kernels
+	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
 
 # torch stands apart: its metadata on the index name gigabytes of CUDA that a machine without a GPU can do without.

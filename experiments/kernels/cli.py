@@ -109,6 +109,10 @@ def tune(
 @app.command()
 def report(
     trace: Annotated[list[Path] | None, typer.Argument(help="Traces; those that come with asara if left out.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="WORKLOAD/DTYPE/PASS", help="Nothing but causal/bf16/both. May be repeated."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(parser=_place, metavar="DIR", help="Write report.json and searches.png here.")
     ] = None,
@@ -117,7 +121,7 @@ def report(
     """Show what was measured: each way of getting a kernel, the Kernel Gap, searches and what effort buys."""
     from experiments.kernels import commands
 
-    _end(commands.report(trace or [], out, as_json))
+    _end(commands.report(trace or [], only or [], out, as_json))
 
 
 @app.command()

@@ -252,13 +252,13 @@ def _say_tuned(asked: tuning.Asked, trace: Trace, said: Sequence[tuning.Sentence
     say(f"Written to {asked.out}; `asara kernels report {asked.out}` shows all of it.")
 
 
-def report(traces: Sequence[Path], out: Path | None, as_json: bool) -> int:
-    """Print every table of some traces, and write them with the picture."""
+def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_json: bool) -> int:
+    """Print every table of some traces, or of some workloads in them, and write them with the picture."""
     paths = list(traces) or shipped_traces()
     if not paths:
         raise InputError("no measurements come with this version: name a trace, as `asara kernels tune` writes it")
     with plainly():
-        lines = read_traces(paths)
+        lines = tables.of_workloads(read_traces(paths), only)
     if out is not None:
         check_folder(out)
     found = tables.report(lines)

@@ -13,7 +13,7 @@ from experiments.errors import InputError
 from experiments.kernels.fits import Fit, fits
 from experiments.kernels.report import Gap, Noise, Row, averages, fresh, gaps, noise, rows
 from experiments.kernels.searches import Failures, Forecast, Search, failures, forecasts, searches
-from hardware.kernels.trace import Line, Source, read
+from hardware.kernels.trace import Line, Session, Source, read
 from hardware.speedups import SHIPPED
 
 REPORT: Final = "report.json"
@@ -50,6 +50,18 @@ def read_traces(paths: Sequence[Path]) -> list[Line]:
             raise InputError(f"{path}: there is no line in it")
         found += lines if len(paths) == 1 else [_renamed(line, f"{path.stem} {at + 1}: ") for line in lines]
     return found
+
+
+def of_workloads(lines: Sequence[Line], only: Sequence[str]) -> list[Line]:
+    """Return the lines of some workloads, by their full names; all of them without any.
+
+    Raises InputError for one that is not there, with those that are.
+    """
+    there = {line.session: line.full_name for line in lines if isinstance(line, Session)}
+    for name in only:
+        if name not in there.values():
+            raise InputError(f"--only {name}: there are {', '.join(dict.fromkeys(there.values()))}")
+    return [line for line in lines if not only or isinstance(line, Source) or there.get(line.session) in only]
 
 
 def _renamed(line: Line, prefix: str) -> Line:

@@ -279,3 +279,11 @@ def test_worth_says_what_the_pairs_of_runs_say(asara, pairs):
     words = " ".join(asara("kernels", "worth").out.split())
     assert words.startswith("Nearer.")
     assert "4 evolve searches of amx): at the end kernels raise the cluster's work rate to 1.100 of what it is" in words
+
+
+def test_a_report_of_some_workloads_says_nothing_of_others(asara):
+    found = from_json(asara("kernels", "report", "--only", "causal/bf16/both", "--json"))
+    assert {row["workload"] for row in found["rows"]} == {"causal/bf16/both"}
+    wrong = asara("kernels", "report", "--only", "causal/bf16")
+    assert wrong.code == 2
+    assert "there are causal/bf16/both, " in wrong.err
