@@ -1,0 +1,92 @@
+"""CES: the textbook's output and shares, its limits, the published ceilings, and fits that find rho."""
+
+import math
+
+import numpy as np
+import pytest
+
+from sim import ces
+from tests.oracles import ces as oracle
+
+
+@pytest.mark.parametrize(("rho", "ceiling"), oracle.CEILINGS.items())
+def test_labour_alone_comes_to_the_published_ceiling_and_no_further(rho, ceiling):
+    assert ces.largest_speedup(0.5, rho) == pytest.approx(ceiling, rel=1e-12)
+    far = math.exp(float(ces.log_output(400.0, 0.0, 0.5, rho)))
+    assert far == pytest.approx(ceiling, rel=1e-6)
+    assert far <= ceiling * (1 + 1e-12)
+
+
+def test_the_ceiling_where_inputs_substitute_or_do_not_at_all():
+    assert ces.largest_speedup(0.3, 0.0) == math.inf
+    assert ces.largest_speedup(0.3, 0.6) == math.inf
+    assert ces.largest_speedup(1.0, 0.6) == 1
+    assert ces.largest_speedup(0.3, -math.inf) == 1
+    for share in (0.0, -0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match="a share"):
+            ces.largest_speedup(share, -1.0)
+
+
+@pytest.mark.parametrize("rho", [0.8, 0.3, 0.0, -0.5, -4.0])
+def test_output_and_shares_are_the_textbooks(rho):
+    for labour, compute in ((1, 1), (2, 1), (1, 3), (0.2, 5)):
+        inputs = math.log(labour), math.log(compute)
+        exact = oracle.ces(labour, compute, 0.3, rho)
+        assert math.exp(ces.log_output(*inputs, 0.3, rho)) == pytest.approx(exact, rel=1e-12)
+        more = oracle.ces(labour, compute * 1.0001, 0.3, rho), oracle.ces(labour, compute / 1.0001, 0.3, rho)
+        slope = math.log(more[0] / more[1]) / math.log(1.0001**2)
+        assert ces.compute_elasticity(*inputs, 0.3, rho) == pytest.approx(slope, abs=1e-6)
+
+
+def test_limits_are_approached():
+    inputs = np.array([-1.0, 0.3, 2.0]), np.array([0.5, -0.2, 1.5])
+    assert ces.log_output(*inputs, 0.4, 1e-6) == pytest.approx(ces.log_output(*inputs, 0.4, 0.0), abs=1e-5)
+    assert ces.log_output(*inputs, 0.4, -1e6) == pytest.approx(ces.log_output(*inputs, 0.4, -math.inf), abs=1e-5)
+
+
+def test_sigma_and_rho_are_each_others_inverse():
+    for sigma in (0.05, 1.0, oracle.WHITFILL_WU["raw compute"]):
+        assert ces.substitution(ces.rho_of(sigma)) == pytest.approx(sigma)
+    assert ces.rho_of(2.58) == pytest.approx(0.6124, abs=1e-4)
+    assert ces.rho_of(oracle.WHITFILL_WU["near the frontier"]) == -math.inf
+    assert ces.substitution(-math.inf) == 0
+    with pytest.raises(ValueError, match="rho = 1"):
+        ces.substitution(1.0)
+
+
+@pytest.mark.parametrize("rho", [0.7, 0.2, -0.4, -1.0, -6.0, -25.0])
+@pytest.mark.parametrize("alpha", [0.15, 0.6])
+def test_a_fit_finds_what_the_data_were_made_of(rho, alpha):
+    ratio = np.linspace(-1.2, 1.2, 9)
+    labour, compute = 6.0 + 0.3 * ratio**2, 6.0 + 0.3 * ratio**2 - ratio
+    seen = 2.0 + ces.log_output(labour - 6.1, compute - 6.0, alpha, rho)
+    found = ces.fit(labour, compute, seen)
+    assert found.error < 1e-6
+    assert found.rho == pytest.approx(rho, rel=1e-3, abs=1e-3)
+    assert found.log_output(labour, compute) == pytest.approx(seen, abs=1e-5)
+
+
+def test_a_fit_of_noisy_data_is_the_least_error_there_is():
+    chance = np.random.default_rng(3)
+    labour, compute = np.zeros(24), np.linspace(-1.5, 1.5, 24)
+    seen = ces.log_output(labour, compute, 0.5, -5.0) + chance.normal(0.0, 0.03, 24)
+    found = ces.fit(labour, compute, seen)
+    assert found.rho == pytest.approx(-5.0, rel=0.4)
+    for name, change in (("log_scale", 1e-3), ("alpha", 1e-3), ("rho", 1e-2)):
+        for sign in (-1, 1):
+            other = found._replace(**{name: getattr(found, name) + sign * change})
+            missed = seen - other.log_output(labour, compute)
+            assert math.sqrt(np.mean(missed**2)) > found.error
+
+
+def test_a_corner_without_any_substitution_is_seen_as_one():
+    compute = np.linspace(-1.0, 1.0, 9)
+    found = ces.fit(np.zeros(9), compute, np.minimum(compute, 0.0))
+    assert ces.substitution(found.rho) < 0.02
+
+
+def test_data_that_cannot_tell_are_refused():
+    line = np.linspace(0.0, 1.0, 6)
+    for labour, compute in ((line, line + 3), (line[:3], -line[:3])):
+        with pytest.raises(ValueError, match="four observations or more, with different ratios"):
+            ces.fit(labour, compute, line[: len(labour)])
