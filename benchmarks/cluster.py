@@ -1,43 +1,44 @@
-"""How fast the cluster is, as ratios against the same lab written with SimPy's own resources, in one run.
+"""How fast the cluster is: against a C loop, and against the same lab written with SimPy's own resources, in one run.
 
 N researchers in a closed loop think for a time of mean 1, ask one of 64 GPUs for a time of mean 1, wait for it, and
-think again. The baseline is what one would write first: a process a researcher, and a cluster whose ``submit``
+think again. One baseline is what one would write first: a process a researcher, and a cluster whose ``submit``
 returns a process that holds a unit of a ``Resource`` (first come, first served) or ``PriorityResource`` and leaves
-the same record. For information the table also has a bare loop: no jobs, no records, each researcher at the
-resource itself. Both sides take turns, with the same draws; each ratio is the median over the turns. Exits with 1
-if a limit is missed.
+the same record; the bare loop has no jobs and no records, each researcher at the resource itself. The other is the
+least that can be done: a C program with a heap of events and no records, which this benchmark builds. CPU time of
+both sides, who take turns. Exits with 1 if a limit is missed.
 """
 
-import gc
-import statistics
 import sys
-import time
-from collections import defaultdict
-from collections.abc import Generator, Iterator
-from itertools import cycle
-from typing import Any, Literal, NamedTuple, Protocol
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from simpy import Environment, Event, PriorityResource, Process, Resource, Timeout
 
-from hardware.cluster import ClusterParams, GpuCluster, JobRecord
+from benchmarks.heap_loop import HeapLoop, NoCompilerError, build
+from benchmarks.labs import GPUS, BareLoop, Callbacks, Discipline, Lab, Lots, Processes
+from benchmarks.table import Limit, Row, Side, at_least, at_most, cpu_seconds, show, take_turns
 
-GPUS = 64
 TURNS = 9
-Discipline = Literal["fcfs", "priority"]
+WARM = 3.0
+"""Mean service times until the queue stands."""
+NAMES: dict[Any, str] = {
+    Callbacks: "single jobs",
+    Lots: "jobs as counts",
+    Processes: "SimPy, same lab",
+    BareLoop: "SimPy, bare loop",
+}
 
 
 class Case(NamedTuple):
-    """One comparison."""
+    """One comparison of two labs."""
 
+    ours: Callable[[int, Discipline], Lab]
+    baseline: Callable[[int, Discipline], Lab]
     discipline: Discipline
     researchers: int
-    bare: bool
-    """Against the bare loop."""
-    limit: float | None
+    limit: Limit | None
     """How many times faster a job must be; None: for information."""
     jobs: int
     """Jobs of ours in one turn: enough that what the other's turn drove out of the caches does not count."""
@@ -45,184 +46,91 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("fcfs", 64, False, 2, 20_000, 20_000),
-    Case("priority", 64, False, 2, 20_000, 20_000),
-    Case("fcfs", 10_000, False, None, 50_000, 50_000),
-    Case("priority", 10_000, False, 200, 50_000, 200),
-    Case("fcfs", 64, True, None, 20_000, 20_000),
-    Case("priority", 64, True, None, 20_000, 20_000),
-    Case("priority", 10_000, True, None, 50_000, 200),
+    Case(Lots, Processes, "priority", 10_000, at_least(300), 50_000, 200),
+    Case(Callbacks, Processes, "priority", 10_000, at_least(200), 50_000, 200),
+    Case(Callbacks, Processes, "fcfs", 10_000, None, 50_000, 50_000),
+    Case(Callbacks, Processes, "fcfs", 64, at_least(2), 20_000, 20_000),
+    Case(Callbacks, Processes, "priority", 64, at_least(2), 20_000, 20_000),
+    Case(Callbacks, BareLoop, "fcfs", 64, None, 20_000, 20_000),
+    Case(Callbacks, BareLoop, "priority", 64, None, 20_000, 20_000),
 )
 
 
-class Lab(Protocol):
-    """A closed loop that can be run on."""
+class LoopCase(NamedTuple):
+    """One comparison of a lab with the C loop."""
 
-    env: Environment
-
-    @property
-    def finished(self) -> int:
-        """Jobs that have ended."""
-
-
-def draws() -> Iterator[float]:
-    """Exponential times of mean 1, drawn beforehand, so that drawing is not what is timed."""
-    return cycle(np.random.default_rng(64).exponential(size=4_099).tolist())
+    ours: Callable[[int, Discipline], Lab]
+    researchers: int
+    limit: Limit | None
+    """How many times as long a job may take; None: for information."""
 
 
-class Callbacks:
-    """Our cluster, driven by callbacks; a researcher is a number that its events carry."""
-
-    def __init__(self, researchers: int, discipline: Discipline) -> None:
-        self.env = Environment()
-        params = ClusterParams(
-            gpus=GPUS, queue=discipline, placement="flat", preemption=False, gpu_hours_between_failures=0.0
-        )
-        self.cluster = GpuCluster(self.env, params)
-        self.times = draws()
-        self.on_thought, self.on_job_over = self.ask, self.think_again
-        for number in range(researchers):
-            self.think(number)
-
-    @property
-    def finished(self) -> int:
-        """Jobs that have ended."""
-        return len(self.cluster.records)
-
-    def think(self, number: int) -> None:
-        """Think, then ask."""
-        thinking = Timeout(self.env, next(self.times), number)
-        thinking.callbacks.append(self.on_thought)
-
-    def ask(self, thinking: Any) -> None:
-        """Ask for a GPU, then think again."""
-        number = thinking.value
-        job = self.cluster.submit(1, next(self.times), owner=number, priority=number % 3)
-        job.callbacks.append(self.on_job_over)
-
-    def think_again(self, job: Any) -> None:
-        """Think, when the job is over."""
-        thinking = Timeout(self.env, next(self.times), job.owner)
-        thinking.callbacks.append(self.on_thought)
+LOOP_CASES = (LoopCase(Lots, 10_000, at_most(25)), LoopCase(Callbacks, 10_000, None), LoopCase(Callbacks, 64, None))
+LOOP_JOBS, OWN_JOBS = 2_000_000, 50_000
 
 
-class ResourceCluster:
-    """The baseline's cluster: a process a job on one of SimPy's resources, and a record for each."""
-
-    def __init__(self, env: Environment, discipline: Discipline) -> None:
-        self.env = env
-        self.plain = Resource(env, GPUS) if discipline == "fcfs" else None
-        self.urgent = PriorityResource(env, GPUS)
-        self.jobs = 0
-        self.records: list[JobRecord] = []
-        self.held: defaultdict[str, float] = defaultdict(float)
-
-    def submit(self, length: float, owner: int, priority: int) -> Process:
-        """Ask for a GPU; the process returned ends with the job's record."""
-        return self.env.process(self.job(length, owner, priority))
-
-    def job(self, length: float, owner: int, priority: int) -> Generator[Event, Any, JobRecord]:
-        """Wait for a GPU, hold it, leave a record."""
-        env = self.env
-        submitted = env.now
-        self.jobs = number = self.jobs + 1
-        with self.plain.request() if self.plain else self.urgent.request(priority=-priority) as request:
-            yield request
-            started = env.now
-            yield env.timeout(length)
-        held = env.now - started
-        self.held["job"] += held
-        record = JobRecord(
-            number, owner, "job", priority, 1, length, submitted, started, env.now, "done", 0, 0, held, length, 0.0, 0.0
-        )
-        self.records.append(record)
-        return record
+def standing(lab: Callable[[int, Discipline], Lab], researchers: int, discipline: Discipline) -> Lab:
+    """Return a lab whose queue stands."""
+    made = lab(researchers, discipline)
+    made.env.run(until=WARM)
+    return made
 
 
-class Processes:
-    """The baseline: a process a researcher."""
+def a_job(lab: Lab, jobs: int) -> Side:
+    """Return a turn of a lab: run it on for about so many jobs."""
 
-    def __init__(self, researchers: int, discipline: Discipline) -> None:
-        self.env = Environment()
-        self.cluster = ResourceCluster(self.env, discipline)
-        times = draws()
-        for number in range(researchers):
-            self.env.process(self.researcher(number, times))
+    def turn() -> float:
+        before = lab.finished
+        spent = cpu_seconds(lambda: lab.env.run(until=lab.env.now + jobs / GPUS))
+        return spent / (lab.finished - before)
 
-    @property
-    def finished(self) -> int:
-        """Jobs that have ended."""
-        return len(self.cluster.records)
-
-    def researcher(self, number: int, times: Iterator[float]) -> Generator[Event, Any, None]:
-        """Think, ask, wait, and again."""
-        while True:
-            yield self.env.timeout(next(times))
-            yield self.cluster.submit(next(times), number, number % 3)
+    return turn
 
 
-class BareLoop:
-    """The least that SimPy's resources can do: no jobs, no records."""
+def a_loop_job(loop: HeapLoop, researchers: int, jobs: int) -> Side:
+    """Return a turn of the C loop: a run of its own, of about so many jobs."""
 
-    def __init__(self, researchers: int, discipline: Discipline) -> None:
-        self.env = Environment()
-        self.finished = 0
-        times = draws()
-        resource: Any = Resource(self.env, GPUS) if discipline == "fcfs" else PriorityResource(self.env, GPUS)
-        for number in range(researchers):
-            rank = {} if discipline == "fcfs" else {"priority": -(number % 3)}
-            self.env.process(self.researcher(resource, rank, times))
+    def turn() -> float:
+        counted = loop.run(researchers, GPUS, WARM, WARM + jobs / GPUS, seed=64)
+        return counted.seconds / counted.jobs
 
-    def researcher(self, gpus: Any, rank: dict[str, int], times: Iterator[float]) -> Generator[Event, Any, None]:
-        """Think, ask, run, and again."""
-        while True:
-            yield self.env.timeout(next(times))
-            with gpus.request(**rank) as request:
-                yield request
-                yield self.env.timeout(next(times))
-            self.finished += 1
+    return turn
 
 
-def seconds_a_job(lab: Lab, jobs: int) -> float:
-    """Run a lab on for about so many jobs."""
-    before = lab.finished
-    gc.collect()
-    gc.disable()  # as timeit does: what is collected in a turn need not be its own
-    start = time.perf_counter()
-    lab.env.run(until=lab.env.now + jobs / GPUS)
-    elapsed = time.perf_counter() - start
-    gc.enable()
-    return elapsed / (lab.finished - before)
+def against_simpy(case: Case) -> Row:
+    """Compare a case."""
+    ours = a_job(standing(case.ours, case.researchers, case.discipline), case.jobs)
+    other = a_job(standing(case.baseline, case.researchers, case.discipline), case.baseline_jobs)
+    pair = take_turns(ours, other, TURNS)
+    what = f"{NAMES[case.ours]}, {case.discipline}, N = {case.researchers:,}: faster than {NAMES[case.baseline]}"
+    return Row(what, f"{1e6 * pair.ours:.2f} µs", f"{1e6 * pair.other:.2f} µs", pair.faster, case.limit)
 
 
-def compare(case: Case) -> tuple[float, float, float]:
-    """Return microseconds a job of ours and of the baseline, and the median of their ratios."""
-    baseline_lab = BareLoop if case.bare else Processes
-    ours: Lab = Callbacks(case.researchers, case.discipline)
-    baseline: Lab = baseline_lab(case.researchers, case.discipline)
-    for lab in (ours, baseline):
-        lab.env.run(until=3)  # until the queue stands
-    turns = [(seconds_a_job(ours, case.jobs), seconds_a_job(baseline, case.baseline_jobs)) for _ in range(TURNS)]
-    mine, theirs = (1e6 * statistics.median(times) for times in zip(*turns, strict=True))
-    return mine, theirs, statistics.median(their / own for own, their in turns)
+def against_c(case: LoopCase, loop: HeapLoop | str) -> Row:
+    """Compare a case; ``loop`` says why there is none."""
+    what = f"{NAMES[case.ours]}, fcfs, N = {case.researchers:,}: slower than a C heap loop"
+    if isinstance(loop, str):
+        return Row(what, "", "", None, case.limit, loop)
+    ours = a_job(standing(case.ours, case.researchers, "fcfs"), OWN_JOBS)
+    pair = take_turns(ours, a_loop_job(loop, case.researchers, LOOP_JOBS), TURNS)
+    return Row(what, f"{1e6 * pair.ours:.2f} µs", f"{1e6 * pair.other:.3f} µs", pair.slower, case.limit)
+
+
+def rows() -> Iterator[Row]:
+    """Measure all cases."""
+    with tempfile.TemporaryDirectory() as folder:
+        loop: HeapLoop | str
+        try:
+            loop = build(Path(folder))
+        except NoCompilerError as error:
+            loop = str(error)
+        for case in track((*LOOP_CASES, *CASES), "measuring", transient=True):
+            yield against_c(case, loop) if isinstance(case, LoopCase) else against_simpy(case)
 
 
 def main() -> int:
     """Print the table; return 1 if a limit is missed."""
-    table = Table(title=f"{GPUS} GPUs, N researchers in a closed loop, µs a finished job")
-    for name in ("queue", "N", "ours", "SimPy", "", "ratio", "limit", ""):
-        table.add_column(name, justify="right")
-    missed = 0
-    for case in track(CASES, "measuring", transient=True):
-        mine, theirs, ratio = compare(case)
-        failed = case.limit is not None and ratio < case.limit
-        missed += failed
-        verdict = "" if case.limit is None else "missed" if failed else "holds"
-        limit = "" if case.limit is None else f"{case.limit:g}x"
-        row = (case.discipline, f"{case.researchers:,}", f"{mine:.2f}", f"{theirs:.2f}")
-        table.add_row(*row, "bare loop" if case.bare else "same lab", f"{ratio:.1f}x", limit, verdict)
-    Console().print(table)
-    return 1 if missed else 0
+    return int(show(f"{GPUS} GPUs, N researchers in a closed loop, CPU time a finished job", rows()) > 0)
 
 
 if __name__ == "__main__":
