@@ -11,6 +11,7 @@ an ``Array`` it takes a float too, and answers in kind. ``math.inf`` stands for 
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -157,6 +158,96 @@ def software_at(time: Array, first: float, ratio: float) -> Array:
     remaining = np.maximum(0.0, 1 + (ratio - 1) * time / first)
     with np.errstate(divide="ignore"):
         return np.log2(remaining) / math.log2(ratio)
+
+
+def ratio_exponent(r: Array, p: Array = 1.0, retraining: bool = False) -> Array:
+    """Return log2 of each doubling time over the one before: ``x = p (1/r - 1)``, or ``x/(1 + |x|)`` with retraining.
+
+    The latter stands for training runs that must end before a discovery counts, in the successor study (Davidson and
+    Houlden, *How quick and big would a software intelligence explosion be?*, 2025). It damps both ways: doublings that
+    get faster do so more slowly, and none takes more than twice as long as the one before.
+    """
+    exponent = p * (1 / r - 1)
+    return exponent / (1 + np.abs(exponent)) if retraining else exponent
+
+
+def doublings_to_fastest(r: Array, limit: Array = math.inf) -> Array:
+    """Return after how many doublings the fastest one is done; 0 for r <= 1, where doublings never get faster.
+
+    r falls to 1 after ``L (1 - 1/r)`` doublings; ``inf`` without a limit, where they get faster without end.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.where(r > 1, np.ceil(limit * (1 - 1 / r)), 0.0)
+
+
+def doublings_by(time: float, first: Array, exponent: Array) -> Array:
+    """Return the doublings done by a time if each takes ``2^exponent`` of the one before; ``inf`` after an explosion.
+
+    The vectorised :func:`software_at`.
+    """
+    speed = exponent * math.log(2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        remaining = np.log1p(np.maximum(-1.0, np.expm1(speed) * time / first))
+        return np.where(exponent == 0, time / first, remaining / speed)
+
+
+def explosion_times(first: Array, exponent: Array) -> Array:
+    """Return when infinitely many doublings are done if each takes ``2^exponent`` of the one before.
+
+    The vectorised :func:`explosion_time`; ``inf`` where doublings do not speed up.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.where(exponent < 0, -first / np.expm1(exponent * math.log(2)), np.inf)
+
+
+def doubling_times(
+    first: Array, r: Array, p: Array, limit: Array, horizon: float, *, retraining: bool = False, rows: Array
+) -> Iterator[Array]:
+    """Yield when software has doubled n = 1, 2, ... times, in many worlds at once: the successor study's recursion.
+
+    ``t_(n+1) = t_n + D_n``, ``D_(n+1) = D_n 2^x`` with :func:`ratio_exponent` x of r and ``r_(n+1) = r_n - r_0/L``: the
+    returns fall first, and the next doubling has those that are left. The first takes ``first``; none begins with
+    returns of 0 or below.
+
+    All but ``horizon`` are arrays of one entry a world; ``limit`` may hold ``inf``. ``first`` and ``horizon`` share a
+    unit. A doubling beyond the horizon is at ``inf``. ``rows``, of shape (doublings, worlds), receives what is yielded,
+    and ends it. Worlds at the end of the arrays that are over are left out from then on: rows get shorter, and sorting
+    long-lived worlds to the front saves work.
+    """
+    slope = np.minimum(limit, _FAR) * (math.log(2) * p) / r
+    towards, left = math.log(2) * p, np.minimum(limit, _FAR)
+    soonest = float(left.min())
+    duration, before = first.copy(), np.zeros_like(left)
+    exponent, over = np.empty_like(left), np.empty(left.shape, bool)
+    for done, row in enumerate(rows, start=1):
+        worlds = len(left)
+        time = np.add(before[:worlds], duration, out=row[:worlds])
+        np.putmask(time, np.greater(time, horizon, out=over), np.inf)
+        yield time
+        if done % _LOOK_EVERY == 0:
+            living = np.flatnonzero(np.isfinite(time) & (left > 1))
+            if living.size == 0:
+                return
+            worlds = int(living[-1]) + 1
+            slope, towards, left, duration, exponent, over = (
+                each[:worlds] for each in (slope, towards, left, duration, exponent, over)
+            )
+        np.subtract(left, 1.0, out=left)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            # x ln 2, and e^(x ln 2) rather than 2^x, which is the slower of the two in NumPy.
+            np.subtract(np.divide(slope, left, out=exponent), towards, out=exponent)
+            if retraining:
+                np.divide(exponent, 1 + np.abs(exponent) / math.log(2), out=exponent)
+            np.multiply(duration, np.exp(exponent, out=exponent), out=duration)
+        if done >= soonest:
+            np.putmask(duration, left <= 0, np.inf)
+        before = time
+
+
+_FAR = 1e200
+"""Doublings: stands for no limit, where infinity would have no ratio."""
+_LOOK_EVERY = 8
+"""Doublings between two looks at which worlds are over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,135 @@
+"""What somebody believes about numbers that nobody knows: distributions as a file states them, and rank correlations.
+
+A distribution is stated by its parameters or, where two numbers fix it, by an 80% interval ``ci80 = [low, high]``: one
+in ten of the draws lies below it and one in ten above. ``min`` and ``max`` truncate: what lies beyond is not drawn, and
+the rest keeps its proportions; a ``ci80`` is that of the distribution before it is truncated. Rank correlations are
+Spearman's, by a Gaussian copula. Nothing here draws: uniform numbers come in, from wherever.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from sim.distributions import DISTRIBUTIONS, Array, Constant, Distribution, PriorError, Truncated
+
+
+def distribution(table: Mapping[str, Any], where: str) -> Distribution:
+    """Return the distribution that a table of a file states.
+
+    Keys: ``distribution`` (one of `DISTRIBUTIONS`); its parameters, or ``ci80``; ``min`` and ``max``. ``where``: what
+    the table is called, for messages. Raises PriorError for anything missing, unknown or out of range.
+    """
+    if "distribution" not in table:
+        raise PriorError(f"{where}: 'distribution' is missing; it is one of {', '.join(DISTRIBUTIONS)}")
+    name = table["distribution"]
+    if name not in DISTRIBUTIONS:
+        near = nearest(str(name), DISTRIBUTIONS)
+        raise PriorError(f"{where}: no distribution {name!r}; there are {', '.join(DISTRIBUTIONS)}{near}")
+    kind = DISTRIBUTIONS[name]
+    rest = {key: value for key, value in table.items() if key != "distribution"}
+    bounds = {key: number(rest.pop(key), f"{where}: {key}") for key in ("min", "max") if key in rest}
+    stated = _by_interval(kind, rest, where) if "ci80" in rest else _by_parameters(kind, rest, where)
+    if not bounds:
+        return _checked(stated, where)
+    if isinstance(stated, Constant):
+        raise PriorError(f"{where}: a constant is not truncated: leave out {' and '.join(bounds)}")
+    low, high = bounds.get("min", -math.inf), bounds.get("max", math.inf)
+    return _checked(Truncated(_checked(stated, where), low, high), where)
+
+
+def _by_parameters(kind: type[Distribution], given: Mapping[str, Any], where: str) -> Distribution:
+    names = [field.name for field in fields(kind)]
+    require_known(given, names, where, extra=("min", "max", *(("ci80",) if kind.ci80_allowed else ())))
+    needed = [field.name for field in fields(kind) if not isinstance(field.default, float)]
+    if missing := [name for name in needed if name not in given]:
+        instead = ", or ci80 = [low, high]" if kind.ci80_allowed else ""
+        raise PriorError(f"{where}: {kind.name} needs {' and '.join(needed)}{instead}; missing: {', '.join(missing)}")
+    return kind(**{name: number(value, f"{where}: {name}") for name, value in given.items()})
+
+
+def _by_interval(kind: type[Distribution], given: Mapping[str, Any], where: str) -> Distribution:
+    if len(given) > 1:
+        others = ", ".join(key for key in given if key != "ci80")
+        raise PriorError(f"{where}: ci80 says all there is to say; leave out {others}")
+    interval = given["ci80"]
+    if not isinstance(interval, list) or len(interval) != 2:
+        raise PriorError(f"{where}: ci80 = {interval!r} is not allowed: write it as [low, high]")
+    low, high = (number(end, f"{where}: ci80") for end in interval)
+    if low >= high:
+        raise PriorError(f"{where}: ci80 = [{low:g}, {high:g}]: the first must be below the second")
+    try:
+        return kind.from_ci80(low, high)
+    except PriorError as error:
+        raise PriorError(f"{where}: {error}") from None
+
+
+def _checked(found: Distribution, where: str) -> Distribution:
+    if wrong := found.problem():
+        raise PriorError(f"{where}: {wrong}")
+    return found
+
+
+def number(value: Any, where: str) -> float:
+    """Return a finite number as a float. Raises PriorError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise PriorError(f"{where} = {value!r} is not allowed: a finite number is needed")
+    return float(value)
+
+
+def require_known(given: Iterable[str], known: Sequence[str], where: str, extra: Sequence[str] = ()) -> None:
+    """Raise PriorError for the first key that is not known, with the near one."""
+    allowed = (*known, *extra)
+    for key in given:
+        if key not in allowed:
+            raise PriorError(f"{where}: no '{key}' here; there may be {', '.join(allowed)}{nearest(key, allowed)}")
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """Return "; did you mean '...'?" as `sim.scenario.nearest` does."""
+    from sim.scenario import nearest as near  # noqa: PLC0415 - it loads Mesa, which nobody needs in order to draw
+
+    return near(name, candidates)
+
+
+class RankCorrelation(NamedTuple):
+    """Spearman's rank correlation between two inputs."""
+
+    one: str
+    other: str
+    rank: float
+
+
+class Copula:
+    """Makes independent uniform numbers depend on each other: a Gaussian copula with given rank correlations.
+
+    A bivariate normal pair with correlation ρ has the rank correlation (6/π) asin(ρ/2), so ρ = 2 sin(π rank/6). Raises
+    PriorError where no joint distribution has these correlations.
+    """
+
+    def __init__(self, correlations: Sequence[RankCorrelation]) -> None:
+        self.names = list(dict.fromkeys(name for each in correlations for name in (each.one, each.other)))
+        matrix = np.eye(len(self.names))
+        for each in correlations:
+            one, other = self.names.index(each.one), self.names.index(each.other)
+            matrix[one, other] = matrix[other, one] = 2 * math.sin(math.pi * each.rank / 6)
+        try:
+            self._factor = np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            raise PriorError(
+                f"the rank correlations of {', '.join(self.names)} contradict each other: their matrix is not positive "
+                "definite, so bring them nearer to 0"
+            ) from None
+
+    def __call__(self, uniforms: Mapping[str, Array]) -> dict[str, Array]:
+        """Return uniform numbers with the rank correlations; inputs without any stay as they are."""
+        found = dict(uniforms)
+        if self.names:
+            scores = self._factor @ special.ndtri(np.stack([uniforms[name] for name in self.names]))
+            found |= dict(zip(self.names, special.ndtr(scores), strict=True))
+        return found
