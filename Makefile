@@ -36,8 +36,7 @@ golden: $(READY)  ## renew the golden run; say why in the commit
 	$(BIN)/python -m tests.golden.renew
 
 bench: $(READY)  ## speed, as ratios against peers in the same run
-	$(BIN)/python benchmarks/cluster.py
-	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/everything.py
 
 measurements: $(READY)  ## search for kernels on this machine for an hour, into out/measurements
 	$(BIN)/python benchmarks/measurements.py

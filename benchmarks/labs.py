@@ -104,17 +104,11 @@ class Lots:
         """Say what a job is, when its turn comes."""
         return Task(1, next(self.times), 1)
 
-    def tasks_over(self, _: Any, tasks: int) -> None:
+    def job_over(self, job: Any) -> None:
         """Think, when jobs are over."""
-        self.finished += tasks
-        for _each in range(tasks):
+        self.finished += job.tasks
+        for _each in range(job.tasks):
             self.think()
-
-    def tasks_started(self, _lot: Any, _tasks: int) -> None:
-        """Nothing to note."""
-
-    def job_over(self, _: Any) -> None:
-        """Nothing to note."""
 
     def job_started(self, _: Any) -> None:
         """Nothing to note."""
