@@ -7,7 +7,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -121,6 +121,14 @@ def _discovered(result: RunResult) -> Curve:
     return Curve(list(days), list(levels))
 
 
+def _changes(result: RunResult, column: str) -> list[tuple[float, float]]:
+    """Where a column of the series of a fluid changes, which has no events that would say so."""
+    if result.engine == "world":
+        return []
+    days, levels = result.series["day"], result.series[column]
+    return [(days[at], levels[at]) for at in range(len(days)) if at == 0 or levels[at] != levels[at - 1]]
+
+
 def _held_up(result: RunResult) -> bool:
     """True if more than the law decides how fast software grows."""
     scenario = result.scenario
@@ -151,7 +159,9 @@ def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) ->
         axes.plot(days, numbers, "o", color=BLUE, markersize=6, markeredgecolor="white", markeredgewidth=0.8,
                   zorder=5, label="a doubling", clip_on=False)  # fmt: skip
     steps = [(event.day, event.deployed) for event in result.events if isinstance(event, Deployed)]
-    _draw_steps(axes, [(0.0, 0.0), *steps], result.day, color=ORANGE, label="deployed", zorder=2)
+    _draw_steps(
+        axes, _changes(result, "deployed") or [(0.0, 0.0), *steps], result.day, color=ORANGE, label="deployed", zorder=2
+    )
     axes.plot(*alone, color="black", linestyle=(0, (4, 2)), linewidth=1.4, label=_law_label(result), zorder=4)
     top = max(1.0, found.doublings[-1]) * HEADROOM
     axes.set_ylim(0, top)
@@ -195,6 +205,7 @@ def _factor(level: float, top: float) -> str:
 
 def _draw_researchers(axes: Axes, result: RunResult) -> None:
     steps = [(event.day, float(event.researchers)) for event in result.events if isinstance(event, ResearchersHoused)]
+    steps = _changes(result, "researchers") or steps
     _draw_steps(axes, steps, result.day, color=GREEN)
     axes.set_yscale("log", nonpositive="mask")
     levels = [level for _, level in steps if level > 0] or [1.0]
@@ -214,10 +225,11 @@ def _draw_gpus(axes: Axes, result: RunResult) -> None:
     total = result.scenario.cluster.gpus
     days, *stacks = _thin([result.series["day"], *(result.series[f"gpus_{use}"] for use, _ in USES)])
     base = np.zeros(len(days))
+    step: Literal["pre", "post"] = "post" if result.engine == "fluid" else "pre"  # its rows stand where things change
     for (use, colour), stack in zip(USES, stacks, strict=True):
         upper = base + np.array(stack, dtype=float)
         if any(stack[1:]):  # on day 0 the first jobs have been asked for and not begun
-            axes.fill_between(days, base, upper, step="pre", color=colour, linewidth=0, label=LABELS.get(use, use))
+            axes.fill_between(days, base, upper, step=step, color=colour, linewidth=0, label=LABELS.get(use, use))
         base = upper
     axes.set_ylim(0, total)
     quarters = [total * quarter / 4 for quarter in range(5)]

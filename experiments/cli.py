@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -38,6 +38,10 @@ def _place(text: str) -> Path:
 
 app.add_typer(kernels)
 
+EngineName = Annotated[
+    Literal["world", "fluid"],
+    typer.Option("--engine", help="Agents and chance, or the same law without either, which reads no seed."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -110,6 +114,7 @@ def run(
         Path | None,
         typer.Option(parser=_place, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
     ] = None,
+    engine: EngineName = "world",
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario to its ending, and say what happened."""
@@ -121,6 +126,11 @@ def run(
     chosen = load_scenario(scenario, settings or [], until)
     if out is not None:
         check_folder(out)
+    if engine == "fluid":
+        from sim.fluid import run_fluid
+
+        _report(run_fluid(chosen), out, as_json)
+        return
     with FirstInterrupt() as interrupt:
         with progress() as show:
 
@@ -222,6 +232,66 @@ def explain(
     else:
         for found in find_parameters(parameter):
             show_parameter(found)
+
+
+@app.command()
+def mc(
+    priors: Annotated[
+        str,
+        typer.Argument(help="successor, successor-retraining, report, report-fixed-hardware, or a TOML file."),
+    ],
+    n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Worlds to draw.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, help="Names all luck of the draws.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(parser=_place, metavar="DIR", help="Write mc.json, mc.csv and mc.png into it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw worlds from priors, run each under the deterministic law, and say how likely what is."""
+    from experiments.mc import load_priors, outcome, to_json, write
+    from experiments.mc_console import progress, say, show_outcome
+    from sim.montecarlo import run_study
+
+    chosen = load_priors(priors)
+    if out is not None:
+        from experiments.inputs import check_folder
+
+        check_folder(out)
+    with progress(n) as tell:
+        drawn, worlds = run_study(chosen.study, n, seed, tell=tell)
+    found = outcome(chosen, n, seed, drawn, worlds)
+    if as_json:
+        print(to_json(found), flush=True)
+    else:
+        show_outcome(found)
+    if out is not None:
+        from experiments.mc_picture import mc_picture
+
+        write(out, found, mc_picture(found, chosen.study, drawn, worlds))
+        if not as_json:
+            say(f"Written to {out}: mc.json, mc.csv, mc.png.")
+
+
+@app.command()
+def bottleneck(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario or a TOML file, with experiments.")] = "lab",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter: cluster__gpus=64. May be repeated."),
+    ] = None,
+    doublings: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Where on its path the lab is held: doublings of software.")
+    ] = "0,2,4",
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each lab; more are more precise.")] = 3,
+    out: Annotated[
+        Path | None, typer.Option(parser=_place, metavar="DIR", help="Write bottleneck.json and .png into this folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how much more labour or more compute would bring, and how little one replaces the other."""
+    from experiments.bottleneck_command import measure
+
+    measure(scenario, settings or [], doublings, seeds, out, as_json)
 
 
 @app.command()

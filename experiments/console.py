@@ -87,7 +87,8 @@ def _moment(world: World) -> str:
 def show_result(result: RunResult) -> None:
     """Print what came of a run: its doublings, the verdict, the ending, and where time and GPUs went."""
     scenario = result.scenario
-    say(f"{scenario.name} (seed {result.seed}): {scenario.description}")
+    luck = "engine: fluid, no chance and so no seed" if result.engine == "fluid" else f"seed {result.seed}"
+    say(f"{scenario.name} ({luck}): {scenario.description}")
     say()
     if result.doublings:
         _print(_doublings_table(result.doublings))

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from hardware.jobs import JobRecord
 from sim.ledger import Event
 from sim.observe import REPORTERS
-from sim.run import RunResult
+from sim.run import Engine, RunResult
 
 SUMMARY = "run.json"
 PICTURE = "run.png"
@@ -49,8 +49,9 @@ def summary(result: RunResult) -> dict[str, Any]:
     interval = None if verdict.low is None else [verdict.low, verdict.high]
     plain: dict[str, Any] = _plain({
         "scenario": result.scenario.name,
+        "engine": result.engine,
         "digest": result.digest,
-        "seed": result.seed,
+        "seed": None if result.engine == "fluid" else result.seed,
         "ending": result.ending,
         "verdict": verdict.name,
         "ratio": verdict.ratio,
@@ -84,7 +85,7 @@ def write_run(folder: Path, result: RunResult, picture: bytes) -> None:
     with _staged(folder) as stage:
         pq.write_table(events_table(result.events), stage / "events.parquet")
         pq.write_table(jobs_table(result.jobs), stage / "jobs.parquet")
-        pq.write_table(series_table(result.series), stage / "series.parquet")
+        pq.write_table(series_table(result.series, result.engine), stage / "series.parquet")
         (stage / PICTURE).write_bytes(picture)
         (stage / SUMMARY).write_text(to_json(content) + "\n", encoding="utf-8")
         (folder / SUMMARY).unlink(missing_ok=True)
@@ -135,9 +136,10 @@ def jobs_table(jobs: Sequence[JobRecord]) -> pa.Table:
     return pa.table(columns, schema=pa.schema(fields))
 
 
-def series_table(series: Mapping[str, Sequence[float]]) -> pa.Table:
-    """Return what was observed frame by frame as a table."""
-    return pa.table(dict(series), schema=pa.schema({name: _observed_type(name) for name in series}))
+def series_table(series: Mapping[str, Sequence[float]], engine: Engine = "world") -> pa.Table:
+    """Return what was observed frame by frame as a table; a fluid has no whole numbers."""
+    kinds = {name: _ARROW[float] if engine == "fluid" else _observed_type(name) for name in series}
+    return pa.table(dict(series), schema=pa.schema(kinds))
 
 
 def _observed_type(name: str) -> pa.DataType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import mesa
 
@@ -16,11 +16,13 @@ from sim.observe import Doubling
 from sim.scenario import Scenario
 from sim.verdict import Verdict
 
+Engine = Literal["world", "fluid"]
+
 
 class UseOfGpus(NamedTuple):
     """What one kind of job did with the cluster."""
 
-    jobs: int
+    jobs: float
     """Jobs that are over."""
     gpu_days: float
     utilisation: float
@@ -71,7 +73,8 @@ class RunResult(NamedTuple):
     doublings: list[Doubling]
     software_doublings: float
     deployed_doublings: float
-    researchers: int
+    researchers: float
+    """At work at the end; a whole number, but in the fluid."""
     papers: float
     duplicate_share: float
     toes_exponent: float | None
@@ -84,6 +87,8 @@ class RunResult(NamedTuple):
     events: list[Event]
     jobs: list[Any]
     """The cluster's JobRecords, by end."""
+    engine: Engine = "world"
+    """What it was run by: agents and chance, or sim.fluid without either."""
 
 
 def run(
@@ -128,7 +133,9 @@ def summarise(world: World) -> RunResult:
         duplicate_share=world.literature.duplicates / max(1, world.literature.published),
         toes_exponent=observe.toes_exponent(world),
         cluster={use: _use_of_gpus(world, use) for use in observe.USES},
-        kernels=_kernels(world),
+        kernels=kernels_of(
+            world.calibration, world.kernel_engineer.candidates, world.kernel_engineer.speedup, world.work_rate
+        ),
         limited_by=max(shares, key=lambda part: shares[part]),
         time_shares=shares,
         series=world.datacollector.model_vars,
@@ -137,8 +144,8 @@ def summarise(world: World) -> RunResult:
     )
 
 
-def _kernels(world: World) -> Kernels:
-    measured, engineer = world.calibration, world.kernel_engineer
+def kernels_of(measured: Calibration, candidates: float, speedup: float, work_rate: float) -> Kernels:
+    """Return what became of attention: the measurements that drove it, and how far it came."""
     curve = measured.curve
     return Kernels(
         calibrated=measured.curve is not None,
@@ -149,20 +156,20 @@ def _kernels(world: World) -> Kernels:
         proposer=curve.proposer if curve is not None else "",
         searches=curve.searches if curve is not None else 0,
         broken_off=curve.broken_off if curve is not None else 0,
-        candidates=engineer.candidates,
-        speedup=engineer.speedup,
-        work_rate=world.work_rate,
+        candidates=candidates,
+        speedup=speedup,
+        work_rate=work_rate,
     )
 
 
 def _use_of_gpus(world: World, use: str) -> UseOfGpus:
     over = [job for job in world.datacenter.records if job.use == use]
-    waits = [job.started - job.submitted for job in over if job.started is not None]
+    started = sum(job.tasks for job in over if job.started is not None)
     possible = world.gpus_for[use].total(world.now)
     held = world.datacenter.gpu_time(use)
     return UseOfGpus(
-        jobs=len(over),
+        jobs=sum(job.tasks for job in over),
         gpu_days=held,
         utilisation=held / possible if possible > 0 else 0.0,
-        mean_wait_days=sum(waits) / len(waits) if waits else 0.0,
+        mean_wait_days=sum(job.waited for job in over) / started if started else 0.0,
     )

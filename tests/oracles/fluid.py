@@ -1,0 +1,68 @@
+"""What a lab does in the mean, restated by hand: nothing here is imported from the code under test."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from tests.oracles import report
+
+
+def limited_days(first: float, r: float, limit: float, doublings: int) -> list[float]:
+    """Days of each doubling by a team that doubles with software, where r falls linearly to 0 at the limit."""
+    effort = [(1 - n / limit) ** (-limit * math.log(2) / r) for n in range(doublings + 1)]
+    days = [(effort[n + 1] - effort[n]) / 2**n for n in range(doublings)]
+    return [first * each / days[0] for each in days]
+
+
+def stepwise_days(first: float, r: float, step: float, doublings: int) -> list[float]:
+    """Days of each doubling by a team that grows with software whenever that has gained so many doublings."""
+
+    def days(n: int) -> float:
+        inside = [
+            k * step for k in range(math.ceil(n / step - 1e-9), math.ceil((n + 1) / step)) if n < k * step < n + 1
+        ]
+        levels = [n, *inside, n + 1]
+        return sum(
+            (2 ** (high / r) - 2 ** (low / r)) / 2 ** (step * math.floor(low / step + 1e-9))
+            for low, high in pairwise(levels)
+        )
+
+    return [first * days(n) / days(0) for n in range(doublings)]
+
+
+def deployment_days(first_run: float, k: float, begun: float, runs: int) -> list[float]:
+    """O19: when each of the training runs ends that follow each other at once, each k times as long as the last."""
+    return [begun + first_run * (1 - k**n) / (1 - k) for n in range(1, runs + 1)]
+
+
+def written_papers(researchers: float, think: float, write: float, days: float) -> float:
+    """Papers in the mean after so many days by researchers who all begin to think on day 0, then write, and so on."""
+    both = 1 / think + 1 / write
+    return researchers / (think + write) * (days - (1 - math.exp(-both * days)) / both)
+
+
+def job_days(work: float, failures: float, restart: float, checkpoint: float, draws: int) -> np.ndarray:
+    """Days of some jobs that fail at a rate, fall back to their last checkpoint and pay a restart, one by one."""
+    chance = np.random.default_rng(1)
+    found = np.zeros(draws)
+    for job in range(draws):
+        done, owed, spent = 0.0, 0.0, 0.0
+        while True:
+            life = chance.exponential(1 / failures)
+            if life >= owed + work - done:
+                found[job] = spent + owed + work - done
+                break
+            spent += life
+            done += checkpoint * (max(0.0, life - owed) // checkpoint)
+            owed = restart
+    return found
+
+
+def luck_of_the_end(first_papers: float, growth: float, initial: float, doublings: int) -> float:
+    """F1: standard deviation over mean of the time that all doublings together take, with Poisson papers."""
+    papers = [first_papers * growth**i for i in range(doublings)]
+    teams = [initial * 2**i for i in range(doublings)]
+    mean = sum(report.poisson_months(n, team)[0] for n, team in zip(papers, teams, strict=True))
+    variance = sum(report.poisson_months(n, team)[1] for n, team in zip(papers, teams, strict=True))
+    return math.sqrt(variance) / mean
