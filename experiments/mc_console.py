@@ -1,0 +1,93 @@
+"""What a Monte Carlo shows on a terminal: a bar while worlds are run, then probabilities and quantiles."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from sim.montecarlo import Tell
+
+
+@contextmanager
+def progress(n: int) -> Iterator[Tell]:
+    """Show how many worlds are over, on stderr, and only where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    columns = (BarColumn(bar_width=30), TextColumn("{task.completed:,} of {task.total:,} worlds"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=n)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def show_outcome(found: Mapping[str, Any]) -> None:
+    """Print what came of the worlds: probabilities with intervals, and when those that explode do so."""
+    say(f"{found['priors']} ({found['n']:,} worlds, seed {found['seed']}): {found['description']}")
+    say()
+    _console().print(_probabilities(found))
+    _console().print(_quantiles(found))
+    say(_notes(found))
+
+
+def say(text: str = "") -> None:
+    """Print a line of plain text, wrapped to the terminal."""
+    _console().print(text, markup=False, highlight=False)
+
+
+def _probabilities(found: Mapping[str, Any]) -> Table:
+    table = _table(("probability of", "left"), ("doublings", "right"), ("asara", "right"), ("95% interval", "right"),
+                   ("published", "left"))  # fmt: skip
+    explosion, within = found["explosion"], found["explosion_within_horizon"]
+    table.add_row("an explosion", "", *_cells(explosion), explosion["published"])
+    table.add_row(f"an explosion in {found['horizon_months']:g} months", "", *_cells(within), "")
+    for pair in found["pairs"]:
+        asked = f"≥ {pair['years']:g} years in {pair['months']:g} months"
+        table.add_row(asked, str(pair["doublings"]), *_cells(pair), pair["published"])
+    return table
+
+
+def _cells(share: Mapping[str, float]) -> tuple[str, str]:
+    return f"{share['probability']:.2%}", f"[{share['low']:.2%}, {share['high']:.2%}]"
+
+
+def _quantiles(found: Mapping[str, Any]) -> Table:
+    months, years = found["explosion_months"], found["explosion_years_of_progress"]
+    table = _table(("of the worlds that explode", "left"), *((f"{float(level):.0%}", "right") for level in months))
+    beyond = f"> {found['horizon_months']:g}"
+    exploding = found["explosion"]["worlds"] > 0
+    table.add_row("months to the explosion", *(_figure(each, beyond, exploding) for each in months.values()))
+    table.add_row("years of progress by then", *(_figure(each, "no end", exploding) for each in years.values()))
+    return table
+
+
+def _figure(value: float | None, instead: str, exploding: bool) -> str:
+    return f"{value:.3g}" if value is not None else instead if exploding else "-"
+
+
+def _notes(found: Mapping[str, Any]) -> str:
+    text = (
+        f"A year of progress is {found['doublings_per_year']:g} doublings of software, and any stretch of so many "
+        "months counts. A world explodes if its doublings get faster, r > 1; the explosion is when r has fallen to 1 "
+        "and they stop getting faster, or without a limit when infinitely many are done."
+    )
+    cut = found["cut_at_most_doublings"]["worlds"]
+    return f"{text} Left at most_doublings, while still getting faster: {cut:,} worlds." if cut else text
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title, justify in columns:
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]  # rich spells the four words out
+    return table
+
+
+def _console() -> Console:
+    # Made anew each time, so that it prints to what stdout is now.
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)

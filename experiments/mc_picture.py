@@ -1,0 +1,110 @@
+"""The picture of a Monte Carlo: how much progress in how little time, and when it explodes. Nothing here writes."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from experiments.analysis import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
+from sim.distributions import Array
+from sim.montecarlo import Worlds, simulate
+from sim.study import Inputs, Study
+
+DRAWN: Final = 65_536
+"""Worlds that the curves are drawn of, the first ones; the dots are of all."""
+MOST_YEARS: Final = 20.0
+_COLOURS: Final = (BLUE, ORANGE, GREEN, PINK, SKY)
+
+
+def mc_picture(found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array], worlds: Worlds) -> bytes:
+    """Return the picture of an outcome as PNG: the same bytes for the same outcome."""
+    buffer = BytesIO()
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        figure = mc_figure(found, study, drawn, worlds)
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def mc_figure(found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array], worlds: Worlds) -> Figure:
+    """Return the picture: years of progress within some months, and the months to the explosion, as probabilities."""
+    figure = Figure(figsize=(11.5, 5.6), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.04))
+    progress, explosion = figure.subplots(1, 2)
+    _draw_progress(progress, found, study, drawn)
+    _draw_explosion(explosion, found, worlds)
+    for axes in (progress, explosion):
+        axes.set_ylim(0, 1)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    figure.suptitle(textwrap.fill(found["description"] or found["priors"], 100), fontsize=13, fontweight="bold")
+    return figure
+
+
+def exceedance(study: Study, drawn: Mapping[str, Array], months: float) -> tuple[Array, Array]:
+    """Return years of progress and how likely at least so many are within some stretch of so many months."""
+    inputs = Inputs(*(each[:DRAWN] for each in study.inputs_of(drawn)))
+    step = max(1, round(study.doublings_per_year / 4))
+    longest = min(MOST_YEARS * study.doublings_per_year, study.most_doublings, float(inputs.limit_doublings.max()) + 1)
+    windows = list(range(step, math.floor(longest) + 1, step))
+    found = simulate(
+        inputs, windows, study.horizon_months, retraining=study.retraining, most_doublings=study.most_doublings
+    )
+    shares = [float(np.mean(found.shortest_months[window] <= months)) for window in windows]
+    return np.array([0, *windows]) / study.doublings_per_year, np.array([1.0, *shares])
+
+
+def _draw_progress(axes: Axes, found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array]) -> None:
+    stretches = sorted({pair.months for pair in study.pairs}, reverse=True)
+    for row, (colour, months) in enumerate(zip(_COLOURS, stretches, strict=False)):
+        years, likely = exceedance(study, drawn, months)
+        axes.plot(years, likely, color=colour, label=f"within {months:g} months")
+        dots = sorted((pair["years"], pair["probability"]) for pair in found["pairs"] if pair["months"] == months)
+        axes.plot(*zip(*dots, strict=True), "o", color=colour, markersize=8, markeredgecolor="white", zorder=4)
+        _label_dots(axes, dots, colour, float(years[-1]), above=row == 0)
+    axes.set_xlim(0, None)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(f"years of progress (each {study.doublings_per_year:g} doublings of software)")
+    axes.set_title("How likely is at least so much progress?", loc="left")
+    axes.legend(loc="upper right")
+
+
+def _label_dots(axes: Axes, dots: Sequence[tuple[float, float]], colour: str, width: float, *, above: bool) -> None:
+    """Write probabilities beside dots: of the longest stretch above its curve, of the others below; none on another."""
+    place: dict[str, Any] = {"xytext": (6, 5), "ha": "left"} if above else {"xytext": (-4, -16), "ha": "right"}
+    labelled = -math.inf
+    for years, probability in dots:
+        if years - labelled > width / 12:
+            labelled = years
+            axes.annotate(f"{probability:.1%}", (years, probability), textcoords="offset points", color=colour, **place)
+
+
+def _draw_explosion(axes: Axes, found: Mapping[str, Any], worlds: Worlds) -> None:
+    horizon, likely = found["horizon_months"], found["explosion"]
+    dates = np.sort(worlds.explosion_months[np.isfinite(worlds.explosion_months)])
+    grid = np.linspace(0, horizon, 481)
+    axes.plot(grid, np.searchsorted(dates, grid, side="right") / found["n"], color=BLUE)
+    axes.axhline(likely["probability"], color="#444444", linestyle=(0, (4, 2)), linewidth=1.4)
+    said = f" (published: {likely['published']})" if likely["published"] else ""
+    axes.annotate(f"ever: {likely['probability']:.1%}{said}", (horizon, likely["probability"]), (0, 5),
+                  textcoords="offset points", ha="right", color="#444444")  # fmt: skip
+    middle = found["explosion_months"]["0.5"]
+    if middle is not None:
+        half = likely["probability"] / 2
+        axes.plot([middle], [half], "o", color=BLUE, markersize=8, markeredgecolor="white", zorder=4)
+        axes.annotate(f"half of them by month {middle:.3g}", (middle, half), (10, -4), textcoords="offset points",
+                      color=BLUE)  # fmt: skip
+    axes.set_xlim(0, horizon)
+    axes.set_xlabel("months")
+    axes.set_title("How likely is an explosion by then?", loc="left")
