@@ -10,9 +10,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from simpy import Environment, Event, PriorityResource, Process, Resource, Timeout
+from simpy.events import NORMAL
 
 from hardware.cluster import ClusterParams, GpuCluster
-from hardware.lots import Task
 
 GPUS = 64
 Discipline = Literal["fcfs", "priority"]
@@ -80,29 +80,35 @@ class Callbacks:
 
 
 class Lots:
-    """Our cluster with jobs that are submitted as a count; a researcher who thinks is an event of its own."""
+    """Our cluster with jobs that are submitted as counts; a researcher who thinks is an event, and no object else."""
 
     def __init__(self, researchers: int, _: Discipline = "fcfs") -> None:
         self.env = Environment()
         self.cluster = GpuCluster(self.env, params("fcfs"))
         self.times = drawn()
         self.finished = 0
-        self.on_thought = self.ask
+        self.on_thought = [self.ask]
+        self.thoughts: list[Event] = []
+        """Events of those who think no more, to be scheduled again for those who do."""
         for _each in range(researchers):
             self.think()
 
     def think(self) -> None:
         """Think, then ask."""
-        thinking = Timeout(self.env, next(self.times))
-        thinking.callbacks.append(self.on_thought)
+        thoughts = self.thoughts
+        thought = thoughts.pop() if thoughts else Event(self.env)
+        thought._ok = True
+        thought.callbacks = self.on_thought  # type: ignore[assignment]  # SimPy calls each, whatever it returns
+        self.env.schedule(thought, NORMAL, next(self.times))
 
-    def ask(self, _: Any) -> None:
+    def ask(self, thought: Event) -> None:
         """Ask for a GPU."""
+        self.thoughts.append(thought)
         self.cluster.submit_many(1, self)
 
-    def draw(self, _lot: Any, _most: int) -> Task:
+    def draw(self, _lot: Any, _most: int) -> tuple[int, float, int]:
         """Say what a job is, when its turn comes."""
-        return Task(1, next(self.times), 1)
+        return 1, next(self.times), 1
 
     def job_over(self, job: Any) -> None:
         """Think, when jobs are over."""
