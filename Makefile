@@ -50,6 +50,8 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/lab/run.png docs/pictures/lab.png
 	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
+	$(BIN)/asara mc successor --out $(OUT)/docs/mc
+	cp $(OUT)/docs/mc/mc.png docs/pictures/mc-successor.png
 
 # torch stands apart: its metadata on the index name gigabytes of CUDA that a machine without a GPU can do without.
 TORCH := torch==2.13.0

@@ -71,8 +71,10 @@ def simulate(
     """Run a world for each entry of the inputs, and return what happened.
 
     ``windows``: doublings whose shortest stretch is wanted. ``workers``: threads, as many as there are processors if
-    left out. All inputs are above 0; a limit may be ``inf``.
+    left out. All inputs are above 0; a limit may be ``inf``. Raises ValueError for inputs of different lengths.
     """
+    if len({len(each) for each in inputs}) > 1:
+        raise ValueError("the inputs differ in length, and each needs one entry a world")
     law, count = _Law(tuple(windows), horizon_months, retraining, most_doublings), len(inputs.r)
     found = _empty(law, count)
 

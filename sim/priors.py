@@ -97,6 +97,11 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     return near(name, candidates)
 
 
+def inside(uniforms: Array) -> Array:
+    """Return uniform numbers kept off 0 and 1, where a distribution without ends has no value."""
+    return np.clip(uniforms, 2.0**-54, 1 - 2.0**-53)
+
+
 class RankCorrelation(NamedTuple):
     """Spearman's rank correlation between two inputs."""
 
@@ -118,18 +123,21 @@ class Copula:
         for each in correlations:
             one, other = self.names.index(each.one), self.names.index(each.other)
             matrix[one, other] = matrix[other, one] = 2 * math.sin(math.pi * each.rank / 6)
-        try:
-            self._factor = np.linalg.cholesky(matrix)
-        except np.linalg.LinAlgError:
+        if self.names and np.linalg.eigvalsh(matrix)[0] < _SINGULAR:
             raise PriorError(
                 f"the rank correlations of {', '.join(self.names)} contradict each other: their matrix is not positive "
                 "definite, so bring them nearer to 0"
-            ) from None
+            )
+        self._factor = np.linalg.cholesky(matrix)
 
     def __call__(self, uniforms: Mapping[str, Array]) -> dict[str, Array]:
         """Return uniform numbers with the rank correlations; inputs without any stay as they are."""
         found = dict(uniforms)
         if self.names:
-            scores = self._factor @ special.ndtri(np.stack([uniforms[name] for name in self.names]))
-            found |= dict(zip(self.names, special.ndtr(scores), strict=True))
+            scores = self._factor @ special.ndtri(inside(np.stack([uniforms[name] for name in self.names])))
+            found |= dict(zip(self.names, inside(special.ndtr(scores)), strict=True))
         return found
+
+
+_SINGULAR = 1e-12
+"""An eigenvalue that is 0 but for rounding: ranks of exactly 1 or -1 have one."""

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from sim.distributions import Array, Constant, Distribution, PriorError
-from sim.priors import Copula, RankCorrelation, distribution, number, require_known
+from sim.priors import Copula, RankCorrelation, distribution, inside, number, require_known
 from sim.streams import Streams
 
 MOST_DOUBLINGS: Final = 300
@@ -85,7 +85,7 @@ class Study(NamedTuple):
         a larger one.
         """
         streams = Streams(seed)
-        uniforms = {name: streams.get(f"prior of {name}", chunk).random(size) for name in self.inputs}
+        uniforms = {name: inside(streams.get(f"prior of {name}", chunk).random(size)) for name in self.inputs}
         linked = self.copula(uniforms)
         return {name: self._values(name, linked[name]) for name in self.inputs}
 
