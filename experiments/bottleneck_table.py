@@ -1,0 +1,260 @@
+"""What `asara bottleneck` says and draws: tables, a sentence for each s, and the picture."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any, Final, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from experiments.analysis import BLUE, ORANGE, PINK, STYLE
+from experiments.bottleneck import Case, Estimate, Point, Study
+from experiments.console import figure as number
+from experiments.console import say
+from sim import ces
+
+WIDE: Final = 128
+HALF: Final = 0.5
+"""Compute's share for which ceilings are told, where there is no better one."""
+
+
+class Published(NamedTuple):
+    """An elasticity of substitution that somebody else found or assumes."""
+
+    what: str
+    sigma: float
+    source: str
+
+    @property
+    def rho(self) -> float:
+        """-inf where sigma is 0 or below, where no CES could be."""
+        return ces.rho_of(self.sigma)
+
+
+PUBLISHED: Final = (
+    Published("labs' spending, raw compute", 2.58, "Whitfill and Wu, arXiv 2507.23181"),
+    Published("the same, experiments near the frontier's size", -0.10, "Whitfill and Wu, arXiv 2507.23181"),
+    Published("a CES with rho = -0.1", ces.substitution(-0.1), "for comparison"),
+    Published("a CES with rho = -0.5", ces.substitution(-0.5), "for comparison"),
+    Published("a CES with rho = -1", ces.substitution(-1.0), "for comparison"),
+)
+
+
+def show(study: Study) -> None:
+    """Print a study."""
+    seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
+    say(
+        f"{study.scenario}, held at moments of its path: {study.runs} runs over {seeds}, "
+        f"{study.counted}. Elasticities are between {study.step:.3g} times fewer and more."
+    )
+    say()
+    _print(_points(study))
+    _print(_fits(study))
+    for case in study.cases:
+        say(sentence(case))
+    say()
+    say(conclusion(study))
+    if study.pairing is not None and study.taken_out is not None:
+        say(
+            f"The same luck on both sides makes the variance of a difference {study.pairing:.3g} times smaller; taking "
+            f"out the luck in what experiments cost, {study.taken_out:.3g} times."
+        )
+
+
+def sentence(case: Case) -> str:
+    """Return in plain words what was found for one s."""
+    last = case.points[-1]
+    return (
+        f"s = {case.scaling:g}: at {last.doublings:g} doublings of software, {last.researchers:,} researchers on "
+        f"{last.gpus:,} GPUs keep {last.utilisation:.0%} of them busy; 1% more researchers bring "
+        f"{_percent(last.labour)} more output, 1% more GPUs {_percent(last.compute)}. {_bound(last)} {_corner(case)}"
+    )
+
+
+def _percent(value: Estimate) -> str:
+    return f"{max(0.0, round(value.value, 2)):.2f}%"
+
+
+def _bound(point: Point) -> str:
+    if point.ceiling < 1.01:
+        return "Labour alone could add nothing: no GPU is idle."
+    return f"Labour alone could multiply output by {point.ceiling:.2f} and no more: then no GPU is idle."
+
+
+def _corner(case: Case) -> str:
+    if case.corner_at is None:
+        return "The load stays as it is: experiments get cheaper as fast as researchers multiply."
+    load = f"The load comes to 1 at {case.corner_at:.2f} doublings; from there output grows as researchers^"
+    return f"{load}{1 - case.scaling:g}, by cheaper experiments alone."
+
+
+def conclusion(study: Study) -> str:
+    """Return in one sentence what the corner is like."""
+    sigmas = ", ".join(f"{case.corner.sigma.value:.2f} (s = {case.scaling:g})" for case in study.cases)
+    rhos = [case.corner.rho.value for case in study.cases]
+    if max(rhos) > -1:
+        return f"Labour and compute substitute to some degree: sigma = {sigmas}."
+    lost = [1 - 2 ** (1 / rho) for rho in rhos]
+    return (
+        f"Labour and compute hardly substitute: sigma = {sigmas}. The bottleneck is a corner that chance softens: "
+        f"where researchers and GPUs are in balance, queues cost {min(lost):.1%} to {max(lost):.1%} of output, and "
+        "away from there next to nothing. One rho is a fit about that corner and no law."
+    )
+
+
+def _points(study: Study) -> Table:
+    table = _table("s", "doublings", "researchers L", "GPUs K", "GPU-days each", "load", "busy", "papers a day",
+                   "dlnY/dlnL", "dlnY/dlnK", "sum", "labour alone")  # fmt: skip
+    for case in study.cases:
+        for point in case.points:
+            table.add_row(
+                f"{case.scaling:g}", f"{point.doublings:g}", f"{point.researchers:,}", f"{point.gpus:,}",
+                number(point.gpu_days), f"{point.load:.2f}", f"{point.utilisation:.0%}", number(point.papers_per_day),
+                interval(point.labour), interval(point.compute), interval(point.total), f"≤ {point.ceiling:.2f}×",
+            )  # fmt: skip
+    return table
+
+
+def _fits(study: Study) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("labour against compute", "sigma", "rho", "labour alone, at equal shares", "source"):
+        table.add_column(title, justify="left" if title in ("labour against compute", "source") else "right")
+    for case in study.cases:
+        corner = case.corner
+        table.add_row(
+            f"this World, s = {case.scaling:g}",
+            interval(corner.sigma),
+            interval(corner.rho, 1),
+            _ceiling(corner.rho.value),
+            f"{corner.researchers:,} researchers, {min(corner.gpus)} to {max(corner.gpus)} GPUs",
+        )  # fmt: skip
+    for other in PUBLISHED:
+        sigma = f"{other.sigma:.2f}" + (" (in effect 0)" if other.sigma <= 0 else "")
+        table.add_row(other.what, sigma, _rho(other.rho, 2), _ceiling(other.rho), other.source)
+    return table
+
+
+def interval(value: Estimate, digits: int = 2) -> str:
+    """Return an estimate with its interval: 0.42 [0.38, 0.46]."""
+    if value.low is None or value.high is None:
+        return _rho(value.value, digits)
+    return f"{_rho(value.value, digits)} [{_rho(value.low, digits)}, {_rho(value.high, digits)}]"
+
+
+def _rho(value: float, digits: int) -> str:
+    return "-inf" if value == -math.inf else f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def _ceiling(rho: float) -> str:
+    ceiling = ces.largest_speedup(HALF, rho)
+    return "unbounded" if ceiling == math.inf else f"≤ {ceiling:,.2f}×" if ceiling < 100 else f"≤ {ceiling:,.0f}×"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in columns:
+        table.add_column(title, justify="right")
+    return table
+
+
+def _print(table: Table) -> None:
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    console.width = max(console.width, WIDE)  # a row that is broken cannot be read
+    console.print(table)
+
+
+# --- the picture ------------------------------------------------------------------------------------------
+
+_COLOURS: Final = (BLUE, ORANGE, PINK)
+_DODGE: Final = 0.05
+"""Doublings by which what would lie on top of each other is drawn apart."""
+
+
+def picture(study: Study) -> bytes:
+    """Return the picture as PNG: the same bytes for the same study."""
+    buffer = BytesIO()
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        figure = _figure(study)
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _figure(study: Study) -> Figure:
+    figure = Figure(figsize=(9.0, 8.4), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    path, corner = figure.subplots(2, 1, gridspec_kw={"height_ratios": [1.25, 1.0]})
+    for place, (case, colour) in enumerate(zip(study.cases, _COLOURS, strict=True)):
+        _draw_path(path, case.points, (place - 1) * _DODGE, colour, f"s = {case.scaling:g}")
+        _draw_corner(corner, case, colour)
+    _label_path(path, study)
+    _label_corner(corner)
+    return figure
+
+
+def _draw_path(axes: Axes, points: Sequence[Point], shift: float, colour: str, label: str) -> None:
+    at = [point.doublings + shift for point in points]
+    styles: tuple[tuple[str, str, Any], ...] = (("labour", "o", "-"), ("compute", "s", (0, (4, 2))))
+    for name, marker, line in styles:
+        estimates: list[Estimate] = [getattr(point, name) for point in points]
+        middle = [each.value for each in estimates]
+        ends = [(each.value if each.low is None else each.low, each.value if each.high is None else each.high)
+                for each in estimates]  # fmt: skip
+        axes.errorbar(
+            at, middle, yerr=np.abs(np.array(ends).T - middle), color=colour, marker=marker, linestyle=line,
+            markersize=6, markerfacecolor=colour if name == "labour" else "white", capsize=3, elinewidth=1.3,
+            label=f"{name}, {label}", zorder=3,
+        )  # fmt: skip
+
+
+def _label_path(axes: Axes, study: Study) -> None:
+    axes.set_title("What 1% more researchers, or 1% more GPUs, would add to output", loc="left", fontweight="bold")
+    axes.set_xlabel("doublings of software: the lab on its path, on the same GPUs")
+    axes.set_ylabel("% more output")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(-0.12, 1.12)
+    axes.legend(ncols=3, loc="center left", bbox_to_anchor=(0.0, 0.62), fontsize=9.5, handlelength=3.0)
+
+
+def _draw_corner(axes: Axes, case: Case, colour: str) -> None:
+    corner = case.corner
+    axes.plot(corner.loads, corner.reached, "o", color=colour, markersize=7, zorder=4)
+    loads = np.geomspace(min(corner.loads), max(corner.loads), 201)
+    softened = np.zeros_like(loads) if corner.rho.value >= 0 else _softened(loads, corner.rho.value)
+    label = f"s = {case.scaling:g}: sigma = {corner.sigma.value:.2f}"
+    axes.plot(loads, np.exp(softened), color=colour, linewidth=1.8, label=label, zorder=3)
+
+
+def _softened(loads: NDArray[np.float64], rho: float) -> NDArray[np.float64]:
+    """ln of what a CES reaches of the least of what labour alone and compute alone would allow."""
+    if rho == -math.inf:
+        return np.zeros_like(loads)
+    nearness = -np.abs(np.log(loads))
+    return np.log1p(np.exp(-rho * nearness)) / rho
+
+
+def _label_corner(axes: Axes) -> None:
+    axes.set_title("How sharp the corner is", loc="left", fontweight="bold")
+    axes.set_xscale("log")
+    axes.set_xlabel("load: GPUs that researchers who never wait would keep busy, over those that there are")
+    axes.set_ylabel("output over min(labour, compute)")
+    axes.xaxis.set_major_locator(FixedLocator([0.5, 0.7, 1.0, 1.4, 2.0]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+    axes.axhline(1.0, color="black", linewidth=1.0, linestyle=(0, (4, 2)), label="no substitution: min", zorder=2)
+    axes.legend(loc="lower right", fontsize=9.5)

@@ -1,0 +1,240 @@
+"""A lab held at a moment of its path: software stands still, and what its researchers publish is counted.
+
+Its Worlds have the scenario's researchers, queue and failures. What would move is left out: the first doubling of
+software takes a trillion papers, no generation is trained, no kernel is tuned. Inference has one node (or GPU), which
+houses however many researchers there are, and experiments have all the rest, so that each can be varied by itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, Self
+
+import mesa
+from numpy.random import default_rng
+
+from agents import decisions
+from agents.kernel_engineer import UNCALIBRATED
+from agents.researcher import ResearcherParams
+from hardware.partitions import SHARED, inference_blocks, pool_sizes
+from sim.feasible import MOST_AGENTS
+from sim.ledger import PaperPublished
+from sim.model import World
+from sim.scenario import Scenario, ScenarioError
+
+CROWDED: Final = (0.7, 1.5)
+"""Loads between which a queue takes long to settle: with less there is hardly one, with more no GPU is idle at once."""
+SHORT_WARM_UP: Final = 1
+LONG_WARM_UP: Final = 3
+"""In the time that a paper takes whose author never waits: researchers who queue think no more, so that a queue settles
+as e^(-t/thinking time)."""
+PAPERS: Final = 1200
+"""That the researchers would write in the window which is counted if they never waited."""
+LEAST_WINDOW: Final = 0.25
+"""In the time that a paper takes."""
+LONG_WINDOW: Final = 3
+"""The same, where output is to be right about the corner itself: luck there comes in spells as long as a paper."""
+
+_DRAWS: Final = 4000
+
+COUNTED: Final = (
+    f"each counted after {SHORT_WARM_UP} to {LONG_WARM_UP} times what a paper takes, in a window in which researchers "
+    f"who never wait would write at least {PAPERS:,}"
+)
+
+
+class Setting(NamedTuple):
+    """What distinguishes a held lab from another of the same scenario."""
+
+    doublings: float
+    """Of software, from which the rest follows on the path; it names the moment, and no run reads it."""
+    researchers: int
+    gpus: int
+    """For experiments."""
+    gpu_days: float
+    """Mean cost of an experiment."""
+    paper_days: float
+    """That a paper takes whose author never waits, its experiment included."""
+    crowded: bool
+    """Whether the warm-up is the long one; the same for settings that are compared."""
+    window_days: float
+    """That is counted."""
+
+    def settled(self) -> Setting:
+        """Return the same with a long warm-up and a long window."""
+        return self._replace(crowded=True, window_days=max(self.window_days, LONG_WINDOW * self.paper_days))
+
+    @property
+    def alone(self) -> float:
+        """Papers a day if nobody ever waited."""
+        return self.researchers / self.paper_days
+
+    @property
+    def load(self) -> float:
+        """GPUs that would be busy if nobody ever waited, over those that there are."""
+        return self.alone * self.gpu_days / self.gpus
+
+    @property
+    def warm_up_days(self) -> float:
+        """That pass before anything is counted."""
+        return self.paper_days * (LONG_WARM_UP if self.crowded else SHORT_WARM_UP)
+
+    @property
+    def work(self) -> float:
+        """How long a run takes to compute, in papers."""
+        days = self.warm_up_days + self.window_days
+        return self.researchers + days * self.alone * min(1.0, 1 / self.load)
+
+    @property
+    def told(self) -> str:
+        """What it is, in words."""
+        return f"{self.researchers:,} researchers on {self.gpus:,} GPUs"
+
+
+def setting_at(scenario: Scenario, doublings: float, scaling: float) -> Setting:
+    """Return the lab of a scenario once software, discovered and deployed, has doubled so often.
+
+    ``scaling``: s, in place of the scenario's own. Its team is N0 2^doublings, an experiment costs
+    2^(-(1 - s) doublings) of what it cost. Raises ScenarioError if it cannot be held there.
+    """
+    params, gpus = scenario.researcher, gpus_at_start(scenario)
+    if params.experiment_gpu_days == 0:
+        raise ScenarioError(
+            f"{scenario.name}: researcher__experiment_gpu_days = 0, papers need no experiment: labour is all there is"
+        )
+    if gpus < 1:
+        raise ScenarioError(
+            f"{scenario.name}: cluster__inference_share = {scenario.cluster.inference_share:g} and "
+            f"cluster__training_share = {scenario.cluster.training_share:g} leave no GPUs for experiments"
+        )
+    team = params.initial * 2.0**doublings
+    if team > MOST_AGENTS / 4:
+        most = math.floor(math.log2(MOST_AGENTS / 4 / params.initial))
+        raise ScenarioError(
+            f"{doublings:g} doublings make researcher__initial = {params.initial} into {team:.3g} researchers, more "
+            f"than can be run: at most {most} doublings"
+        )
+    cost = params.experiment_gpu_days * 2.0 ** (-(1 - scaling) * doublings)
+    days = 1 / params.papers_per_day + _mean_run_days(params, cost, gpus)
+    window = max(PAPERS * days / team, LEAST_WINDOW * days)
+    if LONG_WARM_UP * days + window > 1e6:
+        raise ScenarioError(
+            f"{scenario.name}: a paper takes {days:.3g} days, too long for {PAPERS:,} of them to be seen"
+        )
+    found = Setting(doublings, round(team), experiment_gpus(scenario, gpus), cost, days, False, window)
+    return found._replace(crowded=CROWDED[0] < found.load < CROWDED[1])
+
+
+def _mean_run_days(params: ResearcherParams, cost: float, gpus: int) -> float:
+    """How long an experiment runs on average, over many drawn as researchers draw them."""
+    stream = default_rng(0)
+    drawn = [decisions.experiment_gpu_days(params, cost, stream) for _ in range(_DRAWS)]
+    return math.fsum(each / decisions.gpus_to_ask(params, each, gpus) for each in drawn) / _DRAWS
+
+
+def gpus_at_start(scenario: Scenario) -> int:
+    """Return the GPUs that a scenario leaves for experiments, where all share one pool as if each had its share."""
+    cluster = scenario.cluster
+    sizes = pool_sizes(cluster)
+    if SHARED not in sizes:
+        return sizes.get("experiment", 0)
+    training = int(cluster.training_share * cluster.gpus) if scenario.training.needed else 0
+    return cluster.gpus - sum(inference_blocks(cluster)) - training
+
+
+def experiment_gpus(scenario: Scenario, wanted: float) -> int:
+    """Return about so many GPUs: whole nodes under consolidated placement, and enough for the largest experiment."""
+    unit = _unit(scenario)
+    least = math.ceil(scenario.researcher.experiment_gpus / unit)
+    return max(least, round(wanted / unit)) * unit
+
+
+def _unit(scenario: Scenario) -> int:
+    return scenario.cluster.gpus_per_node if scenario.cluster.placement == "consolidated" else 1
+
+
+def held_scenario(scenario: Scenario, setting: Setting) -> Scenario:
+    """Return the scenario of a held lab. Raises ScenarioError if it cannot be run."""
+    unit, days = _unit(scenario), setting.warm_up_days + setting.window_days
+    gpus = setting.gpus + unit
+    changes: dict[str, Any] = {
+        "growth__law": "papers",
+        "growth__papers_first_doubling": 1e12,
+        "growth__difficulty_growth": 2.0,
+        "growth__limit_doublings": 0.0,
+        "training__needed": False,
+        "training__gain": 1e6,
+        "kernels__measurements": UNCALIBRATED,
+        "cluster__sharing": "shares",
+        "cluster__gpus": gpus,
+        "cluster__inference_share": unit / gpus,
+        "cluster__training_share": 0.0,
+        "researcher__initial": setting.researchers,
+        "researcher__experiment_gpu_days": setting.gpu_days,
+        "run__max_doublings": 1,
+        "run__horizon_days": days,
+        "run__frame_days": setting.warm_up_days,
+    }
+    return scenario.replace(**changes)
+
+
+class Held(NamedTuple):
+    """What was seen of a held lab in the window that is counted."""
+
+    papers: float
+    """Effective papers a day."""
+    luck: float
+    """GPU-days that experiments held for each paper, over their mean cost: 1 in the long run."""
+    utilisation: float
+    """Of the GPUs for experiments."""
+
+    @classmethod
+    def run(
+        cls, scenario: Scenario, setting: Setting, seed: int, watch: Callable[[World], bool | None] | None = None
+    ) -> Self | None:
+        """Run a held lab; None if ``watch``, shown the world at the start and now and then, stops it.
+
+        Raises ScenarioError if it cannot be run, or if not one paper is published.
+        """
+        with _without_collector():
+            world = World(held_scenario(scenario, setting), seed)
+            try:
+                start: tuple[float, float] | None = None
+                while not (watch and watch(world)) and world.running:
+                    world.step()
+                    if start is None:
+                        start = world.papers, world.datacenter.gpu_time("experiment")
+                return None if world.running or start is None else cls._of(world, setting, *start)
+            finally:
+                mesa.Agent._ids.pop(world, None)  # Mesa counts agents in a class attribute that would keep the world
+
+    @classmethod
+    def _of(cls, world: World, setting: Setting, papers: float, held: float) -> Self:
+        written, days = world.papers - papers, setting.window_days
+        events = (event for event in reversed(world.ledger) if isinstance(event, PaperPublished))
+        effective = math.fsum(event.effective_papers for event in events if event.day > setting.warm_up_days)
+        work = world.datacenter.gpu_time("experiment") - held
+        if not effective > 0 or not work > 0:
+            raise ScenarioError(
+                f"{setting.told}: not one experiment or paper in {days:.3g} days, so nothing can be said"
+            )
+        return cls(effective / days, work / (written * setting.gpu_days), work / days / setting.gpus)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Python's search for cycles takes a third of a run; once afterwards, among what the run has left, is enough."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.unfreeze()

@@ -1,0 +1,285 @@
+"""The compute bottleneck: elasticities of the World against the machine repairman, the path, shared luck."""
+
+import json
+import math
+import signal
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments import bottleneck
+from experiments.bottleneck import STEP, estimate, luck_weight, study
+from experiments.bottleneck_command import path
+from experiments.bottleneck_table import PUBLISHED, conclusion, sentence
+from experiments.held import Held, experiment_gpus, gpus_at_start, held_scenario, setting_at
+from sim import ces
+from sim.scenario import Scenario, ScenarioError
+from tests.oracles.ces import WHITFILL_WU, repairman_elasticities
+
+REPAIRMAN = {
+    "cluster__gpus": 16, "cluster__gpus_per_node": 1, "cluster__placement": "flat", "cluster__queue": "fcfs",
+    "cluster__gpu_hours_between_failures": 0.0, "cluster__inference_share": 0.5, "cluster__training_share": 0.0,
+    "researcher__initial": 24, "researcher__papers_per_month": 365 / 12, "researcher__writing_share": 0.0,
+    "researcher__experiment_variation": "exponential", "researcher__experiment_gpus": 1,
+    "kernels__measurements": "none",
+}  # fmt: skip
+"""A researcher thinks for a day, and experiments run on 8 GPUs, one each."""
+
+
+def repairman(cost: float, **changes) -> Scenario:
+    return Scenario().replace(**(REPAIRMAN | {"researcher__experiment_gpu_days": cost} | changes))
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A lab so small that all of it takes a second or two."""
+    return repairman(0.3, researcher__initial=32, cluster__gpus=24)
+
+
+@pytest.fixture(scope="module")
+def measured(small):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.held.PAPERS", 150)
+        return study(small, [0.0, 2.0], range(3))
+
+
+@pytest.mark.parametrize("cost", [0.1, 0.45, 2.0])
+def test_elasticities_are_the_machine_repairmans(cost, monkeypatch):
+    """Far below the corner, at it, and far beyond; the exact ones are differences of the birth-death chain's rate."""
+    monkeypatch.setattr("experiments.held.PAPERS", 800)
+    scenario = repairman(cost)
+    plan = bottleneck._plan(scenario, setting_at(scenario, 0.0, 1.0))
+    seen = [{each: Held.run(scenario, each, seed) for each in plan.settings} for seed in range(6)]
+    found = bottleneck._point(plan, seen)
+    owners, servers = [each.researchers for each in plan.labour], [each.gpus for each in plan.compute]
+    assert (owners, servers) == ([19, 30], [6, 10])
+    exact = repairman_elasticities(owners, servers, (24, 8), think=1.0, service=cost)
+    for each, truth in zip((found.labour, found.compute), exact, strict=True):
+        half = stats.t.ppf(0.995, 5) * np.std(each.each, ddof=1) / math.sqrt(6)
+        assert half < 0.2, "too wide to tell anything"
+        assert abs(each.value - truth) < half + 0.003
+
+
+def test_software_stands_still_in_a_held_lab_and_each_pool_has_what_was_asked(monkeypatch):
+    monkeypatch.setattr("experiments.held.PAPERS", 60)
+    for scenario in (Scenario(), repairman(0.3), Scenario().replace(cluster__sharing="priority")):
+        setting = setting_at(scenario, 0.0, 0.5)
+        worlds = []
+        held = Held.run(scenario, setting, 1, lambda world, worlds=worlds: worlds.append(world))
+        world = worlds[-1]
+        assert world.at_work == setting.researchers
+        assert world.datacenter.pool("experiment").capacity == setting.gpus == gpus_at_start(scenario)
+        assert world.experiment_gpu_days() == pytest.approx(setting.gpu_days, rel=1e-6)
+        assert world.now == pytest.approx(setting.warm_up_days + setting.window_days)
+        assert held.papers * setting.window_days < world.papers
+        # Littles law of the GPUs: busy = papers a day times the GPU-days that each held
+        assert held.utilisation * setting.gpus == pytest.approx(held.papers * held.luck * setting.gpu_days)
+
+
+def test_the_path_doubles_researchers_and_cheapens_experiments_as_s_says():
+    lab = Scenario()
+    for s, cost in ((0.0, 4.17 / 8), (0.5, 4.17 / 8**0.5), (1.0, 4.17)):
+        setting = setting_at(lab, 3.0, s)
+        assert (setting.researchers, setting.gpus) == (2048, 256)
+        assert setting.gpu_days == pytest.approx(cost)
+    assert setting_at(lab, 3.0, 1.0).load == pytest.approx(8 * setting_at(lab, 0.0, 1.0).load)
+    assert gpus_at_start(lab.replace(cluster__sharing="priority")) == 256
+    assert gpus_at_start(lab.replace(cluster__sharing="priority", training__needed=False)) == 512
+    assert [experiment_gpus(lab, wanted) for wanted in (1, 203, 322.5)] == [8, 200, 320], "whole nodes"
+    flat = lab.replace(cluster__placement="flat")
+    assert [experiment_gpus(flat, wanted) for wanted in (1, 203, 322.5)] == [8, 203, 322]
+
+
+def test_a_held_lab_reads_nothing_that_would_move():
+    changed = held_scenario(Scenario(), setting_at(Scenario(), 1.0, 0.0)).flat()
+    assert changed["kernels__measurements"] == "none"
+    assert (changed["training__needed"], changed["growth__papers_first_doubling"]) == (False, 1e12)
+
+
+def test_the_corner_moves_with_s(measured):
+    fixed, middle, frontier = measured.cases
+    assert [case.scaling for case in measured.cases] == [0.0, 0.5, 1.0]
+    assert fixed.corner_at is None
+    assert middle.corner_at == pytest.approx(2 * frontier.corner_at)
+    assert fixed.points[0] == middle.points[0] == frontier.points[0], "on day 0 there is one lab"
+    assert (fixed.points[1].labour.value, fixed.points[1].compute.value) == pytest.approx((1, 0), abs=0.2)
+    assert (frontier.points[1].labour.value, frontier.points[1].compute.value) == pytest.approx((0, 1), abs=0.2)
+    for case in measured.cases:
+        for point in case.points:
+            assert point.ceiling == pytest.approx(1 / point.utilisation)
+            assert point.total.each == pytest.approx(np.add(point.labour.each, point.compute.each))
+            assert point.total.value == pytest.approx(1, abs=0.12), "constant returns to scale"
+    assert 1 < fixed.apparent < 1.35, "as researchers multiply, and a little more: their experiments get shorter"
+    assert frontier.apparent < 0.6, "the cluster fills up on the way"
+
+
+def test_labour_and_compute_hardly_substitute(measured):
+    for case in measured.cases:
+        corner = case.corner
+        assert (corner.doublings, corner.researchers) == (2.0, 128)
+        assert 0 < corner.sigma.value < 0.35
+        assert corner.rho.value == pytest.approx(ces.rho_of(corner.sigma.value))
+        assert corner.sigma.low <= corner.sigma.value <= corner.sigma.high
+        assert min(corner.reached) > 0.7
+        assert max(corner.reached) < 1.1
+    assert "hardly substitute" in conclusion(measured)
+
+
+def test_shared_luck_and_luck_taken_out_make_differences_surer(measured):
+    assert measured.pairing > 1.5
+    assert measured.taken_out > 1
+
+
+def test_what_luck_in_costs_did_is_taken_out_with_the_weight_of_compute():
+    grown = np.array([0.1, 0.5, 0.3])
+    full = math.log(1.5) - grown
+    assert luck_weight(grown, full, math.log(1.5)) == pytest.approx(1), "all GPUs are busy: papers are work over cost"
+    assert luck_weight(np.zeros(3), full, math.log(1.5)) == 0
+    half = luck_weight(np.full(3, 0.2), np.zeros(3), 0.4)
+    assert half == pytest.approx(0.5)
+    assert luck_weight(np.full(3, 0.2), np.full(3, 0.5), 0.4) == 1, "never outside 0 to 1"
+    assert luck_weight(np.full(3, -0.2), np.zeros(3), 0.4) == 0
+
+
+def test_an_estimate_is_students():
+    assert estimate([0.3]) == (0.3, None, None, (0.3,))
+    found = estimate([1.0, 2.0, 3.0])
+    assert found.value == 2
+    assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, 2) / math.sqrt(3))
+
+
+def test_published_estimates_are_theirs():
+    assert [each.sigma for each in PUBLISHED[:2]] == list(WHITFILL_WU.values())
+    assert PUBLISHED[1].rho == -math.inf
+    assert [each.rho for each in PUBLISHED[2:]] == pytest.approx([-0.1, -0.5, -1.0])
+
+
+def test_one_seed_has_no_interval_and_a_study_is_what_its_seeds_say(small, monkeypatch):
+    monkeypatch.setattr("experiments.held.PAPERS", 60)
+    seen = []
+
+    def watch(share, text, world):
+        seen.append((share, text))
+        return len(found) > 0
+
+    found: list = []
+    whole = study(small, [0.0], [5], watch)
+    assert (whole.seeds, whole.pairing) == ((5,), None)
+    assert whole.cases[0].points[0].labour.low is None
+    shares = [share for share, _ in seen]
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+    assert shares[-1] < 1
+    assert seen[0][1].startswith("seed 1 of 1: 25 researchers on ")
+    assert study(small, [0.0], [5]) == whole, "the same bytes for the same seed"
+    found.append(True)
+    stopped = study(small, [0.0], [5, 6], watch)
+    assert (stopped.seeds, stopped.cases, stopped.runs) == ((), (), 0)
+
+
+BAD = {
+    "no experiments": ("toy-fizzle", ["researcher__experiment_gpu_days = 0"]),
+    "no GPUs": ("lab --set cluster__training_share=0.5", ["leave no GPUs for experiments"]),
+    "too far": ("lab --doublings 0,12", ["12 doublings", "at most 10 doublings"]),
+    "no doublings": ("lab --doublings many", ["--doublings many", "--doublings 0,2,4"]),
+    "backwards": ("lab --doublings 2,1", ["--doublings 2,1"]),
+    "below 0": ("lab --doublings=-1", ["--doublings -1"]),
+    "one researcher": ("lab --set researcher__initial=1 --doublings 0", ["1 researchers are too few"]),
+    "one node": ("lab --set cluster__gpus=32 --doublings 0", ["8 GPUs for experiments are too few"]),
+    "no corner": ("lab --set researcher__initial=8 --doublings 0", ["at load 1 8 researchers", "too few"]),
+    "unknown scenario": ("lap", ["'lap'"]),
+    "no seeds": ("lab --seeds 0", ["--seeds"]),
+    "slow": ("lab --set researcher__papers_per_month=1e-5 --doublings 0", ["too long"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_nothing_is_written(asara, tmp_path, case):
+    command, words = BAD[case]
+    answer = asara("bottleneck", *command.split(), "--out", "kept")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("asara: ")
+    assert answer.err.count("\n") == 1
+    for word in words:
+        assert word in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+SMALL = ["--doublings", "0,1"]
+for name, value in REPAIRMAN.items():
+    SMALL += ["--set", f"{name}={value}"]
+SMALL += ["--set", "researcher__experiment_gpu_days=0.4"]
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """Windows that show nothing but that all is said and written."""
+    for name, value in {"PAPERS": 25, "LONG_WINDOW": 1, "LONG_WARM_UP": 1}.items():
+        monkeypatch.setattr(f"experiments.held.{name}", value)
+
+
+def test_the_command_says_draws_and_writes(asara, tmp_path, brief):
+    answer = asara("bottleneck", *SMALL, "--seeds", 2, "--out", "kept")
+    assert answer.code == 0
+    for words in ("dlnY/dlnL", "dlnY/dlnK", "Whitfill and Wu", "s = 0: at 1 doublings", "s = 1:", "sigma ="):
+        assert words in answer.out
+    assert sorted(each.name for each in (tmp_path / "kept").iterdir()) == ["bottleneck.json", "bottleneck.png"]
+    written = (tmp_path / "kept" / "bottleneck.json").read_text()
+    assert (tmp_path / "kept" / "bottleneck.png").read_bytes().startswith(b"\x89PNG")
+    again = asara("bottleneck", *SMALL, "--seeds", 2, "--json")
+    assert again.out == written
+    found = json.loads(written)
+    assert [case["scaling"] for case in found["cases"]] == [0.0, 0.5, 1.0]
+    assert len(found["sentences"]) == 3
+    assert found["step"] == STEP
+    assert found["published"][1] == {
+        "what": PUBLISHED[1].what, "sigma": -0.1, "rho": None, "source": PUBLISHED[1].source,
+    }  # fmt: skip
+
+
+def test_an_interruption_tells_whole_seeds_or_nothing(asara, tmp_path, monkeypatch, brief):
+    run, calls = Held.run, []
+
+    def stopping_at(call):
+        def stopping(*arguments):
+            calls.append(arguments)
+            if len(calls) == call:
+                signal.raise_signal(signal.SIGINT)
+            return run(*arguments)
+
+        calls.clear()
+        monkeypatch.setattr(Held, "run", stopping)
+
+    stopping_at(3)
+    answer = asara("bottleneck", *SMALL, "--seeds", 2, "--out", "kept")
+    assert (answer.code, answer.out) == (2, "")
+    assert "interrupted before the first seed was over" in answer.err
+    assert list(tmp_path.iterdir()) == []
+    stopping_at(None)
+    whole = asara("bottleneck", *SMALL, "--seeds", 1, "--json")
+    stopping_at(len(calls) + 2)
+    answer = asara("bottleneck", *SMALL, "--seeds", 2, "--json")
+    assert (answer.code, answer.out) == (2, whole.out)
+    assert "interrupted after 1 of 2 seeds" in answer.err
+
+
+def test_doublings_are_read_as_numbers():
+    assert path("0") == [0.0]
+    assert path("0, 1.5,4") == [0.0, 1.5, 4.0]
+
+
+def test_sentences_say_which_input_holds_research_up(measured):
+    fixed, _, frontier = (sentence(case) for case in measured.cases)
+    assert "experiments get cheaper as fast as researchers multiply" in fixed
+    assert "Labour alone could multiply output by" in fixed
+    assert "Labour alone could add nothing: no GPU is idle." in frontier
+    assert "The load comes to 1 at " in frontier
+
+
+def test_nothing_seen_is_no_result(monkeypatch):
+    monkeypatch.setattr("experiments.held.PAPERS", 1e-3)
+    monkeypatch.setattr("experiments.held.LEAST_WINDOW", 1e-6)
+    scenario = repairman(0.3)
+    with pytest.raises(ScenarioError, match="nothing can be said"):
+        Held.run(scenario, setting_at(scenario, 0.0, 1.0), 0)
