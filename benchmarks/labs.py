@@ -15,7 +15,9 @@ from simpy.events import NORMAL
 from hardware.cluster import ClusterParams, GpuCluster
 
 GPUS = 64
-Discipline = Literal["fcfs", "priority"]
+Discipline = Literal["fcfs", "priority", "one class"]
+"""First come first served; by priority, of which there are three; by priority, and all have the same."""
+CLASSES: dict[Discipline, int] = {"fcfs": 3, "priority": 3, "one class": 1}
 
 
 class Lab(Protocol):
@@ -41,9 +43,8 @@ def drawn() -> Iterator[float]:
 
 def params(discipline: Discipline) -> ClusterParams:
     """Return the plain cluster: one pool, nothing fails and nothing is preempted."""
-    return ClusterParams(
-        gpus=GPUS, queue=discipline, placement="flat", preemption=False, gpu_hours_between_failures=0.0
-    )
+    queue: Literal["fcfs", "priority"] = "fcfs" if discipline == "fcfs" else "priority"
+    return ClusterParams(gpus=GPUS, queue=queue, placement="flat", preemption=False, gpu_hours_between_failures=0.0)
 
 
 class Callbacks:
@@ -52,6 +53,7 @@ class Callbacks:
     def __init__(self, researchers: int, discipline: Discipline, times: Iterator[float] | None = None) -> None:
         self.env = Environment()
         self.cluster = GpuCluster(self.env, params(discipline))
+        self.classes = CLASSES[discipline]
         self.times = draws() if times is None else times
         self.on_thought, self.on_job_over = self.ask, self.think_again
         for number in range(researchers):
@@ -70,7 +72,7 @@ class Callbacks:
     def ask(self, thinking: Any) -> None:
         """Ask for a GPU, then think again."""
         number = thinking.value
-        job = self.cluster.submit(1, next(self.times), owner=number, priority=number % 3)
+        job = self.cluster.submit(1, next(self.times), owner=number, priority=number % self.classes)
         job.callbacks.append(self.on_job_over)
 
     def think_again(self, job: Any) -> None:
@@ -82,9 +84,10 @@ class Callbacks:
 class Lots:
     """Our cluster with jobs that are submitted as counts; a researcher who thinks is an event, and no object else."""
 
-    def __init__(self, researchers: int, _: Discipline = "fcfs") -> None:
+    def __init__(self, researchers: int, discipline: Discipline) -> None:
+        assert discipline != "priority", "those who cannot be told apart have one priority"
         self.env = Environment()
-        self.cluster = GpuCluster(self.env, params("fcfs"))
+        self.cluster = GpuCluster(self.env, params(discipline))
         self.times = drawn()
         self.finished = 0
         self.on_thought = [self.ask]
@@ -175,20 +178,20 @@ class Processes:
     def __init__(self, researchers: int, discipline: Discipline) -> None:
         self.env = Environment()
         self.cluster = ResourceCluster(self.env, discipline)
-        times = draws()
+        times, classes = draws(), CLASSES[discipline]
         for number in range(researchers):
-            self.env.process(self.researcher(number, times))
+            self.env.process(self.researcher(number, number % classes, times))
 
     @property
     def finished(self) -> int:
         """Jobs that have ended."""
         return len(self.cluster.records)
 
-    def researcher(self, number: int, times: Iterator[float]) -> Generator[Event, Any, None]:
+    def researcher(self, number: int, priority: int, times: Iterator[float]) -> Generator[Event, Any, None]:
         """Think, ask, wait, and again."""
         while True:
             yield self.env.timeout(next(times))
-            yield self.cluster.submit(next(times), number, number % 3)
+            yield self.cluster.submit(next(times), number, priority)
 
 
 class BareLoop:
@@ -200,7 +203,7 @@ class BareLoop:
         times = draws()
         resource: Any = Resource(self.env, GPUS) if discipline == "fcfs" else PriorityResource(self.env, GPUS)
         for number in range(researchers):
-            rank = {} if discipline == "fcfs" else {"priority": -(number % 3)}
+            rank = {} if discipline == "fcfs" else {"priority": -(number % CLASSES[discipline])}
             self.env.process(self.researcher(resource, rank, times))
 
     def researcher(self, gpus: Any, rank: dict[str, int], times: Iterator[float]) -> Generator[Event, Any, None]:
