@@ -1,8 +1,10 @@
 """Papers and what they build on: a directed graph from each paper to the earlier ones that it builds on."""
 
+import math
 from typing import Annotated
 
 import networkx as nx
+import numpy as np
 from annotated_types import Interval
 from numpy.random import Generator
 from pydantic import BaseModel
@@ -29,45 +31,76 @@ class LiteratureParams(
 class Literature:
     """All papers of one run, and which of them are the ground of an open question.
 
-    Papers 1 to ``open_questions`` are those of the field before day 0.
+    Papers 1 to ``open_questions`` are those of the field before day 0. Work that began when so many papers were known
+    (its ``began``, the number of the latest) is on a question that was open then, any of them alike. Which one
+    matters to nobody before it is published, and is drawn then.
     """
 
     def __init__(self, params: LiteratureParams) -> None:
         self.params = params
         self.graph = nx.DiGraph()
+        """Papers that were published one by one, and those before day 0. Of what a cohort published at once it has
+        only what others build on."""
         self.graph.add_nodes_from(range(1, params.open_questions + 1))
-        self._grounds = list(self.graph)
-        self._place = {paper: place for place, paper in enumerate(self._grounds)}
+        self._grounds = np.arange(1, params.open_questions + 1)
+        self._answered: dict[int, int] = {}
+        """Paper → the one on whose ground it answered the question."""
+        self.latest = params.open_questions
+        """The number of the latest paper."""
         self.published = 0
         self.duplicates = 0
 
     @property
-    def latest(self) -> int:
-        """The number of the latest paper."""
-        return len(self.graph)
-
-    @property
     def grounds(self) -> list[int]:
         """The papers on whose ground a question is open."""
-        return list(self._grounds)
+        return self._grounds.tolist()
 
-    def choose_references(self, stream: Generator) -> tuple[int, ...]:
-        """Return papers to build on, drawn from those with open questions; the first is the question to answer."""
-        drawn = stream.integers(0, len(self._grounds), size=self.params.references).tolist()
-        return tuple(dict.fromkeys(self._grounds[place] for place in drawn))
+    def add(self, began: int, stream: Generator) -> tuple[int, bool]:
+        """Add a paper that was under way since ``began``; return its number and if it is a duplicate.
 
-    def add(self, references: tuple[int, ...]) -> tuple[int, bool]:
-        """Add a paper that answers the question on its first reference; return its number and if it is a duplicate.
-
-        Work begins on open questions only, so one that is closed by now was answered while this work was under
-        way. A duplicate opens nothing.
+        It is one if the question that it answers was answered meanwhile. A duplicate opens nothing.
         """
-        number = self.latest + 1
-        self.graph.add_edges_from([(number, earlier) for earlier in references])
-        place = self._place.pop(references[0], None)
-        if place is not None:
-            self._grounds[place] = number
-            self._place[number] = place
+        self.latest = number = self.latest + 1
+        places = stream.integers(0, len(self._grounds), size=self.params.references).tolist()
+        self.graph.add_node(number)
+        self.graph.add_edges_from((number, earlier) for earlier in self._known(places, began))
+        ground = int(self._grounds[places[0]])
+        duplicate = ground > began
+        if not duplicate:
+            self._answered[number] = ground
+            self._grounds[places[0]] = number
         self.published += 1
-        self.duplicates += place is None
-        return number, place is None
+        self.duplicates += duplicate
+        return number, duplicate
+
+    def add_many(self, papers: int, began: int, stream: Generator) -> int:
+        """Add so many papers in one instant, all under way since ``began``; return how many are duplicates.
+
+        Each question is answered by the first of them that is on it, if it was still open.
+        """
+        questions = len(self._grounds)
+        if papers < questions:
+            places = np.unique(stream.integers(0, questions, size=papers))
+        else:
+            places = (
+                np.flatnonzero(stream.random(questions) < -math.expm1(papers * math.log1p(-1 / questions)))
+                if questions > 1
+                else np.zeros(1, dtype=int)
+            )
+        answered = places[self._grounds[places] <= began]
+        self._grounds[answered] = self.latest + 1 + np.arange(len(answered))
+        self.latest += papers
+        self.published += papers
+        self.duplicates += papers - len(answered)
+        return papers - len(answered)
+
+    def _known(self, places: list[int], began: int) -> dict[int, None]:
+        """The papers on these grounds as they were then; those that came with many others are unknown."""
+        known: dict[int, None] = {}
+        for place in places:
+            paper = int(self._grounds[place])
+            while paper > began:
+                paper = self._answered.get(paper, 0)
+            if paper:
+                known[paper] = None
+        return known

@@ -43,13 +43,13 @@ class Census:
         self._settle(phase, now)
         self.count[phase] += researchers
 
-    def move(self, old: Phase, new: Phase, now: float) -> None:
-        """Move one researcher from a phase to a lawful successor. Raises UnlawfulPhaseError otherwise."""
+    def move(self, old: Phase, new: Phase, now: float, researchers: int = 1) -> None:
+        """Move so many researchers from a phase to a lawful successor. Raises UnlawfulPhaseError otherwise."""
         if new not in SUCCESSORS[old]:
             raise UnlawfulPhaseError(f"{new} cannot follow {old}; what can: {', '.join(SUCCESSORS[old])}")
         self._settle(old, now)
-        self.count[old] -= 1
-        self.enter(new, now)
+        self.count[old] -= researchers
+        self.enter(new, now, researchers)
 
     def days(self, phase: Phase, now: float) -> float:
         """Return researcher-days spent in a phase up to now."""

@@ -65,7 +65,7 @@ class WorkPool:
         self._accrue()
         if self._papers > 0 and not self._experiments():
             papers, self._papers = self._papers, 0.0
-            self.lab.publish(Finding(0, papers, ()))
+            self.lab.publish(Finding(0, papers, None))
 
     def _papers_per_day(self) -> float:
         """What all members together add; writing is pooled too where no experiment comes before it."""
@@ -94,5 +94,5 @@ class WorkPool:
             self.leave(thinker)
             thinker.has_idea()
         else:
-            self.lab.publish(Finding(0, needed, ()))
+            self.lab.publish(Finding(0, needed, None))
         self.plan()

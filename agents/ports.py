@@ -6,6 +6,7 @@ against a small world of a few lines, and put into another one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -27,9 +28,11 @@ class Finding(NamedTuple):
     researcher: int
     """Its number; 0 for pooled work."""
     papers: float
-    """How many papers this is worth: 1, or any amount of pooled work."""
-    references: tuple[int, ...]
-    """Numbers of the papers that it builds on, the one whose question it answers first; empty for pooled work."""
+    """How many papers this is worth: 1, as many as a cohort hands in at once, or any amount of pooled work."""
+    began: int | None
+    """The latest paper that was known when it was begun; None for pooled work, which is no paper of its own."""
+    authors: int = 1
+    """The researchers of whom nobody says which one wrote it: 1, or the size of a cohort."""
 
 
 class Watcher(Protocol):
@@ -40,6 +43,16 @@ class Watcher(Protocol):
 
     def job_stopped(self, job: Any) -> None:
         """Take note that the job was preempted or failed, and waits again."""
+
+
+class TaskSource(Watcher, Protocol):
+    """Somebody who asks for many jobs at once, and says what each of them is when its turn comes."""
+
+    def draw(self, lot: Any, most: int) -> Any:
+        """Return GPUs (at most ``most``), days, and how many of the lot these do."""
+
+    def job_over(self, job: Any) -> None:
+        """Take note that a job is over."""
 
 
 class KernelCurve(Protocol):
@@ -95,6 +108,27 @@ class Lab(Protocol):
     def experiment_gpu_days(self) -> float:
         """Return the mean cost of an experiment with today's algorithms, in GPU-days."""
 
+    @property
+    def work_rate(self) -> float:
+        """What the cluster does in a day, over what it did with the kernels of day 0."""
+
+    @property
+    def individuals_up_to(self) -> int:
+        """The largest team that is followed one by one."""
+
+    @property
+    def leap_error(self) -> float:
+        """The share of those at one thing that may move on together; 0 for one by one."""
+
+    def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:
+        """Have ``callback`` called when all else of this instant is done."""
+
+    def team_formed(self, cohort: int, researchers: int) -> None:
+        """Take note that so many researchers are a cohort from now on."""
+
+    def split_out(self, cohort: int, researcher: int) -> None:
+        """Take note that a researcher left its cohort, and is followed by itself from now on."""
+
     def largest_gang(self, use: str) -> int:
         """Return the most GPUs that one job of this use can have."""
 
@@ -110,8 +144,14 @@ class Lab(Protocol):
     def publish(self, finding: Finding) -> None:
         """Make a finding known: software is discovered."""
 
-    def papers_to_next_step(self) -> float:
-        """Return the papers that the team at work must write until the next step of software."""
+    def ask_many(self, use: str, number: int, source: TaskSource, payload: Any, owner: int) -> None:
+        """Ask the cluster for so many jobs at once, each of which ``source`` draws when its turn comes."""
+
+    def papers_to_next_step(self, within: float = math.inf) -> float:
+        """Return the papers that the team at work must write until the next step of software.
+
+        ``within``: doublings that count as a step.
+        """
 
     def discovered_doublings(self) -> float:
         """Return the doublings of software that have been discovered."""

@@ -60,23 +60,44 @@ class ResearcherParams(
 class Researcher(mesa.Agent):
     """One automated researcher, from its first day to the end of the run.
 
-    ``number``: 1, 2, ..., which names its streams of chance. ``pool``: where its thinking goes if pooled.
+    ``number``: 1, 2, ..., which names its streams of chance. ``pool``: where its thinking goes if pooled. ``phase``:
+    that of somebody who comes out of a cohort, and is counted already.
     """
 
-    def __init__(self, model: mesa.Model, lab: Lab, number: int, pool: WorkPool | None) -> None:
+    def __init__(
+        self, model: mesa.Model, lab: Lab, number: int, pool: WorkPool | None, phase: Phase | None = None
+    ) -> None:
         super().__init__(model)
         self.unique_id = number
         self.lab = lab
         self.pool = pool
         self.housed = True
-        self.phase = Phase.THINK
+        self.phase = phase or Phase.THINK
         self.papers = 0
-        self._references: tuple[int, ...] = ()
+        self.began = 0
+        """The latest paper that was known when its own was begun."""
+        self.job: Any = None
+        """Its experiment, while it waits or runs."""
         self._alarm: Event | None = None
         self._due = 0.0
         self._paused: tuple[Phase, float] | None = None
-        lab.census.enter(Phase.THINK, lab.now)
-        self._begin_paper()
+        if phase is None:
+            lab.census.enter(Phase.THINK, lab.now)
+            self._begin_paper()
+
+    def go_on(self, days: float, began: int) -> None:
+        """Go on with a paper that takes so many days more in this phase."""
+        self.began = began
+        self._set_alarm(days)
+
+    def work_left(self) -> tuple[Phase, float]:
+        """Return which part of its paper it is at, or was before it paused, and the days that this still takes."""
+        return self._paused or (self.phase, self._due - self.lab.now)
+
+    def disappear(self) -> None:
+        """Be no individual any more: somebody else goes on with the paper."""
+        self._alarm = None
+        self.remove()
 
     def start_over(self) -> None:
         """Drop the paper that is being thought about and begin a new one, together with everybody."""
@@ -116,8 +137,8 @@ class Researcher(mesa.Agent):
         gpu_days = decisions.experiment_gpu_days(params, mean, self.lab.chance("experiment cost", number))
         gpus = decisions.gpus_to_ask(params, gpu_days, self.lab.largest_gang("experiment"))
         self._become(Phase.QUEUE)
-        job = self.lab.ask_gpus("experiment", gpus, gpu_days / gpus, number, watcher=self)
-        job.callbacks.append(self._experiment_over)
+        self.job = self.lab.ask_gpus("experiment", gpus, gpu_days / gpus, number, watcher=self)
+        self.job.callbacks.append(self.experiment_over)
 
     def job_started(self, job: Any) -> None:
         """Note that the experiment got its GPUs."""
@@ -127,17 +148,18 @@ class Researcher(mesa.Agent):
         """Note that the experiment lost its GPUs and waits again."""
         self._become(Phase.QUEUE)
 
+    def experiment_over(self, job: Any) -> None:
+        """Write the paper up."""
+        self.job = None
+        self._write()
+
     def _begin_paper(self) -> None:
-        number = self.unique_id
-        self._references = self.lab.literature.choose_references(self.lab.chance("references", number))
+        self.began = self.lab.literature.latest
         if self.pool is not None:
             self.pool.join(self)
         else:
-            stream = self.lab.chance("thinking", number)
+            stream = self.lab.chance("thinking", self.unique_id)
             self._set_alarm(decisions.thinking_days(self.lab.researcher_params, stream))
-
-    def _experiment_over(self, job: Event) -> None:
-        self._write()
 
     def _write(self) -> None:
         stream = self.lab.chance("writing", self.unique_id)
@@ -154,7 +176,7 @@ class Researcher(mesa.Agent):
     def _publish(self) -> None:
         self._become(Phase.PUBLISH)
         self.papers += 1
-        self.lab.publish(Finding(self.unique_id, 1.0, self._references))
+        self.lab.publish(Finding(self.unique_id, 1.0, self.began))
         self._become(Phase.THINK)
         self._begin_paper()
         if self.pool is not None:

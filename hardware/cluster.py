@@ -6,14 +6,16 @@ pickled it is pickled with everything that is scheduled.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from simpy import Environment, Event
 from simpy.core import StopSimulation
 from simpy.events import NORMAL, EventPriority
 
+from hardware.checks import check_room, check_streams, refusal
 from hardware.jobs import Book, Job, JobRecord, JobWatcher, Past, Seats, Share, Stint, Streams
+from hardware.lots import Backlog, Lot, TaskSource
 from hardware.params import ClusterParams
 from hardware.preemption import victims
 from hardware.queues import QUEUES, BackfillQueue
@@ -23,6 +25,9 @@ __all__ = ["ClusterParams", "GpuCluster", "Job", "JobRecord", "JobWatcher", "Str
 
 AFTER_ALL_OTHERS: Final = EventPriority(NORMAL + 1)
 """SimPy priority of a dispatch among the events of its instant."""
+
+LONGEST_STAY: Final = 1000
+"""Jobs of a lot that one gang does before it is over, so that there are records before the end of a run."""
 
 
 class GpuCluster:
@@ -51,12 +56,13 @@ class GpuCluster:
         self.records = self._book.records
         """All jobs that are over, in the order in which they ended."""
         self._shares: dict[tuple[str, int], Share] = {}
-        self._end_calls = [self._ended]
-        self._failure_calls = [self._failed]
+        self._end_calls: list[Callable[[Any], None]] = [self._ended]
+        self._failure_calls: list[Callable[[Any], None]] = [self._failed]
         self._turn = Event(env)
         self._turn._ok = True
         self._turn_calls: list[Callable[[Any], None]] = [self._take_turn]
         self._turn_due = False
+        self._lots = Backlog()
         self._news: list[tuple[Job, bool]] = []
         """(job, whether it started or stopped): told to the watchers when the dispatch is complete."""
         self._configure(params, params.gpus if gpus is None else gpus)
@@ -74,6 +80,8 @@ class GpuCluster:
         self._restart = params.restart_hours * self._hour
         self._checkpoint = params.checkpoint_hours * self._hour
         self._mean_life = params.gpu_hours_between_failures * self._hour
+        self._gangs_stay = not self._mean_life and self._backfill_queue is None
+        """Whether a gang may go on with the next job of a lot: it must have no checkpoint, and have promised no end."""
 
     def _new_queue(self) -> None:
         self._queue = queue = QUEUES[self.params.queue]()
@@ -99,7 +107,7 @@ class GpuCluster:
         Raises ValueError if there can never be so many GPUs at once, and on a negative or undefined length.
         """
         if not 1 <= gpus <= self.largest_gang or not length >= 0:
-            raise ValueError(self._refusal(gpus, length))
+            raise ValueError(refusal(self, gpus, length))
         share = self._shares.get((use, priority)) or self._new_share(use, priority)
         book = self._book
         book.last_job = number = book.last_job + 1
@@ -108,6 +116,38 @@ class GpuCluster:
         if self._queue.push(job) and (gpus <= self._placement.free or self._preempts):
             self._wake()
         return job
+
+    def submit_many(
+        self,
+        count: int,
+        source: TaskSource,
+        payload: Any = None,
+        *,
+        owner: int = 0,
+        use: str = "job",
+        priority: int = 0,
+    ) -> Lot:
+        """Ask for ``count`` jobs at once; each is drawn from ``source`` when its turn comes.
+
+        They take the next ``count`` numbers, and with them their places in the queue. Until its turn comes a job is
+        part of a count, however many there are. A discipline that compares lengths looks at the first `LOOK_AHEAD`.
+
+        Raises ValueError if there is nothing to ask for.
+        """
+        if count < 1:
+            raise ValueError(f"a lot has at least one job, not {count}")
+        share = self._shares.get((use, priority)) or self._new_share(use, priority)
+        book = self._book
+        lot = Lot(book.last_job + 1, count, source, payload, owner, share, self._env._now)
+        book.last_job += count
+        lots = self._lots
+        if lots and lots[-1].share is not share:
+            lots.line_up(lot, self._queue)
+        else:
+            lots.append(lot)
+        if self._placement.free or self._preempts:
+            self._wake()
+        return lot
 
     def cancel(self, job: Job) -> bool:
         """End a job that waits or runs, now; return False if it was over already."""
@@ -171,7 +211,12 @@ class GpuCluster:
     @property
     def waiting(self) -> int:
         """Jobs that wait now."""
-        return len(self._queue)
+        return sum(job.tasks for job in self._queue) + self._lots.tasks()
+
+    @property
+    def lots_wait(self) -> bool:
+        """True if jobs wait whose size nobody knows yet."""
+        return bool(self._lots)
 
     @property
     def running(self) -> int:
@@ -185,7 +230,7 @@ class GpuCluster:
 
     def jobs(self) -> list[Job]:
         """Return all jobs that wait or run, in order of submission."""
-        running = [job for share in self._shares.values() for job in share.jobs.values()]
+        running = [job for share in self._shares.values() for job in share.jobs]
         return sorted([*self._queue, *running], key=lambda job: job.number)
 
     def gpus_in_use(self, use: str) -> int:
@@ -194,10 +239,10 @@ class GpuCluster:
 
     def jobs_waiting(self, use: str) -> int:
         """Return how many jobs of a use wait; costs the length of the queue."""
-        return sum(job.share.use == use for job in self._queue)
+        return sum(job.tasks for job in self._queue if job.share.use == use) + self._lots.tasks(use)
 
     def gpus_waiting(self, use: str) -> int:
-        """Return the GPUs that the waiting jobs of a use ask for; costs the length of the queue."""
+        """Return the GPUs that the waiting jobs of a use ask for, as far as their sizes are known yet."""
         return sum(job.gpus for job in self._queue if job.share.use == use)
 
     def gpu_time(self, use: str) -> float:
@@ -213,7 +258,7 @@ class GpuCluster:
 
     def _wake(self) -> None:
         """Have a dispatch follow all other events of this instant."""
-        if not self._turn_due and self._queue.first is not None:
+        if not self._turn_due and (self._queue.first is not None or self._lots):
             self._turn_due = True
             self._turn.callbacks = self._turn_calls
             self._env.schedule(self._turn, AFTER_ALL_OTHERS)
@@ -224,7 +269,12 @@ class GpuCluster:
 
     def _dispatch(self, now: float) -> None:
         queue, placement = self._queue, self._placement
-        while (job := queue.first) is not None and (placement.free or self._preempts):
+        job = queue.first
+        while placement.free or self._preempts:
+            if self._lots:
+                self._lots.show(queue, self._env, self.largest_gang)
+            if (job := queue.first) is None:
+                break
             seats = placement.take(job.gpus)
             if seats is not None:
                 queue.remove(job)
@@ -251,7 +301,7 @@ class GpuCluster:
         job.begun = now
         share = job.share
         share.gpus += job.gpus
-        share.jobs[job.number] = job
+        share.jobs[job] = None
         stay = job.length if job.past is None else job.remaining
         if self._backfill_queue is not None:
             self._backfill_queue.began(job, now + stay)
@@ -275,6 +325,10 @@ class GpuCluster:
             return
         env = self._env
         now = env._now
+        if job.lot is not None and self._gangs_stay and self._queue.first is None:
+            if self._goes_on(job, now, stint):
+                return
+            job.callbacks = []  # its source was told
         stay = self._give_back(job, now)
         job._value = record = job.record_at_end(now, stay)
         self.records.append(record)
@@ -288,9 +342,38 @@ class GpuCluster:
             self._env.schedule(job, EventPriority(-1))
             self._wake()
             raise
-        if self._queue.first is not None and not self._turn_due:
-            if not env._queue or env._queue[0][0] > now:
-                self._dispatch(now)  # nothing is left in this instant that the dispatch would have to await
+        self._take_turn_soon(now)
+
+    def _goes_on(self, job: Job, now: float, stint: Stint) -> bool:
+        """Tell the source that a job of a lot is over, and let its gang go on with the source's next one if it can.
+
+        Where only lots wait and the next job is as large, this is what a dispatch would do, without a new job, other
+        seats and a queue of one.
+        """
+        env, lots, source = self._env, self._lots, job.watcher
+        source.job_over(job)  # type: ignore[union-attr]  # the source of a lot watches its jobs
+        if not lots or self._turn_due or self._queue.first is not None or (env._queue and env._queue[0][0] <= now):
+            return False
+        lot = lots[0]
+        if lot.source is not source or lot.share is not job.share or job.tasks_before >= LONGEST_STAY:
+            return False
+        task = lot.source.draw(lot, self.largest_gang)
+        if task[0] != job.gpus:
+            self._queue.push(lot.make(env, task))
+        else:
+            lot.extend(job, task, now)
+            stint.callbacks = self._end_calls
+            env.schedule(stint, NORMAL, task[1])
+            source.job_started(job)
+        if not lot.count:
+            lots.popleft()
+        return task[0] == job.gpus
+
+    def _take_turn_soon(self, now: float) -> None:
+        """Dispatch now if nothing is left in this instant that the dispatch would have to await."""
+        if (self._queue.first is not None or self._lots) and not self._turn_due:
+            if not self._env._queue or self._env._queue[0][0] > now:
+                self._dispatch(now)
             else:
                 self._wake()
 
@@ -314,7 +397,7 @@ class GpuCluster:
         stay = now - job.begun
         share.gpus -= gpus
         share.held += gpus * stay
-        del share.jobs[job.number]
+        del share.jobs[job]
         return stay
 
     def _set_back(self, job: Job, past: Past) -> None:
@@ -347,30 +430,3 @@ class GpuCluster:
                 job.watcher.job_started(job)
             else:
                 job.watcher.job_stopped(job)
-
-    def _refusal(self, gpus: int, length: float) -> str:
-        if gpus < 1:
-            return f"a job needs at least one GPU, not {gpus}"
-        if not length >= 0:
-            return f"the length of a job cannot be {length}"
-        return f"a job of {gpus} GPUs cannot start: at most {self.largest_gang} GPUs can be had at once" + (
-            f" in whole nodes of {self.params.gpus_per_node}" if self.largest_gang < self.capacity else ""
-        )
-
-
-def check_streams(params: ClusterParams, streams: Streams | None) -> None:
-    """Raise ValueError if GPUs may fail and nothing says when."""
-    if params.gpu_hours_between_failures and streams is None:
-        raise ValueError(
-            "GPUs that fail need streams of random numbers: give streams, or set gpu_hours_between_failures to 0"
-        )
-
-
-def check_room(jobs: Iterable[Job], params: ClusterParams, gpus: int) -> None:
-    """Raise ValueError if one of these jobs could never start in a pool of so many GPUs."""
-    largest = largest_gang(params.placement, gpus, params.gpus_per_node)
-    for job in jobs:
-        if job.gpus > largest:
-            raise ValueError(
-                f"job {job.number} asks for {job.gpus} GPUs at once, and no more than {largest} could be given"
-            )

@@ -43,6 +43,11 @@ class JobRecord(NamedTuple):
     """GPU-time spent on coming back after preemptions and failures."""
     lost: float
     """GPU-time of work that failures undid."""
+    tasks: int
+    """How many jobs it stands for: 1, or several of one owner that the same GPUs did one after another. Then `job`,
+    `submitted` and `started` are those of the first, and `length` is that of all."""
+    waited: float
+    """Clock time from being asked for to the first start, summed over the tasks; 0 if it never started."""
 
     @property
     def asked(self) -> float:
@@ -83,7 +88,7 @@ class Share:
         self.gpus = 0
         self.held = 0.0
         """GPU-time of stints that are over."""
-        self.jobs: dict[int, Job] = {}
+        self.jobs: dict[Job, None] = {}
 
 
 class Book:
@@ -99,7 +104,7 @@ class Book:
         """Return the GPU-time that a use has held up to ``now``."""
         shares = [share for share in self.shares if share.use == use]
         over = math.fsum(share.held for share in shares)
-        return over + math.fsum(job.gpus * (now - job.begun) for share in shares for job in share.jobs.values())
+        return over + math.fsum(job.gpus * (now - job.begun) for share in shares for job in share.jobs)
 
 
 class Past:
@@ -137,12 +142,16 @@ class Job(Event):
         "gone",
         "gpus",
         "length",
+        "lot",
         "number",
         "owner",
         "past",
         "seats",
         "share",
         "submitted",
+        "tasks",
+        "tasks_before",
+        "waited",
         "watcher",
     )
     _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success, so no job needs to say so
@@ -179,6 +188,14 @@ class Job(Event):
         self.broken_off = 0
         """How many of its stays on GPUs were broken off."""
         self.past: Past | None = None
+        self.lot: Any = None
+        """The lot that it was one of."""
+        self.tasks = 1
+        """Jobs of the lot that it does now."""
+        self.tasks_before = 0
+        """Jobs that its GPUs did before, and went on without a break."""
+        self.waited = 0.0
+        """Their waits, once there are several."""
 
     def __getstate__(self) -> dict[str, Any]:
         # SimPy knows a pending event by the identity of its value, which pickling would not keep.
@@ -262,7 +279,14 @@ class Job(Event):
             gpus * past.worked,
             gpus * past.restarted,
             gpus * past.lost,
+            self.tasks_before + self.tasks,
+            self._waited(past.started),
         )
+
+    def _waited(self, started: float | None) -> float:
+        if self.tasks_before or started is None:
+            return self.waited
+        return self.tasks * (started - self.submitted)
 
     def record_at_end(self, ended: float, stay: float) -> JobRecord:
         """Return what became of a job that is done with its last ``stay``, which ends now."""
@@ -292,6 +316,8 @@ class Job(Event):
                 gpus * self.length,
                 0.0,
                 0.0,
+                self.tasks_before + self.tasks,
+                self.waited if self.tasks_before else self.tasks * (self.begun - self.submitted),
             ),
         )
 

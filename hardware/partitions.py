@@ -1,12 +1,14 @@
 """The fixed cluster divided between inference, experiments and training."""
 
 import math
-from typing import Final
+from typing import Any, Final
 
 from simpy import Environment
 
-from hardware.cluster import ClusterParams, GpuCluster, check_room, check_streams
+from hardware.checks import check_room, check_streams
+from hardware.cluster import ClusterParams, GpuCluster
 from hardware.jobs import Book, Job, JobRecord, JobWatcher, Streams
+from hardware.lots import Lot, TaskSource
 
 PRIORITIES: Final = {"inference": 1, "experiment": 0, "training": 2}
 """Every use of the cluster, and which goes before which where they share one pool."""
@@ -93,8 +95,21 @@ class Datacenter:
         """
         pool = self.pool(use)
         if pool is None:
-            raise ValueError(f"there are no GPUs for {use}: its share of {self.params.gpus} comes to none")
+            raise ValueError(self._nothing_for(use))
         return pool.submit(gpus, length, owner=owner, use=use, priority=PRIORITIES[use], watcher=watcher)
+
+    def submit_many(self, use: str, number: int, source: TaskSource, payload: Any = None, *, owner: int = 0) -> Lot:
+        """Ask for so many jobs of a use at once; see ``GpuCluster.submit_many``.
+
+        Raises ValueError for an unknown use and for one whose share comes to no GPU.
+        """
+        pool = self.pool(use)
+        if pool is None:
+            raise ValueError(self._nothing_for(use))
+        return pool.submit_many(number, source, payload, owner=owner, use=use, priority=PRIORITIES[use])
+
+    def _nothing_for(self, use: str) -> str:
+        return f"there are no GPUs for {use}: its share of {self.params.gpus} comes to none"
 
     def cancel(self, job: Job) -> bool:
         """End a job that waits or runs, now; return False if it was over already."""
@@ -134,6 +149,9 @@ class Datacenter:
         """Raise ValueError if a job other than inference's own could never start again."""
         sizes = pool_sizes(params)
         standing = {job.number for job in self._standing}
+        for name, pool in self.pools.items():
+            if pool.lots_wait and not sizes.get(name):
+                raise ValueError(f"jobs for {name} wait, and there would be no GPUs for them")
         for job in [job for pool in self.pools.values() for job in pool.jobs()]:
             if job.number not in standing:
                 check_room([job], params, sizes.get(SHARED) or sizes.get(job.use, 0))

@@ -15,7 +15,7 @@ def victims(head: Job, shares: Iterable[Share], placement: Placement) -> list[Jo
     lower = [share for share in shares if share.gpus and share.priority < head.priority]
     if not lower or head.gpus > placement.free + sum(share.gpus for share in lower):
         return []
-    candidates = [job for share in lower for job in share.jobs.values()]
+    candidates = [job for share in lower for job in share.jobs]
     candidates.sort(key=lambda job: (job.priority, -job.begun, -job.number))
     vacancy = placement.vacancy(head.gpus)
     chosen: list[Job] = []

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 
-from hardware.jobs import Job, Seats
+from hardware.jobs import Job, Seats, Share
 from hardware.line import ANY, Line
+from hardware.lots import LOOK_AHEAD, Lot
 from hardware.topology import Placement
 
 
@@ -29,6 +30,14 @@ class Queue(ABC):
     @abstractmethod
     def remove(self, job: Job) -> None:
         """Take out a job; if it is not the head or about to start, it must be gone."""
+
+    def rank(self, share: Share) -> int:
+        """Return what goes before arrival: the lower rank first."""
+        return 0
+
+    def must_see(self, lot: Lot) -> bool:
+        """Return whether the next job of the first lot must be known now."""
+        return len(self) < LOOK_AHEAD
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -80,7 +89,7 @@ class Lanes(Queue):
 
     def push(self, job: Job) -> bool:
         """Add a job; only the new head can be the next to start."""
-        rank = -job.share.priority if self._by_priority else 0
+        rank = self.rank(job.share)
         lane = self._lanes.get(rank)
         if lane is None:
             lane = self._new_lane(rank)
@@ -93,6 +102,15 @@ class Lanes(Queue):
             return False
         self.first, self._lane, self._rank = job, lane, rank
         return True
+
+    def rank(self, share: Share) -> int:
+        """Return minus the priority, or 0 for all."""
+        return -share.priority if self._by_priority else 0
+
+    def must_see(self, lot: Lot) -> bool:
+        """Return whether the next job of the first lot would be the head, which is all that counts."""
+        first = self.first
+        return first is None or (self.rank(lot.share), lot.number) < (self._rank, first.number)
 
     def remove(self, job: Job) -> None:
         """Take out the head, or a job that is gone."""
@@ -259,6 +277,10 @@ class Easy(BackfillQueue):
         """By (minus priority, GPUs)."""
         self._ends: list[tuple[float, int, Job]] = []
         """(promised end, number, job) of those that run, first end first; standing jobs promise nothing."""
+
+    def rank(self, share: Share) -> int:
+        """Return minus the priority."""
+        return -share.priority
 
     def push(self, job: Job) -> bool:
         """Add a job; any job may be the next to start."""

@@ -36,7 +36,7 @@ def adopt(world: World, scenario: Scenario) -> None:
     old, world.scenario = world.scenario, scenario
     _adopt_blocks(world, old)
     world.trainer.consider()
-    world.house()
+    world.housing.settle()
 
 
 def _check_changes(world: World, scenario: Scenario) -> None:

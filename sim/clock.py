@@ -6,6 +6,7 @@ bytes, read back, and run on as if nothing had happened.
 """
 
 import math
+from heapq import heappop
 from itertools import count
 from typing import Any
 
@@ -52,14 +53,17 @@ class Clock(Environment):
         if until < self._now:
             raise ValueError(f"the clock stands at {self._now} and cannot go back to {until}")
         queue = self._queue
-        step = self.step
-        while queue and queue[0][0] <= until:
-            if self.halted:
-                return
-            if isinstance(queue[0][3], Background) and self.idle:
+        while queue and queue[0][0] <= until and not self.halted:
+            if queue[0][3].__class__ is Background and self.idle:
                 break
-            step()
+            # As SimPy's step() does, without the call: it is made for every event.
+            self._now, _, _, event = heappop(queue)
             self.last_event = self._now
+            callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]  # SimPy: None once processed
+            for callback in callbacks:
+                callback(event)
+            if not event._ok and not hasattr(event, "_defused"):
+                raise event._value
         if not self.halted:
             self._now = until
 

@@ -8,22 +8,35 @@ from sim.scenario import Scenario, ScenarioError
 
 MOST_AGENTS = 1 << 20
 """Researchers that one run holds as agents."""
+MOST_RESEARCHERS = 1e15
+"""Researchers that a run counts: more are no whole numbers any more in floating point."""
 
 
 def check_size(scenario: Scenario, work_rate: float = 1.0) -> None:
-    """Refuse a run that would need more agents than fit: it would end in the middle of nowhere.
+    """Refuse a run that would need more agents, or more researchers, than there can be: it would end nowhere.
 
     ``work_rate``: the most that the cluster's comes to.
     """
     researcher, most = scenario.researcher, scenario.run.max_doublings
-    if researcher.timing == "pooled" and researcher.experiment_gpu_days == 0:
-        return
-    agents = researcher.initial * 2.0**most * work_rate
-    if agents > MOST_AGENTS:
+    wanted = scenario.run.until_researchers
+    if 0 < wanted <= researcher.initial:
         raise ScenarioError(
-            f"run__max_doublings = {most} would make researcher__initial = {researcher.initial} into {agents:.3g} "
-            f"researchers; one run holds {MOST_AGENTS} as agents: set run__max_doublings to at most "
-            f"{max(0, int(math.log2(MOST_AGENTS / researcher.initial / work_rate)))}"
+            f"run__until_researchers = {wanted:,.15g}: researcher__initial = {researcher.initial} are that many already"
+        )
+    one_by_one = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
+    if researcher.timing == "pooled" and not one_by_one:
+        return
+    limit = MOST_AGENTS if one_by_one else MOST_RESEARCHERS
+    start = researcher.initial * work_rate
+    largest = start * 2.0**most
+    if wanted:
+        largest = min(largest, 2 * work_rate * scenario.training.gain * wanted)
+    if largest > limit:
+        kept = "as agents, which pooled work with experiments needs" if one_by_one else "at most"
+        raise ScenarioError(
+            f"run__max_doublings = {most} would make researcher__initial = {researcher.initial} into {largest:.3g} "
+            f"researchers; one run holds {limit:.7g} {kept}: set run__max_doublings to at most "
+            f"{max(0, int(math.log2(limit / start)))}"
         )
 
 

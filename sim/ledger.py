@@ -10,10 +10,15 @@ class PaperPublished(NamedTuple):
 
     day: float
     researcher: int
+    """Its number, or that of a cohort; 0 for pooled work."""
+    authors: int
+    """Researchers of whom nobody says which one wrote it: 1, or those of a cohort that are at work."""
     paper: int
-    """Its number in the literature; 0 for pooled work, which is no paper of its own."""
+    """Its number in the literature, the last one where there are several; 0 for pooled work, which is no paper of its
+    own."""
     papers: float
-    duplicate: bool
+    duplicates: int
+    """So many of them had been found by others meanwhile."""
     effective_papers: float
     discovered: float
     """Doublings of software after it."""
@@ -56,6 +61,23 @@ class ResearchersHoused(NamedTuple):
     researchers: int
 
 
+class CohortFormed(NamedTuple):
+    """So many researchers are a cohort from now on, in which nobody is followed alone."""
+
+    day: float
+    cohort: int
+    """The number of its first researcher."""
+    researchers: int
+
+
+class ResearcherSplitOut(NamedTuple):
+    """A researcher left its cohort and is an individual from now on."""
+
+    day: float
+    cohort: int
+    researcher: int
+
+
 class KernelsMeasured(NamedTuple):
     """The run is driven by measurements: on day 0, unless it is uncalibrated."""
 
@@ -95,6 +117,8 @@ Event = (
     | TrainingStarted
     | Deployed
     | ResearchersHoused
+    | CohortFormed
+    | ResearcherSplitOut
     | KernelsMeasured
     | KernelsDeployed
     | Ended

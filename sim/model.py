@@ -16,8 +16,9 @@ from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
 from agents.literature import Literature
 from agents.phases import Census
 from agents.pool import WorkPool
-from agents.ports import Finding, Watcher
-from agents.researcher import Researcher, ResearcherParams
+from agents.population import Population
+from agents.ports import Finding, TaskSource, Watcher
+from agents.researcher import ResearcherParams
 from agents.trainer import Trainer, TrainingParams
 from hardware.partitions import Datacenter
 from sim import growth, ledger, observe
@@ -26,12 +27,10 @@ from sim.calibration import Calibration
 from sim.clock import Clock
 from sim.feasible import check_fits, check_size, training_gpus
 from sim.frontier import ENOUGH, Frontier
+from sim.housing import Housing
 from sim.meter import Meter
 from sim.scenario import Scenario
 from sim.streams import Streams
-
-MOST_IN_POOL = 1 << 12
-"""Researchers that are agents where all only think in a pool; the pool counts the others."""
 
 _LAST_OF_INSTANT = EventPriority(3)
 """SimPy priority behind the cluster's dispatch (2): what follows from who got GPUs."""
@@ -74,13 +73,8 @@ class World(mesa.Model):
         self.frontier = Frontier(self.law_of(self.scenario))
         self.literature = Literature(self.scenario.literature)
         self.census = Census()
-        self.withheld = Meter()
-        """Researchers that discovered software could add if it were deployed."""
         self.papers = 0.0
         self.doublings = 0
-        self.at_work = 0
-        self.researchers: list[Researcher] = []
-        self._rehousing = False
         self._frames_from = (0.0, 0)
         self.datacenter = Datacenter(self.clock, self.scenario.cluster, self.streams)
         check_fits(self.scenario, self.datacenter)
@@ -90,12 +84,12 @@ class World(mesa.Model):
         """GPUs that each use can have."""
         self.meter_gpus()
         self.pool = WorkPool(self) if self.scenario.researcher.timing == "pooled" else None
+        self.population = Population(self, self, self.pool)
         self.trainer = Trainer(self, self)
         self.kernel_engineer = KernelEngineer(self, self, self.calibration.curve)
         if self.calibration.curve is not None:
             self.ledger.append(ledger.KernelsMeasured(self.now, *self.calibration.identity))
-        self.datacenter.house_inference(self)
-        self._inference_at_start = self.datacenter.inference_gpus_wanted
+        self.housing = Housing(self)
         self.clock.advance(0.0)  # the cluster gives out its first GPUs, which house the first researchers
         self.datacollector = mesa.DataCollector(model_reporters=observe.REPORTERS)  # type: ignore[no-untyped-call]
         self._look()
@@ -153,6 +147,11 @@ class World(mesa.Model):
         """Return what papers written now count: n researchers at work achieve ``n^p`` instead of n."""
         return float(papers * max(1, self.at_work) ** (self.scenario.growth.parallel_penalty - 1))
 
+    @property
+    def at_work(self) -> int:
+        """Researchers at work."""
+        return self.population.at_work
+
     # --- the agents' side: agents.ports.Lab --------------------------------------------------------------
 
     @property
@@ -180,6 +179,16 @@ class World(mesa.Model):
         """What the cluster does in a day, over what it did on day 0 with the kernels of that day."""
         return amdahl(self.scenario.kernels.attention_share, self.kernel_engineer.speedup)
 
+    @property
+    def individuals_up_to(self) -> int:
+        """The largest team that is followed one by one."""
+        return self.scenario.run.individuals_up_to
+
+    @property
+    def leap_error(self) -> float:
+        """The share of those at one thing that may move on together."""
+        return self.scenario.run.leap_error
+
     def after(self, days: float, callback: Callable[[Event], None]) -> Event:
         """Have ``callback`` called when so many days have passed."""
         alarm = Timeout(self.clock, days)
@@ -191,6 +200,14 @@ class World(mesa.Model):
         alarm = self.clock.background(days)
         alarm.callbacks.append(callback)
         return alarm
+
+    def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:
+        """Have ``callback`` called when all else of this instant is done."""
+        event = Event(self.clock)
+        event.callbacks.append(callback)
+        event._ok = True
+        event._value = None
+        self.clock.schedule(event, _LAST_OF_INSTANT)
 
     def chance(self, decision: str, who: int) -> Generator:
         """Return the random generator of this decision of this agent."""
@@ -219,13 +236,20 @@ class World(mesa.Model):
         except ValueError as error:
             raise StarvedError(str(error)) from None
 
+    def ask_many(self, use: str, number: int, source: TaskSource, payload: Any, owner: int) -> None:
+        """Ask the cluster for so many jobs at once, each drawn from ``source`` when its turn comes."""
+        try:
+            self.datacenter.submit_many(use, number, source, payload, owner=owner)
+        except ValueError as error:
+            raise StarvedError(str(error)) from None
+
     def discovered_doublings(self) -> float:
         """Return the doublings of software that have been discovered, as far as the run looks."""
         return min(self.frontier.discovered, float(self.scenario.run.max_doublings))
 
-    def papers_to_next_step(self) -> float:
-        """Return the papers to the next doubling, or to the gain that starts the next training run."""
-        step: float = self.frontier.whole_doublings + 1
+    def papers_to_next_step(self, within: float = math.inf) -> float:
+        """Return the papers to the next doubling, to the gain that starts the next training run, or to so much more."""
+        step = min(self.frontier.whole_doublings + 1, self.frontier.discovered + within)
         gain = self.trainer.next_gain_at
         if self.frontier.discovered + ENOUGH < gain < step:
             step = gain
@@ -234,10 +258,10 @@ class World(mesa.Model):
 
     def publish(self, finding: Finding) -> None:
         """Make a finding known: it adds to effort, and software may double, be retrained, be deployed."""
-        number, duplicate = 0, False
-        if finding.references:
-            number, duplicate = self.literature.add(finding.references)
-        weight = self.scenario.literature.duplicate_weight if duplicate else 1.0
+        if self.ending is not None:
+            return  # one of several that were handed in together ended it
+        number, duplicates = self._add_to_literature(finding)
+        weight = 1 - (1 - self.scenario.literature.duplicate_weight) * duplicates / finding.papers
         effective = self.effective(weight * finding.papers)
         self.papers += finding.papers
         self.frontier.add(effective)
@@ -245,17 +269,37 @@ class World(mesa.Model):
             ledger.PaperPublished(
                 self.now,
                 finding.researcher,
+                finding.authors,
                 number,
                 finding.papers,
-                duplicate,
+                duplicates,
                 effective,
                 self.frontier.discovered,
             )
         )
         self._note_doublings()
         self.trainer.consider()
-        self._note_withheld()
+        self.housing.note_withheld()
         self._see_whether_over()
+
+    def _add_to_literature(self, finding: Finding) -> tuple[int, int]:
+        """The number of the latest paper of a finding, and how many of its papers are duplicates; 0 if it has none."""
+        if finding.began is None:
+            return 0, 0
+        stream = self.chance("references", finding.researcher)
+        if finding.papers == 1:
+            number, duplicate = self.literature.add(finding.began, stream)
+            return number, int(duplicate)
+        duplicates = self.literature.add_many(int(finding.papers), finding.began, stream)
+        return self.literature.latest, duplicates
+
+    def team_formed(self, cohort: int, researchers: int) -> None:
+        """Take note that so many researchers are a cohort from now on."""
+        self.ledger.append(ledger.CohortFormed(self.now, cohort, researchers))
+
+    def split_out(self, cohort: int, researcher: int) -> None:
+        """Take note that a researcher left its cohort, and is followed by itself from now on."""
+        self.ledger.append(ledger.ResearcherSplitOut(self.now, cohort, researcher))
 
     def training_started(self, generation: int, gpus: int, days: float) -> None:
         """Take note that the training run of a generation was asked for."""
@@ -272,9 +316,8 @@ class World(mesa.Model):
         self.ledger.append(ledger.Deployed(self.now, generation, self.frontier.deployed))
         doubled = math.floor(self.frontier.deployed + ENOUGH) > before
         if doubled and self.scenario.researcher.timing == "whole":
-            for researcher in self.researchers:
-                researcher.start_over()
-        self.house()
+            self.population.start_over()
+        self.housing.settle()
 
     def team_growth(self) -> float:
         """Return the researchers at work over those of day 0."""
@@ -286,15 +329,7 @@ class World(mesa.Model):
         if self.pool is not None:
             self.pool.publish_fraction()
         if self.ending is None:
-            self.house()
-
-    def job_started(self, job: Any) -> None:
-        """An inference node is up: once the instant is settled, see how many researchers it houses."""
-        self._rehouse_soon()
-
-    def job_stopped(self, job: Any) -> None:
-        """An inference node has lost its GPUs to another use."""
-        self._rehouse_soon()
+            self.housing.settle()
 
     # --- within ------------------------------------------------------------------------------------------
 
@@ -318,12 +353,11 @@ class World(mesa.Model):
         if self.frontier.discovered >= self.scenario.growth.limit - 1:
             self._end("limit reached", "Less than one doubling is left below the limit of the hardware.")
         elif self.doublings >= self.scenario.run.max_doublings:
-            self._end_by_dynamics()
+            self._end_by_dynamics(f"after {self.doublings} doublings, as run__max_doublings asks.")
 
-    def _end_by_dynamics(self) -> None:
+    def _end_by_dynamics(self, reached: str) -> None:
         verdict = observe.verdict(self)
-        done = f"Stopped after {self.doublings} doublings, as run__max_doublings asks."
-        self._end(verdict.name, f"{verdict.sentence} {done}")
+        self._end(verdict.name, f"{verdict.sentence} Stopped {reached}")
 
     def _end(self, ending: str, sentence: str) -> None:
         if self.ending is None:
@@ -332,58 +366,10 @@ class World(mesa.Model):
             self.clock.halted = True
             self.running = False
 
-    def _note_withheld(self) -> None:
-        training = self.scenario.training
-        share = 1 - training.speed_share if training.needed else 0.0
-        missing = max(0.0, share * self.frontier.discovered - self.frontier.deployed)
-        self.withheld.set(self.at_work * (2.0 ** min(missing, 1000.0) - 1), self.now)
-
-    def _rehouse_soon(self) -> None:
-        if not self._rehousing:
-            self._rehousing = True
-            event = Event(self.clock)
-            event.callbacks.append(self._rehouse)
-            event._ok = True
-            event._value = None
-            self.clock.schedule(event, _LAST_OF_INSTANT)
-
-    def _rehouse(self, event: Event) -> None:
-        self._rehousing = False
-        if self.pool is not None:
-            self.pool.publish_fraction()
-        if self.ending is None:
-            self.house()
-
-    def house(self) -> None:
-        """Have as many researchers at work as the inference GPUs can house: ``N0 2^deployed hardware``.
-
-        ``hardware``: the GPUs at work, times what kernels let them do.
-        """
-        hardware = self.datacenter.inference_gpus / self._inference_at_start * self.work_rate
-        initial = self.scenario.researcher.initial
-        room = int(initial * 2.0**self.frontier.deployed * hardware * (1 + ENOUGH))
-        if room != self.at_work:
-            self._set_team(room)
-            self.ledger.append(ledger.ResearchersHoused(self.now, room))
-            self.kernel_engineer.plan()
-        if self.pool is not None:
-            self.pool.plan()
-        self._note_withheld()
-
-    def _set_team(self, room: int) -> None:
-        """Pause the latest researchers or wake them, then create new ones, until ``room`` are at work."""
-        agents = room
-        if self.pool is not None and self.experiment_gpu_days() == 0:
-            agents = min(room, MOST_IN_POOL)
-            self.pool.count_others(room - agents)
-        working = self.at_work
-        self.at_work = room
-        for researcher in reversed(self.researchers[agents:working]):
-            researcher.pause()
-        for researcher in self.researchers[working:agents]:
-            researcher.resume()
-        while len(self.researchers) < agents:
-            self.researchers.append(Researcher(self, self, len(self.researchers) + 1, self.pool))
+    def enough_researchers(self, _: Event) -> None:
+        """End the run: there are as many researchers as it was to reach."""
+        wanted = self.scenario.run.until_researchers
+        self._end_by_dynamics(f"when {wanted:,.15g} researchers were at work, as run__until_researchers asks.")
 
     def meter_gpus(self) -> None:
         """Note how many GPUs there are from now on."""

@@ -45,6 +45,11 @@ def researchers(world: World) -> int:
     return world.at_work
 
 
+def in_cohorts(world: World) -> int:
+    """Researchers who are part of a cohort, in which nobody is followed alone; those at work and those who rest."""
+    return world.population.in_cohorts
+
+
 def papers(world: World) -> float:
     """Papers published."""
     return world.papers
@@ -90,6 +95,7 @@ REPORTERS: dict[str, Callable[[World], float]] = {
     "discovered": discovered,
     "deployed": deployed,
     "researchers": researchers,
+    "researchers_in_cohorts": in_cohorts,
     "papers": papers,
     "duplicates": duplicates,
     **{f"researchers_{phase}": partial(in_phase, phase) for phase in Phase if phase is not Phase.PUBLISH},
@@ -145,7 +151,7 @@ def time_shares(world: World) -> dict[str, float]:
     parts = {
         "researchers": days[Phase.THINK] + days[Phase.WRITE],
         "experiments": days[Phase.QUEUE] + days[Phase.RUN],
-        "training": days[Phase.PAUSED] + world.withheld.total(now),
+        "training": days[Phase.PAUSED] + world.housing.withheld.total(now),
     }
     total = sum(parts.values())
     return {name: part / total if total > 0 else 0.0 for name, part in parts.items()}

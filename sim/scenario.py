@@ -52,8 +52,18 @@ class RunParams(
     """What one step shows: how often the series is sampled. It changes nothing that happens. Source: our
     choice."""
     max_doublings: Annotated[int, Interval(ge=1, le=300), "doublings"] = 9
-    """The run stops when discovered software has doubled that often. Source: our choice; it also bounds the
-    number of researchers."""
+    """The run stops when discovered software has doubled that often. Source: our choice."""
+    until_researchers: Annotated[float, Interval(ge=0, le=1e15), "researchers"] = 0.0
+    """The run stops when so many researchers are at work; 0 is no such stop. Source: our choice."""
+    individuals_up_to: Annotated[int, Interval(ge=0, le=1_000_000), "researchers"] = 1000
+    """The largest team that is simulated one by one. A larger one becomes a cohort: counts of the same phases, on the
+    same clock and cluster. Source: our choice; the law is the same, and a simulated day no longer costs more with more
+    researchers."""
+    leap_error: Annotated[float, Interval(ge=0, le=0.5), "share"] = 0.03
+    """The relative error that a cohort may make in a rate: of those who think or write, so many move on together, and
+    several experiments run as one job while that takes no longer than this share of a paper's work. 0: one by one.
+    Source: our choice, the usual tolerance of such leaps (Cao, Gillespie and Petzold, J. Chem. Phys. 124, 044109,
+    2006)."""
 
 
 class Scenario(BaseModel, frozen=True, extra="forbid"):

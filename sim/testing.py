@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import reject
 from hypothesis import strategies as st
 
+from agents.cohort import Cohort
 from agents.kernel_engineer import UNCALIBRATED, KernelParams
 from agents.phases import Phase
 from hardware.speedups import find_measurements, measured_workloads, read_measurements
@@ -47,6 +48,8 @@ SMALL: dict[str, tuple[float, float]] = {
     "run__horizon_days": (10, 100),
     "run__frame_days": (0.1, 10),
     "run__max_doublings": (1, 3),
+    "run__until_researchers": (7, 30),
+    "run__individuals_up_to": (0, 30),
 }
 """Ranges that keep a drawn run small; every other parameter is drawn from all that its declaration allows."""
 
@@ -57,7 +60,7 @@ _TEXTS = {
 """What the parameters that are text may be with the defaults of the others."""
 
 MAY_BE_ZERO = ("growth__limit_doublings", "researcher__experiment_gpu_days", "cluster__gpu_hours_between_failures",
-               "training__gpus")  # fmt: skip
+               "training__gpus", "run__until_researchers")  # fmt: skip
 
 
 def workloads_of(measurements: str) -> list[str]:
@@ -138,7 +141,7 @@ def _check_software(world: World) -> None:
     levels = [event.discovered for event in world.ledger if isinstance(event, PaperPublished)]
     assert levels == sorted(levels), "discovered software fell"
     assert world.frontier.deployed <= world.frontier.discovered + 1e-6, "deployed before it was discovered"
-    assert not any(isinstance(event, Ended) for event in world.ledger[:-1]), "something happened after the end"
+    assert not any(isinstance(event, Ended) for event in world.ledger[:-1]), f"after the end: {world.ledger[-3:]}"
     days = [event.day for event in world.ledger]
     assert days == sorted(days), "the ledger is out of order"
 
@@ -157,10 +160,24 @@ def _check_gpus(world: World) -> None:
 
 
 def _check_population(world: World) -> None:
-    counted = world.census.count
+    counted, population = world.census.count, world.population
     assert all(count >= 0 for count in counted.values()), counted
     others = world.pool.others if world.pool is not None else 0
-    assert world.at_work == others + sum(each.housed for each in world.researchers), "at work, but not housed"
-    assert sum(counted.values()) == len(world.researchers) + others, "a researcher is nowhere or twice"
-    for researcher in world.researchers:
+    housed = sum(each.housed for each in population.researchers) + sum(each.housed for each in population.cohorts)
+    assert world.at_work == others + housed, "at work, but not housed"
+    assert sum(counted.values()) == population.size, "a researcher is nowhere or twice"
+    for researcher in population.researchers:
         assert researcher.housed or researcher.phase in (Phase.PAUSED, Phase.QUEUE, Phase.RUN), researcher.phase
+    for cohort in population.cohorts:
+        _check_cohort(cohort)
+    running = sum(cohort.count[Phase.RUN] for cohort in population.cohorts)
+    assert running <= world.datacenter.gpus_in_use("experiment"), "more experiments run than there are GPUs for them"
+
+
+def _check_cohort(cohort: Cohort) -> None:
+    count = cohort.count
+    assert all(number >= 0 for number in count.values()), count
+    assert cohort.thinking.working == count[Phase.THINK], "who thinks is not at it"
+    assert cohort.writing.working == count[Phase.WRITE], "who writes is not at it"
+    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED], "who rests was at nothing"
+    assert 0 <= cohort.unhoused <= count[Phase.QUEUE] + count[Phase.RUN], cohort.unhoused

@@ -72,15 +72,27 @@ def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpu_days, most, larg
         assert gpus == 1 or gpu_days / (gpus / 2) > days
 
 
+class Places:
+    """A stream that draws these places one after another."""
+
+    def __init__(self, *places):
+        self.places = list(places)
+
+    def integers(self, low, high, size):
+        return np.array([self.places.pop(0) for _ in range(size)])
+
+
 def test_a_finding_published_meanwhile_from_the_same_ground_is_a_duplicate():
     literature = Literature(LiteratureParams(open_questions=5, references=1))
-    assert literature.add((3,)) == (6, False)
-    assert literature.add((3,)) == (7, True), "somebody else answered it first"
-    assert literature.add((6,)) == (8, False), "the answer opened the next question"
-    assert literature.add((4,)) == (9, False), "another question"
-    assert literature.add((7,)) == (10, True), "a duplicate opened nothing"
+    places = Places(2, 2, 2, 3, 2)
+    assert literature.add(5, places) == (6, False)
+    assert literature.add(5, places) == (7, True), "somebody else answered it first"
+    assert literature.add(7, places) == (8, False), "the answer opened the next question"
+    assert literature.add(5, places) == (9, False), "another question"
+    assert literature.add(7, places) == (10, True), "a duplicate opened nothing"
     assert (literature.published, literature.duplicates) == (5, 2)
     assert literature.grounds == [1, 2, 8, 9, 5]
+    assert list(literature.graph.successors(7)) == [3], "it builds on what there was when it began"
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40), st.integers(1, 30), st.integers(1, 5))
@@ -88,16 +100,43 @@ def test_the_literature_is_a_graph_from_papers_to_earlier_ones(seeds, questions,
     literature = Literature(LiteratureParams(open_questions=questions, references=references))
     under_way = []
     for seed in seeds:
-        chosen = literature.choose_references(np.random.default_rng(seed))
-        assert set(chosen) <= set(literature.grounds)
-        under_way.append(chosen)
+        under_way.append((literature.latest, literature.grounds))
         if seed % 2:
-            first = under_way.pop(0)
-            number, _ = literature.add(first)
-            assert sorted(literature.graph.successors(number)) == sorted(first)
+            began, grounds = under_way.pop(0)
+            number, _ = literature.add(began, np.random.default_rng(seed))
+            assert 1 <= len(list(literature.graph.successors(number))) <= references
+            assert set(literature.graph.successors(number)) <= set(grounds)
     assert len(literature.grounds) == len(set(literature.grounds)) == questions
     assert nx.is_directed_acyclic_graph(literature.graph)
     assert all(earlier < later for later, earlier in literature.graph.edges)
+
+
+@given(st.integers(2, 500), st.integers(1, 60), st.integers(0, 10**6))
+def test_papers_of_one_instant_answer_each_question_once(papers, questions, seed):
+    literature = Literature(LiteratureParams(open_questions=questions))
+    stream = np.random.default_rng(seed)
+    duplicates = literature.add_many(papers, literature.latest, stream)
+    answered = sum(ground > questions for ground in literature.grounds)
+    assert papers - duplicates == answered >= 1
+    assert (literature.latest, literature.published) == (questions + papers, papers)
+    assert literature.add_many(papers, questions, stream) >= papers - (questions - answered), "some are answered"
+
+
+def test_many_at_once_find_as_much_that_is_new_as_one_by_one():
+    """100 papers on 200 questions, all begun before: the questions hit are those of balls in urns."""
+    new = {"one": [], "many": []}
+    for seed in range(400):
+        for way, found in new.items():
+            literature = Literature(LiteratureParams(open_questions=200, references=1))
+            stream = np.random.default_rng((seed, way == "one"))
+            if way == "many":
+                duplicates = literature.add_many(100, 200, stream)
+            else:
+                duplicates = sum(literature.add(200, stream)[1] for _ in range(100))
+            found.append(100 - duplicates)
+    expected = 200 * (1 - (1 - 1 / 200) ** 100)
+    for found in new.values():
+        assert abs(np.mean(found) - expected) < 4 * np.std(found) / 20
 
 
 def test_training_keeps_the_gain_in_doublings():

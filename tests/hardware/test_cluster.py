@@ -29,7 +29,7 @@ def test_a_process_may_yield_a_job_and_gets_its_record() -> None:
     env.process(researcher())
     env.run()
     assert seen == [
-        JobRecord(1, 7, "experiment", 2, 3, 2.5, 1, 1, 3.5, "done", 0, 0, 7.5, 7.5, 0.0, 0.0),
+        JobRecord(1, 7, "experiment", 2, 3, 2.5, 1, 1, 3.5, "done", 0, 0, 7.5, 7.5, 0.0, 0.0, 1, 0.0),
     ]
     assert gpus.records == seen
 
@@ -148,7 +148,7 @@ def test_cancel_of_a_waiting_a_running_and_a_finished_job() -> None:
     clock.advance(2)
     assert gpus.cancel(head)
     clock.advance(3)
-    assert head.value == JobRecord(2, 0, "job", 0, 4, 1, 0, None, 2, "cancelled", 0, 0, 0, 0, 0, 0)
+    assert head.value == JobRecord(2, 0, "job", 0, 4, 1, 0, None, 2, "cancelled", 0, 0, 0, 0, 0, 0, 1, 0.0)
     assert behind.started == 2  # it had only the head before it
     assert gpus.cancel(running) and gpus.in_use == 1
     clock.advance(20)

@@ -311,9 +311,9 @@ def test_a_file_that_is_no_trace_is_refused(tmp_path):
 
 
 def test_more_researchers_than_fit_are_refused_with_what_kernels_add(double):
-    fits = {"researcher__initial": 1 << 15, "run__max_doublings": 5}
+    fits = {"researcher__initial": 50_000, "run__max_doublings": 34}
     World(lab(**fits, kernels__measurements="none"))
-    with pytest.raises(ScenarioError, match="set run__max_doublings to at most 4"):
+    with pytest.raises(ScenarioError, match="set run__max_doublings to at most 33"):
         World(lab(**fits, kernels__measurements=str(double)))
 
 

@@ -294,7 +294,7 @@ def test_one_decision_more_leaves_the_other_draws_alone():
     plain = {"researcher__experiment_gpu_days": 0.0, "run__horizon_days": 60.0, "training__needed": False}
     without = small_lab(researcher__writing_share=0.0, **plain)
     with_writing = small_lab(researcher__writing_share=0.5, **plain)
-    for one, other in zip(without.researchers, with_writing.researchers, strict=True):
+    for one, other in zip(without.population.researchers, with_writing.population.researchers, strict=True):
         assert other._due == pytest.approx(one._due / 2)
 
 
@@ -313,8 +313,8 @@ def test_jobs_that_can_be_known_to_be_too_large_are_refused_before_the_run():
 
 
 def test_a_run_of_too_many_agents_is_refused_before_it_starts():
-    with pytest.raises(ScenarioError, match="run__max_doublings = 40"):
-        World(Scenario().replace(run__max_doublings=40))
+    with pytest.raises(ScenarioError, match="run__max_doublings = 60"):
+        World(Scenario().replace(run__max_doublings=60))
 
 
 def test_a_job_that_turns_out_too_large_ends_the_run_as_starved():

@@ -1,0 +1,51 @@
+"""When the papers that are under way were begun, for researchers who cannot be told apart."""
+
+from bisect import bisect_right
+
+from numpy.random import Generator
+
+
+class Begun:
+    """What was known when papers under way were begun: a label for each, of which any may be the next to leave.
+
+    Each who leaves takes the label of any of those present. So when a share of them leaves, every label counts for that
+    much less, and nothing needs to be known of each one. ``stream`` draws the label.
+    """
+
+    LONGEST = 2048
+    """Labels that are kept apart."""
+
+    def __init__(self) -> None:
+        self._labels: list[int] = []
+        self._sums: list[float] = []
+        """Weights, summed up from the first label."""
+        self._weight = 1.0
+        """What a researcher who comes now weighs less than those in the sums."""
+        self.count = 0
+
+    def add(self, count: int, label: int) -> None:
+        """Add so many with a label, which is not below those before."""
+        if len(self._labels) == self.LONGEST:
+            del self._labels[::2], self._sums[::2]
+        total = self._sums[-1] if self._sums else 0.0
+        self._labels.append(label)
+        self._sums.append(total + count / self._weight)
+        self.count += count
+
+    def take(self, count: int, stream: Generator) -> int:
+        """Take out so many, and return the label of one of them."""
+        label = self._labels[0]
+        if len(self._labels) > 1:
+            place = bisect_right(self._sums, stream.random() * self._sums[-1])
+            label = self._labels[min(place, len(self._labels) - 1)]
+        self.count -= count
+        if self.count == 0:
+            self._labels.clear()
+            self._sums.clear()
+            self._weight = 1.0
+            return label
+        self._weight *= self.count / (self.count + count)
+        if self._weight < 1e-100:
+            self._sums = [each * self._weight for each in self._sums]
+            self._weight = 1.0
+        return label

@@ -1,0 +1,147 @@
+"""Who is at work: individuals while they are few, a cohort beyond."""
+
+from __future__ import annotations
+
+import mesa
+from simpy import Event
+
+from agents.cohort import Cohort
+from agents.phases import Phase
+from agents.pool import WorkPool
+from agents.ports import Lab
+from agents.researcher import Researcher
+
+
+class Population:
+    """All researchers of a lab, of whom the inference GPUs house the first so many.
+
+    Up to ``individuals_up_to`` each is an agent. When there are more, all become one cohort, in which nobody loses a
+    paper or an experiment. Those whose work is pooled are followed one by one as far, and the pool counts the others
+    where they only ever think; where they have experiments too they all stay individuals.
+    """
+
+    def __init__(self, model: mesa.Model, lab: Lab, pool: WorkPool | None) -> None:
+        self._model = model
+        self._lab = lab
+        self._pool = pool
+        self.researchers: list[Researcher] = []
+        """Individuals, in the order of their numbers."""
+        self.cohorts: list[Cohort] = []
+        self.at_work = 0
+        self._last_number = 0
+        self._gathering = False
+
+    @property
+    def in_cohorts(self) -> int:
+        """Researchers in cohorts, at work or not."""
+        return sum(cohort.size for cohort in self.cohorts)
+
+    @property
+    def size(self) -> int:
+        """All researchers, at work or not."""
+        others = self._pool.others if self._pool is not None else 0
+        return others + len(self.researchers) + self.in_cohorts
+
+    def house(self, room: int) -> None:
+        """Pause the latest researchers or wake them, then create new ones, until ``room`` are at work."""
+        before, self.at_work = self.at_work, room
+        if self._pool is not None and self._lab.experiment_gpu_days() == 0:
+            individuals = min(room, self._lab.individuals_up_to)
+            self._pool.count_others(room - individuals)
+            room, before = individuals, min(before, individuals)
+            self._house(room - sum(each.housed for each in self.researchers))
+            return
+        self._house(room - before)
+
+    def _house(self, more: int) -> None:
+        if more < 0:
+            self._pause(-more)
+        elif more > 0:
+            self._create(more - self._wake(more))
+
+    def start_over(self) -> None:
+        """Let all who think begin a new paper, together."""
+        for researcher in self.researchers:
+            researcher.start_over()
+        for cohort in self.cohorts:
+            cohort.start_over()
+
+    def gather(self, researchers: list[Researcher]) -> Cohort:
+        """Make a cohort of individuals, as they stand."""
+        gathered = dict.fromkeys(researchers)
+        cohort = self._new_cohort(researchers[0].unique_id)
+        for researcher in researchers:
+            cohort.absorb(researcher)
+        self.researchers = [each for each in self.researchers if each not in gathered]
+        self._lab.team_formed(cohort.unique_id, cohort.size)
+        return cohort
+
+    def split_out(self, cohort: Cohort) -> Researcher:
+        """Let one of a cohort be an individual from here on; raises ValueError if nobody of it is at work."""
+        researcher = cohort.split_out(self._last_number + 1)
+        self._last_number += 1
+        self.researchers.append(researcher)
+        self._lab.split_out(cohort.unique_id, researcher.unique_id)
+        return researcher
+
+    def _pause(self, researchers: int) -> None:
+        for cohort in reversed(self.cohorts):
+            resting = min(researchers, cohort.housed)
+            cohort.rest(resting)
+            researchers -= resting
+        for researcher in [each for each in reversed(self.researchers) if each.housed][:researchers]:
+            researcher.pause()
+
+    def _wake(self, researchers: int) -> int:
+        """Wake at most so many; return how many."""
+        left = researchers
+        for researcher in [each for each in self.researchers if not each.housed][:left]:
+            researcher.resume()
+            left -= 1
+        for cohort in self.cohorts:
+            waking = min(left, cohort.size - cohort.housed)
+            if waking:
+                cohort.wake(waking)
+                left -= waking
+        return researchers - left
+
+    def _create(self, researchers: int) -> None:
+        if not researchers:
+            return
+        if self.cohorts or not self._may_be_individuals(researchers):
+            self._grow(researchers)
+            return
+        for _ in range(researchers):
+            self._last_number += 1
+            self.researchers.append(Researcher(self._model, self._lab, self._last_number, self._pool))
+
+    def _may_be_individuals(self, more: int) -> bool:
+        return self._pool is not None or len(self.researchers) + more <= self._lab.individuals_up_to
+
+    def _grow(self, researchers: int) -> None:
+        """Let a cohort grow; the individuals follow when this instant is over: some of them may be busy in it."""
+        if not self.cohorts:
+            number = self.researchers[0].unique_id if self.researchers else self._last_number + 1
+            self._new_cohort(number)
+            if self.researchers and not self._gathering:
+                self._gathering = True
+                self._lab.at_end_of_instant(self._gather_all)
+        cohort = self.cohorts[-1]
+        cohort.grow(researchers)
+        self._last_number += researchers
+        if not self._gathering:
+            self._lab.team_formed(cohort.unique_id, cohort.size)
+
+    def _gather_all(self, _: Event) -> None:
+        self._gathering = False
+        cohort = self.cohorts[-1]
+        for researcher in self.researchers:
+            assert researcher.phase is not Phase.PUBLISH, "nobody publishes at the end of an instant"
+            cohort.absorb(researcher)
+        self.researchers = []
+        self._lab.team_formed(cohort.unique_id, cohort.size)
+
+    def _new_cohort(self, number: int) -> Cohort:
+        cohort = Cohort(self._model, self._lab, number)
+        self.cohorts.append(cohort)
+        return cohort

@@ -1,0 +1,42 @@
+"""What a cluster refuses, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from hardware.jobs import Job, Streams
+from hardware.params import ClusterParams
+from hardware.topology import largest_gang
+
+if TYPE_CHECKING:
+    from hardware.cluster import GpuCluster
+
+
+def refusal(cluster: GpuCluster, gpus: int, length: float) -> str:
+    """Return why a cluster can never run such a job."""
+    if gpus < 1:
+        return f"a job needs at least one GPU, not {gpus}"
+    if not length >= 0:
+        return f"the length of a job cannot be {length}"
+    most, size = cluster.largest_gang, cluster.params.gpus_per_node
+    whole = f" in whole nodes of {size}" if most < cluster.capacity else ""
+    return f"a job of {gpus} GPUs cannot start: at most {most} GPUs can be had at once{whole}"
+
+
+def check_streams(params: ClusterParams, streams: Streams | None) -> None:
+    """Raise ValueError if GPUs may fail and nothing says when."""
+    if params.gpu_hours_between_failures and streams is None:
+        raise ValueError(
+            "GPUs that fail need streams of random numbers: give streams, or set gpu_hours_between_failures to 0"
+        )
+
+
+def check_room(jobs: Iterable[Job], params: ClusterParams, gpus: int) -> None:
+    """Raise ValueError if one of these jobs could never start in a pool of so many GPUs."""
+    largest = largest_gang(params.placement, gpus, params.gpus_per_node)
+    for job in jobs:
+        if job.gpus > largest:
+            raise ValueError(
+                f"job {job.number} asks for {job.gpus} GPUs at once, and no more than {largest} could be given"
+            )

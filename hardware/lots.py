@@ -1,0 +1,103 @@
+"""Many like jobs asked for at once, kept as a count until their turn comes."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from hardware.jobs import Job, JobWatcher, Share
+
+if TYPE_CHECKING:
+    from hardware.queues import Queue
+
+LOOK_AHEAD: Final = 1024
+"""Jobs that a discipline which compares lengths looks at. Slurm tests 500 waiting jobs (bf_max_job_test) by default."""
+
+
+class Task(NamedTuple):
+    """What the next job of a lot turns out to be."""
+
+    gpus: int
+    length: float
+    """Of clock time."""
+    tasks: int
+    """How many of the lot it does, one after another."""
+
+
+class TaskSource(JobWatcher, Protocol):
+    """Who asked for a lot: it says what each job is when its turn comes, and is told what becomes of it."""
+
+    def draw(self, lot: Lot, most: int) -> Task:
+        """Return the next job of a lot, of at most ``most`` GPUs and ``lot.count`` tasks."""
+
+    def job_over(self, job: Any) -> None:
+        """Take note that a job of a lot is over."""
+
+
+class Lot:
+    """So many jobs of one owner, submitted in the same instant, whose sizes nobody knows before their turn."""
+
+    __slots__ = ("count", "number", "owner", "payload", "share", "source", "submitted")
+
+    def __init__(
+        self, number: int, count: int, source: TaskSource, payload: Any, owner: int, share: Share, submitted: float
+    ) -> None:
+        self.number = number
+        """Of the first that still waits: they are numbered in one go, and keep their place among all jobs."""
+        self.count = count
+        """Jobs that still wait."""
+        self.source = source
+        self.payload = payload
+        """What the source wants to remember of it."""
+        self.owner = owner
+        self.share = share
+        self.submitted = submitted
+
+    def take(self, env: Any, most: int) -> Job:
+        """Return the next job, or several that are run as one, and count them off."""
+        return self.make(env, self.source.draw(self, most))
+
+    def make(self, env: Any, task: Task) -> Job:
+        """Return the job that was drawn, and count it off."""
+        job = Job(env, self.number, self.share, task[0], task[1], self.owner, self.source, self.submitted)
+        job.lot = self
+        job.callbacks.append(self.source.job_over)
+        job.tasks = task[2]
+        self.number += task[2]
+        self.count -= task[2]
+        return job
+
+    def extend(self, job: Job, task: Task, now: float) -> None:
+        """Let a job that is done go on, from now, as the one that was drawn, and count it off."""
+        tasks = task[2]
+        if not job.tasks_before:
+            job.waited = job.tasks * (job.begun - job.submitted)
+        job.tasks_before += job.tasks
+        job.waited += tasks * (now - self.submitted)
+        job.length += task[1]
+        job.lot = self
+        job.tasks = tasks
+        self.number += tasks
+        self.count -= tasks
+
+
+class Backlog(deque[Lot]):
+    """The lots in which somebody waits, in the order in which a discipline comes to them."""
+
+    def line_up(self, lot: Lot, queue: Queue) -> None:
+        """Add a lot that may go before others."""
+        self.append(lot)
+        ordered = sorted(self, key=lambda each: (queue.rank(each.share), each.number))
+        self.clear()
+        self.extend(ordered)
+
+    def show(self, queue: Queue, env: Any, most: int) -> None:
+        """Draw the jobs that the discipline must see, and put them in its queue."""
+        while self and queue.must_see(self[0]):
+            queue.push(self[0].take(env, most))
+            if not self[0].count:
+                self.popleft()
+
+    def tasks(self, use: str | None = None) -> int:
+        """Return how many jobs wait, of one use or of all."""
+        return sum(lot.count for lot in self if use in (None, lot.share.use))
