@@ -46,7 +46,7 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case(Lots, Processes, "one class", 10_000, at_least(300), 50_000, 200),
+    Case(Lots, Processes, "one priority", 10_000, at_least(300), 50_000, 200),
     Case(Callbacks, Processes, "priority", 10_000, at_least(200), 50_000, 200),
     Case(Callbacks, Processes, "fcfs", 10_000, None, 50_000, 50_000),
     Case(Callbacks, Processes, "fcfs", 64, at_least(2), 20_000, 20_000),

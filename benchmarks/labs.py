@@ -15,9 +15,9 @@ from simpy.events import NORMAL
 from hardware.cluster import ClusterParams, GpuCluster
 
 GPUS = 64
-Discipline = Literal["fcfs", "priority", "one class"]
+Discipline = Literal["fcfs", "priority", "one priority"]
 """First come first served; by priority, of which there are three; by priority, and all have the same."""
-CLASSES: dict[Discipline, int] = {"fcfs": 3, "priority": 3, "one class": 1}
+CLASSES: dict[Discipline, int] = {"fcfs": 3, "priority": 3, "one priority": 1}
 
 
 class Lab(Protocol):
