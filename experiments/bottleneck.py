@@ -69,12 +69,13 @@ class Corner(NamedTuple):
     """A sweep through the loads at which labour and compute change places, and the CES that fits it."""
 
     doublings: float
-    """Of the point whose GPUs are varied: the middle of the path."""
+    """Of the point whose GPUs are varied: the middle of the path, or the earlier of the two in the middle."""
     researchers: int
     gpus: tuple[int, ...]
     loads: tuple[float, ...]
-    reached: tuple[float, ...]
-    """Papers a day, over the fewer of what researchers alone and what GPUs alone would allow."""
+    """At what experiments turned out to cost."""
+    outputs: tuple[float, ...]
+    """Papers a day, over those of as many researchers who never wait."""
     fit: ces.Fit
     """Of all seeds together."""
     rho: Estimate
@@ -140,7 +141,7 @@ def study(scenario: Scenario, doublings: Sequence[float], seeds: Sequence[int], 
     its GPUs are too few to be varied.
     """
     plans = {s: [_plan(scenario, setting_at(scenario, n, s)) for n in doublings] for s in SCALINGS}
-    sweeps = {s: _sweep(scenario, plans[s][len(doublings) // 2].base) for s in SCALINGS}
+    sweeps = {s: _sweep(scenario, plans[s][(len(doublings) - 1) // 2].base) for s in SCALINGS}
     wanted = [setting for s in SCALINGS for plan in plans[s] for setting in plan.settings]
     settings = list(dict.fromkeys(wanted + [setting for s in SCALINGS for setting in sweeps[s].settings]))
     seen = _runs(scenario, settings, seeds, watch)
@@ -275,11 +276,11 @@ def _corner(sweep: _Sweep, seen: Sequence[dict[Setting, Held]]) -> Corner:
         sigma = sigma._replace(low=max(0.0, sigma.low))
     low, high = (None if end is None else ces.rho_of(end) for end in (sigma.low, sigma.high))
     rho = Estimate(ces.rho_of(sigma.value), low, high, tuple(each.rho for each in fits))
-    allowed = np.minimum(base.alone, np.exp(compute) / base.gpu_days)
-    reached = np.exp(np.mean(papers - np.log(allowed), axis=0))
+    loads = np.exp(np.mean(math.log(base.alone * base.gpu_days) - compute, axis=0))
+    outputs = np.exp(np.mean(papers, axis=0)) / base.alone
     return Corner(
         base.doublings, base.researchers, tuple(setting.gpus for setting in settings),
-        tuple(setting.load for setting in settings), tuple(map(float, reached)), whole, rho, sigma,
+        tuple(map(float, loads)), tuple(map(float, outputs)), whole, rho, sigma,
     )  # fmt: skip
 
 

@@ -15,7 +15,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -28,7 +27,7 @@ from sim import ces
 
 WIDE: Final = 128
 HALF: Final = 0.5
-"""Compute's share for which ceilings are told, where there is no better one."""
+"""Compute's share at which ceilings are told: where labour and compute matter alike."""
 
 
 class Published(NamedTuple):
@@ -45,8 +44,8 @@ class Published(NamedTuple):
 
 
 PUBLISHED: Final = (
-    Published("labs' spending, raw compute", 2.58, "Whitfill and Wu, arXiv 2507.23181"),
-    Published("the same, experiments near the frontier's size", -0.10, "Whitfill and Wu, arXiv 2507.23181"),
+    Published("published: raw compute", 2.58, "Whitfill and Wu, arXiv 2507.23181"),
+    Published("published: experiments near the frontier", -0.10, "Whitfill and Wu, arXiv 2507.23181"),
     Published("a CES with rho = -0.1", ces.substitution(-0.1), "for comparison"),
     Published("a CES with rho = -0.5", ces.substitution(-0.5), "for comparison"),
     Published("a CES with rho = -1", ces.substitution(-1.0), "for comparison"),
@@ -62,7 +61,9 @@ def show(study: Study) -> None:
     )
     say()
     _print(_points(study))
+    say("L: researchers; K: GPUs for experiments. Labour alone: what more researchers can multiply output by at most.")
     _print(_fits(study))
+    say("Labour alone here: where labour and compute matter alike.")
     for case in study.cases:
         say(sentence(case))
     say()
@@ -97,8 +98,10 @@ def _bound(point: Point) -> str:
 def _corner(case: Case) -> str:
     if case.corner_at is None:
         return "The load stays as it is: experiments get cheaper as fast as researchers multiply."
-    load = f"The load comes to 1 at {case.corner_at:.2f} doublings; from there output grows as researchers^"
-    return f"{load}{1 - case.scaling:g}, by cheaper experiments alone."
+    load = f"The load comes to 1 at {case.corner_at:.2f} doublings; from there"
+    if case.scaling == 1:
+        return f"{load} more researchers bring nothing."
+    return f"{load} output grows as researchers^{1 - case.scaling:g}, by cheaper experiments alone."
 
 
 def conclusion(study: Study) -> str:
@@ -116,31 +119,28 @@ def conclusion(study: Study) -> str:
 
 
 def _points(study: Study) -> Table:
-    table = _table("s", "doublings", "researchers L", "GPUs K", "GPU-days each", "load", "busy", "papers a day",
-                   "dlnY/dlnL", "dlnY/dlnK", "sum", "labour alone")  # fmt: skip
+    table = _table("s", "doublings", "L", "K", "load", "busy", "papers/day", "dlnY/dlnL", "dlnY/dlnK", "sum",
+                   "labour alone")  # fmt: skip
     for case in study.cases:
         for point in case.points:
             table.add_row(
                 f"{case.scaling:g}", f"{point.doublings:g}", f"{point.researchers:,}", f"{point.gpus:,}",
-                number(point.gpu_days), f"{point.load:.2f}", f"{point.utilisation:.0%}", number(point.papers_per_day),
+                f"{point.load:.2f}", f"{point.utilisation:.0%}", number(point.papers_per_day),
                 interval(point.labour), interval(point.compute), interval(point.total), f"≤ {point.ceiling:.2f}×",
+                end_section=point is case.points[-1],
             )  # fmt: skip
     return table
 
 
 def _fits(study: Study) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("labour against compute", "sigma", "rho", "labour alone, at equal shares", "source"):
-        table.add_column(title, justify="left" if title in ("labour against compute", "source") else "right")
+    table = _table("labour against compute", "sigma", "rho", "labour alone", "source")
+    for place in (0, -1):
+        table.columns[place].justify = "left"
     for case in study.cases:
         corner = case.corner
-        table.add_row(
-            f"this World, s = {case.scaling:g}",
-            interval(corner.sigma),
-            interval(corner.rho, 1),
-            _ceiling(corner.rho.value),
-            f"{corner.researchers:,} researchers, {min(corner.gpus)} to {max(corner.gpus)} GPUs",
-        )  # fmt: skip
+        gpus = f"{corner.researchers:,} researchers, {min(corner.gpus)}-{max(corner.gpus)} GPUs"
+        figures = interval(corner.sigma), interval(corner.rho, 1), _ceiling(corner.rho.value)
+        table.add_row(f"this World, s = {case.scaling:g}", *figures, gpus)
     for other in PUBLISHED:
         sigma = f"{other.sigma:.2f}" + (" (in effect 0)" if other.sigma <= 0 else "")
         table.add_row(other.what, sigma, _rho(other.rho, 2), _ceiling(other.rho), other.source)
@@ -166,7 +166,7 @@ def _ceiling(rho: float) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in columns:
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     return table
 
 
@@ -179,6 +179,7 @@ def _print(table: Table) -> None:
 # --- the picture ------------------------------------------------------------------------------------------
 
 _COLOURS: Final = (BLUE, ORANGE, PINK)
+_SUPPLY: Final = (0.42, 2.2)
 _DODGE: Final = 0.05
 """Doublings by which what would lie on top of each other is drawn apart."""
 
@@ -232,29 +233,35 @@ def _label_path(axes: Axes, study: Study) -> None:
 
 def _draw_corner(axes: Axes, case: Case, colour: str) -> None:
     corner = case.corner
-    axes.plot(corner.loads, corner.reached, "o", color=colour, markersize=7, zorder=4)
-    loads = np.geomspace(min(corner.loads), max(corner.loads), 201)
-    softened = np.zeros_like(loads) if corner.rho.value >= 0 else _softened(loads, corner.rho.value)
+    supply = 1 / np.array(corner.loads)
     label = f"s = {case.scaling:g}: sigma = {corner.sigma.value:.2f}"
-    axes.plot(loads, np.exp(softened), color=colour, linewidth=1.8, label=label, zorder=3)
+    axes.plot(supply, corner.outputs, "o", color=colour, markersize=7, zorder=4, label=label)
+    _draw_ces(axes, corner.rho.value, color=colour, linewidth=1.8, zorder=3)
 
 
-def _softened(loads: NDArray[np.float64], rho: float) -> NDArray[np.float64]:
-    """ln of what a CES reaches of the least of what labour alone and compute alone would allow."""
-    if rho == -math.inf:
-        return np.zeros_like(loads)
-    nearness = -np.abs(np.log(loads))
-    return np.log1p(np.exp(-rho * nearness)) / rho
+def _draw_ces(axes: Axes, rho: float, **how: Any) -> None:
+    """A CES between what labour alone allows, 1, and what compute alone allows."""
+    supply = np.geomspace(*_SUPPLY, 200)
+    if rho < 0:
+        axes.plot(supply, np.exp(ces.log_output(0.0, np.log(supply), HALF, rho) - _at_the_corner(rho)), **how)
+
+
+def _at_the_corner(rho: float) -> float:
+    """ln of what labour alone would allow, where it is 1 with as much compute."""
+    return 0.0 if rho == -math.inf else -math.log(HALF) / -rho
 
 
 def _label_corner(axes: Axes) -> None:
     axes.set_title("How sharp the corner is", loc="left", fontweight="bold")
+    _draw_ces(axes, -math.inf, color="black", linewidth=1.0, linestyle=(0, (4, 2)), label="no substitution", zorder=2)
+    for rho, shade in ((-1.0, "#8C8C8C"), (-0.5, "#BDBDBD")):
+        label = f"a CES with rho = {rho:g}: sigma = {ces.substitution(rho):.2f}"
+        _draw_ces(axes, rho, color=shade, linewidth=1.5, label=label, zorder=2)
     axes.set_xscale("log")
-    axes.set_xlabel("load: GPUs that researchers who never wait would keep busy, over those that there are")
-    axes.set_ylabel("output over min(labour, compute)")
+    axes.set_xlabel("GPUs that there are, over those that researchers who never wait would keep busy")
+    axes.set_ylabel("output (nobody waits: 1)")
     axes.xaxis.set_major_locator(FixedLocator([0.5, 0.7, 1.0, 1.4, 2.0]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
-    axes.axhline(1.0, color="black", linewidth=1.0, linestyle=(0, (4, 2)), label="no substitution: min", zorder=2)
+    axes.set_ylim(0, 1.1)
     axes.legend(loc="lower right", fontsize=9.5)

@@ -23,7 +23,7 @@ from hardware.partitions import SHARED, inference_blocks, pool_sizes
 from sim.feasible import MOST_AGENTS
 from sim.ledger import PaperPublished
 from sim.model import World
-from sim.scenario import Scenario, ScenarioError
+from sim.scenario import Scenario, ScenarioError, parameters
 
 CROWDED: Final = (0.7, 1.5)
 """Loads between which a queue takes long to settle: with less there is hardly one, with more no GPU is idle at once."""
@@ -178,7 +178,12 @@ def held_scenario(scenario: Scenario, setting: Setting) -> Scenario:
         "run__horizon_days": days,
         "run__frame_days": setting.warm_up_days,
     }
+    changes |= {name: value for name, value in _ONE_BY_ONE.items() if name in parameters()}
     return scenario.replace(**changes)
+
+
+_ONE_BY_ONE: Final[dict[str, Any]] = {"run__individuals_up_to": 1_000_000}
+"""Researchers keep their names, and with them their luck, in every lab."""
 
 
 class Held(NamedTuple):
