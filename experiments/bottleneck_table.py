@@ -45,7 +45,7 @@ class Published(NamedTuple):
 
 PUBLISHED: Final = (
     Published("published: raw compute", 2.58, "Whitfill and Wu, arXiv 2507.23181"),
-    Published("published: experiments near the frontier", -0.10, "Whitfill and Wu, arXiv 2507.23181"),
+    Published("published: near the frontier", -0.10, "Whitfill and Wu, arXiv 2507.23181"),
     Published("a CES with rho = -0.1", ces.substitution(-0.1), "for comparison"),
     Published("a CES with rho = -0.5", ces.substitution(-0.5), "for comparison"),
     Published("a CES with rho = -1", ces.substitution(-1.0), "for comparison"),
@@ -61,9 +61,13 @@ def show(study: Study) -> None:
     )
     say()
     _print(_points(study))
-    say("L: researchers; K: GPUs for experiments. Labour alone: what more researchers can multiply output by at most.")
+    say(
+        "D: doublings of software. L: researchers. K: GPUs for experiments. Ceiling: what any number of researchers "
+        "more could multiply output by, as then no GPU is idle."
+    )
     _print(_fits(study))
-    say("Labour alone here: where labour and compute matter alike.")
+    say("Ceiling here: where labour and compute matter alike. A sigma below 0 is in effect 0.")
+    say()
     for case in study.cases:
         say(sentence(case))
     say()
@@ -119,8 +123,8 @@ def conclusion(study: Study) -> str:
 
 
 def _points(study: Study) -> Table:
-    table = _table("s", "doublings", "L", "K", "load", "busy", "papers/day", "dlnY/dlnL", "dlnY/dlnK", "sum",
-                   "labour alone")  # fmt: skip
+    slopes = "dlnY/dlnL", "dlnY/dlnK", "sum"
+    table = _table("s", "D", "L", "K", "load", "busy", "papers/day", *slopes, "ceiling")
     for case in study.cases:
         for point in case.points:
             table.add_row(
@@ -133,7 +137,7 @@ def _points(study: Study) -> Table:
 
 
 def _fits(study: Study) -> Table:
-    table = _table("labour against compute", "sigma", "rho", "labour alone", "source")
+    table = _table("labour against compute", "sigma", "rho", "ceiling", "source")
     for place in (0, -1):
         table.columns[place].justify = "left"
     for case in study.cases:
@@ -142,8 +146,7 @@ def _fits(study: Study) -> Table:
         figures = interval(corner.sigma), interval(corner.rho, 1), _ceiling(corner.rho.value)
         table.add_row(f"this World, s = {case.scaling:g}", *figures, gpus)
     for other in PUBLISHED:
-        sigma = f"{other.sigma:.2f}" + (" (in effect 0)" if other.sigma <= 0 else "")
-        table.add_row(other.what, sigma, _rho(other.rho, 2), _ceiling(other.rho), other.source)
+        table.add_row(other.what, f"{other.sigma:.2f}", _rho(other.rho, 2), _ceiling(other.rho), other.source)
     return table
 
 
@@ -228,7 +231,7 @@ def _label_path(axes: Axes, study: Study) -> None:
     axes.set_ylabel("% more output")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(-0.12, 1.12)
-    axes.legend(ncols=3, loc="center left", bbox_to_anchor=(0.0, 0.62), fontsize=9.5, handlelength=3.0)
+    axes.legend(loc="center left", bbox_to_anchor=(0.02, 0.5), fontsize=9.5, handlelength=3.0)
 
 
 def _draw_corner(axes: Axes, case: Case, colour: str) -> None:
@@ -264,4 +267,4 @@ def _label_corner(axes: Axes) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_ylim(0, 1.1)
-    axes.legend(loc="lower right", fontsize=9.5)
+    axes.legend(loc="lower right", fontsize=9.5, frameon=True, facecolor="white", edgecolor="white", framealpha=0.95)

@@ -7,6 +7,7 @@ import pytest
 
 from sim import ces
 from tests.oracles import ces as oracle
+from tests.oracles.queueing import repairman
 
 
 @pytest.mark.parametrize(("rho", "ceiling"), oracle.CEILINGS.items())
@@ -90,3 +91,12 @@ def test_data_that_cannot_tell_are_refused():
     for labour, compute in ((line, line + 3), (line[:3], -line[:3])):
         with pytest.raises(ValueError, match="four observations or more, with different ratios"):
             ces.fit(labour, compute, line[: len(labour)])
+
+
+def test_the_repairmans_corner_gets_sharper_with_its_size():
+    """Four owners a server at a load of 1: the loss is that of a CES whose sigma falls as docs/bottleneck.md says."""
+    found = []
+    for servers in (4, 16, 64):
+        reached = repairman(4 * servers, servers, think=1.0, service=1 / 3)[0] / (3 * servers)
+        found.append(ces.substitution(math.log(2) / math.log(reached)))
+    assert found == pytest.approx([0.144, 0.077, 0.040], abs=5e-4)
