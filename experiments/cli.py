@@ -110,6 +110,12 @@ def run(
     until: Annotated[
         float | None, typer.Option(metavar="DAYS", help="Stop on this day at the latest: run__horizon_days.")
     ] = None,
+    until_researchers: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N", help="Stop when N researchers (1e9) are at work, within ten years: run__until_researchers."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(parser=_place, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
@@ -123,7 +129,7 @@ def run(
     from experiments.interrupts import FirstInterrupt
     from sim.run import run as run_scenario
 
-    chosen = load_scenario(scenario, settings or [], until)
+    chosen = load_scenario(scenario, settings or [], until, until_researchers)
     if out is not None:
         check_folder(out)
     if engine == "fluid":

@@ -12,6 +12,9 @@ from typing import Any
 from experiments.errors import InputError
 from sim.scenario import Parameter, Scenario, nearest, parameters
 
+TEN_YEARS = 3650.0
+"""Days."""
+
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     """Return `NAME=VALUE` texts as a dictionary; the last word on a name counts.
@@ -41,12 +44,22 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def load_scenario(name: str, settings: Iterable[str], until: float | None) -> Scenario:
-    """Return a scenario with what was changed on the command line."""
+def load_scenario(
+    name: str, settings: Iterable[str], until: float | None = None, until_researchers: float | None = None
+) -> Scenario:
+    """Return a scenario with what was changed on the command line.
+
+    A run to so many researchers has all the doublings that there can be and ten years, unless somebody said otherwise.
+    """
     changes = parse_settings(settings)
     if until is not None:
         changes["run__horizon_days"] = until
-    return Scenario.load(name).replace(**changes)
+    scenario = Scenario.load(name)
+    if until_researchers is not None:
+        days = max(scenario.run.horizon_days, TEN_YEARS)
+        far = {"run__max_doublings": parameters()["run__max_doublings"].high, "run__horizon_days": days}
+        changes = far | changes | {"run__until_researchers": until_researchers}
+    return scenario.replace(**changes)
 
 
 def find_parameters(text: str) -> list[Parameter]:

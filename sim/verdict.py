@@ -4,7 +4,7 @@ import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from sim.growth import returns_from_ratio
 
@@ -94,7 +94,7 @@ def _points(durations: list[float], papers: list[float]) -> list[Point]:
 def _slope(points: list[Point]) -> tuple[float, float]:
     """The weighted slope and the half-width of its interval (inf with two points)."""
     coefficients, errors, freedom = _fit(points, 1)
-    quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) if freedom > 0 else math.inf
+    quantile = stdtrit(freedom, 0.5 + CONFIDENCE / 2) if freedom > 0 else math.inf
     return float(coefficients[1]), float(quantile * errors[1]) if freedom > 0 else math.inf
 
 
@@ -103,7 +103,7 @@ def _turning_point(points: list[Point]) -> int | None:
     if len(points) < 2 * FEWEST:
         return None
     coefficients, errors, freedom = _fit(points, 2)
-    sure = coefficients[2] > stats.t.ppf(TURN_CONFIDENCE, freedom) * errors[2] + 1e-6
+    sure = coefficients[2] > stdtrit(freedom, TURN_CONFIDENCE) * errors[2] + 1e-6
     fastest = min(range(len(points)), key=lambda i: points[i].log_days)
     return fastest if sure and FEWEST <= fastest + 1 <= len(points) - FEWEST + 1 else None
 
