@@ -84,13 +84,13 @@ def a_day(world: World) -> Side:
 
 
 def compare(case: Case) -> Row:
-    """Measure a case; it is left out if there can be no such lab."""
+    """Measure a case; it is wrong if there can be no such lab."""
     gpu_days = case.load * EXPERIMENT_GPUS / (FEW * PAPERS_A_DAY)
     try:
         large = lab(MANY, gpu_days * FEW / MANY if case.cheaper else gpu_days, cohort=True)
         small = lab(FEW, gpu_days, case.cohort)
     except ScenarioError as error:
-        return Row(case.name, "", "", None, case.limit, str(error))
+        return Row(case.name, "", "", None, case.limit, wrong=str(error))
     pair = take_turns(a_day(large), a_day(small), TURNS)
     return Row(case.name, f"{1e3 * pair.ours:.2f} ms", f"{1e3 * pair.other:.2f} ms", pair.slower, case.limit)
 
