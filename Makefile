@@ -50,6 +50,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/lab/run.png docs/pictures/lab.png
 	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
+	$(BIN)/python -m experiments.luck docs/world-and-equations.md docs/pictures/luck.png
 	$(BIN)/asara mc successor --out $(OUT)/docs/mc
 	cp $(OUT)/docs/mc/mc.png docs/pictures/mc-successor.png
 

@@ -251,6 +251,7 @@ def _seen(labs: Labs, state: State) -> dict[str, Floats]:
         "discovered": state.discovered,
         "deployed": state.deployed,
         "researchers": state.at_work,
+        "researchers_in_cohorts": state.researchers,
         "papers": state.papers,
         "duplicates": state.duplicates,
         **{f"researchers_{phase}": researchers for phase, researchers in count.items()},

@@ -11,7 +11,7 @@ from sim.run import run
 from sim.scenario import Scenario, parameters, shipped_scenarios
 
 KEYS = [
-    "scenario", "digest", "seed", "ending", "verdict", "ratio", "ratio_interval", "r_implied", "doublings",
+    "scenario", "engine", "digest", "seed", "ending", "verdict", "ratio", "ratio_interval", "r_implied", "doublings",
     "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share", "toes_exponent",
     "cluster", "kernels", "limited_by", "time_shares", "day", "sentence",
 ]  # fmt: skip

@@ -1,0 +1,233 @@
+"""How far luck alone carries a run from the mean: the tables and the picture of docs/world-and-equations.md.
+
+Run as ``python -m experiments.luck PAGE PICTURE``; the page's text around the tables stays. Worlds in which nothing is
+random but when papers come (the report's toy model with Poisson papers), beside what Gamma distributions say of them.
+The same numbers each time.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from experiments.analysis import BLUE, GREY, ORANGE, STYLE
+from sim.growth import DAYS_PER_MONTH, difficulty_from_returns, returns_from_difficulty
+from sim.run import run
+from sim.scenario import Scenario
+from sim.verdict import judge
+
+TEAMS = {1: 200, 4: 200, 16: 100, 64: 30}
+"""Researchers on day 0, and Worlds that are run: a larger team writes more papers and has less luck."""
+NEAR_ONE = (0.9, 0.95, 1.05, 1.1)
+"""Returns at which luck can decide."""
+EXPLOSION = float(returns_from_difficulty(1.5))
+"""Those of the report's explosion."""
+DOUBLINGS = 6
+FIRST_PAPERS = 2
+"""Papers of the first doubling, to a researcher."""
+DRAWS = 2000
+"""Lives drawn from the theory for each row."""
+
+
+class Cell(NamedTuple):
+    """What became of one team at one r: verdicts as shares of all runs, and the days on which the runs ended."""
+
+    r: float
+    team: int
+    explosions: float
+    fizzles: float
+    ends: list[float]
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation over mean of the ends."""
+        return float(np.std(self.ends, ddof=1) / np.mean(self.ends))
+
+
+class Row(NamedTuple):
+    """The same by Worlds and by theory."""
+
+    worlds: Cell
+    theory: Cell
+
+
+def scenario(r: float, team: int) -> Scenario:
+    """Return the toy model with these returns and a team that starts with so many, on as many times the papers."""
+    return Scenario.load("toy-explosion").replace(
+        growth__difficulty_growth=float(difficulty_from_returns(r)), researcher__initial=team,
+        growth__papers_first_doubling=float(FIRST_PAPERS * team), run__max_doublings=DOUBLINGS,
+        run__horizon_days=1e6, run__frame_days=1e6, run__individuals_up_to=1_000_000,
+    )  # fmt: skip
+
+
+def by_worlds(r: float, team: int, runs: int) -> Cell:
+    """Return what became of so many Worlds, of the seeds 0, 1, ..."""
+    results = [run(scenario(r, team), seed) for seed in range(runs)]
+    return _cell(r, team, [result.verdict.name for result in results], [result.day for result in results])
+
+
+def by_theory(r: float, team: int, draws: int = DRAWS) -> Cell:
+    """Return what becomes of a team whose n papers of a doubling take Gamma(n) over its size in months (F1)."""
+    papers, teams = papers_of(r, team), team * 2.0 ** np.arange(DOUBLINGS)
+    chance = np.random.default_rng(team)
+    days = chance.standard_gamma(papers, size=(draws, DOUBLINGS)) / teams * DAYS_PER_MONTH
+    names = [judge(row, papers.tolist()).name for row in days.tolist()]
+    return _cell(r, team, names, days.sum(axis=1).tolist())
+
+
+def papers_of(r: float, team: int) -> Any:
+    """Return the papers of each doubling, whole ones: the last of each brings a little of the next."""
+    growth = float(difficulty_from_returns(r))
+    sums = [FIRST_PAPERS * team * (growth**n - 1) / (growth - 1) for n in range(DOUBLINGS + 1)]
+    return np.diff([math.ceil(each - 1e-9) for each in sums]).astype(float)
+
+
+def spread_of(team: int, r: float = EXPLOSION, doublings: float = DOUBLINGS) -> float:
+    """Return standard deviation over mean of the day on which so many doublings are done, in closed form.
+
+    Doubling i takes ``P m^i`` papers by ``N 2^i`` researchers: mean ``P m^i/(N 2^i)`` months and variance that over
+    ``N 2^i`` (F1), so the sums are geometric, of m/2 and of m/4. ``inf`` doublings are all of an explosion.
+    """
+    growth = float(difficulty_from_returns(r))
+
+    def total(ratio: float) -> float:
+        done = 0.0 if math.isinf(doublings) else ratio**doublings
+        return (1 - done) / (1 - ratio)
+
+    papers = FIRST_PAPERS * team
+    return math.sqrt(papers * total(growth / 4)) / (papers * total(growth / 2))
+
+
+def _cell(r: float, team: int, names: Sequence[str], ends: list[float]) -> Cell:
+    return Cell(r, team, names.count("explosion") / len(names), names.count("fizzle") / len(names), ends)
+
+
+def rows(teams: dict[int, int], draws: int = DRAWS) -> Iterator[Row]:
+    """Yield a row for each r and team, as they are done; ``teams``: how many Worlds of each are run."""
+    for r in (*NEAR_ONE, EXPLOSION):
+        for team, runs in teams.items():
+            yield Row(by_worlds(r, team, runs), by_theory(r, team, draws))
+
+
+# --- the page --------------------------------------------------------------------------------------------
+
+
+def verdict_table(found: Sequence[Row]) -> str:
+    """Return the verdicts as Markdown."""
+    lines = [
+        "| r | researchers on day 0 | Worlds | called explosion | called fizzle | by theory: explosion | fizzle |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for worlds, theory in found:
+        lines.append(
+            f"| {worlds.r:.3g} | {worlds.team} | {len(worlds.ends)} | {worlds.explosions:.1%} | {worlds.fizzles:.1%} | "
+            f"{theory.explosions:.1%} | {theory.fizzles:.1%} |"
+        )
+    return "\n".join(lines)
+
+
+def spread_table(found: Sequence[Row]) -> str:
+    """Return the spread of the explosion's dates as Markdown."""
+    lines = [
+        f"| researchers on day 0 | Worlds | mean day of doubling {DOUBLINGS} | spread | spread in closed form |",
+        "|---|---|---|---|---|",
+    ]
+    for worlds, _ in found:
+        if worlds.r == EXPLOSION:
+            lines.append(
+                f"| {worlds.team} | {len(worlds.ends)} | {np.mean(worlds.ends):.1f} | {worlds.spread:.1%} | "
+                f"{spread_of(worlds.team):.1%} |"
+            )
+    return "\n".join(lines)
+
+
+def renew(page: str, found: Sequence[Row]) -> str:
+    """Return the page with its tables renewed. Raises ValueError if it has no place for them."""
+    for name, table in (("verdicts", verdict_table(found)), ("spread", spread_table(found))):
+        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not place.search(page):
+            raise ValueError(f"the page has no place for a table: <!-- {name} --> and below it <!-- end -->")
+        page = place.sub(rf"\g<1>{table}\n\g<2>", page)
+    return page
+
+
+# --- the picture -----------------------------------------------------------------------------------------
+
+
+def picture(found: Sequence[Row]) -> bytes:
+    """Return the picture as PNG: the same bytes for the same rows."""
+    buffer = BytesIO()
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _draw_verdicts(left, found)
+        _draw_dates(right, found)
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _draw_verdicts(axes: Axes, found: Sequence[Row]) -> None:
+    """How often a run was called what it is, against the size of the team."""
+    for r, colour, marker in zip(NEAR_ONE, (ORANGE, ORANGE, BLUE, BLUE), "s^^s", strict=True):
+        mine = [row for row in found if row.worlds.r == r]
+        right = [(cell.explosions if r > 1 else cell.fizzles) for row in mine for cell in row]
+        teams = [row.worlds.team for row in mine]
+        axes.plot(teams, right[1::2], color=colour, linewidth=1.4)
+        axes.plot(teams, right[::2], marker, color=colour, markersize=7, label=f"r = {r:g}")
+    _teams(axes)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_ylabel("runs called what they are")
+    axes.set_title(f"Verdict after {DOUBLINGS} doublings", fontsize=12, loc="left")
+    axes.legend(title="Worlds (lines: theory)")
+
+
+def _draw_dates(axes: Axes, found: Sequence[Row]) -> None:
+    """The dates of the explosion over their mean, and the closed form's interval."""
+    mine = [row.worlds for row in found if row.worlds.r == EXPLOSION]
+    mean = DAYS_PER_MONTH * FIRST_PAPERS * (1 - 0.75**DOUBLINGS) / (1 - 0.75)
+    for cell in mine:
+        places = cell.team * 2 ** np.linspace(-0.35, 0.35, len(cell.ends))
+        axes.plot(places, np.array(cell.ends) / mean, ".", color=BLUE, markersize=4, alpha=0.5)
+    teams = np.geomspace(0.7, 90, 50)
+    band = [2 * spread_of(1) / math.sqrt(team) for team in teams]
+    axes.fill_between(teams, [1 - b for b in band], [1 + b for b in band], color=GREY, alpha=0.6, zorder=0)
+    _teams(axes)
+    axes.set_ylabel(f"day of doubling {DOUBLINGS} over its mean")
+    axes.set_title("Explosion of r = 1.71; grey: two spreads", fontsize=12, loc="left")
+
+
+def _teams(axes: Axes) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(list(TEAMS), [str(team) for team in TEAMS])
+    axes.set_xlabel("researchers on day 0")
+
+
+def main(page: Path, image: Path, teams: dict[int, int], draws: int = DRAWS) -> None:
+    """Renew the tables of a page, and the picture."""
+    text = page.read_text(encoding="utf-8")
+    renew(text, [])  # before minutes of work
+    found = []
+    for row in rows(teams, draws):
+        found.append(row)
+        print(f"r = {row.worlds.r:.3g}, {row.worlds.team} researchers", file=sys.stderr, flush=True)
+    page.write_text(renew(text, found), encoding="utf-8")
+    image.parent.mkdir(parents=True, exist_ok=True)
+    image.write_bytes(picture(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), TEAMS)

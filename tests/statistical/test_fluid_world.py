@@ -1,0 +1,92 @@
+"""The fluid is the mean of the World: every shipped scenario, with large teams and fixed seeds.
+
+Pooled scenarios have no chance: there the two are equal to rounding, of a fraction of a researcher where teams grow by
+a fraction. Poisson papers: the mean of each doubling, within 3.3 standard errors (99.9%) by the Gamma law's variance.
+Labs, researchers one by one: the day on which all doublings are done, within a tolerance of three standard errors of
+the mean or more.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sim.fluid import fluid, run_fluid
+from sim.run import run
+from sim.scenario import Scenario, shipped_scenarios
+from tests.oracles import report
+
+POOLED = {
+    "limits": 1, "returns-0.7": 1, "returns-0.9": 1, "returns-3": 1, "toes": 1,
+    "retraining-0.75": 1_000_000, "retraining-0.9": 1_000_000,
+}  # fmt: skip
+TOYS = {"toy-fizzle": (4, 4, 30), "toy-explosion": (8, 7, 20), "toy-exponential": (8, 5, 20)}
+"""Researchers on day 0, doublings, seeds."""
+LABS = {"lab": (5, 4, 0.025), "lab-fixed-experiments": (5, 4, 0.025), "lab-frontier-experiments": (7, 3, 0.025)}
+"""Doublings, seeds, tolerance of the end."""
+
+
+def test_every_shipped_scenario_is_held():
+    assert sorted([*POOLED, *TOYS, *LABS]) == shipped_scenarios()
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_pooled_scenarios_are_equal(name):
+    scenario = Scenario.load(name).replace(researcher__initial=POOLED[name], run__frame_days=1e3)
+    world, result = run(scenario), run_fluid(scenario)
+    days = [doubling.day for doubling in world.doublings]
+    assert [doubling.day for doubling in result.doublings] == pytest.approx(days, rel=1e-9)
+    assert result.researchers == pytest.approx(world.researchers, rel=1e-5)
+    papers = [doubling.papers for doubling in world.doublings]
+    assert [doubling.papers for doubling in result.doublings] == pytest.approx(papers, rel=1e-5)
+    assert (result.ending, result.verdict.name) == (world.ending, world.verdict.name)
+    for use in ("inference", "training"):
+        assert result.cluster[use].gpu_days == pytest.approx(world.cluster[use].gpu_days, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_poisson_doublings_have_the_fluids_mean(name):
+    team, doublings, seeds = TOYS[name]
+    law = Scenario.load(name).growth
+    scenario = Scenario.load(name).replace(
+        researcher__initial=team, growth__papers_first_doubling=2.0 * team, run__max_doublings=doublings,
+        run__horizon_days=1e6, run__frame_days=1e6,
+    )  # fmt: skip
+    found = np.array([[d.duration_days for d in run(scenario, seed).doublings] for seed in range(seeds)])
+    expected = fluid([scenario]).doubling_days[0]
+    for n, mean in enumerate(found.mean(axis=0)):
+        papers = 2 * team * law.difficulty_growth**n
+        variance = report.poisson_months(papers, team * 2**n)[1] * report.MONTH**2
+        whole = report.MONTH / (team * 2**n)  # of a paper that ends one doubling and begins the next
+        assert abs(mean - expected[n]) < 3.3 * math.sqrt(variance / seeds) + whole
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_labs_have_the_fluids_mean(name):
+    doublings, seeds, tolerance = LABS[name]
+    scenario = Scenario.load(name).replace(
+        run__max_doublings=doublings, run__frame_days=1e3, run__individuals_up_to=1_000_000
+    )
+    worlds, result = [run(scenario, seed) for seed in range(seeds)], run_fluid(scenario)
+    ends = np.array([world.day for world in worlds])
+    assert 3 * np.std(ends, ddof=1) / math.sqrt(seeds) < tolerance * result.day, "too few seeds to tell"
+    assert np.mean(ends) == pytest.approx(result.day, rel=tolerance)
+    assert np.mean([world.papers for world in worlds]) == pytest.approx(result.papers, rel=1e-3)
+    assert np.mean([world.researchers for world in worlds]) == pytest.approx(result.researchers, rel=1e-3)
+    for part, share in result.time_shares.items():
+        assert np.mean([world.time_shares[part] for world in worlds]) == pytest.approx(share, abs=0.02)
+    for use, within in (("inference", tolerance), ("training", 0.01), ("experiment", 0.2)):
+        held = np.mean([world.cluster[use].gpu_days for world in worlds])
+        assert held == pytest.approx(result.cluster[use].gpu_days, rel=within), use
+
+
+def test_duplicates_of_memoryless_work_are_the_share_that_the_mean_field_says():
+    scenario = Scenario.load("toy-exponential").replace(
+        researcher__initial=200, literature__open_questions=200, training__gain=1e6, run__max_doublings=1,
+        growth__papers_first_doubling=6000.0, run__frame_days=1e6,
+    )  # fmt: skip
+    world, result = run(scenario, 1), run_fluid(scenario)
+    half = stats.norm.ppf(0.9995) * math.sqrt(0.25 / 6000)
+    assert result.duplicate_share == pytest.approx(1 - 1 / (math.e - 1), rel=1e-9)
+    assert abs(world.duplicate_share - result.duplicate_share) < half + 0.01
