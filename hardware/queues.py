@@ -9,6 +9,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
+from typing import ClassVar
 
 from hardware.jobs import Job, Seats, Share
 from hardware.line import ANY, Line
@@ -18,6 +19,9 @@ from hardware.topology import Placement
 
 class Queue(ABC):
     """The jobs that wait, in the order of a discipline."""
+
+    compares: ClassVar[bool] = True
+    """Whether lengths decide who goes next, so that the jobs of a lot must be known to find out."""
 
     def __init__(self) -> None:
         self.first: Job | None = None
@@ -73,6 +77,8 @@ class Lanes(Queue):
     The lowest rank goes first, arrival decides between equals. Jobs that are cancelled behind the head stay in
     their lane until they come up, or are half of all.
     """
+
+    compares = False
 
     def __init__(self, by_priority: bool) -> None:
         """``by_priority``: a job's rank is minus its priority; else all are alike."""
@@ -274,7 +280,9 @@ class Easy(BackfillQueue):
     def __init__(self) -> None:
         super().__init__()
         self._lines: dict[tuple[int, int], Line] = {}
-        """By (minus priority, GPUs)."""
+        """Who waits behind the head, by (minus priority, GPUs)."""
+        self._behind = 0
+        """How many they are."""
         self._ends: list[tuple[float, int, Job]] = []
         """(promised end, number, job) of those that run, first end first; standing jobs promise nothing."""
 
@@ -284,21 +292,34 @@ class Easy(BackfillQueue):
 
     def push(self, job: Job) -> bool:
         """Add a job; any job may be the next to start."""
+        first = self.first
+        if first is None:
+            self.first = job
+            return True
+        if (-job.share.priority, job.number) < (-first.share.priority, first.number):
+            self.first, job = job, first
         key = (-job.share.priority, job.gpus)
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = Line()
         line.add(job)
-        first = self.first
-        if first is None or (key[0], job.number) < (-first.share.priority, first.number):
-            self.first = job
+        self._behind += 1
         return True
 
     def remove(self, job: Job) -> None:
         """Take out a job that waits."""
-        self._lines[-job.share.priority, job.gpus].remove(job)
-        if job is self.first:
+        if job is not self.first:
+            self._take_out(job)
+            return
+        self.first = None
+        if self._behind:
             self.first = self._earliest(dict.fromkeys((gpus for _, gpus in self._lines), ANY))
+            assert self.first is not None, "somebody waits behind"
+            self._take_out(self.first)
+
+    def _take_out(self, job: Job) -> None:
+        self._lines[-job.share.priority, job.gpus].remove(job)
+        self._behind -= 1
 
     def began(self, job: Job, ends: float) -> None:
         """Take note that a job runs, and until when."""
@@ -314,6 +335,8 @@ class Easy(BackfillQueue):
     def reserve(self, now: float, placement: Placement) -> Reservation | None:
         """Return the head's reservation, or None if no other job could start now."""
         head = self.first
+        if not self._behind:
+            return None
         sizes = {gpus for (_, gpus), line in self._lines.items() if line}
         if head is None or not any(placement.fits(gpus) for gpus in sizes):
             return None
@@ -336,10 +359,13 @@ class Easy(BackfillQueue):
         return best
 
     def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
+        return self._behind + (self.first is not None)
 
     def __iter__(self) -> Iterator[Job]:
-        return (job for line in self._lines.values() for job in line)
+        if self.first is not None:
+            yield self.first
+        for line in self._lines.values():
+            yield from line
 
 
 QUEUES: dict[str, Callable[[], Queue]] = {"fcfs": Fcfs, "priority": Priority, "sjf": Sjf, "easy": Easy}

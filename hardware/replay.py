@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import heappush
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from simpy import Environment, Timeout
+from simpy import Environment, Event
+from simpy.events import NORMAL
 
 from hardware.cluster import ClusterParams, GpuCluster
 from hardware.jobs import JobRecord
@@ -55,18 +57,34 @@ class ReplayResult:
 
 
 class _Arrivals:
-    """Submits each job of a log at its time."""
+    """Submits each job of a log at its time, by one event that is scheduled again for the next one."""
 
-    def __init__(self, env: Environment, cluster: GpuCluster, jobs: Iterable[TraceJob]) -> None:
+    def __init__(self, env: Environment, cluster: GpuCluster, jobs: tuple[TraceJob, ...]) -> None:
+        self._env = env
         self._cluster = cluster
-        for position, job in enumerate(jobs):
-            # Counted from time 0, so that equal times stay equal.
-            arrival = Timeout(env, job.submit_s, (position, job))
-            arrival.callbacks.append(self._submit)
+        self._jobs = jobs
+        self._order = iter(sorted(range(len(jobs)), key=lambda position: jobs[position].submit_s))
+        self._calls: list[Any] = [self._submit]
+        self._event = Event(env)
+        self._event._ok = True
+        self._next = next(self._order, None)
+        self._plan()
 
-    def _submit(self, arrival: Any) -> None:
-        position, job = arrival.value
-        self._cluster.submit(job.gpus, job.run_s, owner=position)
+    def _plan(self) -> None:
+        if self._next is not None:
+            self._event.callbacks = self._calls
+            # At its very time: SimPy's schedule() would add a difference to now, which rounding can put beside it.
+            arrival = (self._jobs[self._next].submit_s, NORMAL, next(self._env._eid), self._event)
+            heappush(self._env._queue, arrival)
+
+    def _submit(self, _: Any) -> None:
+        jobs, now, position = self._jobs, self._env.now, self._next
+        while position is not None and jobs[position].submit_s <= now:
+            job = jobs[position]
+            self._cluster.submit(job.gpus, job.run_s, owner=position)
+            position = next(self._order, None)
+        self._next = position
+        self._plan()
 
 
 def replay(jobs: Iterable[TraceJob], params: ClusterParams, gpus: int | None = None) -> ReplayResult:
@@ -83,11 +101,8 @@ def replay(jobs: Iterable[TraceJob], params: ClusterParams, gpus: int | None = N
     cluster = GpuCluster(env, params, hour=SECONDS_PER_HOUR, gpus=size)
     _Arrivals(env, cluster, jobs)
     env.run()
-    return ReplayResult(jobs, tuple(sorted(cluster.records, key=_position)), size)
-
-
-def _position(record: JobRecord) -> int:
-    return record.owner
+    by_position = {record.owner: record for record in cluster.records}
+    return ReplayResult(jobs, tuple(by_position[position] for position in range(len(jobs))), size)
 
 
 def _check(jobs: tuple[TraceJob, ...], params: ClusterParams, gpus: int) -> None:
