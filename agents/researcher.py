@@ -20,7 +20,7 @@ class ResearcherParams(
 ):
     """How researchers work, all alike."""
 
-    initial: Annotated[int, Interval(ge=1, le=1_000_000), "researchers"] = 256
+    initial: Annotated[int, Interval(ge=1, le=1_000_000_000), "researchers"] = 256
     """Researchers that the inference GPUs house on day 0. Source: our choice, one to two inference GPUs
     of the default cluster; the report expects hundreds of thousands of copies, so each one here stands for many."""
     papers_per_month: Annotated[float, Interval(ge=1e-6, le=1e6), "papers per month"] = 1.0
