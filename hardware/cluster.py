@@ -14,23 +14,26 @@ from simpy.core import StopSimulation
 from simpy.events import NORMAL, EventPriority
 
 from hardware.checks import check_room, check_streams, refusal
-from hardware.jobs import Book, Job, JobRecord, JobWatcher, Past, Seats, Share, Stint, Streams
-from hardware.lots import Backlog, Lot, TaskSource
+from hardware.jobs import Book, Job, JobRecord, JobWatcher, Past, Seats, Stint, Streams
+from hardware.lots import Lot, TaskSource
 from hardware.params import ClusterParams
+from hardware.pool import Pool
 from hardware.preemption import victims
-from hardware.queues import QUEUES, BackfillQueue
-from hardware.topology import PLACEMENTS, fragmentation, largest_gang
+from hardware.queues import BackfillQueue
 
 __all__ = ["ClusterParams", "GpuCluster", "Job", "JobRecord", "JobWatcher", "Streams"]
 
 AFTER_ALL_OTHERS: Final = EventPriority(NORMAL + 1)
 """SimPy priority of a dispatch among the events of its instant."""
 
+Withdrawn = tuple[Job | Lot, bool]
+"""What was taken out of a pool, and whether it ran."""
+
 LONGEST_STAY: Final = 1000
 """Jobs of a lot that one gang does before it is over, so that there are records before the end of a run."""
 
 
-class GpuCluster:
+class GpuCluster(Pool):
     """One pool of GPUs with one queue.
 
     ``env``: any SimPy environment; ``hour``: the length of an hour on its clock (1/24 on a clock of days, 3600 on
@@ -49,20 +52,15 @@ class GpuCluster:
         gpus: int | None = None,
         book: Book | None = None,
     ) -> None:
-        self._env = env
+        super().__init__(env, Book() if book is None else book)
         self._streams = streams
         self._hour = hour
-        self._book = Book() if book is None else book
-        self.records = self._book.records
-        """All jobs that are over, in the order in which they ended."""
-        self._shares: dict[tuple[str, int], Share] = {}
         self._end_calls: list[Callable[[Any], None]] = [self._ended]
         self._failure_calls: list[Callable[[Any], None]] = [self._failed]
         self._turn = Event(env)
         self._turn._ok = True
         self._turn_calls: list[Callable[[Any], None]] = [self._take_turn]
         self._turn_due = False
-        self._lots = Backlog()
         self._news: list[tuple[Job, bool]] = []
         """(job, whether it started or stopped): told to the watchers when the dispatch is complete."""
         self._configure(params, params.gpus if gpus is None else gpus)
@@ -70,22 +68,13 @@ class GpuCluster:
     def _configure(self, params: ClusterParams, gpus: int) -> None:
         """Set up an empty pool."""
         check_streams(params, self._streams)
-        self.params = params
-        self.capacity = gpus
-        self._new_queue()
-        self._placement = PLACEMENTS[params.placement](gpus, params.gpus_per_node)
-        self.largest_gang = largest_gang(params.placement, gpus, params.gpus_per_node)
-        """The most GPUs that one job can ever have."""
+        self._set_up(params, gpus)
         self._preempts = params.preemption
         self._restart = params.restart_hours * self._hour
         self._checkpoint = params.checkpoint_hours * self._hour
         self._mean_life = params.gpu_hours_between_failures * self._hour
-        self._gangs_stay = not self._mean_life and self._backfill_queue is None
-        """Whether a gang may go on with the next job of a lot: it must have no checkpoint, and have promised no end."""
-
-    def _new_queue(self) -> None:
-        self._queue = queue = QUEUES[self.params.queue]()
-        self._backfill_queue = queue if isinstance(queue, BackfillQueue) else None
+        self._gangs_stay = not self._mean_life and not self._queue.compares
+        """Whether a gang may go on with the next job of a lot: it has no checkpoint, and no other job may go first."""
 
     # What others ask of the cluster
 
@@ -181,80 +170,32 @@ class GpuCluster:
         self._configure(params, size)
         self.adopt(taken)
 
-    def withdraw(self) -> list[tuple[Job, bool]]:
-        """Take out all jobs, with all that they have done: (job, whether it ran), in order of submission."""
+    def withdraw(self) -> list[Withdrawn]:
+        """Take out all jobs, with all that they have done, in order of submission, then the lots."""
         now = self._env.now
         taken = [(job, job.state == "running") for job in self.jobs()]
         for job, ran in taken:
             if ran:
                 job.bank(self._give_back(job, now))
+        lots = self.lots
+        self._lots.clear()
         self._new_queue()
-        return taken
+        return [*taken, *((lot, False) for lot in lots)]
 
-    def adopt(self, taken: list[tuple[Job, bool]]) -> None:
-        """Take in jobs that were withdrawn in this instant; who ran is told so before it runs again."""
-        for job, ran in taken:
-            use, priority = job.use, job.priority
-            job.share = self._shares.get((use, priority)) or self._new_share(use, priority)
-            self._queue.push(job)
-            if ran and job.watcher is not None:
-                self._news.append((job, False))
+    def adopt(self, taken: list[Withdrawn]) -> None:
+        """Take in what was withdrawn in this instant; who ran is told so before it runs again."""
+        for each, ran in taken:
+            use, priority = each.share.use, each.share.priority
+            each.share = self._shares.get((use, priority)) or self._new_share(use, priority)
+            if isinstance(each, Lot):
+                self._lots.line_up(each, self._queue)
+                continue
+            self._queue.push(each)
+            if ran and each.watcher is not None:
+                self._news.append((each, False))
         self._wake()
 
-    # What there is to see
-
-    @property
-    def in_use(self) -> int:
-        """GPUs in use now."""
-        return self.capacity - self._placement.free
-
-    @property
-    def waiting(self) -> int:
-        """Jobs that wait now."""
-        return sum(job.tasks for job in self._queue) + self._lots.tasks()
-
-    @property
-    def lots_wait(self) -> bool:
-        """True if jobs wait whose size nobody knows yet."""
-        return bool(self._lots)
-
-    @property
-    def running(self) -> int:
-        """Jobs that run now."""
-        return sum(len(share.jobs) for share in self._shares.values())
-
-    @property
-    def fragmentation(self) -> float:
-        """Share of the free GPUs that no gang of a whole node could use now; under flat placement of none."""
-        return fragmentation(self._placement.free_by_node, min(self.params.gpus_per_node, self.capacity))
-
-    def jobs(self) -> list[Job]:
-        """Return all jobs that wait or run, in order of submission."""
-        running = [job for share in self._shares.values() for job in share.jobs]
-        return sorted([*self._queue, *running], key=lambda job: job.number)
-
-    def gpus_in_use(self, use: str) -> int:
-        """Return the GPUs that a use holds now."""
-        return sum(share.gpus for share in self._shares.values() if share.use == use)
-
-    def jobs_waiting(self, use: str) -> int:
-        """Return how many jobs of a use wait; costs the length of the queue."""
-        return sum(job.tasks for job in self._queue if job.share.use == use) + self._lots.tasks(use)
-
-    def gpus_waiting(self, use: str) -> int:
-        """Return the GPUs that the waiting jobs of a use ask for, as far as their sizes are known yet."""
-        return sum(job.gpus for job in self._queue if job.share.use == use)
-
-    def gpu_time(self, use: str) -> float:
-        """Return the GPU-time that a use has held up to now, in GPUs × the unit of the clock."""
-        return self._book.gpu_time(use, self._env.now)
-
     # How it works
-
-    def _new_share(self, use: str, priority: int) -> Share:
-        share = self._shares[use, priority] = Share(use, priority)
-        self._book.shares.append(share)
-        return share
 
     def _wake(self) -> None:
         """Have a dispatch follow all other events of this instant."""
@@ -355,7 +296,9 @@ class GpuCluster:
         if not lots or self._turn_due or self._queue.first is not None or (env._queue and env._queue[0][0] <= now):
             return False
         lot = lots[0]
-        if lot.source is not source or lot.share is not job.share or job.tasks_before >= LONGEST_STAY:
+        if lot.source is not source or lot.owner != job.owner or lot.share is not job.share:
+            return False
+        if job.tasks_before + job.tasks >= LONGEST_STAY:
             return False
         task = lot.source.draw(lot, self.largest_gang)
         if task[0] != job.gpus:

@@ -280,10 +280,11 @@ class Job(Event):
             gpus * past.restarted,
             gpus * past.lost,
             self.tasks_before + self.tasks,
-            self._waited(past.started),
+            self.waits(past.started),
         )
 
-    def _waited(self, started: float | None) -> float:
+    def waits(self, started: float | None) -> float:
+        """Return how long its jobs waited, all told, if it first got its GPUs then."""
         if self.tasks_before or started is None:
             return self.waited
         return self.tasks * (started - self.submitted)

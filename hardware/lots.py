@@ -71,7 +71,7 @@ class Lot:
         """Let a job that is done go on, from now, as the one that was drawn, and count it off."""
         tasks = task[2]
         if not job.tasks_before:
-            job.waited = job.tasks * (job.begun - job.submitted)
+            job.waited = job.waits(job.started)
         job.tasks_before += job.tasks
         job.waited += tasks * (now - self.submitted)
         job.length += task[1]

@@ -6,7 +6,7 @@ from typing import Any, Final
 from simpy import Environment
 
 from hardware.checks import check_room, check_streams
-from hardware.cluster import ClusterParams, GpuCluster
+from hardware.cluster import ClusterParams, GpuCluster, Withdrawn
 from hardware.jobs import Book, Job, JobRecord, JobWatcher, Streams
 from hardware.lots import Lot, TaskSource
 
@@ -47,7 +47,7 @@ def inference_blocks(params: ClusterParams) -> list[int]:
     return [min(size, gpus - first) for first in range(0, gpus, size)]
 
 
-def _number(taken: tuple[Job, bool]) -> int:
+def _number(taken: Withdrawn) -> int:
     return taken[0].number
 
 
@@ -139,19 +139,19 @@ class Datacenter:
         missing = self._give_up(inference_blocks(params)) if self._housed else []
         taken = sorted((each for pool in self.pools.values() for each in pool.withdraw()), key=_number)
         self._set_up(params)
-        for job, ran in taken:
-            pool = self.pool(job.use)
+        for each, ran in taken:
+            pool = self.pool(each.share.use)
             assert pool is not None, "checked above"
-            pool.adopt([(job, ran)])
+            pool.adopt([(each, ran)])
         self._house(missing)
 
     def _check_room(self, params: ClusterParams) -> None:
         """Raise ValueError if a job other than inference's own could never start again."""
         sizes = pool_sizes(params)
         standing = {job.number for job in self._standing}
-        for name, pool in self.pools.items():
-            if pool.lots_wait and not sizes.get(name):
-                raise ValueError(f"jobs for {name} wait, and there would be no GPUs for them")
+        for use in [lot.share.use for pool in self.pools.values() for lot in pool.lots]:
+            if not (SHARED in sizes or use in sizes):
+                raise ValueError(f"jobs for {use} wait, and there would be no GPUs for them")
         for job in [job for pool in self.pools.values() for job in pool.jobs()]:
             if job.number not in standing:
                 check_room([job], params, sizes.get(SHARED) or sizes.get(job.use, 0))
