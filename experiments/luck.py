@@ -25,7 +25,7 @@ from experiments.analysis import BLUE, GREY, ORANGE, STYLE
 from sim.growth import DAYS_PER_MONTH, difficulty_from_returns, returns_from_difficulty
 from sim.run import run
 from sim.scenario import Scenario
-from sim.verdict import judge
+from sim.verdict import Verdict, judge
 
 TEAMS = {1: 200, 4: 200, 16: 100, 64: 30}
 """Researchers on day 0, and Worlds that are run: a larger team writes more papers and has less luck."""
@@ -47,6 +47,8 @@ class Cell(NamedTuple):
     team: int
     explosions: float
     fizzles: float
+    wrong_side: float
+    """Whose doublings got faster, by the estimate, though r is below 1, or slower though it is above."""
     ends: list[float]
 
     @property
@@ -74,7 +76,7 @@ def scenario(r: float, team: int) -> Scenario:
 def by_worlds(r: float, team: int, runs: int) -> Cell:
     """Return what became of so many Worlds, of the seeds 0, 1, ..."""
     results = [run(scenario(r, team), seed) for seed in range(runs)]
-    return _cell(r, team, [result.verdict.name for result in results], [result.day for result in results])
+    return _cell(r, team, [result.verdict for result in results], [result.day for result in results])
 
 
 def by_theory(r: float, team: int, draws: int = DRAWS) -> Cell:
@@ -82,8 +84,7 @@ def by_theory(r: float, team: int, draws: int = DRAWS) -> Cell:
     papers, teams = papers_of(r, team), team * 2.0 ** np.arange(DOUBLINGS)
     chance = np.random.default_rng(team)
     days = chance.standard_gamma(papers, size=(draws, DOUBLINGS)) / teams * DAYS_PER_MONTH
-    names = [judge(row, papers.tolist()).name for row in days.tolist()]
-    return _cell(r, team, names, days.sum(axis=1).tolist())
+    return _cell(r, team, [judge(row, papers.tolist()) for row in days.tolist()], days.sum(axis=1).tolist())
 
 
 def papers_of(r: float, team: int) -> Any:
@@ -109,8 +110,12 @@ def spread_of(team: int, r: float = EXPLOSION, doublings: float = DOUBLINGS) -> 
     return math.sqrt(papers * total(growth / 4)) / (papers * total(growth / 2))
 
 
-def _cell(r: float, team: int, names: Sequence[str], ends: list[float]) -> Cell:
-    return Cell(r, team, names.count("explosion") / len(names), names.count("fizzle") / len(names), ends)
+def _cell(r: float, team: int, verdicts: Sequence[Verdict], ends: list[float]) -> Cell:
+    names = [verdict.name for verdict in verdicts]
+    wrong = sum(verdict.ratio is not None and (verdict.ratio < 1) == (r < 1) for verdict in verdicts)
+    return Cell(
+        r, team, names.count("explosion") / len(names), names.count("fizzle") / len(names), wrong / len(names), ends
+    )
 
 
 def rows(teams: dict[int, int], draws: int = DRAWS) -> Iterator[Row]:
@@ -126,15 +131,17 @@ def rows(teams: dict[int, int], draws: int = DRAWS) -> Iterator[Row]:
 def verdict_table(found: Sequence[Row]) -> str:
     """Return the verdicts as Markdown."""
     lines = [
-        "| r | researchers on day 0 | Worlds | called explosion | called fizzle | by theory: explosion | fizzle |",
-        "|---|---|---|---|---|---|---|",
+        "| r | researchers on day 0 | Worlds | explosion | fizzle | wrong side "
+        "| theory: explosion | fizzle | wrong side |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for worlds, theory in found:
-        lines.append(
-            f"| {worlds.r:.3g} | {worlds.team} | {len(worlds.ends)} | {worlds.explosions:.1%} | {worlds.fizzles:.1%} | "
-            f"{theory.explosions:.1%} | {theory.fizzles:.1%} |"
-        )
+        lines.append(f"| {worlds.r:.3g} | {worlds.team} | {len(worlds.ends)} | {_shares(worlds)} | {_shares(theory)} |")
     return "\n".join(lines)
+
+
+def _shares(cell: Cell) -> str:
+    return " | ".join(f"{share:.1%}" for share in (cell.explosions, cell.fizzles, cell.wrong_side))
 
 
 def spread_table(found: Sequence[Row]) -> str:
