@@ -18,11 +18,8 @@ def check_size(scenario: Scenario, work_rate: float = 1.0) -> None:
     ``work_rate``: the most that the cluster's comes to.
     """
     researcher, most = scenario.researcher, scenario.run.max_doublings
+    check_stop(scenario)
     wanted = scenario.run.until_researchers
-    if 0 < wanted <= researcher.initial:
-        raise ScenarioError(
-            f"run__until_researchers = {wanted:,.15g}: researcher__initial = {researcher.initial} are that many already"
-        )
     one_by_one = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
     if researcher.timing == "pooled" and not one_by_one:
         return
@@ -37,6 +34,15 @@ def check_size(scenario: Scenario, work_rate: float = 1.0) -> None:
             f"run__max_doublings = {most} would make researcher__initial = {researcher.initial} into {largest:.3g} "
             f"researchers; one run holds {limit:.7g} {kept}: set run__max_doublings to at most "
             f"{max(0, int(math.log2(limit / start)))}"
+        )
+
+
+def check_stop(scenario: Scenario) -> None:
+    """Refuse a run that would be over before it began."""
+    wanted, initial = scenario.run.until_researchers, scenario.researcher.initial
+    if 0 < wanted <= initial:
+        raise ScenarioError(
+            f"run__until_researchers = {wanted:.15g}: researcher__initial = {initial} are that many already"
         )
 
 

@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 from agents.phases import Phase
 from hardware.partitions import SHARED, pool_sizes
 from sim import ledger
-from sim.fluid_engine import DYNAMICS, HORIZON, LIMIT, State, gpus_of, phases_of, rates_of, run_labs, use_of
+from sim.fluid_engine import (
+    DYNAMICS,
+    ENOUGH_RESEARCHERS,
+    HORIZON,
+    LIMIT,
+    State,
+    gpus_of,
+    phases_of,
+    rates_of,
+    run_labs,
+    use_of,
+)
 from sim.fluid_flow import experiments
 from sim.fluid_labs import Floats, Labs, labs_of
 from sim.observe import REPORTERS, USES, Doubling
@@ -167,6 +178,9 @@ def _ending(scenario: Scenario, why: int, doublings: int, verdict: Verdict) -> t
     """The name and the sentence that World has for it."""
     if why == DYNAMICS:
         return verdict.name, f"{verdict.sentence} Stopped after {doublings} doublings, as run__max_doublings asks."
+    if why == ENOUGH_RESEARCHERS:
+        wanted = f"{scenario.run.until_researchers:,.15g} researchers were at work, as run__until_researchers asks."
+        return verdict.name, f"{verdict.sentence} Stopped when {wanted}"
     if why == LIMIT:
         return "limit reached", "Less than one doubling is left below the limit of the hardware."
     if why == HORIZON:

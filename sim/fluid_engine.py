@@ -35,7 +35,7 @@ from sim.fluid_labs import Columns, Floats, Labs
 from sim.frontier import ENOUGH
 from sim.growth import effort_between
 
-RUNNING, DYNAMICS, LIMIT, STARVED, HORIZON = range(5)
+RUNNING, DYNAMICS, LIMIT, STARVED, HORIZON, ENOUGH_RESEARCHERS = range(6)
 """Why a lab stopped."""
 SLACK = 1e-12
 """By how much papers may exceed those that a doubling takes."""
@@ -383,6 +383,7 @@ def _end(labs: Labs, state: State, stopped: Mask, starved: Mask) -> None:
     reasons = [
         (state.discovered >= labs.limit - 1, LIMIT),
         (state.doublings >= labs.most_doublings, DYNAMICS),
+        (state.at_work * (1 + 1e-9) >= labs.most_researchers, ENOUGH_RESEARCHERS),
         (starved, STARVED),
         (stopped, HORIZON),
     ]

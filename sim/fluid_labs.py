@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hardware.partitions import SHARED, Datacenter, inference_blocks, pool_sizes
 from hardware.topology import largest_gang
 from sim.calibration import Calibration
-from sim.feasible import check_fits, training_gpus
+from sim.feasible import check_fits, check_stop, training_gpus
 from sim.growth import effort_doublings, law_of, software_doublings
 from sim.scenario import Scenario, ScenarioError
 
@@ -42,6 +42,8 @@ class Labs(Columns):
     log2_initial_effort: Floats
     horizon: Floats
     most_doublings: Floats
+    most_researchers: Floats
+    """At which it stops."""
     initial: Floats
     """Researchers on day 0."""
     think: Floats
@@ -129,6 +131,7 @@ def _lab(scenario: Scenario) -> dict[str, Any]:
         raise ScenarioError(
             "researcher__timing = 'whole' has no mean that flows: the fluid engine takes 'poisson' or 'pooled'"
         )
+    check_stop(scenario)
     return _law(scenario) | _researchers(scenario) | _cluster(scenario) | {
         "attention": scenario.kernels.attention_share,
         "candidates": scenario.kernels.candidates_per_day,
@@ -141,6 +144,7 @@ def _law(scenario: Scenario) -> dict[str, float]:
     return {
         "r": law.r, "p": law.p, "limit": law.limit, "log2_initial_effort": law.log2_initial_effort,
         "horizon": scenario.run.horizon_days, "most_doublings": float(scenario.run.max_doublings),
+        "most_researchers": scenario.run.until_researchers or math.inf,
     }  # fmt: skip
 
 

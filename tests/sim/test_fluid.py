@@ -297,3 +297,11 @@ def test_what_has_no_mean_that_flows_and_what_never_fits_is_refused():
         fluid([Scenario(), Scenario().replace(training__gpus=5000)])
     with pytest.raises(ValueError, match="no scenarios"):
         fluid([])
+
+
+def test_it_stops_at_as_many_researchers_as_were_asked_for():
+    result = run_fluid(Scenario.load("toy-explosion").replace(run__until_researchers=1e6, run__max_doublings=300))
+    assert (result.researchers, result.ending) == (2**20, "explosion")
+    assert "1,000,000 researchers were at work" in result.sentence
+    with pytest.raises(ScenarioError, match="run__until_researchers = 1"):
+        run_fluid(Scenario.load("toy-explosion").replace(run__until_researchers=1.0))
