@@ -14,7 +14,7 @@ from agents.begun import Begun
 from agents.phases import Phase
 from agents.ports import Finding, Lab
 from agents.researcher import Researcher
-from agents.stage import Stage, no_limit
+from agents.stage import Stage
 
 
 class Asked(NamedTuple):
@@ -31,25 +31,18 @@ class Asked(NamedTuple):
 class Absorbed(NamedTuple):
     """What stands for the lot of an experiment that an individual had asked for."""
 
-    source: Any
     payload: Asked
-
-
-_AT_WORK = (Phase.THINK, Phase.QUEUE, Phase.RUN, Phase.WRITE)
 
 
 @dataclass
 class Guest:
-    """Somebody who was split out while an experiment queued or ran, of which only the cohort is told.
-
-    Which one it is, is drawn when it starts, or ends: any of those that were there with it, each as likely.
-    """
+    """Somebody who was split out while an experiment queued or ran, of which only the cohort is told."""
 
     researcher: Researcher
     among: int
-    """So many of those are left."""
+    """While it waits: how many waited when it was split out and still do, of which any may be its own."""
     job: Any = None
-    """The job that it is part of, once that is drawn."""
+    """The job that its experiment is part of, drawn when that starts."""
 
 
 class Cohort(mesa.Agent):
@@ -58,8 +51,8 @@ class Cohort(mesa.Agent):
     ``number``: of its first researcher, which names its streams of chance. A cohort of one does what the individual of
     that number would, draw by draw. Of many, those who think or write move on in leaps of at most the share
     ``leap_error`` (:class:`agents.stage.Stage`). Their experiments are lots, which the cluster keeps as counts; several
-    of one lot run one after another on one gang, as one job, while that takes no longer than the same share of the time
-    that a paper takes, and publishes no more than that share of a doubling.
+    of one lot run one after another on one gang, as one job, while that takes on average no longer than the same share
+    of the time that a paper takes, and publishes no more than that share of a doubling.
     """
 
     def __init__(self, model: mesa.Model, lab: Lab, number: int) -> None:
@@ -72,9 +65,11 @@ class Cohort(mesa.Agent):
         self.thinking = Stage(lab, "thinking", number, self._have_ideas, self._most_ideas)
         self.writing = Stage(lab, "writing", number, self._written, self._publishable)
         self._ideas, self._drafts = Begun(), Begun()
+        self._running: dict[Any, None] = {}
+        """The jobs that have GPUs."""
         self._guests: list[Guest] = []
         self._owed = 0
-        """To be put to rest as soon as somebody can be."""
+        """To be put to rest as soon as those who publish in this instant are through."""
 
     @property
     def size(self) -> int:
@@ -117,11 +112,10 @@ class Cohort(mesa.Agent):
 
     def start_over(self) -> None:
         """Drop the papers that are being thought about, and begin new ones together."""
-        if self.count[Phase.THINK]:
-            resting = self.thinking.resting
-            if resting == 0:
-                self._ideas = Begun()
-                self._ideas.add(self.count[Phase.THINK], self.lab.literature.latest)
+        thinking = self.count[Phase.THINK]
+        if thinking:
+            self._ideas.take(thinking, self._chance("paper"))
+            self._ideas.add(thinking, self.lab.literature.latest)
             self.thinking.start_over()
 
     def absorb(self, researcher: Researcher) -> None:
@@ -131,8 +125,10 @@ class Cohort(mesa.Agent):
         began, job = researcher.began, researcher.job
         if job is not None:
             job.watcher, job.callbacks = self, [self.job_over]
-            job.lot = Absorbed(self, Asked(0.0, 1.0, began))
+            job.lot = Absorbed(Asked(0.0, 1.0, began))
             self.unhoused += not researcher.housed
+            if phase is Phase.RUN:
+                self._running[job] = None
         else:
             part, days = researcher.work_left()
             stage, labels = (self.writing, self._drafts) if part is Phase.WRITE else (self.thinking, self._ideas)
@@ -147,18 +143,17 @@ class Cohort(mesa.Agent):
 
         It keeps its paper and its experiment. Raises ValueError if nobody is at work.
         """
-        at_work = [phase for phase in _AT_WORK if self.count[phase]]
-        if self.housed - self._owed <= 0 or not at_work:
+        if self.housed <= 0:
             raise ValueError("nobody of this cohort is at work")
-        counts = tuple(self.count[phase] for phase in at_work)
-        phase = at_work[self._choose(counts, 1).index(1)]
+        away = self.count[Phase.QUEUE] + self.count[Phase.RUN] - self.unhoused
+        thinks, writes, _ = self._choose((self.count[Phase.THINK], self.count[Phase.WRITE], away), 1)
+        if not thinks and not writes:
+            return self._split_out_with_experiment(number)
+        phase, stage, labels = (
+            (Phase.THINK, self.thinking, self._ideas) if thinks else (Phase.WRITE, self.writing, self._drafts)
+        )
         researcher = Researcher(self.model, self.lab, number, None, phase)
-        if phase in (Phase.QUEUE, Phase.RUN):
-            researcher.began = self.lab.literature.latest  # of its paper nobody knows when it was begun
-            self._guests.append(Guest(researcher, self.count[phase]))
-        else:
-            stage, labels = (self.thinking, self._ideas) if phase is Phase.THINK else (self.writing, self._drafts)
-            researcher.go_on(stage.take_out(), labels.take(1, self._chance("paper")))
+        researcher.go_on(stage.take_out(), labels.take(1, self._chance("paper")))
         self.count[phase] -= 1
         return researcher
 
@@ -191,24 +186,30 @@ class Cohort(mesa.Agent):
 
     def job_started(self, job: Any) -> None:
         """Note that experiments got their GPUs: no more run at once than there are GPUs."""
-        for guest in self._join_in(job, Phase.QUEUE):
-            guest.researcher.job_started(job)
+        self._running[job] = None
+        if self._guests:
+            self._join_in(job)
+            for guest in self._with(job):
+                guest.researcher.job_started(job)
         self._move(Phase.QUEUE, Phase.RUN, self._side_by_side(job))
 
     def job_stopped(self, job: Any) -> None:
         """Note that experiments lost their GPUs and wait again."""
+        del self._running[job]
         for guest in self._with(job):
             guest.researcher.job_stopped(job)
         self._move(Phase.RUN, Phase.QUEUE, self._side_by_side(job))
 
     def job_over(self, job: Any) -> None:
         """Write up what came of experiments."""
-        guests = [*self._with(job), *self._join_in(job, Phase.RUN)] if self._guests else []
-        tasks: int = job.tasks - len(guests)
         running = self._side_by_side(job)
-        self._guests = [guest for guest in self._guests if guest.job is not job]
-        for guest in guests:
-            guest.researcher.experiment_over(job)
+        del self._running[job]
+        guests = self._with(job)
+        tasks: int = job.tasks - len(guests)
+        if guests:
+            self._guests = [guest for guest in self._guests if guest.job is not job]
+            for guest in guests:
+                guest.researcher.experiment_over(job)
         self._move(Phase.QUEUE, Phase.RUN, tasks - running)
         away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
         unhoused, _ = self._choose((self.unhoused, away - self.unhoused), tasks)
@@ -216,15 +217,16 @@ class Cohort(mesa.Agent):
 
     def _write(self, papers: int, began: int, phase: Phase, unhoused: int = 0) -> None:
         """Write so many papers up; so many of their authors rest first."""
-        if unhoused < papers and decisions.mean_days(self.lab.researcher_params, "writing") == 0:
-            self._hand_in(papers - unhoused, began, phase)
-            papers = unhoused
-        if papers:
-            self._move(phase, Phase.WRITE, papers)
-            self._drafts.add(papers, began)
-            self.writing.join(papers)
+        at_once = decisions.mean_days(self.lab.researcher_params, "writing") == 0
+        later = unhoused if at_once else papers
+        if later:
+            self._move(phase, Phase.WRITE, later)
+            self._drafts.add(later, began)
+            self.writing.join(later)
             self.unhoused -= unhoused
             self._rest(self.writing, Phase.WRITE, unhoused)
+        if papers > later:
+            self._hand_in(papers - later, began, phase)
 
     def _written(self, papers: int) -> None:
         self._hand_in(papers, self._drafts.take(papers, self._chance("draft")), Phase.WRITE)
@@ -245,26 +247,41 @@ class Cohort(mesa.Agent):
 
     # Experiments of those who were split out
 
+    def _split_out_with_experiment(self, number: int) -> Researcher:
+        """Split out somebody whose experiment waits, or is in one of the running jobs, any of them alike."""
+        jobs = [job for job in self._running if self._side_by_side(job)]
+        own = [job.tasks - len(self._with(job)) for job in jobs]
+        waiting = self.count[Phase.QUEUE] + self.count[Phase.RUN] - sum(own)
+        place = self._choose((waiting, *own), 1).index(1)
+        job, phase = (jobs[place - 1], Phase.RUN) if place else (None, Phase.QUEUE)
+        researcher = Researcher(self.model, self.lab, number, None, phase)
+        if job is not None:
+            researcher.began = job.lot.payload.began
+        self._guests.append(Guest(researcher, waiting, job))
+        self.count[phase] -= 1
+        return researcher
+
     def _with(self, job: Any) -> list[Guest]:
         """The guests whose experiment is part of this job."""
         return [guest for guest in self._guests if guest.job is job]
 
-    def _join_in(self, job: Any, phase: Phase) -> list[Guest]:
-        """Draw which guests in this phase have their experiment in a job that starts, or ends."""
-        drawn = []
+    def _join_in(self, job: Any) -> None:
+        """Draw which waiting guests have their experiment in a job that starts."""
+        free = job.tasks - len(self._with(job))
         for guest in self._guests:
-            if guest.job is None and guest.researcher.phase is phase:
-                free = max(0, job.tasks - len(self._with(job)))
-                if _draw(self._chance("split out"), 1, max(0, guest.among - 1), min(free, guest.among)):
-                    guest.job = job
-                    drawn.append(guest)
+            if guest.job is not None:
+                continue
+            if _draw(self._chance("split out"), 1, guest.among - 1, min(free, guest.among)):
+                guest.job = job
+                guest.researcher.began = job.lot.payload.began
+                free -= 1
+            else:
                 guest.among = max(1, guest.among - free)
-        return drawn
 
     def _side_by_side(self, job: Any) -> int:
         """How many of the cohort's own experiments in a job run at once: no more than there are GPUs."""
-        own = job.tasks - len(self._with(job)) if self._guests else job.tasks
-        return int(min(own, job.gpus))
+        at_once: int = min(job.tasks, job.gpus)
+        return max(0, at_once - len(self._with(job))) if self._guests else at_once
 
     # How many at once
 
@@ -277,7 +294,7 @@ class Cohort(mesa.Agent):
     def _most_ideas(self) -> float:
         direct = self.lab.experiment_gpu_days() == 0
         direct = direct and decisions.mean_days(self.lab.researcher_params, "writing") == 0
-        return self._publishable() if direct else no_limit()
+        return self._publishable() if direct else math.inf
 
     def _publishable(self) -> float:
         """Papers that bring software its next step, or the share ``leap_error`` of a doubling; at least one."""

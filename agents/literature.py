@@ -1,7 +1,6 @@
 """Papers and what they build on: a directed graph from each paper to the earlier ones that it builds on."""
 
-import math
-from typing import Annotated
+from typing import Annotated, Final
 
 import networkx as nx
 import numpy as np
@@ -26,6 +25,10 @@ class LiteratureParams(
     duplicate_weight: Annotated[float, Interval(ge=0, le=1), "papers"] = 1.0
     """How much a duplicate still counts, a finding that another team published from the same ground while it
     was under way. Source: 1, so that the report's figures hold (it ignores stepping on toes, footnote 27)."""
+
+
+_DRAWN_ONE_BY_ONE: Final = 16384
+"""So many papers are drawn one by one, however few the questions."""
 
 
 class Literature:
@@ -76,17 +79,14 @@ class Literature:
     def add_many(self, papers: int, began: int, stream: Generator) -> int:
         """Add so many papers in one instant, all under way since ``began``; return how many are duplicates.
 
-        Each question is answered by the first of them that is on it, if it was still open.
+        Each question is answered by the first of them that is on it, if it was still open. Where there are very many
+        papers, whether any is on a question is drawn for each question by itself.
         """
         questions = len(self._grounds)
-        if papers < questions:
+        if papers <= max(questions, _DRAWN_ONE_BY_ONE):
             places = np.unique(stream.integers(0, questions, size=papers))
         else:
-            places = (
-                np.flatnonzero(stream.random(questions) < -math.expm1(papers * math.log1p(-1 / questions)))
-                if questions > 1
-                else np.zeros(1, dtype=int)
-            )
+            places = np.flatnonzero(stream.random(questions) >= (1 - 1 / questions) ** papers)
         answered = places[self._grounds[places] <= began]
         self._grounds[answered] = self.latest + 1 + np.arange(len(answered))
         self.latest += papers

@@ -48,10 +48,9 @@ class Population:
         if self._pool is not None and self._lab.experiment_gpu_days() == 0:
             individuals = min(room, self._lab.individuals_up_to)
             self._pool.count_others(room - individuals)
-            room, before = individuals, min(before, individuals)
-            self._house(room - sum(each.housed for each in self.researchers))
-            return
-        self._house(room - before)
+            self._house(individuals - sum(each.housed for each in self.researchers))
+        else:
+            self._house(room - before)
 
     def _house(self, more: int) -> None:
         if more < 0:
@@ -67,10 +66,18 @@ class Population:
             cohort.start_over()
 
     def gather(self, researchers: list[Researcher]) -> Cohort:
-        """Make a cohort of individuals, as they stand."""
+        """Make a cohort of individuals, as they stand.
+
+        Raises ValueError if there are none, and if one waits for an experiment that another cohort asked for.
+        """
         gathered = dict.fromkeys(researchers)
+        if not gathered:
+            raise ValueError("a cohort has at least one researcher")
+        for researcher in gathered:
+            if researcher.phase in (Phase.QUEUE, Phase.RUN) and researcher.job is None:
+                raise ValueError(f"researcher {researcher.unique_id} awaits an experiment of the cohort that it left")
         cohort = self._new_cohort(researchers[0].unique_id)
-        for researcher in researchers:
+        for researcher in gathered:
             cohort.absorb(researcher)
         self.researchers = [each for each in self.researchers if each not in gathered]
         self._lab.team_formed(cohort.unique_id, cohort.size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -93,8 +92,9 @@ class Stage:
                 self._groups[alarm] = Group(group.size - resting, group.due)
             self._resting.append(Group(resting, group.due - self._lab.now))
             count -= resting
-        self._resting_merged += count
-        self._set_merged(self.merged - count)
+        if count:
+            self._resting_merged += count
+            self._set_merged(self.merged - count)
 
     def wake(self, count: int) -> None:
         """Let so many go on where they stopped, those who were put to rest last first."""
@@ -140,22 +140,30 @@ class Stage:
         self._set_merged(self.merged + count)
 
     def _set_merged(self, count: int) -> None:
-        """Change how many are merged: what is left of the leap goes faster the more there are."""
+        """Change how many are merged: what is left of the leap goes faster the more there are.
+
+        If they are so few now that it would be too large, it becomes smaller and sooner, at the same rate.
+        """
         before, self.merged = self.merged, count
         if self._leaping:
             return
         if self._leap is None or not before or not count:
             self._plan()
             return
-        _, size, due = self._leap
-        days = (due - self._lab.now) * before / count
+        _, planned, due = self._leap
+        size = min(planned, self._share_of(count))
+        days = (due - self._lab.now) * before / count * (size / planned)
         self._leap = (self._lab.after(days, self._leapt), size, self._lab.now + days)
+
+    def _share_of(self, count: int) -> int:
+        """How many of so many may leave in one leap."""
+        return max(1, int(self._lab.leap_error * count))
 
     def _plan(self) -> None:
         """Set the next leap."""
         self._leap = None
         if self.merged:
-            size = max(1, int(min(self._lab.leap_error * self.merged, self._most())))
+            size = max(1, int(min(self._share_of(self.merged), self._most())))
             stream = self._lab.chance(self._part, self._who)
             mean = decisions.mean_days(self._lab.researcher_params, self._part)
             days = mean * stream.standard_gamma(size) / self.merged
@@ -170,8 +178,3 @@ class Stage:
         self._done(size)
         self._leaping = False
         self._plan()
-
-
-def no_limit() -> float:
-    """Return that any number may leave at once."""
-    return math.inf
