@@ -15,7 +15,7 @@ from simpy.events import NORMAL, EventPriority
 
 from hardware.checks import check_room, check_streams, refusal
 from hardware.jobs import Book, Job, JobRecord, JobWatcher, Past, Seats, Stint, Streams
-from hardware.lots import Lot, TaskSource
+from hardware.lots import Lot, LotJob, TaskSource
 from hardware.params import ClusterParams
 from hardware.pool import Pool
 from hardware.preemption import victims
@@ -56,6 +56,7 @@ class GpuCluster(Pool):
         self._streams = streams
         self._hour = hour
         self._end_calls: list[Callable[[Any], None]] = [self._ended]
+        self._lot_end_calls: list[Callable[[Any], None]] = [self._ended_in_lot]
         self._failure_calls: list[Callable[[Any], None]] = [self._failed]
         self._turn = Event(env)
         self._turn._ok = True
@@ -247,7 +248,7 @@ class GpuCluster(Pool):
         if self._backfill_queue is not None:
             self._backfill_queue.began(job, now + stay)
         if stay < math.inf:
-            calls = self._end_calls
+            calls = self._lot_end_calls if self._gangs_stay and job.__class__ is LotJob else self._end_calls
             if self._mean_life and (life := self._life(job)) < stay:
                 stay, calls = life, self._failure_calls
             self._env.schedule(Stint(job, calls), NORMAL, stay)
@@ -264,12 +265,10 @@ class GpuCluster(Pool):
         job = stint.job
         if stint.number != job.broken_off:
             return
-        env = self._env
-        now = env._now
-        if job.lot is not None and self._gangs_stay and self._queue.first is None:
-            if self._goes_on(job, now, stint):
-                return
-            job.callbacks = []  # its source was told
+        self._over(job, self._env._now)
+
+    def _over(self, job: Job, now: float) -> None:
+        """Take the GPUs back, write the record, tell who waits for the job, and see who is next."""
         stay = self._give_back(job, now)
         job._value = record = job.record_at_end(now, stay)
         self.records.append(record)
@@ -285,32 +284,42 @@ class GpuCluster(Pool):
             raise
         self._take_turn_soon(now)
 
-    def _goes_on(self, job: Job, now: float, stint: Stint) -> bool:
-        """Tell the source that a job of a lot is over, and let its gang go on with the source's next one if it can.
+    def _ended_in_lot(self, stint: Stint) -> None:
+        """Tell the source that a job of a lot is over, and let its gang go on with the next one if it can.
 
-        Where only lots wait and the next job is as large, this is what a dispatch would do, without a new job, other
-        seats and a queue of one.
+        Where only lots wait this is what a dispatch would do, without a new job, other seats and a queue of one.
         """
-        env, lots, source = self._env, self._lots, job.watcher
-        source.job_over(job)  # type: ignore[union-attr]  # the source of a lot watches its jobs
-        if not lots or self._turn_due or self._queue.first is not None or (env._queue and env._queue[0][0] <= now):
-            return False
-        lot = lots[0]
-        if lot.source is not source or lot.owner != job.owner or lot.share is not job.share:
+        job: LotJob = stint.job  # type: ignore[assignment]  # nobody else ends here
+        if stint.number != job.broken_off:
+            return
+        env = self._env
+        now = env._now
+        if self._queue.first is None:
+            job.lot.source.job_over(job)
+            lots, events = self._lots, env._queue
+            nobody_else = not (self._turn_due or self._queue.first or (events and events[0][0] <= now))
+            if lots and nobody_else and self._goes_on(job, lots[0], stint, now):
+                return
+            job.callbacks = []  # as the source was told
+        self._over(job, now)
+
+    def _goes_on(self, job: LotJob, lot: Lot, stint: Stint, now: float) -> bool:
+        """Let a gang go on with the next job of a lot if that is of the same owner, and as large once it is drawn."""
+        if lot.share is not job.share or lot.source is not job.watcher or lot.owner != job.owner:
             return False
         if job.tasks_before + job.tasks >= LONGEST_STAY:
             return False
-        task = lot.source.draw(lot, self.largest_gang)
-        if task[0] != job.gpus:
-            self._queue.push(lot.make(env, task))
+        gpus, length, tasks = task = lot.source.draw(lot, self.largest_gang)
+        if goes_on := gpus == job.gpus:
+            job.go_on(lot, length, tasks, now)
+            stint.callbacks = self._lot_end_calls
+            self._env.schedule(stint, NORMAL, length)
+            lot.source.job_started(job)
         else:
-            lot.extend(job, task, now)
-            stint.callbacks = self._end_calls
-            env.schedule(stint, NORMAL, task[1])
-            source.job_started(job)
+            self._queue.push(lot.make(self._env, task))
         if not lot.count:
-            lots.popleft()
-        return task[0] == job.gpus
+            self._lots.popleft()
+        return goes_on
 
     def _take_turn_soon(self, now: float) -> None:
         """Dispatch now if nothing is left in this instant that the dispatch would have to await."""

@@ -149,12 +149,13 @@ class Job(Event):
         "seats",
         "share",
         "submitted",
-        "tasks",
-        "tasks_before",
-        "waited",
         "watcher",
     )
     _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success, so no job needs to say so
+    tasks: int = 1
+    """For how many jobs of one owner it stands."""
+    tasks_before: int = 0
+    """How many its gang did before, and went on without a break."""
     begun: float
     """When it last got its GPUs; means something once it did."""
     ends: float
@@ -189,17 +190,12 @@ class Job(Event):
         """How many of its stays on GPUs were broken off."""
         self.past: Past | None = None
         self.lot: Any = None
-        """The lot that it was one of."""
-        self.tasks = 1
-        """Jobs of the lot that it does now."""
-        self.tasks_before = 0
-        """Jobs that its GPUs did before, and went on without a break."""
-        self.waited = 0.0
-        """Their waits, once there are several."""
+        """The lot that it is one of."""
 
     def __getstate__(self) -> dict[str, Any]:
         # SimPy knows a pending event by the identity of its value, which pickling would not keep.
-        filled = {name: getattr(self, name) for name in self.__slots__ if hasattr(self, name)}
+        names = [name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())]
+        filled = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return {name: value for name, value in filled.items() if value is not PENDING}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -279,15 +275,9 @@ class Job(Event):
             gpus * past.worked,
             gpus * past.restarted,
             gpus * past.lost,
-            self.tasks_before + self.tasks,
-            self.waits(past.started),
+            self.tasks,
+            0.0 if past.started is None else self.tasks * (past.started - self.submitted),
         )
-
-    def waits(self, started: float | None) -> float:
-        """Return how long its jobs waited, all told, if it first got its GPUs then."""
-        if self.tasks_before or started is None:
-            return self.waited
-        return self.tasks * (started - self.submitted)
 
     def record_at_end(self, ended: float, stay: float) -> JobRecord:
         """Return what became of a job that is done with its last ``stay``, which ends now."""
@@ -317,8 +307,8 @@ class Job(Event):
                 gpus * self.length,
                 0.0,
                 0.0,
-                self.tasks_before + self.tasks,
-                self.waited if self.tasks_before else self.tasks * (self.begun - self.submitted),
+                1,
+                self.begun - self.submitted,
             ),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from hardware.jobs import Job, JobWatcher, Share
+from hardware.jobs import Job, JobRecord, JobWatcher, Outcome, Past, Share
 
 if TYPE_CHECKING:
     from hardware.queues import Queue
@@ -53,32 +53,55 @@ class Lot:
         self.share = share
         self.submitted = submitted
 
-    def take(self, env: Any, most: int) -> Job:
+    def take(self, env: Any, most: int) -> LotJob:
         """Return the next job, or several that are run as one, and count them off."""
         return self.make(env, self.source.draw(self, most))
 
-    def make(self, env: Any, task: Task) -> Job:
+    def make(self, env: Any, task: Task) -> LotJob:
         """Return the job that was drawn, and count it off."""
-        job = Job(env, self.number, self.share, task[0], task[1], self.owner, self.source, self.submitted)
-        job.lot = self
+        gpus, length, tasks = task
+        job = LotJob(env, self.number, self.share, gpus, length, self.owner, self.source, self.submitted)
         job.callbacks.append(self.source.job_over)
-        job.tasks = task[2]
-        self.number += task[2]
-        self.count -= task[2]
-        return job
-
-    def extend(self, job: Job, task: Task, now: float) -> None:
-        """Let a job that is done go on, from now, as the one that was drawn, and count it off."""
-        tasks = task[2]
-        if not job.tasks_before:
-            job.waited = job.waits(job.started)
-        job.tasks_before += job.tasks
-        job.waited += tasks * (now - self.submitted)
-        job.length += task[1]
         job.lot = self
         job.tasks = tasks
+        job.tasks_before = 0
         self.number += tasks
         self.count -= tasks
+        return job
+
+
+class LotJob(Job):
+    """A job of a lot, or several of them that one gang does one after another."""
+
+    __slots__ = ("tasks", "tasks_before", "waited")
+    waited: float
+    """Waits of all of them, once there were some before."""
+
+    def go_on(self, lot: Lot, length: float, tasks: int, now: float) -> None:
+        """Be, from now, what was drawn from a lot, which counts it off."""
+        before = self.tasks_before
+        if not before:
+            started = self.begun if self.past is None else self.past.started
+            self.waited = self.tasks * ((started or 0.0) - self.submitted)
+        self.tasks_before = before + self.tasks
+        self.waited += tasks * (now - lot.submitted)
+        self.length += length
+        self.lot = lot
+        self.tasks = tasks
+        lot.number += tasks
+        lot.count -= tasks
+
+    def record(self, ended: float, outcome: Outcome) -> JobRecord:
+        """Return what became of all of them."""
+        record = super().record(ended, outcome)
+        if not self.tasks_before:
+            return record
+        return record._replace(tasks=self.tasks_before + self.tasks, waited=self.waited)
+
+    def record_at_end(self, ended: float, stay: float) -> JobRecord:
+        """Return what became of them when the last is done."""
+        self.past = self.past or Past(self.begun)
+        return super().record_at_end(ended, stay)
 
 
 class Backlog(deque[Lot]):
