@@ -189,14 +189,14 @@ class Cohort(mesa.Agent):
         self._running[job] = None
         if self._guests:
             self._join_in(job)
-            for guest in self._with(job):
+            for guest in self._with(job)[: job.gpus]:
                 guest.researcher.job_started(job)
         self._move(Phase.QUEUE, Phase.RUN, self._side_by_side(job))
 
     def job_stopped(self, job: Any) -> None:
         """Note that experiments lost their GPUs and wait again."""
         del self._running[job]
-        for guest in self._with(job):
+        for guest in self._with(job)[: job.gpus]:
             guest.researcher.job_stopped(job)
         self._move(Phase.RUN, Phase.QUEUE, self._side_by_side(job))
 
@@ -208,6 +208,8 @@ class Cohort(mesa.Agent):
         tasks: int = job.tasks - len(guests)
         if guests:
             self._guests = [guest for guest in self._guests if guest.job is not job]
+            for guest in guests[job.gpus :]:
+                guest.researcher.job_started(job)
             for guest in guests:
                 guest.researcher.experiment_over(job)
         self._move(Phase.QUEUE, Phase.RUN, tasks - running)

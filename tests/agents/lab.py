@@ -40,7 +40,7 @@ class SmallLab:
         self.cluster = GpuCluster(self.clock, ClusterParams(**{"gpus": gpus, **quiet, **(cluster or {})}))
         self.individuals_up_to = 0
         self.work_rate = 1.0
-        self.next_step = math.inf
+        self.next_step = 1e12
         self.findings: list[Finding] = []
         self.on_publish: Callable[[], None] | None = None
         self.model = mesa.Model()
