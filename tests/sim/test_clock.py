@@ -2,11 +2,14 @@
 
 import math
 import pickle
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simpy import Event
+from simpy.events import URGENT
 
 from sim.clock import Clock
 from sim.meter import Meter
@@ -112,3 +115,102 @@ def test_background_happens_only_while_something_else_will():
     clock.timeout(1.5)
     clock.advance(10.0)
     assert (seen, clock.last_event) == ([1.0, 2.0, 4.0], 4.5)
+
+
+def story(clock: Clock, way: str) -> list[tuple[str, float]]:
+    """Events of every kind, some of them of one instant; ``way``: by our loop, or step by step as SimPy does."""
+    told: list[tuple[str, float]] = []
+
+    def note(name: str) -> None:
+        told.append((name, clock.now))
+
+    def process(name: str, waits: list[float]) -> Generator[Event, Any, None]:
+        for wait in waits:
+            yield clock.timeout(wait)
+            note(name)
+
+    def broken(wait: float) -> Generator[Event, Any, None]:
+        yield clock.timeout(wait)
+        raise ValueError("broken")
+
+    def patient() -> Generator[Event, Any, None]:
+        try:
+            yield clock.process(broken(2.0))
+        except ValueError:
+            note("caught")
+        yield clock.all_of([clock.timeout(1.0), clock.timeout(0.0)])
+        note("both")
+
+    clock.process(process("a", [1.0, 0.0, 2.0]))
+    clock.process(process("b", [1.0, 2.0, 0.0]))
+    clock.process(patient())
+    urgent = clock.event()
+    urgent.callbacks.append(lambda _: note("urgent"))
+    urgent._ok = True
+    clock.schedule(urgent, URGENT, 1.0)
+    if way == "ours":
+        clock.advance(3.0)
+    else:
+        while clock.peek() <= 3.0:
+            clock.step()
+    return told
+
+
+def test_the_loop_does_what_simpys_step_does():
+    ours, simpys = story(Clock(), "ours"), story(Clock(), "step by step")
+    assert ours == simpys
+    assert ours[0] == ("urgent", 1.0) and ("caught", 2.0) in ours and ours[-1][1] == 3.0
+
+
+@given(DELAYS, st.lists(st.floats(0, 60), max_size=6))
+def test_pauses_between_change_nothing(delays, pauses):
+    calm, paused = Clock(), Clock()
+    straight, in_parts = Recorder(calm, delays), Recorder(paused, delays)
+    calm.advance(100)
+    for pause in sorted(pauses):
+        paused.advance(pause)
+    paused.advance(100)
+    assert in_parts.rang == straight.rang
+    assert paused.last_event == calm.last_event
+
+
+def test_a_failure_that_nobody_awaits_is_raised_at_its_moment():
+    clock, seen = Clock(), []
+    failure = clock.event()
+    failure.callbacks.append(lambda _: seen.append(clock.now))
+    clock.timeout(2.0).callbacks.append(lambda _: failure.fail(KeyError("lost")))
+    clock.timeout(3.0).callbacks.append(lambda _: seen.append("later"))
+    with pytest.raises(KeyError, match="lost"):
+        clock.advance(5.0)
+    assert (clock.now, clock.last_event, seen) == (2.0, 2.0, [2.0])
+    assert failure.processed
+    clock.advance(5.0)
+    assert seen == [2.0, "later"], "and the clock can go on"
+
+
+def test_a_callback_that_raises_leaves_the_rest_of_the_queue_alone():
+    clock, seen = Clock(), []
+
+    def fail(_event: Event) -> None:
+        raise RuntimeError("no")
+
+    clock.timeout(1.0).callbacks.append(fail)
+    clock.timeout(1.0).callbacks.append(lambda _: seen.append(clock.now))
+    with pytest.raises(RuntimeError, match="no"):
+        clock.advance(2.0)
+    assert (clock.now, seen) == (1.0, [])
+    clock.advance(2.0)
+    assert seen == [1.0]
+
+
+def test_what_an_event_schedules_for_its_own_instant_is_done_before_the_clock_stands():
+    clock, seen = Clock(), []
+
+    def again(_event: Event) -> None:
+        seen.append(clock.now)
+        if len(seen) < 5:
+            clock.timeout(0.0).callbacks.append(again)
+
+    clock.timeout(0.1 + 0.2).callbacks.append(again)
+    clock.advance(0.1 + 0.2)
+    assert seen == [0.1 + 0.2] * 5
