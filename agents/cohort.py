@@ -68,6 +68,8 @@ class Cohort(mesa.Agent):
         self._running: dict[Any, None] = {}
         """The jobs that have GPUs."""
         self._guests: list[Guest] = []
+        self._step: tuple[tuple[int, int], float] = ((0, 0), 1.0)
+        """What may be published at once, and the state of knowledge and of the team for which that holds."""
         self._owed = 0
         """To be put to rest as soon as those who publish in this instant are through."""
 
@@ -178,10 +180,13 @@ class Cohort(mesa.Agent):
         """Return GPUs, days and tasks of the next job of a lot."""
         asked: Asked = lot.payload
         params = self.lab.researcher_params
-        tasks = self._tasks_of_a_job(lot.count, asked, most) if lot.count > 1 else 1
+        gang = min(params.experiment_gpus, most)
+        tasks = self._tasks_of_a_job(lot, gang) if lot.count > 1 else 1
         stream = self._chance("experiment cost")
         gpu_days = decisions.experiments_gpu_days(params, asked.mean_gpu_days, tasks, stream)
         gpus = decisions.gpus_to_ask(params, gpu_days, most)
+        if tasks > 1:
+            gpus = max(gpus, min(gang, 1 << (tasks - 1).bit_length()))  # side by side, as one by one
         return gpus, gpu_days / gpus / asked.work_rate, tasks
 
     def job_started(self, job: Any) -> None:
@@ -287,11 +292,13 @@ class Cohort(mesa.Agent):
 
     # How many at once
 
-    def _tasks_of_a_job(self, waiting: int, asked: Asked, most: int) -> int:
-        params = self.lab.researcher_params
-        gpu_days = min(params.experiment_gpus, most) * self.lab.leap_error / params.papers_per_day
-        tasks = gpu_days / max(asked.mean_gpu_days, 1e-300)
-        return max(1, int(min(waiting, tasks, self._publishable()))) if tasks >= 2 else 1
+    def _tasks_of_a_job(self, lot: Any, gang: int) -> int:
+        """Return how many experiments of a lot run as one job: no GPU idles for it, and none waits long for others."""
+        asked, per_day = lot.payload, self.lab.researcher_params.papers_per_day
+        in_time = gang * self.lab.leap_error / per_day / max(asked.mean_gpu_days, 1e-300)
+        a_job_for_each_gang = self.count[Phase.QUEUE] * gang / self.lab.gpus_for_experiments()
+        tasks = min(lot.count, in_time, a_job_for_each_gang)
+        return int(min(tasks, self._publishable())) if tasks >= 2 else 1
 
     def _most_ideas(self) -> float:
         direct = self.lab.experiment_gpu_days() == 0
@@ -300,7 +307,11 @@ class Cohort(mesa.Agent):
 
     def _publishable(self) -> float:
         """Papers that bring software its next step, or the share ``leap_error`` of a doubling; at least one."""
-        return max(1, math.ceil(self.lab.papers_to_next_step(max(self.lab.leap_error, 1e-9)) - 1e-6))
+        moment = (self.lab.literature.latest, self.size)
+        if self._step[0] != moment:
+            papers = self.lab.papers_to_next_step(max(self.lab.leap_error, 1e-9))
+            self._step = (moment, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
+        return self._step[1]
 
     def _choose(self, groups: tuple[int, ...], researchers: int) -> tuple[int, ...]:
         """Choose so many of all in these groups, each as likely; nothing is drawn where there is no choice."""

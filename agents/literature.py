@@ -84,7 +84,9 @@ class Literature:
         """
         questions = len(self._grounds)
         if papers <= max(questions, _DRAWN_ONE_BY_ONE):
-            places = np.unique(stream.integers(0, questions, size=papers))
+            hit = np.zeros(questions, dtype=bool)
+            hit[stream.integers(0, questions, size=papers)] = True
+            places = np.flatnonzero(hit)
         else:
             places = np.flatnonzero(stream.random(questions) >= (1 - 1 / questions) ** papers)
         answered = places[self._grounds[places] <= began]

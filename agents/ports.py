@@ -132,6 +132,9 @@ class Lab(Protocol):
     def largest_gang(self, use: str) -> int:
         """Return the most GPUs that one job of this use can have."""
 
+    def gpus_for_experiments(self) -> int:
+        """Return the GPUs that experiments can have all together."""
+
     def gpus_for_training(self) -> int:
         """Return the GPUs that the training share of the cluster comes to."""
 

@@ -273,7 +273,13 @@ class Law:
         target = self.effort(doublings)
         if target <= effort:
             return 0.0
-        return float(2.0 ** np.float64(self.log2_initial_effort + effort_between(effort, target)))
+        if target == math.inf:
+            return math.inf
+        between = target + math.log2(-math.expm1((effort - target) * math.log(2)))
+        try:
+            return float(2.0 ** (self.log2_initial_effort + between))
+        except OverflowError:
+            return math.inf
 
 
 def law_of(params: GrowthParams, researchers: int, papers_per_day: float, step: float = 1.0) -> Law:

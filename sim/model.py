@@ -222,6 +222,12 @@ class World(mesa.Model):
         """Return the most GPUs that one job of this use can have."""
         return self.datacenter.capacity(use)
 
+    def gpus_for_experiments(self) -> int:
+        """Return the GPUs that experiments can have all together."""
+        pool = self.datacenter.pool("experiment")
+        others = self.datacenter.inference_gpus_wanted if self.scenario.cluster.sharing == "priority" else 0
+        return max(1, pool.capacity - others) if pool is not None else 1
+
     def gpus_for_training(self) -> int:
         """Return the GPUs that the training share of the cluster comes to."""
         return training_gpus(self.scenario, self.datacenter)

@@ -73,6 +73,9 @@ class SmallLab:
     def largest_gang(self, use: str) -> int:
         return self.cluster.largest_gang
 
+    def gpus_for_experiments(self) -> int:
+        return self.cluster.capacity
+
     def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Any = None) -> Event:
         return self.cluster.submit(gpus, days, owner=owner, use=use, watcher=watcher)
 
