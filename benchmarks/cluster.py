@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from rich.progress import track
 
 from benchmarks.heap_loop import HeapLoop, NoCompilerError, build
-from benchmarks.labs import GPUS, BareLoop, Callbacks, Discipline, Lab, Lots, Processes
+from benchmarks.labs import GPUS, BareLoop, Callbacks, Discipline, Lab, Lots, Processes, run
 from benchmarks.table import Limit, Row, Side, at_least, at_most, cpu_seconds, show, take_turns
 
 TURNS = 9
@@ -72,7 +72,7 @@ LOOP_JOBS, OWN_JOBS = 2_000_000, 50_000
 def standing(lab: Callable[[int, Discipline], Lab], researchers: int, discipline: Discipline) -> Lab:
     """Return a lab whose queue stands."""
     made = lab(researchers, discipline)
-    made.env.run(until=WARM)
+    run(made, WARM)
     return made
 
 
@@ -81,7 +81,7 @@ def a_job(lab: Lab, jobs: int) -> Side:
 
     def turn() -> float:
         before = lab.finished
-        spent = cpu_seconds(lambda: lab.env.run(until=lab.env.now + jobs / GPUS))
+        spent = cpu_seconds(lambda: run(lab, lab.env.now + jobs / GPUS))
         return spent / (lab.finished - before)
 
     return turn

@@ -7,6 +7,7 @@ pickled it is pickled with everything that is scheduled.
 
 import math
 from collections.abc import Callable
+from heapq import heappush
 from typing import Any, Final
 
 from simpy import Environment, Event
@@ -15,7 +16,7 @@ from simpy.events import NORMAL, EventPriority
 
 from hardware.checks import check_room, check_streams, refusal
 from hardware.jobs import Book, Job, JobRecord, JobWatcher, Past, Seats, Stint, Streams
-from hardware.lots import Lot, LotJob, TaskSource
+from hardware.lots import LONGEST_STAY, Lot, LotJob, TaskSource
 from hardware.params import ClusterParams
 from hardware.pool import Pool
 from hardware.preemption import victims
@@ -28,9 +29,6 @@ AFTER_ALL_OTHERS: Final = EventPriority(NORMAL + 1)
 
 Withdrawn = tuple[Job | Lot, bool]
 """What was taken out of a pool, and whether it ran."""
-
-LONGEST_STAY: Final = 1000
-"""Jobs of a lot that one gang does before it is over, so that there are records before the end of a run."""
 
 
 class GpuCluster(Pool):
@@ -127,14 +125,14 @@ class GpuCluster(Pool):
         if count < 1:
             raise ValueError(f"a lot has at least one job, not {count}")
         share = self._shares.get((use, priority)) or self._new_share(use, priority)
-        book = self._book
-        lot = Lot(book.last_job + 1, count, source, payload, owner, share, self._env._now)
+        book, lots = self._book, self._lots
+        first = book.last_job + 1
         book.last_job += count
-        lots = self._lots
-        if lots and lots[-1].share is not share:
-            lots.line_up(lot, self._queue)
-        else:
+        lot = Lot(first, count, source, payload, owner, share, self._env._now)
+        if not lots or lots[-1].share is share:
             lots.append(lot)
+        else:
+            lots.line_up(lot, self._queue)
         if self._placement.free or self._preempts:
             self._wake()
         return lot
@@ -285,41 +283,38 @@ class GpuCluster(Pool):
         self._take_turn_soon(now)
 
     def _ended_in_lot(self, stint: Stint) -> None:
-        """Tell the source that a job of a lot is over, and let its gang go on with the next one if it can.
+        """Tell the source that a job of a lot is over, and let its gang go on with the source's next one if it can.
 
-        Where only lots wait this is what a dispatch would do, without a new job, other seats and a queue of one.
+        Where only lots wait and the next job is as large this is what a dispatch would do, without a new job, other
+        seats and a queue of one. It is the whole cost of a job to the cluster, so it is in one piece.
         """
         job: LotJob = stint.job  # type: ignore[assignment]  # nobody else ends here
         if stint.number != job.broken_off:
             return
-        env = self._env
-        now = env._now
-        if self._queue.first is None:
-            job.lot.source.job_over(job)
-            lots, events = self._lots, env._queue
-            nobody_else = not (self._turn_due or self._queue.first or (events and events[0][0] <= now))
-            if lots and nobody_else and self._goes_on(job, lots[0], stint, now):
-                return
+        env, queue, lots = self._env, self._queue, self._lots
+        now, events = env._now, env._queue
+        if queue.first is None:
+            source = job.lot.source
+            source.job_over(job)
+            if lots and queue.first is None and not self._turn_due and (not events or events[0][0] > now):
+                lot = lots[0]
+                alike = lot.source is source and lot.share is job.share and lot.owner == job.owner
+                if alike and job.tasks_before + job.tasks < LONGEST_STAY:
+                    gpus, length, tasks = task = source.draw(lot, self.largest_gang)
+                    goes_on = gpus == job.gpus
+                    if goes_on:
+                        job.go_on(lot, length, tasks, now)
+                        stint.callbacks = self._lot_end_calls
+                        heappush(events, (now + length, NORMAL, next(env._eid), stint))  # as env.schedule() does
+                        source.job_started(job)
+                    else:
+                        queue.push(lot.make(env, task))
+                    if not lot.count:
+                        lots.popleft()
+                    if goes_on:
+                        return
             job.callbacks = []  # as the source was told
         self._over(job, now)
-
-    def _goes_on(self, job: LotJob, lot: Lot, stint: Stint, now: float) -> bool:
-        """Let a gang go on with the next job of a lot if that is of the same owner, and as large once it is drawn."""
-        if lot.share is not job.share or lot.source is not job.watcher or lot.owner != job.owner:
-            return False
-        if job.tasks_before + job.tasks >= LONGEST_STAY:
-            return False
-        gpus, length, tasks = task = lot.source.draw(lot, self.largest_gang)
-        if goes_on := gpus == job.gpus:
-            job.go_on(lot, length, tasks, now)
-            stint.callbacks = self._lot_end_calls
-            self._env.schedule(stint, NORMAL, length)
-            lot.source.job_started(job)
-        else:
-            self._queue.push(lot.make(self._env, task))
-        if not lot.count:
-            self._lots.popleft()
-        return goes_on
 
     def _take_turn_soon(self, now: float) -> None:
         """Dispatch now if nothing is left in this instant that the dispatch would have to await."""

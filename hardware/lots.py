@@ -14,6 +14,10 @@ LOOK_AHEAD: Final = 1024
 """Jobs that a discipline which compares lengths looks at. Slurm tests 500 waiting jobs (bf_max_job_test) by default."""
 
 
+LONGEST_STAY: Final = 1000
+"""Jobs of a lot that one gang does before it is over, so that there are records before the end of a run."""
+
+
 class Task(NamedTuple):
     """What the next job of a lot turns out to be."""
 

@@ -6,7 +6,7 @@ bytes, read back, and run on as if nothing had happened.
 """
 
 import math
-from heapq import heappop
+from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
@@ -52,13 +52,15 @@ class Clock(Environment):
         """
         if until < self._now:
             raise ValueError(f"the clock stands at {self._now} and cannot go back to {until}")
-        queue = self._queue
+        queue, background = self._queue, Background
         while queue and queue[0][0] <= until and not self.halted:
-            if queue[0][3].__class__ is Background and self.idle:
+            entry = heappop(queue)
+            now, _, _, event = entry
+            if event.__class__ is background and self.idle:
+                heappush(queue, entry)
                 break
             # As SimPy's step() does, without the call: it is made for every event.
-            self._now, _, _, event = heappop(queue)
-            self.last_event = self._now
+            self._now = self.last_event = now
             callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]  # SimPy: None once processed
             for callback in callbacks:
                 callback(event)
