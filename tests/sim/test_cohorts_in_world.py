@@ -1,0 +1,316 @@
+"""Cohorts in a World: one of them is an individual, and nothing jumps when individuals become one or leave one."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+
+from agents.phases import Phase
+from sim import observe
+from sim.ledger import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
+from sim.model import World
+from sim.run import summarise
+from sim.scenario import Scenario, ScenarioError
+from sim.testing import check_invariants, small_scenarios, worlds
+
+thorough = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+SAME_TEAM: dict[str, Any] = {"training__needed": True, "training__speed_share": 1.0, "kernels__measurements": "none"}
+"""All that is discovered goes into shorter training runs: nobody comes, though some may have to rest."""
+LAB: dict[str, Any] = {
+    "researcher__initial": 40, "researcher__experiment_gpu_days": 15.0, "cluster__gpus": 64, "run__max_doublings": 3,
+    "training__first_run_days": 10.0, "run__horizon_days": 120.0, "cluster__gpu_hours_between_failures": 2000.0,
+    "kernels__measurements": "none", "run__leap_error": 0.1,
+}  # fmt: skip
+BUNDLES: dict[str, Any] = {
+    "researcher__initial": 3000, "researcher__experiment_gpu_days": 0.4, "run__leap_error": 0.3,
+    "cluster__gpu_hours_between_failures": 300.0,
+}  # fmt: skip
+"""Experiments so small, and so many of them, that several run as one job."""
+
+
+def finish(world: World) -> World:
+    while world.running:
+        world.step()
+    return world
+
+
+def lab(seed: int = 0, **changes: Any) -> World:
+    return World(Scenario(), seed, **(LAB | changes))
+
+
+def story(world: World) -> tuple[list[Any], list[Any]]:
+    """What happened, but for who was followed alone."""
+    bare = [event for event in world.ledger if not isinstance(event, CohortFormed | ResearcherSplitOut)]
+    return bare, world.datacenter.records
+
+
+def told(world: World) -> list[object]:
+    """All that a result says, but for the names of the ways to the same."""
+    result = summarise(world)
+    others = ("scenario", "digest", "events", "series")
+    series = {name: values for name, values in result.series.items() if name != "researchers_in_cohorts"}
+    return [series, *(getattr(result, name) for name in result._fields if name not in others)]
+
+
+def one_by_one(scenario: Scenario, seed: int) -> World:
+    try:
+        return World(scenario, seed)
+    except ScenarioError:
+        reject()
+
+
+# --- a cohort of one is an individual ------------------------------------------------------------------------------
+
+
+def seen_together(alone: World, cohorts: World) -> None:
+    while alone.running:
+        alone.step()
+        cohorts.step()
+        check_invariants(cohorts)
+    assert story(cohorts) == story(alone)
+    assert told(cohorts) == told(alone)
+
+
+@st.composite
+def teams_that_stay(draw: st.DrawFn, **fixed: Any) -> Scenario:
+    timing = draw(st.sampled_from(["poisson", "whole"]))
+    kernels = draw(st.sampled_from([{}, {"kernels__measurements": Scenario().kernels.measurements}]))
+    share = draw(st.floats(0.05, 0.45))
+    values = {"researcher__timing": timing, "kernels__attention_share": share} | SAME_TEAM | kernels | fixed
+    return draw(small_scenarios(**values))
+
+
+@thorough
+@given(teams_that_stay(researcher__initial=1), st.floats(0, 0.5), st.integers(0, 2**32))
+def test_a_cohort_of_one_is_an_individual_bit_for_bit(scenario, leap_error, seed):
+    """Its faster kernels house less than two researchers, so that it stays alone."""
+    cohort = one_by_one(scenario.replace(run__individuals_up_to=0, run__leap_error=leap_error), seed)
+    alone = one_by_one(scenario.replace(run__individuals_up_to=1000), seed)
+    assert (len(cohort.population.cohorts), len(cohort.population.researchers)) == (1, 0)
+    assert (len(alone.population.cohorts), len(alone.population.researchers)) == (0, 1)
+    seen_together(alone, cohort)
+
+
+@thorough
+@given(teams_that_stay(kernels__measurements="none"), st.integers(0, 2**32))
+def test_n_cohorts_of_one_are_n_individuals_bit_for_bit(scenario, seed):
+    exact = scenario.replace(run__individuals_up_to=1000, run__leap_error=0.0)
+    alone, cohorts = one_by_one(exact, seed), one_by_one(exact, seed)
+    for researcher in list(cohorts.population.researchers):
+        cohorts.population.gather([researcher])
+    assert len(cohorts.population.cohorts) == len(alone.population.researchers)
+    seen_together(alone, cohorts)
+
+
+@pytest.mark.parametrize("timing", ["poisson", "whole"])
+def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
+    """A training run takes the GPUs on which the only researcher runs, again and again."""
+    changes = SAME_TEAM | {
+        "researcher__initial": 1, "researcher__timing": timing, "cluster__sharing": "priority", "cluster__gpus": 16,
+        "cluster__gpus_per_node": 4, "training__gpus": 16, "training__gain": 1.2, "growth__first_doubling_days": 40.0,
+        "researcher__papers_per_month": 20.0, "researcher__experiment_gpu_days": 2.0, "training__first_run_days": 2.0,
+        "researcher__experiment_gpus": 4, "run__horizon_days": 90.0,
+    }  # fmt: skip
+    alone, cohort = World(Scenario(), 3, **changes), World(Scenario(), 3, **changes, run__individuals_up_to=0)
+    seen_together(alone, cohort)
+    housed = [event.researchers for event in alone.ledger if isinstance(event, ResearchersHoused)]
+    assert housed.count(0) >= 3
+    assert alone.census.days(Phase.PAUSED, alone.now) == cohort.census.days(Phase.PAUSED, cohort.now) > 0
+
+
+# --- nothing jumps -------------------------------------------------------------------------------------------------
+
+
+def seen(world: World) -> dict[str, float]:
+    """All that can be seen, but for how many are in cohorts; and what has been used up."""
+    values = {name: reporter(world) for name, reporter in observe.REPORTERS.items() if name != "researchers_in_cohorts"}
+    used = {f"held {use}": world.datacenter.gpu_time(use) for use in observe.USES}
+    spent = {f"days {phase}": world.census.days(phase, world.now) for phase in Phase}
+    jobs = {"over": len(world.datacenter.records), "papers known": world.literature.latest}
+    return values | used | spent | jobs
+
+
+def unfinished(world: World) -> int:
+    """Experiments that wait or run."""
+    pool = world.datacenter.pool("experiment")
+    return sum(job.tasks for job in pool.jobs() if job.use == "experiment") + pool._lots.tasks("experiment")
+
+
+def check_accounts(world: World) -> None:
+    """Nobody, no paper and no experiment appears or is lost."""
+    check_invariants(world)
+    over = sum(job.tasks for job in world.datacenter.records if job.use == "experiment")
+    away = world.census.count[Phase.QUEUE] + world.census.count[Phase.RUN]
+    assert unfinished(world) == away
+    resting = [each for each in world.population.researchers if each.work_left()[0] is Phase.WRITE]
+    drafts = sum(cohort.writing.working + cohort.writing.resting for cohort in world.population.cohorts)
+    assert world.papers + drafts + len(resting) == over
+
+
+@pytest.mark.parametrize("timing", ["poisson", "whole"])
+@pytest.mark.parametrize("day", [0, 5, 23, 60])
+def test_nothing_jumps_when_individuals_become_a_cohort(timing, day):
+    world = lab(researcher__timing=timing, researcher__papers_per_month=4.0)
+    for _ in range(day):
+        world.step()
+    before = seen(world)
+    world.population.gather(world.population.researchers)
+    assert seen(world) == before
+    assert world.population.researchers == []
+    check_accounts(world)
+    finish(world)
+    check_accounts(world)
+    assert world.papers > before["papers"]
+
+
+PAUSES: dict[str, Any] = {"cluster__sharing": "priority", "training__gpus": 48, "training__needed": True}
+
+
+@pytest.mark.parametrize("changes", [{}, PAUSES, BUNDLES], ids=["alone", "paused", "bundles"])
+def test_nothing_jumps_when_one_is_split_out_and_it_goes_on_living(changes):
+    """Twenty at a time, in whatever they do: each of them publishes in the end."""
+    long = {"researcher__experiment_gpu_days": 80.0, "run__horizon_days": 400.0, "run__max_doublings": 20}
+    world = lab(run__individuals_up_to=0, **(long | changes))
+    cohort = world.population.cohorts[0]
+    phases = set()
+    for _ in range(15):
+        for _ in range(2):
+            world.step()
+        if cohort.housed == 0:
+            continue
+        before = seen(world)
+        researcher = world.population.split_out(cohort)
+        phases.add(researcher.phase)
+        assert seen(world) == before
+        check_accounts(world)
+    assert len(phases) >= 3
+    while world.running and not all(each.papers for each in world.population.researchers):
+        world.step()
+        check_accounts(world)
+    out = [event.researcher for event in world.ledger if isinstance(event, ResearcherSplitOut)]
+    assert [each.unique_id for each in world.population.researchers] == out
+    by = {event.researcher for event in world.ledger if isinstance(event, PaperPublished)}
+    assert by >= set(out)
+
+
+def test_those_who_run_in_a_job_of_many_can_be_split_out():
+    world = lab(run__individuals_up_to=0, **BUNDLES)
+    pool = world.datacenter.pool("experiment")
+    while not any(job.tasks > job.gpus for job in pool.jobs()):
+        world.step()
+    cohort = world.population.cohorts[0]
+    for _ in range(200):
+        before = seen(world)
+        world.population.split_out(cohort)
+        assert seen(world) == before
+    assert {each.phase for each in world.population.researchers} >= {Phase.QUEUE, Phase.RUN}
+    for _ in range(60):
+        world.step()
+        check_accounts(world)
+    assert world.now > 60
+    assert not [each for each in world.population.researchers if each.phase is Phase.QUEUE and each.papers == 0][60:]
+
+
+def test_nobody_can_be_split_out_where_nobody_is_at_work():
+    world = lab(
+        run__individuals_up_to=0, cluster__sharing="priority", training__gpus=64, growth__first_doubling_days=2.0
+    )
+    cohort = world.population.cohorts[0]
+    while cohort.housed:
+        world.step()
+    with pytest.raises(ValueError, match="nobody of this cohort is at work"):
+        world.population.split_out(cohort)
+    check_invariants(world)
+
+
+# --- the same future ----------------------------------------------------------------------------------------------
+
+
+MIXED = [{}, {"researcher__timing": "whole"}, {"cluster__queue": "sjf"}, BUNDLES | {"run__horizon_days": 40.0}]
+
+
+def started(**changes: Any) -> World:
+    """A lab with individuals and a cohort, in the middle of its run."""
+    world = lab(run__individuals_up_to=0, **changes)
+    for _ in range(20):
+        world.step()
+    for _ in range(4):
+        world.population.split_out(world.population.cohorts[0])
+    return world
+
+
+@pytest.mark.parametrize("changes", MIXED, ids=str)
+def test_a_snapshot_and_a_branch_with_cohorts_have_the_same_future(changes):
+    world = started(**changes)
+    snapshot, branch = world.snapshot(), world.branch()
+    expected = finish(world).digest()
+    assert finish(World.restore(snapshot)).digest() == expected
+    assert finish(branch).digest() == expected
+
+
+def test_a_branch_may_have_another_cluster_and_other_leaps():
+    world = started(**BUNDLES)
+    branch = world.branch(cluster__gpus=48, cluster__queue="fcfs", run__leap_error=0.0, run__max_doublings=2)
+    check_accounts(branch)
+    for _ in range(5):
+        branch.step()
+        check_accounts(branch)
+
+
+@pytest.mark.parametrize("changes", MIXED, ids=str)
+def test_frames_of_four_lengths_leave_the_same_ledger_of_cohorts(changes):
+    digests = set()
+    for frame in (0.1, 0.37, 1.0, 7.0):
+        digests.add(finish(lab(run__individuals_up_to=60, run__frame_days=frame, **changes)).digest())
+    assert len(digests) == 1
+
+
+@thorough
+@given(worlds(), st.integers(0, 20), st.data())
+def test_cohorts_keep_every_invariant_at_every_frame(world, before, data):
+    """Those of a few, those that leap, those that are gathered and split out, and what branches from them."""
+    for _ in range(before):
+        world.step()
+        check_invariants(world)
+    alone = [each for each in world.population.researchers if each.job or each.phase not in (Phase.QUEUE, Phase.RUN)]
+    if alone and world.pool is None and world.running:
+        some = data.draw(st.lists(st.sampled_from(alone), min_size=1, unique=True), label="gathered")
+        world.population.gather(some)
+        check_invariants(world)
+    for cohort in [each for each in world.population.cohorts if each.housed and world.running]:
+        world.population.split_out(cohort)
+        check_invariants(world)
+    branch = world.branch()
+    for each in (branch, world):
+        while each.running:
+            each.step()
+            check_invariants(each)
+    assert branch.digest() == world.digest()
+
+
+# --- memory --------------------------------------------------------------------------------------------------------
+
+
+def test_ten_million_researchers_stay_below_500_megabytes():
+    """A lab grows to ten million, and another has them for a month; the peak of the process, Python and NumPy too."""
+    code = """
+import resource
+from sim.model import World
+from sim.scenario import Scenario
+lab = Scenario.load("lab")
+grown = World(lab, 0, run__until_researchers=10_000_000, run__max_doublings=300, run__horizon_days=3650.0)
+while grown.running:
+    grown.step()
+large = World(lab, 0, researcher__initial=10_000_000)
+for _ in range(30):
+    large.step()
+print(min(grown.at_work, large.at_work), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    researchers, megabytes = (float(part) for part in done.stdout.split())
+    assert researchers >= 10_000_000
+    assert megabytes < 500
