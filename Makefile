@@ -48,6 +48,8 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	mkdir -p docs/pictures
 	cp $(OUT)/docs/toy-explosion/run.png docs/pictures/toy-explosion.png
 	cp $(OUT)/docs/lab/run.png docs/pictures/lab.png
+	$(BIN)/asara run lab --until-researchers 1048576 --out $(OUT)/docs/lab-to-a-million
+	cp $(OUT)/docs/lab-to-a-million/run.png docs/pictures/lab-to-a-million.png
 	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
 	$(BIN)/python -m experiments.luck docs/world-and-equations.md docs/pictures/luck.png
