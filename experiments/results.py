@@ -49,7 +49,7 @@ def query(folder: Path, sql: str) -> pa.Table:
             connection.register(kind, read_table(folder, kind))
         connection.execute("SET enable_external_access = false")
         try:
-            return connection.execute(sql).to_arrow_table()
+            return connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             raise InputError(f"--sql: {' '.join(str(error).split())}") from None
 

@@ -124,9 +124,8 @@ def _connected(address: str) -> Any:
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
-        raise InputError(
-            f"--cluster {address}: no Dask scheduler answers there ({' '.join(str(error).split())})"
-        ) from None
+        why = " ".join(str(error).split())
+        raise InputError(f"--cluster {address}: no Dask scheduler answers there ({why})") from None
 
 
 def _refuse_other_models(client: Any, address: str) -> None:

@@ -186,9 +186,9 @@ def _refuse_other(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, A
         same = there["version"] == wanted["version"]
         versions = "the same version number" if same else f"asara {there['version']}, now {wanted['version']}"
         changed.append(f"the model's source is another ({versions})")
+    what = "; ".join(changed[:5]) or "a file that it names has changed"
     raise InputError(
-        f"--out {folder}: holds runs of something else: {'; '.join(changed[:5]) or 'a file that it names has changed'}. "
-        "--fresh starts over, another --out keeps both"
+        f"--out {folder}: holds runs of something else: {what}. --fresh starts over, another --out keeps both"
     )
 
 
