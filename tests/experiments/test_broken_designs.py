@@ -166,7 +166,7 @@ BAD = {
     ),
     "levers that do not go together": (
         GRID + "cluster__inference_share = [0.5, 0.8]\ncluster__training_share = [0.1, 0.4]",
-        ["[levers]", "cluster"],
+        ["[levers]: [cluster] inference_share 0.8 and training_share 0.4 add up to 1.2"],
     ),
     "ladder without end": (GRID + "growth__r = { low = 1, count = 3 }", ["[levers]: growth__r: high = None"]),
     "ladder of one": (GRID + "growth__r = { low = 1, high = 2, count = 1 }", ["growth__r: count = 1", "from 2"]),
@@ -234,3 +234,13 @@ def test_what_is_changed_from_outside_is_checked_like_the_file(tmp_path):
         load_design("quick", changes={"growth__r": 3.0})
     with pytest.raises(InputError, match=r"engine = 'fuid'.*did you mean 'fluid'"):
         load_design("quick", engine="fuid")
+
+
+def test_a_base_of_which_a_change_leaves_something_unread(tmp_path):
+    (tmp_path / "own.toml").write_text("[growth]\nr = 3.0\n")
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'base = "own.toml"\nsampling = "grid"\n[set]\ngrowth__law = "papers"\n[levers]\ncluster__gpus = [64]'
+    )
+    with pytest.raises(InputError, match=r"\[set\] leaves something of the base unread: growth__r is not read"):
+        load_design(str(path))
