@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_args
 
@@ -112,16 +112,15 @@ def _base(content: Mapping[str, Any], folder: Path, changes: Mapping[str, Any]) 
     if not own:
         return base, name, {key: shown[key] for key in sorted(settings)}
     differing = {key: value for key, value in sorted(shown.items()) if value != default[key]}
-    _known("[set] leaves something in base that", lambda: Scenario.load(DEFAULT).replace(**differing))
+    _known("[set] leaves something of the base unread", lambda: Scenario.load(DEFAULT).replace(**differing))
     return base, DEFAULT, differing
 
 
-def _known(where: str, ask: Any) -> Scenario:
+def _known(where: str, ask: Callable[[], Scenario]) -> Scenario:
     try:
-        found: Scenario = ask()
+        return ask()
     except ScenarioError as error:
         raise InputError(f"{where}: {error}") from None
-    return found
 
 
 def _uncertainty(name: str, table: Any, folder: Path, sampling: str) -> Uncertainty:

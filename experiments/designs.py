@@ -27,6 +27,8 @@ SHIPPED: Final = Path(__file__).parent / "sweeps"
 ONE_BY_ONE: Final = "one-at-a-time"
 MOST_CHECKED: Final = 10_000
 """Combinations of levers that are all tried before the first run; of more, each value once."""
+MOST_BLOCKS: Final = 16
+"""Blocks of points that a design holds at a time: about a million points."""
 SEEDS: Final = 1 << 53
 """Seeds are below this: whole numbers that every reader of JSON and of tables keeps."""
 
@@ -66,7 +68,7 @@ class Design:
     digest: str
     """SHA-256 of all that the runs depend on: not of names, of descriptions, or of where the base scenario lies."""
     _blocks: dict[int, dict[str, list[Any]]] = field(default_factory=dict, compare=False, repr=False)
-    """The block of points that was asked for last."""
+    """Points that were asked for, by block."""
 
     @property
     def points(self) -> int:
@@ -112,9 +114,9 @@ class Design:
         block, row = divmod(point, BLOCK)
         columns = self._blocks.get(block)
         if columns is None:
-            columns = self._drawn(block)
-            self._blocks.clear()
-            self._blocks[block] = columns
+            if len(self._blocks) >= MOST_BLOCKS:
+                self._blocks.clear()
+            columns = self._blocks[block] = self._drawn(block)
         return {name: column[row] for name, column in columns.items()}
 
     def lever_values(self, combination: int) -> dict[str, Any]:
