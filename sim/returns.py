@@ -1,16 +1,16 @@
 """The law of returns fitted to a series: performance against cumulative effort, r with its interval. Pure.
 
-The law is that of :mod:`sim.growth` without stepping on toes: ``S = (E/E0)^r``, so log2 S rises by r for each doubling
-of cumulative effort ``E = before + (effort so far)``. ``before``, the effort that went in before the first row, is given
-or found by maximum likelihood (profile over a grid). Two models of luck, each with normal errors:
+The law is that of :mod:`sim.growth` without stepping on toes: ``S = (E/E0)^r``, so log2 S rises by r for each
+doubling of cumulative effort ``E = before + (effort so far)``. ``before``, the effort that went in before the first
+row, is given or found by maximum likelihood (profile over a grid). Two models of luck, each with normal errors:
 
 - ``row``: every row misses the law by a luck of its own, ``log2 S_i = a + r log2 E_i + sigma u_i``. Maximum likelihood
   is least squares in the logarithms. It is what most published estimates use, and too sure of itself where
   neighbouring rows share their luck.
 - ``lasting``: luck stays, as where each unit of effort brings findings at random (a World's papers):
-  ``d log2 S_i = dx_i (r + sigma u_i / sqrt(e_i))`` with ``x = log2 E`` and e_i the effort of row i. Its variance falls as
-  ``e/E^2``, which is that of Poisson findings. Maximum likelihood is the mean of the slopes between neighbouring rows,
-  weighted with effort. Rows without effort join the row before.
+  ``d log2 S_i = dx_i (r + sigma u_i / sqrt(e_i))`` with ``x = log2 E`` and e_i the effort of row i. Its variance
+  falls as ``e/E^2``, which is that of Poisson findings. Maximum likelihood is the mean of the slopes between
+  neighbouring rows, weighted with effort. Rows without effort join the row before.
 
 Intervals are percentiles of a bootstrap that draws rows (luck ``row``) or steps between rows (``lasting``) with
 replacement, and finds ``before`` anew in each draw if it is to be found; so they do not lean on the errors being
@@ -74,6 +74,8 @@ class Fit(NamedTuple):
     """r in each draw of the bootstrap, shape (draws,)."""
     draws_before: Array
     """`before` in each draw, shape (draws,)."""
+    before_found: bool
+    """Whether `before` was found, not given."""
     unbent: float
     """Share of the draws that ran to the highest `before` on the grid: where it is large, the series does not bend
     enough to tell how much effort there was before, nor r from above."""
@@ -122,14 +124,13 @@ def fit(series: Series, luck: Luck = "row", before: float | None = 0.0, *, draws
     chosen = r[np.arange(draws + 1), best]
     there = grid[best]
     usable = np.isfinite(chosen[1:])
+    unbent = float(np.mean(best[1:] == len(grid) - 1)) if before is None else 0.0
     x = np.log2(there[0] + series.total)
     level = float(np.mean(series.log_performance - chosen[0] * x))
-    if luck == "lasting":
-        level = float(series.log_performance[0] - chosen[0] * x[0])
     _, variance, _ = _solve(terms, np.ones((1, terms.rows)))
     return Fit(
         luck, float(chosen[0]), float(there[0]), level, math.sqrt(variance[0, best[0]]), float(likelihood[0, best[0]]),
-        chosen[1:][usable], there[1:][usable], float(np.mean(best[1:] == len(grid) - 1)) if len(grid) > 1 else 0.0,
+        chosen[1:][usable], there[1:][usable], before is None, unbent,
     )  # fmt: skip
 
 
@@ -170,10 +171,7 @@ def _steps(series: Series) -> Series:
 
 
 def _solve(terms: _Terms, counts: Array) -> tuple[Array, Array, Array]:
-    """r, variance and log-likelihood for each row of counts (how often each row of the series was drawn) and `before`.
-
-    All of shape (draws, grid).
-    """
+    """r, variance and log-likelihood of shape (draws, grid); counts say how often each row was drawn."""
     weights = counts * terms.weight
     mass = weights.sum(axis=1, keepdims=True)
     number = counts.sum(axis=1, keepdims=True)
@@ -201,7 +199,7 @@ _TINY = 1e-18
 def _grid(series: Series) -> Array:
     """The amounts of effort before the first row that are tried."""
     octaves = np.arange(_LOWEST * _STEPS_PER_OCTAVE, _HIGHEST * _STEPS_PER_OCTAVE + 1) / _STEPS_PER_OCTAVE
-    found = series.total[-1] * 2.0**octaves
+    found: Array = series.total[-1] * 2.0**octaves
     return found if series.effort[0] <= 0 else np.concatenate([[0.0], found])
 
 
@@ -241,12 +239,12 @@ def falling(series: Series, fitted: Fit, *, draws: int = DRAWS, seed: int = 0) -
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, len(y)))
     statistic = _robust_t(np.vstack([y, flat + (y - flat) * signs]), design, larger)
     as_far = np.count_nonzero(np.abs(statistic[1:]) >= abs(statistic[0]))
-    scale = 2.0 if fitted.luck == "row" else 1.0
+    scale = 2 if fitted.luck == "row" else 1
     return Falling(float(scale * (larger @ y)[-1]), float((1 + as_far) / (1 + draws)))
 
 
 def _alternative(series: Series, fitted: Fit) -> tuple[Array, Array, Array]:
-    """Design with the term under test last, response, weights."""
+    """Design, with the term under test last; response; weights."""
     if fitted.luck == "row":
         x = np.log2(fitted.before + series.total)
         x = x - x.mean()
@@ -262,8 +260,7 @@ def _alternative(series: Series, fitted: Fit) -> tuple[Array, Array, Array]:
 def _projection(design: Array, weight: Array) -> Array:
     """The matrix that turns responses into weighted least-squares coefficients."""
     root = np.sqrt(weight)
-    found: Array = np.linalg.pinv(design * root[:, None]) * root
-    return found
+    return np.asarray(np.linalg.pinv(design * root[:, None]) * root, dtype=float)
 
 
 def _robust_t(responses: Array, design: Array, projection: Array) -> Array:

@@ -1,0 +1,187 @@
+"""A back-test: fit the first part of a series, simulate the rest with the World, and score it against naive guesses.
+
+The World here has one researcher, who never changes: what does the work is people, and effort is what the file says.
+One day of the World is one unit of effort. The researcher's papers come at random, at the rate that makes their luck
+as large as that of the series: a rate of n papers per unit of effort gives a slope of log performance the relative
+variance 1/n. r and the effort spent before are those of one draw of the bootstrap, under luck that lasts. Software is
+brought to the researcher in generations of the largest gain allowed, a million, so that the team stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from scipy.special import ndtri
+
+from experiments.errors import InputError
+from experiments.fit import TOLD, Options
+from experiments.fit_data import Data
+from sim.growth import DAYS_PER_MONTH
+from sim.ledger import PaperPublished
+from sim.returns import FEWEST_ROWS, Fit, Series, fit
+from sim.run import run
+from sim.scenario import Scenario
+from sim.scores import Array, coverage, crps
+
+WORLDS: Final = 200
+SHARES: Final = (0.5, 0.8, 0.9)
+FEWEST_LEFT: Final = 3
+"""Rows to forecast."""
+MOST_PAPERS: Final = 4000.0
+"""Papers that one World is expected to publish at the most: with more, their luck is next to none."""
+AS_IT_CAME: Final = "World, effort as it came"
+AT_PACE: Final = "World, effort at the past's pace"
+
+Watch = Callable[[int, int], bool]
+"""Told how many Worlds of how many are over; True stops it."""
+
+
+class Score(NamedTuple):
+    """How one forecast did over all rows that were left."""
+
+    forecast: str
+    crps: float
+    """Mean, in doublings of performance."""
+    bias: float
+    """Mean of the forecast's median less what came, in doublings."""
+    coverage: dict[str, float]
+
+
+class Backtest(NamedTuple):
+    """What a back-test found."""
+
+    data: Data
+    fitted_rows: int
+    fitted: Fit
+    papers_per_effort: float
+    scores: list[Score]
+    forecasts: dict[str, Array]
+    """log2 of performance, shape (members, rows left)."""
+
+
+def backtest(data: Data, options: Options, share: float, watch: Watch = lambda done, of: False) -> Backtest:
+    """Fit the first ``share`` of the rows, forecast the others, and score the forecasts.
+
+    Raises InputError where either part is too short, or when ``watch`` stops it.
+    """
+    rows = len(data.lines)
+    first = round(share * rows)
+    if first < FEWEST_ROWS or rows - first < FEWEST_LEFT:
+        raise InputError(
+            f"{data.path}: {rows} rows with --share {share:g} leave {first} to fit and {rows - first} to forecast; at "
+            f"least {FEWEST_ROWS} and {FEWEST_LEFT} are needed"
+        )
+    known = Series(data.series.effort[:first], data.series.performance[:first])
+    try:
+        fitted = fit(known, "lasting", options.before, draws=options.draws, seed=options.seed)
+    except ValueError as error:
+        raise InputError(f"{data.path}: the first {first} rows: {error}") from None
+    forecasts = _by_worlds(data, first, fitted, options.seed, watch) | _naive(data, first)
+    came = data.series.log_performance[first:]
+    scores = [score(name, ensemble, came) for name, ensemble in forecasts.items()]
+    return Backtest(data, first, fitted, papers_per_effort(fitted), scores, forecasts)
+
+
+def score(name: str, ensemble: Array, came: Array) -> Score:
+    """Return how an ensemble of shape (members, rows) did against what came."""
+    held = {f"{share:g}": coverage(ensemble, came, share) for share in SHARES}
+    return Score(name, float(crps(ensemble, came).mean()), float(np.mean(np.median(ensemble, axis=0) - came)), held)
+
+
+def papers_per_effort(fitted: Fit) -> float:
+    """Return the papers per unit of effort whose luck is as large as the fit's: ``(r/sigma)^2``."""
+    return (fitted.r / fitted.scatter) ** 2
+
+
+def scenario(r: float, effort_before: float, papers: float, effort: float) -> Scenario:
+    """Return the World of one researcher who spends one unit of effort a day, at ``papers`` a unit, for so much effort.
+
+    ``effort_before``: all effort until day 0; it makes the first doubling take ``effort_before (2^(1/r) - 1)`` days.
+    """
+    return Scenario.load("toy-fizzle").replace(growth__law="returns").replace(
+        growth__r=float(np.clip(r, 0.01, 100)),
+        growth__first_doubling_days=float(np.clip(effort_before * np.expm1(np.log(2) / r), 1e-3, 1e6)),
+        researcher__papers_per_month=papers * DAYS_PER_MONTH,
+        training__gain=1e6,
+        run__horizon_days=effort,
+        run__frame_days=effort,
+        run__max_doublings=19,
+    )  # fmt: skip
+
+
+def _by_worlds(data: Data, first: int, fitted: Fit, seed: int, watch: Watch) -> dict[str, Array]:
+    """Forecasts by as many Worlds as there are draws, each read at the effort of each row that is left."""
+    total = data.series.total
+    moments = {AS_IT_CAME: total[first:] - total[first - 1]}
+    if data.days is not None and data.days[first - 1] > 0:
+        pace = total[first - 1] / data.days[first - 1]
+        moments[AT_PACE] = pace * (data.days[first:] - data.days[first - 1])
+    longest = max(float(each[-1]) for each in moments.values())
+    papers = min(papers_per_effort(fitted), MOST_PAPERS / longest)
+    found: dict[str, list[Array]] = {name: [] for name in moments}
+    chosen = np.random.default_rng(seed).integers(0, len(fitted.draws), WORLDS)
+    for world, draw in enumerate(chosen):
+        effort_before = float(fitted.draws_before[draw] + total[first - 1])
+        result = run(scenario(max(0.01, float(fitted.draws[draw])), effort_before, papers, longest), seed + world)
+        published = [event for event in result.events if isinstance(event, PaperPublished)]
+        days = np.array([0.0, *(event.day for event in published)])
+        levels = np.array([0.0, *(event.discovered for event in published)])
+        for name, at in moments.items():
+            found[name].append(levels[np.searchsorted(days, at, side="right") - 1])
+        if watch(world + 1, WORLDS):
+            raise InputError(f"interrupted after {world + 1} of {WORLDS} Worlds, and nothing was written")
+    last = data.series.log_performance[first - 1]
+    return {name: last + np.array(each) for name, each in found.items()}
+
+
+def _naive(data: Data, first: int) -> dict[str, Array]:
+    """Guesses that know no law: the trend in time, and random walks from the last row, with and without its drift.
+
+    Time is days, or rows without dates.
+    """
+    time = data.days if data.days is not None and data.days[first - 1] > 0 else np.arange(len(data.lines), dtype=float)
+    level = data.series.log_performance[:first]
+    known, ahead = time[:first], time[first:] - time[first - 1]
+    scores = ndtri((np.arange(WORLDS) + 0.5) / WORLDS)[:, None]
+    slope, start = np.polyfit(known, level, 1)
+    centred = known - known.mean()
+    error = np.std(level - slope * known - start, ddof=2)
+    reach = (time[first:] - known.mean()) ** 2 / np.sum(centred**2)
+    drift = (level[-1] - level[0]) / (known[-1] - known[0])
+    steps, spans = np.diff(level), np.diff(known)
+    walk = {name: np.sqrt(np.sum((steps - each * spans) ** 2) / np.sum(spans))
+            for name, each in (("still", 0.0), ("drift", drift))}  # fmt: skip
+    uncertain = np.sqrt(ahead + ahead**2 / (known[-1] - known[0]))
+    return {
+        "exponential trend in time": slope * time[first:] + start + error * np.sqrt(1 + 1 / first + reach) * scores,
+        "random walk with drift": level[-1] + drift * ahead + walk["drift"] * uncertain * scores,
+        "last value (random walk)": level[-1] + walk["still"] * np.sqrt(ahead) * scores,
+    }
+
+
+def sentence(found: Backtest) -> str:
+    """Return in plain words which forecast did best, and how."""
+    worlds = [each for each in found.scores if each.forecast in (AS_IT_CAME, AT_PACE)]
+    naive = min((each for each in found.scores if each not in worlds), key=lambda each: each.crps)
+    said = [
+        f"The {each.forecast} did {abs(1 - each.crps / naive.crps):.0%} {'better' if each.crps < naive.crps else 'worse'} "
+        f"by CRPS than the best naive guess ({naive.forecast})"
+        for each in worlds
+    ]
+    held = [f"{each.coverage['0.9']:.0%}" for each in worlds]
+    return (
+        f"{'; '.join(said)}. Its 90% intervals held for {' and '.join(held)} of the rows; rows of one series go together, "
+        "so this is one trial of a forecast and not many."
+    )
+
+
+def content(found: Backtest) -> dict[str, Any]:
+    """Return what a back-test found as plain values."""
+    return {
+        "file": found.data.path.name, "rows": len(found.data.lines), "fitted_rows": found.fitted_rows,
+        "r": found.fitted.r, "before": found.fitted.before, "interval": list(found.fitted.interval(TOLD)),
+        "papers_per_effort": found.papers_per_effort, "worlds": WORLDS,
+        "scores": [each._asdict() for each in found.scores], "sentence": sentence(found),
+    }  # fmt: skip
