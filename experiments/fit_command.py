@@ -126,17 +126,17 @@ def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
 
 
 def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:
-    from experiments.backtest import backtest, content
+    from experiments.backtest import WORLDS, backtest, content
     from experiments.fit_table import show_backtest
     from experiments.interrupts import FirstInterrupt
-    from experiments.kernels.console import progress
     from experiments.kernels.tables import plain
+    from experiments.mc_console import progress
     from experiments.store import to_json
 
-    with progress() as tell, FirstInterrupt() as interrupt:
+    with progress(WORLDS) as tell, FirstInterrupt() as interrupt:
 
-        def watch(done: int, of: int) -> bool:
-            tell(f"{done} of {of} Worlds", done / of)
+        def watch(done: int) -> bool:
+            tell(done)
             return interrupt.happened
 
         found = backtest(data, options, share, watch)

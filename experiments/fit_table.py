@@ -13,7 +13,7 @@ from rich.table import Table
 from experiments.console import figure as number
 from experiments.console import say
 
-WIDE: Final = 100
+WIDE: Final = 120
 _WRAPPED: Final = ("about", "of what")
 """Columns that may take several lines."""
 
@@ -70,10 +70,12 @@ def show_published(found: Mapping[str, Any]) -> None:
         table.add_row(row["domain"], row["what"], "no gains" if months is None else _range(months), row["who"])
     _print(table)
     say(f"Estimates of r: {found['returns']['source']}.")
-    table = _table("domain", ">r", "range", "with hardware fixed", "about")
+    table = _table("domain", ">r", "range", "with hardware fixed", "if that halves r", "about")
     for row in found["returns"]["rows"]:
-        spread = _interval(row["range"]) + f" ({row['range_is']})" if row["range"] else "-"
-        table.add_row(row["domain"], _range(row["r"]), spread, row["means"], row["about"])
+        spread = f"{_range(row['range'])} ({row['share']:.0%})" if row["range"] else "-"
+        table.add_row(
+            row["domain"], _range(row["r"]), spread, _means(row["as_seen"]), _means(row["halved"]), row["about"]
+        )
     _print(table)
     for note in found["returns"]["notes"]:
         say(f"- {note}")
@@ -94,6 +96,13 @@ def show_backtest(found: Mapping[str, Any]) -> None:
     say("CRPS and errors are in doublings of performance: smaller is better. 'in 80%': of the rows, those within.")
     say()
     say(found["sentence"])
+
+
+def _means(told: Mapping[str, Any] | None) -> str:
+    if told is None:
+        return "-"
+    either = told["above_one"] is not None and told["verdict"] == "undecided"
+    return f"either ({told['above_one']:.0%} > 1)" if either else str(told["verdict"])
 
 
 def _range(ends: Sequence[float]) -> str:
