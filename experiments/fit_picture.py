@@ -98,5 +98,5 @@ def _draw_periods(axes: Axes, found: Found) -> None:
     axes.set_xlim(0, len(found.data.lines) + 1)
     axes.set_xlabel("row")
     axes.set_ylabel("r")
-    axes.set_title("r by sub-period and of all (grey); above 1 explodes", loc="left")
+    axes.set_title("r by sub-period; of all rows in grey", loc="left")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

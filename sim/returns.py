@@ -175,23 +175,34 @@ def _solve(terms: _Terms, counts: Array) -> tuple[Array, Array, Array]:
     weights = counts * terms.weight
     mass = weights.sum(axis=1, keepdims=True)
     number = counts.sum(axis=1, keepdims=True)
-    mean_y = weights @ terms.y / mass
-    spread_y = weights @ terms.y**2 / mass - mean_y**2
+    mean_y = _product(weights, terms.y) / mass
+    spread_y = _product(weights, terms.y**2) / mass - mean_y**2
     with np.errstate(divide="ignore", invalid="ignore"):
         if terms.x is None:
             r = mean_y
             variance = spread_y * mass / number
         else:
-            mean_x = weights @ terms.x / mass
-            spread_x = weights @ terms.x**2 / mass - mean_x**2
-            together = weights @ (terms.x * terms.y) / mass - mean_x * mean_y
+            mean_x = _product(weights, terms.x) / mass
+            spread_x = _product(weights, terms.x**2) / mass - mean_x**2
+            together = _product(weights, terms.x * terms.y) / mass - mean_x * mean_y
             r = np.where(spread_x > _TINY, together / spread_x, np.nan)
             variance = spread_y - r * together
         variance = np.maximum(variance, _TINY)
-        likelihood = -number / 2 * np.log(variance) - counts @ terms.jacobian
+        likelihood = -number / 2 * np.log(variance) - _product(counts, terms.jacobian)
     return r, variance, np.nan_to_num(likelihood, nan=-np.inf)
 
 
+def _product(draws: Array, values: Array) -> Array:
+    """The matrix product, a few draws at a time: so small that the algebra library keeps to one thread.
+
+    More would wait for each other wherever the machine has other work, and their number must not touch the result.
+    """
+    rows = max(1, _ON_ONE_THREAD // values.size)
+    return np.concatenate([draws[at : at + rows] @ values for at in range(0, len(draws), rows)])
+
+
+_ON_ONE_THREAD = 200_000
+"""Multiplications: OpenBLAS takes a second thread above 2^18."""
 _TINY = 1e-18
 """Of a variance of logarithms: nothing but rounding."""
 

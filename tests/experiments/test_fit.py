@@ -107,11 +107,13 @@ def test_an_uncertainty_that_reaches_below_0_is_normal() -> None:
 
 
 @pytest.mark.parametrize(("text", "options", "says"), [
-    (GOOD, ["--input", "wrok", "--output", "speed"], "no column 'wrok'; there are day, work, speed; did you mean 'work'?"),
+    (GOOD, ["--input", "wrok", "--output", "speed"],
+     "no column 'wrok'; there are day, work, speed; did you mean 'work'?"),
     (GOOD, ["--output", "sped"], "did you mean 'speed'?"),
     (GOOD.replace("2025-01-03,1", "2025-01-03,one"), ["--input", "work", "--output", "speed"],
      "line 4: work = 'one' is not a finite number"),
-    (GOOD.replace("2025-01-05", "5.1.2025"), ["--output", "speed", "--date", "day"], "line 6: day = '5.1.2025' is not a"),
+    (GOOD.replace("2025-01-05", "5.1.2025"), ["--output", "speed", "--date", "day"],
+     "line 6: day = '5.1.2025' is not a date"),
     (GOOD.replace("2025-01-05", "2024-01-05"), ["--output", "speed", "--date", "day"], "in the order of time"),
     ("\n".join(GOOD.splitlines()[:5]), ["--output", "speed"], "4 rows, and at least 5 are needed"),
     ("x\n3\n2\n0\n4\n5\n", ["--output", "x"], "line 4: x = 0 must be above 0"),
