@@ -25,8 +25,9 @@ from sim.returns import FEWEST_ROWS, Fit, Series, fit
 from sim.run import run
 from sim.scenario import Scenario
 from sim.scores import Array, coverage, crps
+from sim.streams import Streams
 
-WORLDS: Final = 200
+WORLDS: Final = 500
 SHARES: Final = (0.5, 0.8, 0.9)
 FEWEST_LEFT: Final = 3
 """Rows to forecast."""
@@ -137,7 +138,7 @@ def _by_worlds(data: Data, first: int, fitted: Fit, seed: int, watch: Watch) -> 
     longest = max(float(each[-1]) for each in moments.values())
     papers = min(papers_per_effort(fitted), MOST_PAPERS / longest)
     found: dict[str, list[Array]] = {name: [] for name in moments}
-    chosen = np.random.default_rng(seed).integers(0, len(fitted.draws), WORLDS)
+    chosen = Streams(seed).get("draws of the bootstrap").integers(0, len(fitted.draws), WORLDS)
     for world, draw in enumerate(chosen):
         effort_before = float(fitted.draws_before[draw] + total[first - 1])
         result = run(scenario(max(0.01, float(fitted.draws[draw])), effort_before, papers, longest), seed + world)

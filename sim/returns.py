@@ -25,6 +25,8 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.streams import Streams
+
 Array = NDArray[np.float64]
 Luck = Literal["row", "lasting"]
 
@@ -117,7 +119,7 @@ def fit(series: Series, luck: Luck = "row", before: float | None = 0.0, *, draws
     _require(series, before)
     grid = _grid(series) if before is None else np.array([before])
     terms = _row_terms(series, grid) if luck == "row" else _lasting_terms(series, grid)
-    rng = np.random.default_rng(seed)
+    rng = Streams(seed).get("bootstrap")
     counts = rng.multinomial(terms.rows, np.full(terms.rows, 1 / terms.rows), size=draws).astype(float)
     r, _, likelihood = _solve(terms, np.vstack([np.ones(terms.rows), counts]))
     best = np.argmax(likelihood, axis=1)
@@ -247,7 +249,7 @@ def falling(series: Series, fitted: Fit, *, draws: int = DRAWS, seed: int = 0) -
     smaller = _projection(design[:, :-1], weight)
     larger = _projection(design, weight)
     flat = design[:, :-1] @ (smaller @ y)
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, len(y)))
+    signs = Streams(seed).get("signs of residuals").choice([-1.0, 1.0], size=(draws, len(y)))
     statistic = _robust_t(np.vstack([y, flat + (y - flat) * signs]), design, larger)
     as_far = np.count_nonzero(np.abs(statistic[1:]) >= abs(statistic[0]))
     scale = 2 if fitted.luck == "row" else 1
