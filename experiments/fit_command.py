@@ -10,22 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from experiments.errors import InputError
+from experiments.options import AsJson, place
 
 if TYPE_CHECKING:
     from experiments.fit import Options
     from experiments.fit_data import Data
 
 
-def _place(text: str) -> Path:
-    """A path that somebody named: the empty one would be this folder, which nobody meant."""
-    if not text.strip():
-        raise typer.BadParameter("the name is empty")
-    return Path(text)
-
-
 def fit(
     file: Annotated[
-        Path | None, typer.Argument(parser=_place, metavar="[FILE]", help="A CSV file with a header, oldest row first.")
+        Path | None, typer.Argument(parser=place, metavar="[FILE]", help="A CSV file with a header, oldest row first.")
     ] = None,
     effort: Annotated[
         str, typer.Option("--input", metavar="COLUMN", help="Effort of each row; `rows`: each row counts one.")
@@ -57,9 +51,9 @@ def fit(
     share: Annotated[float, typer.Option(min=0.1, max=0.95, help="Of the rows, the part that is fitted.")] = 0.6,
     out: Annotated[
         Path | None,
-        typer.Option(parser=_place, metavar="DIR", help="Write fit.json, fit.toml and fit.png (or backtest.json)."),
+        typer.Option(parser=place, metavar="DIR", help="Write fit.json, fit.toml and fit.png (or backtest.json)."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fit the law of returns to a real series: r with its interval, and what it means with hardware fixed."""
     if published:
