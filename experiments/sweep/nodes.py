@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from experiments.errors import InputError
@@ -55,10 +56,12 @@ class Nodes:
     def __init__(self, design: Design, address: str, timeout: float | None = None) -> None:
         self._design, self._timeout, self._address = design, timeout, address
         self._client = _connected(address)
+        self._executor = self._client.get_executor(pure=False)
         self._seconds = 0.0
         self._done = 0
 
     def __enter__(self) -> Self:
+        _wait_for_a_node(self._client, self._address)
         _refuse_other_models(self._client, self._address)
         return self
 
@@ -68,21 +71,22 @@ class Nodes:
     def run(self, runs: Sequence[int]) -> Iterator[Finished | None]:
         """Yield each of the runs when it is over, and None now and then."""
         waiting, lost = deque([list(runs)]), 0
-        at_work: dict[Any, list[int]] = {}
+        at_work: dict[Future[list[Finished]], list[int]] = {}
         while waiting or at_work:
             self._hand_out(waiting, at_work)
             for future in self._over(at_work):
                 task = at_work.pop(future)
-                if future.status == "finished":
+                try:
                     yield from self._noted(future.result())
-                    continue
-                lost += 1
-                if lost > LOST_ATTEMPTS + len(runs) // 100:
-                    raise InputError(f"--cluster {self._address}: its nodes die again and again ({future.exception()})")
-                waiting.append(task)
+                except (Exception, CancelledError) as error:  # of the task or of its node, not of a run
+                    lost += 1
+                    if lost > LOST_ATTEMPTS:
+                        why = f"{type(error).__name__}: {error}"
+                        raise InputError(f"--cluster {self._address}: its nodes fail again and again ({why})") from None
+                    waiting.append(task)
             yield None
 
-    def _hand_out(self, waiting: deque[list[int]], at_work: dict[Any, list[int]]) -> None:
+    def _hand_out(self, waiting: deque[list[int]], at_work: dict[Future[list[Finished]], list[int]]) -> None:
         """Keep two tasks for each thread of the cluster."""
         threads = max(1, sum(self._client.nthreads().values()))
         while waiting and len(at_work) < 2 * threads:
@@ -91,20 +95,14 @@ class Nodes:
             if runs[size:]:
                 waiting.appendleft(runs[size:])
             task = runs[:size]
-            future = self._client.submit(do_task, self._design, task, self._timeout, pure=False)
-            at_work[future] = task
+            at_work[self._executor.submit(do_task, self._design, task, self._timeout)] = task
 
-    def _over(self, at_work: dict[Any, list[int]]) -> list[Any]:
-        from distributed import wait  # noqa: PLC0415 - an extra
-
-        try:
-            wait(list(at_work), timeout=0.5, return_when="FIRST_COMPLETED")
-        except TimeoutError:
-            if self._client.status != "running":
-                raise InputError(
-                    f"--cluster {self._address}: the scheduler is gone; what is over is kept, the same command goes on"
-                ) from None
-        return [future for future in at_work if future.done()]
+    def _over(self, at_work: dict[Future[list[Finished]], list[int]]) -> Iterable[Future[list[Finished]]]:
+        if self._client.status != "running":
+            raise InputError(
+                f"--cluster {self._address}: the scheduler is gone; what is over is kept, the same command goes on"
+            )
+        return wait(at_work, timeout=0.5, return_when=FIRST_COMPLETED).done
 
     def _noted(self, finished: list[Finished]) -> list[Finished]:
         self._seconds += sum(each.seconds for each in finished)
@@ -126,6 +124,16 @@ def _connected(address: str) -> Any:
     except (OSError, ValueError, TimeoutError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"--cluster {address}: no Dask scheduler answers there ({why})") from None
+
+
+def _wait_for_a_node(client: Any, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        client.close()
+        raise InputError(
+            f"--cluster {address}: it has no node; start some with `dask worker {address}`"
+        ) from None
 
 
 def _refuse_other_models(client: Any, address: str) -> None:

@@ -1,0 +1,248 @@
+"""The folder of a sweep: what is in it is whole, and whatever happens to it is said."""
+
+import errno
+import itertools
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from experiments.designs import load_design
+from experiments.errors import InputError
+from experiments.results import query, read, series, timings
+from experiments.sweep import folder as sweep_folder
+from experiments.sweep.crew import Crew
+from experiments.sweep.folder import BROKEN, MANIFEST, done_runs, locked, write_manifest, write_part
+from experiments.sweep.rows import MOST_MOMENTS, OBSERVED, run_schema
+from experiments.sweep.runner import manifest_of, sweep
+from experiments.sweep.worker import do_runs
+from tests.experiments.sweep_kit import quietly, toy
+
+
+class Here:
+    """A worker that is this process: what is tested is not how many there are."""
+
+    def __init__(self, design):
+        self.design = design
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def run(self, runs):
+        for each in runs:
+            yield from do_runs(self.design, [each])
+
+
+def run_here(design, folder: Path, note=quietly, fresh=False):
+    return sweep(design, folder, lambda: Here(design), fresh, quietly, note)
+
+
+@pytest.fixture
+def swept(tmp_path):
+    design = toy(tmp_path, 8, engine="fluid")
+    folder = tmp_path / "swept"
+    write_whole(design, folder, [list(range(0, 9)), list(range(9, 16))])
+    return design, folder
+
+
+def write_whole(design, folder: Path, parts) -> None:
+    folder.mkdir()
+    write_manifest(folder, manifest_of(design))
+    for runs in parts:
+        write_part(folder, do_runs(design, runs))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.permutations(range(16)), st.lists(st.integers(1, 15), max_size=4), st.integers(0, 16))
+def test_any_subset_in_any_order_and_any_parts_comes_to_the_same_table(tmp_path_factory, order, cuts, first):
+    place = tmp_path_factory.mktemp("order")
+    design = toy(place, 8, engine="fluid")
+    edges = sorted({0, first, *(cut for cut in cuts if cut < first)})
+    parts = [order[low:high] for low, high in itertools.pairwise(edges)]
+    write_whole(design, place / "some", [part for part in parts if part])
+    run_here(design, place / "some")
+    write_whole(design, place / "all", [list(range(16))])
+    assert read(place / "some").equals(read(place / "all"))
+    assert series(place / "some").equals(series(place / "all"))
+
+
+def test_a_row_has_every_parameter_and_what_came_of_it(swept):
+    design, folder = swept
+    table = read(folder)
+    assert table.schema.equals(run_schema())
+    for row in table.to_pylist():
+        planned = design.planned(row["run"])
+        assert {name: row[name] for name in planned.changes} == planned.changes
+        assert row["seed"] == planned.seed
+        assert len(row["doubling_days"]) == 3 == round(row["software_doublings"])
+        assert (row["status"], row["message"], row["limited_by"]) == ("ok", "", "researchers")
+        # 10 times is beyond three doublings.
+        assert row["days_to_10x"] is None
+        assert row["day"] == pytest.approx(row["doubling_days"][-1])
+    assert set(timings(folder)["run"].to_pylist()) == set(range(16))
+
+
+def test_days_to_a_multiple_lie_between_the_doublings_about_it(tmp_path):
+    design = toy(tmp_path, 1)
+    row = do_runs(_with_base(design, design.base.replace(run__max_doublings=11, run__horizon_days=1e6)), [0])[0].row
+    days = row["doubling_days"]
+    assert days[2] <= row["days_to_10x"] <= days[3]
+    assert days[8] <= row["days_to_1000x"] <= days[9]
+    assert row["days_to_1000000x"] is None
+
+
+def _with_base(design, base):
+    object.__setattr__(design, "base", base)
+    return design
+
+
+def test_a_series_is_thinned_to_its_ends_and_what_lies_between(tmp_path):
+    design = toy(tmp_path, 4)
+    seen = do_runs(_with_base(design, design.base.replace(run__max_doublings=9)), [0])[0]
+    days = seen.series["day"]
+    assert set(seen.series) == set(OBSERVED)
+    assert len(days) == MOST_MOMENTS
+    assert days[0] == 0
+    assert days[-1] == seen.row["day"]
+    assert days == sorted(set(days))
+
+
+def test_a_query_reads_the_tables_and_nothing_else(swept, tmp_path):
+    _, folder = swept
+    found = query(folder, "select count(*) as n, max(day) as last from runs join timings using (run)")
+    assert found.to_pylist()[0]["n"] == 16
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    with pytest.raises(InputError, match=r"--sql: .*disabled"):
+        query(folder, f"select * from '{tmp_path / 'secret.csv'}'")
+    with pytest.raises(InputError, match=r'--sql: .*"verdic" not found'):
+        query(folder, "select verdic from runs")
+
+
+# --- what may happen to it ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["runs", "series", "timings"])
+def test_a_half_written_part_is_set_aside_and_its_runs_are_done_again(swept, table):
+    design, folder = swept
+    expected, said = read(folder), []
+    victim = folder / table / "part-000001.parquet"
+    victim.write_bytes(victim.read_bytes()[:100])
+    if table == "runs":
+        with pytest.raises(InputError, match=r"part-000001.parquet: cannot be read .*does its runs anew"):
+            read(folder)
+    run_here(design, folder, said.append)
+    assert [line for line in said if "part-000001.parquet" in line and BROKEN in line]
+    assert (victim.parent / (victim.name + BROKEN)).exists()
+    assert read(folder).equals(expected)
+    assert len(series(folder)) == 16 * 3
+
+
+def test_a_part_that_lost_one_of_its_files_is_done_again(swept):
+    design, folder = swept
+    expected = series(folder)
+    (folder / "series" / "part-000000.parquet").unlink()
+    run_here(design, folder)
+    assert series(folder).equals(expected)
+
+
+def test_what_a_killed_writer_left_behind_is_not_read_and_is_tidied_up(swept):
+    design, folder = swept
+    leftover = folder / "runs" / "part-000002.parquet.partial"
+    leftover.write_bytes(b"half")
+    (folder / "series" / "part-000002.parquet").write_bytes((folder / "series" / "part-000001.parquet").read_bytes())
+    assert len(series(folder)) == 16 * 3, "series without their runs are those of nobody"
+    assert done_runs(folder, quietly) == set(range(16))
+    assert not leftover.exists()
+    run_here(design, folder)
+    assert len(read(folder)) == 16
+
+
+def test_a_full_disk_loses_nothing_that_was_there(swept, monkeypatch):
+    design, folder = swept
+    for kind in ("runs", "series", "timings"):
+        (folder / kind / "part-000001.parquet").unlink()
+    before = read(folder)
+
+    def full(table, path):
+        Path(path).write_bytes(b"half a part")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sweep_folder.pq, "write_table", full)
+    with pytest.raises(OSError, match="No space left"):
+        run_here(design, folder)
+    monkeypatch.undo()
+    assert read(folder).equals(before)
+    assert not list(folder.glob("*/*.partial"))
+    run_here(design, folder)
+    assert len(read(folder)) == 16
+
+
+def test_a_folder_is_held_by_one_at_a_time(swept):
+    design, folder = swept
+    with locked(folder), pytest.raises(InputError, match="another `asara sweep` is at work in it"):
+        run_here(design, folder)
+
+
+def test_another_design_is_refused_with_the_difference_and_fresh_starts_over(swept, tmp_path):
+    _, folder = swept
+    before = read(folder)
+    path = tmp_path / "toy.toml"
+    path.write_text(path.read_text().replace("high = 4.0", "high = 5.0").replace("n = 8", "n = 4"))
+    other = load_design(str(path))
+    with pytest.raises(InputError, match=r"uncertainties.growth__difficulty_growth.high was 4.0, now 5.0"):
+        run_here(other, folder)
+    assert read(folder).equals(before)
+    run_here(other, folder, fresh=True)
+    assert len(read(folder)) == 8
+
+
+def test_another_model_is_refused(swept):
+    design, folder = swept
+    manifest = json.loads((folder / MANIFEST).read_text())
+    write_manifest(folder, manifest | {"model_digest": "0" * 64, "version": "0.0.9"})
+    with pytest.raises(InputError, match=r"the model's source is another \(asara 0.0.9, now "):
+        run_here(design, folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "no valid JSON"),
+        ('{"format": 7}', "is of format 7, and this version of asara reads format 1"),
+        ("[]", "is of format None"),
+    ],
+)
+def test_a_folder_of_another_version_is_refused_and_left_alone(swept, content, message):
+    design, folder = swept
+    (folder / MANIFEST).write_text(content)
+    for fresh in (False, True):
+        with pytest.raises(InputError, match=message):
+            run_here(design, folder, fresh=fresh)
+    assert (folder / MANIFEST).read_text() == content
+    assert len(list((folder / "runs").iterdir())) == 2
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    design = toy(tmp_path, 2, engine="fluid")
+    for fresh in (False, True):
+        with pytest.raises(InputError, match="there are other things in it"):
+            run_here(design, tmp_path, fresh=fresh)
+
+
+def test_what_cannot_be_run_is_a_row_that_says_why(tmp_path):
+    design = toy(tmp_path, 2)
+    design.levers["researcher__initial"] = (1, 10**9)  # type: ignore[index]
+    crowd = design.base.replace(researcher__timing="whole")
+    run_here(_with_base(design, crowd), tmp_path / "rows")
+    rows = read(tmp_path / "rows").to_pylist()
+    assert {row["status"] for row in rows} <= {"ok", "invalid"}
+    with Crew(design, 1) as crew:
+        again = [finished.row for finished in crew.run([row["run"] for row in rows]) if finished is not None]
+    assert sorted(again, key=lambda row: row["run"]) == rows

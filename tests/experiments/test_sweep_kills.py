@@ -1,0 +1,119 @@
+"""Sweeps that are killed: every run is there once, and the table is that of a sweep that nobody disturbed."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.ipc
+import pytest
+
+from experiments.results import read, series
+from experiments.sweep.crew import ATTEMPTS, Crew
+from experiments.sweep.folder import write_manifest, write_part
+from experiments.sweep.runner import manifest_of, sweep
+from experiments.sweep.worker import do_runs
+from tests.experiments.sweep_kit import command_for, on_nodes, quietly, roughly, toy
+
+TIMES_KILLED = (300, 900, 1500)
+"""Runs after which the command itself is killed."""
+
+
+def as_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return bytes(sink.getvalue())
+
+
+def serially(design, folder: Path) -> Path:
+    """The same without any worker: one run after the other in this process, a single part."""
+    folder.mkdir()
+    write_manifest(folder, manifest_of(design))
+    write_part(folder, do_runs(design, list(range(len(design)))))
+    return folder
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def test_2048_runs_whose_workers_and_whose_command_are_killed_are_all_there_once(tmp_path):
+    design, folder = toy(tmp_path, 512, replications=2), tmp_path / "rough"
+    for seed, die_at in enumerate((*TIMES_KILLED, len(design) + 1)):
+        command = command_for(roughly, tmp_path / "toy.toml", folder, seed, die_at)
+        ended = subprocess.run(command, env=environment(), check=False, stdin=subprocess.DEVNULL).returncode
+        assert ended == (-signal.SIGKILL if die_at <= len(design) else 0)
+    found, expected = read(folder), serially(design, tmp_path / "serial")
+    assert found["run"].to_pylist() == list(range(2048))
+    assert as_bytes(found) == as_bytes(read(expected))
+    assert as_bytes(series(folder)) == as_bytes(series(expected))
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[str, list[int]]]:
+    """A Dask scheduler and two nodes of one process each, on loopback: its address and the processes of the nodes."""
+    dask = [sys.executable, "-m", "dask"]
+    loopback = ["--host", "127.0.0.1", "--no-dashboard"]
+    scheduler = subprocess.Popen(
+        [*dask, "scheduler", *loopback, "--port", "0"], stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    assert scheduler.stderr is not None
+    line = next(line for line in scheduler.stderr if "Scheduler at:" in line)
+    address = line.split()[-1]
+    options = ["--nthreads", "1", "--no-nanny", *loopback]
+    nodes = [
+        subprocess.Popen([*dask, "worker", address, *options], env=environment(), stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    yield address, [node.pid for node in nodes]
+    for process in (*nodes, scheduler):
+        process.kill()
+        process.wait()
+    scheduler.stderr.close()
+
+
+def test_a_dask_cluster_that_loses_a_node_leaves_the_same_table(tmp_path, cluster):
+    address, nodes = cluster
+    design, folder = toy(tmp_path, 256), tmp_path / "nodes"
+    command = command_for(on_nodes, tmp_path / "toy.toml", folder, address, nodes[0])
+    subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
+
+
+BAD_RUNS = """
+import os, signal, sys
+if sys.argv[1:] and sys.orig_argv[1:3] == ["-m", "experiments.sweep.worker"]:
+    import sim.run
+    real = sim.run.run
+    def run(scenario, seed):
+        if scenario.researcher.initial == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if scenario.researcher.initial == 4:
+            signal.pause()
+        if scenario.researcher.initial == 5:
+            raise RuntimeError("what nobody has thought of")
+        return real(scenario, seed)
+    sim.run.run = run
+"""
+
+
+def test_a_run_that_kills_hangs_or_fails_is_a_row_and_costs_no_other(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(BAD_RUNS)  # every Python that is started from here on loads it
+    monkeypatch.syspath_prepend(tmp_path)
+    design = toy(tmp_path, 4)
+    design.levers["researcher__initial"] = (1, 3, 4, 5)  # type: ignore[index]
+    done = sweep(design, tmp_path / "bad", lambda: Crew(design, 2, timeout=2.0), False, quietly, quietly)
+    rows = read(tmp_path / "bad").to_pylist()
+    found = {row["researcher__initial"]: (row["status"], row["message"]) for row in rows}
+    assert done.done == len(rows) == 16
+    assert found[1] == ("ok", "")
+    assert found[3] == ("killed", f"{ATTEMPTS} workers died of it, the last by signal 9")
+    assert found[4] == ("timeout", "was not over after 2 s")
+    assert found[5] == ("failed", "RuntimeError: what nobody has thought of")
+    assert all((row["status"], row["message"]) == found[row["researcher__initial"]] for row in rows)
+    undisturbed = do_runs(design, [row["run"] for row in rows if row["researcher__initial"] == 1])
+    assert [each.row for each in undisturbed] == [row for row in rows if row["researcher__initial"] == 1]
