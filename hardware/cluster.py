@@ -264,7 +264,8 @@ class GpuCluster(Pool):
             calls = self._lot_end_calls if self._gangs_stay and job.__class__ is LotJob else self._end_calls
             if self._mean_life and (life := self._life(job)) < stay:
                 stay, calls = life, self._failure_calls
-            self._env.schedule(Stint(job, calls), NORMAL, stay)
+            env = self._env
+            heappush(env._queue, (now + stay, NORMAL, next(env._eid), Stint(job, calls)))  # as env.schedule() does
         if job.watcher is not None:
             self._news.append((job, True))
 

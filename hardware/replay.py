@@ -60,11 +60,11 @@ def _submit_all(env: Environment, cluster: GpuCluster, jobs: tuple[TraceJob, ...
     The clock is set to the very time of the log: an event's would be a difference added to now, which rounding can put
     beside it, and an event a job costs as much as the cluster does.
     """
-    events = env._queue
-    order = sorted(range(len(jobs)), key=lambda position: jobs[position].submit_s)
-    for at, positions in groupby(order, key=lambda position: jobs[position].submit_s):
+    events, step = env._queue, env.step
+    time_of = [job.submit_s for job in jobs].__getitem__
+    for at, positions in groupby(sorted(range(len(jobs)), key=time_of), key=time_of):
         while events and events[0][0] <= at:
-            env.step()
+            step()
         env._now = at
         cluster.submit_together([(jobs[position].gpus, jobs[position].run_s, position) for position in positions])
 
