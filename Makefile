@@ -53,6 +53,8 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
 	$(BIN)/python -m experiments.luck docs/world-and-equations.md docs/pictures/luck.png
+	$(BIN)/asara bottleneck --out $(OUT)/docs/bottleneck
+	cp $(OUT)/docs/bottleneck/bottleneck.png docs/pictures/bottleneck.png
 	$(BIN)/asara mc successor --out $(OUT)/docs/mc
 	cp $(OUT)/docs/mc/mc.png docs/pictures/mc-successor.png
 

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 
+import numpy as np
 from numpy.random import Generator
 
 
@@ -13,7 +14,7 @@ class Begun:
     """
 
     LONGEST = 2048
-    """Labels that are kept apart."""
+    """Labels that are kept apart; of more, neighbours share one."""
 
     def __init__(self) -> None:
         self._labels: list[int] = []
@@ -25,8 +26,6 @@ class Begun:
 
     def add(self, count: int, label: int) -> None:
         """Add so many with a label, which is not below those before."""
-        if len(self._labels) == self.LONGEST:
-            del self._labels[::2], self._sums[::2]
         total = self._sums[-1] if self._sums else 0.0
         self._labels.append(label)
         self._sums.append(total + count / self._weight)
@@ -34,6 +33,8 @@ class Begun:
 
     def take(self, count: int, stream: Generator) -> int:
         """Take out so many, and return the label of one of them."""
+        if len(self._labels) > self.LONGEST:
+            self._thin(stream)
         label = self._labels[0]
         if len(self._labels) > 1:
             place = bisect_right(self._sums, stream.random() * self._sums[-1])
@@ -49,3 +50,12 @@ class Begun:
             self._sums = [each * self._weight for each in self._sums]
             self._weight = 1.0
         return label
+
+    def _thin(self, stream: Generator) -> None:
+        """Let neighbours share a label: of each two the one or the other, as likely as its weight makes it."""
+        weights = np.diff(self._sums, prepend=0.0)
+        one, other = weights[0:-1:2], weights[1::2]
+        later = stream.random(len(other)) * (one + other) >= one
+        even = 2 * len(other)  # an odd one at the end stays as it is
+        self._labels = [self._labels[2 * at + int(late)] for at, late in enumerate(later)] + self._labels[even:]
+        self._sums = self._sums[1:even:2] + self._sums[even:]

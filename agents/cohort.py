@@ -16,6 +16,9 @@ from agents.ports import Finding, Lab
 from agents.researcher import Researcher
 from agents.stage import Stage
 
+_LEAPS_WITHIN = 64
+"""Into so many parts, at most, a leap is cut for the sake of few questions."""
+
 
 class Asked(NamedTuple):
     """What a lot of experiments is about."""
@@ -51,7 +54,7 @@ class Cohort(mesa.Agent):
     ``number``: of its first researcher, which names its streams of chance. A cohort of one does what the individual of
     that number would, draw by draw. Of many, those who think or write move on in leaps of at most the share
     ``leap_error`` (:class:`agents.stage.Stage`). Their experiments are lots, which the cluster keeps as counts; several
-    of one lot run one after another on one gang, as one job, while that takes on average no longer than the same share
+    of one lot run on one gang, as one job, while that takes on average no longer than the same share
     of the time that a paper takes, and publishes no more than that share of a doubling.
     """
 
@@ -303,15 +306,26 @@ class Cohort(mesa.Agent):
     def _most_ideas(self) -> float:
         direct = self.lab.experiment_gpu_days() == 0
         direct = direct and decisions.mean_days(self.lab.researcher_params, "writing") == 0
-        return self._publishable() if direct else math.inf
+        return self._publishable() if direct else self._of_one_beginning()
 
     def _publishable(self) -> float:
         """Papers that bring software its next step, or the share ``leap_error`` of a doubling; at least one."""
         moment = (self.lab.literature.latest, self.size)
         if self._step[0] != moment:
-            papers = self.lab.papers_to_next_step(max(self.lab.leap_error, 1e-9))
+            papers = min(self.lab.papers_to_next_step(max(self.lab.leap_error, 1e-9)), self._of_one_beginning())
             self._step = (moment, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
         return self._step[1]
+
+    def _of_one_beginning(self) -> float:
+        """Papers that may go together as if they had begun together, for the sake of how many are duplicates.
+
+        Such are in each other's way more than papers one by one would be, where questions are few. That matters where
+        a duplicate counts for less.
+        """
+        params = self.lab.literature.params
+        if params.duplicate_weight == 1:
+            return math.inf
+        return self.lab.leap_error * max(params.open_questions, self.size / _LEAPS_WITHIN)
 
     def _choose(self, groups: tuple[int, ...], researchers: int) -> tuple[int, ...]:
         """Choose so many of all in these groups, each as likely; nothing is drawn where there is no choice."""

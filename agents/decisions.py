@@ -52,7 +52,7 @@ def experiments_gpu_days(params: ResearcherParams, mean_gpu_days: float, number:
     return float(mean_gpu_days * (stream.multinomial(number, shares) @ means))
 
 
-_DRAWN_ONE_BY_ONE = 4096
+_DRAWN_ONE_BY_ONE = 256
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ N researchers think for a time of mean 1, ask one of 64 GPUs for a time of mean 
 
 from collections import defaultdict
 from collections.abc import Generator, Iterator
+from heapq import heappush
 from itertools import chain, cycle
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -108,19 +109,21 @@ class Lots:
         self.env = Clock()
         self.cluster = GpuCluster(self.env, params(discipline))
         self.times = drawn()
-        self.finished = 0
+        self.finished = -researchers
         self.on_thought = [self.ask]
         self.thoughts: list[Thought] = []
         """Events of those who think no more, to be scheduled again for those who do."""
         for _each in range(researchers):
             self.think()
 
-    def think(self) -> None:
-        """Think, then ask."""
+    def think(self, _job: Any = None) -> None:
+        """Think, then ask: at first, and when a job is over."""
+        self.finished += 1
         thoughts = self.thoughts
         thought = thoughts.pop() if thoughts else Thought()
         thought.callbacks = self.on_thought
-        self.env.schedule(thought, NORMAL, next(self.times))
+        env = self.env
+        heappush(env._queue, (env._now + next(self.times), NORMAL, next(env._eid), thought))  # as env.schedule() does
 
     def ask(self, thought: Thought) -> None:
         """Ask for a GPU."""
@@ -131,10 +134,7 @@ class Lots:
         """Say what a job is, when its turn comes."""
         return 1, next(self.times), 1
 
-    def job_over(self, job: Any) -> None:
-        """Think, when jobs are over."""
-        self.finished += 1
-        self.think()
+    job_over = think
 
     def job_started(self, _: Any) -> None:
         """Nothing to note."""

@@ -7,7 +7,7 @@ There runs of the same luck differ in researchers or in GPUs for experiments alo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -23,12 +23,14 @@ CONFIDENCE: Final = 0.95
 SCALINGS: Final = (0.0, 0.5, 1.0)
 """The s that are looked at: experiments of fixed size, the middle, and near the frontier's size."""
 STEP: Final = 2 ** (1 / 3)
-"""By how much researchers or GPUs are raised and lowered for an elasticity."""
-LOADS: Final = (0.5, 2**-0.5, 1.0, 2**0.5, 2.0)
-"""Loads about the corner, between which a CES is fitted."""
+"""By how much researchers or GPUs are raised and lowered for an elasticity, as nearly as whole nodes allow."""
+AROUND: Final = (2.0, STEP, 1.0, 1 / STEP, 0.5)
+"""GPUs, over as many as would be at the corner, between which a CES is fitted."""
 
 Watch = Callable[[float, str, World], bool | None]
 """Shown the share of the work that is done, what is under way, and its world; True stops."""
+Runs = Sequence[Mapping[Setting, Held]]
+"""What was seen in each setting, seed by seed."""
 
 
 class Estimate(NamedTuple):
@@ -69,7 +71,7 @@ class Corner(NamedTuple):
     """A sweep through the loads at which labour and compute change places, and the CES that fits it."""
 
     doublings: float
-    """Of the point whose GPUs are varied: the middle of the path, or the earlier of the two in the middle."""
+    """Of the point whose GPUs are varied: the nearest to the corner, or else the middle of the path."""
     researchers: int
     gpus: tuple[int, ...]
     loads: tuple[float, ...]
@@ -77,7 +79,7 @@ class Corner(NamedTuple):
     outputs: tuple[float, ...]
     """Papers a day, over those of as many researchers who never wait."""
     fit: ces.Fit
-    """Of all seeds together."""
+    """Of all seeds together: of papers written a day to those that researchers, and those that GPUs, alone allow."""
     rho: Estimate
     """-inf where no substitution is seen; its interval is that of sigma."""
     sigma: Estimate
@@ -123,8 +125,11 @@ class _Plan(NamedTuple):
 
     @property
     def settings(self) -> list[Setting]:
-        """All of them."""
-        return [*self.labour, *self.compute]
+        """All of them: fewer and more researchers, fewer and more GPUs; near the corner the point itself too.
+
+        Elsewhere output is as the researchers or as the GPUs, and the four say what it is in between.
+        """
+        return [*self.labour, *self.compute, *([self.base] if self.base.crowded else [])]
 
 
 class _Sweep(NamedTuple):
@@ -140,14 +145,15 @@ def study(scenario: Scenario, doublings: Sequence[float], seeds: Sequence[int], 
     Raises ScenarioError where papers need no experiment, where the lab cannot be held so far along its path, or where
     its GPUs are too few to be varied.
     """
-    plans = {s: [_plan(scenario, setting_at(scenario, n, s)) for n in doublings] for s in SCALINGS}
-    sweeps = {s: _sweep(scenario, plans[s][(len(doublings) - 1) // 2].base) for s in SCALINGS}
+    plans = {s: [_plan(scenario, each) for each in _moments(scenario, doublings, s)] for s in SCALINGS}
+    sweeps = {s: _sweep(scenario, _nearest_to_corner([plan.base for plan in plans[s]])) for s in SCALINGS}
     wanted = [setting for s in SCALINGS for plan in plans[s] for setting in plan.settings]
     settings = list(dict.fromkeys(wanted + [setting for s in SCALINGS for setting in sweeps[s].settings]))
-    seen = _runs(scenario, settings, seeds, watch)
-    done = tuple(seeds[: len(seen)])
-    cases = [_case(s, plans[s], sweeps[s], seen) for s in SCALINGS] if seen else []
-    pairing, taken_out = _less_luck([plan for s in SCALINGS for plan in plans[s]], seen)
+    runs = _runs(scenario, settings, seeds, watch)
+    done = tuple(seeds[: len(runs)])
+    law = _fitted([_observed(sweep, runs) for sweep in sweeps.values()]) if runs else None
+    cases = [_case(s, plans[s], sweeps[s], law, runs) for s in SCALINGS] if law else []
+    pairing, taken_out = _less_luck([plan for s in SCALINGS for plan in plans[s]], law, runs) if law else (None, None)
     return Study(
         scenario=scenario.name,
         digest=scenario.digest(),
@@ -170,27 +176,50 @@ def estimate(each: Sequence[float] | NDArray[np.float64]) -> Estimate:
     return Estimate(mean, mean - half, mean + half, tuple(map(float, each)))
 
 
-def luck_weight(grown: NDArray[np.float64], luck: NDArray[np.float64], more: float) -> float:
-    """Return the weight with which luck in the cost of experiments is taken out of output: its elasticity to compute.
+def without_luck(papers: float, setting: Setting, luck: float, law: ces.Fit, there: Setting) -> float:
+    """Return the papers that would have been counted ``there``, had experiments cost what was expected.
 
-    Experiments that happen to be dear are as much as fewer GPUs, so the weight w is the elasticity that comes of using
-    it: ``w = mean(grown + w luck)/more``. ``grown``, ``luck``: differences of ln papers and of ln (mean cost that was
-    met / expected) between runs with more and with less compute, a seed each; ``more``: the difference of ln GPUs.
-    From 0 to 1; without any luck, or in the long run, the weight makes no difference.
+    Experiments that happen to be dear are as much as fewer GPUs; what that took is told by a CES, ``law``, of papers to
+    those that researchers alone and that GPUs alone allow. ``papers`` were counted in ``setting``; ``luck``: mean cost
+    that was met / expected.
     """
-    left = more - float(np.mean(luck))
-    weight = float(np.mean(grown)) / left if left > 0 else 1.0
-    return min(1.0, max(0.0, weight))
+    return papers * math.exp(
+        float(law.log_output(math.log(there.alone), math.log(there.allowed)))
+        - float(law.log_output(math.log(setting.alone), math.log(setting.allowed / luck)))
+    )
+
+
+def _moments(scenario: Scenario, doublings: Sequence[float], scaling: float) -> list[Setting]:
+    """The labs of a path, with one more where the load is nearest to 1 if a whole doubling there was not asked for."""
+    asked = [setting_at(scenario, each, scaling) for each in doublings]
+    corner_at = _corner_at(asked[0], scaling)
+    if corner_at is not None and doublings[0] < corner_at < doublings[-1] and round(corner_at) not in doublings:
+        asked.append(setting_at(scenario, float(round(corner_at)), scaling))
+    return sorted(asked, key=lambda each: each.doublings)
+
+
+def _corner_at(first: Setting, scaling: float) -> float | None:
+    """Doublings at which the load comes to 1: it grows as 2^(s doublings)."""
+    return first.doublings - math.log2(first.load) / scaling if scaling > 0 else None
+
+
+def _nearest_to_corner(path: Sequence[Setting]) -> Setting:
+    """The lab whose GPUs are varied: of those near the corner the nearest, else the middle of the path."""
+    near = [each for each in path if each.crowded]
+    return min(near, key=lambda each: abs(math.log(each.load))) if near else path[(len(path) - 1) // 2]
 
 
 def _plan(scenario: Scenario, base: Setting) -> _Plan:
-    """The runs about a point."""
-    fewer, more = (max(1, round(base.researchers * factor)) for factor in (1 / STEP, STEP))
+    """The runs about a point: with fewer researchers there is as much compute for each as with more GPUs.
+
+    So, if returns to scale are constant, the two elasticities add up to 1 whatever the nodes leave of the steps.
+    """
     low, high = (experiment_gpus(scenario, base.gpus * factor) for factor in (1 / STEP, STEP))
-    if fewer == more or low == high:
-        what = "researchers" if fewer == more else "GPUs for experiments"
-        few = base.researchers if fewer == more else base.gpus
-        raise ScenarioError(f"{few} {what} are too few to be varied by a quarter: give the lab more of them")
+    if low == high:
+        raise ScenarioError(_too_few(base.gpus, "GPUs for experiments"))
+    fewer, more = (max(1, round(base.researchers * base.gpus / gpus)) for gpus in (high, low))
+    if fewer == more:
+        raise ScenarioError(_too_few(base.researchers, "researchers"))
     return _Plan(
         base,
         (base._replace(researchers=fewer), base._replace(researchers=more)),
@@ -198,15 +227,20 @@ def _plan(scenario: Scenario, base: Setting) -> _Plan:
     )
 
 
+def _too_few(count: int, what: str) -> str:
+    return f"{count} {what} are too few to be varied by a quarter: give the lab more of them"
+
+
 def _sweep(scenario: Scenario, base: Setting) -> _Sweep:
     """The runs through the corner: the same researchers, on GPUs that are enough for them and on fewer."""
-    sizes = [experiment_gpus(scenario, base.gpus * base.load / load) for load in LOADS]
-    if len(set(sizes)) < len(LOADS) - 1:
+    centre = base.gpus * (1.0 if base.crowded else base.load)
+    sizes = dict.fromkeys(experiment_gpus(scenario, centre * factor) for factor in AROUND)
+    if len(sizes) < len(AROUND) - 1:
         raise ScenarioError(
             f"at load 1 {base.researchers:,} researchers would need {base.gpus * base.load:.3g} GPUs for experiments "
             f"({base.doublings:g} doublings), too few to be varied: give the lab more researchers or dearer experiments"
         )
-    return _Sweep(base, tuple(base._replace(gpus=size).settled() for size in dict.fromkeys(sizes)))
+    return _Sweep(base, tuple(base._replace(gpus=size).settled() for size in sizes))
 
 
 def _runs(
@@ -233,80 +267,90 @@ def _watching(watch: Watch | None, share: float, text: str) -> Callable[[World],
     return None if watch is None else lambda world: watch(share, text, world)
 
 
-def _logs(pair: tuple[Setting, Setting], seen: Sequence[dict[Setting, Held]]) -> tuple[NDArray[np.float64], ...]:
-    """ln papers and ln luck, for each a row a seed: with fewer and with more."""
-    papers = np.log([[each[setting].papers for setting in pair] for each in seen])
-    return papers, np.log([[each[setting].luck for setting in pair] for each in seen])
+class _Observed(NamedTuple):
+    """Of a sweep, in logarithms, a row a seed and a column a setting."""
+
+    labour: NDArray[np.float64]
+    """Papers that the researchers would write if they never waited."""
+    compute: NDArray[np.float64]
+    """Papers that the GPUs allow at the cost that was met."""
+    papers: NDArray[np.float64]
+    """That were written."""
 
 
-def _weight(plan: _Plan, seen: Sequence[dict[Setting, Held]]) -> float:
-    grown, luck = (np.diff(rows)[:, 0] for rows in _logs(plan.compute, seen))
-    return luck_weight(grown, luck, math.log(plan.compute[1].gpus / plan.compute[0].gpus))
+def _observed(sweep: _Sweep, runs: Runs) -> _Observed:
+    settings = sweep.settings
+    return _Observed(
+        np.log([[setting.alone for setting in settings] for _ in runs]),
+        np.log([[setting.allowed / run[setting].luck for setting in settings] for run in runs]),
+        np.log([[run[setting].written for setting in settings] for run in runs]),
+    )
 
 
-def _point(plan: _Plan, seen: Sequence[dict[Setting, Held]]) -> Point:
-    base, weight = plan.base, _weight(plan, seen)
-    outputs = [papers + weight * luck for papers, luck in (_logs(pair, seen) for pair in (plan.labour, plan.compute))]
-    wider = math.log(plan.labour[1].researchers / plan.labour[0].researchers)
-    larger = math.log(plan.compute[1].gpus / plan.compute[0].gpus)
-    labour, compute = np.diff(outputs[0])[:, 0] / wider, np.diff(outputs[1])[:, 0] / larger
-    all_held = [each[setting] for each in seen for setting in plan.settings]
-    busy = [math.log(held.utilisation) + (weight - 1) * math.log(held.luck) for held in all_held]
-    utilisation = math.exp(float(np.mean(busy)))
-    return Point(
-        base.doublings, base.researchers, base.gpus, base.gpu_days, base.load, utilisation,
-        math.exp(float(np.mean(outputs))), estimate(labour), estimate(compute), estimate(labour + compute),
-        1 / utilisation,
-    )  # fmt: skip
+def _fitted(observed: Sequence[_Observed]) -> ces.Fit:
+    """The CES that fits all of it."""
+    return ces.fit(*(np.concatenate([np.ravel(each) for each in kind]) for kind in zip(*observed, strict=True)))
 
 
-def _corner(sweep: _Sweep, seen: Sequence[dict[Setting, Held]]) -> Corner:
-    """Fit a CES to papers against researchers and what GPUs were worth at the cost that experiments turned out to have.
-
-    Where GPUs are all busy this leaves no luck at all, and where hardly any is it changes nothing.
-    """
-    base, settings = sweep.base, sweep.settings
-    labour = np.full(len(settings), math.log(base.researchers))
-    compute = np.array([[math.log(setting.gpus / each[setting].luck) for setting in settings] for each in seen])
-    papers = np.array([[math.log(each[setting].papers) for setting in settings] for each in seen])
-    fits = [ces.fit(labour, *each) for each in zip(compute, papers, strict=True)]
-    whole = ces.fit(np.tile(labour, len(seen)), compute.ravel(), papers.ravel())
+def _corner(sweep: _Sweep, runs: Runs) -> Corner:
+    base, observed = sweep.base, _observed(sweep, runs)
+    labour, compute, papers = observed
+    fits = [ces.fit(*each) for each in zip(labour, compute, papers, strict=True)]
     sigma = estimate([ces.substitution(each.rho) for each in fits])
     if sigma.low is not None:
         sigma = sigma._replace(low=max(0.0, sigma.low))
     low, high = (None if end is None else ces.rho_of(end) for end in (sigma.low, sigma.high))
     rho = Estimate(ces.rho_of(sigma.value), low, high, tuple(each.rho for each in fits))
-    loads = np.exp(np.mean(math.log(base.alone * base.gpu_days) - compute, axis=0))
-    outputs = np.exp(np.mean(papers, axis=0)) / base.alone
+    loads, outputs = np.exp(np.mean(labour - compute, axis=0)), np.exp(np.mean(papers - labour, axis=0))
     return Corner(
-        base.doublings, base.researchers, tuple(setting.gpus for setting in settings),
-        tuple(map(float, loads)), tuple(map(float, outputs)), whole, rho, sigma,
+        base.doublings, base.researchers, tuple(setting.gpus for setting in sweep.settings),
+        tuple(map(float, loads)), tuple(map(float, outputs)), _fitted([observed]), rho, sigma,
     )  # fmt: skip
 
 
-def _case(scaling: float, plans: Sequence[_Plan], sweep: _Sweep, seen: Sequence[dict[Setting, Held]]) -> Case:
-    points = tuple(_point(plan, seen) for plan in plans)
-    first = plans[0].base
-    ahead = -math.log2(first.load) / scaling if scaling > 0 else None
+def _outputs(plan: _Plan, law: ces.Fit, runs: Runs, there: Setting | None = None) -> NDArray[np.float64]:
+    """ln papers at the expected cost of experiments, there or where they were written: a row a seed, a column a run."""
+    rows = [
+        [without_luck(run[each].papers, each, run[each].luck, law, there or each) for each in plan.settings]
+        for run in runs
+    ]
+    return np.log(rows)
+
+
+def _point(plan: _Plan, law: ces.Fit, runs: Runs) -> Point:
+    base = plan.base
+    fewer, more, smaller, larger = _outputs(plan, law, runs).T[:4]
+    labour = (more - fewer) / math.log(plan.labour[1].researchers / plan.labour[0].researchers)
+    compute = (larger - smaller) / math.log(plan.compute[1].gpus / plan.compute[0].gpus)
+    there = _outputs(plan, law, runs, base)
+    papers = math.exp(float(np.mean(there[:, 4:] if base.crowded else there)))
+    written = float(np.mean([run[each].written / run[each].papers for run in runs for each in plan.settings]))
+    utilisation = min(1.0, papers * written / base.allowed)
+    return Point(
+        base.doublings, base.researchers, base.gpus, base.gpu_days, base.load, utilisation, papers,
+        estimate(labour), estimate(compute), estimate(labour + compute), 1 / utilisation,
+    )  # fmt: skip
+
+
+def _case(scaling: float, plans: Sequence[_Plan], sweep: _Sweep, law: ces.Fit, runs: Runs) -> Case:
+    points = tuple(_point(plan, law, runs) for plan in plans)
     apparent = None
     if len(points) > 1 and points[-1].researchers != points[-2].researchers:
         grown = math.log(points[-1].papers_per_day / points[-2].papers_per_day)
         apparent = grown / math.log(points[-1].researchers / points[-2].researchers)
-    corner_at = None if ahead is None else first.doublings + ahead
-    return Case(scaling, points, _corner(sweep, seen), corner_at, apparent)
+    return Case(scaling, points, _corner(sweep, runs), _corner_at(plans[0].base, scaling), apparent)
 
 
-def _less_luck(plans: Sequence[_Plan], seen: Sequence[dict[Setting, Held]]) -> tuple[float | None, float | None]:
+def _less_luck(plans: Sequence[_Plan], law: ces.Fit, runs: Runs) -> tuple[float | None, float | None]:
     """How much less the differences vary for having the same luck, and for the luck of costs being taken out."""
-    if len(seen) < 2:
+    if len(runs) < 2:
         return None, None
     apart = together = counted = 0.0
     for plan in plans:
-        weight = _weight(plan, seen)
-        for pair in (plan.labour, plan.compute):
-            papers, luck = _logs(pair, seen)
-            output = papers + weight * luck
-            apart += float(np.sum(np.var(output, axis=0, ddof=1)))
-            together += float(np.sum(np.var(np.diff(output), axis=0, ddof=1)))
-            counted += float(np.sum(np.var(np.diff(papers), axis=0, ddof=1)))
+        outputs = _outputs(plan, law, runs)
+        papers = np.log([[run[each].papers for each in plan.settings] for run in runs])
+        for pair in (slice(0, 2), slice(2, 4)):
+            apart += float(np.sum(np.var(outputs[:, pair], axis=0, ddof=1)))
+            together += float(np.sum(np.var(np.diff(outputs[:, pair]), axis=0, ddof=1)))
+            counted += float(np.sum(np.var(np.diff(papers[:, pair]), axis=0, ddof=1)))
     return (apart / together, counted / together) if together > 0 else (None, None)

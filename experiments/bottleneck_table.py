@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +23,7 @@ from experiments.analysis import BLUE, ORANGE, PINK, STYLE
 from experiments.bottleneck import Case, Estimate, Point, Study
 from experiments.console import figure as number
 from experiments.console import say
+from experiments.held import CROWDED
 from sim import ces
 
 WIDE: Final = 128
@@ -57,7 +58,7 @@ def show(study: Study) -> None:
     seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
     say(
         f"{study.scenario}, held at moments of its path: {study.runs} runs over {seeds}, "
-        f"{study.counted}. Elasticities are between {study.step:.3g} times fewer and more."
+        f"{study.counted}. Elasticities are between about {study.step:.3g} times fewer and more."
     )
     say()
     _print(_points(study))
@@ -102,10 +103,22 @@ def _bound(point: Point) -> str:
 def _corner(case: Case) -> str:
     if case.corner_at is None:
         return "The load stays as it is: experiments get cheaper as fast as researchers multiply."
-    load = f"The load comes to 1 at {case.corner_at:.2f} doublings; from there"
+    load = f"The load comes to 1 at {case.corner_at:.2f} doublings{_at_the_corner(case)}; from there"
     if case.scaling == 1:
         return f"{load} more researchers bring nothing."
     return f"{load} output grows as researchers^{1 - case.scaling:g}, by cheaper experiments alone."
+
+
+def _at_the_corner(case: Case) -> str:
+    near = [
+        each for each in case.points if each.doublings == case.corner.doublings and CROWDED[0] < each.load < CROWDED[1]
+    ]
+    return "".join(
+        f" (at {each.doublings:g}, 1% more researchers bring {_percent(each.labour)}, 1% more GPUs "
+        f"{_percent(each.compute)})"
+        for each in near
+        if each is not case.points[-1]
+    )
 
 
 def conclusion(study: Study) -> str:
@@ -181,10 +194,10 @@ def _print(table: Table) -> None:
 
 # --- the picture ------------------------------------------------------------------------------------------
 
-_COLOURS: Final = (BLUE, ORANGE, PINK)
+_LABOUR, _COMPUTE = (BLUE, "o"), (ORANGE, "s")
+_CASES: Final = ((BLUE, "o", 13.0), (ORANGE, "s", 9.0), (PINK, "^", 5.5))
+"""Colour, marker and its size of each s: the later ones are smaller, so that all are seen where they coincide."""
 _SUPPLY: Final = (0.42, 2.2)
-_DODGE: Final = 0.05
-"""Doublings by which what would lie on top of each other is drawn apart."""
 
 
 def picture(study: Study) -> bytes:
@@ -200,71 +213,85 @@ def picture(study: Study) -> bytes:
 
 
 def _figure(study: Study) -> Figure:
-    figure = Figure(figsize=(9.0, 8.4), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
-    path, corner = figure.subplots(2, 1, gridspec_kw={"height_ratios": [1.25, 1.0]})
-    for place, (case, colour) in enumerate(zip(study.cases, _COLOURS, strict=True)):
-        _draw_path(path, case.points, (place - 1) * _DODGE, colour, f"s = {case.scaling:g}")
-        _draw_corner(corner, case, colour)
-    _label_path(path, study)
-    _label_corner(corner)
+    figure = Figure(figsize=(10.0, 8.4), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.1))
+    rows = figure.add_gridspec(2, 1, height_ratios=[1.1, 1.0])
+    path, corner = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
+    path.suptitle("What 1% more researchers, or 1% more GPUs, would add to output", **_TITLE)
+    panels = path.subplots(1, len(study.cases), sharey=True)
+    for axes, case in zip(panels, study.cases, strict=True):
+        _draw_path(axes, case)
+    panels[0].set_ylabel("% more output")
+    panels[0].legend(loc="center", fontsize=10.5)
+    panels[len(panels) // 2].set_xlabel("doublings of software: the lab on its path, on the same GPUs")
+    corner.suptitle("How sharp the corner is", **_TITLE)
+    _draw_corners(corner.subplots(), study)
     return figure
 
 
-def _draw_path(axes: Axes, points: Sequence[Point], shift: float, colour: str, label: str) -> None:
-    at = [point.doublings + shift for point in points]
-    styles: tuple[tuple[str, str, Any], ...] = (("labour", "o", "-"), ("compute", "s", (0, (4, 2))))
-    for name, marker, line in styles:
-        estimates: list[Estimate] = [getattr(point, name) for point in points]
+_TITLE: Final[dict[str, Any]] = {"x": 0.01, "ha": "left", "fontweight": "bold", "fontsize": 13}
+
+
+def _draw_path(axes: Axes, case: Case) -> None:
+    for name, (colour, marker) in (("labour", _LABOUR), ("compute", _COMPUTE)):
+        estimates: list[Estimate] = [getattr(point, name) for point in case.points]
         middle = [each.value for each in estimates]
         ends = [(each.value if each.low is None else each.low, each.value if each.high is None else each.high)
                 for each in estimates]  # fmt: skip
         axes.errorbar(
-            at, middle, yerr=np.abs(np.array(ends).T - middle), color=colour, marker=marker, linestyle=line,
-            markersize=6, markerfacecolor=colour if name == "labour" else "white", capsize=3, elinewidth=1.3,
-            label=f"{name}, {label}", zorder=3,
+            [point.doublings for point in case.points], middle, yerr=np.abs(np.array(ends).T - middle), color=colour,
+            marker=marker, markersize=6, capsize=3, elinewidth=1.3, label=_INPUTS[name], zorder=3,
         )  # fmt: skip
-
-
-def _label_path(axes: Axes, study: Study) -> None:
-    axes.set_title("What 1% more researchers, or 1% more GPUs, would add to output", loc="left", fontweight="bold")
-    axes.set_xlabel("doublings of software: the lab on its path, on the same GPUs")
-    axes.set_ylabel("% more output")
+    axes.set_title(_EXPERIMENTS[case.scaling], fontsize=11)
+    if case.corner_at is not None and case.corner_at < case.points[-1].doublings:
+        axes.axvline(case.corner_at, color="black", linewidth=1.0, linestyle=(0, (4, 2)), zorder=2)
+        axes.annotate("load 1", (case.corner_at, 1.07), (4, 0), textcoords="offset points", fontsize=10)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(-0.12, 1.12)
-    axes.legend(loc="center left", bbox_to_anchor=(0.02, 0.5), fontsize=9.5, handlelength=3.0)
+    axes.set_ylim(-0.12, 1.18)
 
 
-def _draw_corner(axes: Axes, case: Case, colour: str) -> None:
-    corner = case.corner
-    supply = 1 / np.array(corner.loads)
-    label = f"s = {case.scaling:g}: sigma = {corner.sigma.value:.2f}"
-    axes.plot(supply, corner.outputs, "o", color=colour, markersize=7, zorder=4, label=label)
-    _draw_ces(axes, corner.rho.value, color=colour, linewidth=1.8, zorder=3)
+_INPUTS: Final = {"labour": "researchers", "compute": "GPUs"}
+_EXPERIMENTS: Final = {
+    0.0: "s = 0: experiments of fixed size",
+    0.5: "s = 0.5: in between",
+    1.0: "s = 1: near the frontier's size",
+}
+
+
+def _draw_corners(axes: Axes, study: Study) -> None:
+    _draw_ces(axes, -math.inf, color="black", linewidth=1.2, linestyle=(0, (4, 2)), label="no substitution", zorder=4)
+    for rho, shade in ((-1.0, "#5E5E5E"), (-0.5, "#858585")):
+        _draw_ces(axes, rho, color=shade, linewidth=1.5, zorder=2)
+        at = 1.45, _ces(np.array([1.45]), rho)[0]
+        text = f"a CES with rho = {rho:g}: sigma = {ces.substitution(rho):.2f}"
+        axes.annotate(text, at, (0, -8), textcoords="offset points", color=shade, fontsize=10, va="top")
+    for case, (colour, marker, size) in zip(study.cases, _CASES, strict=True):
+        corner = case.corner
+        _draw_ces(axes, corner.rho.value, color=colour, linewidth=1.5, zorder=3)
+        axes.plot(
+            1 / np.array(corner.loads), corner.outputs, marker, color=colour, markersize=size, markerfacecolor="none",
+            markeredgewidth=1.8, zorder=5, label=f"s = {case.scaling:g}: sigma = {corner.sigma.value:.2f}",
+        )  # fmt: skip
+    _label_corners(axes)
+
+
+def _ces(supply: NDArray[np.float64], rho: float) -> NDArray[np.float64]:
+    """Output of a CES at so much compute, over what labour alone would allow, which is as much as compute at 1."""
+    scale = 0.0 if rho == -math.inf else math.log(HALF) / rho
+    return np.asarray(np.exp(ces.log_output(0.0, np.log(supply), HALF, rho) - scale))
 
 
 def _draw_ces(axes: Axes, rho: float, **how: Any) -> None:
-    """A CES between what labour alone allows, 1, and what compute alone allows."""
-    supply = np.geomspace(*_SUPPLY, 200)
-    if rho < 0:
-        axes.plot(supply, np.exp(ces.log_output(0.0, np.log(supply), HALF, rho) - _at_the_corner(rho)), **how)
+    if rho < 0:  # else labour alone would allow anything
+        supply = np.geomspace(*_SUPPLY, 200)
+        axes.plot(supply, _ces(supply, rho), **how)
 
 
-def _at_the_corner(rho: float) -> float:
-    """ln of what labour alone would allow, where it is 1 with as much compute."""
-    return 0.0 if rho == -math.inf else -math.log(HALF) / -rho
-
-
-def _label_corner(axes: Axes) -> None:
-    axes.set_title("How sharp the corner is", loc="left", fontweight="bold")
-    _draw_ces(axes, -math.inf, color="black", linewidth=1.0, linestyle=(0, (4, 2)), label="no substitution", zorder=2)
-    for rho, shade in ((-1.0, "#8C8C8C"), (-0.5, "#BDBDBD")):
-        label = f"a CES with rho = {rho:g}: sigma = {ces.substitution(rho):.2f}"
-        _draw_ces(axes, rho, color=shade, linewidth=1.5, label=label, zorder=2)
+def _label_corners(axes: Axes) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("GPUs that there are, over those that researchers who never wait would keep busy")
     axes.set_ylabel("output (nobody waits: 1)")
     axes.xaxis.set_major_locator(FixedLocator([0.5, 0.7, 1.0, 1.4, 2.0]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_ylim(0, 1.1)
-    axes.legend(loc="lower right", fontsize=9.5, frameon=True, facecolor="white", edgecolor="white", framealpha=0.95)
+    axes.set_ylim(0, 1.12)
+    axes.legend(loc="upper left", fontsize=10.5)

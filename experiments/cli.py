@@ -285,8 +285,8 @@ def bottleneck(
     ] = None,
     doublings: Annotated[
         str, typer.Option(metavar="N,N,...", help="Where on its path the lab is held: doublings of software.")
-    ] = "0,2,3,4",
-    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each lab; more are more precise.")] = 3,
+    ] = "0,2,4,6,8",
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each lab; more are more precise.")] = 4,
     out: Annotated[
         Path | None, typer.Option(parser=place, metavar="DIR", help="Write bottleneck.json and .png into this folder.")
     ] = None,

@@ -3,6 +3,7 @@
 Its Worlds have the scenario's researchers, queue and failures. What would move is left out: the first doubling of
 software takes a trillion papers, no generation is trained, no kernel is tuned. Inference has one node (or GPU), which
 houses however many researchers there are, and experiments have all the rest, so that each can be varied by itself.
+A few researchers are followed one by one, many as a cohort.
 """
 
 from __future__ import annotations
@@ -27,22 +28,30 @@ from sim.scenario import Scenario, ScenarioError, parameters
 
 CROWDED: Final = (0.7, 1.5)
 """Loads between which a queue takes long to settle: with less there is hardly one, with more no GPU is idle at once."""
-SHORT_WARM_UP: Final = 1
-LONG_WARM_UP: Final = 3
-"""In the time that a paper takes whose author never waits: researchers who queue think no more, so that a queue settles
-as e^(-t/thinking time)."""
+
+
+class Watching(NamedTuple):
+    """How long a lab is watched, in the time that a paper takes whose author never waits."""
+
+    warm_up: float
+    """Before anything is counted. A share w of a paper's time going into writing, all settles as e^(-t/(w(1 - w)))
+    where nobody queues; researchers who queue think no more, so that a queue settles as e^(-t/(1 - w))."""
+    window: float
+    """That is counted, at least: a shorter one would count whole leaps of a cohort that happen to fall into it."""
+
+
+IDLE: Final = Watching(0.5, 1.0)
+BALANCED: Final = Watching(2.0, 1.0)
+FULL: Final = Watching(0.5, 0.25)
+"""No GPU is ever idle: papers are work over cost, and luck has no part in them."""
+
 PAPERS: Final = 1200
 """That the researchers would write in the window which is counted if they never waited."""
-LEAST_WINDOW: Final = 0.25
-"""In the time that a paper takes."""
-LONG_WINDOW: Final = 3
-"""The same, where output is to be right about the corner itself: luck there comes in spells as long as a paper."""
-
 _DRAWS: Final = 4000
 
 COUNTED: Final = (
-    f"each counted after {SHORT_WARM_UP} to {LONG_WARM_UP} times what a paper takes, in a window in which researchers "
-    f"who never wait would write at least {PAPERS:,}"
+    f"each counted after {IDLE.warm_up:g} to {BALANCED.warm_up:g} times what a paper takes, in a window in which "
+    f"researchers who never wait would write at least {PAPERS:,}"
 )
 
 
@@ -58,14 +67,22 @@ class Setting(NamedTuple):
     """Mean cost of an experiment."""
     paper_days: float
     """That a paper takes whose author never waits, its experiment included."""
-    crowded: bool
-    """Whether the warm-up is the long one; the same for settings that are compared."""
+    watching: Watching
+    """The same for settings that are compared."""
     window_days: float
     """That is counted."""
+    one_by_one: bool
+    """Whether each researcher is an agent, or all are one cohort; the same for settings that are compared."""
 
     def settled(self) -> Setting:
-        """Return the same with a long warm-up and a long window."""
-        return self._replace(crowded=True, window_days=max(self.window_days, LONG_WINDOW * self.paper_days))
+        """Return the same as it is to be where labour and compute change places."""
+        window = max(self.window_days, BALANCED.window * self.paper_days)
+        return self._replace(watching=BALANCED, window_days=window)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it is watched as where labour and compute change places."""
+        return self.watching == BALANCED
 
     @property
     def alone(self) -> float:
@@ -73,14 +90,19 @@ class Setting(NamedTuple):
         return self.researchers / self.paper_days
 
     @property
+    def allowed(self) -> float:
+        """Papers a day if no GPU was ever idle and experiments cost what is expected."""
+        return self.gpus / self.gpu_days
+
+    @property
     def load(self) -> float:
         """GPUs that would be busy if nobody ever waited, over those that there are."""
-        return self.alone * self.gpu_days / self.gpus
+        return self.alone / self.allowed
 
     @property
     def warm_up_days(self) -> float:
         """That pass before anything is counted."""
-        return self.paper_days * (LONG_WARM_UP if self.crowded else SHORT_WARM_UP)
+        return self.paper_days * self.watching.warm_up
 
     @property
     def work(self) -> float:
@@ -110,22 +132,34 @@ def setting_at(scenario: Scenario, doublings: float, scaling: float) -> Setting:
             f"{scenario.name}: cluster__inference_share = {scenario.cluster.inference_share:g} and "
             f"cluster__training_share = {scenario.cluster.training_share:g} leave no GPUs for experiments"
         )
-    team = params.initial * 2.0**doublings
-    if team > MOST_AGENTS / 4:
-        most = math.floor(math.log2(MOST_AGENTS / 4 / params.initial))
+    most = math.log2(_most_researchers(params) / params.initial)
+    if doublings > most:
         raise ScenarioError(
-            f"{doublings:g} doublings make researcher__initial = {params.initial} into {team:.3g} researchers, more "
-            f"than can be run: at most {most} doublings"
+            f"{doublings:g} doublings make researcher__initial = {params.initial} into more researchers than can be "
+            f"run: at most {math.floor(most)} doublings"
         )
+    team = params.initial * 2.0**doublings
     cost = params.experiment_gpu_days * 2.0 ** (-(1 - scaling) * doublings)
     days = 1 / params.papers_per_day + _mean_run_days(params, cost, gpus)
-    window = max(PAPERS * days / team, LEAST_WINDOW * days)
-    if LONG_WARM_UP * days + window > 1e6:
+    window = PAPERS * days / team
+    if BALANCED.warm_up * days + window > 1e6:
         raise ScenarioError(
             f"{scenario.name}: a paper takes {days:.3g} days, too long for {PAPERS:,} of them to be seen"
         )
-    found = Setting(doublings, round(team), experiment_gpus(scenario, gpus), cost, days, False, window)
-    return found._replace(crowded=CROWDED[0] < found.load < CROWDED[1])
+    sizes = round(team), experiment_gpus(scenario, gpus)
+    found = Setting(doublings, *sizes, cost, days, IDLE, window, _one_by_one(scenario, team))
+    watching = IDLE if found.load <= CROWDED[0] else BALANCED if found.load < CROWDED[1] else FULL
+    return found._replace(watching=watching, window_days=max(window, watching.window * days))
+
+
+def _most_researchers(params: ResearcherParams) -> float:
+    """How many there may be, so that a run can begin with half as many again and would hold twice those."""
+    most = parameters()["researcher__initial"].high or math.inf
+    return (MOST_AGENTS if params.timing == "pooled" else most) / 4
+
+
+def _one_by_one(scenario: Scenario, team: float) -> bool:
+    return scenario.researcher.timing == "pooled" or team <= scenario.run.individuals_up_to
 
 
 def _mean_run_days(params: ResearcherParams, cost: float, gpus: int) -> float:
@@ -177,13 +211,9 @@ def held_scenario(scenario: Scenario, setting: Setting) -> Scenario:
         "run__max_doublings": 1,
         "run__horizon_days": days,
         "run__frame_days": setting.warm_up_days,
+        "run__individuals_up_to": setting.researchers if setting.one_by_one else 0,
     }
-    changes |= {name: value for name, value in _ONE_BY_ONE.items() if name in parameters()}
     return scenario.replace(**changes)
-
-
-_ONE_BY_ONE: Final[dict[str, Any]] = {"run__individuals_up_to": 1_000_000}
-"""Researchers keep their names, and with them their luck, in every lab."""
 
 
 class Held(NamedTuple):
@@ -193,8 +223,8 @@ class Held(NamedTuple):
     """Effective papers a day."""
     luck: float
     """GPU-days that experiments held for each paper, over their mean cost: 1 in the long run."""
-    utilisation: float
-    """Of the GPUs for experiments."""
+    written: float
+    """Papers a day, what others found at the same time included."""
 
     @classmethod
     def run(
@@ -226,7 +256,7 @@ class Held(NamedTuple):
             raise ScenarioError(
                 f"{setting.told}: not one experiment or paper in {days:.3g} days, so nothing can be said"
             )
-        return cls(effective / days, work / (written * setting.gpu_days), work / days / setting.gpus)
+        return cls(effective / days, work / (written * setting.gpu_days), written / days)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import tomllib
@@ -56,10 +57,19 @@ def load_scenario(
         changes["run__horizon_days"] = until
     scenario = Scenario.load(name)
     if until_researchers is not None:
+        _check_until(until_researchers, scenario)
         days = max(scenario.run.horizon_days, TEN_YEARS)
         far = {"run__max_doublings": parameters()["run__max_doublings"].high, "run__horizon_days": days}
         changes = far | changes | {"run__until_researchers": until_researchers}
     return scenario.replace(**changes)
+
+
+def _check_until(researchers: float, scenario: Scenario) -> None:
+    initial, high = scenario.researcher.initial, parameters()["run__until_researchers"].high
+    if not initial < researchers <= (high or math.inf):
+        raise InputError(
+            f"--until-researchers {researchers:g}: must be above researcher__initial = {initial:,} and at most {high:g}"
+        )
 
 
 def find_parameters(text: str) -> list[Parameter]:

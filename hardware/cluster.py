@@ -6,7 +6,7 @@ pickled it is pickled with everything that is scheduled.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heappush
 from typing import Any, Final
 
@@ -104,6 +104,21 @@ class GpuCluster(Pool):
         if self._queue.push(job) and (gpus <= self._placement.free or self._preempts):
             self._wake()
         return job
+
+    def submit_together(self, asked: Iterable[tuple[int, float, int]]) -> None:
+        """Ask for (GPUs, length, owner) each, and let them start in this event if no other is to come in this instant.
+
+        For what one event asks for, and nobody waits for: it saves the event of its own that a dispatch is.
+
+        Raises ValueError as `submit`.
+        """
+        was_due, self._turn_due = self._turn_due, True  # nobody is to start before all have asked
+        try:
+            for gpus, length, owner in asked:
+                self.submit(gpus, length, owner=owner)
+        finally:
+            self._turn_due = was_due
+        self._take_turn_soon(self._env._now)
 
     def submit_many(
         self,
@@ -249,7 +264,8 @@ class GpuCluster(Pool):
             calls = self._lot_end_calls if self._gangs_stay and job.__class__ is LotJob else self._end_calls
             if self._mean_life and (life := self._life(job)) < stay:
                 stay, calls = life, self._failure_calls
-            self._env.schedule(Stint(job, calls), NORMAL, stay)
+            env = self._env
+            heappush(env._queue, (now + stay, NORMAL, next(env._eid), Stint(job, calls)))  # as env.schedule() does
         if job.watcher is not None:
             self._news.append((job, True))
 

@@ -44,7 +44,7 @@ class JobRecord(NamedTuple):
     lost: float
     """GPU-time of work that failures undid."""
     tasks: int
-    """How many jobs it stands for: 1, or several of one owner that the same GPUs did one after another. Then `job`,
+    """How many jobs it stands for: 1, or several of one owner that the same GPUs did, some after others. Then `job`,
     `submitted` and `started` are those of the first, and `length` is that of all."""
     waited: float
     """Clock time from being asked for to the first start, summed over the tasks; 0 if it never started."""

@@ -25,7 +25,7 @@ class Task(NamedTuple):
     length: float
     """Of clock time."""
     tasks: int
-    """How many of the lot it does, one after another."""
+    """How many of the lot it does, side by side and one after another."""
 
 
 class TaskSource(JobWatcher, Protocol):
@@ -75,7 +75,7 @@ class Lot:
 
 
 class LotJob(Job):
-    """A job of a lot, or several of them that one gang does one after another."""
+    """A job of a lot, or several of them that one gang does, side by side and one after another."""
 
     __slots__ = ("tasks", "tasks_before", "waited")
     waited: float

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from heapq import heappush
-from typing import Any
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
-from simpy import Environment, Event
-from simpy.events import NORMAL
+from simpy import Environment
 
 from hardware.cluster import ClusterParams, GpuCluster
 from hardware.jobs import JobRecord
@@ -56,35 +54,19 @@ class ReplayResult:
         return sum(record.held for record in self.records) / (self.gpus * span) if span > 0 else 0.0
 
 
-class _Arrivals:
-    """Submits each job of a log at its time, by one event that is scheduled again for the next one."""
+def _submit_all(env: Environment, cluster: GpuCluster, jobs: tuple[TraceJob, ...]) -> None:
+    """Submit each job at its time, and let happen what happens before.
 
-    def __init__(self, env: Environment, cluster: GpuCluster, jobs: tuple[TraceJob, ...]) -> None:
-        self._env = env
-        self._cluster = cluster
-        self._jobs = jobs
-        self._order = iter(sorted(range(len(jobs)), key=lambda position: jobs[position].submit_s))
-        self._calls: list[Any] = [self._submit]
-        self._event = Event(env)
-        self._event._ok = True
-        self._next = next(self._order, None)
-        self._plan()
-
-    def _plan(self) -> None:
-        if self._next is not None:
-            self._event.callbacks = self._calls
-            # At its very time: SimPy's schedule() would add a difference to now, which rounding can put beside it.
-            arrival = (self._jobs[self._next].submit_s, NORMAL, next(self._env._eid), self._event)
-            heappush(self._env._queue, arrival)
-
-    def _submit(self, _: Any) -> None:
-        jobs, now, position = self._jobs, self._env.now, self._next
-        while position is not None and jobs[position].submit_s <= now:
-            job = jobs[position]
-            self._cluster.submit(job.gpus, job.run_s, owner=position)
-            position = next(self._order, None)
-        self._next = position
-        self._plan()
+    The clock is set to the very time of the log: an event's would be a difference added to now, which rounding can put
+    beside it, and an event a job costs as much as the cluster does.
+    """
+    events, step = env._queue, env.step
+    time_of = [job.submit_s for job in jobs].__getitem__
+    for at, positions in groupby(sorted(range(len(jobs)), key=time_of), key=time_of):
+        while events and events[0][0] <= at:
+            step()
+        env._now = at
+        cluster.submit_together([(jobs[position].gpus, jobs[position].run_s, position) for position in positions])
 
 
 def replay(jobs: Iterable[TraceJob], params: ClusterParams, gpus: int | None = None) -> ReplayResult:
@@ -99,7 +81,7 @@ def replay(jobs: Iterable[TraceJob], params: ClusterParams, gpus: int | None = N
     _check(jobs, params, size)
     env = Environment()
     cluster = GpuCluster(env, params, hour=SECONDS_PER_HOUR, gpus=size)
-    _Arrivals(env, cluster, jobs)
+    _submit_all(env, cluster, jobs)
     env.run()
     by_position = {record.owner: record for record in cluster.records}
     return ReplayResult(jobs, tuple(by_position[position] for position in range(len(jobs))), size)

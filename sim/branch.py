@@ -60,7 +60,9 @@ def _reopen(world: World, scenario: Scenario) -> None:
     """Let a run that had stopped go on, if the scenario now gives it the room."""
     ending = world.ending
     assert ending is not None, "only a run that is over can be reopened"
+    until = scenario.run.until_researchers
     room = scenario.run.horizon_days > world.now and scenario.run.max_doublings > world.doublings
+    room = room and (until == 0 or until > world.at_work)
     if ending.ending not in _STOPPED or not room:
         raise ScenarioError(f"this run is over ({ending.ending}): branch from an earlier moment")
     world.ledger.remove(ending)

@@ -61,12 +61,6 @@ def log_output(log_labour: Numbers, log_compute: Numbers, alpha: float, rho: flo
     return np.logaddexp(math.log(alpha) + rho * log_compute, math.log1p(-alpha) + rho * log_labour) / rho
 
 
-def compute_elasticity(log_labour: Numbers, log_compute: Numbers, alpha: float, rho: float) -> Numbers:
-    """Return dlnY/dlnK, ``alpha K^rho/Y^rho``; that of labour is 1 less it, since returns to scale are constant."""
-    odds = math.log(alpha / (1 - alpha)) + rho * (np.asarray(log_compute) - log_labour)
-    return np.exp(-np.logaddexp(0.0, -odds))
-
-
 class Fit(NamedTuple):
     """A CES that was fitted, about a reference that is the geometric mean of the data."""
 

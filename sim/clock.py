@@ -53,10 +53,10 @@ class Clock(Environment):
         if until < self._now:
             raise ValueError(f"the clock stands at {self._now} and cannot go back to {until}")
         queue, background = self._queue, Background
-        while queue and queue[0][0] <= until and not self.halted:
+        while queue and not self.halted:
             entry = heappop(queue)
             now, _, _, event = entry
-            if event.__class__ is background and self.idle:
+            if now > until or (event.__class__ is background and self.idle):
                 heappush(queue, entry)
                 break
             # As SimPy's step() does, without the call: it is made for every event.

@@ -57,13 +57,14 @@ class RunParams(
     """The run stops when so many researchers are at work; 0 is no such stop. Source: our choice."""
     individuals_up_to: Annotated[int, Interval(ge=0, le=1_000_000), "researchers"] = 1000
     """The largest team that is simulated one by one. A larger one becomes a cohort: counts of the same phases, on the
-    same clock and cluster. Source: our choice; the law is the same, and a simulated day no longer costs more with more
-    researchers."""
+    same clock and cluster, and stays one. Source: our choice; the law is the same, and a simulated day no longer costs
+    more with more researchers."""
     leap_error: Annotated[float, Interval(ge=0, le=0.5), "share"] = 0.02
     """The relative error that a cohort may make in a rate: of those who think or write, so many move on together, and
     several experiments run as one job while that takes no longer than this share of a paper's work. 0: one by one.
-    Source: our choice, for doubling times within 1% of those of researchers one by one; such leaps usually take 0.03
-    (Cao, Gillespie and Petzold, J. Chem. Phys. 124, 044109, 2006)."""
+    Source: our choice, for doubling times of the shipped labs within 1% of those of researchers one by one (where
+    GPUs are 80% busy up to 2% fewer papers; half of it halves that); such leaps usually take 0.03 (Cao, Gillespie
+    and Petzold, J. Chem. Phys. 124, 044109, 2006)."""
 
 
 class Scenario(BaseModel, frozen=True, extra="forbid"):

@@ -9,10 +9,20 @@ import pytest
 from scipy import stats
 
 from experiments import bottleneck
-from experiments.bottleneck import STEP, estimate, luck_weight, study
+from experiments.bottleneck import STEP, estimate, study, without_luck
 from experiments.bottleneck_command import path
 from experiments.bottleneck_table import PUBLISHED, conclusion, sentence
-from experiments.held import Held, experiment_gpus, gpus_at_start, held_scenario, setting_at
+from experiments.held import (
+    BALANCED,
+    FULL,
+    IDLE,
+    Held,
+    Watching,
+    experiment_gpus,
+    gpus_at_start,
+    held_scenario,
+    setting_at,
+)
 from sim import ces
 from sim.scenario import Scenario, ScenarioError
 from tests.oracles.ces import WHITFILL_WU, repairman_elasticities
@@ -44,21 +54,55 @@ def measured(small):
         return study(small, [0.0, 2.0], range(3))
 
 
+SHARP = ces.Fit(log_labour=0.0, log_compute=0.0, log_scale=0.0, alpha=0.5, rho=-15.0, error=0.0)
+"""A CES in papers that researchers alone, and that GPUs alone, allow."""
+
+
 @pytest.mark.parametrize("cost", [0.1, 0.45, 2.0])
 def test_elasticities_are_the_machine_repairmans(cost, monkeypatch):
     """Far below the corner, at it, and far beyond; the exact ones are differences of the birth-death chain's rate."""
     monkeypatch.setattr("experiments.held.PAPERS", 800)
     scenario = repairman(cost)
     plan = bottleneck._plan(scenario, setting_at(scenario, 0.0, 1.0))
-    seen = [{each: Held.run(scenario, each, seed) for each in plan.settings} for seed in range(6)]
-    found = bottleneck._point(plan, seen)
     owners, servers = [each.researchers for each in plan.labour], [each.gpus for each in plan.compute]
-    assert (owners, servers) == ([19, 30], [6, 10])
+    assert (owners, servers) == ([19, 32], [6, 10])
+    runs = [{each: Held.run(scenario, each, seed) for each in plan.settings} for seed in range(6)]
+    found = bottleneck._point(plan, SHARP, runs)
     exact = repairman_elasticities(owners, servers, (24, 8), think=1.0, service=cost)
     for each, truth in zip((found.labour, found.compute), exact, strict=True):
         half = stats.t.ppf(0.995, 5) * np.std(each.each, ddof=1) / math.sqrt(6)
         assert half < 0.2, "too wide to tell anything"
         assert abs(each.value - truth) < half + 0.003
+
+
+def test_cohorts_and_individuals_have_the_elasticities_of_the_machine_repairman(monkeypatch):
+    """At the corner, with ten times as many of both: there a cohort moves in leaps."""
+    monkeypatch.setattr("experiments.held.BALANCED", Watching(2.0, 2.0))
+    scenario = repairman(0.45, researcher__initial=240, cluster__gpus=160)
+    base, seeds = setting_at(scenario, 0.0, 1.0), range(5)
+    assert (base.one_by_one, base.gpus) == (True, 80)
+    exact = repairman_elasticities((190, 305), (63, 101), (240, 80), think=1.0, service=0.45)
+    for one_by_one in (True, False):
+        plan = bottleneck._plan(scenario, base._replace(one_by_one=one_by_one))
+        assert [each[:3] for each in plan.settings[:4]] == [(0, 190, 80), (0, 305, 80), (0, 240, 63), (0, 240, 101)]
+        runs = [{each: Held.run(scenario, each, seed) for each in plan.settings} for seed in seeds]
+        found = bottleneck._point(plan, SHARP, runs)
+        for each, truth in zip((found.labour, found.compute), exact, strict=True):
+            half = stats.t.ppf(0.995, 4) * np.std(each.each, ddof=1) / math.sqrt(5)
+            assert half < 0.15, "too wide to tell anything"
+            assert abs(each.value - truth) < half
+
+
+def test_a_large_team_is_a_cohort_in_all_labs_that_are_compared():
+    lab = Scenario()
+    for doublings, one_by_one in ((1.5, True), (2.0, False), (8.0, False)):
+        base = setting_at(lab, doublings, 0.5)
+        for setting in bottleneck._plan(lab, base).settings:
+            assert setting.one_by_one is one_by_one
+            followed = setting.researchers <= held_scenario(lab, setting).run.individuals_up_to
+            assert followed is one_by_one
+    pooled = lab.replace(researcher__timing="pooled")
+    assert setting_at(pooled, 8.0, 0.5).one_by_one, "nothing else can hold them"
 
 
 def test_software_stands_still_in_a_held_lab_and_each_pool_has_what_was_asked(monkeypatch):
@@ -73,8 +117,9 @@ def test_software_stands_still_in_a_held_lab_and_each_pool_has_what_was_asked(mo
         assert world.experiment_gpu_days() == pytest.approx(setting.gpu_days, rel=1e-6)
         assert world.now == pytest.approx(setting.warm_up_days + setting.window_days)
         assert held.papers * setting.window_days < world.papers
-        # Littles law of the GPUs: busy = papers a day times the GPU-days that each held
-        assert held.utilisation * setting.gpus == pytest.approx(held.papers * held.luck * setting.gpu_days)
+        assert held.papers == pytest.approx(held.written * world.at_work ** (scenario.growth.parallel_penalty - 1))
+        # Little's law of the GPUs: those that are busy are papers a day times the GPU-days that each held
+        assert 0 < held.written * held.luck * setting.gpu_days < setting.gpus
 
 
 def test_the_path_doubles_researchers_and_cheapens_experiments_as_s_says():
@@ -104,7 +149,7 @@ def test_the_corner_moves_with_s(measured):
     assert middle.corner_at == pytest.approx(2 * frontier.corner_at)
     assert fixed.points[0] == middle.points[0] == frontier.points[0], "on day 0 there is one lab"
     assert (fixed.points[1].labour.value, fixed.points[1].compute.value) == pytest.approx((1, 0), abs=0.2)
-    assert (frontier.points[1].labour.value, frontier.points[1].compute.value) == pytest.approx((0, 1), abs=0.2)
+    assert (frontier.points[-1].labour.value, frontier.points[-1].compute.value) == pytest.approx((0, 1), abs=0.2)
     for case in measured.cases:
         for point in case.points:
             assert point.ceiling == pytest.approx(1 / point.utilisation)
@@ -117,7 +162,8 @@ def test_the_corner_moves_with_s(measured):
 def test_labour_and_compute_hardly_substitute(measured):
     for case in measured.cases:
         corner = case.corner
-        assert (corner.doublings, corner.researchers) == (0.0, 32)
+        at = 1 if case.scaling else 2
+        assert (corner.doublings, corner.researchers) == (at, 32 * 2**at), "of those near load 1 the nearest"
         assert 0 < corner.sigma.value < 0.35
         assert corner.rho.value == pytest.approx(ces.rho_of(corner.sigma.value))
         assert corner.sigma.low <= corner.sigma.value <= corner.sigma.high
@@ -132,15 +178,27 @@ def test_shared_luck_and_luck_taken_out_make_differences_surer(measured):
     assert measured.taken_out > 1
 
 
-def test_what_luck_in_costs_did_is_taken_out_with_the_weight_of_compute():
-    grown = np.array([0.1, 0.5, 0.3])
-    full = math.log(1.5) - grown
-    assert luck_weight(grown, full, math.log(1.5)) == pytest.approx(1), "all GPUs are busy: papers are work over cost"
-    assert luck_weight(np.zeros(3), full, math.log(1.5)) == 0
-    half = luck_weight(np.full(3, 0.2), np.zeros(3), 0.4)
-    assert half == pytest.approx(0.5)
-    assert luck_weight(np.full(3, 0.2), np.full(3, 0.5), 0.4) == 1, "never outside 0 to 1"
-    assert luck_weight(np.full(3, -0.2), np.zeros(3), 0.4) == 0
+def test_what_luck_in_costs_did_is_taken_out_as_far_as_gpus_hold_research_up():
+    lab = Scenario()
+    idle, balanced, full = (setting_at(lab, each, 1.0) for each in (0.0, 3.0, 5.0))
+    for luck in (0.5, 1.0, 2.0):
+        assert without_luck(7.0, full, luck, SHARP, full) == pytest.approx(7 * luck, rel=1e-4), "work over cost"
+        assert without_luck(7.0, idle, luck, SHARP, idle) == pytest.approx(7, rel=1e-4), "GPUs wait whatever they cost"
+    assert 8 < without_luck(7.0, balanced, 1.25, SHARP, balanced) < 7 * 1.25
+    assert without_luck(7.0, balanced, 0.1, SHARP, balanced) > 6, "cheap ones bring no more than researchers can do"
+    fewer = full._replace(gpus=full.gpus // 2)
+    assert without_luck(7.0, fewer, 1.0, SHARP, full) == pytest.approx(14, rel=1e-3)
+    assert without_luck(7.0, idle._replace(gpus=128), 1.0, SHARP, idle) == pytest.approx(7, rel=1e-4)
+
+
+def test_a_path_has_a_moment_near_its_corner_and_the_sweep_is_there():
+    lab, asked = Scenario(), [0.0, 2.0, 4.0, 6.0, 8.0]
+    found = {s: bottleneck._moments(lab, asked, s) for s in (0.0, 0.5, 1.0)}
+    assert [[each.doublings for each in path] for path in found.values()] == [asked, asked, [0, 2, 3, 4, 6, 8]]
+    assert [bottleneck._nearest_to_corner(path).doublings for path in found.values()] == [4, 6, 3]
+    assert [each.watching for each in found[1.0]] == [IDLE, IDLE, BALANCED, FULL, FULL, FULL]
+    assert [each.doublings for each in bottleneck._moments(lab, [0.0, 2.0], 1.0)] == [0, 2], "never beyond the path"
+    assert [each.doublings for each in bottleneck._moments(lab, [4.0, 8.0], 1.0)] == [4, 8]
 
 
 def test_an_estimate_is_students():
@@ -172,7 +230,7 @@ def test_one_seed_has_no_interval_and_a_study_is_what_its_seeds_say(small, monke
     assert shares[0] == 0
     assert shares == sorted(shares)
     assert shares[-1] < 1
-    assert seen[0][1].startswith("seed 1 of 1: 25 researchers on ")
+    assert seen[0][1].startswith("seed 1 of 1: 26 researchers on 12 GPUs")
     assert study(small, [0.0], [5]) == whole, "the same bytes for the same seed"
     found.append(True)
     stopped = study(small, [0.0], [5, 6], watch)
@@ -182,7 +240,7 @@ def test_one_seed_has_no_interval_and_a_study_is_what_its_seeds_say(small, monke
 BAD = {
     "no experiments": ("toy-fizzle", ["researcher__experiment_gpu_days = 0"]),
     "no GPUs": ("lab --set cluster__training_share=0.5", ["leave no GPUs for experiments"]),
-    "too far": ("lab --doublings 0,12", ["12 doublings", "at most 10 doublings"]),
+    "too far": ("lab --doublings 0,20", ["20 doublings", "at most 19 doublings"]),
     "no doublings": ("lab --doublings many", ["--doublings many", "--doublings 0,2,4"]),
     "backwards": ("lab --doublings 2,1", ["--doublings 2,1"]),
     "below 0": ("lab --doublings=-1", ["--doublings -1"]),
@@ -216,8 +274,8 @@ SMALL += ["--set", "researcher__experiment_gpu_days=0.4"]
 @pytest.fixture
 def brief(monkeypatch):
     """Windows that show nothing but that all is said and written."""
-    for name, value in {"PAPERS": 25, "LONG_WINDOW": 1, "LONG_WARM_UP": 1}.items():
-        monkeypatch.setattr(f"experiments.held.{name}", value)
+    monkeypatch.setattr("experiments.held.PAPERS", 25)
+    monkeypatch.setattr("experiments.held.BALANCED", Watching(1.0, 0.5))
 
 
 def test_the_command_says_draws_and_writes(asara, tmp_path, brief):
@@ -280,7 +338,7 @@ def test_sentences_say_which_input_holds_research_up(measured):
 
 def test_nothing_seen_is_no_result(monkeypatch):
     monkeypatch.setattr("experiments.held.PAPERS", 1e-3)
-    monkeypatch.setattr("experiments.held.LEAST_WINDOW", 1e-6)
+    monkeypatch.setattr("experiments.held.IDLE", Watching(0.5, 1e-6))
     scenario = repairman(0.3)
     with pytest.raises(ScenarioError, match="nothing can be said"):
         Held.run(scenario, setting_at(scenario, 0.0, 1.0), 0)

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 
 def erlang_c(servers: int, arrivals: float, service: float) -> float:
     """Mean wait in M/M/c: the sum form of the Erlang C formula (Kleinrock, Queueing Systems 1, 3.5)."""
@@ -36,10 +38,11 @@ def preemptive_resume(arrivals: Sequence[float], service: float) -> list[float]:
 
 def repairman(owners: int, servers: int, think: float, service: float) -> tuple[float, float]:
     """Throughput, and mean number thinking, of owners who think and ask one of the servers: birth-death chain."""
-    weights = [1.0]
-    for asking in range(owners):
-        weights.append(weights[-1] * ((owners - asking) / think) / (min(asking + 1, servers) / service))
+    asking = np.arange(owners + 1)
+    steps = np.log((owners - asking[:-1]) / think) - np.log(np.minimum(asking[1:], servers) / service)
+    logs = np.concatenate([[0.0], np.cumsum(steps)])  # of the weights: they themselves overflow beyond 10^3 owners
+    weights = np.exp(logs - logs.max())
     total = math.fsum(weights)
-    busy = math.fsum(min(asking, servers) * weight for asking, weight in enumerate(weights)) / total
-    thinking = math.fsum((owners - asking) * weight for asking, weight in enumerate(weights)) / total
+    busy = math.fsum(np.minimum(asking, servers) * weights) / total
+    thinking = math.fsum((owners - asking) * weights) / total
     return busy / service, thinking

@@ -1,0 +1,144 @@
+"""Cohorts follow the law of individuals: papers, waits, use of the GPUs and doubling times of many seeds.
+
+Fixed seeds. Two samples are held to one law by Kolmogorov-Smirnov and Mann-Whitney tests at a joint level of 1%
+(Bonferroni), and their means to within 1% of each other. Experiments are of one length and the GPUs are scarce, so
+that the standard errors of the differences of means are small, 0.04% to 0.42% where nobody leaps; they are asserted.
+"""
+
+import math
+
+import mesa
+import numpy as np
+import pytest
+from scipy import stats
+
+from agents.researcher import DAYS_PER_MONTH
+from sim import observe
+from sim.model import World
+from sim.scenario import Scenario
+from tests.oracles import report
+
+SEEDS = 500
+LEVEL = 0.01
+SEEN = ("papers", "mean wait", "utilisation", "first doubling")
+
+DAILY = Scenario().replace(
+    growth__law="papers", growth__difficulty_growth=1.5, training__needed=False, kernels__measurements="none",
+    researcher__papers_per_month=DAYS_PER_MONTH, researcher__experiment_variation="fixed",
+    researcher__experiment_scaling=1.0, researcher__experiment_gpus=2, cluster__training_share=0.0,
+    literature__open_questions=100, literature__references=1,
+    run__max_doublings=20, run__frame_days=1e3, run__individuals_up_to=1_000_000,
+)  # fmt: skip
+"""A paper takes a day of thinking and writing; a team that doubles shares as many GPUs as before."""
+FEW = DAILY.replace(
+    researcher__initial=24, growth__papers_first_doubling=30.0, researcher__experiment_gpu_days=0.8,
+    researcher__experiment_days=0.25, cluster__gpus=16, cluster__gpu_hours_between_failures=500.0,
+    run__horizon_days=8.0, run__leap_error=0.0,
+)  # fmt: skip
+"""Twice as many experiments as eight GPUs can run, on gangs of two that may fail."""
+MANY = DAILY.replace(
+    researcher__initial=150, growth__papers_first_doubling=100.0, researcher__experiment_gpu_days=0.016,
+    researcher__experiment_days=0.001, cluster__gpus=4, cluster__gpus_per_node=2,
+    cluster__gpu_hours_between_failures=0.0, cluster__queue="fcfs", run__horizon_days=1.3,
+)  # fmt: skip
+"""Three to six researchers leap together, and experiments are so small that two of them run as one job."""
+
+
+def live(scenario: Scenario, seed: int, cohorts_of: int) -> tuple[float, ...]:
+    """Return what was seen of a world whose first researchers are in cohorts of so many (0: as they are)."""
+    world = World(scenario, seed)
+    first = list(world.population.researchers) if cohorts_of else []
+    for place in range(0, len(first), cohorts_of or 1):
+        world.population.gather(first[place : place + cohorts_of])
+    while world.running:
+        world.step()
+    mesa.Agent._ids.pop(world, None)
+    experiments = [job for job in world.datacenter.records if job.use == "experiment"]
+    waited = sum(job.waited for job in experiments) / sum(job.tasks for job in experiments)
+    possible = world.gpus_for["experiment"].total(world.now)
+    held = world.datacenter.gpu_time("experiment")
+    return world.papers, waited, held / possible, observe.doublings(world)[0].duration_days
+
+
+def sample(scenario: Scenario, cohorts_of: int = 0) -> np.ndarray:
+    return np.array([live(scenario, seed, cohorts_of) for seed in range(SEEDS)])
+
+
+def in_one_cohort(scenario: Scenario) -> Scenario:
+    return scenario.replace(run__individuals_up_to=0)
+
+
+@pytest.fixture(scope="module")
+def few() -> np.ndarray:
+    return sample(FEW)
+
+
+@pytest.fixture(scope="module")
+def leaps() -> tuple[np.ndarray, np.ndarray]:
+    """What is seen one by one, and with leaps and jobs of two experiments."""
+    return sample(MANY), sample(in_one_cohort(MANY))
+
+
+def check_means(one: np.ndarray, other: np.ndarray, columns: dict[str, float], within: float = 0.01) -> None:
+    """Hold means to each other; ``columns``: the largest relative standard error of the difference."""
+    for name, error in columns.items():
+        a, b = one[:, SEEN.index(name)], other[:, SEEN.index(name)]
+        assert math.hypot(stats.sem(a), stats.sem(b)) < error * a.mean(), name
+        assert b.mean() == pytest.approx(a.mean(), rel=within), name
+
+
+def check_laws(one: np.ndarray, other: np.ndarray, tests: int, columns: tuple[str, ...] = SEEN) -> None:
+    """Hold samples to one law; ``tests``: how many tests the level is divided among."""
+    for name in columns:
+        a, b = one[:, SEEN.index(name)], other[:, SEEN.index(name)]
+        assert stats.ks_2samp(a, b, method="asymp").pvalue > LEVEL / tests, name
+        assert stats.mannwhitneyu(a, b).pvalue > LEVEL / tests, name
+
+
+@pytest.mark.parametrize("cohorts_of", [6, 24])
+def test_cohorts_of_some_and_one_of_all_follow_the_law_of_individuals(few, cohorts_of):
+    other = sample(FEW, cohorts_of) if cohorts_of < 24 else sample(in_one_cohort(FEW))
+    check_laws(few, other, tests=16)
+    check_means(few, other, {"papers": 0.001, "mean wait": 0.0045, "utilisation": 0.0005, "first doubling": 0.0025})
+
+
+def test_leaps_and_jobs_of_two_experiments_keep_the_means(leaps):
+    """What begins with a leap and a job of two begins later, so that papers are fewer by a small part of the leap.
+
+    Waits vary most, by a quarter of their mean, and are held to 4%, which is 2.4 standard errors.
+    """
+    check_means(*leaps, {"papers": 0.002, "utilisation": 0.0007, "first doubling": 0.0025})
+    check_means(*leaps, {"mean wait": 0.017}, within=0.04)
+
+
+def test_leaps_and_jobs_of_two_experiments_keep_the_spread(leaps):
+    """Around their means waits and doubling times follow one law, and papers, which come in pairs, spread as much.
+
+    Not so the utilisation: the GPUs idle only until the first leap, which is later than the first of so many ideas.
+    """
+    alone, cohort = (each / each.mean(axis=0) for each in leaps)
+    check_laws(alone, cohort, tests=4, columns=("mean wait", "first doubling"))
+    papers, spread_error = SEEN.index("papers"), 1 / math.sqrt(SEEDS)
+    ratio = cohort[:, papers].std(ddof=1) / alone[:, papers].std(ddof=1)
+    assert abs(math.log(ratio)) < stats.norm.ppf(1 - LEVEL / 2) * spread_error
+
+
+@pytest.mark.parametrize("leap_error", [0.02, 0.2])
+def test_without_experiments_doubling_times_are_gamma_distributed_however_large_the_leaps(leap_error):
+    """The closed form of individuals: 120 papers of 200 researchers, then 180 of 400."""
+    scenario = in_one_cohort(DAILY).replace(
+        researcher__initial=200, researcher__writing_share=0.0, researcher__experiment_gpu_days=0.0,
+        growth__papers_first_doubling=120.0, run__max_doublings=2, run__leap_error=leap_error,
+    )  # fmt: skip
+    found = []
+    for seed in range(SEEDS):
+        world = World(scenario, seed)
+        while world.running:
+            world.step()
+        mesa.Agent._ids.pop(world, None)
+        found.append([doubling.duration_days for doubling in observe.doublings(world)])
+    for doubling, (papers, team) in enumerate([(120, 200), (180, 400)]):
+        times = np.array(found)[:, doubling]
+        mean, _ = report.poisson_months(papers, team)  # days here: a paper takes one
+        assert times.mean() == pytest.approx(mean, rel=0.01)
+        assert stats.kstest(times, stats.gamma(papers, scale=1 / team).cdf).pvalue > LEVEL / 4

@@ -1,0 +1,99 @@
+"""Cohorts of 10^2 to 10^6 researchers who share GPUs are machines that wait for repair.
+
+N researchers think for an exponential time of mean one day and run an exponential experiment on one of c GPUs. The
+time unit is that of thinking, which is also the time in which the lab settles. Seeds are fixed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from agents.phases import Phase
+from agents.researcher import DAYS_PER_MONTH
+from sim.model import World
+from sim.scenario import Scenario
+from tests.oracles.queueing import repairman
+
+
+class Seen(NamedTuple):
+    """What a lab did, on average over a stretch of days."""
+
+    throughput: float
+    """Papers a day."""
+    waiting: float
+    """Researchers whose experiment waits for a GPU."""
+
+
+def lab(team: int, gpus: int, service: float, seed: int, leap_error: float) -> World:
+    """A cohort that only thinks and experiments, with as many GPUs again to house it."""
+    return World(
+        Scenario(), seed,
+        growth__first_doubling_days=1e6, training__needed=False, training__gain=1e6, kernels__measurements="none",
+        cluster__gpus=2 * gpus, cluster__gpus_per_node=1, cluster__inference_share=0.5, cluster__training_share=0.0,
+        cluster__queue="fcfs", cluster__gpu_hours_between_failures=0.0,
+        researcher__initial=team, researcher__writing_share=0.0, researcher__papers_per_month=DAYS_PER_MONTH,
+        researcher__experiment_gpu_days=service, researcher__experiment_variation="exponential",
+        researcher__experiment_gpus=1, run__individuals_up_to=0, run__leap_error=leap_error,
+        run__horizon_days=1e6,
+    )  # fmt: skip
+
+
+def watch(world: World, settling: int, days: int) -> Seen:
+    """Let a lab settle for so many days, then watch it for so many."""
+    for _ in range(settling):
+        world.step()
+    papers, waited, start = world.papers, world.census.days(Phase.QUEUE, world.now), world.now
+    for _ in range(days):
+        world.step()
+    stretch = world.now - start
+    return Seen((world.papers - papers) / stretch, (world.census.days(Phase.QUEUE, world.now) - waited) / stretch)
+
+
+def exact(team: int, gpus: int, service: float) -> Seen:
+    throughput, thinking = repairman(team, gpus, 1.0, service)
+    return Seen(throughput, team - thinking - throughput * service)
+
+
+@pytest.mark.parametrize(
+    ("team", "gpus", "service", "days", "seeds"),
+    [
+        (100, 25, 1.0, 250, 6),
+        (1000, 2, 0.004, 80, 4),
+        (10_000, 10, 0.002, 20, 2),
+        (100_000, 20, 0.0004, 10, 1),
+        (1_000_000, 40, 0.00008, 5, 1),
+    ],
+)
+def test_a_crowded_lab_is_within_1_percent_of_the_closed_form(team, gpus, service, days, seeds):
+    """Twice as much to do as the GPUs can: half of the team waits.
+
+    Standard errors are 1 / sqrt(papers) and sqrt(2 thinking / days), by theory: 0.05% to 0.52%.
+    """
+    expected = exact(team, gpus, service)
+    seen = np.mean([watch(lab(team, gpus, service, seed, 0.02), 8, days) for seed in range(seeds)], axis=0)
+    assert seen == pytest.approx(expected, rel=0.01)
+
+
+LEAPS = (0.2, 0.1, 0.03, 0.01)
+LOADED = {10_000: (25, 0.002, 9, 2), 1_000_000: (25, 0.00002, 3, 1)}
+"""Team: GPUs, service, days watched, seeds. The GPUs are busy for 80% of the time, and almost nobody waits."""
+
+
+@pytest.mark.parametrize("team", LOADED)
+def test_the_error_of_leaps_falls_with_them_and_is_below_1_percent_at_the_share_of_1_percent(team):
+    """Same seeds for all. Who leaps together waits for one another, so papers are too few, by at most the share of the
+    leap, and so many of the team wait who would not. Standard errors are about 0.3%.
+    """
+    gpus, service, days, seeds = LOADED[team]
+    expected = exact(team, gpus, service)
+    fewer, more = [], []
+    for leap in LEAPS:
+        seen = [watch(lab(team, gpus, service, seed, leap), 3, days) for seed in range(seeds)]
+        throughput, waiting = np.mean(seen, axis=0)
+        fewer.append(1 - throughput / expected.throughput)
+        more.append((waiting - expected.waiting) / team)
+    for errors in (fewer, more):
+        assert errors == sorted(errors, reverse=True)
+        assert all(0 < error < leap for error, leap in zip(errors, LEAPS, strict=True))
+        assert np.polyfit(np.log(LEAPS), np.log(errors), 1)[0] == pytest.approx(1, abs=0.2), "first order"
