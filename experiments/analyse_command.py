@@ -31,7 +31,7 @@ def analyse(
     if place is not None:
         check_folder(place)
         with progress() as tell:
-            write(place, files(sweep, lambda name: tell(name, None)))
+            write(place, files(sweep, lambda name: tell(f"analysing: {name}", None)))
     if as_json:
         print(to_json(summary(sweep)), flush=True)
         return

@@ -72,11 +72,13 @@ def fan_figure(sweep: Sweep, lever: str = "") -> Figure:
     for axes, (text, part), (table, alone) in zip(panels, parts, tables, strict=True):
         _draw_fan(axes, table, alone, top)
         if lever:
-            axes.annotate(f"{text} (n = {part.n:,})", (0.02, 0.97), xycoords="axes fraction", va="top", weight="bold")
+            axes.annotate(
+                f"{text} (n = {part.n:,})", (0.985, 0.05), xycoords="axes fraction", ha="right", weight="bold"
+            )
         axes.set_ylim(0, top)
         axes.set_ylabel("software, day 0: 1×")
         label_factors(axes, top)
-    panels[0].set_title(label(lever, 60) if lever else "How far does software come?", pad=40 if closed else 24)
+    panels[0].set_title(label(lever, 48) if lever else "How far does software come?", pad=40 if closed else 24)
     legend_above(panels[0], ncols=2 if closed else 3)
     panels[0].set_xlim(0, float(_grid(sweep)[-1]))
     panels[-1].set_xlabel("days")
@@ -84,7 +86,7 @@ def fan_figure(sweep: Sweep, lever: str = "") -> Figure:
 
 
 def _draw_fan(axes: Axes, table: pa.Table, alone: pa.Table | None, top: float) -> None:
-    from experiments.analysis import BLUE, ORANGE  # noqa: PLC0415
+    from experiments.analysis import BLUE  # noqa: PLC0415
 
     days = table["day"].to_numpy()
     seen = {name: _floats(table, name) for name in table.column_names if name.startswith("q")}
@@ -100,7 +102,7 @@ def _draw_fan(axes: Axes, table: pa.Table, alone: pa.Table | None, top: float) -
         return
     for name, width in (("q5", 1.0), ("q50", 1.8), ("q95", 1.0)):
         named = "closed form: 5%, middle, 95%" if name == "q50" else None
-        axes.plot(alone["day"].to_numpy(), _floats(alone, name), color=ORANGE if width > 1.5 else INK, linewidth=width,
+        axes.plot(alone["day"].to_numpy(), _floats(alone, name), color=INK, linewidth=width,
                   linestyle=(0, (4, 2)), label=named)  # fmt: skip
 
 

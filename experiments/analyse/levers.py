@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from experiments.analyse.names import label, percent, shown, words
+from experiments.analyse.names import label, percent, shown
+from experiments.analyse.names import said as said_of
 from experiments.analyse.pictures import SOFT, in_style, new_figure
 from experiments.analyse.statistics import Mean, clustered_mean
 from experiments.analyse.sweep import Floats, Ints, Sweep, pace
@@ -72,7 +73,7 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
     axes.tick_params(axis="y", labelsize=8.5)
     axes.set_ylim(len(chosen) - 0.4, -0.6)
     if outcome == "explosion":
-        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}" if abs(value) > 1e-9 else "0")
         axes.set_xlabel("change of the probability, percentage points")
     else:
         axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.2g}×")
@@ -87,14 +88,14 @@ def lever_sentences(effects: list[Effect]) -> list[str]:
     for effect in sorted(chosen, key=lambda each: -abs(each.difference))[:3]:
         sure = "" if effect.low > 0 or effect.high < 0 else ", which may as well be none"
         said.append(
-            f"{effect.lever} ({words(effect.lever)}) at {effect.level} instead of {effect.against}: "
+            f"{said_of(effect.lever)} at {effect.level} instead of {effect.against}: "
             f"{100 * effect.difference:+.1f} percentage points "
             f"[{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]{sure}."
         )
     gains = [effect.times_less_variance for effect in effects if math.isfinite(effect.times_less_variance)]
     if gains:
-        low, high = (f"{each(gains):.2g}" for each in (min, max))
-        span = f"{low}" if low == high else f"{low} to {high}"
+        low, high = (shown(each(gains)) for each in (min, max))
+        span = low if low == high else f"{low} to {high}"
         said.append(
             f"Pairing makes the variance of these differences {span} times smaller than if "
             "each level had as many points and luck of its own."
@@ -142,6 +143,7 @@ def lever_words(effects: list[Effect]) -> str:
     best = max(chosen, key=lambda effect: abs(effect.difference))
     way = "raises" if best.difference > 0 else "lowers"
     return (
-        f"Of the levers, {best.lever} does most: {best.level} instead of {best.against} {way} the probability by "
+        f"Of the levers, {said_of(best.lever)} does most: "
+        f"{best.level} instead of {best.against} {way} the probability by "
         f"{percent(abs(best.difference)).rstrip('%')} percentage points."
     )

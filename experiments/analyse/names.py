@@ -11,6 +11,7 @@ from sim.scenario import parameters
 _NO_UNITS: Final = ("", "name", "exponent")
 _SHORTEST: Final = 8
 """Letters: a shorter beginning of a sentence is a symbol, which says nothing by itself."""
+_LONGEST: Final = 80
 _OUTCOMES: Final = {
     "explosion": "probability of an explosion",
     "pace": "doublings of software a year, on average over the run",
@@ -25,10 +26,18 @@ def words(name: str) -> str:
     if known is None:
         return name
     said = re.split(r"[.:;]|,? if | on the way|, [a-z]+(?=:)", known.meaning, maxsplit=1)[0].strip().replace("`", "")
+    if len(said) > _LONGEST:
+        said = said.partition(",")[0]
     if len(said) >= _SHORTEST:
         return said
     plain = known.name.replace("_", " ")
     return f"{plain}, {said}" if said else plain
+
+
+def said(name: str) -> str:
+    """Return a parameter within a sentence: its words, and its name in brackets."""
+    plain = words(name)
+    return f"“{plain}” ({name})" if plain != name else name
 
 
 def label(name: str, width: int = 40) -> str:

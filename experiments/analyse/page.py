@@ -34,8 +34,9 @@ svg.picture { display: block; width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.86rem; font-variant-numeric: tabular-nums; margin: 0.6rem 0; }
 th, td { text-align: right; padding: 0.22rem 0.7rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-td.text { text-align: left; white-space: normal; min-width: 9rem; }
+th:first-child, td:first-child, th.text, td.text { text-align: left; padding-left: 0; }
+.text { text-align: left; white-space: normal; padding-left: 0; }
+td.long { min-width: 14rem; }
 details { margin: 0.8rem 0; }
 summary { cursor: pointer; color: var(--accent); font-size: 0.9rem; }
 footer { margin-top: 3rem; font-size: 0.82rem; color: var(--soft); }
@@ -77,8 +78,8 @@ def pictures(found: Sequence[str]) -> str:
 def table(found: pa.Table, summary: str = "") -> str:
     """Return a table, its first rows where it is long; folded behind its summary if there is one."""
     names = found.column_names
-    head = "".join(f"<th>{escape(name.replace('_', ' ') if '__' not in name else name)}</th>" for name in names)
     rows = found.slice(0, MOST_ROWS).to_pylist()
+    head = "".join(_head(name, rows) for name in names)
     lines = ["".join(_cell(name, row[name]) for name in names) for row in rows]
     more = found.num_rows - len(rows)
     rest = f'<p class="small">{more:,} more rows are in the CSV file.</p>' if more > 0 else ""
@@ -92,9 +93,18 @@ def table(found: pa.Table, summary: str = "") -> str:
 _SHARES: Final = ("probability", "density", "coverage", "researchers", "experiments", "training")
 
 
+def _head(name: str, rows: list[dict[str, Any]]) -> str:
+    text = escape(name if "__" in name else name.replace("_", " "))
+    return f'<th class="text">{text}</th>' if any(_is_text(row[name]) for row in rows) else f"<th>{text}</th>"
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not value.replace(",", "").replace(".", "").isdigit()
+
+
 def _cell(name: str, value: Any) -> str:
-    if isinstance(value, str) and len(value) > 16:
-        return f'<td class="text">{escape(value)}</td>'
+    if _is_text(value):
+        return f'<td class="text{" long" * (len(value) > 24)}">{escape(value)}</td>'
     return f"<td>{escape(_text(name, value))}</td>"
 
 

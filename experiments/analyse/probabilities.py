@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.analyse.bins import Axis, cut
-from experiments.analyse.names import label, percent, words
+from experiments.analyse.names import label, percent, said
 from experiments.analyse.pictures import INK, SOFT, in_style, new_figure
 from experiments.analyse.statistics import Share, clustered_share
 from experiments.analyse.sweep import Flags, Sweep
@@ -150,4 +150,4 @@ def strongest(sweep: Sweep) -> str:
     axis = cut(sweep, name)
     ends = [probability(sweep, axis.place == at) for at in (0, len(axis.labels) - 1)]
     low, high = (f"{percent(each.share)} at {axis.labels[at]}" for each, at in zip(ends, (0, -1), strict=True))
-    return f"It depends most on {name} ({words(name)}): {low}, {high}."
+    return f"What matters most for that is {said(name)}: {low}, {high}."

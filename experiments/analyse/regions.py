@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from experiments.analyse.bins import MOST_LEVELS, cut
 from experiments.analyse.names import label, percent, shown
 from experiments.analyse.pictures import INK, in_style, legend_above, new_figure
 from experiments.analyse.statistics import SEED, Share, clustered_share
@@ -136,20 +137,23 @@ def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
     """Return the runs over two parameters, explosions and others, with the box drawn."""
     from experiments.analysis import BLUE, ORANGE  # noqa: PLC0415
 
-    inputs, exploded = box_inputs(sweep), sweep.exploded
-    x, y = inputs[across], inputs[up]
+    exploded = sweep.exploded
+    x, y = _drawn(sweep, across, box), _drawn(sweep, up, box)
     figure, (axes,) = new_figure(4.2)
     rows = np.unique(np.linspace(0, sweep.n - 1, 3000).astype(int))
     for chosen, colour, marker, text in ((~exploded, BLUE, "x", "no explosion"), (exploded, ORANGE, "o", "explosion")):
-        shown_rows = rows[chosen[rows]]
-        axes.scatter(x[shown_rows], y[shown_rows], s=15, c=colour, marker=marker, alpha=0.6, linewidths=0.9, label=text)
-    for axis, values in (("x", x), ("y", y)):
-        if values.min() > 0 and values.max() > 30 * values.min():
-            getattr(axes, f"set_{axis}scale")("log")
+        those = rows[chosen[rows]]
+        axes.scatter(x.values[those], y.values[those], s=14, c=colour, marker=marker, alpha=0.6, linewidths=0.9,
+                     label=text)  # fmt: skip
+    for axis, one in ((axes.xaxis, x), (axes.yaxis, y)):
+        if one.levels:
+            axis.set_ticks(range(len(one.levels)), one.levels)
+        elif one.values.min() > 0 and one.values.max() > 30 * one.values.min():
+            axis.axes.set_xscale("log") if axis is axes.xaxis else axis.axes.set_yscale("log")
     limits = axes.get_xlim(), axes.get_ylim()
-    low_x, high_x = _clipped(box.bounds.get(across), limits[0])
-    low_y, high_y = _clipped(box.bounds.get(up), limits[1])
-    axes.plot([low_x, high_x, high_x, low_x, low_x], [low_y, low_y, high_y, high_y, low_y], color=INK, linewidth=2)
+    (left, right), (low, high) = (np.clip(one.ends, *limit) for one, limit in zip((x, y), limits, strict=True))
+    axes.plot([left, right, right, left, left], [low, low, high, high, low], color=INK, linewidth=2)
+    axes.set(xlim=limits[0], ylim=limits[1])
     axes.set_xlabel(label(across, 60))
     axes.set_ylabel(label(up, 40))
     legend_above(axes)
@@ -187,10 +191,10 @@ def _peels(
         levels = np.sort(inputs[name][inside])
         if levels[0] == levels[-1]:
             continue
-        cut = max(1, int(peel * len(levels)))
+        few = max(1, int(peel * len(levels)))
         # A level of many rows goes as a whole: a cut within it would leave the box as it is.
-        yield name, (float(levels[max(cut, np.searchsorted(levels, levels[cut - 1], side="right"))]), high)
-        yield name, (low, float(levels[min(len(levels) - cut, np.searchsorted(levels, levels[-cut])) - 1]))
+        yield name, (float(levels[max(few, np.searchsorted(levels, levels[few - 1], side="right"))]), high)
+        yield name, (low, float(levels[min(len(levels) - few, np.searchsorted(levels, levels[-few])) - 1]))
 
 
 def _pasted(inputs: dict[str, Floats], happened: Flags, bounds: Bounds, paste: float) -> Bounds:
@@ -215,12 +219,12 @@ def _pastes(
             inputs, {each: ends for each, ends in bounds.items() if each != name} | {name: (-math.inf, math.inf)}
         )
         levels = np.sort(inputs[name][others])
-        cut = max(1, int(paste * rows))
+        few = max(1, int(paste * rows))
         below, above = levels[levels < low], levels[levels > high]
         if below.size:
-            yield name, (float(below[-cut]) if below.size > cut else -math.inf, high)
+            yield name, (float(below[-few]) if below.size > few else -math.inf, high)
         if above.size:
-            yield name, (low, float(above[cut - 1]) if above.size > cut else math.inf)
+            yield name, (low, float(above[few - 1]) if above.size > few else math.inf)
 
 
 def _without_idle(inputs: dict[str, Floats], happened: Flags, bounds: Bounds) -> Bounds:
@@ -262,6 +266,21 @@ def _restriction(name: str, low: float, high: float) -> str:
     return f"{name} = {shown(low)}" if low == high else f"{shown(low)} ≤ {name} ≤ {shown(high)}"
 
 
-def _clipped(ends: tuple[float, float] | None, limits: tuple[float, float]) -> tuple[float, float]:
-    low, high = ends or (-math.inf, math.inf)
-    return max(low, limits[0]), min(high, limits[1])
+class _Drawn(NamedTuple):
+    """A parameter as it is drawn: where each run is, the names of its levels if it has few, and the box."""
+
+    values: Floats
+    levels: tuple[str, ...]
+    ends: tuple[float, float]
+
+
+def _drawn(sweep: Sweep, name: str, box: Box) -> _Drawn:
+    """The parameter itself, or, with few levels, the place of the level with some scatter so that runs are seen."""
+    values, ends = sweep.numbers(name), box.bounds.get(name, (-math.inf, math.inf))
+    levels = np.unique(values)
+    if len(levels) > MOST_LEVELS:
+        return _Drawn(values, (), ends)
+    scatter = np.random.default_rng(SEED).uniform(-0.3, 0.3, len(values))
+    inside = np.flatnonzero((levels >= ends[0]) & (levels <= ends[1]))
+    place = np.searchsorted(levels, values)
+    return _Drawn(place + scatter, cut(sweep, name).labels, (inside[0] - 0.4, inside[-1] + 0.4))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -63,19 +62,22 @@ def outcome_of(sweep: Sweep, outcome: str) -> Floats:
 def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[Bar]]:
     """Return the outcome in the middle of the design and at both ends of each parameter, the longest bar first.
 
-    One-at-a-time designs: where all other parameters are at their base, over replications. Other designs: the mean over
+    One-at-a-time designs: where all other parameters are at their base, held against it replication by replication; no
+    bars where the base itself has no result. Other designs: the mean over
     the runs of the lowest and the highest tenth of the parameter (or its lowest and highest level), against that of all
     runs. Parameters that are no numbers are left out.
     """
     values = outcome_of(sweep, outcome)
     numeric = [name for name in sweep.varied if sweep.is_number(name)]
     alone = sweep.sampling == "one-at-a-time"
-    base = _base(sweep, numeric) if alone else np.ones(sweep.n, dtype=bool)
+    base = _base(sweep) if alone else np.ones(sweep.n, dtype=bool)
+    if not base.any():
+        return float("nan"), []
     bars = []
     for name in numeric:
-        ends = _ends_alone(sweep, numeric, name) if alone else _end_tenths(sweep.numbers(name))
+        ends = _ends_alone(sweep, name) if alone else _end_tenths(sweep.numbers(name))
         if ends is not None:
-            bars.append(_bar(sweep, name, values, ends, exact=alone))
+            bars.append((_bar_alone if alone else _bar)(sweep, name, values, ends))
     return float(np.mean(values[base])), sorted(bars, key=lambda bar: -abs(bar.at_high - bar.at_low))
 
 
@@ -88,6 +90,8 @@ def tornado_table(sweep: Sweep, outcome: str = "explosion") -> pa.Table:
 @in_style
 def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
     """Return the tornado: bars from the outcome at a parameter's low end to that at its high end."""
+    from matplotlib.ticker import MaxNLocator, MultipleLocator  # noqa: PLC0415
+
     from experiments.analysis import BLUE, ORANGE  # noqa: PLC0415
 
     middle, bars = tornado(sweep, outcome)
@@ -105,6 +109,8 @@ def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set_xlabel("probability of an explosion")
     elif outcome == "pace":
+        wide = np.diff(axes.get_xlim())[0] > 2
+        axes.xaxis.set_major_locator(MultipleLocator(1) if wide else MaxNLocator(5))
         axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.2g}")
         axes.set_xlabel("doublings of software a year")
     _legend(axes, ORANGE, BLUE)
@@ -183,7 +189,8 @@ def sobol_indices(
     problem = {"num_vars": len(names), "names": list(names), "bounds": [[0.0, 1.0]] * len(names)}
     unit = np.clip(sampling.sample(problem, n, calc_second_order=False, seed=seed), 1e-12, 1 - 1e-12)
     rows = np.column_stack([distributions[name].ppf(unit[:, at]) for at, name in enumerate(names)])
-    found = analysis.analyze(problem, np.asarray(function(rows), dtype=float), calc_second_order=False, seed=seed)
+    analyze: Any = vars(analysis)["analyze"]
+    found = analyze(problem, np.asarray(function(rows), dtype=float), calc_second_order=False, seed=seed)
     columns = {"S1": "S1", "S1_half": "S1_conf", "ST": "ST", "ST_half": "ST_conf"}
     return pa.table({"parameter": list(names)} | {ours: found[key].tolist() for ours, key in columns.items()})
 
@@ -250,33 +257,27 @@ def _cannot(sweep: Sweep, values: Floats) -> str:
 
 
 def _correlated(design: Any) -> bool:
-    found = design.get("correlations") if isinstance(design, Mapping) else None
-    return bool(found) and any(character in "123456789" for character in json.dumps(found, default=str))
+    return bool(design.get("correlations")) if isinstance(design, Mapping) else False
 
 
-def _base(sweep: Sweep, names: list[str]) -> Flags:
-    """Which runs have every parameter at its base, the value that most points share."""
-    away = _away(sweep, names)
-    return np.asarray(~away.any(axis=1))
+def _base(sweep: Sweep) -> Flags:
+    """Which runs of a one-at-a-time design have every parameter at its base: the first point without a lever moved."""
+    return np.asarray((sweep.points == 0) & (sweep.numbers("lever") == 0))
 
 
-def _away(sweep: Sweep, names: list[str]) -> Flags:
-    columns = []
-    _, first = np.unique(sweep.points, return_index=True)
-    for name in names:
-        values = sweep.numbers(name)
-        levels, counts = np.unique(values if name in sweep.levers else values[first], return_counts=True)
-        columns.append(values != levels[int(np.argmax(counts))])
-    return np.column_stack(columns) if columns else np.zeros((sweep.n, 0), dtype=bool)
-
-
-def _ends_alone(sweep: Sweep, names: list[str], name: str) -> tuple[Flags, Flags] | None:
-    away, values = _away(sweep, names), sweep.numbers(name)
-    at = names.index(name)
-    here = ~np.delete(away, at, axis=1).any(axis=1)
-    if not (here & away[:, at]).any():
+def _ends_alone(sweep: Sweep, name: str) -> tuple[Flags, Flags] | None:
+    """Which runs have a parameter at its lowest and highest value and all others at their base; None without both."""
+    base = _base(sweep)
+    if not base.any():
         return None
-    return here & (values == values[here].min()), here & (values == values[here].max())
+    columns = {each: sweep.runs[each].to_pylist() for each in sweep.varied}
+    first = int(np.flatnonzero(base)[0])
+    alone = np.ones(sweep.n, dtype=bool)
+    for other in columns.keys() - {name}:
+        alone &= np.array([value == columns[other][first] for value in columns[other]], dtype=bool)
+    values = sweep.numbers(name)
+    seen = values[alone]
+    return alone & (values == seen.min()), alone & (values == seen.max())
 
 
 def _end_tenths(values: Floats) -> tuple[Flags, Flags]:
@@ -284,13 +285,27 @@ def _end_tenths(values: Floats) -> tuple[Flags, Flags]:
     return values <= low, values >= high
 
 
-def _bar(sweep: Sweep, name: str, values: Floats, ends: tuple[Flags, Flags], *, exact: bool) -> Bar:
-    inputs = sweep.numbers(name)
+def _bar(sweep: Sweep, name: str, values: Floats, ends: tuple[Flags, Flags]) -> Bar:
     found = [clustered_mean(values[end], sweep.points[end]) for end in ends]
-    lone = [each.runs < 2 or (exact and each.runs == each.points) for each in found]
-    errors = [0.0 if one else (each.high - each.low) / 2 for one, each in zip(lone, found, strict=True)]
-    means = [float(np.mean(inputs[end])) for end in ends]
+    errors = [0.0 if each.runs < 2 else (each.high - each.low) / 2 for each in found]
+    means = [float(np.mean(sweep.numbers(name)[end])) for end in ends]
     return Bar(name, means[0], means[1], found[0].mean, found[1].mean, errors[0], errors[1])
+
+
+def _bar_alone(sweep: Sweep, name: str, values: Floats, ends: tuple[Flags, Flags]) -> Bar:
+    """The same one at a time: every point has the same luck, so that replications are held against the base's."""
+    levels, errors, base = [], [], _base(sweep)
+    replication = sweep.numbers("replication")
+    before = dict(zip(replication[base], values[base], strict=True))
+    middle = float(np.mean(values[base]))
+    for end in ends:
+        both = [(value, before[at]) for at, value in zip(replication[end], values[end], strict=True) if at in before]
+        change = np.array([value - there for value, there in both])
+        mean = clustered_mean(change, np.arange(len(change))) if len(change) else None
+        levels.append(middle + mean.mean if mean else float(np.mean(values[end])))
+        errors.append((mean.high - mean.low) / 2 if mean and mean.runs > 1 else 0.0)
+    means = [float(np.mean(sweep.numbers(name)[end])) for end in ends]
+    return Bar(name, means[0], means[1], levels[0], levels[1], errors[0], errors[1])
 
 
 def _legend(axes: Any, low: str, high: str) -> None:

@@ -81,7 +81,7 @@ def time_sentences(sweep: Sweep) -> list[str]:
     said = [f"{reached.mean():.0%} of the runs were seen to gain {factor}."]
     if math.isfinite(middle):
         upper = f"{high[0]:,.0f}" if math.isfinite(high[0]) else "later than was watched"
-        said.append(f"Half have by day {middle:,.0f} (95% interval {low[0]:,.0f} to {upper}).")
+        said.append(f"Half of all have by day {middle:,.0f} (95% interval {low[0]:,.0f} to {upper}).")
     else:
         said.append("Less than half have by the last day that was watched, so there is no median.")
     if censored:

@@ -51,7 +51,7 @@ def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int
     verdict = judge(durations, [100.0] * len(durations)) if len(durations) >= 3 else None
     name = verdict.name if verdict else "undecided"
     all_seen = len(seen) == len(days)
-    level = float(len(seen)) if all_seen else len(seen) + 0.5
+    level = float(len(seen) if all_seen else np.interp(flat["run__horizon_days"], [0.0, *days], range(len(days) + 1)))
     until = seen[-1] if all_seen else flat["run__horizon_days"]
     known = {"run": run, "point": point, "lever": 0, "replication": 0, "seed": run, "engine": "world"} | places
     return flat | known | {
