@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from experiments.errors import InputError, require_own_agents
+from experiments.fit_command import fit
 from experiments.kernels.cli import app as kernels
+from experiments.options import AsJson, place
+from experiments.sweep.cli import results, sweep
 
 if TYPE_CHECKING:
     from sim.model import World
@@ -29,20 +32,15 @@ app = typer.Typer(
 )  # fmt: skip
 
 
-def _place(text: str) -> Path:
-    """A path that somebody named: the empty one would be this folder, which nobody meant."""
-    if not text.strip():
-        raise typer.BadParameter("the name is empty")
-    return Path(text)
-
-
 app.add_typer(kernels)
+app.command()(fit)
+app.command()(sweep)
+app.command()(results)
 
 EngineName = Annotated[
     Literal["world", "fluid"],
     typer.Option("--engine", help="Agents and chance, or the same law without either, which reads no seed."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,7 +116,7 @@ def run(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(parser=_place, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
+        typer.Option(parser=place, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
     ] = None,
     engine: EngineName = "world",
     as_json: AsJson = False,
@@ -180,9 +178,9 @@ def replay(
     gpus: Annotated[int | None, typer.Option(help="Size of the cluster; an SWF log may say it itself.")] = None,
     gpus_per_node: Annotated[int | None, typer.Option(help="cluster__gpus_per_node")] = None,
     queue: Annotated[str | None, typer.Option(help="cluster__queue: fcfs, priority, sjf or easy.")] = None,
-    placement: Annotated[str | None, typer.Option(help="cluster__placement: flat or consolidated.")] = None,
+    placement: Annotated[str | None, typer.Option(help="cluster_placement: flat or consolidated.")] = None,
     out: Annotated[
-        Path | None, typer.Option(parser=_place, metavar="FILE", help="Write the wait of every job into this CSV file.")
+        Path | None, typer.Option(parser=place, metavar="FILE", help="Write the wait of every job into this CSV file.")
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count bad lines and go on.")] = False,
     as_json: AsJson = False,
@@ -249,7 +247,7 @@ def mc(
     n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Worlds to draw.")] = 1_000_000,
     seed: Annotated[int, typer.Option(min=0, help="Names all luck of the draws.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(parser=_place, metavar="DIR", help="Write mc.json, mc.csv and mc.png into it.")
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Write mc.json, mc.csv and mc.png into it.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -290,7 +288,7 @@ def bottleneck(
     ] = "0,2,3,4",
     seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each lab; more are more precise.")] = 3,
     out: Annotated[
-        Path | None, typer.Option(parser=_place, metavar="DIR", help="Write bottleneck.json and .png into this folder.")
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Write bottleneck.json and .png into this folder.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -304,7 +302,7 @@ def bottleneck(
 def reproduce(
     seeds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Runs for each row that is random.")] = 1000,
     data: Annotated[
-        Path | None, typer.Option(parser=_place, metavar="DIR", help="Folder of the real job logs; else ASARA_DATA.")
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Folder of the real job logs; else ASARA_DATA.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -28,7 +28,7 @@ def distribution(table: Mapping[str, Any], where: str) -> Distribution:
     if "distribution" not in table:
         raise PriorError(f"{where}: 'distribution' is missing; it is one of {', '.join(DISTRIBUTIONS)}")
     name = table["distribution"]
-    if name not in DISTRIBUTIONS:
+    if not isinstance(name, str) or name not in DISTRIBUTIONS:
         near = nearest(str(name), DISTRIBUTIONS)
         raise PriorError(f"{where}: no distribution {name!r}; there are {', '.join(DISTRIBUTIONS)}{near}")
     kind = DISTRIBUTIONS[name]
@@ -108,6 +108,36 @@ class RankCorrelation(NamedTuple):
     one: str
     other: str
     rank: float
+
+
+def rank_correlations(tables: Any, inputs: Mapping[str, Distribution]) -> list[RankCorrelation]:
+    """Return the rank correlations that ``[[correlations]]`` of a file states between inputs, by `between` and `rank`.
+
+    Raises PriorError for one that is not allowed; whether they contradict each other is for :class:`Copula` to say.
+    """
+    found: list[RankCorrelation] = []
+    for table in tables_of(tables, "correlations"):
+        require_known(table, ("between", "rank"), "[[correlations]]")
+        between, rank = table.get("between"), number(table.get("rank"), "[[correlations]]: rank")
+        if not isinstance(between, list) or len(between) != 2 or between[0] == between[1]:
+            raise PriorError(f"[[correlations]]: between = {between!r} is not allowed: name two inputs")
+        where = f"the correlation of {between[0]} and {between[1]}"
+        require_known(map(str, between), tuple(inputs), where)
+        if not -1 <= rank <= 1:
+            raise PriorError(f"{where}: rank = {rank:g} is out of bounds: from -1 to 1")
+        if any(isinstance(inputs[name], Constant) for name in between):
+            raise PriorError(f"{where}: a constant goes with nothing")
+        if any({each.one, each.other} == set(between) for each in found):
+            raise PriorError(f"{where} is stated twice")
+        found.append(RankCorrelation(between[0], between[1], rank))
+    return found
+
+
+def tables_of(content: Any, name: str) -> Sequence[Mapping[str, Any]]:
+    """Return what a file says as ``[[name]]``. Raises PriorError if that is anything but a list of tables."""
+    if not isinstance(content, list) or not all(isinstance(table, Mapping) for table in content):
+        raise PriorError(f"the file: {name} is not allowed as {content!r}: write [[{name}]]")
+    return content
 
 
 class Copula:

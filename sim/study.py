@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from sim.distributions import Array, Constant, Distribution, PriorError
-from sim.priors import Copula, RankCorrelation, distribution, inside, number, require_known
+from sim.priors import Copula, distribution, inside, number, rank_correlations, require_known, tables_of
 from sim.streams import Streams
 
 MOST_DOUBLINGS: Final = 300
@@ -120,10 +120,10 @@ def study(content: Mapping[str, Any]) -> Study:
     if not isinstance(explosion, Mapping):
         raise PriorError("[explosion]: a table with 'published' is needed")
     require_known(explosion, ("published",), "[explosion]")
+    linked = Copula(rank_correlations(content.get("correlations", []), inputs))
     return Study(
-        str(content.get("description", "")), str(content.get("source", "")), inputs,
-        Copula(_correlations(content.get("correlations", []), inputs)), retraining, per_year, horizon, int(most), pairs,
-        str(explosion.get("published", "")),
+        str(content.get("description", "")), str(content.get("source", "")), inputs, linked, retraining,
+        per_year, horizon, int(most), pairs, str(explosion.get("published", "")),
     )  # fmt: skip
 
 
@@ -172,28 +172,9 @@ def _within(prior: Distribution, known: Input, where: str) -> Distribution:
     return prior
 
 
-def _correlations(tables: Any, inputs: Mapping[str, Distribution]) -> list[RankCorrelation]:
-    found: list[RankCorrelation] = []
-    for table in _tables(tables, "correlations"):
-        require_known(table, ("between", "rank"), "[[correlations]]")
-        between, rank = table.get("between"), number(table.get("rank"), "[[correlations]]: rank")
-        if not isinstance(between, list) or len(between) != 2 or between[0] == between[1]:
-            raise PriorError(f"[[correlations]]: between = {between!r} is not allowed: name two inputs")
-        where = f"the correlation of {between[0]} and {between[1]}"
-        require_known(map(str, between), tuple(inputs), where)
-        if not -1 <= rank <= 1:
-            raise PriorError(f"{where}: rank = {rank:g} is out of bounds: from -1 to 1")
-        if any(isinstance(inputs[name], Constant) for name in between):
-            raise PriorError(f"{where}: a constant goes with nothing")
-        if any({each.one, each.other} == set(between) for each in found):
-            raise PriorError(f"{where} is stated twice")
-        found.append(RankCorrelation(between[0], between[1], rank))
-    return found
-
-
 def _pairs(tables: Any, per_year: float, horizon: float, most: int) -> tuple[Pair, ...]:
     found = []
-    for table in _tables(tables or [], "pairs"):
+    for table in tables_of(tables or [], "pairs"):
         require_known(table, ("years", "months", "published"), "[[pairs]]")
         years, months = (number(table.get(name), f"[[pairs]]: {name}") for name in ("years", "months"))
         where = f"[[pairs]]: {years:g} years in {months:g} months"
@@ -208,9 +189,3 @@ def _pairs(tables: Any, per_year: float, horizon: float, most: int) -> tuple[Pai
     if not found:
         raise PriorError("the file: no [[pairs]] of 'years' and 'months' is there, so nothing is asked")
     return tuple(found)
-
-
-def _tables(content: Any, name: str) -> Sequence[Mapping[str, Any]]:
-    if not isinstance(content, list) or not all(isinstance(table, Mapping) for table in content):
-        raise PriorError(f"the file: {name} is not allowed as {content!r}: write [[{name}]]")
-    return content

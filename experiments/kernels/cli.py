@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.options import AsJson, place
+
 if TYPE_CHECKING:
     from experiments.kernels.sessions import Lab
 
@@ -19,14 +21,6 @@ app = typer.Typer(
 DEFAULT = Path("kernels.jsonl")
 
 
-def _place(text: str) -> Path:
-    """A path that somebody named: the empty one would be this folder, which nobody meant."""
-    if not text.strip():
-        raise typer.BadParameter("the name is empty")
-    return Path(text)
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Workloads = Annotated[
     list[str] | None,
     typer.Option("--workload", metavar="NAME", help="short, long, causal, wide or decode. May be repeated."),
@@ -61,7 +55,7 @@ def measure(
     dtype: DtypeName = None,
     direction: Pass = "forward",
     out: Annotated[
-        Path | None, typer.Option(parser=_place, metavar="TRACE", help="Write what was measured into this new file.")
+        Path | None, typer.Option(parser=place, metavar="TRACE", help="Write what was measured into this new file.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -89,13 +83,13 @@ def tune(
     searches: Annotated[int, typer.Option(min=1, max=1000, help="Repeated searches; an interval needs three.")] = 1,
     out: Annotated[
         Path | None,
-        typer.Option(parser=_place, metavar="TRACE", help=f"The file of what was tried; {DEFAULT} if left out."),
+        typer.Option(parser=place, metavar="TRACE", help=f"The file of what was tried; {DEFAULT} if left out."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the searches that are in the trace.")] = False,
     mode: Annotated[str, typer.Option(metavar="live|record|replay|scripted", help="Of the llm proposer.")] = "live",
     tape: Annotated[
         Path | None,
-        typer.Option(parser=_place, metavar="FILE", help="Of the llm proposer; ready replies are one JSON a line."),
+        typer.Option(parser=place, metavar="FILE", help="Of the llm proposer; ready replies are one JSON a line."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -114,7 +108,7 @@ def report(
         typer.Option("--only", metavar="WORKLOAD/DTYPE/PASS", help="Nothing but causal/bf16/both. May be repeated."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(parser=_place, metavar="DIR", help="Write report.json and searches.png here.")
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Write report.json and searches.png here.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,0 +1,152 @@
+"""`asara fit`: the law of returns on a real series, what others found, and how well such a fit forecasts."""
+# ruff: noqa: PLC0415 - `asara --help` loads this file, and must answer at once
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from experiments.errors import InputError
+from experiments.options import AsJson, place
+
+if TYPE_CHECKING:
+    from experiments.fit import Options
+    from experiments.fit_data import Data
+
+
+def fit(
+    file: Annotated[
+        Path | None, typer.Argument(parser=place, metavar="[FILE]", help="A CSV file with a header, oldest row first.")
+    ] = None,
+    effort: Annotated[
+        str, typer.Option("--input", metavar="COLUMN", help="Effort of each row; `rows`: each row counts one.")
+    ] = "rows",
+    performance: Annotated[
+        str | None, typer.Option("--output", metavar="COLUMN", help="What came of it, such as speed or minutes.")
+    ] = None,
+    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="Dates, written as 2024-05-28.")] = None,
+    lower_is_better: Annotated[
+        bool, typer.Option("--lower-is-better", help="Performance is the first output over each: for times and costs.")
+    ] = False,
+    cumulative: Annotated[
+        bool, typer.Option("--cumulative", help="The input column is a running total, not the effort of each row.")
+    ] = False,
+    before: Annotated[
+        str, typer.Option(metavar="EFFORT|found", help="Effort before the first row; `found` by maximum likelihood.")
+    ] = "0",
+    luck: Annotated[
+        Literal["row", "lasting"],
+        typer.Option(help="Each row misses the law by itself, or what one row gained by luck stays."),
+    ] = "row",
+    sub_periods: Annotated[int, typer.Option(min=1, max=100, help="Stretches of rows with an r of their own.")] = 3,
+    draws: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of the bootstrap.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Names all luck of the bootstrap.")] = 0,
+    published: Annotated[bool, typer.Option("--published", help="Show the report's Tables 1 and 4 instead.")] = False,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="Fit the first part, simulate the rest, and score the forecast.")
+    ] = False,
+    share: Annotated[float, typer.Option(min=0.1, max=0.95, help="Of the rows, the part that is fitted.")] = 0.6,
+    out: Annotated[
+        Path | None,
+        typer.Option(parser=place, metavar="DIR", help="Write fit.json, fit.toml and fit.png (or backtest.json)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit the law of returns to a real series: r with its interval, and what it means with hardware fixed."""
+    if published:
+        if file is not None or out is not None or backtest:
+            raise InputError("--published shows what others found: leave out the file, --out and --backtest")
+        return _show_published(as_json)
+    if file is None or performance is None:
+        raise InputError("a CSV file and --output COLUMN are needed, or --published")
+    from experiments.fit import Options
+    from experiments.fit_data import Columns, read
+
+    if out is not None:
+        from experiments.inputs import check_folder
+
+        check_folder(out)
+    options = Options(luck, _before(before), sub_periods, draws, seed)
+    data = read(file, Columns(effort, performance, date, lower_is_better, cumulative))
+    if backtest:
+        return _backtest(data, options, share, out, as_json)
+    return _fit(data, options, out, as_json)
+
+
+def _before(text: str) -> float | None:
+    """Effort before the first row; None to find it."""
+    if text == "found":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise InputError(f"--before {text}: a number from 0 on, or `found`, is needed")
+    return value
+
+
+def _show_published(as_json: bool) -> None:
+    from experiments.fit_table import show_published
+    from experiments.published import content
+    from experiments.store import to_json
+
+    if as_json:
+        print(to_json(content()), flush=True)
+    else:
+        show_published(content())
+
+
+def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
+    from experiments.fit import content, study, toml
+    from experiments.fit_table import show
+    from experiments.kernels.tables import plain
+    from experiments.store import to_json
+
+    found = study(data, options)
+    told = to_json(plain(content(found)))
+    if as_json:
+        print(told, flush=True)
+    else:
+        show(content(found))
+    if out is not None:
+        from experiments.fit_picture import picture
+
+        _write(out, {"fit.toml": toml(found).encode(), "fit.png": picture(found), "fit.json": f"{told}\n".encode()},
+               as_json)  # fmt: skip
+
+
+def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:
+    from experiments.backtest import WORLDS, backtest, content
+    from experiments.fit_table import show_backtest
+    from experiments.interrupts import FirstInterrupt
+    from experiments.kernels.tables import plain
+    from experiments.mc_console import progress
+    from experiments.store import to_json
+
+    with progress(WORLDS) as tell, FirstInterrupt() as interrupt:
+
+        def watch(done: int) -> bool:
+            tell(done)
+            return interrupt.happened
+
+        found = backtest(data, options, share, watch)
+    told: dict[str, Any] = plain(content(found))
+    if as_json:
+        print(to_json(told), flush=True)
+    else:
+        show_backtest(told)
+    if out is not None:
+        _write(out, {"backtest.json": f"{to_json(told)}\n".encode()}, as_json)
+
+
+def _write(out: Path, files: dict[str, bytes], as_json: bool) -> None:
+    from experiments.console import say
+    from experiments.kernels.tables import write
+
+    write(out, files)
+    if not as_json:
+        say(f"Written to {out}: {', '.join(sorted(files))}.")

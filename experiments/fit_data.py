@@ -1,0 +1,153 @@
+"""A CSV file of what was put in and what came of it, as a series to fit. Whatever is wrong with it is one sentence."""
+
+from __future__ import annotations
+
+import csv
+import math
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from experiments.errors import InputError
+from sim.returns import FEWEST_ROWS, Series
+
+ROWS: Final = "rows"
+"""Instead of a column of effort: each row counts one."""
+
+
+class Columns(NamedTuple):
+    """Which columns are read, and how."""
+
+    effort: str
+    performance: str
+    date: str | None = None
+    lower_is_better: bool = False
+    cumulative: bool = False
+
+
+class Data(NamedTuple):
+    """A file as it was read."""
+
+    path: Path
+    columns: Columns
+    series: Series
+    dates: list[date] | None
+    lines: list[int]
+    """The line of the file that each row stands on, from 1."""
+
+    @property
+    def days(self) -> Any:
+        """Days since the first row, as an array; None without dates."""
+        if self.dates is None:
+            return None
+        return np.array([(each - self.dates[0]).days for each in self.dates], dtype=float)
+
+
+def read(path: Path, columns: Columns) -> Data:
+    """Read a CSV file with a header. Raises InputError for whatever does not make a series, with its line."""
+    header, rows = _table(path)
+    for name in (columns.effort, columns.performance, columns.date):
+        if name is not None and name not in header and name != ROWS:
+            raise InputError(f"{path}: no column '{name}'; there are {', '.join(header)}{_nearest(name, header)}")
+    if columns.effort == ROWS and ROWS not in header:
+        effort = [1.0] * len(rows)
+    else:
+        effort = [_number(path, line, row, columns.effort) for line, row in rows]
+    worth = [_number(path, line, row, columns.performance) for line, row in rows]
+    lines = [line for line, _ in rows]
+    dates = None if columns.date is None else [_date(path, line, row, columns.date) for line, row in rows]
+    _require_ordered(path, columns, lines, dates)
+    if columns.cumulative and columns.effort in header:
+        effort = _parts(path, columns.effort, lines, effort)
+    _require_usable(path, columns, lines, effort, worth)
+    performance = worth[0] / np.array(worth) if columns.lower_is_better else np.array(worth)
+    return Data(path, columns, Series(np.array(effort), performance), dates, lines)
+
+
+def _table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Header, and each row with its line; lines without anything in them are passed over."""
+    if path.is_dir():
+        raise InputError(f"{path}: that is a folder, and a CSV file is needed")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    if not cells or any("\0" in cell for cell in cells[0][1]):
+        raise InputError(
+            f"{path}: {'not a CSV file' if cells else 'empty'}; a header and {FEWEST_ROWS} rows are needed"
+        )
+    header = cells[0][1]
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise InputError(f"{path}: two columns are called '{twice}'")
+    for line, row in cells[1:]:
+        if len(row) != len(header):
+            raise InputError(f"{path}, line {line}: {len(row)} cells, and the header has {len(header)}")
+    return header, [(line, dict(zip(header, row, strict=True))) for line, row in cells[1:]]
+
+
+def _number(path: Path, line: int, row: dict[str, str], column: str) -> float:
+    text = row[column]
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{path}, line {line}: {column} = '{text}' is not a finite number")
+    return value
+
+
+def _date(path: Path, line: int, row: dict[str, str], column: str) -> date:
+    try:
+        return date.fromisoformat(row[column])
+    except ValueError:
+        raise InputError(
+            f"{path}, line {line}: {column} = '{row[column]}' is not a date; write it as 2024-05-28"
+        ) from None
+
+
+def _require_ordered(path: Path, columns: Columns, lines: list[int], dates: list[date] | None) -> None:
+    for place in range(1, len(dates or ())):
+        if dates is not None and dates[place] < dates[place - 1]:
+            raise InputError(
+                f"{path}, line {lines[place]}: {columns.date} = {dates[place]} comes before {dates[place - 1]}, the "
+                "one above; rows must be in the order of time"
+            )
+
+
+def _parts(path: Path, column: str, lines: list[int], totals: list[float]) -> list[float]:
+    """What each row adds to a cumulative column."""
+    parts = list(np.diff(totals, prepend=0.0))
+    for place, part in enumerate(parts):
+        if part < 0 and place > 0:
+            raise InputError(
+                f"{path}, line {lines[place]}: {column} = {totals[place]:g} is below {totals[place - 1]:g}, the one "
+                "above, and with --cumulative it must not fall"
+            )
+    return [float(part) for part in parts]
+
+
+def _require_usable(path: Path, columns: Columns, lines: list[int], effort: list[float], worth: list[float]) -> None:
+    if len(lines) < FEWEST_ROWS:
+        raise InputError(f"{path}: {len(lines)} rows, and at least {FEWEST_ROWS} are needed")
+    for line, spent, value in zip(lines, effort, worth, strict=True):
+        if value <= 0:
+            raise InputError(f"{path}, line {line}: {columns.performance} = {value:g} must be above 0")
+        if spent < 0:
+            raise InputError(f"{path}, line {line}: {columns.effort} = {spent:g} must be 0 or more")
+    if len(set(worth)) == 1:
+        raise InputError(f"{path}: {columns.performance} is {worth[0]:g} in every row, so there is nothing to fit")
+    if sum(spent > 0 for spent in effort[1:]) < FEWEST_ROWS - 1:
+        raise InputError(f"{path}: {columns.effort} is above 0 in too few rows; at least {FEWEST_ROWS} are needed")
+
+
+def _nearest(name: str, header: list[str]) -> str:
+    from sim.scenario import nearest  # noqa: PLC0415 - it loads Mesa, which nobody needs where all is well
+
+    return nearest(name, header)

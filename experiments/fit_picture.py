@@ -1,0 +1,102 @@
+"""The picture of a fit: data and law, residuals, r by sub-period. Nothing here writes."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from experiments.analysis import BLUE, GREY, ORANGE, STYLE
+from experiments.fit import TOLD, Found
+from sim.returns import Fit
+
+_DARK: Final = "#444444"
+_SPAN: Final = 200
+"""Points of a curve."""
+
+
+def picture(found: Found) -> bytes:
+    """Return the picture of a fit as PNG: the same bytes for the same fit."""
+    buffer = BytesIO()
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        figure = _figure(found)
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _figure(found: Found) -> Figure:
+    figure = Figure(figsize=(11.0, 6.4), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    axes = figure.subplot_mosaic([["law", "residuals"], ["law", "periods"]], width_ratios=[1.25, 1.0])
+    _draw_law(axes["law"], found)
+    _draw_residuals(axes["residuals"], found)
+    _draw_periods(axes["periods"], found)
+    name = found.data.path.name
+    figure.suptitle(f"Returns to effort: {name}, {len(found.data.lines)} rows", fontsize=13, fontweight="bold")
+    return figure
+
+
+def _said(fitted: Fit) -> str:
+    low, high = fitted.interval(TOLD)
+    return f"r = {fitted.r:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _draw_law(axes: Axes, found: Found) -> None:
+    series, columns = found.data.series, found.data.columns
+    scale = series.performance[0]
+    axes.plot(found.main.before + series.total, series.performance / scale, "o", color=BLUE, markersize=4.5, alpha=0.8)
+    lines = [(found.main, BLUE, "luck of each row" if found.main.luck == "row" else "luck that lasts")]
+    if found.advised is not found.main:
+        lines.append((found.advised, ORANGE, "luck that lasts"))
+    low, high = series.total[0] or series.total[-1] / 1000, series.total[-1]
+    totals = np.geomspace(low, high, _SPAN)
+    for fitted, colour, name in lines:
+        style = "-" if fitted is found.main else (0, (5, 2))
+        axes.plot(found.main.before + totals, 2.0 ** fitted.at(totals) / scale, color=colour, linestyle=style,
+                  label=f"{_said(fitted)}, {name}")  # fmt: skip
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    each = "rows" if columns.effort == "rows" else columns.effort
+    axes.set_xlabel(f"cumulative effort: {each}")
+    axes.set_ylabel(f"performance, from {columns.performance} (first row: 1)")
+    axes.set_title("Data and law", loc="left")
+    axes.legend(loc="upper left", fontsize=10)
+
+
+def _draw_residuals(axes: Axes, found: Found) -> None:
+    axes.axhline(0, color=_DARK, linewidth=1)
+    rows = np.arange(1, len(found.residuals) + 1)
+    axes.vlines(rows, 0, found.residuals, color=BLUE, linewidth=1.6)
+    axes.set_xlabel("row")
+    axes.set_ylabel("doublings above the law")
+    axes.set_title(f"Residuals: neighbours correlate {found.neighbours:.2f}", loc="left")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _draw_periods(axes: Axes, found: Found) -> None:
+    low, high = found.advised.interval(TOLD)
+    axes.axhspan(low, high, color=GREY, alpha=0.6, linewidth=0)
+    axes.axhline(1, color=_DARK, linestyle=(0, (4, 2)), linewidth=1.2)
+    for each in found.periods:
+        ends = each.fit.interval(TOLD)
+        middle = (each.first + each.last) / 2 + 1
+        axes.errorbar(
+            [middle], [each.fit.r], yerr=[[each.fit.r - ends[0]], [ends[1] - each.fit.r]],
+            xerr=(each.last - each.first + 1) / 2, color=ORANGE, marker="o", capsize=3,
+        )  # fmt: skip
+    axes.set_xlim(0, len(found.data.lines) + 1)
+    axes.set_xlabel("row")
+    axes.set_ylabel("r")
+    axes.set_title("r by sub-period; of all rows in grey", loc="left")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,0 +1,128 @@
+"""What `asara fit` says: tables and sentences, from plain values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from experiments.console import figure as number
+from experiments.console import say
+
+WIDE: Final = 120
+_WRAPPED: Final = ("about", "of what")
+"""Columns that may take several lines."""
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Print what was found in a series."""
+    when = f", {found['from']} to {found['to']}" if found["from"] else ""
+    say(
+        f"{found['file']}: {found['rows']} rows{when}; {number(found['effort'])} of {found['input']} made "
+        f"{found['output']} {found['times_better']:.3g} times better."
+    )
+    say()
+    say(found["sentence"])
+    say()
+    _print(_assumptions(found))
+    _print(_sub_periods(found))
+    falling = found["falling"]
+    say(
+        f"Constant r against r that changes with log effort: {falling['change']:+.3f} for each doubling of effort, "
+        f"p = {falling['p_value']:.3f}."
+    )
+    say()
+    for warning in found["warnings"]:
+        say(f"- {warning}")
+
+
+def _assumptions(found: Mapping[str, Any]) -> Table:
+    table = _table("r under", ">r", ">80%", ">95%", ">P(r > 1)", ">effort before")
+    for row in (found, *found["other_assumptions"]):
+        same = row["assumptions"] == found["advised"]["assumptions"]
+        intervals = (_interval(row["intervals"][share]) for share in ("0.8", "0.95"))
+        table.add_row(
+            row["assumptions"] + (" (advised)" if same else ""), f"{row['r']:.2f}", *intervals,
+            f"{row['above_one']:.0%}", number(float(f"{row['before']:.3g}")),
+        )  # fmt: skip
+    return table
+
+
+def _sub_periods(found: Mapping[str, Any]) -> Table:
+    table = _table("lines", "dates", ">r", ">95%")
+    for each in found["sub_periods"]:
+        dates = f"{each['from']} to {each['to']}" if each["from"] else "-"
+        lines = f"{each['first_line']} to {each['last_line']}"
+        table.add_row(lines, dates, f"{each['r']:.2f}", _interval(each["interval"]))
+    return table
+
+
+def show_published(found: Mapping[str, Any]) -> None:
+    """Print the report's tables, and what each r would mean."""
+    say(f"Efficiency doubling times: {found['doubling_times']['source']}.")
+    table = _table("domain", "what", ">months", "of what")
+    for row in found["doubling_times"]["rows"]:
+        months = row["months"]
+        table.add_row(row["domain"], row["what"], "no gains" if months is None else _range(months), row["who"])
+    _print(table)
+    say(f"Estimates of r: {found['returns']['source']}.")
+    table = _table("domain", ">r", "range", "with hardware fixed", "if that halves r", "about")
+    for row in found["returns"]["rows"]:
+        spread = f"{_range(row['range'])} ({row['share']:.0%})" if row["range"] else "-"
+        table.add_row(
+            row["domain"], _range(row["r"]), spread, _means(row["as_seen"]), _means(row["halved"]), row["about"]
+        )
+    _print(table)
+    for note in found["returns"]["notes"]:
+        say(f"- {note}")
+
+
+def show_backtest(found: Mapping[str, Any]) -> None:
+    """Print how the forecasts did."""
+    say(
+        f"{found['file']}: fitted on the first {found['fitted_rows']} of {found['rows']} rows (r = {found['r']:.2f} "
+        f"{_interval(found['interval'])}), forecast the other {found['rows'] - found['fitted_rows']}."
+    )
+    say()
+    table = _table("forecast", ">CRPS", ">mean error", *(f">in {share}" for share in ("50%", "80%", "90%")))
+    for row in found["scores"]:
+        shares = (f"{row['coverage'][share]:.0%}" for share in ("0.5", "0.8", "0.9"))
+        table.add_row(row["forecast"], f"{row['crps']:.3f}", f"{row['bias']:+.3f}", *shares)
+    _print(table)
+    say("CRPS and errors are in doublings of performance: smaller is better. 'in 80%': of the rows, those within.")
+    say()
+    say(found["sentence"])
+
+
+def _means(told: Mapping[str, Any] | None) -> str:
+    if told is None:
+        return "-"
+    either = told["above_one"] is not None and told["verdict"] == "undecided"
+    return f"either ({told['above_one']:.0%} > 1)" if either else str(told["verdict"])
+
+
+def _range(ends: Sequence[float]) -> str:
+    return " to ".join(f"{each:g}" for each in ends)
+
+
+def _interval(ends: Sequence[float]) -> str:
+    return f"[{ends[0]:.2f}, {ends[1]:.2f}]"
+
+
+def _table(*columns: str) -> Table:
+    """A table; a title that begins with > is of figures."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in columns:
+        right = title.startswith(">")
+        table.add_column(title.removeprefix(">"), justify="right" if right else "left", no_wrap=title not in _WRAPPED)
+    return table
+
+
+def _print(table: Table) -> None:
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    console.width = max(console.width, WIDE)  # a row of figures that is broken cannot be read
+    console.print(table)

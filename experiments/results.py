@@ -1,0 +1,60 @@
+"""What came of a sweep: its tables, whatever the number of parts, of workers and of interruptions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from experiments.errors import InputError
+from experiments.sweep.folder import parts, read_manifest, read_table
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """Return what was swept: design, digests, versions. Raises InputError where there is no sweep."""
+    return read_manifest(folder)
+
+
+def read(folder: Path) -> pa.Table:
+    """Return the table of runs, sorted: the same to the byte for the same design, however it was run.
+
+    Columns: `experiments.sweep.rows.run_schema`. Raises InputError where there is no sweep, or a part is broken.
+    """
+    read_manifest(folder)
+    return read_table(folder, "runs")
+
+
+def series(folder: Path) -> pa.Table:
+    """Return what was seen frame by frame, thinned, sorted by run and day. Raises InputError as `read`."""
+    read_manifest(folder)
+    return read_table(folder, "series")
+
+
+def timings(folder: Path) -> pa.Table:
+    """Return the wall seconds of each run, sorted. Raises InputError as `read`."""
+    read_manifest(folder)
+    return read_table(folder, "timings")
+
+
+def query(folder: Path, sql: str) -> pa.Table:
+    """Return what an SQL query finds in the tables ``runs``, ``series`` and ``timings``.
+
+    The query reads these tables and nothing else of the machine. Raises InputError with DuckDB's word on a wrong one.
+    """
+    import duckdb  # noqa: PLC0415 - slow to load, and needed here only
+
+    with duckdb.connect() as connection:
+        for kind in ("runs", "series", "timings"):
+            connection.register(kind, read_table(folder, kind))
+        connection.execute("SET enable_external_access = false")
+        try:
+            return connection.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise InputError(f"--sql: {' '.join(str(error).split())}") from None
+
+
+def missing(folder: Path) -> int:
+    """Return how many runs of the design are not there yet."""
+    there = sum(len(table) for table in (read_table(folder, "runs", ["run"]),)) if parts(folder, "runs") else 0
+    return int(read_manifest(folder)["runs"]) - there

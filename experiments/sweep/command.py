@@ -1,0 +1,123 @@
+"""What `asara sweep` does, and shows while it does it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from experiments.console import figure, say
+from experiments.designs import Design, load_design
+from experiments.errors import InputError
+from experiments.inputs import check_folder, parse_settings
+from experiments.sweep.crew import Crew
+from experiments.sweep.nodes import Nodes
+from experiments.sweep.runner import Standing, rate, sweep, time_left
+
+DEFAULT_OUT = Path("out/sweeps")
+
+
+def run_sweep(
+    design_name: str, settings: list[str], out: Path | None, workers: int | None, cluster: str | None,
+    timeout: float | None, engine: str | None, fresh: bool,
+) -> None:  # fmt: skip
+    """Run a design into a folder, and say what came of it. Raises InputError for what cannot be, and after Ctrl-C."""
+    if workers is not None and cluster is not None:
+        raise InputError("--workers are those of this machine: leave them out with --cluster")
+    if timeout is not None and not timeout > 0:
+        raise InputError(f"--timeout {timeout:g}: must be above 0 seconds")
+    design = load_design(design_name, changes=parse_settings(settings), engine=engine)
+    folder = out if out is not None else DEFAULT_OUT / design.name
+    check_folder(folder)
+    crew: Callable[[], Any] = (
+        partial(Nodes, design, cluster, timeout) if cluster else partial(Crew, design, workers or _cores(), timeout)
+    )
+    say(f"{design.name}: {len(design):,} runs ({design.description.rstrip('.')}) into {folder}")
+    try:
+        with _shown() as watch:
+            done = sweep(design, folder, crew, fresh, watch, say)
+    except KeyboardInterrupt:
+        raise InputError(f"interrupted; what is over is kept in {folder}, and the same command goes on there") from None
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({os.strerror(error.errno or 0)}); what was written before is kept, and the "
+            "same command goes on there"
+        ) from None
+    _conclude(design, folder, done)
+
+
+def _cores() -> int:
+    """Those that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _conclude(design: Design, folder: Path, done: Standing) -> None:
+    say(f"{done.done:,} of {done.runs:,} runs are there: {_verdicts(done.verdicts)}.")
+    say(f"`asara analyse {folder}` draws and explains them, `asara results {folder}` shows the table.")
+    if len(design) > done.done:
+        raise InputError(f"{len(design) - done.done:,} runs are missing")
+
+
+def _verdicts(verdicts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(verdicts.items(), key=lambda item: -item[1]))
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[Standing], None]]:
+    """Show how far a sweep is: a bar where somebody watches, else a line now and then; on stderr."""
+    with _bar() if sys.stderr.isatty() else _lines() as show:
+        began, first = time.monotonic(), -1
+
+        def watch(standing: Standing) -> None:
+            nonlocal first
+            first = standing.done if first < 0 else first
+            per_second = rate(standing.done - first, time.monotonic() - began)
+            show(standing, per_second)
+
+        yield watch
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Standing, float], None]]:
+    from rich.console import Console  # noqa: PLC0415 - slow to load
+    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
+
+    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+
+        def show(standing: Standing, per_second: float) -> None:
+            bar.update(task, completed=standing.done / standing.runs, description=_said(standing, per_second))
+
+        yield show
+
+
+@contextmanager
+def _lines() -> Iterator[Callable[[Standing, float], None]]:
+    said_at = time.monotonic()
+
+    def show(standing: Standing, per_second: float) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= 30.0:
+            said_at = time.monotonic()
+            print(_said(standing, per_second), file=sys.stderr, flush=True)
+
+    yield show
+
+
+def _said(standing: Standing, per_second: float) -> str:
+    left = time_left(standing.runs - standing.done, per_second)
+    when = "" if left == float("inf") else f" · {_duration(left)} left"
+    text = f"{standing.done:,} of {standing.runs:,} runs · {figure(per_second)} a second{when}"
+    return f"{text} · {_verdicts(standing.verdicts)}" if standing.verdicts else text
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

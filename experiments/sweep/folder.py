@@ -1,0 +1,163 @@
+"""The folder of a sweep: its manifest, and part files that are there as a whole or not at all.
+
+    manifest.json        the design, and the versions of it and of the model
+    runs/*.parquet       a row a run; the last of the three to be written, so that what it names is there
+    series/*.parquet     what was seen of each run, thinned
+    timings/*.parquet    wall seconds of each run
+
+A part is written beside its place, brought to the disk and then named. A process that writes holds a lock, so that two
+never write into one folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from experiments.errors import InputError
+from experiments.sweep.rows import Finished, run_schema, series_schema, timing_schema
+
+MANIFEST: Final = "manifest.json"
+FORMAT: Final = 1
+TABLES: Final = ("series", "timings", "runs")
+"""In the order in which a part is written."""
+BROKEN: Final = ".broken"
+"""Appended to the name of a part that cannot be read; it is kept for whoever wants to know why."""
+_UNFINISHED: Final = ".partial"
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a sweep. Raises InputError where there is none, or none that can be read."""
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{folder}: is not the folder of a sweep ({MANIFEST} is missing)") from None
+    except (ValueError, UnicodeDecodeError):
+        raise InputError(f"{path}: is no valid JSON, so what the sweep was cannot be told") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        was = found.get("format") if isinstance(found, dict) else None
+        raise InputError(f"{path}: is of format {was!r}, and this version of asara reads format {FORMAT}")
+    return found
+
+
+def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write the manifest, all of it or nothing."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    _named_when_whole(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def write_part(folder: Path, finished: Sequence[Finished]) -> None:
+    """Write runs that are over as a part of their own. Raises OSError, and leaves nothing of it, where it cannot."""
+    ordered = sorted(finished, key=lambda each: each.row["run"])
+    series = [row for each in ordered for row in _moments(each)]
+    timings = [{"run": each.row["run"], "seconds": each.seconds} for each in ordered]
+    tables = {
+        "series": pa.Table.from_pylist(series, series_schema()),
+        "timings": pa.Table.from_pylist(timings, timing_schema()),
+        "runs": pa.Table.from_pylist([each.row for each in ordered], run_schema()),
+    }
+    name = f"part-{_next_number(folder):06d}.parquet"
+    for kind in TABLES:
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        table = tables[kind]
+        _named_when_whole(folder / kind / name, lambda path, table=table: pq.write_table(table, path))  # type: ignore[misc]
+
+
+def _moments(finished: Finished) -> Iterator[dict[str, Any]]:
+    columns = finished.series
+    for at in range(len(columns.get("day", ()))):
+        yield {"run": finished.row["run"]} | {name: values[at] for name, values in columns.items()}
+
+
+def parts(folder: Path, kind: str) -> list[Path]:
+    """Return the parts of a table, of those that were written to their end."""
+    committed = sorted((folder / "runs").glob("part-*.parquet"))
+    return [found for part in committed if (found := folder / kind / part.name).exists()]
+
+
+def read_table(folder: Path, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return one of `TABLES`, sorted by run. Raises InputError for a part that cannot be read."""
+    schema = {"runs": run_schema, "series": series_schema, "timings": timing_schema}[kind]()
+    found = [_read_part(path, columns) for path in parts(folder, kind)]
+    table = pa.concat_tables(found) if found else schema.empty_table()
+    keys = [("run", "ascending")] + ([("day", "ascending")] if kind == "series" else [])
+    return table.sort_by([key for key in keys if key[0] in table.column_names])
+
+
+def _read_part(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        why = " ".join(str(error).split())[:120]
+        raise InputError(f"{path}: cannot be read ({why}); the same `asara sweep` again does its runs anew") from None
+
+
+def done_runs(folder: Path, note: Callable[[str], None]) -> set[int]:
+    """Return the runs that are in the folder, after tidying up behind a writer that did not come to its end.
+
+    A part that cannot be read is set aside under another name, and said: its runs are not done.
+    """
+    for leftover in folder.glob(f"*/*{_UNFINISHED}"):
+        leftover.unlink()
+    done: set[int] = set()
+    for path in parts(folder, "runs"):
+        files = [folder / kind / path.name for kind in TABLES]
+        try:
+            tables = [_read_part(each, ["run"]) for each in files if each.exists() or each.parent.name == "runs"]
+            if len(tables) < len(TABLES):
+                raise InputError("one of its three files is missing")
+        except InputError as error:
+            note(f"{error}; kept as {path.name}{BROKEN}")
+            for each in files:
+                if each.exists():
+                    each.rename(each.with_name(each.name + BROKEN))
+        else:
+            done.update(tables[-1]["run"].to_pylist())
+    return done
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for as long as this lasts. Raises InputError where somebody else holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another `asara sweep` is at work in it") from None
+        yield
+
+
+def clear(folder: Path) -> None:
+    """Remove the results of a sweep, and nothing else that lies there."""
+    for path in (path for kind in TABLES for path in (folder / kind).glob("part-*")):
+        path.unlink()
+    (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def _next_number(folder: Path) -> int:
+    """One above any that was ever used, also by a part that was set aside or whose runs were never written."""
+    used = [int(path.name[5:11]) for kind in TABLES for path in (folder / kind).glob("part-*.parquet*")]
+    return max(used, default=-1) + 1
+
+
+def _named_when_whole(path: Path, write: Callable[[Path], object]) -> None:
+    partial = path.with_name(path.name + _UNFINISHED)
+    try:
+        write(partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

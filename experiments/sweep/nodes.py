@@ -1,0 +1,136 @@
+"""Workers on a Dask cluster: the same runs in the same processes, a list of them a task, wherever a node is free.
+
+    dask scheduler                      # on one machine; it says its address
+    dask worker tcp://ADDRESS:8786      # on each machine, where the same asara is installed
+
+Each node does its runs through a `Crew` of one, so that a run that hangs or kills its process costs the node nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from experiments.errors import InputError
+from experiments.sweep.crew import Crew
+from experiments.sweep.runner import model_digest
+
+if TYPE_CHECKING:
+    from experiments.designs import Design
+    from experiments.sweep.rows import Finished
+
+PATIENCE: Final = "10s"
+"""For which a scheduler is looked for."""
+TASK_SECONDS: Final = 1.0
+MOST_IN_A_TASK: Final = 512
+LOST_ATTEMPTS: Final = 10
+"""How often a task may be lost with its node before the cluster is taken to be broken."""
+
+_crews: dict[str, Crew] = {}
+"""Of this node: the crew of the last design, kept between tasks."""
+
+
+def do_task(design: Design, runs: list[int], timeout: float | None) -> list[Finished]:
+    """Do some runs on this node."""
+    key = f"{os.getpid()} {design.digest} {timeout}"
+    if key not in _crews:
+        for other in list(_crews):
+            _crews.pop(other).close()
+        _crews[key] = Crew(design, 1, timeout)
+    return [finished for finished in _crews[key].run(runs) if finished is not None]
+
+
+def _node_digest() -> str:
+    return model_digest()
+
+
+class Nodes:
+    """The nodes of a Dask cluster, as a context.
+
+    Raises InputError where no cluster is, or a node has another version of asara.
+    """
+
+    def __init__(self, design: Design, address: str, timeout: float | None = None) -> None:
+        self._design, self._timeout, self._address = design, timeout, address
+        self._client = _connected(address)
+        self._seconds = 0.0
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        _refuse_other_models(self._client, self._address)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def run(self, runs: Sequence[int]) -> Iterator[Finished | None]:
+        """Yield each of the runs when it is over, and None now and then."""
+        waiting, lost = deque([list(runs)]), 0
+        at_work: dict[Any, list[int]] = {}
+        while waiting or at_work:
+            self._hand_out(waiting, at_work)
+            for future in self._over(at_work):
+                task = at_work.pop(future)
+                if future.status == "finished":
+                    yield from self._noted(future.result())
+                    continue
+                lost += 1
+                if lost > LOST_ATTEMPTS + len(runs) // 100:
+                    raise InputError(f"--cluster {self._address}: its nodes die again and again ({future.exception()})")
+                waiting.append(task)
+            yield None
+
+    def _hand_out(self, waiting: deque[list[int]], at_work: dict[Any, list[int]]) -> None:
+        """Keep two tasks for each thread of the cluster."""
+        threads = max(1, sum(self._client.nthreads().values()))
+        while waiting and len(at_work) < 2 * threads:
+            runs = waiting.popleft()
+            size = min(self._size(), max(1, -(-len(runs) // (2 * threads))))
+            if runs[size:]:
+                waiting.appendleft(runs[size:])
+            task = runs[:size]
+            future = self._client.submit(do_task, self._design, task, self._timeout, pure=False)
+            at_work[future] = task
+
+    def _over(self, at_work: dict[Any, list[int]]) -> list[Any]:
+        from distributed import wait  # noqa: PLC0415 - an extra
+
+        try:
+            wait(list(at_work), timeout=0.5, return_when="FIRST_COMPLETED")
+        except TimeoutError:
+            if self._client.status != "running":
+                raise InputError(
+                    f"--cluster {self._address}: the scheduler is gone; what is over is kept, the same command goes on"
+                ) from None
+        return [future for future in at_work if future.done()]
+
+    def _noted(self, finished: list[Finished]) -> list[Finished]:
+        self._seconds += sum(each.seconds for each in finished)
+        self._done += len(finished)
+        return finished
+
+    def _size(self) -> int:
+        mean = self._seconds / self._done if self._done else TASK_SECONDS
+        return max(1, min(MOST_IN_A_TASK, int(TASK_SECONDS / max(mean, 1e-9))))
+
+
+def _connected(address: str) -> Any:
+    try:
+        from distributed import Client  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise InputError("--cluster needs Dask: pip install 'asara[dask]'") from None
+    try:
+        return Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"--cluster {address}: no Dask scheduler answers there ({why})") from None
+
+
+def _refuse_other_models(client: Any, address: str) -> None:
+    """Every node must run the model that this machine would run."""
+    here = model_digest()
+    for node, digest in client.run(_node_digest).items():
+        if digest != here:
+            raise InputError(f"--cluster {address}: node {node} has another version of asara's model; install the same")

@@ -1,0 +1,153 @@
+"""What is kept of one run of a sweep: a row of plain values, a thinned series, and the tables that they make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pyarrow as pa
+
+from sim.scenario import Parameter, parameters
+
+if TYPE_CHECKING:
+    from experiments.designs import Planned
+    from sim.fluid import FluidTable
+    from sim.run import RunResult
+    from sim.scenario import Scenario
+
+MOST_MOMENTS: Final = 64
+"""Frames that are kept of a run's series, the first and the last among them."""
+USES: Final = ("inference", "experiment", "training")
+TIME_SHARES: Final = ("researchers", "experiments", "training")
+THRESHOLDS: Final = (10, 100, 1000, 1_000_000)
+"""Multiples of the software of day 0 whose first day is a column."""
+OBSERVED: Final = (
+    "day", "discovered", "deployed", "researchers", "papers", "duplicates",
+    *(f"gpus_{use}" for use in USES), "experiments_waiting", "work_rate",
+)  # fmt: skip
+"""Columns of a series: what sim.observe reports under these names."""
+
+_PLAN: Final = {name: pa.int64() for name in ("run", "point", "lever", "replication", "seed")}
+_STATE: Final = {"engine": pa.string(), "status": pa.string(), "message": pa.string()}
+_OUTCOME: Final = {
+    **dict.fromkeys(("ending", "verdict"), pa.string()),
+    **dict.fromkeys(("ratio", "ratio_low", "ratio_high", "r_implied", "day", "software_doublings"), pa.float64()),
+    **dict.fromkeys(("deployed_doublings", "researchers", "papers", "duplicate_share"), pa.float64()),
+    "doubling_days": pa.list_(pa.float64()),
+    **{f"days_to_{multiple}x": pa.float64() for multiple in THRESHOLDS},
+    **{f"gpus_in_use_{use}": pa.float64() for use in USES},
+    "mean_wait_days": pa.float64(),
+    "limited_by": pa.string(),
+    **{f"share_{part}": pa.float64() for part in TIME_SHARES},
+}
+
+
+class Finished(NamedTuple):
+    """A run that is over, however it ended."""
+
+    row: dict[str, Any]
+    series: dict[str, list[float | None]]
+    seconds: float
+    """Of wall time, in its worker."""
+
+
+def run_schema() -> pa.Schema:
+    """Return the columns of the table of runs: the plan, every parameter by its flat name, what came of it."""
+    columns = {name: _arrow(parameter) for name, parameter in parameters().items()}
+    return pa.schema(_PLAN | columns | _STATE | _OUTCOME)
+
+
+def series_schema() -> pa.Schema:
+    """Return the columns of the table of series: a row a frame; null where the engine has no such number."""
+    return pa.schema({"run": pa.int64()} | {name: pa.float64() for name in OBSERVED})
+
+
+def timing_schema() -> pa.Schema:
+    """Return the columns of the table of wall times, which stand apart because no two machines agree on them."""
+    return pa.schema({"run": pa.int64(), "seconds": pa.float64()})
+
+
+def _arrow(parameter: Parameter) -> pa.DataType:
+    if parameter.annotation is bool:
+        return pa.bool_()
+    return {int: pa.int64(), float: pa.float64()}.get(parameter.annotation, pa.string())
+
+
+def planned_row(planned: Planned, values: Mapping[str, Any], engine: str, status: str, message: str) -> dict[str, Any]:
+    """Return a row of which nothing came yet. ``values``: every parameter by its flat name."""
+    row: dict[str, Any] = dict.fromkeys(run_schema().names)
+    row |= {name: getattr(planned, name) for name in _PLAN} | dict(values)
+    return row | {"engine": engine, "status": status, "message": message}
+
+
+def world_run(planned: Planned, scenario: Scenario, result: RunResult) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Return the row and the thinned series of a run of the World."""
+    marks = [doubling.day for doubling in result.doublings]
+    verdict, waited = result.verdict, result.cluster["experiment"]
+    row = planned_row(planned, scenario.flat(), "world", "ok", "") | {
+        "ending": result.ending, "verdict": verdict.name,
+        "ratio": verdict.ratio, "ratio_low": verdict.low, "ratio_high": verdict.high, "r_implied": verdict.r_implied,
+        "day": result.day, "software_doublings": result.software_doublings,
+        "deployed_doublings": result.deployed_doublings, "researchers": float(result.researchers),
+        "papers": float(result.papers), "duplicate_share": result.duplicate_share,
+        "mean_wait_days": waited.mean_wait_days, "limited_by": result.limited_by, "doubling_days": marks,
+    }  # fmt: skip
+    row |= _thresholds(marks)
+    row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in USES}
+    row |= {f"share_{part}": result.time_shares[part] for part in TIME_SHARES}
+    return _finite(row), _thinned(result.series)
+
+
+def fluid_run(
+    planned: Planned, scenario: Scenario, table: FluidTable, at: int
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Return the row of a scenario of the fluid, and as its series what is known at each doubling."""
+    count = int(table.doublings[at])
+    marks, verdict = table.doubling_day[at, :count].tolist(), table.verdict[at]
+    row = planned_row(planned, scenario.flat(), "fluid", "ok", "") | {
+        "ending": table.ending[at], "verdict": verdict.name,
+        "ratio": verdict.ratio, "ratio_low": verdict.low, "ratio_high": verdict.high, "r_implied": verdict.r_implied,
+        "limited_by": table.limited_by[at], "doubling_days": marks,
+    }  # fmt: skip
+    numbers = ("day", "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share")
+    row |= {name: float(getattr(table, name)[at]) for name in (*numbers, "mean_wait_days")}
+    row |= _thresholds(marks)
+    row |= {f"gpus_in_use_{use}": float(table.utilisation[use][at]) for use in USES}
+    row |= {f"share_{part}": float(table.time_shares[part][at]) for part in TIME_SHARES}
+    seen: dict[str, list[Any]] = {name: [None] * count for name in OBSERVED}
+    seen |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}
+    seen["researchers"] = table.doubling_researchers[at, :count].tolist()
+    return _finite(row), _thinned(seen)
+
+
+def _thresholds(marks: Sequence[float]) -> dict[str, float | None]:
+    """The days on which software first was so many times that of day 0: straight lines of log2 between doublings."""
+    days = [0.0, *marks]
+    found: dict[str, float | None] = {}
+    for multiple in THRESHOLDS:
+        whole, part = divmod(math.log2(multiple), 1.0)
+        at = int(whole)
+        reached = at + 1 < len(days)
+        found[f"days_to_{multiple}x"] = days[at] + part * (days[at + 1] - days[at]) if reached else None
+    return found
+
+
+def _thinned(series: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    length = len(series["day"])
+    if length <= MOST_MOMENTS:
+        kept: Sequence[int] = range(length)
+    else:
+        kept = [round(i * (length - 1) / (MOST_MOMENTS - 1)) for i in range(MOST_MOMENTS)]
+    return {name: [_number(series[name][at]) for at in kept] for name in OBSERVED}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with null where there is no finite number."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
+    }

@@ -1,0 +1,216 @@
+"""Run a design: go on where the folder stands, keep what is over, lose nothing to a stop."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from experiments.errors import InputError
+from experiments.sweep.folder import (
+    FORMAT,
+    MANIFEST,
+    clear,
+    done_runs,
+    locked,
+    read_manifest,
+    read_table,
+    write_manifest,
+    write_part,
+)
+
+if TYPE_CHECKING:
+    from experiments.designs import Design
+    from experiments.sweep.rows import Finished
+
+A_PART: Final = 100
+"""Runs that make a part, if they took a second together; more of them when they are shorter."""
+MOST_IN_A_PART: Final = 5000
+SECONDS_UNSAVED: Final = 10.0
+"""For no longer are runs that are over kept in memory alone."""
+MODEL: Final = ("sim", "agents", "hardware")
+"""The packages whose source is the model: another source, other runs."""
+
+
+class Workers(Protocol):
+    """Whoever does the runs: this machine, or a cluster."""
+
+    def run(self, runs: Sequence[int]) -> Iterator[Finished | None]:
+        """Yield each run when it is over, and None now and then."""
+
+
+class Standing(NamedTuple):
+    """How far a sweep is."""
+
+    runs: int
+    done: int
+    """In the folder or about to be, those of earlier times included."""
+    verdicts: Mapping[str, int]
+    """Of runs that are ok: how many explode, and so on; of the others by status."""
+
+
+Watch = Callable[[Standing], None]
+
+
+def sweep(
+    design: Design, folder: Path, workers: Callable[[], Any], fresh: bool, watch: Watch, note: Callable[[str], None]
+) -> Standing:
+    """Do those runs of a design that its folder has not, and return how far that came.
+
+    ``workers()`` is a context whose value is a `Workers`. KeyboardInterrupt is passed on after what is over has been
+    written. Raises InputError for a folder that belongs to something else or cannot be written; what is there stays.
+    """
+    with locked(folder):
+        _take(design, folder, fresh)
+        done = done_runs(folder, note)
+        left = [run for run in range(len(design)) if run not in done]
+        tally = _counted(folder)
+        watch(Standing(len(design), len(done), tally))
+        if left:
+            with workers() as crew:
+                _collect(crew.run(left), _Keeper(folder, len(design), len(done), tally, watch))
+        return Standing(len(design), len(done) + len(left), tally)
+
+
+class _Keeper:
+    """What is over and not written yet."""
+
+    def __init__(self, folder: Path, runs: int, done: int, tally: Counter[str], watch: Watch) -> None:
+        self._folder, self._runs, self._done, self._tally, self._watch = folder, runs, done, tally, watch
+        self._unsaved: list[Finished] = []
+        self._saved_at = time.monotonic()
+
+    def take(self, finished: Finished | None) -> None:
+        """Keep a run, and write a part when there is enough for one."""
+        if finished is not None:
+            self._unsaved.append(finished)
+            self._done += 1
+            self._tally[_kind(finished.row["status"], finished.row["verdict"])] += 1
+        self._watch(Standing(self._runs, self._done, self._tally))
+        waited = time.monotonic() - self._saved_at
+        enough = len(self._unsaved) >= A_PART and waited >= 1.0
+        if enough or len(self._unsaved) >= MOST_IN_A_PART or waited >= SECONDS_UNSAVED:
+            self.save()
+
+    def save(self) -> None:
+        """Write what is over."""
+        if self._unsaved:
+            write_part(self._folder, self._unsaved)
+        self._unsaved, self._saved_at = [], time.monotonic()
+
+
+def _collect(finished: Iterator[Finished | None], keeper: _Keeper) -> None:
+    try:
+        for each in finished:
+            keeper.take(each)
+    finally:  # also after Ctrl-C: what is over is kept
+        keeper.save()
+
+
+def _kind(status: str, verdict: str | None) -> str:
+    return verdict or status if status == "ok" else status
+
+
+def _counted(folder: Path) -> Counter[str]:
+    table = read_table(folder, "runs", ["run", "status", "verdict"])
+    return Counter(_kind(row["status"], row["verdict"]) for row in table.to_pylist())
+
+
+# --- whose folder it is ---------------------------------------------------------------------------------------------
+
+
+def manifest_of(design: Design) -> dict[str, Any]:
+    """Return what the folder of a sweep says about it, as plain values."""
+    content: dict[str, Any] = json.loads(json.dumps(design.content))
+    return {
+        "format": FORMAT,
+        "name": design.name,
+        "version": version("asara"),
+        "model_digest": model_digest(),
+        "design_digest": design.digest,
+        "runs": len(design),
+        "points": design.planned(len(design) - 1).point + 1,
+        "sampling": design.sampling,
+        "seed": design.seed,
+        "engine": design.engine,
+        "levers": list(design.levers),
+        "uncertainties": content.get("uncertainties", {}),
+        "base": design.base.flat(),
+        "design": content,
+    }
+
+
+def model_digest() -> str:
+    """Return the SHA-256 of the model's source: sim, agents and hardware, without the kernels and measurements."""
+    found = sha256()
+    for package in MODEL:
+        for path in sorted(files(package).iterdir(), key=lambda each: each.name):
+            if path.name.endswith(".py"):
+                found.update(f"{package}/{path.name}\n".encode() + _source(path))
+    return found.hexdigest()
+
+
+def _source(path: Traversable) -> bytes:
+    return path.read_bytes()
+
+
+def _take(design: Design, folder: Path, fresh: bool) -> None:
+    """Make the folder this design's, or see that it is. Raises InputError with the difference."""
+    wanted = manifest_of(design)
+    if (folder / MANIFEST).exists():
+        if fresh:
+            read_manifest(folder)
+            clear(folder)
+        else:
+            _refuse_other(folder, read_manifest(folder), wanted)
+            return
+    elif any(each.name != ".lock" for each in folder.iterdir()):
+        raise InputError(f"--out {folder}: there are other things in it; name an empty folder or a new one")
+    write_manifest(folder, wanted)
+
+
+def _refuse_other(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    if there["design_digest"] == wanted["design_digest"] and there["model_digest"] == wanted["model_digest"]:
+        return
+    parts = [("", there["design"], wanted["design"]), ("base ", there["base"], wanted["base"])]
+    changed = [text for name, old, new in parts for text in _differences(name, old, new)]
+    if there["model_digest"] != wanted["model_digest"]:
+        same = there["version"] == wanted["version"]
+        versions = "the same version number" if same else f"asara {there['version']}, now {wanted['version']}"
+        changed.append(f"the model's source is another ({versions})")
+    what = "; ".join(changed[:5]) or "a file that it names has changed"
+    raise InputError(
+        f"--out {folder}: holds runs of something else: {what}. --fresh starts over, another --out keeps both"
+    )
+
+
+def _differences(name: str, old: Any, new: Any) -> Iterator[str]:
+    """Every place in which two contents differ, in words."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            yield from _differences(f"{name}{key}" if not name or name[-1] in " ." else f"{name}.{key}",
+                                    old.get(key), new.get(key))  # fmt: skip
+    elif old != new:
+        yield f"{name} was {_said(old)}, now {_said(new)}"
+
+
+def _said(value: Any) -> str:
+    return "left out" if value is None else json.dumps(value)
+
+
+def rate(done: int, seconds: float) -> float:
+    """Return runs a second; 0 before the first moment."""
+    return done / seconds if seconds > 0 else 0.0
+
+
+def time_left(left: int, per_second: float) -> float:
+    """Return seconds, infinite where nothing was done yet."""
+    return left / per_second if per_second > 0 else math.inf
