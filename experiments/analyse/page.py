@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 _CSS: Final = """
 :root { color-scheme: light dark; --ink: #1b1b1c; --paper: #fefefe; --grid: #e5e5e6; --soft: #5e5e60; --card: #f4f5f7;
-  --line: #d9dade; --accent: #0072B2; }
+  --line: #d9dade; --accent: #0072B2; --data: #0072B2; }
 @media (prefers-color-scheme: dark) { :root { --ink: #ececee; --paper: #16181b; --grid: #34373c; --soft: #a6a8ad;
-  --card: #1f2226; --line: #3a3d43; --accent: #56B4E9; } }
+  --card: #1f2226; --line: #3a3d43; --accent: #56B4E9; --data: #2f97dd; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 17px/1.55 system-ui, sans-serif; }
 main { max-width: 76rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }

@@ -21,7 +21,14 @@ INK, PAPER, GRID, SOFT = "#1b1b1c", "#fefefe", "#e5e5e6", "#6a6a6b"
 """Colours that the page may replace: each stands for one of its variables, and is used for nothing else."""
 WIDTH: Final = 5.6
 """Inches: at 11 points and the width of a phone, letters are still 10 pixels high."""
-_VARIABLES: Final = {INK: "var(--ink)", PAPER: "var(--paper)", GRID: "var(--grid)", SOFT: "var(--soft)"}
+_VARIABLES: Final = {
+    INK: "var(--ink)",
+    PAPER: "var(--paper)",
+    GRID: "var(--grid)",
+    SOFT: "var(--soft)",
+    "#0072B2": "var(--data)",
+}
+"""Also the blue of the lines, which is too dark on a dark page."""
 
 
 def style() -> dict[str, Any]:

@@ -99,8 +99,7 @@ def box_of(sweep: Sweep) -> Box | None:
 
 def box_inputs(sweep: Sweep) -> dict[str, Floats]:
     """Return the parameters that a box may restrict; yes is 1. Words have no order and are left out."""
-    kinds = {name: sweep.runs[name].type for name in sweep.varied}
-    return {name: sweep.numbers(name) for name, kind in kinds.items() if not pa.types.is_string(kind)}
+    return {name: sweep.numbers(name) for name in sweep.varied if sweep.has_order(name)}
 
 
 def box_sentence(sweep: Sweep, box: Box | None) -> str:

@@ -210,8 +210,8 @@ def _sensitivity(sweep: Sweep) -> Iterator[Part]:
     for outcome in sensitivity.OUTCOMES:
         found, why = sensitivity.sobol_first(sweep, outcome)
         if found is None:
-            said += [why] if why not in said else []
-            yield Part(f"sobol-{outcome}", heading, [why] if said == [why] else [], None, "", None)
+            yield Part(f"sobol-{outcome}", heading, [why] * (why not in said), None, "", None)
+            said.append(why)
             continue
         caption = (f"First-order Sobol' indices of the {words(outcome)}: what each explains by itself; what is left is "
                    "interactions. Around 0, slightly below included, means nothing.")  # fmt: skip

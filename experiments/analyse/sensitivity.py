@@ -65,10 +65,10 @@ def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[Bar]]
     One-at-a-time designs: where all other parameters are at their base, held against it replication by replication; no
     bars where the base itself has no result. Other designs: the mean over
     the runs of the lowest and the highest tenth of the parameter (or its lowest and highest level), against that of all
-    runs. Parameters that are no numbers are left out.
+    runs. Parameters that are words are left out; yes is 1.
     """
     values = outcome_of(sweep, outcome)
-    numeric = [name for name in sweep.varied if sweep.is_number(name)]
+    numeric = [name for name in sweep.varied if sweep.has_order(name)]
     alone = sweep.sampling == "one-at-a-time"
     base = _base(sweep) if alone else np.ones(sweep.n, dtype=bool)
     if not base.any():
@@ -98,8 +98,9 @@ def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
     bars = bars[:12]
     figure, (axes,) = new_figure(1.5 + 0.5 * len(bars))
     for row, bar in enumerate(bars):
-        for level, error, colour in ((bar.at_low, bar.error_low, ORANGE), (bar.at_high, bar.error_high, BLUE)):
-            axes.barh(row, level - middle, left=middle, height=0.62, color=colour, linewidth=0)
+        ends = ((bar.at_low, bar.error_low, ORANGE, 0.66), (bar.at_high, bar.error_high, BLUE, 0.4))
+        for level, error, colour, height in ends:  # the second is slimmer, so that both are seen on the same side
+            axes.barh(row, level - middle, left=middle, height=height, color=colour, linewidth=0)
             axes.plot([level - error, level + error], [row, row], color=SOFT, linewidth=1.4, zorder=4)
     axes.axvline(middle, color=SOFT, linewidth=1)
     axes.set_yticks(range(len(bars)), [label(bar.parameter, 30) for bar in bars], fontsize=8.5)

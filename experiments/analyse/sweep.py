@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from experiments import results
 from experiments.errors import InputError
 from sim.scenario import parameters
 
@@ -20,7 +19,6 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
-FORMAT: Final = 1
 OK: Final = "ok"
 EXPLOSION: Final = "explosion"
 NEEDED: Final = (
@@ -119,6 +117,10 @@ class Sweep:
         kind = self.runs[_known(name, self.runs)].type
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
+    def has_order(self, name: str) -> bool:
+        """True if a column holds numbers, or yes and no."""
+        return self.is_number(name) or bool(pa.types.is_boolean(self.runs[name].type))
+
     def only(self, chosen: Flags) -> Sweep:
         """Return the same sweep with some of its runs."""
         return Sweep(self.manifest, self.runs.filter(pa.array(chosen)), self.statuses, self.failures)
@@ -129,14 +131,13 @@ def load(folder: Path) -> Sweep:
 
     Raises InputError where there is none, it cannot be read, is of another version, or holds no run with a result.
     """
-    manifest = _manifest(folder)
-    if not any((folder / "runs").glob("*.parquet")):
-        raise InputError(f"{folder}: no run of this sweep has finished yet; there is nothing to analyse")
+    manifest = results.manifest(folder)
+    if "runs" not in manifest:
+        raise InputError(f"{folder}: its manifest does not say how many runs the sweep has")
     try:
-        parts = [pq.read_table(path) for path in sorted((folder / "runs").glob("*.parquet"))]
-        table = pa.concat_tables(parts, promote_options="default")
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{folder}/runs: cannot be read ({str(error).splitlines()[0]})") from None
+        table = results.read(folder)
+    except pa.ArrowException as error:
+        raise InputError(f"{folder}/runs: are no runs of a sweep ({str(error).splitlines()[0]})") from None
     return sweep_of(table, manifest, str(folder))
 
 
@@ -190,23 +191,6 @@ def threshold(sweep: Sweep) -> tuple[str, str]:
     beyond = float(np.mean(early < math.log2(1000)))
     why = f"{beyond:.0%} of the runs that were stopped for having come far enough had not gained 1,000-fold"
     return column, f"{why} (run__max_doublings, run__until_researchers), so that a {factor}-fold gain is shown."
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
-    if not path.is_file():
-        raise InputError(f"{folder}: not the folder of a sweep: it has no manifest.json")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    if not isinstance(content, dict) or "runs" not in content:
-        raise InputError(f"{path}: not the manifest of a sweep")
-    if content.get("format") != FORMAT:
-        raise InputError(f"{path}: format {content.get('format')}, and this version reads format {FORMAT}")
-    return content
 
 
 def _nothing(statuses: Mapping[str, int], table: pa.Table, where: str) -> str:
