@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from experiments.analyse.names import percent
 from experiments.analyse.pictures import in_style, new_figure
 from experiments.analyse.statistics import SEED, clustered_share, resampled, time_quantile
 from experiments.analyse.sweep import FACTORS, Ints, Sweep, threshold
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 STAGES: Final = 24
 RESAMPLES: Final = 100
-_SYSTEMATIC: Final = ("grid", "one-at-a-time")
 
 
 def convergence_table(sweep: Sweep, column: str = "") -> pa.Table:
@@ -86,24 +84,14 @@ def convergence_sentence(sweep: Sweep, table: pa.Table) -> str:
     )
 
 
-def verdict_of_precision(sweep: Sweep) -> str:
-    """Return how sure P(explosion) is, in a short sentence for the verdict."""
-    share = clustered_share(sweep.exploded, sweep.points)
-    return f"The estimate is good to about ±{percent(max(share.high - share.share, share.share - share.low))}."
-
-
 def _order(sweep: Sweep) -> str:
-    return "; points are taken here in random order, since the design's is systematic" * _systematic(sweep)
-
-
-def _systematic(sweep: Sweep) -> bool:
-    return sweep.sampling in _SYSTEMATIC
+    return "; points are taken here in random order, since the design's is systematic" * sweep.systematic
 
 
 def _places(sweep: Sweep) -> Ints:
     """The place of each run's point in the order in which points are counted."""
     unique, index = np.unique(sweep.points, return_inverse=True)
-    order = np.random.default_rng(SEED).permutation(len(unique)) if _systematic(sweep) else np.arange(len(unique))
+    order = np.random.default_rng(SEED).permutation(len(unique)) if sweep.systematic else np.arange(len(unique))
     return order[index]
 
 

@@ -137,8 +137,8 @@ def _between(sweep: Sweep, axis: Axis) -> float:
 def sentence(sweep: Sweep) -> str:
     """Return P(explosion) in words."""
     found = probability(sweep)
-    interval = f"{percent(found.low)} to {percent(found.high)}"
-    return f"{percent(found.share)} of the {found.runs:,} runs with a result explode (95% interval {interval})."
+    interval = f" (95% interval {percent(found.low)} to {percent(found.high)})" * (not sweep.systematic)
+    return f"{percent(found.share)} of the {found.runs:,} runs with a result explode{interval}."
 
 
 def strongest(sweep: Sweep) -> str:

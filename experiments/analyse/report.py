@@ -16,7 +16,7 @@ import pyarrow as pa
 from experiments.analyse import convergence, fans, levers, limits, page, probabilities, regions, sensitivity, times
 from experiments.analyse.names import label, percent, words
 from experiments.analyse.pictures import png, svg
-from experiments.analyse.sweep import FACTORS, Sweep, threshold
+from experiments.analyse.sweep import FACTORS, ONE_BY_ONE, Sweep, threshold
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +40,10 @@ class Part(NamedTuple):
 
 
 def parts(sweep: Sweep) -> Iterator[Part]:
-    """Yield the parts of the report on a sweep, in its order; those that its design cannot carry say so."""
+    """Yield the parts of the report on a sweep, in its order; those that its design cannot carry say so.
+
+    One-at-a-time designs do not fill the space of parameters: they have no regions, and nothing that converges.
+    """
     yield from _fans(sweep)
     yield from _planes(sweep)
     yield _time(sweep)
@@ -48,6 +51,8 @@ def parts(sweep: Sweep) -> Iterator[Part]:
         yield from _levers(sweep)
     yield from _limits(sweep)
     yield from _sensitivity(sweep)
+    if sweep.sampling == ONE_BY_ONE:
+        return
     yield _regions(sweep)
     table = convergence.convergence_table(sweep)
     said = [convergence.convergence_sentence(sweep, table)]
@@ -66,7 +71,7 @@ def verdict(sweep: Sweep) -> str:
     said += times.time_sentences(sweep)[:2]
     if sweep.levers:
         said.append(levers.lever_words(levers.lever_effects(sweep)))
-    if sweep.sampling in ("grid", "one-at-a-time"):
+    if sweep.systematic:
         said.append(
             f"Shares are of the points of a {sweep.sampling} design, and not probabilities of what will happen."
         )
@@ -197,7 +202,7 @@ def _limits(sweep: Sweep) -> Iterator[Part]:
 
 
 def _sensitivity(sweep: Sweep) -> Iterator[Part]:
-    heading, alone = "What matters most?", sweep.sampling == "one-at-a-time"
+    heading, alone = "What matters most?", sweep.sampling == ONE_BY_ONE
     how = ("One parameter changes at a time, all others are at their base: exact differences." if alone else
            "Means over the runs of the lowest and the highest tenth of a parameter, or its lowest and highest level; "
            "grey: 95% intervals.")  # fmt: skip

@@ -11,7 +11,7 @@ import pyarrow as pa
 from experiments.analyse.names import label
 from experiments.analyse.pictures import SOFT, in_style, legend_above, new_figure
 from experiments.analyse.statistics import SEED, clustered_mean
-from experiments.analyse.sweep import Flags, Floats, Ints, Sweep, pace
+from experiments.analyse.sweep import ONE_BY_ONE, Flags, Floats, Ints, Sweep, pace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[Bar]]
     """
     values = outcome_of(sweep, outcome)
     numeric = [name for name in sweep.varied if sweep.has_order(name)]
-    alone = sweep.sampling == "one-at-a-time"
+    alone = sweep.sampling == ONE_BY_ONE
     base = _base(sweep) if alone else np.ones(sweep.n, dtype=bool)
     if not base.any():
         return float("nan"), []
@@ -245,7 +245,7 @@ def _cannot(sweep: Sweep, values: Floats) -> str:
     points, luck = len(np.unique(sweep.points)), luck_share(sweep, values)
     reasons = {
         f"a {sweep.sampling} design does not draw its points at random, as sobol, latin-hypercube and random do":
-            sweep.sampling in ("grid", "one-at-a-time"),
+            sweep.systematic,
         "no uncertainty varies": not [name for name in sweep.uncertainties if sweep.is_number(name)],
         "its uncertainties are correlated, so that no share of the variance belongs to one alone":
             _correlated(sweep.manifest.get("design", {})),

@@ -28,6 +28,9 @@ NEEDED: Final = (
 """Columns without which a table is none of a sweep."""
 NEVER: Final = ("limit reached", "starved")
 """Endings after which software grows no more; after all others it might have."""
+ONE_BY_ONE: Final = "one-at-a-time"
+SYSTEMATIC: Final = ("grid", ONE_BY_ONE)
+"""Designs whose points are chosen and not drawn: shares of them are no probabilities."""
 FACTORS: Final = {"days_to_1000x": 1000, "days_to_100x": 100, "days_to_10x": 10}
 
 
@@ -71,6 +74,11 @@ class Sweep:
     def sampling(self) -> str:
         """How the points were chosen."""
         return str(self.manifest.get("sampling", "unknown"))
+
+    @property
+    def systematic(self) -> bool:
+        """True if points were chosen and not drawn."""
+        return self.sampling in SYSTEMATIC
 
     @property
     def points(self) -> Ints:

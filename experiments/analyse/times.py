@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -60,7 +60,8 @@ def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
     middle = time_quantile(times, reached, 0.5)
     if math.isfinite(middle):
         axes.plot([middle], [0.5], "o", color=BLUE, markersize=7, markeredgecolor="white", zorder=4)
-        axes.annotate(f"half by day {middle:,.0f}", (middle, 0.5), (8, -12), textcoords="offset points")
+        place: Any = {"xytext": (8, -13), "ha": "left"} if middle < 0.65 * last else {"xytext": (-8, 6), "ha": "right"}
+        axes.annotate(f"half by day {middle:,.0f}", (middle, 0.5), textcoords="offset points", **place)
     axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
     axes.set_xlim(0, last)
     axes.set_ylim(0, 1)
