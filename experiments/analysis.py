@@ -103,12 +103,12 @@ def alone_curve(result: RunResult, last_day: float) -> Curve:
         start = curve.days[-1]
         for part in np.linspace(0, 1, 17)[1:]:
             curve.days.append(start + days * float(part))
-            curve.doublings.append(_within(law, n, float(part)))
+            curve.doublings.append(within_doubling(law, n, float(part)))
     return curve
 
 
-def _within(law: Law, n: int, part: float) -> float:
-    """Doublings of software when this part of the effort between n and n + 1 doublings has been made."""
+def within_doubling(law: Law, n: int, part: float) -> float:
+    """Return doublings of software when this part of the effort between n and n + 1 doublings has been made."""
     after = law.effort(n + 1) + math.log2(part)
     return law.software(after if part == 1 else add_effort(law.effort(n) + math.log2(1 - part), after))
 
@@ -165,7 +165,7 @@ def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) ->
     axes.plot(*alone, color="black", linestyle=(0, (4, 2)), linewidth=1.4, label=_law_label(result), zorder=4)
     top = max(1.0, found.doublings[-1]) * HEADROOM
     axes.set_ylim(0, top)
-    _label_factors(axes, top)
+    label_factors(axes, top)
     axes.set_ylabel("software (day 0: 1×)")
     _legend_above(axes)
 
@@ -182,7 +182,7 @@ def _legend_above(axes: Axes) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=4, columnspacing=1.6, handlelength=1.8)
 
 
-def _label_factors(axes: Axes, top: float) -> None:
+def label_factors(axes: Axes, top: float) -> None:
     """Label a scale of doublings with factors: powers of two, or of ten where there would be too many."""
     per_ten = math.log2(10)
     if top <= MOST_TICKS + 4:

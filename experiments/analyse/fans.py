@@ -1,0 +1,180 @@
+"""How far software comes by when: quantiles over runs against days, and the closed form where there is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.analyse.names import label
+from experiments.analyse.pictures import INK, in_style, legend_above, new_figure
+from experiments.analyse.sweep import Flags, Floats, Sweep, final_level, stays
+from sim.growth import alone_durations, law_of
+from sim.scenario import Scenario, parameters
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+DAYS: Final = 121
+MOST_CURVES: Final = 1000
+"""Points of the design whose closed form is drawn; evenly chosen where there are more."""
+_PARTS: Final = 4
+"""Pieces of a doubling that the closed form is drawn in."""
+HOW: Final = (
+    "Software never falls, so a run that was stopped counts from then on as one that is at least as far as it was: a "
+    "quantile is drawn only where that decides it, and leaves the picture where it does not. Runs that reached the "
+    "hardware's limit or starved stay where they were."
+)
+
+
+def fan_table(sweep: Sweep, days: Floats | None = None, closed: bool = False) -> pa.Table:
+    """Return quantiles of doublings of discovered software over runs: day, q5, q25, q50, q75, q95, running.
+
+    A quantile is null where runs that had been stopped leave it open. ``running``: runs that had not ended.
+    ``closed``: of the closed form at the same points instead; all null where there is none.
+    """
+    grid = _grid(sweep) if days is None else days
+    lower, upper = _closed_levels(sweep, grid) if closed else _levels(sweep, grid)
+    low, high = (np.quantile(each, QUANTILES, axis=0, method="higher") for each in (lower, upper))
+    known = np.isfinite(high) & (high - low < 1e-9)
+    columns: dict[str, Any] = {"day": grid.tolist()}
+    for row, share in enumerate(QUANTILES):
+        seen = [float(level) if fine else None for level, fine in zip(low[row], known[row], strict=True)]
+        columns[f"q{share * 100:.0f}"] = pa.array(seen, pa.float64())
+    ends = np.sort(sweep.numbers("day"))
+    return pa.table(columns | {"running": sweep.n - np.searchsorted(ends, grid, side="left")})
+
+
+def has_closed_form(sweep: Sweep) -> bool:
+    """True if nothing but the law holds any run up: no experiments, no retraining, no faster kernels."""
+    return (
+        set(sweep.texts("training__needed")) == {"False"}
+        and set(sweep.texts("kernels__measurements")) == {"none"}
+        and float(sweep.numbers("researcher__experiment_gpu_days").max()) == 0
+    )
+
+
+@in_style
+def fan_figure(sweep: Sweep, lever: str = "") -> Figure:
+    """Return the fan chart of all runs, or one panel for each level of a lever (6 at most)."""
+    from experiments.analysis import label_factors  # noqa: PLC0415
+
+    parts = [("", sweep)] if not lever else list(_by_level(sweep, lever))[:6]
+    figure, panels = new_figure(1.0 + 2.7 * len(parts), len(parts), sharex=True, sharey=True)
+    closed = has_closed_form(sweep)
+    tables = [(fan_table(part), fan_table(part, _grid(part), closed=True) if closed else None) for _, part in parts]
+    top = max(1.0, *(_top(part, table) for (_, part), (table, _) in zip(parts, tables, strict=True)))
+    for axes, (text, part), (table, alone) in zip(panels, parts, tables, strict=True):
+        _draw_fan(axes, table, alone, top)
+        if lever:
+            axes.annotate(
+                f"{text} (n = {part.n:,})", (0.985, 0.05), xycoords="axes fraction", ha="right", weight="bold"
+            )
+        axes.set_ylim(0, top)
+        axes.set_ylabel("software, day 0: 1×")
+        label_factors(axes, top)
+    panels[0].set_title(label(lever, 48) if lever else "How far does software come?", pad=40 if closed else 24)
+    legend_above(panels[0], ncols=2 if closed else 3)
+    panels[0].set_xlim(0, float(_grid(sweep)[-1]))
+    panels[-1].set_xlabel("days")
+    return figure
+
+
+def _draw_fan(axes: Axes, table: pa.Table, alone: pa.Table | None, top: float) -> None:
+    from experiments.analysis import BLUE  # noqa: PLC0415
+
+    days = table["day"].to_numpy()
+    seen = {name: _floats(table, name) for name in table.column_names if name.startswith("q")}
+    for low, high, alpha, text in (("q5", "q95", 0.2, "90% of runs"), ("q25", "q75", 0.35, "half of the runs")):
+        # What is open above lies above all that was seen: the band goes on to the top of the picture.
+        upper = np.where(np.isnan(seen[high]), top, seen[high])
+        known = ~np.isnan(seen[low])
+        axes.fill_between(
+            days, seen[low], upper, where=known.tolist(), color=BLUE, alpha=alpha, linewidth=0, label=text
+        )
+    axes.plot(days, seen["q50"], color=BLUE, linewidth=2.4, label="the run in the middle")
+    if alone is None:
+        return
+    for name, width in (("q5", 1.0), ("q50", 1.8), ("q95", 1.0)):
+        named = "closed form: 5%, middle, 95%" if name == "q50" else None
+        axes.plot(alone["day"].to_numpy(), _floats(alone, name), color=INK, linewidth=width,
+                  linestyle=(0, (4, 2)), label=named)  # fmt: skip
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
+
+
+def _top(sweep: Sweep, table: pa.Table) -> float:
+    known = [_floats(table, f"q{share * 100:.0f}") for share in QUANTILES]
+    highest = float(np.nanmax(np.concatenate([*known, [0.0]])))
+    return min(float(final_level(sweep).max()), highest) * 1.02
+
+
+def _grid(sweep: Sweep) -> Floats:
+    last = float(sweep.numbers("day").max())
+    return np.linspace(0.0, max(last, 1e-9), DAYS)
+
+
+def _by_level(sweep: Sweep, lever: str) -> Iterator[tuple[str, Sweep]]:
+    from experiments.analyse.bins import cut  # noqa: PLC0415
+
+    axis = cut(sweep, lever)
+    for at, text in enumerate(axis.labels):
+        yield text, sweep.only(axis.place == at)
+
+
+def _levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
+    """Doublings of each run on each day, at least and at most: they differ after a run was stopped."""
+    ends, finals, final = sweep.numbers("day"), final_level(sweep), stays(sweep)
+    lower = np.empty((sweep.n, len(grid)))
+    for row, days in enumerate(sweep.runs["doubling_days"].to_pylist()):
+        seen = [day for day in days or [] if day is not None]
+        known = [0.0, *seen, max(ends[row], seen[-1] if seen else 0.0)]
+        lower[row] = np.interp(grid, known, [*range(len(seen) + 1), max(finals[row], len(seen))])
+    open_above: Flags = (grid[None, :] > ends[:, None] * (1 + 1e-12)) & ~final[:, None]
+    return lower, np.where(open_above, math.inf, lower)
+
+
+def _closed_levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
+    """The same of the closed form at the points of the runs, which nothing stops."""
+    names = [name for name in parameters() if name.split("__")[0] in ("growth", "researcher", "training")]
+    rows = zip(*(sweep.runs[name].to_pylist() for name in names), strict=True)
+    distinct = list(dict.fromkeys(rows))
+    chosen = [distinct[at] for at in np.unique(np.linspace(0, len(distinct) - 1, MOST_CURVES).astype(int))]
+    most = math.ceil(float(final_level(sweep).max())) + 1
+    curves = [closed_form(dict(zip(names, row, strict=True)), most) for row in chosen]
+    lower = np.array([np.interp(grid, days, levels) for days, levels in curves])
+    beyond = np.array([grid > days[-1] for days, _ in curves])
+    return lower, np.where(beyond, math.inf, lower)
+
+
+def closed_form(values: dict[str, Any], doublings: int) -> tuple[list[float], list[float]]:
+    """Return days and doublings of software if nothing but the law holds it up, for parameters by their flat names.
+
+    Work is infinitely divisible (sim.growth.alone_durations). A limit ends the growth: the curve stays level there.
+    """
+    from experiments.analysis import within_doubling  # noqa: PLC0415
+
+    scenario = Scenario()
+    blocks = {"growth": scenario.growth, "researcher": scenario.researcher, "training": scenario.training}
+    for name, value in values.items():
+        block, _, inner = name.partition("__")
+        blocks[block] = blocks[block].model_copy(update={inner: value})
+    growth, researcher, training = blocks.values()
+    step = training.gain_doublings  # type: ignore[attr-defined]
+    team = (researcher.initial, researcher.papers_per_day)  # type: ignore[attr-defined]
+    law = law_of(growth, *team, step)  # type: ignore[arg-type]
+    days, levels = [0.0], [0.0]
+    for n, duration in enumerate(alone_durations(law, *team, doublings, step)):
+        if not math.isfinite(duration):
+            return [*days, 1e9], [*levels, levels[-1]]
+        start = days[-1]
+        days += [start + duration * part / _PARTS for part in range(1, _PARTS + 1)]
+        levels += [within_doubling(law, n, part / _PARTS) for part in range(1, _PARTS + 1)]
+    return days, levels

@@ -1,0 +1,149 @@
+"""What a lever does, seen under the same luck: differences between its levels, run by run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.analyse.names import label, percent, shown
+from experiments.analyse.names import said as said_of
+from experiments.analyse.pictures import SOFT, in_style, new_figure
+from experiments.analyse.statistics import Mean, clustered_mean
+from experiments.analyse.sweep import Floats, Ints, Sweep, pace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+OUTCOMES: Final = {"explosion": "probability of an explosion", "pace": "log2 of doublings a year"}
+HOW: Final = (
+    "Each run is held against the one with the same point, the same replication and the same other levers at the first "
+    "level: whatever both share, luck among it, drops out. Intervals are Student's at 95% over points."
+)
+
+
+class Effect(NamedTuple):
+    """What another level of a lever does to an outcome, against its first level."""
+
+    lever: str
+    level: str
+    against: str
+    outcome: str
+    """`explosion`: difference of probabilities; `pace`: of log2 of doublings a year (1: twice as many)."""
+    difference: float
+    low: float
+    high: float
+    pairs: int
+    points: int
+    times_less_variance: float
+    """How many times smaller the variance of the difference is than with points and luck of its own for each level;
+    infinity where pairs do not differ at all, NaN where a single pair says nothing."""
+
+
+def lever_effects(sweep: Sweep) -> list[Effect]:
+    """Return what each further level of each lever does to each outcome; pairs with a run missing are left out."""
+    values = {"explosion": sweep.exploded.astype(float), "pace": pace(sweep)}
+    return [
+        _effect(sweep, names, outcome, values[outcome], pairs)
+        for names, pairs in _pairs_of_levels(sweep) for outcome in OUTCOMES
+    ]  # fmt: skip
+
+
+def lever_table(sweep: Sweep) -> pa.Table:
+    """Return :func:`lever_effects` as a table, one row an effect."""
+    effects = lever_effects(sweep)
+    return pa.table({name: [getattr(effect, name) for effect in effects] for name in Effect._fields})
+
+
+@in_style
+def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
+    """Return the differences that levels make to an outcome, with their intervals."""
+    from experiments.analysis import BLUE  # noqa: PLC0415
+
+    chosen = [effect for effect in effects if effect.outcome == outcome][:24]
+    figure, (axes,) = new_figure(1.3 + 0.42 * len(chosen))
+    for row, effect in enumerate(chosen):
+        axes.plot([effect.low, effect.high], [row, row], color=BLUE, linewidth=5, alpha=0.35)
+        axes.plot([effect.difference], [row], "o", color=BLUE, markersize=7, markeredgecolor="white")
+    axes.axvline(0, color=SOFT, linewidth=1)
+    axes.set_yticks(range(len(chosen)), [f"{label(e.lever, 26)}:\n{e.level} against {e.against}" for e in chosen])
+    axes.tick_params(axis="y", labelsize=8.5)
+    axes.set_ylim(len(chosen) - 0.4, -0.6)
+    if outcome == "explosion":
+        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}" if abs(value) > 1e-9 else "0")
+        axes.set_xlabel("change of the probability, percentage points")
+    else:
+        axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.2g}×")
+        axes.set_xlabel("times as many doublings a year")
+    return figure
+
+
+def lever_sentences(effects: list[Effect]) -> list[str]:
+    """Return what levers do to P(explosion), and what pairing gains, in words."""
+    chosen = [effect for effect in effects if effect.outcome == "explosion"]
+    said = []
+    for effect in sorted(chosen, key=lambda each: -abs(each.difference))[:3]:
+        sure = "" if effect.low > 0 or effect.high < 0 else ", which may as well be none"
+        said.append(
+            f"{said_of(effect.lever)} at {effect.level} instead of {effect.against}: "
+            f"{100 * effect.difference:+.1f} percentage points "
+            f"[{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]{sure}."
+        )
+    gains = [effect.times_less_variance for effect in effects if math.isfinite(effect.times_less_variance)]
+    if gains:
+        low, high = (shown(each(gains)) for each in (min, max))
+        span = low if low == high else f"{low} to {high}"
+        said.append(
+            f"Pairing makes the variance of these differences {span} times smaller than if "
+            "each level had as many points and luck of its own."
+        )
+    return said
+
+
+def _pairs_of_levels(sweep: Sweep) -> Iterator[tuple[tuple[str, str, str], Ints]]:
+    """Each lever, a further level, its first level, and the rows of both, shape (pairs, 2)."""
+    levers = sweep.levers
+    columns = {name: list(sweep.runs[name].to_pylist()) for name in levers}
+    replications = sweep.runs["replication"].to_pylist()
+    for lever in levers:
+        others = [columns[name] for name in levers if name != lever]
+        keys = list(zip(sweep.points.tolist(), replications, *others, strict=True))
+        levels = sorted(set(columns[lever]))
+        rows = {level: _rows(keys, columns[lever], level) for level in levels}
+        for level in levels[1:]:
+            both = [(row, rows[levels[0]][key]) for key, row in rows[level].items() if key in rows[levels[0]]]
+            if both:
+                yield (lever, shown(level), shown(levels[0])), np.array(both)
+
+
+def _rows(keys: list[Any], column: list[Any], level: Any) -> dict[Any, int]:
+    return {key: row for row, (key, value) in enumerate(zip(keys, column, strict=True)) if value == level}
+
+
+def _effect(sweep: Sweep, names: tuple[str, str, str], outcome: str, values: Floats, pairs: Ints) -> Effect:
+    here, there, points = values[pairs[:, 0]], values[pairs[:, 1]], sweep.points[pairs[:, 0]]
+    found = clustered_mean(here - there, points)
+    apart = sum(_width(clustered_mean(each, points)) ** 2 for each in (here, there))
+    gain = apart / _width(found) ** 2 if found.high > found.low else math.inf
+    return Effect(*names, outcome, found.mean, found.low, found.high, found.runs, found.points, gain)
+
+
+def _width(mean: Mean) -> float:
+    return mean.high - mean.low
+
+
+def lever_words(effects: list[Effect]) -> str:
+    """Return the largest effect on P(explosion) in half a sentence, or nothing."""
+    chosen = [effect for effect in effects if effect.outcome == "explosion" and (effect.low > 0 or effect.high < 0)]
+    if not chosen:
+        return ""
+    best = max(chosen, key=lambda effect: abs(effect.difference))
+    way = "raises" if best.difference > 0 else "lowers"
+    return (
+        f"Of the levers, {said_of(best.lever)} does most: "
+        f"{best.level} instead of {best.against} {way} the probability by "
+        f"{percent(abs(best.difference)).rstrip('%')} percentage points."
+    )

@@ -1,0 +1,61 @@
+"""Plain words for parameters and outcomes, from what their declarations say."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import Any, Final
+
+from sim.scenario import parameters
+
+_NO_UNITS: Final = ("", "name", "exponent")
+_SHORTEST: Final = 8
+"""Letters: a shorter beginning of a sentence is a symbol, which says nothing by itself."""
+_LONGEST: Final = 80
+_OUTCOMES: Final = {
+    "explosion": "probability of an explosion",
+    "pace": "doublings of software a year, on average over the run",
+}
+
+
+def words(name: str) -> str:
+    """Return what a parameter or outcome is, in a few plain words; the name itself if nothing is declared."""
+    if name in _OUTCOMES:
+        return _OUTCOMES[name]
+    known = parameters().get(name)
+    if known is None:
+        return name
+    said = re.split(r"[.:;]|,? if | on the way|, [a-z]+(?=:)", known.meaning, maxsplit=1)[0].strip().replace("`", "")
+    if len(said) > _LONGEST:
+        said = said.partition(",")[0]
+    if len(said) >= _SHORTEST:
+        return said
+    plain = known.name.replace("_", " ")
+    return f"{plain}, {said}" if said else plain
+
+
+def said(name: str) -> str:
+    """Return a parameter within a sentence: its words, and its name in brackets."""
+    plain = words(name)
+    return f"“{plain}” ({name})" if plain != name else name
+
+
+def label(name: str, width: int = 40) -> str:
+    """Return the words with the unit, wrapped to so many letters a line."""
+    known = parameters().get(name)
+    unit = f" ({known.unit})" if known is not None and known.unit not in _NO_UNITS else ""
+    return textwrap.fill(f"{words(name)}{unit}", width)
+
+
+def shown(value: Any) -> str:
+    """Return a value of a parameter as a reader writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """Return a share as per cent, with a decimal where it is small or nearly all."""
+    return f"{share:.0%}" if share in (0, 1) or 0.02 <= share <= 0.98 else f"{share:.1%}"

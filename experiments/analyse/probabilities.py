@@ -1,0 +1,153 @@
+"""How likely an explosion is: overall, for each lever, and over any two parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.analyse.bins import Axis, cut
+from experiments.analyse.names import label, percent, said
+from experiments.analyse.pictures import INK, SOFT, in_style, new_figure
+from experiments.analyse.statistics import Share, clustered_share
+from experiments.analyse.sweep import Flags, Sweep
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+HOW: Final = (
+    "Intervals are Wilson's at 95%, for the effective number of runs: runs of the same point of the design share its "
+    "parameters and are not independent, so the variance is taken between points, and where no two outcomes differ "
+    "only the points count."
+)
+_MAP: Final = ("#f2f7fb", "#56B4E9", "#0072B2", "#00406b")
+"""Light to dark in one hue: also in grey one sees which is more."""
+FEWEST: Final = 5
+"""Runs of a cell that is coloured; of fewer only the number is told."""
+
+
+def probability(sweep: Sweep, chosen: Flags | None = None) -> Share:
+    """Return how likely an explosion is, over all runs with a result or some of them."""
+    rows = np.ones(sweep.n, dtype=bool) if chosen is None else chosen
+    return clustered_share(sweep.exploded[rows], sweep.points[rows])
+
+
+def probability_table(sweep: Sweep) -> pa.Table:
+    """Return P(explosion) overall and for each level or bin of every parameter that varies.
+
+    Columns: parameter, value, probability, low, high (95%), runs, points.
+    """
+    rows = [("all", "all", *probability(sweep))]
+    for name in sweep.varied:
+        axis = cut(sweep, name)
+        for at, text in enumerate(axis.labels):
+            rows.append((name, text, *probability(sweep, axis.place == at)))
+    names = ("parameter", "value", "probability", "low", "high", "runs", "points")
+    return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+def plane_table(sweep: Sweep, across: str, up: str) -> pa.Table:
+    """Return P(explosion) over two parameters, one row a cell with runs.
+
+    Columns: the two parameters (their class as text), probability, low, high (95%), runs, points. Raises InputError
+    for a column that there is not.
+    """
+    x, y = cut(sweep, across), cut(sweep, up)
+    rows = [
+        (x.labels[i], y.labels[j], *probability(sweep, inside))
+        for j in range(len(y.labels)) for i in range(len(x.labels))
+        if (inside := (x.place == i) & (y.place == j)).any()
+    ]  # fmt: skip
+    names = (across, up, "probability", "low", "high", "runs", "points")
+    return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+@in_style
+def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
+    """Return P(explosion) over two parameters as a map, with the interval and the number of runs in each cell."""
+    from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
+
+    x, y = cut(sweep, across), cut(sweep, up)
+    figure, (axes,) = new_figure(1.5 + 0.72 * len(y.labels))
+    colours = LinearSegmentedColormap.from_list("sweep", _MAP)
+    for j in range(len(y.labels)):
+        for i in range(len(x.labels)):
+            inside = (x.place == i) & (y.place == j)
+            found = probability(sweep, inside) if inside.any() else None
+            _draw_cell(axes, i, j, found, colours(found.share) if found else "none")
+    frame_map(axes, x, y)
+    axes.set_title("How likely is an explosion?")
+    return figure
+
+
+def _draw_cell(axes: Axes, i: int, j: int, found: Share | None, colour: object) -> None:
+    from matplotlib.patches import Rectangle  # noqa: PLC0415
+
+    if found is None:
+        axes.text(i, j, "no run", ha="center", va="center", fontsize=8, color=SOFT)
+        return
+    few = found.runs < FEWEST
+    axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor="none" if few else colour, edgecolor=SOFT,
+                             linewidth=0.5))  # fmt: skip
+    ink = INK if few else "#ffffff" if found.share > 0.5 else "#1a1a1a"
+    axes.text(i, j + 0.16, percent(found.share), ha="center", va="center", fontsize=11, fontweight="bold", color=ink)
+    small = f"{found.low * 100:.0f}–{found.high * 100:.0f}%, n = {found.runs}"
+    axes.text(i, j - 0.22, small, ha="center", va="center", fontsize=7.6, color=ink)
+
+
+def frame_map(axes: Axes, x: Axis, y: Axis) -> None:
+    """Label a map of classes against classes."""
+    axes.set_xlim(-0.5, len(x.labels) - 0.5)
+    axes.set_ylim(-0.5, len(y.labels) - 0.5)
+    axes.set_xticks(range(len(x.labels)), x.labels)
+    axes.set_yticks(range(len(y.labels)), y.labels, rotation=90 if max(map(len, y.labels)) > 5 else 0, va="center")
+    axes.grid(visible=False)
+    axes.tick_params(length=0, labelsize=9)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.set_xlabel(label(x.name, 60))
+    axes.set_ylabel(label(y.name, 34))
+
+
+def ranked(sweep: Sweep) -> list[str]:
+    """Return the parameters that vary by how much P(explosion) depends on them, the strongest first.
+
+    By the variance between their classes, an effect of chance taken off.
+    """
+    strength = {name: _between(sweep, cut(sweep, name)) for name in sweep.varied}
+    return sorted(strength, key=lambda name: -strength[name])
+
+
+def pair_of(sweep: Sweep) -> tuple[str, str] | None:
+    """Return the two parameters on which P(explosion) depends most; None if fewer vary."""
+    best = ranked(sweep)
+    return (best[0], best[1]) if len(best) >= 2 else None
+
+
+def _between(sweep: Sweep, axis: Axis) -> float:
+    exploded = sweep.exploded.astype(float)
+    counts = np.bincount(axis.place, minlength=len(axis.labels))
+    means = np.bincount(axis.place, weights=exploded) / np.maximum(counts, 1)
+    noise = float(np.var(exploded)) * (len(counts) - 1) / len(np.unique(sweep.points))
+    return float(np.sum(counts * (means - exploded.mean()) ** 2)) / sweep.n - noise
+
+
+def sentence(sweep: Sweep) -> str:
+    """Return P(explosion) in words."""
+    found = probability(sweep)
+    interval = f" (95% interval {percent(found.low)} to {percent(found.high)})" * (not sweep.systematic)
+    return f"{percent(found.share)} of the {found.runs:,} runs with a result explode{interval}."
+
+
+def strongest(sweep: Sweep) -> str:
+    """Return the parameter on which P(explosion) depends most, in words with its ends; nothing where none varies."""
+    names = ranked(sweep)
+    if not names:
+        return ""
+    name = names[0]
+    axis = cut(sweep, name)
+    ends = [probability(sweep, axis.place == at) for at in (0, len(axis.labels) - 1)]
+    low, high = (f"{percent(each.share)} at {axis.labels[at]}" for each, at in zip(ends, (0, -1), strict=True))
+    return f"What matters most for that is {said(name)}: {low}, {high}."

@@ -1,0 +1,227 @@
+"""A finished or unfinished sweep as its analyses read it: the runs that have a result, and what became of the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from experiments import results
+from experiments.errors import InputError
+from sim.scenario import parameters
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+OK: Final = "ok"
+EXPLOSION: Final = "explosion"
+NEEDED: Final = (
+    "run", "point", "lever", "replication", "seed", "status", "message", "ending", "verdict", "day",
+    "software_doublings", "doubling_days", "days_to_10x", "days_to_100x", "days_to_1000x", "limited_by",
+)  # fmt: skip
+"""Columns without which a table is none of a sweep."""
+NEVER: Final = ("limit reached", "starved")
+"""Endings after which software grows no more; after all others it might have."""
+ONE_BY_ONE: Final = "one-at-a-time"
+SYSTEMATIC: Final = ("grid", ONE_BY_ONE)
+"""Designs whose points are chosen and not drawn: shares of them are no probabilities."""
+FACTORS: Final = {"days_to_1000x": 1000, "days_to_100x": 100, "days_to_10x": 10}
+
+
+class Failure(NamedTuple):
+    """Runs that came to nothing in the same way."""
+
+    status: str
+    message: str
+    runs: int
+    first: int
+    """The number of the first of them."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The runs of a sweep that have a result, in the order of the design, and what is known of the others."""
+
+    manifest: Mapping[str, Any]
+    runs: pa.Table
+    """Those with status "ok"."""
+    statuses: Mapping[str, int]
+    """Status → runs, "ok" among them."""
+    failures: tuple[Failure, ...]
+
+    @property
+    def n(self) -> int:
+        """Runs with a result."""
+        return int(self.runs.num_rows)
+
+    @property
+    def asked(self) -> int:
+        """Runs of the design."""
+        return int(self.manifest.get("runs", sum(self.statuses.values())))
+
+    @property
+    def missing(self) -> int:
+        """Runs of the design of which the folder says nothing yet."""
+        return max(0, self.asked - sum(self.statuses.values()))
+
+    @property
+    def sampling(self) -> str:
+        """How the points were chosen."""
+        return str(self.manifest.get("sampling", "unknown"))
+
+    @property
+    def systematic(self) -> bool:
+        """True if points were chosen and not drawn."""
+        return self.sampling in SYSTEMATIC
+
+    @property
+    def points(self) -> Ints:
+        """Of which point each run is."""
+        return np.asarray(self.runs["point"].to_numpy(), dtype=np.int64)
+
+    @property
+    def exploded(self) -> Flags:
+        """Whether the verdict on each run is explosion."""
+        return np.array([verdict == EXPLOSION for verdict in self.texts("verdict")], dtype=bool)
+
+    @property
+    def levers(self) -> list[str]:
+        """Parameters that are levers and take more than one value."""
+        named = [name for name in self.manifest.get("levers", []) if name in self.runs.column_names]
+        return [name for name in named if len(set(self.runs[name].to_pylist())) > 1]
+
+    @property
+    def uncertainties(self) -> list[str]:
+        """Parameters that are uncertain and take more than one value."""
+        named = [name for name in self.manifest.get("uncertainties", {}) if name in self.runs.column_names]
+        return [name for name in named if name not in self.levers and len(set(self.runs[name].to_pylist())) > 1]
+
+    @property
+    def varied(self) -> list[str]:
+        """Uncertainties, then levers."""
+        return [*self.uncertainties, *self.levers]
+
+    def numbers(self, name: str) -> Floats:
+        """Return a column as floats, NaN where there is none; true is 1. Raises InputError for text."""
+        column = self.runs[_known(name, self.runs)].combine_chunks()
+        if pa.types.is_boolean(column.type):
+            column = column.cast(pa.int8())
+        if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+            raise InputError(f"{name} is no number in this sweep, but text")
+        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)
+
+    def texts(self, name: str) -> list[str]:
+        """Return a column as text."""
+        return [str(value) for value in self.runs[_known(name, self.runs)].to_pylist()]
+
+    def is_number(self, name: str) -> bool:
+        """True if a column holds numbers and not words or yes and no."""
+        kind = self.runs[_known(name, self.runs)].type
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+    def has_order(self, name: str) -> bool:
+        """True if a column holds numbers, or yes and no."""
+        return self.is_number(name) or bool(pa.types.is_boolean(self.runs[name].type))
+
+    def only(self, chosen: Flags) -> Sweep:
+        """Return the same sweep with some of its runs."""
+        return Sweep(self.manifest, self.runs.filter(pa.array(chosen)), self.statuses, self.failures)
+
+
+def load(folder: Path) -> Sweep:
+    """Read the folder of a sweep.
+
+    Raises InputError where there is none, it cannot be read, is of another version, or holds no run with a result.
+    """
+    manifest = results.manifest(folder)
+    if "runs" not in manifest:
+        raise InputError(f"{folder}: its manifest does not say how many runs the sweep has")
+    try:
+        table = results.read(folder)
+    except pa.ArrowException as error:
+        raise InputError(f"{folder}/runs: are no runs of a sweep ({str(error).splitlines()[0]})") from None
+    return sweep_of(table, manifest, str(folder))
+
+
+def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the table") -> Sweep:
+    """Return a sweep from the table of its runs, in any order, and its manifest.
+
+    Raises InputError for a table without the columns of a sweep, with a run twice, or without any run with a result.
+    """
+    lacking = [name for name in NEEDED if name not in table.column_names]
+    if lacking:
+        raise InputError(f"{where}: no runs of a sweep: there is no column {', '.join(lacking)}")
+    table = table.sort_by("run")
+    if len(set(table["run"].to_pylist())) < table.num_rows:
+        raise InputError(f"{where}: some runs are there twice, as a sweep never leaves them")
+    status = np.array(table["status"].to_pylist())
+    statuses = {str(name): int(count) for name, count in zip(*np.unique(status, return_counts=True), strict=True)}
+    if not statuses.get(OK):
+        raise InputError(_nothing(statuses, table, where))
+    return Sweep(manifest, table.filter(pa.array(status == OK)), statuses, _failures(table))
+
+
+def final_level(sweep: Sweep) -> Floats:
+    """Return doublings of discovered software at the end of each run."""
+    return sweep.numbers("software_doublings")
+
+
+def stays(sweep: Sweep) -> Flags:
+    """Return which runs ended for good: at the limit of the hardware, or with nothing under way."""
+    return np.array([ending in NEVER for ending in sweep.texts("ending")], dtype=bool)
+
+
+def stopped_early(sweep: Sweep) -> Flags:
+    """Return which runs were stopped as they had come far enough, not by the clock and not for good."""
+    return np.array([ending not in (*NEVER, "horizon") for ending in sweep.texts("ending")], dtype=bool)
+
+
+def pace(sweep: Sweep) -> Floats:
+    """Return log2 of the mean doublings a year up to the end of each run; a hundredth a year at least."""
+    years = np.maximum(sweep.numbers("day"), 1e-9) / 365
+    return np.log2(np.maximum(final_level(sweep) / years, 0.01))
+
+
+def threshold(sweep: Sweep) -> tuple[str, str]:
+    """Return the largest gain up to 1,000-fold that no run was stopped before, and why it is not 1,000 (or nothing)."""
+    early = final_level(sweep)[stopped_early(sweep)]
+    lowest = float(early.min()) if early.size else math.inf
+    reachable = {column: factor for column, factor in FACTORS.items() if lowest >= math.log2(factor) - 1e-6}
+    column, factor = next(iter(reachable.items()), ("days_to_10x", 10))
+    if factor == 1000:
+        return column, ""
+    beyond = float(np.mean(early < math.log2(1000)))
+    why = f"{beyond:.0%} of the runs that were stopped for having come far enough had not gained 1,000-fold"
+    return column, f"{why} (run__max_doublings, run__until_researchers), so that a {factor}-fold gain is shown."
+
+
+def _nothing(statuses: Mapping[str, int], table: pa.Table, where: str) -> str:
+    if not statuses:
+        return f"{where}: no run of this sweep has finished yet; there is nothing to analyse"
+    counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
+    first = next((message for message in table["message"].to_pylist() if message), "")
+    said = f" (the first says: {' '.join(first.split())[:200]})" if first else ""
+    return f"{where}: no run has a result: {counts}{said}"
+
+
+def _failures(table: pa.Table) -> tuple[Failure, ...]:
+    found: dict[tuple[str, str], list[int]] = {}
+    for run, status, message in zip(*(table[name].to_pylist() for name in ("run", "status", "message")), strict=True):
+        if status != OK:
+            found.setdefault((status, " ".join((message or "").split())), []).append(run)
+    rows = (Failure(status, message, len(runs), runs[0]) for (status, message), runs in found.items())
+    return tuple(sorted(rows, key=lambda failure: (-failure.runs, failure.first)))
+
+
+def _known(name: str, table: pa.Table) -> str:
+    if name not in table.column_names:
+        from sim.scenario import nearest  # noqa: PLC0415
+
+        raise InputError(f"the sweep has no column '{name}'{nearest(name, [*parameters(), *table.column_names])}")
+    return name

@@ -1,0 +1,44 @@
+"""What `asara analyse` does: a sweep's folder in, a report and its parts as files out."""
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path | None, typer.Option("--out", help="Where to write; by default the folder `analysis` within DIR.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def analyse(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a sweep, finished or not.")],
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Analyse a sweep: one HTML report, and its pictures and tables as files."""
+    from experiments.analyse.report import files, summary, verdict
+    from experiments.analyse.sweep import load
+    from experiments.console import say
+    from experiments.inputs import check_folder
+    from experiments.kernels.console import progress
+    from experiments.kernels.tables import write
+    from experiments.store import to_json
+
+    sweep = load(folder)
+    place = out or (None if as_json else folder / "analysis")
+    if place is not None:
+        check_folder(place)
+        with progress() as tell:
+            write(place, files(sweep, lambda name: tell(f"analysing: {name}", None)))
+    if as_json:
+        print(to_json(summary(sweep)), flush=True)
+        return
+    say(verdict(sweep))
+    without = sweep.asked - sweep.n
+    say(f"{sweep.n:,} of {sweep.asked:,} runs have a result" + (f", {without:,} have none." if without else "."))
+    for failure in sweep.failures:
+        said = f": {failure.message}" if failure.message else ""
+        say(f"  {failure.runs:,} {failure.status} (the first is run {failure.first}){said}")
+    say(f"Written to {place}: report.html, and its pictures and tables.")

@@ -1,0 +1,218 @@
+"""`asara analyse`: the report and its files, and what it says where there is nothing to report."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from experiments.analyse import names, page, report
+from experiments.analyse.pictures import png
+from experiments.analyse.sweep import load
+from experiments.analyse_command import analyse
+from experiments.errors import InputError
+from sim.scenario import parameters
+from tests.experiments.sweep_tables import drawn, failed, manifest, row, table, write
+
+LEVER = {"researcher__initial": [64, 1024]}
+BAD = {3: ("killed", "the worker was killed"), 9: ("killed", "the worker was killed"), 20: ("timeout", "<60 s> & more")}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """128 points of 2 levels, 5 runs short, of which 3 came to nothing."""
+    found = failed(drawn(128, luck=0.2, levers=LEVER), BAD)
+    said = manifest(found.num_rows + 2, points=128, levers=list(LEVER))
+    return write(tmp_path_factory.mktemp("sweeps") / "small", found, said)
+
+
+@pytest.fixture(scope="module")
+def files(folder):
+    return report.files(load(folder))
+
+
+class Page(HTMLParser):
+    """Tags that are open, and whatever a browser would fetch."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.fetched, self.tags = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in ("meta", "path", "use", "rect", "br"):
+            self.open.append(tag)
+        self.fetched += [value for name, value in attrs if name in ("src", "href") and not value.startswith("#")]
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            assert self.open.pop() == tag
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(files):
+    text = files["report.html"].decode()
+    seen = Page()
+    seen.feed(text)
+    assert seen.open == []
+    assert not seen.fetched
+    assert not {"script", "link", "iframe", "img"} & set(seen.tags)
+    assert not re.search(r"@import|url\((?!#)|http-equiv", text)
+    assert "prefers-color-scheme: dark" in text
+    assert "width=device-width" in text
+
+
+def test_pictures_take_their_ink_from_the_page_and_keep_their_ids_apart(files):
+    text = files["report.html"].decode()
+    drawings = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
+    assert len(drawings) >= 12
+    assert all('role="img" aria-label=' in each and "var(--ink)" in each for each in drawings)
+    ids = [set(re.findall(r' id="([^"]+)"', each)) for each in drawings]
+    assert sum(map(len, ids)) == len(set().union(*ids))
+    for each, known in zip(drawings, ids, strict=True):
+        assert set(re.findall(r'(?:href="|url\()#([^")]+)', each)) <= known
+    assert "#1b1b1c" not in "".join(drawings).lower()
+
+
+def test_failed_and_missing_runs_are_told(files):
+    text = files["report.html"].decode()
+    assert "253 of 258 runs have a result" in text
+    assert "2 runs are missing" in text
+    assert "3 runs came to nothing" in text
+    assert "the worker was killed" in text
+    assert "&lt;60 s&gt; &amp; more" in text
+    said = json.loads(files["analysis.json"])
+    assert said["statuses"] == {"killed": 2, "ok": 253, "timeout": 1}
+    assert said["failures"][0] == {"status": "killed", "message": "the worker was killed", "runs": 2, "first": 3}
+    assert said["missing"] == 2
+
+
+def test_the_same_sweep_gives_the_same_bytes(folder, files):
+    assert report.files(load(folder)) == files
+
+
+def test_each_picture_has_its_table_and_each_table_reads_back(files):
+    tables = {name: content.decode().splitlines() for name, content in files.items() if name.endswith(".csv")}
+    assert {"fan.csv", "fan-closed-form.csv", "probability.csv", "time.csv", "limits.csv", "levers-explosion.csv",
+            "tornado-explosion.csv", "sobol-pace.csv", "region.csv", "convergence.csv"} <= set(tables)  # fmt: skip
+    assert tables["probability.csv"][1].split(",")[5:] == ["253", "128"]
+    assert all(len(lines) >= 2 for lines in tables.values())
+    assert all(files[name].startswith(b"\x89PNG") for name in files if name.endswith(".png"))
+
+
+def test_the_command_writes_and_prints(folder, tmp_path, capsys):
+    analyse(folder, tmp_path / "out")
+    out = capsys.readouterr().out
+    assert "253 of 258 runs have a result, 5 have none." in " ".join(out.split())
+    assert "2 killed (the first is run 3): the worker was killed" in " ".join(out.split())
+    assert (tmp_path / "out" / "report.html").read_bytes().startswith(b"<!doctype html>")
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_json_is_one_object_and_writes_nothing(folder, capsys):
+    before = sorted(folder.rglob("*"))
+    analyse(folder, None, as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert said["explosion"]["runs"] == 253
+    assert "growth__r" in said["region"]["bounds"]
+    assert said["levers"][0]["times_less_variance"] > 1
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_systematic_design_says_that_its_shares_are_no_probabilities(tmp_path):
+    rows = [row(n, n, {"growth__r": 0.7 + 0.2 * n}, 0.0) for n in range(5)]
+    place = write(tmp_path / "grid", table(rows), manifest(5, sampling="grid", points=5))
+    text = report.files(load(place))["report.html"].decode()
+    assert "not probabilities of what will happen" in text
+    assert "cannot carry Sobol&#x27; indices: a grid design" in text
+
+
+def test_one_run_is_enough_for_a_report(tmp_path):
+    place = write(tmp_path / "one", table([row(0, 0, {}, 0.0)]), manifest(1, uncertainties={}, sampling="random"))
+    text = report.files(load(place))["report.html"].decode()
+    assert "Nothing but luck varies" in text
+    assert "1 of 1 runs have a result" in text
+
+
+def broken(tmp_path, kind):
+    """Folders that hold no sweep to analyse."""
+    place = tmp_path / "sweep"
+    some = drawn(4)
+    if kind == "missing":
+        return place
+    place.mkdir()
+    if kind == "empty":
+        return place
+    content = {"json": "{", "other": "[]", "format": json.dumps(manifest(4, format=7))}
+    (place / "manifest.json").write_text(content.get(kind, json.dumps(manifest(4))))
+    (place / "runs").mkdir()
+    if kind == "torn":
+        (place / "runs" / "part-000000.parquet").write_bytes(b"PAR1 and no more")
+    parts = {
+        "failures": failed(some, dict.fromkeys(range(4), ("failed", "no GPU"))), "foreign": pa.table({"a": [1]}),
+        "twice": pa.concat_tables([some, some]), "nothing": some.slice(0, 0),
+    }  # fmt: skip
+    if kind in parts:
+        pq.write_table(parts[kind], place / "runs" / "part-000000.parquet")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing", "there is no such folder"),
+        ("empty", "not the folder of a sweep"),
+        ("json", "no valid JSON"),
+        ("other", "is of format None"),
+        ("format", "format 7, and this version of asara reads format 1"),
+        ("unfinished", "no run of this sweep has finished yet"),
+        ("nothing", "no run of this sweep has finished yet"),
+        ("torn", "part-000000.parquet: cannot be read"),
+        ("foreign", "runs: are no runs of a sweep"),
+        ("twice", "some runs are there twice"),
+        ("failures", "no run has a result: 4 failed (the first says: no GPU)"),
+    ],
+)
+def test_what_cannot_be_analysed_is_one_sentence_and_writes_nothing(tmp_path, kind, words):
+    place = broken(tmp_path, kind)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError) as refused:
+        analyse(place)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_every_parameter_has_plain_words():
+    for name in parameters():
+        words = names.words(name)
+        assert 3 < len(words) <= 90, (name, words)
+        assert "__" not in words
+        assert "`" not in words
+    assert names.words("growth__r") == "Returns to software R&D"
+    assert names.words("training__speed_share") == "speed share, phi"
+
+
+def test_text_is_escaped_and_numbers_are_readable():
+    shown = page.table(
+        pa.table({"growth__r": ["<b>"], "probability": [0.254], "days": [float("inf")], "runs": [12345]})
+    )
+    assert "&lt;b&gt;" in shown
+    assert "<td>25%</td><td>not seen</td><td>12,345</td>" in shown
+
+
+def test_a_figure_has_one_picture_whatever_the_reader_set(folder):
+    import matplotlib as mpl
+
+    from experiments.analyse.times import time_figure
+
+    sweep = load(folder)
+    usual = png(time_figure(sweep))
+    with mpl.rc_context({"font.size": 30, "axes.grid": False}):
+        assert png(time_figure(sweep)) == usual
