@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-Out = Annotated[Path | None, typer.Option("--out", help="Where to write; by default the folder `analysis` within DIR.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+from experiments.options import AsJson, place
 
 
 def analyse(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a sweep, finished or not.")],
-    out: Out = None,
+    folder: Annotated[Path, typer.Argument(parser=place, metavar="DIR", help="The folder of a sweep, over or not.")],
+    out: Annotated[
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Where to write: DIR/analysis if left out.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Analyse a sweep: one HTML report, and its pictures and tables as files."""
@@ -27,11 +28,11 @@ def analyse(
     from experiments.store import to_json
 
     sweep = load(folder)
-    place = out or (None if as_json else folder / "analysis")
-    if place is not None:
-        check_folder(place)
+    into = out or (None if as_json else folder / "analysis")
+    if into is not None:
+        check_folder(into)
         with progress() as tell:
-            write(place, files(sweep, lambda name: tell(f"analysing: {name}", None)))
+            write(into, files(sweep, lambda name: tell(f"analysing: {name}", None)))
     if as_json:
         print(to_json(summary(sweep)), flush=True)
         return
@@ -41,4 +42,4 @@ def analyse(
     for failure in sweep.failures:
         said = f": {failure.message}" if failure.message else ""
         say(f"  {failure.runs:,} {failure.status} (the first is run {failure.first}){said}")
-    say(f"Written to {place}: report.html, and its pictures and tables.")
+    say(f"Written to {into}: report.html, and its pictures and tables.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from experiments.analyse_command import analyse
 from experiments.errors import InputError, require_own_agents
 from experiments.fit_command import fit
 from experiments.kernels.cli import app as kernels
@@ -36,6 +37,7 @@ app.add_typer(kernels)
 app.command()(fit)
 app.command()(sweep)
 app.command()(results)
+app.command()(analyse)
 
 EngineName = Annotated[
     Literal["world", "fluid"],

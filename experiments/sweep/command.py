@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,9 @@ def run_sweep(
     design = load_design(design_name, changes=parse_settings(settings), engine=engine)
     folder = out if out is not None else DEFAULT_OUT / design.name
     check_folder(folder)
-    crew: Callable[[], Any] = (
-        partial(Nodes, design, cluster, timeout) if cluster else partial(Crew, design, workers or _cores(), timeout)
-    )
-    say(f"{design.name}: {len(design):,} runs ({design.description.rstrip('.')}) into {folder}")
     try:
-        with _shown() as watch:
+        with _workers(design, workers, cluster, timeout) as crew, _shown() as watch:
+            say(f"{design.name}: {len(design):,} runs ({design.description.rstrip('.')}) into {folder}")
             done = sweep(design, folder, crew, fresh, watch, say)
     except KeyboardInterrupt:
         raise InputError(f"interrupted; what is over is kept in {folder}, and the same command goes on there") from None
@@ -49,6 +46,18 @@ def run_sweep(
             "same command goes on there"
         ) from None
     _conclude(design, folder, done)
+
+
+@contextmanager
+def _workers(
+    design: Design, workers: int | None, cluster: str | None, timeout: float | None
+) -> Iterator[Callable[[], Any]]:
+    """Those who will do the runs: a cluster is looked for now, processes are started when there is a run to do."""
+    if cluster is None:
+        yield partial(Crew, design, workers or _cores(), timeout)
+    else:
+        with Nodes(design, cluster, timeout) as nodes:
+            yield lambda: nullcontext(nodes)
 
 
 def _cores() -> int:

@@ -32,6 +32,11 @@ TABLES: Final = ("series", "timings", "runs")
 BROKEN: Final = ".broken"
 """Appended to the name of a part that cannot be read; it is kept for whoever wants to know why."""
 _UNFINISHED: Final = ".partial"
+_STATED: Final = frozenset({
+    "name", "version", "model_digest", "design_digest", "runs", "points", "sampling", "seed", "engine", "levers",
+    "uncertainties", "base", "design",
+})  # fmt: skip
+"""What a manifest says, by its keys."""
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -48,6 +53,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         was = found.get("format") if isinstance(found, dict) else None
         raise InputError(f"{path}: is of format {was!r}, and this version of asara reads format {FORMAT}")
+    if lacking := sorted(_STATED - found.keys()):
+        raise InputError(f"{path}: does not say {lacking[0]}; a sweep writes it, and nobody else should")
     return found
 
 
@@ -88,16 +95,26 @@ def parts(folder: Path, kind: str) -> list[Path]:
 
 def read_table(folder: Path, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Return one of `TABLES`, sorted by run. Raises InputError for a part that cannot be read."""
-    schema = {"runs": run_schema, "series": series_schema, "timings": timing_schema}[kind]()
-    found = [_read_part(path, columns) for path in parts(folder, kind)]
+    schema = schema_of(kind)
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    found = [_read_part(path, schema) for path in parts(folder, kind)]
     table = pa.concat_tables(found) if found else schema.empty_table()
     keys = [("run", "ascending")] + ([("day", "ascending")] if kind == "series" else [])
     return table.sort_by([key for key in keys if key[0] in table.column_names])
 
 
-def _read_part(path: Path, columns: Sequence[str] | None) -> pa.Table:
+def schema_of(kind: str) -> pa.Schema:
+    """Return the columns of one of `TABLES`."""
+    return {"runs": run_schema, "series": series_schema, "timings": timing_schema}[kind]()
+
+
+def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
+        table = pq.read_table(path, columns=schema.names, partitioning=None)
+        if not table.schema.equals(schema):
+            raise pa.ArrowInvalid("its columns are not those of a sweep")
+        return table
     except (OSError, pa.ArrowException) as error:
         why = " ".join(str(error).split())[:120]
         raise InputError(f"{path}: cannot be read ({why}); the same `asara sweep` again does its runs anew") from None
@@ -114,9 +131,7 @@ def done_runs(folder: Path, note: Callable[[str], None]) -> set[int]:
     for path in parts(folder, "runs"):
         files = [folder / kind / path.name for kind in TABLES]
         try:
-            tables = [_read_part(each, ["run"]) for each in files if each.exists() or each.parent.name == "runs"]
-            if len(tables) < len(TABLES):
-                raise InputError("one of its three files is missing")
+            tables = [_read_part(each, schema_of(kind)) for kind, each in zip(TABLES, files, strict=True)]
         except InputError as error:
             note(f"{error}; kept as {path.name}{BROKEN}")
             for each in files:

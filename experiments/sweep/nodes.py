@@ -59,10 +59,14 @@ class Nodes:
         self._executor = self._client.get_executor(pure=False)
         self._seconds = 0.0
         self._done = 0
+        try:
+            _wait_for_a_node(self._client, address)
+            _refuse_other_models(self._client, address)
+        except BaseException:
+            self._client.close()
+            raise
 
     def __enter__(self) -> Self:
-        _wait_for_a_node(self._client, self._address)
-        _refuse_other_models(self._client, self._address)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,10 +134,7 @@ def _wait_for_a_node(client: Any, address: str) -> None:
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError:
-        client.close()
-        raise InputError(
-            f"--cluster {address}: it has no node; start some with `dask worker {address}`"
-        ) from None
+        raise InputError(f"--cluster {address}: it has no node; start some with `dask worker {address}`") from None
 
 
 def _refuse_other_models(client: Any, address: str) -> None:

@@ -4,13 +4,17 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from experiments.cli import main
 from experiments.designs import Design, load_design
+from experiments.sweep import command
 from experiments.sweep.crew import Crew
 from experiments.sweep.nodes import Nodes
-from experiments.sweep.runner import Standing, sweep
+from experiments.sweep.runner import Standing, Watch, sweep
 
 TOY = """
 description = "The report's toy under uncertain difficulty."
@@ -82,6 +86,25 @@ def on_nodes(design_file: str, folder: str, address: str, victim: str) -> None:
             os.kill(alive.pop(), signal.SIGKILL)
 
     sweep(design, Path(folder), lambda: Nodes(design, address), False, watch, quietly)
+
+
+def interrupted(design_file: str, folder: str, after: str) -> None:
+    """Run `asara sweep`, and press Ctrl-C after so many runs."""
+    shown = command._shown
+
+    @contextmanager
+    def watched() -> Iterator[Watch]:
+        with shown() as show:
+
+            def watch(standing: Standing) -> None:
+                show(standing)
+                if standing.done >= int(after):
+                    os.kill(os.getpid(), signal.SIGINT)
+
+            yield watch
+
+    command._shown = watched
+    sys.exit(main(["sweep", design_file, "--out", folder, "--workers", "2"]))
 
 
 def command_for(function: Any, *arguments: object) -> list[str]:

@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -89,7 +91,7 @@ def test_a_row_has_every_parameter_and_what_came_of_it(swept):
 
 
 def test_days_to_a_multiple_lie_between_the_doublings_about_it(tmp_path):
-    design = toy(tmp_path, 1)
+    design = toy(tmp_path, 1, engine="fluid")
     row = do_runs(_with_base(design, design.base.replace(run__max_doublings=11, run__horizon_days=1e6)), [0])[0].row
     days = row["doubling_days"]
     assert days[2] <= row["days_to_10x"] <= days[3]
@@ -141,6 +143,16 @@ def test_a_half_written_part_is_set_aside_and_its_runs_are_done_again(swept, tab
     assert (victim.parent / (victim.name + BROKEN)).exists()
     assert read(folder).equals(expected)
     assert len(series(folder)) == 16 * 3
+
+
+def test_a_part_with_columns_of_something_else_is_set_aside(swept):
+    design, folder = swept
+    expected = read(folder)
+    pq.write_table(pa.table({"run": [0, 1], "weather": ["fair", "rain"]}), folder / "runs" / "part-000000.parquet")
+    with pytest.raises(InputError, match=r"part-000000.parquet: cannot be read"):
+        read(folder)
+    run_here(design, folder)
+    assert read(folder).equals(expected)
 
 
 def test_a_part_that_lost_one_of_its_files_is_done_again(swept):
@@ -216,6 +228,7 @@ def test_another_model_is_refused(swept):
         ("{", "no valid JSON"),
         ('{"format": 7}', "is of format 7, and this version of asara reads format 1"),
         ("[]", "is of format None"),
+        ('{"format": 1}', "does not say base"),
     ],
 )
 def test_a_folder_of_another_version_is_refused_and_left_alone(swept, content, message):
@@ -237,12 +250,12 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
 
 
 def test_what_cannot_be_run_is_a_row_that_says_why(tmp_path):
-    design = toy(tmp_path, 2)
-    design.levers["researcher__initial"] = (1, 10**9)  # type: ignore[index]
-    crowd = design.base.replace(researcher__timing="whole")
-    run_here(_with_base(design, crowd), tmp_path / "rows")
+    design = toy(tmp_path, 2, engine="fluid")
+    design.levers["researcher__initial"] = (1, 10**16)  # type: ignore[index]
+    run_here(design, tmp_path / "rows")
     rows = read(tmp_path / "rows").to_pylist()
-    assert {row["status"] for row in rows} <= {"ok", "invalid"}
+    assert [row["status"] for row in rows] == ["ok", "invalid"] * 2
+    assert all("researcher__initial" in row["message"] for row in rows[1::2])
     with Crew(design, 1) as crew:
         again = [finished.row for finished in crew.run([row["run"] for row in rows]) if finished is not None]
     assert sorted(again, key=lambda row: row["run"]) == rows

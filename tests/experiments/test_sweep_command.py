@@ -1,0 +1,127 @@
+"""`asara sweep` and `asara results` as somebody types them: what they say, and what they do with bad input."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+from experiments.designs import load_design
+from experiments.results import read
+from experiments.sweep.folder import write_manifest, write_part
+from experiments.sweep.runner import manifest_of
+from experiments.sweep.worker import do_runs
+from tests.experiments.sweep_kit import command_for, interrupted, toy
+
+
+@pytest.fixture
+def design_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    toy(tmp_path, 4, engine="fluid")
+    return tmp_path / "toy.toml"
+
+
+def refused(capsys, *words: object) -> str:
+    """What is said to a command that cannot be followed."""
+    assert main([str(word) for word in words]) == 2
+    caught = capsys.readouterr()
+    assert caught.out == ""
+    assert "Traceback" not in caught.err
+    return caught.err
+
+
+def test_a_sweep_says_what_it_did_and_the_same_command_goes_on_to_nothing_new(design_file, capsys):
+    assert main(["sweep", str(design_file), "--workers", "1"]) == 0
+    first = capsys.readouterr().out
+    assert "toy: 8 runs" in first
+    assert "8 of 8 runs are there: 6 fizzle, 2 explosion." in first
+    table = read(Path("out/sweeps/toy"))
+    assert main(["sweep", str(design_file), "--workers", "2"]) == 0
+    assert read(Path("out/sweeps/toy")).equals(table)
+    assert main(["sweep", str(design_file), "--fresh", "--set", "run__max_doublings=2", "--workers", "1"]) == 0
+    assert {len(days) for days in read(Path("out/sweeps/toy"))["doubling_days"].to_pylist()} == {2}
+
+
+def test_ctrl_c_keeps_what_is_over_and_the_same_command_goes_on(tmp_path):
+    design, folder = toy(tmp_path, 200), tmp_path / "out"
+    command = command_for(interrupted, tmp_path / "toy.toml", folder, 100)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "interrupted; what is over is kept in" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    kept = read(folder)
+    assert 100 <= len(kept) < 400
+    assert main(["sweep", str(tmp_path / "toy.toml"), "--out", str(folder), "--workers", "2"]) == 0
+    whole = read(folder)
+    assert whole["run"].to_pylist() == list(range(400))
+    assert [row for row in whole.to_pylist() if row["run"] in set(kept["run"].to_pylist())] == kept.to_pylist()
+    assert len(design) == 400
+
+
+@pytest.fixture
+def swept(design_file):
+    design = load_design(str(design_file))
+    folder = design_file.parent / "swept"
+    folder.mkdir()
+    write_manifest(folder, manifest_of(design))
+    write_part(folder, do_runs(design, list(range(6))))
+    return folder
+
+
+def test_results_are_shown_as_a_table_as_csv_as_json_and_by_a_query(swept, capsys):
+    assert main(["results", str(swept)]) == 0
+    shown = capsys.readouterr().out
+    assert "toy: 6 of 8 runs, 2 to come." in shown
+    assert "growth__difficulty_growth" in shown
+    assert main(["results", str(swept), "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    table = read(swept).to_pylist()
+    assert [float(row["growth__difficulty_growth"]) for row in rows] == [
+        row["growth__difficulty_growth"] for row in table
+    ]
+    assert [[float(day) for day in row["doubling_days"].split()] for row in rows] == [
+        row["doubling_days"] for row in table
+    ]
+    assert main(["results", str(swept), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == table
+    assert main(["results", str(swept), "--sql", "select lever, count(*) as n from runs group by 1", "--json"]) == 0
+    assert sorted(row["n"] for row in json.loads(capsys.readouterr().out)) == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["sweep", "quik"], "quick"),
+        (["sweep", "DESIGN", "--workers", "0"], "workers"),
+        (["sweep", "DESIGN", "--timeout", "0"], "--timeout 0: must be above 0 seconds"),
+        (["sweep", "DESIGN", "--timeout", "nan"], "--timeout nan"),
+        (["sweep", "DESIGN", "--set", "growth__rr=1"], "growth__r"),
+        (["sweep", "DESIGN", "--set", "growth__difficulty_growth=2"], "growth__difficulty_growth"),
+        (["sweep", "DESIGN", "--workers", "2", "--cluster", "tcp://127.0.0.1:1"], "leave them out with --cluster"),
+        (["sweep", "DESIGN", "--cluster", "nowhere"], "--cluster nowhere: no Dask scheduler answers there"),
+        (["sweep", "DESIGN", "--out", ""], "the name is empty"),
+        (["sweep", "DESIGN", "--out", "toy.toml"], "toy.toml"),
+        (["sweep", "DESIGN", "--out", "/proc/asara"], "/proc/asara"),
+        (["sweep", "DESIGN", "--engine", "steam"], "steam"),
+        (["results", "nowhere"], "nowhere: there is no such folder"),
+        (["results", "."], "is not the folder of a sweep"),
+        (["results", "SWEPT", "--csv", "--json"], "one of them"),
+        (["results", "SWEPT", "--sql", "select"], "--sql: Parser Error"),
+        (["results", "SWEPT", "--sql", "drop table runs"], "--sql: "),
+        (["analyse", "nowhere"], "nowhere: there is no such folder"),
+        (["analyse", "."], "is not the folder of a sweep"),
+        (["analyse", "SWEPT", "--out", "toy.toml"], "toy.toml"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_nothing_is_written(swept, design_file, capsys, words, sentence):
+    before = sorted(Path().rglob("*"))
+    known = {"DESIGN": design_file, "SWEPT": swept}
+    said = refused(capsys, *(known.get(word, word) for word in words))
+    assert sentence in said
+    assert sorted(Path().rglob("*")) == before
