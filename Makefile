@@ -57,13 +57,17 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/bottleneck/bottleneck.png docs/pictures/bottleneck.png
 	$(BIN)/asara mc successor --out $(OUT)/docs/mc
 	cp $(OUT)/docs/mc/mc.png docs/pictures/mc-successor.png
+	$(BIN)/asara sweep quick --out $(OUT)/docs/quick
+	$(BIN)/asara analyse $(OUT)/docs/quick
+	cp $(OUT)/docs/quick/analysis/fan-training__needed.png docs/pictures/sweep-fan.png
+	cp $(OUT)/docs/quick/analysis/probability-growth__r-training__needed.png docs/pictures/sweep-explosion.png
 
 # torch stands apart: its metadata on the index name gigabytes of CUDA that a machine without a GPU can do without.
 TORCH := torch==2.13.0
 TORCH_NEEDS := filelock fsspec jinja2 networkx sympy typing-extensions
 
 lock: $(READY)  ## renew requirements.lock from pyproject.toml
-	printf '%s\n' $(TORCH_NEEDS) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra llm --extra triton \
+	printf '%s\n' $(TORCH_NEEDS) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra dask --extra llm --extra triton \
 		--no-header --upgrade pyproject.toml - --output-file requirements.lock
 	echo "$(TORCH)" >> requirements.lock
 

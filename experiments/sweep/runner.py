@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +40,8 @@ SECONDS_UNSAVED: Final = 10.0
 """For no longer are runs that are over kept in memory alone."""
 MODEL: Final = ("sim", "agents", "hardware")
 """The packages whose source is the model: another source, other runs."""
+LIBRARIES: Final = ("mesa", "networkx", "numpy", "scipy", "simpy")
+"""Whose versions a manifest tells: what a run is made of beside the model."""
 
 
 class Workers(Protocol):
@@ -145,6 +149,8 @@ def manifest_of(design: Design) -> dict[str, Any]:
         "uncertainties": content.get("uncertainties", {}),
         "base": design.base.flat(),
         "design": content,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
     }
 
 

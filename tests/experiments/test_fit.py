@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments import backtest
+from experiments import backtest, results
 from experiments.fit import Options, study, uncertainty
 from experiments.fit_data import Columns, read
 from experiments.published import above_one, content
@@ -79,6 +79,20 @@ def test_what_is_written_is_read_as_an_uncertainty_and_is_the_same_again(asara: 
     table = tomllib.loads(Path("one/fit.toml").read_text())["uncertainties"]["growth__r"]
     drawn = distribution(table, "growth__r").ppf(np.array([0.1, 0.9]))
     assert drawn == pytest.approx(json.loads(Path("one/fit.json").read_text())["advised"]["intervals"]["0.8"], rel=1e-6)
+
+
+def test_a_fitted_interval_is_an_uncertainty_of_a_sweep(asara: Any, good: Path) -> None:
+    assert asara("fit", good, "--input", "work", "--output", "speed", "--out", ".").code == 0
+    Path("mine.toml").write_text(
+        'base = "lab"\nengine = "fluid"\nsampling = "sobol"\nn = 64\n'
+        '[set]\nrun__max_doublings = 4\n[uncertainties.growth__r]\nfrom = "fit.toml"\n'
+    )
+    assert asara("sweep", "mine.toml", "--out", "swept", "--workers", "1").code == 0
+    table = results.read(Path("swept"))
+    fitted = tomllib.loads(Path("fit.toml").read_text())["uncertainties"]["growth__r"]
+    quantiles = np.quantile(table["growth__r"].to_numpy(), [0.1, 0.5, 0.9])
+    assert quantiles == pytest.approx(distribution(fitted, "growth__r").ppf(np.array([0.1, 0.5, 0.9])), rel=0.02)
+    assert set(table["status"].to_pylist()) == {"ok"}
 
 
 def test_the_terminal_tells_r_what_it_means_and_what_to_bear_in_mind(asara: Any, good: Path) -> None:
