@@ -22,17 +22,16 @@ def analyse(
     from experiments.analyse.report import files, summary, verdict
     from experiments.analyse.sweep import load
     from experiments.console import say
+    from experiments.files import to_json, write_files
     from experiments.inputs import check_folder
-    from experiments.kernels.console import progress
-    from experiments.kernels.tables import write
-    from experiments.store import to_json
+    from experiments.progress import progress
 
     sweep = load(folder)
     into = out or (None if as_json else folder / "analysis")
     if into is not None:
         check_folder(into)
         with progress() as tell:
-            write(into, files(sweep, lambda name: tell(f"analysing: {name}", None)))
+            write_files(into, files(sweep, lambda name: tell(f"analysing: {name}", None)))
     if as_json:
         print(to_json(summary(sweep)), flush=True)
         return

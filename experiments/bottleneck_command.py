@@ -11,11 +11,10 @@ from experiments.bottleneck import study
 from experiments.bottleneck_table import PUBLISHED, conclusion, picture, sentence, show
 from experiments.console import say
 from experiments.errors import InputError
+from experiments.files import plain, to_json, write_files
 from experiments.inputs import check_folder, load_scenario
 from experiments.interrupts import FirstInterrupt
-from experiments.kernels.console import progress
-from experiments.kernels.tables import plain, write
-from experiments.store import to_json
+from experiments.progress import progress
 from sim.model import World
 
 
@@ -47,7 +46,7 @@ def measure(
     else:
         show(found)
     if out is not None:
-        write(out, {"bottleneck.json": f"{content}\n".encode(), "bottleneck.png": picture(found)})
+        write_files(out, {"bottleneck.json": f"{content}\n".encode(), "bottleneck.png": picture(found)})
         if not as_json:
             say(f"Written to {out}: bottleneck.json, bottleneck.png.")
     if interrupt.happened:

@@ -157,7 +157,8 @@ def _report(result: RunResult, out: Path | None, as_json: bool) -> None:
     from experiments.console import say, show_result
 
     if as_json:
-        from experiments.store import summary, to_json
+        from experiments.files import to_json
+        from experiments.store import summary
 
         print(to_json(summary(result)), flush=True)
     else:
@@ -189,9 +190,10 @@ def replay(
 ) -> None:
     """Run a real job log through the cluster, without failures, and say how long its jobs waited."""
     from experiments.console import show_replay
+    from experiments.files import to_json
     from experiments.inputs import check_file
     from experiments.replays import cluster_for, read_log, replay_log, summary, wait_rows
-    from experiments.store import to_json, write_waits
+    from experiments.store import write_waits
 
     if out is not None:
         check_file(out)
@@ -217,7 +219,7 @@ def scenarios(as_json: AsJson = False) -> None:
     loaded = [Scenario.load(name) for name in shipped_scenarios()]
     rows = [{"name": each.name, "description": each.description, "source": each.source} for each in loaded]
     if as_json:
-        from experiments.store import to_json
+        from experiments.files import to_json
 
         print(to_json({"scenarios": rows}))
     else:
@@ -254,7 +256,8 @@ def mc(
     as_json: AsJson = False,
 ) -> None:
     """Draw worlds from priors, run each under the deterministic law, and say how likely what is."""
-    from experiments.mc import load_priors, outcome, to_json, write
+    from experiments.files import to_json
+    from experiments.mc import load_priors, outcome, write
     from experiments.mc_console import progress, say, show_outcome
     from sim.montecarlo import run_study
 
@@ -310,8 +313,8 @@ def reproduce(
 ) -> None:
     """Hold published numbers, queueing theory and real logs against the simulator; exit 1 if a row is refuted."""
     from experiments.console import show_rows
+    from experiments.files import to_json
     from experiments.reproduce import find_data, rows
-    from experiments.store import to_json
 
     found = rows(seeds, find_data(data))
     if as_json:

@@ -90,9 +90,9 @@ def _before(text: str) -> float | None:
 
 
 def _show_published(as_json: bool) -> None:
+    from experiments.files import to_json
     from experiments.fit_table import show_published
     from experiments.published import content
-    from experiments.store import to_json
 
     if as_json:
         print(to_json(content()), flush=True)
@@ -101,10 +101,9 @@ def _show_published(as_json: bool) -> None:
 
 
 def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
+    from experiments.files import plain, to_json
     from experiments.fit import content, study, toml
     from experiments.fit_table import show
-    from experiments.kernels.tables import plain
-    from experiments.store import to_json
 
     found = study(data, options)
     told = to_json(plain(content(found)))
@@ -121,11 +120,10 @@ def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
 
 def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:
     from experiments.backtest import WORLDS, backtest, content
+    from experiments.files import plain, to_json
     from experiments.fit_table import show_backtest
     from experiments.interrupts import FirstInterrupt
-    from experiments.kernels.tables import plain
     from experiments.mc_console import progress
-    from experiments.store import to_json
 
     with progress(WORLDS) as tell, FirstInterrupt() as interrupt:
 
@@ -145,8 +143,8 @@ def _backtest(data: Data, options: Options, share: float, out: Path | None, as_j
 
 def _write(out: Path, files: dict[str, bytes], as_json: bool) -> None:
     from experiments.console import say
-    from experiments.kernels.tables import write
+    from experiments.files import write_files
 
-    write(out, files)
+    write_files(out, files)
     if not as_json:
         say(f"Written to {out}: {', '.join(sorted(files))}.")

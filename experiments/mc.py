@@ -9,8 +9,6 @@ import csv
 import io
 import json
 import math
-import shutil
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from hashlib import sha256
@@ -20,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from experiments.errors import InputError
+from experiments.files import to_json, write_files
 from sim.distributions import Array, PriorError
 from sim.montecarlo import Share, Worlds, quantiles, share
 from sim.priors import nearest
@@ -110,11 +109,6 @@ def _levels(values: Array) -> dict[str, float | None]:
     return {f"{level:g}": value if math.isfinite(value) else None for level, value in zip(LEVELS, found, strict=True)}
 
 
-def to_json(found: Mapping[str, Any]) -> str:
-    """Return an outcome as JSON."""
-    return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
-
-
 def to_csv(found: Mapping[str, Any]) -> str:
     """Return the quantiles of an outcome as CSV: a row for each quantity, empty where there is no finite number."""
     rows = {name: found[name] for name in ("explosion_months", "explosion_years_of_progress")} | found["inputs"]
@@ -129,13 +123,5 @@ def to_csv(found: Mapping[str, Any]) -> str:
 def write(folder: Path, found: Mapping[str, Any], picture: bytes) -> None:
     """Write an outcome, its quantiles and its picture into a folder, `mc.json` last; what else lies there stays."""
     files = {TABLE: to_csv(found).encode(), PICTURE: picture, SUMMARY: f"{to_json(found)}\n".encode()}
-    folder.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(dir=folder, prefix=".partial-"))
-    try:
-        for name, content in files.items():
-            (stage / name).write_bytes(content)
-        (folder / SUMMARY).unlink(missing_ok=True)
-        for name in files:
-            (stage / name).replace(folder / name)
-    finally:
-        shutil.rmtree(stage)
+    (folder / SUMMARY).unlink(missing_ok=True)  # where it lies, the others belong to it
+    write_files(folder, files)

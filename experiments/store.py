@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import os
 import shutil
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.files import plain, to_json
 from hardware.jobs import JobRecord
 from sim.ledger import Event
 from sim.observe import REPORTERS
@@ -47,7 +47,7 @@ def summary(result: RunResult) -> dict[str, Any]:
     """Return what came of a run as plain values that JSON can hold: None where there is no finite number."""
     verdict = result.verdict
     interval = None if verdict.low is None else [verdict.low, verdict.high]
-    plain: dict[str, Any] = _plain({
+    found: dict[str, Any] = plain({
         "scenario": result.scenario.name,
         "engine": result.engine,
         "digest": result.digest,
@@ -71,12 +71,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "day": result.day,
         "sentence": result.sentence,
     })  # fmt: skip
-    return plain
-
-
-def to_json(content: Mapping[str, Any]) -> str:
-    """Return valid JSON, in the order given; a number that JSON has no word for is an error."""
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    return found
 
 
 def write_run(folder: Path, result: RunResult, picture: bytes) -> None:
@@ -180,13 +175,3 @@ def _umask() -> int:
 def _whole(number: float) -> float:
     """The number as an int where it is one, up to rounding."""
     return round(number) if abs(number - round(number)) <= _ROUNDING * max(1.0, abs(number)) else number
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):  # NumPy's float64 is one too, and must not be seen as such
-        return float(value) if math.isfinite(value) else None
-    return value

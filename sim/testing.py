@@ -134,7 +134,7 @@ def _check_kernels(world: World) -> None:
     tried = [*(event.candidates for event in deployed), engineer.candidates]
     assert tried == sorted(tried), "candidates were forgotten"
     assert tried[-1] <= (curve.tried if curve is not None else 0) * (1 + 1e-9), "more than were tried"
-    assert 1 <= world.work_rate <= engineer.speedup, world.work_rate
+    assert 1 <= world.work_rate <= engineer.speedup * (1 + 1e-12), world.work_rate
 
 
 def _check_software(world: World) -> None:

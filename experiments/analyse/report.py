@@ -115,7 +115,7 @@ def html(sweep: Sweep, found: list[Part]) -> str:
 
 def files(sweep: Sweep, tell: Callable[[str], None] = lambda name: None) -> dict[str, bytes]:
     """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each part."""
-    from experiments.store import to_json  # noqa: PLC0415
+    from experiments.files import to_json  # noqa: PLC0415
 
     found, content = [], {}
     for part in parts(sweep):

@@ -139,14 +139,7 @@ def load(folder: Path) -> Sweep:
 
     Raises InputError where there is none, it cannot be read, is of another version, or holds no run with a result.
     """
-    manifest = results.manifest(folder)
-    if "runs" not in manifest:
-        raise InputError(f"{folder}: its manifest does not say how many runs the sweep has")
-    try:
-        table = results.read(folder)
-    except pa.ArrowException as error:
-        raise InputError(f"{folder}/runs: are no runs of a sweep ({str(error).splitlines()[0]})") from None
-    return sweep_of(table, manifest, str(folder))
+    return sweep_of(results.read(folder), results.manifest(folder), str(folder))
 
 
 def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the table") -> Sweep:

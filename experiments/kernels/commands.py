@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from experiments.console import say
 from experiments.errors import InputError
+from experiments.files import plain, to_json, write_files
 from experiments.inputs import check_file, check_folder, load_scenario
 from experiments.interrupts import FirstInterrupt
 from experiments.kernels import console, sessions, tables, tuning
@@ -18,8 +19,8 @@ from experiments.kernels.picture import panels, picture
 from experiments.kernels.report import claim, fresh, held_out_gain, rows
 from experiments.kernels.searches import searches
 from experiments.kernels.sessions import Lab, TooNoisyError, Unwritten, Verdict
-from experiments.kernels.tables import plain, read_traces, shipped_traces
-from experiments.store import to_json
+from experiments.kernels.tables import read_traces, shipped_traces
+from experiments.progress import Tell, progress
 from experiments.worth import worth as worth_of
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine
@@ -112,7 +113,7 @@ def measure(lab: Lab, asked: Sequence[Workload], out: Path | None, as_json: bool
             shipped = read_traces(shipped_traces())
             found = lab.survey(True)
             lines = Trace(out) if out is not None else lines
-            with console.progress() as tell:
+            with progress() as tell:
                 for each in asked:
                     _measure_one(lab, lines, each, found, shipped, tell)
     except TooNoisyError as error:
@@ -128,9 +129,7 @@ def measure(lab: Lab, asked: Sequence[Workload], out: Path | None, as_json: bool
     return 0
 
 
-def _measure_one(
-    lab: Lab, lines: sessions.Lines, asked: Workload, found: Any, shipped: Any, tell: console.Tell
-) -> None:
+def _measure_one(lab: Lab, lines: sessions.Lines, asked: Workload, found: Any, shipped: Any, tell: Tell) -> None:
     tasks = sessions.family_tasks(lab, found, asked, shipped)
     with lab.bench(asked, found) as bench:
         sessions.measure_families(lines, asked, bench, tasks, lambda text: tell(f"{asked.full_name}: {text}", None))
@@ -194,7 +193,7 @@ def tune(lab: Lab, typed: Search, out: Path, resume: bool, as_json: bool) -> int
         if resume:
             tuning.check_sessions(asked, found)
         try:
-            with console.progress() as tell:
+            with progress() as tell:
                 trace = Trace(out)
                 said = tuning.run(
                     asked, trace, lab, found, who,
@@ -270,7 +269,7 @@ def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_jso
         files = {tables.REPORT: (to_json(plain(found)) + "\n").encode()}
         if drawn := panels(found.searches, fresh(lines), found.fits):
             files[tables.PICTURE] = picture(drawn)
-        tables.write(out, files)
+        write_files(out, files)
         if not as_json:
             say(f"Written to {out}: {', '.join(files)}.")
     return 0
@@ -285,7 +284,7 @@ def verify(lab: Lab, source: Path, asked: Sequence[Workload], as_json: bool) -> 
     verdicts: list[Verdict] = []
     noisy: TooNoisyError | None = None
     try:
-        with plainly(), console.progress() as tell:
+        with plainly(), progress() as tell:
             found = lab.survey(True)
             for each in asked:
                 tell(f"{each.full_name}: {source}", None)
@@ -315,7 +314,7 @@ def _say_verdicts(source: Path, verdicts: Sequence[Verdict], as_json: bool) -> N
 def worth(scenario: str, settings: Sequence[str], seeds: int, as_json: bool) -> int:
     """Say what measured kernels are worth to a lab."""
     chosen = load_scenario(scenario, settings, None)
-    with console.progress() as tell, FirstInterrupt() as interrupt:
+    with progress() as tell, FirstInterrupt() as interrupt:
 
         def watch(done: int, total: int, world: World) -> bool:
             interrupt.clock = world.clock

@@ -1,15 +1,12 @@
-"""What the kernel commands show on a terminal: progress on stderr, tables and sentences on stdout."""
+"""What the kernel commands show on a terminal: tables and sentences."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from experiments.console import say
@@ -24,43 +21,7 @@ from hardware.kernels.statistics import Speedup
 from hardware.speedups import Interval
 
 Column = tuple[str, str]
-Tell = Callable[[str, float | None], None]
-"""Shows what is being done, and the share that is done where that is known."""
 _WIDE = 128
-
-
-_PARTS: Final = 5
-"""Lines about one search in a log."""
-
-
-@contextmanager
-def progress() -> Iterator[Tell]:
-    """Show on stderr what is being done: a bar where that is a terminal, else a line whenever a good part is done."""
-    if not sys.stderr.isatty():
-        yield _in_lines()
-        return
-    columns = (SpinnerColumn(), BarColumn(bar_width=16), TextColumn("{task.description}", markup=False))
-    # Drawn rarely: what draws takes time from what is measured.
-    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=2) as bar:
-        task = bar.add_task("", total=None)
-
-        def tell(text: str, share: float | None) -> None:
-            bar.update(task, description=text, total=None if share is None else 1.0, completed=share or 0.0)
-
-        yield tell
-
-
-def _in_lines() -> Tell:
-    told: tuple[str, int] | None = None
-
-    def tell(text: str, share: float | None) -> None:
-        nonlocal told
-        now = (text, 0) if share is None else (text.partition(":")[0], int(share * _PARTS))
-        if now != told:
-            told = now
-            print(text, file=sys.stderr, flush=True)
-
-    return tell
 
 
 def gain(value: Speedup | Interval | None) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from experiments.errors import InputError
 from experiments.kernels.fits import Fit, fits
@@ -76,30 +73,3 @@ def report(lines: Sequence[Line]) -> Report:
         averages(table), table, gaps(measured), fits(lines), searches(lines), failures(lines), forecasts(lines),
         noise(lines),
     )  # fmt: skip
-
-
-def plain(value: Any) -> Any:
-    """Return records as what JSON can hold: dictionaries, lists, numbers; None where a number is not finite."""
-    if hasattr(value, "_asdict"):
-        return {name: plain(inner) for name, inner in value._asdict().items()}
-    if isinstance(value, dict):
-        return {str(name): plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, float):  # NumPy's float64 is one too, and must not be seen as such
-        return float(value) if math.isfinite(value) else None
-    return value
-
-
-def write(folder: Path, files: dict[str, bytes]) -> None:
-    """Write files into a folder, each of them whole or not at all; what else lies there stays."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        handle, staged = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(staged).chmod(0o644)
-            Path(staged).replace(folder / name)
-        finally:
-            Path(staged).unlink(missing_ok=True)

@@ -111,10 +111,11 @@ def schema_of(kind: str) -> pa.Schema:
 
 def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
     try:
-        table = pq.read_table(path, columns=schema.names, partitioning=None)
-        if not table.schema.equals(schema):
-            raise pa.ArrowInvalid("its columns are not those of a sweep")
-        return table
+        with pq.ParquetFile(path) as file:
+            there = {field.name: field.type for field in file.schema_arrow}
+            if any(there.get(field.name) != field.type for field in schema):
+                raise pa.ArrowInvalid("its columns are not those of a sweep")
+            return file.read(columns=schema.names).select(schema.names).cast(schema)
     except (OSError, pa.ArrowException) as error:
         why = " ".join(str(error).split())[:120]
         raise InputError(f"{path}: cannot be read ({why}); the same `asara sweep` again does its runs anew") from None

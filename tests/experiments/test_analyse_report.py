@@ -174,7 +174,7 @@ def broken(tmp_path, kind):
         ("unfinished", "no run of this sweep has finished yet"),
         ("nothing", "no run of this sweep has finished yet"),
         ("torn", "part-000000.parquet: cannot be read"),
-        ("foreign", "runs: are no runs of a sweep"),
+        ("foreign", "its columns are not those of a sweep"),
         ("twice", "some runs are there twice"),
         ("failures", "no run has a result: 4 failed (the first says: no GPU)"),
     ],
