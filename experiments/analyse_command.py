@@ -19,7 +19,7 @@ def analyse(
     as_json: AsJson = False,
 ) -> None:
     """Analyse a sweep: one HTML report, and its pictures and tables as files."""
-    from experiments.analyse.report import files, summary, verdict
+    from experiments.analyse.report import files, stale, summary, verdict
     from experiments.analyse.sweep import load
     from experiments.console import say
     from experiments.files import to_json, write_files
@@ -31,7 +31,11 @@ def analyse(
     if into is not None:
         check_folder(into)
         with progress() as tell:
-            write_files(into, files(sweep, lambda name: tell(f"analysing: {name}", None)))
+            content = files(sweep, lambda name: tell(f"analysing: {name}", None))
+            before = stale(into, content)
+            write_files(into, content)
+            for path in before:
+                path.unlink()
     if as_json:
         print(to_json(summary(sweep)), flush=True)
         return

@@ -69,6 +69,10 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: is not text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: is no valid TOML ({error})") from None
+    except RecursionError:
+        raise InputError(f"{path}: is no design: too many brackets within brackets") from None
+    except ValueError as error:  # a name that no file can have, a number of thousands of digits
+        raise InputError(f"{str(path)!r}: cannot be read ({error})") from None
 
 
 def state(content: Mapping[str, Any], folder: Path, changes: Mapping[str, Any], engine: str | None) -> Stated:
@@ -102,7 +106,7 @@ def state(content: Mapping[str, Any], folder: Path, changes: Mapping[str, Any], 
 
 def _base(content: Mapping[str, Any], folder: Path, changes: Mapping[str, Any]) -> tuple[Scenario, str, dict[str, Any]]:
     """The scenario with its changes, and the two by which another file may state it: a shipped name and changes."""
-    name = _text(content, "base", DEFAULT)
+    name = _file_name(content, "base", DEFAULT)
     beside = folder / name
     own = name not in shipped_scenarios() and (name.endswith(".toml") or beside.is_file())
     settings = {**content.get("set", {}), **changes}
@@ -150,9 +154,10 @@ def _fitted(name: str, table: Mapping[str, Any], folder: Path, where: str) -> di
     if "from" not in table:
         return dict(table)
     require_known(table, ("from", "min", "max", "levels"), where)
-    file = folder / _text(table, "from")
+    file = folder / _file_name(table, "from")
     content = read(file)
-    found = content.get("uncertainties", {}).get(name, content)
+    within = content.get("uncertainties", {})
+    found = within.get(name, content) if isinstance(within, Mapping) else None
     if not isinstance(found, Mapping) or "distribution" not in found:
         raise PriorError(f"{where}: {file} has no 'distribution', neither by itself nor under {where}")
     texts = ("description", "source")
@@ -191,12 +196,14 @@ def _lever(name: str, values: Any) -> tuple[Any, ...]:
     listed = _ladder(values, parameter, where) if isinstance(values, Mapping) else values
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{where} = {values!r} is not allowed: a list of values is needed, or low, high and count")
-    if any(isinstance(value, Mapping | list) for value in listed):
+    if not all(isinstance(value, str | bool | int | float) for value in listed):
         raise InputError(f"{where} = {values!r} is not allowed: each of the values is one number, text or truth")
-    found = tuple(_as_parameter(value, parameter) for value in listed)
-    twice = [value for place, value in enumerate(found) if value in found[:place]]
-    if twice:
-        raise InputError(f"{where}: {twice[0]!r} is there twice")
+    found = tuple(_as_parameter(value, parameter, where) for value in listed)
+    seen: set[Any] = set()
+    for value in found:
+        if value in seen:
+            raise InputError(f"{where}: {value!r} is there twice")
+        seen.add(value)
     return found
 
 
@@ -227,9 +234,9 @@ def rounded(value: float, parameter: Parameter) -> float | int:
     return int(bounded) if parameter.annotation is int else float(bounded)
 
 
-def _as_parameter(value: Any, parameter: Parameter) -> Any:
+def _as_parameter(value: Any, parameter: Parameter, where: str) -> Any:
     """A whole number for a parameter with decimals is the same with decimals."""
-    return float(value) if parameter.annotation is float and type(value) is int else value
+    return number(value, where) if parameter.annotation is float and type(value) is int else value
 
 
 def _parameter(name: str, where: str) -> Parameter:
@@ -307,6 +314,13 @@ def _text(content: Mapping[str, Any], key: str, default: str = "") -> str:
     if not isinstance(value, str):
         raise InputError(f"the file: {key} = {value!r} is not allowed: a text is needed")
     return value
+
+
+def _file_name(content: Mapping[str, Any], key: str, default: str = "") -> str:
+    name = _text(content, key, default)
+    if not name.isprintable():
+        raise InputError(f"the file: {key} = {name!r} is not allowed: no file is called so")
+    return name
 
 
 def _whole(

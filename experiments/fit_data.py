@@ -141,6 +141,8 @@ def _require_usable(path: Path, columns: Columns, lines: list[int], effort: list
             raise InputError(f"{path}, line {line}: {columns.performance} = {value:g} must be above 0")
         if spent < 0:
             raise InputError(f"{path}, line {line}: {columns.effort} = {spent:g} must be 0 or more")
+    if not math.isfinite(sum(effort)) or not math.isfinite(max(worth) / min(worth)):
+        raise InputError(f"{path}: the numbers are so large that their sum or ratio is beyond 1.8e308")
     if len(set(worth)) == 1:
         raise InputError(f"{path}: {columns.performance} is {worth[0]:g} in every row, so there is nothing to fit")
     if sum(spent > 0 for spent in effort[1:]) < FEWEST_ROWS - 1:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from experiments.errors import InputError
-from experiments.sweep.folder import parts, read_manifest, read_table
+from experiments.sweep.folder import read_manifest, read_table
 
 
 def manifest(folder: Path) -> dict[str, Any]:
@@ -46,15 +47,21 @@ def query(folder: Path, sql: str) -> pa.Table:
 
     with duckdb.connect() as connection:
         for kind in ("runs", "series", "timings"):
-            connection.register(kind, read_table(folder, kind))
+            if re.search(kind, sql, re.IGNORECASE):  # what is not asked for need not be read
+                connection.register(kind, read_table(folder, kind))
         connection.execute("SET enable_external_access = false")
         try:
-            return connection.sql(sql).to_arrow_table()
+            answer = connection.sql(sql)
+            found = None if answer is None else answer.to_arrow_table()
         except duckdb.Error as error:
             raise InputError(f"--sql: {' '.join(str(error).split())}") from None
+    if found is None:
+        raise InputError("--sql: the query has no answer; it must be one that does, such as select * from runs")
+    if len({*found.column_names}) < len(found.column_names):
+        raise InputError("--sql: two columns of the answer have one name; give each its own with `as`")
+    return found
 
 
 def missing(folder: Path) -> int:
     """Return how many runs of the design are not there yet."""
-    there = sum(len(table) for table in (read_table(folder, "runs", ["run"]),)) if parts(folder, "runs") else 0
-    return int(read_manifest(folder)["runs"]) - there
+    return int(read_manifest(folder)["runs"]) - len(read_table(folder, "runs", ["run"]))

@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from experiments.console import figure, say
 from experiments.results import manifest, missing, query, read
+from experiments.sweep.rows import THRESHOLDS
 
-SHOWN: Final = ("run", "status", "verdict", "day", "software_doublings", "days_to_1000x", "limited_by")
-"""Columns of the plain table, after what the design varies."""
+SHOWN: Final = ("run", "status", "verdict", "day", "software_doublings", "limited_by")
+"""Columns of the plain table: the run, what the design varies, the rest, and the days to a gain that runs reached."""
 MOST_ROWS: Final = 40
 """Of a table for reading; --csv, --json and --sql have all."""
 
@@ -37,7 +38,13 @@ def show_results(folder: Path, sql: str | None, as_csv: bool, as_json: bool) -> 
         varied = [*about["uncertainties"], *about["levers"]]
         left = missing(folder)
         say(f"{about['name']}: {len(table):,} of {about['runs']:,} runs{'' if left == 0 else f', {left:,} to come'}.")
-        _print(table, [SHOWN[0], *varied, *SHOWN[1:]])
+        _print(table, [SHOWN[0], *varied, *SHOWN[1:], *_gain(table)])
+
+
+def _gain(table: pa.Table) -> list[str]:
+    """The largest multiple of the software of day 0 that any run reached, by its column."""
+    columns = (f"days_to_{multiple}x" for multiple in reversed(THRESHOLDS))
+    return [name for name in columns if table[name].null_count < len(table)][:1]
 
 
 def to_csv(table: pa.Table) -> str:

@@ -77,9 +77,12 @@ def _checked(found: Distribution, where: str) -> Distribution:
 
 def number(value: Any, where: str) -> float:
     """Return a finite number as a float. Raises PriorError for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise PriorError(f"{where} = {value!r} is not allowed: a finite number is needed")
-    return float(value)
+    try:
+        if not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value):
+            return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        raise PriorError(f"{where}: a whole number beyond 1.8e308 is not allowed") from None
+    raise PriorError(f"{where} = {value!r} is not allowed: a finite number is needed")
 
 
 def require_known(given: Iterable[str], known: Sequence[str], where: str, extra: Sequence[str] = ()) -> None:

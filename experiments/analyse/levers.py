@@ -76,7 +76,7 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}" if abs(value) > 1e-9 else "0")
         axes.set_xlabel("change of the probability, percentage points")
     else:
-        axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.2g}×")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}×")
         axes.set_xlabel("times as many doublings a year")
     return figure
 
@@ -87,10 +87,10 @@ def lever_sentences(effects: list[Effect]) -> list[str]:
     said = []
     for effect in sorted(chosen, key=lambda each: -abs(each.difference))[:3]:
         sure = "" if effect.low > 0 or effect.high < 0 else ", which may as well be none"
+        interval = f" [{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]{sure}" * math.isfinite(effect.low)
         said.append(
             f"{said_of(effect.lever)} at {effect.level} instead of {effect.against}: "
-            f"{100 * effect.difference:+.1f} percentage points "
-            f"[{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]{sure}."
+            f"{100 * effect.difference:+.1f} percentage points{interval}."
         )
     gains = [effect.times_less_variance for effect in effects if math.isfinite(effect.times_less_variance)]
     if gains:

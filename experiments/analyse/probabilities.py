@@ -76,14 +76,16 @@ def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
         for i in range(len(x.labels)):
             inside = (x.place == i) & (y.place == j)
             found = probability(sweep, inside) if inside.any() else None
-            _draw_cell(axes, i, j, found, colours(found.share) if found else "none")
+            _draw_cell(axes, (i, j), found, colours(found.share) if found else "none", not sweep.systematic)
     frame_map(axes, x, y)
     axes.set_title("How likely is an explosion?")
     return figure
 
 
-def _draw_cell(axes: Axes, i: int, j: int, found: Share | None, colour: object) -> None:
+def _draw_cell(axes: Axes, place: tuple[int, int], found: Share | None, colour: object, interval: bool) -> None:
     from matplotlib.patches import Rectangle  # noqa: PLC0415
+
+    i, j = place
 
     if found is None:
         axes.text(i, j, "no run", ha="center", va="center", fontsize=8, color=SOFT)
@@ -93,7 +95,7 @@ def _draw_cell(axes: Axes, i: int, j: int, found: Share | None, colour: object) 
                              linewidth=0.5))  # fmt: skip
     ink = INK if few else "#ffffff" if found.share > 0.5 else "#1a1a1a"
     axes.text(i, j + 0.16, percent(found.share), ha="center", va="center", fontsize=11, fontweight="bold", color=ink)
-    small = f"{found.low * 100:.0f}–{found.high * 100:.0f}%, n = {found.runs}"
+    small = f"{found.low * 100:.0f}–{found.high * 100:.0f}%, " * interval + f"n = {found.runs}"
     axes.text(i, j - 0.22, small, ha="center", va="center", fontsize=7.6, color=ink)
 
 
@@ -134,6 +136,20 @@ def _between(sweep: Sweep, axis: Axis) -> float:
     return float(np.sum(counts * (means - exploded.mean()) ** 2)) / sweep.n - noise
 
 
+def _depends(sweep: Sweep, axis: Axis) -> bool:
+    """Whether some class has another share than the rest of the runs, by intervals that do not meet.
+
+    At 95% each that is a test of about 0.6%, so that the strongest of some parameters is seldom chance.
+    """
+    for at in range(len(axis.labels)):
+        here = axis.place == at
+        if here.any() and not here.all():
+            one, other = probability(sweep, here), probability(sweep, ~here)
+            if one.low > other.high or one.high < other.low:
+                return True
+    return False
+
+
 def sentence(sweep: Sweep) -> str:
     """Return P(explosion) in words."""
     found = probability(sweep)
@@ -148,6 +164,8 @@ def strongest(sweep: Sweep) -> str:
         return ""
     name = names[0]
     axis = cut(sweep, name)
+    if not sweep.systematic and not _depends(sweep, axis):
+        return "On none of the parameters does that depend by more than chance alone would have it."
     ends = [probability(sweep, axis.place == at) for at in (0, len(axis.labels) - 1)]
     low, high = (f"{percent(each.share)} at {axis.labels[at]}" for each, at in zip(ends, (0, -1), strict=True))
     return f"What matters most for that is {said(name)}: {low}, {high}."

@@ -109,6 +109,8 @@ def box_sentence(sweep: Sweep, box: Box | None) -> str:
         return f"{'All' if exploded.all() else 'No'} runs explode, so there is no region to tell apart."
     if box is None:
         return "No box of parameters was found in which explosions are more frequent than elsewhere."
+    if box.density.low <= float(exploded.mean()):
+        return "No box of parameters was found in which explosions are more frequent than chance alone would have it."
     where = " and ".join(_restriction(name, *bounds) for name, bounds in box.bounds.items())
     judged = ", told on the half of the points that it was not found on" if box.held_out else ""
     return (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from html import escape
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_PLANES: Final = 3
 """Pairs of parameters that are drawn, the strongest ones; the tables hold all."""
+SUMMARY: Final = "analysis.json"
 _ASKED: Final = ("question", "description")
 
 
@@ -127,8 +130,19 @@ def files(sweep: Sweep, tell: Callable[[str], None] = lambda name: None) -> dict
             content[f"{part.name}.csv"] = to_csv(part.table).encode()
     tell("report")
     content["report.html"] = html(sweep, found).encode()
-    content["analysis.json"] = f"{to_json(summary(sweep))}\n".encode()
+    told = summary(sweep) | {"files": sorted([*content, SUMMARY])}
+    content[SUMMARY] = f"{to_json(told)}\n".encode()
     return content
+
+
+def stale(folder: Path, content: Collection[str]) -> list[Path]:
+    """Return what an earlier analysis wrote into a folder and one with this content does not have."""
+    try:
+        listed = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["files"]
+        names = [name for name in listed if name == Path(name).name and name not in content]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [folder / name for name in names if (folder / name).is_file()]
 
 
 def to_csv(table: pa.Table) -> str:

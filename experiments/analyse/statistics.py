@@ -49,8 +49,8 @@ def clustered_share(happened: Flags, points: Ints) -> Share:
 
     Runs of a point share its parameters: m of them say less than m points. The variance of the share is that between
     points (linearised), and the effective number is ``n v0/v (z/t)^2`` with v0 the variance of n independent runs and t
-    Student's quantile for the points (Korn and Graubard, Survey Methodology 24, 193, 1998); between the number of
-    points and of runs. Where all runs are of one point, they are its independent replications.
+    Student's quantile for the points (Korn and Graubard, Survey Methodology 24, 193, 1998); at least two, and
+    at most the number of runs. Where all runs are of one point, they are its independent replications.
     """
     n, share = len(happened), float(np.mean(happened))
     _, index = np.unique(points, return_inverse=True)

@@ -55,7 +55,7 @@ def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
     figure, (axes,) = new_figure(3.5)
     axes.fill_between(grid, low, high, step="post", color=BLUE, alpha=0.22, linewidth=0, label="95% interval")
     days, shares = kaplan_meier(times, reached)
-    axes.step([0, *days, last], [0, *shares, shares[-1] if len(shares) else 0], where="post", color=BLUE,
+    axes.step([0, *days, 1.03 * last], [0, *shares, shares[-1] if len(shares) else 0], where="post", color=BLUE,
               label="share of runs")  # fmt: skip
     middle = time_quantile(times, reached, 0.5)
     if math.isfinite(middle):
@@ -63,7 +63,7 @@ def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
         place: Any = {"xytext": (8, -13), "ha": "left"} if middle < 0.65 * last else {"xytext": (-8, 6), "ha": "right"}
         axes.annotate(f"half by day {middle:,.0f}", (middle, 0.5), textcoords="offset points", **place)
     axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
-    axes.set_xlim(0, last)
+    axes.set_xlim(0, 1.03 * last)  # so that the last step is seen
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_xlabel("days")
@@ -82,7 +82,8 @@ def time_sentences(sweep: Sweep) -> list[str]:
     said = [f"{reached.mean():.0%} of the runs were seen to gain {factor}."]
     if math.isfinite(middle):
         upper = f"{high[0]:,.0f}" if math.isfinite(high[0]) else "later than was watched"
-        said.append(f"Half of all have by day {middle:,.0f} (95% interval {low[0]:,.0f} to {upper}).")
+        interval = f" (95% interval {low[0]:,.0f} to {upper})" * (not sweep.systematic)
+        said.append(f"Half of all have by day {middle:,.0f}{interval}.")
     else:
         said.append("Less than half have by the last day that was watched, so there is no median.")
     if censored:

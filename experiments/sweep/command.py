@@ -36,15 +36,13 @@ def run_sweep(
     check_folder(folder)
     try:
         with _workers(design, workers, cluster, timeout) as crew, _shown() as watch:
-            say(f"{design.name}: {len(design):,} runs ({design.description.rstrip('.')}) into {folder}")
+            about = f" ({design.description.rstrip('.')})" * bool(design.description)
+            say(f"{design.name}: {len(design):,} runs{about} into {folder}")
             done = sweep(design, folder, crew, fresh, watch, say)
     except KeyboardInterrupt:
         raise InputError(f"interrupted; what is over is kept in {folder}, and the same command goes on there") from None
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be written ({os.strerror(error.errno or 0)}); what was written before is kept, and the "
-            "same command goes on there"
-        ) from None
+    except OSError as error:  # of the folder it would be an InputError
+        raise InputError(f"the workers cannot go on ({error.strerror or error}); fewer --workers may do") from None
     _conclude(design, folder, done)
 
 

@@ -12,6 +12,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from experiments.errors import InputError
 from experiments.sweep.worker import unfinished
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ ATTEMPTS: Final = 4
 AHEAD_SECONDS: Final = 0.5
 """Work that a worker is given at once: enough to hide the way there and back, little enough to share out evenly."""
 MOST_AT_ONCE: Final = 256
+STARTS: Final = 5
+"""Workers in a row that may die before they are ready; something is wrong then that no other worker will mend."""
 START_SECONDS: Final = 120.0
 """After which a worker that has not said that it is ready is replaced."""
 
@@ -41,6 +44,7 @@ class Crew:
         self._alone: set[int] = set()
         """Runs of which one is why a worker was lost: each goes by itself, so that the next loss names it."""
         self._pace = _Pace()
+        self._unborn = 0
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +90,7 @@ class Crew:
                 said = worker.connection.recv()
                 worker.since = time.monotonic()
                 if said is None:
-                    worker.ready = True
+                    worker.ready, self._unborn = True, 0
                 else:
                     self._pace.note(said.seconds)
                     worker.runs.remove(said.row["run"])
@@ -100,6 +104,9 @@ class Crew:
         if not worker.dead and not hangs:
             return
         worker.kill()
+        self._unborn += not worker.ready
+        if self._unborn >= STARTS:
+            raise InputError(f"{STARTS} workers in a row ended before they had begun, {_how(worker)}")
         # Of the World each run is told, so that the first is the one; a fluid tells of none before all are over.
         suspects = list(worker.runs) if self._design.engine == "fluid" else list(worker.runs)[:1]
         self._alone.update(suspects)
@@ -122,7 +129,7 @@ class _Worker:
     def __init__(self, design: Design) -> None:
         self.connection, theirs = Pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.sweep.worker", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "experiments.sweep.worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True, env=_environment(),
         )  # fmt: skip
         theirs.close()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +33,11 @@ TABLES: Final = ("series", "timings", "runs")
 BROKEN: Final = ".broken"
 """Appended to the name of a part that cannot be read; it is kept for whoever wants to know why."""
 _UNFINISHED: Final = ".partial"
+_PART: Final = re.compile(r"part-(\d{6,})\.parquet")
+_LOCK: Final = ".lock"
 _STATED: Final = frozenset({
     "name", "version", "model_digest", "design_digest", "runs", "points", "sampling", "seed", "engine", "levers",
-    "uncertainties", "base", "design",
+    "uncertainties", "base", "design", "versions",
 })  # fmt: skip
 """What a manifest says, by its keys."""
 
@@ -87,19 +90,21 @@ def _moments(finished: Finished) -> Iterator[dict[str, Any]]:
         yield {"run": finished.row["run"]} | {name: values[at] for name, values in columns.items()}
 
 
-def parts(folder: Path, kind: str) -> list[Path]:
-    """Return the parts of a table, of those that were written to their end."""
-    committed = sorted((folder / "runs").glob("part-*.parquet"))
-    return [found for part in committed if (found := folder / kind / part.name).exists()]
+def parts(folder: Path) -> list[str]:
+    """Return the names of the parts that were written to their end: those whose runs are there."""
+    there = folder / "runs"
+    return sorted(each.name for each in there.iterdir() if _PART.fullmatch(each.name)) if there.is_dir() else []
 
 
 def read_table(folder: Path, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return one of `TABLES`, sorted by run. Raises InputError for a part that cannot be read."""
+    """Return one of `TABLES`, sorted by run. Raises InputError for a part that is missing, broken or there twice."""
     schema = schema_of(kind)
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in columns])
-    found = [_read_part(path, schema) for path in parts(folder, kind)]
+    found = [_read_part(folder / kind / name, schema) for name in parts(folder)]
     table = pa.concat_tables(found) if found else schema.empty_table()
+    if kind == "runs" and len(table["run"].unique()) < len(table):
+        raise InputError(f"{folder}: some runs are there twice; the same `asara sweep` again sets the second aside")
     keys = [("run", "ascending")] + ([("day", "ascending")] if kind == "series" else [])
     return table.sort_by([key for key in keys if key[0] in table.column_names])
 
@@ -116,9 +121,11 @@ def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
             if any(there.get(field.name) != field.type for field in schema):
                 raise pa.ArrowInvalid("its columns are not those of a sweep")
             return file.read(columns=schema.names).select(schema.names).cast(schema)
+    except FileNotFoundError:
+        why = "is missing"
     except (OSError, pa.ArrowException) as error:
-        why = " ".join(str(error).split())[:120]
-        raise InputError(f"{path}: cannot be read ({why}); the same `asara sweep` again does its runs anew") from None
+        why = f"cannot be read ({' '.join(str(error).split())[:120]})"
+    raise InputError(f"{path}: {why}; the same `asara sweep` again does its runs anew")
 
 
 def done_runs(folder: Path, note: Callable[[str], None]) -> set[int]:
@@ -129,25 +136,30 @@ def done_runs(folder: Path, note: Callable[[str], None]) -> set[int]:
     for leftover in folder.glob(f"*/*{_UNFINISHED}"):
         leftover.unlink()
     done: set[int] = set()
-    for path in parts(folder, "runs"):
-        files = [folder / kind / path.name for kind in TABLES]
+    for name in parts(folder):
+        files = [folder / kind / name for kind in TABLES]
         try:
             tables = [_read_part(each, schema_of(kind)) for kind, each in zip(TABLES, files, strict=True)]
+            runs = tables[-1]["run"].to_pylist()
+            if len({*runs} - done) < len(runs):
+                raise InputError(f"{files[-1]}: has runs that are there already")
         except InputError as error:
-            note(f"{error}; kept as {path.name}{BROKEN}")
+            note(f"{error}; kept as {name}{BROKEN}")
             for each in files:
                 if each.exists():
                     each.rename(each.with_name(each.name + BROKEN))
         else:
-            done.update(tables[-1]["run"].to_pylist())
+            done.update(runs)
     return done
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder for as long as this lasts. Raises InputError where somebody else holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / _LOCK).open("w")
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -156,15 +168,34 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def clear(folder: Path) -> None:
-    """Remove the results of a sweep, and nothing else that lies there."""
-    for path in (path for kind in TABLES for path in (folder / kind).glob("part-*")):
-        path.unlink()
-    (folder / MANIFEST).unlink(missing_ok=True)
+    """Remove the runs of a sweep, and nothing else that lies there; the manifest stays until there is a new one."""
+    for kind in reversed(TABLES):  # without its runs a part is none
+        for path in (folder / kind).glob("part-*"):
+            path.unlink()
+
+
+def foreign(folder: Path) -> bool:
+    """Return whether a folder holds anything that no sweep has written."""
+    own = (_LOCK, MANIFEST, MANIFEST + _UNFINISHED, *TABLES)
+    return any(each.name not in own for each in folder.iterdir())
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say in a sentence that a folder cannot be written: InputError for OSError."""
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise InputError(
+            f"{folder}: cannot be written ({why}); what was written before is kept, and the same command goes on there"
+        ) from None
 
 
 def _next_number(folder: Path) -> int:
     """One above any that was ever used, also by a part that was set aside or whose runs were never written."""
-    used = [int(path.name[5:11]) for kind in TABLES for path in (folder / kind).glob("part-*.parquet*")]
+    names = [path.name for kind in TABLES for path in (folder / kind).glob("part-*.parquet*")]
+    used = [int(found[1]) for name in names if (found := _PART.match(name))]
     return max(used, default=-1) + 1
 
 

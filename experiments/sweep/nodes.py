@@ -3,25 +3,28 @@
     dask scheduler                      # on one machine; it says its address
     dask worker tcp://ADDRESS:8786      # on each machine, where the same asara is installed
 
-Each node does its runs through a `Crew` of one, so that a run that hangs or kills its process costs the node nothing.
+Each thread of a node does its runs through a `Crew` of one, so that a run that hangs or kills its process costs the
+node nothing, and each task is refused by a node that has another model, whenever it came.
 """
 
 from __future__ import annotations
 
-import os
+import re
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from experiments.errors import InputError
 from experiments.sweep.crew import Crew
-from experiments.sweep.runner import model_digest
+from experiments.sweep.runner import model_identity
 
 if TYPE_CHECKING:
     from experiments.designs import Design
     from experiments.sweep.rows import Finished
 
+_ADDRESS: Final = re.compile(r"(tcp|tls|ucx|wss?)://\S+:\d{1,5}")
 PATIENCE: Final = "10s"
 """For which a scheduler is looked for."""
 TASK_SECONDS: Final = 1.0
@@ -29,22 +32,21 @@ MOST_IN_A_TASK: Final = 512
 LOST_ATTEMPTS: Final = 10
 """How often a task may be lost with its node before the cluster is taken to be broken."""
 
-_crews: dict[str, Crew] = {}
-"""Of this node: the crew of the last design, kept between tasks."""
+_of_this_thread = threading.local()
+"""The crew of the last design, kept between tasks."""
 
 
-def do_task(design: Design, runs: list[int], timeout: float | None) -> list[Finished]:
-    """Do some runs on this node."""
-    key = f"{os.getpid()} {design.digest} {timeout}"
-    if key not in _crews:
-        for other in list(_crews):
-            _crews.pop(other).close()
-        _crews[key] = Crew(design, 1, timeout)
-    return [finished for finished in _crews[key].run(runs) if finished is not None]
-
-
-def _node_digest() -> str:
-    return model_digest()
+def do_task(design: Design, runs: list[int], timeout: float | None, identity: Mapping[str, str]) -> list[Finished]:
+    """Do some runs on this node. Raises InputError where it would not run what ``identity`` says."""
+    if model_identity() != identity:
+        raise InputError("a node has another version of asara's model, or of what it is built on; install the same")
+    key = (design.digest, timeout)
+    if getattr(_of_this_thread, "key", None) != key:
+        if hasattr(_of_this_thread, "crew"):
+            _of_this_thread.crew.close()
+        _of_this_thread.crew, _of_this_thread.key = Crew(design, 1, timeout), key
+    crew: Crew = _of_this_thread.crew
+    return [finished for finished in crew.run(runs) if finished is not None]
 
 
 class Nodes:
@@ -57,11 +59,11 @@ class Nodes:
         self._design, self._timeout, self._address = design, timeout, address
         self._client = _connected(address)
         self._executor = self._client.get_executor(pure=False)
+        self._identity = model_identity()
         self._seconds = 0.0
         self._done = 0
         try:
             _wait_for_a_node(self._client, address)
-            _refuse_other_models(self._client, address)
         except BaseException:
             self._client.close()
             raise
@@ -82,6 +84,8 @@ class Nodes:
                 task = at_work.pop(future)
                 try:
                     yield from self._noted(future.result())
+                except InputError as error:
+                    raise InputError(f"--cluster {self._address}: {error}") from None
                 except (Exception, CancelledError) as error:  # of the task or of its node, not of a run
                     lost += 1
                     if lost > LOST_ATTEMPTS:
@@ -99,7 +103,7 @@ class Nodes:
             if runs[size:]:
                 waiting.appendleft(runs[size:])
             task = runs[:size]
-            at_work[self._executor.submit(do_task, self._design, task, self._timeout)] = task
+            at_work[self._executor.submit(do_task, self._design, task, self._timeout, self._identity)] = task
 
     def _over(self, at_work: dict[Future[list[Finished]], list[int]]) -> Iterable[Future[list[Finished]]]:
         if self._client.status != "running":
@@ -123,6 +127,8 @@ def _connected(address: str) -> Any:
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError:
         raise InputError("--cluster needs Dask: pip install 'asara[dask]'") from None
+    if not _ADDRESS.fullmatch(address):
+        raise InputError(f"--cluster {address}: no Dask scheduler answers there (write it as tcp://HOST:PORT)")
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -135,11 +141,3 @@ def _wait_for_a_node(client: Any, address: str) -> None:
         client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError:
         raise InputError(f"--cluster {address}: it has no node; start some with `dask worker {address}`") from None
-
-
-def _refuse_other_models(client: Any, address: str) -> None:
-    """Every node must run the model that this machine would run."""
-    here = model_digest()
-    for node, digest in client.run(_node_digest).items():
-        if digest != here:
-            raise InputError(f"--cluster {address}: node {node} has another version of asara's model; install the same")

@@ -9,10 +9,10 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -22,11 +22,14 @@ from experiments.sweep.folder import (
     MANIFEST,
     clear,
     done_runs,
+    foreign,
     locked,
+    parts,
     read_manifest,
     read_table,
     write_manifest,
     write_part,
+    writing,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +43,8 @@ SECONDS_UNSAVED: Final = 10.0
 """For no longer are runs that are over kept in memory alone."""
 MODEL: Final = ("sim", "agents", "hardware")
 """The packages whose source is the model: another source, other runs."""
+PLANNING: Final = ("sampling.py", "design_file.py", "designs.py", "sweep/rows.py", "sweep/worker.py")
+"""Of experiments: what decides which runs a design has, and what a row tells of one."""
 LIBRARIES: Final = ("mesa", "networkx", "numpy", "scipy", "simpy")
 """Whose versions a manifest tells: what a run is made of beside the model."""
 
@@ -73,15 +78,16 @@ def sweep(
     written. Raises InputError for a folder that belongs to something else or cannot be written; what is there stays.
     """
     with locked(folder):
-        _take(design, folder, fresh)
-        done = done_runs(folder, note)
+        with writing(folder):
+            _take(design, folder, fresh)
+            done = done_runs(folder, note)
         left = [run for run in range(len(design)) if run not in done]
         tally = _counted(folder)
         watch(Standing(len(design), len(done), tally))
         if left:
             with workers() as crew:
                 _collect(crew.run(left), _Keeper(folder, len(design), len(done), tally, watch))
-        return Standing(len(design), len(done) + len(left), tally)
+        return Standing(len(design), len(read_table(folder, "runs", ["run"])), tally)
 
 
 class _Keeper:
@@ -107,7 +113,8 @@ class _Keeper:
     def save(self) -> None:
         """Write what is over."""
         if self._unsaved:
-            write_part(self._folder, self._unsaved)
+            with writing(self._folder):
+                write_part(self._folder, self._unsaved)
         self._unsaved, self._saved_at = [], time.monotonic()
 
 
@@ -154,40 +161,47 @@ def manifest_of(design: Design) -> dict[str, Any]:
     }
 
 
+def model_identity() -> dict[str, str]:
+    """Return what runs are made of beside their design: the digest of the model, and the versions of its libraries."""
+    return {"asara": model_digest()} | {name: version(name) for name in LIBRARIES}
+
+
+@cache
 def model_digest() -> str:
-    """Return the SHA-256 of the model's source: sim, agents and hardware, without the kernels and measurements."""
+    """Return the SHA-256 of the source that rows come from: the model, without kernels, and how runs are planned."""
     found = sha256()
     for package in MODEL:
         for path in sorted(files(package).iterdir(), key=lambda each: each.name):
             if path.name.endswith(".py"):
-                found.update(f"{package}/{path.name}\n".encode() + _source(path))
+                found.update(f"{package}/{path.name}\n".encode() + path.read_bytes())
+    for name in PLANNING:
+        found.update(f"{name}\n".encode() + files("experiments").joinpath(name).read_bytes())
     return found.hexdigest()
-
-
-def _source(path: Traversable) -> bytes:
-    return path.read_bytes()
 
 
 def _take(design: Design, folder: Path, fresh: bool) -> None:
     """Make the folder this design's, or see that it is. Raises InputError with the difference."""
     wanted = manifest_of(design)
     if (folder / MANIFEST).exists():
-        if fresh:
-            read_manifest(folder)
-            clear(folder)
-        else:
-            _refuse_other(folder, read_manifest(folder), wanted)
+        there = read_manifest(folder)
+        if not fresh:
+            _refuse_other(folder, there, wanted)
             return
-    elif any(each.name != ".lock" for each in folder.iterdir()):
+    elif foreign(folder):
         raise InputError(f"--out {folder}: there are other things in it; name an empty folder or a new one")
+    elif not fresh and parts(folder):
+        raise InputError(f"--out {folder}: holds runs of an unknown design (no {MANIFEST}); --fresh starts over")
+    clear(folder)
     write_manifest(folder, wanted)
 
 
 def _refuse_other(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    if there["design_digest"] == wanted["design_digest"] and there["model_digest"] == wanted["model_digest"]:
+    libraries = [{name: each["versions"].get(name) for name in LIBRARIES} for each in (there, wanted)]
+    if all(there[key] == wanted[key] for key in ("design_digest", "model_digest")) and libraries[0] == libraries[1]:
         return
-    parts = [("", there["design"], wanted["design"]), ("base ", there["base"], wanted["base"])]
-    changed = [text for name, old, new in parts for text in _differences(name, old, new)]
+    pairs = [("", there["design"], wanted["design"]), ("base ", there["base"], wanted["base"])]
+    pairs.append(("", libraries[0], libraries[1]))
+    changed = [text for name, old, new in pairs for text in _differences(name, old, new)]
     if there["model_digest"] != wanted["model_digest"]:
         same = there["version"] == wanted["version"]
         versions = "the same version number" if same else f"asara {there['version']}, now {wanted['version']}"

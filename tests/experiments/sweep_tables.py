@@ -33,7 +33,7 @@ def manifest(runs: int, **changes: Any) -> dict[str, Any]:
         "format": 1, "name": "small", "design": {"name": "small", "question": "What does r do?"},
         "design_digest": "d" * 64, "model_digest": "m" * 64, "version": "0.1.0", "runs": runs, "points": runs,
         "levers": [], "uncertainties": UNIFORM, "sampling": "sobol", "seed": 1, "engine": "world",
-        "base": {},
+        "base": {}, "versions": {},
     } | changes  # fmt: skip
 
 

@@ -163,6 +163,16 @@ def broken(tmp_path, kind):
     return place
 
 
+def test_what_an_earlier_analysis_wrote_does_not_stay_beside_a_new_one(tmp_path):
+    (tmp_path / "mine.txt").write_text("not yours")
+    for name in ("old.csv", "report.html"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "analysis.json").write_text('{"files": ["old.csv", "report.html", "../mine.txt", "gone.png"]}')
+    assert report.stale(tmp_path, ["report.html"]) == [tmp_path / "old.csv"]
+    (tmp_path / "analysis.json").write_text("[]")
+    assert report.stale(tmp_path, []) == []
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [

@@ -145,6 +145,17 @@ BAD = {
     ),
     "levers are no table": ('sampling = "grid"\nlevers = [1]', ["levers is not allowed as [1]", "[levers]"]),
     "lever is no list": (GRID + "cluster__gpus = 64", ["[levers]: cluster__gpus = 64 is not allowed: a list"]),
+    "a date in a lever": (GRID + "cluster__gpus = [2024-05-28]", ["each of the values is one number, text or truth"]),
+    "a lever of 401 digits": (
+        GRID + f"growth__r = [{10**400}]",
+        ["[levers]: growth__r: a whole number beyond 1.8e308"],
+    ),
+    "an end of 401 digits": (
+        broken("high = 4\n", f"high = {10**400}\n"),
+        ["a whole number beyond 1.8e308 is not allowed"],
+    ),
+    "a base that no file can be called": ('base = "a\\u0000b.toml"\n' + GRID + "cluster__gpus = [64]", ["base = 'a"]),
+    "brackets within brackets": ("n = " + 3000 * "[" + 3000 * "]", ["too many brackets within brackets"]),
     "empty lever": (GRID + "cluster__gpus = []", ["[levers]: cluster__gpus = [] is not allowed"]),
     "unknown lever": (
         with_lever("cluster__gpu = [1]"),

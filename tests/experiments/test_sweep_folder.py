@@ -124,6 +124,11 @@ def test_a_query_reads_the_tables_and_nothing_else(swept, tmp_path):
         query(folder, f"select * from '{tmp_path / 'secret.csv'}'")
     with pytest.raises(InputError, match=r'--sql: .*"verdic" not found'):
         query(folder, "select verdic from runs")
+    for nothing in ("", "   ", "-- a remark"):
+        with pytest.raises(InputError, match="--sql: the query has no answer"):
+            query(folder, nothing)
+    with pytest.raises(InputError, match="two columns of the answer have one name"):
+        query(folder, "select 1 as a, 2 as a")
 
 
 # --- what may happen to it ----------------------------------------------------------------------------------------
@@ -163,10 +168,57 @@ def test_a_part_that_lost_one_of_its_files_is_done_again(swept):
     assert series(folder).equals(expected)
 
 
+def test_a_part_without_its_series_is_said_and_not_skipped(swept):
+    _, folder = swept
+    (folder / "series" / "part-000000.parquet").unlink()
+    with pytest.raises(InputError, match=r"series/part-000000.parquet: is missing; the same"):
+        series(folder)
+
+
+def test_a_part_that_is_there_twice_is_refused_and_then_set_aside(swept):
+    design, folder = swept
+    expected, said = read(folder), []
+    for kind in ("runs", "series", "timings"):
+        (folder / kind / "part-000009.parquet").write_bytes((folder / kind / "part-000000.parquet").read_bytes())
+        (folder / kind / "part-copy.parquet").write_bytes((folder / kind / "part-000000.parquet").read_bytes())
+    with pytest.raises(InputError, match="some runs are there twice"):
+        read(folder)
+    standing = run_here(design, folder, said.append)
+    assert standing.done == 16
+    assert sum(standing.verdicts.values()) == 16
+    assert any("has runs that are there already" in line for line in said)
+    assert read(folder).equals(expected)
+
+
+def test_a_start_over_that_was_killed_can_be_started_over(swept):
+    design, folder = swept
+    expected = read(folder)
+    (folder / MANIFEST).unlink()
+    with pytest.raises(InputError, match=r"holds runs of an unknown design .no manifest.json.; --fresh starts over"):
+        run_here(design, folder)
+    run_here(design, folder, fresh=True)
+    assert read(folder).equals(expected)
+    for kind in ("runs", "series", "timings"):
+        for part in (folder / kind).iterdir():
+            part.unlink()
+    (folder / MANIFEST).rename(folder / f"{MANIFEST}.partial")
+    run_here(design, folder)
+    assert read(folder).equals(expected)
+
+
+def test_other_libraries_are_refused(swept):
+    design, folder = swept
+    manifest = json.loads((folder / MANIFEST).read_text())
+    write_manifest(folder, manifest | {"versions": manifest["versions"] | {"numpy": "1.0"}})
+    with pytest.raises(InputError, match=r'numpy was "1.0", now "2'):
+        run_here(design, folder)
+
+
 def test_what_a_killed_writer_left_behind_is_not_read_and_is_tidied_up(swept):
     design, folder = swept
     leftover = folder / "runs" / "part-000002.parquet.partial"
     leftover.write_bytes(b"half")
+    (folder / "manifest.json.partial").write_text("{")
     (folder / "series" / "part-000002.parquet").write_bytes((folder / "series" / "part-000001.parquet").read_bytes())
     assert len(series(folder)) == 16 * 3, "series without their runs are those of nobody"
     assert done_runs(folder, quietly) == set(range(16))
@@ -186,7 +238,7 @@ def test_a_full_disk_loses_nothing_that_was_there(swept, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(sweep_folder.pq, "write_table", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\); what was .* is kept"):
         run_here(design, folder)
     monkeypatch.undo()
     assert read(folder).equals(before)

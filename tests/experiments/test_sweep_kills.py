@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.ipc
 import pytest
 
+from experiments.errors import InputError
 from experiments.results import read, series
 from experiments.sweep.crew import ATTEMPTS, Crew
 from experiments.sweep.folder import write_manifest, write_part
-from experiments.sweep.runner import manifest_of, sweep
+from experiments.sweep.nodes import do_task
+from experiments.sweep.runner import manifest_of, model_identity, sweep
 from experiments.sweep.worker import do_runs
 from tests.experiments.sweep_kit import command_for, on_nodes, quietly, roughly, toy
 
@@ -55,7 +57,7 @@ def test_2048_runs_whose_workers_and_whose_command_are_killed_are_all_there_once
 
 @pytest.fixture
 def cluster() -> Iterator[tuple[str, list[int]]]:
-    """A Dask scheduler and two nodes of one process each, on loopback: its address and the processes of the nodes."""
+    """A Dask scheduler on loopback with a node of one thread and one of two: its address, the nodes' processes."""
     dask = [sys.executable, "-m", "dask"]
     loopback = ["--host", "127.0.0.1", "--no-dashboard"]
     scheduler = subprocess.Popen(
@@ -64,10 +66,10 @@ def cluster() -> Iterator[tuple[str, list[int]]]:
     assert scheduler.stderr is not None
     line = next(line for line in scheduler.stderr if "Scheduler at:" in line)
     address = line.split()[-1]
-    options = ["--nthreads", "1", "--no-nanny", *loopback]
+    options = ["--no-nanny", *loopback, "--nthreads"]
     nodes = [
-        subprocess.Popen([*dask, "worker", address, *options], env=environment(), stderr=subprocess.DEVNULL)
-        for _ in range(2)
+        subprocess.Popen([*dask, "worker", address, *options, threads], env=environment(), stderr=subprocess.DEVNULL)
+        for threads in ("1", "2")
     ]
     yield address, [node.pid for node in nodes]
     for process in (*nodes, scheduler):
@@ -84,9 +86,31 @@ def test_a_dask_cluster_that_loses_a_node_leaves_the_same_table(tmp_path, cluste
     assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
 
 
+def test_a_node_with_another_model_is_refused():
+    with pytest.raises(InputError, match="another version of asara's model"):
+        do_task(None, [0], None, model_identity() | {"numpy": "1.0"})
+
+
+STILLBORN = """
+import os, sys
+if "experiments.sweep.worker" in sys.orig_argv:
+    os._exit(7)
+"""
+
+
+def test_workers_that_cannot_start_are_not_replaced_for_ever(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(STILLBORN)
+    monkeypatch.syspath_prepend(tmp_path)
+    with (
+        Crew(toy(tmp_path, 4), 2) as crew,
+        pytest.raises(InputError, match=r"ended before they had begun, the last with exit code 7"),
+    ):
+        list(crew.run(range(8)))
+
+
 BAD_RUNS = """
 import os, signal, sys
-if sys.argv[1:] and sys.orig_argv[1:3] == ["-m", "experiments.sweep.worker"]:
+if sys.argv[1:] and sys.orig_argv[1:4] == ["-P", "-m", "experiments.sweep.worker"]:
     import sim.run
     real = sim.run.run
     def run(scenario, seed):
