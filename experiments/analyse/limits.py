@@ -10,7 +10,7 @@ import pyarrow as pa
 from experiments.analyse.bins import cut
 from experiments.analyse.names import percent
 from experiments.analyse.pictures import SOFT, in_style, legend_above, new_figure
-from experiments.analyse.probabilities import frame_map
+from experiments.analyse.probabilities import colour_cell, frame_map, is_dense
 from experiments.analyse.sweep import Flags, Sweep
 
 if TYPE_CHECKING:
@@ -53,16 +53,20 @@ def limits_figure(sweep: Sweep, across: str, up: str) -> Figure:
 
     x, y = cut(sweep, across), cut(sweep, up)
     colours, seen = _colours(), set()
-    figure, (axes,) = new_figure(1.8 + 0.72 * len(y.labels))
+    dense = is_dense(x, y)
+    figure, (axes,) = new_figure(1.8 + (0.34 if dense else 0.72) * len(y.labels))
     for j in range(len(y.labels)):
         for i in range(len(x.labels)):
             inside = (x.place == i) & (y.place == j)
             if not inside.any():
-                axes.text(i, j, "no run", ha="center", va="center", fontsize=8, color=SOFT)
+                axes.text(i, j, "" if dense else "no run", ha="center", va="center", fontsize=8, color=SOFT)
                 continue
             found = limited(sweep, inside)
             most = max(found, key=lambda each: found[each])
             seen.add(most)
+            if dense:
+                colour_cell(axes, (i, j), colours[most])
+                continue
             axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor=colours[most], linewidth=0))
             lines = f"{most}\n{percent(found[most])} of {int(inside.sum())}"
             axes.text(i, j, lines, ha="center", va="center", fontsize=8.5, color="#1a1a1a", linespacing=1.4)

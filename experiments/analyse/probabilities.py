@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from experiments.analyse.bins import Axis, cut
+from experiments.analyse.bins import MOST_LEVELS, Axis, cut
 from experiments.analyse.names import label, percent, said
 from experiments.analyse.pictures import INK, SOFT, in_style, new_figure
 from experiments.analyse.statistics import Share, clustered_share
@@ -70,23 +70,39 @@ def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
     from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
 
     x, y = cut(sweep, across), cut(sweep, up)
-    figure, (axes,) = new_figure(1.5 + 0.72 * len(y.labels))
+    dense = is_dense(x, y)
+    figure, (axes,) = new_figure(1.5 + (0.34 if dense else 0.72) * len(y.labels))
     colours = LinearSegmentedColormap.from_list("sweep", _MAP)
     for j in range(len(y.labels)):
         for i in range(len(x.labels)):
             inside = (x.place == i) & (y.place == j)
             found = probability(sweep, inside) if inside.any() else None
-            _draw_cell(axes, (i, j), found, colours(found.share) if found else "none", not sweep.systematic)
+            if dense and found:
+                colour_cell(axes, (i, j), colours(found.share))
+            elif not dense:
+                _draw_cell(axes, (i, j), found, colours(found.share) if found else "none", not sweep.systematic)
     frame_map(axes, x, y)
-    axes.set_title("How likely is an explosion?")
+    axes.set_title("How likely is an explosion?" + " Dark: always." * dense)
     return figure
+
+
+def is_dense(x: Axis, y: Axis) -> bool:
+    """Return whether a map has more cells than words have room in."""
+    return max(len(x.labels), len(y.labels)) > MOST_LEVELS
+
+
+def colour_cell(axes: Axes, place: tuple[int, int], colour: Any) -> None:
+    """Colour a cell of a map that has no room for words."""
+    from matplotlib.patches import Rectangle  # noqa: PLC0415
+
+    i, j = place
+    axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor=colour, edgecolor=SOFT, linewidth=0.5))
 
 
 def _draw_cell(axes: Axes, place: tuple[int, int], found: Share | None, colour: object, interval: bool) -> None:
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
     i, j = place
-
     if found is None:
         axes.text(i, j, "no run", ha="center", va="center", fontsize=8, color=SOFT)
         return
@@ -103,8 +119,9 @@ def frame_map(axes: Axes, x: Axis, y: Axis) -> None:
     """Label a map of classes against classes."""
     axes.set_xlim(-0.5, len(x.labels) - 0.5)
     axes.set_ylim(-0.5, len(y.labels) - 0.5)
-    axes.set_xticks(range(len(x.labels)), x.labels)
-    axes.set_yticks(range(len(y.labels)), y.labels, rotation=90 if max(map(len, y.labels)) > 5 else 0, va="center")
+    axes.set_xticks(range(len(x.labels)), x.labels, rotation=60 if len(x.labels) > MOST_LEVELS else 0)
+    axes.set_yticks(range(len(y.labels)), y.labels, va="center",
+                    rotation=90 if max(map(len, y.labels)) > 5 and not is_dense(x, y) else 0)  # fmt: skip
     axes.grid(visible=False)
     axes.tick_params(length=0, labelsize=9)
     for side in ("left", "bottom"):

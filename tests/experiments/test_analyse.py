@@ -287,6 +287,18 @@ def test_without_a_difference_there_is_no_box():
     assert regions.find_box(inputs, np.zeros(50, dtype=bool)) == {}
 
 
+@pytest.mark.parametrize(("levels", "classes"), [(8, 8), (17, 17), (40, 4)])
+def test_levers_alone_are_mapped_level_by_level(levels, classes):
+    """As in a grid of levers, in which all runs are of one point."""
+    sweep = small(1, levers={"researcher__initial": [16 * at for at in range(1, levels + 1)]})
+    axis = cut(sweep, "researcher__initial")
+    assert len(axis.labels) == classes
+    assert set(axis.place.tolist()) == set(range(classes))
+    assert max(np.bincount(axis.place)) <= -(-levels // classes)
+    for figure in (probabilities.plane_figure, limits.limits_figure):
+        assert figure(sweep, "researcher__initial", "growth__r").axes
+
+
 def test_chance_alone_is_told_as_chance():
     """Explosions that nothing decides, over eight sweeps: what each statement claims at 95%, seldom is claimed."""
     matters, boxes = 0, 0
