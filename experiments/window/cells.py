@@ -157,7 +157,7 @@ def _in_a_row(jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[tuple[int, int],
 
 def _split(seats: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, int]]:
     """A stretch of GPUs, cut where the cells end: (cell, GPUs)."""
-    (first, gpus), = seats
+    ((first, gpus),) = seats
     end = first + gpus
     while first < end:
         cell = first // size
@@ -181,8 +181,7 @@ def _name(pool: str, at: int, cells: int, together: int, flat: bool) -> str:
 def _note(world: World, together: int) -> str:
     cluster = world.scenario.cluster
     if cluster.placement == "flat":
-        row = f"GPUs have no places under flat placement: they are shown in rows of {cluster.gpus_per_node * together}."
-        return row
+        return f"Flat placement knows no nodes: GPUs are shown in rows of {cluster.gpus_per_node * together}."
     if together == 1:
         return f"Each cell is a node of {cluster.gpus_per_node} GPUs."
     return f"Each cell is {together} nodes of {cluster.gpus_per_node} GPUs."

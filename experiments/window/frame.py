@@ -86,14 +86,13 @@ class Frame(NamedTuple):
         return self.values[COLUMNS.index(column)]
 
 
-def frame_of(world: World) -> Frame:
+def frame_of(world: World, between: bool = False) -> Frame:
     """Return a world as it stands; it changes nothing in it and keeps nothing of it.
 
-    The same moment of the same run gives an equal frame, however it was reached.
+    ``between``: it stands within a frame. The same moment of the same run gives an equal frame, however it was reached.
     """
     days = world.datacollector.model_vars["day"]
     number = len(days) - 1
-    between = world.now > days[-1]
     since = days[-1] if between else days[max(0, number - 1)]
     values = tuple(reporter(world) for reporter in REPORTERS.values())
     return Frame(

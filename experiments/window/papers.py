@@ -53,7 +53,9 @@ def network_of(world: World, since: float) -> Network:
     """Return the newest of a world's literature; ``since``: the day of the last frame."""
     literature = world.literature
     newest = _newest(world, since)
-    edges = [edge for number in newest if literature.graph.has_node(number) for edge in literature.graph.out_edges(number)]
+    edges = [
+        edge for number in newest if literature.graph.has_node(number) for edge in literature.graph.out_edges(number)
+    ]
     room = MOST_PAPERS - len(newest)
     earlier = Counter(cited for _, cited in edges if cited not in newest)
     grounds = {number: _earlier(world, number) for number, _ in earlier.most_common(room)}

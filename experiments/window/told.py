@@ -73,7 +73,8 @@ def _paper(event: ledger.PaperPublished) -> str:
     if not event.paper:
         return f"{figure(event.papers)} papers' worth of pooled work counts: {reached}."
     if event.papers > 1:
-        return f"A cohort of {event.authors:,} published {figure(event.papers)} papers{_duplicates(event.duplicates)}: {reached}."
+        papers = f"{figure(event.papers)} papers{_duplicates(event.duplicates)}"
+        return f"A cohort of {event.authors:,} published {papers}: {reached}."
     who = f"Researcher {event.researcher}" if event.authors == 1 else f"One of a cohort of {event.authors:,}"
     if event.duplicates:
         return f"{who} published paper {event.paper:,}, a duplicate: others had found it meanwhile."
@@ -100,7 +101,8 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ledger.PaperPublished: _paper,
     ledger.SoftwareDoubled: _doubled,
     ledger.TrainingStarted: lambda event: (
-        f"Training of generation {event.generation} was asked for: {event.gpus:,} GPUs for {figure(event.run_days)} days."
+        f"Training of generation {event.generation} was asked for: "
+        f"{event.gpus:,} GPUs for {figure(event.run_days)} days."
     ),
     ledger.Deployed: lambda event: (
         f"Generation {event.generation} went to work: deployed software is {factor(event.deployed)}."

@@ -10,7 +10,6 @@ from experiments.window.cells import owner_of
 from sim.observe import USES
 
 if TYPE_CHECKING:
-    from hardware.cluster import GpuCluster
     from hardware.jobs import Job
     from hardware.lots import Lot
     from sim.model import World
