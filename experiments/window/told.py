@@ -48,6 +48,11 @@ def last_events(world: World) -> tuple[Told, ...]:
     return tuple([*lines, *_together(run)][:LINES])
 
 
+def gpus(number: int) -> str:
+    """Return a number of GPUs in words."""
+    return f"{number:,} GPU{'' if number == 1 else 's'}"
+
+
 def tell(event: ledger.Event) -> Told:
     """Return an event in words."""
     return Told(event.day, type(event).__name__, _WORDS[type(event)](event))
@@ -102,7 +107,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ledger.SoftwareDoubled: _doubled,
     ledger.TrainingStarted: lambda event: (
         f"Training of generation {event.generation} was asked for: "
-        f"{event.gpus:,} GPUs for {figure(event.run_days)} days."
+        f"{gpus(event.gpus)} for {figure(event.run_days)} days."
     ),
     ledger.Deployed: lambda event: (
         f"Generation {event.generation} went to work: deployed software is {factor(event.deployed)}."
