@@ -80,8 +80,16 @@ def grid_of(world: World, since: float) -> Grid:
     while sum(_cells_of(pool.capacity, size * together) for pool in pools.values()) > MOST_CELLS:
         together += 1  # each pool may have a smaller last cell
     cells = tuple(cell for name, pool in pools.items() for cell in _cells(world, name, pool, together, since))
-    sums = [sum(cell[at] for cell in cells) for at in range(2, 8)]
-    return Grid(*sums, cells, _note(world, together))
+    return Grid(
+        gpus=sum(cell.gpus for cell in cells),
+        inference=sum(cell.inference for cell in cells),
+        experiment=sum(cell.experiment for cell in cells),
+        training=sum(cell.training for cell in cells),
+        failed=sum(cell.failed for cell in cells),
+        idle=sum(cell.idle for cell in cells),
+        cells=cells,
+        note=_note(world, together),
+    )
 
 
 def owner_of(job: Job) -> str:
@@ -115,8 +123,10 @@ class _Tally:
         self.more = 0
 
     def cell(self, name: str, pool: str) -> Cell:
+        inference, experiment, training, failed = self.held.values()
         idle = self.gpus - sum(self.held.values())
-        return Cell(name, pool, self.gpus, *self.held.values(), idle, tuple(self.jobs), self.more)
+        jobs = tuple(self.jobs)
+        return Cell(name, pool, self.gpus, inference, experiment, training, failed, idle, jobs, self.more)
 
 
 def _cells_of(gpus: int, size: int) -> int:

@@ -175,11 +175,7 @@ class Future:
 def comes(goal: str, future: Future, number: int) -> bool:
     """Return whether a doubling, a retraining or a new queue comes in a frame that is known, after the first."""
     if goal == "queue":
-        waiting = [
-            future.value(at, "experiments_waiting") + future.value(at, "training_waiting")
-            for at in (number - 1, number)
-        ]
-        return waiting[0] == 0 < waiting[1]
+        return _waiting(future, number - 1) == 0 < _waiting(future, number)
     owner = future.owner(number)
     if number == owner.first and owner.parent is not None:
         owner = owner.parent.owner(number)  # a branch begins with the moment that ends the frame before
@@ -188,6 +184,10 @@ def comes(goal: str, future: Future, number: int) -> bool:
     kind = "doubling" if goal == "doubling" else "training"
     days = itertools.takewhile(lambda day: day <= end, (mark.day for mark in owner.marks[first:] if mark.kind == kind))
     return any(True for _ in days)
+
+
+def _waiting(future: Future, number: int) -> float:
+    return future.value(number, "experiments_waiting") + future.value(number, "training_waiting")
 
 
 def _day(mark: Mark) -> float:
