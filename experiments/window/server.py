@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+import warnings
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from experiments.errors import InputError
 if TYPE_CHECKING:
     import uvicorn
 
-Message = dict[str, Any]
+Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
@@ -52,6 +53,7 @@ class Guard:
         self._hosts = hosts
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request, as ASGI has it."""
         kind = scope["type"]
         if kind not in ("http", "websocket") or self.allows(scope):
             await self._app(scope, receive, send)
@@ -119,6 +121,8 @@ def server(host: str) -> uvicorn.Server:
     import solara.server.starlette  # noqa: PLC0415
     import uvicorn  # noqa: PLC0415
 
+    # Solara warns at each page that its cookie is good for this site only, which is what a window needs.
+    warnings.filterwarnings("ignore", message="Cookies with samesite=none", category=UserWarning)
     libraries = solara.server.settings.assets.proxy_cache_dir
     guard = Guard(solara.server.starlette.app, libraries, LOOPBACK if host in LOOPBACK else None)
     config = uvicorn.Config(guard, log_level="error", access_log=False, lifespan="on", timeout_graceful_shutdown=1)

@@ -45,6 +45,10 @@ window.asara = (() => {
     if (size >= 1000 || Number.isInteger(value)) return Math.round(value).toLocaleString("en-US");
     return String(Number(value.toPrecision(3)));
   }
+  // Doublings as a factor: ×8, ×1.3×10⁹.
+  function factor(doublings) {
+    return `×${figure(2 ** doublings)}`;
+  }
   function raised(power) {
     return String(power).replace(/./g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]));
   }
@@ -56,5 +60,5 @@ window.asara = (() => {
     );
     return library;
   }
-  return { switchTheme, dark, colour, figure, raised, lines };
+  return { switchTheme, dark, colour, figure, factor, lines };
 })();
