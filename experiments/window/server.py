@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -38,6 +39,8 @@ SETTINGS: Mapping[str, str] = {
 _PLACES = ("/static/", "/jupyter/nbextensions/", "/jupyter/api/kernels/", "/_solara/api/close/")
 """Beside the page itself and the libraries it loads, all that a browser has to ask for."""
 _LIBRARIES = "/_solara/cdn/"
+_PLAIN = re.compile(r"[\w@./+-]{1,400}", re.ASCII)
+"""Names that a file of a library has."""
 
 
 class Guard:
@@ -75,6 +78,8 @@ class Guard:
 
     def _is_known(self, path: str) -> bool:
         if path.startswith(_LIBRARIES):
+            if not _PLAIN.fullmatch(path):
+                return False
             file = (self._libraries / path.removeprefix(_LIBRARIES)).resolve()
             return file.is_relative_to(self._libraries) and file.is_file()
         return path == "/" or path.startswith(_PLACES)

@@ -83,7 +83,7 @@ def literature(shown: Shown) -> dict[str, Any]:
 def kernels(shown: Shown) -> dict[str, Any]:
     """Return the measured kernel curve as its component takes it."""
     found = shown.frame.kernels
-    told = f"{found.speedup:.3g}× attention, so the cluster does {found.work_rate:.3g}× as much a day"
+    told = f"attention ×{found.speedup:.3g}, so the cluster does ×{found.work_rate:.3g} as much a day"
     return {
         "name": "kernels",
         "title": "Attention kernels, as measured",
