@@ -59,16 +59,16 @@ class Curve(NamedTuple):
     doublings: list[float]
 
 
-def run_picture(result: RunResult) -> bytes:
-    """Return the picture of a run as PNG: the same bytes for the same run."""
+def run_picture(result: RunResult, form: Literal["png", "svg"] = "png") -> bytes:
+    """Return the picture of a run as PNG or SVG: the same bytes for the same run."""
     buffer = BytesIO()
     with mpl.rc_context():
         # Whatever the reader's matplotlibrc says, a run has one picture.
         mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
+        mpl.rcParams.update(STYLE | {"svg.hashsalt": "asara"})
         figure = run_figure(result)
         FigureCanvasAgg(figure)
-        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(buffer, format=form, dpi=150, metadata={"Software": None} if form == "png" else {"Date": None})
     return buffer.getvalue()
 
 
