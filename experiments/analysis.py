@@ -184,8 +184,9 @@ def _law_label(result: RunResult) -> str:
 
 
 def _legend_above(axes: Axes) -> None:
-    # Above and not within: there is no corner that is free in every run.
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=4, columnspacing=1.6, handlelength=1.8)
+    # Above and not within: there is no corner that is free in every run. On day 0 there may be nothing to name.
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=4, columnspacing=1.6, handlelength=1.8)
 
 
 def label_factors(axes: Axes, top: float) -> None:

@@ -24,8 +24,10 @@ MOST_PIECES = 500
 """Such pieces in one frame: then the move stops, and goes on when it is asked for again."""
 MOST_FRAMES = 100_000
 """Of one run: the rows of its series would take more memory than one browser should."""
-MOST_FACTS = 3_000_000
-"""Events of the ledger and jobs that are over, of one run, for the same reason."""
+MOST_FACTS = 500_000
+"""Events of the ledger and jobs that are over, of one run, for the same reason: about 0.8 kB each."""
+MOST_INDIVIDUALS = 50_000
+"""Researchers who are followed one by one, of one run, for the same reason: about 2 kB each."""
 MOST_FUTURES = 4
 
 
@@ -316,6 +318,8 @@ class Journey:
                 raise _StopError(f"A run has at most {MOST_FRAMES:,} frames here: make run__frame_days longer.")
             if facts(self._world) > MOST_FACTS:
                 raise _StopError(f"A run has at most {MOST_FACTS:,} papers, jobs and other events here.")
+            if len(self._world.population.researchers) > MOST_INDIVIDUALS:
+                raise _StopError(f"At most {MOST_INDIVIDUALS:,} researchers are followed one by one here.")
             yield from self._bring(future, number)
         return ""
 
