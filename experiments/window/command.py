@@ -12,7 +12,8 @@ import typer
 from experiments.errors import InputError
 
 if TYPE_CHECKING:
-    from experiments.window.opening import Opening
+    from experiments.window.link import Link
+    from sim.scenario import Scenario
 
 PORT = 8765
 
@@ -34,13 +35,13 @@ def show(
     from experiments.window.opening import give
     from experiments.window.server import LOOPBACK, listen, server
 
-    opening = _opening(scenario, settings or [], seed)
+    link, base = _link(scenario, settings or [], seed)
     window = server(host)
     with listen(host, port) as taken:
         address = _address(host, taken.getsockname()[1])
         if host not in LOOPBACK:
             _warn(host)
-        give(opening)
+        give(link, base)
         print(f"asara: the window is open at {address} (Ctrl-C closes it)", flush=True)
         if not no_browser:
             threading.Thread(target=_open, args=(address,), daemon=True).start()
@@ -52,15 +53,15 @@ def show(
         raise InputError("the server of the window could not start")
 
 
-def _opening(scenario: str, settings: list[str], seed: int) -> Opening:
-    """What was asked for, tried before anything is served: a scenario that cannot be run is refused here."""
+def _link(scenario: str, settings: list[str], seed: int) -> tuple[Link, Scenario]:
+    """What was asked for, tried before anything is served, and its scenario without changes."""
     from experiments.inputs import load_scenario
-    from experiments.window.opening import Opening
+    from experiments.window.link import Link
     from sim.model import World
 
-    chosen = load_scenario(scenario, settings)
+    base, chosen = load_scenario(scenario, []), load_scenario(scenario, settings)
     World(chosen, seed)
-    return Opening(chosen, seed)
+    return Link(chosen.name, chosen, seed), base
 
 
 def _address(host: str, port: int) -> str:

@@ -1,40 +1,55 @@
-"""With what a page opens: what the command was given, or what the link says."""
+"""With what a page opens: what its link says, or else what the command was given."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from experiments.errors import InputError
-from sim.scenario import DEFAULT, Scenario, shipped_scenarios
+from experiments.window.link import Link, decode, shipped
+from sim.scenario import DEFAULT, Scenario, ScenarioError, shipped_scenarios
 
 
 class Opening(NamedTuple):
     """What a page begins with."""
 
-    scenario: Scenario
-    seed: int = 0
-    frame: int = 0
+    link: Link
     wrong: str = ""
-    """Why it is not what the link asked for; empty if it is."""
+    """Why it is not what was asked for; empty if it is."""
 
 
-_given: list[Opening] = []
+class _Given(NamedTuple):
+    link: Link
+    base: Scenario
+    """The scenario of its name, without changes."""
+
+
+_given: list[_Given] = []
 """What the command was given: set once, before the server starts."""
 
 
-def give(opening: Opening) -> None:
-    """Let pages without a link open with this from now on; its scenario may be a file of the one who gives it."""
-    _given[:] = [opening]
+def give(link: Link, base: Scenario) -> None:
+    """Let pages without a link open with this from now on; ``base``: its scenario without changes, maybe of a file."""
+    _given[:] = [_Given(link, base)]
 
 
-def given() -> Opening:
+def given() -> Link:
     """Return what a page without a link opens with."""
-    return _given[0] if _given else Opening(Scenario.load(DEFAULT))
+    return _given[0].link if _given else Link(DEFAULT, Scenario.load(DEFAULT))
+
+
+def opened(query: str) -> Opening:
+    """Return what a page opens with whose address has this query; what cannot be read is explained."""
+    if not query.strip("?"):
+        return Opening(given())
+    try:
+        return Opening(decode(query, scenario_named))
+    except (InputError, ScenarioError) as error:
+        return Opening(given(), f"{str(error).rstrip('.')}: this page opened without its link.")
 
 
 def offered() -> list[str]:
     """Return the names of all scenarios that a page can choose: what is shipped, and what the command was given."""
-    return list(dict.fromkeys([*shipped_scenarios(), given().scenario.name]))
+    return list(dict.fromkeys([*shipped_scenarios(), given().name]))
 
 
 def scenario_named(name: str) -> Scenario:
@@ -42,8 +57,6 @@ def scenario_named(name: str) -> Scenario:
 
     Raises InputError for any other name.
     """
-    if name in shipped_scenarios():
-        return Scenario.load(name)
-    if name == given().scenario.name:
-        return given().scenario
-    raise InputError(f"there is no scenario '{name[:40]}' here: choose one of {', '.join(offered())}")
+    if _given and name == _given[0].link.name and name not in shipped_scenarios():
+        return _given[0].base
+    return shipped(name)

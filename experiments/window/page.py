@@ -5,16 +5,23 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast, get_args
 
 import solara
 
+from experiments.errors import InputError
 from experiments.window.cells import Cell
+from experiments.window.downloads import KINDS, download
+from experiments.window.fields import differences, fields, fill
 from experiments.window.journey import Goal, Journey
-from experiments.window.opening import Opening, given
+from experiments.window.opening import Opening, opened, scenario_named
 from experiments.window.session import Session, Shown
-from experiments.window.views import cluster, components, findings, path, software, team
+from experiments.window.views import cluster, components, findings, head, path, settings, software, team
+from sim.scenario import Scenario, ScenarioError
 
+MOST_TYPED = 200
+"""Characters of a value that are read."""
 MOST_WINDOWS = 32
 """Pages that are open at a time on one server."""
 FULL = f"{MOST_WINDOWS} windows are open on this server: close one, and load this page again."
@@ -58,15 +65,15 @@ def draw(shown: Shown) -> Drawing:
     )
 
 
-def open_session(opening: Opening, publish: Any) -> Session | None:
+def open_session(opening: Opening, publish: Callable[[int], None]) -> Session | None:
     """Return a session of its own for a browser, or None if too many are open."""
     with _counting:
         if len(_open) >= MOST_WINDOWS:
             return None
-        session = Session(Journey(opening.scenario, opening.seed), publish)
+        session = Session(Journey(opening.link.scenario, opening.link.seed), publish)
         _open.add(session)
-    if opening.frame:
-        session.go_to(opening.frame)
+    if opening.link.frame or opening.link.branches:
+        session.travel(opening.link)
     if opening.wrong:
         session.complain(opening.wrong)
     return session
@@ -83,8 +90,9 @@ def close_session(session: Session | None) -> None:
 @solara.component
 def Page() -> None:
     """The window: the journey of one browser."""
+    router = solara.use_router()
     stamp = solara.use_reactive(-1)
-    session = solara.use_memo(lambda: open_session(given(), stamp.set), [])
+    session = solara.use_memo(lambda: open_session(opened(router.search or ""), stamp.set), [])
     solara.use_effect(lambda: lambda: close_session(session), [])
     if session is None:
         solara.v.Html(tag="p", class_="asara-full", children=[FULL])
@@ -119,51 +127,142 @@ def drawn(session: Session, last: Any) -> tuple[Shown, Drawing]:
 @solara.component
 def View(session: Session, shown: Shown, drawing: Drawing) -> None:
     """The components of the page, in their order."""
-    pointed = solara.use_reactive(cast("int | None", None))
-    cell = cell_at(shown, pointed.value)
+    Head(session, shown)
     components.Limit(**drawing.limit)
     components.Controls(
         **drawing.controls,
-        event_act=lambda asked: act(session, asked),
-        event_rewind=lambda asked: session.rewind(number(asked, "frame")),
-        event_seen=lambda asked: session.seen(number(asked, "stamp")),
+        event_act=asked(session, lambda event: act(session, event)),
+        event_rewind=asked(session, lambda event: session.rewind(number(event, "frame"))),
+        event_seen=asked(session, lambda event: session.seen(number(event, "stamp"))),
     )
     with solara.v.Html(tag="div", class_="asara-body"):
-        solara.v.Html(tag="div")
-        with solara.v.Html(tag="div", class_="asara-views"):
-            components.Chart(**drawing.software, event_choose=lambda asked: session.choose(number(asked, "index")))
-            components.Chart(**drawing.team)
-            components.Chart(**drawing.waits)
-            components.Grid(
-                **drawing.gpus,
-                cell=cluster.cell_told(cell) if cell is not None else "",
-                event_looked=lambda asked: pointed.set(asked.get("cell")),
-            )
-            components.Queue(**drawing.queue)
-            components.Network(**drawing.literature)
-            components.Chart(**drawing.kernels)
-            components.People(**drawing.people, event_pick=lambda asked: session.follow(number(asked, "number")))
-            components.Events(**drawing.events)
-    components.Foot(
-        digest=shown.digest, wanted=False, event_want=lambda asked: session.want_digest(bool(asked.get("wanted")))
+        Form(session, shown)
+        Views(session, shown, drawing)
+    Foot(session, shown)
+
+
+@solara.component
+def Head(session: Session, shown: Shown) -> None:
+    """Which run it is, its link, and what can be downloaded."""
+    file = solara.use_reactive(cast("dict[str, Any] | None", None))
+
+    def make(event: dict[str, Any]) -> None:
+        kind = str(event.get("kind"))
+        if kind in KINDS:
+            made = session.answer(lambda journey: download(kind, journey.result()))
+            file.set({"name": made.name, "mime": made.mime, "content": made.content})
+
+    components.Head(
+        **head.head(shown),
+        file=file.value,
+        event_wanted=asked(session, make),
+        event_taken=asked(session, lambda event: file.set(None)),
     )
 
 
-def act(session: Session, asked: dict[str, Any]) -> None:
+@solara.component
+def Form(session: Session, shown: Shown) -> None:
+    """Scenario, seed and parameters; what was typed is kept until it is in use."""
+    typed = solara.use_reactive(cast("dict[str, str]", {}))
+    seed = solara.use_reactive("")
+
+    def forget() -> None:
+        typed.set({})
+        seed.set("")
+
+    def note(event: dict[str, Any]) -> None:
+        name, text = str(event.get("name")), str(event.get("text"))[:MOST_TYPED]
+        if name == "seed":
+            seed.set(text)
+        elif name in fields():
+            typed.set(typed.value | {name: text})
+
+    def in_use() -> Scenario:
+        filled = fill(shown.scenario, typed.value)
+        if filled.scenario is None:
+            raise InputError(next(iter(filled.wrong.values())))
+        return filled.scenario
+
+    solara.use_effect(forget, [shown.scenario, shown.seed])
+    components.Settings(
+        **settings.settings(shown, typed.value, seed.value),
+        event_typed=asked(session, note),
+        event_undo=asked(session, lambda event: forget()),
+        event_chose=asked(session, lambda event: session.reset(scenario_named(str(event.get("scenario"))), shown.seed)),
+        event_branch=asked(session, lambda event: session.branch(differences(shown.scenario, in_use()))),
+        event_start=asked(
+            session, lambda event: session.reset(in_use(), settings.seed_of(seed.value or str(shown.seed)))
+        ),
+    )
+
+
+@solara.component
+def Views(session: Session, shown: Shown, drawing: Drawing) -> None:
+    """All that there is to see of a moment and of the way to it."""
+    pointed = solara.use_reactive(cast("int | None", None))
+    cell = cell_at(shown, pointed.value)
+    with solara.v.Html(tag="div", class_="asara-views"):
+        components.Chart(
+            **drawing.software, event_choose=asked(session, lambda event: session.choose(number(event, "index")))
+        )
+        components.Chart(**drawing.team)
+        components.Chart(**drawing.waits)
+        components.Grid(
+            **drawing.gpus,
+            cell=cluster.cell_told(cell) if cell is not None else "",
+            event_looked=asked(session, lambda event: pointed.set(event.get("cell"))),
+        )
+        components.Queue(**drawing.queue)
+        components.Network(**drawing.literature)
+        components.Chart(**drawing.kernels)
+        components.People(
+            **drawing.people, event_pick=asked(session, lambda event: session.follow(number(event, "number")))
+        )
+        components.Events(**drawing.events)
+
+
+@solara.component
+def Foot(session: Session, shown: Shown) -> None:
+    """The digest of the run, for those who want to compare."""
+    wanted = solara.use_reactive(False)
+
+    def want(event: dict[str, Any]) -> None:
+        wanted.set(bool(event.get("wanted")))
+        session.want_digest(wanted.value)
+
+    components.Foot(digest=shown.digest, wanted=wanted.value, event_want=asked(session, want))
+
+
+def asked(session: Session, do: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+    """Return ``do`` for what a browser sends, whoever made that up: what cannot be done is said on the page."""
+
+    def told(event: Any = None, *_: Any) -> None:
+        try:
+            do(event if isinstance(event, dict) else {})
+        except (InputError, ScenarioError) as error:
+            session.complain(str(error))
+        except Exception as error:
+            _log.exception("what the page asked for failed")
+            session.complain(f"This could not be done ({type(error).__name__}).")
+
+    return told
+
+
+def act(session: Session, event: dict[str, Any]) -> None:
     """Do what a button asks for; what no button asks for is ignored."""
-    what = asked.get("what")
+    what = event.get("what")
     moves = {"play": session.play, "pause": session.pause, "step": session.step, "event": session.step_event}
     if what == "pace":
-        session.set_pace(str(asked.get("pace")))
+        session.set_pace(str(event.get("pace")))
     elif what in get_args(Goal):
         session.to_next(cast(Goal, what))
     elif isinstance(what, str) and what in moves:
         moves[what]()
 
 
-def number(asked: dict[str, Any], name: str) -> int:
+def number(event: dict[str, Any], name: str) -> int:
     """Return a whole number that a browser sent; 0 for anything else."""
-    value = asked.get(name)
+    value = event.get(name)
     return value if isinstance(value, int) and 0 <= value < 2**53 else 0
 
 

@@ -14,6 +14,7 @@ from experiments.errors import InputError
 from experiments.window.frame import Frame
 from experiments.window.future import FutureView
 from experiments.window.journey import Goal, Journey, Moved
+from experiments.window.link import Link, travel
 from sim.scenario import Scenario, ScenarioError
 
 ROWS = 500
@@ -27,7 +28,7 @@ UNSEEN_SECONDS = 20.0
 """It plays no longer than this when no browser says that it has seen what was sent."""
 
 Answer = TypeVar("Answer")
-_LONG: Final = frozenset({"doubling", "retraining", "queue", "go to"})
+_LONG: Final = frozenset({"doubling", "retraining", "queue", "travel"})
 _log = logging.getLogger("asara.window")
 
 
@@ -111,9 +112,9 @@ class Session:
         self.pause()
         self._ask("rewind", lambda journey: journey.rewind(frame))
 
-    def go_to(self, frame: int) -> None:
-        """Stand on a frame, known or not."""
-        self._ask("go to", lambda journey: journey.go_to(frame))
+    def travel(self, link: Link) -> None:
+        """Go to the moment of a link, from day 0 of its scenario and seed."""
+        self._ask("travel", lambda journey: travel(link, journey))
 
     def branch(self, changes: Mapping[str, Any]) -> None:
         """Go on from here with other parameters and the same luck."""

@@ -14,7 +14,7 @@ import pytest
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PATIENCE_MS = 20_000
 """How long a condition may take before a test fails; no test waits that long for anything that comes."""
-NO_CHROMIUM = "no Chromium on this machine: the tests of the window in a browser need one (Debian: apt install chromium)"
+NO_CHROMIUM = "no Chromium on this machine: the tests of the window in a browser need one (apt install chromium)"
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ import pytest
 
 from experiments.errors import InputError
 from experiments.window import command, opening, server
-from experiments.window.opening import Opening
 from sim.scenario import Scenario, ScenarioError
 
 
@@ -100,7 +99,7 @@ def test_a_host_that_there_is_not_is_told(host: str, monkeypatch: pytest.MonkeyP
         raise socket.gaierror("no such name")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(InputError, match="no such address on this machine; 127.0.0.1 is this machine alone"):
+    with pytest.raises(InputError, match="no such address on this machine"):
         server.listen(host, 0)
 
 
@@ -132,9 +131,9 @@ def test_the_address_is_one_that_a_browser_can_open(host: str, address: str) -> 
 
 def test_a_scenario_that_cannot_be_run_is_refused_before_anything_is_served() -> None:
     with pytest.raises(ScenarioError, match="did you mean 'cluster__gpus'"):
-        command._opening("lab", ["cluster__gpu=3"], 0)
+        command._link("lab", ["cluster__gpu=3"], 0)
     with pytest.raises(ScenarioError, match="no scenario"):
-        command._opening("lub", [], 0)
+        command._link("lub", [], 0)
 
 
 def test_a_page_can_choose_what_is_shipped_and_what_the_command_was_given(
@@ -144,9 +143,21 @@ def test_a_page_can_choose_what_is_shipped_and_what_the_command_was_given(
     own.write_text("[cluster]\ngpus = 64\n")
     monkeypatch.setattr(opening, "_given", [])
     assert opening.given().scenario == Scenario.load("lab")
-    opening.give(Opening(Scenario.load(own)))
+    link, base = command._link(str(own), ["cluster__gpus_per_node=4"], 3)
+    opening.give(link, base)
     assert opening.offered()[-1] == "mine"
-    assert opening.scenario_named("mine").cluster.gpus == 64
+    assert opening.scenario_named("mine").cluster.gpus_per_node == 8
+    assert opening.opened("").link.scenario.cluster == link.scenario.cluster
+    assert opening.opened("?scenario=mine&seed=4&frame=2").link.seed == 4
     for name in (str(own), "../lab", "/etc/passwd", "", "x" * 1000):
         with pytest.raises(InputError, match="there is no scenario"):
             opening.scenario_named(name)
+
+
+@pytest.mark.parametrize(
+    "query", ["?scenario=../x", "?frame=-1", "?a=b", "?scenario=lab&cluster__gpus=0", "?%", "?x" * 9000]
+)
+def test_a_link_that_cannot_be_read_is_explained(query: str) -> None:
+    opening_ = opening.opened(query)
+    assert opening_.link == opening.given()
+    assert opening_.wrong.endswith(": this page opened without its link.")

@@ -142,7 +142,9 @@ def test_empty_views_say_what_to_do() -> None:
     assert "Press" in drawing.waits["empty"]
 
 
-@pytest.mark.parametrize(("day", "end"), [(0, 10), (10, 10), (10.5, 20), (364, 480), (730, 750), (751, 800), (1e5, 1e5)])
+@pytest.mark.parametrize(
+    ("day", "end"), [(0, 10), (10, 10), (10.5, 20), (364, 480), (730, 750), (751, 800), (1e5, 1e5)]
+)
 def test_axes_of_time_end_at_round_days(day: float, end: float) -> None:
     assert end_of_axis(day) == end
 
