@@ -230,7 +230,7 @@ def Foot(session: Session, shown: Shown) -> None:
         wanted.set(bool(event.get("wanted")))
         session.want_digest(wanted.value)
 
-    components.Foot(digest=shown.digest, wanted=wanted.value, event_want=asked(session, want))
+    components.Foot(stamp=shown.stamp, digest=shown.digest, wanted=wanted.value, event_want=asked(session, want))
 
 
 def asked(session: Session, do: Callable[[dict[str, Any]], None]) -> Callable[..., None]:

@@ -49,9 +49,9 @@ def chromium() -> Iterator[Any]:
 class Reader:
     """A reader in front of a page, who notices every request that leaves this machine and every error."""
 
-    def __init__(self, browser: Any, address: str, width: int = 1280, height: int = 900, **options: Any) -> None:
+    def __init__(self, browser: Any, address: str, **options: Any) -> None:
         self.address = address
-        self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        self.context = browser.new_context(**options)
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
         self.elsewhere: list[str] = []
@@ -71,6 +71,7 @@ class Reader:
         return self
 
     def close(self) -> None:
+        self.page.goto("about:blank")  # a page that is left says so, and is freed
         self.context.close()
 
     # What there is to read
@@ -92,7 +93,7 @@ class Reader:
         """The fingerprint of the run, which is shown when somebody wants it."""
         if self.page.get_attribute(".asara-foot details", "open") is None:
             self.page.click('[data-do="digest"]')
-        self.page.wait_for_selector('.asara-foot code[data-digest]:not([data-digest=""])')
+        self.until("() => document.querySelector('.asara-foot code').dataset.digest.length > 0")
         return str(self.page.get_attribute(".asara-foot code", "data-digest"))
 
     # What a reader does
@@ -106,7 +107,12 @@ class Reader:
         self.page.wait_for_function(condition, arg=argument)
 
     def until_frame(self, frame: int) -> None:
-        self.until("frame => Number(document.querySelector('.asara-controls').dataset.frame) === frame", frame)
+        """Wait until the whole page shows a frame: the foot comes last."""
+        self.until(
+            "frame => { const shown = document.querySelector('.asara-controls').dataset;"
+            " return Number(shown.frame) === frame && shown.stamp === document.querySelector('.asara-foot').dataset.stamp; }",
+            frame,
+        )
 
     def until_said(self, words: str) -> None:
         self.until("words => document.querySelector('[data-said]').innerText.includes(words)", words)
@@ -142,6 +148,7 @@ class Reader:
 
     def sound(self) -> None:
         """Nothing went wrong that a reader would see, and nothing left this machine."""
-        assert self.errors == []
+        errors, self.errors = self.errors, []
+        assert errors == []
         assert self.elsewhere == []
         assert "Traceback" not in self.text("body")

@@ -126,5 +126,5 @@ def Events(lines: Values, empty: str) -> None:
 
 
 @component("foot.vue")
-def Foot(digest: str, wanted: bool, event_want: Event) -> None:
+def Foot(stamp: int, digest: str, wanted: bool, event_want: Event) -> None:
     """The digest of the run, for those who want to compare."""
