@@ -165,10 +165,13 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
                 )
 
     def readable(self) -> Self:
-        """Return the same lab with the defaults of what its law of growth does not read, so that a file can say it."""
-        unread = {name for name, law in _READ_BY_LAW.items() if law != self.growth.law}
+        """Return the same lab with the defaults of all that nothing in it reads, so that a file can say it."""
+        unread = [name for name, law in _READ_BY_LAW.items() if law != self.growth.law]
         defaults = {parameters()[name].name: parameters()[name].default for name in unread}
-        return self.model_copy(update={"growth": self.growth.model_copy(update=defaults)})
+        kernels = self.kernels
+        if kernels.measurements == UNCALIBRATED:
+            kernels = KernelParams(measurements=UNCALIBRATED)
+        return self.model_copy(update={"growth": self.growth.model_copy(update=defaults), "kernels": kernels})
 
     def flat(self) -> dict[str, Any]:
         """Return every parameter by its flat name, in a fixed order."""

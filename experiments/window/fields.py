@@ -36,6 +36,10 @@ _BLOCKS = {
 _WRITTEN = {"gpu": "GPU", "gpus": "GPUs", "r": "r", "days": "days"}
 
 
+_SWITCHES = ("growth__law", "kernels__measurements")
+"""What decides which others are read."""
+
+
 class Field(NamedTuple):
     """One parameter, as a form shows it."""
 
@@ -158,17 +162,17 @@ def changed(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
 
     Raises ScenarioError, and InputError for what is too large for the window.
     """
-    scenario = base.replace(**changes).readable()
+    scenario = base.readable().replace(**changes).readable()
     check_bounds(scenario)
     return scenario
 
 
 def differences(base: Scenario, scenario: Scenario) -> dict[str, Any]:
-    """Return what must be changed in one scenario to come to another, by flat name."""
-    before, after = base.flat(), scenario.readable().flat()
-    wanted = {name: value for name, value in after.items() if value != before[name]}
-    read = base.replace(**{name: wanted[name] for name in ("growth__law",) if name in wanted}).readable().flat()
-    return {name: value for name, value in wanted.items() if value != read[name] or name == "growth__law"}
+    """Return what must be changed in one scenario to come to another, by flat name, as :func:`changed` takes it."""
+    before, after = base.readable(), scenario.readable().flat()
+    switched = {name: after[name] for name in _SWITCHES if after[name] != before.flat()[name]}
+    start = before.replace(**switched).readable().flat()
+    return switched | {name: value for name, value in after.items() if value != start[name]}
 
 
 def _wrong_alone(base: Scenario, name: str, value: Any) -> str:
@@ -187,8 +191,8 @@ def _wrong_alone(base: Scenario, name: str, value: Any) -> str:
 
 def _about(sentence: str, names: Iterable[str]) -> str:
     """The field that a sentence is about: the first that it names, "" if it names none of them."""
-    named = [name for name in names if name in sentence or name.partition("__")[2] in sentence]
-    return min(named, key=lambda name: sentence.find(name.partition("__")[2]), default="")
+    places = {name: re.search(rf"\b({name}|{name.partition('__')[2]})\b", sentence) for name in names}
+    return min((place.start(), name) for name, place in [*places.items(), ("", re.search("$", sentence))] if place)[1]
 
 
 def _field(parameter: Parameter) -> Field:

@@ -22,7 +22,7 @@ MOST_FRAME_BYTES = 16 << 20
 """Of the frames of one future, packed."""
 MOST_SNAPSHOT_BYTES = 32 << 20
 """Of the moments of one future, packed."""
-BYTES_A_FACT = 100
+BYTES_A_FACT = 50
 """A moment is kept when so many of its bytes have one fact (an event of the ledger, or a job that is over) to be run
 again: then keeping moments costs less than running does."""
 FEWEST_FACTS = 300
