@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast, get_args
 
 import solara
+from solara.server import kernel_context
 
 from experiments.errors import InputError
 from experiments.window.cells import Cell
@@ -67,6 +68,8 @@ def draw(shown: Shown) -> Drawing:
 
 def open_session(opening: Opening, publish: Callable[[int], None]) -> Session | None:
     """Return a session of its own for a browser, or None if too many are open."""
+    if len(_open) >= MOST_WINDOWS:
+        close_left_windows()
     with _counting:
         if len(_open) >= MOST_WINDOWS:
             return None
@@ -85,6 +88,13 @@ def close_session(session: Session | None) -> None:
         session.close()
         with _counting:
             _open.discard(session)
+
+
+def close_left_windows() -> None:
+    """Close the windows of browsers that went away without saying so, instead of waiting for them to come back."""
+    for context in list(kernel_context.contexts.values()):
+        if context.page_status and kernel_context.PageStatus.CONNECTED not in context.page_status.values():
+            context.close("cull")
 
 
 @solara.component
@@ -119,8 +129,8 @@ def drawn(session: Session, last: Any) -> tuple[Shown, Drawing]:
         _log.exception("a frame could not be drawn")
         before, drawing = last.current
         said = f"This frame could not be drawn ({type(error).__name__}). Step on, or rewind."
-        controls = path.controls(before) | {"said": said, "wrong": True, "stamp": shown.stamp}
-        last.current = (before, drawing._replace(controls=controls))
+        now = {"stamp": shown.stamp, "playing": shown.playing, "busy": shown.busy, "said": said, "wrong": True}
+        last.current = (before._replace(**now), drawing._replace(controls=drawing.controls | now))
     return cast("tuple[Shown, Drawing]", last.current)
 
 
