@@ -113,7 +113,7 @@ def test_a_field_says_what_it_means(reader: Open) -> None:
     page = reader()
     page.show_field("cluster__gpus")
     page.page.hover('.field:has([data-field="cluster__gpus"]) .label')
-    why = page.page.wait_for_selector('.field:has([data-field="cluster__gpus"]) .why:visible').inner_text()
+    why = page.page.wait_for_selector(".asara-settings .why").inner_text()
     assert "How many GPUs there are" in why
     assert "from 1 to" in why
     assert "Source:" in why

@@ -1,4 +1,4 @@
-"""What the page shows is the run that a headless one is: stepped, rewound, branched, shared, in two browsers at once."""
+"""What the page shows is the run that a headless one is: stepped, rewound, branched, shared, in two browsers."""
 
 from collections.abc import Callable
 from typing import Any

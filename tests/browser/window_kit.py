@@ -109,8 +109,9 @@ class Reader:
     def until_frame(self, frame: int) -> None:
         """Wait until the whole page shows a frame: the foot comes last."""
         self.until(
-            "frame => { const shown = document.querySelector('.asara-controls').dataset;"
-            " return Number(shown.frame) === frame && shown.stamp === document.querySelector('.asara-foot').dataset.stamp; }",
+            "frame => { const [shown, foot] = ['.asara-controls', '.asara-foot'].map(each =>"
+            " document.querySelector(each).dataset); return Number(shown.frame) === frame"
+            " && shown.stamp === foot.stamp; }",
             frame,
         )
 

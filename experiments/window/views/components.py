@@ -63,7 +63,7 @@ def Head(
 
 
 @component("limit.vue")
-def Limit(part: str, sentence: str, shares: Values, bar_label: str, figures: Values) -> None:
+def Limit(part: str, sentence: str, ending: str, shares: Values, bar_label: str, figures: Values) -> None:
     """What limits progress now, and the key figures."""
 
 
@@ -108,7 +108,7 @@ def Queue(note: str, uses: Values, first: Values, empty: str) -> None:
 
 
 @component("network.vue")
-def Network(note: str, papers: Values, edges: Values, legend: Values, empty: str) -> None:
+def Network(note: str, papers: Values, edges: Values, legend: Values, hint: str, empty: str) -> None:
     """Papers and what they build on."""
 
 

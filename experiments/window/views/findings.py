@@ -33,7 +33,8 @@ def limit(shown: Shown) -> dict[str, Any]:
     ]
     return {
         "part": found.part,
-        "sentence": found.sentence if ending is None else f"{ending.sentence} {found.sentence}",
+        "sentence": found.sentence,
+        "ending": "" if ending is None else ending.sentence,
         "shares": shares,
         "bar_label": ", ".join(f"{each['label']} {each['told']}" for each in shares),
         "figures": figures(shown),
@@ -76,21 +77,29 @@ def literature(shown: Shown) -> dict[str, Any]:
             {"label": "published", "told": figure(network.published)},
             {"label": "duplicates", "told": figure(network.duplicates)},
         ],
+        "hint": BY_ONE if network.edges else AT_ONCE,
         "empty": "" if network.papers else network.note,
     }
+
+
+BY_ONE = "Each dot is a paper, the newest on the right; a line leads to what it builds on."
+AT_ONCE = (
+    "Each dot is what was published at once, the newest on the right; who builds on whom is not followed in a cohort."
+)
 
 
 def kernels(shown: Shown) -> dict[str, Any]:
     """Return the measured kernel curve as its component takes it."""
     found = shown.frame.kernels
-    told = f"attention ×{found.speedup:.3g}, so the cluster does ×{found.work_rate:.3g} as much a day"
+    told = f"the cluster does ×{found.work_rate:.3g} as much a day"
+    stands = f"×{found.speedup:.3g} after {figure(round(found.candidates))} candidates"
     return {
         "name": "kernels",
         "title": "Attention kernels, as measured",
         "told": told if found.calibrated else "",
         "legend": [
             {"label": "speed-up over the library", "colour": "blue", "kind": "line"},
-            {"label": "the lab's engineer", "colour": "red", "told": f"{figure(round(found.candidates))} candidates"},
+            {"label": "the lab's engineer", "colour": "red", "told": stands},
         ],
         "option": kernels_option(shown) if found.calibrated else {},
         "height": 216,

@@ -14,7 +14,7 @@ MOST_DAYS = 120
 MOST_MARKS = 120
 KINDS = {"doubling": "doubling", "training": "retraining"}
 """What the timeline marks."""
-PACE_LABELS = {"1": "1 a second", "5": "5 a second", "20": "20 a second", "fast": "as fast as it goes"}
+PACE_LABELS = {"1": "1 a second", "5": "5 a second", "20": "20 a second", "fast": "fastest"}
 
 
 def way(shown: Shown) -> list[FutureView]:

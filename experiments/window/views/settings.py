@@ -42,7 +42,7 @@ def note(shown: Shown, edits: int, wrong: bool) -> str:
     if wrong:
         return "Correct what is marked, or undo it."
     if not edits:
-        return "Change a value, then branch here or start anew. Point at a name to read what it means."
+        return "Change a value, then branch here or start anew. Point at a name for its meaning."
     return f"Branch here: from day {shown.frame.day:,.6g} on, with the same luck. Start anew: from day 0."
 
 

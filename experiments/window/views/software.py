@@ -14,6 +14,9 @@ from experiments.window.views.axes import Option, chart, day_axis, end_of_axis, 
 from sim.scenario import Scenario
 
 MOST_LABELS = 7
+LEAST_DAYS = 26.0
+AHEAD = 1.12
+"""How much further than the run the axis goes, at least."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Names of futures, in the order in which they came about."""
 
@@ -55,7 +58,7 @@ def letter(future: FutureView) -> str:
 def option(shown: Shown) -> Option:
     """Return software against days, as doublings on an axis that is labelled with factors: a log scale."""
     days = [future.columns["day"][-1] for future in shown.futures if future.columns["day"]]
-    end = end_of_axis(max([*days, shown.frame.day]) * 1.12)
+    end = end_of_axis(max([*days, shown.frame.day, LEAST_DAYS]) * AHEAD)
     tops = [max(future.columns["discovered"], default=0.0) for future in shown.futures]
     step = math.ceil((max([*tops, 2.0]) + 0.6) / MOST_LABELS)
     top = step * math.ceil((max([*tops, 2.0]) + 0.6) / step)
@@ -68,7 +71,7 @@ def lines(future: FutureView, several: bool) -> list[Option]:
     """Return what was discovered and what is at work in a future; the one that is gone along is drawn strongly."""
     days = future.columns["day"]
     name = f" ({letter(future)})" if several else ""
-    look: dict[str, Any] = {"opacity": 1 if future.chosen else 0.55, "z": 4 if future.chosen else 3}
+    look: dict[str, Any] = {"opacity": 1 if future.chosen else 0.7, "z": 4 if future.chosen else 3}
     width = 2.6 if future.chosen else 1.6
     end = {"show": several, "formatter": letter(future), "color": "$ink", "fontWeight": "bold", "distance": 4}
     return [
