@@ -226,19 +226,19 @@ class Journey:
         future, frame, events = self._place
         yield from self._bring(future, frame.number, events)
         before = moment_of(self._world)
-        while events < MOST_PIECES * EVENTS_A_PIECE:
-            events += 1
+        for last in range(events + 1, events + MOST_PIECES * EVENTS_A_PIECE + 1):
             if self._pass_events(1):
                 sentence = changed(self._world, before)
                 yield from self._stand_on(future, frame.number + 1)
                 return sentence or "The frame is over, and nothing that can be seen happened before its end."
             if sentence := changed(self._world, before):
-                self._place = _Place(future, frame_of(self._world, between=True), events)
+                self._place = _Place(future, frame_of(self._world, between=True), last)
                 return sentence
-            if events % EVENTS_A_PIECE == 0:
+            if last % EVENTS_A_PIECE == 0:
                 yield
-                yield from self._bring(future, frame.number, events)
-        raise _StopError(f"Nothing that can be seen has happened in {events:,} events.")
+                yield from self._bring(future, frame.number, last)
+        self._place = _Place(future, frame_of(self._world, between=True), last)
+        raise _StopError(f"Nothing that can be seen has happened in {last - events:,} events: ask again to go on.")
 
     def _to_next(self, goal: Goal, frames: int) -> Work:
         self._refuse_if_over()
@@ -335,7 +335,7 @@ class Journey:
                 pieces = 0
             else:
                 pieces += 1
-                if pieces > MOST_PIECES:
+                if pieces > MOST_PIECES and self._world.steps >= owner.known:
                     raise _StopError(f"More than {MOST_PIECES * EVENTS_A_PIECE:,} events in one frame: ask again.")
             yield
         return ""

@@ -1,54 +1,16 @@
 """A journey shows the run that would have been without it, whichever way it takes."""
 
-import threading
-from typing import Any
-
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.window import future as futures_module
-from experiments.window import journey as journey_module
-from experiments.window.future import Future
 from experiments.window.journey import Journey
 from sim.scenario import ScenarioError
 from sim.testing import small_scenarios
-from tests.experiments.window_kit import small_lab, walk
+from tests.experiments.window_kit import MOVES, move, small_lab, thorough, walk
 
-thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LAB = small_lab()
 WALKED = walk(LAB)
-
-MOVES = st.lists(
-    st.one_of(
-        st.tuples(st.just("step"), st.integers(1, 6)),
-        st.tuples(st.just("event"), st.integers(1, 12)),
-        st.tuples(st.just("next"), st.sampled_from(["doubling", "retraining", "queue"])),
-        st.tuples(st.just("rewind"), st.integers(0, 60)),
-        st.tuples(st.just("go to"), st.integers(0, 30)),
-        st.tuples(st.just("digest"), st.none()),
-        st.tuples(st.just("life"), st.integers(1, 8)),
-    ),
-    max_size=14,
-)
-
-
-def move(journey: Journey, what: str, how: Any) -> None:
-    if what == "step":
-        journey.step(how)
-    elif what == "event":
-        for _ in range(how):
-            journey.step_event()
-    elif what == "next":
-        journey.to_next(how, 40)
-    elif what == "rewind":
-        journey.rewind(how)
-    elif what == "go to":
-        journey.go_to(how)
-    elif what == "digest":
-        journey.digest()
-    else:
-        journey.life(how)
 
 
 def test_frames_are_those_of_a_headless_run():
@@ -93,28 +55,6 @@ def test_any_way_through_any_lab_leaves_the_run_as_it_is(data):
     assert known == walked.series["discovered"]
 
 
-@given(MOVES)
-@thorough
-def test_rewinding_is_exact_when_little_is_kept(moves):
-    bounds = {"MOST_FRAME_BYTES": 12_000, "MOST_SNAPSHOT_BYTES": 60_000, "FEWEST_FACTS": 20, "BYTES_A_FACT": 10**9}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in bounds.items():
-            patch.setattr(futures_module, name, value)
-        journey = Journey(LAB)
-        journey.go_to(WALKED.last)
-        future: Future = journey._futures[0]
-        assert len(future._frames.numbers) < WALKED.last / 2, "the test keeps too much to say anything"
-        assert len(future._moments.numbers) >= 1
-        for what, how in moves:
-            move(journey, what, how)
-            assert future._frames.bytes <= 12_000
-            assert future._moments.bytes <= 60_000
-            frame = journey.current
-            if not frame.between:
-                assert frame == WALKED.frames[frame.number]
-                assert journey.digest() == WALKED.digests[frame.number]
-
-
 def test_events_are_told_and_frames_between_are_marked():
     journey = Journey(LAB)
     journey.step(3)
@@ -130,20 +70,6 @@ def test_events_are_told_and_frames_between_are_marked():
     assert len(set(map(id, frames))) == len(frames)
     assert journey.current == WALKED.frames[4]
     assert journey.last == 4
-
-
-def test_an_event_between_frames_can_be_left_and_found_again():
-    journey = Journey(LAB)
-    journey.step(5)
-    journey.step_event()
-    between = journey.step_event().frame
-    digest = journey.digest()
-    journey.cancel()
-    journey._world.step_events(50)  # as a move that was stopped on its way would leave it
-    journey._events += 50
-    assert journey.current == between
-    assert journey.digest() == digest
-    assert journey.step().frame == WALKED.frames[6]
 
 
 def test_to_next_stops_at_the_frame_in_which_it_comes():
@@ -172,6 +98,25 @@ def test_to_next_says_why_nothing_came():
     assert not moved.done
     assert "the run is over" in moved.sentence
     assert journey.over
+
+
+def test_marks_are_those_of_the_ledger():
+    journey = Journey(LAB)
+    journey.go_to(WALKED.last)
+    events = journey.result().events
+    kinds = {"SoftwareDoubled": "doubling", "TrainingStarted": "training", "Deployed": "deployed"}
+    wanted = [(event.day, kinds[type(event).__name__]) for event in events if type(event).__name__ in kinds]
+    assert [(mark.day, mark.kind) for mark in journey.futures()[0].marks] == wanted
+    assert len(wanted) > 4
+
+
+def test_a_goal_is_found_in_the_frame_from_which_a_future_branched():
+    journey = Journey(LAB)
+    found = journey.to_next("doubling").frame.number
+    journey.branch(found, {"cluster__gpus": 64})
+    journey.step(3)
+    journey.rewind(found - 2)
+    assert journey.to_next("doubling").frame.number == found
 
 
 def test_known_frames_are_searched_without_being_run_again(monkeypatch):
@@ -211,7 +156,9 @@ def test_a_branch_is_another_future_beside_the_first():
     changed = journey.digest()
     assert changed != WALKED.digests[20]
     assert journey.rewind(5).frame == WALKED.frames[5], "before the branch there is one past"
-    assert journey.step(15).frame.grid.gpus == 64
+    assert journey.rewind(10).frame.grid.gpus == 64
+    assert journey.rewind(9).frame.grid.gpus == 32
+    assert journey.step(11).frame.grid.gpus == 64
     assert journey.digest() == changed
     journey.choose(0)
     assert journey.current == WALKED.frames[20]
@@ -275,86 +222,6 @@ def test_reset_begins_again_and_refuses_what_cannot_run():
     assert journey.seed == 5
     journey.step(9)
     assert journey.digest() == walk(LAB, 5).digests[9]
-
-
-def test_two_journeys_do_not_meet():
-    labs = [(LAB, 0), (small_lab(cluster__gpus=64), 7), (LAB, 1)]
-    journeys = [Journey(scenario, seed) for scenario, seed in labs]
-    for _ in range(6):
-        for step, journey in enumerate(journeys, 1):
-            journey.step(step)
-            journey.step_event()
-            journey.life(1)
-    for (scenario, seed), journey in zip(labs, journeys, strict=True):
-        journey.step()
-        assert journey.digest() == walk(scenario, seed).digests[journey.current.number]
-
-
-def test_moves_from_several_threads_leave_the_run_as_it_is():
-    journey = Journey(LAB)
-    failed: list[BaseException] = []
-
-    def work(way: int) -> None:
-        try:
-            for number in range(12):
-                move(journey, *[("step", 2), ("rewind", number), ("event", 3), ("digest", None)][(number + way) % 4])
-                journey.futures()
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=work, args=(way,)) for way in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failed
-    journey.step()
-    assert journey.digest() == WALKED.digests[journey.current.number]
-
-
-def test_a_move_can_be_cancelled_and_goes_on_when_asked_again(monkeypatch):
-    journey = Journey(LAB)
-    note = Future.note
-
-    def note_and_cancel(self, world):
-        note(self, world)
-        if world.steps == 7:
-            journey.cancel()
-
-    monkeypatch.setattr(Future, "note", note_and_cancel)
-    moved = journey.step(20)
-    assert (moved.done, moved.sentence) == (False, "Stopped: something else was asked for.")
-    assert 6 <= moved.frame.number <= 7
-    assert journey.step(20 - moved.frame.number).frame == WALKED.frames[20]
-
-
-def test_long_frames_are_walked_in_pieces(monkeypatch):
-    long = small_lab(run__frame_days=60.0, run__max_doublings=20)
-    monkeypatch.setattr(journey_module, "EVENTS_A_PIECE", 10)
-    monkeypatch.setattr(journey_module, "MOST_PIECES", 3)
-    journey = Journey(long)
-    moved = journey.step()
-    assert not moved.done
-    assert moved.frame.number == 0
-    assert "ask again" in moved.sentence
-    for _ in range(1000):
-        if (moved := journey.step()).done:
-            break
-    assert journey.digest() == walk(long).digests[1]
-
-
-@pytest.mark.parametrize(
-    ("bound", "value", "says"),
-    [("MOST_FRAMES", 12, "12 frames"), ("MOST_FACTS", 40, "40 papers"), ("MOST_INDIVIDUALS", 5, "5 researchers")],
-)
-def test_runs_are_bounded_and_say_so(monkeypatch, bound, value, says):
-    monkeypatch.setattr(journey_module, bound, value)
-    journey = Journey(LAB)
-    moved = journey.go_to(WALKED.last)
-    assert not moved.done
-    assert says in moved.sentence
-    assert moved.frame.number <= 12
-    assert journey.rewind(0).done
 
 
 def test_a_result_is_left_alone_by_later_moves():

@@ -2,7 +2,11 @@
 
 from typing import Any, NamedTuple
 
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
 from experiments.window.frame import Frame, frame_of
+from experiments.window.journey import Journey
 from sim.model import World
 from sim.scenario import Scenario
 
@@ -44,3 +48,37 @@ def walk(scenario: Scenario, seed: int = 0) -> Walked:
         frames.append(frame_of(world))
         digests.append(world.digest())
     return Walked(frames, digests, world.datacollector.model_vars)
+
+
+thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MOVES = st.lists(
+    st.one_of(
+        st.tuples(st.just("step"), st.integers(1, 6)),
+        st.tuples(st.just("event"), st.integers(1, 12)),
+        st.tuples(st.just("next"), st.sampled_from(["doubling", "retraining", "queue"])),
+        st.tuples(st.just("rewind"), st.integers(0, 60)),
+        st.tuples(st.just("go to"), st.integers(0, 30)),
+        st.tuples(st.just("digest"), st.none()),
+        st.tuples(st.just("life"), st.integers(1, 8)),
+    ),
+    max_size=14,
+)
+
+
+def move(journey: Journey, what: str, how: Any) -> None:
+    """Do to a journey one of MOVES."""
+    if what == "step":
+        journey.step(how)
+    elif what == "event":
+        for _ in range(how):
+            journey.step_event()
+    elif what == "next":
+        journey.to_next(how, 40)
+    elif what == "rewind":
+        journey.rewind(how)
+    elif what == "go to":
+        journey.go_to(how)
+    elif what == "digest":
+        journey.digest()
+    else:
+        journey.life(how)
