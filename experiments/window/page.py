@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast, get_args
 
 import solara
@@ -47,6 +48,14 @@ class Drawing(NamedTuple):
     kernels: dict[str, Any]
     people: dict[str, Any]
     events: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What a page shows at a time. No tuple: Solara would look for components in each of its numbers."""
+
+    shown: Shown
+    drawing: Drawing
 
 
 def draw(shown: Shown) -> Drawing:
@@ -113,31 +122,36 @@ def Page() -> None:
 @solara.component
 def Window(session: Session, stamp: int) -> None:
     """All components, drawn from what the session last showed."""
-    last = solara.use_ref(cast("tuple[Shown, Drawing] | None", None))
-    shown, drawing = drawn(session, last)
-    View(session, shown, drawing)
+    last = solara.use_ref(cast("Sight | None", None))
+    last.current = seen(session.shown, last.current)
+    View(session, last.current)
 
 
-def drawn(session: Session, last: Any) -> tuple[Shown, Drawing]:
+def seen(shown: Shown, before: Sight | None) -> Sight:
     """Return what to show; of what cannot be drawn the last that could, and a sentence."""
-    shown = session.shown
     try:
-        last.current = (shown, draw(shown))
+        return Sight(shown, draw(shown))
     except Exception as error:
-        if last.current is None:
+        if before is None:
             raise
         _log.exception("a frame could not be drawn")
-        before, drawing = last.current
         said = f"This frame could not be drawn ({type(error).__name__}). Step on, or rewind."
-        now = {"stamp": shown.stamp, "playing": shown.playing, "busy": shown.busy, "said": said, "wrong": True}
-        last.current = (before._replace(**now), drawing._replace(controls=drawing.controls | now))
-    return cast("tuple[Shown, Drawing]", last.current)
+        now: dict[str, Any] = {
+            "stamp": shown.stamp,
+            "playing": shown.playing,
+            "busy": shown.busy,
+            "said": said,
+            "wrong": True,
+        }
+        controls = before.drawing.controls | now
+        return Sight(before.shown._replace(**now), before.drawing._replace(controls=controls))
 
 
 @solara.component
-def View(session: Session, shown: Shown, drawing: Drawing) -> None:
+def View(session: Session, sight: Sight) -> None:
     """The components of the page, in their order."""
-    Head(session, shown)
+    drawing = sight.drawing
+    Head(session, sight)
     components.Limit(**drawing.limit)
     components.Controls(
         **drawing.controls,
@@ -146,13 +160,13 @@ def View(session: Session, shown: Shown, drawing: Drawing) -> None:
         event_seen=asked(session, lambda event: session.seen(number(event, "stamp"))),
     )
     with solara.v.Html(tag="div", class_="asara-body"):
-        Form(session, shown)
-        Views(session, shown, drawing)
-    Foot(session, shown)
+        Form(session, sight)
+        Views(session, sight)
+    Foot(session, sight)
 
 
 @solara.component
-def Head(session: Session, shown: Shown) -> None:
+def Head(session: Session, sight: Sight) -> None:
     """Which run it is, its link, and what can be downloaded."""
     file = solara.use_reactive(cast("dict[str, Any] | None", None))
 
@@ -163,7 +177,7 @@ def Head(session: Session, shown: Shown) -> None:
             file.set({"name": made.name, "mime": made.mime, "content": made.content})
 
     components.Head(
-        **head.head(shown),
+        **head.head(sight.shown),
         file=file.value,
         event_wanted=asked(session, make),
         event_taken=asked(session, lambda event: file.set(None)),
@@ -171,8 +185,9 @@ def Head(session: Session, shown: Shown) -> None:
 
 
 @solara.component
-def Form(session: Session, shown: Shown) -> None:
+def Form(session: Session, sight: Sight) -> None:
     """Scenario, seed and parameters; what was typed is kept until it is in use."""
+    shown = sight.shown
     typed = solara.use_reactive(cast("dict[str, str]", {}))
     seed = solara.use_reactive("")
 
@@ -207,10 +222,11 @@ def Form(session: Session, shown: Shown) -> None:
 
 
 @solara.component
-def Views(session: Session, shown: Shown, drawing: Drawing) -> None:
+def Views(session: Session, sight: Sight) -> None:
     """All that there is to see of a moment and of the way to it."""
+    drawing = sight.drawing
     pointed = solara.use_reactive(cast("int | None", None))
-    cell = cell_at(shown, pointed.value)
+    cell = cell_at(sight.shown, pointed.value)
     with solara.v.Html(tag="div", class_="asara-views"):
         components.Chart(
             **drawing.software, event_choose=asked(session, lambda event: session.choose(number(event, "index")))
@@ -232,7 +248,7 @@ def Views(session: Session, shown: Shown, drawing: Drawing) -> None:
 
 
 @solara.component
-def Foot(session: Session, shown: Shown) -> None:
+def Foot(session: Session, sight: Sight) -> None:
     """The digest of the run, for those who want to compare."""
     wanted = solara.use_reactive(False)
 
@@ -240,7 +256,9 @@ def Foot(session: Session, shown: Shown) -> None:
         wanted.set(bool(event.get("wanted")))
         session.want_digest(wanted.value)
 
-    components.Foot(stamp=shown.stamp, digest=shown.digest, wanted=wanted.value, event_want=asked(session, want))
+    components.Foot(
+        stamp=sight.shown.stamp, digest=sight.shown.digest, wanted=wanted.value, event_want=asked(session, want)
+    )
 
 
 def asked(session: Session, do: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
