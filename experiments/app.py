@@ -8,6 +8,9 @@ from typing import Any
 import solara
 
 from experiments.window.page import Page
+from experiments.window.server import prepare
+
+prepare()  # for those who serve this file with a command of their own
 
 __all__ = ["Layout", "Page"]
 

@@ -109,13 +109,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def prepare() -> None:
-    """Set what Solara reads at import. Raises InputError if its packages are not installed."""
+    """Set what Solara reads at import, and where the page has its style. Raises InputError if its packages are not installed."""
     os.environ.update(SETTINGS)
     try:
         import solara.server.settings  # noqa: PLC0415
         import solara_assets  # noqa: F401, PLC0415
     except ImportError:
         raise InputError("the window needs more packages: install asara with its extra 'viz'") from None
+    solara.server.settings.telemetry.mixpanel_enable = False  # whoever imported it before this
     solara.server.settings.assets.extra_locations = [str(ASSETS)]
 
 

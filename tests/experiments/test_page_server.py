@@ -114,6 +114,7 @@ def test_solara_reports_to_nobody() -> None:
     server.prepare()
     settings = sys.modules["solara.server.settings"]
     assert settings.assets.extra_locations == [str(server.ASSETS)]
+    assert not settings.telemetry.mixpanel_enable
 
 
 def test_everybody_is_warned_of_another_host(capsys: pytest.CaptureFixture[str]) -> None:
