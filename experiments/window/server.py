@@ -109,7 +109,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def prepare() -> None:
-    """Set what Solara reads at import, and where the page has its style. Raises InputError if its packages are not installed."""
+    """Set what Solara reads at import, and where the style is. Raises InputError if its packages are not installed."""
     os.environ.update(SETTINGS)
     try:
         import solara.server.settings  # noqa: PLC0415

@@ -270,7 +270,10 @@ class Session:
                 return
             stamp = self.shown.stamp + 1
             self.shown = self.shown._replace(stamp=stamp, **changes)
-        self._publish(stamp)
+        try:
+            self._publish(stamp)
+        except Exception:  # the next move is published again
+            _log.exception("a page could not be told")
 
     def _look(self) -> dict[str, Any]:
         """What there is to see of the journey."""

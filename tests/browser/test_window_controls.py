@@ -61,6 +61,15 @@ def test_play_while_sliders_move_shows_no_traceback(reader: Open) -> None:
     page.step()
 
 
+def test_a_connection_that_breaks_comes_back(reader: Open) -> None:
+    page = reader()
+    page.step()
+    assert page.page.evaluate("() => solara.debug.dropConnection()")
+    page.until("() => solara.debug.reconnectCount > 0 || solara.debug.ws()?.readyState === 1")
+    page.step(2)
+    assert page.frame() == 3
+
+
 def test_a_wrong_value_is_explained_beside_its_field_and_nothing_else_happens(reader: Open) -> None:
     page = reader()
     before = page.digest()

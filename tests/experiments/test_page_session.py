@@ -117,6 +117,39 @@ def test_a_defect_is_said_and_the_session_goes_on(watched: Watched, caplog: pyte
     watched.until(lambda s: s.frame.number == 1)
 
 
+def test_a_page_that_cannot_be_told_once_is_told_the_next_time(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(stamp: int) -> None:
+        raise ConnectionError
+
+    publish = watched.session._publish
+    monkeypatch.setattr(watched.session, "_publish", broken)
+    watched.session.set_pace("1")
+    assert "a page could not be told" in caplog.text
+    monkeypatch.setattr(watched.session, "_publish", publish)
+    watched.session.step()
+    watched.until(lambda s: s.frame.number == 1 and s.pace == "1")
+
+
+def test_a_long_move_is_busy_until_a_pause_stops_it(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, stopped = threading.Event(), threading.Event()
+
+    def go_on(goal: str) -> Moved:
+        started.set()
+        assert stopped.wait(30)
+        return Moved(watched.journey.current, False, "Stopped: something else was asked for.")
+
+    monkeypatch.setattr(watched.journey, "to_next", go_on)
+    monkeypatch.setattr(watched.journey, "cancel", stopped.set)
+    watched.session.to_next("queue")
+    assert watched.until(lambda s: s.busy)
+    assert started.wait(30)
+    watched.session.pause()
+    shown = watched.until(lambda s: s.said == "Paused.")
+    assert not shown.busy
+
+
 def test_branches_rewinds_and_futures(watched: Watched) -> None:
     for _ in range(4):
         watched.session.step()
