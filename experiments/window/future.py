@@ -22,10 +22,10 @@ MOST_FRAME_BYTES = 16 << 20
 """Of the frames of one future, packed."""
 MOST_SNAPSHOT_BYTES = 32 << 20
 """Of the moments of one future, packed."""
-BYTES_A_FACT = 50
-"""A moment is kept when so many of its bytes have one fact (an event of the ledger, or a job that is over) to be run
-again: then keeping moments costs less than running does."""
-FEWEST_FACTS = 300
+BYTES_AN_EFFORT = 50
+"""A moment is kept when the effort since the last one, times this, comes to the bytes of that one: so keeping moments
+costs less than running does, and going back takes about as long as it took to get there from the moment before."""
+LEAST_EFFORT = 300
 """Between two moments that are kept."""
 
 
@@ -79,7 +79,7 @@ class Future:
         self._moments = Shelf(MOST_SNAPSHOT_BYTES)
         self._columns = {name: array("d") for name in COLUMNS}
         self._events_seen = len(world.ledger)
-        self._kept_at, self._kept_bytes = facts(world), len(self._began)
+        self._kept_at, self._kept_bytes = effort(world), len(self._began)
         self.latest = self.picture(world)
         """The frame that was pictured last."""
         self._write(world, self.latest)
@@ -116,7 +116,7 @@ class Future:
         """Take down a world that stands on a whole frame, if that is new, and now and then the whole moment."""
         if world.steps > self.known:
             self._write(world, self.picture(world))
-        if facts(world) - self._kept_at >= max(FEWEST_FACTS, self._kept_bytes // BYTES_A_FACT):
+        if effort(world) - self._kept_at >= max(LEAST_EFFORT, self._kept_bytes // BYTES_AN_EFFORT):
             self._keep(world)
 
     def picture(self, world: World) -> Frame:
@@ -127,12 +127,12 @@ class Future:
 
     def leave(self, world: World) -> None:
         """Keep the moment of a world that is left on a whole frame, if much had to be run again to come back."""
-        if facts(world) - self._kept_at >= FEWEST_FACTS and self._moments.at_or_before(world.steps) != world.steps:
+        if effort(world) - self._kept_at >= LEAST_EFFORT and self._moments.at_or_before(world.steps) != world.steps:
             self._keep(world)
 
     def _keep(self, world: World) -> None:
         self._kept_bytes = self._moments.put(world.steps, world.snapshot())
-        self._kept_at = facts(world)
+        self._kept_at = effort(world)
 
     def _write(self, world: World, frame: Frame) -> None:
         for name, value in zip(COLUMNS, frame.values, strict=True):
@@ -151,7 +151,7 @@ class Future:
     def world_at(self, number: int) -> World:
         """Return a world at one of those frames, made anew."""
         world = World.restore(self._moments.get(number) or unpack(self._began))
-        self._kept_at = facts(world)
+        self._kept_at = effort(world)
         return world
 
     def value(self, number: int, column: str) -> float:
@@ -192,6 +192,11 @@ def _waiting(future: Future, number: int) -> float:
 
 def _day(mark: Mark) -> float:
     return mark.day
+
+
+def effort(world: World) -> int:
+    """Return what it took to run a world so far: its frames, and what happened."""
+    return world.steps + facts(world)
 
 
 def facts(world: World) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from sim.model import World
 
 STRETCH_DAYS = 30.0
-MOST_ROWS = 256
+MOST_ROWS = 64
 """Frames of the stretch that are looked at; of more every k-th."""
 COLUMNS = (
     "day", "researchers", "discovered", "deployed", "researchers_think", "researchers_write", "researchers_queue",
@@ -74,9 +75,7 @@ def _rows(world: World) -> list[_Row]:
     """What was seen in the last stretch, and what there is now."""
     columns: Sequence[Sequence[float]] = [world.datacollector.model_vars[name] for name in COLUMNS]
     days = columns[0]
-    first = len(days) - 1
-    while first > 0 and days[first - 1] >= world.now - STRETCH_DAYS:
-        first -= 1
+    first = min(bisect_left(days, world.now - STRETCH_DAYS), len(days) - 1)
     stride = max(1, (len(days) - first) // MOST_ROWS)
     rows = [_Row(*(float(column[at]) for column in columns)) for at in range(len(days) - 1, first - 1, -stride)]
     return rows[::-1]

@@ -18,7 +18,7 @@ WALKED = walk(LAB)
 @given(MOVES)
 @thorough
 def test_rewinding_is_exact_when_little_is_kept(moves):
-    bounds = {"MOST_FRAME_BYTES": 12_000, "MOST_SNAPSHOT_BYTES": 60_000, "FEWEST_FACTS": 20, "BYTES_A_FACT": 10**9}
+    bounds = {"MOST_FRAME_BYTES": 12_000, "MOST_SNAPSHOT_BYTES": 60_000, "LEAST_EFFORT": 20, "BYTES_AN_EFFORT": 10**9}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in bounds.items():
             patch.setattr(futures_module, name, value)

@@ -21,7 +21,7 @@ from sim.scenario import Scenario, shipped_scenarios
 from sim.testing import worlds
 from tests.experiments.window_kit import small_lab, walk
 
-thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 USES = ("inference", "experiment", "training", "failed", "idle")
 
 
