@@ -112,8 +112,8 @@ def _experiments(world: World, shares: dict[str, float], since: float) -> str:
 
 def _training(world: World, shares: dict[str, float], since: float) -> str:
     found, working = factor(world.frontier.discovered), factor(world.frontier.deployed)
-    lost = f"{shares['training']:.0%} of what it could have given since day {figure(round(since))} was lost to that"
-    return f"Retraining: software {found} is discovered and {working} deployed, {lost}; {_run(world)}."
+    cost = f"{shares['training']:.0%} of what could have been done since day {figure(round(since))}"
+    return f"Retraining: software {found} is discovered and {working} is at work, which cost {cost}; {_run(world)}."
 
 
 def _run(world: World) -> str:
