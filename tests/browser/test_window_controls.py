@@ -188,7 +188,7 @@ def test_the_colours_switch_and_stay(reader: Open) -> None:
 
 def boxes(page: Reader) -> list[list[float]]:
     return page.page.evaluate(
-        "() => [...document.querySelectorAll('.asara-limit, .asara-controls, .card')]"
+        "() => window.scrollTo(0, 0) || [...document.querySelectorAll('.asara-limit, .asara-controls, .card')]"
         ".map(each => [each.offsetTop, each.offsetLeft, each.offsetWidth, each.offsetHeight])"
     )
 
@@ -200,6 +200,8 @@ def test_nothing_jumps_and_nothing_is_wider_than_the_page(reader: Open, width: i
     page.step(2)
     page.press("retraining")
     page.until_said("Day")
+    page.page.click('[data-person="5"]')
+    page.page.wait_for_selector("[data-life]")
     assert boxes(page) == before
     assert page.page.evaluate("() => document.documentElement.scrollWidth") <= width
 

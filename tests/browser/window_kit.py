@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 """How long a condition may take before a test fails; no test waits that long for anything that comes."""
 NO_CHROMIUM = "no Chromium on this machine: the tests of the window in a browser need one (apt install chromium)"
 

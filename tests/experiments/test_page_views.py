@@ -10,7 +10,7 @@ from experiments.window.journey import Journey
 from experiments.window.page import Drawing, cell_at, draw
 from experiments.window.session import Session, Shown
 from experiments.window.views import cluster, path, software, team
-from experiments.window.views.axes import end_of_axis, round_up
+from experiments.window.views.axes import end_of_axis, round_up, times
 from sim.scenario import Scenario, shipped_scenarios
 
 MOST_BYTES = 400_000
@@ -152,6 +152,13 @@ def test_axes_of_time_end_at_round_days(day: float, end: float) -> None:
 @pytest.mark.parametrize(("value", "above"), [(0, 1), (1, 1), (1.01, 1.5), (7, 8), (900, 1000), (1001, 1500)])
 def test_round_figures(value: float, above: float) -> None:
     assert round_up(value) == above
+
+
+@pytest.mark.parametrize(
+    ("doublings", "told"), [(0, "×1"), (2.02, "×4.06"), (13, "×8,192"), (30, "×1.1×10⁹"), (300, "×2×10⁹⁰")]
+)
+def test_factors_are_told_for_reading(doublings: float, told: str) -> None:
+    assert times(doublings) == told
 
 
 def test_letters_name_futures() -> None:

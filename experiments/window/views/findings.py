@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from experiments.console import factor, figure
+from experiments.console import figure
 from experiments.window.session import Shown
-from experiments.window.views.axes import Option, chart, line, short, value_axis
+from experiments.window.views.axes import Option, chart, line, short, times, value_axis
 
 PARTS = {
     "researchers": ("green", "thinking and writing"),
@@ -47,7 +47,7 @@ def figures(shown: Shown) -> list[dict[str, str]]:
     busy = grid.gpus - grid.idle
     rows = (
         ("day", "Day", f"{frame.day:,.1f}", "Days since the start"),
-        ("software", "Software", factor(frame.discovered), "Discovered, against day 0"),
+        ("software", "Software", times(frame.discovered), "Discovered, against day 0"),
         ("researchers", "Researchers", figure(frame.team.at_work), "At work"),
         ("papers", "Papers", figure(frame.papers), "Published since day 0"),
         ("busy", "GPUs busy", f"{busy / grid.gpus:.0%}", f"{busy:,} of {grid.gpus:,} GPUs hold a job"),
@@ -97,7 +97,9 @@ def kernels(shown: Shown) -> dict[str, Any]:
         "name": "kernels",
         "title": "Attention kernels, as measured",
         "told": told if found.calibrated else "",
-        "legend": [
+        "legend": []
+        if not found.calibrated
+        else [
             {"label": "speed-up over the library", "colour": "blue", "kind": "line"},
             {"label": "the lab's engineer", "colour": "red", "told": stands},
         ],

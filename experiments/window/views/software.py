@@ -7,10 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from experiments.analysis import closed_form
-from experiments.console import factor
 from experiments.window.future import FutureView
 from experiments.window.session import Shown
-from experiments.window.views.axes import Option, chart, day_axis, end_of_axis, line, points, value_axis
+from experiments.window.views.axes import Option, chart, day_axis, end_of_axis, line, points, times, value_axis
 from sim.scenario import Scenario
 
 MOST_LABELS = 7
@@ -28,7 +27,7 @@ def software(shown: Shown) -> dict[str, Any]:
     return {
         "name": "software",
         "title": "Software",
-        "told": f"{factor(frame.discovered)} discovered, {factor(frame.deployed)} at work; log scale",
+        "told": f"{times(frame.discovered)} discovered, {times(frame.deployed)} at work; log scale",
         "legend": [
             {"label": "discovered", "colour": "blue", "kind": "line"},
             {"label": "at work (deployed)", "colour": "orange", "kind": "line"},
