@@ -86,7 +86,7 @@ class Journey:
         self._next_index = 1
         self._place = _Place(first, first.latest)
 
-    # What there is to see, at once and whatever is at work
+    # What there is to see, whatever is at work
 
     @property
     def current(self) -> Frame:
@@ -114,9 +114,13 @@ class Journey:
         return sum(future.bytes for future in self._futures)
 
     def futures(self, most: int = 2000) -> tuple[FutureView, ...]:
-        """Return all futures as plots show them, the first run first; of each at most about so many rows."""
-        chosen = self._place.future
-        return tuple(future.view(future is chosen, most) for future in list(self._futures))
+        """Return all futures as plots show them, the first run first; of each at most about so many rows.
+
+        It waits for the piece of a move that is at work.
+        """
+        with self._lock:
+            chosen, futures = self._place.future, self._futures
+        return tuple(future.view(future is chosen, most) for future in futures)
 
     # Moves
 

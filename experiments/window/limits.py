@@ -111,6 +111,8 @@ def _experiments(world: World, shares: dict[str, float], since: float) -> str:
 
 
 def _training(world: World, shares: dict[str, float], since: float) -> str:
+    if not world.scenario.training.needed:
+        return f"Inference: {_of(shares['training'], since, 'rest: their GPUs were taken')}."
     found, working = factor(world.frontier.discovered), factor(world.frontier.deployed)
     cost = f"{shares['training']:.0%} of what could have been done since day {figure(round(since))}"
     return f"Retraining: software {found} is discovered and {working} is at work, which cost {cost}; {_run(world)}."

@@ -234,6 +234,21 @@ def test_what_limits_progress_is_said_in_a_sentence(changes, part, says):
     assert says in limit.sentence
 
 
+def test_rest_for_want_of_gpus_is_no_retraining_where_there_is_none():
+    world = World(small_lab(training__needed=False, researcher__experiment_gpu_days=0.0), 1)
+    world.step()
+    world.step()
+    for column in ("think", "write"):
+        seen = world.datacollector.model_vars[f"researchers_{column}"]
+        seen[:] = [0] * len(seen)
+    world.datacollector.model_vars["researchers_paused"][:] = [6] * 3
+    limit = frame_of(world).limit
+    assert limit.part == "training"
+    assert (
+        limit.sentence == "Inference: 100% of the researchers' time since day 0 went into rest: their GPUs were taken."
+    )
+
+
 def test_the_limit_is_that_of_the_whole_run_where_the_stretch_is_the_whole_run():
     for changes in ({}, {"researcher__initial": 40}):
         world = World(small_lab(run__frame_days=0.05, **changes), 1)
