@@ -22,6 +22,7 @@ from sim.ledger import Deployed, ResearchersHoused
 
 if TYPE_CHECKING:
     from sim.run import RunResult
+    from sim.scenario import Scenario
 
 BLUE, GREEN, ORANGE, PINK, SKY, GREY = "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D9D9D9"
 """Okabe and Ito's palette, which colour-blind readers can tell apart, and a grey for what is idle."""
@@ -58,16 +59,16 @@ class Curve(NamedTuple):
     doublings: list[float]
 
 
-def run_picture(result: RunResult) -> bytes:
-    """Return the picture of a run as PNG: the same bytes for the same run."""
+def run_picture(result: RunResult, form: Literal["png", "svg"] = "png") -> bytes:
+    """Return the picture of a run as PNG or SVG: the same bytes for the same run."""
     buffer = BytesIO()
     with mpl.rc_context():
         # Whatever the reader's matplotlibrc says, a run has one picture.
         mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
+        mpl.rcParams.update(STYLE | {"svg.hashsalt": "asara"})
         figure = run_figure(result)
         FigureCanvasAgg(figure)
-        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(buffer, format=form, dpi=150, metadata={"Software": None} if form == "png" else {"Date": None})
     return buffer.getvalue()
 
 
@@ -87,15 +88,20 @@ def run_figure(result: RunResult) -> Figure:
 
 
 def alone_curve(result: RunResult, last_day: float) -> Curve:
-    """Return software if nothing but the law held it up, as far as one doubling beyond the last day.
+    """Return software if nothing but the law held a run up, as far as one doubling beyond the last day."""
+    return closed_form(result.scenario, last_day)
+
+
+def closed_form(scenario: Scenario, last_day: float) -> Curve:
+    """Return software if nothing but the law held a scenario up, as far as one doubling beyond the last day.
 
     Within a doubling the team is taken to be the same, so that effort grows evenly with time.
     """
-    params = result.scenario.researcher
-    step = result.scenario.training.gain_doublings
-    law = law_of(result.scenario.growth, params.initial, params.papers_per_day, step)
+    params = scenario.researcher
+    step = scenario.training.gain_doublings
+    law = law_of(scenario.growth, params.initial, params.papers_per_day, step)
     curve = Curve([0.0], [0.0])
-    doublings = result.scenario.run.max_doublings + 1
+    doublings = scenario.run.max_doublings + 1
     durations = alone_durations(law, params.initial, params.papers_per_day, doublings, step)
     for n, days in enumerate(durations):
         if not math.isfinite(days) or curve.days[-1] >= last_day:
@@ -178,8 +184,9 @@ def _law_label(result: RunResult) -> str:
 
 
 def _legend_above(axes: Axes) -> None:
-    # Above and not within: there is no corner that is free in every run.
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=4, columnspacing=1.6, handlelength=1.8)
+    # Above and not within: there is no corner that is free in every run. On day 0 there may be nothing to name.
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=4, columnspacing=1.6, handlelength=1.8)
 
 
 def label_factors(axes: Axes, top: float) -> None:

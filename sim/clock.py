@@ -69,6 +69,22 @@ class Clock(Environment):
         if not self.halted:
             self._now = until
 
+    def advance_events(self, until: float, most: int = 1) -> int:
+        """Process at most so many events up to and including ``until``; return how many there were.
+
+        The clock stands at the latest of them. Followed by :meth:`advance` it is as if that alone had been called.
+        """
+        queue = self._queue
+        done = 0
+        while done < most and queue and not self.halted:
+            day, _, _, event = queue[0]
+            if day > until or (event.__class__ is Background and self.idle):
+                break
+            self.last_event = day
+            self.step()
+            done += 1
+        return done
+
     def return_to_last_event(self) -> None:
         """Stand at the latest event again, as if the rest of an idle advance had not been asked for."""
         self._now = self.last_event

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import mesa
@@ -100,19 +101,30 @@ class World(mesa.Model):
         """Run the clock to the end of the next frame, or of the run, and look."""
         if self.ending is not None:
             return
-        start, steps = self._frames_from
-        horizon = self.scenario.run.horizon_days
-        frame_end = start + (self.steps - steps) * self.scenario.run.frame_days
-        try:
-            self.clock.advance(min(frame_end, horizon))
-        except StarvedError as error:
-            self._end("starved", f"Starved: {error}.")
+        with self._ends_if_starved():
+            self.clock.advance(self._frame_end(self.steps))
         if self.ending is None and self.clock.idle:
             self.clock.return_to_last_event()
             self._end("starved", "Starved: nothing is under way and nothing will ever happen.")
-        elif self.now >= horizon:
-            self._end("horizon", f"Stopped by the clock at day {horizon:g}, which is no verdict.")
+        elif self.now >= self.scenario.run.horizon_days:
+            self._end("horizon", f"Stopped by the clock at day {self.now:g}, which is no verdict.")
         self._look()
+
+    def step_events(self, most: int = 1) -> bool:
+        """Process up to so many events of the next frame, and end it where they are fewer; return whether it is over.
+
+        In any mixture with :meth:`step` it leaves the same ledger and the same series.
+        """
+        frame, done = self.steps, most
+        if self.ending is None:
+            with self._ends_if_starved():
+                done = self.clock.advance_events(self._frame_end(frame + 1), most)
+            if self.ending is not None:
+                self.steps += 1
+                self._look()
+            elif done < most:
+                self.step()
+        return self.steps > frame or self.ending is not None
 
     def snapshot(self) -> Snapshot:
         """Return this moment, so that it can be restored any number of times."""
@@ -271,18 +283,10 @@ class World(mesa.Model):
         effective = self.effective(weight * finding.papers)
         self.papers += finding.papers
         self.frontier.add(effective)
-        self.ledger.append(
-            ledger.PaperPublished(
-                self.now,
-                finding.researcher,
-                finding.authors,
-                number,
-                finding.papers,
-                duplicates,
-                effective,
-                self.frontier.discovered,
-            )
-        )
+        self.ledger.append(ledger.PaperPublished(
+            self.now, finding.researcher, finding.authors, number, finding.papers, duplicates, effective,
+            self.frontier.discovered,
+        ))  # fmt: skip
         self._note_doublings()
         self.trainer.consider()
         self.housing.note_withheld()
@@ -338,6 +342,17 @@ class World(mesa.Model):
             self.housing.settle()
 
     # --- within ------------------------------------------------------------------------------------------
+
+    def _frame_end(self, steps: int) -> float:
+        start, steps_before = self._frames_from
+        return min(start + (steps - steps_before) * self.scenario.run.frame_days, self.scenario.run.horizon_days)
+
+    @contextmanager
+    def _ends_if_starved(self) -> Iterator[None]:
+        try:
+            yield
+        except StarvedError as error:
+            self._end("starved", f"Starved: {error}.")
 
     def _look(self) -> None:
         self.datacollector.collect(self)  # type: ignore[no-untyped-call]

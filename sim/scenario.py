@@ -164,6 +164,15 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
                     "name those that shall drive the kernels"
                 )
 
+    def readable(self) -> Self:
+        """Return the same lab with the defaults of all that nothing in it reads, so that a file can say it."""
+        unread = [name for name, law in _READ_BY_LAW.items() if law != self.growth.law]
+        defaults = {parameters()[name].name: parameters()[name].default for name in unread}
+        kernels = self.kernels
+        if kernels.measurements == UNCALIBRATED:
+            kernels = KernelParams(measurements=UNCALIBRATED)
+        return self.model_copy(update={"growth": self.growth.model_copy(update=defaults), "kernels": kernels})
+
     def flat(self) -> dict[str, Any]:
         """Return every parameter by its flat name, in a fixed order."""
         return {name: getattr(getattr(self, p.block), p.name) for name, p in parameters().items()}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.run import run
 from sim.scenario import Scenario, ScenarioError, parameters, shipped_scenarios
 from sim.testing import small_scenarios, values_of
 
@@ -158,3 +159,14 @@ def test_a_scenario_that_does_not_exist(name):
 def test_the_near_name_of_a_scenario():
     with pytest.raises(ScenarioError, match="did you mean 'toy-fizzle'"):
         Scenario.load("toy-fizle")
+
+
+def test_what_nothing_reads_can_be_left_out_of_a_file():
+    scenario = Scenario().replace(growth__r=2.0, kernels__attention_share=0.5, run__horizon_days=20.0)
+    other = scenario.replace(growth__law="papers", kernels__measurements="none")
+    readable = other.readable()
+    assert readable.growth.r == Scenario().growth.r
+    assert readable.kernels.attention_share == Scenario().kernels.attention_share
+    assert readable.growth.law == "papers"
+    assert run(readable, 3).digest == run(other, 3).digest
+    assert scenario.readable() == scenario

@@ -1,0 +1,129 @@
+"""What the page of the window costs: a step as drawn and sent, beyond the journey's own, and the way to the first page.
+
+A step is judged by the CPU time of all that follows the journey's step (what components show, and what is sent), over
+100 ms. For information, by the clock: from the command to its first page in Chromium, the next page, and a step from
+the press of the button to the page that shows it. Exits with 1 if a limit is missed.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from rich.progress import track
+
+from benchmarks.table import Limit, Row, at_most, cpu_seconds, show
+from experiments.window import opening, server
+from experiments.window.journey import Journey
+from experiments.window.link import Link
+from experiments.window.session import Session
+from sim.scenario import Scenario
+
+STEPS = 30
+WARM_STEPS = 30
+BEYOND_MS = 100.0
+
+
+class Case(NamedTuple):
+    """One lab."""
+
+    name: str
+    changes: dict[str, Any]
+    limit: Limit | None = None
+
+
+CASES = (
+    Case("the lab as shipped", {}, at_most(1)),
+    Case("10,000 researchers", {"researcher__initial": 10_000}, at_most(1)),
+    Case("10,000 one by one", {"researcher__initial": 10_000, "run__individuals_up_to": 20_000}, at_most(1)),
+    Case("a million researchers", {"researcher__initial": 1_000_000}, at_most(1)),
+)
+
+
+@contextmanager
+def page(scenario: Scenario) -> Iterator[Session]:
+    """A page without a browser, and its session."""
+    server.prepare()
+    import solara  # noqa: PLC0415 - it reads its settings when it is imported
+
+    from experiments.window.page import Page, _open  # noqa: PLC0415
+
+    opening.give(Link(scenario.name, scenario), scenario)
+    _, context = solara.render(Page(), handle_error=False)
+    (session,) = _open
+    try:
+        yield session
+    finally:
+        context.close()
+
+
+def beyond(session: Session) -> float:
+    """Return the seconds that a step of the page takes beyond the journey's."""
+    within = [0.0]
+
+    def step(journey: Journey) -> Any:
+        moved: list[Any] = []
+        within[0] = cpu_seconds(lambda: moved.append(journey.step()))
+        return moved[0]
+
+    return cpu_seconds(lambda: session._do(step, quiet=True)) - within[0]
+
+
+def compare(case: Case) -> Row:
+    """Measure a case."""
+    scenario = Scenario.load("lab").replace(**case.changes)
+    with page(scenario) as session:
+        for _ in range(WARM_STEPS):
+            beyond(session)
+        taken = 1e3 * statistics.median(beyond(session) for _ in range(STEPS))
+    name = f"{case.name}: a step drawn and sent beyond the journey's, over {BEYOND_MS:g} ms"
+    return Row(name, f"{taken:.1f} ms", f"{BEYOND_MS:g} ms", taken / BEYOND_MS, case.limit)
+
+
+def clock(work: Callable[[], Any]) -> float:
+    """Return the seconds that something takes by the clock."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def in_chromium() -> Iterator[Row]:
+    """Measure what a reader waits for, where there is a Chromium."""
+    from tests.browser.window_kit import Reader, chromium, served  # noqa: PLC0415
+
+    start = time.perf_counter()
+    with served() as address:
+        command = time.perf_counter() - start
+        with chromium() as browser:
+            reader = Reader(browser, address)
+            first, again = clock(reader.open), clock(reader.open)
+            reader.step(WARM_STEPS)
+            step = statistics.median(clock(reader.step) for _ in range(STEPS))
+            reader.close()
+    yield told("the command, until it listens", command)
+    yield told("the first page of a browser, until it can be used", first)
+    yield told("the next page", again)
+    yield told("a step of the lab, from the press to the page that shows it", step)
+
+
+def told(what: str, seconds: float) -> Row:
+    """Return a row for information: seconds by the clock, over one second."""
+    return Row(what, f"{seconds:.2f} s", "1 s", seconds)
+
+
+def rows() -> Iterator[Row]:
+    """Measure all."""
+    for case in track(CASES, "measuring", transient=True):
+        yield compare(case)
+    yield from in_chromium()
+
+
+def main() -> int:
+    """Print the table; return 1 if a limit is missed."""
+    return int(show("the page of the window", rows()) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""What a visitor of the window may ask for at most, so that one browser cannot take a machine's memory."""
+
+from __future__ import annotations
+
+import math
+
+from agents.kernel_engineer import UNCALIBRATED
+from experiments.errors import InputError
+from hardware.speedups import shipped_measurements
+from sim.scenario import Scenario, parameters
+
+MOST: dict[str, float] = {
+    "researcher__initial": 10_000_000,
+    "cluster__gpus": 100_000,
+    "literature__open_questions": 100_000,
+    "run__individuals_up_to": 20_000,
+    "run__horizon_days": 36_500.0,
+    "run__max_doublings": 64,
+}
+"""By flat name; every other parameter may be all that its declaration allows."""
+MOST_NODES = 16_384
+MOST_INDIVIDUALS = 20_000
+"""Of a lab in which everybody is followed alone, on day 0."""
+
+
+def check_bounds(scenario: Scenario) -> None:
+    """Raise InputError, with what is allowed, for a scenario that is too large for the window."""
+    flat = scenario.flat()
+    for name, most in MOST.items():
+        if flat[name] > most:
+            raise InputError(f"{name} = {flat[name]:,.12g} {parameters()[name].unit}: the window allows {most:,.12g}")
+    cluster, researcher = scenario.cluster, scenario.researcher
+    nodes = math.ceil(cluster.gpus / cluster.gpus_per_node)
+    if nodes > MOST_NODES:
+        raise InputError(
+            f"cluster__gpus = {cluster.gpus:,} and cluster__gpus_per_node = {cluster.gpus_per_node:,} make {nodes:,} "
+            f"nodes: the window allows {MOST_NODES:,}"
+        )
+    one_by_one = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
+    if one_by_one and researcher.initial > MOST_INDIVIDUALS:
+        raise InputError(
+            f"researcher__initial = {researcher.initial:,}: pooled work with experiments follows everybody alone, and "
+            f"the window allows {MOST_INDIVIDUALS:,} of them"
+        )
+
+
+def check_measurements(name: str) -> None:
+    """Raise InputError for measurements that do not come with asara: what a visitor types never names a file."""
+    there = [*shipped_measurements(), UNCALIBRATED]
+    if name not in there:
+        raise InputError(f"kernels__measurements = '{name}': the window has {', '.join(there)}")

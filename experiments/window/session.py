@@ -1,0 +1,302 @@
+"""A session: the journey of one browser, moved by one thread of its own, which says after each move what to show."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
+
+from experiments.errors import InputError
+from experiments.window.frame import Frame
+from experiments.window.future import FutureView
+from experiments.window.journey import Goal, Journey, Moved
+from experiments.window.link import Link, travel
+from sim.scenario import Scenario, ScenarioError
+
+ROWS = 500
+"""Rows of a future that are drawn: about as many as a chart has columns."""
+LOOK_SECONDS = 0.1
+"""Played as fast as it goes, a frame is shown this often."""
+PACES = {"1": 1.0, "5": 5.0, "20": 20.0, "fast": math.inf}
+"""Frames a second."""
+FIRST_PACE = "20"
+UNSEEN_SECONDS = 20.0
+"""It plays no longer than this when no browser says that it has seen what was sent."""
+
+Answer = TypeVar("Answer")
+_LONG: Final = frozenset({"doubling", "retraining", "queue", "travel"})
+_log = logging.getLogger("asara.window")
+
+
+class Shown(NamedTuple):
+    """All that a page shows of a journey, in plain values that never change."""
+
+    stamp: int
+    """Larger in each that is sent."""
+    frame: Frame
+    futures: tuple[FutureView, ...]
+    first: Scenario
+    """With which the journey began."""
+    scenario: Scenario
+    """Of the chosen future, with the changes of its branches."""
+    seed: int
+    last: int
+    """The latest frame that is known."""
+    over: bool
+    playing: bool
+    busy: bool
+    """A long move is under way, which a pause stops."""
+    pace: str
+    said: str
+    """What the last move came to, or what is wrong."""
+    wrong: bool
+    digest: str
+    """Of the run so far, while somebody wants to see it; else empty."""
+    followed: int
+    """The researcher whose life is told; 0 for nobody."""
+    life: tuple[tuple[float, str], ...]
+    """Days and sentences, the oldest first."""
+
+
+class Work(NamedTuple):
+    """A move that waits for its turn."""
+
+    what: str
+    move: Callable[[Journey], Moved]
+
+
+class Session:
+    """A journey that is asked from one side and shown on the other.
+
+    ``publish`` is called with the stamp of what there is to show: in the thread of the session after each move, and in
+    the caller's when it plays or pauses. Every method returns at once. Nothing that goes wrong in a move is raised: it
+    is said.
+    """
+
+    def __init__(self, journey: Journey, publish: Callable[[int], None]) -> None:
+        self._journey = journey
+        self._publish = publish
+        self._work: deque[Work] = deque()
+        self._changed = threading.Condition()
+        self._playing = self._closed = self._wants_digest = self._halted = False
+        self._seen = -1
+        self._followed = 0
+        self._first = journey.scenario
+        self.shown = Shown(
+            stamp=0, playing=False, busy=False, pace=FIRST_PACE, said="", wrong=False, digest="", **self._look()
+        )
+        """What there is to show now."""
+        self._thread = threading.Thread(target=self._run, name="asara window", daemon=True)
+        self._thread.start()
+
+    # --- asked by the page -------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Go one frame on."""
+        self._ask("step", lambda journey: journey.step())
+
+    def step_event(self) -> None:
+        """Go one event on."""
+        self._ask("event", lambda journey: journey.step_event())
+
+    def to_next(self, goal: Goal) -> None:
+        """Go on to the next doubling, retraining or queue."""
+        self._ask(goal, lambda journey: journey.to_next(goal))
+
+    def rewind(self, frame: int) -> None:
+        """Stand on a known frame; of several rewinds that wait only the last counts."""
+        self.pause()
+        self._ask("rewind", lambda journey: journey.rewind(frame))
+
+    def travel(self, link: Link) -> None:
+        """Go to the moment of a link, from day 0 of its scenario and seed."""
+        self._ask("travel", lambda journey: travel(link, journey))
+
+    def branch(self, changes: Mapping[str, Any]) -> None:
+        """Go on from here with other parameters and the same luck."""
+        self.pause()
+        self._ask("branch", lambda journey: journey.branch(journey.current.number, dict(changes)))
+
+    def choose(self, future: int) -> None:
+        """Go on along another future."""
+        self.pause()
+        self._ask("choose", lambda journey: journey.choose(future))
+
+    def reset(self, scenario: Scenario, seed: int) -> None:
+        """Begin again on day 0."""
+        self.pause()
+
+        def begin(journey: Journey) -> Moved:
+            moved = journey.reset(scenario, seed)
+            self._first, self._followed = scenario, 0
+            return moved
+
+        self._ask("reset", begin)
+
+    def play(self) -> None:
+        """Go on frame by frame until somebody pauses, the run is over, or nobody looks."""
+        with self._changed:
+            if self._closed or self.shown.over or self._work:
+                return
+            self._playing = True
+            self._changed.notify_all()
+        self._tell(playing=True, said="", wrong=False)
+
+    def pause(self) -> None:
+        """Stop playing, or the move that is under way, at the next whole piece of work."""
+        with self._changed:
+            self._playing = False
+            self._halted = True
+            self._work.clear()
+            self._changed.notify_all()
+        self._journey.cancel()
+        if self.shown.playing or self.shown.busy:
+            self._tell(playing=False, busy=False)
+
+    def set_pace(self, pace: str) -> None:
+        """Play as fast as one of PACES says; others are ignored."""
+        if pace in PACES:
+            self._tell(pace=pace)
+
+    def want_digest(self, wanted: bool) -> None:
+        """Have the digest of the run computed whenever it stands still, or no more."""
+        self._wants_digest = wanted
+        self._ask("look", self._stay)
+
+    def follow(self, researcher: int) -> None:
+        """Have the life of a researcher told from now on; 0 for nobody's."""
+        self._followed = researcher
+        self._ask("look", self._stay)
+
+    def seen(self, stamp: int) -> None:
+        """Note that a browser has shown what was sent with this stamp."""
+        with self._changed:
+            self._seen = max(self._seen, stamp)
+            self._changed.notify_all()
+
+    def answer(self, question: Callable[[Journey], Answer]) -> Answer:
+        """Return the answer to a question that changes nothing, such as a life or a download."""
+        return question(self._journey)
+
+    def complain(self, sentence: str) -> None:
+        """Say what is wrong."""
+        self._tell(said=_one_line(sentence), wrong=True)
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._closed, self._playing = True, False
+            self._work.clear()
+            self._changed.notify_all()
+        self._journey.cancel()
+
+    # --- the thread of the session -----------------------------------------------------------------------
+
+    def _ask(self, what: str, move: Callable[[Journey], Moved]) -> None:
+        with self._changed:
+            if self._closed or (self._playing and what != "look"):
+                return
+            if self._work and self._work[-1].what == what == "rewind":
+                self._work.pop()
+            self._work.append(Work(what, move))
+            self._changed.notify_all()
+        if what in _LONG:
+            self._tell(busy=True)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._closed or self._work or self._playing):
+                    self._changed.wait()
+                if self._closed:
+                    return
+                work = self._work.popleft() if self._work else None
+                self._halted = False
+            if work is not None:
+                self._do(work.move, quiet=work.what == "step")
+            else:
+                self._play_once()
+
+    def _do(self, move: Callable[[Journey], Moved], quiet: bool = False) -> bool:
+        """Make a move and show what came of it, without words if ``quiet`` and all went well; False if it failed."""
+        try:
+            moved = move(self._journey)
+            self._tell(busy=False, said=self._said(moved, quiet), wrong=False, digest=self._digest(), **self._look())
+        except (ScenarioError, InputError, ValueError) as error:
+            self._tell(busy=False, said=_one_line(str(error)), wrong=True)
+        except Exception as error:
+            _log.exception("a move failed")
+            what = f"This step failed ({type(error).__name__}). Rewind, or start anew."
+            self._tell(busy=False, said=what, wrong=True)
+        else:
+            return True
+        return False
+
+    def _play_once(self) -> None:
+        """Go on by what one look takes, show it, and wait until it is seen and the next is due."""
+        started, pace = time.monotonic(), PACES[self.shown.pace]
+        if not self._do(lambda journey: self._frames(journey, started, pace), quiet=True) or self.shown.over:
+            with self._changed:
+                self._playing = False
+            self._tell(playing=False)
+            return
+        stamp = self.shown.stamp
+        self._wait(lambda: False, started + 1 / pace - time.monotonic())
+        if not self._wait(lambda: self._seen >= stamp, UNSEEN_SECONDS):
+            self.pause()
+
+    def _frames(self, journey: Journey, started: float, pace: float) -> Moved:
+        """One frame, or as many as one look lasts if it goes as fast as it can."""
+        moved = journey.step()
+        while pace == math.inf and self._playing and moved.done and time.monotonic() < started + LOOK_SECONDS:
+            moved = journey.step()
+        return moved
+
+    def _wait(self, until: Callable[[], bool], seconds: float) -> bool:
+        """Wait for something, at most so long and only while it plays; False if the time ran out."""
+        with self._changed:
+            self._changed.wait_for(lambda: until() or not self._playing, timeout=max(0.0, seconds))
+            return until() or not self._playing
+
+    # --- what is shown -----------------------------------------------------------------------------------
+
+    def _tell(self, **changes: Any) -> None:
+        with self._changed:
+            if self._closed:
+                return
+            stamp = self.shown.stamp + 1
+            self.shown = self.shown._replace(stamp=stamp, **changes)
+        try:
+            self._publish(stamp)
+        except Exception:  # the next move is published again
+            _log.exception("a page could not be told")
+
+    def _look(self) -> dict[str, Any]:
+        """What there is to see of the journey."""
+        journey = self._journey
+        return {
+            "frame": journey.current, "futures": journey.futures(ROWS), "scenario": journey.scenario,
+            "seed": journey.seed, "last": journey.last, "over": journey.over, "first": self._first,
+            "followed": self._followed, "life": tuple(journey.life(self._followed)) if self._followed else (),
+        }  # fmt: skip
+
+    def _said(self, moved: Moved, quiet: bool) -> str:
+        if not moved.done and self._halted:
+            return "Paused."
+        return "" if quiet and moved.done else _one_line(moved.sentence)
+
+    def _stay(self, journey: Journey) -> Moved:
+        return Moved(journey.current, True, self.shown.said)
+
+    def _digest(self) -> str:
+        return self._journey.digest() if self._wants_digest and not self._playing else ""
+
+
+def _one_line(text: str) -> str:
+    """A sentence on one line, with its full stop."""
+    line = " ".join(text.split())
+    return line if not line or line.endswith((".", "?", "!")) else f"{line}."

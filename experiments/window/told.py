@@ -1,0 +1,126 @@
+"""Events of the ledger in words."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from experiments.console import factor, figure
+from sim import ledger
+
+if TYPE_CHECKING:
+    from sim.model import World
+
+LINES = 20
+"""Events that are told."""
+ONE_BY_ONE = 5
+"""Of a row of papers so many, the latest, are told one by one."""
+MOST_EVENTS = 20_000
+"""Of the ledger that are looked at."""
+
+
+class Told(NamedTuple):
+    """Something that happened, in words."""
+
+    day: float
+    kind: str
+    """The name of the event's type, for a colour or a sign."""
+    sentence: str
+
+
+def last_events(world: World) -> tuple[Told, ...]:
+    """Return the latest events of a world, the newest first; papers in a row are told together."""
+    lines: list[Told] = []
+    run: list[ledger.PaperPublished] = []
+    for event in itertools.islice(reversed(world.ledger), MOST_EVENTS):
+        if isinstance(event, ledger.PaperPublished):
+            if len(lines) < ONE_BY_ONE and not run:
+                lines.append(tell(event))
+            else:
+                run.append(event)
+            continue
+        lines += _together(run)
+        run = []
+        if len(lines) >= LINES:
+            break
+        lines.append(tell(event))
+    return tuple([*lines, *_together(run)][:LINES])
+
+
+def gpus(number: int) -> str:
+    """Return a number of GPUs in words."""
+    return f"{number:,} GPU{'' if number == 1 else 's'}"
+
+
+def tell(event: ledger.Event) -> Told:
+    """Return an event in words."""
+    return Told(event.day, type(event).__name__, _WORDS[type(event)](event))
+
+
+def _together(run: list[ledger.PaperPublished]) -> Iterable[Told]:
+    """A row of papers, newest first, in one line."""
+    if len(run) == 1:
+        return [tell(run[0])]
+    if not run:
+        return []
+    papers, duplicates = sum(each.papers for each in run), sum(each.duplicates for each in run)
+    since = f"{figure(papers)} papers since day {run[-1].day:.1f}{_duplicates(duplicates)}"
+    return [Told(run[0].day, ledger.PaperPublished.__name__, f"{since}; software {factor(run[0].discovered)}.")]
+
+
+def _duplicates(number: int) -> str:
+    return f", {number:,} of them duplicates" if number else ""
+
+
+def _paper(event: ledger.PaperPublished) -> str:
+    reached = f"software {factor(event.discovered)}"
+    if not event.paper:
+        return f"{figure(event.papers)} papers' worth of pooled work counts: {reached}."
+    if event.papers > 1:
+        papers = f"{figure(event.papers)} papers{_duplicates(event.duplicates)}"
+        return f"A cohort of {event.authors:,} published {papers}: {reached}."
+    who = f"Researcher {event.researcher}" if event.authors == 1 else f"One of a cohort of {event.authors:,}"
+    if event.duplicates:
+        return f"{who} published paper {event.paper:,}, a duplicate: others had found it meanwhile."
+    return f"{who} published paper {event.paper:,}: {reached}."
+
+
+def _doubled(event: ledger.SoftwareDoubled) -> str:
+    return (
+        f"Software doubled for the {_ordinal(event.n)} time, after {figure(event.papers)} papers, "
+        f"with {event.researchers:,} researchers at work."
+    )
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in (11, 12, 13) else "th"
+    return f"{number}{ending}"
+
+
+def _measured(event: ledger.KernelsMeasured) -> str:
+    return f"Kernels follow {event.searches} measured searches ({event.proposer}) of {event.workload}."
+
+
+_WORDS: dict[type, Callable[[Any], str]] = {
+    ledger.PaperPublished: _paper,
+    ledger.SoftwareDoubled: _doubled,
+    ledger.TrainingStarted: lambda event: (
+        f"Training of generation {event.generation} was asked for: "
+        f"{gpus(event.gpus)} for {figure(event.run_days)} days."
+    ),
+    ledger.Deployed: lambda event: (
+        f"Generation {event.generation} went to work: deployed software is {factor(event.deployed)}."
+    ),
+    ledger.ResearchersHoused: lambda event: f"{event.researchers:,} researchers are at work.",
+    ledger.CohortFormed: lambda event: (
+        f"{event.researchers:,} researchers are a cohort from now on: counted, and not followed one by one."
+    ),
+    ledger.ResearcherSplitOut: lambda event: f"Researcher {event.researcher} left its cohort and is followed alone.",
+    ledger.KernelsMeasured: _measured,
+    ledger.KernelsDeployed: lambda event: (
+        f"Attention is {event.speedup:.3g} times as fast after {figure(round(event.candidates))} candidates: "
+        f"the cluster does {event.work_rate:.3g} times as much."
+    ),
+    ledger.Ended: lambda event: event.sentence,
+}

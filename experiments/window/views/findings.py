@@ -1,0 +1,148 @@
+"""What is found: the literature, the kernels, what limits progress, and the last events."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from experiments.console import figure
+from experiments.window.session import Shown
+from experiments.window.views.axes import Option, chart, line, short, times, value_axis
+
+PARTS = {
+    "researchers": ("green", "thinking and writing"),
+    "queue": ("red", "waiting for GPUs"),
+    "experiments": ("orange", "experiments that run"),
+    "training": ("pink", "not retrained yet"),
+}
+"""Where the researchers' time went: a colour and words for each part."""
+EVENTS = {
+    "PaperPublished": "grey", "SoftwareDoubled": "blue", "TrainingStarted": "pink", "Deployed": "orange",
+    "ResearchersHoused": "green", "CohortFormed": "green", "ResearcherSplitOut": "green", "KernelsMeasured": "sky",
+    "KernelsDeployed": "sky", "Ended": "red",
+}  # fmt: skip
+STRONG = frozenset({"SoftwareDoubled", "Deployed", "Ended"})
+
+
+def limit(shown: Shown) -> dict[str, Any]:
+    """Return what limits progress as its component takes it."""
+    found, ending = shown.frame.limit, shown.frame.ending
+    shares = [
+        {"name": name, "share": share, "label": PARTS[name][1], "colour": PARTS[name][0], "told": f"{share:.0%}"}
+        for name, share in (found.shares or tuple((name, 0.0) for name in PARTS))
+    ]
+    return {
+        "part": found.part,
+        "sentence": found.sentence,
+        "ending": "" if ending is None else ending.sentence,
+        "shares": shares,
+        "bar_label": ", ".join(f"{each['label']} {each['told']}" for each in shares),
+        "figures": figures(shown),
+    }
+
+
+def figures(shown: Shown) -> list[dict[str, str]]:
+    """Return the key figures of a moment."""
+    frame, grid = shown.frame, shown.frame.grid
+    busy = grid.gpus - grid.idle
+    rows = (
+        ("day", "Day", f"{frame.day:,.1f}", "Days since the start"),
+        ("software", "Software", times(frame.discovered), "Discovered, against day 0"),
+        ("researchers", "Researchers", figure(frame.team.at_work), "At work"),
+        ("papers", "Papers", figure(frame.papers), "Published since day 0"),
+        ("busy", "GPUs busy", f"{busy / grid.gpus:.0%}", f"{busy:,} of {grid.gpus:,} GPUs hold a job"),
+        ("waiting", "Jobs waiting", figure(frame.queue.jobs), "For GPUs"),
+    )
+    return [{"key": key, "name": name, "value": value, "why": why} for key, name, value, why in rows]
+
+
+def literature(shown: Shown) -> dict[str, Any]:
+    """Return the literature as its component takes it."""
+    network = shown.frame.network
+    places = {paper.number: place for place, paper in enumerate(network.papers)}
+    return {
+        "note": network.note,
+        "papers": [
+            [
+                paper.number,
+                None if paper.day is None else round(paper.day, 1),
+                paper.papers,
+                paper.duplicates,
+                paper.new,
+            ]
+            for paper in network.papers
+        ],
+        "edges": [[places[paper], places[earlier]] for paper, earlier in network.edges],
+        "legend": [
+            {"label": "published", "told": figure(network.published)},
+            {"label": "duplicates", "told": figure(network.duplicates)},
+        ],
+        "hint": BY_ONE if network.edges else AT_ONCE,
+        "empty": "" if network.papers else network.note,
+    }
+
+
+BY_ONE = "Each dot is a paper, the newest on the right; a line leads to what it builds on."
+AT_ONCE = (
+    "Each dot is what was published at once, the newest on the right; who builds on whom is not followed in a cohort."
+)
+
+
+def kernels(shown: Shown) -> dict[str, Any]:
+    """Return the measured kernel curve as its component takes it."""
+    found = shown.frame.kernels
+    told = f"the cluster does ×{found.work_rate:.3g} as much a day"
+    stands = f"×{found.speedup:.3g} after {figure(round(found.candidates))} candidates"
+    return {
+        "name": "kernels",
+        "title": "Attention kernels, as measured",
+        "told": told if found.calibrated else "",
+        "legend": []
+        if not found.calibrated
+        else [
+            {"label": "speed-up over the library", "colour": "blue", "kind": "line"},
+            {"label": "the lab's engineer", "colour": "red", "told": stands},
+        ],
+        "option": kernels_option(shown) if found.calibrated else {},
+        "height": 216,
+        "wide": False,
+        "empty": "" if found.calibrated else NO_KERNELS,
+    }
+
+
+NO_KERNELS = (
+    "No measurements drive this run, so kernels change nothing. Choose the scenario “lab”, "
+    "or set kernels: measurements to a shipped name."
+)
+
+
+def kernels_option(shown: Shown) -> Option:
+    """Return speed-up against candidates tried, and where the engineer stands."""
+    found = shown.frame.kernels
+    step = 0.5 if found.largest <= 3 else math.ceil(found.largest / 4)
+    top = step * math.ceil((found.largest + 0.05) / step)
+    axis = {
+        "type": "log", "min": 1, "max": max(10, found.tried), "name": "tried", "nameLocation": "end", "nameGap": 6,
+        "nameTextStyle": {"color": "$soft", "verticalAlign": "middle"}, "axisTick": {"show": False},
+        "axisLine": {"lineStyle": {"color": "$line"}}, "splitLine": {"show": False},
+        "axisLabel": {"color": "$soft", "formatter": "@count"},
+    }  # fmt: skip
+    curve = [[short(candidates), short(speedup)] for candidates, speedup in found.curve]
+    at = [[short(min(max(1.0, found.candidates), max(10, found.tried))), short(found.speedup)]]
+    engineer = {
+        "type": "scatter", "name": "the lab's engineer", "data": at, "symbolSize": 12, "silent": True, "z": 5,
+        "itemStyle": {"color": "$red", "borderColor": "$card", "borderWidth": 2},
+    }  # fmt: skip
+    series = [line("speed-up", "blue", curve, width=2.4), engineer]
+    return chart(axis, value_axis(top, step, "@times"), series, "@candidate times")
+
+
+def events(shown: Shown) -> dict[str, Any]:
+    """Return the last events as their component takes them."""
+    return {
+        "lines": [
+            [f"{told.day:,.1f}", told.sentence, EVENTS.get(told.kind, "grey"), told.kind in STRONG]
+            for told in shown.frame.events
+        ],
+        "empty": "Nothing has happened yet. Press “Step” for a day, or “Event” for the next thing that happens.",
+    }

@@ -1,0 +1,120 @@
+"""The form: scenario, seed and parameters, what was typed into it, and what is wrong with that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from experiments.errors import InputError
+from experiments.window.fields import Field, Filled, blocks, fill
+from experiments.window.link import MOST_SEED
+from experiments.window.opening import offered
+from experiments.window.session import Shown
+from sim.scenario import Scenario
+
+STOPS = 48
+"""Places of a slider."""
+SEED_ALLOWED = f"a whole number from 0 to {MOST_SEED:,}"
+
+
+def settings(shown: Shown, typed: Mapping[str, str], seed: str) -> dict[str, Any]:
+    """Return the form as its component takes it; ``typed`` and ``seed``: what is not in use yet."""
+    filled = fill(shown.scenario, typed)
+    seed_wrong = "" if not seed else seed_error(seed)
+    groups = [group(title, rows, shown.scenario, typed, filled) for title, rows in blocks().items()]
+    edits = sum(group["changed"] for group in groups)
+    return {
+        "scenario": shown.first.name,
+        "scenarios": offered(),
+        "seed": seed or str(shown.seed),
+        "seed_wrong": seed_wrong,
+        "groups": groups,
+        "note": filled.wrong.get("") or note(shown, edits, bool(filled.wrong)),
+        "can_branch": not filled.wrong and not shown.playing,
+        "wrong": bool(filled.wrong) or bool(seed_wrong),
+        "edits": edits + bool(seed),
+    }
+
+
+def note(shown: Shown, edits: int, wrong: bool) -> str:
+    """Return what can be done with what was changed."""
+    if wrong:
+        return "Correct what is marked, or undo it."
+    if not edits:
+        return "Change a value, then branch here or start anew. Point at a name for its meaning."
+    return f"Branch here: from day {shown.frame.day:,.6g} on, with the same luck. Start anew: from day 0."
+
+
+def group(
+    title: str, rows: list[Field], scenario: Scenario, typed: Mapping[str, str], filled: Filled
+) -> dict[str, Any]:
+    """Return the fields of one block as the form shows them."""
+    flat = scenario.flat()
+    shown = [_field(row, text_of(flat[row.name]), typed.get(row.name), filled.wrong.get(row.name, "")) for row in rows]
+    changed = sum(field["changed"] for field in shown)
+    return {"name": rows[0].block, "title": title, "fields": shown, "changed": changed}
+
+
+def _field(field: Field, value: str, typed: str | None, wrong: str) -> dict[str, Any]:
+    return {
+        "name": field.name, "label": field.label, "unit": unit(field), "choices": choices(field, value),
+        "slides": field.slider is not None, "stops": stops(field.name, field.slider, field.log, field.kind),
+        "text": value if typed is None else typed, "changed": typed is not None and typed.strip() != value,
+        "wrong": wrong, "why": why(field),
+    }  # fmt: skip
+
+
+def unit(field: Field) -> str:
+    """Return the unit of a field, unless its label says it already."""
+    return "" if field.unit.lower() in field.label.lower() else field.unit
+
+
+def choices(field: Field, value: str) -> list[str]:
+    """Return what a list offers: a switch has two places, and what is in use is always among them."""
+    offers = ["true", "false"] if field.kind == "switch" else list(field.choices)
+    return offers if not offers or value in offers else [*offers, value]
+
+
+def why(field: Field) -> list[str]:
+    """Return what a field means, what it may be, and where its default comes from."""
+    fixed = ["Only a new run can change it: start anew."] if field.fixed else []
+    source = [f"Source: {field.source}"] if field.source else []
+    allowed = f"{field.name}: {field.allowed}. Default: {text_of(field.default)}."
+    return [field.help, allowed, *fixed, *source]
+
+
+@cache
+def stops(name: str, slider: tuple[float, float] | None, log: bool, kind: str) -> list[float]:
+    """Return the values at which a slider stops, from the lowest to the highest."""
+    if slider is None:
+        return []
+    low, high = slider
+    parts = [at / (STOPS - 1) for at in range(STOPS)]
+    values = [low * (high / low) ** part if log else low + (high - low) * part for part in parts]
+    inner = [round(value) if kind == "whole number" else float(f"{value:.3g}") for value in values[1:-1]]
+    return list(dict.fromkeys([low, *(value for value in inner if low < value < high), high]))
+
+
+def text_of(value: Any) -> str:
+    """Return a value as somebody would type it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def seed_error(text: str) -> str:
+    """Return what is wrong with a seed; empty if nothing is."""
+    try:
+        seed_of(text)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def seed_of(text: str) -> int:
+    """Return a seed that was typed. Raises InputError."""
+    shown = text.strip()
+    if not (shown.isascii() and shown.isdigit()) or len(shown) > len(str(MOST_SEED)) or int(shown) > MOST_SEED:
+        raise InputError(f"the seed must be {SEED_ALLOWED}")
+    return int(shown)

@@ -1,0 +1,45 @@
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.window_kit import Reader, chromium, served
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def address(browser: Any) -> Iterator[str]:
+    """The window of the lab, on a server of its own."""
+    with served() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def at_home(browser: Any, address: str) -> Iterator[Reader]:
+    """A reader who stays for all tests: the second page is there sooner than the first."""
+    with contextlib.closing(Reader(browser, address)) as found:
+        yield found
+
+
+@pytest.fixture
+def reader(browser: Any, address: str, at_home: Reader) -> Iterator[Callable[..., Reader]]:
+    """Opens pages; the second of a test, and one with options, in a browser profile of its own. All must be sound."""
+    opened: list[Reader] = []
+
+    def open_page(query: str = "", width: int = 1280, **options: Any) -> Reader:
+        new = bool(opened or options)
+        opened.append(Reader(browser, address, **options) if new else at_home)
+        opened[-1].page.set_viewport_size({"width": width, "height": 900})
+        return opened[-1].open(query)
+
+    yield open_page
+    for each in opened:
+        each.sound()
+        if each is not at_home:
+            each.close()

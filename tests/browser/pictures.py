@@ -1,0 +1,66 @@
+"""Pictures of the window for the docs: one story at two widths, in light and dark.
+
+A lab whose experiments must stay at the frontier's size goes on until its researchers wait; it is rewound, and runs
+on from there with experiments that get cheaper, by the same luck.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.browser.window_kit import Reader, chromium, served
+
+REWOUND, LAST = 260, 470
+"""Frames: where the second future begins, and how far the first is run."""
+SIZES = {1280: 1340, 390: 1480}
+"""Width and height in pixels."""
+
+
+def tell(page: Reader) -> None:
+    """Play the story."""
+    page.until_frame(LAST)
+    page.rewind(REWOUND)
+    page.type("researcher__experiment_scaling", "0.5")
+    page.press("branch")
+    page.page.wait_for_selector('[data-future="1"][aria-pressed="true"]')
+    page.page.select_option('[data-do="pace"]', "fast")
+    _play_to_the_end(page)
+    page.page.click('[data-group="researcher"] summary')
+    page.page.click('[data-future="0"]')
+    page.page.wait_for_selector('[data-future="0"][aria-pressed="true"]')
+    page.rewind(LAST)
+
+
+def _play_to_the_end(page: Reader) -> None:
+    page.press("play")
+    page.until("() => document.querySelector('[data-do=play]').innerText === 'Pause'")
+    page.until("() => document.querySelector('[data-do=play]').innerText === 'Play'")
+
+
+def shoot(page: Reader, folder: Path) -> None:
+    """Write the pictures of a page as it stands."""
+    for scheme in ("light", "dark"):
+        page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for width, height in SIZES.items():
+            page.page.set_viewport_size({"width": width, "height": height})
+            page.page.evaluate("() => window.scrollTo(0, 0)")
+            page.until("() => document.fonts.status === 'loaded'")
+            page.page.screenshot(path=folder / f"window-{width}-{scheme}.png", animations="disabled")
+
+
+def main(folder: Path) -> None:
+    """Make all pictures in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with chromium() as browser, served() as address:
+        page = Reader(browser, address)
+        page.page.set_default_timeout(120_000)
+        page.open(f"?scenario=lab-frontier-experiments&frame={LAST}")
+        tell(page)
+        shoot(page, folder)
+        page.sound()
+        page.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,222 @@
+"""Every control of the page is used, and what it did is read from the page."""
+
+import io
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from experiments.window.downloads import KINDS
+from sim.scenario import Scenario
+from tests.browser.window_kit import Reader
+
+Open = Callable[..., Reader]
+
+BAD = [
+    ("cluster__gpus", "0"), ("cluster__gpus", "-3"), ("cluster__gpus", "1e99"), ("cluster__gpus", "2.5"),
+    ("cluster__gpus", "many"), ("cluster__gpus", ""), ("cluster__gpus", "nan"), ("cluster__gpus", "[1, 2]"),
+    ("cluster__gpus", "64\t; rm -rf /"), ("cluster__gpus", "9" * 80), ("cluster__gpus", "<b>64</b>"),
+    ("cluster__inference_share", "1.5"), ("cluster__inference_share", "inf"), ("cluster__inference_share", "0.9"),
+    ("researcher__initial", "0"), ("researcher__initial", "true"), ("researcher__initial", "99999999999"),
+    ("growth__r", "-1"), ("growth__r", "../../etc/passwd"), ("training__gain", "1"), ("run__horizon_days", "0"),
+    ("run__horizon_days", "1e300"), ("literature__open_questions", "0"),
+]  # fmt: skip
+
+
+def test_play_and_pause(reader: Open) -> None:
+    page = reader()
+    page.page.select_option('[data-do="pace"]', "fast")
+    page.press("play")
+    page.until("() => document.querySelector('[data-do=play]').innerText === 'Pause'")
+    page.until("() => Number(document.querySelector('.asara-controls').dataset.frame) >= 8")
+    page.press("play")
+    page.until("() => document.querySelector('[data-do=play]').innerText === 'Play'")
+    page.step()
+    assert page.text('[data-figure="day"]') == f"{page.day():,.1f}"
+    assert page.page.input_value('[data-do="pace"]') == "fast"
+
+
+def test_play_while_sliders_move_shows_no_traceback(reader: Open) -> None:
+    page = reader()
+    page.show_field("training__gain")
+    page.page.select_option('[data-do="pace"]', "fast")
+    page.press("play")
+    for place in range(0, 40, 2):
+        frame = page.frame()
+        page.page.eval_on_selector(
+            '[data-slider="training__gain"]',
+            "(slider, place) => { slider.value = place; for (const what of ['input', 'change'])"
+            " slider.dispatchEvent(new Event(what, { bubbles: true })); }",
+            place,
+        )
+        page.until("frame => Number(document.querySelector('.asara-controls').dataset.frame) > frame", frame)
+    assert page.frame() >= 20
+    page.press("play")
+    page.until("() => document.querySelector('[data-do=play]').innerText === 'Play'")
+    assert "failed" not in page.said()
+    page.press("undo")
+    page.step()
+
+
+def test_a_connection_that_breaks_comes_back(reader: Open) -> None:
+    page = reader()
+    page.step()
+    assert page.page.evaluate("() => solara.debug.dropConnection()")
+    page.until("() => solara.debug.reconnectCount > 0 || solara.debug.ws()?.readyState === 1")
+    page.step(2)
+    assert page.frame() == 3
+
+
+def test_a_wrong_value_is_explained_beside_its_field_and_nothing_else_happens(reader: Open) -> None:
+    page = reader()
+    before = page.digest()
+    for name, text in BAD:
+        page.type(name, text)
+        wrong = page.page.wait_for_selector(f'[data-wrong="{name}"]')
+        assert len(wrong.inner_text()) > 10, (name, text)
+        assert page.page.is_disabled('[data-do="start"]')
+        assert page.page.is_disabled('[data-do="branch"]')
+        page.press("undo")
+        page.page.wait_for_selector(f'[data-wrong="{name}"]', state="detached")
+    assert page.digest() == before
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", "one", "9" * 25, "٣"])
+def test_a_wrong_seed_is_explained(reader: Open, seed: str) -> None:
+    page = reader()
+    page.page.fill('[data-do="seed"]', seed)
+    page.page.press('[data-do="seed"]', "Enter")
+    page.until("() => document.querySelector('[data-wrong=seed]').innerText.includes('a whole number from 0 to')")
+    assert page.page.is_disabled('[data-do="start"]')
+
+
+def test_scenario_seed_and_settings_begin_anew(reader: Open) -> None:
+    page = reader()
+    page.step(2)
+    page.page.select_option('[data-do="scenario"]', "toy-explosion")
+    page.until_frame(0)
+    page.until("() => document.querySelector('.asara-head h1').innerText.includes('toy-explosion')")
+    page.page.fill('[data-do="seed"]', "12")
+    page.page.press('[data-do="seed"]', "Enter")
+    page.type("cluster__gpus", "16")
+    page.page.wait_for_selector('[data-group="cluster"] summary b')
+    page.press("start")
+    page.until("() => document.querySelector('.asara-head h1').innerText.includes('seed 12')")
+    page.until("() => document.querySelector('[data-gpus=inference]').innerText === '16'")
+    page.step()
+
+
+def test_a_slider_moves_its_field(reader: Open) -> None:
+    page = reader()
+    page.show_field("training__gain")
+    page.page.focus('[data-slider="training__gain"]')
+    page.page.keyboard.press("End")
+    page.until("() => document.querySelector('[data-group=training] summary b')?.innerText === '1 changed'")
+    assert float(page.page.input_value('[data-field="training__gain"]')) > 2
+
+
+def test_a_field_says_what_it_means(reader: Open) -> None:
+    page = reader()
+    page.show_field("cluster__gpus")
+    page.page.hover('.field:has([data-field="cluster__gpus"]) .label')
+    why = page.page.wait_for_selector(".asara-settings .why").inner_text()
+    assert "How many GPUs there are" in why
+    assert "from 1 to" in why
+    assert "Source:" in why
+
+
+def test_everything_can_be_downloaded(reader: Open, tmp_path: Path) -> None:
+    page = reader()
+    page.step(3)
+    found = {}
+    for kind in KINDS:
+        page.press("files")
+        with page.page.expect_download() as download:
+            page.page.click(f'[data-file="{kind}"]')
+        found[kind] = Path(download.value.path()).read_bytes()
+        assert download.value.suggested_filename.startswith("asara-lab-seed-0-")
+    rows = pyarrow.parquet.read_table(io.BytesIO(found["series parquet"]))
+    assert rows.column("day").to_pylist() == [0.0, 1.0, 2.0, 3.0]
+    assert pyarrow.csv.read_csv(io.BytesIO(found["series csv"])).num_rows == 4
+    ledger = pyarrow.parquet.read_table(io.BytesIO(found["ledger parquet"]))
+    assert pyarrow.csv.read_csv(io.BytesIO(found["ledger csv"])).num_rows == ledger.num_rows > 0
+    own = tmp_path / "lab.toml"
+    own.write_bytes(found["scenario"])
+    assert tomllib.loads(own.read_text())["description"] == Scenario.load("lab").description
+    assert Scenario.load(own).digest() == Scenario.load("lab").digest()
+    assert found["png"].startswith(b"\x89PNG")
+    assert b"<svg" in found["svg"][:2000]
+
+
+def test_a_wrong_link_is_explained(reader: Open) -> None:
+    page = reader("?scenario=lab&cluster__gpu=3")
+    page.until_said("did you mean 'cluster__gpus'?")
+    page.step()
+
+
+def test_a_researcher_tells_its_life(reader: Open) -> None:
+    page = reader()
+    page.step(2)
+    page.page.click('[data-person="5"]')
+    page.until("() => document.querySelector('[data-life]')?.innerText === 'Researcher 5'")
+    assert page.page.locator(".asara-people .life li").count() > 0
+
+
+def test_a_node_tells_its_jobs(reader: Open) -> None:
+    page = reader("?scenario=lab-frontier-experiments&frame=12")
+    page.until_frame(12)
+    page.page.focus(".asara-grid canvas")
+    page.page.keyboard.press("ArrowRight")
+    page.until("() => document.querySelector('[data-cell]').innerText.includes('Inference node 1 of')")
+    box = page.page.locator(".asara-grid canvas").bounding_box()
+    page.page.mouse.move(box["x"] + 6, box["y"] + 6)
+    page.until("() => /Inference node 1 of/.test(document.querySelector('[data-cell]').innerText)")
+
+
+def test_the_colours_switch_and_stay(reader: Open) -> None:
+    page = reader(color_scheme="dark")
+    theme = "() => document.documentElement.dataset.theme"
+    assert page.page.evaluate(theme) == "dark"
+    page.press("theme")
+    assert page.page.evaluate(theme) == "light"
+    page.open()
+    assert page.page.evaluate(theme) == "light"
+
+
+def boxes(page: Reader) -> list[list[float]]:
+    return page.page.evaluate(
+        "() => window.scrollTo(0, 0) || [...document.querySelectorAll('.asara-limit, .asara-controls, .card')]"
+        ".map(each => [each.offsetTop, each.offsetLeft, each.offsetWidth, each.offsetHeight])"
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_jumps_and_nothing_is_wider_than_the_page(reader: Open, width: int) -> None:
+    page = reader(width=width)
+    before = boxes(page)
+    page.step(2)
+    page.press("retraining")
+    page.until_said("Day")
+    page.page.click('[data-person="5"]')
+    page.page.wait_for_selector("[data-life]")
+    assert boxes(page) == before
+    assert page.page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_a_narrow_page_unfolds_its_settings(reader: Open) -> None:
+    page = reader(width=390)
+    assert not page.page.is_visible('[data-do="seed"]')
+    page.press("settings")
+    page.page.fill('[data-do="seed"]', "4")
+    page.page.press('[data-do="seed"]', "Enter")
+    page.press("start")
+    page.until("() => document.querySelector('.asara-head h1').innerText.includes('seed 4')")
+
+
+@pytest.mark.parametrize("path", ["resourcez", "readyz", "_solara/cdn/echarts@5.4.0", "etc/passwd", "docs"])
+def test_the_server_has_nothing_but_the_page(reader: Open, path: str) -> None:
+    page = reader()
+    assert page.context.request.get(page.address + path).status == 404

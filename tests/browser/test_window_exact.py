@@ -1,0 +1,142 @@
+"""What the page shows is the run that a headless one is: stepped, rewound, branched, shared, in two browsers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sim.ledger import SoftwareDoubled, TrainingStarted
+from sim.model import World
+from sim.scenario import Scenario
+from tests.browser.window_kit import Reader
+
+Open = Callable[..., Reader]
+
+
+def headless(frames: int, seed: int = 0, scenario: str = "lab", **changes: Any) -> World:
+    """A run that nobody watches, after so many frames."""
+    world = World(Scenario.load(scenario).replace(**changes), seed)
+    for _ in range(frames):
+        world.step()
+    return world
+
+
+def test_steps_are_those_of_a_headless_run(reader: Open) -> None:
+    page = reader()
+    assert page.frame() == 0
+    page.step(4)
+    world = headless(4)
+    assert page.day() == world.now
+    assert page.digest() == world.digest()
+    page.step()
+    assert page.digest() == headless(5).digest()
+
+
+def test_single_events_lead_to_the_same_frame(reader: Open) -> None:
+    page = reader()
+    page.step()
+    page.press("event")
+    page.until("() => document.querySelector('[data-said]').innerText.length > 0")
+    assert 1 < page.day() <= 2
+    page.press("event")
+    page.press("step")  # to the end of the frame that has begun
+    page.until_frame(2)
+    assert page.day() == 2
+    assert page.digest() == headless(2).digest()
+
+
+def test_rewound_and_stepped_again_it_is_the_same_run(reader: Open) -> None:
+    page = reader()
+    page.step(5)
+    before = page.digest()
+    page.rewind(2)
+    assert page.digest() == headless(2).digest()
+    page.step(3)
+    assert page.digest() == before == headless(5).digest()
+    page.press("first")
+    page.until_frame(0)
+    assert page.day() == 0
+    page.rewind(5)  # forwards, as far as it is known
+    assert page.digest() == before
+    page.press("back")
+    page.until_frame(4)
+
+
+def test_a_branch_without_a_change_is_the_same_future(reader: Open) -> None:
+    page = reader()
+    page.step(3)
+    page.press("branch")
+    page.page.wait_for_selector('[data-future="1"][aria-pressed="true"]')
+    page.step(2)
+    assert page.digest() == headless(5).digest()
+
+
+def test_a_branch_runs_on_with_the_same_luck_beside_the_first_future(reader: Open) -> None:
+    page = reader()
+    page.step(5)
+    first = page.digest()
+    page.rewind(3)
+    page.type("training__gain", "1.5")
+    page.press("branch")
+    page.page.wait_for_selector('[data-future="1"][aria-pressed="true"]')
+    assert "training__gain = 1.5" in page.text('[data-future="1"]')
+    points = int(page.page.get_attribute('[data-view="software"]', "data-points"))
+    page.step(2)
+    world = headless(3).branch(training__gain=1.5)
+    for _ in range(2):
+        world.step()
+    assert page.digest() == world.digest()
+    assert int(page.page.get_attribute('[data-view="software"]', "data-points")) > points
+    page.page.click('[data-future="0"]')
+    page.page.wait_for_selector('[data-future="0"][aria-pressed="true"]')
+    assert page.frame() == 5
+    assert page.digest() == first
+
+
+def test_two_browsers_do_not_meet(reader: Open) -> None:
+    one, other = reader(), reader("?scenario=lab&seed=7")
+    one.step(2)
+    other.step(1)
+    one.step(1)
+    other.step(3)
+    assert one.digest() == headless(3).digest()
+    assert other.digest() == headless(4, seed=7).digest()
+    assert (one.frame(), other.frame()) == (3, 4)
+
+
+def test_a_link_opens_the_same_moment(reader: Open) -> None:
+    page = reader("?scenario=lab&seed=3&cluster__gpus=512")
+    page.step(3)
+    page.type("training__gain", "1.5")
+    page.press("branch")
+    page.page.wait_for_selector('[data-future="1"][aria-pressed="true"]')
+    page.step(2)
+    page.press("share")
+    link = page.page.input_value(".asara-head .link")
+    other = reader(link.removeprefix(page.address))
+    other.until_frame(5)
+    assert other.digest() == page.digest()
+    assert other.page.input_value('[data-field="cluster__gpus"]') == "512"
+
+
+@pytest.mark.parametrize(
+    ("goal", "kind", "frames"), [("doubling", SoftwareDoubled, 60), ("retraining", TrainingStarted, 60)]
+)
+def test_on_to_the_next(reader: Open, goal: str, kind: type, frames: int) -> None:
+    page = reader()
+    page.press(goal)
+    page.until_said("Day")
+    world = headless(page.frame())
+    assert any(isinstance(event, kind) for event in world.ledger)
+    assert not any(isinstance(event, kind) for event in headless(page.frame() - 1).ledger)
+    assert page.digest() == world.digest()
+    assert page.frame() <= frames
+
+
+def test_on_to_the_next_queue(reader: Open) -> None:
+    page = reader("?scenario=lab-frontier-experiments&cluster__gpus=384")
+    page.press("queue")
+    page.until_said("Day")
+    assert page.text('[data-figure="waiting"]') != "0"
+    waiting = headless(page.frame(), scenario="lab-frontier-experiments", cluster__gpus=384).datacenter
+    assert page.text('[data-waiting="experiments"]') == f"{waiting.waiting('experiment'):,}"

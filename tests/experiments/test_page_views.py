@@ -1,0 +1,166 @@
+"""What the components of the page are given: plain, bounded, and what the frame says."""
+
+import json
+from typing import Any
+
+import pytest
+
+from experiments.window.future import FutureView
+from experiments.window.journey import Journey
+from experiments.window.page import Drawing, cell_at, draw
+from experiments.window.session import Session, Shown
+from experiments.window.views import cluster, path, software, team
+from experiments.window.views.axes import end_of_axis, round_up, times
+from sim.scenario import Scenario, shipped_scenarios
+
+MOST_BYTES = 400_000
+"""Of one drawing, as it is sent."""
+
+
+def shown_of(journey: Journey) -> Shown:
+    """What a session would show of a journey that somebody else moves."""
+    session = Session(journey, lambda stamp: None)
+    session.close()
+    return session.shown
+
+
+def after(scenario: Scenario, frames: int, seed: int = 0) -> Shown:
+    journey = Journey(scenario, seed)
+    journey.step(frames)
+    return shown_of(journey)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Shown:
+    return after(Scenario.load("lab-frontier-experiments"), 120)
+
+
+def test_a_drawing_is_plain_and_small(lab: Shown) -> None:
+    sent = json.dumps(draw(lab)._asdict(), allow_nan=False)
+    assert len(sent) < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", shipped_scenarios())
+def test_every_scenario_can_be_drawn_on_day_0_and_later(name: str) -> None:
+    for frames in (0, 3):
+        drawing = draw(after(Scenario.load(name), frames))
+        json.dumps(drawing._asdict(), allow_nan=False)
+
+
+def test_a_million_researchers_are_drawn_as_what_they_are() -> None:
+    drawing = draw(after(Scenario.load("lab").replace(researcher__initial=1_000_000), 2))
+    assert len(json.dumps(drawing._asdict(), allow_nan=False)) < MOST_BYTES
+    (group,) = drawing.people["groups"]
+    assert "cohort of" in group["told"]
+    assert drawing.people["people"] == []
+
+
+def test_the_grid_has_all_gpus(lab: Shown) -> None:
+    drawn = cluster.gpus(lab)
+    assert sum(cell[0] for cell in drawn["cells"]) == lab.frame.grid.gpus
+    assert all(cell[0] == sum(cell[1:]) for cell in drawn["cells"])
+    assert sum(pool["cells"] for pool in drawn["pools"]) == len(drawn["cells"])
+
+
+def test_a_node_is_told_with_its_jobs(lab: Shown) -> None:
+    busy = next(cell for cell in lab.frame.grid.cells if cell.jobs)
+    told = cluster.cell_told(busy)
+    assert f"Job {busy.jobs[0].number:,}" in told
+    assert f"{busy.gpus:,} GPUs" in told
+    assert len(told.splitlines()) <= 1 + cluster.LISTED
+
+
+@pytest.mark.parametrize("place", [None, -1, 10**9, "3", 2.5, {}])
+def test_a_place_that_is_none_is_no_cell(lab: Shown, place: Any) -> None:
+    assert cell_at(lab, place) is None
+
+
+def test_layers_of_the_team_add_up(lab: Shown) -> None:
+    option = team.option(path.columns(lab), lab.frame.day)
+    top = next(each for each in option["series"] if each["name"] == team.SHORT["paused"])
+    everybody = sum(each.all for each in lab.frame.team.phases)
+    assert top["data"][-1][1] == pytest.approx(everybody)
+    own = [each["data"][-1][2] for each in option["series"] if each["name"] in team.SHORT.values()]
+    assert sum(own) == pytest.approx(everybody)
+
+
+def test_software_is_drawn_as_doublings_beside_the_law_alone(lab: Shown) -> None:
+    option = software.option(lab)
+    lines = {each["name"]: each["data"] for each in option["series"]}
+    assert lines["discovered"][-1] == [lab.frame.day, pytest.approx(lab.frame.discovered, rel=1e-4)]
+    assert lines[software.alone_label(lab.first)][0] == [0.0, 0.0]
+    assert option["yAxis"]["max"] > lab.frame.discovered
+    assert option["xAxis"]["max"] > lab.frame.day
+
+
+def branched() -> tuple[Journey, Shown]:
+    journey = Journey(Scenario.load("lab"), 0)
+    journey.step(10)
+    journey.branch(6, {"training__needed": False})
+    journey.step(3)
+    return journey, shown_of(journey)
+
+
+def test_both_futures_are_drawn_and_can_be_chosen() -> None:
+    _, shown = branched()
+    drawn = software.software(shown)
+    assert [each["chosen"] for each in drawn["choices"]] == [False, True]
+    assert "training__needed = false" in drawn["choices"][1]["label"]
+    names = [each["name"] for each in drawn["option"]["series"]]
+    assert {"discovered (A)", "discovered (B)"} <= set(names)
+
+
+def test_the_way_is_the_past_of_the_first_future_and_then_the_chosen_one() -> None:
+    _, shown = branched()
+    first, branch = shown.futures
+    rows = path.columns(shown)
+    assert rows["frame"] == [float(frame) for frame in range(10)]
+    assert rows["discovered"][:6] == first.columns["discovered"][:6]
+    assert rows["discovered"][6:] == branch.columns["discovered"]
+
+
+def test_the_timeline_marks_doublings_retrainings_and_branches(lab: Shown) -> None:
+    drawn = path.controls(lab)
+    kinds = {mark["kind"] for mark in drawn["marks"]}
+    assert {"doubling", "retraining"} <= kinds
+    assert all(0 <= mark["frame"] <= lab.last for mark in drawn["marks"])
+    assert drawn["days"][0] == [0, 0.0]
+    assert drawn["days"][-1] == [lab.frame.number, lab.frame.day]
+    _, shown = branched()
+    assert {"frame": 6, "kind": "branch"}.items() <= path.controls(shown)["marks"][-1].items()
+
+
+def test_a_day_lies_on_its_frame() -> None:
+    rows = {"day": [0.0, 5.0, 10.0], "frame": [0.0, 10.0, 20.0]}
+    assert [path.frame_at(day, rows) for day in (0.0, 2.5, 5.0, 9.9, 10.0, 99.0)] == [0, 5, 10, 20, 20, 20]
+
+
+def test_empty_views_say_what_to_do() -> None:
+    drawing: Drawing = draw(after(Scenario.load("toy-explosion"), 0))
+    empty = [drawing.waits["empty"], drawing.queue["empty"], drawing.kernels["empty"], drawing.literature["empty"]]
+    assert all(text.strip() for text in empty)
+    assert "Press" in drawing.waits["empty"]
+
+
+@pytest.mark.parametrize(
+    ("day", "end"), [(0, 10), (10, 10), (10.5, 20), (364, 480), (730, 750), (751, 800), (1e5, 1e5)]
+)
+def test_axes_of_time_end_at_round_days(day: float, end: float) -> None:
+    assert end_of_axis(day) == end
+
+
+@pytest.mark.parametrize(("value", "above"), [(0, 1), (1, 1), (1.01, 1.5), (7, 8), (900, 1000), (1001, 1500)])
+def test_round_figures(value: float, above: float) -> None:
+    assert round_up(value) == above
+
+
+@pytest.mark.parametrize(
+    ("doublings", "told"), [(0, "×1"), (2.02, "×4.06"), (13, "×8,192"), (30, "×1.1×10⁹"), (300, "×2×10⁹⁰")]
+)
+def test_factors_are_told_for_reading(doublings: float, told: str) -> None:
+    assert times(doublings) == told
+
+
+def test_letters_name_futures() -> None:
+    view = FutureView(27, "x", True, None, 0, {}, 0, {}, ())
+    assert software.letter(view) == "B"
