@@ -1,11 +1,15 @@
-"""The page docs/where-each-number-comes-from.md, made from the declarations of the parameters.
+"""The pages of docs/ that are made from the code: where each number comes from, and every command with its options.
 
-Run as ``python -m experiments.reference PATH``.
+Run as ``python -m experiments.reference docs``.
 """
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
+from typing import Any, Final, Literal, get_args, get_origin
 
 from sim.scenario import Parameter, parameters
 
@@ -16,9 +20,19 @@ the scenario `lab`. `asara explain NAME` prints the same for one of them. This p
 declarations in the code, where each parameter stands once, beside the part that uses it.
 """
 
+COMMANDS = """# Every command
+
+This page is made by `make docs` from the commands themselves; `asara COMMAND --help` prints the same for one of them.
+The [README](../../README.md) says what they are for.
+
+Whatever cannot be done is answered with one sentence on stderr and the exit code 2, an interrupted command too.
+`asara reproduce` ends with 1 where a row is refuted, and `asara kernels` where it was asked properly and came to no
+result.
+"""
+
 
 def parameters_page() -> str:
-    """Return the page as Markdown, one section a block."""
+    """Return the page of parameters as Markdown, one section a block."""
     blocks = groupby(parameters().values(), key=lambda parameter: parameter.block)
     return "\n".join([INTRODUCTION, *(_section(block, list(entries)) for block, entries in blocks)])
 
@@ -36,5 +50,95 @@ def _entry(parameter: Parameter) -> str:
     )
 
 
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+def commands() -> dict[str, Any]:
+    """Return every command by what is typed (``asara kernels tune``), in alphabetical order; groups are left out."""
+    from typer.main import get_command  # noqa: PLC0415 - nobody else needs it
+
+    from experiments.cli import app  # noqa: PLC0415
+
+    return dict(sorted(_leaves("asara", get_command(app))))
+
+
+def _leaves(typed: str, command: Any) -> Iterator[tuple[str, Any]]:
+    inner: Mapping[str, Any] = getattr(command, "commands", {})
+    if not inner:
+        yield typed, command
+    for name, each in inner.items():
+        yield from _leaves(f"{typed} {name}", each)
+
+
+def commands_page() -> str:
+    """Return the page of commands as Markdown, one section a command."""
+    return "\n".join([COMMANDS, *(_command(typed, command) for typed, command in commands().items())])
+
+
+def _command(typed: str, command: Any) -> str:
+    arguments = [each for each in command.params if not each.opts[0].startswith("-")]
+    usage = " ".join([typed, "[OPTIONS]", *(_in_usage(each) for each in arguments)])
+    rows = [f"| `{_shown(each)}` | {_meaning(each)} |" for each in command.params if not each.hidden]
+    table = ["| | |", "|---|---|", *rows, ""] if rows else []
+    return "\n".join([f"## `{typed}`", "", f"    {usage}", "", " ".join(command.help.split()), "", *table])
+
+
+def _in_usage(argument: Any) -> str:
+    name = _shown(argument)
+    return name if argument.required else f"[{name}]"
+
+
+def _shown(option: Any) -> str:
+    """An option with its placeholder, or an argument by its name."""
+    if not option.opts[0].startswith("-"):
+        return str(option.metavar or option.name).strip("[]").upper()
+    name = " / ".join([*option.opts, *option.secondary_opts])
+    return name if option.is_flag else f"{name} {_placeholder(option)}"
+
+
+def _placeholder(option: Any) -> str:
+    if option.metavar:
+        return str(option.metavar).replace("|", "\\|")
+    wanted = option.type_descriptor.annotation
+    if get_origin(wanted) is Literal:
+        return "\\|".join(str(each) for each in get_args(wanted))
+    return {int: "N", float: "X", Path: "PATH"}.get(wanted, "TEXT")
+
+
+def _meaning(option: Any) -> str:
+    allowed = [_bounds(option)] if _bounds(option) else []
+    default = option.default
+    if default is not None and not callable(default) and not getattr(option, "is_flag", False):
+        allowed.append(f"default {default:,}" if isinstance(default, int) else f"default {default}")
+    if option.required:
+        allowed.append("must be given")
+    told = str(option.help or "").replace("|", "\\|")
+    return f"{told} ({'; '.join(allowed)})" if allowed else told
+
+
+def _bounds(option: Any) -> str:
+    low, high = (None if end is None else f"{end:,}" for end in (option.min, option.max))
+    if low is not None and high is not None:
+        return f"{low} to {high}"
+    return f"at least {low}" if low is not None else f"at most {high}" if high is not None else ""
+
+
+# --- both -----------------------------------------------------------------------------------------------------------
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "where-each-number-comes-from.md": parameters_page,
+    "reference/commands.md": commands_page,
+}
+"""Place within docs/ → how its text is made."""
+
+
+def write(folder: Path) -> None:
+    """Write every page into a folder of documentation."""
+    for name, make in PAGES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(make(), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(parameters_page(), encoding="utf-8")
+    write(Path(sys.argv[1]))

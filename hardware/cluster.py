@@ -20,7 +20,7 @@ from hardware.lots import LONGEST_STAY, Lot, LotJob, TaskSource
 from hardware.params import ClusterParams
 from hardware.pool import Pool
 from hardware.preemption import victims
-from hardware.queues import BackfillQueue
+from hardware.queues import BackfillQueue, Queue
 
 __all__ = ["ClusterParams", "GpuCluster", "Job", "JobRecord", "JobWatcher", "Streams"]
 
@@ -36,7 +36,8 @@ class GpuCluster(Pool):
 
     ``env``: any SimPy environment; ``hour``: the length of an hour on its clock (1/24 on a clock of days, 3600 on
     one of seconds). ``gpus`` stands in for ``params.gpus`` in a part of a cluster; parts of one cluster keep one
-    ``book``. ``streams`` is asked for ``("gpu failure", owner)``, once for each start of a job.
+    ``book``. ``streams`` is asked for ``("gpu failure", owner)``, once for each start of a job. ``discipline`` makes the
+    queue, in place of the one that ``params`` names.
 
     Raises ValueError if something can fail and there are no streams.
     """
@@ -49,8 +50,9 @@ class GpuCluster(Pool):
         hour: float = 1 / 24,
         gpus: int | None = None,
         book: Book | None = None,
+        discipline: Callable[[], Queue] | None = None,
     ) -> None:
-        super().__init__(env, Book() if book is None else book)
+        super().__init__(env, Book() if book is None else book, discipline)
         self._streams = streams
         self._hour = hour
         self._end_calls: list[Callable[[Any], None]] = [self._ended]

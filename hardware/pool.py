@@ -1,18 +1,21 @@
 """What a cluster is at a moment: its GPUs, who holds them and who waits."""
 
+from collections.abc import Callable
+
 from simpy import Environment
 
 from hardware.jobs import Book, Job, Share
 from hardware.lots import Backlog, Lot
 from hardware.params import ClusterParams
-from hardware.queues import QUEUES, BackfillQueue
+from hardware.queues import QUEUES, BackfillQueue, Queue
 from hardware.topology import PLACEMENTS, fragmentation, largest_gang
 
 
 class Pool:
     """GPUs in their places, the jobs on them and the jobs that wait. What happens to them is :class:`GpuCluster`'s."""
 
-    def __init__(self, env: Environment, book: Book) -> None:
+    def __init__(self, env: Environment, book: Book, discipline: Callable[[], Queue] | None = None) -> None:
+        self._discipline = discipline
         self._env = env
         self._book = book
         self.records = book.records
@@ -30,7 +33,7 @@ class Pool:
         """The most GPUs that one job can ever have."""
 
     def _new_queue(self) -> None:
-        self._queue = queue = QUEUES[self.params.queue]()
+        self._queue = queue = (self._discipline or QUEUES[self.params.queue])()
         self._backfill_queue = queue if isinstance(queue, BackfillQueue) else None
 
     def _new_share(self, use: str, priority: int) -> Share:

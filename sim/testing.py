@@ -1,14 +1,22 @@
-"""Hypothesis strategies and invariants of a World, for our tests and for those of whoever builds on it.
+"""Hypothesis strategies, invariants and batteries, for our tests and for those of whoever builds on asara.
 
 ``small_scenarios()`` draws scenarios from the declarations of their parameters, small enough to run in
-milliseconds; ``check_invariants(world)`` holds at every moment of every run. Needs the package *hypothesis*.
+milliseconds; ``check_invariants(world)`` holds at every moment of every run. ``check_world``, ``check_queue`` and
+``check_law`` are batteries that hold a World with agents of your own, a queue discipline or a growth law.
+Needs the package *hypothesis*.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from hypothesis import reject
-from hypothesis import strategies as st
+try:
+    from hypothesis import given, reject
+    from hypothesis import strategies as st
+except ImportError:
+    raise ImportError(
+        "sim.testing needs the package hypothesis, which asara does not: pip install hypothesis"
+    ) from None
 
 from agents.cohort import Cohort
 from agents.kernel_engineer import UNCALIBRATED, KernelParams
@@ -18,6 +26,14 @@ from sim.ledger import Ended, KernelsDeployed, PaperPublished
 from sim.model import World
 from sim.observe import USES
 from sim.scenario import Parameter, Scenario, ScenarioError, parameters
+from sim.testing_laws import GrowthLaw, check_law
+from sim.testing_queues import Ask, asks, check_queue, histories, served, workloads
+from sim.testing_settings import battery
+
+__all__ = [
+    "SMALL", "Ask", "GrowthLaw", "asks", "check_invariants", "check_law", "check_queue", "check_world", "histories",
+    "served", "small_scenarios", "values_of", "workloads", "workloads_of", "worlds",
+]  # fmt: skip
 
 SMALL: dict[str, tuple[float, float]] = {
     "growth__r": (0.3, 4),
@@ -114,6 +130,48 @@ def worlds(draw: st.DrawFn, /, **fixed: Any) -> World:
     except ScenarioError:
         reject()
         raise
+
+
+def check_world(make: Callable[[Scenario, int], World] = World, examples: int = 50, **fixed: Any) -> None:
+    """Hold a World against the battery: `World` itself, or a class of yours with other agents, cluster or law.
+
+    Small scenarios with ``fixed`` parameters are run to their ends: `check_invariants` holds after every frame, and
+    the run goes on alike when it was saved and restored on its way. Raises AssertionError with what does not, the seed
+    and the scenario.
+    """
+
+    @battery(examples, shortest=False)  # scenarios have so many parameters that to simplify one takes minutes
+    @given(small_scenarios(**fixed), st.integers(0, 2**32))
+    def hold(scenario: Scenario, seed: int) -> None:
+        try:
+            world = make(scenario, seed)
+        except ScenarioError:
+            reject()
+            raise
+        try:
+            _live(world)
+        except AssertionError as error:
+            usual = Scenario().flat()
+            changed = {name: value for name, value in scenario.flat().items() if value != usual[name]}
+            raise AssertionError(f"{error}\nseed {seed}, Scenario().replace(**{changed})") from error
+
+    hold()
+
+
+def _live(world: World) -> None:
+    """Run a world to its end, and once more from a moment well on its way."""
+    saved, frames = world.snapshot(), 0
+    while world.running:
+        check_invariants(world)
+        if frames & (frames - 1) == 0:  # 1, 2, 4, ...: between the middle and the end of what was run
+            saved = world.snapshot()
+        frames += 1
+        world.step()
+    check_invariants(world)
+    again = World.restore(saved)
+    while again.running:
+        again.step()
+    assert again.digest() == world.digest(), f"restored at day {saved.day:g}, the run did not go on alike"
 
 
 def check_invariants(world: World) -> None:

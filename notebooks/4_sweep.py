@@ -1,0 +1,174 @@
+# %% [markdown]
+"""
+# 4. A sweep, from design to verdict
+
+One run is an anecdote. How likely is an explosion, if nobody knows the returns to research, nor how much
+researchers step on each other's toes? And what could somebody do about it? A *design* says what is uncertain and
+what could be chosen; a *sweep* runs it all; the analysis says what came of it. This is a small one, on a lab of 16
+researchers and 64 GPUs.
+
+## The design
+
+A design is a file. Under `[uncertainties]` stands what somebody believes, under `[levers]` what somebody could
+decide.
+"""
+
+# %%
+from pathlib import Path
+
+from experiments import results
+from experiments.analyse import levers, probabilities, regions, report, sensitivity
+from experiments.analyse.sweep import load
+from experiments.cli import main
+from experiments.designs import load_design
+from experiments.slides import BLUE, RED, SKY, end, slide, table
+
+Path("mine.toml").write_text("""
+description = "Does a small lab explode, with and without training runs?"
+base = "lab"
+sampling = "sobol"
+n = 64
+
+[set]
+researcher__initial = 8
+cluster__gpus = 32
+run__max_doublings = 7
+run__horizon_days = 400.0
+run__frame_days = 10.0
+run__individuals_up_to = 32
+
+[uncertainties.growth__r]
+distribution = "lognormal"
+ci80 = [0.5, 2.0]
+
+[uncertainties.growth__parallel_penalty]
+distribution = "uniform"
+low = 0.4
+high = 1.0
+
+[uncertainties.researcher__experiment_scaling]
+distribution = "uniform"
+low = 0.0
+high = 1.0
+
+[levers]
+training__needed = [true, false]
+""")
+design = load_design("mine.toml")
+print(f"{len(design)} runs: {design.points} points, {design.combinations} choices at each")
+
+# %% [markdown]
+"""
+The range of r is the report's best guess with hardware fixed: 0.5 to 2, read as an 80% interval. The middle of that
+is exactly the knife-edge. Toes and experiments span what the literature disputes. Every run is a world of agents
+with luck of its own; `engine = "fluid"` would take the equations instead.
+
+## The sweep
+
+This is what `asara sweep mine.toml` does. It may be stopped at any moment; the same command goes on.
+"""
+
+# %%
+assert main(["sweep", "mine.toml", "--out", "mine", "--workers", "1"]) == 0
+
+# %% [markdown]
+"""
+Every run is a row of one table, with all its parameters and what became of it. It can be asked in SQL:
+"""
+
+# %%
+counts = results.query(
+    Path("mine"),
+    """select training__needed, verdict, count(*) as runs, avg(day) as days
+       from runs group by all order by training__needed, runs desc""",
+)
+table(
+    ("training needed", "verdict", "runs", "mean day of the end"),
+    [
+        (str(row["training__needed"]).lower(), row["verdict"], row["runs"], f"{row['days']:.0f}")
+        for row in counts.to_pylist()
+    ],
+)
+
+# %% [markdown]
+"""
+## How likely is an explosion?
+"""
+
+# %%
+sweep = load(Path("mine"))
+chances = probabilities.plane_table(sweep, "growth__r", "training__needed").to_pylist()
+with slide(
+    "The returns decide, and training runs raise the bar", "share of worlds that explode, with 95% intervals"
+) as axes:
+    for needed, name, colour, shift in (
+        ("no", "without training runs", RED, -0.03),
+        ("yes", "with training runs", BLUE, 0.03),
+    ):
+        cells = [cell for cell in chances if cell["training__needed"] == needed]
+        middle = [cell["probability"] for cell in cells]
+        reach = [
+            [m - c["low"] for m, c in zip(middle, cells, strict=True)],
+            [c["high"] - m for m, c in zip(middle, cells, strict=True)],
+        ]
+        axes.errorbar([at + shift for at in range(len(cells))], middle, reach, fmt="o-", color=colour, capsize=5)
+        end(axes, len(cells) - 1, middle[-1], name, colour, xytext=(12, 0))
+    axes.set_xticks(range(len(cells)), [f"r {cell['growth__r']}" for cell in cells])
+    axes.set(ylim=(-0.03, 1.05))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+share = probabilities.probability(sweep)
+print(f"over all: {share.share:.0%} [{share.low:.0%}, {share.high:.0%}]")
+
+# %% [markdown]
+"""
+## What matters most?
+
+Each run with training has a twin without, at the same point and under the same luck: what differs between twins is
+due to training alone. For the uncertainties compare worlds at both ends of each.
+"""
+
+# %%
+for effect in levers.lever_effects(sweep):
+    if effect.outcome == "explosion":
+        print(f"training needed instead of not: {100 * effect.difference:+.0f} points "
+              f"[{100 * effect.low:+.0f}, {100 * effect.high:+.0f}] in the probability of an explosion")  # fmt: skip
+        assert effect.high < 0
+
+# %%
+NAMES = {
+    "growth__r": "returns to research",
+    "growth__parallel_penalty": "little stepping on toes",
+    "researcher__experiment_scaling": "experiments at the frontier",
+    "training__needed": "training runs needed",
+}
+bars = sensitivity.tornado_table(sweep, "explosion").to_pylist()
+with slide("What an explosion hangs on", "share of worlds that explode, with little and with much of each") as axes:
+    for row, bar in enumerate(bars):
+        axes.plot([bar["at_low"], bar["at_high"]], [-row, -row], color=BLUE, linewidth=9, alpha=0.3)
+        axes.plot(bar["at_low"], -row, "o", color=SKY, markersize=11)
+        axes.plot(bar["at_high"], -row, "o", color=BLUE, markersize=11)
+    end(axes, bars[0]["at_high"], 0.36, "much", BLUE, xytext=(0, 0), ha="center")
+    end(axes, bars[0]["at_low"], 0.36, "little", SKY, xytext=(0, 0), ha="center")
+    axes.set_yticks([-row for row in range(len(bars))], [NAMES[bar["parameter"]] for bar in bars])
+    axes.set(xlim=(-0.03, None), ylim=(0.5 - len(bars), 0.6))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+
+# %% [markdown]
+"""
+## Where do explosions live?
+
+PRIM looks for a box in which they are dense. On one half of the points it looks, and on the other it counts.
+"""
+
+# %%
+print(regions.box_sentence(sweep, regions.box_of(sweep)))
+
+# %% [markdown]
+"""
+## The verdict
+
+`asara analyse mine` writes all of this and more as one page. It begins with this paragraph:
+"""
+
+# %%
+print(report.verdict(sweep))

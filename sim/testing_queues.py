@@ -1,0 +1,221 @@
+"""A battery for queue disciplines: any of ours, or one of your own, held to what a cluster needs of it."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardware.cluster import ClusterParams, GpuCluster, Job, JobRecord
+from hardware.queues import BackfillQueue, Queue
+from sim.clock import Clock
+from sim.testing_settings import battery
+
+Discipline = Callable[[], Queue]
+
+GPUS = 8
+"""Of the cluster that the battery has."""
+LENGTHS = (0.0, 0.5, 1.0, 2.5, 6.0)
+"""Hours, all of them exact in binary, so that ends coincide."""
+_FOREVER = 1e6
+"""Hours after which every job must be over."""
+
+
+class Ask(NamedTuple):
+    """A job as somebody asks for it."""
+
+    at: float
+    """Hour."""
+    gpus: int
+    length: float
+    """Hours."""
+    priority: int = 0
+
+
+class Submit(NamedTuple):
+    """Somebody asks for a gang, now."""
+
+    gpus: int
+    length: float
+    """Hours."""
+    priority: int
+
+
+class Advance(NamedTuple):
+    """Time passes."""
+
+    hours: float
+
+
+class Cancel(NamedTuple):
+    """A job is taken back, whether it waits, runs or is over: the one of this number, counted round."""
+
+    job: int
+
+
+Step = Submit | Advance | Cancel
+
+
+def asks(gpus: int = GPUS) -> st.SearchStrategy[Ask]:
+    """Return a strategy for jobs that fit a cluster of so many GPUs; times and lengths are few, so that ties abound."""
+    hours = st.integers(0, 12).map(float)
+    return st.builds(Ask, hours, st.integers(1, gpus), st.sampled_from(LENGTHS), st.integers(0, 2))
+
+
+def workloads(gpus: int = GPUS, most: int = 25) -> st.SearchStrategy[list[Ask]]:
+    """Return a strategy for workloads: jobs in the order in which they are asked for."""
+    return (st.lists(asks(gpus), max_size=most) | st.lists(asks(gpus), min_size=most // 2, max_size=most)).map(sorted)
+
+
+def quiet_cluster(discipline: Discipline, gpus: int = GPUS) -> tuple[Clock, GpuCluster]:
+    """Return a clock of hours and a cluster on it with a discipline, where nothing fails and nobody is pushed out."""
+    clock = Clock()
+    params = ClusterParams(gpus=gpus, placement="flat", preemption=False, gpu_hours_between_failures=0.0)
+    return clock, GpuCluster(clock, params, hour=1, discipline=discipline)
+
+
+def served(discipline: Discipline, workload: Sequence[Ask], gpus: int = GPUS) -> list[JobRecord]:
+    """Return what becomes of a workload under a discipline, in the order in which its jobs are asked for."""
+    clock, cluster = quiet_cluster(discipline, gpus)
+    for ask in sorted(workload, key=lambda ask: ask.at):
+        clock.advance(max(clock.now, ask.at))
+        cluster.submit(ask.gpus, ask.length, priority=ask.priority)
+    clock.advance(_FOREVER)
+    return sorted(cluster.records)
+
+
+def histories(gpus: int = GPUS, most: int = 30) -> st.SearchStrategy[list[Step]]:
+    """Return a strategy for what may happen to a cluster of so many GPUs, one step after the other."""
+    submit = st.builds(Submit, st.integers(1, gpus), st.sampled_from(LENGTHS), st.integers(0, 2))
+    advance = st.builds(Advance, st.sampled_from((0.0, 0.5, 1.0, 3.0)))
+    cancel = st.builds(Cancel, st.integers(1, most))
+    step = st.one_of(submit, submit, advance, cancel)
+    return st.lists(step, max_size=most) | st.lists(step, min_size=most // 2, max_size=most)  # deep queues, too
+
+
+def check_queue(discipline: Discipline, examples: int = 300) -> None:
+    """Hold a queue discipline against the battery: so many histories of a cluster of 8 GPUs on which nothing fails.
+
+    At every moment the queue holds exactly those who wait, and its head waits for want of GPUs alone; with backfill
+    nobody delays the head. In the end every job has had what it asked for, and the same history gives the same records.
+
+    Raises AssertionError with what does not hold and the shortest history that shows it, also where the discipline
+    raises an error of its own.
+    """
+    told: list[Step] = []
+
+    @battery(examples)
+    @given(histories())
+    def hold(history: list[Step]) -> None:
+        told[:] = history
+        QueueTrial(discipline).live(history)
+
+    try:
+        hold()
+    except Exception as error:
+        what = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+        raise AssertionError(f"{what.splitlines()[0]}\nThe shortest history that shows it:\n{_story(told)}") from None
+
+
+def _story(history: Sequence[Step]) -> str:
+    """A history as text; jobs have the numbers that the message means."""
+    lines, jobs = [], 0
+    for step in history:
+        jobs += isinstance(step, Submit)
+        lines.append(f"    {step}" + (f"  # job {jobs}" if isinstance(step, Submit) else ""))
+    return "\n".join(lines)
+
+
+class QueueTrial:
+    """A small cluster to which anything may happen; what must hold is asserted at every moment, and at the end."""
+
+    def __init__(self, discipline: Discipline) -> None:
+        self.discipline = discipline
+        self.clock, self.cluster = quiet_cluster(discipline)
+        self.jobs: list[Job] = []
+        self.promised: tuple[Job, float] | None = None
+        """The head of a queue with backfill, and when it starts at the latest."""
+
+    def live(self, history: Sequence[Step]) -> None:
+        """Let a history happen and come to its end."""
+        for step in history:
+            self.do(step)
+        self._advance(_FOREVER)
+        self._settle_accounts()
+        again = QueueTrial(self.discipline)
+        for step in [*history, Advance(_FOREVER)]:
+            again.do(step)
+        assert again.cluster.records == self.cluster.records, (
+            "the same history gave other records when it was run again"
+        )
+
+    def do(self, step: Step) -> None:
+        """Let one thing happen."""
+        if isinstance(step, Submit):
+            self.jobs.append(self.cluster.submit(step.gpus, step.length, priority=step.priority))
+            if self.promised is not None and self.cluster._queue.first is not self.promised[0]:
+                self.promised = None  # somebody goes before who was the head, as the discipline has it
+        elif isinstance(step, Advance):
+            self._advance(step.hours)
+        elif self.jobs:
+            self.cluster.cancel(self.jobs[(step.job - 1) % len(self.jobs)])
+        self.hold()
+
+    def _advance(self, hours: float) -> None:
+        until = self.clock.now + hours
+        while self.clock.peek() <= until:
+            self.clock.step()
+            self.hold()
+        self.clock.advance(until)
+
+    def hold(self) -> None:
+        """Assert what must hold at every moment: nobody is lost, and the head waits for want of GPUs alone."""
+        queue = self.cluster._queue
+        waiting = [job.number for job in self.jobs if job.state == "waiting"]
+        there = sorted(job.number for job in queue)
+        assert there == waiting, f"jobs {waiting} wait, and the queue holds {there}"
+        assert len(queue) == len(waiting), f"{len(waiting)} jobs wait, and the queue counts {len(queue)}"
+        first = queue.first
+        assert (first is None) == (not waiting), f"jobs {waiting} wait, and the head is {_named(first)}"
+        assert first is None or first.number in waiting, f"the head, {_named(first)}, does not wait"
+        held = sum(job.gpus for job in self.jobs if job.state == "running")
+        assert self.cluster.in_use == held <= GPUS, f"{held} GPUs are held of {GPUS}"
+        if self.clock.peek() > self.clock.now:  # all that happens in this instant has happened
+            free = GPUS - held
+            assert first is None or first.gpus > free, (
+                f"{free} GPUs idle at hour {self.clock.now:g}, and the head, {_named(first)}, needs {first.gpus}"
+            )
+            self._keep_promise(first)
+
+    def _keep_promise(self, first: Job | None) -> None:
+        """Backfill must not delay the head: it starts when it would if nobody else came."""
+        if not isinstance(self.cluster._queue, BackfillQueue):
+            return
+        if self.promised is not None:
+            job, at = self.promised
+            late = self.clock.now > at and job.state == "waiting" and job is first
+            assert not late, f"the head, {_named(job)}, was to start at hour {at:g}, and others went before it"
+        if first is None or self.promised is None or self.promised[0] is not first:
+            self.promised = None if first is None else (first, self._fits_at(first))
+
+    def _fits_at(self, head: Job) -> float:
+        free = GPUS - self.cluster.in_use
+        for job in sorted((job for job in self.jobs if job.state == "running"), key=lambda job: job.begun + job.length):
+            if free >= head.gpus:
+                break
+            free += job.gpus
+            at = job.begun + job.length
+        return at
+
+    def _settle_accounts(self) -> None:
+        assert len(self.cluster.records) == len(self.jobs), "a job never started"
+        for record in self.cluster.records:
+            near = math.isclose(record.held, record.done + record.restarts + record.lost, abs_tol=1e-9)
+            assert near, f"GPU-hours of job {record.job} are lost"
+            done = record.outcome != "done" or math.isclose(record.done, record.asked, abs_tol=1e-9)
+            assert done, f"job {record.job} asked for {record.asked:g} GPU-hours and had {record.done:g}"
+
+
+def _named(job: Job | None) -> str:
+    return "nobody" if job is None else f"job {job.number}"

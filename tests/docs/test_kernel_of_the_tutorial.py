@@ -1,0 +1,57 @@
+"""The kernel that the tutorial writes passes, and without the line that it warns about it does not."""
+
+import pytest
+
+from hardware.kernels import compiler, sandbox, seccomp
+from hardware.kernels.candidate import Candidate
+from hardware.kernels.machine import Machine, Roofline, survey
+from hardware.kernels.problem import Problem, Shape, Workload
+from tests.docs.pages import blocks, text_of
+
+pytest.importorskip("torch", reason="torch is not installed: there is nothing to compare with")
+
+from hardware.kernels import workbench
+from hardware.kernels.measure import Effort
+
+pytestmark = [
+    pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler"),
+    pytest.mark.skipif(not seccomp.available(), reason="this kernel or processor has no seccomp filter"),
+]
+WORK = Workload(
+    "tiny",
+    Problem("fp32", "forward", causal=True, memory_mib=64),
+    (Shape(1, 2, 96, 96, 32),),
+    (Shape(1, 2, 77, 77, 32),),
+)
+(SOURCE,) = (block.text for block in blocks(text_of("docs/tutorials/4-first-kernel.md")) if block.language == "cpp")
+
+
+@pytest.fixture(scope="module")
+def machine() -> Machine:
+    """This machine, as fast as anybody likes."""
+    roofline = Roofline(gflops={"fp32": 1e6, "bf16": 1e6, "fp16": 1e6}, copy_gbs=1e6)
+    return survey(roofline=False).model_copy(update={"roofline": roofline})
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few pairs: what they come to is not the question."""
+    monkeypatch.setattr(workbench, "QUICK", Effort(rounds=1, most_rounds=1, least=3, most=3))
+
+
+def status(source: str, machine: Machine) -> str:
+    with workbench.Workbench(WORK, machine, confine_foreign=sandbox.isolation().foreign_allowed) as bench:
+        return bench.evaluate(Candidate("foreign", (), source)).status
+
+
+@pytest.mark.usefixtures("brief")
+def test_the_kernel_of_the_tutorial_is_right(machine):
+    assert status(SOURCE, machine) == "passed"
+
+
+@pytest.mark.usefixtures("brief")
+def test_without_the_running_maximum_it_is_not(machine):
+    line = "const float top = score > most ? score : most;"
+    assert line in SOURCE
+    careless = SOURCE.replace(line, "const float top = 0; most = 0;")
+    assert status(careless, machine) != "passed"

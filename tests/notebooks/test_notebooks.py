@@ -1,0 +1,95 @@
+"""Every notebook runs, holds what it asserts, and is shown in the docs as it is."""
+
+import re
+import struct
+from functools import cache
+
+import pytest
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from experiments.notebooks import ROOT, SOURCES, Page, execute, names, page, read
+
+DOCS = ROOT / "docs"
+SHOW = """
+from experiments.slides import end, slide, table
+print("one")
+with slide("A line", "and its note") as axes:
+    axes.plot([0, 1], [0, 1])
+    end(axes, 1, 1, "the end")
+print("two")
+table(("a", "b"), [(1, 2)])
+"""
+
+SHOWN = """```text
+one
+```
+
+![A line](../pictures/notebook-small-1.png)
+
+```text
+two
+```
+
+| a | b |
+| --- | --- |
+| 1 | 2 |
+"""
+
+
+@cache
+def shown(name: str) -> Page:
+    """The page of a notebook, from a run of it."""
+    return page(execute(read(SOURCES / f"{name}.py")), name)
+
+
+def size(png: bytes) -> tuple[int, ...]:
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", png[16:24])
+
+
+def test_there_are_four():
+    assert names() == ["1_report", "2_stalls", "3_kernels", "4_sweep"]
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # of the libraries between us and the kernel
+@pytest.mark.parametrize("name", names())
+def test_a_notebook_runs_and_its_page_is_what_it_shows(name):
+    text = (DOCS / "notebooks" / f"{name}.md").read_text(encoding="utf-8")
+    assert shown(name).text == text, "run `make notebooks`"
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+@pytest.mark.parametrize("name", names())
+def test_its_pictures_are_in_the_docs_and_stand_on_a_slide(name):
+    found = shown(name).pictures
+    there = {path.name: path.read_bytes() for path in (DOCS / "pictures").glob(f"notebook-{name}-*.png")}
+    assert there.keys() == found.keys() and there
+    for file, png in found.items():
+        assert size(png) == size(there[file]) == (1440, 810)
+
+
+@pytest.mark.parametrize("name", names())
+def test_it_asserts_what_it_tells(name):
+    text = (SOURCES / f"{name}.py").read_text(encoding="utf-8")
+    assert re.search(r"^\s*assert ", text, re.MULTILINE)
+    assert "**In short.**" in text or "## The verdict" in text
+
+
+# --- the machinery --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+def test_the_same_notebook_gives_the_same_bytes_and_keeps_stderr_to_itself():
+    cells = [new_markdown_cell("# Title"), new_code_cell(SHOW + "import sys; print('17 s left', file=sys.stderr)")]
+    one, other = (page(execute(new_notebook(cells=cells)), "small") for _ in range(2))
+    assert one == other
+    assert list(one.pictures) == ["notebook-small-1.png"]
+    assert one.text.startswith("# Title\n\n*A notebook")
+    assert one.text.endswith(SHOWN) and "17 s left\n" not in one.text
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+def test_an_assertion_that_fails_fails_the_notebook():
+    with pytest.raises(CellExecutionError, match="assert 1 == 2"):
+        execute(new_notebook(cells=[new_code_cell("assert 1 == 2")]))
