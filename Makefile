@@ -6,7 +6,7 @@ OUT ?= out
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check golden bench measurements docs lock clean
+.PHONY: help run show test check golden bench measurements docs notebooks pictures lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ run: $(READY)  ## the report's explosion, the same law in a lab with a GPU clust
 	$(BIN)/asara run toy-explosion --out $(OUT)/toy-explosion
 	$(BIN)/asara run lab --out $(OUT)/lab
 	$(BIN)/asara kernels report --out $(OUT)/kernels
+
+show: $(READY)  ## the window: step through a lab in the browser
+	$(BIN)/asara show
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -42,7 +45,7 @@ measurements: $(READY)  ## search for kernels on this machine for an hour, into 
 	$(BIN)/python benchmarks/measurements.py
 
 docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
-	$(BIN)/python -m experiments.reference docs/where-each-number-comes-from.md
+	$(BIN)/python -m experiments.reference docs
 	$(BIN)/asara run toy-explosion --out $(OUT)/docs/toy-explosion
 	$(BIN)/asara run lab --out $(OUT)/docs/lab
 	mkdir -p docs/pictures
@@ -62,12 +65,20 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/quick/analysis/fan-training__needed.png docs/pictures/sweep-fan.png
 	cp $(OUT)/docs/quick/analysis/probability-growth__r-training__needed.png docs/pictures/sweep-explosion.png
 
+	$(MAKE) notebooks
+
+notebooks: $(READY)  ## run the notebooks; renew their pages in docs/notebooks and the files that Jupyter opens
+	$(BIN)/python -m experiments.notebooks docs
+
+pictures: $(READY)  ## photograph the window, at 1280 and 390 pixels, light and dark (wants chromium)
+	$(BIN)/python -m tests.browser.pictures docs/pictures
+
 # torch stands apart: its metadata on the index name gigabytes of CUDA that a machine without a GPU can do without.
 TORCH := torch==2.13.0
 TORCH_NEEDS := filelock fsspec jinja2 networkx sympy typing-extensions
 
 lock: $(READY)  ## renew requirements.lock from pyproject.toml
-	printf '%s\n' $(TORCH_NEEDS) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra dask --extra llm --extra triton \
+	printf '%s\n' $(TORCH_NEEDS) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra dask --extra llm --extra triton --extra viz \
 		--no-header --upgrade pyproject.toml - --output-file requirements.lock
 	echo "$(TORCH)" >> requirements.lock
 

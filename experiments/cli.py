@@ -15,6 +15,7 @@ from experiments.fit_command import fit
 from experiments.kernels.cli import app as kernels
 from experiments.options import AsJson, place
 from experiments.sweep.cli import results, sweep
+from experiments.window.command import show
 
 if TYPE_CHECKING:
     from sim.model import World
@@ -38,6 +39,7 @@ app.command()(fit)
 app.command()(sweep)
 app.command()(results)
 app.command()(analyse)
+app.command()(show)
 
 EngineName = Annotated[
     Literal["world", "fluid"],
