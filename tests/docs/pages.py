@@ -45,9 +45,9 @@ def blocks(text: str) -> list[Block]:
 def followed(page: str, text: str, folder: Path) -> str:
     """Do what a page says in its order, and return it with what came of it where it shows that.
 
-    A block whose first line names a file is written into the folder, from which Python imports. All other Python runs in
-    one session; a ```text block right behind it is what it printed. In a ```console block lines with $ are typed, the
-    others are what they answered.
+    A block whose first line names a file is written into the folder, from which Python imports. All other Python runs
+    in one session; a ```text block right behind it is what it printed. In a ```console block lines with $ are typed,
+    the others are what they answered.
     """
     sys.path.insert(0, str(folder))
     known = set(sys.modules)
