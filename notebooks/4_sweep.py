@@ -92,6 +92,8 @@ table(
 
 # %% [markdown]
 """
+*Undecided* is an honest answer: in a lab as small as this one, seven doublings can often not be told from luck.
+
 ## How likely is an explosion?
 """
 
