@@ -80,7 +80,7 @@ Every run is a row of one table, with all its parameters and what became of it. 
 counts = results.query(
     Path("mine"),
     """select training__needed, verdict, count(*) as runs, avg(day) as days
-       from runs group by all order by training__needed, runs desc""",
+       from runs group by all order by training__needed, runs desc, verdict""",
 )
 table(
     ("training needed", "verdict", "runs", "mean day of the end"),
