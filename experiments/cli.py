@@ -183,7 +183,7 @@ def replay(
     gpus: Annotated[int | None, typer.Option(help="Size of the cluster; an SWF log may say it itself.")] = None,
     gpus_per_node: Annotated[int | None, typer.Option(help="cluster__gpus_per_node")] = None,
     queue: Annotated[str | None, typer.Option(help="cluster__queue: fcfs, priority, sjf or easy.")] = None,
-    placement: Annotated[str | None, typer.Option(help="cluster_placement: flat or consolidated.")] = None,
+    placement: Annotated[str | None, typer.Option(help="cluster__placement: flat or consolidated.")] = None,
     out: Annotated[
         Path | None, typer.Option(parser=place, metavar="FILE", help="Write the wait of every job into this CSV file.")
     ] = None,

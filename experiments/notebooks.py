@@ -61,7 +61,7 @@ def execute(notebook: Any) -> Any:
     from traitlets.config import Config
 
     here = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = dict(os.environ) | {"PYTHONPATH": here, "PYTHONHASHSEED": "0", "COLUMNS": "100"}
+    environment = dict(os.environ) | {"PYTHONPATH": here, "COLUMNS": "100"}
     with TemporaryDirectory() as folder:
         sockets = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})  # instead of open ports
         client = NotebookClient(

@@ -36,8 +36,8 @@ class GpuCluster(Pool):
 
     ``env``: any SimPy environment; ``hour``: the length of an hour on its clock (1/24 on a clock of days, 3600 on
     one of seconds). ``gpus`` stands in for ``params.gpus`` in a part of a cluster; parts of one cluster keep one
-    ``book``. ``streams`` is asked for ``("gpu failure", owner)``, once a start of a job. ``discipline`` makes the
-    queue, in place of the one that ``params`` names.
+    ``book``. ``streams`` is asked for ``("gpu failure", owner)``, once for each start of a job. ``discipline`` makes
+    the queue, in place of the one that ``params`` names.
 
     Raises ValueError if something can fail and there are no streams.
     """

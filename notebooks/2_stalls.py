@@ -59,8 +59,8 @@ assert runs["frontier experiments, no training"].verdict.name == "fizzle"
 
 # %% [markdown]
 """
-With cheap experiments and no training the run follows the law. Training runs cost much of the speed; experiments
-that must stay at the frontier turn the explosion into a fizzle.
+With cheap experiments and no training the run stays close to the law. Training runs cost much of the speed;
+experiments that must stay at the frontier turn the explosion into a fizzle.
 
 ## Where the time goes
 

@@ -79,7 +79,8 @@ fitted = estimate(trace, LOAD)
 curve = fitted.curve
 early, late = doublings_per_doubling(fitted)
 with slide(
-    "Most of the gain is there at once, then it dries up", f"speed of attention over SDPA, {LOAD}; dashed: the fit"
+    "Most of the gain is there at once, then it dries up",
+    f"speed over SDPA, {LOAD}; dashed: the curve, scaled to winners measured afresh",
 ) as axes:
     for search, colour in zip(
         (each for each in searches(of_workloads(trace, [LOAD]))), (BLUE, SKY, GREEN), strict=False

@@ -80,7 +80,7 @@ Every run is a row of one table, with all its parameters and what became of it. 
 counts = results.query(
     Path("mine"),
     """select training__needed, verdict, count(*) as runs, avg(day) as days
-       from runs group by all order by training__needed, runs desc""",
+       from runs group by all order by training__needed, runs desc, verdict""",
 )
 table(
     ("training needed", "verdict", "runs", "mean day of the end"),
@@ -92,6 +92,8 @@ table(
 
 # %% [markdown]
 """
+*Undecided* is an honest answer: in a lab as small as this one, seven doublings can often not be told from luck.
+
 ## How likely is an explosion?
 """
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -44,9 +45,22 @@ def blocks(text: str) -> list[Block]:
 def followed(page: str, text: str, folder: Path) -> str:
     """Do what a page says in its order, and return it with what came of it where it shows that.
 
-    A block whose first line names a file is written into the folder. Python runs in one session; a ```text block right
-    behind it is what it printed. In a ```console block lines with $ are typed, the others are what they answered.
+    A block whose first line names a file is written into the folder, from which Python imports. All other Python runs
+    in one session; a ```text block right behind it is what it printed. In a ```console block lines with $ are typed,
+    the others are what they answered.
     """
+    sys.path.insert(0, str(folder))
+    known = set(sys.modules)
+    try:
+        return _followed(page, text, folder)
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - known:
+            if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
+                del sys.modules[name]
+
+
+def _followed(page: str, text: str, folder: Path) -> str:
     session: dict[str, Any] = {"__name__": "__main__"}
     printed, after, made = "", 0, []
     end = 0
@@ -54,7 +68,7 @@ def followed(page: str, text: str, folder: Path) -> str:
         block = Block(found.group(1), found.group(2), text[: found.start(2)].count("\n") + 1)
         content = block.text
         keep(block, folder)
-        if block.language == "python":
+        if block.language == "python" and not block.file:
             printed, after = run(block, page, session), found.end()
         elif block.language == "text" and after and not text[after : found.start()].strip():
             content = printed
