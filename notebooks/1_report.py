@@ -167,7 +167,7 @@ def first_year(r, days=365):
     return np.array(result.series["day"]) / DAYS_PER_MONTH, np.array(result.series["discovered"])
 
 
-with slide("Below 1 a year brings much; above 1 it does not last a year", "growth of software; dots: runs") as axes:
+with slide("Below r = 1 growth slows down; above it it runs away", "growth of software; dots: runs") as axes:
     for r, colour in ((0.5, BLUE), (0.7, GREEN), (0.9, SKY), (1.0, ORANGE), (1.4, RED), (3.0, PINK)):
         roof = explosion_time(DAYS_PER_MONTH, doubling_ratio(r))
         time, found = first_year(r, min(365, round(0.94 * roof, 1)))
@@ -209,7 +209,8 @@ assert limited.ending == "limit reached"
 ## What are the returns, really? (Table 4)
 
 Nobody knows. The report gathers what was seen in neighbouring fields, while hardware grew. With hardware fixed it
-halves its best guess. The last column is what `asara` makes of each range: the probability that r is above 1.
+halves its best guess. The last column is what `asara` makes of a range, where the report gives one: the probability
+that r is above 1.
 """
 
 # %%

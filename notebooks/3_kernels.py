@@ -63,8 +63,8 @@ assert best.over_sdpa.low > 1.02, "a gain is claimed only where its interval is 
 # %% [markdown]
 """
 The naive kernel is no completion of a language model's but the first that a template gives, and it already beats
-the experts threefold: backward passes in 16 bits are a corner where they had not looked. Clever search beats random
-tries by nothing here.
+the experts threefold: backward passes in 16 bits are a corner where they had not looked. Clever search does no
+better than random tries here.
 
 ## Does effort keep paying?
 
@@ -79,7 +79,7 @@ fitted = estimate(trace, LOAD)
 curve = fitted.curve
 early, late = doublings_per_doubling(fitted)
 with slide(
-    "Most of the gain is there at once, then it dries up",
+    "Most of the gain is there at once",
     f"speed over SDPA, {LOAD}; dashed: the curve, scaled to winners measured afresh",
 ) as axes:
     for search, colour in zip(
@@ -135,7 +135,7 @@ with slide(
 # %% [markdown]
 """
 **In short.** A machine did find kernels that beat the experts', by a lot where experts had not yet looked. But a
-doubling of effort bought a tenth of a doubling of speed at first and less after that, and attention is a small part
+doubling of effort bought no more than a tenth of a doubling of speed, and attention is a small part
 of the work. This loop alone feeds no explosion; it brings one nearer by weeks. `asara kernels report` prints every
 table, and [Kernels](../kernels.md) says how each number was taken. Next: [a sweep from design to
 verdict](4_sweep.md).

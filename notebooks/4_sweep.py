@@ -4,8 +4,8 @@
 
 One run is an anecdote. How likely is an explosion, if nobody knows the returns to research, nor how much
 researchers step on each other's toes? And what could somebody do about it? A *design* says what is uncertain and
-what could be chosen; a *sweep* runs it all; the analysis says what came of it. This is a small one, on a lab of 16
-researchers and 64 GPUs.
+what could be chosen; a *sweep* runs it all; the analysis says what came of it. This is a small one, on a lab of 8
+researchers and 32 GPUs.
 
 ## The design
 

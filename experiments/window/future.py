@@ -92,10 +92,15 @@ class Future:
 
     @property
     def label(self) -> str:
-        """The first run, or what was changed and when."""
+        """The first run, or when it left it and all that is otherwise since."""
         if self.parent is None:
             return self.scenario.name
-        changed = ", ".join(f"{name} = {toml(value)}" for name, value in self.changes.items())
+        changes: dict[str, Any] = {}
+        future: Future | None = self
+        while future is not None:
+            changes = {**future.changes, **changes}
+            future = future.parent
+        changed = ", ".join(f"{name} = {toml(value)}" for name, value in changes.items())
         return f"from day {self._day:.6g}: {changed or 'no change'}"
 
     def owner(self, number: int) -> Future:

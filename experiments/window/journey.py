@@ -281,7 +281,9 @@ class Journey:
         needed = {id(future.parent) for future in kept} | {id(self._place.future)}
         oldest = next((future for future in kept if id(future) not in needed), None)
         if oldest is None:
-            raise ScenarioError(f"{MOST_FUTURES} futures are kept, each branched from the one before: reset first")
+            raise ScenarioError(
+                f"{MOST_FUTURES} futures are kept, each branched from the one before: Start anew makes room"
+            )
         return [future for future in kept if future is not oldest]
 
     def _choose(self, index: int) -> Work:
@@ -300,7 +302,7 @@ class Journey:
 
     def _refuse_if_over(self) -> None:
         if self.over:
-            raise _StopError("The run is over: rewind, branch from an earlier frame, or reset.")
+            raise _StopError("The run is over: rewind, branch from an earlier frame, or start anew.")
 
     # Where the world is
 

@@ -56,7 +56,7 @@ def limit_of(world: World) -> Limit:
     days = dict.fromkeys(("researchers", "queue", "experiments", "training"), 0.0)
     before = rows[0].day
     for row in rows:
-        weight = row.day - before if len(rows) > 1 else 1.0
+        weight = row.day - before
         before = row.day
         missing = min(max(0.0, useful * row.discovered - row.deployed), 1000.0)
         days["researchers"] += weight * (row.think + row.write)
@@ -65,10 +65,14 @@ def limit_of(world: World) -> Limit:
         days["training"] += weight * (row.paused + row.team * (2.0**missing - 1))
     total = sum(days.values())
     if total <= 0:
-        return Limit("nothing", "Nobody has done anything yet: step on.", (), rows[0].day)
+        return Limit("nothing", "Nobody has done anything yet: press Step, or Play.", (), rows[0].day)
     shares = {name: part / total for name, part in days.items()}
     part = _largest(shares)
-    return Limit(part, _SENTENCES[part](world, shares, rows[0].day), tuple(shares.items()), rows[0].day)
+    # What is not retrained yet is nobody's time: a sentence about theirs leaves it out.
+    theirs = (
+        shares if part == "training" else {name: share / (1 - shares["training"]) for name, share in shares.items()}
+    )
+    return Limit(part, _SENTENCES[part](world, theirs, rows[0].day), tuple(shares.items()), rows[0].day)
 
 
 def _rows(world: World) -> list[_Row]:

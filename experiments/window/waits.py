@@ -43,6 +43,8 @@ class UseWait(NamedTuple):
     """Jobs that wait now."""
     gpus: int
     """That they ask for, as far as that is known."""
+    sizes_unknown: int
+    """Jobs whose size is drawn when their turn comes, so that ``gpus`` is not all that is wanted."""
     mean_wait_days: float | None
     """Of those that were over in the last 30 days; None if there were none."""
 
@@ -95,8 +97,8 @@ def _of_lot(lot: Lot) -> Waiting:
 
 def _use(use: str, waiting: list[Job], lots: list[Lot], mean: float | None) -> UseWait:
     mine = [job for job in waiting if job.use == use]
-    tasks = sum(job.tasks for job in mine) + sum(lot.count for lot in lots if lot.share.use == use)
-    return UseWait(use, tasks, sum(job.gpus for job in mine), mean)
+    unknown = sum(lot.count for lot in lots if lot.share.use == use)
+    return UseWait(use, sum(job.tasks for job in mine) + unknown, sum(job.gpus for job in mine), unknown, mean)
 
 
 def _mean_waits(world: World) -> dict[str, float]:

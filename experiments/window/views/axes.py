@@ -54,7 +54,7 @@ def chart(x: Option, y: Option, series: list[Option], told: str, right: int = 34
     return {
         "animation": False,
         "textStyle": {"fontFamily": "system-ui, 'Segoe UI', Roboto, Arial, sans-serif"},
-        "grid": {"left": 62, "right": right, "top": 12, "bottom": 26},
+        "grid": {"left": 72, "right": right, "top": 12, "bottom": 26},
         "xAxis": x,
         "yAxis": y,
         "series": series,

@@ -126,7 +126,7 @@ def queue(shown: Shown) -> dict[str, Any]:
             {
                 "use": LABELS.get(use.use, use.use),
                 "waiting": f"{use.waiting:,}",
-                "gpus": f"{use.gpus:,}",
+                "gpus": f"{use.gpus:,}" + " and more" * bool(use.sizes_unknown),
                 "mean": "–" if use.mean_wait_days is None else f"{use.mean_wait_days:.2f} days",
             }
             for use in found.uses

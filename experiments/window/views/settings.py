@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,6 +11,7 @@ from experiments.window.fields import Field, Filled, blocks, fill
 from experiments.window.link import MOST_SEED
 from experiments.window.opening import offered
 from experiments.window.session import Shown
+from sim.branch import FIXED_AT_START
 from sim.scenario import Scenario
 
 STOPS = 48
@@ -24,23 +25,32 @@ def settings(shown: Shown, typed: Mapping[str, str], seed: str) -> dict[str, Any
     seed_wrong = "" if not seed else seed_error(seed)
     groups = [group(title, rows, shown.scenario, typed, filled) for title, rows in blocks().items()]
     edits = sum(group["changed"] for group in groups)
+    fixed = fixed_edits(shown, groups)
     return {
         "scenario": shown.first.name,
         "scenarios": offered(),
         "seed": seed or str(shown.seed),
         "seed_wrong": seed_wrong,
         "groups": groups,
-        "note": filled.wrong.get("") or note(shown, edits, bool(filled.wrong)),
-        "can_branch": not filled.wrong and not shown.playing,
+        "note": filled.wrong.get("") or note(shown, edits, bool(filled.wrong), fixed),
+        "can_branch": not filled.wrong and not shown.playing and not fixed,
         "wrong": bool(filled.wrong) or bool(seed_wrong),
         "edits": edits + bool(seed),
     }
 
 
-def note(shown: Shown, edits: int, wrong: bool) -> str:
+def fixed_edits(shown: Shown, groups: list[dict[str, Any]]) -> list[str]:
+    """Return what was changed and can only be so on day 0, where that is over."""
+    changed = [field["name"] for group in groups for field in group["fields"] if field["changed"]]
+    return [name for name in changed if name in FIXED_AT_START] if shown.frame.number else []
+
+
+def note(shown: Shown, edits: int, wrong: bool, fixed: Sequence[str] = ()) -> str:
     """Return what can be done with what was changed."""
     if wrong:
         return "Correct what is marked, or undo it."
+    if fixed:
+        return f"{fixed[0]} is decided on day 0: press Start anew, or undo it."
     if not edits:
         return "Change a value, then branch here or start anew. Point at a name for its meaning."
     return f"Branch here: from day {shown.frame.day:,.6g} on, with the same luck. Start anew: from day 0."
