@@ -49,7 +49,7 @@ with slide("The same law, four futures", "growth of software; dashed: the law al
     for name, result in runs.items():
         days = [0.0, *(doubling.day for doubling in result.doublings)]
         axes.plot(days, range(len(days)), "o-", color=COLOURS[name], markersize=5)
-    for name, x, y in zip(runs, (152, 262, 388, 385), (8, 8.4, 8.0, 6.5), strict=True):
+    for name, x, y in zip(runs, (152, 240, 388, 385), (8, 8.4, 8.5, 6.5), strict=True):
         label = name.replace(", ", ",\n") if x > 300 else name
         end(axes, x, y, label, COLOURS[name], fontsize=11.5)
     axes.set(xlim=(0, 500), ylim=(0, 9), xlabel="days")
