@@ -263,6 +263,9 @@ class Journey:
         self.scenario.replace(**changes)  # what can be said at once is said before anything moves
         yield from self._to(frame)
         future = self._place.future
+        if future.parent is not None and frame == future.first:
+            # Futures that begin together hang on the one that they left, not on each other: any can be dropped.
+            future, changes = future.parent, {**future.changes, **changes}
         yield from self._bring(future, frame)
         kept = self._with_room()
         world = self._world.branch(**changes)

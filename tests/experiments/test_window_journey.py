@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.window.journey import Journey
+from sim.model import World
 from sim.scenario import ScenarioError
 from sim.testing import small_scenarios
 from tests.experiments.window_kit import MOVES, move, small_lab, thorough, walk
@@ -195,6 +196,25 @@ def test_few_futures_are_kept_and_none_that_another_needs():
     with pytest.raises(ScenarioError, match="4 futures are kept"):
         journey.branch(11, {"cluster__gpus": 96})
     assert journey.rewind(0).frame == WALKED.frames[0]
+
+
+def test_futures_that_begin_together_do_not_hang_on_each_other():
+    journey = Journey(LAB)
+    journey.step(12)
+    for gpus in (40, 48, 56, 64, 72):
+        journey.branch(8, {"cluster__gpus": gpus})  # each time from the future that was chosen last, where it begins
+    assert [future.changes.get("cluster__gpus") for future in journey.futures()] == [None, 56, 64, 72]
+    assert {future.parent for future in journey.futures()} == {None, 0}
+    journey.branch(8, {"training__gain": 4.0})
+    journey.go_to(12)
+    world = World(LAB)
+    for _ in range(8):
+        world.step()
+    alone = world.branch(cluster__gpus=72, training__gain=4.0)
+    for _ in range(4):
+        alone.step()
+    assert journey.digest() == alone.digest()
+    assert journey.futures()[-1].changes == {"cluster__gpus": 72, "training__gain": 4.0}
 
 
 def test_a_run_that_is_over_goes_on_in_a_branch_with_more_room():
