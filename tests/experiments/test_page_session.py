@@ -1,6 +1,5 @@
 """A session: what is asked of it is done in order by its own thread, and whatever goes wrong is a sentence."""
 
-import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from experiments.window.journey import Journey, Moved
 from experiments.window.session import Session, Shown
 from sim.model import World
 from sim.scenario import Scenario
+from tests.experiments.window_kit import logged
 
 LAB = Scenario.load("lab")
 
@@ -108,12 +108,7 @@ def test_what_cannot_be_done_is_said(watched: Watched) -> None:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the session logs, through a logger of its own: other libraries set up those that all share."""
-    lines: list[str] = []
-    logger = logging.Logger("asara.window")
-    logger.addFilter(lambda record: bool(lines.append(record.getMessage())))
-    monkeypatch.setattr("experiments.window.session._log", logger)
-    return lines
+    return logged(monkeypatch, "experiments.window.session")
 
 
 def test_a_defect_is_said_and_the_session_goes_on(watched: Watched, log: list[str]) -> None:

@@ -1,7 +1,9 @@
 """What the tests of the window share: small labs, and runs that nobody looks at."""
 
+import logging
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -82,3 +84,12 @@ def move(journey: Journey, what: str, how: Any) -> None:
         journey.digest()
     else:
         journey.life(how)
+
+
+def logged(monkeypatch: pytest.MonkeyPatch, module: str) -> list[str]:
+    """What a module of the window logs, through a logger of its own: other libraries set up those that all share."""
+    lines: list[str] = []
+    logger = logging.Logger("asara.window")
+    logger.addFilter(lambda record: bool(lines.append(record.getMessage())))
+    monkeypatch.setattr(f"{module}._log", logger)
+    return lines
