@@ -13,7 +13,7 @@ from experiments.analyse_command import analyse
 from experiments.errors import InputError, require_own_agents
 from experiments.fit_command import fit
 from experiments.kernels.cli import app as kernels
-from experiments.options import AsJson, place
+from experiments.options import AsJson, ScenarioName, Seed, Settings, place
 from experiments.sweep.cli import results, sweep
 from experiments.window.command import show
 
@@ -103,12 +103,9 @@ def before_every_command(
 
 @app.command()
 def run(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario (see `asara scenarios`) or a TOML file.")] = "lab",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter: cluster__gpus=64. May be repeated."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Names all luck of the run.")] = 0,
+    scenario: ScenarioName = "lab",
+    settings: Settings = None,
+    seed: Seed = 0,
     until: Annotated[
         float | None, typer.Option(metavar="DAYS", help="Stop on this day at the latest: run__horizon_days.")
     ] = None,
@@ -286,10 +283,7 @@ def mc(
 @app.command()
 def bottleneck(
     scenario: Annotated[str, typer.Argument(help="A shipped scenario or a TOML file, with experiments.")] = "lab",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter: cluster__gpus=64. May be repeated."),
-    ] = None,
+    settings: Settings = None,
     doublings: Annotated[
         str, typer.Option(metavar="N,N,...", help="Where on its path the lab is held: doublings of software.")
     ] = "0,2,4,6,8",

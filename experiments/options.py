@@ -7,6 +7,12 @@ from typing import Annotated
 
 import typer
 
+ScenarioName = Annotated[str, typer.Argument(help="A shipped scenario (see `asara scenarios`) or a TOML file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter: cluster__gpus=64. May be repeated."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Names all luck of the run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 

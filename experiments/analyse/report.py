@@ -12,13 +12,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from experiments.analyse import convergence, fans, levers, limits, page, probabilities, regions, sensitivity, times
 from experiments.analyse.names import label, percent, words
 from experiments.analyse.pictures import png, svg
 from experiments.analyse.sweep import FACTORS, ONE_BY_ONE, Sweep, threshold
+from experiments.files import plain, to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,8 +96,8 @@ def summary(sweep: Sweep) -> dict[str, Any]:
         "sobol": {outcome: {"note": note, "first": _first(each)} for outcome, (each, note) in indices.items()},
         "region": {"sentence": regions.box_sentence(sweep, box), "bounds": box.bounds if box else None},
     }  # fmt: skip
-    plain: dict[str, Any] = _plain(found)
-    return plain
+    told: dict[str, Any] = plain(found)
+    return told
 
 
 def html(sweep: Sweep, found: list[Part]) -> str:
@@ -118,8 +118,6 @@ def html(sweep: Sweep, found: list[Part]) -> str:
 
 def files(sweep: Sweep, tell: Callable[[str], None] = lambda name: None) -> dict[str, bytes]:
     """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each part."""
-    from experiments.files import to_json  # noqa: PLC0415
-
     found, content = [], {}
     for part in parts(sweep):
         tell(part.name)
@@ -314,13 +312,3 @@ def _first(found: sensitivity.Indices | None) -> dict[str, Any] | None:
         return None
     rows = zip(found.names, found.first, found.half, strict=True)
     return {name: {"index": first, "half": half} for name, first, half in rows} | {"luck": found.luck}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.errors import InputError
+from experiments.options import ScenarioName, Seed, Settings
 
 if TYPE_CHECKING:
     from experiments.window.link import Link
@@ -19,12 +20,9 @@ PORT = 8765
 
 
 def show(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario (see `asara scenarios`) or a TOML file.")] = "lab",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter: cluster__gpus=64. May be repeated."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Names all luck of the run.")] = 0,
+    scenario: ScenarioName = "lab",
+    settings: Settings = None,
+    seed: Seed = 0,
     host: Annotated[
         str, typer.Option(help="Who can reach it: this machine alone, unless you say otherwise.")
     ] = "127.0.0.1",
