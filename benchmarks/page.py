@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.progress import track
 
-from benchmarks.table import Limit, Row, at_most, cpu_seconds, show
+from benchmarks.table import Row, cpu_seconds, show
+from benchmarks.window import BEYOND_MS, CASES, Case
 from experiments.window import opening, server
 from experiments.window.journey import Journey
 from experiments.window.link import Link
@@ -23,23 +24,6 @@ from sim.scenario import Scenario
 
 STEPS = 30
 WARM_STEPS = 30
-BEYOND_MS = 100.0
-
-
-class Case(NamedTuple):
-    """One lab."""
-
-    name: str
-    changes: dict[str, Any]
-    limit: Limit | None = None
-
-
-CASES = (
-    Case("the lab as shipped", {}, at_most(1)),
-    Case("10,000 researchers", {"researcher__initial": 10_000}, at_most(1)),
-    Case("10,000 one by one", {"researcher__initial": 10_000, "run__individuals_up_to": 20_000}, at_most(1)),
-    Case("a million researchers", {"researcher__initial": 1_000_000}, at_most(1)),
-)
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl, urlencode
 
 from experiments.console import toml
 from experiments.errors import InputError
-from experiments.window.fields import changed, differences, fields, fill, parse
+from experiments.window.fields import differences, fields, fill, parse
 from experiments.window.future import FutureView
 from experiments.window.journey import MOST_FRAMES, MOST_FUTURES, Journey, Moved
 from sim.branch import FIXED_AT_START
-from sim.scenario import DEFAULT, Scenario, ScenarioError, nearest, shipped_scenarios
+from sim.scenario import DEFAULT, Scenario, nearest, shipped_scenarios
 
 LONGEST = 6000
 """Characters of a query."""
@@ -155,18 +155,15 @@ def _turn(text: str, before: Scenario) -> tuple[Turn, Scenario]:
     """A branch, and the scenario that holds from it on."""
     first, *rest = text.split(",")
     frame = _number("branch", first, MOST_FRAMES)
-    changes: dict[str, Any] = {}
+    typed, changes = dict[str, str](), dict[str, Any]()
     for each in rest:
         name, equals, value = each.partition("=")
         if not equals:
             raise InputError(f"the link changes '{_shown(each)}' in a branch: write NAME=VALUE")
-        changes[name] = parse(name, value)
+        typed[name], changes[name] = value, parse(name, value)
         if name in FIXED_AT_START:
             raise InputError(f"{name} cannot change within a run, and a branch of the link changes it")
-    try:
-        return Turn(frame, changes), changed(before, changes)
-    except ScenarioError as error:
-        raise InputError(str(error)) from None
+    return Turn(frame, changes), _filled(before, typed)
 
 
 def _text(value: Any) -> str:

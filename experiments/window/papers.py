@@ -85,10 +85,10 @@ def _earlier(world: World, number: int) -> Paper:
 def _note(world: World, papers: tuple[Paper, ...]) -> str:
     literature = world.literature
     if world.pool is not None and not literature.published and world.papers:
-        return "Pooled work is published in fractions: there are no single papers to show."
+        return "Pooled work comes in fractions: there are no single papers."
     if not literature.published:
         return "No paper has been published yet: step on."
     shown = sum(paper.papers for paper in papers if paper.researcher)
     field = len(papers) - sum(1 for paper in papers if paper.researcher)
-    note = f"{shown:,} of {literature.published:,} papers shown, the newest"
-    return note + (f", and {field} earlier ones on which they build." if field else ".")
+    note = f"The newest {shown:,} of {literature.published:,} papers"
+    return note + (f", and {field} earlier that they build on." if field else ".")

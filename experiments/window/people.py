@@ -93,9 +93,7 @@ def _note(individuals: int, groups: tuple[Group, ...], others: int) -> str:
     parts = []
     if groups:
         size = sum(group.size for group in groups)
-        parts.append(
-            f"{size:,} researchers are a cohort: counts of the same phases, in which nobody is followed alone."
-        )
+        parts.append(f"{size:,} researchers, as the counts of a cohort.")
     if individuals > MOST_PEOPLE:
         parts.append(f"{MOST_PEOPLE} of {individuals:,} individuals are listed.")
     if others:

@@ -117,5 +117,5 @@ def _note(jobs: int, shown: list[Waiting], unknown: int) -> str:
     if not jobs:
         return "Nobody waits for GPUs."
     listed = sum(each.tasks for each in shown)
-    note = f"The first {listed:,} of {jobs:,} jobs." if listed < jobs else f"All {jobs:,} jobs."
-    return note + (f" The sizes of {unknown:,} are drawn when their turn comes." if unknown else "")
+    note = f"The first {listed:,} of {jobs:,} jobs" if listed < jobs else f"All {jobs:,} jobs"
+    return note + (f"; {unknown:,} sizes drawn when their turn comes." if unknown else ".")

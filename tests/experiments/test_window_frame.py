@@ -206,7 +206,7 @@ def test_the_network_shows_the_newest_and_marks_what_is_new():
     }
     shown = {event.paper: event for event in written}
     assert all(paper.duplicates == shown[paper.number].duplicates for paper in network.papers if paper.researcher)
-    assert f"of {world.literature.published:,} papers shown" in network.note
+    assert f"of {world.literature.published:,} papers, and" in network.note
     graph = world.literature.graph
     assert all(graph.has_edge(*edge) for edge in network.edges)
     assert network.edges

@@ -131,6 +131,7 @@ HOSTILE = [
     ("branch=5,cluster__gpus", "write NAME=VALUE"),
     ("branch=5,researcher__initial=9", "cannot change within a run"),
     ("branch=5,cluster__gpus=1000000", "100,000"),
+    ("branch=5,cluster__gpus=10000000", "1 to 100,000"),
     ("branch=5,kernels__measurements=/x.jsonl", "xeon-amx, none"),
     ("branch=5,growth__papers_first_doubling=3", "not read under"),
     ("branch=9&branch=5", "branches from frame 5 after frame 9"),

@@ -1,4 +1,4 @@
-// What all views of the window share: the colour scheme, figures in words, and the library that draws lines.
+// What all views of the window share: the colour scheme, figures in words, drawing, and the library that draws lines.
 window.asara = (() => {
   const KEPT = "asara.theme";
   const system = window.matchMedia("(prefers-color-scheme: dark)");
@@ -53,6 +53,27 @@ window.asara = (() => {
     return String(power).replace(/./g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]));
   }
 
+  // Calls again whenever the colours or the size of a place change; returns what ends it.
+  function redrawn(place, draw) {
+    const again = () => draw();
+    const size = new ResizeObserver(again);
+    size.observe(place);
+    window.addEventListener("asara-theme", again);
+    return () => {
+      size.disconnect();
+      window.removeEventListener("asara-theme", again);
+    };
+  }
+  // A pen on an empty canvas as large as a place, which counts in pixels of the page.
+  function penOn(canvas, place) {
+    const scale = window.devicePixelRatio || 1;
+    canvas.width = place.clientWidth * scale;
+    canvas.height = place.clientHeight * scale;
+    const pen = canvas.getContext("2d");
+    pen.scale(scale, scale);
+    return pen;
+  }
+
   let library;
   function lines() {
     library ??= new Promise((resolve, reject) =>
@@ -60,5 +81,5 @@ window.asara = (() => {
     );
     return library;
   }
-  return { switchTheme, dark, colour, figure, factor, lines };
+  return { switchTheme, dark, colour, figure, factor, redrawn, penOn, lines };
 })();
