@@ -73,7 +73,7 @@ class Session:
     """A journey that is asked from one side and shown on the other.
 
     ``publish`` is called with the stamp of what there is to show: in the thread of the session after each move, and in
-    the caller's when it plays or pauses. Every method returns at once. Nothing that goes wrong in a move is raised: it
+    the caller's when it begins to play. Every method returns at once. Nothing that goes wrong in a move is raised: it
     is said.
     """
 
@@ -143,19 +143,18 @@ class Session:
             if self._closed or self.shown.over or self._work:
                 return
             self._playing = True
+            stamp = self._note(playing=True, said="", wrong=False)
             self._changed.notify_all()
-        self._tell(playing=True, said="", wrong=False)
+        self._send(stamp)
 
     def pause(self) -> None:
-        """Stop playing, or the move that is under way, at the next whole piece of work."""
+        """Stop playing, or the move that is under way, at the next whole piece of work: then it is said to stand."""
         with self._changed:
             self._playing = False
             self._halted = True
             self._work.clear()
             self._changed.notify_all()
         self._journey.cancel()
-        if self.shown.playing or self.shown.busy:
-            self._tell(playing=False, busy=False)
 
     def set_pace(self, pace: str) -> None:
         """Play as fast as one of PACES says; others are ignored."""
@@ -203,23 +202,35 @@ class Session:
             if self._work and self._work[-1].what == what == "rewind":
                 self._work.pop()
             self._work.append(Work(what, move))
+            stamp = self._note(busy=True) if what in _LONG else None
             self._changed.notify_all()
-        if what in _LONG:
-            self._tell(busy=True)
+        self._send(stamp)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not (self._closed or self._work or self._playing):
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._closed or self._work or self._playing or self._said_to_move())
                 if self._closed:
                     return
-                work = self._work.popleft() if self._work else None
+                work, playing = self._work.popleft() if self._work else None, self._playing
                 self._halted = False
             if work is not None:
                 self._do(work.move, quiet=work.what == "step")
-            else:
+            elif playing:
                 self._play_once()
+            else:
+                self._rest()
+
+    def _said_to_move(self) -> bool:
+        return self.shown.playing or self.shown.busy
+
+    def _rest(self) -> None:
+        """Say that it stands still."""
+        digest = self._digest()
+        with self._changed:
+            goes_on = self._work or self._playing
+            stamp = None if goes_on else self._note(playing=False, busy=False, digest=digest)
+        self._send(stamp)
 
     def _do(self, move: Callable[[Journey], Moved], quiet: bool = False) -> bool:
         """Make a move and show what came of it, without words if ``quiet`` and all went well; False if it failed."""
@@ -242,7 +253,6 @@ class Session:
         if not self._do(lambda journey: self._frames(journey, started, pace), quiet=True) or self.shown.over:
             with self._changed:
                 self._playing = False
-            self._tell(playing=False)
             return
         stamp = self.shown.stamp
         self._wait(lambda: False, started + 1 / pace - time.monotonic())
@@ -265,11 +275,20 @@ class Session:
     # --- what is shown -----------------------------------------------------------------------------------
 
     def _tell(self, **changes: Any) -> None:
+        self._send(self._note(**changes))
+
+    def _note(self, **changes: Any) -> int | None:
+        """Note what there is to show from now on, and return its stamp; None once the session is closed."""
         with self._changed:
             if self._closed:
-                return
-            stamp = self.shown.stamp + 1
-            self.shown = self.shown._replace(stamp=stamp, **changes)
+                return None
+            self.shown = self.shown._replace(stamp=self.shown.stamp + 1, **changes)
+            return self.shown.stamp
+
+    def _send(self, stamp: int | None) -> None:
+        """Publish a stamp, if there is one: never while others wait for the session, who may draw the page."""
+        if stamp is None:
+            return
         try:
             self._publish(stamp)
         except Exception:  # the next move is published again

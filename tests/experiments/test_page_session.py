@@ -79,6 +79,29 @@ def test_play_goes_on_until_pause_and_steps_meanwhile_are_ignored(watched: Watch
     assert shown.frame.number == watched.journey.current.number
 
 
+def test_it_is_said_to_stand_once_the_frame_at_work_is_shown(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    step = watched.journey.step
+
+    def slow() -> Moved:
+        begun.set()
+        assert go_on.wait(30)
+        return step()
+
+    monkeypatch.setattr(watched.journey, "step", slow)
+    watched.session.want_digest(True)
+    watched.until(lambda s: s.digest)
+    watched.session.play()
+    assert begun.wait(30)
+    watched.session.pause()
+    assert watched.session.shown.playing
+    assert watched.session.shown.frame.number == 0
+    go_on.set()
+    shown = watched.until(lambda s: not s.playing)
+    assert shown.frame.number == watched.journey.current.number == 1
+    assert shown.digest == watched.journey.digest()
+
+
 def test_play_ends_with_the_run() -> None:
     watched = Watched(LAB.replace(run__horizon_days=4.0))
     watched.session.play()
