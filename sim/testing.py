@@ -28,7 +28,7 @@ from sim.observe import USES
 from sim.scenario import Parameter, Scenario, ScenarioError, parameters
 from sim.testing_laws import GrowthLaw, check_law
 from sim.testing_queues import Ask, asks, check_queue, histories, served, workloads
-from sim.testing_settings import battery
+from sim.testing_settings import battery, hold_all
 
 __all__ = [
     "SMALL", "Ask", "GrowthLaw", "asks", "check_invariants", "check_law", "check_queue", "check_world", "histories",
@@ -155,7 +155,7 @@ def check_world(make: Callable[[Scenario, int], World] = World, examples: int = 
             changed = {name: value for name, value in scenario.flat().items() if value != usual[name]}
             raise AssertionError(f"{error}\nseed {seed}, Scenario().replace(**{changed})") from error
 
-    hold()
+    hold_all(hold)
 
 
 def _live(world: World) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.growth import add_effort
-from sim.testing_settings import battery
+from sim.testing_settings import battery, hold_all
 
 _CLOSE = 1e-6
 """Doublings by which rounding may miss."""
@@ -48,7 +48,7 @@ def check_law(law: GrowthLaw, doublings: float = 16.0, examples: int = 300) -> N
         _check_order(law, low, high)
         _check_papers(law, low, middle, high)
 
-    hold()
+    hold_all(hold)
 
 
 def _check_inverse(law: GrowthLaw, level: float) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hardware.cluster import ClusterParams, GpuCluster, Job, JobRecord
 from hardware.queues import BackfillQueue, Queue
 from sim.clock import Clock
-from sim.testing_settings import battery
+from sim.testing_settings import battery, hold_all
 
 Discipline = Callable[[], Queue]
 
@@ -112,7 +112,7 @@ def check_queue(discipline: Discipline, examples: int = 300) -> None:
         QueueTrial(discipline).live(history)
 
     try:
-        hold()
+        hold_all(hold)
     except Exception as error:
         what = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
         raise AssertionError(f"{what.splitlines()[0]}\nThe shortest history that shows it:\n{_story(told)}") from None
