@@ -21,6 +21,6 @@ def hold_all(hold: Callable[[], None]) -> None:
         hold()
     except Flaky:
         raise AssertionError(
-            "the same example came out otherwise when it was run again: something hangs on more than what it was given, "
-            "such as the order of a set, a clock, or chance of its own"
+            "the same example came out otherwise when it was run again: something hangs on more than what it was "
+            "given, such as the order of a set, a clock, or chance of its own"
         ) from None
