@@ -155,7 +155,9 @@ def _draw_title(axes: Axes, result: RunResult) -> None:
     above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "bottom"}
     axes.annotate(sentence, (0, 1), (0, 30), color="#444444", linespacing=1.3, **above)
     lines = sentence.count("\n") + 1
-    axes.annotate(result.scenario.name, (0, 1), (0, 36 + 17 * lines), fontsize=17, fontweight="bold", **above)
+    axes.annotate(
+        textwrap.fill(result.scenario.name, 64), (0, 1), (0, 36 + 17 * lines), fontsize=17, fontweight="bold", **above
+    )
 
 
 def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) -> None:

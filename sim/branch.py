@@ -78,11 +78,20 @@ def _adopt_blocks(world: World, old: Scenario) -> None:
     check_fits(new, world.datacenter)
     if new.run.frame_days != old.run.frame_days:
         world.count_frames_from_now()
+    if old.training.needed and not new.training.needed:
+        _end_training(world)
     if new.training.first_run_days != old.training.first_run_days:
         world.trainer.run_days *= new.training.first_run_days / old.training.first_run_days
     if new.kernels != old.kernels:
         _adopt_kernels(world, old)
     world.literature.params = new.literature
+
+
+def _end_training(world: World) -> None:
+    """A run that is needed no more is over, and what it was to bring goes to work at once."""
+    pool = world.datacenter.pool("training")
+    for job in [job for job in pool.jobs() if job.use == "training"] if pool is not None else []:
+        pool.cancel(job)
 
 
 def _adopt_law(world: World, old: Scenario) -> None:

@@ -15,7 +15,7 @@ MOST: dict[str, float] = {
     "literature__open_questions": 100_000,
     "run__individuals_up_to": 20_000,
     "run__horizon_days": 36_500.0,
-    "run__max_doublings": 64,
+    "run__max_doublings": 128,
 }
 """By flat name; every other parameter may be all that its declaration allows."""
 MOST_NODES = 16_384

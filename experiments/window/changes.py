@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
-from experiments.console import figure
-from experiments.window.told import gpus, tell
+from experiments.window.told import tell
+from experiments.window.words import count, many
 from sim.observe import USES
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def _jobs(world: World, before: Moment, after: Moment) -> list[str]:
     if records:
         last = records[-1]
         what = "a training run" if last.use == "training" else f"a job for {last.use}"
-        took = f" after {figure(last.ended - last.started)} days" if last.started is not None else ""
-        parts.append(f"{what} on {gpus(last.gpus)} is over{took}")
+        took = f" after {many(last.ended - last.started, 'day')}" if last.started is not None else ""
+        parts.append(f"{what} on {many(last.gpus, 'GPU')} is over{took}")
     for use, old, new in zip(USES, before.gpus, after.gpus, strict=True):
         if new != old:
-            parts.append(f"{use} has {gpus(new)} instead of {old:,}")
+            parts.append(f"{use} has {many(new, 'GPU')}, {count(abs(new - old))} {'more' if new > old else 'fewer'}")
     return parts

@@ -31,20 +31,28 @@ class File(NamedTuple):
     content: bytes
 
 
+class Taken(NamedTuple):
+    """A run to take home."""
+
+    result: RunResult
+    turns: str
+    """What was otherwise from a later day on, in words; empty where all of it held from day 0."""
+
+
 class Kind(NamedTuple):
     """Something that can be downloaded."""
 
     label: str
     ending: str
     mime: str
-    make: Callable[[RunResult], bytes]
+    make: Callable[[Taken], bytes]
 
 
-def download(kind: str, result: RunResult) -> File:
-    """Return one of KINDS, of a run as it stands. Raises KeyError for another one."""
+def download(kind: str, result: RunResult, turns: str = "") -> File:
+    """Return one of KINDS, of a run as it stands; ``turns``: see Taken. Raises KeyError for another one."""
     made = KINDS[kind]
     name = re.sub(r"[^a-z0-9]+", "-", result.scenario.name.lower())[:40].strip("-") or "scenario"
-    return File(f"asara-{name}-seed-{result.seed}-{made.ending}", made.mime, made.make(result))
+    return File(f"asara-{name}-seed-{result.seed}-{made.ending}", made.mime, made.make(Taken(result, turns)))
 
 
 def scenario_toml(scenario: Scenario) -> str:
@@ -60,8 +68,9 @@ def scenario_toml(scenario: Scenario) -> str:
     return tomli_w.dumps({key: value for key, value in content.items() if value})
 
 
-def _scenario(result: RunResult) -> bytes:
-    return scenario_toml(result.scenario).encode()
+def _scenario(run: Taken) -> bytes:
+    branched = f"# The run that this was taken from branched {run.turns}.\n# A run of this file has it so from day 0.\n"
+    return ((branched if run.turns else "") + scenario_toml(run.result.scenario)).encode()
 
 
 def _parquet(table: pa.Table) -> bytes:
@@ -76,24 +85,26 @@ def _csv(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def _picture(result: RunResult, form: Any) -> bytes:
+def _picture(run: Taken, form: Any) -> bytes:
     from experiments.analysis import run_picture  # noqa: PLC0415 - matplotlib takes a second to load
 
+    scenario = run.result.scenario
+    title = f"{scenario.name}, {run.turns}" if run.turns else scenario.name
     with _drawing:
-        return run_picture(result, form)
+        return run_picture(run.result._replace(scenario=scenario.model_copy(update={"name": title})), form)
 
 
 _PARQUET, _CSV = "application/vnd.apache.parquet", "text/csv"
 
 KINDS: dict[str, Kind] = {
     "ledger parquet": Kind(
-        "ledger (Parquet)", "ledger.parquet", _PARQUET, lambda run: _parquet(events_table(run.events))
+        "ledger (Parquet)", "ledger.parquet", _PARQUET, lambda run: _parquet(events_table(run.result.events))
     ),
-    "ledger csv": Kind("ledger (CSV)", "ledger.csv", _CSV, lambda run: _csv(events_table(run.events))),
+    "ledger csv": Kind("ledger (CSV)", "ledger.csv", _CSV, lambda run: _csv(events_table(run.result.events))),
     "series parquet": Kind(
-        "series (Parquet)", "series.parquet", _PARQUET, lambda run: _parquet(series_table(run.series))
+        "series (Parquet)", "series.parquet", _PARQUET, lambda run: _parquet(series_table(run.result.series))
     ),
-    "series csv": Kind("series (CSV)", "series.csv", _CSV, lambda run: _csv(series_table(run.series))),
+    "series csv": Kind("series (CSV)", "series.csv", _CSV, lambda run: _csv(series_table(run.result.series))),
     "scenario": Kind("scenario (TOML)", "scenario.toml", "application/toml", _scenario),
     "png": Kind("picture (PNG)", "run.png", "image/png", lambda run: _picture(run, "png")),
     "svg": Kind("picture (SVG)", "run.svg", "image/svg+xml", lambda run: _picture(run, "svg")),

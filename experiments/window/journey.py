@@ -69,6 +69,8 @@ class Journey:
     """
 
     def __init__(self, scenario: Scenario, seed: int = 0) -> None:
+        self.on_way: Callable[[], None] = lambda: None
+        """Is called between the pieces of a move, in its thread."""
         self._lock = RLock()
         self._numbers = itertools.count(1)
         self._move = 0
@@ -97,6 +99,12 @@ class Journey:
     def scenario(self) -> Scenario:
         """The scenario of the chosen future, with the changes of its branches."""
         return self._place.future.scenario
+
+    @property
+    def turns(self) -> str:
+        """What is otherwise in the chosen future and since when, in words; empty for the first run."""
+        future = self._place.future
+        return future.label if future.parent is not None else ""
 
     @property
     def last(self) -> int:
@@ -197,6 +205,7 @@ class Journey:
         self._move = mine = next(self._numbers)
         pieces: Work | None = None
         while True:
+            self.on_way()
             with self._lock:
                 if self._move != mine:
                     return Moved(self.current, False, "Stopped: something else was asked for.")
@@ -220,6 +229,7 @@ class Journey:
         future = self._place.future
         while future.known < number and future.over is None:
             yield from self._know(future, future.known + 1)
+            self._place = _Place(future, future.latest)
         yield from self._stand_on(future, min(number, future.known))
         if number > self.current.number:
             raise _StopError(f"The run is over on day {self.current.day:.6g}, with frame {self.current.number:,}.")
@@ -252,6 +262,7 @@ class Journey:
                 if future.over is not None:
                     break
                 yield from self._know(future, number)
+                self._place = _Place(future, future.latest)
             if comes(goal, future, number):
                 yield from self._stand_on(future, number)
                 return f"Day {self.current.day:.6g}: a {GOALS[goal]}."
@@ -268,13 +279,15 @@ class Journey:
             future, changes = future.parent, {**future.changes, **changes}
         yield from self._bring(future, frame)
         kept = self._with_room()
+        gone = next((each for each in self._futures if each not in kept), None)
         world = self._world.branch(**changes)
         branch = Future(self._next_index, world, future.owner(frame), changes)
         self._next_index += 1
         self._futures = [*kept, branch]
         self._take(world, branch)
         self._place = _Place(branch, branch.latest)
-        return f"From day {world.now:.6g} on, {branch.label.partition(': ')[2]}."
+        made_room = f"; the oldest future without branches made room ({gone.label})" if gone is not None else ""
+        return f"From day {world.now:.6g} on, {branch.label.partition(': ')[2]}{made_room}."
 
     def _with_room(self) -> list[Future]:
         """The futures that stay when one more comes."""

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agents.phases import Phase
-from experiments.console import factor, figure
-from experiments.window.told import gpus
+from experiments.window.words import many, times
 from hardware.jobs import JobRecord
 from sim.ledger import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
 
@@ -72,7 +71,7 @@ def _papers(world: World, number: int) -> list[Line]:
     for event in world.ledger:
         if isinstance(event, PaperPublished) and event.researcher == number and event.authors == 1 and event.paper:
             became = "a duplicate of what others found meanwhile" if event.duplicates else "and it was new"
-            says = f"It publishes paper {event.paper:,}, {became}; software {factor(event.discovered)}."
+            says = f"It publishes paper {event.paper:,}, {became}; software {times(event.discovered)}."
             lines.append((event.day, says))
     return lines
 
@@ -86,12 +85,14 @@ def _experiments(world: World, number: int, joined: CohortFormed | None) -> Iter
 
 
 def _experiment(record: JobRecord) -> list[Line]:
-    lines = [(record.submitted, f"It asks for {gpus(record.gpus)} for an experiment of {figure(record.length)} days.")]
+    lines = [
+        (record.submitted, f"It asks for {many(record.gpus, 'GPU')} for an experiment of {many(record.length, 'day')}.")
+    ]
     if record.started is None:
         return [*lines, (record.ended, "Its experiment is withdrawn.")]
     waited = record.started - record.submitted
-    after = f"after {figure(waited)} days" if waited else "at once"
-    lines.append((record.started, f"It gets the {gpus(record.gpus)} {after}."))
+    after = f"after {many(waited, 'day')}" if waited else "at once"
+    lines.append((record.started, f"It gets the {many(record.gpus, 'GPU')} {after}."))
     broken = [f"{n} {what}{'s' if n > 1 else ''}" for n, what in
               ((record.failures, "failure"), (record.preemptions, "preemption")) if n]  # fmt: skip
     lines.append((record.ended, "Its experiment is over" + (f", after {' and '.join(broken)}." if broken else ".")))

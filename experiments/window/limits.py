@@ -6,12 +6,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.console import factor, figure
+from experiments.window.words import count, times
+from sim import observe
 
 if TYPE_CHECKING:
     from sim.model import World
 
 STRETCH_DAYS = 30.0
+LEAST_GAP = 0.5
+"""Doublings of software that are discovered and not at work, from which on they are told of."""
 MOST_ROWS = 64
 """Frames of the stretch that are looked at; of more every k-th."""
 COLUMNS = (
@@ -26,6 +29,8 @@ class Limit(NamedTuple):
     part: str
     """researchers, queue, experiments or training; nothing, if nobody has done anything yet."""
     sentence: str
+    also: str
+    """What else holds it back; empty if nothing does."""
     shares: tuple[tuple[str, float], ...]
     """Of the researcher-days that the discovered software could have given: name and share; they add up to 1."""
     since: float
@@ -65,14 +70,15 @@ def limit_of(world: World) -> Limit:
         days["training"] += weight * (row.paused + row.team * (2.0**missing - 1))
     total = sum(days.values())
     if total <= 0:
-        return Limit("nothing", "Nobody has done anything yet: press Step, or Play.", (), rows[0].day)
+        return Limit("nothing", "Nobody has done anything yet: press Step, or Play.", "", (), rows[0].day)
     shares = {name: part / total for name, part in days.items()}
     part = _largest(shares)
     # What is not retrained yet is nobody's time: a sentence about theirs leaves it out.
     theirs = (
         shares if part == "training" else {name: share / (1 - shares["training"]) for name, share in shares.items()}
     )
-    return Limit(part, _SENTENCES[part](world, theirs, rows[0].day), tuple(shares.items()), rows[0].day)
+    also = _not_at_work(world, shares["training"]) if part != "training" else ""
+    return Limit(part, _SENTENCES[part](world, theirs, rows[0].day), also, tuple(shares.items()), rows[0].day)
 
 
 def _rows(world: World) -> list[_Row]:
@@ -95,7 +101,7 @@ def _largest(shares: dict[str, float]) -> str:
 
 
 def _of(share: float, since: float, what: str) -> str:
-    return f"{share:.0%} of the researchers' time since day {figure(round(since))} went into {what}"
+    return f"{share:.0%} of the researchers' time since day {count(round(since))} went into {what}"
 
 
 def _researchers(world: World, shares: dict[str, float], since: float) -> str:
@@ -106,7 +112,7 @@ def _queue(world: World, shares: dict[str, float], since: float) -> str:
     waiting = world.datacenter.waiting("experiment")
     return (
         f"The queue for GPUs: {_of(shares['queue'], since, 'waiting for GPUs')}; "
-        f"{waiting:,} experiments wait for {world.datacenter.capacity('experiment'):,} GPUs."
+        f"{count(waiting)} experiments wait for {world.datacenter.capacity('experiment'):,} GPUs."
     )
 
 
@@ -117,9 +123,21 @@ def _experiments(world: World, shares: dict[str, float], since: float) -> str:
 def _training(world: World, shares: dict[str, float], since: float) -> str:
     if not world.scenario.training.needed:
         return f"Inference: {_of(shares['training'], since, 'rest: their GPUs were taken')}."
-    found, working = factor(world.frontier.discovered), factor(world.frontier.deployed)
-    cost = f"{shares['training']:.0%} of what could have been done since day {figure(round(since))}"
+    found, working = times(observe.discovered(world)), times(world.frontier.deployed)
+    cost = f"{shares['training']:.0%} of what could have been done since day {count(round(since))}"
     return f"Retraining: software {found} is discovered and {working} is at work, which cost {cost}; {_run(world)}."
+
+
+def _not_at_work(world: World, share: float) -> str:
+    """What became of the software that was discovered and is not at work, if there is any to speak of."""
+    found, working = observe.discovered(world), world.frontier.deployed
+    if not world.scenario.training.needed or found - working < LEAST_GAP:
+        return ""
+    shorter = "made training runs shorter, or " if world.scenario.training.speed_share else ""
+    return (
+        f"Software {times(found)} is discovered and {times(working)} at work: the difference {shorter}waits for one, "
+        f"which costs {share:.0%} of what could be done."
+    )
 
 
 def _run(world: World) -> str:
@@ -129,7 +147,7 @@ def _run(world: World) -> str:
         return "no run is under way until enough waits to be taken up"
     if not jobs[0].seats:
         return f"the next run waits for {jobs[0].gpus:,} GPUs"
-    return f"the run on {jobs[0].gpus:,} GPUs goes on until day {figure(round(jobs[0].begun + jobs[0].remaining))}"
+    return f"the run on {jobs[0].gpus:,} GPUs goes on until day {count(round(jobs[0].begun + jobs[0].remaining))}"
 
 
 _SENTENCES = {"researchers": _researchers, "queue": _queue, "experiments": _experiments, "training": _training}

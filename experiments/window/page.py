@@ -173,7 +173,7 @@ def Head(session: Session, sight: Sight) -> None:
     def make(event: dict[str, Any]) -> None:
         kind = str(event.get("kind"))
         if kind in KINDS:
-            made = session.answer(lambda journey: download(kind, journey.result()))
+            made = session.answer(lambda journey: download(kind, journey.result(), journey.turns))
             file.set({"name": made.name, "mime": made.mime, "content": made.content})
 
     components.Head(

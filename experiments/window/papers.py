@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from experiments.window.words import count, many
 from sim.ledger import PaperPublished
 
 if TYPE_CHECKING:
@@ -90,5 +91,5 @@ def _note(world: World, papers: tuple[Paper, ...]) -> str:
         return "No paper has been published yet: step on."
     shown = sum(paper.papers for paper in papers if paper.researcher)
     field = len(papers) - sum(1 for paper in papers if paper.researcher)
-    note = f"The newest {shown:,} of {literature.published:,} papers"
+    note = f"The newest {count(shown)} of {many(literature.published, 'paper')}"
     return note + (f", and {field} earlier that they build on." if field else ".")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
+from experiments.window.words import many
 
 if TYPE_CHECKING:
     from sim.model import World
@@ -93,7 +94,7 @@ def _note(individuals: int, groups: tuple[Group, ...], others: int) -> str:
     parts = []
     if groups:
         size = sum(group.size for group in groups)
-        parts.append(f"{size:,} researchers, as the counts of a cohort.")
+        parts.append(f"{many(size, 'researcher')}, as the counts of a cohort.")
     if individuals > MOST_PEOPLE:
         parts.append(f"{MOST_PEOPLE} of {individuals:,} individuals are listed.")
     if others:

@@ -21,6 +21,8 @@ ROWS = 500
 """Rows of a future that are drawn: about as many as a chart has columns."""
 LOOK_SECONDS = 0.1
 """Played as fast as it goes, a frame is shown this often."""
+GLANCE_SECONDS = 0.5
+"""On a long way, where it stands is shown this often."""
 PACES = {"1": 1.0, "5": 5.0, "20": 20.0, "fast": math.inf}
 """Frames a second."""
 FIRST_PACE = "20"
@@ -90,6 +92,8 @@ class Session:
             stamp=0, playing=False, busy=False, pace=FIRST_PACE, said="", wrong=False, digest="", **self._look()
         )
         """What there is to show now."""
+        self._glanced = 0.0
+        journey.on_way = self._glance
         self._thread = threading.Thread(target=self._run, name="asara window", daemon=True)
         self._thread.start()
 
@@ -215,6 +219,7 @@ class Session:
                 work, playing = self._work.popleft() if self._work else None, self._playing
                 self._halted = False
             if work is not None:
+                self._glanced = time.monotonic()
                 self._do(work.move, quiet=work.what == "step")
             elif playing:
                 self._play_once()
@@ -246,6 +251,12 @@ class Session:
         else:
             return True
         return False
+
+    def _glance(self) -> None:
+        """Show now and then how far a long move has come."""
+        if self.shown.busy and time.monotonic() >= self._glanced + GLANCE_SECONDS:
+            self._tell(said=f"On the way, day {self._journey.current.day:,.6g}.", wrong=False, **self._look())
+            self._glanced = time.monotonic()
 
     def _play_once(self) -> None:
         """Go on by what one look takes, show it, and wait until it is seen and the next is due."""
@@ -305,7 +316,7 @@ class Session:
 
     def _said(self, moved: Moved, quiet: bool) -> str:
         if not moved.done and self._halted:
-            return "Paused."
+            return f"Stopped on day {moved.frame.day:,.6g}."
         return "" if quiet and moved.done else _one_line(moved.sentence)
 
     def _stay(self, journey: Journey) -> Moved:

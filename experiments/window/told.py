@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments.console import factor, figure
+from experiments.window.words import count, many, times
 from sim import ledger
 
 if TYPE_CHECKING:
@@ -48,11 +48,6 @@ def last_events(world: World) -> tuple[Told, ...]:
     return tuple([*lines, *_together(run)][:LINES])
 
 
-def gpus(number: int) -> str:
-    """Return a number of GPUs in words."""
-    return f"{number:,} GPU{'' if number == 1 else 's'}"
-
-
 def tell(event: ledger.Event) -> Told:
     """Return an event in words."""
     return Told(event.day, type(event).__name__, _WORDS[type(event)](event))
@@ -65,21 +60,21 @@ def _together(run: list[ledger.PaperPublished]) -> Iterable[Told]:
     if not run:
         return []
     papers, duplicates = sum(each.papers for each in run), sum(each.duplicates for each in run)
-    since = f"{figure(papers)} papers since day {run[-1].day:.1f}{_duplicates(duplicates)}"
-    return [Told(run[0].day, ledger.PaperPublished.__name__, f"{since}; software {factor(run[0].discovered)}.")]
+    since = f"{many(papers, 'paper')} since day {run[-1].day:,.1f}{_duplicates(duplicates)}"
+    return [Told(run[0].day, ledger.PaperPublished.__name__, f"{since}; software {times(run[0].discovered)}.")]
 
 
 def _duplicates(number: int) -> str:
-    return f", {number:,} of them duplicates" if number else ""
+    return f", {count(number)} of them duplicates" if number else ""
 
 
 def _paper(event: ledger.PaperPublished) -> str:
-    reached = f"software {factor(event.discovered)}"
+    reached = f"software {times(event.discovered)}"
     if not event.paper:
-        return f"{figure(event.papers)} papers' worth of pooled work counts: {reached}."
+        return f"Pooled work that is worth {many(event.papers, 'paper')} counts: {reached}."
     if event.papers > 1:
-        papers = f"{figure(event.papers)} papers{_duplicates(event.duplicates)}"
-        return f"A cohort of {event.authors:,} published {papers}: {reached}."
+        papers = f"{many(event.papers, 'paper')}{_duplicates(event.duplicates)}"
+        return f"A cohort of {count(event.authors)} published {papers}: {reached}."
     who = f"Researcher {event.researcher}" if event.authors == 1 else f"One of a cohort of {event.authors:,}"
     if event.duplicates:
         return f"{who} published paper {event.paper:,}, a duplicate: others had found it meanwhile."
@@ -88,8 +83,8 @@ def _paper(event: ledger.PaperPublished) -> str:
 
 def _doubled(event: ledger.SoftwareDoubled) -> str:
     return (
-        f"Software doubled for the {_ordinal(event.n)} time, after {figure(event.papers)} papers, "
-        f"with {event.researchers:,} researchers at work."
+        f"Software doubled for the {_ordinal(event.n)} time, after {many(event.papers, 'paper')}, "
+        f"with {many(event.researchers, 'researcher')} at work."
     )
 
 
@@ -99,7 +94,8 @@ def _ordinal(number: int) -> str:
 
 
 def _measured(event: ledger.KernelsMeasured) -> str:
-    return f"Kernels follow {event.searches} measured searches ({event.proposer}) of {event.workload}."
+    searches = many(event.searches, "measured search", "measured searches")
+    return f"Kernels follow {searches} ({event.proposer}) of {event.workload}."
 
 
 _WORDS: dict[type, Callable[[Any], str]] = {
@@ -107,19 +103,19 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ledger.SoftwareDoubled: _doubled,
     ledger.TrainingStarted: lambda event: (
         f"Training of generation {event.generation} was asked for: "
-        f"{gpus(event.gpus)} for {figure(event.run_days)} days."
+        f"{many(event.gpus, 'GPU')} for {many(event.run_days, 'day')}."
     ),
     ledger.Deployed: lambda event: (
-        f"Generation {event.generation} went to work: deployed software is {factor(event.deployed)}."
+        f"Generation {event.generation} went to work: deployed software is {times(event.deployed)}."
     ),
-    ledger.ResearchersHoused: lambda event: f"{event.researchers:,} researchers are at work.",
+    ledger.ResearchersHoused: lambda event: f"{many(event.researchers, 'researcher is', 'researchers are')} at work.",
     ledger.CohortFormed: lambda event: (
-        f"{event.researchers:,} researchers are a cohort from now on: counted, and not followed one by one."
+        f"{count(event.researchers)} researchers are a cohort: counted, and not followed one by one."
     ),
     ledger.ResearcherSplitOut: lambda event: f"Researcher {event.researcher} left its cohort and is followed alone.",
     ledger.KernelsMeasured: _measured,
     ledger.KernelsDeployed: lambda event: (
-        f"Attention is {event.speedup:.3g} times as fast after {figure(round(event.candidates))} candidates: "
+        f"Attention is {event.speedup:.3g} times as fast after {many(round(event.candidates), 'candidate')}: "
         f"the cluster does {event.work_rate:.3g} times as much."
     ),
     ledger.Ended: lambda event: event.sentence,

@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from experiments.window.cells import owner_of
+from experiments.window.words import count, many
 from sim.observe import USES
 
 if TYPE_CHECKING:
@@ -117,5 +118,5 @@ def _note(jobs: int, shown: list[Waiting], unknown: int) -> str:
     if not jobs:
         return "Nobody waits for GPUs."
     listed = sum(each.tasks for each in shown)
-    note = f"The first {listed:,} of {jobs:,} jobs" if listed < jobs else f"All {jobs:,} jobs"
-    return note + (f"; {unknown:,} sizes drawn when their turn comes." if unknown else ".")
+    note = f"The first {count(listed)} of {many(jobs, 'job')}" if listed < jobs else f"All: {many(jobs, 'job')}"
+    return note + (f"; {count(unknown)} sizes drawn when their turn comes." if unknown else ".")

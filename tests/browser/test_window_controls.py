@@ -206,6 +206,16 @@ def test_nothing_jumps_and_nothing_is_wider_than_the_page(reader: Open, width: i
     assert page.page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("what", ["share", "files"])
+def test_what_unfolds_from_the_head_lies_within_a_narrow_page(reader: Open, what: str) -> None:
+    page = reader(width=390)
+    page.press(what)
+    box = page.page.locator(".asara-head .sheet").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+
+
 def test_a_narrow_page_unfolds_its_settings(reader: Open) -> None:
     page = reader(width=390)
     assert not page.page.is_visible('[data-do="seed"]')

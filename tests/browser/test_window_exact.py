@@ -119,6 +119,15 @@ def test_a_link_opens_the_same_moment(reader: Open) -> None:
     assert other.page.input_value('[data-field="cluster__gpus"]') == "512"
 
 
+def test_a_page_that_is_loaded_again_comes_back_to_where_it_stood(reader: Open) -> None:
+    page = reader()
+    page.step(4)
+    page.until("() => window.location.search.endsWith('frame=4')")
+    page.page.reload()
+    page.until("() => document.querySelector('.asara-controls')?.dataset.frame === '4'")
+    assert page.day() == 4
+
+
 @pytest.mark.parametrize(
     ("goal", "kind", "frames"), [("doubling", SoftwareDoubled, 60), ("retraining", TrainingStarted, 60)]
 )

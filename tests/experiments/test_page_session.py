@@ -175,7 +175,7 @@ def test_a_long_move_is_busy_until_a_pause_stops_it(watched: Watched, monkeypatc
     assert watched.until(lambda s: s.busy)
     assert started.wait(30)
     watched.session.pause()
-    shown = watched.until(lambda s: s.said == "Paused.")
+    shown = watched.until(lambda s: s.said == "Stopped on day 0.")
     assert not shown.busy
 
 

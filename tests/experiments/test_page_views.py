@@ -9,8 +9,9 @@ from experiments.window.future import FutureView
 from experiments.window.journey import Journey
 from experiments.window.page import Drawing, cell_at, draw
 from experiments.window.session import Session, Shown
-from experiments.window.views import cluster, path, software, team
-from experiments.window.views.axes import end_of_axis, round_up, times
+from experiments.window.views import cluster, path, settings, software, team
+from experiments.window.views.axes import end_of_axis, round_up
+from experiments.window.words import count, many, times
 from sim.scenario import Scenario, shipped_scenarios
 
 MOST_BYTES = 400_000
@@ -139,7 +140,25 @@ def test_empty_views_say_what_to_do() -> None:
     drawing: Drawing = draw(after(Scenario.load("toy-explosion"), 0))
     empty = [drawing.waits["empty"], drawing.queue["empty"], drawing.kernels["empty"], drawing.literature["empty"]]
     assert all(text.strip() for text in empty)
-    assert "Press" in drawing.waits["empty"]
+    assert "no experiments here" in drawing.waits["empty"]
+    assert "no experiments here" in drawing.queue["empty"]
+    lab = draw(after(Scenario.load("lab"), 0))
+    assert "Press “queue”" in lab.waits["empty"]
+    assert "Press “queue”" in lab.queue["empty"]
+
+
+def test_dots_are_told_as_what_they_are(lab: Shown) -> None:
+    few, cohort = Scenario.load("lab"), Scenario.load("toy-explosion").replace(run__individuals_up_to=16)
+    assert "Each dot is a paper" in draw(after(few, 0)).literature["hint"]
+    assert "Each dot is a paper" in draw(after(few, 3)).literature["hint"]
+    assert "a cohort may publish many" in draw(after(cohort, 1000)).literature["hint"]
+
+
+def test_a_new_seed_is_for_a_new_run(lab: Shown) -> None:
+    form = settings.settings(lab, {}, "7")
+    assert not form["can_branch"]
+    assert form["note"].startswith("The seed is decided on day 0")
+    assert settings.settings(lab, {}, str(lab.seed))["can_branch"]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +178,20 @@ def test_round_figures(value: float, above: float) -> None:
 )
 def test_factors_are_told_for_reading(doublings: float, told: str) -> None:
     assert times(doublings) == told
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(0, "0"), (12.5, "12.5"), (8192, "8,192"), (9_999_999, "9,999,999"), (1e7, "10⁷"), (1_548_139_829, "1.5×10⁹"),
+     (9.96e9, "10¹⁰")],
+)  # fmt: skip
+def test_numbers_are_told_for_reading(number: float, told: str) -> None:
+    assert count(number) == told
+
+
+def test_one_of_a_thing_is_told_as_one() -> None:
+    assert [many(number, "paper") for number in (0, 1, 2, 1e9)] == ["0 papers", "1 paper", "2 papers", "10⁹ papers"]
+    assert many(2, "search", "searches") == "2 searches"
 
 
 def test_letters_name_futures() -> None:

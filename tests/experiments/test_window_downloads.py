@@ -47,6 +47,22 @@ def test_pictures_are_pictures_and_always_the_same_bytes(result):
     assert download("png", Journey(LAB).result()).content.startswith(b"\x89PNG")
 
 
+def test_what_is_taken_from_a_branch_says_so(tmp_path):
+    journey = Journey(LAB)
+    journey.branch(4, {"training__needed": False})
+    journey.step(3)
+    file = download("scenario", journey.result(), journey.turns)
+    first, second, *_ = file.content.decode().splitlines()
+    assert first == "# The run that this was taken from branched from day 4: training__needed = false."
+    assert second.startswith("# ")
+    (tmp_path / file.name).write_bytes(file.content)
+    assert Scenario.load(tmp_path / file.name).digest() == journey.scenario.digest()
+    picture = ElementTree.fromstring(download("svg", journey.result(), journey.turns).content)
+    plain = ElementTree.fromstring(download("svg", journey.result()).content)
+    assert ElementTree.tostring(picture) != ElementTree.tostring(plain)
+    assert Journey(LAB).turns == ""
+
+
 def test_a_scenario_is_read_back_by_the_command(asara, tmp_path):
     journey = Journey(changed(LAB, {"growth__law": "papers", "cluster__queue": "sjf"}), 3)
     journey.go_to(10_000)

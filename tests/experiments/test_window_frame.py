@@ -14,6 +14,7 @@ from experiments.window.papers import MOST_PAPERS
 from experiments.window.people import MOST_PEOPLE
 from experiments.window.told import LINES
 from experiments.window.waits import FIRST
+from experiments.window.words import times
 from sim import observe
 from sim.ledger import Deployed, PaperPublished, SoftwareDoubled
 from sim.model import World
@@ -232,6 +233,22 @@ def test_what_limits_progress_is_said_in_a_sentence(changes, part, says):
     limit = frame_of(world).limit
     assert limit.part == part
     assert says in limit.sentence
+
+
+def test_what_is_discovered_and_not_at_work_is_told_beside_what_limits():
+    frame = walk(small_lab(), 0).frames[-1]
+    assert frame.limit.part != "training"
+    assert f"is discovered and {times(frame.deployed)} at work" in frame.limit.also
+    assert "made training runs shorter" in frame.limit.also
+    alone = walk(small_lab(training__needed=False), 0).frames[-1]
+    assert alone.limit.also == ""
+
+
+def test_the_sentence_and_the_figures_tell_of_one_software():
+    world = World(Scenario.load("retraining-0.75"), 0)
+    while frame_of(world).limit.part != "training" or observe.discovered(world) == world.frontier.discovered:
+        world.step()
+    assert times(observe.discovered(world)) in frame_of(world).limit.sentence
 
 
 def test_rest_for_want_of_gpus_is_no_retraining_where_there_is_none():

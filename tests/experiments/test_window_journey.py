@@ -89,6 +89,24 @@ def test_to_next_stops_at_the_frame_in_which_it_comes():
     assert journey.to_next("queue").frame.number == first
 
 
+def test_a_long_way_that_is_stopped_ends_where_it_got():
+    journey = Journey(LAB)
+    passed = []
+
+    def look():
+        passed.append(journey.current.number)
+        if journey.current.number == 7:
+            journey.cancel()
+
+    journey.on_way = look
+    moved = journey.go_to(20)
+    assert not moved.done
+    assert moved.frame == journey.current == WALKED.frames[7]
+    assert passed == sorted(passed)
+    assert set(passed) == set(range(8))
+    assert journey.digest() == WALKED.digests[7]
+
+
 def test_to_next_says_why_nothing_came():
     calm = small_lab(training__needed=False, cluster__gpus=256)
     journey = Journey(calm)
@@ -185,9 +203,12 @@ def test_a_branch_that_cannot_be_made_changes_nothing():
 def test_few_futures_are_kept_and_none_that_another_needs():
     journey = Journey(LAB)
     journey.step(12)
+    said = []
     for gpus in (40, 48, 56, 64, 72):
         journey.choose(0)
-        journey.branch(8, {"cluster__gpus": gpus})
+        said.append(journey.branch(8, {"cluster__gpus": gpus}).sentence)
+    assert ["made room" in sentence for sentence in said] == [False, False, False, True, True]
+    assert "made room (from day 8: cluster__gpus = 40)" in said[3]
     kept = [future.changes.get("cluster__gpus") for future in journey.futures()]
     assert kept == [None, 56, 64, 72]
     for frame in (9, 10):

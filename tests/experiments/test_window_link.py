@@ -113,7 +113,7 @@ HOSTILE = [
     ("cluster__gpus=100000&cluster__gpus_per_node=1", "16,384"),
     ("cluster__gpus=4&cluster__gpus=5", "twice"),
     ("researcher__initial=1000000000", "10,000,000"),
-    ("run__max_doublings=300", "64 doublings"),
+    ("run__max_doublings=300", "128 doublings"),
     ("run__horizon_days=1e6", "36,500 days"),
     ("run__individuals_up_to=1000000", "20,000"),
     ("literature__open_questions=10000000", "100,000"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents.phases import Phase
 from sim import observe
-from sim.ledger import PaperPublished, ResearchersHoused, SoftwareDoubled
+from sim.ledger import Deployed, PaperPublished, ResearchersHoused, SoftwareDoubled
 from sim.model import World
 from sim.run import run, summarise
 from sim.scenario import Scenario, ScenarioError
@@ -172,6 +172,21 @@ def test_another_law_begins_at_the_software_that_there_is():
     with pytest.raises(ScenarioError, match="lies below"):
         world.branch(growth__limit_doublings=2.0)
     assert finish(branch).digest() != finish(world).digest()
+
+
+def test_a_training_run_that_is_needed_no_more_is_over_and_its_generation_at_work():
+    world = World(Scenario.load("lab"), 0)
+    while not world.datacenter.gpus_in_use("training"):
+        world.step()
+    branch = world.branch(training__needed=False)
+    at_once = branch.now
+    branch.step()
+    deployed = [event for event in branch.ledger if isinstance(event, Deployed)]
+    assert [event.day for event in deployed][:1] == [at_once]
+    assert branch.frontier.deployed > 0 == world.frontier.deployed
+    assert branch.datacenter.gpus_in_use("training") == 0
+    assert [record.outcome for record in branch.datacenter.records if record.use == "training"] == ["cancelled"]
+    check_invariants(finish(branch))
 
 
 def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():

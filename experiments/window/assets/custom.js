@@ -38,8 +38,7 @@ window.asara = (() => {
   function figure(value) {
     const size = Math.abs(value);
     if (size >= 1e7) {
-      const power = Math.floor(Math.log10(size));
-      const head = (value / 10 ** power).toFixed(1).replace(/\.0$/, "");
+      const [head, power] = value.toExponential(1).replace(".0e+", "e+").split("e+");
       return (head === "1" ? "" : `${head}×`) + `10${raised(power)}`;
     }
     if (size >= 1000 || Number.isInteger(value)) return Math.round(value).toLocaleString("en-US");

@@ -9,7 +9,6 @@ from typing import Any
 Option = dict[str, Any]
 """As ECharts reads it. "$blue" is a colour of the scheme that the page uses, "@count" a way to write a figure."""
 
-_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ENDS = (10, 20, 30, 40, 60, 90, 120, 180, 240, 300, 360, 480, 600, 750)
 """Days at which the axes of time may end, so that they rarely move."""
 
@@ -54,7 +53,7 @@ def chart(x: Option, y: Option, series: list[Option], told: str, right: int = 34
     return {
         "animation": False,
         "textStyle": {"fontFamily": "system-ui, 'Segoe UI', Roboto, Arial, sans-serif"},
-        "grid": {"left": 72, "right": right, "top": 12, "bottom": 26},
+        "grid": {"left": 80, "right": right, "top": 12, "bottom": 26},
         "xAxis": x,
         "yAxis": y,
         "series": series,
@@ -83,15 +82,6 @@ def points(days: Iterable[float], values: Iterable[float]) -> list[list[float]]:
 def short(value: float) -> float:
     """Return a number with five digits: enough for a pixel, and quick to send."""
     return float(f"{value:.5g}")
-
-
-def times(doublings: float) -> str:
-    """Return doublings as a factor for reading: ×4.05, ×8,192, ×1.3×10⁹."""
-    power = doublings * math.log10(2)
-    if power < 7:
-        return f"×{2**doublings:,.3g}" if doublings < 10 else f"×{2**doublings:,.0f}"
-    head = f"{10 ** (power % 1):.1f}".removesuffix(".0")
-    return f"×{head}×10{str(math.floor(power)).translate(_RAISED)}"
 
 
 def largest(columns: Iterable[Sequence[float]], least: float = 0.0) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from experiments.console import figure
 from experiments.window.cells import Cell, Placed
 from experiments.window.session import Shown
 from experiments.window.views.axes import (
@@ -22,6 +21,7 @@ from experiments.window.views.axes import (
 from experiments.window.views.path import columns
 from experiments.window.views.team import standing
 from experiments.window.waits import Waiting
+from experiments.window.words import count, many
 
 USES = ("inference", "experiment", "training", "failed", "idle")
 COLOURS = dict(zip(USES, ("sky", "orange", "pink", "red", "grey"), strict=True))
@@ -84,16 +84,23 @@ def waits(shown: Shown) -> dict[str, Any]:
         "title": "Waiting for GPUs",
         "told": "jobs that wait, day by day",
         "legend": [
-            {"label": "experiments", "colour": "red", "kind": "line", "told": figure(_waiting(shown, "experiment"))},
-            {"label": "training runs", "colour": "pink", "kind": "line", "told": figure(_waiting(shown, "training"))},
+            {"label": "experiments", "colour": "red", "kind": "line", "told": count(_waiting(shown, "experiment"))},
+            {"label": "training runs", "colour": "pink", "kind": "line", "told": count(_waiting(shown, "training"))},
         ],
         "option": waits_option(rows, shown.frame.day),
         "height": 216,
         "wide": False,
-        "empty": ""
-        if queue.jobs or _ever(rows)
-        else "Nobody has waited for GPUs yet. Press “queue” to go on until somebody does.",
+        "empty": "" if queue.jobs or _ever(rows) else nobody_waits(shown, "Nobody has waited for GPUs yet."),
     }
+
+
+def nobody_waits(shown: Shown, now: str) -> str:
+    """Return what to do where nobody waits: ``now`` is how it stands."""
+    if shown.scenario.researcher.experiment_gpu_days == 0:
+        return f"{now} Papers take no experiments here: choose the scenario “lab”, whose papers do."
+    if shown.frame.ending is not None:
+        return f"{now} The run is over: rewind, or begin another one."
+    return f"{now} Press “queue” to go on until somebody does."
 
 
 def _waiting(shown: Shown, use: str) -> int:
@@ -125,19 +132,19 @@ def queue(shown: Shown) -> dict[str, Any]:
         "uses": [
             {
                 "use": LABELS.get(use.use, use.use),
-                "waiting": f"{use.waiting:,}",
-                "gpus": f"{use.gpus:,}" + " and more" * bool(use.sizes_unknown),
+                "waiting": count(use.waiting),
+                "gpus": count(use.gpus) + " and more" * bool(use.sizes_unknown),
                 "mean": "–" if use.mean_wait_days is None else f"{use.mean_wait_days:.2f} days",
             }
             for use in found.uses
         ],
         "first": [[_asked(job), f"since day {job.since:,.1f}"] for job in found.first],
-        "empty": "Nobody waits for GPUs. Press “queue” to go on until somebody does.",
+        "empty": nobody_waits(shown, "Nobody waits for GPUs."),
     }
 
 
 def _asked(job: Waiting) -> str:
-    size = "size not drawn yet" if job.gpus is None else f"{job.gpus:,} GPU{'s' if job.gpus > 1 else ''}"
-    many = f" for {job.tasks:,} experiments" if job.tasks > 1 else ""
+    size = "size not drawn yet" if job.gpus is None else many(job.gpus, "GPU")
+    these = f" for {count(job.tasks)} experiments" if job.tasks > 1 else ""
     owner = job.owner[:1].upper() + job.owner[1:]
-    return f"{owner}{many}: {size}"
+    return f"{owner}{these}: {size}"

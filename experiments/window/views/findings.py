@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from experiments.console import figure
+from experiments.window.papers import Network
 from experiments.window.session import Shown
-from experiments.window.views.axes import Option, chart, line, short, times, value_axis
+from experiments.window.views.axes import Option, chart, line, short, value_axis
+from experiments.window.words import count, many, times
 
 PARTS = {
     "researchers": ("green", "thinking and writing"),
@@ -34,6 +35,7 @@ def limit(shown: Shown) -> dict[str, Any]:
     return {
         "part": found.part,
         "sentence": found.sentence,
+        "also": found.also,
         "ending": "" if ending is None else ending.sentence,
         "shares": shares,
         "bar_label": ", ".join(f"{each['label']} {each['told']}" for each in shares),
@@ -48,10 +50,10 @@ def figures(shown: Shown) -> list[dict[str, str]]:
     rows = (
         ("day", "Day", f"{frame.day:,.1f}", "Days since the start"),
         ("software", "Software", times(frame.discovered), "Discovered, against day 0"),
-        ("researchers", "Researchers", figure(frame.team.at_work), "At work"),
-        ("papers", "Papers", figure(frame.papers), "Published since day 0"),
+        ("researchers", "Researchers", count(frame.team.at_work), "At work"),
+        ("papers", "Papers", count(frame.papers), "Published since day 0"),
         ("busy", "GPUs busy", f"{busy / grid.gpus:.0%}", f"{busy:,} of {grid.gpus:,} GPUs hold a job"),
-        ("waiting", "Jobs waiting", figure(frame.queue.jobs), "For GPUs"),
+        ("waiting", "Jobs waiting", count(frame.queue.jobs), "For GPUs"),
     )
     return [{"key": key, "name": name, "value": value, "why": why} for key, name, value, why in rows]
 
@@ -74,17 +76,22 @@ def literature(shown: Shown) -> dict[str, Any]:
         ],
         "edges": [[places[paper], places[earlier]] for paper, earlier in network.edges],
         "legend": [
-            {"label": "published", "told": figure(network.published)},
-            {"label": "duplicates", "told": figure(network.duplicates)},
+            {"label": "published", "told": count(network.published)},
+            {"label": "duplicates", "told": count(network.duplicates)},
         ],
-        "hint": BY_ONE if network.edges else AT_ONCE,
+        "hint": BY_ONE if _one_by_one(network) else AT_ONCE,
         "empty": "" if network.papers else network.note,
     }
 
 
+def _one_by_one(network: Network) -> bool:
+    return not network.papers or (bool(network.edges) and all(paper.papers == 1 for paper in network.papers))
+
+
 BY_ONE = "Each dot is a paper, the newest on the right; a line leads to what it builds on."
 AT_ONCE = (
-    "Each dot is what was published at once, the newest on the right; who builds on whom is not followed in a cohort."
+    "Each dot is what was published at once (a cohort may publish many), the newest on the right; what many papers "
+    "build on is not followed."
 )
 
 
@@ -92,7 +99,7 @@ def kernels(shown: Shown) -> dict[str, Any]:
     """Return the measured kernel curve as its component takes it."""
     found = shown.frame.kernels
     told = f"the cluster does ×{found.work_rate:.3g} as much a day"
-    stands = f"×{found.speedup:.3g} after {figure(round(found.candidates))} candidates"
+    stands = f"×{found.speedup:.3g} after {many(round(found.candidates), 'candidate')}"
     return {
         "name": "kernels",
         "title": "Attention kernels, as measured",
@@ -101,7 +108,7 @@ def kernels(shown: Shown) -> dict[str, Any]:
         if not found.calibrated
         else [
             {"label": "speed-up over the library", "colour": "blue", "kind": "line"},
-            {"label": "the lab's engineer", "colour": "red", "told": stands},
+            {"label": "the lab's engineer", "colour": "ink", "told": stands},
         ],
         "option": kernels_option(shown) if found.calibrated else {},
         "height": 216,
@@ -131,7 +138,7 @@ def kernels_option(shown: Shown) -> Option:
     at = [[short(min(max(1.0, found.candidates), max(10, found.tried))), short(found.speedup)]]
     engineer = {
         "type": "scatter", "name": "the lab's engineer", "data": at, "symbolSize": 12, "silent": True, "z": 5,
-        "itemStyle": {"color": "$red", "borderColor": "$card", "borderWidth": 2},
+        "itemStyle": {"color": "$ink", "borderColor": "$card", "borderWidth": 2},
     }  # fmt: skip
     series = [line("speed-up", "blue", curve, width=2.4), engineer]
     return chart(axis, value_axis(top, step, "@times"), series, "@candidate times")

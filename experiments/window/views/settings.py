@@ -25,7 +25,7 @@ def settings(shown: Shown, typed: Mapping[str, str], seed: str) -> dict[str, Any
     seed_wrong = "" if not seed else seed_error(seed)
     groups = [group(title, rows, shown.scenario, typed, filled) for title, rows in blocks().items()]
     edits = sum(group["changed"] for group in groups)
-    fixed = fixed_edits(shown, groups)
+    fixed = fixed_edits(shown, groups, seed)
     return {
         "scenario": shown.first.name,
         "scenarios": offered(),
@@ -39,10 +39,11 @@ def settings(shown: Shown, typed: Mapping[str, str], seed: str) -> dict[str, Any
     }
 
 
-def fixed_edits(shown: Shown, groups: list[dict[str, Any]]) -> list[str]:
-    """Return what was changed and can only be so on day 0, where that is over."""
+def fixed_edits(shown: Shown, groups: list[dict[str, Any]], seed: str) -> list[str]:
+    """Return what was changed and can only be so on day 0: the seed, and where that day is over some parameters."""
     changed = [field["name"] for group in groups for field in group["fields"] if field["changed"]]
-    return [name for name in changed if name in FIXED_AT_START] if shown.frame.number else []
+    fixed = [name for name in changed if name in FIXED_AT_START] if shown.frame.number else []
+    return [*fixed, *(["The seed"] if seed and seed != str(shown.seed) else [])]
 
 
 def note(shown: Shown, edits: int, wrong: bool, fixed: Sequence[str] = ()) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from experiments.analysis import closed_form
 from experiments.window.future import FutureView
 from experiments.window.session import Shown
-from experiments.window.views.axes import Option, chart, day_axis, end_of_axis, line, points, times, value_axis
+from experiments.window.views.axes import Option, chart, day_axis, end_of_axis, line, points, value_axis
+from experiments.window.words import times
 from sim.scenario import Scenario
 
 MOST_LABELS = 7

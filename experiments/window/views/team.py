@@ -6,7 +6,6 @@ import itertools
 from typing import Any
 
 from agents.phases import Phase
-from experiments.console import figure
 from experiments.window.people import PHASES, Group
 from experiments.window.session import Shown
 from experiments.window.views.axes import (
@@ -22,8 +21,9 @@ from experiments.window.views.axes import (
     value_axis,
 )
 from experiments.window.views.path import columns
+from experiments.window.words import count, many
 
-COLOURS = {"think": "blue", "queue": "red", "run": "orange", "write": "green", "paused": "pink"}
+COLOURS = {"think": "green", "queue": "red", "run": "orange", "write": "blue", "paused": "pink"}
 WORDS = {
     "think": "thinking", "queue": "waiting for GPUs", "run": "experiment runs", "write": "writing",
     "paused": "resting: no GPU houses it",
@@ -37,9 +37,9 @@ def team(shown: Shown) -> dict[str, Any]:
     return {
         "name": "team",
         "title": "Researchers by phase",
-        "told": f"{shown.frame.team.at_work:,} at work",
+        "told": f"{count(shown.frame.team.at_work)} at work",
         "legend": [
-            {"label": SHORT[phase], "colour": COLOURS[phase], "told": figure(counts[phase])}
+            {"label": SHORT[phase], "colour": COLOURS[phase], "told": count(counts[phase])}
             for phase in PHASES
             if phase is not Phase.PAUSED or counts[phase]
         ],
@@ -82,7 +82,7 @@ def people(shown: Shown) -> dict[str, Any]:
     team = shown.frame.team
     order = [phase.value for phase in PHASES]
     return {
-        "note": team.note or f"{len(team.people):,} researchers, each followed alone.",
+        "note": team.note or f"{many(len(team.people), 'researcher')}, followed one by one.",
         "people": [[each.number, order.index(each.phase), each.papers] for each in team.people],
         "colours": [COLOURS[phase] for phase in order],
         "words": [WORDS[phase] for phase in order],
@@ -96,6 +96,6 @@ def people(shown: Shown) -> dict[str, Any]:
 def cohort_told(group: Group) -> str:
     """Return what a cohort is, in words."""
     return (
-        f"A cohort of {group.size:,} researchers, {group.at_work:,} of them at work: counts of the phases above. "
-        "Nobody in it is followed alone, so there is no life to tell."
+        f"A cohort of {many(group.size, 'researcher')}, {count(group.at_work)} of them at work: counts of the phases "
+        "above. Nobody in it is followed alone, so there is no life to tell."
     )
