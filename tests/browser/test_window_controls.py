@@ -206,6 +206,17 @@ def test_nothing_jumps_and_nothing_is_wider_than_the_page(reader: Open, width: i
     assert page.page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scenario", ["retraining-0.9", "retraining-0.75", "lab-frontier-experiments"])
+def test_an_end_is_told_within_its_place(reader: Open, scenario: str, width: int) -> None:
+    page = reader(f"?scenario={scenario}&frame=100000", width=width)
+    page.page.wait_for_selector("[data-ending]")
+    assert page.page.evaluate(
+        "() => { const place = document.querySelector('.asara-limit .sentence');"
+        " return place.scrollHeight <= place.clientHeight; }"
+    )
+
+
 @pytest.mark.parametrize("what", ["share", "files"])
 def test_what_unfolds_from_the_head_lies_within_a_narrow_page(reader: Open, what: str) -> None:
     page = reader(width=390)
