@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from agents.phases import Phase
 from experiments.window.words import count, times
 from sim import observe
 
@@ -109,7 +110,7 @@ def _researchers(world: World, shares: dict[str, float], since: float) -> str:
 
 
 def _queue(world: World, shares: dict[str, float], since: float) -> str:
-    waiting = world.datacenter.waiting("experiment")
+    waiting = world.census.count[Phase.QUEUE]
     return (
         f"The queue for GPUs: {_of(shares['queue'], since, 'waiting for GPUs')}; "
         f"{count(waiting)} experiments wait for {world.datacenter.capacity('experiment'):,} GPUs."

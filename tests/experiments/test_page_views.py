@@ -197,3 +197,13 @@ def test_one_of_a_thing_is_told_as_one() -> None:
 def test_letters_name_futures() -> None:
     view = FutureView(27, "x", True, None, 0, {}, 0, {}, ())
     assert software.letter(view) == "B"
+
+
+def test_experiments_behind_others_on_their_gang_are_told() -> None:
+    few = draw(after(Scenario.load("lab"), 3)).limit["figures"][-1]
+    assert few["why"] == "For GPUs"
+    many_short = Scenario.load("lab").replace(researcher__initial=200_000, researcher__experiment_gpu_days=0.1)
+    shown = after(many_short, 1)
+    behind = shown.frame.value("researchers_queue") - shown.frame.value("experiments_waiting")
+    assert behind > 100
+    assert draw(shown).limit["figures"][-1]["why"].startswith(f"For GPUs; {many(behind, 'experiment')} more")

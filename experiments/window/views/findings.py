@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from experiments.window.frame import Frame
 from experiments.window.papers import Network
 from experiments.window.session import Shown
 from experiments.window.views.axes import Option, chart, line, short, value_axis
@@ -53,9 +54,19 @@ def figures(shown: Shown) -> list[dict[str, str]]:
         ("researchers", "Researchers", count(frame.team.at_work), "At work"),
         ("papers", "Papers", count(frame.papers), "Published since day 0"),
         ("busy", "GPUs busy", f"{busy / grid.gpus:.0%}", f"{busy:,} of {grid.gpus:,} GPUs hold a job"),
-        ("waiting", "Jobs waiting", count(frame.queue.jobs), "For GPUs"),
+        ("waiting", "Jobs waiting", count(frame.queue.jobs), jobs_told(frame)),
     )
     return [{"key": key, "name": name, "value": value, "why": why} for key, name, value, why in rows]
+
+
+def jobs_told(frame: Frame) -> str:
+    """Return what the number of jobs that wait leaves out."""
+    waiting = next(each.all for each in frame.team.phases if each.phase == "queue")
+    behind = waiting - next(each.waiting for each in frame.queue.uses if each.use == "experiment")
+    more = (
+        f"; {many(behind, 'experiment')} more of a cohort come next on GPUs that run others of it" if behind > 0 else ""
+    )
+    return f"For GPUs{more}"
 
 
 def literature(shown: Shown) -> dict[str, Any]:
