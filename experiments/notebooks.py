@@ -74,13 +74,13 @@ def execute(notebook: Any) -> Any:
 def page(notebook: Any, name: str) -> Page:
     """Return the page of an executed notebook: its text, its code, and what the code showed."""
     pictures: dict[str, bytes] = {}
-    parts = [part for cell in notebook.cells for part in _cell(cell, name, pictures)]
+    text = "\n\n".join(part for cell in notebook.cells for part in _cell(cell, name, pictures))
     origin = (
-        f"*A notebook: its text is [notebooks/{name}.py](../../notebooks/{name}.py), and `make notebooks` runs it and "
-        "makes this page.*"
+        "*A notebook: the grey blocks of code may be skipped, for what each of them shows stands below it. Its text is "
+        f"[notebooks/{name}.py](../../notebooks/{name}.py); `make notebooks` runs that and makes this page.*"
     )
-    title, *rest = parts
-    return Page("\n\n".join([title, origin, *rest]) + "\n", pictures)
+    title, _, rest = text.partition("\n\n")
+    return Page(f"{title}\n\n{origin}\n\n{rest}\n", pictures)
 
 
 def _cell(cell: Any, name: str, pictures: dict[str, bytes]) -> Iterator[str]:

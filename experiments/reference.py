@@ -44,9 +44,9 @@ def _section(block: str, entries: list[Parameter]) -> str:
 def _entry(parameter: Parameter) -> str:
     default = str(parameter.default).lower() if isinstance(parameter.default, bool) else f"{parameter.default}"
     return (
-        f"**`{parameter.flat_name}`** = {default} ({parameter.allowed})\n"
-        f": {parameter.meaning}\n"
-        f": *Where it comes from:* {parameter.source}\n"
+        f"**`{parameter.flat_name}`** = {default} ({parameter.allowed})\n\n"
+        f"- {parameter.meaning}\n"
+        f"- *Where it comes from:* {parameter.source}\n"
     )
 
 

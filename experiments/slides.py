@@ -8,8 +8,10 @@ from io import BytesIO
 from typing import Any, Final
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
@@ -28,6 +30,8 @@ __all__ = [
     "bare",
     "end",
     "factors",
+    "percentages",
+    "readable",
     "slide",
     "slides",
     "table",
@@ -38,6 +42,8 @@ RED, BLACK, SOFT = "#D55E00", "#1b1b1c", "#6a6a6b"
 SIZE: Final = (9.6, 5.4)
 """Inches: the shape of a slide."""
 DOTS: Final = 150
+CONTRAST: Final = 4.5
+"""Between text and the white below it, at least: what WCAG 2 asks of text."""
 _STYLE: Final[Any] = STYLE | {
     "font.size": 13, "legend.fontsize": 11.5, "axes.labelsize": 12.5, "text.color": BLACK, "axes.labelcolor": BLACK,
     "axes.titlelocation": "left", "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlepad": 10,
@@ -103,14 +109,38 @@ def _ipython() -> Any:
 
 
 def end(axes: Axes, x: float, y: float, text: str, colour: str = BLACK, **how: Any) -> None:
-    """Write beside a point what a line is, in the colour of the line, instead of a legend."""
+    """Write beside a point what a line is, in the colour of the line made :func:`readable`, instead of a legend."""
     placed: dict[str, Any] = {
         "xytext": (7, 0),
         "textcoords": "offset points",
         "va": "center",
         "annotation_clip": False,
     } | how
-    axes.annotate(text, (x, y), color=colour, **placed)
+    axes.annotate(text, (x, y), color=readable(colour), **placed)
+
+
+def readable(colour: str) -> str:
+    """Return a colour as text on white may have it: the same hue, darkened until its contrast is 4.5."""
+    shade: Any = np.array(to_rgb(colour))
+    while 1.05 / (_luminance(shade) + 0.05) < CONTRAST:
+        shade *= 0.97
+    return to_hex(shade)
+
+
+def _luminance(shade: Any) -> float:
+    """Relative luminance as WCAG 2 defines it, 0 to 1."""
+    linear = np.where(shade <= 0.04045, shade / 12.92, ((shade + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def percentages(shares: Sequence[float]) -> list[int]:
+    """Return shares of a whole as whole per cents that add up to 100: those with the largest remainders go up."""
+    exact = [100 * share for share in shares]
+    whole = [int(each) for each in exact]
+    last = sorted(range(len(exact)), key=lambda at: whole[at] - exact[at])
+    for at in last[: round(sum(exact)) - sum(whole)]:
+        whole[at] += 1
+    return whole
 
 
 def bare(axes: Axes) -> None:

@@ -14,7 +14,23 @@ returns to research are r = 1.4, the report's figure for image recognition, so t
 import numpy as np
 
 from experiments.analysis import alone_curve
-from experiments.slides import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, bare, end, factors, slide, slides, table
+from experiments.slides import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    bare,
+    end,
+    factors,
+    percentages,
+    readable,
+    slide,
+    slides,
+    table,
+)
 from sim.fluid import run_fluid
 from sim.run import run
 from sim.scenario import Scenario
@@ -26,8 +42,9 @@ lab = Scenario.load("lab").replace(run__max_doublings=8, run__horizon_days=1500.
 ## Four labs
 
 Two questions make four labs. Must a discovery wait for a *training run*? And do *experiments* get cheaper as
-algorithms improve, or must they keep up with the frontier? Here the first is answered no and yes; for the second
-take both extremes.
+algorithms improve, or must they keep up with the frontier? Here the first is answered no and yes; the second by both
+extremes: experiments of fixed size, each at half the cost after a doubling of software (*cheap*), and experiments at
+the size of the frontier, which never get cheaper (*frontier*).
 """
 
 # %%
@@ -49,18 +66,49 @@ with slide("The same law, four futures", "growth of software; dashed: the law al
     for name, result in runs.items():
         days = [0.0, *(doubling.day for doubling in result.doublings)]
         axes.plot(days, range(len(days)), "o-", color=COLOURS[name], markersize=5)
-    for name, x, y in zip(runs, (152, 240, 388, 385), (8, 8.4, 8.5, 6.5), strict=True):
-        label = name.replace(", ", ",\n") if x > 300 else name
-        end(axes, x, y, label, COLOURS[name], fontsize=11.5)
-    axes.set(xlim=(0, 500), ylim=(0, 9), xlabel="days")
+    for (name, result), x, y, side in zip(
+        runs.items(), (153, 349, 378, 381), (8, 8.8, 8.8, 6.6), ("left", "right", "left", "left"), strict=True
+    ):
+        label = name.replace(", ", ",\n")
+        end(axes, x, y, f"{label}: {result.verdict.name}", COLOURS[name], ha=side, xytext=(0, 0), fontsize=11.5)
+    axes.set(xlim=(0, 500), ylim=(0, 9.5), xlabel="days")
     factors(axes)
-assert runs["cheap experiments, no training"].verdict.name == "explosion"
-assert runs["frontier experiments, no training"].verdict.name == "fizzle"
+
+# %%
+rows = []
+for name, result in runs.items():
+    verdict = result.verdict
+    rows.append((name, f"{verdict.ratio:.2f} [{verdict.low:.2f}, {verdict.high:.2f}]", verdict.name))
+table(("lab", "each doubling takes … times as long as the one before, on average", "verdict"), rows)
+assert [verdict for *_, verdict in rows] == ["explosion", "exponential", "fizzle", "fizzle"]
 
 # %% [markdown]
 """
-With cheap experiments and no training the run stays close to the law. Training runs cost much of the speed;
-experiments that must stay at the frontier turn the explosion into a fizzle.
+With cheap experiments and no training the run stays close to the law, and explodes. **Either of the two stops that.**
+
+- **Training runs** alone bring the lab to a steady pace: exponential growth, on the edge between explosion and fizzle.
+  Of each doubling of software a part goes into shorter training runs, and only the rest into better researchers.
+- **Experiments at the frontier** alone turn the explosion into a fizzle. For four doublings nobody notices; then the
+  GPUs are full.
+
+Why on the edge? A doubling of software brings the lab with training only 1.60 times as many researchers, where
+without training it would be 2; and the next doubling takes 1.64 times as much research. The two nearly cancel. A close
+verdict it is: with other luck such a run may count as undecided, as the lower end of its interval is a little below
+0.95. The mean path, which has no luck, says the same over more doublings:
+"""
+
+# %%
+researchers = 2 ** (1 - lab.training.speed_share)  # times as many a doubling: the rest of it makes training shorter
+research = 2 ** (1 / lab.growth.r)  # times as much for a doubling as for the one before
+assert (round(researchers, 2), round(research, 2)) == (1.60, 1.64)
+trained = lab.replace(**CHEAP, **TRAINED)
+assert run(trained, seed=2).verdict.name == "undecided"
+mean = run_fluid(trained.replace(run__max_doublings=14)).verdict
+print(f"14 doublings of the mean path. {mean.sentence}")
+assert mean.name == "exponential"
+
+# %% [markdown]
+"""
 
 ## Where the time goes
 
@@ -77,13 +125,13 @@ PARTS = {
 with slide("What holds the lab up", "share of the researchers' time, by what it goes into") as axes:
     for row, result in enumerate(runs.values()):
         left = 0.0
-        for part, (colour, label) in PARTS.items():
-            share = result.time_shares[part]
+        shares = [result.time_shares[part] for part in PARTS]
+        for (colour, label), share, percent in zip(PARTS.values(), shares, percentages(shares), strict=True):
             axes.barh(-row, share, left=left, color=colour, height=0.62)
             if share > 0.06:
-                axes.text(left + share / 2, -row, f"{share:.0%}", ha="center", va="center", color=BLACK, fontsize=15)
+                axes.text(left + share / 2, -row, f"{percent}%", ha="center", va="center", color=BLACK, fontsize=15)
             if row == 3:
-                axes.text(left + share / 2, -3.56, label, ha="center", color=colour, fontsize=12.5)
+                axes.text(left + share / 2, -3.56, label, ha="center", color=readable(colour), fontsize=12.5)
             left += share
     axes.set_yticks([0, -1, -2, -3], [name.replace(", ", ",\n") for name in runs])
     axes.set_xticks([])
@@ -110,9 +158,10 @@ with slides(
         numbers, lengths = zip(*((each.n, each.duration_days) for each in result.doublings), strict=True)
         panels[0].plot(numbers, lengths, "o-", color=colour, markersize=5)
         if s > 0:
-            name = f"s = {s:g}" if s > 0.25 else "s ≤ 0.25"
-            end(panels[0], numbers[-1], lengths[-1], name, colour, xytext=(7, 24 * (s - 0.45) if s < 0.75 else 0))
-    panels[0].set(xlabel="doubling of software", ylim=(0, None), xlim=(0.8, 9.2))
+            end(panels[0], numbers[-1], lengths[-1], f"s = {s:g}" if s > 0.25 else "s ≤ 0.25", colour)
+    panels[0].set(xlabel="doubling of software", xlim=(0.8, 9.2), yscale="log", ylim=(5, 250))
+    panels[0].set_yticks([5, 10, 20, 50, 100, 200], ["5", "10", "20", "50", "100", "200"])
+    panels[0].set_yticks([], minor=True)
     panels[0].set_title("days that a doubling takes")
     panels[1].bar([f"{s:g}" for s in SCALINGS], [100 * each.time_shares["experiments"] for each in camps], color=ORANGE)
     panels[1].set(xlabel="s", ylim=(0, 100))
@@ -128,13 +177,13 @@ table(("s", "fastest doubling", "the ninth, beside it", "limited by"), rows)
 
 # %% [markdown]
 """
-With s up to a quarter each doubling is faster than the one before, all the way. From a half on the lab speeds up as
+With s up to a quarter each of the nine doublings is faster than the one before. From a half on the lab speeds up as
 well, and then turns round: the GPUs are full. The larger s, the sooner.
 
 ## Would more GPUs help?
 
-At s = 1 a lab wants twice the GPUs for experiments with each doubling of software, so more GPUs only put the day
-off:
+At s = 1, and without training, a lab wants twice the GPUs for experiments with each doubling of software. So more
+GPUs only put the day off:
 """
 
 # %%
@@ -149,9 +198,10 @@ table(("GPUs", "fastest doubling", "days of the first", "days of the ninth", "li
 
 # %% [markdown]
 """
-**In short.** In this lab it is neither ideas nor GPUs alone. Training runs cost a steady share of the pace;
-experiments that must stay at the frontier decide whether there is an explosion at all, and more GPUs move the
-moment when they bind. Whoever wants to know whether to expect an explosion should ask what experiments will cost
-ten doublings from now. Try it: `asara run lab-frontier-experiments`, `asara bottleneck`. [The next
+**In short.** With the same returns, which by themselves would explode, the verdict hangs on two things. If
+discoveries must wait for training runs, this lab grows steadily and does not explode. If experiments must stay at the
+frontier it fizzles, with training or without, and more GPUs only move the moment when they bind. Whoever wants to know
+whether to expect an explosion should ask both: must a new model be trained for each step, and what will experiments
+cost ten doublings from now? Try it: `asara run lab-frontier-experiments`, `asara bottleneck`. [The next
 notebook](3_kernels.md) asks whether better software for the GPUs themselves gets a lab out of this.
 """

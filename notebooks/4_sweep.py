@@ -3,14 +3,23 @@
 # 4. A sweep, from design to verdict
 
 One run is an anecdote. How likely is an explosion, if nobody knows the returns to research, nor how much
-researchers step on each other's toes? And what could somebody do about it? A *design* says what is uncertain and
-what could be chosen; a *sweep* runs it all; the analysis says what came of it. This is a small one, on a lab of 8
-researchers and 32 GPUs.
+researchers *step on each other's toes*: how far many at once find less than the same number in turn, because they
+find the same things? And what could somebody do about it? A *design* says what is uncertain and what could be
+chosen; a *sweep* runs it all; the analysis says what came of it. This is a small one, on a lab of 8 researchers and
+32 GPUs.
 
 ## The design
 
 A design is a file. Under `[uncertainties]` stands what somebody believes, under `[levers]` what somebody could
-decide.
+decide. Here three things are uncertain:
+
+- the returns to research r (`growth__r`), as in [notebook 1](1_report.md);
+- stepping on toes, p (`growth__parallel_penalty`): n researchers at once find as much as n^p who take turns, so that 1
+  is none of it, and less is more;
+- how closely experiments must follow the frontier, s (`researcher__experiment_scaling`), as in
+  [notebook 2](2_stalls.md).
+
+Somebody could decide whether a new generation needs a training run (`training__needed`).
 """
 
 # %%
@@ -59,9 +68,11 @@ print(f"{len(design)} runs: {design.points} points, {design.combinations} choice
 
 # %% [markdown]
 """
-The range of r is the report's best guess with hardware fixed: 0.5 to 2, read as an 80% interval. The middle of that
-is exactly the knife-edge. Toes and experiments span what the literature disputes. Every run is a world of agents
-with luck of its own; `engine = "fluid"` would take the equations instead.
+The range of r is the report's best guess with hardware fixed: 0.5 to 2, read as an 80% interval (`ci80`: one draw in
+ten lies below, one in ten above). Half of it is below 1, which is exactly the knife-edge. For p the report's
+figures take 1, and a later study (Davidson and Houlden, 2025) 0.15 to 0.6; here it is anything from 0.4 to 1. For s
+both camps have their say. *Sobol'* points are spread more evenly over all of that than draws by chance would be.
+Every run is a world of agents with luck of its own; `engine = "fluid"` would take the equations instead.
 
 ## The sweep
 
@@ -101,7 +112,8 @@ table(
 sweep = load(Path("mine"))
 chances = probabilities.plane_table(sweep, "growth__r", "training__needed").to_pylist()
 with slide(
-    "The returns decide, and training runs raise the bar", "share of worlds that explode, with 95% intervals"
+    "The returns decide, and training runs raise the bar",
+    "share of worlds that explode, in each quarter of the draws of r, with 95% intervals",
 ) as axes:
     for needed, name, colour, shift in (
         ("no", "without training runs", RED, -0.03),
@@ -126,7 +138,8 @@ print(f"over all: {share.share:.0%} [{share.low:.0%}, {share.high:.0%}]")
 ## What matters most?
 
 Each run with training has a twin without, at the same point and under the same luck: what differs between twins is
-due to training alone. For the uncertainties compare worlds at both ends of each.
+due to training alone. Of the uncertainties the picture compares the worlds in the lowest and in the highest tenth of
+each.
 """
 
 # %%
@@ -139,16 +152,22 @@ for effect in levers.lever_effects(sweep):
 # %%
 NAMES = {
     "growth__r": "returns to research",
-    "growth__parallel_penalty": "little stepping on toes",
+    "growth__parallel_penalty": "stepping on toes",
     "researcher__experiment_scaling": "experiments at the frontier",
     "training__needed": "training runs needed",
 }
 bars = sensitivity.tornado_table(sweep, "explosion").to_pylist()
-with slide("What an explosion hangs on", "share of worlds that explode, with little and with much of each") as axes:
+with slide(
+    "What an explosion hangs on",
+    "share of worlds that explode, with little and much of each: its lowest and highest tenth, or no and yes",
+) as axes:
     for row, bar in enumerate(bars):
-        axes.plot([bar["at_low"], bar["at_high"]], [-row, -row], color=BLUE, linewidth=9, alpha=0.3)
-        axes.plot(bar["at_low"], -row, "o", color=SKY, markersize=11)
-        axes.plot(bar["at_high"], -row, "o", color=BLUE, markersize=11)
+        little, much = bar["at_low"], bar["at_high"]
+        if bar["parameter"] == "growth__parallel_penalty":  # the larger p, the less do they step on toes
+            little, much = much, little
+        axes.plot([little, much], [-row, -row], color=BLUE, linewidth=9, alpha=0.3)
+        axes.plot(little, -row, "o", color=SKY, markersize=11)
+        axes.plot(much, -row, "o", color=BLUE, markersize=11)
     end(axes, bars[0]["at_high"], 0.36, "much", BLUE, xytext=(0, 0), ha="center")
     end(axes, bars[0]["at_low"], 0.36, "little", SKY, xytext=(0, 0), ha="center")
     axes.set_yticks([-row for row in range(len(bars))], [NAMES[bar["parameter"]] for bar in bars])
@@ -159,17 +178,27 @@ with slide("What an explosion hangs on", "share of worlds that explode, with lit
 """
 ## Where do explosions live?
 
-PRIM looks for a box in which they are dense. On one half of the points it looks, and on the other it counts.
+In a box of parameters, perhaps. PRIM, the *patient rule induction method*, looks for one: it shaves thin slices off the
+whole range, each time the one that leaves explosions densest, and stops where the box is dense and yet holds most of
+them. From 200 points on it looks on one half of them and counts on the other. Here are too few for that: it counts on
+the points on which it has looked, which flatters the box.
 """
 
 # %%
-print(regions.box_sentence(sweep, regions.box_of(sweep)))
+box = regions.box_of(sweep)
+print(regions.box_sentence(sweep, box))
+assert not box.held_out
+assert box.bounds["training__needed"][1] == 0 and box.bounds["growth__r"][0] > 0.9
 
 # %% [markdown]
 """
+So: without training runs, with r near 1 or above. The other two bounds cut off little more than edges.
+
 ## The verdict
 
-`asara analyse mine` writes all of this and more as one page. It begins with this paragraph:
+`asara analyse mine` writes all of this and more as one page. It begins with this paragraph, which compares the lowest
+and the highest *quarter* of r, with training and without; the picture above took tenths, and so its ends lie
+farther apart:
 """
 
 # %%

@@ -111,7 +111,7 @@ def box_sentence(sweep: Sweep, box: Box | None) -> str:
         return "No box of parameters was found in which explosions are more frequent than elsewhere."
     if box.density.low <= float(exploded.mean()):
         return "No box of parameters was found in which explosions are more frequent than chance alone would have it."
-    where = " and ".join(_restriction(name, *bounds) for name, bounds in box.bounds.items())
+    where = " and ".join(_restriction(sweep, name, *bounds) for name, bounds in box.bounds.items())
     judged = ", told on the half of the points that it was not found on" if box.held_out else ""
     return (
         f"Explosions live where {where}: {percent(box.density.share)} of these runs explode "
@@ -259,7 +259,9 @@ def _harmonic(inside: Flags, happened: Flags) -> float:
     return 2 * both / (float(inside.sum()) + float(happened.sum()))
 
 
-def _restriction(name: str, low: float, high: float) -> str:
+def _restriction(sweep: Sweep, name: str, low: float, high: float) -> str:
+    if not sweep.is_number(name):  # of yes and no a restriction leaves one
+        return f"{name} = {shown(low > 0)}"
     if math.isinf(high):
         return f"{name} ≥ {shown(low)}"
     if math.isinf(low):

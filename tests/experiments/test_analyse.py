@@ -323,6 +323,14 @@ def test_a_box_is_told_in_words_and_judged_on_other_points(plain):
     assert "Explosions live where growth__r ≥ " in regions.box_sentence(plain, box)
 
 
+@pytest.mark.parametrize(("bounds", "word"), [((-math.inf, 0.0), "no"), ((1.0, math.inf), "yes")])
+def test_a_box_says_yes_and_no_in_words(bounds, word):
+    sweep = small(256, levers={"training__needed": [False, True]})
+    share = st.Share(0.9, 0.8, 0.95, runs=100, points=100)
+    box = regions.Box({"training__needed": bounds}, density=share, coverage=share, held_out=False)
+    assert f"Explosions live where training__needed = {word}: 90% " in regions.box_sentence(sweep, box)
+
+
 # --- convergence, levers ---
 
 

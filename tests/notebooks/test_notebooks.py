@@ -89,6 +89,16 @@ def test_the_same_notebook_gives_the_same_bytes_and_keeps_stderr_to_itself():
     assert one.text.endswith(SHOWN) and "17 s left\n" not in one.text
 
 
+def test_the_line_about_the_page_stands_below_its_title():
+    found = page(
+        new_notebook(cells=[new_markdown_cell("# Title\n\nA story.\n\n## Then"), new_markdown_cell("More.")]), "s"
+    )
+    title, origin, *rest = found.text.split("\n\n")
+    assert title == "# Title"
+    assert origin.startswith("*A notebook: ") and "may be skipped" in origin and "notebooks/s.py" in origin
+    assert rest == ["A story.", "## Then", "More.\n"]
+
+
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 def test_an_assertion_that_fails_fails_the_notebook():
     with pytest.raises(CellExecutionError, match="assert 1 == 2"):
