@@ -115,7 +115,7 @@ def pressed(reader: Any, case: Case) -> float:
     reader.close()
     world = World(scenario, 0)
     alone = [clock(world.step) for _ in seen]
-    return statistics.median(seen[WARM_STEPS:]) - statistics.median(alone[WARM_STEPS:])
+    return float(statistics.median(seen[WARM_STEPS:]) - statistics.median(alone[WARM_STEPS:]))
 
 
 def told(what: str, seconds: float) -> Row:
