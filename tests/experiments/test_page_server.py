@@ -88,6 +88,12 @@ def test_the_start_and_end_of_the_server_pass(tmp_path: Path) -> None:
     assert answers(guard(tmp_path), {"type": "lifespan"}) == [{"type": "passed"}]
 
 
+def test_small_messages_are_sent_at_once() -> None:
+    """asyncio turns Nagle's algorithm off for sockets that say that they are TCP, and for no others."""
+    with server.listen("127.0.0.1", 0) as taken:
+        assert taken.proto == socket.IPPROTO_TCP
+
+
 def test_a_port_that_is_taken_is_told() -> None:
     with server.listen("127.0.0.1", 0) as first, pytest.raises(InputError, match=r"cannot be used \(Address already"):
         server.listen("127.0.0.1", first.getsockname()[1])
