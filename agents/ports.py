@@ -163,7 +163,10 @@ class Lab(Protocol):
         """Take note that the training run of a generation was asked for; ``days`` as in :meth:`ask_gpus`."""
 
     def deploy(self, generation: int, doublings: float) -> None:
-        """Put a newly trained generation to work, better than the last by so many doublings."""
+        """Put a newly trained generation to work, better than the last by so many doublings.
+
+        Raises ValueError for less than none, and for more than is discovered and not yet deployed.
+        """
 
     def team_growth(self) -> float:
         """Return the researchers at work over those of day 0."""

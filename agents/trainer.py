@@ -55,6 +55,8 @@ class Trainer(mesa.Agent):
         self.run_days = lab.training_params.first_run_days
         """How long the next training run takes."""
         self._training = False
+        self._brings = 0.0
+        """Doublings by which the run under way makes deployed software better, whatever is changed meanwhile."""
 
     @property
     def next_gain_at(self) -> float:
@@ -74,6 +76,7 @@ class Trainer(mesa.Agent):
     def _train(self) -> None:
         self._training = True
         params = self.lab.training_params
+        self._brings = (1 - params.speed_share) * params.gain_doublings
         gpus = params.gpus or self.lab.gpus_for_training()
         run = self.lab.ask_gpus("training", gpus, self.run_days, self.unique_id)
         run.callbacks.append(self._trained)
@@ -82,6 +85,5 @@ class Trainer(mesa.Agent):
 
     def _trained(self, run: Event) -> None:
         self._training = False
-        params = self.lab.training_params
-        self.lab.deploy(self.generation, (1 - params.speed_share) * params.gain_doublings)
+        self.lab.deploy(self.generation, self._brings)
         self.consider()

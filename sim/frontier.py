@@ -6,6 +6,8 @@ from sim.growth import Law, add_effort
 
 ENOUGH = 1e-9
 """Doublings: a level that is short by rounding alone is reached."""
+ROUNDING = 1e-6
+"""Doublings by which sums of many gains may miss what was discovered."""
 
 
 class Frontier:
@@ -41,7 +43,15 @@ class Frontier:
         return effort, max(self.discovered, level)
 
     def deploy(self, doublings: float) -> None:
-        """Make deployed software better by so many doublings, though never better than what is discovered."""
+        """Make deployed software better by so many doublings.
+
+        Raises ValueError if that is less than none, or more than what is discovered and not yet deployed.
+        """
+        waiting = max(0.0, self.discovered - self.deployed)
+        if not doublings >= 0:
+            raise ValueError(f"cannot deploy {doublings:g} doublings: deployed software never falls")
+        if doublings > waiting + ROUNDING:
+            raise ValueError(f"cannot deploy {doublings:g} doublings: {waiting:g} are discovered and not yet deployed")
         self.deployed = min(self.deployed + doublings, max(self.discovered, self.deployed))
 
     def change_law(self, law: Law) -> None:

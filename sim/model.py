@@ -316,7 +316,7 @@ class World(mesa.Model):
         self.ledger.append(ledger.TrainingStarted(self.now, generation, gpus, days / self.work_rate))
 
     def deploy(self, generation: int, doublings: float) -> None:
-        """Put a new generation to work, better than the last by so many doublings."""
+        """Put a new generation to work; doublings and errors as :meth:`agents.ports.Lab.deploy` has them."""
         if self.pool is not None:
             self.pool.publish_fraction()
         if self.ending is not None:

@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sim import growth
+from sim.frontier import Frontier
 from sim.growth import GrowthParams
 from tests.oracles import report
 
@@ -145,3 +146,17 @@ def test_returns_from_ratio_undoes_the_ratio(r, p):
 
 def test_no_finite_returns_make_doublings_faster_than_free_ones():
     assert growth.returns_from_ratio(0.4) == math.inf
+
+
+def test_deployed_software_never_falls_and_never_exceeds_what_is_discovered():
+    frontier = Frontier(growth.law_of(GrowthParams(), 1, PER_DAY))
+    frontier.add(100.0)
+    found = frontier.discovered
+    assert found > 1
+    frontier.deploy(1.0)
+    for doublings, said in ((-0.5, "never falls"), (math.nan, "never falls"), (found, "are discovered and not yet")):
+        with pytest.raises(ValueError, match=said):
+            frontier.deploy(doublings)
+    assert frontier.deployed == 1.0
+    frontier.deploy(found - 1.0 + 1e-8)  # what sums of gains may be out by
+    assert frontier.deployed == found

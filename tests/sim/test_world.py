@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents.phases import Phase
 from sim import observe
-from sim.ledger import Deployed, PaperPublished, ResearchersHoused, SoftwareDoubled
+from sim.ledger import Deployed, PaperPublished, ResearchersHoused, SoftwareDoubled, TrainingStarted
 from sim.model import World
 from sim.run import run, summarise
 from sim.scenario import Scenario, ScenarioError
@@ -161,6 +161,15 @@ def test_what_was_done_before_a_branch_counts_as_it_did(scenario, change):
     branch.step()
     assert observe.discovered(branch) >= level
     check_invariants(branch)
+
+
+def test_a_run_under_way_brings_what_it_took_up_whatever_a_branch_makes_of_gains():
+    world = small_lab(training__gain=1.5, training__speed_share=0.5)
+    while not any(isinstance(event, TrainingStarted) for event in world.ledger):
+        world.step()
+    branch = finish(world.branch(training__gain=1000.0, training__speed_share=0.0))
+    first = next(event for event in branch.ledger if isinstance(event, Deployed))
+    assert first.deployed == pytest.approx(0.5 * math.log2(1.5))
 
 
 def test_another_law_begins_at_the_software_that_there_is():
