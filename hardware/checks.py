@@ -32,6 +32,13 @@ def check_streams(params: ClusterParams, streams: Streams | None) -> None:
         )
 
 
+def check_discipline(discipline: object) -> None:
+    """Raise TypeError for what cannot make a queue, such as a queue that is made already."""
+    if not callable(discipline):
+        name = type(discipline).__name__
+        raise TypeError(f"a discipline makes queues: give the class itself, not {name}(), which is one {name}")
+
+
 def check_room(jobs: Iterable[Job], params: ClusterParams, gpus: int) -> None:
     """Raise ValueError if one of these jobs could never start in a pool of so many GPUs."""
     largest = largest_gang(params.placement, gpus, params.gpus_per_node)

@@ -14,7 +14,7 @@ from simpy import Environment, Event
 from simpy.core import StopSimulation
 from simpy.events import NORMAL, EventPriority
 
-from hardware.checks import check_room, check_streams, refusal
+from hardware.checks import check_discipline, check_room, check_streams, refusal
 from hardware.jobs import Book, Job, JobRecord, JobWatcher, Past, Seats, Stint, Streams
 from hardware.lots import LONGEST_STAY, Lot, LotJob, TaskSource
 from hardware.params import ClusterParams
@@ -39,7 +39,7 @@ class GpuCluster(Pool):
     ``book``. ``streams`` is asked for ``("gpu failure", owner)``, once for each start of a job. ``discipline`` makes
     the queue, in place of the one that ``params`` names.
 
-    Raises ValueError if something can fail and there are no streams.
+    Raises ValueError if something can fail and there are no streams, TypeError for a discipline that makes nothing.
     """
 
     def __init__(
@@ -52,6 +52,8 @@ class GpuCluster(Pool):
         book: Book | None = None,
         discipline: Callable[[], Queue] | None = None,
     ) -> None:
+        if discipline is not None:
+            check_discipline(discipline)
         super().__init__(env, Book() if book is None else book, discipline)
         self._streams = streams
         self._hour = hour

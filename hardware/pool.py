@@ -33,7 +33,8 @@ class Pool:
         """The most GPUs that one job can ever have."""
 
     def _new_queue(self) -> None:
-        self._queue = queue = (self._discipline or QUEUES[self.params.queue])()
+        make = QUEUES[self.params.queue] if self._discipline is None else self._discipline
+        self._queue = queue = make()
         self._backfill_queue = queue if isinstance(queue, BackfillQueue) else None
 
     def _new_share(self, use: str, priority: int) -> Share:

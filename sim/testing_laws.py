@@ -3,11 +3,10 @@
 import math
 from typing import Protocol
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.growth import add_effort
-from sim.testing_settings import battery, hold_all
+from sim.testing_settings import hold_all
 
 _CLOSE = 1e-6
 """Doublings by which rounding may miss."""
@@ -30,25 +29,39 @@ class GrowthLaw(Protocol):
         """Return the effective papers from this effort to so many doublings; 0 if passed, ``inf`` beyond a limit."""
 
 
-def check_law(law: GrowthLaw, doublings: float = 16.0, examples: int = 300) -> None:
+def check_law(law: GrowthLaw, doublings: float = 16.0, examples: int = 2000) -> None:
     """Hold a law against the battery, over so many doublings of software.
 
     More effort never means less software; `effort` undoes `software`; and the papers that `papers_between` counts lead
-    exactly there, at once or on the way. Raises AssertionError with what does not hold, and where.
+    exactly there, at once or on the way. Raises AssertionError with what does not hold, and where, also where the law
+    raises an error of its own; TypeError for a class in place of a law; ValueError for ``doublings`` that are not
+    above 0 and finite, and for fewer than one of ``examples``.
     """
-    assert abs(law.software(0.0)) <= _CLOSE, f"software(0) = {law.software(0.0):g}: day 0 is where doublings count from"
-    assert abs(law.effort(0.0)) <= _CLOSE, f"effort(0) = {law.effort(0.0):g}: day 0 is where effort counts from"
-    level = st.floats(0, doublings)
+    if isinstance(law, type):
+        raise TypeError(f"check_law needs a law with its numbers: {law.__name__}(...), not the class {law.__name__}")
+    if not 0 < doublings < math.inf:
+        raise ValueError(f"doublings = {doublings:g}: must be above 0 and finite")
 
-    @battery(examples)
-    @given(level, level, level)
-    def hold(one: float, other: float, third: float) -> None:
-        low, middle, high = sorted((one, other, third))
+    def hold(levels: tuple[float, float, float]) -> None:
+        low, middle, high = sorted(levels)
+        _check_start(law)
         _check_inverse(law, low)
         _check_order(law, low, high)
         _check_papers(law, low, middle, high)
+        _check_inverse(law, middle)
+        _check_inverse(law, high)
 
-    hold_all(hold)
+    level = st.floats(0, doublings)
+    hold_all(st.tuples(level, level, level), hold, _levels, examples)
+
+
+def _levels(levels: tuple[float, float, float]) -> str:
+    return f"Found at {', '.join(f'{level:g}' for level in sorted(levels))} doublings of software."
+
+
+def _check_start(law: GrowthLaw) -> None:
+    assert abs(law.software(0.0)) <= _CLOSE, f"software(0) = {law.software(0.0):g}: day 0 is where doublings count from"
+    assert abs(law.effort(0.0)) <= _CLOSE, f"effort(0) = {law.effort(0.0):g}: day 0 is where effort counts from"
 
 
 def _check_inverse(law: GrowthLaw, level: float) -> None:

@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import accumulate, islice
 from typing import NamedTuple
 
-from hypothesis import given
 from hypothesis import strategies as st
 
+from hardware.checks import check_discipline
 from hardware.cluster import ClusterParams, GpuCluster, Job, JobRecord
+from hardware.jobs import Stint
 from hardware.queues import BackfillQueue, Queue
 from sim.clock import Clock
-from sim.testing_settings import battery, hold_all
+from sim.testing_settings import hold_all
 
 Discipline = Callable[[], Queue]
 
@@ -54,7 +56,20 @@ class Cancel(NamedTuple):
     job: int
 
 
-Step = Submit | Advance | Cancel
+class Fail(NamedTuple):
+    """A GPU of a job fails: if the job runs, it loses what it did since its last checkpoint, and waits again."""
+
+    job: int
+    """Counted as in `Cancel`."""
+
+
+class Preempt(NamedTuple):
+    """From now on jobs push out others of lower priority, or do so no more; all that run are dispatched anew."""
+
+    on: bool
+
+
+Step = Submit | Advance | Cancel | Fail | Preempt
 
 
 def asks(gpus: int = GPUS) -> st.SearchStrategy[Ask]:
@@ -69,9 +84,14 @@ def workloads(gpus: int = GPUS, most: int = 25) -> st.SearchStrategy[list[Ask]]:
 
 
 def quiet_cluster(discipline: Discipline, gpus: int = GPUS) -> tuple[Clock, GpuCluster]:
-    """Return a clock of hours and a cluster on it with a discipline, where nothing fails and nobody is pushed out."""
+    """Return a clock of hours and a cluster on it with a discipline, where nothing fails and nobody is pushed out.
+
+    Raises TypeError for what makes no queue.
+    """
     clock = Clock()
-    params = ClusterParams(gpus=gpus, placement="flat", preemption=False, gpu_hours_between_failures=0.0)
+    params = ClusterParams(
+        gpus=gpus, placement="flat", preemption=False, gpu_hours_between_failures=0.0, restart_hours=0.5
+    )
     return clock, GpuCluster(clock, params, hour=1, discipline=discipline)
 
 
@@ -87,35 +107,35 @@ def served(discipline: Discipline, workload: Sequence[Ask], gpus: int = GPUS) ->
 
 def histories(gpus: int = GPUS, most: int = 30) -> st.SearchStrategy[list[Step]]:
     """Return a strategy for what may happen to a cluster of so many GPUs, one step after the other."""
-    submit = st.builds(Submit, st.integers(1, gpus), st.sampled_from(LENGTHS), st.integers(0, 2))
+    # The simplest job is long and takes all GPUs. Many are small, so that several run at once and leave holes to fill.
+    sizes = st.sampled_from([*range(gpus, 0, -1), *range(gpus // 2, 0, -1)])
+    lengths = st.sampled_from([LENGTHS[-1], *LENGTHS[::-1]])
+    submit = st.builds(Submit, sizes, lengths, st.integers(0, 2))
     advance = st.builds(Advance, st.sampled_from((0.0, 0.5, 1.0, 3.0)))
-    cancel = st.builds(Cancel, st.integers(1, most))
-    step = st.one_of(submit, submit, advance, cancel)
-    return st.lists(step, max_size=most) | st.lists(step, min_size=most // 2, max_size=most)  # deep queues, too
+    job = st.integers(1, most)
+    quiet = st.one_of(advance, submit, submit, st.builds(Cancel, job))  # half of all: who comes back voids promises
+    rough = quiet | st.builds(Fail, job) | st.builds(Preempt, st.booleans())
+    return _short_or_long(quiet, most) | _short_or_long(rough, most)
 
 
-def check_queue(discipline: Discipline, examples: int = 300) -> None:
-    """Hold a queue discipline against the battery: so many histories of a cluster of 8 GPUs on which nothing fails.
+def _short_or_long(step: st.SearchStrategy[Step], most: int) -> st.SearchStrategy[list[Step]]:
+    """Lists of any length, half of them at least half as long as may be: deep queues, too."""
+    return st.lists(step, max_size=most) | st.lists(step, min_size=most // 2, max_size=most)
 
-    At every moment the queue holds exactly those who wait, and its head waits for want of GPUs alone; with backfill
-    nobody delays the head. In the end every job has had what it asked for, and the same history gives the same records.
+
+def check_queue(discipline: Discipline, examples: int = 500) -> None:
+    """Hold a queue discipline against the battery: so many histories of a cluster of 8 GPUs.
+
+    At every moment the queue holds exactly those who wait, also who has come back to it after a failure, a preemption
+    or a change of the cluster, and its head waits for want of GPUs alone; with backfill nobody delays the head. In the
+    end every job has had what it asked for. Two clusters with the same history give the same records.
 
     Raises AssertionError with what does not hold and the shortest history that shows it, also where the discipline
-    raises an error of its own.
+    raises an error of its own; TypeError for a queue in place of its class; ValueError for fewer than one of
+    ``examples``.
     """
-    told: list[Step] = []
-
-    @battery(examples)
-    @given(histories())
-    def hold(history: list[Step]) -> None:
-        told[:] = history
-        QueueTrial(discipline).live(history)
-
-    try:
-        hold_all(hold)
-    except Exception as error:
-        what = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-        raise AssertionError(f"{what.splitlines()[0]}\nThe shortest history that shows it:\n{_story(told)}") from None
+    check_discipline(discipline)
+    hold_all(histories(), lambda history: QueueTrial(discipline).live(history), _story, examples)
 
 
 def _story(history: Sequence[Step]) -> str:
@@ -124,7 +144,7 @@ def _story(history: Sequence[Step]) -> str:
     for step in history:
         jobs += isinstance(step, Submit)
         lines.append(f"    {step}" + (f"  # job {jobs}" if isinstance(step, Submit) else ""))
-    return "\n".join(lines)
+    return "\n".join(["The shortest history that shows it:", *(lines or ["    (nothing has to happen)"])])
 
 
 class QueueTrial:
@@ -136,17 +156,18 @@ class QueueTrial:
         self.jobs: list[Job] = []
         self.promised: tuple[Job, float] | None = None
         """The head of a queue with backfill, and when it starts at the latest."""
+        self.setbacks = 0
 
     def live(self, history: Sequence[Step]) -> None:
-        """Let a history happen and come to its end."""
-        for step in history:
-            self.do(step)
-        self._advance(_FOREVER)
-        self._settle_accounts()
-        again = QueueTrial(self.discipline)
+        """Let a history happen and come to its end, here and in another cluster beside."""
+        self.hold()
+        beside = QueueTrial(self.discipline)
         for step in [*history, Advance(_FOREVER)]:
-            again.do(step)
-        assert again.cluster.records == self.cluster.records, (
+            self.do(step)
+            beside.hold()
+            beside.do(step)
+        self._settle_accounts()
+        assert beside.cluster.records == self.cluster.records, (
             "the same history gave other records when it was run again"
         )
 
@@ -158,9 +179,18 @@ class QueueTrial:
                 self.promised = None  # somebody goes before who was the head, as the discipline has it
         elif isinstance(step, Advance):
             self._advance(step.hours)
+        elif isinstance(step, Preempt):
+            self.cluster.reconfigure(self.cluster.params.model_copy(update={"preemption": step.on}))
+            self.promised = None
         elif self.jobs:
-            self.cluster.cancel(self.jobs[(step.job - 1) % len(self.jobs)])
+            self._strike(step, self.jobs[(step.job - 1) % len(self.jobs)])
         self.hold()
+
+    def _strike(self, step: Cancel | Fail, job: Job) -> None:
+        if isinstance(step, Cancel):
+            self.cluster.cancel(job)
+        elif job.state == "running":
+            self.cluster._failed(Stint(job, []))
 
     def _advance(self, hours: float) -> None:
         until = self.clock.now + hours
@@ -172,6 +202,8 @@ class QueueTrial:
     def hold(self) -> None:
         """Assert what must hold at every moment: nobody is lost, and the head waits for want of GPUs alone."""
         queue = self.cluster._queue
+        ours = all(job.env is self.clock for job in queue)
+        assert ours, "the queue holds jobs of another cluster: what it keeps is shared by all of its class"
         waiting = [job.number for job in self.jobs if job.state == "waiting"]
         there = sorted(job.number for job in queue)
         assert there == waiting, f"jobs {waiting} wait, and the queue holds {there}"
@@ -179,19 +211,28 @@ class QueueTrial:
         first = queue.first
         assert (first is None) == (not waiting), f"jobs {waiting} wait, and the head is {_named(first)}"
         assert first is None or first.number in waiting, f"the head, {_named(first)}, does not wait"
-        held = sum(job.gpus for job in self.jobs if job.state == "running")
+        running = [job for job in self.jobs if job.state == "running"]
+        held = sum(job.gpus for job in running)
         assert self.cluster.in_use == held <= GPUS, f"{held} GPUs are held of {GPUS}"
         if self.clock.peek() > self.clock.now:  # all that happens in this instant has happened
-            free = GPUS - held
-            assert first is None or first.gpus > free, (
-                f"{free} GPUs idle at hour {self.clock.now:g}, and the head, {_named(first)}, needs {first.gpus}"
-            )
+            if first is not None:
+                self._waits_for_gpus(first, GPUS - held, running)
             self._keep_promise(first)
 
+    def _waits_for_gpus(self, head: Job, free: int, running: Sequence[Job]) -> None:
+        said = f"at hour {self.clock.now:g}, and the head, {_named(head)}, needs {head.gpus}"
+        assert head.gpus > free, f"{free} GPUs idle {said}"
+        if self.cluster.params.preemption:
+            free += sum(job.gpus for job in running if job.priority < head.priority)
+            assert head.gpus > free, f"{free} GPUs idle or may be taken from jobs of lower priority {said}"
+
     def _keep_promise(self, first: Job | None) -> None:
-        """Backfill must not delay the head: it starts when it would if nobody else came."""
+        """Backfill must not delay the head: unless a job comes back, it starts when it would if nobody else came."""
         if not isinstance(self.cluster._queue, BackfillQueue):
             return
+        setbacks = sum(job.past.failures + job.past.preemptions for job in self.jobs if job.past is not None)
+        if setbacks > self.setbacks:
+            self.setbacks, self.promised = setbacks, None
         if self.promised is not None:
             job, at = self.promised
             late = self.clock.now > at and job.state == "waiting" and job is first
@@ -201,12 +242,9 @@ class QueueTrial:
 
     def _fits_at(self, head: Job) -> float:
         free = GPUS - self.cluster.in_use
-        for job in sorted((job for job in self.jobs if job.state == "running"), key=lambda job: job.begun + job.length):
-            if free >= head.gpus:
-                break
-            free += job.gpus
-            at = job.begun + job.length
-        return at
+        ends = sorted((job.begun + job.remaining, job.gpus) for job in self.jobs if job.state == "running")
+        fits = accumulate((gpus for _, gpus in ends), initial=free)
+        return next(at for (at, _), there in zip(ends, islice(fits, 1, None), strict=True) if there >= head.gpus)
 
     def _settle_accounts(self) -> None:
         assert len(self.cluster.records) == len(self.jobs), "a job never started"

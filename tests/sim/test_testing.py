@@ -9,14 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from agents.trainer import Trainer
 from hardware.cluster import ClusterParams, GpuCluster, Job
 from hardware.queues import QUEUES, Easy, Fcfs, Queue
 from sim.clock import Clock
-from sim.growth import GrowthParams, Law, law_of
-from sim.model import World
-from sim.scenario import Scenario
-from sim.testing import Ask, check_law, check_queue, check_world, served, workloads
+from sim.testing import Ask, check_queue, served, workloads
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,6 +110,61 @@ class Greedy(Easy):
         return self._earliest({gpus: math.inf if gpus <= free else -1.0 for _, gpus in self._lines})
 
 
+class NeverBack(SmallestFirst):
+    """Takes nobody a second time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[int] = set()
+
+    def push(self, job: Job) -> bool:
+        if job.number in self.seen:
+            return False
+        self.seen.add(job.number)
+        return super().push(job)
+
+
+class HeadKept(SmallestFirst):
+    """Who comes back is in the queue, and never at its head."""
+
+    def push(self, job: Job) -> bool:
+        before = self.first
+        answer = super().push(job)
+        self.first = self.first if job.past is None else before
+        return answer
+
+
+class Complacent(Easy):
+    """Who does not fit now could not start, it says, and forgets whom they may push out."""
+
+    held = 0
+
+    def push(self, job: Job) -> bool:
+        return super().push(job) and self.held + job.gpus <= 8
+
+    def began(self, job: Job, ends: float) -> None:
+        super().began(job, ends)
+        self.held += job.gpus
+
+    def left(self, job: Job) -> None:
+        super().left(job)
+        self.held -= job.gpus
+
+
+class Shared(SmallestFirst):
+    """Keeps its jobs on the class."""
+
+    everybody: list[tuple[int, int, Job]] = []  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = Shared.everybody
+
+    def remove(self, job: Job) -> None:
+        self.waiting[:] = sorted(each for each in self.waiting if each[2] is not job)
+        self.first = self.waiting[0][2] if self.waiting else None
+
+
 @pytest.mark.parametrize("discipline", [*QUEUES.values(), SmallestFirst], ids=[*QUEUES, "smallest first"])
 def test_disciplines_that_are_right_pass(discipline):
     check_queue(discipline)
@@ -123,14 +174,16 @@ def test_disciplines_that_are_right_pass(discipline):
     ("discipline", "said"),
     [(Forgetful, "wait, and the queue holds"), (Silent, "GPUs idle"), (Miscounting, "the queue counts"),
      (Headless, "the head is nobody"), (Crashing, "TypeError"), (Moody, "other records"),
-     (Greedy, "others went before it")],
+     (Greedy, "others went before it"), (NeverBack, "wait, and the queue holds"), (HeadKept, "the head is nobody"),
+     (Complacent, "GPUs idle or may be taken from jobs of lower priority"),
+     (Shared, "the queue holds jobs of another cluster")],
 )  # fmt: skip
 def test_each_mistake_of_a_discipline_is_caught_and_told_at_its_shortest(discipline, said):
     with pytest.raises(AssertionError, match=said) as caught:
         check_queue(discipline)
     history = str(caught.value).split("shows it:\n")[1].splitlines()
     assert 1 <= len(history) <= 6
-    assert all(line.strip().startswith(("Submit(", "Advance(", "Cancel(")) for line in history)
+    assert all(line.strip().startswith(("Submit(", "Advance(", "Cancel(", "Fail(", "Preempt(")) for line in history)
 
 
 def test_an_order_that_hangs_on_chance_is_told_without_the_words_of_hypothesis():
@@ -166,66 +219,11 @@ def test_a_workload_by_hand():
     assert [record.started for record in records] == [0, 4, 1]
 
 
-# --- laws and worlds ------------------------------------------------------------------------------------------------
-
-LAW = law_of(GrowthParams(), 256, 1 / 30)
-
-
-@pytest.mark.parametrize(
-    "params",
-    [GrowthParams(), GrowthParams(r=0.3, parallel_penalty=0.2), GrowthParams(limit_doublings=8.0),
-     GrowthParams(law="papers", difficulty_growth=1.5)],
-)  # fmt: skip
-def test_our_laws_pass(params):
-    check_law(law_of(params, 256, 1 / 30))
-
-
-class Shifted(Law):
-    """Begins above nothing."""
-
-    def software(self, effort: float) -> float:
-        return super().software(effort) + 0.5
-
-
-class Falling(Law):
-    """Returns of less than nothing beyond six doublings."""
-
-    def software(self, effort: float) -> float:
-        level = super().software(effort)
-        return level if level < 6 else 12 - level
-
-
-class Cheap(Law):
-    """Forgets that papers get harder on the way."""
-
-    def papers_between(self, effort: float, doublings: float) -> float:
-        return max(0.0, (doublings - self.software(effort)) * 2**self.log2_initial_effort)
-
-
-@pytest.mark.parametrize(("law", "said"), [(Shifted, r"software\(0\)"), (Falling, "lead to"), (Cheap, "lead to")])
-def test_each_mistake_of_a_law_is_caught(law, said):
-    with pytest.raises(AssertionError, match=said):
-        check_law(law(LAW.r, LAW.p, LAW.limit, LAW.log2_initial_effort))
-
-
-class Generous(Trainer):
-    """Deploys more than was discovered."""
-
-    def consider(self) -> None:
-        self.lab.frontier.deployed += 1.0  # type: ignore[attr-defined]
-        super().consider()
-
-
-class GenerousWorld(World):
-    def __init__(self, scenario: Scenario, seed: int) -> None:
-        super().__init__(scenario, seed)
-        self.trainer = Generous(self, self)
-
-
-def test_our_world_passes_and_an_agent_that_cheats_is_caught():
-    check_world(examples=10)
-    with pytest.raises(AssertionError, match="deployed before it was discovered"):
-        check_world(GenerousWorld, examples=5, run__horizon_days=30.0, kernels__measurements="none")
+def test_a_queue_in_place_of_its_class_is_answered_in_a_sentence():
+    params = ClusterParams(gpus=4, gpu_hours_between_failures=0.0)
+    for refuse in (check_queue, lambda queue: GpuCluster(Clock(), params, discipline=queue)):
+        with pytest.raises(TypeError, match=r"give the class itself, not SmallestFirst\(\)"):
+            refuse(SmallestFirst())  # type: ignore[arg-type]
 
 
 def test_without_hypothesis_one_sentence_says_what_is_missing():
