@@ -209,14 +209,16 @@ def test_cancelled_jobs_leave_every_queue(queue: str, gone: tuple[int, ...]) -> 
     clock, gpus = cluster(gpus=1, queue=queue, preemption=False)
     first = gpus.submit(1, 1)
     clock.advance(0)
-    jobs = {number: gpus.submit(1, 1 + number / 10) for number in range(1, 6)}
+    asks = {number: (0, 10 + number, 1, 0) for number in range(1, 6)}
+    jobs = {number: gpus.submit(1, length) for number, (_, length, _, _) in asks.items()}
     for number in gone:
         gpus.cancel(jobs[number])
     assert [job for job in gpus.jobs() if job is not first] == [jobs[n] for n in jobs if n not in gone]
     assert gpus.waiting == 5 - len(gone)
-    clock.advance(50)
+    clock.advance(100)
     done = [record.job - 1 for record in gpus.records if record.outcome == "done"]
-    assert done == [0, *(number for number in jobs if number not in gone)]
+    waiting = [number for number in jobs if number not in gone]
+    assert done == [0, *sorted(waiting, key=lambda number: order(queue, asks[number], number))]
 
 
 def test_cancelled_jobs_do_not_pile_up(queue: str) -> None:
