@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 Tell = Callable[[str, float | None], None]
-"""Shows what is being done, and the share that is done where that is known."""
+"""Shows what is being done, and the share that is done where that is known; several works are told as "NAME: text"."""
 _PARTS: Final = 5
-"""Lines about one search in a log."""
+"""Lines about one work in a log, one more for its end."""
 
 
 @contextmanager
@@ -38,7 +38,8 @@ def _in_lines() -> Tell:
 
     def tell(text: str, share: float | None) -> None:
         nonlocal told
-        now = (text, 0) if share is None else (text.partition(":")[0], int(share * _PARTS))
+        name, colon, _ = text.partition(":")
+        now = (text, 0) if share is None else (name if colon else "", int(share * _PARTS))
         if now != told:
             told = now
             print(text, file=sys.stderr, flush=True)
