@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import InputError
-from sim.scenario import Parameter, Scenario, nearest, parameters
+from sim.scenario import Parameter, Scenario, ScenarioError, nearest, parameters
 
 TEN_YEARS = 3650.0
 """Days."""
@@ -55,13 +55,30 @@ def load_scenario(
     changes = parse_settings(settings)
     if until is not None:
         changes["run__horizon_days"] = until
-    scenario = Scenario.load(name)
+    scenario = _scenario(name)
     if until_researchers is not None:
         _check_until(until_researchers, scenario)
         days = max(scenario.run.horizon_days, TEN_YEARS)
         far = {"run__max_doublings": parameters()["run__max_doublings"].high, "run__horizon_days": days}
         changes = far | changes | {"run__until_researchers": until_researchers}
     return scenario.replace(**changes)
+
+
+def _scenario(name: str) -> Scenario:
+    try:
+        return Scenario.load(name)
+    except ScenarioError:
+        if _is_design(Path(name)):
+            raise InputError(f"{name}: the design of a sweep and no scenario: `asara sweep {name}` runs it") from None
+        raise
+
+
+def _is_design(path: Path) -> bool:
+    """Whether a file says how to sample, as every design does and no scenario."""
+    try:
+        return "sampling" in tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
 
 
 def _check_until(researchers: float, scenario: Scenario) -> None:

@@ -91,8 +91,10 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         path = _find(str(name_or_path))
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError(f"{path}: cannot be read ({error})") from None
+        except OSError as error:
+            raise ScenarioError(f"{path}: cannot be read ({error.strerror})") from None
+        except UnicodeDecodeError:
+            raise ScenarioError(f"{path}: is not text in UTF-8") from None
         except tomllib.TOMLDecodeError as error:
             raise ScenarioError(f"{path}: not valid TOML: {error}") from None
         try:
@@ -298,10 +300,9 @@ def _find(name: str) -> Path:
         return SHIPPED / f"{name}.toml"
     if name.endswith(".toml") or "/" in name or Path(name).is_file():
         return Path(name)
-    raise ScenarioError(
-        f"no scenario '{name}' (`asara scenarios` lists them, a file of your own ends in .toml)"
-        f"{nearest(name, shipped_scenarios())}"
-    )
+    own = f"{name}.toml"
+    near = f"; did you mean '{own}'?" if Path(own).is_file() else nearest(name, shipped_scenarios())
+    raise ScenarioError(f"no scenario '{name}' (`asara scenarios` lists them, a file of your own ends in .toml){near}")
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
@@ -311,7 +312,12 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
 
 
 def _unknown(name: str) -> str:
-    return f"no parameter '{name}'{nearest(name, parameters())}"
+    meant = [parameter for parameter in parameters().values() if parameter.name == name]
+    if not meant:
+        return f"no parameter '{name}'{nearest(name, parameters())}"
+    names = " or ".join(f"'{parameter.flat_name}'" for parameter in meant)
+    tables = " or ".join(f"[{parameter.block}]" for parameter in meant)
+    return f"no parameter '{name}'; did you mean {names} (in a file: {name} under {tables})?"
 
 
 def _explain(block: str, error: ErrorDetails) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, Field, PositiveFloat, TypeAdapter
+from pydantic import BaseModel, Field, PositiveFloat, TypeAdapter, ValidationError
 
 from hardware.kernels.candidate import Candidate, Value
 from hardware.kernels.problem import Problem, Shape, Workload
@@ -203,8 +203,17 @@ def _read(path: Path, content: bytes) -> Iterator[Line]:
     for number, text in enumerate(content.removesuffix(b"\n").split(b"\n") if content else (), start=1):
         try:
             yield _LINES.validate_json(text)
-        except ValueError as error:
-            raise TraceError(f"{path}, line {number}: {' '.join(str(error).split())[:300]}") from None
+        except ValidationError as error:
+            raise TraceError(f"{path}, line {number}: not a line of a trace{_where(error)}") from None
+
+
+def _where(error: ValidationError) -> str:
+    """Which part of a line is wrong, and how; nothing of what is not even a record of some kind."""
+    first = error.errors()[0]
+    if first["type"] == "union_tag_invalid":
+        return f" (there is no kind '{first['ctx']['tag']}')"
+    kind, *part = first["loc"] or ("",)
+    return f" ({kind}, {'.'.join(map(str, part))}: {first['msg']})" if part else ""
 
 
 def _whole(path: Path, content: bytes) -> int:

@@ -17,6 +17,8 @@ FILES = {
     "broken.toml": "[cluster]\ngpus = = 3\n",
     "unknown.toml": "[cluster]\ngpu = 3\n",
     "loose.toml": "gpus = 3\n",
+    "design.toml": 'base = "lab"\nsampling = "grid"\n[levers]\ncluster__gpus = [64, 128]\n',
+    "tight.toml": "[cluster]\ngpus = 64\n",
     "good.csv": LOG,
     "good.csv.jsonl": LOG,
     "bad.csv": LOG + "b,soon,10,4\n",
@@ -40,8 +42,15 @@ BAD = {
     "a setting without a name": ("run lab --set =3", ["--set =3", "NAME=VALUE"]),
     "broken TOML": ("run broken.toml", ["broken.toml", "line 2"]),
     "unknown name in a file": ("run unknown.toml", ["unknown.toml", "'cluster__gpu'", "'cluster__gpus'"]),
-    "a name outside its block": ("run loose.toml", ["loose.toml", "'gpus'"]),
-    "missing file": ("run missing.toml", ["missing.toml"]),
+    "a name outside its block": (
+        "run loose.toml",
+        ["loose.toml", "'gpus'", "'cluster__gpus' or", "under [cluster]"],
+    ),
+    "a setting without its block": ("run lab --set horizon_days=3", ["'horizon_days'", "mean 'run__horizon_days' ("]),
+    "missing file": ("run missing.toml", ["missing.toml: cannot be read (No such file or directory)"]),
+    "no text": ("run latin.toml", ["latin.toml: is not text in UTF-8"]),
+    "a design": ("run design.toml", ["design.toml: the design of a sweep", "`asara sweep design.toml` runs it"]),
+    "a file without its ending": ("run tight", ["no scenario 'tight'", "did you mean 'tight.toml'?"]),
     "unknown scenario": ("run toy-explode", ["'toy-explode'", "did you mean 'toy-explosion'"]),
     "until before the start": ("run lab --until -5", ["run__horizon_days = -5"]),
     "until some day": ("run lab --until soon", ["--until", "valid number"]),
@@ -83,6 +92,7 @@ BAD = {
 def test_bad_input_is_one_sentence_and_exit_code_2(asara, tmp_path, case):
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
+    (tmp_path / "latin.toml").write_bytes(b'description = "caf\xe9"\n')
     line, fragments = BAD[case]
     before = sorted(tmp_path.rglob("*"))
     outs = [] if "--out" in line or line.split()[:1] not in (["run"], ["replay"]) else ["--out", "new/result"]

@@ -4,7 +4,7 @@ import pytest
 
 FILES = {
     "empty.jsonl": "", "words.jsonl": "not a trace\n", "broken.jsonl": '{"kind":"session"}\n', "empty.cpp": " \n",
-    "good.cpp": 'extern "C" int attention();\n', "a.jsonl": "",
+    "good.cpp": 'extern "C" int attention();\n', "a.jsonl": "", "number.jsonl": "5\n", "other.jsonl": '{"kind":"x"}\n',
 }  # fmt: skip
 BAD = {
     "unknown workload": ("measure --workload caussal", ["--workload caussal", "did you mean 'causal'"]),
@@ -36,8 +36,14 @@ BAD = {
     "missing trace": ("report missing.jsonl", ["missing.jsonl", "No such file"]),
     "a trace that is a folder": ("report .", ["directory"]),
     "a trace without lines": ("report empty.jsonl", ["empty.jsonl", "no line"]),
-    "not a trace": ("report words.jsonl", ["words.jsonl", "line 1"]),
-    "a line that is not whole": ("report broken.jsonl", ["broken.jsonl", "line 1"]),
+    "not a trace": ("report words.jsonl", ["words.jsonl, line 1: not a line of a trace\n"]),
+    "a source for a trace": ("report good.cpp", ["good.cpp, line 1: not a line of a trace\n"]),
+    "a number for a trace": ("report number.jsonl", ["number.jsonl, line 1: not a line of a trace\n"]),
+    "a line of another kind": ("report other.jsonl", ["other.jsonl, line 1: not a line", "(there is no kind 'x')\n"]),
+    "a line that is not whole": (
+        "report broken.jsonl",
+        ["broken.jsonl, line 1:", "(session, session: Field required)\n"],
+    ),
     "missing source": ("verify missing.cpp", ["missing.cpp", "No such file"]),
     "empty source": ("verify empty.cpp", ["empty.cpp", "empty"]),
     "a source that is no text": ("verify binary.cpp", ["binary.cpp", "UTF-8"]),
