@@ -90,7 +90,9 @@ def _adopt_blocks(world: World, old: Scenario) -> None:
 def _end_training(world: World) -> None:
     """A run that is needed no more is over, and what it was to bring goes to work at once."""
     pool = world.datacenter.pool("training")
-    for job in [job for job in pool.jobs() if job.use == "training"] if pool is not None else []:
+    if pool is None:
+        return
+    for job in [job for job in pool.jobs() if job.use == "training"]:
         pool.cancel(job)
 
 
