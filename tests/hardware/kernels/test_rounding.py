@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from hardware.kernels import reference
-from hardware.kernels.problem import EPSILON
+from hardware.kernels.problem import EPSILON, Problem
 from hardware.kernels.rounding import LEAST, rounding
+from hardware.kernels.validate import floors
 from tests.hardware.kernels.cases import KINDS
 
 SHAPE = (2, 2, 60, 24)
@@ -67,3 +68,19 @@ def test_a_query_that_sees_no_key_has_no_error():
     assert not sizes.out[..., :50, :].any()
     assert not sizes.dq[..., :50, :].any()
     assert all(np.isfinite(each).all() for each in sizes)
+
+
+@pytest.mark.parametrize("keys", [1, 2])
+def test_right_gradients_of_few_keys_are_never_called_wrong(keys):
+    """Of one key dq and dk are rounding alone, a single number of it, which is no mean of many."""
+    chance, problem = np.random.default_rng(0), Problem("fp32", "both", False)
+    worst = 0.0
+    for _ in range(2000):
+        normal = {name: chance.standard_normal((keys, 32), dtype=np.float32) for name in ("q", "k", "v", "dout")}
+        inputs = [each[None, None].astype(np.float64) for each in normal.values()]
+        found, exact = in_precision(*inputs, np.float32)[1:3], reference.backward(*inputs, False)[:2]
+        allowed = floors(normal, problem)
+        for name, got, true in zip(("dq", "dk"), found, exact, strict=True):
+            rms, row = reference.error(got, true)
+            worst = max(worst, rms / allowed[name][0] / problem.tolerance, row / allowed[name][1] / problem.worst_row)
+    assert 0.5 < worst <= 1
