@@ -8,17 +8,17 @@ the press of the button to the page that is painted, beyond the model's. Exits w
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.progress import track
 
-from benchmarks.table import Row, cpu_seconds, show
+from benchmarks.table import Row, cpu_seconds, show, wall_seconds
 from benchmarks.window import BEYOND_MS, CASES, Case
 from experiments.window import opening, server
 from experiments.window.journey import Journey
-from experiments.window.link import Link
+from experiments.window.link import Link, encode
 from experiments.window.session import Session
 from sim.model import World
 from sim.scenario import Scenario
@@ -71,20 +71,12 @@ def beyond(session: Session) -> float:
 
 def compare(case: Case) -> Row:
     """Measure a case."""
-    scenario = Scenario.load("lab").replace(**case.changes)
-    with page(scenario) as session:
+    with page(case.scenario) as session:
         for _ in range(WARM_STEPS):
             beyond(session)
         taken = 1e3 * statistics.median(beyond(session) for _ in range(STEPS))
     name = f"{case.name}: a step drawn and sent beyond the journey's, over {BEYOND_MS:g} ms"
     return Row(name, f"{taken:.1f} ms", f"{BEYOND_MS:g} ms", taken / BEYOND_MS, case.limit)
-
-
-def clock(work: Callable[[], Any]) -> float:
-    """Return the seconds that something takes by the clock."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def in_chromium() -> Iterator[Row]:
@@ -96,7 +88,7 @@ def in_chromium() -> Iterator[Row]:
         command = time.perf_counter() - start
         with chromium() as browser:
             reader = Reader(browser, address)
-            first, again = clock(reader.open), clock(reader.open)
+            first, again = wall_seconds(reader.open), wall_seconds(reader.open)
             reader.close()
             steps = {case.name: pressed(Reader(browser, address), case) for case in CASES}
     yield told("the command, until it listens", command)
@@ -109,12 +101,11 @@ def in_chromium() -> Iterator[Row]:
 
 def pressed(reader: Any, case: Case) -> float:
     """Return the seconds that a reader waits for a step, beyond those that the model takes for it."""
-    scenario = Scenario.load("lab").replace(**case.changes)
-    reader.open("?scenario=lab&" + "&".join(f"{name}={value}" for name, value in case.changes.items()))
+    reader.open(f"?{encode(Link(case.scenario.name, case.scenario))}")
     seen = [reader.page.evaluate(PRESSED) for _ in range(WARM_STEPS + STEPS)]
     reader.close()
-    world = World(scenario, 0)
-    alone = [clock(world.step) for _ in seen]
+    world = World(case.scenario, 0)
+    alone = [wall_seconds(world.step) for _ in seen]
     return float(statistics.median(seen[WARM_STEPS:]) - statistics.median(alone[WARM_STEPS:]))
 
 

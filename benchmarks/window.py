@@ -34,6 +34,11 @@ class Case(NamedTuple):
     limit: Limit | None = None
     """Of what a step costs beyond the model's, over 100 ms."""
 
+    @property
+    def scenario(self) -> Scenario:
+        """The lab as shipped, with the changes."""
+        return Scenario.load("lab").replace(**self.changes)
+
 
 CASES = (
     Case("the lab as shipped", {}, at_most(1)),
@@ -51,8 +56,7 @@ CASES = (
 class Sides:
     """A journey and a World of one lab that go the same days."""
 
-    def __init__(self, changes: dict[str, Any]) -> None:
-        scenario = Scenario.load("lab").replace(**changes)
+    def __init__(self, scenario: Scenario) -> None:
         self.journey, self.world = Journey(scenario, 4), World(scenario, 4)
         self.longest = 0.0
         """Of the journey's steps, in seconds."""
@@ -72,7 +76,7 @@ class Sides:
 
 def compare(case: Case) -> Iterator[Row]:
     """Measure a case."""
-    sides = Sides(case.changes)
+    sides = Sides(case.scenario)
     pair = take_turns(sides.go, sides.model, TURNS)
     beyond = 1e3 * (pair.ours - pair.other)
     wrong = "" if sides.journey.digest() == sides.world.digest() else f"{case.name}: the journey is another run"

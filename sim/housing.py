@@ -12,7 +12,11 @@ from sim.ledger import ResearchersHoused
 from sim.meter import Meter
 
 if TYPE_CHECKING:
+    from agents.trainer import TrainingParams
     from sim.model import World
+
+MOST_LACKING = 1000.0
+"""Doublings: two to that power is still a number."""
 
 
 class Housing:
@@ -56,10 +60,8 @@ class Housing:
     def note_withheld(self) -> None:
         """Count those that deployed software lacks from now on."""
         world = self._world
-        training = world.scenario.training
-        share = 1 - training.speed_share if training.needed else 0.0
-        missing = max(0.0, share * world.frontier.discovered - world.frontier.deployed)
-        self.withheld.set(world.at_work * (2.0 ** min(missing, 1000.0) - 1), world.now)
+        missing = lacking(world.scenario.training, world.frontier.discovered, world.frontier.deployed)
+        self.withheld.set(world.at_work * (2.0**missing - 1), world.now)
 
     def _soon(self) -> None:
         if not self._due:
@@ -72,3 +74,9 @@ class Housing:
             self._world.pool.publish_fraction()
         if self._world.ending is None:
             self.settle()
+
+
+def lacking(training: TrainingParams, discovered: float, deployed: float) -> float:
+    """Return the doublings that deployed software lacks for want of training runs, at most MOST_LACKING."""
+    share = 1 - training.speed_share if training.needed else 0.0
+    return min(max(0.0, share * discovered - deployed), MOST_LACKING)

@@ -93,7 +93,7 @@ def _experiment(record: JobRecord) -> list[Line]:
     waited = record.started - record.submitted
     after = f"after {many(waited, 'day')}" if waited else "at once"
     lines.append((record.started, f"It gets the {many(record.gpus, 'GPU')} {after}."))
-    broken = [f"{n} {what}{'s' if n > 1 else ''}" for n, what in
+    broken = [many(n, what) for n, what in
               ((record.failures, "failure"), (record.preemptions, "preemption")) if n]  # fmt: skip
     lines.append((record.ended, "Its experiment is over" + (f", after {' and '.join(broken)}." if broken else ".")))
     return lines
@@ -110,8 +110,7 @@ def _now(world: World, number: int) -> str:
 
 
 def _does(one: Researcher) -> str:
-    papers = f"{one.papers:,} paper{'' if one.papers == 1 else 's'} so far"
-    return f"Now it {_DOES[one.phase]}; {papers}."
+    return f"Now it {_DOES[one.phase]}; {many(one.papers, 'paper')} so far."
 
 
 def _shortened(lines: list[Line]) -> list[Line]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agents.phases import Phase
 from experiments.window.words import count, times
 from sim import observe
+from sim.housing import lacking
 
 if TYPE_CHECKING:
     from sim.model import World
@@ -57,14 +58,12 @@ def limit_of(world: World) -> Limit:
     GPUs (queue), and those that run.
     """
     rows = _rows(world)
-    training = world.scenario.training
-    useful = 1 - training.speed_share if training.needed else 0.0
     days = dict.fromkeys(("researchers", "queue", "experiments", "training"), 0.0)
     before = rows[0].day
     for row in rows:
         weight = row.day - before
         before = row.day
-        missing = min(max(0.0, useful * row.discovered - row.deployed), 1000.0)
+        missing = lacking(world.scenario.training, row.discovered, row.deployed)
         days["researchers"] += weight * (row.think + row.write)
         days["queue"] += weight * row.queue
         days["experiments"] += weight * row.run

@@ -1,10 +1,11 @@
 """That the benchmark of the window compares the same days of the same lab."""
 
 from benchmarks.window import WARM_DAYS, Sides
+from sim.scenario import Scenario
 
 
 def test_both_sides_go_the_same_days():
-    sides = Sides({"researcher__initial": 8, "cluster__gpus": 32})
+    sides = Sides(Scenario.load("lab").replace(researcher__initial=8, cluster__gpus=32))
     sides.go(3)
     sides.model(3)
     assert sides.journey.current.number == sides.world.steps == WARM_DAYS + 3

@@ -49,7 +49,7 @@ window.asara = (() => {
     return `×${figure(2 ** doublings)}`;
   }
   function raised(power) {
-    return String(power).replace(/./g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]));
+    return String(power).replace(/./g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]);
   }
 
   // Calls again whenever the colours or the size of a place change; returns what ends it.
