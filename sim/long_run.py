@@ -166,7 +166,7 @@ def _accelerating(scenario: Scenario, found: _Exponents) -> LongRun:
         if _takes_up_all(scenario):
             why = "but training runs keep their length, so that no date bounds it"
             return _result(scenario, found, "faster than exponential", 1.0, why, "training runs")
-        why = "but each training run of constant length brings one gain"
+        why = "since each training run of constant length brings one gain"
         return _result(scenario, found, "exponential", 1.0, why, "training runs")
     if scenario.researcher.timing == "whole":
         why = "but each paper takes a constant time, so that no date bounds it"
