@@ -1,37 +1,39 @@
-"""Where a lab leads in the long run: derived from its scenario, without chance and without the run's own noise.
+"""Where a lab leads in the long run: derived from its scenario, without chance and without the noise of a run.
 
-The derivation. D is the number of doublings of discovered software, E the cumulative research effort. Constants are
-left out, because only growth rates in D matter.
+The derivation. D is the number of doublings of discovered software, E the cumulative research effort. Constant factors
+are left out, because only growth rates in D matter.
 
-1. Effort that D takes: ``E = 2^(a D)``, with ``a = p/r`` where r is seen while the inputs grow (toes included), and
-   ``a = 1/r`` where r is what effort returns.
-2. Researchers: without training runs ``2^D``. With them each generation spends the share phi of a gain on shorter runs,
-   so that researchers grow as ``2^((1 - phi) D)`` and a run takes ``2^(-phi D)``. Once runs take the shortest time
-   allowed (``training__shortest_run_days``) nothing more is spent on them: ``2^D`` again, and runs of constant length.
+1. Effort that D takes: ``E = 2^(a D)``, with ``a = p/r`` if r is what is seen while the inputs grow (toes included), and
+   ``a = 1/r`` if r is the return to effort.
+2. Researchers: without training runs ``2^D``. With them each generation spends the share phi of a gain on shorter
+   runs, so that researchers grow as ``2^((1 - phi) D)`` and a run takes ``2^(-phi D)``. Once runs take the shortest
+   time allowed (``training__shortest_run_days``) nothing more is spent on them: ``2^D``, and runs of constant length.
 3. Experiments that the GPUs can end in a day: ``2^((1 - s) D)``, since the cluster is fixed and an experiment costs
-   ``2^(-(1 - s) D)``. They bind nothing if experiments cost no GPUs.
-4. Effective output: n researchers who work at the same time count as n^p, so output grows as ``2^(y D)``, ``y = p x``
-   with x the smaller exponent of 2 and 3: that resource binds in the end. If duplicates count nothing, the share of
-   findings that are new falls as (researchers / open questions)^(-1/2), and half the exponent of 2 goes off y.
-5. A doubling takes the effort ``2^(a D)`` at the rate ``2^(y D)``, so each takes ``q = 2^(a - y)`` times as long as the one
-   before. With ``b = y/a`` (b = r x without duplicates): b < 1 is a fizzle, b = 1 exponential growth, b > 1 a singularity,
-   since durations form a geometric series with a finite sum.
+   ``2^(-(1 - s) D)``. They do not bind if experiments need no GPUs.
+4. Effective output: n researchers who work at the same time count as n^p, so that output grows as ``2^(y D)`` with
+   ``y = p x``. x is the smaller exponent of 2 and 3, of the resource that binds in the end. If duplicates count
+   nothing, the share of new findings falls as (researchers / open questions)^(-1/2): y is less by half of exponent 2.
+5. A doubling takes the effort ``2^(a D)`` at the rate ``2^(y D)``, so that each takes ``q = 2^(a - y)`` times as long as
+   the one before. With ``b = y/a`` (r x without duplicates): b < 1 is a fizzle, b = 1 exponential growth, and b > 1 a
+   singularity, since the durations form a geometric series with a finite sum.
 
-What changes when doublings shrink (b > 1):
+If doublings shrink (b > 1), delays that were negligible can bind:
 
-- Papers that are written up after their experiment wait a constant time for it. When doublings take less, output is what
-  accumulates within a doubling, ``E/T = 2^(y D) T``, and so ``T = 2^((a - y) D/2)``: still a singularity, ``q = 2^((a - y)/2)``.
-- Training runs shrink by 2^-phi a doubling. If doublings would shrink faster the runs bind: then software grows kappa
-  doublings in each generation of one gain, ``kappa = (y - k phi)/a`` with k = 1, or 2 if papers are written up, and
-  ``q = 2^(-phi/kappa)``; a generation that takes up all that waits follows the envelope ``2^(-phi)``. Runs still end
-  within a finite time.
-- If runs have a constant length (phi = 0, or the shortest run), software gets better only once a run. With all that
-  waits taken up, log effort multiplies by b over two generations: faster than exponential, but no date at which it ends.
-  With one gain a generation, deployed software doubles at constant intervals: exponential.
-- Papers of equal times (``timing = whole``) have a constant length too: faster than exponential.
+- Papers are written up after their experiment, which takes a constant time. When doublings are shorter than that,
+  output is what accumulates within a doubling, ``E/T = 2^(y D) T``, and ``T = 2^((a - y) D/2)``. That is still a
+  singularity, with ``q = 2^((a - y)/2)``.
+- Training runs shrink by 2^-phi a doubling. If doublings would shrink faster, the runs bind. Software then grows by
+  kappa doublings during a generation of one doubling, ``kappa = (y - k phi)/a`` with k = 1, or 2 if papers are written
+  up, and ``q = 2^(-phi/kappa)``. If a generation takes up all that waits, q follows the envelope ``2^-phi`` in the mean.
+  The lengths of the runs still have a finite sum: a singularity.
+- If runs have a constant length (phi = 0, or the shortest run), deployed software improves only once a run. If a
+  generation takes up all that waits, log effort multiplies by b over two generations: faster than exponential, but
+  without a date at which it ends. With one gain a generation, deployed software doubles at constant intervals.
+- Papers of equal times (``researcher__timing = whole``) have a constant length too: faster than exponential.
 
-A growth limit lets r fall to 0 at the limit, so that every doubling takes longer in the end: a fizzle. Source of r, phi and
-the limit: Eth and Davidson, *Will AI R&D Automation Cause a Software Intelligence Explosion?*, 2025 (footnotes 26 and 42).
+A growth limit lets r fall to 0 at the limit, so that every doubling takes longer in the end: a fizzle. Source of r, phi
+and the limit: Eth and Davidson, *Will AI R&D Automation Cause a Software Intelligence Explosion?*, 2025 (footnotes 26
+and 42).
 """
 
 import math
@@ -59,13 +61,13 @@ class LongRun(NamedTuple):
     ratio: float | None
     """Each doubling time over the one before, in the long run; None if there is no constant ratio."""
     returns: float | None
-    """b, the growth of output over the growth of the effort that it must make up for: r(1 - phi) or r(1 - s) where there
-    are no duplicates. None if it cannot be derived."""
+    """b, the growth of output over that of the effort needed: r(1 - phi) or r(1 - s) unless duplicates count nothing.
+    None if it cannot be derived."""
     bound_by: Binding
     """What limits progress in the long run; empty if it cannot be derived."""
     sentence: str
     fastest_doubling: float | None = None
-    """Number of the fastest doubling under a limit, at ``returns``: 0 if doublings never get faster; None without one."""
+    """Number of the fastest doubling under a growth limit: 0 if doublings never get faster. None without a limit."""
 
     @property
     def explosive(self) -> bool:

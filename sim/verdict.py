@@ -192,9 +192,11 @@ def _fit(points: list[_Point]) -> _Line:
     if freedom <= 0:
         return line
     squares = [weight**2 for weight in weights]
-    lost = sum(squares) / line.weight + sum(
-        square * (point.n - line.centre) ** 2 for square, point in zip(squares, points, strict=True)
-    ) / line.spread
+    lost = (
+        sum(squares) / line.weight
+        + sum(square * (point.n - line.centre) ** 2 for square, point in zip(squares, points, strict=True))
+        / line.spread
+    )
     between = max(0.0, freedom * (line.scatter - 1) / (line.weight - lost)) if line.weight > lost else 0.0
     if between == 0:
         return line
@@ -207,7 +209,9 @@ def _weighted(points: list[_Point], weights: list[float], between: float) -> _Li
     centre = math.fsum(w * point.n for w, point in zip(weights, points, strict=True)) / total
     level = math.fsum(w * point.log_days for w, point in zip(weights, points, strict=True)) / total
     spread = math.fsum(w * (point.n - centre) ** 2 for w, point in zip(weights, points, strict=True))
-    slope = math.fsum(w * (point.n - centre) * point.log_days for w, point in zip(weights, points, strict=True)) / spread
+    slope = (
+        math.fsum(w * (point.n - centre) * point.log_days for w, point in zip(weights, points, strict=True)) / spread
+    )
     freedom = len(points) - 2
     residuals = (
         w * (point.log_days - level - slope * (point.n - centre)) ** 2 for w, point in zip(weights, points, strict=True)
@@ -267,9 +271,7 @@ def _too_few(found: int) -> str:
     return f"Undecided: {found} doublings are too few; a pace needs {MIN_DOUBLINGS}."
 
 
-def _sentence(
-    name: Name, ratio: float, low: float, high: float, implied: float, first: int, last: int
-) -> str:
+def _sentence(name: Name, ratio: float, low: float, high: float, implied: float, first: int, last: int) -> str:
     change = (
         f"each doubling took {_figure(ratio)} times as long as the one before ({_figure(low)} to {_figure(high)}), "
         f"doublings {first} to {last}"
@@ -281,4 +283,3 @@ def _sentence(
         "exponential": f"Exponential growth: {change}.",
         "undecided": f"Undecided: {change}; the interval contains 1.",
     }[name]
-

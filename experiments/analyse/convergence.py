@@ -80,7 +80,8 @@ def convergence_sentence(sweep: Sweep, table: pa.Table) -> str:
     moved = abs(table["probability"][middle].as_py() - last["probability"])
     return (
         f"After {last['points']:,} points ({last['runs']:,} runs) the interval of the probability that "
-        f"{sweep.outcome.meaning} is {100 * width:.1f} percentage points wide, and the estimate moved by {100 * moved:.1f} over the second half of them. "
+        f"{sweep.outcome.meaning} is {100 * width:.1f} percentage points wide, "
+        f"and the estimate moved by {100 * moved:.1f} over the second half of the points. "
         f"Half the width takes about four times the points{_order(sweep)}."
     )
 

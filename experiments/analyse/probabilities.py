@@ -81,7 +81,7 @@ def _both(sweep: Sweep, chosen: Flags) -> tuple[float, ...]:
 
 @in_style
 def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
-    """Return the probability of the sweep's outcome over two parameters as a map, with intervals and numbers of runs."""
+    """Return a map of the probability of the sweep's outcome over two parameters, with intervals and run counts."""
     from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
 
     x, y = cut(sweep, across), cut(sweep, up)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from experiments.analyse.names import label
+from experiments.analyse.names import label, words
 from experiments.analyse.pictures import SOFT, in_style, legend_above, new_figure
 from experiments.analyse.statistics import SEED, clustered_mean
-from experiments.analyse.sweep import ONE_BY_ONE, Flags, Floats, Ints, Sweep, pace
+from experiments.analyse.sweep import ONE_BY_ONE, Flags, Floats, Ints, Sweep, doublings_a_year
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
