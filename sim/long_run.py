@@ -3,8 +3,8 @@
 The derivation. D is the number of doublings of discovered software, E the cumulative research effort. Constant factors
 are left out, because only growth rates in D matter.
 
-1. Effort that D takes: ``E = 2^(a D)``, with ``a = p/r`` if r is what is seen while the inputs grow (toes included), and
-   ``a = 1/r`` if r is the return to effort.
+1. Effort that D takes: ``E = 2^(a D)``. If r is what is seen while the inputs grow (toes included), ``a = p/r``; if r
+   is the return to effort, ``a = 1/r``.
 2. Researchers: without training runs ``2^D``. With them each generation spends the share phi of a gain on shorter
    runs, so that researchers grow as ``2^((1 - phi) D)`` and a run takes ``2^(-phi D)``. Once runs take the shortest
    time allowed (``training__shortest_run_days``) nothing more is spent on them: ``2^D``, and runs of constant length.
@@ -13,8 +13,8 @@ are left out, because only growth rates in D matter.
 4. Effective output: n researchers who work at the same time count as n^p, so that output grows as ``2^(y D)`` with
    ``y = p x``. x is the smaller exponent of 2 and 3, of the resource that binds in the end. If duplicates count
    nothing, the share of new findings falls as (researchers / open questions)^(-1/2): y is less by half of exponent 2.
-5. A doubling takes the effort ``2^(a D)`` at the rate ``2^(y D)``, so that each takes ``q = 2^(a - y)`` times as long as
-   the one before. With ``b = y/a`` (r x without duplicates): b < 1 is a fizzle, b = 1 exponential growth, and b > 1 a
+5. A doubling takes the effort ``2^(a D)`` at the rate ``2^(y D)``, so that each takes ``q = 2^(a - y)`` times as long
+   as the one before. With ``b = y/a`` (r x without duplicates): b < 1 is a fizzle, b = 1 exponential growth, and b > 1 a
    singularity, since the durations form a geometric series with a finite sum.
 
 If doublings shrink (b > 1), delays that were negligible can bind:
@@ -24,7 +24,7 @@ If doublings shrink (b > 1), delays that were negligible can bind:
   singularity, with ``q = 2^((a - y)/2)``.
 - Training runs shrink by 2^-phi a doubling. If doublings would shrink faster, the runs bind. Software then grows by
   kappa doublings during a generation of one doubling, ``kappa = (y - k phi)/a`` with k = 1, or 2 if papers are written
-  up, and ``q = 2^(-phi/kappa)``. If a generation takes up all that waits, q follows the envelope ``2^-phi`` in the mean.
+  up, and ``q = 2^(-phi/kappa)``. If a generation takes up all that waits, q follows the envelope ``2^-phi``.
   The lengths of the runs still have a finite sum: a singularity.
 - If runs have a constant length (phi = 0, or the shortest run), deployed software improves only once a run. If a
   generation takes up all that waits, log effort multiplies by b over two generations: faster than exponential, but
