@@ -151,7 +151,8 @@ def _last_day(result: RunResult, found: Curve, alone: Curve) -> float:
 
 
 def _draw_title(axes: Axes, result: RunResult) -> None:
-    sentence = textwrap.fill(result.verdict.sentence, 92)
+    statements = (f"What this run did: {result.pace.sentence}", f"Where it leads: {result.long_run.sentence}")
+    sentence = "\n".join(textwrap.fill(each, 92) for each in statements)
     above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "bottom"}
     axes.annotate(sentence, (0, 1), (0, 30), color="#444444", linespacing=1.3, **above)
     lines = sentence.count("\n") + 1

@@ -85,15 +85,15 @@ def _moment(world: World) -> str:
 
 
 def show_result(result: RunResult) -> None:
-    """Print what came of a run: its doublings, the verdict, the ending, and where time and GPUs went."""
+    """Print a run: its doublings, what it did, where it leads, why it stopped, and where time and GPUs went."""
     scenario = result.scenario
     luck = "engine: fluid, no chance and so no seed" if result.engine == "fluid" else f"seed {result.seed}"
     say(f"{scenario.name} ({luck}): {scenario.description}")
     say()
     if result.doublings:
         _print(_doublings_table(result.doublings))
-    if not result.sentence.startswith(result.verdict.sentence):
-        say(result.verdict.sentence)
+    say(f"What this run did: {_within(result.pace.sentence)}")
+    say(f"Where it leads: {_within(result.long_run.sentence)}")
     say(result.sentence)
     say(
         f"After {figure(result.day)} days (ending: {result.ending}): software {factor(result.software_doublings)} "
@@ -109,6 +109,11 @@ def show_result(result: RunResult) -> None:
         )
     say(kernels_line(result.kernels))
     _print(_cluster_table(result))
+
+
+def _within(sentence: str) -> str:
+    """A sentence after a colon."""
+    return sentence[:1].lower() + sentence[1:]
 
 
 def kernels_line(kernels: Kernels) -> str:

@@ -25,7 +25,7 @@ from experiments.analysis import BLUE, GREY, ORANGE, STYLE
 from sim.growth import DAYS_PER_MONTH, difficulty_from_returns, returns_from_difficulty
 from sim.run import run
 from sim.scenario import Scenario
-from sim.verdict import Verdict, judge
+from sim.verdict import Pace, pace_of
 
 TEAMS = {1: 200, 4: 200, 16: 100, 64: 30}
 """Researchers on day 0, and Worlds that are run: a larger team writes more papers and has less luck."""
@@ -41,12 +41,12 @@ DRAWS = 2000
 
 
 class Cell(NamedTuple):
-    """What became of one team at one r: verdicts as shares of all runs, and the days on which the runs ended."""
+    """One team at one r: shares of the runs by their pace, and the days on which the runs ended."""
 
     r: float
     team: int
-    explosions: float
-    fizzles: float
+    speeding_up: float
+    slowing_down: float
     wrong_side: float
     """Whose doublings got faster, by the estimate, though r is below 1, or slower though it is above."""
     ends: list[float]
@@ -76,7 +76,7 @@ def scenario(r: float, team: int) -> Scenario:
 def by_worlds(r: float, team: int, runs: int) -> Cell:
     """Return what became of so many Worlds, of the seeds 0, 1, ..."""
     results = [run(scenario(r, team), seed) for seed in range(runs)]
-    return _cell(r, team, [result.verdict for result in results], [result.day for result in results])
+    return _cell(r, team, [result.pace for result in results], [result.day for result in results])
 
 
 def by_theory(r: float, team: int, draws: int = DRAWS) -> Cell:
@@ -84,7 +84,7 @@ def by_theory(r: float, team: int, draws: int = DRAWS) -> Cell:
     papers, teams = papers_of(r, team), team * 2.0 ** np.arange(DOUBLINGS)
     chance = np.random.default_rng(team)
     days = chance.standard_gamma(papers, size=(draws, DOUBLINGS)) / teams * DAYS_PER_MONTH
-    return _cell(r, team, [judge(row, papers.tolist()) for row in days.tolist()], days.sum(axis=1).tolist())
+    return _cell(r, team, [pace_of(row, papers.tolist()) for row in days.tolist()], days.sum(axis=1).tolist())
 
 
 def papers_of(r: float, team: int) -> Any:
@@ -110,12 +110,11 @@ def spread_of(team: int, r: float = EXPLOSION, doublings: float = DOUBLINGS) -> 
     return math.sqrt(papers * total(growth / 4)) / (papers * total(growth / 2))
 
 
-def _cell(r: float, team: int, verdicts: Sequence[Verdict], ends: list[float]) -> Cell:
-    names = [verdict.name for verdict in verdicts]
-    wrong = sum(verdict.ratio is not None and (verdict.ratio < 1) == (r < 1) for verdict in verdicts)
-    return Cell(
-        r, team, names.count("explosion") / len(names), names.count("fizzle") / len(names), wrong / len(names), ends
-    )
+def _cell(r: float, team: int, paces: Sequence[Pace], ends: list[float]) -> Cell:
+    names = [pace.name for pace in paces]
+    wrong = sum(pace.ratio is not None and (pace.ratio < 1) == (r < 1) for pace in paces)
+    share = {name: names.count(name) / len(names) for name in ("speeding up", "slowing down")}
+    return Cell(r, team, share["speeding up"], share["slowing down"], wrong / len(names), ends)
 
 
 def rows(teams: dict[int, int], draws: int = DRAWS) -> Iterator[Row]:
@@ -128,11 +127,11 @@ def rows(teams: dict[int, int], draws: int = DRAWS) -> Iterator[Row]:
 # --- the page --------------------------------------------------------------------------------------------
 
 
-def verdict_table(found: Sequence[Row]) -> str:
-    """Return the verdicts as Markdown."""
+def pace_table(found: Sequence[Row]) -> str:
+    """Return the shares of runs by their pace as Markdown."""
     lines = [
-        "| r | researchers on day 0 | Worlds | explosion | fizzle | wrong side "
-        "| theory: explosion | fizzle | wrong side |",
+        "| r | researchers on day 0 | Worlds | speeding up | slowing down | wrong side "
+        "| theory: speeding up | slowing down | wrong side |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for worlds, theory in found:
@@ -141,7 +140,7 @@ def verdict_table(found: Sequence[Row]) -> str:
 
 
 def _shares(cell: Cell) -> str:
-    return " | ".join(f"{share:.1%}" for share in (cell.explosions, cell.fizzles, cell.wrong_side))
+    return " | ".join(f"{share:.1%}" for share in (cell.speeding_up, cell.slowing_down, cell.wrong_side))
 
 
 def spread_table(found: Sequence[Row]) -> str:
@@ -161,7 +160,7 @@ def spread_table(found: Sequence[Row]) -> str:
 
 def renew(page: str, found: Sequence[Row]) -> str:
     """Return the page with its tables renewed. Raises ValueError if it has no place for them."""
-    for name, table in (("verdicts", verdict_table(found)), ("spread", spread_table(found))):
+    for name, table in (("verdicts", pace_table(found)), ("spread", spread_table(found))):
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not place.search(page):
             raise ValueError(f"the page has no place for a table: <!-- {name} --> and below it <!-- end -->")
@@ -180,25 +179,25 @@ def picture(found: Sequence[Row]) -> bytes:
         mpl.rcParams.update(STYLE)
         figure = Figure(figsize=(9.0, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2)
-        _draw_verdicts(left, found)
+        _draw_paces(left, found)
         _draw_dates(right, found)
         FigureCanvasAgg(figure)
         figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _draw_verdicts(axes: Axes, found: Sequence[Row]) -> None:
+def _draw_paces(axes: Axes, found: Sequence[Row]) -> None:
     """How often a run was called what it is, against the size of the team."""
     for r, colour, marker in zip(NEAR_ONE, (ORANGE, ORANGE, BLUE, BLUE), "s^^s", strict=True):
         mine = [row for row in found if row.worlds.r == r]
-        right = [(cell.explosions if r > 1 else cell.fizzles) for row in mine for cell in row]
+        right = [(cell.speeding_up if r > 1 else cell.slowing_down) for row in mine for cell in row]
         teams = [row.worlds.team for row in mine]
         axes.plot(teams, right[1::2], color=colour, linewidth=1.4)
         axes.plot(teams, right[::2], marker, color=colour, markersize=7, label=f"r = {r:g}")
     _teams(axes)
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("runs called what they are")
-    axes.set_title(f"Verdict after {DOUBLINGS} doublings", fontsize=12, loc="left")
+    axes.set_title(f"Pace after {DOUBLINGS} doublings", fontsize=12, loc="left")
     axes.legend(title="Worlds (lines: theory)")
 
 

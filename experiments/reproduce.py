@@ -81,7 +81,7 @@ def _toy_rows() -> Iterator[Row]:
         months = [days / DAYS_PER_MONTH for days in _durations(result)[:3]]
         yield Row(row, f"{unit}: {printed} months", exact, _listed(months), compare(printed, months))
     yield _asymptote_row(explosion)
-    implied = [result.verdict.r_implied or math.nan for result in (fizzle, explosion, exponential)]
+    implied = [result.pace.r_implied or math.nan for result in (fizzle, explosion, exponential)]
     yield Row(
         "O6", "Table 3: r = 0.63, 1.72, 1", "0.6309, 1.7095, 1", _listed(implied, 5),
         compare("0.63, 1.72, 1", implied), "1.72 comes of rounding: 1/0.58",
@@ -96,7 +96,7 @@ def _toy_rows() -> Iterator[Row]:
 def _asymptote_row(explosion: RunResult) -> Row:
     """O3: the sum of all doublings to come, from the ratio that the run shows."""
     first = explosion.doublings[0].duration_days / DAYS_PER_MONTH
-    end = explosion_time(first, explosion.verdict.ratio or math.nan)
+    end = explosion_time(first, explosion.pace.ratio or math.nan)
     return Row("O3", "asymptote at 8 months", "2/(1 - 0.75) = 8", f"{end:.6g}", compare("8", [end]))
 
 
@@ -106,7 +106,7 @@ def _asymptote_row(explosion: RunResult) -> Row:
 def _returns_rows() -> Iterator[Row]:
     """O8-O11: a first doubling of a month, then r = 0.7 and r = 3."""
     slow, fast = _run("returns-0.7"), _run("returns-3")
-    q = slow.verdict.ratio or math.nan
+    q = slow.pace.ratio or math.nan
     yield Row("O8", "r = 0.7: each doubling 35% longer", "q = 1.34590", f"q = {q:.5f}", compare("1.35", [q]))
     later = _durations(slow)[1:5]
     yield Row(
@@ -120,7 +120,7 @@ def _returns_rows() -> Iterator[Row]:
         f"{gain:.0f}x at day {day:.1f}; {year:.1f}x at day 365", "loose" if day < 365 and gain > 30 else "refuted",
         "30x is there two months before the year is over",
     )  # fmt: skip
-    q, later = fast.verdict.ratio or math.nan, _durations(fast)[1:5]
+    q, later = fast.pace.ratio or math.nan, _durations(fast)[1:5]
     end = explosion_time(DAYS_PER_MONTH, q)
     yield Row(
         "O11", "r = 3: 63% as long; 19, 12, 7.6, 4.8 days", "0.62996; 19.16, 12.07, 7.60, 4.79; t* = 82.20 d",

@@ -15,7 +15,7 @@ from experiments.console import figure, say
 from experiments.results import manifest, missing, query, read
 from experiments.sweep.rows import THRESHOLDS
 
-SHOWN: Final = ("run", "status", "verdict", "day", "software_doublings", "limited_by")
+SHOWN: Final = ("run", "status", "long_run", "pace", "day", "software_doublings", "limited_by")
 """Columns of the plain table: the run, what the design varies, the rest, and the days to a gain that runs reached."""
 MOST_ROWS: Final = 40
 """Of a table for reading; --csv, --json and --sql have all."""

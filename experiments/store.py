@@ -45,18 +45,26 @@ class StoredRun(NamedTuple):
 
 def summary(result: RunResult) -> dict[str, Any]:
     """Return what came of a run as plain values that JSON can hold: None where there is no finite number."""
-    verdict = result.verdict
-    interval = None if verdict.low is None else [verdict.low, verdict.high]
+    pace, long_run = result.pace, result.long_run
+    interval = None if pace.low is None else [pace.low, pace.high]
     found: dict[str, Any] = plain({
         "scenario": result.scenario.name,
         "engine": result.engine,
         "digest": result.digest,
         "seed": None if result.engine == "fluid" else result.seed,
         "ending": result.ending,
-        "verdict": verdict.name,
-        "ratio": verdict.ratio,
+        "pace": pace.name,
+        "pace_sentence": pace.sentence,
+        "ratio": pace.ratio,
         "ratio_interval": interval,
-        "r_implied": verdict.r_implied,
+        "ratio_doublings": None if pace.first is None else [pace.first, pace.last],
+        "r_implied": pace.r_implied,
+        "long_run": long_run.kind,
+        "long_run_sentence": long_run.sentence,
+        "long_run_ratio": long_run.ratio,
+        "long_run_returns": long_run.returns,
+        "bound_by": long_run.bound_by,
+        "fastest_doubling": long_run.fastest_doubling,
         "doublings": [doubling._asdict() | {"papers": _whole(doubling.papers)} for doubling in result.doublings],
         "software_doublings": result.software_doublings,
         "deployed_doublings": result.deployed_doublings,

@@ -17,8 +17,8 @@ FIXED_AT_START = (
 )  # fmt: skip
 """What a branch cannot change: it is how the world was built."""
 
-_STOPPED = ("horizon", "undecided", "explosion", "exponential", "fizzle")
-"""Endings by the clock or by the number of doublings, which another scenario can put off."""
+_STOPPED = ("horizon", "doublings", "researchers")
+"""Endings that another scenario can put off: by the clock, the number of doublings or of researchers."""
 
 
 def adopt(world: World, scenario: Scenario) -> None:

@@ -29,10 +29,11 @@ from sim.fluid_engine import (
 )
 from sim.fluid_flow import experiments
 from sim.fluid_labs import Floats, Labs, labs_of
+from sim.long_run import LongRun, long_run, returns_to
 from sim.observe import REPORTERS, USES, Doubling
 from sim.run import RunResult, UseOfGpus, kernels_of
 from sim.scenario import Scenario
-from sim.verdict import Verdict, judge
+from sim.verdict import Pace, pace_of
 
 FINENESS = 32
 """Steps to a doubling, at least."""
@@ -46,7 +47,10 @@ class FluidTable(NamedTuple):
     day: Floats
     ending: list[str]
     sentence: list[str]
-    verdict: list[Verdict]
+    pace: list[Pace]
+    """What each did over its last part."""
+    long_run: list[LongRun]
+    """Where each leads."""
     doublings: NDArray[np.int64]
     doubling_day: Floats
     """(scenarios, most doublings); nan where there were fewer. So the next three."""
@@ -127,9 +131,7 @@ def _column(parts: list[Any], most: int) -> Any:
 
 
 def _table(scenarios: Sequence[Scenario], labs: Labs, state: State, marks: Floats) -> FluidTable:
-    verdicts = [_verdict(state, marks, row, penalty) for row, penalty in enumerate(labs.p.tolist())]
-    columns = zip(scenarios, state.ending.tolist(), state.doublings.tolist(), verdicts, strict=True)
-    endings = [_ending(*row) for row in columns]
+    endings = [_ending(*row) for row in zip(scenarios, state.ending.tolist(), state.doublings.tolist(), strict=True)]
     held = {
         "inference": state.inference_gpu_days,
         "experiment": state.experiment_gpu_days,
@@ -141,7 +143,11 @@ def _table(scenarios: Sequence[Scenario], labs: Labs, state: State, marks: Float
         day=state.day,
         ending=[ending for ending, _ in endings],
         sentence=[sentence for _, sentence in endings],
-        verdict=verdicts,
+        pace=[_pace(scenario, state, marks, row) for row, scenario in enumerate(scenarios)],
+        long_run=[
+            long_run(scenario, sentence if ending == "starved" else "")
+            for scenario, (ending, sentence) in zip(scenarios, endings, strict=True)
+        ],
         doublings=state.doublings,
         doubling_day=marks[0],
         doubling_days=marks[1],
@@ -169,24 +175,23 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), 0.0)
 
 
-def _verdict(state: State, marks: Floats, row: int, penalty: float) -> Verdict:
+def _pace(scenario: Scenario, state: State, marks: Floats, row: int) -> Pace:
     days, papers = marks[1:3, row, : state.doublings[row]].tolist()
-    return judge(days, papers, penalty)
+    penalty, open_days = scenario.growth.parallel_penalty, float(state.since[row])
+    return pace_of(days, papers, penalty, open_days, returns_to(scenario))
 
 
-def _ending(scenario: Scenario, why: int, doublings: int, verdict: Verdict) -> tuple[str, str]:
+def _ending(scenario: Scenario, why: int, doublings: int) -> tuple[str, str]:
     """The name and the sentence that World has for it."""
     if why == DYNAMICS:
-        return verdict.name, f"{verdict.sentence} Stopped after {doublings} doublings, as run__max_doublings asks."
+        return ledger.enough_doublings(doublings)
     if why == ENOUGH_RESEARCHERS:
-        wanted = f"{scenario.run.until_researchers:,.15g} researchers were at work, as run__until_researchers asks."
-        return verdict.name, f"{verdict.sentence} Stopped when {wanted}"
+        return ledger.enough_researchers(scenario.run.until_researchers)
     if why == LIMIT:
-        return "limit reached", "Less than one doubling is left below the limit of the hardware."
+        return ledger.LIMIT_REACHED
     if why == HORIZON:
-        horizon = scenario.run.horizon_days
-        return "horizon", f"Stopped by the clock at day {horizon:g}, which is no verdict."
-    return "starved", "Starved: nothing is under way and nothing will ever happen."
+        return ledger.at_horizon(scenario.run.horizon_days)
+    return ledger.STARVED
 
 
 def _possible(scenarios: Sequence[Scenario], days: Floats) -> dict[str, Floats]:
@@ -226,7 +231,8 @@ def run_fluid(scenario: Scenario, fineness: int = FINENESS) -> RunResult:
         day=float(found.day[0]),
         ending=found.ending[0],
         sentence=found.sentence[0],
-        verdict=found.verdict[0],
+        pace=found.pace[0],
+        long_run=found.long_run[0],
         doublings=doublings,
         software_doublings=float(found.software_doublings[0]),
         deployed_doublings=float(found.deployed_doublings[0]),

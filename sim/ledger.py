@@ -104,11 +104,34 @@ class KernelsDeployed(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The run is over, for a named reason."""
+    """The run stopped. The ending names the reason only: what the run did and where it leads are read from it later."""
 
     day: float
     ending: str
+    """doublings, researchers, limit reached, horizon or starved."""
     sentence: str
+
+
+Ending = tuple[str, str]
+"""Name and sentence of a reason to stop."""
+
+LIMIT_REACHED: Ending = ("limit reached", "Stopped with less than one doubling left below growth__limit_doublings.")
+STARVED: Ending = ("starved", "Starved: nothing is under way and nothing more can happen.")
+
+
+def enough_doublings(doublings: int) -> Ending:
+    """Return the ending of a run that has as many doublings as it was to reach."""
+    return "doublings", f"Stopped after {doublings} doublings (run__max_doublings)."
+
+
+def enough_researchers(wanted: float) -> Ending:
+    """Return the ending of a run that has as many researchers as it was to reach."""
+    return "researchers", f"Stopped when {wanted:,.15g} researchers were active (run__until_researchers)."
+
+
+def at_horizon(day: float) -> Ending:
+    """Return the ending of a run that reached its horizon."""
+    return "horizon", f"Stopped at the horizon, day {day:g} (run__horizon_days)."
 
 
 Event = (

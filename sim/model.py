@@ -105,9 +105,9 @@ class World(mesa.Model):
             self.clock.advance(self._frame_end(self.steps))
         if self.ending is None and self.clock.idle:
             self.clock.return_to_last_event()
-            self._end("starved", "Starved: nothing is under way and nothing will ever happen.")
+            self._end(*ledger.STARVED)
         elif self.now >= self.scenario.run.horizon_days:
-            self._end("horizon", f"Stopped by the clock at day {self.now:g}, which is no verdict.")
+            self._end(*ledger.at_horizon(self.now))
         self._look()
 
     def step_events(self, most: int = 1) -> bool:
@@ -372,13 +372,9 @@ class World(mesa.Model):
 
     def _see_whether_over(self) -> None:
         if self.frontier.discovered >= self.scenario.growth.limit - 1:
-            self._end("limit reached", "Less than one doubling is left below the limit of the hardware.")
+            self._end(*ledger.LIMIT_REACHED)
         elif self.doublings >= self.scenario.run.max_doublings:
-            self._end_by_dynamics(f"after {self.doublings} doublings, as run__max_doublings asks.")
-
-    def _end_by_dynamics(self, reached: str) -> None:
-        verdict = observe.verdict(self)
-        self._end(verdict.name, f"{verdict.sentence} Stopped {reached}")
+            self._end(*ledger.enough_doublings(self.doublings))
 
     def _end(self, ending: str, sentence: str) -> None:
         if self.ending is None:
@@ -388,9 +384,8 @@ class World(mesa.Model):
             self.running = False
 
     def enough_researchers(self, _: Event) -> None:
-        """End the run: there are as many researchers as it was to reach."""
-        wanted = self.scenario.run.until_researchers
-        self._end_by_dynamics(f"when {wanted:,.15g} researchers were at work, as run__until_researchers asks.")
+        """End the run, since it has as many researchers as it was to reach."""
+        self._end(*ledger.enough_researchers(self.scenario.run.until_researchers))
 
     def meter_gpus(self) -> None:
         """Note how many GPUs there are from now on."""

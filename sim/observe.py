@@ -14,12 +14,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from agents.cohort import Cohort
+from agents.kernel_engineer import KernelEngineer
 from agents.phases import Phase
+from agents.researcher import Researcher
+from agents.trainer import Trainer
 from sim.ledger import SoftwareDoubled
-from sim.verdict import Verdict, judge
+from sim.long_run import LongRun, returns_to
+from sim.long_run import long_run as derived_long_run
+from sim.verdict import Pace, pace_of
 
 if TYPE_CHECKING:
     from sim.model import World
+
+_STANDARD_AGENTS = frozenset({Cohort, KernelEngineer, Researcher, Trainer})
 
 USES = ("inference", "experiment", "training")
 
@@ -131,11 +139,28 @@ def doublings(world: World) -> list[Doubling]:
     return found
 
 
-def verdict(world: World) -> Verdict:
-    """Return what the doubling times of a run so far say."""
+def pace(world: World) -> Pace:
+    """Return what a run so far did over the last part of its doublings."""
     done = doublings(world)
-    penalty = world.scenario.growth.parallel_penalty
-    return judge([d.duration_days for d in done], [d.papers for d in done], penalty)
+    open_days = world.now - (done[-1].day if done else 0.0)
+    return pace_of(
+        [d.duration_days for d in done],
+        [d.papers for d in done],
+        world.scenario.growth.parallel_penalty,
+        open_days,
+        returns_to(world.scenario),
+    )
+
+
+def long_run(world: World) -> LongRun:
+    """Return where a run leads by the law that holds now."""
+    starved = world.ending.sentence if world.ending is not None and world.ending.ending == "starved" else ""
+    return derived_long_run(world.scenario, starved, standard_agents=_has_standard_agents(world))
+
+
+def _has_standard_agents(world: World) -> bool:
+    """Whether nothing that decides how software grows was replaced by a user."""
+    return all(type(agent) in _STANDARD_AGENTS for agent in (*world.agents, world.trainer, world.kernel_engineer))
 
 
 def time_shares(world: World) -> dict[str, float]:

@@ -11,10 +11,11 @@ from hardware.speedups import told
 from sim import observe
 from sim.calibration import Calibration
 from sim.ledger import Event
+from sim.long_run import LongRun
 from sim.model import World
 from sim.observe import Doubling
 from sim.scenario import Scenario
-from sim.verdict import Verdict
+from sim.verdict import Pace
 
 Engine = Literal["world", "fluid"]
 
@@ -68,8 +69,13 @@ class RunResult(NamedTuple):
     """Of the ledger and the cluster's records: equal for equal runs."""
     day: float
     ending: str
+    """Why the run stopped: doublings, researchers, limit reached, horizon, starved or interrupted."""
     sentence: str
-    verdict: Verdict
+    """The same in words."""
+    pace: Pace
+    """What the run did over its last part."""
+    long_run: LongRun
+    """Where it leads by the law that holds at its end."""
     doublings: list[Doubling]
     software_doublings: float
     deployed_doublings: float
@@ -124,7 +130,8 @@ def summarise(world: World) -> RunResult:
         day=world.now,
         ending=ending,
         sentence=sentence,
-        verdict=observe.verdict(world),
+        pace=observe.pace(world),
+        long_run=observe.long_run(world),
         doublings=observe.doublings(world),
         software_doublings=observe.discovered(world),
         deployed_doublings=world.frontier.deployed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,7 +22,7 @@ RESAMPLES: Final = 100
 
 
 def convergence_table(sweep: Sweep, column: str = "") -> pa.Table:
-    """Return P(explosion) and the median days to a gain after more and more points of the design.
+    """Return the probability of the outcome and the median days to a gain after more and more points of the design.
 
     Columns: points, runs, probability, low, high, median_days, median_low, median_high (95%; infinity where less than
     half have got there). ``column``: the gain, by default the largest that can be told. Points come in the order of the
@@ -29,12 +30,12 @@ def convergence_table(sweep: Sweep, column: str = "") -> pa.Table:
     """
     chosen = column or threshold(sweep)[0]
     times, reached = observed(sweep, chosen)
-    exploded, points = sweep.exploded, sweep.points
+    happened, points = sweep.happened(), sweep.points
     place = _places(sweep)
     rows = []
     for count in _stages(int(place.max()) + 1):
         inside = np.flatnonzero(place < count)
-        share = clustered_share(exploded[inside], points[inside])
+        share = clustered_share(happened[inside], points[inside])
         middle = time_quantile(times[inside], reached[inside], 0.5)
         low, high = _median_interval(times[inside], reached[inside], points[inside])
         rows.append((count, len(inside), share.share, share.low, share.high, middle, low, high))
@@ -54,7 +55,7 @@ def convergence_figure(sweep: Sweep, table: pa.Table | None = None) -> Figure:
     upper.plot(data["runs"], data["probability"], color=BLUE)
     upper.set_ylim(0, 1)
     upper.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    upper.set_title("Probability of an explosion")
+    upper.set_title(fill(f"Probability that {sweep.outcome.meaning}", 58))
     finite = data["median_days"][np.isfinite(data["median_days"])]
     top = 1.6 * float(finite.max()) if finite.size else 1.0
     clipped = {name: np.minimum(data[f"median_{name}"], top) for name in ("low", "high")}
@@ -71,15 +72,16 @@ def convergence_figure(sweep: Sweep, table: pa.Table | None = None) -> Figure:
 
 
 def convergence_sentence(sweep: Sweep, table: pa.Table) -> str:
-    """Return how wide the interval of P(explosion) is and how it would shrink, in words."""
+    """Return how wide the interval of the probability is and how it would shrink, in words."""
     last = {name: table[name][-1].as_py() for name in table.column_names}
     width = last["high"] - last["low"]
     half = table["points"].to_pylist()
     middle = min(range(len(half)), key=lambda at: abs(half[at] - half[-1] / 2))
     moved = abs(table["probability"][middle].as_py() - last["probability"])
     return (
-        f"After {last['points']:,} points ({last['runs']:,} runs) the interval is {100 * width:.1f} percentage points "
-        f"wide, and the estimate moved by {100 * moved:.1f} over the second half of them. "
+        f"After {last['points']:,} points ({last['runs']:,} runs) the interval of the probability that "
+        f"{sweep.outcome.meaning} is {100 * width:.1f} percentage points wide, "
+        f"and the estimate moved by {100 * moved:.1f} over the second half of the points. "
         f"Half the width takes about four times the points{_order(sweep)}."
     )
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from experiments.analyse.names import label, percent, shown
+from experiments.analyse.names import label, percent, shown, words
 from experiments.analyse.names import said as said_of
 from experiments.analyse.pictures import SOFT, in_style, new_figure
 from experiments.analyse.statistics import Mean, clustered_mean
-from experiments.analyse.sweep import Floats, Ints, Sweep, pace
+from experiments.analyse.sweep import EXPLOSIVE, SPEEDING_UP, Floats, Ints, Sweep, doublings_a_year
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-OUTCOMES: Final = {"explosion": "probability of an explosion", "pace": "log2 of doublings a year"}
+OUTCOMES: Final = ("explosion", "speeding_up", "doublings_a_year")
 HOW: Final = (
     "Each run is held against the one with the same point, the same replication and the same other levers at the first "
     "level: whatever both share, luck among it, drops out. Intervals are Student's at 95% over points."
@@ -32,7 +33,7 @@ class Effect(NamedTuple):
     level: str
     against: str
     outcome: str
-    """`explosion`: difference of probabilities; `pace`: of log2 of doublings a year (1: twice as many)."""
+    """`explosion`, `speeding_up`: difference of probabilities; `doublings_a_year`: of log2 (1: twice as many)."""
     difference: float
     low: float
     high: float
@@ -45,7 +46,11 @@ class Effect(NamedTuple):
 
 def lever_effects(sweep: Sweep) -> list[Effect]:
     """Return what each further level of each lever does to each outcome; pairs with a run missing are left out."""
-    values = {"explosion": sweep.exploded.astype(float), "pace": pace(sweep)}
+    values = {
+        "explosion": sweep.explosive.astype(float),
+        "speeding_up": sweep.speeding_up.astype(float),
+        "doublings_a_year": doublings_a_year(sweep),
+    }
     return [
         _effect(sweep, names, outcome, values[outcome], pairs)
         for names, pairs in _pairs_of_levels(sweep) for outcome in OUTCOMES
@@ -72,9 +77,9 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
     axes.set_yticks(range(len(chosen)), [f"{label(e.lever, 26)}:\n{e.level} against {e.against}" for e in chosen])
     axes.tick_params(axis="y", labelsize=8.5)
     axes.set_ylim(len(chosen) - 0.4, -0.6)
-    if outcome == "explosion":
+    if outcome != "doublings_a_year":
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}" if abs(value) > 1e-9 else "0")
-        axes.set_xlabel("change of the probability, percentage points")
+        axes.set_xlabel(fill(f"change of the {words(outcome)}, percentage points", 70))
     else:
         axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}×")
         axes.set_xlabel("times as many doublings a year")
@@ -82,25 +87,30 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
 
 
 def lever_sentences(effects: list[Effect]) -> list[str]:
-    """Return what levers do to P(explosion), and what pairing gains, in words."""
-    chosen = [effect for effect in effects if effect.outcome == "explosion"]
-    said = []
-    for effect in sorted(chosen, key=lambda each: -abs(each.difference))[:3]:
-        sure = "" if effect.low > 0 or effect.high < 0 else ", which may as well be none"
-        interval = f" [{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]{sure}" * math.isfinite(effect.low)
-        said.append(
-            f"{said_of(effect.lever)} at {effect.level} instead of {effect.against}: "
-            f"{100 * effect.difference:+.1f} percentage points{interval}."
-        )
+    """Return what levers do to both probabilities, and what pairing gains, in words."""
+    said: list[str] = []
+    for outcome in (EXPLOSIVE, SPEEDING_UP):
+        chosen = [effect for effect in effects if effect.outcome == outcome.name]
+        said += _changes(chosen, outcome.meaning)
     gains = [effect.times_less_variance for effect in effects if math.isfinite(effect.times_less_variance)]
     if gains:
         low, high = (shown(each(gains)) for each in (min, max))
         span = low if low == high else f"{low} to {high}"
         said.append(
             f"Pairing makes the variance of these differences {span} times smaller than if "
-            "each level had as many points and luck of its own."
+            "each level had as many points and random seeds of its own."
         )
     return said
+
+
+def _changes(chosen: list[Effect], meaning: str) -> Iterator[str]:
+    for effect in sorted(chosen, key=lambda each: -abs(each.difference))[:3]:
+        sure = "" if effect.low > 0 or effect.high < 0 else ", which is compatible with none"
+        interval = f" [{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]{sure}" * math.isfinite(effect.low)
+        yield (
+            f"{said_of(effect.lever)} at {effect.level} instead of {effect.against}: "
+            f"{100 * effect.difference:+.1f} percentage points{interval} in the probability that {meaning}."
+        )
 
 
 def _pairs_of_levels(sweep: Sweep) -> Iterator[tuple[tuple[str, str, str], Ints]]:
@@ -136,14 +146,16 @@ def _width(mean: Mean) -> float:
 
 
 def lever_words(effects: list[Effect]) -> str:
-    """Return the largest effect on P(explosion) in half a sentence, or nothing."""
-    chosen = [effect for effect in effects if effect.outcome == "explosion" and (effect.low > 0 or effect.high < 0)]
-    if not chosen:
+    """Return the largest effect on the probability of an explosion, or else of speeding up, or nothing."""
+    sure = [effect for effect in effects if effect.low > 0 or effect.high < 0]
+    outcome = next((o for o in (EXPLOSIVE, SPEEDING_UP) if any(effect.outcome == o.name for effect in sure)), None)
+    chosen = [effect for effect in sure if outcome is not None and effect.outcome == outcome.name]
+    if outcome is None:
         return ""
     best = max(chosen, key=lambda effect: abs(effect.difference))
     way = "raises" if best.difference > 0 else "lowers"
     return (
         f"Of the levers, {said_of(best.lever)} does most: "
-        f"{best.level} instead of {best.against} {way} the probability by "
-        f"{percent(abs(best.difference)).rstrip('%')} percentage points."
+        f"{best.level} instead of {best.against} {way} the probability that "
+        f"{outcome.meaning} by {percent(abs(best.difference)).rstrip('%')} percentage points."
     )

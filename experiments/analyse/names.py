@@ -6,6 +6,7 @@ import re
 import textwrap
 from typing import Any, Final
 
+from sim.long_run import EXPLOSION_MEANING
 from sim.scenario import parameters
 
 _NO_UNITS: Final = ("", "name", "exponent")
@@ -13,8 +14,9 @@ _SHORTEST: Final = 8
 """Letters: a shorter beginning of a sentence is a symbol, which says nothing by itself."""
 _LONGEST: Final = 80
 _OUTCOMES: Final = {
-    "explosion": "probability of an explosion",
-    "pace": "doublings of software a year, on average over the run",
+    "explosion": f"probability that {EXPLOSION_MEANING}",
+    "speeding_up": "probability that the run was speeding up over its last part",
+    "doublings_a_year": "doublings of software a year, on average over the run",
 }
 
 

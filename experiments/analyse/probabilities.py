@@ -1,7 +1,11 @@
-"""How likely an explosion is: overall, for each lever, and over any two parameters."""
+"""The probability of an explosion, and of a run that was speeding up: overall, by parameter, and over any two.
+
+An explosion is a run whose doubling times shrink without limit in the long run.
+"""
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +15,7 @@ from experiments.analyse.bins import MOST_LEVELS, Axis, cut
 from experiments.analyse.names import label, percent, said
 from experiments.analyse.pictures import INK, SOFT, in_style, new_figure
 from experiments.analyse.statistics import Share, clustered_share
-from experiments.analyse.sweep import Flags, Sweep
+from experiments.analyse.sweep import EXPLOSIVE, SPEEDING_UP, Flags, Outcome, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,45 +32,56 @@ FEWEST: Final = 5
 """Runs of a cell that is coloured; of fewer only the number is told."""
 
 
-def probability(sweep: Sweep, chosen: Flags | None = None) -> Share:
-    """Return how likely an explosion is, over all runs with a result or some of them."""
+def probability(sweep: Sweep, chosen: Flags | None = None, outcome: Outcome = EXPLOSIVE) -> Share:
+    """Return the probability of an outcome, over all runs with a result or some of them."""
     rows = np.ones(sweep.n, dtype=bool) if chosen is None else chosen
-    return clustered_share(sweep.exploded[rows], sweep.points[rows])
+    return clustered_share(sweep.happened(outcome)[rows], sweep.points[rows])
 
 
 def probability_table(sweep: Sweep) -> pa.Table:
-    """Return P(explosion) overall and for each level or bin of every parameter that varies.
+    """Return both probabilities overall and for each level or bin of every parameter that varies.
 
-    Columns: parameter, value, probability, low, high (95%), runs, points.
+    Columns: parameter, value, p_long_run_singular, low, high (95%), runs, points, p_speeding_up, speeding_up_low,
+    speeding_up_high.
     """
-    rows = [("all", "all", *probability(sweep))]
+    everything = np.ones(sweep.n, dtype=bool)
+    rows = [("all", "all", *_both(sweep, everything))]
     for name in sweep.varied:
         axis = cut(sweep, name)
         for at, text in enumerate(axis.labels):
-            rows.append((name, text, *probability(sweep, axis.place == at)))
-    names = ("parameter", "value", "probability", "low", "high", "runs", "points")
+            rows.append((name, text, *_both(sweep, axis.place == at)))
+    names = ("parameter", "value", *_BOTH)
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
 def plane_table(sweep: Sweep, across: str, up: str) -> pa.Table:
-    """Return P(explosion) over two parameters, one row a cell with runs.
+    """Return both probabilities over two parameters, one row a cell with runs.
 
-    Columns: the two parameters (their class as text), probability, low, high (95%), runs, points. Raises InputError
-    for a column that there is not.
+    Columns: the two parameters (their class as text), then those of :func:`probability_table`. Raises InputError for an
+    unknown column.
     """
     x, y = cut(sweep, across), cut(sweep, up)
     rows = [
-        (x.labels[i], y.labels[j], *probability(sweep, inside))
+        (x.labels[i], y.labels[j], *_both(sweep, inside))
         for j in range(len(y.labels)) for i in range(len(x.labels))
         if (inside := (x.place == i) & (y.place == j)).any()
     ]  # fmt: skip
-    names = (across, up, "probability", "low", "high", "runs", "points")
+    names = (across, up, *_BOTH)
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+_BOTH: Final = (
+    "p_long_run_singular", "low", "high", "runs", "points", "p_speeding_up", "speeding_up_low", "speeding_up_high",
+)  # fmt: skip
+
+
+def _both(sweep: Sweep, chosen: Flags) -> tuple[float, ...]:
+    return (*probability(sweep, chosen), *probability(sweep, chosen, SPEEDING_UP)[:3])
 
 
 @in_style
 def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
-    """Return P(explosion) over two parameters as a map, with the interval and the number of runs in each cell."""
+    """Return a map of the probability of the sweep's outcome over two parameters, with intervals and run counts."""
     from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
 
     x, y = cut(sweep, across), cut(sweep, up)
@@ -76,13 +91,13 @@ def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
     for j in range(len(y.labels)):
         for i in range(len(x.labels)):
             inside = (x.place == i) & (y.place == j)
-            found = probability(sweep, inside) if inside.any() else None
+            found = probability(sweep, inside, sweep.outcome) if inside.any() else None
             if dense and found:
                 colour_cell(axes, (i, j), colours(found.share))
             elif not dense:
                 _draw_cell(axes, (i, j), found, colours(found.share) if found else "none", not sweep.systematic)
     frame_map(axes, x, y)
-    axes.set_title("How likely is an explosion?" + " Dark: always." * dense)
+    axes.set_title(fill(f"Probability that {sweep.outcome.meaning}.", 58) + " Dark: 100%." * dense)
     return figure
 
 
@@ -131,7 +146,7 @@ def frame_map(axes: Axes, x: Axis, y: Axis) -> None:
 
 
 def ranked(sweep: Sweep) -> list[str]:
-    """Return the parameters that vary by how much P(explosion) depends on them, the strongest first.
+    """Return the parameters that vary by how much the probability of the outcome depends on them, strongest first.
 
     By the variance between their classes, an effect of chance taken off.
     """
@@ -140,17 +155,17 @@ def ranked(sweep: Sweep) -> list[str]:
 
 
 def pair_of(sweep: Sweep) -> tuple[str, str] | None:
-    """Return the two parameters on which P(explosion) depends most; None if fewer vary."""
+    """Return the two parameters on which the probability of the outcome depends most; None if fewer vary."""
     best = ranked(sweep)
     return (best[0], best[1]) if len(best) >= 2 else None
 
 
 def _between(sweep: Sweep, axis: Axis) -> float:
-    exploded = sweep.exploded.astype(float)
+    happened = sweep.happened().astype(float)
     counts = np.bincount(axis.place, minlength=len(axis.labels))
-    means = np.bincount(axis.place, weights=exploded) / np.maximum(counts, 1)
-    noise = float(np.var(exploded)) * (len(counts) - 1) / len(np.unique(sweep.points))
-    return float(np.sum(counts * (means - exploded.mean()) ** 2)) / sweep.n - noise
+    means = np.bincount(axis.place, weights=happened) / np.maximum(counts, 1)
+    noise = float(np.var(happened)) * (len(counts) - 1) / len(np.unique(sweep.points))
+    return float(np.sum(counts * (means - happened.mean()) ** 2)) / sweep.n - noise
 
 
 def _depends(sweep: Sweep, axis: Axis) -> bool:
@@ -161,28 +176,35 @@ def _depends(sweep: Sweep, axis: Axis) -> bool:
     for at in range(len(axis.labels)):
         here = axis.place == at
         if here.any() and not here.all():
-            one, other = probability(sweep, here), probability(sweep, ~here)
+            one, other = (probability(sweep, rows, sweep.outcome) for rows in (here, ~here))
             if one.low > other.high or one.high < other.low:
                 return True
     return False
 
 
 def sentence(sweep: Sweep) -> str:
-    """Return P(explosion) in words."""
-    found = probability(sweep)
+    """Return both probabilities in words, with what they are probabilities of."""
+    explosive, faster = probability(sweep), probability(sweep, outcome=SPEEDING_UP)
+    return (
+        f"In {_share(sweep, explosive)} of the {explosive.runs:,} runs with a result {EXPLOSIVE.meaning}. "
+        f"In {_share(sweep, faster)} {SPEEDING_UP.meaning}."
+    )
+
+
+def _share(sweep: Sweep, found: Share) -> str:
     interval = f" (95% interval {percent(found.low)} to {percent(found.high)})" * (not sweep.systematic)
-    return f"{percent(found.share)} of the {found.runs:,} runs with a result explode{interval}."
+    return f"{percent(found.share)}{interval}"
 
 
 def strongest(sweep: Sweep) -> str:
-    """Return the parameter on which P(explosion) depends most, in words with its ends; nothing where none varies."""
+    """Return the parameter on which the probability of the outcome depends most, in words; nothing if none varies."""
     names = ranked(sweep)
     if not names:
         return ""
     name = names[0]
     axis = cut(sweep, name)
     if not sweep.systematic and not _depends(sweep, axis):
-        return "On none of the parameters does that depend by more than chance alone would have it."
-    ends = [probability(sweep, axis.place == at) for at in (0, len(axis.labels) - 1)]
+        return f"The share of {sweep.outcome.runs} depends on no parameter by more than chance."
+    ends = [probability(sweep, axis.place == at, sweep.outcome) for at in (0, len(axis.labels) - 1)]
     low, high = (f"{percent(each.share)} at {axis.labels[at]}" for each, at in zip(ends, (0, -1), strict=True))
-    return f"What matters most for that is {said(name)}: {low}, {high}."
+    return f"The share of {sweep.outcome.runs} depends most on {said(name)}: {low}, {high}."

@@ -1,7 +1,7 @@
-"""Where explosions live: a box in the space of parameters, by the patient rule induction method (PRIM).
+"""Where an outcome is frequent: a box in the space of parameters, by the patient rule induction method (PRIM).
 
 Friedman and Fisher, Bump hunting in high-dimensional data, Statistics and Computing 9, 123 (1999): thin slices are
-peeled off, each the one whose removal raises the share of explosions most for each run lost; then slices are pasted on
+peeled off, each the one whose removal raises the share of the outcome most for each run lost; then slices are pasted on
 again as long as the share does not fall; then restrictions that do not matter are dropped.
 """
 
@@ -33,8 +33,8 @@ _MATTERS: Final = 0.01
 """A restriction without which the density falls by less is dropped."""
 HOW: Final = (
     "Found by PRIM (Friedman and Fisher, 1999), which peels thin slices off the space of parameters; of the boxes on "
-    "its way the one with the largest harmonic mean of density (the share of its runs that explode) and coverage (the "
-    "share of all explosions that it holds)."
+    "its way the one with the largest harmonic mean of density (the share of its runs with the outcome) and coverage "
+    "(the share of all runs with the outcome that it holds)."
 )
 
 Bounds = dict[str, tuple[float, float]]
@@ -76,11 +76,13 @@ def within(inputs: dict[str, Floats], bounds: Bounds) -> Flags:
 
 
 def box_of(sweep: Sweep) -> Box | None:
-    """Return the box where explosions live, over all numbers and yes-or-no parameters that vary; None without one.
+    """Return the box where the sweep's outcome is most frequent; None without one.
+
+    Restrictions are on numbers and yes-or-no parameters that vary.
 
     With 200 points or more the box is found on a random half of them, and density and coverage are of the other half.
     """
-    inputs, happened, points = box_inputs(sweep), sweep.exploded, sweep.points
+    inputs, happened, points = box_inputs(sweep), sweep.happened(), sweep.points
     if not inputs:
         return None
     unique = np.unique(points)
@@ -103,21 +105,22 @@ def box_inputs(sweep: Sweep) -> dict[str, Floats]:
 
 
 def box_sentence(sweep: Sweep, box: Box | None) -> str:
-    """Return where explosions live, in words."""
-    exploded = sweep.exploded
-    if exploded.all() or not exploded.any():
-        return f"{'All' if exploded.all() else 'No'} runs explode, so there is no region to tell apart."
+    """Return where the sweep's outcome is most frequent, in words."""
+    happened, outcome = sweep.happened(), sweep.outcome
+    if happened.all() or not happened.any():
+        which = "All runs are" if happened.all() else "There are no"
+        return f"{which} {outcome.runs}, so that no region differs from the others."
     if box is None:
-        return "No box of parameters was found in which explosions are more frequent than elsewhere."
-    if box.density.low <= float(exploded.mean()):
-        return "No box of parameters was found in which explosions are more frequent than chance alone would have it."
+        return f"No box of parameters was found in which {outcome.plural} are more frequent than elsewhere."
+    if box.density.low <= float(happened.mean()):
+        return f"No box of parameters was found in which {outcome.plural} are more frequent than by chance."
     where = " and ".join(_restriction(sweep, name, *bounds) for name, bounds in box.bounds.items())
-    judged = ", told on the half of the points that it was not found on" if box.held_out else ""
+    judged = ", measured on the half of the points that it was not found on" if box.held_out else ""
     return (
-        f"Explosions live where {where}: {percent(box.density.share)} of these runs explode "
-        f"[{percent(box.density.low)}, {percent(box.density.high)}], and they hold {percent(box.coverage.share)} of "
-        f"all explosions [{percent(box.coverage.low)}, {percent(box.coverage.high)}]{judged}. "
-        f"Over all runs it is {percent(float(exploded.mean()))}."
+        f"{outcome.plural.capitalize()} are most frequent where {where}: {percent(box.density.share)} of the runs "
+        f"there [{percent(box.density.low)}, {percent(box.density.high)}] are {outcome.runs}, against "
+        f"{percent(float(happened.mean()))} over all runs. The box holds {percent(box.coverage.share)} of them "
+        f"[{percent(box.coverage.low)}, {percent(box.coverage.high)}]{judged}."
     )
 
 
@@ -135,14 +138,17 @@ def box_table(sweep: Sweep, box: Box | None) -> pa.Table:
 
 @in_style
 def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
-    """Return the runs over two parameters, explosions and others, with the box drawn."""
+    """Return the runs over two parameters, those with the outcome and others, with the box drawn."""
     from experiments.analysis import BLUE, ORANGE  # noqa: PLC0415
 
-    exploded = sweep.exploded
+    happened = sweep.happened()
     x, y = _drawn(sweep, across, box), _drawn(sweep, up, box)
     figure, (axes,) = new_figure(4.2)
     rows = np.unique(np.linspace(0, sweep.n - 1, 3000).astype(int))
-    for chosen, colour, marker, text in ((~exploded, BLUE, "x", "no explosion"), (exploded, ORANGE, "o", "explosion")):
+    for chosen, colour, marker, text in (
+        (~happened, BLUE, "x", "other runs"),
+        (happened, ORANGE, "o", sweep.outcome.plural),
+    ):
         those = rows[chosen[rows]]
         axes.scatter(x.values[those], y.values[those], s=14, c=colour, marker=marker, alpha=0.6, linewidths=0.9,
                      label=text)  # fmt: skip

@@ -12,12 +12,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from experiments.analyse import convergence, fans, levers, limits, page, probabilities, regions, sensitivity, times
 from experiments.analyse.names import label, percent, words
 from experiments.analyse.pictures import png, svg
-from experiments.analyse.sweep import FACTORS, ONE_BY_ONE, Sweep, threshold
+from experiments.analyse.sweep import EXPLOSIVE, FACTORS, ONE_BY_ONE, SPEEDING_UP, Sweep, threshold
 from experiments.files import plain, to_json
 
 if TYPE_CHECKING:
@@ -64,12 +65,12 @@ def parts(sweep: Sweep) -> Iterator[Part]:
 
 
 def verdict(sweep: Sweep) -> str:
-    """Return what came of a sweep in one paragraph of plain words."""
-    counts = Counter(sweep.texts("verdict"))
-    others = ", ".join(f"{percent(n / sweep.n)} {name}" for name, n in counts.most_common() if name != "explosion")
-    said = [probabilities.sentence(sweep)]
-    if others:
-        said.append(f"The rest: {others}.")
+    """Return the results of a sweep in one paragraph of plain words."""
+    said = [
+        probabilities.sentence(sweep),
+        f"Long run: {_counts(sweep, 'long_run')}. Pace over the last part: {_counts(sweep, 'pace')}.",
+        _limited(sweep),
+    ]
     said.append(probabilities.strongest(sweep))
     said += times.time_sentences(sweep)[:2]
     if sweep.levers:
@@ -81,16 +82,41 @@ def verdict(sweep: Sweep) -> str:
     return " ".join(sentence for sentence in said if sentence)
 
 
+def _counts(sweep: Sweep, column: str) -> str:
+    """The shares of the values of a column, the most frequent first."""
+    return ", ".join(f"{percent(n / sweep.n)} {name}" for name, n in Counter(sweep.texts(column)).most_common())
+
+
+def _limited(sweep: Sweep) -> str:
+    """Which runs a growth limit keeps from an explosion, and when the law lets doublings get faster; or nothing."""
+    fastest = sweep.numbers("fastest_doubling")
+    limited = fastest[~np.isnan(fastest)]
+    if not limited.size:
+        return ""
+    faster = limited[limited > 0]
+    said = f"In {percent(limited.size / sweep.n)} of the runs a growth limit rules out an explosion in the long run"
+    if not faster.size:
+        return f"{said}, and doublings never get faster by the law."
+    return (
+        f"{said}; in {percent(faster.size / sweep.n)} doublings first get faster by the law, up to doubling "
+        f"{np.median(faster):.0f} in the median of those (fastest_doubling)."
+    )
+
+
 def summary(sweep: Sweep) -> dict[str, Any]:
     """Return the figures of a report as plain values: None where there is no finite number."""
-    share = probabilities.probability(sweep)
+    explosive = probabilities.probability(sweep)
+    speeding_up = probabilities.probability(sweep, outcome=SPEEDING_UP)
     column, why = threshold(sweep)
     box = regions.box_of(sweep)
     indices = {outcome: sensitivity.sobol_first(sweep, outcome) for outcome in sensitivity.OUTCOMES}
     found = {
         "name": sweep.manifest.get("name", ""), "runs": sweep.asked, "with_result": sweep.n, "missing": sweep.missing,
         "statuses": dict(sweep.statuses), "failures": [each._asdict() for each in sweep.failures],
-        "verdict": verdict(sweep), "explosion": share._asdict(), "verdicts": dict(Counter(sweep.texts("verdict"))),
+        "verdict": verdict(sweep),
+        "explosion": explosive._asdict() | {"meaning": f"probability that {EXPLOSIVE.meaning}"},
+        "speeding_up": speeding_up._asdict() | {"meaning": f"probability that {SPEEDING_UP.meaning}"},
+        "long_run": dict(Counter(sweep.texts("long_run"))), "pace": dict(Counter(sweep.texts("pace"))),
         "gain": {"factor": FACTORS[column], "note": why, "days": times.time_table(sweep, column).to_pylist()},
         "limited_by": limits.limited(sweep), "levers": [each._asdict() for each in levers.lever_effects(sweep)],
         "sobol": {outcome: {"note": note, "first": _first(each)} for outcome, (each, note) in indices.items()},
@@ -166,12 +192,12 @@ def _fans(sweep: Sweep) -> Iterator[Part]:
 
 
 def _planes(sweep: Sweep) -> Iterator[Part]:
-    heading = "How likely is an explosion?"
+    heading = "How probable is an explosion?"
     yield Part("probability", heading, [probabilities.sentence(sweep), probabilities.HOW], None, "",
                probabilities.probability_table(sweep))  # fmt: skip
     for number, (across, up) in enumerate(_pairs(sweep)):
         figure = probabilities.plane_figure(sweep, across, up) if number < MOST_PLANES else None
-        caption = "Share of runs that explode, its 95% interval and the number of runs n."
+        caption = f"Probability that {sweep.outcome.meaning}, its 95% interval and the number of runs n."
         table = probabilities.plane_table(sweep, across, up)
         yield Part(f"probability-{across}-{up}", heading, [], figure, caption, table)
 
@@ -193,8 +219,8 @@ def _time(sweep: Sweep) -> Part:
 def _levers(sweep: Sweep) -> Iterator[Part]:
     effects, heading = levers.lever_effects(sweep), "What do the levers do?"
     said = [*levers.lever_sentences(effects), levers.HOW]
-    captions = {"explosion": "Change of the probability of an explosion.", "pace": "Change of the pace of software."}
-    for outcome, caption in captions.items() if effects else ():
+    for outcome in levers.OUTCOMES if effects else ():
+        caption = f"Change of the {words(outcome)}."
         table = levers.lever_table(sweep) if outcome == "explosion" else None
         figure = levers.lever_figure(effects, outcome)
         yield Part(
@@ -243,7 +269,14 @@ def _regions(sweep: Sweep) -> Part:
     axes = [name for name in dict.fromkeys(drawn) if name in regions.box_inputs(sweep)][:2]
     figure = regions.box_figure(sweep, box, axes[0], axes[1]) if box and len(axes) == 2 else None
     caption = "Each run, and the box, drawn over two of the parameters."
-    return Part("region", "Where do explosions live?", said, figure, caption, regions.box_table(sweep, box))
+    return Part(
+        "region",
+        f"Where are {sweep.outcome.plural} most frequent?",
+        said,
+        figure,
+        caption,
+        regions.box_table(sweep, box),
+    )
 
 
 def _opening(sweep: Sweep) -> list[str]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from experiments.analyse.names import label
+from experiments.analyse.names import label, words
 from experiments.analyse.pictures import SOFT, in_style, legend_above, new_figure
 from experiments.analyse.statistics import SEED, clustered_mean
-from experiments.analyse.sweep import ONE_BY_ONE, Flags, Floats, Ints, Sweep, pace
+from experiments.analyse.sweep import ONE_BY_ONE, Flags, Floats, Ints, Sweep, doublings_a_year
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sim.distributions import Distribution
 
-OUTCOMES: Final = ("explosion", "pace")
+OUTCOMES: Final = ("explosion", "speeding_up", "doublings_a_year")
 FEWEST_POINTS: Final = 100
 """Points without which the harmonics of a parameter are mostly noise."""
 HARMONICS: Final = 6
@@ -53,10 +54,12 @@ class Indices(NamedTuple):
 
 
 def outcome_of(sweep: Sweep, outcome: str) -> Floats:
-    """Return an outcome run by run: `explosion` (0 or 1), `pace` (log2 of doublings a year), or a column."""
+    """Return an outcome run by run: `explosion` or `speeding_up` (0 or 1), `doublings_a_year` (log2), or a column."""
     if outcome == "explosion":
-        return sweep.exploded.astype(float)
-    return pace(sweep) if outcome == "pace" else sweep.numbers(outcome)
+        return sweep.explosive.astype(float)
+    if outcome == "speeding_up":
+        return sweep.speeding_up.astype(float)
+    return doublings_a_year(sweep) if outcome == "doublings_a_year" else sweep.numbers(outcome)
 
 
 def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[Bar]]:
@@ -106,10 +109,10 @@ def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
     axes.set_yticks(range(len(bars)), [label(bar.parameter, 30) for bar in bars], fontsize=8.5)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
-    if outcome == "explosion":
+    if outcome in ("explosion", "speeding_up"):
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        axes.set_xlabel("probability of an explosion")
-    elif outcome == "pace":
+        axes.set_xlabel(fill(words(outcome), 70))
+    elif outcome == "doublings_a_year":
         wide = np.diff(axes.get_xlim())[0] > 2
         axes.xaxis.set_major_locator(MultipleLocator(1) if wide else MaxNLocator(5))
         axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.2g}")

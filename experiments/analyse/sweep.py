@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from experiments import results
 from experiments.errors import InputError
+from sim.long_run import EXPLOSION_MEANING, SINGULAR
 from sim.scenario import parameters
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -20,9 +21,8 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 OK: Final = "ok"
-EXPLOSION: Final = "explosion"
 NEEDED: Final = (
-    "run", "point", "lever", "replication", "seed", "status", "message", "ending", "verdict", "day",
+    "run", "point", "lever", "replication", "seed", "status", "message", "ending", "long_run", "pace", "day",
     "software_doublings", "doubling_days", "days_to_10x", "days_to_100x", "days_to_1000x", "limited_by",
 )  # fmt: skip
 """Columns without which a table is none of a sweep."""
@@ -32,6 +32,28 @@ ONE_BY_ONE: Final = "one-at-a-time"
 SYSTEMATIC: Final = ("grid", ONE_BY_ONE)
 """Designs whose points are chosen and not drawn: shares of them are no probabilities."""
 FACTORS: Final = {"days_to_1000x": 1000, "days_to_100x": 100, "days_to_10x": 10}
+
+
+class Outcome(NamedTuple):
+    """Something that a run did or did not, in words."""
+
+    name: str
+    """Of columns and files."""
+    meaning: str
+    """What a probability is the probability of: "that ..."."""
+    runs: str
+    """What a share is the share of."""
+    plural: str
+    """The runs in one word or two."""
+
+
+EXPLOSIVE: Final = Outcome(
+    "explosion", EXPLOSION_MEANING, "runs whose doubling times shrink without limit (long_run = singular)", "explosions"
+)
+SPEEDING_UP: Final = Outcome(
+    "speeding_up", "the run was speeding up over its last part (pace = speeding up)",
+    "runs that were speeding up over their last part (pace = speeding up)", "runs that were speeding up",
+)  # fmt: skip
 
 
 class Failure(NamedTuple):
@@ -86,9 +108,23 @@ class Sweep:
         return np.asarray(self.runs["point"].to_numpy(), dtype=np.int64)
 
     @property
-    def exploded(self) -> Flags:
-        """Whether the verdict on each run is explosion."""
-        return np.array([verdict == EXPLOSION for verdict in self.texts("verdict")], dtype=bool)
+    def explosive(self) -> Flags:
+        """Whether doubling times shrink without limit in the long run of each run."""
+        return np.array([kind == SINGULAR for kind in self.texts("long_run")], dtype=bool)
+
+    @property
+    def speeding_up(self) -> Flags:
+        """Whether doublings got faster over the last part of each run."""
+        return np.array([name == "speeding up" for name in self.texts("pace")], dtype=bool)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What maps and regions show: explosions, or runs that were speeding up if no run is explosive."""
+        return EXPLOSIVE if self.explosive.any() else SPEEDING_UP
+
+    def happened(self, outcome: Outcome | None = None) -> Flags:
+        """Return which runs had an outcome, by default :attr:`outcome`."""
+        return self.explosive if (outcome or self.outcome) == EXPLOSIVE else self.speeding_up
 
     @property
     def levers(self) -> list[str]:
@@ -175,7 +211,7 @@ def stopped_early(sweep: Sweep) -> Flags:
     return np.array([ending not in (*NEVER, "horizon") for ending in sweep.texts("ending")], dtype=bool)
 
 
-def pace(sweep: Sweep) -> Floats:
+def doublings_a_year(sweep: Sweep) -> Floats:
     """Return log2 of the mean doublings a year up to the end of each run; a hundredth a year at least."""
     years = np.maximum(sweep.numbers("day"), 1e-9) / 365
     return np.log2(np.maximum(final_level(sweep) / years, 0.01))

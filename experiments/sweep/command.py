@@ -64,14 +64,16 @@ def _cores() -> int:
 
 
 def _conclude(design: Design, folder: Path, done: Standing) -> None:
-    say(f"{done.done:,} of {done.runs:,} runs are there: {_verdicts(done.verdicts)}.")
+    say(f"{done.done:,} of {done.runs:,} runs are there: {_outcomes(done.outcomes)}.")
     say(f"`asara analyse {folder}` draws and explains them, `asara results {folder}` shows the table.")
     if len(design) > done.done:
         raise InputError(f"{len(design) - done.done:,} runs are missing")
 
 
-def _verdicts(verdicts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in sorted(verdicts.items(), key=lambda item: -item[1]))
+def _outcomes(outcomes: Mapping[str, int]) -> str:
+    """How many runs lead where in the long run."""
+    counts = ", ".join(f"{count:,} {name}" for name, count in sorted(outcomes.items(), key=lambda item: -item[1]))
+    return f"{counts} in the long run"
 
 
 @contextmanager
@@ -121,7 +123,7 @@ def _said(standing: Standing, per_second: float) -> str:
     left = time_left(standing.runs - standing.done, per_second)
     when = "" if left == float("inf") else f" · {_duration(left)} left"
     text = f"{standing.done:,} of {standing.runs:,} runs · {figure(per_second)} a second{when}"
-    return f"{text} · {_verdicts(standing.verdicts)}" if standing.verdicts else text
+    return f"{text} · {_outcomes(standing.outcomes)}" if standing.outcomes else text
 
 
 def _duration(seconds: float) -> str:

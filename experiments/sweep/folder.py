@@ -27,7 +27,8 @@ from experiments.errors import InputError
 from experiments.sweep.rows import Finished, run_schema, series_schema, timing_schema
 
 MANIFEST: Final = "manifest.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Of the tables. Format 1 had one column `verdict`; since 2 there are `long_run` and `pace`."""
 TABLES: Final = ("series", "timings", "runs")
 """In the order in which a part is written."""
 BROKEN: Final = ".broken"
@@ -42,8 +43,11 @@ _STATED: Final = frozenset({
 """What a manifest says, by its keys."""
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a sweep. Raises InputError where there is none, or none that can be read."""
+def read_manifest(folder: Path, any_format: bool = False) -> dict[str, Any]:
+    """Return the manifest of a sweep. Raises InputError if there is none, or none that can be read.
+
+    ``any_format``: accept the manifest of another version, whose tables cannot be read.
+    """
     path = folder / MANIFEST
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder")
@@ -53,9 +57,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder}: is not the folder of a sweep ({MANIFEST} is missing)") from None
     except (ValueError, UnicodeDecodeError):
         raise InputError(f"{path}: is no valid JSON, so what the sweep was cannot be told") from None
+    if isinstance(found, dict) and any_format and isinstance(found.get("format"), int):
+        return found
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         was = found.get("format") if isinstance(found, dict) else None
-        raise InputError(f"{path}: is of format {was!r}, and this version of asara reads format {FORMAT}")
+        raise InputError(
+            f"{path}: format = {was!r} is not readable; allowed: {FORMAT}. Run the same `asara sweep` with --fresh or "
+            "another --out to make it again."
+        )
     if lacking := sorted(_STATED - found.keys()):
         raise InputError(f"{path}: does not say {lacking[0]}; a sweep writes it, and nobody else should")
     return found

@@ -13,8 +13,10 @@ from sim.scenario import Parameter, parameters
 if TYPE_CHECKING:
     from experiments.designs import Planned
     from sim.fluid import FluidTable
+    from sim.long_run import LongRun
     from sim.run import RunResult
     from sim.scenario import Scenario
+    from sim.verdict import Pace
 
 MOST_MOMENTS: Final = 64
 """Frames that are kept of a run's series, the first and the last among them."""
@@ -31,7 +33,8 @@ OBSERVED: Final = (
 _PLAN: Final = {name: pa.int64() for name in ("run", "point", "lever", "replication", "seed")}
 _STATE: Final = {"engine": pa.string(), "status": pa.string(), "message": pa.string()}
 _OUTCOME: Final = {
-    **dict.fromkeys(("ending", "verdict"), pa.string()),
+    **dict.fromkeys(("ending", "long_run", "pace"), pa.string()),
+    **dict.fromkeys(("long_run_ratio", "fastest_doubling"), pa.float64()),
     **dict.fromkeys(("ratio", "ratio_low", "ratio_high", "r_implied", "day", "software_doublings"), pa.float64()),
     **dict.fromkeys(("deployed_doublings", "researchers", "papers", "duplicate_share"), pa.float64()),
     "doubling_days": pa.list_(pa.float64()),
@@ -84,16 +87,14 @@ def planned_row(planned: Planned, values: Mapping[str, Any], engine: str, status
 def world_run(planned: Planned, scenario: Scenario, result: RunResult) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the row and the thinned series of a run of the World."""
     marks = [doubling.day for doubling in result.doublings]
-    verdict, waited = result.verdict, result.cluster["experiment"]
+    waited = result.cluster["experiment"]
     row = planned_row(planned, scenario.flat(), "world", "ok", "") | {
-        "ending": result.ending, "verdict": verdict.name,
-        "ratio": verdict.ratio, "ratio_low": verdict.low, "ratio_high": verdict.high, "r_implied": verdict.r_implied,
-        "day": result.day, "software_doublings": result.software_doublings,
+        "ending": result.ending, "day": result.day, "software_doublings": result.software_doublings,
         "deployed_doublings": result.deployed_doublings, "researchers": float(result.researchers),
         "papers": float(result.papers), "duplicate_share": result.duplicate_share,
         "mean_wait_days": waited.mean_wait_days, "limited_by": result.limited_by, "doubling_days": marks,
     }  # fmt: skip
-    row |= _thresholds(marks)
+    row |= _dynamics(result.pace, result.long_run) | _thresholds(marks)
     row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in USES}
     row |= {f"share_{part}": result.time_shares[part] for part in TIME_SHARES}
     return _finite(row), _thinned(result.series)
@@ -104,21 +105,28 @@ def fluid_run(
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the row of a scenario of the fluid, and as its series what is known at each doubling."""
     count = int(table.doublings[at])
-    marks, verdict = table.doubling_day[at, :count].tolist(), table.verdict[at]
+    marks = table.doubling_day[at, :count].tolist()
     row = planned_row(planned, scenario.flat(), "fluid", "ok", "") | {
-        "ending": table.ending[at], "verdict": verdict.name,
-        "ratio": verdict.ratio, "ratio_low": verdict.low, "ratio_high": verdict.high, "r_implied": verdict.r_implied,
-        "limited_by": table.limited_by[at], "doubling_days": marks,
+        "ending": table.ending[at], "limited_by": table.limited_by[at], "doubling_days": marks,
     }  # fmt: skip
     numbers = ("day", "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share")
     row |= {name: float(getattr(table, name)[at]) for name in (*numbers, "mean_wait_days")}
-    row |= _thresholds(marks)
+    row |= _dynamics(table.pace[at], table.long_run[at]) | _thresholds(marks)
     row |= {f"gpus_in_use_{use}": float(table.utilisation[use][at]) for use in USES}
     row |= {f"share_{part}": float(table.time_shares[part][at]) for part in TIME_SHARES}
     seen: dict[str, list[Any]] = {name: [None] * count for name in OBSERVED}
     seen |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}
     seen["researchers"] = table.doubling_researchers[at, :count].tolist()
     return _finite(row), _thinned(seen)
+
+
+def _dynamics(pace: Pace, long_run: LongRun) -> dict[str, Any]:
+    """What the run did over its last part, and where it leads."""
+    return {
+        "pace": pace.name, "ratio": pace.ratio, "ratio_low": pace.low, "ratio_high": pace.high,
+        "r_implied": pace.r_implied, "long_run": long_run.kind, "long_run_ratio": long_run.ratio,
+        "fastest_doubling": long_run.fastest_doubling,
+    }  # fmt: skip
 
 
 def _thresholds(marks: Sequence[float]) -> dict[str, float | None]:

@@ -62,8 +62,8 @@ class Standing(NamedTuple):
     runs: int
     done: int
     """In the folder or about to be, those of earlier times included."""
-    verdicts: Mapping[str, int]
-    """Of runs that are ok: how many explode, and so on; of the others by status."""
+    outcomes: Mapping[str, int]
+    """Number of runs by where they lead in the long run; of runs without a result by status."""
 
 
 Watch = Callable[[Standing], None]
@@ -103,7 +103,7 @@ class _Keeper:
         if finished is not None:
             self._unsaved.append(finished)
             self._done += 1
-            self._tally[_kind(finished.row["status"], finished.row["verdict"])] += 1
+            self._tally[_kind(finished.row["status"], finished.row["long_run"])] += 1
         self._watch(Standing(self._runs, self._done, self._tally))
         waited = time.monotonic() - self._saved_at
         enough = len(self._unsaved) >= A_PART and waited >= 1.0
@@ -126,13 +126,13 @@ def _collect(finished: Iterator[Finished | None], keeper: _Keeper) -> None:
         keeper.save()
 
 
-def _kind(status: str, verdict: str | None) -> str:
-    return verdict or status if status == "ok" else status
+def _kind(status: str, long_run: str | None) -> str:
+    return long_run or status if status == "ok" else status
 
 
 def _counted(folder: Path) -> Counter[str]:
-    table = read_table(folder, "runs", ["run", "status", "verdict"])
-    return Counter(_kind(row["status"], row["verdict"]) for row in table.to_pylist())
+    table = read_table(folder, "runs", ["run", "status", "long_run"])
+    return Counter(_kind(row["status"], row["long_run"]) for row in table.to_pylist())
 
 
 # --- whose folder it is ---------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def _take(design: Design, folder: Path, fresh: bool) -> None:
     """Make the folder this design's, or see that it is. Raises InputError with the difference."""
     wanted = manifest_of(design)
     if (folder / MANIFEST).exists():
-        there = read_manifest(folder)
+        there = read_manifest(folder, any_format=fresh)
         if not fresh:
             _refuse_other(folder, there, wanted)
             return

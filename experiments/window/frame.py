@@ -13,8 +13,9 @@ from experiments.window.people import Team, team_of
 from experiments.window.told import Told, last_events
 from experiments.window.waits import Queue, queue_of
 from sim import observe
+from sim.long_run import LongRun
 from sim.observe import REPORTERS
-from sim.verdict import Verdict
+from sim.verdict import Pace
 
 if TYPE_CHECKING:
     from hardware.speedups import Curve
@@ -48,11 +49,14 @@ class Kernels(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a run ended."""
+    """Why a run stopped, what it did and where it leads."""
 
     name: str
     sentence: str
-    verdict: Verdict
+    pace: Pace
+    """What the run did over its last part."""
+    long_run: LongRun
+    """Where it leads."""
 
 
 class Frame(NamedTuple):
@@ -141,4 +145,4 @@ def _points(curve: Curve) -> tuple[tuple[float, float], ...]:
 def _ending(world: World) -> Ending | None:
     if world.ending is None:
         return None
-    return Ending(world.ending.ending, world.ending.sentence, observe.verdict(world))
+    return Ending(world.ending.ending, world.ending.sentence, observe.pace(world), observe.long_run(world))

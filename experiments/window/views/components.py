@@ -63,7 +63,17 @@ def Head(
 
 
 @component("limit.vue")
-def Limit(part: str, sentence: str, also: str, ending: str, shares: Values, bar_label: str, figures: Values) -> None:
+def Limit(
+    part: str,
+    sentence: str,
+    also: str,
+    ending: str,
+    did: str,
+    leads: str,
+    shares: Values,
+    bar_label: str,
+    figures: Values,
+) -> None:
     """What limits progress now, and the key figures."""
 
 

@@ -38,6 +38,8 @@ def limit(shown: Shown) -> dict[str, Any]:
         "sentence": found.sentence,
         "also": found.also,
         "ending": "" if ending is None else ending.sentence,
+        "did": "" if ending is None else f"What this run did: {ending.pace.sentence}",
+        "leads": "" if ending is None else f"Where it leads: {ending.long_run.sentence}",
         "shares": shares,
         "bar_label": ", ".join(f"{each['label']} {each['told']}" for each in shares),
         "figures": figures(shown),
