@@ -36,7 +36,8 @@ class KernelParams(
     (FlashAttention-2 on an H100, arXiv 2407.08608) and 80% in dense products: 0.1. By the same sum it is 0.31 for
     Llama 3 8B (d = 4,096), and 0.64 for the 405B at 128 k tokens."""
     candidates_per_day: Annotated[float, Interval(ge=0, le=1e9), "candidates per day"] = 24.0
-    """Candidates that the lab's kernel engineers try on day 0; the number grows with the researchers at work. Source:
+    """Candidates that the kernel engineers of the reference team (`growth__calibrated_for` researchers, or the lab's
+    own if that is 0) try a day; the number grows with the active researchers. Source:
     our choice, one an hour: automated searches try hundreds in hours, a lab shares its effort among many kernels."""
     deploy_step: Annotated[float, Interval(ge=0.001, le=10), "gain"] = 0.02
     """The gain over the deployed kernels for which new ones are deployed; the last deployment, of the best that was

@@ -20,9 +20,13 @@ class ResearcherParams(
 ):
     """How researchers work, all alike."""
 
-    initial: Annotated[int, Interval(ge=1, le=1_000_000_000), "researchers"] = 256
-    """Researchers that the inference GPUs house on day 0. Source: our choice, one to two inference GPUs
-    of the default cluster; the report expects hundreds of thousands of copies, so each one here stands for many."""
+    initial: Annotated[int, Interval(ge=0, le=1_000_000_000), "researchers"] = 0
+    """Researchers on day 0. 0: as many as the inference GPUs run, one for each `gpus_each` of them, at least 1. A
+    fixed number does not follow `cluster__gpus`: a larger cluster then runs the same team on more GPUs each. Source:
+    our choice; the report expects hundreds of thousands of copies, so each researcher here stands for many."""
+    gpus_each: Annotated[float, Interval(ge=1e-6, le=1e6), "GPUs per researcher"] = 2.0
+    """Inference GPUs that run one researcher on day 0; better software and kernels lower the number later. Read if
+    `initial` is 0. Source: our choice, so that the 512 inference GPUs of the default lab run 256 researchers."""
     papers_per_month: Annotated[float, Interval(ge=1e-6, le=1e6), "papers per month"] = 1.0
     """Papers that a researcher who never waits for an experiment writes. Source: the report's toy model, 1."""
     timing: Annotated[Literal["poisson", "pooled", "whole"], "name"] = "poisson"

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from sim.growth import Law, add_effort, alone_durations, law_of
+from sim.growth import Law, add_effort, alone_durations
 from sim.ledger import Deployed, ResearchersHoused
 
 if TYPE_CHECKING:
@@ -97,12 +97,10 @@ def closed_form(scenario: Scenario, last_day: float) -> Curve:
 
     Within a doubling the team is taken to be the same, so that effort grows evenly with time.
     """
-    params = scenario.researcher
-    step = scenario.training.gain_doublings
-    law = law_of(scenario.growth, params.initial, params.papers_per_day, step)
+    step, law = scenario.training.gain_doublings, scenario.law()
     curve = Curve([0.0], [0.0])
     doublings = scenario.run.max_doublings + 1
-    durations = alone_durations(law, params.initial, params.papers_per_day, doublings, step)
+    durations = alone_durations(law, *scenario.own_team, doublings, step)
     for n, days in enumerate(durations):
         if not math.isfinite(days) or curve.days[-1] >= last_day:
             break

@@ -123,7 +123,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario to its ending, and say what happened."""
-    from experiments.console import progress
+    from experiments.console import progress, say
     from experiments.inputs import check_folder, load_scenario
     from experiments.interrupts import FirstInterrupt
     from sim.run import run as run_scenario
@@ -131,6 +131,8 @@ def run(
     chosen = load_scenario(scenario, settings or [], until, until_researchers)
     if out is not None:
         check_folder(out)
+    if not as_json and (note := chosen.recalibration_since(load_scenario(scenario, []))):
+        say(note)
     if engine == "fluid":
         from sim.fluid import run_fluid
 

@@ -132,13 +132,14 @@ def setting_at(scenario: Scenario, doublings: float, scaling: float) -> Setting:
             f"{scenario.name}: cluster__inference_share = {scenario.cluster.inference_share:g} and "
             f"cluster__training_share = {scenario.cluster.training_share:g} leave no GPUs for experiments"
         )
-    most = math.log2(_most_researchers(params) / params.initial)
+    initial = scenario.initial_researchers
+    most = math.log2(_most_researchers(params) / initial)
     if doublings > most:
         raise ScenarioError(
-            f"{doublings:g} doublings make researcher__initial = {params.initial} into more researchers than can be "
+            f"{doublings:g} doublings make {initial:,} researchers of day 0 into more researchers than can be "
             f"run: at most {math.floor(most)} doublings"
         )
-    team = params.initial * 2.0**doublings
+    team = initial * 2.0**doublings
     cost = params.experiment_gpu_days * 2.0 ** (-(1 - scaling) * doublings)
     days = 1 / params.papers_per_day + _mean_run_days(params, cost, gpus)
     window = PAPERS * days / team

@@ -82,10 +82,10 @@ def _is_design(path: Path) -> bool:
 
 
 def _check_until(researchers: float, scenario: Scenario) -> None:
-    initial, high = scenario.researcher.initial, parameters()["run__until_researchers"].high
+    initial, high = scenario.initial_researchers, parameters()["run__until_researchers"].high
     if not initial < researchers <= (high or math.inf):
         raise InputError(
-            f"--until-researchers {researchers:g}: must be above researcher__initial = {initial:,} and at most {high:g}"
+            f"--until-researchers {researchers:g}: must be above the {initial:,} researchers of day 0 and at most {high:g}"
         )
 
 

@@ -38,12 +38,16 @@ def _border(share: float, gpus: int, unit: int) -> int:
     return min(gpus, math.floor(share * gpus / unit + 0.5) * unit)
 
 
-def inference_blocks(params: ClusterParams) -> list[int]:
-    """Return the GPUs of each node that inference holds: its whole pool, or its share of the one for all."""
+def inference_gpus(params: ClusterParams) -> int:
+    """Return the GPUs that inference holds at the start: its whole pool, or its share of the one for all."""
     sizes = pool_sizes(params)
     share = math.floor(params.inference_share * params.gpus + 1e-9)
-    gpus = share if SHARED in sizes else sizes.get("inference", 0)
-    size = params.gpus_per_node
+    return share if SHARED in sizes else sizes.get("inference", 0)
+
+
+def inference_blocks(params: ClusterParams) -> list[int]:
+    """Return the GPUs of each node that inference holds, which add up to :func:`inference_gpus`."""
+    gpus, size = inference_gpus(params), params.gpus_per_node
     return [min(size, gpus - first) for first in range(0, gpus, size)]
 
 

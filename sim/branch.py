@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hardware.partitions import inference_gpus
 from sim.feasible import check_fits, check_size
 from sim.ledger import KernelsDeployed
 from sim.scenario import Scenario, ScenarioError
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from sim.model import World
 
 FIXED_AT_START = (
-    "researcher__initial", "researcher__timing", "cluster__sharing", "literature__open_questions",
+    "researcher__initial", "researcher__gpus_each", "researcher__timing", "cluster__sharing", "literature__open_questions",
     "kernels__measurements", "kernels__workload",
 )  # fmt: skip
 """What a branch cannot change: it is how the world was built."""
@@ -53,7 +54,9 @@ def _check_changes(world: World, scenario: Scenario) -> None:
         raise ScenarioError(
             f"run__horizon_days = {scenario.run.horizon_days:g} days lies before this moment, day {world.now:g}"
         )
-    check_size(scenario, world.calibration.largest_work_rate(scenario.kernels.attention_share))
+    growth = inference_gpus(scenario.cluster) / max(1, world.housing.gpus_at_start)
+    largest = growth * world.calibration.largest_work_rate(scenario.kernels.attention_share)
+    check_size(scenario, largest, world.own_team.researchers)
 
 
 def _reopen(world: World, scenario: Scenario) -> None:
@@ -72,7 +75,7 @@ def _reopen(world: World, scenario: Scenario) -> None:
 def _adopt_blocks(world: World, old: Scenario) -> None:
     new = world.scenario
     if new.growth != old.growth:
-        _adopt_law(world, old)
+        _adopt_law(world)
     if new.cluster != old.cluster:
         _adopt_cluster(world)
     check_fits(new, world.datacenter)
@@ -96,11 +99,10 @@ def _end_training(world: World) -> None:
         pool.cancel(job)
 
 
-def _adopt_law(world: World, old: Scenario) -> None:
+def _adopt_law(world: World) -> None:
     """The law that would have held from the start, with the team of the start, holds from here on."""
-    start = old.model_copy(update={"growth": world.scenario.growth})
     try:
-        world.frontier.change_law(world.law_of(start))
+        world.frontier.change_law(world.scenario.law(world.own_team))
     except ValueError as error:
         raise ScenarioError(str(error)) from None
 

@@ -12,10 +12,10 @@ MOST_RESEARCHERS = 1e15
 """Researchers that a run counts: more are no whole numbers any more in floating point."""
 
 
-def check_size(scenario: Scenario, work_rate: float = 1.0) -> None:
+def check_size(scenario: Scenario, work_rate: float = 1.0, initial: float | None = None) -> None:
     """Refuse a run that would need more agents, or more researchers, than there can be: it would end nowhere.
 
-    ``work_rate``: the most that the cluster's comes to.
+    ``work_rate``: the most that the cluster's comes to. ``initial``: researchers on day 0, if not the scenario's.
     """
     researcher, most = scenario.researcher, scenario.run.max_doublings
     check_stop(scenario)
@@ -24,14 +24,15 @@ def check_size(scenario: Scenario, work_rate: float = 1.0) -> None:
     if researcher.timing == "pooled" and not one_by_one:
         return
     limit = MOST_AGENTS if one_by_one else MOST_RESEARCHERS
-    start = researcher.initial * work_rate
+    initial = initial or scenario.initial_researchers
+    start = initial * work_rate
     largest = start * 2.0**most
     if wanted:
         largest = min(largest, 2 * work_rate * scenario.training.gain * wanted)
     if largest > limit:
         kept = "as agents, which pooled work with experiments needs" if one_by_one else "at most"
         raise ScenarioError(
-            f"run__max_doublings = {most} would make researcher__initial = {researcher.initial} into {largest:.3g} "
+            f"run__max_doublings = {most} would make {initial:,.15g} researchers of day 0 into {largest:.3g} "
             f"researchers; one run holds {limit:.7g} {kept}: set run__max_doublings to at most "
             f"{max(0, int(math.log2(limit / start)))}"
         )
@@ -39,10 +40,10 @@ def check_size(scenario: Scenario, work_rate: float = 1.0) -> None:
 
 def check_stop(scenario: Scenario) -> None:
     """Refuse a run that would be over before it began."""
-    wanted, initial = scenario.run.until_researchers, scenario.researcher.initial
+    wanted, initial = scenario.run.until_researchers, scenario.initial_researchers
     if 0 < wanted <= initial:
         raise ScenarioError(
-            f"run__until_researchers = {wanted:.15g}: researcher__initial = {initial} are that many already"
+            f"run__until_researchers = {wanted:.15g}: the {initial:,} researchers of day 0 are that many already"
         )
 
 

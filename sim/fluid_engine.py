@@ -255,7 +255,7 @@ def _kernel_days(labs: Labs, state: State) -> Floats:
 def _candidates(labs: Labs, state: State) -> Floats:
     """Candidates tried in a day; none once the last of the kernels is deployed."""
     goal = labs.goals[np.arange(len(state.row)), state.kernels]
-    return np.where(np.isfinite(goal), labs.candidates * state.at_work / labs.initial, 0.0)
+    return np.where(np.isfinite(goal), labs.candidates * state.at_work / labs.reference, 0.0)
 
 
 # --- at an event -----------------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware.partitions import SHARED, Datacenter, inference_blocks, pool_sizes
+from hardware.partitions import SHARED, Datacenter, inference_gpus, pool_sizes
 from hardware.topology import largest_gang
 from sim.calibration import Calibration
 from sim.feasible import check_fits, check_stop, training_gpus
-from sim.growth import effort_doublings, law_of, software_doublings
+from sim.growth import effort_doublings, software_doublings
 from sim.scenario import Scenario, ScenarioError
 
 Floats = NDArray[np.float64]
@@ -46,6 +46,8 @@ class Labs(Columns):
     """At which it stops."""
     initial: Floats
     """Researchers on day 0."""
+    reference: Floats
+    """Researchers of whom `candidates` are."""
     think: Floats
     """Mean days of thinking about a paper; of all work on it where nothing comes before its writing."""
     write: Floats
@@ -82,7 +84,7 @@ class Labs(Columns):
     restart: Floats
     attention: Floats
     candidates: Floats
-    """Tried a day by the team of day 0."""
+    """Tried a day by the reference team."""
     goals: Floats
     """(labs, deployments) candidates after which each faster kernel is deployed; inf after the last."""
     speedups: Floats
@@ -139,8 +141,7 @@ def _lab(scenario: Scenario) -> dict[str, Any]:
 
 
 def _law(scenario: Scenario) -> dict[str, float]:
-    researcher = scenario.researcher
-    law = law_of(scenario.growth, researcher.initial, researcher.papers_per_day, scenario.training.gain_doublings)
+    law = scenario.law()
     return {
         "r": law.r, "p": law.p, "limit": law.limit, "log2_initial_effort": law.log2_initial_effort,
         "horizon": scenario.run.horizon_days, "most_doublings": float(scenario.run.max_doublings),
@@ -155,7 +156,8 @@ def _researchers(scenario: Scenario) -> dict[str, Any]:
     capacity = _Capacities(scenario).capacity("experiment")
     narrow = params.experiment_variation == "lognormal" and params.experiment_sigma < NARROW
     return {
-        "initial": float(params.initial),
+        "initial": float(scenario.initial_researchers),
+        "reference": float(scenario.reference_team.researchers),
         "think": (1 - writing) / params.papers_per_day,
         "write": writing / params.papers_per_day,
         "cost": params.experiment_gpu_days,
@@ -176,7 +178,7 @@ def _cluster(scenario: Scenario) -> dict[str, Any]:
     lifetime = cluster.gpu_hours_between_failures / 24
     return {
         "gpus": float(cluster.gpus),
-        "standing": float(sum(inference_blocks(cluster))),
+        "standing": float(inference_gpus(cluster)),
         "node": float(cluster.gpus_per_node),
         "shared": cluster.sharing == "priority",
         "experiment_share": float(pool_sizes(cluster).get("experiment", 0)),

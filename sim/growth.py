@@ -33,23 +33,31 @@ class GrowthParams(
     """How the difficulty is stated: `returns` by r and the first doubling time, `papers` by the toy model's
     papers for the first doubling and their growth. Source: the report states both."""
     r: Annotated[float, Interval(ge=0.01, le=100), "doublings per doubling"] = 1.4
-    """Returns to software R&D. Above 1 doublings get faster, below 1 slower. Read by the law `returns`.
-    Source: the report's Table 4, Epoch's estimate for computer vision, 1.4 (0.8 to 2.4)."""
+    """Returns to software R&D. Above 1 doublings get faster, below 1 slower. Another value also re-calibrates the
+    effort before day 0, so that `first_doubling_days` stays true. Read by the law `returns`. Source: the report's Table 4, Epoch's estimate for computer vision, 1.4 (0.8 to 2.4)."""
     first_doubling_days: Annotated[float, Interval(ge=1e-3, le=1e6), "days"] = DAYS_PER_MONTH
-    """How long the first doubling of software takes if nothing but the law holds it up. Read by the law
-    `returns`. Source: the report imagines one month (p. 24, footnote 22)."""
+    """How long the first doubling of software takes the lab of `calibrated_for` if only the law holds it up.
+    Another value means another effort before day 0, so it re-calibrates the lab. Read by the law `returns`.
+    Source: the report imagines one month (p. 24, footnote 22)."""
+    calibrated_for: Annotated[int, Interval(ge=0, le=1_000_000_000), "researchers"] = 256
+    """Researchers of the reference lab, each writing one paper a month, whose first doubling takes
+    `first_doubling_days`. This fixes the effort before day 0: a lab with more researchers, papers or GPUs is then
+    faster. 0: the reference is the lab's own team on day 0, and more researchers change nothing in the first doubling.
+    Read by the law `returns`. Source: our choice, the team of the default lab; the report gives a time but no team."""
     papers_first_doubling: Annotated[float, Interval(ge=1e-3, le=1e12), "papers"] = 2.0
     """Papers that the first doubling takes. Read by the law `papers`. Source: the report's toy model, 2."""
     difficulty_growth: Annotated[float, Interval(ge=1.001, le=1000), "times"] = 3.0
     """How many times more papers each doubling takes than the one before; r = 1/log2 of it. Read by the law
     `papers`. Source: the report's toy model: 3 is its fizzle, 1.5 its explosion, 2 exponential growth."""
     parallel_penalty: Annotated[float, Interval(ge=0.01, le=1), "exponent"] = 1.0
-    """Stepping on toes, p: n researchers achieve as much as n^p who take turns; 1 is no penalty.
+    """Stepping on toes, p: n researchers achieve as much as n^p who take turns; 1 is no penalty. Another value also
+    re-calibrates the effort before day 0 (law `returns`), so that `first_doubling_days` stays true.
     Source: the report's figures ignore it (footnote 27); the successor study takes 0.15 to 0.6."""
     limit_doublings: Annotated[float, Interval(ge=0, le=100_000), "doublings"] = 0.0
     """Doublings between the first software and the limit of what the hardware can do; r falls linearly to 0
-    on the way. 0 is no limit. Source: the report gives no figure (footnote 26); the successor study takes 6
-    to 16 years of progress at 8 doublings a year's worth."""
+    on the way. 0 is no limit. Another value also re-calibrates the effort before day 0 (law `returns`). Source: the
+    report gives no figure (footnote 26); the successor study takes 6 to 16 years of progress at 8 doublings a
+    year's worth."""
 
     @field_validator("limit_doublings")
     @classmethod
@@ -282,18 +290,18 @@ class Law:
             return math.inf
 
 
-def law_of(params: GrowthParams, researchers: int, papers_per_day: float, step: float = 1.0) -> Law:
-    """Return the law for a team that starts with so many researchers, each writing ``papers_per_day``.
+def law_of(params: GrowthParams, researchers: int, papers_per_day: float) -> Law:
+    """Return the law that a reference lab fixes: so many researchers who each write ``papers_per_day``.
 
-    The initial effort E0 is what makes the first doubling take `papers_first_doubling` effective papers (law
-    `papers`), or `first_doubling_days` if nothing else holds it up (law `returns`). ``step``: the doublings
-    after which researchers get the software that has been discovered.
+    Law `returns`: E0 is the effort before day 0 with which the first doubling takes this lab `first_doubling_days`,
+    ``E0 = first_doubling_days rate N^p / (2^(p/r) - 1)`` without a limit. Law `papers`: E0 is what makes the first
+    doubling take `papers_first_doubling` effective papers, and the reference lab is not read.
     """
     unit = Law(params.returns, params.parallel_penalty, params.limit, 0.0)
     if params.law == "papers":
         log2_papers = math.log2(params.papers_first_doubling)
         return replace(unit, log2_initial_effort=log2_papers - float(effort_between(0.0, unit.effort(1.0))))
-    days = alone_durations(unit, researchers, papers_per_day, 1, step)[0]
+    days = alone_durations(unit, researchers, papers_per_day, 1)[0]
     return replace(unit, log2_initial_effort=math.log2(params.first_doubling_days / days))
 
 

@@ -32,7 +32,7 @@ class Housing:
         """Researchers that discovered software could add if it were deployed."""
         self._due = False
         world.datacenter.house_inference(self)
-        self._gpus_at_start = world.datacenter.inference_gpus_wanted
+        self.gpus_at_start = world.datacenter.inference_gpus_wanted
 
     def job_started(self, job: Any) -> None:
         """An inference node is up: once the instant is settled, see how many researchers it houses."""
@@ -45,8 +45,8 @@ class Housing:
     def settle(self) -> None:
         """Have as many researchers at work as there is room for now."""
         world = self._world
-        hardware = world.datacenter.inference_gpus / self._gpus_at_start * world.work_rate
-        room = int(world.scenario.researcher.initial * 2.0**world.frontier.deployed * hardware * (1 + ENOUGH))
+        hardware = world.datacenter.inference_gpus / self.gpus_at_start * world.work_rate
+        room = int(world.own_team.researchers * 2.0**world.frontier.deployed * hardware * (1 + ENOUGH))
         if room != world.at_work:
             world.population.house(room)
             world.ledger.append(ResearchersHoused(world.now, room))

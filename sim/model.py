@@ -22,7 +22,7 @@ from agents.ports import Finding, TaskSource, Watcher
 from agents.researcher import ResearcherParams
 from agents.trainer import Trainer, TrainingParams
 from hardware.partitions import Datacenter
-from sim import growth, ledger, observe
+from sim import ledger, observe
 from sim.branch import adopt
 from sim.calibration import Calibration
 from sim.clock import Clock
@@ -65,13 +65,17 @@ class World(mesa.Model):
         self.scenario = (scenario or Scenario()).replace(**changes)
         self.calibration = calibration or self.scenario.calibration()
         """The measurements that drive the kernels, as they were at the start."""
+        self.own_team = self.scenario.own_team
+        """The team of day 0, which no branch changes."""
+        self.reference_team = self.scenario.reference_team
+        """The team of which `kernels__candidates_per_day` are."""
         check_size(self.scenario, self.calibration.largest_work_rate(self.scenario.kernels.attention_share))
         self.run_seed = seed
         self.streams = Streams(seed)
         self.clock = Clock()
         self.ledger: list[ledger.Event] = []
         self.ending: ledger.Ended | None = None
-        self.frontier = Frontier(self.law_of(self.scenario))
+        self.frontier = Frontier(self.scenario.law())
         self.literature = Literature(self.scenario.literature)
         self.census = Census()
         self.papers = 0.0
@@ -330,8 +334,8 @@ class World(mesa.Model):
         self.housing.settle()
 
     def team_growth(self) -> float:
-        """Return the researchers at work over those of day 0."""
-        return self.at_work / self.scenario.researcher.initial
+        """Return the researchers at work over those of the reference team."""
+        return self.at_work / self.reference_team.researchers
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
         """Put faster attention to work: jobs asked for from now on take less, and inference houses more."""
@@ -356,12 +360,6 @@ class World(mesa.Model):
 
     def _look(self) -> None:
         self.datacollector.collect(self)  # type: ignore[no-untyped-call]
-
-    @staticmethod
-    def law_of(scenario: Scenario) -> growth.Law:
-        """Return the law of a lab that starts with the scenario's team."""
-        params, step = scenario.researcher, scenario.training.gain_doublings
-        return growth.law_of(scenario.growth, params.initial, params.papers_per_day, step)
 
     def _note_doublings(self) -> None:
         while self.doublings < min(self.frontier.whole_doublings, self.scenario.run.max_doublings):

@@ -190,7 +190,7 @@ def toes_exponent(world: World) -> float | None:
     where the team did not change or published no papers of its own.
     """
     marks = [event for event in world.ledger if isinstance(event, SoftwareDoubled)]
-    rows = [(0.0, 0, world.scenario.researcher.initial)]
+    rows = [(0.0, 0, world.own_team.researchers)]
     rows += [(mark.papers, mark.duplicates, mark.researchers) for mark in marks]
     rows.append((world.papers, world.literature.duplicates, world.at_work))
     points = [

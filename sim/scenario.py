@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -26,9 +27,10 @@ from agents.researcher import ResearcherParams
 from agents.trainer import TrainingParams
 from hardware.cluster import ClusterParams
 from hardware.kernels.trace import TraceError
+from hardware.partitions import inference_gpus
 from hardware.speedups import MeasurementError
 from sim.calibration import Calibration, calibrate, digest_of_measurements, drawn_again
-from sim.growth import GrowthParams
+from sim.growth import DAYS_PER_MONTH, GrowthParams, Law, law_of
 
 SHIPPED = Path(__file__).parents[1] / "experiments" / "scenarios"
 DEFAULT = "lab"
@@ -65,6 +67,14 @@ class RunParams(
     Source: our choice, for doubling times of the shipped labs within 1% of those of researchers one by one (where
     GPUs are 80% busy up to 2% fewer papers; half of it halves that); such leaps usually take 0.03 (Cao, Gillespie
     and Petzold, J. Chem. Phys. 124, 044109, 2006)."""
+
+
+class Team(NamedTuple):
+    """Researchers and what each of them writes."""
+
+    researchers: float
+    papers_per_day: float
+    """Papers a day of a researcher who never waits."""
 
 
 class Scenario(BaseModel, frozen=True, extra="forbid"):
@@ -166,6 +176,49 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
                     "name those that shall drive the kernels"
                 )
 
+    @property
+    def initial_researchers(self) -> int:
+        """Researchers on day 0: as many as are set, or as the inference GPUs run; at least 1."""
+        params = self.researcher
+        return params.initial or max(1, math.floor(inference_gpus(self.cluster) / params.gpus_each + 1e-9))
+
+    @property
+    def own_team(self) -> Team:
+        """The lab's own team on day 0."""
+        return Team(self.initial_researchers, self.researcher.papers_per_day)
+
+    @property
+    def reference_team(self) -> Team:
+        """The team that is taken to need `first_doubling_days` for the first doubling: growth__calibrated_for."""
+        researchers = self.growth.calibrated_for
+        return Team(researchers, 1 / DAYS_PER_MONTH) if researchers else self.own_team
+
+    def law(self, own_team: Team | None = None) -> Law:
+        """Return the law of growth with its effort before day 0.
+
+        ``own_team``: the team of day 0, if the scenario no longer has it; read if `calibrated_for` is 0.
+        """
+        reference = self.reference_team if self.growth.calibrated_for else own_team or self.own_team
+        return law_of(self.growth, *reference)
+
+    def recalibration_since(self, before: Scenario) -> str:
+        """Return a sentence on the parameters that changed the effort before day 0, or an empty text if none did."""
+        if self.growth.law != "returns" or before.growth.law != "returns" or self.law() == before.law():
+            return ""
+        old, new = before.flat(), self.flat()
+        moved = [name for name in _CALIBRATE if old[name] != new[name]]
+        if self.growth.calibrated_for == 0:
+            moved += [name for name in _SET_THE_TEAM if old[name] != new[name]]
+        if not moved:
+            return ""
+        stated = " and ".join(f"{name} = {new[name]:.6g}" for name in moved)
+        researchers, papers_per_day = self.reference_team
+        return (
+            f"{stated} {'re-calibrates' if len(moved) == 1 else 're-calibrate'} the effort before day 0, as if "
+            f"{researchers:,.15g} researchers at {papers_per_day * DAYS_PER_MONTH:.4g} papers a month reached the first "
+            f"doubling in {self.growth.first_doubling_days:.4g} days."
+        )
+
     def readable(self) -> Self:
         """Return the same lab with the defaults of all that nothing in it reads, so that a file can say it."""
         unread = [name for name, law in _READ_BY_LAW.items() if law != self.growth.law]
@@ -225,9 +278,22 @@ _NAME_MEASUREMENTS = frozenset({"kernels__measurements", "kernels__workload"})
 _READ_BY_LAW = {
     "growth__r": "returns",
     "growth__first_doubling_days": "returns",
+    "growth__calibrated_for": "returns",
     "growth__papers_first_doubling": "papers",
     "growth__difficulty_growth": "papers",
 }
+
+
+_CALIBRATE = (
+    "growth__r", "growth__parallel_penalty", "growth__first_doubling_days", "growth__limit_doublings",
+    "growth__calibrated_for",
+)  # fmt: skip
+"""Parameters that change the effort before day 0 under the law `returns`."""
+_SET_THE_TEAM = (
+    "researcher__initial", "researcher__gpus_each", "researcher__papers_per_month", "cluster__gpus",
+    "cluster__inference_share", "cluster__sharing", "cluster__placement",
+)  # fmt: skip
+"""Parameters that do so as well if growth__calibrated_for = 0."""
 
 
 class Parameter(NamedTuple):

@@ -12,7 +12,7 @@ import pyarrow as pa
 from experiments.analyse.names import label
 from experiments.analyse.pictures import INK, in_style, legend_above, new_figure
 from experiments.analyse.sweep import Flags, Floats, Sweep, final_level, stays
-from sim.growth import alone_durations, law_of
+from sim.growth import alone_durations
 from sim.scenario import Scenario, parameters
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
 
 def _closed_levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
     """The same of the closed form at the points of the runs, which nothing stops."""
-    names = [name for name in parameters() if name.split("__")[0] in ("growth", "researcher", "training")]
+    names = [name for name in parameters() if name.split("__")[0] in ("growth", "researcher", "cluster", "training")]
     rows = zip(*(sweep.runs[name].to_pylist() for name in names), strict=True)
     distinct = list(dict.fromkeys(rows))
     chosen = [distinct[at] for at in np.unique(np.linspace(0, len(distinct) - 1, MOST_CURVES).astype(int))]
@@ -162,16 +162,13 @@ def closed_form(values: dict[str, Any], doublings: int) -> tuple[list[float], li
     from experiments.analysis import within_doubling  # noqa: PLC0415
 
     scenario = Scenario()
-    blocks = {"growth": scenario.growth, "researcher": scenario.researcher, "training": scenario.training}
     for name, value in values.items():
         block, _, inner = name.partition("__")
-        blocks[block] = blocks[block].model_copy(update={inner: value})
-    growth, researcher, training = blocks.values()
-    step = training.gain_doublings  # type: ignore[attr-defined]
-    team = (researcher.initial, researcher.papers_per_day)  # type: ignore[attr-defined]
-    law = law_of(growth, *team, step)  # type: ignore[arg-type]
+        changed = getattr(scenario, block).model_copy(update={inner: value})
+        scenario = scenario.model_copy(update={block: changed})
+    step, law = scenario.training.gain_doublings, scenario.law()
     days, levels = [0.0], [0.0]
-    for n, duration in enumerate(alone_durations(law, *team, doublings, step)):
+    for n, duration in enumerate(alone_durations(law, *scenario.own_team, doublings, step)):
         if not math.isfinite(duration):
             return [*days, 1e9], [*levels, levels[-1]]
         start = days[-1]

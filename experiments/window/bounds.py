@@ -37,9 +37,10 @@ def check_bounds(scenario: Scenario) -> None:
             f"nodes: the window allows {MOST_NODES:,}"
         )
     one_by_one = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
-    if one_by_one and researcher.initial > MOST_INDIVIDUALS:
+    initial = scenario.initial_researchers
+    if one_by_one and initial > MOST_INDIVIDUALS:
         raise InputError(
-            f"researcher__initial = {researcher.initial:,}: pooled work with experiments follows everybody alone, and "
+            f"{initial:,} researchers on day 0: pooled work with experiments follows everybody alone, and "
             f"the window allows {MOST_INDIVIDUALS:,} of them"
         )
 

@@ -1,6 +1,7 @@
 """The law of returns against the report's arithmetic."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -51,20 +52,20 @@ def test_doubling_times_form_the_chain_whatever_the_team(r, p, team, first):
     assert growth.doubling_ratio(r, p) == pytest.approx(report.ratio(r, p))
 
 
-@pytest.mark.parametrize("gain", [1.02, 1.3, 2.0, 5.0])
 @pytest.mark.parametrize("r", [0.7, 1.0, 3.0])
-def test_the_first_doubling_takes_its_time_whatever_the_steps_of_the_team(r, gain):
-    params, step = GrowthParams(r=r), math.log2(gain)
-    law = growth.law_of(params, 1000, PER_DAY, step)
-    found = growth.alone_durations(law, 1000, PER_DAY, 6, step)
-    assert found[0] == pytest.approx(report.MONTH, rel=1e-12)
-    if gain < 1.1:
-        chain = [report.MONTH * report.ratio(r) ** i for i in range(6)]
-        assert found == pytest.approx(chain, rel=0.03)
+def test_law_of_keeps_the_effort_before_day_0_whatever_the_steps_of_the_team(r):
+    law = growth.law_of(GrowthParams(r=r), 1000, PER_DAY)
+    assert growth.alone_durations(law, 1000, PER_DAY, 1)[0] == pytest.approx(report.MONTH, rel=1e-12)
+    papers = 1000 * (2.0 ** (1 / r) - 1) ** -1  # of E0, by hand: the first doubling takes 1,000 papers
+    assert 2.0**law.log2_initial_effort == pytest.approx(papers, rel=1e-12)
+    continuous = growth.alone_durations(law, 1000, PER_DAY, 6, 1e-4)
+    assert continuous[0] < report.MONTH * (1 - 1e-3)  # a team that grows at once is faster with the same law
+    ratios = [later / before for before, later in pairwise(continuous)]
+    assert ratios == pytest.approx([report.ratio(r)] * 5, rel=1e-3)
 
 
 def test_a_team_that_never_gets_its_software_takes_as_long_as_the_papers_say():
-    law = growth.law_of(GrowthParams(law="papers"), 1, PER_DAY, 100.0)
+    law = growth.law_of(GrowthParams(law="papers"), 1, PER_DAY)
     months = [days / report.MONTH for days in growth.alone_durations(law, 1, PER_DAY, 4, 100.0)]
     assert months == pytest.approx([2, 6, 18, 54])
 
