@@ -29,6 +29,7 @@ from sim.fluid_engine import (
 )
 from sim.fluid_flow import experiments
 from sim.fluid_labs import Floats, Labs, labs_of
+from sim.growth import GrowthParams
 from sim.observe import REPORTERS, USES, Doubling
 from sim.run import RunResult, UseOfGpus, kernels_of
 from sim.scenario import Scenario
@@ -127,7 +128,7 @@ def _column(parts: list[Any], most: int) -> Any:
 
 
 def _table(scenarios: Sequence[Scenario], labs: Labs, state: State, marks: Floats) -> FluidTable:
-    verdicts = [_verdict(state, marks, row, penalty) for row, penalty in enumerate(labs.p.tolist())]
+    verdicts = [_verdict(state, marks, row, scenario.growth) for row, scenario in enumerate(scenarios)]
     columns = zip(scenarios, state.ending.tolist(), state.doublings.tolist(), verdicts, strict=True)
     endings = [_ending(*row) for row in columns]
     held = {
@@ -169,9 +170,9 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), 0.0)
 
 
-def _verdict(state: State, marks: Floats, row: int, penalty: float) -> Verdict:
+def _verdict(state: State, marks: Floats, row: int, law: GrowthParams) -> Verdict:
     days, papers = marks[1:3, row, : state.doublings[row]].tolist()
-    return judge(days, papers, penalty)
+    return judge(days, papers, law.parallel_penalty, law.returns_to)
 
 
 def _ending(scenario: Scenario, why: int, doublings: int, verdict: Verdict) -> tuple[str, str]:

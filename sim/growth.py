@@ -3,8 +3,8 @@
 The law (Eth and Davidson, *Will AI R&D Automation Cause a Software Intelligence Explosion?*, 2025): software
 doubles r times for each doubling of cumulative research effort. Effort E is counted in effective papers: n
 researchers who write one paper each add ``n ** p`` (stepping on toes; p = 1 is none). The report defines r by
-what is seen while the inputs grow, toes included, so ``S = (E / E0) ** (r / p)``: r = 1 is exponential growth
-whatever p.
+what is seen while the inputs grow, penalty included, so ``S = (E / E0) ** (r / p)``: r = 1 is exponential growth
+whatever p. `growth__returns_to` = effort states the returns to E instead, ``S = (E / E0) ** r``; a law holds r p then.
 
 Software and effort are kept as doublings (log2), so that 300 of them do not overflow. Where a function takes
 an ``Array`` it takes a float too, and answers in kind. ``math.inf`` stands for "no limit".
@@ -13,11 +13,11 @@ an ``Array`` it takes a float too, and answers in kind. ``math.inf`` stands for 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from annotated_types import Interval
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, field_validator, model_validator
 
 DAYS_PER_MONTH = 365 / 12
 Array = Any
@@ -33,19 +33,32 @@ class GrowthParams(
     """How the difficulty is stated: `returns` by r and the first doubling time, `papers` by the toy model's
     papers for the first doubling and their growth. Source: the report states both."""
     r: Annotated[float, Interval(ge=0.01, le=100), "doublings per doubling"] = 1.4
-    """Returns to software R&D. Above 1 doublings get faster, below 1 slower. Read by the law `returns`.
-    Source: the report's Table 4, Epoch's estimate for computer vision, 1.4 (0.8 to 2.4)."""
+    """Returns to software R&D. `returns_to` states to what. Above 1 (returns to inputs) doublings get faster, below 1
+    slower. Read by the law `returns`. Source: the report's Table 4, Epoch's estimate for computer vision, 1.4 (0.8 to
+    2.4)."""
     first_doubling_days: Annotated[float, Interval(ge=1e-3, le=1e6), "days"] = DAYS_PER_MONTH
     """How long the first doubling of software takes if nothing but the law holds it up. Read by the law
     `returns`. Source: the report imagines one month (p. 24, footnote 22)."""
     papers_first_doubling: Annotated[float, Interval(ge=1e-3, le=1e12), "papers"] = 2.0
-    """Papers that the first doubling takes. Read by the law `papers`. Source: the report's toy model, 2."""
+    """Papers that the first doubling takes. With `returns_to` = inputs these are papers as the team of day 0 writes
+    them; with effort they are effective papers, each of which counts n^(p - 1). Read by the law `papers`. Source: the
+    report's toy model, 2."""
     difficulty_growth: Annotated[float, Interval(ge=1.001, le=1000), "times"] = 3.0
-    """How many times more papers each doubling takes than the one before; r = 1/log2 of it. Read by the law
-    `papers`. Source: the report's toy model: 3 is its fizzle, 1.5 its explosion, 2 exponential growth."""
+    """How many times more papers each doubling takes than the one before. With `returns_to` = inputs these are papers
+    as a team writes them that doubles with software: r = p/(log2 m - (1 - p)), which is 1/log2 m without a penalty.
+    With effort they are effective papers: r = 1/log2 m. Read by the law `papers`. Source: the report's toy model: 3
+    is its fizzle, 1.5 its explosion, 2 exponential growth."""
     parallel_penalty: Annotated[float, Interval(ge=0.01, le=1), "exponent"] = 1.0
-    """Stepping on toes, p: n researchers achieve as much as n^p who take turns; 1 is no penalty.
+    """Parallelization penalty ("stepping on toes"), p: n researchers who think, run experiments or write achieve as
+    much as n^p who take turns; 1 is no penalty. Researchers who wait for GPUs are not counted. What a smaller p does
+    depends on `returns_to`: with inputs it damps speeding up and slowing down alike, with effort it always slows.
     Source: the report's figures ignore it (footnote 27); the successor study takes 0.15 to 0.6."""
+    returns_to: Annotated[Literal["inputs", "effort"], "name"] = "inputs"
+    """What r is measured against. `inputs`: doublings of software per doubling of cumulative research by a team that
+    grows with software, penalty p included, S = (E/E0)^(r/p), ratio of doubling times 2^(p (1/r - 1)). `effort`:
+    doublings per doubling of cumulative effective effort, S = (E/E0)^r, so that the penalty comes on top, ratio
+    2^(1/r - p). Both agree at p = 1; `effort` with r is `inputs` with r p. Source: the report and the successor study
+    state r for inputs (footnote 27); `effort` is the semi-endogenous form with a separate penalty (Jones, 1995)."""
     limit_doublings: Annotated[float, Interval(ge=0, le=100_000), "doublings"] = 0.0
     """Doublings between the first software and the limit of what the hardware can do; r falls linearly to 0
     on the way. 0 is no limit. Source: the report gives no figure (footnote 26); the successor study takes 6
@@ -58,10 +71,44 @@ class GrowthParams(
             raise ValueError("must be 0 (no limit) or leave room for at least 2 doublings")
         return value
 
+    @model_validator(mode="after")
+    def _papers_grow_enough(self) -> Self:
+        least = 2 ** (1 - self.parallel_penalty)
+        if self.law == "papers" and self.returns_to == "inputs" and self.difficulty_growth <= least:
+            raise ValueError(
+                f"growth__difficulty_growth = {self.difficulty_growth:g} is too small for growth__parallel_penalty = "
+                f"{self.parallel_penalty:g}; allowed: above 2^(1 - p) = {least:.4g}. Raise it, or set "
+                "growth__returns_to = 'effort'."
+            )
+        return self
+
     @property
     def returns(self) -> float:
-        """r at the first software, from whichever figures the law reads."""
-        return self.r if self.law == "returns" else returns_from_difficulty(self.difficulty_growth)
+        """Return the returns to inputs at the first software, penalty included, from the figures that the law reads."""
+        p = self.parallel_penalty
+        if self.returns_to == "effort":
+            return p * (self.r if self.law == "returns" else float(returns_from_difficulty(self.difficulty_growth)))
+        return self.r if self.law == "returns" else float(returns_from_difficulty(self.difficulty_growth, p))
+
+    def stated(self, returns: float) -> float:
+        """Return returns to inputs as this scenario states r: the same, or returns to effort, ``r/p``."""
+        return returns / self.parallel_penalty if self.returns_to == "effort" else returns
+
+    @property
+    def reading(self) -> str:
+        """Return one sentence on what r means here and what the penalty does; empty without a penalty."""
+        p = self.parallel_penalty
+        if p == 1:
+            return ""
+        if self.returns_to == "effort":
+            return (
+                f"growth__returns_to = effort: r is returns to effective effort, and the penalty p = {p:g} comes on "
+                "top. Doubling times change by 2^(1/r - p)."
+            )
+        return (
+            f"growth__returns_to = inputs: r includes the penalty p = {p:g}. Doubling times change by "
+            "2^(p (1/r - 1)), so p damps speeding up and slowing down alike."
+        )
 
     @property
     def limit(self) -> float:
@@ -69,9 +116,14 @@ class GrowthParams(
         return self.limit_doublings or math.inf
 
 
-def returns_from_difficulty(difficulty_growth: Array) -> Array:
-    """Return r for papers per doubling that grow m-fold: ``r = 1/log2 m`` (the report's Table 3)."""
-    return 1 / np.log2(difficulty_growth)
+def returns_from_difficulty(difficulty_growth: Array, p: Array = 1.0) -> Array:
+    """Return r for papers per doubling that grow m-fold: ``r = p/(log2 m - (1 - p))``.
+
+    ``1/log2 m`` without a penalty (the report's Table 3). With one, papers are those that a team writes which doubles
+    with software: effective papers grow ``2^(p - 1)`` times as fast, and ``(r/p)`` doublings of software take each
+    doubling of those. Needs ``m > 2^(1 - p)``.
+    """
+    return p / (np.log2(difficulty_growth) - (1 - p))
 
 
 def difficulty_from_returns(r: Array) -> Array:
@@ -123,13 +175,16 @@ def doubling_ratio(r: Array, p: Array = 1.0) -> Array:
     return 2 ** (p * (1 / r - 1))
 
 
-def returns_from_ratio(ratio: float, p: float = 1.0) -> float:
+def returns_from_ratio(ratio: float, p: float = 1.0, returns_to: str = "inputs") -> float:
     """Return the r that would give this ratio of doubling times, ``1/(1 + log2(q)/p)``.
 
-    ``inf`` where doublings get faster than any finite r makes them (``q <= 2^-p``).
+    With ``returns_to`` = effort ``1/(p + log2(q))``. ``inf`` where doublings get faster than any finite r makes them
+    (``q <= 2^-p``).
     """
     inverse = 1 + math.log2(ratio) / p
-    return 1 / inverse if inverse > 0 else math.inf
+    if inverse <= 0:
+        return math.inf
+    return 1 / inverse if returns_to == "inputs" else 1 / (p * inverse)
 
 
 def doubling_time(n: Array, first: Array, ratio: Array) -> Array:
@@ -285,13 +340,15 @@ class Law:
 def law_of(params: GrowthParams, researchers: int, papers_per_day: float, step: float = 1.0) -> Law:
     """Return the law for a team that starts with so many researchers, each writing ``papers_per_day``.
 
-    The initial effort E0 is what makes the first doubling take `papers_first_doubling` effective papers (law
+    The initial effort E0 is what makes the first doubling take `papers_first_doubling` papers of that team (law
     `papers`), or `first_doubling_days` if nothing else holds it up (law `returns`). ``step``: the doublings
     after which researchers get the software that has been discovered.
     """
     unit = Law(params.returns, params.parallel_penalty, params.limit, 0.0)
     if params.law == "papers":
         log2_papers = math.log2(params.papers_first_doubling)
+        if params.returns_to == "inputs":
+            log2_papers -= (1 - unit.p) * math.log2(researchers)  # a paper of one of n counts n^(p - 1)
         return replace(unit, log2_initial_effort=log2_papers - float(effort_between(0.0, unit.effort(1.0))))
     days = alone_durations(unit, researchers, papers_per_day, 1, step)[0]
     return replace(unit, log2_initial_effort=math.log2(params.first_doubling_days / days))

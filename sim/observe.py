@@ -134,8 +134,8 @@ def doublings(world: World) -> list[Doubling]:
 def verdict(world: World) -> Verdict:
     """Return what the doubling times of a run so far say."""
     done = doublings(world)
-    penalty = world.scenario.growth.parallel_penalty
-    return judge([d.duration_days for d in done], [d.papers for d in done], penalty)
+    law = world.scenario.growth
+    return judge([d.duration_days for d in done], [d.papers for d in done], law.parallel_penalty, law.returns_to)
 
 
 def time_shares(world: World) -> dict[str, float]:

@@ -46,7 +46,9 @@ class Point(NamedTuple):
     weight: float
 
 
-def judge(durations: list[float], papers: list[float], parallel_penalty: float = 1.0) -> Verdict:
+def judge(
+    durations: list[float], papers: list[float], parallel_penalty: float = 1.0, returns_to: str = "inputs"
+) -> Verdict:
     """Judge a run by the days that each doubling took and the papers that went into it.
 
     The ratio q is the slope of log2 duration on the number of the doubling, by least squares weighted with the
@@ -63,7 +65,7 @@ def judge(durations: list[float], papers: list[float], parallel_penalty: float =
         return Verdict("undecided", None, None, None, None, _too_few(len(judged)))
     slope, margin = _slope(judged)
     ratio = 2.0**slope
-    implied = returns_from_ratio(ratio, parallel_penalty)
+    implied = returns_from_ratio(ratio, parallel_penalty, returns_to)
     if len(judged) < FEWEST:
         return Verdict("undecided", ratio, None, None, implied, _too_few(len(judged)))
     low, high = 2.0 ** (slope - margin), 2.0 ** min(slope + margin, 1000.0)
