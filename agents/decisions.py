@@ -81,6 +81,31 @@ def gpus_to_ask(params: ResearcherParams, gpu_days: float, largest: int) -> int:
     return most if wanted >= most else min(most, 1 << max(0, math.ceil(wanted) - 1).bit_length())
 
 
+def mean_run_days(params: ResearcherParams, mean_gpu_days: float, largest: int) -> float:
+    """Return how long an experiment runs on its GPUs on average, in days, with the gangs of :func:`gpus_to_ask`.
+
+    The sum over gangs of g GPUs of ``E[c; c takes g]/g``, without failures.
+    """
+    most = max(1, min(params.experiment_gpus, largest))
+    days, below, gang = 0.0, 0.0, 1
+    while True:
+        size = min(gang, most)
+        share = 1.0 if size == most else _share_below(params, gang * params.experiment_days / mean_gpu_days)
+        days += mean_gpu_days * (share - below) / size
+        if size == most:
+            return days
+        below, gang = share, 2 * gang
+
+
+def _share_below(params: ResearcherParams, x: float) -> float:
+    """The share of all GPU-days that experiments make up which cost up to x times the mean."""
+    if params.experiment_variation == "exponential":
+        return -math.expm1(-x) - x * math.exp(-x)
+    if params.experiment_variation == "fixed" or params.experiment_sigma == 0:
+        return float(x >= 1)
+    return _normal_below(math.log(x) / params.experiment_sigma - params.experiment_sigma / 2)
+
+
 def mean_days(params: ResearcherParams, part: str) -> float:
     """Return the mean time of one part of the work on a paper: thinking or writing."""
     share = params.writing_share if part == "writing" else 1 - params.writing_share

@@ -25,6 +25,9 @@ SUCCESSORS: dict[Phase, tuple[Phase, ...]] = {
 }
 """What may follow each phase. An experiment that loses its GPUs goes from run back to queue."""
 
+RESEARCHING: tuple[Phase, ...] = (Phase.THINK, Phase.RUN, Phase.WRITE, Phase.PUBLISH)
+"""Phases of a researcher that does research, rather than wait for GPUs."""
+
 
 class UnlawfulPhaseError(Exception):
     """A researcher was sent from one phase to another that cannot follow it."""

@@ -57,14 +57,17 @@ class Point(NamedTuple):
     """GPUs that researchers who never wait would keep busy, over those that there are."""
     utilisation: float
     papers_per_day: float
+    """Papers written."""
+    effective_per_day: float
+    """Effective papers, which are the output Y: a paper of one of n counts n^(p - 1)."""
     labour: Estimate
     """dlnY/dlnL"""
     compute: Estimate
     """dlnY/dlnK"""
     total: Estimate
-    """Their sum: 1 where returns to scale are constant."""
+    """Their sum: p where papers have constant returns to scale, 1 without a penalty."""
     ceiling: float
-    """What any number of researchers more could multiply output by: until no GPU is idle."""
+    """What any number of researchers more could multiply Y by, ``utilisation^-p``: until no GPU is idle."""
 
 
 class Corner(NamedTuple):
@@ -102,6 +105,10 @@ class Study(NamedTuple):
 
     scenario: str
     digest: str
+    penalty: float
+    """p, the parallelization penalty."""
+    reading: str
+    """What r means with that penalty; empty without one."""
     seeds: tuple[int, ...]
     """That were run to their ends."""
     step: float
@@ -152,11 +159,16 @@ def study(scenario: Scenario, doublings: Sequence[float], seeds: Sequence[int], 
     runs = _runs(scenario, settings, seeds, watch)
     done = tuple(seeds[: len(runs)])
     law = _fitted([_observed(sweep, runs) for sweep in sweeps.values()]) if runs else None
-    cases = [_case(s, plans[s], sweeps[s], law, runs) for s in SCALINGS] if law else []
-    pairing, taken_out = _less_luck([plan for s in SCALINGS for plan in plans[s]], law, runs) if law else (None, None)
+    output = _Output(law, scenario.growth.parallel_penalty) if law else None
+    cases = [_case(s, plans[s], sweeps[s], output, runs) for s in SCALINGS] if output else []
+    pairing, taken_out = (
+        _less_luck([plan for s in SCALINGS for plan in plans[s]], output, runs) if output else (None, None)
+    )
     return Study(
         scenario=scenario.name,
         digest=scenario.digest(),
+        penalty=scenario.growth.parallel_penalty,
+        reading=scenario.growth.reading,
         seeds=done,
         step=STEP,
         counted=COUNTED,
@@ -176,17 +188,31 @@ def estimate(each: Sequence[float] | NDArray[np.float64]) -> Estimate:
     return Estimate(mean, mean - half, mean + half, tuple(map(float, each)))
 
 
-def without_luck(papers: float, setting: Setting, luck: float, law: ces.Fit, there: Setting) -> float:
-    """Return the papers that would have been counted ``there``, had experiments cost what was expected.
+class _Output(NamedTuple):
+    """How output follows from what researchers alone, and GPUs alone, allow."""
+
+    law: ces.Fit
+    """Of papers."""
+    penalty: float
+    """p: effective papers go as papers^p."""
+
+
+def without_luck(
+    papers: float, setting: Setting, luck: float, law: ces.Fit, there: Setting, penalty: float = 1.0
+) -> float:
+    """Return the effective papers that would have been counted ``there``, had experiments cost what was expected.
 
     Experiments that happen to be dear are as much as fewer GPUs; what that took is told by a CES, ``law``, of papers to
     those that researchers alone and that GPUs alone allow. ``papers`` were counted in ``setting``; ``luck``: mean cost
-    that was met / expected.
+    that was met / expected. ``penalty``: p; from one setting to another effective papers go as papers^p, as the penalty
+    counts the researchers who do research: papers a day times the time that a paper takes. Costs that happen to be low
+    bring papers in a window without more researchers, so that effective papers go as papers.
     """
-    return papers * math.exp(
-        float(law.log_output(math.log(there.alone), math.log(there.allowed)))
-        - float(law.log_output(math.log(setting.alone), math.log(setting.allowed / luck)))
+    expected, elsewhere = (
+        float(law.log_output(math.log(each.alone), math.log(each.allowed))) for each in (setting, there)
     )
+    met = float(law.log_output(math.log(setting.alone), math.log(setting.allowed / luck)))
+    return papers * math.exp(penalty * (elsewhere - expected) + expected - met)
 
 
 def _moments(scenario: Scenario, doublings: Sequence[float], scaling: float) -> list[Setting]:
@@ -308,46 +334,59 @@ def _corner(sweep: _Sweep, runs: Runs) -> Corner:
     )  # fmt: skip
 
 
-def _outputs(plan: _Plan, law: ces.Fit, runs: Runs, there: Setting | None = None) -> NDArray[np.float64]:
+def _outputs(plan: _Plan, output: _Output, runs: Runs, there: Setting | None = None) -> NDArray[np.float64]:
     """ln papers at the expected cost of experiments, there or where they were written: a row a seed, a column a run."""
     rows = [
-        [without_luck(run[each].papers, each, run[each].luck, law, there or each) for each in plan.settings]
+        [
+            without_luck(run[each].papers, each, run[each].luck, output.law, there or each, output.penalty)
+            for each in plan.settings
+        ]
         for run in runs
     ]
     return np.log(rows)
 
 
-def _point(plan: _Plan, law: ces.Fit, runs: Runs) -> Point:
+def _papers(plan: _Plan, law: ces.Fit, runs: Runs) -> NDArray[np.float64]:
+    """ln papers written at the point itself, at the expected cost of experiments: a row a seed, a column a run."""
+    return np.log(
+        [
+            [without_luck(run[each].written, each, run[each].luck, law, plan.base) for each in plan.settings]
+            for run in runs
+        ]
+    )
+
+
+def _point(plan: _Plan, output: _Output, runs: Runs) -> Point:
     base = plan.base
-    fewer, more, smaller, larger = _outputs(plan, law, runs).T[:4]
+    fewer, more, smaller, larger = _outputs(plan, output, runs).T[:4]
     labour = (more - fewer) / math.log(plan.labour[1].researchers / plan.labour[0].researchers)
     compute = (larger - smaller) / math.log(plan.compute[1].gpus / plan.compute[0].gpus)
-    there = _outputs(plan, law, runs, base)
-    papers = math.exp(float(np.mean(there[:, 4:] if base.crowded else there)))
-    written = float(np.mean([run[each].written / run[each].papers for run in runs for each in plan.settings]))
-    utilisation = min(1.0, papers * written / base.allowed)
+    there = _outputs(plan, output, runs, base)
+    effective = math.exp(float(np.mean(there[:, 4:] if base.crowded else there)))
+    papers = math.exp(float(np.mean(_papers(plan, output.law, runs)[:, 4 if base.crowded else 0 :])))
+    utilisation = min(1.0, papers / base.allowed)
     return Point(
-        base.doublings, base.researchers, base.gpus, base.gpu_days, base.load, utilisation, papers,
-        estimate(labour), estimate(compute), estimate(labour + compute), 1 / utilisation,
+        base.doublings, base.researchers, base.gpus, base.gpu_days, base.load, utilisation, papers, effective,
+        estimate(labour), estimate(compute), estimate(labour + compute), utilisation**-output.penalty,
     )  # fmt: skip
 
 
-def _case(scaling: float, plans: Sequence[_Plan], sweep: _Sweep, law: ces.Fit, runs: Runs) -> Case:
-    points = tuple(_point(plan, law, runs) for plan in plans)
+def _case(scaling: float, plans: Sequence[_Plan], sweep: _Sweep, output: _Output, runs: Runs) -> Case:
+    points = tuple(_point(plan, output, runs) for plan in plans)
     apparent = None
     if len(points) > 1 and points[-1].researchers != points[-2].researchers:
-        grown = math.log(points[-1].papers_per_day / points[-2].papers_per_day)
+        grown = math.log(points[-1].effective_per_day / points[-2].effective_per_day)
         apparent = grown / math.log(points[-1].researchers / points[-2].researchers)
     return Case(scaling, points, _corner(sweep, runs), _corner_at(plans[0].base, scaling), apparent)
 
 
-def _less_luck(plans: Sequence[_Plan], law: ces.Fit, runs: Runs) -> tuple[float | None, float | None]:
+def _less_luck(plans: Sequence[_Plan], output: _Output, runs: Runs) -> tuple[float | None, float | None]:
     """How much less the differences vary for having the same luck, and for the luck of costs being taken out."""
     if len(runs) < 2:
         return None, None
     apart = together = counted = 0.0
     for plan in plans:
-        outputs = _outputs(plan, law, runs)
+        outputs = _outputs(plan, output, runs)
         papers = np.log([[run[each].papers for each in plan.settings] for run in runs])
         for pair in (slice(0, 2), slice(2, 4)):
             apart += float(np.sum(np.var(outputs[:, pair], axis=0, ddof=1)))

@@ -26,7 +26,7 @@ from experiments.console import say
 from experiments.held import CROWDED
 from sim import ces
 
-WIDE: Final = 128
+WIDE: Final = 140
 HALF: Final = 0.5
 """Compute's share at which ceilings are told: where labour and compute matter alike."""
 
@@ -63,14 +63,20 @@ def show(study: Study) -> None:
     say()
     _print(_points(study))
     say(
-        "D: doublings of software. L: researchers. K: GPUs for experiments. Ceiling: what any number of researchers "
-        "more could multiply output by, as then no GPU is idle."
+        "D: doublings of software. L: researchers. K: GPUs for experiments. Y: output, in effective papers a day. "
+        "Ceiling: what any number of researchers more could multiply Y by, as then no GPU is idle."
     )
+    if study.penalty < 1:
+        say(
+            f"Parallelization penalty p = {study.penalty:g}: a paper of one of n researchers who think, run "
+            "experiments or write counts n^(p - 1), so Y goes as papers^p, and the two elasticities add up to p. "
+            f"{study.reading}"
+        )
     _print(_fits(study))
     say("Ceiling here: where labour and compute matter alike. A sigma below 0 is in effect 0.")
     say()
     for case in study.cases:
-        say(sentence(case))
+        say(sentence(case, study.penalty))
     say()
     say(conclusion(study))
     if study.pairing is not None and study.taken_out is not None:
@@ -80,18 +86,19 @@ def show(study: Study) -> None:
         )
 
 
-def sentence(case: Case) -> str:
+def sentence(case: Case, penalty: float = 1.0) -> str:
     """Return in plain words what was found for one s."""
     last = case.points[-1]
     return (
         f"s = {case.scaling:g}: at {last.doublings:g} doublings of software, {last.researchers:,} researchers on "
         f"{last.gpus:,} GPUs keep {last.utilisation:.0%} of them busy; 1% more researchers bring "
-        f"{_percent(last.labour)} more output, 1% more GPUs {_percent(last.compute)}. {_bound(last)} {_corner(case)}"
+        f"{_percent(last.labour)} more output, 1% more GPUs {_percent(last.compute)}. "
+        f"{_bound(last)} {_corner(case, penalty)}"
     )
 
 
 def _percent(value: Estimate) -> str:
-    return f"{max(0.0, round(value.value, 2)):.2f}%"
+    return f"{round(value.value, 2) + 0.0:.2f}%"
 
 
 def _bound(point: Point) -> str:
@@ -100,13 +107,14 @@ def _bound(point: Point) -> str:
     return f"Labour alone could multiply output by {point.ceiling:.2f} and no more: then no GPU is idle."
 
 
-def _corner(case: Case) -> str:
+def _corner(case: Case, penalty: float) -> str:
     if case.corner_at is None:
         return "The load stays as it is: experiments get cheaper as fast as researchers multiply."
     load = f"The load comes to 1 at {case.corner_at:.2f} doublings{_at_the_corner(case)}; from there"
     if case.scaling == 1:
         return f"{load} more researchers bring nothing."
-    return f"{load} output grows as researchers^{1 - case.scaling:g}, by cheaper experiments alone."
+    exponent = f"{penalty * (1 - case.scaling):g}"
+    return f"{load} output grows about as researchers^{exponent}, by cheaper experiments alone."
 
 
 def _at_the_corner(case: Case) -> str:
@@ -136,13 +144,15 @@ def conclusion(study: Study) -> str:
 
 
 def _points(study: Study) -> Table:
+    effective = ["Y"] if study.penalty < 1 else []
     slopes = "dlnY/dlnL", "dlnY/dlnK", "sum"
-    table = _table("s", "D", "L", "K", "load", "busy", "papers/day", *slopes, "ceiling")
+    table = _table("s", "D", "L", "K", "load", "busy", "papers/day", *effective, *slopes, "ceiling")
     for case in study.cases:
         for point in case.points:
             table.add_row(
                 f"{case.scaling:g}", f"{point.doublings:g}", f"{point.researchers:,}", f"{point.gpus:,}",
                 f"{point.load:.2f}", f"{point.utilisation:.0%}", number(point.papers_per_day),
+                *([number(point.effective_per_day)] if effective else []),
                 interval(point.labour), interval(point.compute), interval(point.total), f"≤ {point.ceiling:.2f}×",
                 end_section=point is case.points[-1],
             )  # fmt: skip

@@ -202,10 +202,11 @@ def next_gain(labs: Labs, state: State) -> Floats:
 def _step(labs: Labs, state: State, fineness: int) -> Step:
     """Try a step: to the next event, or as far as the flow stays nearly the same."""
     gpus, before = gpus_of(labs, state), phases_of(state)
-    now = flow(rates_of(labs, state, experiments(labs, state.discovered, state.work_rate), gpus), before)
+    first = experiments(labs, state.discovered, state.work_rate)
+    now = flow(rates_of(labs, state, first, gpus), before)
     level = _level(labs, state)
     part = np.where(labs.pipeline, np.minimum(level, state.discovered + 1 / fineness), level)
-    log2_weight = _log2_weight(labs, state)
+    log2_weight = _log2_weight(labs, state, rates_of(labs, state, first, gpus), first, gpus, before)
     goal = np.exp2(labs.log2_initial_effort + effort_between(state.effort, labs.effort(part)) - log2_weight)
     change = np.maximum(np.abs(now.thought - now.run), np.abs(now.run - now.written))
     change = np.maximum(change, np.abs(now.written - now.thought))
@@ -217,6 +218,8 @@ def _step(labs: Labs, state: State, fineness: int) -> Step:
     each = experiments(labs, middle, state.work_rate)
     rates = rates_of(labs, state, each, gpus)
     after, moved = advance(rates, before, days)
+    mean = (log2_weight + _log2_weight(labs, state, rates, each, gpus, after)) / 2
+    goal, log2_weight = goal * np.exp2(log2_weight - mean), mean
     fits = moved.written <= goal * (1 + np.where(part < level, LOOSE, SLACK))
     back = np.maximum(
         days - (moved.written - goal) / np.maximum(flow(rates, after).written, TINY),
@@ -233,10 +236,20 @@ def _level(labs: Labs, state: State) -> Floats:
     return np.minimum(level, labs.limit - 1)
 
 
-def _log2_weight(labs: Labs, state: State) -> Floats:
-    """log2 of what a paper counts: toes, and duplicates."""
+def _log2_weight(labs: Labs, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases) -> Floats:
+    """log2 of what a paper counts: the parallelization penalty of those who do research, and duplicates."""
     counted = state.new + labs.duplicate_weight * (1 - state.new)
-    return (labs.p - 1) * np.log2(np.maximum(state.at_work, 1.0)) + np.log2(counted)
+    team = doing_research(labs, state, rates, each, gpus, phases)
+    return (labs.p - 1) * np.log2(np.maximum(team, 1.0)) + np.log2(counted)
+
+
+def doing_research(labs: Labs, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases) -> Floats:
+    """Return the researchers whom the parallelization penalty counts, as sim.model.World.doing_research does."""
+    _, queued = use_of(rates, each, gpus, phases)
+    there = (phases.thinking + phases.writing) * rates.housed + phases.experimenting - queued
+    supply = np.where(labs.shared, np.maximum(1.0, labs.gpus - labs.standing), labs.experiment_share)
+    supplied = supply / np.maximum(each.gpu_days, TINY) * (labs.think + each.days + labs.write)
+    return np.where(labs.cost > 0, np.minimum(there, supplied), state.at_work)
 
 
 def _after(labs: Labs, state: State, papers: Floats, log2_weight: Floats) -> tuple[Floats, Floats]:

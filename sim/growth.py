@@ -3,8 +3,8 @@
 The law (Eth and Davidson, *Will AI R&D Automation Cause a Software Intelligence Explosion?*, 2025): software
 doubles r times for each doubling of cumulative research effort. Effort E is counted in effective papers: n
 researchers who write one paper each add ``n ** p`` (stepping on toes; p = 1 is none). The report defines r by
-what is seen while the inputs grow, toes included, so ``S = (E / E0) ** (r / p)``: r = 1 is exponential growth
-whatever p.
+what is seen while the inputs grow, penalty included, so ``S = (E / E0) ** (r / p)``: r = 1 is exponential growth
+whatever p. `growth__returns_to` = effort states the returns to E instead, ``S = (E / E0) ** r``; a law holds r p then.
 
 Software and effort are kept as doublings (log2), so that 300 of them do not overflow. Where a function takes
 an ``Array`` it takes a float too, and answers in kind. ``math.inf`` stands for "no limit".
@@ -13,11 +13,11 @@ an ``Array`` it takes a float too, and answers in kind. ``math.inf`` stands for 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from annotated_types import Interval
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, field_validator, model_validator
 
 DAYS_PER_MONTH = 365 / 12
 Array = Any
@@ -33,8 +33,9 @@ class GrowthParams(
     """How the difficulty is stated: `returns` by r and the first doubling time, `papers` by the toy model's
     papers for the first doubling and their growth. Source: the report states both."""
     r: Annotated[float, Interval(ge=0.01, le=100), "doublings per doubling"] = 1.4
-    """Returns to software R&D. Above 1 doublings get faster, below 1 slower. Another value also re-calibrates the
-    effort before day 0, so that `first_doubling_days` stays true. Read by the law `returns`. Source: the report's Table 4, Epoch's estimate for computer vision, 1.4 (0.8 to 2.4)."""
+    """Returns to software R&D. `returns_to` states to what. Above 1 (returns to inputs) doublings get faster, below 1
+    slower. Another value also re-calibrates the effort before day 0, so that `first_doubling_days` stays true. Read by
+    the law `returns`. Source: the report's Table 4, Epoch's estimate for computer vision, 1.4 (0.8 to 2.4)."""
     first_doubling_days: Annotated[float, Interval(ge=1e-3, le=1e6), "days"] = DAYS_PER_MONTH
     """How long the first doubling of software takes the lab of `calibrated_for` if only the law holds it up.
     Another value means another effort before day 0, so it re-calibrates the lab. Read by the law `returns`.
@@ -45,14 +46,26 @@ class GrowthParams(
     faster. 0: the reference is the lab's own team on day 0, and more researchers change nothing in the first doubling.
     Read by the law `returns`. Source: our choice, the team of the default lab; the report gives a time but no team."""
     papers_first_doubling: Annotated[float, Interval(ge=1e-3, le=1e12), "papers"] = 2.0
-    """Papers that the first doubling takes. Read by the law `papers`. Source: the report's toy model, 2."""
+    """Papers that the first doubling takes. With `returns_to` = inputs these are papers as the team of day 0 writes
+    them; with effort they are effective papers, each of which counts n^(p - 1). Read by the law `papers`. Source: the
+    report's toy model, 2."""
     difficulty_growth: Annotated[float, Interval(ge=1.001, le=1000), "times"] = 3.0
-    """How many times more papers each doubling takes than the one before; r = 1/log2 of it. Read by the law
-    `papers`. Source: the report's toy model: 3 is its fizzle, 1.5 its explosion, 2 exponential growth."""
+    """How many times more papers each doubling takes than the one before. With `returns_to` = inputs these are papers
+    as a team writes them that doubles with software: r = p/(log2 m - (1 - p)), which is 1/log2 m without a penalty.
+    With effort they are effective papers: r = 1/log2 m. Read by the law `papers`. Source: the report's toy model: 3
+    is its fizzle, 1.5 its explosion, 2 exponential growth."""
     parallel_penalty: Annotated[float, Interval(ge=0.01, le=1), "exponent"] = 1.0
-    """Stepping on toes, p: n researchers achieve as much as n^p who take turns; 1 is no penalty. Another value also
-    re-calibrates the effort before day 0 (law `returns`), so that `first_doubling_days` stays true.
+    """Parallelization penalty ("stepping on toes"), p: n researchers who think, run experiments or write achieve as
+    much as n^p who take turns; 1 is no penalty. Researchers who wait for GPUs are not counted. What a smaller p does
+    depends on `returns_to`: with inputs it damps speeding up and slowing down alike, with effort it always slows.
+    Another value also re-calibrates the effort before day 0 (law `returns`), so that `first_doubling_days` stays true.
     Source: the report's figures ignore it (footnote 27); the successor study takes 0.15 to 0.6."""
+    returns_to: Annotated[Literal["inputs", "effort"], "name"] = "inputs"
+    """What r is measured against. `inputs`: doublings of software per doubling of cumulative research by a team that
+    grows with software, penalty p included, S = (E/E0)^(r/p), ratio of doubling times 2^(p (1/r - 1)). `effort`:
+    doublings per doubling of cumulative effective effort, S = (E/E0)^r, so that the penalty comes on top, ratio
+    2^(1/r - p). Both agree at p = 1; `effort` with r is `inputs` with r p. Source: the report and the successor study
+    state r for inputs (footnote 27); `effort` is the semi-endogenous form with a separate penalty (Jones, 1995)."""
     limit_doublings: Annotated[float, Interval(ge=0, le=100_000), "doublings"] = 0.0
     """Doublings between the first software and the limit of what the hardware can do; r falls linearly to 0
     on the way. 0 is no limit. Another value also re-calibrates the effort before day 0 (law `returns`). Source: the
@@ -66,10 +79,44 @@ class GrowthParams(
             raise ValueError("must be 0 (no limit) or leave room for at least 2 doublings")
         return value
 
+    @model_validator(mode="after")
+    def _papers_grow_enough(self) -> Self:
+        least = 2 ** (1 - self.parallel_penalty)
+        if self.law == "papers" and self.returns_to == "inputs" and self.difficulty_growth <= least:
+            raise ValueError(
+                f"growth__difficulty_growth = {self.difficulty_growth:g} is too small for growth__parallel_penalty = "
+                f"{self.parallel_penalty:g}; allowed: above 2^(1 - p) = {least:.4g}. Raise it, or set "
+                "growth__returns_to = 'effort'."
+            )
+        return self
+
     @property
     def returns(self) -> float:
-        """r at the first software, from whichever figures the law reads."""
-        return self.r if self.law == "returns" else returns_from_difficulty(self.difficulty_growth)
+        """Return the returns to inputs at the first software, penalty included, from the figures that the law reads."""
+        p = self.parallel_penalty
+        if self.returns_to == "effort":
+            return p * (self.r if self.law == "returns" else float(returns_from_difficulty(self.difficulty_growth)))
+        return self.r if self.law == "returns" else float(returns_from_difficulty(self.difficulty_growth, p))
+
+    def stated(self, returns: float) -> float:
+        """Return returns to inputs as this scenario states r: the same, or returns to effort, ``r/p``."""
+        return returns / self.parallel_penalty if self.returns_to == "effort" else returns
+
+    @property
+    def reading(self) -> str:
+        """Return one sentence on what r means here and what the penalty does; empty without a penalty."""
+        p = self.parallel_penalty
+        if p == 1:
+            return ""
+        if self.returns_to == "effort":
+            return (
+                f"growth__returns_to = effort: r is returns to effective effort, and the penalty p = {p:g} comes on "
+                "top. Doubling times change by 2^(1/r - p)."
+            )
+        return (
+            f"growth__returns_to = inputs: r includes the penalty p = {p:g}. Doubling times change by "
+            "2^(p (1/r - 1)), so p damps speeding up and slowing down alike."
+        )
 
     @property
     def limit(self) -> float:
@@ -77,9 +124,14 @@ class GrowthParams(
         return self.limit_doublings or math.inf
 
 
-def returns_from_difficulty(difficulty_growth: Array) -> Array:
-    """Return r for papers per doubling that grow m-fold: ``r = 1/log2 m`` (the report's Table 3)."""
-    return 1 / np.log2(difficulty_growth)
+def returns_from_difficulty(difficulty_growth: Array, p: Array = 1.0) -> Array:
+    """Return r for papers per doubling that grow m-fold: ``r = p/(log2 m - (1 - p))``.
+
+    ``1/log2 m`` without a penalty (the report's Table 3). With one, papers are those that a team writes which doubles
+    with software: effective papers grow ``2^(p - 1)`` times as fast, and ``(r/p)`` doublings of software take each
+    doubling of those. Needs ``m > 2^(1 - p)``.
+    """
+    return p / (np.log2(difficulty_growth) - (1 - p))
 
 
 def difficulty_from_returns(r: Array) -> Array:
@@ -131,13 +183,16 @@ def doubling_ratio(r: Array, p: Array = 1.0) -> Array:
     return 2 ** (p * (1 / r - 1))
 
 
-def returns_from_ratio(ratio: float, p: float = 1.0) -> float:
+def returns_from_ratio(ratio: float, p: float = 1.0, returns_to: str = "inputs") -> float:
     """Return the r that would give this ratio of doubling times, ``1/(1 + log2(q)/p)``.
 
-    ``inf`` where doublings get faster than any finite r makes them (``q <= 2^-p``).
+    With ``returns_to`` = effort ``1/(p + log2(q))``. ``inf`` where doublings get faster than any finite r makes them
+    (``q <= 2^-p``).
     """
-    inverse = 1 + math.log2(ratio) / p
-    return 1 / inverse if inverse > 0 else math.inf
+    inverse = 1 + (math.log2(ratio) if ratio > 0 else -math.inf) / p
+    if inverse <= 0:
+        return math.inf
+    return 1 / inverse if returns_to == "inputs" else 1 / (p * inverse)
 
 
 def doubling_time(n: Array, first: Array, ratio: Array) -> Array:
@@ -290,23 +345,25 @@ class Law:
             return math.inf
 
 
-def law_of(params: GrowthParams, researchers: int, papers_per_day: float) -> Law:
+def law_of(params: GrowthParams, researchers: float, papers_per_day: float) -> Law:
     """Return the law that a reference lab fixes: so many researchers who each write ``papers_per_day``.
 
     Law `returns`: E0 is the effort before day 0 with which the first doubling takes this lab `first_doubling_days`,
     ``E0 = first_doubling_days rate N^p / (2^(p/r) - 1)`` without a limit. Law `papers`: E0 is what makes the first
-    doubling take `papers_first_doubling` effective papers, and the reference lab is not read.
+    doubling take `papers_first_doubling` papers of this team.
     """
     unit = Law(params.returns, params.parallel_penalty, params.limit, 0.0)
     if params.law == "papers":
         log2_papers = math.log2(params.papers_first_doubling)
+        if params.returns_to == "inputs":
+            log2_papers -= (1 - unit.p) * math.log2(researchers)  # a paper of one of n counts n^(p - 1)
         return replace(unit, log2_initial_effort=log2_papers - float(effort_between(0.0, unit.effort(1.0))))
     days = alone_durations(unit, researchers, papers_per_day, 1)[0]
     return replace(unit, log2_initial_effort=math.log2(params.first_doubling_days / days))
 
 
 def alone_durations(
-    law: Law, researchers: int, papers_per_day: float, doublings: int, step: float = 1.0
+    law: Law, researchers: float, papers_per_day: float, doublings: int, step: float = 1.0
 ) -> list[float]:
     """Return the days that each doubling takes if nothing but the law holds it up: no queue, no retraining.
 
@@ -316,7 +373,7 @@ def alone_durations(
     return [_alone_duration(law, researchers, papers_per_day, n, step) for n in range(doublings)]
 
 
-def _alone_duration(law: Law, researchers: int, papers_per_day: float, n: int, step: float) -> float:
+def _alone_duration(law: Law, researchers: float, papers_per_day: float, n: int, step: float) -> float:
     """Days from n to n + 1 doublings: the sum of dE/(rate N^p) over the steps of the team between them."""
     first, last = math.floor(n / step + _ROUNDING) + 1, math.ceil((n + 1) / step - _ROUNDING)
     levels = np.array([n, *(np.arange(first, last) * step), n + 1], dtype=float)

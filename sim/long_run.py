@@ -131,7 +131,7 @@ def long_run(scenario: Scenario, starved: str = "", *, standard_agents: bool = T
 def _exponents(scenario: Scenario) -> _Exponents:
     growth, training, researcher = scenario.growth, scenario.training, scenario.researcher
     penalty = growth.parallel_penalty
-    effort = (1.0 if returns_to(scenario) == "effort" else penalty) / growth.returns
+    effort = penalty / growth.returns  # `returns` is stated to inputs, whatever the scenario's reading
     share = training.speed_share if training.needed and shortest_run(scenario) == 0 else 0.0
     team = 1 - share
     experiments = 1 - researcher.experiment_scaling if researcher.experiment_gpu_days > 0 else math.inf
@@ -145,7 +145,7 @@ def _exponents(scenario: Scenario) -> _Exponents:
 
 def returns_to(scenario: Scenario) -> str:
     """Return what r refers to: ``inputs`` (toes included) or ``effort``."""
-    return str(getattr(scenario.growth, "returns_to", "inputs"))
+    return scenario.growth.returns_to
 
 
 def shortest_run(scenario: Scenario) -> float:

@@ -13,9 +13,10 @@ from numpy.random import Generator
 from simpy import Event, Timeout
 from simpy.events import EventPriority
 
+from agents.decisions import mean_run_days
 from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
 from agents.literature import Literature
-from agents.phases import Census
+from agents.phases import RESEARCHING, Census
 from agents.pool import WorkPool
 from agents.population import Population
 from agents.ports import Finding, TaskSource, Watcher
@@ -160,8 +161,29 @@ class World(mesa.Model):
         return ledger.digest([*self.ledger, *self.datacenter.records])
 
     def effective(self, papers: float) -> float:
-        """Return what papers written now count: n researchers at work achieve ``n^p`` instead of n."""
-        return float(papers * max(1, self.at_work) ** (self.scenario.growth.parallel_penalty - 1))
+        """Return what papers written now count: n researchers who do research achieve ``n^p`` instead of n."""
+        penalty = self.scenario.growth.parallel_penalty
+        return float(papers * max(1, self.doing_research) ** (penalty - 1)) if penalty < 1 else float(papers)
+
+    @property
+    def doing_research(self) -> float:
+        """Return the researchers whom the parallelization penalty counts: those who think, run experiments or write.
+
+        Researchers who wait for GPUs, or have none, are not counted, nor are more than the GPUs can keep supplied
+        with experiments: k GPUs end ``k/c`` experiments of c GPU-days a day, which is the work of ``k/c (T + R + W)``
+        researchers who never wait (T thinking, R running, W writing). By Little's law the mean of the count is papers
+        a day times that time, so researchers who only lengthen the queue change nothing. Where papers need no
+        experiment, all active researchers count.
+        """
+        params = self.scenario.researcher
+        if params.experiment_gpu_days == 0:
+            return self.at_work
+        there = sum(self.census.count[phase] for phase in RESEARCHING)
+        cost = self.experiment_gpu_days() / self.work_rate
+        if there * cost <= self.gpus_for_experiments() / params.papers_per_day:
+            return there  # fewer than the GPUs could supply even if experiments took no time
+        run = mean_run_days(params, cost * self.work_rate, self.largest_gang("experiment")) / self.work_rate
+        return min(there, self.gpus_for_experiments() / cost * (1 / params.papers_per_day + run))
 
     @property
     def at_work(self) -> int:

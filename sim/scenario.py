@@ -196,9 +196,11 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
     def law(self, own_team: Team | None = None) -> Law:
         """Return the law of growth with its effort before day 0.
 
-        ``own_team``: the team of day 0, if the scenario no longer has it; read if `calibrated_for` is 0.
+        ``own_team``: the team of day 0, if the scenario no longer has it; read by the law `papers` and if
+        `calibrated_for` is 0.
         """
-        reference = self.reference_team if self.growth.calibrated_for else own_team or self.own_team
+        own = self.growth.law == "papers" or not self.growth.calibrated_for
+        reference = own_team or self.own_team if own else self.reference_team
         return law_of(self.growth, *reference)
 
     def recalibration_since(self, before: Scenario) -> str:

@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 
 from scipy.special import stdtrit
 
+from sim.growth import returns_from_ratio
+
 Name = Literal["speeding up", "exponential", "slowing down", "undecided"]
 
 CONFIDENCE = 0.95
@@ -146,7 +148,7 @@ def pace_of(
             window = _last_part([*points, following])
             line = _fit(window)
     ratio = _exp(line.slope)
-    implied = _returns(ratio, parallel_penalty, returns_to)
+    implied = returns_from_ratio(ratio, parallel_penalty, returns_to)
     first, last = window[0].n + 1, window[-1].n + 1
     if len(window) < MIN_DOUBLINGS:
         return Pace("undecided", ratio, None, None, implied, first, last, _too_few(len(window)))
@@ -239,15 +241,8 @@ def _stalled(window: list[_Point], following: _Point, penalty: float, returns_to
         f"Slowing down: doubling {number} has been open for {_figure(days)} days, already {_figure(ratio)} times as "
         f"long as doubling {before.n + 1} took."
     )
-    implied = _returns(ratio, penalty, returns_to)
+    implied = returns_from_ratio(ratio, penalty, returns_to)
     return Pace("slowing down", ratio, min(low, ratio), math.inf, implied, before.n + 1, number, sentence)
-
-
-def _returns(ratio: float, penalty: float, returns_to: str) -> float:
-    """The returns that give a ratio: 1/(log2(q)/p + 1) for inputs, 1/(log2(q) + p) for effort."""
-    growth = math.log2(ratio) if ratio > 0 else -math.inf
-    inverse = growth + penalty if returns_to == "effort" else growth / penalty + 1
-    return 1 / inverse if inverse > 0 else math.inf
 
 
 def _name(low: float, high: float) -> Name:

@@ -67,7 +67,7 @@ def test_elasticities_are_the_machine_repairmans(cost, monkeypatch):
     owners, servers = [each.researchers for each in plan.labour], [each.gpus for each in plan.compute]
     assert (owners, servers) == ([19, 32], [6, 10])
     runs = [{each: Held.run(scenario, each, seed) for each in plan.settings} for seed in range(6)]
-    found = bottleneck._point(plan, SHARP, runs)
+    found = bottleneck._point(plan, bottleneck._Output(SHARP, 1.0), runs)
     exact = repairman_elasticities(owners, servers, (24, 8), think=1.0, service=cost)
     for each, truth in zip((found.labour, found.compute), exact, strict=True):
         half = stats.t.ppf(0.995, 5) * np.std(each.each, ddof=1) / math.sqrt(6)
@@ -86,7 +86,7 @@ def test_cohorts_and_individuals_have_the_elasticities_of_the_machine_repairman(
         plan = bottleneck._plan(scenario, base._replace(one_by_one=one_by_one))
         assert [each[:3] for each in plan.settings[:4]] == [(0, 190, 80), (0, 305, 80), (0, 240, 63), (0, 240, 101)]
         runs = [{each: Held.run(scenario, each, seed) for each in plan.settings} for seed in seeds]
-        found = bottleneck._point(plan, SHARP, runs)
+        found = bottleneck._point(plan, bottleneck._Output(SHARP, 1.0), runs)
         for each, truth in zip((found.labour, found.compute), exact, strict=True):
             half = stats.t.ppf(0.995, 4) * np.std(each.each, ddof=1) / math.sqrt(5)
             assert half < 0.15, "too wide to tell anything"
@@ -173,6 +173,25 @@ def test_labour_and_compute_hardly_substitute(measured):
     assert "hardly substitute" in conclusion(measured)
 
 
+def test_with_a_penalty_table_sentence_and_ceiling_agree(small, monkeypatch):
+    """p = .5: past the corner more researchers bring nothing, below it the ceiling is that of papers to the p."""
+    monkeypatch.setattr("experiments.held.PAPERS", 600)
+    found = study(small.replace(growth__parallel_penalty=0.5), [0.0, 4.0], range(2))
+    fixed, _, frontier = found.cases
+    full = frontier.points[-1]
+    assert full.labour.value == pytest.approx(0, abs=0.02)
+    assert full.papers_per_day == pytest.approx(full.gpus / full.gpu_days, rel=0.05)
+    at_balance = full.papers_per_day * (1 + full.gpu_days)
+    assert full.effective_per_day == pytest.approx(full.papers_per_day * at_balance**-0.5, rel=0.05)
+    shown = max(0.0, round(full.labour.value, 2)) if full.labour.value > -0.005 else round(full.labour.value, 2)
+    assert f"1% more researchers bring {shown:.2f}%" in sentence(frontier, 0.5)
+    for case in found.cases:
+        for point in case.points:
+            assert point.ceiling == pytest.approx(point.utilisation**-0.5)
+    assert fixed.points[-1].labour.value == pytest.approx(0.5, abs=0.1)
+    assert found.reading
+
+
 def test_shared_luck_and_luck_taken_out_make_differences_surer(measured):
     assert measured.pairing > 1.5
     assert measured.taken_out > 1
@@ -181,12 +200,13 @@ def test_shared_luck_and_luck_taken_out_make_differences_surer(measured):
 def test_what_luck_in_costs_did_is_taken_out_as_far_as_gpus_hold_research_up():
     lab = Scenario()
     idle, balanced, full = (setting_at(lab, each, 1.0) for each in (0.0, 3.0, 5.0))
+    fewer = full._replace(gpus=full.gpus // 2)
     for luck in (0.5, 1.0, 2.0):
         assert without_luck(7.0, full, luck, SHARP, full) == pytest.approx(7 * luck, rel=1e-4), "work over cost"
         assert without_luck(7.0, idle, luck, SHARP, idle) == pytest.approx(7, rel=1e-4), "GPUs wait whatever they cost"
+    assert without_luck(7.0, fewer, 2.0, SHARP, full, 0.5) == pytest.approx(7 * 2 * 2**0.5, rel=1e-3)
     assert 8 < without_luck(7.0, balanced, 1.25, SHARP, balanced) < 7 * 1.25
     assert without_luck(7.0, balanced, 0.1, SHARP, balanced) > 6, "cheap ones bring no more than researchers can do"
-    fewer = full._replace(gpus=full.gpus // 2)
     assert without_luck(7.0, fewer, 1.0, SHARP, full) == pytest.approx(14, rel=1e-3)
     assert without_luck(7.0, idle._replace(gpus=128), 1.0, SHARP, idle) == pytest.approx(7, rel=1e-4)
 
