@@ -254,7 +254,7 @@ def mc(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw worlds from priors, run each under the deterministic law, and say how likely what is."""
+    """Run a Monte Carlo over uncertain inputs, described in a TOML file: print the probability of each outcome."""
     from experiments.files import to_json
     from experiments.mc import load_priors, outcome, write
     from experiments.mc_console import progress, say, show_outcome
@@ -307,7 +307,7 @@ def reproduce(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold published numbers, queueing theory and real logs against the simulator; exit 1 if a row is refuted."""
+    """Compare the simulator with published numbers, queueing theory and real logs; exit 1 if a row is refuted."""
     from experiments.console import show_rows
     from experiments.files import to_json
     from experiments.reproduce import find_data, rows
