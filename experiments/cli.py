@@ -256,7 +256,7 @@ def mc(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw worlds from priors, run each under the deterministic law, and say how likely what is."""
+    """Run a Monte Carlo over uncertain inputs, described in a TOML file: print the probability of each outcome."""
     from experiments.files import to_json
     from experiments.mc import load_priors, outcome, write
     from experiments.mc_console import progress, say, show_outcome
@@ -303,24 +303,25 @@ def bottleneck(
 
 @app.command()
 def reproduce(
-    seeds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Runs for each row that is random.")] = 1000,
+    seeds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Runs of each row that depends on chance.")] = 1000,
     data: Annotated[
         Path | None, typer.Option(parser=place, metavar="DIR", help="Folder of the real job logs; else ASARA_DATA.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold published numbers, queueing theory and real logs against the simulator; exit 1 if a row is refuted."""
+    """Compare the simulator with published numbers, queueing theory and real logs; exit 1 if a row is refuted."""
     from experiments.console import show_rows
     from experiments.files import to_json
     from experiments.reproduce import find_data, rows
+    from experiments.reproduce_intervals import FALSE_ALARM
 
     found = rows(seeds, find_data(data))
     if as_json:
         listed = [row._asdict() for row in found]
-        print(to_json({"rows": listed}), flush=True)
+        print(to_json({"rows": listed, "false_alarm_rate": FALSE_ALARM}), flush=True)
         outcomes = {row["outcome"] for row in listed}
     else:
-        outcomes = set(show_rows(found))
+        outcomes = set(show_rows(found, FALSE_ALARM))
     if "refuted" in outcomes:
         raise typer.Exit(1)
 

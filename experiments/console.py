@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from experiments.rows import MEANINGS, Outcome
 from sim.observe import REPORTERS, gpus_idle
 
 if TYPE_CHECKING:
@@ -199,9 +200,12 @@ def show_replay(summary: dict[str, Any]) -> None:
     _print(table)
 
 
-def show_rows(rows: Iterable[Row]) -> Counter[str]:
-    """Print the rows of a comparison as they come, then how many had which outcome, which is returned."""
-    outcomes: Counter[str] = Counter()
+def show_rows(rows: Iterable[Row], false_alarm: float) -> Counter[Outcome]:
+    """Print the rows of a comparison as they come, then the number of rows of each outcome, which is returned.
+
+    ``false_alarm``: probability that any row of a right simulator is called refuted.
+    """
+    outcomes: Counter[Outcome] = Counter()
     for row in rows:
         outcomes[row.outcome] += 1
         say(f"{row.row}: {row.outcome}")
@@ -213,6 +217,10 @@ def show_rows(rows: Iterable[Row]) -> Counter[str]:
         _print(table)
     say()
     say(", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()))
+    say()
+    for outcome in outcomes:
+        say(f"{outcome}: {MEANINGS[outcome]}")
+    say(f"All intervals together miss a right figure with a probability of at most {false_alarm:.0%}.")
     return outcomes
 
 

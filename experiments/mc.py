@@ -1,4 +1,4 @@
-"""Monte Carlo over priors: a file in, probabilities and quantiles out, as plain values; and the files that hold them.
+"""Run a Monte Carlo over priors: read a file, and return probabilities and quantiles as plain values and as files.
 
 What is needed without `--out` loads neither Mesa nor matplotlib, so that a million worlds are over in about a second.
 """
@@ -16,17 +16,24 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.errors import InputError
 from experiments.files import to_json, write_files
 from sim.distributions import Array, PriorError
-from sim.montecarlo import Share, Worlds, quantiles, share
+from sim.montecarlo import Share, Worlds, explodes, quantiles, share
 from sim.priors import nearest
-from sim.study import Study, study
+from sim.study import Pair, Retraining, Study, study
 
 SHIPPED: Final = Path(__file__).parent / "priors"
 LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 SUMMARY, TABLE, PICTURE = "mc.json", "mc.csv", "mc.png"
+LAWS: Final[Mapping[Retraining, str]] = {
+    "none": "law without retraining",
+    "damped": "law with the successor study's damping of retraining",
+    "share": "law of `asara run`, whose training runs take their share",
+}
+"""The law of a file, by its rule of retraining."""
 
 
 class Priors(NamedTuple):
@@ -72,11 +79,14 @@ def _find(name: str) -> Path:
 
 
 def outcome(priors: Priors, n: int, seed: int, drawn: Mapping[str, Array], worlds: Worlds) -> dict[str, Any]:
-    """Return what came of it as plain values that JSON can hold: None where there is no finite number.
+    """Return probabilities and quantiles as plain values that JSON can hold: None where there is no finite number.
 
-    Quantiles of an explosion are of the worlds that explode; a date beyond the horizon is None.
+    Each probability has the key ``of``, which names its event. ``explosion`` is by the file's own law;
+    ``explosion_by_rule`` has one entry without retraining and one where training runs take their share. Quantiles of an
+    explosion are of the worlds that explode by the file's law; a date beyond the horizon is None.
     """
     asked = priors.study
+    law = LAWS[asked.retraining]
     return {
         "priors": priors.name,
         "digest": priors.digest,
@@ -87,21 +97,47 @@ def outcome(priors: Priors, n: int, seed: int, drawn: Mapping[str, Array], world
         "retraining": asked.retraining,
         "doublings_per_year": asked.doublings_per_year,
         "horizon_months": asked.horizon_months,
-        "explosion": {"published": asked.explosion_published, **_plain_share(share(worlds.explodes))},
-        "explosion_within_horizon": _plain_share(share(np.isfinite(worlds.explosion_months))),
-        "pairs": [
-            pair._asdict() | _plain_share(share(worlds.shortest_months[pair.doublings] <= pair.months))
-            for pair in asked.pairs
-        ],
+        "speed_share": asked.speed_share,
+        "explosion": {"published": asked.explosion_published}
+        | _probability(f"{_condition(asked.retraining)}: {law}", worlds.explodes),
+        "explosion_by_rule": [_by_rule(asked, rule, drawn["r"]) for rule in ("none", "share")],
+        "explosion_within_horizon": _probability(
+            f"an explosion within {asked.horizon_months:g} months: {law}", np.isfinite(worlds.explosion_months)
+        ),
+        "pairs": [_pair(pair, law, worlds) for pair in asked.pairs],
         "explosion_months": _levels(worlds.explosion_months[worlds.explodes]),
         "explosion_years_of_progress": _levels(worlds.explosion_doublings[worlds.explodes] / asked.doublings_per_year),
         "inputs": {name: _levels(values) for name, values in drawn.items()},
-        "cut_at_most_doublings": _plain_share(share(worlds.cut)),
+        "cut_at_most_doublings": _probability("left at most_doublings, while still getting faster", worlds.cut),
     }
 
 
-def _plain_share(found: Share) -> dict[str, float]:
-    return found._asdict()
+def _condition(rule: Retraining) -> str:
+    return "r(1 - phi) > 1" if rule == "share" else "r > 1"
+
+
+def _by_rule(asked: Study, rule: Retraining, r: Array) -> dict[str, Any]:
+    """Return P(r > 1) or P(r(1 - phi) > 1) under the same draws of r, and whether the file's own law has this rule."""
+    own = asked.retraining == rule or (asked.retraining == "damped" and rule == "none")
+    event = f"{_condition(rule)}: {_RULES[rule]}"
+    return {"rule": rule, "own": own} | _probability(event, explodes(r, rule, asked.speed_share))
+
+
+_RULES: Final[Mapping[Retraining, str]] = {
+    "none": "law without retraining (and with the study's damping, which cannot change it)",
+    "share": "training runs take their share, rule of `asara run`",
+}
+
+
+def _pair(pair: Pair, law: str, worlds: Worlds) -> dict[str, Any]:
+    event = f">= {pair.years:g} years of progress within some {pair.months:g} months: {law}"
+    return pair._asdict() | _probability(event, worlds.shortest_months[pair.doublings] <= pair.months)
+
+
+def _probability(event: str, happened: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the probability of an event with its interval, and the event in words."""
+    found: Share = share(happened)
+    return {"of": event, **found._asdict()}
 
 
 def _levels(values: Array) -> dict[str, float | None]:

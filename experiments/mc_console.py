@@ -1,17 +1,18 @@
-"""What a Monte Carlo shows on a terminal: a bar while worlds are run, then probabilities and quantiles."""
+"""Show a Monte Carlo on a terminal: a bar while worlds are run, then probabilities and quantiles."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from experiments.mc import LAWS
 from sim.montecarlo import Tell
 
 
@@ -28,9 +29,11 @@ def progress(n: int) -> Iterator[Tell]:
 
 
 def show_outcome(found: Mapping[str, Any]) -> None:
-    """Print what came of the worlds: probabilities with intervals, and when those that explode do so."""
+    """Print the probability of each event with its interval, and when the worlds that explode do so."""
     say(f"{found['priors']} ({found['n']:,} worlds, seed {found['seed']}): {found['description']}")
+    say(f"This file has the {LAWS[found['retraining']]}{_phi(found)}.")
     say()
+    _console().print(_explosions(found))
     _console().print(_probabilities(found))
     _console().print(_quantiles(found))
     say(_notes(found))
@@ -41,16 +44,34 @@ def say(text: str = "") -> None:
     _console().print(text, markup=False, highlight=False)
 
 
+def _explosions(found: Mapping[str, Any]) -> Table:
+    """Return both rules of retraining side by side, under the same draws of r."""
+    table = _table(("probability of", "left"), *_SHARE_COLUMNS)
+    for row in found["explosion_by_rule"]:
+        published = found["explosion"]["published"] if row["own"] else ""
+        table.add_row(_EXPLOSIONS[row["rule"]], *_cells(row), published)
+    return table
+
+
 def _probabilities(found: Mapping[str, Any]) -> Table:
-    table = _table(("probability of", "left"), ("doublings", "right"), ("asara", "right"), ("95% interval", "right"),
-                   ("published", "left"))  # fmt: skip
-    explosion, within = found["explosion"], found["explosion_within_horizon"]
-    table.add_row("an explosion", "", *_cells(explosion), explosion["published"])
-    table.add_row(f"an explosion in {found['horizon_months']:g} months", "", *_cells(within), "")
+    table = _table(("by the law of this file, probability of", "left"), ("doublings", "right"), *_SHARE_COLUMNS)
+    within = found["explosion_within_horizon"]
+    table.add_row(f"an explosion within {found['horizon_months']:g} months", "", *_cells(within), "")
     for pair in found["pairs"]:
         asked = f"≥ {pair['years']:g} years in {pair['months']:g} months"
         table.add_row(asked, str(pair["doublings"]), *_cells(pair), pair["published"])
     return table
+
+
+_SHARE_COLUMNS: Final = (("asara", "right"), ("95% interval", "right"), ("published", "left"))
+_EXPLOSIONS: Final[Mapping[str, str]] = {
+    "none": "explosion: P(r > 1), law without retraining (and with the study's damping, which cannot change it)",
+    "share": "explosion when training runs take their share, P(r(1 − phi) > 1), rule of `asara run`",
+}
+
+
+def _phi(found: Mapping[str, Any]) -> str:
+    return f", phi = {found['speed_share']:g}" if found["retraining"] == "share" else ""
 
 
 def _cells(share: Mapping[str, float]) -> tuple[str, str]:
@@ -59,7 +80,9 @@ def _cells(share: Mapping[str, float]) -> tuple[str, str]:
 
 def _quantiles(found: Mapping[str, Any]) -> Table:
     months, years = found["explosion_months"], found["explosion_years_of_progress"]
-    table = _table(("of the worlds that explode", "left"), *((f"{float(level):.0%}", "right") for level in months))
+    table = _table(
+        ("of the worlds that explode by this law", "left"), *((f"{float(level):.0%}", "right") for level in months)
+    )
     beyond = f"> {found['horizon_months']:g}"
     exploding = found["explosion"]["worlds"] > 0
     table.add_row("months to the explosion", *(_figure(each, beyond, exploding) for each in months.values()))
@@ -73,12 +96,22 @@ def _figure(value: float | None, instead: str, exploding: bool) -> str:
 
 def _notes(found: Mapping[str, Any]) -> str:
     text = (
-        f"A year of progress is {found['doublings_per_year']:g} doublings of software, and any stretch of so many "
-        "months counts. A world explodes if its doublings get faster, r > 1; the explosion is when r has fallen to 1 "
-        "and they stop getting faster, or without a limit when infinitely many are done."
+        f"A year of progress is {found['doublings_per_year']:g} doublings of software; any stretch of the months named "
+        f"counts. {_DEFINITION[found['retraining'] == 'share']} phi = {found['speed_share']:g} is the share of each "
+        "doubling that is spent on shorter training runs. A lab whose experiments share fixed GPUs also needs "
+        "r(1 − s) > 1; no row asks for that (docs/monte-carlo.md)."
     )
     cut = found["cut_at_most_doublings"]["worlds"]
     return f"{text} Left at most_doublings, while still getting faster: {cut:,} worlds." if cut else text
+
+
+_DEFINITION: Final = (
+    "A world explodes if its doublings get faster, r > 1. The explosion is over when r has fallen to 1; without a "
+    "limit, when infinitely many doublings are done.",
+    "A world explodes if its doublings get faster, r(1 − phi) > 1. The explosion is over when r(1 − phi) has fallen "
+    "to 1; without a limit, when infinitely many doublings are done.",
+)
+"""Without and with the share that training runs take."""
 
 
 def _table(*columns: tuple[str, str]) -> Table:

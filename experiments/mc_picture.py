@@ -1,4 +1,4 @@
-"""The picture of a Monte Carlo: how much progress in how little time, and when it explodes. Nothing here writes."""
+"""Draw the picture of a Monte Carlo: progress within some months, and dates of explosions. Nothing here writes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from experiments.analysis import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
+from experiments.mc import LAWS
 from sim.distributions import Array
 from sim.montecarlo import Worlds, simulate
 from sim.study import Inputs, Study
@@ -48,19 +49,21 @@ def mc_figure(found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array]
     for axes in (progress, explosion):
         axes.set_ylim(0, 1)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    figure.suptitle(textwrap.fill(found["description"] or found["priors"], 100), fontsize=13, fontweight="bold")
+    title = textwrap.fill(found["description"] or found["priors"], 100)
+    figure.suptitle(f"{title}\nCurves: {LAWS[found['retraining']]}", fontsize=13, fontweight="bold")
     return figure
 
 
 def exceedance(study: Study, drawn: Mapping[str, Array], months: float) -> tuple[Array, Array]:
-    """Return years of progress and how likely at least so many are within some stretch of so many months."""
+    """Return years of progress, and the probability of at least as many within some stretch of ``months``."""
     inputs = Inputs(*(each[:DRAWN] for each in study.inputs_of(drawn)))
     step = max(1, round(study.doublings_per_year / 4))
     longest = min(MOST_YEARS * study.doublings_per_year, study.most_doublings, float(inputs.limit_doublings.max()) + 1)
     windows = list(range(step, math.floor(longest) + 1, step))
     found = simulate(
-        inputs, windows, study.horizon_months, retraining=study.retraining, most_doublings=study.most_doublings
-    )
+        inputs, windows, study.horizon_months, retraining=study.retraining, speed_share=study.speed_share,
+        most_doublings=study.most_doublings,
+    )  # fmt: skip
     shares = [float(np.mean(found.shortest_months[window] <= months)) for window in windows]
     return np.array([0, *windows]) / study.doublings_per_year, np.array([1.0, *shares])
 
@@ -76,7 +79,8 @@ def _draw_progress(axes: Axes, found: Mapping[str, Any], study: Study, drawn: Ma
     axes.set_xlim(0, None)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(f"years of progress (each {study.doublings_per_year:g} doublings of software)")
-    axes.set_title("How likely is at least so much progress?", loc="left")
+    axes.set_title("Probability of at least this much progress", loc="left")
+    axes.set_ylabel("probability")
     axes.legend(loc="upper right")
 
 
@@ -95,10 +99,8 @@ def _draw_explosion(axes: Axes, found: Mapping[str, Any], worlds: Worlds) -> Non
     dates = np.sort(worlds.explosion_months[np.isfinite(worlds.explosion_months)])
     grid = np.linspace(0, horizon, 481)
     axes.plot(grid, np.searchsorted(dates, grid, side="right") / found["n"], color=BLUE)
-    axes.axhline(likely["probability"], color="#444444", linestyle=(0, (4, 2)), linewidth=1.4)
-    said = f" (published: {likely['published']})" if likely["published"] else ""
-    axes.annotate(f"ever: {likely['probability']:.1%}{said}", (horizon, likely["probability"]), (0, 5),
-                  textcoords="offset points", ha="right", color="#444444")  # fmt: skip
+    for row in found["explosion_by_rule"]:
+        _draw_rule(axes, row, horizon, likely["published"] if row["own"] else "")
     middle = found["explosion_months"]["0.5"]
     if middle is not None:
         half = likely["probability"] / 2
@@ -107,4 +109,14 @@ def _draw_explosion(axes: Axes, found: Mapping[str, Any], worlds: Worlds) -> Non
                       color=BLUE)  # fmt: skip
     axes.set_xlim(0, horizon)
     axes.set_xlabel("months")
-    axes.set_title("How likely is an explosion by then?", loc="left")
+    axes.set_title("Probability of an explosion by then", loc="left")
+
+
+def _draw_rule(axes: Axes, row: Mapping[str, Any], horizon: float, published: str) -> None:
+    """Draw the probability of an explosion at any time under one rule: darker if the file's law has this rule."""
+    condition = "P(r(1 − φ) > 1), training runs take their share" if row["rule"] == "share" else "P(r > 1)"
+    colour = "#444444" if row["own"] else "#8a8a8a"
+    said = f" (published: {published})" if published else ""
+    axes.axhline(row["probability"], color=colour, linestyle=(0, (4, 2)), linewidth=1.4)
+    axes.annotate(f"{condition}: {row['probability']:.1%}{said}", (horizon, row["probability"]), (0, 5),
+                  textcoords="offset points", ha="right", color=colour)  # fmt: skip

@@ -13,10 +13,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from simpy import Event
 
-from experiments.rows import CONFIDENCE, Outcome, Row, compare
+from experiments.reproduce_intervals import Interval, mean_of_batches
+from experiments.rows import Outcome, Row, compare
 from hardware.cluster import ClusterParams, GpuCluster
 from hardware.replay import replay
 from hardware.traces import read_swf
@@ -71,17 +71,16 @@ class OpenQueue:
         self._await_next()
 
 
-def _interval(sample: Numbers) -> tuple[float, float]:
-    """Mean and half-width of its 99% interval, from the means of batches (neighbours in a queue are alike)."""
-    means = np.array([batch.mean() for batch in np.array_split(sample, BATCHES)])
-    quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, BATCHES - 1)
-    return float(means.mean()), float(quantile * means.std(ddof=1) / math.sqrt(BATCHES))
+def _interval(sample: Numbers) -> Interval:
+    """Interval of the mean from the means of batches, as neighbours in a queue are alike."""
+    return mean_of_batches(np.array([batch.mean() for batch in np.array_split(sample, BATCHES)]))
 
 
 def _random_row(row: str, says: str, exact: float, sample: Numbers, note: str) -> Row:
-    mean, half = _interval(sample)
-    outcome: Outcome = "holds" if abs(mean - exact) <= half else "refuted"
-    return Row(row, says, f"{exact:.4f}", f"{mean:.4f} ± {half:.4f}", outcome, note)
+    ends = _interval(sample)
+    middle, half = (ends.low + ends.high) / 2, (ends.high - ends.low) / 2
+    outcome: Outcome = "holds" if ends.contains(exact) else "refuted"
+    return Row(row, says, f"{exact:.4f}", f"{middle:.4f} ± {half:.4f}", outcome, note)
 
 
 def erlang_c_wait(servers: int, load: float) -> float:

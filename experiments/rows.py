@@ -1,10 +1,18 @@
-"""A row of the table that holds published numbers against the simulator, and how two figures are compared."""
+"""Define a row of the table that compares published numbers with the simulator, and how two figures are compared."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple
 
-Outcome = Literal["holds", "loose", "refuted", "input", "arithmetic", "no log"]
-CONFIDENCE = 0.99
+Outcome = Literal["holds", "loose", "refuted", "cannot tell", "input", "arithmetic", "no log"]
+MEANINGS: Final[Mapping[Outcome, str]] = {
+    "holds": "the simulator gives the figure to its digits, or the interval contains it",
+    "loose": "the simulator comes near: within a fifth, or as the note says",
+    "refuted": "the simulator does not give the figure",
+    "cannot tell": "too few seeds; the note has how many are needed",
+    "input": "a figure that runs start from, which no run can test",
+    "arithmetic": "a figure that follows from its formula alone",
+    "no log": "the job log of the row is missing",
+}
 LOOSE_WITHIN = 0.2
 
 

@@ -223,23 +223,27 @@ def software_at(time: Array, first: float, ratio: float) -> Array:
         return np.log2(remaining) / math.log2(ratio)
 
 
-def ratio_exponent(r: Array, p: Array = 1.0, retraining: bool = False) -> Array:
+def ratio_exponent(r: Array, p: Array = 1.0, retraining: bool = False, speed_share: float = 0.0) -> Array:
     """Return log2 of each doubling time over the one before: ``x = p (1/r - 1)``, or ``x/(1 + |x|)`` with retraining.
 
     The latter stands for training runs that must end before a discovery counts, in the successor study (Davidson and
     Houlden, *How quick and big would a software intelligence explosion be?*, 2025). It damps both ways: doublings that
     get faster do so more slowly, and none takes more than twice as long as the one before.
+
+    ``speed_share``, phi from 0 to 1: of each doubling, the share that is spent on shorter training runs. Researchers
+    then grow 2^(1 - phi)-fold while a doubling needs 2^(p/r) times the effort, so that ``x = p (1/r - (1 - phi))``.
     """
-    exponent = p * (1 / r - 1)
+    exponent = p * (1 / r - (1 - speed_share))
     return exponent / (1 + np.abs(exponent)) if retraining else exponent
 
 
 def doublings_to_fastest(r: Array, limit: Array = math.inf) -> Array:
     """Return after how many doublings the fastest one is done; 0 for r <= 1, where doublings never get faster.
 
-    r falls to 1 after ``L (1 - 1/r)`` doublings; ``inf`` without a limit, where they get faster without end.
+    r falls to 1 after ``L (1 - 1/r)`` doublings; ``inf`` without a limit, where they get faster without end. Where a
+    share phi of each doubling is spent on shorter training runs, ``r (1 - phi)`` stands in place of r.
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(r > 1, np.ceil(limit * (1 - 1 / r)), 0.0)
 
 
@@ -264,12 +268,14 @@ def explosion_times(first: Array, exponent: Array) -> Array:
 
 
 def doubling_times(
-    first: Array, r: Array, p: Array, limit: Array, horizon: float, *, retraining: bool = False, rows: Array
-) -> Iterator[Array]:
+    first: Array, r: Array, p: Array, limit: Array, horizon: float, *, retraining: bool = False,
+    speed_share: float = 0.0, rows: Array,
+) -> Iterator[Array]:  # fmt: skip
     """Yield when software has doubled n = 1, 2, ... times, in many worlds at once: the successor study's recursion.
 
     ``t_(n+1) = t_n + D_n``, ``D_(n+1) = D_n 2^x`` with :func:`ratio_exponent` x of r and ``r_(n+1) = r_n - r_0/L``: the
-    returns fall first, and the next doubling has those that are left. The first takes ``first``; none begins with
+    returns fall first, and the next doubling has those that are left. ``retraining`` and ``speed_share`` are those of
+    :func:`ratio_exponent`. The first takes ``first``; none begins with
     returns of 0 or below.
 
     All but ``horizon`` are arrays of one entry a world; ``limit`` may hold ``inf``. ``first`` and ``horizon`` share a
@@ -278,7 +284,7 @@ def doubling_times(
     long-lived worlds to the front saves work.
     """
     slope = np.minimum(limit, _FAR) * (math.log(2) * p) / r
-    towards, left = math.log(2) * p, np.minimum(limit, _FAR)
+    towards, left = math.log(2) * p * (1 - speed_share), np.minimum(limit, _FAR)
     soonest = float(left.min())
     duration, before = first.copy(), np.zeros_like(left)
     exponent, over = np.empty_like(left), np.empty(left.shape, bool)

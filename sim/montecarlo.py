@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sim import growth
 from sim.distributions import Array
-from sim.study import MOST_DOUBLINGS, Inputs, Study
+from sim.study import MOST_DOUBLINGS, SPEED_SHARE, Inputs, Retraining, Study
 
 CHUNK: Final = 16_384
 """Worlds that are drawn and run together. Another number would be other luck."""
@@ -36,9 +36,10 @@ class Worlds(NamedTuple):
     """For each window of k doublings: the shortest stretch of the world in which software doubled k times; ``inf``
     where it did not within the horizon."""
     explodes: NDArray[np.bool_]
-    """Whether doublings get faster at the start: r > 1."""
+    """Whether doublings get faster at the start: r > 1, or r (1 - phi) > 1 where training runs take a share phi."""
     explosion_months: Array
-    """When the fastest doubling is done, which is when r has fallen to 1; without a limit, when infinitely many are.
+    """When the fastest doubling is done, which is when r, or r (1 - phi), has fallen to 1; without a limit, when
+    infinitely many are.
     ``inf`` where that is beyond the horizon, or where nothing explodes."""
     explosion_doublings: Array
     """Doublings of software by then; ``inf`` without a limit."""
@@ -60,22 +61,25 @@ class _Law(NamedTuple):
 
     windows: tuple[int, ...]
     horizon_months: float
-    retraining: bool
+    damped: bool
+    speed_share: float
+    """phi; 0 unless training runs take their share."""
     most_doublings: int
 
 
 def simulate(
-    inputs: Inputs, windows: Sequence[int], horizon_months: float, *, retraining: bool = False,
-    most_doublings: int = MOST_DOUBLINGS, workers: int | None = None,
+    inputs: Inputs, windows: Sequence[int], horizon_months: float, *, retraining: Retraining = "none",
+    speed_share: float = SPEED_SHARE, most_doublings: int = MOST_DOUBLINGS, workers: int | None = None,
 ) -> Worlds:  # fmt: skip
     """Run a world for each entry of the inputs, and return what happened.
 
-    ``windows``: doublings whose shortest stretch is wanted. ``workers``: threads, as many as there are processors if
+    ``windows``: doublings whose shortest stretch is wanted. ``speed_share``: phi from 0 to 1, which ``retraining =
+    "share"`` alone reads. ``workers``: threads, as many as there are processors if
     left out. All inputs are above 0; a limit may be ``inf``. Raises ValueError for inputs of different lengths.
     """
     if len({len(each) for each in inputs}) > 1:
         raise ValueError("the inputs differ in length, and each needs one entry a world")
-    law, count = _Law(tuple(windows), horizon_months, retraining, most_doublings), len(inputs.r)
+    law, count = _law(tuple(windows), horizon_months, retraining, speed_share, most_doublings), len(inputs.r)
     found = _empty(law, count)
 
     def run(part: slice, rows: Array) -> None:
@@ -92,7 +96,7 @@ def run_study(
 
     The same study and seed give the same worlds, whatever ``workers``; fewer worlds are the first of more.
     """
-    law = _Law(study.windows, study.horizon_months, study.retraining, study.most_doublings)
+    law = _law(study.windows, study.horizon_months, study.retraining, study.speed_share, study.most_doublings)
     found = _empty(law, n)
     drawn = {name: np.empty(n) for name in study.inputs}
 
@@ -104,6 +108,15 @@ def run_study(
 
     _in_chunks(n, study.most_doublings, run, workers, tell)
     return drawn, found
+
+
+def explodes(r: Array, retraining: Retraining, speed_share: float = SPEED_SHARE) -> NDArray[np.bool_]:
+    """Return whether doublings get faster at the start under a rule of retraining.
+
+    ``r > 1`` without retraining. The damping x/(1 + |x|) keeps the sign of x, and so this condition. Where training
+    runs take a share phi of each doubling, ``r (1 - phi) > 1``.
+    """
+    return np.asarray(r * (1 - _share_taken(retraining, speed_share)) > 1)
 
 
 def share(happened: NDArray[np.bool_]) -> Share:
@@ -123,6 +136,17 @@ def quantiles(values: Array, levels: Sequence[float]) -> list[float]:
     if len(values) == 0:
         return [math.nan] * len(levels)
     return [float(value) for value in np.quantile(values, levels, method="inverted_cdf")]
+
+
+def _law(
+    windows: tuple[int, ...], horizon_months: float, retraining: Retraining, speed_share: float, most_doublings: int
+) -> _Law:
+    taken = _share_taken(retraining, speed_share)
+    return _Law(windows, horizon_months, retraining == "damped", taken, most_doublings)
+
+
+def _share_taken(retraining: Retraining, speed_share: float) -> float:
+    return speed_share if retraining == "share" else 0.0
 
 
 def _empty(law: _Law, n: int) -> Worlds:
@@ -186,7 +210,7 @@ def _run(law: _Law, inputs: Inputs, found: Worlds, rows: Array) -> None:
     Those that may live longest go first, so that the others can be left out when they are over. None lives longer than
     to its limit, nor longer than it would if its returns never fell.
     """
-    exponent = growth.ratio_exponent(inputs.r, inputs.p, law.retraining)
+    exponent = growth.ratio_exponent(inputs.r, inputs.p, law.damped, law.speed_share)
     life = np.minimum(inputs.limit_doublings, growth.doublings_by(law.horizon_months, inputs.first_months, exponent))
     order = np.argsort(-life)
     sorted_inputs = Inputs(*(each[order] for each in inputs))
@@ -194,20 +218,23 @@ def _run(law: _Law, inputs: Inputs, found: Worlds, rows: Array) -> None:
     lengths = _shortest_stretches(law, sorted_inputs, shortest, rows[:, : len(order)])
     for window, months in shortest.items():
         found.shortest_months[window][order] = months
-    explodes = sorted_inputs.r > 1
-    doublings = growth.doublings_to_fastest(sorted_inputs.r, sorted_inputs.limit_doublings)
+    returns = sorted_inputs.r * (1 - law.speed_share)
+    faster = returns > 1
+    doublings = growth.doublings_to_fastest(returns, sorted_inputs.limit_doublings)
     months = _explosions(law, sorted_inputs, exponent[order], doublings, rows, lengths)
-    found.explodes[order] = explodes
+    found.explodes[order] = faster
     found.explosion_months[order] = months
-    found.explosion_doublings[order] = np.where(explodes, doublings, np.inf)
-    found.cut[order] = explodes & (lengths == law.most_doublings) & (doublings > lengths) & ~np.isfinite(months)
+    found.explosion_doublings[order] = np.where(faster, doublings, np.inf)
+    found.cut[order] = faster & (lengths == law.most_doublings) & (doublings > lengths) & ~np.isfinite(months)
 
 
 def _shortest_stretches(law: _Law, inputs: Inputs, shortest: Mapping[int, Array], rows: Array) -> NDArray[np.intp]:
     """Run the recursion, keep the shortest stretch of each window, and return how many rows each world has."""
     first, r, p, limit = inputs
     stretch, start, lengths = np.empty_like(r), np.zeros_like(r), []
-    times = growth.doubling_times(first, r, p, limit, law.horizon_months, retraining=law.retraining, rows=rows)
+    times = growth.doubling_times(
+        first, r, p, limit, law.horizon_months, retraining=law.damped, speed_share=law.speed_share, rows=rows
+    )
     with np.errstate(invalid="ignore"):  # beyond the horizon all is infinite, and fmin passes over inf - inf
         for n, time in enumerate(times, start=1):
             worlds = len(time)

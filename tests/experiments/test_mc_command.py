@@ -2,12 +2,14 @@
 
 import csv
 import json
+import math
 import re
 import threading
 import tomllib
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from experiments.mc import load_priors, shipped_priors
 from sim import montecarlo
@@ -47,10 +49,22 @@ BAD = {
     "no law": ("[inputs]\n", ["[law] is missing"]),
     "law is no table": ("law = 3\n", ["a table [law] is needed"]),
     "unknown law": (broken("[law]\n", '[law]\nname = "papers"\n'), ["no law 'papers'", "'returns'"]),
-    "retraining is no truth": (broken("[law]\n", "[law]\nretraining = 1\n"), ["retraining = 1", "true or false"]),
+    "retraining is no rule": (
+        broken("[law]\n", "[law]\nretraining = 1\n"),
+        ["retraining = 1 is not a rule; allowed: false, 'damped' or 'share'."],
+    ),
+    "retraining is misspelt": (broken("[law]\n", '[law]\nretraining = "damp"\n'), ["'damp' is not a rule; allowed: "]),
+    "share above 1": (
+        broken("[law]\n", '[law]\nretraining = "share"\nspeed_share = 1.5\n'),
+        ["speed_share = 1.5 is out of bounds; allowed: 0 to 1."],
+    ),
+    "share is no number": (broken("[law]\n", '[law]\nspeed_share = "all"\n'), ["speed_share", "finite number"]),
     "no horizon": (broken("horizon_months = 48\n", ""), ["'horizon_months' is missing"]),
     "misspelt horizon": (broken("horizon_months", "horizon_month"), ["did you mean 'horizon_months'?"]),
-    "horizon of 0": (broken("months = 48", "months = 0"), ["horizon_months = 0 is out of bounds"]),
+    "horizon of 0": (
+        broken("months = 48", "months = 0"),
+        ["horizon_months = 0 is out of bounds; allowed: 0.1 to"],
+    ),
     "unknown input": (broken("[inputs.r]", "[inputs.speed]"), ["no 'speed'", "did you mean 'speedup'?"]),
     "no r": (broken('[inputs.r]\ndistribution = "lognormal"\nci80 = [0.5, 2]\n', ""), ["'r' is missing", "returns"]),
     "input is no table": (
@@ -122,7 +136,7 @@ def test_it_says_how_likely_what_is(asara):
     answer = asara("mc", "successor", "--n", 20000, "--seed", 1)
     assert answer.code == 0
     assert answer.out.startswith("successor (20,000 worlds, seed 1): The successor study")
-    for asked, published in (("an explosion", "about 60%"), ("≥ 3 years in 12 months", "57%")):
+    for asked, published in (("explosion: P(r > 1), law without", "about 60%"), ("≥ 3 years in 12 months", "57%")):
         (line,) = [
             line for line in answer.out.splitlines() if line.strip().startswith(f"{asked} ") and published in line
         ]
@@ -211,14 +225,80 @@ def test_every_shipped_file_loads_has_a_source_and_is_named_in_the_help(asara):
 
 def test_both_successors_differ_in_retraining_alone():
     one, other = (load_priors(name).study for name in ("successor", "successor-retraining"))
-    assert (one.retraining, other.retraining) == (False, True)
+    assert (one.retraining, other.retraining) == ("none", "damped")
     assert one.inputs == other.inputs
     assert [pair[:3] for pair in one.pairs] == [pair[:3] for pair in other.pairs]
 
 
+@pytest.mark.parametrize("value", ["true", '"damped"'])
+def test_true_is_an_accepted_alias_of_damped(value, asara, tmp_path):
+    (tmp_path / "mine.toml").write_text(broken("[law]\n", f"[law]\nretraining = {value}\n"))
+    assert json.loads(asara("mc", "mine.toml", "--n", 100, "--json").out)["retraining"] == "damped"
+
+
+def test_both_rules_of_retraining_stand_side_by_side(asara):
+    printed = re.sub(r"\s+", " ", asara("mc", "successor", "--n", 50000).out)
+    for words in (
+        "explosion: P(r > 1), law without", "retraining (and with the study's", "damping, which cannot change it)",
+        "explosion when training runs take", "their share, P(r(1 − phi) > 1), rule", "of `asara run`",
+    ):  # fmt: skip
+        assert words in printed
+    found = json.loads(asara("mc", "successor", "--n", 50000, "--json").out)
+    free, share = found["explosion_by_rule"]
+    for row, exact in ((free, math.log(3.6) / math.log(9)), (share, math.log(3.6 * 0.677) / math.log(9))):
+        assert row["low"] < exact < row["high"]
+        assert f"{row['probability']:.2%} [" in printed
+    assert free["of"] == "r > 1: law without retraining (and with the study's damping, which cannot change it)"
+    assert share["of"] == "r(1 - phi) > 1: training runs take their share, rule of `asara run`"
+    assert (free["own"], share["own"]) == (True, False)
+
+
+def test_every_probability_names_its_event(asara):
+    found = json.loads(asara("mc", "successor-retraining", "--n", 1000, "--json").out)
+
+    def check(value):
+        if isinstance(value, dict):
+            assert "probability" not in value or len(value["of"]) > 10, value
+            for each in value.values():
+                check(each)
+        elif isinstance(value, list):
+            for each in value:
+                check(each)
+
+    check(found)
+    events = [found["explosion"], found["explosion_within_horizon"], *found["pairs"]]
+    assert all(each["of"].endswith("law with the successor study's damping of retraining") for each in events)
+
+
+def question(rule, tmp_path):
+    """The file of the page's worked table, with another rule of retraining."""
+    page = (ROOT / "docs" / "monte-carlo.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(# question\.toml\n.*?)```", page, re.DOTALL)
+    assert block.count('retraining = "share"') == 1
+    (tmp_path / "question.toml").write_text(block.replace('"share"', rule))
+
+
+def test_one_prior_gives_the_figures_of_the_worked_table_whatever_the_rule_of_the_file(asara, tmp_path):
+    """r lognormal, 80% in 0.6 to 2: P(r > 1), P(r(1 - phi) > 1), P(r(1 - s) > 1) from the normal distribution."""
+    middle, width = math.log(0.6 * 2) / 2, math.log(2 / 0.6) / (2 * stats.norm.ppf(0.9))
+    exact = [stats.norm.sf((math.log(1 / left) - middle) / width) for left in (1, 0.677, 0.5)]
+    page = (ROOT / "docs" / "monte-carlo.md").read_text(encoding="utf-8")
+    table = page.partition("| a lab ")[2].partition("\n\n")[0]
+    assert [f"{each:.1%}" in table for each in exact] == [True] * 3, exact
+    for rule, own in (("false", 0), ('"damped"', 0), ('"share"', 1)):
+        question(rule, tmp_path)
+        found = json.loads(asara("mc", "question.toml", "--n", 100_000, "--json").out)
+        rows = found["explosion_by_rule"]
+        for row, share in zip(rows, exact[:2], strict=True):
+            assert row["low"] < share < row["high"], rule
+        assert found["explosion"]["worlds"] == rows[own]["worlds"]
+        assert [row["own"] for row in rows] == [own == 0, own == 1]
+        assert found["explosion_within_horizon"]["worlds"] <= found["explosion"]["worlds"]
+
+
 def test_the_file_in_the_page_is_a_file(asara, tmp_path):
     page = (ROOT / "docs" / "monte-carlo.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (block,) = re.findall(r"```toml\n(description.*?)```", page, re.DOTALL)
     assert tomllib.loads(block)["description"] == "Mine."
     (tmp_path / "mine.toml").write_text(block)
     assert asara("mc", "mine.toml", "--n", 100).code == 0

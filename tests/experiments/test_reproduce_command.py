@@ -26,6 +26,14 @@ def test_rows_are_shown_and_counted(table, capsys):
     printed = capsys.readouterr().out
     assert "O1: holds" in printed
     assert "2 holds" in printed
+    assert "holds: the simulator gives the figure" in printed
+    assert "with a probability of at most 1%." in printed
+
+
+def test_a_row_with_too_few_seeds_is_no_error_code(table, capsys):
+    table(HELD, REFUTED._replace(outcome="cannot tell", note="cannot tell with 20 seeds; 189 would"))
+    assert main(["reproduce"]) == 0
+    assert "cannot tell with 20 seeds; 189 would" in capsys.readouterr().out
 
 
 def test_a_refuted_row_is_an_error_code(table, capsys):
@@ -37,7 +45,10 @@ def test_a_refuted_row_is_an_error_code(table, capsys):
 def test_json_is_one_object(table, capsys):
     table(HELD, REFUTED)
     assert main(["reproduce", "--json"]) == 1
-    assert json.loads(capsys.readouterr().out) == {"rows": [HELD._asdict(), REFUTED._asdict()]}
+    assert json.loads(capsys.readouterr().out) == {
+        "rows": [HELD._asdict(), REFUTED._asdict()],
+        "false_alarm_rate": 0.01,
+    }
 
 
 @pytest.mark.parametrize("arguments", [["--seeds", "1"], ["--seeds", "many"], ["--data", ""], ["--data", "no-such"]])

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from agents.trainer import TrainingParams
 from experiments.mc import load_priors
 from sim import growth, montecarlo
+from sim import study as study_module
+from sim.fluid import fluid, run_fluid
 from sim.montecarlo import quantiles, run_study, share, simulate
+from sim.scenario import Scenario
 from sim.study import Inputs
 from tests.oracles import successor as oracle
 
@@ -25,7 +29,7 @@ def endless(first, r, p=1.0):
     return Inputs(first.copy(), r.copy(), np.full(r.shape, p), np.full(r.shape, np.inf))
 
 
-@pytest.mark.parametrize(("retraining", "rule"), [(False, oracle.plain), (True, oracle.by_its_text)])
+@pytest.mark.parametrize(("retraining", "rule"), [("none", oracle.plain), ("damped", oracle.by_its_text)])
 def test_each_world_is_the_plain_recursion(retraining, rule):
     drawn = oracle.draws(400, seed=11)
     found = simulate(inputs_of(*drawn), WINDOWS, oracle.HORIZON, retraining=retraining)
@@ -81,6 +85,113 @@ def test_retraining_damps_both_ways():
     assert (damped < 1).all()
 
 
+PHI = 0.323
+
+
+def world_chain(f, r0, years, p, phi):
+    """Dates of doublings where n^p researchers with n = 2^((1 - phi) D) work, one doubling after the other."""
+    dates, first, n = [0.0], 3 / f, 0
+    while (r := r0 * (1 - n / (8 * years))) > 0:
+        if n > 0:  # effort needed grows 2^(p/r)-fold, and researchers 2^(1 - phi)-fold
+            first *= 2.0 ** min(1000.0, p / r) / (2.0 ** (1 - phi)) ** p
+        if dates[-1] + first > oracle.HORIZON:
+            break
+        dates.append(dates[-1] + first)
+        n += 1
+    return dates
+
+
+def test_share_each_world_is_the_recursion_with_researchers_who_grow_by_what_training_leaves():
+    drawn = oracle.draws(300, seed=21)
+    found = simulate(inputs_of(*drawn), WINDOWS, oracle.HORIZON, retraining="share", speed_share=PHI)
+    for world, (f, r0, years, p) in enumerate(zip(*drawn, strict=True)):
+        dates = world_chain(f, r0, years, p, PHI)
+        for window in WINDOWS:
+            exact = oracle.shortest(dates, window)
+            assert found.shortest_months[window][world] == pytest.approx(exact, rel=1e-9, abs=1e-12), (world, window)
+        explosive = r0 * (1 - PHI) > 1
+        assert found.explodes[world] == explosive
+        fastest = int(np.argmin(np.diff(dates))) + 1
+        assert found.explosion_doublings[world] == (fastest if explosive else math.inf)
+        assert found.explosion_months[world] == pytest.approx(dates[fastest] if explosive else math.inf, rel=1e-9)
+
+
+def test_share_without_a_limit_explodes_at_the_closed_form_date():
+    r = np.array([0.9, 1.4, 1.4770, 1.4772, 2.0, 3.0])
+    found = simulate(endless(1.0, r), (1,), 1e5, retraining="share", speed_share=PHI)
+    assert found.explodes.tolist() == [False, False, False, True, True, True]
+    ratio = 2 ** (1 / r[4:] - (1 - PHI))
+    assert found.explosion_months[4:] == pytest.approx(1 / (1 - ratio))
+    assert np.isinf(found.explosion_months[:3]).all()
+
+
+@pytest.mark.parametrize("phi", [0.0, 1.0])
+def test_share_at_its_bounds_is_the_law_without_retraining_or_never_explodes(phi):
+    drawn = oracle.draws(300, seed=22)
+    found = simulate(inputs_of(*drawn), (24,), oracle.HORIZON, retraining="share", speed_share=phi)
+    if phi == 0:
+        free = simulate(inputs_of(*drawn), (24,), oracle.HORIZON)
+        assert (found.shortest_months[24] == free.shortest_months[24]).all()
+        assert (found.explodes == free.explodes).all()
+    else:
+        assert not found.explodes.any()
+        assert np.isinf(found.explosion_months).all()
+
+
+@pytest.mark.parametrize(("rule", "worlds"), [("none", 2), ("damped", 2), ("share", 1)])
+def test_damping_cannot_change_what_explodes_and_the_share_can(rule, worlds):
+    r = np.array([0.99, 1.2, 2.0])
+    found = simulate(endless(1.0, r), (1,), 48.0, retraining=rule, speed_share=PHI)
+    assert np.count_nonzero(found.explodes) == worlds
+    assert (found.explodes == montecarlo.explodes(r, rule, PHI)).all()
+
+
+def test_the_share_of_a_study_is_the_default_of_the_world():
+    assert TrainingParams().speed_share == study_module.SPEED_SHARE
+    assert pytest.approx(math.log(3) / math.log(30), abs=5e-4) == study_module.SPEED_SHARE
+    assert load_priors("successor").study.speed_share == study_module.SPEED_SHARE
+
+
+LAB = Scenario.load("returns-3").replace(
+    cluster__gpus=16, cluster__inference_share=0.5, cluster__training_share=0.5, training__needed=True,
+    training__first_run_days=1e-3, run__max_doublings=40, run__horizon_days=1e6,
+)  # fmt: skip
+"""A lab without experiments whose first training run takes a minute and a half."""
+
+
+@pytest.mark.parametrize("p", [1.0, 0.6])
+@pytest.mark.parametrize(("r", "phi"), [(0.9, 0.1), (1.2, 0.1), (0.9, 0.323), (1.2, 0.323), (2.0, 0.323)])
+def test_share_the_long_run_of_a_lab_with_short_training_runs_is_the_recursion(r, phi, p):
+    lab = LAB.replace(growth__r=r, growth__parallel_penalty=p, training__speed_share=phi)
+    days = [doubling.duration_days for doubling in run_fluid(lab).doublings]
+    rows = np.empty((len(days), 1))
+    one = [np.array([each]) for each in (1.0, r, p, math.inf)]
+    dates = np.array(list(growth.doubling_times(*one, math.inf, speed_share=phi, rows=rows)))[:, 0]
+    durations = np.diff([0, *dates])
+    half = len(days) // 2
+    assert len(days) >= 20
+    lab_ratio, ratio = days[-1] / days[half], durations[-1] / durations[half]
+    assert lab_ratio == pytest.approx(ratio, rel=1e-3)
+    assert (lab_ratio < 1) == bool(montecarlo.explodes(np.array([r]), "share", phi)[0])
+
+
+def test_share_runs_that_cannot_keep_pace_slow_an_explosion_and_do_not_end_it():
+    """Runs get 2^-phi as long each doubling; a lab whose doublings shrink faster than that comes to wait for them."""
+    lab = LAB.replace(growth__r=4.0, training__first_run_days=20.0)
+    days = [doubling.duration_days for doubling in run_fluid(lab).doublings]
+    waiting = math.log2(days[-1] / days[-21]) / 20
+    assert 1 / 4 - (1 - PHI) + 0.02 < waiting < 0, "slower than the recursion, and still faster each time"
+
+
+def test_experiments_of_the_shipped_lab_ask_for_more_in_the_long_run():
+    """With s = 0.5 the GPUs for experiments bind in the end: r(1 - s) > 1, with and without training runs."""
+    cases = [(r, needed) for r in (1.9, 2.1) for needed in (True, False)]
+    lab = Scenario.load("lab").replace(run__max_doublings=40, run__horizon_days=1e6)
+    days = fluid([lab.replace(growth__r=r, training__needed=needed) for r, needed in cases]).doubling_days
+    faster = days[:, 39] < days[:, 32]
+    assert faster.tolist() == [r * (1 - lab.researcher.experiment_scaling) > 1 for r, _ in cases]
+
+
 def test_vectorised_closed_forms_are_the_scalar_ones():
     exponent = np.array([-0.4, -0.1, 0.0, 0.3])
     for time in (0.5, 3.0, 48.0):
@@ -133,7 +244,7 @@ def test_the_same_worlds_whatever_the_threads_and_the_first_of_more(monkeypatch)
 def test_what_is_drawn_is_run():
     study = load_priors("successor-retraining").study
     drawn, found = run_study(study, 2000, seed=3)
-    again = simulate(study.inputs_of(drawn), study.windows, study.horizon_months, retraining=True)
+    again = simulate(study.inputs_of(drawn), study.windows, study.horizon_months, retraining="damped")
     assert all((left == right).all() for left, right in zip(found[1:], again[1:], strict=True))
     assert all((found.shortest_months[k] == again.shortest_months[k]).all() for k in study.windows)
 

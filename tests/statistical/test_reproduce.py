@@ -3,6 +3,7 @@
 import pytest
 
 from experiments.reproduce import find_data, rows
+from experiments.reproduce_intervals import FALSE_ALARM, MISSES, TESTS
 from experiments.rows import Row, compare, figures
 
 EXPECTED = {
@@ -29,6 +30,15 @@ def test_every_row_is_there_once(table):
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_outcome_of_each_row(table, name):
     assert table[name].outcome == EXPECTED[name]
+
+
+def test_the_false_alarm_rate_is_shared_among_all_intervals(table):
+    """Five of each row of Poisson papers, and one of each mean of a queue, the one that needs a log included."""
+    papers = [row for row in table.values() if row.says.startswith("Poisson papers")]
+    queues = [row for row in table.values() if "±" in row.simulated]
+    without_log = table["Pollaczek-Khinchine"].outcome == "no log"
+    assert 5 * len(papers) + len(queues) + without_log == TESTS
+    assert pytest.approx(FALSE_ALARM / TESTS) == MISSES
 
 
 @pytest.mark.parametrize("name", OF_LOGS)
