@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from experiments.terminal import console, is_live
 from sim.observe import REPORTERS, gpus_idle
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Show(Protocol):
 
 def say(text: str = "") -> None:
     """Print a line of plain text, wrapped to the terminal; nothing in it is markup."""
-    _console().print(text, markup=False, highlight=False)
+    console().print(text, markup=False, highlight=False)
 
 
 def figure(value: float | None) -> str:
@@ -57,7 +58,7 @@ def figure(value: float | None) -> str:
 @contextmanager
 def progress() -> Iterator[Show]:
     """Show a run while it goes, if somebody watches: on stderr, and only where that is a terminal."""
-    if not sys.stderr.isatty():
+    if not is_live(sys.stderr):
         yield lambda world: None
         return
     bar = Progress(
@@ -242,9 +243,4 @@ def _table(*columns: tuple[str, str], lines: bool = False) -> Table:
 
 
 def _print(table: Table) -> None:
-    _console().print(table)
-
-
-def _console() -> Console:
-    # Made anew each time, so that it prints to what stdout is now.
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    console().print(table)
