@@ -15,6 +15,7 @@ from rich.table import Table
 
 from experiments.terminal import console, is_live
 from sim.observe import REPORTERS, gpus_idle
+from sim.show import factor
 
 if TYPE_CHECKING:
     from experiments.rows import Row
@@ -120,11 +121,6 @@ def kernels_line(kernels: Kernels) -> str:
         f"Kernels: {kernels.speedup:.3g}x attention after {figure(round(kernels.candidates))} candidates (measured, "
         f"{kernels.workload}, {kernels.told}) → work rate {kernels.work_rate:.3g}x."
     )
-
-
-def factor(doublings: float) -> str:
-    """Return doublings as a factor: ×8.0 for 3, and a power of two where the number would be long."""
-    return f"×{2.0**doublings:,.3g}" if doublings < 10 else f"×2^{doublings:.4g}"
 
 
 def _doublings_table(doublings: Sequence[Doubling]) -> Table:

@@ -104,7 +104,7 @@ def _value(value: float) -> str:
 
 def _day(found: Solution, tried: Tried) -> str:
     """What one value gives, in words."""
-    from experiments.console import factor
+    from sim.show import factor
 
     if math.isnan(tried.miss):
         return "it cannot be run"

@@ -35,8 +35,8 @@ def html_of(result: RunResult) -> str:
         "Why it stopped": result.sentence,
         "What this run did": result.pace.sentence,
         "Where it leads": result.long_run.sentence,
-        "At the end": f"day {_number(result.day)}: software {_factor(result.software_doublings)} discovered, "
-        f"{_factor(result.deployed_doublings)} deployed; {_number(result.researchers)} researchers, "
+        "At the end": f"day {_number(result.day)}: software {factor(result.software_doublings)} discovered, "
+        f"{factor(result.deployed_doublings)} deployed; {_number(result.researchers)} researchers, "
         f"{_number(result.papers)} papers",
     }
     rows = (f"<tr><th {_LEFT}>{escape(name)}</th><td {_LEFT}>{escape(text)}</td></tr>" for name, text in
@@ -55,6 +55,11 @@ def doublings_frame(result: RunResult) -> pd.DataFrame:
     return pd.DataFrame([doubling._asdict() for doubling in result.doublings], columns=columns)
 
 
+def factor(doublings: float) -> str:
+    """Return doublings as a factor: ×8 for 3, and a power of two if the number would be long."""
+    return f"×{2.0**doublings:,.3g}" if doublings < 10 else f"×2^{doublings:.4g}"
+
+
 _LEFT: Final = 'style="text-align: left"'
 
 
@@ -64,10 +69,6 @@ def _source(result: RunResult) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
-
-
-def _factor(doublings: float) -> str:
-    return f"×{2.0**doublings:,.3g}" if doublings < 10 else f"×2^{doublings:.4g}"
 
 
 def _doublings(doublings: Sequence[Doubling]) -> str:
@@ -105,6 +106,6 @@ def _picture(result: RunResult) -> str:
         f'<line x1="{MARGIN}" y1="{base}" x2="{end}" y2="{base}" stroke="currentColor" stroke-opacity="0.4"/>'
         f'<polyline points="{points}" fill="none" stroke="#0072B2" stroke-width="2"/>'
         '<g fill="currentColor" font-size="11">'
-        f'<text x="{MARGIN}" y="{MARGIN - 6}">software {_factor(top)} (log scale)</text>'
+        f'<text x="{MARGIN}" y="{MARGIN - 6}">software {factor(top)} (log scale)</text>'
         f'<text x="{end}" y="{HEIGHT - 5}" text-anchor="end">day {_number(last)}</text></g></svg>'
     )
