@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +15,6 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from experiments.analysis import BLUE, ORANGE, PINK, STYLE
@@ -24,6 +22,7 @@ from experiments.bottleneck import Case, Estimate, Point, Study
 from experiments.console import figure as number
 from experiments.console import say
 from experiments.held import CROWDED
+from experiments.terminal import console
 from sim import ces
 
 WIDE: Final = 140
@@ -197,9 +196,9 @@ def _table(*columns: str) -> Table:
 
 
 def _print(table: Table) -> None:
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    console.width = max(console.width, WIDE)  # a row that is broken cannot be read
-    console.print(table)
+    terminal = console()
+    terminal.width = max(terminal.width, WIDE)  # a row that is broken cannot be read
+    terminal.print(table)
 
 
 # --- the picture ------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from experiments.errors import InputError, require_own_agents
 from experiments.fit_command import fit
 from experiments.kernels.cli import app as kernels
 from experiments.options import AsJson, ScenarioName, Seed, Settings, place
+from experiments.solve_command import solve
 from experiments.sweep.cli import results, sweep
 from experiments.window.command import show
 
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 app.add_typer(kernels)
 app.command()(fit)
+app.command()(solve)
 app.command()(sweep)
 app.command()(results)
 app.command()(analyse)

@@ -14,7 +14,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from experiments.rows import MEANINGS, Outcome
+from experiments.terminal import console, is_live
 from sim.observe import REPORTERS, gpus_idle
+from sim.show import factor
 
 if TYPE_CHECKING:
     from experiments.rows import Row
@@ -42,7 +44,7 @@ class Show(Protocol):
 
 def say(text: str = "") -> None:
     """Print a line of plain text, wrapped to the terminal; nothing in it is markup."""
-    _console().print(text, markup=False, highlight=False)
+    console().print(text, markup=False, highlight=False)
 
 
 def figure(value: float | None) -> str:
@@ -58,7 +60,7 @@ def figure(value: float | None) -> str:
 @contextmanager
 def progress() -> Iterator[Show]:
     """Show a run while it goes, if somebody watches: on stderr, and only where that is a terminal."""
-    if not sys.stderr.isatty():
+    if not is_live(sys.stderr):
         yield lambda world: None
         return
     bar = Progress(
@@ -125,11 +127,6 @@ def kernels_line(kernels: Kernels) -> str:
         f"Kernels: {kernels.speedup:.3g}x attention after {figure(round(kernels.candidates))} candidates (measured, "
         f"{kernels.workload}, {kernels.told}) → work rate {kernels.work_rate:.3g}x."
     )
-
-
-def factor(doublings: float) -> str:
-    """Return doublings as a factor: ×8.0 for 3, and a power of two where the number would be long."""
-    return f"×{2.0**doublings:,.3g}" if doublings < 10 else f"×2^{doublings:.4g}"
 
 
 def _doublings_table(doublings: Sequence[Doubling]) -> Table:
@@ -255,9 +252,4 @@ def _table(*columns: tuple[str, str], lines: bool = False) -> Table:
 
 
 def _print(table: Table) -> None:
-    _console().print(table)
-
-
-def _console() -> Console:
-    # Made anew each time, so that it prints to what stdout is now.
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    console().print(table)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from experiments.console import figure as number
 from experiments.console import say
+from experiments.terminal import console
 
 WIDE: Final = 120
 _WRAPPED: Final = ("about", "of what")
@@ -123,6 +122,6 @@ def _table(*columns: str) -> Table:
 
 
 def _print(table: Table) -> None:
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    console.width = max(console.width, WIDE)  # a row of figures that is broken cannot be read
-    console.print(table)
+    terminal = console()
+    terminal.width = max(terminal.width, WIDE)  # a row of figures that is broken cannot be read
+    terminal.print(table)

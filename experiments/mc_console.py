@@ -13,13 +13,14 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from experiments.mc import LAWS
+from experiments.terminal import console, is_live
 from sim.montecarlo import Tell
 
 
 @contextmanager
 def progress(n: int) -> Iterator[Tell]:
     """Show how many worlds are over, on stderr, and only where that is a terminal."""
-    if not sys.stderr.isatty():
+    if not is_live(sys.stderr):
         yield lambda done: None
         return
     columns = (BarColumn(bar_width=30), TextColumn("{task.completed:,} of {task.total:,} worlds"))
@@ -33,15 +34,15 @@ def show_outcome(found: Mapping[str, Any]) -> None:
     say(f"{found['priors']} ({found['n']:,} worlds, seed {found['seed']}): {found['description']}")
     say(f"This file has the {LAWS[found['retraining']]}{_phi(found)}.")
     say()
-    _console().print(_explosions(found))
-    _console().print(_probabilities(found))
-    _console().print(_quantiles(found))
+    console().print(_explosions(found))
+    console().print(_probabilities(found))
+    console().print(_quantiles(found))
     say(_notes(found))
 
 
 def say(text: str = "") -> None:
     """Print a line of plain text, wrapped to the terminal."""
-    _console().print(text, markup=False, highlight=False)
+    console().print(text, markup=False, highlight=False)
 
 
 def _explosions(found: Mapping[str, Any]) -> Table:
@@ -119,8 +120,3 @@ def _table(*columns: tuple[str, str]) -> Table:
     for title, justify in columns:
         table.add_column(title, justify=justify)  # type: ignore[arg-type]  # rich spells the four words out
     return table
-
-
-def _console() -> Console:
-    # Made anew each time, so that it prints to what stdout is now.
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)

@@ -10,6 +10,8 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
+from experiments.terminal import is_live
+
 Tell = Callable[[str, float | None], None]
 """Shows what is being done, and the share that is done where that is known; several works are told as "NAME: text"."""
 _PARTS: Final = 5
@@ -19,7 +21,7 @@ _PARTS: Final = 5
 @contextmanager
 def progress() -> Iterator[Tell]:
     """Show on stderr what is being done: a bar where that is a terminal, else a line whenever a good part is done."""
-    if not sys.stderr.isatty():
+    if not is_live(sys.stderr):
         yield _in_lines()
         return
     columns = (SpinnerColumn(), BarColumn(bar_width=16), TextColumn("{task.description}", markup=False))

@@ -14,6 +14,7 @@ import pyarrow as pa
 from experiments.console import figure, say
 from experiments.results import manifest, missing, query, read
 from experiments.sweep.rows import THRESHOLDS
+from experiments.terminal import console
 
 SHOWN: Final = ("run", "status", "long_run", "pace", "day", "software_doublings", "limited_by")
 """Columns of the plain table: the run, what the design varies, the rest, and the days to a gain that runs reached."""
@@ -78,7 +79,6 @@ def _said(value: Any) -> Any:
 
 def _print(table: pa.Table, names: list[str]) -> None:
     from rich import box  # noqa: PLC0415 - slow to load
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     found = Table(box=box.SIMPLE_HEAD)
@@ -87,7 +87,7 @@ def _print(table: pa.Table, names: list[str]) -> None:
     for row in table.select(names).slice(0, MOST_ROWS).to_pylist():
         found.add_row(*(_short(value) for value in row.values()))
     width = max(100, 3 + sum(3 + max(len(name), 10) for name in names))
-    Console(width=width, highlight=False, markup=False, soft_wrap=True).print(found)
+    console(width).print(found, soft_wrap=True)
     if len(table) > MOST_ROWS:
         say(f"{len(table) - MOST_ROWS:,} rows more: --csv and --json have all of them.")
 

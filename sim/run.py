@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import mesa
+import pandas as pd
 
 from hardware.speedups import told
-from sim import observe
+from sim import observe, show
 from sim.calibration import Calibration
 from sim.ledger import Event
 from sim.long_run import LongRun
@@ -95,6 +96,20 @@ class RunResult(NamedTuple):
     """The cluster's JobRecords, by end."""
     engine: Engine = "world"
     """What it was run by: agents and chance, or sim.fluid without either."""
+
+    def series_frame(self) -> pd.DataFrame:
+        """Return the series as a data frame: one row a frame, columns as in sim.observe.REPORTERS."""
+        return show.series_frame(self)
+
+    def doublings_frame(self) -> pd.DataFrame:
+        """Return the doublings as a data frame: n, day, duration_days, papers, researchers."""
+        return show.doublings_frame(self)
+
+    def __repr__(self) -> str:
+        return show.line_of(self)
+
+    def _repr_html_(self) -> str:
+        return show.html_of(self)
 
 
 def run(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from experiments.console import say
@@ -15,6 +13,7 @@ from experiments.kernels.report import Gap, Noise, Row
 from experiments.kernels.searches import Failures, Forecast, Search
 from experiments.kernels.sessions import Verdict
 from experiments.kernels.tables import Report
+from experiments.terminal import console
 from experiments.worth import Worth
 from hardware.kernels.machine import Machine
 from hardware.kernels.statistics import Speedup
@@ -254,7 +253,7 @@ def _table(*columns: Column) -> Table:
 
 
 def _print(table: Table) -> None:
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = max(console.width, _WIDE)  # in a file nothing is cut
-    console.print(table)
+    terminal = console()
+    if not terminal.is_terminal:
+        terminal.width = max(terminal.width, _WIDE)  # in a file nothing is cut
+    terminal.print(table)

@@ -18,6 +18,7 @@ from experiments.inputs import check_folder, parse_settings
 from experiments.sweep.crew import Crew
 from experiments.sweep.nodes import Nodes
 from experiments.sweep.runner import Standing, rate, sweep, time_left
+from experiments.terminal import is_live
 
 DEFAULT_OUT = Path("out/sweeps")
 
@@ -79,7 +80,7 @@ def _outcomes(outcomes: Mapping[str, int]) -> str:
 @contextmanager
 def _shown() -> Iterator[Callable[[Standing], None]]:
     """Show how far a sweep is: a bar where somebody watches, else a line now and then; on stderr."""
-    with _bar() if sys.stderr.isatty() else _lines() as show:
+    with _bar() if is_live(sys.stderr) else _lines() as show:
         began, first = time.monotonic(), -1
 
         def watch(standing: Standing) -> None:

@@ -16,7 +16,7 @@ from experiments.errors import InputError
 from experiments.sweep.worker import unfinished
 
 if TYPE_CHECKING:
-    from experiments.designs import Design
+    from experiments.sweep.plan import Plan
     from experiments.sweep.rows import Finished
 
 ATTEMPTS: Final = 4
@@ -37,7 +37,7 @@ class Crew:
     context: on leaving, no worker is left.
     """
 
-    def __init__(self, design: Design, workers: int, timeout: float | None = None) -> None:
+    def __init__(self, design: Plan, workers: int, timeout: float | None = None) -> None:
         self._design, self._timeout = design, timeout
         self._workers = [_Worker(design) for _ in range(workers)]
         self._deaths: Counter[int] = Counter()
@@ -126,7 +126,7 @@ class Crew:
 class _Worker:
     """A process, the runs that it was given and has not told of, and when it was last heard of."""
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Plan) -> None:
         self.connection, theirs = Pipe()
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "experiments.sweep.worker", str(theirs.fileno())],

@@ -130,15 +130,21 @@ def _dynamics(pace: Pace, long_run: LongRun) -> dict[str, Any]:
 
 
 def _thresholds(marks: Sequence[float]) -> dict[str, float | None]:
-    """The days on which software first was so many times that of day 0: straight lines of log2 between doublings."""
+    """The days on which software first was so many times that of day 0."""
+    return {f"days_to_{multiple}x": day_of(marks, math.log2(multiple)) for multiple in THRESHOLDS}
+
+
+def day_of(marks: Sequence[float], doublings: float) -> float | None:
+    """Return the day on which software was so many doublings above that of day 0; None if it never was.
+
+    ``marks``: the day of each doubling. Between doublings log2 of software follows a straight line.
+    """
     days = [0.0, *marks]
-    found: dict[str, float | None] = {}
-    for multiple in THRESHOLDS:
-        whole, part = divmod(math.log2(multiple), 1.0)
-        at = int(whole)
-        reached = at + 1 < len(days)
-        found[f"days_to_{multiple}x"] = days[at] + part * (days[at + 1] - days[at]) if reached else None
-    return found
+    whole, part = divmod(doublings, 1.0)
+    at = int(whole)
+    if part == 0:
+        return days[at] if at < len(days) else None
+    return days[at] + part * (days[at + 1] - days[at]) if at + 1 < len(days) else None
 
 
 def _thinned(series: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:

@@ -23,24 +23,25 @@ from sim.run import run
 from sim.scenario import Scenario, ScenarioError
 
 if TYPE_CHECKING:
-    from experiments.designs import Design, Planned
+    from experiments.designs import Planned
+    from experiments.sweep.plan import Plan
 
 
-def do_runs(design: Design, runs: list[int]) -> list[Finished]:
+def do_runs(design: Plan, runs: list[int]) -> list[Finished]:
     """Return what came of these runs of a design, in their order; what cannot be run is a row that says why."""
     if design.engine == "fluid":
         return _fluid_runs(design, [design.planned(each) for each in runs])
     return [_world_run(design, design.planned(each)) for each in runs]
 
 
-def unfinished(design: Design, number: int, status: str, message: str) -> Finished:
+def unfinished(design: Plan, number: int, status: str, message: str) -> Finished:
     """Return the row of a run that came to nothing."""
     planned = design.planned(number)
     values = design.base.flat() | planned.changes
     return Finished(planned_row(planned, values, design.engine, status, message), {}, 0.0)
 
 
-def _world_run(design: Design, planned: Planned) -> Finished:
+def _world_run(design: Plan, planned: Planned) -> Finished:
     began = time.perf_counter()
     try:
         scenario = design.scenario(planned)
@@ -52,7 +53,7 @@ def _world_run(design: Design, planned: Planned) -> Finished:
     return Finished(row, series, time.perf_counter() - began)
 
 
-def _fluid_runs(design: Design, plans: list[Planned]) -> list[Finished]:
+def _fluid_runs(design: Plan, plans: list[Planned]) -> list[Finished]:
     """All of them at once; if that fails one by one, so that only those at fault are lost."""
     began = time.perf_counter()
     found: dict[int, Finished] = {}
@@ -85,7 +86,7 @@ def serve(connection: Connection) -> None:
     """Do what comes over a connection until its other end is closed."""
     wanted: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, wanted), daemon=True).start()
-    design: Design = wanted.get()
+    design: Plan = wanted.get()
     connection.send(None)  # ready
     while True:
         runs: list[int] = wanted.get()

@@ -1,0 +1,28 @@
+"""What a worker needs to know of the runs that it is given: a design is one such plan, a list of scenarios another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from experiments.designs import Planned
+    from sim.run import Engine
+    from sim.scenario import Scenario
+
+
+class Plan(Protocol):
+    """Numbered runs of one engine. It is pickled once for each worker."""
+
+    @property
+    def base(self) -> Scenario:
+        """Scenario from which the runs differ by their changes."""
+
+    @property
+    def engine(self) -> Engine:
+        """Engine of every run."""
+
+    def planned(self, run: int) -> Planned:
+        """Return a run by its number, from 0."""
+
+    def scenario(self, planned: Planned) -> Scenario:
+        """Return the scenario of a run. Raises ScenarioError if its values cannot go together."""
