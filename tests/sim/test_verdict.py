@@ -116,7 +116,26 @@ PAPERS = [256.0 * 1.64**n for n in range(18)]
 
 def test_short_third_doubling_does_not_cut_the_run():
     """REFEREE D4: 18 doublings that slow down, of which the third was half a day shorter than the first."""
-    durations = [31.3, 32.2, 30.8, 32.9, 33.2, 35.2, 35.4, 36.5, 37.0, 38.3, 39.0, 40.1, 41.1, 42.1, 43.4, 44.5, 45.8, 47]
+    durations = [
+        31.3,
+        32.2,
+        30.8,
+        32.9,
+        33.2,
+        35.2,
+        35.4,
+        36.5,
+        37.0,
+        38.3,
+        39.0,
+        40.1,
+        41.1,
+        42.1,
+        43.4,
+        44.5,
+        45.8,
+        47,
+    ]
     pace = pace_of(durations, PAPERS)
     assert pace.low > 1
     assert 1.02 < pace.ratio < 1.035
