@@ -1,0 +1,272 @@
+"""The long run of a scenario, against a long continuation by the fluid engine, which knows none of its equations."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from experiments.designs import load_design
+from sim.fluid import fluid, run_fluid
+from sim.long_run import EXPLOSION_MEANING, long_run
+from sim.model import World
+from sim.observe import long_run as long_run_of
+from sim.scenario import Scenario
+
+LAB = Scenario.load("lab")
+NO_TRAINING = {"training__needed": False}
+CHEAP = {"researcher__experiment_scaling": 0.0}
+
+
+def last_ratios(scenarios: list[Scenario], doublings: int = 60) -> list[tuple[float, int]]:
+    """The mean ratio of doubling times over the last quarter of long runs by the fluid engine, and their doublings."""
+    longer = [each.replace(run__max_doublings=doublings, run__horizon_days=1e6) for each in scenarios]
+    table = fluid(longer, 8)
+    found = []
+    for row in range(len(longer)):
+        days = table.doubling_days[row, : int(table.doublings[row])]
+        steps = max(4, len(days) // 4)
+        ratio = 2 ** ((np.log2(days[-1]) - np.log2(days[-1 - steps])) / steps)
+        found.append((float(ratio), len(days)))
+    return found
+
+
+def grid() -> list[Scenario]:
+    """Labs over r, phi, s, p, with training and without; p below 1 only if researchers bind."""
+    found = []
+    first = {"training__first_run_days": 5.0}
+    for r, phi, s, p in itertools.product((0.9, 1.2, 2.0), (None, 0.15, 0.6), (0.0, 0.4, 0.7), (1.0, 0.5)):
+        changes = {"growth__r": r, "researcher__experiment_scaling": s, "growth__parallel_penalty": p} | first
+        changes |= {"training__needed": False} if phi is None else {"training__speed_share": phi}
+        scenario = LAB.replace(**changes)
+        if p == 1 or long_run(scenario).bound_by != "experiments":
+            found.append(scenario)
+    return found
+
+
+def test_ratio_is_that_of_a_long_continuation_by_the_equations():
+    """Within 2% for 60 doublings and 8% for runs that the horizon cut; the sign agrees outside 1% around 1."""
+    scenarios = grid()
+    derived = [long_run(each) for each in scenarios]
+    assert {each.bound_by for each in derived} == {"researchers", "experiments", "training runs"}
+    for scenario, expected, (ratio, doublings) in zip(scenarios, derived, last_ratios(scenarios), strict=True):
+        within = 0.02 if doublings == 60 else 0.08
+        assert ratio == pytest.approx(expected.ratio, rel=within), (scenario.flat(), expected)
+        if abs(expected.ratio - 1) > 0.01:
+            assert (ratio < 1) == expected.explosive
+
+
+OTHER_LAWS = [
+        {"growth__law": "papers", "growth__difficulty_growth": 1.5, **NO_TRAINING, **CHEAP},
+        {"growth__law": "papers", "growth__difficulty_growth": 3.0, **NO_TRAINING, **CHEAP},
+        {"researcher__writing_share": 0.0, "growth__r": 1.6, **NO_TRAINING, **CHEAP},
+        {"researcher__writing_share": 0.0, "growth__r": 2.5, "training__speed_share": 0.2, **CHEAP},
+        {"researcher__experiment_gpu_days": 0.0, "researcher__timing": "pooled", "growth__r": 1.6, **NO_TRAINING},
+        {"literature__duplicate_weight": 0.0, "literature__open_questions": 20, "growth__r": 1.4, **NO_TRAINING, **CHEAP},
+        {"literature__duplicate_weight": 0.0, "literature__open_questions": 20, "growth__r": 3.0, **NO_TRAINING, **CHEAP},
+        {"training__speed_share": 0.0, "growth__r": 1.6, **CHEAP},
+        {"training__speed_share": 0.0, "growth__r": 0.8, **CHEAP},
+        {"growth__r": 1 / 0.677, **CHEAP, "training__first_run_days": 1.0},
+]  # fmt: skip
+
+
+def test_ratio_of_other_laws_is_that_of_a_long_continuation():
+    scenarios = [LAB.replace(**changes) for changes in OTHER_LAWS]
+    for scenario, (ratio, _), changes in zip(scenarios, last_ratios(scenarios, 90), OTHER_LAWS, strict=True):
+        assert ratio == pytest.approx(long_run(scenario).ratio, rel=0.015), changes
+
+
+# --- kinds -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("r", "kind"),
+    [(0.9, "fizzle"), (0.998, "fizzle"), (1.0, "exponential"), (1.0004, "exponential"), (1.002, "singular"),
+     (1.1, "singular")],
+)  # fmt: skip
+def test_kind_at_the_edge(r, kind):
+    """The ratio counts as 1 within 0.0005: at r(1 - phi) = 1.0004 it is 0.9997, at 0.998 it is 1.0014."""
+    changes = {"growth__parallel_penalty": 1.0, **CHEAP}
+    assert long_run(LAB.replace(growth__r=r, **NO_TRAINING, **changes)).kind == kind
+    assert long_run(LAB.replace(growth__r=r / (1 - 0.323), **changes)).kind == kind
+
+
+def test_only_a_singular_long_run_is_explosive():
+    kinds = {"singular", "faster than exponential", "exponential", "fizzle", "undecided"}
+    found = long_run(LAB)
+    assert {kind for kind in kinds if found._replace(kind=kind).explosive} == {"singular"}
+    assert EXPLOSION_MEANING == "doubling times shrink without limit (long_run = singular)"
+
+
+def test_sentence_names_what_binds_with_three_digits():
+    found = long_run(LAB)
+    assert (found.kind, found.bound_by) == ("fizzle", "experiments")
+    assert "r(1 − s) = 0.700" in found.sentence
+    assert "Until experiments fill their GPUs, r(1 − φ) = 0.948" in found.sentence
+    assert "1.160 times" in found.sentence
+    assert "close to exponential" not in found.sentence
+    near = long_run(LAB.replace(**CHEAP))
+    assert "r(1 − φ) = 0.948" in near.sentence
+    assert "1.026 times as long as the one before, close to exponential" in near.sentence
+
+
+def test_close_to_exponential_is_within_5_percent():
+    within = long_run(LAB.replace(growth__r=1 / (1 + math.log2(1.049)), **NO_TRAINING, **CHEAP))
+    beyond = long_run(LAB.replace(growth__r=1 / (1 + math.log2(1.051)), **NO_TRAINING, **CHEAP))
+    assert "close to exponential" in within.sentence
+    assert "close to exponential" not in beyond.sentence
+
+
+def test_limit_ends_in_a_fizzle_and_says_when_doublings_are_fastest():
+    found = long_run(LAB.replace(growth__r=2.0, growth__limit_doublings=40.0, **NO_TRAINING, **CHEAP))
+    assert (found.kind, found.bound_by, found.ratio) == ("fizzle", "limit", None)
+    assert found.fastest_doubling == 20  # r falls to 1 halfway
+    assert "up to doubling 20" in found.sentence
+    slow = long_run(LAB.replace(growth__r=0.9, growth__limit_doublings=40.0, **NO_TRAINING, **CHEAP))
+    assert slow.fastest_doubling == 0
+    assert "never get faster" in slow.sentence
+    assert long_run(LAB).fastest_doubling is None
+
+
+def test_papers_of_equal_times_are_faster_than_exponential_but_not_explosive():
+    toy = Scenario.load("toy-explosion").replace(researcher__timing="whole")
+    found = long_run(toy)
+    assert (found.kind, found.explosive, found.ratio) == ("faster than exponential", False, 1.0)
+    assert long_run(Scenario.load("toy-fizzle").replace(researcher__timing="whole")).kind == "fizzle"
+
+
+def with_training(scenario: Scenario, **values) -> Scenario:
+    """A scenario with training parameters of another version of the trainer."""
+    training = scenario.training.model_copy(update=values)
+    return scenario.model_copy(update={"training": training})
+
+
+def test_runs_of_constant_length_are_faster_than_exponential_if_all_that_waits_is_taken_up():
+    """After runs are at their floor, log effort multiplies by b in two generations: no finite date."""
+    floor = with_training(LAB.replace(**CHEAP), shortest_run_days=2.0, takes_up="all")
+    found = long_run(floor)
+    assert (found.kind, found.bound_by) == ("faster than exponential", "training runs")
+    assert found.returns == pytest.approx(1.4)  # nothing more is spent on shorter runs
+    assert (
+        long_run(with_training(LAB.replace(**CHEAP), shortest_run_days=2.0, takes_up="one gain")).kind == "exponential"
+    )
+    slow = with_training(LAB.replace(growth__r=0.9, **CHEAP), shortest_run_days=2.0, takes_up="all")
+    assert (long_run(slow).kind, long_run(slow).ratio) == ("fizzle", pytest.approx(2 ** (1 / 0.9 - 1)))
+
+
+def test_all_that_waits_is_taken_up_at_the_pace_of_training_runs():
+    fast = with_training(LAB.replace(growth__r=3.0, training__speed_share=0.15, **CHEAP), takes_up="all")
+    assert (long_run(fast).kind, long_run(fast).bound_by) == ("singular", "training runs")
+    assert long_run(fast).ratio == pytest.approx(2**-0.15)
+
+
+def test_returns_to_effort_make_toes_count():
+    scenario = LAB.replace(growth__r=1.4, growth__parallel_penalty=0.5, **NO_TRAINING, **CHEAP)
+    growth = scenario.growth.model_copy(update={"returns_to": "effort"})
+    found = long_run(scenario.model_copy(update={"growth": growth}))
+    assert (found.kind, found.returns) == ("fizzle", pytest.approx(0.7))
+    assert found.ratio == pytest.approx(2 ** (1 / 1.4 - 0.5))
+    assert "r p = 0.700" in found.sentence
+    assert long_run(scenario).kind == "singular"
+
+
+def test_starved_lab_fizzles_with_the_reason():
+    found = long_run(LAB, "Starved: no GPU is left.")
+    assert found.kind == "fizzle"
+    assert "Starved: no GPU is left." in found.sentence
+
+
+def test_research_that_would_stop_for_each_training_run_is_undecided():
+    one_pool = {"cluster__sharing": "priority", "training__gpus": 1024, "growth__r": 3.0}
+    assert long_run(LAB.replace(**one_pool, **CHEAP)).kind == "undecided"
+    assert long_run(LAB.replace(**one_pool | {"growth__r": 1.0}, **CHEAP)).kind == "fizzle"
+
+
+def test_agents_of_a_user_leave_the_long_run_undecided():
+    world = World(LAB, 0)
+    assert long_run_of(world) == long_run(LAB)
+
+    class Hasty(type(world.trainer)):
+        """A trainer of a user's own."""
+
+    world.trainer = Hasty(world, world)
+    found = long_run_of(world)
+    assert (found.kind, found.explosive) == ("undecided", False)
+    assert "agents of its own" in found.sentence
+
+
+# --- the cases of the referee ----------------------------------------------------------------------------
+
+D1 = [
+    ({"training__first_run_days": 1.0}, {}),
+    ({}, {}),
+    ({"cluster__gpus": 100_000}, {}),
+    ({"training__gain": 1.41}, {}),
+    ({"training__gain": 1.1}, {"run__horizon_days": 2000.0}),
+]
+
+
+def test_five_policies_of_the_same_returns_have_one_long_run_and_keep_their_order():
+    """REFEREE D1: r(1 - phi) = .948 in all of them; the fastest was called a fizzle and the slowest an explosion."""
+    results = [run_fluid(LAB.replace(**changes, **run), 8) for changes, run in D1]
+    assert {result.long_run.kind for result in results} == {"fizzle"}
+    assert len({result.long_run.ratio for result in results}) == 1
+    assert all(not result.long_run.explosive for result in results)
+    days = [result.doublings[8].day for result in results]
+    assert days[0] == min(days) and days[-1] == max(days)
+
+
+D3 = {
+    "2,048 GPUs at s = 1, r = 3": ({"researcher__experiment_scaling": 1.0, "growth__r": 3.0, "cluster__gpus": 2048}, 0),
+    "1,024 GPUs at s = 1, r = 3": ({"researcher__experiment_scaling": 1.0, "growth__r": 3.0}, 2),
+    "2,048 GPUs at s = .9": ({"researcher__experiment_scaling": 0.9, "cluster__gpus": 2048}, 0),
+    "r = 1": ({"growth__r": 1.0}, 1007),
+    "one-sided: s = 0": ({"researcher__experiment_scaling": 0.0, "growth__r": 1.1}, 0),
+}
+
+
+@pytest.mark.parametrize("name", D3)
+def test_stopping_rule_does_not_change_the_long_run(name):
+    """REFEREE D3: 6 to 30 doublings and horizons of 2 to 10 years, by the fluid engine."""
+    changes, _ = D3[name]
+    rules = [
+        {"run__max_doublings": doublings, "run__horizon_days": 365.0 * years}
+        for doublings, years in ((6, 10), (9, 2), (13, 5), (30, 10))
+    ]
+    table = fluid([LAB.replace(**NO_TRAINING, **changes, **rule) for rule in rules], 8)
+    assert len({found.kind for found in table.long_run}) == 1
+    assert {found.explosive for found in table.long_run} == {name.startswith("one-sided")}
+
+
+@pytest.mark.parametrize("name", ["1,024 GPUs at s = 1, r = 3", "r = 1"])
+def test_world_and_fluid_agree_on_both_statements(name):
+    """REFEREE D3: at 12 doublings the fluid said explosion and World fizzle. Paces may be undecided on one side."""
+    changes, seed = D3[name]
+    doublings = 8 if "1,024" in name else 6
+    scenario = LAB.replace(**NO_TRAINING, **changes, run__max_doublings=doublings, run__horizon_days=1500.0)
+    world, mean = World(scenario, seed), run_fluid(scenario)
+    while world.running:
+        world.step()
+    from sim.run import summarise
+
+    found = summarise(world)
+    assert found.long_run == mean.long_run
+    assert (found.ending, mean.ending) == ("doublings", "doublings")
+    opposite = {frozenset({"speeding up", "slowing down"})}
+    assert frozenset({found.pace.name, mean.pace.name}) not in opposite
+
+
+@pytest.mark.parametrize("design", ["quick", "report", "bottlenecks"])
+def test_probability_of_an_explosion_does_not_depend_on_the_stopping_rule(design):
+    """REFEREE D3: P(explosion) of `quick` went from 38% to 62% with the number of doublings. Now the change is 0."""
+    found = load_design(design)
+    scenarios = [found.scenario(found.planned(number)) for number in range(len(found))]
+    kinds = [
+        [
+            long_run(each.replace(run__max_doublings=doublings, run__horizon_days=365.0 * years)).kind
+            for each in scenarios
+        ]
+        for doublings, years in ((6, 2), (9, 2), (30, 10))
+    ]
+    assert kinds[0] == kinds[1] == kinds[2]
+    assert ("singular" in kinds[0]) == (design != "report")
