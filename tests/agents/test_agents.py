@@ -71,7 +71,17 @@ def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpus_needed, most, l
 
 @pytest.mark.parametrize(
     ("gpu_days", "most", "gpus"),
-    [(0.5, 8, 1), (1.0, 8, 1), (1.1, 8, 2), (2.0, 8, 2), (2.1, 8, 4), (4.0, 8, 4), (4.1, 8, 8), (4.1, 6, 6), (9.0, 8, 8)],
+    [
+        (0.5, 8, 1),
+        (1.0, 8, 1),
+        (1.1, 8, 2),
+        (2.0, 8, 2),
+        (2.1, 8, 4),
+        (4.0, 8, 4),
+        (4.1, 8, 8),
+        (4.1, 6, 6),
+        (9.0, 8, 8),
+    ],
 )
 def test_a_gang_for_an_experiment_of_a_day(gpu_days, most, gpus):
     assert decisions.gpus_to_ask(ResearcherParams(experiment_gpus=most, experiment_days=1.0), gpu_days, 64) == gpus
