@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from experiments.errors import InputError
+from hardware.traces import wrong_notation, wrong_separator
 from sim.returns import FEWEST_ROWS, Series
 
 ROWS: Final = "rows"
@@ -83,17 +84,22 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
             f"{path}: {'not a CSV file' if cells else 'empty'}; a header and {FEWEST_ROWS} rows are needed"
         )
     header = cells[0][1]
+    if wrong := wrong_separator(",".join(header)):
+        raise InputError(f"{path}, line {cells[0][0]}: {wrong}")
     if len(set(header)) < len(header):
         twice = next(name for name in header if header.count(name) > 1)
         raise InputError(f"{path}: two columns are called '{twice}'")
     for line, row in cells[1:]:
         if len(row) != len(header):
-            raise InputError(f"{path}, line {line}: {len(row)} cells, and the header has {len(header)}")
+            hint = "; decimal commas split cells in two. Write 1.5 for 1,5" if len(row) > len(header) else ""
+            raise InputError(f"{path}, line {line}: {len(row)} cells, and the header has {len(header)}{hint}")
     return header, [(line, dict(zip(header, row, strict=True))) for line, row in cells[1:]]
 
 
 def _number(path: Path, line: int, row: dict[str, str], column: str) -> float:
     text = row[column]
+    if wrong := wrong_notation(text):
+        raise InputError(f"{path}, line {line}: {column} = {wrong}")
     try:
         value = float(text)
     except ValueError:

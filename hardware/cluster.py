@@ -105,7 +105,7 @@ class GpuCluster(Pool):
         book.last_job = number = book.last_job + 1
         env = self._env
         job = Job(env, number, share, gpus, length, owner, watcher, env._now)
-        if self._queue.push(job) and (gpus <= self._placement.free or self._preempts):
+        if self._queue.push(job) and (gpus <= self._placement.free or self._preempts or self._reserves_anew(job)):
             self._wake()
         return job
 
@@ -214,6 +214,11 @@ class GpuCluster(Pool):
         self._wake()
 
     # How it works
+
+    def _reserves_anew(self, job: Job) -> bool:
+        """Return whether ``job`` took the head's place before others, which may start beside its reservation."""
+        queue = self._backfill_queue
+        return queue is not None and queue.first is job and self._placement.free > 0 and len(queue) > 1
 
     def _wake(self) -> None:
         """Have a dispatch follow all other events of this instant."""

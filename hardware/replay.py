@@ -1,6 +1,6 @@
 """A job log run again through the simulated cluster."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -10,6 +10,7 @@ from simpy import Environment
 
 from hardware.cluster import ClusterParams, GpuCluster
 from hardware.jobs import JobRecord
+from hardware.queues import Queue
 from hardware.topology import largest_gang
 from hardware.traces import TraceJob
 
@@ -55,32 +56,40 @@ class ReplayResult:
 
 
 def _submit_all(env: Environment, cluster: GpuCluster, jobs: tuple[TraceJob, ...]) -> None:
-    """Submit each job at its time, and let happen what happens before.
+    """Submit each job at its time, before any event of that instant is processed.
 
-    The clock is set to the very time of the log: an event's would be a difference added to now, which rounding can put
-    beside it, and an event a job costs as much as the cluster does.
+    Jobs that end at this instant must not pass on their GPUs yet: a job that arrives now may go first. The clock is set
+    to the exact time of the log, because an event's time (a difference added to now) can be rounded. An event for each
+    arrival would also double the cost.
     """
     events, step = env._queue, env.step
     time_of = [job.submit_s for job in jobs].__getitem__
     for at, positions in groupby(sorted(range(len(jobs)), key=time_of), key=time_of):
-        while events and events[0][0] <= at:
+        while events and events[0][0] < at:
             step()
         env._now = at
         cluster.submit_together([(jobs[position].gpus, jobs[position].run_s, position) for position in positions])
 
 
-def replay(jobs: Iterable[TraceJob], params: ClusterParams, gpus: int | None = None) -> ReplayResult:
+def replay(
+    jobs: Iterable[TraceJob],
+    params: ClusterParams,
+    gpus: int | None = None,
+    discipline: Callable[[], Queue] | None = None,
+) -> ReplayResult:
     """Run the jobs of a log through a cluster of ``gpus`` GPUs, or of ``params.gpus``.
 
-    Nothing fails: the run times of a log hold already what happened to its jobs. Raises ValueError, before
-    anything runs, if there are no jobs or one is larger than what the cluster can give.
+    ``discipline`` makes the queue, in place of the one that ``params`` names. All jobs that arrive at an instant wait
+    in the queue before the dispatch of that instant. Nothing fails: the run times of a log include the failures of its
+    jobs. Raises ValueError, before anything runs, if the log is empty or a job is larger than the cluster can give;
+    TypeError if ``discipline`` does not make a queue.
     """
     jobs = tuple(jobs)
     size = params.gpus if gpus is None else gpus
     params = params.model_copy(update={"gpu_hours_between_failures": 0.0})
     _check(jobs, params, size)
     env = Environment()
-    cluster = GpuCluster(env, params, hour=SECONDS_PER_HOUR, gpus=size)
+    cluster = GpuCluster(env, params, hour=SECONDS_PER_HOUR, gpus=size, discipline=discipline)
     _submit_all(env, cluster, jobs)
     env.run()
     by_position = {record.owner: record for record in cluster.records}

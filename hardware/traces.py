@@ -51,6 +51,23 @@ class TraceError(ValueError):
         return f"{self.path}, line {self.line}: {self.reason}" if self.line else f"{self.path}: {self.reason}"
 
 
+def wrong_separator(header: str) -> str | None:
+    """Return a sentence about a header line without commas that has semicolons or tabs; None if it has neither."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if separator in header and "," not in header:
+            return f"the header's columns are separated by {name}; allowed: commas. Export the table as CSV with commas"
+    return None
+
+
+def wrong_notation(text: str) -> str | None:
+    """Return what is wrong with a number that has an underscore or a decimal comma; None if it has neither."""
+    if "_" in text:
+        return f"{text!r} has an underscore; allowed: digits with a decimal point. Write 1000 for 1_000"
+    if "," in text:
+        return f"{text!r} has a comma; allowed: digits with a decimal point. Write 1.5 for 1,5"
+    return None
+
+
 class Reader(Protocol):
     """A reader of one format."""
 
@@ -141,10 +158,18 @@ def _csv_rows(columns: tuple[str, ...]) -> Rows:
     def rows(file: TextIO, path: str) -> Iterator[tuple[int, Row]]:
         table = csv.reader(file)
         header = [name.strip() for name in next(table, [])]
+        if wrong := wrong_separator(",".join(header)):
+            raise TraceError(path, 1, wrong)
         missing = [name for name in columns if name not in header]
         if missing:
             raise TraceError(path, 1, f"no column {', '.join(missing)} (wanted: {','.join(columns)})")
         for fields in table:
+            if len(fields) > len(header):
+                raise TraceError(
+                    path, table.line_num,
+                    f"{len(fields)} cells, and the header has {len(header)}; decimal commas split cells in two. "
+                    "Write 1.5 for 1,5",
+                )  # fmt: skip
             if fields:
                 yield table.line_num, dict(zip(header, fields, strict=False))
 
@@ -182,6 +207,8 @@ def _csv_job(row: Row) -> TraceJob:
 
 def _seconds(row: Row, key: str, name: str) -> float:
     text = row.get(key, "").strip()
+    if wrong := wrong_notation(text):
+        raise ValueError(f"{name} = {wrong}")
     try:
         seconds = float(text)
     except ValueError:
@@ -193,6 +220,8 @@ def _seconds(row: Row, key: str, name: str) -> float:
 
 def _gpus(row: Row, key: str, name: str, least: int = 1) -> int:
     text = row.get(key, "").strip()
+    if wrong := wrong_notation(text):
+        raise ValueError(f"{name} = {wrong}")
     try:
         gpus = int(text)
     except ValueError:

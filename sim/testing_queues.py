@@ -6,6 +6,7 @@ from itertools import accumulate, islice
 from typing import NamedTuple
 
 from hypothesis import strategies as st
+from simpy import Event
 
 from hardware.checks import check_discipline
 from hardware.cluster import ClusterParams, GpuCluster, Job, JobRecord
@@ -96,11 +97,26 @@ def quiet_cluster(discipline: Discipline, gpus: int = GPUS) -> tuple[Clock, GpuC
 
 
 def served(discipline: Discipline, workload: Sequence[Ask], gpus: int = GPUS) -> list[JobRecord]:
-    """Return what becomes of a workload under a discipline, in the order in which its jobs are asked for."""
+    """Return the records of a workload's jobs under a discipline, in the order in which they are submitted.
+
+    All jobs that arrive at an instant wait in the queue before the dispatch of that instant.
+    """
+    return _served(discipline, workload, gpus, after_ends=False)
+
+
+def _served(discipline: Discipline, workload: Sequence[Ask], gpus: int, after_ends: bool) -> list[JobRecord]:
+    """Submit each job in an event of its own, before the ends of its instant or after them."""
     clock, cluster = quiet_cluster(discipline, gpus)
-    for ask in sorted(workload, key=lambda ask: ask.at):
-        clock.advance(max(clock.now, ask.at))
+
+    def submit(arrival: Event) -> None:
+        ask = arrival.value
         cluster.submit(ask.gpus, ask.length, priority=ask.priority)
+
+    def wait_for_ends(arrival: Event) -> None:
+        clock.timeout(0.0, arrival.value).callbacks.append(submit)
+
+    for ask in sorted(workload, key=lambda ask: ask.at):
+        clock.timeout(ask.at, ask).callbacks.append(wait_for_ends if after_ends else submit)
     clock.advance(_FOREVER)
     return sorted(cluster.records)
 
@@ -130,12 +146,32 @@ def check_queue(discipline: Discipline, examples: int = 500) -> None:
     or a change of the cluster, and its head waits for want of GPUs alone; with backfill nobody delays the head. In the
     end every job has had what it asked for. Two clusters with the same history give the same records.
 
-    Raises AssertionError with what does not hold and the shortest history that shows it, also where the discipline
-    raises an error of its own; TypeError for a queue in place of its class; ValueError for fewer than one of
+    The discipline must also wait for all arrivals of an instant before it chooses. Therefore as many workloads run
+    twice, with the arrivals of each instant before its ends and after them, and all jobs must start at the same times.
+
+    Raises AssertionError with what does not hold and the shortest history or workload that shows it, also if the
+    discipline raises an error of its own; TypeError for a queue in place of its class; ValueError for fewer than one of
     ``examples``.
     """
     check_discipline(discipline)
     hold_all(histories(), lambda history: QueueTrial(discipline).live(history), _story, examples)
+    hold_all(workloads(most=10), lambda workload: _await_arrivals(discipline, workload), _workload_story, examples)
+
+
+def _await_arrivals(discipline: Discipline, workload: Sequence[Ask]) -> None:
+    """Assert that starts do not depend on the order of arrivals and ends within an instant."""
+    before, after = (_served(discipline, workload, GPUS, after_ends) for after_ends in (False, True))
+    for one, other in zip(before, after, strict=True):
+        assert one.started == other.started, (
+            f"job {one.job} starts at hour {one.started:g} if the arrivals of an instant precede its ends, and at hour "
+            f"{other.started:g} if they follow; the discipline must choose after all arrivals"
+        )
+
+
+def _workload_story(workload: Sequence[Ask]) -> str:
+    """A workload as text; jobs have the numbers that the message means."""
+    lines = [f"    {ask}  # job {number}" for number, ask in enumerate(workload, start=1)]
+    return "\n".join(["The shortest workload that shows it:", *(lines or ["    (no job has to be submitted)"])])
 
 
 def _story(history: Sequence[Step]) -> str:

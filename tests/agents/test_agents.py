@@ -60,16 +60,31 @@ def test_experiment_costs_have_the_mean_they_are_asked_for(variation):
     assert np.std(costs) == pytest.approx(spread, rel=0.05, abs=1e-12)
 
 
-@given(st.floats(0, 1e9), st.integers(1, 64), st.integers(1, 64), st.floats(0.01, 100))
-def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpu_days, most, largest, days):
+@given(st.floats(0, 80), st.integers(1, 64), st.integers(1, 64), st.sampled_from([0.25, 1.0, 4.0]))
+def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpus_needed, most, largest, days):
     params = ResearcherParams(experiment_gpus=most, experiment_days=days)
-    gpus = decisions.gpus_to_ask(params, gpu_days, largest)
     cap = min(most, largest)
-    assert 1 <= gpus <= cap
-    if gpus < cap:
-        assert gpu_days / gpus <= days * (1 + 1e-9)
-        assert gpus.bit_count() == 1
-        assert gpus == 1 or gpu_days / (gpus / 2) > days
+    powers = [1, 2, 4, 8, 16, 32, 64]
+    in_time = [power for power in powers if power >= gpus_needed and power <= cap]
+    assert decisions.gpus_to_ask(params, gpus_needed * days, largest) == min([*in_time, cap])
+
+
+@pytest.mark.parametrize(
+    ("gpu_days", "most", "gpus"),
+    [
+        (0.5, 8, 1),
+        (1.0, 8, 1),
+        (1.1, 8, 2),
+        (2.0, 8, 2),
+        (2.1, 8, 4),
+        (4.0, 8, 4),
+        (4.1, 8, 8),
+        (4.1, 6, 6),
+        (9.0, 8, 8),
+    ],
+)
+def test_a_gang_for_an_experiment_of_a_day(gpu_days, most, gpus):
+    assert decisions.gpus_to_ask(ResearcherParams(experiment_gpus=most, experiment_days=1.0), gpu_days, 64) == gpus
 
 
 class Places:
@@ -93,6 +108,14 @@ def test_a_finding_published_meanwhile_from_the_same_ground_is_a_duplicate():
     assert (literature.published, literature.duplicates) == (5, 2)
     assert literature.grounds == [1, 2, 8, 9, 5]
     assert list(literature.graph.successors(7)) == [3], "it builds on what there was when it began"
+
+
+def test_a_question_on_the_latest_known_paper_is_still_open():
+    literature = Literature(LiteratureParams(open_questions=5, references=1))
+    places = Places(4, 4, 4)
+    assert literature.add(5, places) == (6, False), "it builds on paper 5, the latest when it began"
+    assert literature.add(6, places) == (7, False), "it builds on paper 6, the latest when it began"
+    assert literature.add(6, places) == (8, True), "paper 7 answered that question meanwhile"
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40), st.integers(1, 30), st.integers(1, 5))
@@ -139,5 +162,6 @@ def test_many_at_once_find_as_much_that_is_new_as_one_by_one():
         assert abs(np.mean(found) - expected) < 4 * np.std(found) / 20
 
 
-def test_training_keeps_the_gain_in_doublings():
-    assert TrainingParams(gain=30.0).gain_doublings == pytest.approx(math.log2(30))
+@pytest.mark.parametrize(("gain", "doublings"), [(2.0, 1.0), (8.0, 3.0), (1024.0, 10.0)])
+def test_a_gain_of_so_many_twos_is_so_many_doublings(gain, doublings):
+    assert TrainingParams(gain=gain).gain_doublings == doublings

@@ -70,6 +70,17 @@ def test_the_speed_run_has_r_084_for_each_contributor(asara: Any, nanogpt: Path,
     assert found["intervals"]["0.95"] == pytest.approx([0.79, 0.89], abs=0.005)
 
 
+def test_a_falling_time_is_fitted_as_the_rising_speed_that_it_is(asara: Any, tmp_path: Path) -> None:
+    """Minutes of 60 / (3 + n)^0.9 after n efforts of 1, with 3 before: r = 0.9, without any data of others."""
+    minutes = [60 / (3.0 + n) ** 0.9 for n in range(30)]
+    path = tmp_path / "minutes.csv"
+    path.write_text("record,minutes\n" + "".join(f"{n},{value!r}\n" for n, value in enumerate(minutes)))
+    options = ["--input", "record", "--cumulative", "--output", "minutes", "--before", "3", "--json"]
+    found = json.loads(asara("fit", path, *options, "--lower-is-better").out)
+    assert found["r"] == pytest.approx(0.9, abs=1e-6)
+    assert json.loads(asara("fit", path, *options).out)["r"] < 0
+
+
 def test_what_is_written_is_read_as_an_uncertainty_and_is_the_same_again(asara: Any, good: Path) -> None:
     command = ("fit", good, "--input", "work", "--output", "speed", "--date", "day")
     first, second = (asara(*command, "--out", name) for name in ("one", "two"))
@@ -136,6 +147,11 @@ def test_an_uncertainty_that_reaches_below_0_is_normal() -> None:
     ("x,e\n3,0\n2,1\n1,1\n4,1\n5,1\n", ["--output", "x", "--input", "e"], "the first row has no effort"),
     ("x,e\n3,1\n2,2\n1,1\n4,4\n5,5\n", ["--output", "x", "--input", "e", "--cumulative"], "must not fall"),
     ("x\n3\n3\n3\n3\n3\n", ["--output", "x"], "x is 3 in every row"),
+    ("e;x\n1;3\n", ["--output", "x"], "separated by semicolons; allowed: commas."),
+    ("e\tx\n1\t3\n", ["--output", "x"], "separated by tabs; allowed: commas."),
+    ("x\n3,5\n", ["--output", "x"], "line 2: 2 cells, and the header has 1; decimal commas split cells in two."),
+    ('x\n"3,5"\n', ["--output", "x"], "line 2: x = '3,5' has a comma; allowed: digits with a decimal point."),
+    ("x\n1_000\n", ["--output", "x"], "line 2: x = '1_000' has an underscore; allowed: digits"),
     ("x,x\n3,1\n", ["--output", "x"], "two columns are called 'x'"),
     ("x,y\n3\n", ["--output", "x"], "line 2: 1 cells, and the header has 2"),
     ("", ["--output", "x"], "empty"),

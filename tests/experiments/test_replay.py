@@ -68,8 +68,12 @@ def test_formats_are_guessed_from_the_name(asara, tmp_path, name, text, format_n
 
 
 def test_nodes_are_consolidated_where_they_are_asked_for(asara, log):
-    found = json.loads(asara("replay", log, "--gpus", 8, "--gpus-per-node", 4, "--json").out)
-    assert (found["placement"], found["gpus_per_node"]) == ("consolidated", 4)
+    """Two jobs of 3 leave one GPU free on each node: a job of 2 starts at once on a flat cluster alone."""
+    log.write_text("job,submit_s,run_s,gpus\na,0,10,3\nb,0,20,3\nc,1,5,2\n")
+    flat = json.loads(asara("replay", log, "--gpus", 8, "--json").out)
+    assert (flat["placement"], flat["mean_wait_s"]) == ("flat", 0)
+    nodes = json.loads(asara("replay", log, "--gpus", 8, "--gpus-per-node", 4, "--json").out)
+    assert (nodes["placement"], nodes["gpus_per_node"], nodes["mean_wait_s"]) == ("consolidated", 4, 3)
 
 
 def test_bad_lines_are_counted_if_they_may_be_skipped(asara, tmp_path):

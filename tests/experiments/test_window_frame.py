@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -309,8 +310,12 @@ def test_kernels_stand_on_their_curve():
     assert curve is not None
     assert kernels.calibrated
     assert kernels.candidates == world.kernel_engineer.candidates > 0
-    assert all(speedup == curve.speedup_after(number) for number, speedup in kernels.curve)
-    assert kernels.curve[0] == (1.0, curve.speedup_after(1.0))
+    rows = np.array(kernels.curve)
+    log_speedups = curve.ceiling * (1 - np.maximum(rows[:, 0] / curve.onset, 1.0) ** -curve.exponent)
+    assert rows[:, 1] == pytest.approx(np.exp(log_speedups), rel=1e-9)
+    assert rows[[0, -1], 0] == pytest.approx([1, kernels.tried])
+    now = np.interp(kernels.candidates, rows[:, 0], rows[:, 1])
+    assert 1 < kernels.speedup <= now * 1.01 < 1.25 * kernels.speedup
     assert kernels.curve[-1][1] == pytest.approx(kernels.largest)
     bare = frame_of(World(Scenario.load("lab").replace(kernels__measurements="none"), 1)).kernels
     assert (bare.calibrated, bare.curve, bare.speedup) == (False, (), 1.0)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from sim.run import run
+from sim.run import RunResult, run
 from sim.scenario import Scenario
 
 FILE = Path(__file__).with_name("lab.txt")
 
 
-def golden_ledger() -> str:
-    """A small lab that trains, queues, fails and preempts: every event and job record, a line each."""
+def golden_run() -> RunResult:
+    """Run a small lab in which experiments and training runs are hit by failures."""
     scenario = Scenario().replace(
         researcher__initial=6,
         cluster__gpus=48,
@@ -20,7 +20,12 @@ def golden_ledger() -> str:
         run__horizon_days=120.0,
         run__max_doublings=4,
     )
-    result = run(scenario, seed=11)
+    return run(scenario, seed=11)
+
+
+def golden_ledger() -> str:
+    """Return every event and job record of the golden run, a line each."""
+    result = golden_run()
     return "\n".join(repr(fact) for fact in [*result.events, *result.jobs]) + "\n"
 
 

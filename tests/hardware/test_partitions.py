@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hardware.partitions import Datacenter, inference_blocks, pool_sizes
 from sim.clock import Clock
-from tests.hardware.helpers import Diary, Luck, params
+from tests.hardware.helpers import Diary, Luck, Script, params
 
 USES = ("inference", "experiment", "training")
 
@@ -38,6 +38,19 @@ def test_the_shares_add_up_to_the_cluster(gpus: int, size: int, inference: float
         assert abs(sizes.get(use, 0) - share * gpus) <= unit + 1e-6
     assert sum(count % unit != 0 for count in sizes.values()) <= 1  # one smaller last node at most
     assert sum(inference_blocks(chosen)) == sizes.get("inference", 0)
+
+
+def test_an_hour_is_a_24th_of_a_day_on_the_clock_of_a_datacenter() -> None:
+    """Parameters are in hours and the clock in days: mean life, checkpoint and restart of a gang of 2 GPUs."""
+    lives, clock = Script(1.0), Clock()
+    quiet = params(gpus=8, gpu_hours_between_failures=48.0, checkpoint_hours=12.0, restart_hours=6.0)
+    center = Datacenter(clock, quiet, lives)
+    center.submit("experiment", 2, 1.25)
+    clock.advance(10)
+    assert lives.scales[0] == 1.0
+    (record,) = center.records
+    assert (record.started, record.ended) == (0, 1 + 0.25 + 0.25)
+    assert (record.restarts, record.lost) == (2 * 0.25, 0)
 
 
 def test_default_shares() -> None:

@@ -75,6 +75,19 @@ def test_a_missing_column_is_an_error_even_when_bad_lines_are_skipped(reader: Re
         reader(write(""))
 
 
+@pytest.mark.parametrize(("text", "says"), [
+    ("job;submit_s;run_s;gpus\n1;0;1;1\n", "line 1: the header's columns are separated by semicolons"),
+    ("job\tsubmit_s\trun_s\tgpus\n1\t0\t1\t1\n", "line 1: the header's columns are separated by tabs"),
+    ("job,submit_s,run_s,gpus\n1,0,1,5,1\n", "line 2: 5 cells, and the header has 4; decimal commas"),
+    ('job,submit_s,run_s,gpus\n1,0,"1,5",1\n', "line 2: run_s = '1,5' has a comma"),
+    ("job,submit_s,run_s,gpus\n1,0,1_000,1\n", "line 2: run_s = '1_000' has an underscore"),
+    ("job,submit_s,run_s,gpus\n1,0,1,1_0\n", "line 2: gpus = '1_0' has an underscore"),
+])  # fmt: skip
+def test_notations_of_a_spreadsheet_are_refused_with_their_cause(text: str, says: str, write: Write) -> None:
+    with pytest.raises(TraceError, match=says):
+        read_csv(write(text))
+
+
 def test_what_is_no_gzip_file_and_what_is_no_text(name: str, tmp_path: Path) -> None:
     packed = tmp_path / "log.gz"
     packed.write_bytes(b"not packed at all")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from sim.distributions import DISTRIBUTIONS, PriorError
 from sim.priors import Copula, RankCorrelation, distribution
@@ -78,12 +78,25 @@ def test_ranks_come_out_as_asked(rank):
     assert abs(stats.spearmanr(linked["b"], linked["c"]).statistic) < 4 / math.sqrt(n)
 
 
+def correlations_of(copula, names):
+    """The correlation matrix M M' of the linear map M between normal scores, from its values at the unit vectors."""
+    units = {name: special.ndtr(row) for name, row in zip(names, np.eye(len(names)), strict=True)}
+    scores = np.array([special.ndtri(copula(units)[name]) for name in names])
+    return scores @ scores.T
+
+
+@pytest.mark.parametrize("rank", [-0.9, -0.3, 0.5, 0.95])
+def test_normal_scores_have_the_correlation_of_the_rank_exactly(rank):
+    found = correlations_of(Copula([RankCorrelation("a", "b", rank)]), "ab")
+    r = 2 * math.sin(math.pi * rank / 6)
+    np.testing.assert_allclose(found, [[1, r], [r, 1]], atol=1e-12)
+
+
 def test_three_ranks_at_once():
     wanted = [RankCorrelation("a", "b", 0.6), RankCorrelation("b", "c", -0.4), RankCorrelation("a", "c", 0.1)]
-    chance = np.random.default_rng(6)
-    linked = Copula(wanted)({name: chance.random(20_000) for name in "abc"})
-    for one, other, rank in wanted:
-        assert stats.spearmanr(linked[one], linked[other]).statistic == pytest.approx(rank, abs=0.03)
+    found = correlations_of(Copula(wanted), "abc")
+    ab, bc, ac = (2 * math.sin(math.pi * each.rank / 6) for each in wanted)
+    np.testing.assert_allclose(found, [[1, ab, ac], [ab, 1, bc], [ac, bc, 1]], atol=1e-12)
 
 
 def test_extreme_uniforms_stay_within():

@@ -146,6 +146,19 @@ def test_crps_of_a_normal_ensemble_has_its_closed_form() -> None:
     assert crps(np.array([[1.0]]), np.array([4.0])) == pytest.approx([3.0])
 
 
+@pytest.mark.parametrize("members", [[0.0, 2.0], [1.0, -2.0, 4.5], [3.0, 3.0, 0.0, 1.0]])
+def test_crps_of_a_small_ensemble_is_the_mean_over_all_its_pairs(members: list[float]) -> None:
+    size = len(members)
+    spread = sum(abs(one - other) for one in members for other in members) / size**2
+    for came in (-1.0, 0.5, 3.0):
+        expected = sum(abs(member - came) for member in members) / size - spread / 2
+        assert crps(np.array(members)[:, None], np.array([came])) == pytest.approx([expected], rel=1e-12)
+
+
+def test_crps_of_two_members_by_hand() -> None:
+    assert crps(np.array([[0.0], [2.0]]), np.array([1.0])) == pytest.approx([0.5])
+
+
 def test_coverage_counts_what_lies_within() -> None:
     members = np.repeat(np.linspace(0, 1, 101)[:, None], 4, axis=1)
     assert coverage(members, np.array([0.05, 0.2, 0.5, 0.99]), 0.8) == 0.5

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from hardware.cluster import ClusterParams, GpuCluster, Job
-from hardware.queues import QUEUES, Easy, Fcfs, Queue
+from hardware.queues import QUEUES, BackfillQueue, Easy, Fcfs, Queue
 from sim.clock import Clock
 from sim.testing import Ask, check_queue, served, workloads
 
@@ -165,6 +165,39 @@ class Shared(SmallestFirst):
         self.first = self.waiting[0][2] if self.waiting else None
 
 
+class Hasty(SmallestFirst, BackfillQueue):
+    """Chooses the next job when GPUs come back, so that a smaller one that arrives at that instant does not count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chosen: Job | None = None
+
+    def push(self, job: Job) -> bool:
+        super().push(job)
+        return self._choose(self.chosen if job.past is None else None)
+
+    def remove(self, job: Job) -> None:
+        super().remove(job)
+        self._choose(None)
+
+    def _choose(self, chosen: Job | None) -> bool:
+        self.chosen = chosen
+        self.first = chosen or self.first
+        return True
+
+    def began(self, job: Job, ends: float) -> None:
+        """Keep no book."""
+
+    def left(self, job: Job) -> None:
+        self.chosen = self.first
+
+    def reserve(self, now, placement):  # type: ignore[no-untyped-def]
+        return None
+
+    def beside(self, reservation):  # type: ignore[no-untyped-def]
+        return None
+
+
 @pytest.mark.parametrize("discipline", [*QUEUES.values(), SmallestFirst], ids=[*QUEUES, "smallest first"])
 def test_disciplines_that_are_right_pass(discipline):
     check_queue(discipline)
@@ -184,6 +217,14 @@ def test_each_mistake_of_a_discipline_is_caught_and_told_at_its_shortest(discipl
     history = str(caught.value).split("shows it:\n")[1].splitlines()
     assert 1 <= len(history) <= 6
     assert all(line.strip().startswith(("Submit(", "Advance(", "Cancel(", "Fail(", "Preempt(")) for line in history)
+
+
+def test_a_discipline_that_chooses_before_the_arrivals_of_an_instant_is_caught():
+    with pytest.raises(AssertionError, match="the discipline must choose after all arrivals") as caught:
+        check_queue(Hasty)
+    workload = str(caught.value).split("shows it:\n")[1].splitlines()
+    assert 3 <= len(workload) <= 6
+    assert all(line.strip().startswith("Ask(") for line in workload)
 
 
 def test_an_order_that_hangs_on_chance_is_told_without_the_words_of_hypothesis():
@@ -216,6 +257,11 @@ def test_what_is_served_is_served_in_the_order_of_the_workload(workload):
 
 def test_a_workload_by_hand():
     records = served(SmallestFirst, [Ask(0, 8, 1.0), Ask(0.5, 8, 1.0), Ask(0.5, 2, 3.0)])
+    assert [record.started for record in records] == [0, 4, 1]
+
+
+def test_a_workload_is_served_with_all_arrivals_of_an_instant_before_its_dispatch():
+    records = served(SmallestFirst, [Ask(0, 8, 1.0), Ask(0.5, 8, 1.0), Ask(1.0, 2, 3.0)])
     assert [record.started for record in records] == [0, 4, 1]
 
 

@@ -208,6 +208,20 @@ def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
     assert third == pytest.approx(observe.doublings(finish(world))[2].duration_days / 2)
 
 
+def test_a_new_law_in_a_branch_needs_the_papers_that_it_needs_from_the_start():
+    """The team has doubled three times at the branch: the law still is that of the team on day 0."""
+    pooled = Scenario.load("returns-0.9").replace(run__max_doublings=7, run__horizon_days=1e6, run__frame_days=1e6)
+    world = World(pooled, 0)
+    while world.doublings < 3:
+        world.clock.advance_events(math.inf)
+    assert world.at_work == 8 * pooled.researcher.initial
+    branch = finish(world.branch(growth__r=1.2))
+    fresh = finish(World(pooled.replace(growth__r=1.2), 0))
+    needed = [observe.doublings(each)[4:] for each in (branch, fresh)]
+    assert len(needed[0]) == 3
+    assert [each.papers for each in needed[0]] == pytest.approx([each.papers for each in needed[1]], rel=1e-9)
+
+
 def test_a_run_that_stopped_goes_on_in_a_branch_with_more_room():
     short = finish(World(Scenario.load("toy-explosion").replace(run__max_doublings=6), 0))
     longer = finish(World(Scenario.load("toy-explosion").replace(run__max_doublings=9), 0))
