@@ -236,12 +236,13 @@ def test_true_is_an_accepted_alias_of_damped(value, asara, tmp_path):
     assert json.loads(asara("mc", "mine.toml", "--n", 100, "--json").out)["retraining"] == "damped"
 
 
-def test_both_rules_of_retraining_stand_side_by_side(asara):
+def test_both_rules_of_retraining_stand_side_by_side(asara, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     printed = re.sub(r"\s+", " ", asara("mc", "successor", "--n", 50000).out)
     for words in (
-        "explosion: P(r > 1), law without", "retraining (and with the study's", "damping, which cannot change it)",
-        "explosion when training runs take", "their share, P(r(1 − phi) > 1), rule", "of `asara run`",
-    ):  # fmt: skip
+        "explosion: P(r > 1), law without retraining (and with the study's damping, which cannot change it)",
+        "explosion when training runs take their share, P(r(1 − phi) > 1), rule of `asara run`",
+    ):
         assert words in printed
     found = json.loads(asara("mc", "successor", "--n", 50000, "--json").out)
     free, share = found["explosion_by_rule"]

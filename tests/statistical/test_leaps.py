@@ -1,4 +1,4 @@
-"""The effect of large leaps where GPUs are full, as the parameter describes it: seeds are fixed, and runs are paired."""
+"""Measure large leaps where GPUs are full, as the parameter describes them: seeds are fixed, and runs are paired."""
 
 import numpy as np
 
