@@ -85,10 +85,10 @@ def series(noise: str, rows: int, seed: int) -> Series:
     return Series(np.ones(rows), 2.0 ** NOISES[noise](np.random.default_rng([rows, seed]), x))
 
 
-def covers(noise: str, rows: int, seed: int, before: float | None) -> tuple[bool, bool, float]:
-    """Return whether the advised 95% interval covers r, whether ``before`` is contradicted, and the width or NaN."""
+def covers(noise: str, rows: int, seed: int, before: float | None, *, width: bool = True) -> tuple[bool, bool, float]:
+    """Return whether the advised 95% interval covers r, whether ``before`` is contradicted, and its width or NaN."""
     advice = advise(series(noise, rows, seed), before)
-    low, high = advice.fit.interval(0.95) if seed < _WIDTHS else (np.nan, np.nan)
+    low, high = advice.fit.interval(0.95) if width else (np.nan, np.nan)
     return 0.025 <= advice.fit.cdf(R) <= 0.975, advice.rejected, high - low
 
 
@@ -104,7 +104,7 @@ def main() -> int:
     for noise in NOISES:
         cells = []
         for rows in ROWS:
-            found = np.array([covers(noise, rows, seed, before) for seed in range(chosen.series)])
+            found = np.array([covers(noise, rows, seed, before, width=seed < _WIDTHS) for seed in range(chosen.series)])
             worst = min(worst, found[:, 0].mean())
             cells.append(f"{found[:, 0].mean():.3f} {found[:, 1].mean():.2f} {np.nanmedian(found[:, 2]):.2f}")
         print(f"{noise:20}", *cells, sep=" | ", flush=True)

@@ -13,7 +13,7 @@ fitted by generalised least squares, and weighted by its restricted likelihood t
 Given a model and ``before``, the posterior of r under flat priors of a, log sigma and the total gain ``r sd(x)`` is
 Student's t with n - 2 degrees of freedom about the generalised-least-squares estimate. The result is the weighted
 mixture of these. The prior weights favour lasting noise, because wrongly assuming independent errors makes intervals
-too narrow. Effort before the first row, if unknown, is 0 or log-uniform: each point of a grid has the same prior weight.
+too narrow. Effort before the first row, if unknown, is 0 or log-uniform: all points of a grid have the same weight.
 
 Each model is a state-space model with one state, so one pass of a Kalman filter over the rows fits all of them.
 Source: Harvey, Forecasting, Structural Time Series Models and the Kalman Filter (1989), chapters 3 and 4.
@@ -26,7 +26,7 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, stdtr, stdtrit
+from scipy.special import fdtrc, stdtr, stdtrit
 
 from sim.returns import FEWEST_ROWS, Series, grid_of_before, require_series
 from sim.streams import Streams
@@ -40,7 +40,7 @@ CORRELATIONS: Final = (0.3, 0.5, 0.7, 0.85, 0.95)
 """Correlation of neighbouring rows' errors under ``ar1`` [1]."""
 RATIOS: Final = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 """Variance of a mean step of the random walk over that of a row's own error [1]."""
-RATIO_EXPONENT: Final = 0.35
+RATIO_EXPONENT: Final = 0.5
 """Prior weight within ``walk`` and ``lasting`` is proportional to the ratio to this power [1]."""
 REJECTED: Final = 0.05
 """p-value below which a stated effort before the first row counts as contradicted by the series [1]."""
@@ -49,6 +49,8 @@ UNBOUNDED_FROM: Final = 16.0
 _LOWEST_VARIANCE: Final = 1e-18
 _NEGLIGIBLE: Final = 1e-10
 """Relative weight below which a component is left out."""
+_MOST_GAIN: Final = 600.0
+"""Log-likelihood gain for each row beyond which its exponential would overflow."""
 _TAIL: Final = 1e-6
 """Own tail share of each component at the ends of the first bracket of a quantile."""
 
@@ -102,7 +104,7 @@ class AveragedFit(NamedTuple):
     unbounded: float
     """Posterior weight of efforts before the first row of `UNBOUNDED_FROM` times the series' own or more [1]."""
     p_before_given: float
-    """p-value of the effort before against any other on the grid (likelihood ratio, chi-squared, one degree)."""
+    """p-value of the effort before against any other on the grid, averaged over noise models; 1 if not given."""
 
     @property
     def r(self) -> float:
@@ -184,8 +186,7 @@ def average(series: Series, before: float | None = None) -> AveragedFit:
     posterior = filtered.restricted + np.log([model.weight for model in NOISE_MODELS])[:, None]
     p_value = 1.0
     if before is not None:
-        gain = 2 * (filtered.likelihood.max() - filtered.likelihood[:, -1].max())
-        p_value = float(chdtrc(1, max(0.0, gain)))
+        p_value = _p_of_before(filtered.likelihood, posterior[:, -1], len(series.effort))
         posterior[:, :-1] = -np.inf
     weights = np.exp(posterior - posterior.max())
     kept = weights > _NEGLIGIBLE
@@ -197,6 +198,17 @@ def average(series: Series, before: float | None = None) -> AveragedFit:
         chosen, filtered.slope[kept], filtered.error[kept], befores, filtered.level[kept], model.astype(float),
         len(series.effort) - 2, before is None, unbounded, p_value,
     )  # fmt: skip
+
+
+def _p_of_before(likelihood: Array, posterior: Array, rows: int) -> float:
+    """p-value of the last effort of the grid against all others: F tests averaged with the models' weights given it.
+
+    Within one noise model the likelihood ratio L of one more coefficient has ``(L^(2/n) - 1)(n - 3) ~ F(1, n - 3)``.
+    """
+    gain = 2 * (likelihood.max(axis=1) - likelihood[:, -1])
+    p_values = fdtrc(1, rows - 3, np.expm1(np.minimum(gain / rows, _MOST_GAIN)) * (rows - 3))
+    weights = np.exp(posterior - posterior.max())
+    return float(weights @ p_values / weights.sum())
 
 
 def advise(series: Series, before: float | None = None) -> Advice:
