@@ -1,9 +1,9 @@
 """A back-test: fit the first part of a series, simulate the rest with the World, and score it against naive guesses.
 
-The World here has one researcher, who never changes: what does the work is people, and effort is what the file says.
+The World here has one researcher, who never changes: people do the work, and effort is that of the file.
 The World's clock counts effort: `DAYS` days of it are the effort to forecast. Papers come at random, at the rate that
-makes their luck as large as that of the series: n papers per unit of effort give a slope of log performance the
-relative variance 1/n. r and the effort spent before are those of one draw of the bootstrap, under luck that lasts.
+makes their randomness as large as that of the series: n papers per unit of effort give a slope of log performance the
+relative variance 1/n. r and the effort spent before are one draw of the posterior averaged over noise models.
 Software is brought to the researcher in generations of the largest gain allowed, a million, so that the team stays as
 it is.
 """
@@ -19,20 +19,20 @@ from scipy.special import ndtri
 from experiments.errors import InputError
 from experiments.fit import TOLD, Options
 from experiments.fit_data import Data
+from sim.averaged_returns import AveragedFit, advise
 from sim.growth import DAYS_PER_MONTH
 from sim.ledger import PaperPublished
 from sim.returns import FEWEST_ROWS, Fit, Series, fit
 from sim.run import run
 from sim.scenario import Scenario
 from sim.scores import Array, coverage, crps
-from sim.streams import Streams
 
 WORLDS: Final = 500
 SHARES: Final = (0.5, 0.8, 0.9)
 FEWEST_LEFT: Final = 3
 """Rows to forecast."""
 MOST_PAPERS: Final = 4000.0
-"""Papers that one World is expected to publish at the most: with more, their luck is next to none."""
+"""Papers that one World is expected to publish at the most: with more, their randomness is negligible."""
 AS_IT_CAME: Final = "World, effort as it came"
 AT_PACE: Final = "World, effort at the past's pace"
 
@@ -59,7 +59,7 @@ class Backtest(NamedTuple):
 
     data: Data
     fitted_rows: int
-    fitted: Fit
+    fitted: AveragedFit
     papers_per_effort: float
     pace: float | None
     """How many times as fast effort came in the rest as in the first part; None without dates."""
@@ -82,13 +82,14 @@ def backtest(data: Data, options: Options, share: float, watch: Watch = lambda d
         )
     known = Series(data.series.effort[:first], data.series.performance[:first])
     try:
-        fitted = fit(known, "lasting", options.before, draws=options.draws, seed=options.seed)
+        advised = advise(known, options.before).fit
+        lasting = fit(known, "lasting", advised.before, draws=1)
     except ValueError as error:
         raise InputError(f"{data.path}: the first {first} rows: {error}") from None
-    forecasts = _by_worlds(data, first, fitted, options.seed, watch) | _naive(data, first)
+    forecasts = _by_worlds(data, first, advised, lasting, options.seed, watch) | _naive(data, first)
     came = data.series.log_performance[first:]
     scores = [score(name, ensemble, came) for name, ensemble in forecasts.items()]
-    return Backtest(data, first, fitted, papers_per_effort(fitted), _pace(data, first), scores, forecasts)
+    return Backtest(data, first, advised, papers_per_effort(lasting), _pace(data, first), scores, forecasts)
 
 
 def score(name: str, ensemble: Array, came: Array) -> Score:
@@ -98,7 +99,7 @@ def score(name: str, ensemble: Array, came: Array) -> Score:
 
 
 def papers_per_effort(fitted: Fit) -> float:
-    """Return the papers per unit of effort whose luck is as large as the fit's: ``(r/sigma)^2``."""
+    """Return the papers per unit of effort whose randomness equals that of a ``lasting`` fit: ``(r/sigma)^2``."""
     return (fitted.r / fitted.scatter) ** 2
 
 
@@ -128,7 +129,7 @@ def _pace(data: Data, first: int) -> float | None:
     return float(after / ((total[first - 1] - total[0]) / days[first - 1]))
 
 
-def _by_worlds(data: Data, first: int, fitted: Fit, seed: int, watch: Watch) -> dict[str, Array]:
+def _by_worlds(data: Data, first: int, fitted: AveragedFit, lasting: Fit, seed: int, watch: Watch) -> dict[str, Array]:
     """Forecasts by as many Worlds as there are draws, each read at the effort of each row that is left."""
     total = data.series.total
     moments = {AS_IT_CAME: total[first:] - total[first - 1]}
@@ -136,12 +137,11 @@ def _by_worlds(data: Data, first: int, fitted: Fit, seed: int, watch: Watch) -> 
         pace = (total[first - 1] - total[0]) / data.days[first - 1]
         moments[AT_PACE] = pace * (data.days[first:] - data.days[first - 1])
     longest = max(float(each[-1]) for each in moments.values())
-    papers = min(papers_per_effort(fitted), MOST_PAPERS / longest)
+    papers = min(papers_per_effort(lasting), MOST_PAPERS / longest)
     found: dict[str, list[Array]] = {name: [] for name in moments}
-    chosen = Streams(seed).get("draws of the bootstrap").integers(0, len(fitted.draws), WORLDS)
-    for world, draw in enumerate(chosen):
-        effort_before = float(fitted.draws_before[draw] + total[first - 1])
-        result = run(scenario(max(0.01, float(fitted.draws[draw])), effort_before, papers, longest), seed + world)
+    for world, (r, before) in enumerate(zip(*fitted.draw(WORLDS, seed), strict=True)):
+        effort_before = float(before + total[first - 1])
+        result = run(scenario(max(0.01, float(r)), effort_before, papers, longest), seed + world)
         published = [event for event in result.events if isinstance(event, PaperPublished)]
         spent = np.array([0.0, *(event.day for event in published)]) * longest / DAYS
         levels = np.array([0.0, *(event.discovered for event in published)])

@@ -1,4 +1,4 @@
-"""`asara fit`: the law of returns on a real series, what others found, and how well such a fit forecasts."""
+"""Define `asara fit`: fit the law of returns to a series, show published estimates, back-test forecasts."""
 # ruff: noqa: PLC0415 - `asara --help` loads this file, and must answer at once
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def fit(
         str, typer.Option("--input", metavar="COLUMN", help="Effort of each row; `rows`: each row counts one.")
     ] = "rows",
     performance: Annotated[
-        str | None, typer.Option("--output", metavar="COLUMN", help="What came of it, such as speed or minutes.")
+        str | None, typer.Option("--output", metavar="COLUMN", help="Performance, such as speed or minutes.")
     ] = None,
     date: Annotated[str | None, typer.Option(metavar="COLUMN", help="Dates, written as 2024-05-28.")] = None,
     lower_is_better: Annotated[
@@ -35,15 +35,23 @@ def fit(
         bool, typer.Option("--cumulative", help="The input column is a running total, not the effort of each row.")
     ] = False,
     before: Annotated[
-        str, typer.Option(metavar="EFFORT|found", help="Effort before the first row; `found` by maximum likelihood.")
-    ] = "0",
+        str,
+        typer.Option(metavar="EFFORT|unknown", help="Effort before the first row; `unknown`: averaged over it."),
+    ] = "unknown",
+    hardware: Annotated[
+        Literal["unknown", "fixed", "grew"],
+        typer.Option(help="Hardware that the research used; `grew`: r is halved to that with hardware fixed."),
+    ] = "unknown",
+    hardware_input: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Hardware used by each row; effort is then sqrt(input x hardware)."),
+    ] = None,
     luck: Annotated[
-        Literal["row", "lasting"],
-        typer.Option(help="Each row misses the law by itself, or what one row gained by luck stays."),
-    ] = "row",
-    sub_periods: Annotated[int, typer.Option(min=1, max=100, help="Stretches of rows with an r of their own.")] = 3,
+        Literal["row", "lasting"] | None, typer.Option(hidden=True, help="Deprecated: all noise models are averaged.")
+    ] = None,
+    sub_periods: Annotated[int, typer.Option(min=1, max=100, help="Number of stretches of rows to estimate r in.")] = 3,
     draws: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of the bootstrap.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Names all luck of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap and of forecasts.")] = 0,
     published: Annotated[bool, typer.Option("--published", help="Show the report's Tables 1 and 4 instead.")] = False,
     backtest: Annotated[
         bool, typer.Option("--backtest", help="Fit the first part, simulate the rest, and score the forecast.")
@@ -55,10 +63,10 @@ def fit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit the law of returns to a real series: r with its interval, and what it means with hardware fixed."""
+    """Fit the law of returns to a real series: r with its interval, and a prior of r for designs."""
     if published:
         if file is not None or out is not None or backtest:
-            raise InputError("--published shows what others found: leave out the file, --out and --backtest")
+            raise InputError("--published reads no file and writes none: leave out the file, --out and --backtest")
         return _show_published(as_json)
     if file is None or performance is None:
         raise InputError("a CSV file and --output COLUMN are needed, or --published")
@@ -69,7 +77,13 @@ def fit(
         from experiments.inputs import check_folder
 
         check_folder(out)
-    options = Options(luck, _before(before), sub_periods, draws, seed)
+    if luck is not None:
+        typer.echo("--luck is deprecated and has no effect: r is averaged over all noise models.", err=True)
+    if hardware_input is not None and hardware == "fixed":
+        raise InputError(
+            "--hardware = fixed is contradicted by --hardware-input; allowed: unknown, grew. Leave out one of the two."
+        )
+    options = Options(_before(before), sub_periods, draws, seed, hardware, hardware_input)
     data = read(file, Columns(effort, performance, date, lower_is_better, cumulative))
     if backtest:
         return _backtest(data, options, share, out, as_json)
@@ -77,15 +91,15 @@ def fit(
 
 
 def _before(text: str) -> float | None:
-    """Effort before the first row; None to find it."""
-    if text == "found":
+    """Effort before the first row; None if unknown. `found` is the older word for `unknown`."""
+    if text in ("unknown", "found"):
         return None
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0):
-        raise InputError(f"--before {text}: a number from 0 on, or `found`, is needed")
+        raise InputError(f"--before = {text} is not an effort; allowed: a number from 0 on, or `unknown`. Give one.")
     return value
 
 
@@ -103,7 +117,7 @@ def _show_published(as_json: bool) -> None:
 def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
     from experiments.files import plain, to_json
     from experiments.fit import content, study, toml
-    from experiments.fit_table import show
+    from experiments.fit_table import show, show_next_steps
 
     found = study(data, options)
     told = to_json(plain(content(found)))
@@ -116,6 +130,8 @@ def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
 
         _write(out, {"fit.toml": toml(found).encode(), "fit.png": picture(found), "fit.json": f"{told}\n".encode()},
                as_json)  # fmt: skip
+        if not as_json:
+            show_next_steps(content(found), str(out))
 
 
 def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from experiments.analysis import BLUE, GREY, ORANGE, STYLE
-from experiments.fit import TOLD, Found
+from experiments.fit import TOLD, AnyFit, Found, label
 from sim.returns import Fit
 
 _DARK: Final = "#444444"
@@ -45,7 +45,7 @@ def _figure(found: Found) -> Figure:
     return figure
 
 
-def _said(fitted: Fit) -> str:
+def _said(fitted: AnyFit) -> str:
     low, high = fitted.interval(TOLD)
     return f"r = {fitted.r:.2f} [{low:.2f}, {high:.2f}]"
 
@@ -53,16 +53,14 @@ def _said(fitted: Fit) -> str:
 def _draw_law(axes: Axes, found: Found) -> None:
     series, columns = found.data.series, found.data.columns
     scale = series.performance[0]
-    axes.plot(found.main.before + series.total, series.performance / scale, "o", color=BLUE, markersize=4.5, alpha=0.8)
-    lines = [(found.main, BLUE, "luck of each row" if found.main.luck == "row" else "luck that lasts")]
-    if found.advised is not found.main:
-        lines.append((found.advised, ORANGE, "luck that lasts"))
+    start = found.advised.before
+    axes.plot(start + series.total, series.performance / scale, "o", color=BLUE, markersize=4.5, alpha=0.8)
     low, high = series.total[0] or series.total[-1] / 1000, series.total[-1]
     totals = np.geomspace(low, high, _SPAN)
-    for fitted, colour, name in lines:
-        style = "-" if fitted is found.main else (0, (5, 2))
-        axes.plot(found.main.before + totals, 2.0 ** fitted.at(totals) / scale, color=colour, linestyle=style,
-                  label=f"{_said(fitted)}, {name}")  # fmt: skip
+    plain = next(each for each in found.others if isinstance(each, Fit) and each.noise == "row")
+    for fitted, colour, dashes in ((found.advised, ORANGE, "-"), (plain, BLUE, "--")):
+        axes.plot(start + totals, 2.0 ** fitted.at(totals) / scale, color=colour, linestyle=dashes,
+                  label=f"{_said(fitted)}\n{label(fitted)}")  # fmt: skip
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     for axis in (axes.xaxis, axes.yaxis):
@@ -71,7 +69,7 @@ def _draw_law(axes: Axes, found: Found) -> None:
     axes.set_xlabel(f"cumulative effort: {each}")
     axes.set_ylabel(f"performance, from {columns.performance} (first row: 1)")
     axes.set_title("Data and law", loc="left")
-    axes.legend(loc="upper left", fontsize=10)
+    axes.legend(loc="upper left", fontsize=9)
 
 
 def _draw_residuals(axes: Axes, found: Found) -> None:

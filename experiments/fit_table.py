@@ -1,4 +1,4 @@
-"""What `asara fit` says: tables and sentences, from plain values."""
+"""Print the results of `asara fit`: tables and sentences, from plain values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WRAPPED: Final = ("about", "of what")
 
 
 def show(found: Mapping[str, Any]) -> None:
-    """Print what was found in a series."""
+    """Print the study of a series."""
     when = f", {found['from']} to {found['to']}" if found["from"] else ""
     say(
         f"{found['file']}: {found['rows']} rows{when}; {number(found['effort'])} of {found['input']} made "
@@ -29,6 +29,7 @@ def show(found: Mapping[str, Any]) -> None:
     say()
     _print(_assumptions(found))
     _print(_sub_periods(found))
+    _show_forecast(found)
     falling = found["falling"]
     say(
         f"Constant r against r that changes with log effort: {falling['change']:+.3f} for each doubling of effort, "
@@ -39,14 +40,35 @@ def show(found: Mapping[str, Any]) -> None:
         say(f"- {warning}")
 
 
+def _show_forecast(found: Mapping[str, Any]) -> None:
+    if not found["forecast"]:
+        return
+    table = _table(">cumulative effort", ">times better than the last row", ">80%")
+    for each in found["forecast"]:
+        table.add_row(f"{each['effort']:g} times", f"{each['times_better']:.2f}", _interval(each["interval"]))
+    say("Forecast of the trend, if the law still holds; single rows scatter about it:")
+    _print(table)
+
+
+def show_next_steps(found: Mapping[str, Any], folder: str) -> None:
+    """Print how to use what was written."""
+    if found["refusal"] is not None:
+        say(f"fit.toml has no prior. {found['refusal']}")
+        return
+    say(
+        f"Next: put a design beside {folder}/fit.toml with growth__r = {{ from = 'fit.toml' }} under [uncertainties], "
+        "and run asara sweep DESIGN.toml. For asara mc, copy the table into a file of priors as [inputs.r]."
+    )
+
+
 def _assumptions(found: Mapping[str, Any]) -> Table:
-    table = _table("r under", ">r", ">80%", ">95%", ">P(r > 1)", ">effort before")
+    table = _table("noise; effort before", ">r", ">80%", ">95%", ">P(r > 1)", ">before", ">p of before")
     for row in (found, *found["other_assumptions"]):
-        same = row["assumptions"] == found["advised"]["assumptions"]
         intervals = (_interval(row["intervals"][share]) for share in ("0.8", "0.95"))
         table.add_row(
-            row["assumptions"] + (" (advised)" if same else ""), f"{row['r']:.2f}", *intervals,
-            f"{row['above_one']:.0%}", number(float(f"{row['before']:.3g}")),
+            row["assumptions"].replace(" noise; effort before:", ";") + (" (advised)" if row is found else ""),
+            f"{row['r']:.2f}", *intervals, f"{row['above_one']:.0%}", number(float(f"{row['before']:.3g}")),
+            "-" if row["p_before"] is None else f"{row['p_before']:.3f}",
         )  # fmt: skip
     return table
 
@@ -61,7 +83,7 @@ def _sub_periods(found: Mapping[str, Any]) -> Table:
 
 
 def show_published(found: Mapping[str, Any]) -> None:
-    """Print the report's tables, and what each r would mean."""
+    """Print the report's tables, and on which side of 1 each r lies."""
     say(f"Efficiency doubling times: {found['doubling_times']['source']}.")
     table = _table("domain", "what", ">months", "of what")
     for row in found["doubling_times"]["rows"]:
@@ -81,7 +103,7 @@ def show_published(found: Mapping[str, Any]) -> None:
 
 
 def show_backtest(found: Mapping[str, Any]) -> None:
-    """Print how the forecasts did."""
+    """Print the scores of the forecasts."""
     say(
         f"{found['file']}: fitted on the first {found['fitted_rows']} of {found['rows']} rows (r = {found['r']:.2f} "
         f"{_interval(found['interval'])}), forecast the other {found['rows'] - found['fitted_rows']}."
@@ -100,8 +122,8 @@ def show_backtest(found: Mapping[str, Any]) -> None:
 def _means(told: Mapping[str, Any] | None) -> str:
     if told is None:
         return "-"
-    either = told["above_one"] is not None and told["verdict"] == "undecided"
-    return f"either ({told['above_one']:.0%} > 1)" if either else str(told["verdict"])
+    chance = "" if told["above_one"] is None else f" (P(r > 1) = {told['above_one']:.0%})"
+    return f"r {told['side_of_one']}{chance}"
 
 
 def _range(ends: Sequence[float]) -> str:

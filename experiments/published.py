@@ -1,4 +1,4 @@
-"""What others published: the report's tables of doubling times and of r, and what each r would mean."""
+"""Read the published estimates: the report's tables of doubling times and of r, each r compared with 1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from scipy.special import ndtri
 
-from experiments.fit import verdict
+from experiments.fit import HALVED, side_of_one
 from sim.distributions import LogNormal
 
 SHIPPED: Final = Path(__file__).parent / "published"
@@ -19,9 +19,9 @@ def content() -> dict[str, Any]:
     """Return both tables as plain values: `doubling_times` and `returns`, each with its source and rows.
 
     A row of `returns` has r (one figure, or the ends of a range), its range and the share that it holds, and what
-    hardware did. ``as_seen`` is what r means if it stayed so with hardware fixed, ``halved`` what it means if fixed
-    hardware halves it, as the report's best guess has it (1 to 4, then 0.5 to 2); None where that is not asked. Each
-    has a verdict and P(r > 1), None without a range. Source: the report's Tables 1 and 4.
+    hardware did. ``as_seen`` compares r with 1 as it was seen, ``halved`` after halving it for fixed hardware, as the
+    report's best guess does (1 to 4, then 0.5 to 2); None if that does not apply. Each has ``side_of_one`` and
+    ``above_one``, which is P(r > 1), None without a range. Source: the report's Tables 1 and 4.
     """
     times, returns = _load("doubling-times"), _load("returns")
     times["rows"] = [{"months": None} | row for row in times["rows"]]
@@ -45,13 +45,13 @@ def _judged(row: Mapping[str, Any]) -> dict[str, Any]:
     of_software = hardware in ("grew", "fixed")
     return told | {
         "as_seen": _means(row, 1.0) if of_software else None,
-        "halved": _means(row, 0.5) if hardware == "grew" else None,
+        "halved": _means(row, HALVED) if hardware == "grew" else None,
     }
 
 
 def _means(row: Mapping[str, Any], factor: float) -> dict[str, Any]:
     ends = [factor * each for each in row.get("range", row["r"])]
     return {
-        "verdict": verdict(ends[0], ends[-1]),
+        "side_of_one": side_of_one(ends[0], ends[-1]),
         "above_one": above_one(ends[0], ends[-1], row["share"]) if "range" in row else None,
     }

@@ -11,6 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Final
 
 import numpy as np
@@ -33,6 +34,8 @@ class Distribution(ABC):
 
     name: ClassVar[str]
     ci80_allowed: ClassVar[bool] = False
+    lists: ClassVar[tuple[str, ...]] = ()
+    """The parameters that are lists of numbers."""
 
     @abstractmethod
     def ppf(self, u: Array) -> Array:
@@ -249,6 +252,47 @@ class Triangular(Distribution):
 
 
 @dataclass(frozen=True)
+class Quantiles(Distribution):
+    """Stated quantiles, with straight lines between them: a share ``shares[i]`` of the draws is below ``values[i]``.
+
+    ``shares``: strictly ascending from 0 to 1. ``values``: strictly ascending, as many; the first and the last are the
+    lowest and the highest draw.
+    """
+
+    name = "quantiles"
+    lists = ("shares", "values")
+    shares: tuple[float, ...]
+    values: tuple[float, ...]
+
+    def ppf(self, u: Array) -> Array:
+        return np.asarray(np.interp(u, self.shares, self.values))
+
+    def cdf(self, x: float) -> float:
+        return float(np.interp(x, self.values, self.shares))
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return self.values[0], self.values[-1]
+
+    def problem(self) -> str:
+        if len(self.shares) < 2 or len(self.shares) != len(self.values):
+            return (
+                f"shares has {len(self.shares)} numbers and values has {len(self.values)}; allowed: equally many, 2 or "
+                "more. State one value for each share"
+            )
+        for name, listed in (("shares", self.shares), ("values", self.values)):
+            for one, other in pairwise(listed):
+                if one >= other:
+                    return f"{name} goes from {one:g} to {other:g}; allowed: ascending. Sort it, leave out repeats"
+        if self.shares[0] != 0 or self.shares[-1] != 1:
+            return (
+                f"shares goes from {self.shares[0]:g} to {self.shares[-1]:g}; allowed: from 0 to 1. State the "
+                "lowest and the highest value with the shares 0 and 1"
+            )
+        return ""
+
+
+@dataclass(frozen=True)
 class Truncated(Distribution):
     """Another distribution without what lies below ``low`` or above ``high``."""
 
@@ -283,7 +327,7 @@ class Truncated(Distribution):
 
 
 DISTRIBUTIONS: Final[Mapping[str, type[Distribution]]] = {
-    kind.name: kind for kind in (Uniform, LogUniform, Normal, LogNormal, Beta, Triangular, Constant)
+    kind.name: kind for kind in (Uniform, LogUniform, Normal, LogNormal, Beta, Triangular, Quantiles, Constant)
 }
 """Every distribution that a file may name."""
 

@@ -50,7 +50,9 @@ def _by_parameters(kind: type[Distribution], given: Mapping[str, Any], where: st
     if missing := [name for name in needed if name not in given]:
         instead = ", or ci80 = [low, high]" if kind.ci80_allowed else ""
         raise PriorError(f"{where}: {kind.name} needs {' and '.join(needed)}{instead}; missing: {', '.join(missing)}")
-    return kind(**{name: number(value, f"{where}: {name}") for name, value in given.items()})
+    return kind(**{
+        name: (numbers if name in kind.lists else number)(value, f"{where}: {name}") for name, value in given.items()
+    })  # fmt: skip
 
 
 def _by_interval(kind: type[Distribution], given: Mapping[str, Any], where: str) -> Distribution:
@@ -83,6 +85,13 @@ def number(value: Any, where: str) -> float:
     except OverflowError:  # a whole number of hundreds of digits
         raise PriorError(f"{where}: a whole number beyond 1.8e308 is not allowed") from None
     raise PriorError(f"{where} = {value!r} is not allowed: a finite number is needed")
+
+
+def numbers(value: Any, where: str) -> tuple[float, ...]:
+    """Return a list of finite numbers as a tuple of floats. Raises PriorError for anything else."""
+    if not isinstance(value, list):
+        raise PriorError(f"{where} = {value!r} is not a list; allowed: finite numbers. Write it as [0, 0.5, 1].")
+    return tuple(number(each, f"{where}[{place}]") for place, each in enumerate(value))
 
 
 def require_known(given: Iterable[str], known: Sequence[str], where: str, extra: Sequence[str] = ()) -> None:

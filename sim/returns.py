@@ -1,20 +1,19 @@
-"""The law of returns fitted to a series: performance against cumulative effort, r with its interval. Pure.
+"""Fit the law of returns to a series under one noise model: r with a bootstrap interval, and tests of constant r. Pure.
 
-The law is that of :mod:`sim.growth` without stepping on toes: ``S = (E/E0)^r``, so log2 S rises by r for each
+The law is that of :mod:`sim.growth` without a parallelization penalty: ``S = (E/E0)^r``, so log2 S rises by r for each
 doubling of cumulative effort ``E = before + (effort so far)``. ``before``, the effort that went in before the first
-row, is given or found by maximum likelihood (profile over a grid). Two models of luck, each with normal errors:
+row, is given or found by maximum likelihood (profile over a grid). Two noise models, each with normal errors:
 
-- ``row``: every row misses the law by a luck of its own, ``log2 S_i = a + r log2 E_i + sigma u_i``. Maximum likelihood
-  is least squares in the logarithms. It is what most published estimates use, and too sure of itself where
-  neighbouring rows share their luck.
-- ``lasting``: luck stays, as where each unit of effort brings findings at random (a World's papers):
+- ``row``: rows have independent errors, ``log2 S_i = a + r log2 E_i + sigma u_i``. Maximum likelihood is least squares
+  in the logarithms. Most published estimates use it. Its intervals are too narrow if errors are correlated.
+- ``lasting``: errors accumulate, as they do when each unit of effort brings findings at random (a World's papers):
   ``d log2 S_i = dx_i (r + sigma u_i / sqrt(e_i))`` with ``x = log2 E`` and e_i the effort of row i. Its variance
-  falls as ``e/E^2``, which is that of Poisson findings. Maximum likelihood is the mean of the slopes between
-  neighbouring rows, weighted with effort. Rows without effort join the row before.
+  falls as ``e/E^2``, as for Poisson findings. Maximum likelihood is the mean of the slopes between neighbouring rows,
+  weighted by effort. Rows without effort join the row before.
 
-Intervals are percentiles of a bootstrap that draws rows (luck ``row``) or steps between rows (``lasting``) with
-replacement, and finds ``before`` anew in each draw if it is to be found; so they do not lean on the errors being
-normal or of equal size.
+Intervals are percentiles of a bootstrap that draws rows (``row``) or steps between rows (``lasting``) with
+replacement, and finds ``before`` anew in each draw if it is to be found. They compare with published estimates; the
+interval to rely on is that of :mod:`sim.averaged_returns`, because no test tells the models apart in a short series.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from numpy.typing import NDArray
 from sim.streams import Streams
 
 Array = NDArray[np.float64]
-Luck = Literal["row", "lasting"]
+Noise = Literal["row", "lasting"]
 
-LUCKS: tuple[Luck, ...] = get_args(Luck)
+NOISES: tuple[Noise, ...] = get_args(Noise)
 FEWEST_ROWS = 5
 """Rows without which nothing is fitted."""
 DRAWS = 2000
@@ -41,7 +40,7 @@ effort, and no series tells what lies beyond."""
 
 
 class Series(NamedTuple):
-    """What was put in and what came of it, row by row in the order of time."""
+    """Effort and performance, row by row in the order of time."""
 
     effort: Array
     """Of each row alone, not cumulative; 0 or more, of any unit."""
@@ -62,7 +61,7 @@ class Series(NamedTuple):
 class Fit(NamedTuple):
     """The law fitted to a series, and how sure it is."""
 
-    luck: Luck
+    noise: Noise
     r: float
     before: float
     """Effort before the first row, in the unit of the series."""
@@ -71,7 +70,7 @@ class Fit(NamedTuple):
     scatter: float
     """sigma: of log2 performance about the law (``row``), or of the slope of one unit of effort (``lasting``)."""
     log_likelihood: float
-    """Up to a constant; comparable within one luck and series."""
+    """Up to a constant; comparable within one noise model and series."""
     draws: Array
     """r in each draw of the bootstrap, shape (draws,)."""
     draws_before: Array
@@ -87,6 +86,10 @@ class Fit(NamedTuple):
         low, high = np.quantile(self.draws, [(1 - share) / 2, (1 + share) / 2])
         return float(low), float(high)
 
+    def above(self, r: float) -> float:
+        """Return the share of the bootstrap in which r is above a value."""
+        return float(np.mean(self.draws > r))
+
     def at(self, total: Array) -> Array:
         """Return log2 of the performance that the law gives at these amounts of effort since the first row."""
         return self.level + self.r * np.log2(self.before + total)
@@ -101,24 +104,15 @@ class Falling(NamedTuple):
     """Two-sided, by a wild bootstrap under constant r."""
 
 
-class Period(NamedTuple):
-    """r within some of the rows."""
-
-    first: int
-    """Place of its first row, from 0."""
-    last: int
-    fit: Fit
-
-
-def fit(series: Series, luck: Luck = "row", before: float | None = 0.0, *, draws: int = DRAWS, seed: int = 0) -> Fit:
+def fit(series: Series, noise: Noise = "row", before: float | None = 0.0, *, draws: int = DRAWS, seed: int = 0) -> Fit:
     """Return the law fitted by maximum likelihood, with a bootstrap of so many draws.
 
     ``before``: effort before the first row, in the unit of the series; None to find it. Needs `FEWEST_ROWS` rows, all
     performance above 0, and effort above 0 in the first row if ``before`` is 0. Raises ValueError otherwise.
     """
-    _require(series, before)
-    grid = _grid(series) if before is None else np.array([before])
-    terms = _row_terms(series, grid) if luck == "row" else _lasting_terms(series, grid)
+    require_series(series, before)
+    grid = grid_of_before(series) if before is None else np.array([before])
+    terms = _row_terms(series, grid) if noise == "row" else _lasting_terms(series, grid)
     rng = Streams(seed).get("bootstrap")
     counts = rng.multinomial(terms.rows, np.full(terms.rows, 1 / terms.rows), size=draws).astype(float)
     r, _, likelihood = _solve(terms, np.vstack([np.ones(terms.rows), counts]))
@@ -131,7 +125,7 @@ def fit(series: Series, luck: Luck = "row", before: float | None = 0.0, *, draws
     level = float(np.mean(series.log_performance - chosen[0] * x))
     _, variance, _ = _solve(terms, np.ones((1, terms.rows)))
     return Fit(
-        luck, float(chosen[0]), float(there[0]), level, math.sqrt(variance[0, best[0]]), float(likelihood[0, best[0]]),
+        noise, float(chosen[0]), float(there[0]), level, math.sqrt(variance[0, best[0]]), float(likelihood[0, best[0]]),
         chosen[1:][usable], there[1:][usable], before is None, unbent,
     )  # fmt: skip
 
@@ -141,7 +135,7 @@ class _Terms(NamedTuple):
 
     weight: Array
     x: Array | None
-    """The regressor of luck ``row``; None where r is a mean."""
+    """The regressor of ``row``; None under ``lasting``, where r is a mean."""
     y: Array
     jacobian: Array
     """What is taken off the log-likelihood for each row."""
@@ -209,14 +203,15 @@ _TINY = 1e-18
 """Of a variance of logarithms: nothing but rounding."""
 
 
-def _grid(series: Series) -> Array:
-    """The amounts of effort before the first row that are tried."""
+def grid_of_before(series: Series) -> Array:
+    """Return the efforts before the first row that are tried, ascending; 0 is one if the first row has effort."""
     octaves = np.arange(_LOWEST * _STEPS_PER_OCTAVE, _HIGHEST * _STEPS_PER_OCTAVE + 1) / _STEPS_PER_OCTAVE
     found: Array = series.total[-1] * 2.0**octaves
     return found if series.effort[0] <= 0 else np.concatenate([[0.0], found])
 
 
-def _require(series: Series, before: float | None) -> None:
+def require_series(series: Series, before: float | None) -> None:
+    """Raise ValueError if the law cannot be fitted to a series; ``before`` as in `fit`."""
     if len(series.effort) < FEWEST_ROWS or len(_steps(series).effort) < FEWEST_ROWS:
         raise ValueError(f"at least {FEWEST_ROWS} rows with effort are needed")
     if np.any(series.performance <= 0) or np.any(series.effort < 0):
@@ -239,7 +234,7 @@ def persistence(values: Array) -> tuple[float, bool]:
 
 
 def falling(series: Series, fitted: Fit, *, draws: int = DRAWS, seed: int = 0) -> Falling:
-    """Test constant r against r that changes with log effort, under the fit's luck and `before`.
+    """Test constant r against r that changes with log effort, under the fit's noise model and `before`.
 
     The alternative adds a quadratic term in log2 E (``row``), or a slope of r on it (``lasting``). The statistic is
     the term over its heteroscedasticity-robust standard error; the wild bootstrap gives the residuals under constant
@@ -252,13 +247,13 @@ def falling(series: Series, fitted: Fit, *, draws: int = DRAWS, seed: int = 0) -
     signs = Streams(seed).get("signs of residuals").choice([-1.0, 1.0], size=(draws, len(y)))
     statistic = _robust_t(np.vstack([y, flat + (y - flat) * signs]), design, larger)
     as_far = np.count_nonzero(np.abs(statistic[1:]) >= abs(statistic[0]))
-    scale = 2 if fitted.luck == "row" else 1
+    scale = 2 if fitted.noise == "row" else 1
     return Falling(float(scale * (larger @ y)[-1]), float((1 + as_far) / (1 + draws)))
 
 
 def _alternative(series: Series, fitted: Fit) -> tuple[Array, Array, Array]:
     """Design, with the term under test last; response; weights."""
-    if fitted.luck == "row":
+    if fitted.noise == "row":
         x = np.log2(fitted.before + series.total)
         x = x - x.mean()
         return np.vander(x, 3, increasing=True), series.log_performance, np.ones(len(x))
@@ -283,32 +278,3 @@ def _robust_t(responses: Array, design: Array, projection: Array) -> Array:
     error = np.sqrt(np.maximum(missed**2 @ projection[-1] ** 2, _TINY))
     found: Array = coefficients[:, -1] / error
     return found
-
-
-def periods(series: Series, fitted: Fit, number: int, *, draws: int = DRAWS, seed: int = 0) -> list[Period]:
-    """Return r within so many stretches of equally many rows, with the luck and `before` of the whole.
-
-    Fewer where a stretch would have less than `FEWEST_ROWS` rows. Under ``lasting`` a stretch begins with the last
-    row of the one before, from which its first step goes.
-    """
-    rows = len(series.effort)
-    found = []
-    for part in np.array_split(np.arange(rows), min(number, rows // FEWEST_ROWS)):
-        first = max(0, part[0] - 1) if fitted.luck == "lasting" else int(part[0])
-        before = fitted.before + float(series.effort[:first].sum())
-        within = Series(series.effort[first : part[-1] + 1], series.performance[first : part[-1] + 1])
-        if len(_steps(within).effort) >= FEWEST_ROWS and np.ptp(within.total) > 0:
-            inner = fit(within, fitted.luck, before, draws=draws, seed=seed)
-            found.append(Period(int(part[0]), int(part[-1]), inner))
-    return found
-
-
-def gain_from_before(series: Series, luck: Luck) -> tuple[float, float]:
-    """Return twice the log-likelihood that a found `before` adds over 0, and its p-value (chi-squared, one degree).
-
-    Raises ValueError where the first row has no effort: then there must have been some before.
-    """
-    from scipy.special import chdtrc  # noqa: PLC0415 - kept off the path of a mere fit
-
-    gain = 2 * (fit(series, luck, None, draws=1).log_likelihood - fit(series, luck, 0.0, draws=1).log_likelihood)
-    return max(0.0, gain), float(chdtrc(1, max(0.0, gain)))

@@ -1,6 +1,7 @@
 """Distributions against SciPy's, intervals against what they say, and ranks that come out as asked."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -48,6 +49,28 @@ def test_what_is_cut_off_is_not_drawn_and_the_rest_keeps_its_proportions(name):
     assert [found.cdf(x) for x in (1.0, 1.5, 2.5, 3.0)] == [0, 0, 1, 1]
     for u in (0.2, 0.7):
         assert found.cdf(float(found.ppf(np.array(u)))) == pytest.approx(u)
+
+
+def test_quantiles_are_joined_by_straight_lines_and_invert():
+    found = made("quantiles", shares=[0, 0.2, 0.7, 1], values=[-1, 0.5, 3, 10])
+    assert found.ppf(np.array([0, 0.1, 0.2, 0.45, 0.7, 0.85, 1])) == pytest.approx([-1, -0.25, 0.5, 1.75, 3, 6.5, 10])
+    assert [found.cdf(x) for x in (-2, 0.5, 1.75, 10, 11)] == pytest.approx([0, 0.2, 0.45, 1, 1])
+    assert found.support == (-1, 10)
+    cut = made("quantiles", shares=[0, 0.5, 1], values=[0, 1, 3], min=1)
+    assert cut.ppf(np.array([0.25, 0.5])) == pytest.approx([1.5, 2])
+
+
+@pytest.mark.parametrize(("shares", "values", "says"), [
+    ([0, 1], [1], "shares has 2 numbers and values has 1; allowed: equally many"),
+    ([0, 0.6, 0.5, 1], [1, 2, 3, 4], "shares goes from 0.6 to 0.5; allowed: ascending"),
+    ([0, 0.5, 1], [1, 1, 2], "values goes from 1 to 1; allowed: ascending"),
+    ([0.1, 0.9], [1, 2], "shares goes from 0.1 to 0.9; allowed: from 0 to 1"),
+    (0.5, [1, 2], "shares = 0.5 is not a list; allowed: finite numbers"),
+    ([0, 1], [1, math.inf], "values"),
+])  # fmt: skip
+def test_quantiles_that_are_none_get_one_sentence(shares, values, says):
+    with pytest.raises(PriorError, match=re.escape(says)):
+        made("quantiles", shares=shares, values=values)
 
 
 @pytest.mark.parametrize("name", [name for name, kind in DISTRIBUTIONS.items() if kind.ci80_allowed])
