@@ -1,18 +1,24 @@
-"""The kernel engineers: effort spent on candidates becomes faster attention, as far as a real search has measured."""
+"""The kernel engineers: candidates become faster attention, as far as a real search has measured.
 
-from typing import Annotated, Final
+Candidates cost researchers' time while they are written, and GPU time while they are built, validated and timed.
+"""
+
+from typing import Annotated, Any, Final
 
 import mesa
 from annotated_types import Interval
 from pydantic import BaseModel
 from simpy import Event
 
+from agents.decisions import gpus_to_ask
 from agents.ports import KernelCurve, Lab
 
 UNCALIBRATED: Final = "none"
 """The name of no measurements."""
 DEFAULT_MEASUREMENTS: Final = "xeon-amx"
 """The shipped file that a lab uses."""
+MOST_TIME: Final = 0.9
+"""The largest share of researchers' time, and of the GPUs for experiments, that candidates may take."""
 
 
 class KernelParams(
@@ -39,6 +45,15 @@ class KernelParams(
     """Candidates that the kernel engineers of the reference team (`growth__calibrated_for` researchers, or the lab's
     own if that is 0) try a day; the number grows with the active researchers. Source:
     our choice, one an hour: automated searches try hundreds in hours, a lab shares its effort among many kernels."""
+    candidate_researcher_hours: Annotated[float, Interval(ge=0, le=1e6), "hours"] = 1.0
+    """Researchers' time that one candidate takes; a researcher works 24 hours a day. It comes off thinking and writing
+    of all active researchers alike, at most nine tenths of it: more candidates a day than that allows are not tried.
+    0: none. Source: our choice; with 24 candidates a day one of the researchers of day 0 works on kernels."""
+    candidate_gpu_hours: Annotated[float, Interval(ge=0, le=1e6), "GPU-hours"] = 0.05
+    """GPU time in which one candidate is built, validated and timed. The candidates of a deployment are one job among
+    the experiments and wait for GPUs like them; a lab without GPUs for experiments spends none. 0: none. Source: our
+    choice, three GPU-minutes to compile, check and time a kernel at several shapes. Our own searches took 0.3 to 0.9
+    CPU-seconds a candidate."""
     deploy_step: Annotated[float, Interval(ge=0.001, le=10), "gain"] = 0.02
     """The gain over the deployed kernels for which new ones are deployed; the last deployment, of the best that was
     measured, may gain less. Source: our choice; the least gain that our
@@ -61,10 +76,25 @@ def training_share(width: float, length: float, attention_peak: float = 0.35, de
     return ratio / (1 + ratio)
 
 
+def candidates_per_day(params: KernelParams, team: float) -> float:
+    """Return the candidates that a team of this size tries in a day, as far as its time allows."""
+    hours = params.candidate_researcher_hours
+    return min(params.candidates_per_day, MOST_TIME * 24 * team / hours) if hours > 0 else params.candidates_per_day
+
+
+def research_pace(params: KernelParams, team: float) -> float:
+    """Return the share of researchers' time that candidates leave while a search is under way; 1 if they cost none.
+
+    ``1 - rate * hours / 24 / team``, with ``team`` and rate those of the reference team: both grow alike.
+    """
+    return 1 - candidates_per_day(params, team) * params.candidate_researcher_hours / 24 / team
+
+
 class KernelEngineer(mesa.Agent):
     """The agent that tries candidates as fast as the team allows and deploys each speed-up that is worth it.
 
-    Without a curve it does nothing. Once the curve rises no more it stops.
+    Candidates for the next deployment are written while those of the last are timed. Without a curve it does nothing.
+    Once the curve rises no more it stops, and candidates cost no more researchers' time.
     """
 
     def __init__(self, model: mesa.Model, lab: Lab, curve: KernelCurve | None) -> None:
@@ -74,30 +104,47 @@ class KernelEngineer(mesa.Agent):
         self.curve = curve
         self.speedup = 1.0
         """Of attention, deployed."""
+        self._found = 1.0
+        """Of attention, of candidates that are written, whether timed and deployed or not."""
         self._tried = 0.0
         self._per_day = 0.0
         self._since = lab.now
         self._goal = (0.0, 1.0)
         """Candidates and speed-up of the next deployment."""
         self._alarm: Event | None = None
+        self._timed: dict[Any, tuple[float, float]] = {}
+        """Jobs that time candidates: candidates and speed-up so far."""
+        self._sent = 0.0
+        """Candidates that were sent to be timed."""
+        self._set_pace()
 
     @property
     def candidates(self) -> float:
-        """Candidates' worth of effort spent so far."""
+        """Candidates written so far."""
         return self._tried + self._per_day * (self.lab.now - self._since)
+
+    @property
+    def _searching(self) -> bool:
+        return self.curve is not None and self._found < self.curve.largest
 
     def plan(self) -> None:
         """Set the moment of the next deployment; call it whenever the team or its policy has changed."""
         self._tried, self._since = self.candidates, self.lab.now
         self._alarm, self._per_day = None, 0.0
-        if self.curve is None or self.speedup >= self.curve.largest:
+        self._set_pace()
+        if not self._searching:
             return
+        assert self.curve is not None, "nothing is searched without a curve"
         params = self.lab.kernel_params
-        self._per_day = params.candidates_per_day * self.lab.team_growth()
+        self._per_day = candidates_per_day(params, self.lab.reference_researchers) * self.lab.team_growth()
         if self._per_day > 0:
-            speedup = min(self.speedup * (1 + params.deploy_step), self.curve.largest)
+            speedup = min(self._found * (1 + params.deploy_step), self.curve.largest)
             self._goal = (max(self._tried, self.curve.candidates_to_reach(speedup)), speedup)
             self._alarm = self.lab.meanwhile((self._goal[0] - self._tried) / self._per_day, self._reached)
+
+    def _set_pace(self) -> None:
+        pace = research_pace(self.lab.kernel_params, self.lab.reference_researchers) if self._searching else 1.0
+        self.lab.set_research_pace(pace)
 
     def _reached(self, alarm: Event) -> None:
         if alarm is not self._alarm:
@@ -105,7 +152,28 @@ class KernelEngineer(mesa.Agent):
         assert self.curve is not None, "nothing is planned without a curve"
         self._tried, speedup = self._goal
         self._since = self.lab.now
-        self.speedup = max(speedup, self.curve.speedup_after(self._tried))
-        self.lab.deploy_kernels(self._tried, self.speedup)
+        self._found = max(speedup, self.curve.speedup_after(self._tried))
+        hours = self.lab.kernel_params.candidate_gpu_hours * (self._tried - self._sent)
+        self._sent = self._tried
+        if hours > 0 and self.lab.largest_gang("experiment") > 0:
+            self._time(hours / 24)
+        else:
+            self._deploy(self._tried, self._found)
         if self._alarm is alarm:  # else the team has changed with it, and all is planned
             self.plan()
+
+    def _time(self, gpu_days: float) -> None:
+        """Ask for the GPUs that the candidates of a deployment need, as an experiment of so many GPU-days would."""
+        gpus = gpus_to_ask(self.lab.researcher_params, gpu_days, self.lab.largest_gang("experiment"))
+        job = self.lab.ask_gpus("experiment", gpus, gpu_days / gpus, self.unique_id)
+        self._timed[job] = self._tried, self._found
+        job.callbacks.append(self._are_timed)
+
+    def _are_timed(self, job: Event) -> None:
+        tried, speedup = self._timed.pop(job)
+        if speedup > self.speedup:
+            self._deploy(tried, speedup)
+
+    def _deploy(self, tried: float, speedup: float) -> None:
+        self.speedup = speedup
+        self.lab.deploy_kernels(tried, speedup)

@@ -38,23 +38,23 @@ class WorkPool:
 
     def join(self, researcher: Researcher) -> None:
         """Add a researcher. Call :meth:`plan` after the last change of an instant."""
-        self._accrue()
+        self.accrue()
         self.members[researcher] = None
 
     def leave(self, researcher: Researcher) -> None:
         """Take a researcher out, which leaves its work in the pool. Call :meth:`plan` afterwards."""
-        self._accrue()
+        self.accrue()
         del self.members[researcher]
 
     def count_others(self, researchers: int) -> None:
         """Set the number of researchers without an agent each. Call :meth:`plan` afterwards."""
-        self._accrue()
+        self.accrue()
         self.lab.census.enter(Phase.THINK, self.lab.now, researchers - self.others)
         self.others = researchers
 
     def plan(self) -> None:
         """Set the moment at which the next whole paper, or the next step of software, is thought out."""
-        self._accrue()
+        self.accrue()
         self._alarm = None
         if self.members or self.others:
             missing = max(0.0, self._needed() - self._papers)
@@ -62,7 +62,7 @@ class WorkPool:
 
     def publish_fraction(self) -> None:
         """Publish what has been done so far: the team is about to change, and with it what work is worth."""
-        self._accrue()
+        self.accrue()
         if self._papers > 0 and not self._experiments():
             papers, self._papers = self._papers, 0.0
             self.lab.publish(Finding(0, papers, None))
@@ -71,7 +71,7 @@ class WorkPool:
         """What all members together add; writing is pooled too where no experiment comes before it."""
         params = self.lab.researcher_params
         thinking = 1 - params.writing_share if self._experiments() else 1.0
-        return (len(self.members) + self.others) * params.papers_per_day / thinking
+        return (len(self.members) + self.others) * params.papers_per_day * self.lab.research_pace / thinking
 
     def _experiments(self) -> bool:
         return self.lab.experiment_gpu_days() > 0
@@ -79,7 +79,8 @@ class WorkPool:
     def _needed(self) -> float:
         return 1.0 if self._experiments() else self.lab.papers_to_next_step()
 
-    def _accrue(self) -> None:
+    def accrue(self) -> None:
+        """Count what has been done so far. Call it before anything changes that sets how fast work is done."""
         self._papers = self.papers
         self._since = self.lab.now
 

@@ -65,6 +65,14 @@ class Population:
         for cohort in self.cohorts:
             cohort.start_over()
 
+    def stretch(self, factor: float) -> None:
+        """Let what is left of everybody's thinking and writing take so many times as long."""
+        for researcher in self.researchers:
+            researcher.stretch(factor)
+        for cohort in self.cohorts:
+            cohort.thinking.stretch(factor)
+            cohort.writing.stretch(factor)
+
     def gather(self, researchers: list[Researcher]) -> Cohort:
         """Make a cohort of individuals, as they stand.
 

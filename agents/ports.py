@@ -168,8 +168,19 @@ class Lab(Protocol):
         Raises ValueError for less than none, and for more than is discovered and not yet deployed.
         """
 
+    @property
+    def reference_researchers(self) -> float:
+        """Researchers of the reference team, of which the candidates a day are."""
+
+    @property
+    def research_pace(self) -> float:
+        """The share of researchers' time that goes into papers: what takes d days of it takes d/pace days."""
+
+    def set_research_pace(self, pace: float) -> None:
+        """Let researchers have another share of their time for papers from now on, work under way included."""
+
     def team_growth(self) -> float:
-        """Return the researchers at work over those of day 0."""
+        """Return the researchers at work over those of the reference team."""
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
         """Put faster attention to work, found after so many candidates."""

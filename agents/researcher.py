@@ -94,6 +94,13 @@ class Researcher(mesa.Agent):
         self.began = began
         self._set_alarm(days)
 
+    def stretch(self, factor: float) -> None:
+        """Let what is left of the thinking or writing under way take so many times as long."""
+        if self._paused is not None:
+            self._paused = (self._paused[0], self._paused[1] * factor)
+        elif self._alarm is not None:
+            self._set_alarm((self._due - self.lab.now) * factor)
+
     def work_left(self) -> tuple[Phase, float]:
         """Return which part of its paper it is at, or was before it paused, and the days that this still takes."""
         return self._paused or (self.phase, self._due - self.lab.now)
@@ -163,11 +170,11 @@ class Researcher(mesa.Agent):
             self.pool.join(self)
         else:
             stream = self.lab.chance("thinking", self.unique_id)
-            self._set_alarm(decisions.thinking_days(self.lab.researcher_params, stream))
+            self._set_alarm(decisions.thinking_days(self.lab.researcher_params, stream) / self.lab.research_pace)
 
     def _write(self) -> None:
         stream = self.lab.chance("writing", self.unique_id)
-        days = decisions.writing_days(self.lab.researcher_params, stream)
+        days = decisions.writing_days(self.lab.researcher_params, stream) / self.lab.research_pace
         if days == 0 and self.housed:
             self._publish()
             return

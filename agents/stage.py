@@ -109,6 +109,18 @@ class Stage:
             self._resting_merged -= count
             self._merge(count)
 
+    def stretch(self, factor: float) -> None:
+        """Let what is left of all work under way, and of what rests, take so many times as long."""
+        now, groups = self._lab.now, list(self._groups.values())
+        self._groups.clear()
+        for group in groups:
+            self._set(group.size, (group.due - now) * factor)
+        self._resting = [Group(group.size, group.due * factor) for group in self._resting]
+        if self._leap is not None:
+            _, size, due = self._leap
+            days = (due - now) * factor
+            self._leap = (self._lab.after(days, self._leapt), size, now + days)
+
     def take_out(self) -> float:
         """Take out one who is at it; return how many days that one still needs."""
         if self.merged:
@@ -126,7 +138,7 @@ class Stage:
 
     def _days(self) -> float:
         draw = decisions.thinking_days if self._part == "thinking" else decisions.writing_days
-        return draw(self._lab.researcher_params, self._lab.chance(self._part, self._who))
+        return draw(self._lab.researcher_params, self._lab.chance(self._part, self._who)) / self._lab.research_pace
 
     def _set(self, count: int, days: float) -> None:
         self._groups[self._lab.after(days, self._through)] = Group(count, self._lab.now + days)
@@ -165,7 +177,7 @@ class Stage:
         if self.merged:
             size = max(1, int(min(self._share_of(self.merged), self._most())))
             stream = self._lab.chance(self._part, self._who)
-            mean = decisions.mean_days(self._lab.researcher_params, self._part)
+            mean = decisions.mean_days(self._lab.researcher_params, self._part) / self._lab.research_pace
             days = mean * stream.standard_gamma(size) / self.merged
             self._leap = (self._lab.after(days, self._leapt), size, self._lab.now + days)
 

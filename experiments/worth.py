@@ -1,5 +1,8 @@
 """What measured kernels are worth to a lab: the same luck with and without them, and the days between. Pure.
 
+The figure is net: candidates take researchers' and GPU time. A run of each seed in which they take none gives the
+gross figure beside it.
+
 Two things leave that open: luck, and that the searches might as well have found other kernels. Pairs of runs average
 luck out; no number of them makes the searches any surer. So each seed is run once more with the curve of the searches
 drawn again with replacement, another draw for each seed, and one Student interval holds both: the spread of luck over
@@ -57,6 +60,9 @@ class Worth(NamedTuple):
     doubling: int
     """The last doubling of software that every run reached; 0 if there is none."""
     to_doubling: Gain | None
+    """Net of what candidates cost."""
+    gross: Gain | None
+    """To the same doubling, if candidates cost nothing; its interval is of luck alone. None where they cost nothing."""
     to_ending: Gain | None
     """None where a run was cut off by its clock, or starved."""
     endings: dict[str, tuple[int, int]]
@@ -88,6 +94,8 @@ class _Seed(NamedTuple):
     """Without."""
     again: _Run | None
     """With the kernels of searches drawn again; None where they were too few."""
+    free: _Run | None = None
+    """With kernels whose candidates cost nothing; None where they cost nothing anyway."""
 
     @property
     def runs(self) -> list[_Run]:
@@ -109,6 +117,7 @@ def worth(scenario: Scenario, seeds: Sequence[int], watch: Watch | None = None) 
     doubling = min((len(each.doubling_days) for seed in done for each in seed.runs), default=0)
     searches = calibration.curve.searches
     to_doubling = _gain(done, searches, lambda each: each.doubling_days[doubling - 1]) if doubling else None
+    gross = _gross(done, doubling) if doubling else None
     ended = all(each.ending not in CUT_OFF for seed in done for each in seed.runs)
     return Worth(
         scenario=scenario.name,
@@ -117,25 +126,29 @@ def worth(scenario: Scenario, seeds: Sequence[int], watch: Watch | None = None) 
         seeds=tuple(seeds[: len(done)]),
         doubling=doubling,
         to_doubling=to_doubling,
+        gross=gross,
         to_ending=_gain(done, searches, lambda each: each.day) if ended else None,
         endings=_endings(done),
         work_rate=float(np.mean([each.fast.work_rate for each in done])) if done else 1.0,
         searches=searches,
         told=calibration.curve.told,
-        sentence=_sentence(doubling, to_doubling, len(done), searches),
+        sentence=_sentence(doubling, to_doubling, len(done), searches) + _gross_sentence(to_doubling, gross),
     )
 
 
 def _runs(scenario: Scenario, seeds: Sequence[int], watch: Watch | None) -> list[_Seed]:
     """The runs of each seed, as far as nobody stopped them."""
     without = scenario.replace(kernels__measurements=UNCALIBRATED)
+    free = scenario.replace(kernels__candidate_researcher_hours=0.0, kernels__candidate_gpu_hours=0.0)
     drawn = scenario.calibrations_drawn_again()
     found: list[_Seed] = []
-    done, total = 0, (3 if drawn else 2) * len(seeds)
+    done, total = 0, (2 + bool(drawn) + (free != scenario)) * len(seeds)
     for number, seed in enumerate(seeds):
         ways: list[tuple[Scenario, Calibration | None]] = [(scenario, None), (without, None)]
         if drawn:
             ways.append((scenario, drawn[number % len(drawn)]))
+        if free != scenario:
+            ways.append((free, None))
         runs: list[_Run] = []
         for each, calibration in ways:
             result = run(each, seed, _watching(watch, done, total), calibration)
@@ -143,7 +156,7 @@ def _runs(scenario: Scenario, seeds: Sequence[int], watch: Watch | None) -> list
                 return found
             runs.append(_kept(result))
             done += 1
-        found.append(_Seed(runs[0], runs[1], runs[2] if drawn else None))
+        found.append(_Seed(runs[0], runs[1], runs[2] if drawn else None, runs[-1] if free != scenario else None))
     return found
 
 
@@ -178,6 +191,12 @@ def _gain(seeds: Sequence[_Seed], searches: int, day: Callable[[_Run], float]) -
     return Gain(mean, mean - half, mean + half, each, other)
 
 
+def _gross(seeds: Sequence[_Seed], doubling: int) -> Gain | None:
+    """The days from what happened with candidates that cost nothing to what happened without kernels."""
+    free = [_Seed(seed.free, seed.slow, None) for seed in seeds if seed.free is not None]
+    return _gain(free, 1, lambda each: each.doubling_days[doubling - 1])
+
+
 def half_width(luck: float, pairs: int, moved: float, searches: int) -> float:
     """Return half the 95% interval of a mean over pairs, at least two, that use the same searches.
 
@@ -210,6 +229,16 @@ def _sentence(doubling: int, gain: Gain | None, pairs: int, searches: int) -> st
         return f"Nothing is proved: {days}, {over}; {holds}."
     low, high = sorted((abs(gain.low), abs(gain.high)))
     return f"{_moved(doubling, gain.days)} [{low:.3g}, {high:.3g}], {over}; {holds}."
+
+
+def _gross_sentence(net: Gain | None, gross: Gain | None) -> str:
+    """The gross figure, and what the candidates took of it."""
+    if net is None or gross is None or not any(gross.each):
+        return ""
+    return (
+        f" This is net of what candidates cost; if they took no time of researchers and GPUs it would be "
+        f"{gross.days:.3g} days."
+    )
 
 
 def _holds(gain: Gain, searches: int) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.kernel_engineer import amdahl
+from agents.kernel_engineer import MOST_TIME, amdahl
 from sim.fluid_flow import (
     LARGE,
     TINY,
@@ -103,6 +103,8 @@ class Gpus(NamedTuple):
     inference: Floats
     experiment: Floats
     training: Floats
+    kernels: Floats
+    """GPUs of experiments that candidates for kernels hold."""
 
 
 class Step(NamedTuple):
@@ -172,7 +174,8 @@ def gpus_of(labs: Labs, state: State) -> Gpus:
     pushed = np.ceil(np.maximum(0.0, training + labs.standing - labs.gpus) / labs.node) * labs.node
     inference = np.where(labs.shared, np.maximum(0.0, labs.standing - pushed), labs.standing)
     rest = np.where(labs.shared, np.maximum(0.0, labs.gpus - inference - training), labs.experiment_share)
-    return Gpus(inference, rest, training)
+    kernels = _candidates(labs, state, rest) * labs.candidate_gpu_days / state.work_rate
+    return Gpus(inference, rest - kernels, training, kernels)
 
 
 def phases_of(state: State) -> Phases:
@@ -184,7 +187,8 @@ def rates_of(labs: Labs, state: State, each: Experiments, gpus: Gpus) -> Rates:
     """Return how fast phases end."""
     housed = np.where(state.researchers > 0, state.at_work / np.maximum(state.researchers, TINY), 0.0)
     most = np.where(labs.cost > 0, gpus.experiment / np.maximum(each.gpu_days, TINY), LARGE)
-    return Rates(housed, labs.think, each.days, labs.write, most)
+    pace = np.where(_searching(labs, state), labs.pace, 1.0)
+    return Rates(housed, labs.think / pace, each.days, labs.write / pace, most)
 
 
 def use_of(rates: Rates, each: Experiments, gpus: Gpus, phases: Phases) -> tuple[Floats, Floats]:
@@ -212,7 +216,7 @@ def _step(labs: Labs, state: State, fineness: int) -> Step:
     change = np.maximum(change, np.abs(now.written - now.thought))
     lasting = np.where(change > 0, state.researchers / np.maximum(fineness * change, TINY), np.inf)
     ahead = np.minimum(goal / np.maximum(now.written, TINY), lasting)
-    ends = (ahead, labs.horizon - state.day, state.left, _kernel_days(labs, state), state.at_most)
+    ends = (ahead, labs.horizon - state.day, state.left, _kernel_days(labs, state, gpus), state.at_most)
     days = reduce(np.minimum, ends)
     middle = _after(labs, state, np.minimum(now.written * days, goal) / 2, log2_weight)[1]
     each = experiments(labs, middle, state.work_rate)
@@ -248,7 +252,7 @@ def doing_research(labs: Labs, state: State, rates: Rates, each: Experiments, gp
     _, queued = use_of(rates, each, gpus, phases)
     there = (phases.thinking + phases.writing) * rates.housed + phases.experimenting - queued
     supply = np.where(labs.shared, np.maximum(1.0, labs.gpus - labs.standing), labs.experiment_share)
-    supplied = supply / np.maximum(each.gpu_days, TINY) * (labs.think + each.days + labs.write)
+    supplied = supply / np.maximum(each.gpu_days, TINY) * (rates.think + each.days + rates.write)
     return np.where(labs.cost > 0, np.minimum(there, supplied), state.at_work)
 
 
@@ -258,17 +262,24 @@ def _after(labs: Labs, state: State, papers: Floats, log2_weight: Floats) -> tup
     return effort, np.maximum(state.discovered, labs.software(effort))
 
 
-def _kernel_days(labs: Labs, state: State) -> Floats:
+def _kernel_days(labs: Labs, state: State, gpus: Gpus) -> Floats:
     """Days until the next faster kernel is found."""
     goal = labs.goals[np.arange(len(state.row)), state.kernels]
-    per_day = _candidates(labs, state)
+    per_day = _candidates(labs, state, gpus.experiment + gpus.kernels)
     return np.where(per_day > 0, np.maximum(0.0, goal - state.tried) / np.maximum(per_day, TINY), np.inf)
 
 
-def _candidates(labs: Labs, state: State) -> Floats:
-    """Candidates tried in a day; none once the last of the kernels is deployed."""
-    goal = labs.goals[np.arange(len(state.row)), state.kernels]
-    return np.where(np.isfinite(goal), labs.candidates * state.at_work / labs.reference, 0.0)
+def _searching(labs: Labs, state: State) -> Mask:
+    """Where the last of the kernels is not deployed yet."""
+    return np.isfinite(labs.goals[np.arange(len(state.row)), state.kernels])
+
+
+def _candidates(labs: Labs, state: State, gpus: Floats) -> Floats:
+    """Candidates tried in a day, at most what so many GPUs can time; none once the last of the kernels is deployed."""
+    per_day = labs.candidates * state.at_work / labs.reference
+    timed = MOST_TIME * gpus * state.work_rate / np.maximum(labs.candidate_gpu_days, TINY)
+    limited = (labs.candidate_gpu_days > 0) & (gpus > 0)
+    return np.where(_searching(labs, state), np.where(limited, np.minimum(per_day, timed), per_day), 0.0)
 
 
 # --- at an event -----------------------------------------------------------------------------------------
@@ -277,7 +288,7 @@ def _candidates(labs: Labs, state: State) -> Floats:
 def _settle(labs: Labs, state: State, step: Step, marks: Floats) -> None:
     """Let a step count where it fits, and let happen what it led to."""
     trained = step.fits & (step.days >= state.left)
-    found = step.fits & (step.days >= _kernel_days(labs, state))
+    found = step.fits & (step.days >= _kernel_days(labs, state, step.gpus))
     stopped = step.fits & (step.days >= labs.horizon - state.day)
     still = (step.moved.thought <= 0) & (step.moved.run <= 0) & (step.moved.written <= 0)
     starved = stopped & still & ~np.isfinite(state.left)
@@ -315,9 +326,9 @@ def _count(state: State, step: Step, labs: Labs) -> None:
     state.queue_days = state.queue_days + days * (queued + queued_then) / 2
     state.lost_days = state.lost_days + days * ((1 - housed) * (mean.thinking + mean.writing) + lost)
     state.inference_gpu_days = state.inference_gpu_days + days * step.gpus.inference
-    state.experiment_gpu_days = state.experiment_gpu_days + days * (used + used_then) / 2
+    state.experiment_gpu_days = state.experiment_gpu_days + days * ((used + used_then) / 2 + step.gpus.kernels)
     state.training_gpu_days = state.training_gpu_days + days * step.gpus.training
-    state.tried = state.tried + days * _candidates(labs, state)
+    state.tried = state.tried + days * _candidates(labs, state, step.gpus.experiment + step.gpus.kernels)
 
 
 def withheld(labs: Labs, state: State, discovered: Floats) -> Floats:

@@ -10,6 +10,7 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.kernel_engineer import candidates_per_day, research_pace
 from hardware.partitions import SHARED, Datacenter, inference_gpus, pool_sizes
 from hardware.topology import largest_gang
 from sim.calibration import Calibration
@@ -85,6 +86,10 @@ class Labs(Columns):
     attention: Floats
     candidates: Floats
     """Tried a day by the reference team."""
+    pace: Floats
+    """Share of researchers' time that goes into papers while kernels are searched."""
+    candidate_gpu_days: Floats
+    """GPU-days that a candidate takes with the kernels of day 0."""
     goals: Floats
     """(labs, deployments) candidates after which each faster kernel is deployed; inf after the last."""
     speedups: Floats
@@ -136,7 +141,9 @@ def _lab(scenario: Scenario) -> dict[str, Any]:
     check_stop(scenario)
     return _law(scenario) | _researchers(scenario) | _cluster(scenario) | {
         "attention": scenario.kernels.attention_share,
-        "candidates": scenario.kernels.candidates_per_day,
+        "candidates": candidates_per_day(scenario.kernels, scenario.reference_team.researchers),
+        "pace": research_pace(scenario.kernels, scenario.reference_team.researchers),
+        "candidate_gpu_days": scenario.kernels.candidate_gpu_hours / 24,
     }  # fmt: skip
 
 

@@ -89,6 +89,8 @@ class World(mesa.Model):
         self.gpus_for = {use: Meter() for use in observe.USES}
         """GPUs that each use can have."""
         self.meter_gpus()
+        self.research_pace = 1.0
+        """Share of researchers' time that goes into papers; candidates for kernels take the rest."""
         self.pool = WorkPool(self) if self.scenario.researcher.timing == "pooled" else None
         self.population = Population(self, self, self.pool)
         self.trainer = Trainer(self, self)
@@ -175,15 +177,15 @@ class World(mesa.Model):
         a day times that time, so researchers who only lengthen the queue change nothing. Where papers need no
         experiment, all active researchers count.
         """
-        params = self.scenario.researcher
+        params, pace = self.scenario.researcher, self.research_pace
         if params.experiment_gpu_days == 0:
             return self.at_work
         there = sum(self.census.count[phase] for phase in RESEARCHING)
         cost = self.experiment_gpu_days() / self.work_rate
-        if there * cost <= self.gpus_for_experiments() / params.papers_per_day:
+        if there * cost <= self.gpus_for_experiments() / (params.papers_per_day * pace):
             return there  # fewer than the GPUs could supply even if experiments took no time
         run = mean_run_days(params, cost * self.work_rate, self.largest_gang("experiment")) / self.work_rate
-        return min(there, self.gpus_for_experiments() / cost * (1 / params.papers_per_day + run))
+        return min(there, self.gpus_for_experiments() / cost * (1 / (params.papers_per_day * pace) + run))
 
     @property
     def at_work(self) -> int:
@@ -355,9 +357,25 @@ class World(mesa.Model):
             self.population.start_over()
         self.housing.settle()
 
+    @property
+    def reference_researchers(self) -> float:
+        """Researchers of the reference team, of which `kernels__candidates_per_day` are."""
+        return self.reference_team.researchers
+
     def team_growth(self) -> float:
         """Return the researchers at work over those of the reference team."""
         return self.at_work / self.reference_team.researchers
+
+    def set_research_pace(self, pace: float) -> None:
+        """Let researchers have another share of their time for papers from now on, work under way included."""
+        if pace == self.research_pace:
+            return
+        if self.pool is not None:
+            self.pool.accrue()
+        stretch, self.research_pace = self.research_pace / pace, pace
+        self.population.stretch(stretch)
+        if self.pool is not None:
+            self.pool.plan()
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
         """Put faster attention to work: jobs asked for from now on take less, and inference houses more."""

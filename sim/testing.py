@@ -62,6 +62,8 @@ SMALL: dict[str, tuple[float, float]] = {
     "training__gpus": (1, 4),
     "kernels__candidates_per_day": (0.1, 100),
     "kernels__deploy_step": (0.01, 0.5),
+    "kernels__candidate_researcher_hours": (0.1, 200),
+    "kernels__candidate_gpu_hours": (0.01, 20),
     "run__horizon_days": (10, 100),
     "run__frame_days": (0.1, 10),
     "run__max_doublings": (1, 3),

@@ -9,7 +9,9 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.decisions import gpus_to_ask
 from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl, training_share
+from agents.researcher import ResearcherParams
 
 shares = st.floats(0, 1)
 speedups = st.floats(1, 1e6)
@@ -27,14 +29,23 @@ class Line:
         return 100 * (speedup - 1)
 
 
+FREE = {"candidate_researcher_hours": 0.0, "candidate_gpu_hours": 0.0}
+"""Candidates that cost nothing."""
+
+
 class SmallLab:
     """Just enough of a lab: a clock, a team, and a list of what was deployed."""
 
     def __init__(self, curve, **params):
         self.clock = simpy.Environment()
-        self.kernel_params = KernelParams(**params)
+        self.kernel_params = KernelParams(**(FREE | params))
         self.team = 1.0
+        self.reference_researchers = 10
+        self.research_pace = 1.0
+        self.researcher_params = ResearcherParams()
+        self.gpus = 8
         self.deployed = []
+        self.asked = []
         self.engineer = KernelEngineer(mesa.Model(seed=1), self, curve)
         self.engineer.plan()
 
@@ -49,6 +60,16 @@ class SmallLab:
 
     def team_growth(self):
         return self.team
+
+    def set_research_pace(self, pace):
+        self.research_pace = pace
+
+    def largest_gang(self, use):
+        return self.gpus
+
+    def ask_gpus(self, use, gpus, days, owner):
+        self.asked.append((self.now, use, gpus * days, owner))
+        return self.clock.timeout(days)
 
     def deploy_kernels(self, candidates, speedup):
         self.deployed.append((self.now, candidates, speedup))
@@ -149,3 +170,41 @@ def test_a_curve_that_never_rises_asks_for_no_effort():
     lab = SmallLab(flat)
     assert lab.clock.peek() == math.inf
     assert lab.engineer.candidates == 0
+
+
+@pytest.mark.parametrize("hours", [0.0, 5.0])
+def test_candidates_take_researchers_time_while_the_search_lasts(hours):
+    """Ten a day of a team of 10, 5 hours each: 50 of 240 researcher-hours a day."""
+    lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25, candidate_researcher_hours=hours)
+    assert lab.research_pace == pytest.approx(1 - 10 * hours / 240)
+    lab.clock.run(until=9.9)
+    assert lab.research_pace == pytest.approx(1 - 10 * hours / 240)
+    lab.clock.run(until=10.1)
+    assert lab.research_pace == 1, "the last candidate is written on day 10"
+
+
+def test_no_more_candidates_are_tried_than_there_is_time_for():
+    lab = SmallLab(Line(), candidates_per_day=1e8, candidate_researcher_hours=12.0, candidate_gpu_hours=0.0)
+    assert lab.research_pace == pytest.approx(0.1)
+    lab.clock.run(until=50)
+    assert lab.deployed[-1][0] == pytest.approx(100 * 12 / (0.9 * 240)), "100 candidates of 12 of 216 hours a day"
+    assert lab.research_pace == 1
+
+
+def test_the_candidates_of_a_deployment_are_a_job_among_the_experiments():
+    lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25, candidate_gpu_hours=0.24)
+    lab.clock.run(until=100)
+    built = [100 * (1.25**n - 1) for n in range(4)] + [100]
+    costs = [(later - earlier) * 0.01 for earlier, later in pairwise(built)]
+    assert [cost for _, _, cost, _ in lab.asked] == pytest.approx(costs)
+    assert {(use, owner) for _, use, _, owner in lab.asked} == {("experiment", -1)}
+    for (asked, _, cost, _), (deployed, *_) in zip(lab.asked, lab.deployed, strict=True):
+        assert deployed - asked == pytest.approx(cost / gpus_to_ask(lab.researcher_params, cost, 8))
+    assert lab.engineer.speedup == 2.0
+
+
+def test_without_gpus_for_experiments_candidates_wait_for_none():
+    lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
+    lab.gpus = 0
+    lab.clock.run(until=50)
+    assert (lab.asked, lab.deployed[0][0]) == ([], pytest.approx(2.5))

@@ -1,0 +1,155 @@
+"""What kernels cost a lab: researchers' time and GPUs, in the World and in the equations."""
+
+import math
+
+import pytest
+
+from experiments.worth import worth
+from sim.fluid import fluid, run_fluid
+from sim.ledger import KernelsDeployed
+from sim.model import World
+from sim.run import run
+from sim.scenario import Scenario
+from sim.testing import check_invariants
+from tests.hardware.kernels.known_curve import search, session_of, write
+
+FREE = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 0.0}
+DEAR = {"kernels__candidate_researcher_hours": 5000.0, "kernels__candidate_gpu_hours": 0.0}
+SMALL = {
+    "researcher__initial": 60, "cluster__gpus": 64, "training__needed": False, "run__max_doublings": 2,
+    "run__horizon_days": 400.0,
+}  # fmt: skip
+
+
+def lab(**changes) -> Scenario:
+    return Scenario().replace(**(SMALL | changes))
+
+
+@pytest.mark.parametrize("timing", ["poisson", "pooled"])
+@pytest.mark.parametrize("individuals", [0, 1000])
+def test_a_rate_beyond_all_time_takes_nine_tenths_of_it_until_the_search_is_over(timing, individuals):
+    """100 candidates of 5,000 hours: 60 researchers spend 500,000/(0.9 * 60 * 24) = 386 days on them."""
+    absurd = lab(
+        researcher__timing=timing, run__individuals_up_to=individuals, kernels__candidates_per_day=1e8,
+        kernels__attention_share=0.0, **DEAR,
+    )  # fmt: skip
+    free = absurd.replace(**FREE)
+    costly, gratis = run(absurd, 1), run(free, 1)
+    assert gratis.doublings[1].day < 80
+    assert not costly.doublings or costly.doublings[0].day > 3 * gratis.doublings[0].day
+    for day in (100.0, 300.0):
+        world = World(absurd.replace(run__horizon_days=day), 1)
+        while world.running:
+            world.step()
+        check_invariants(world)
+        assert world.kernel_engineer.candidates == pytest.approx(day * 0.9 * 24 * 60 / 5000, rel=0.5)
+        assert world.research_pace == pytest.approx(0.1)
+
+
+def test_the_pace_of_work_under_way_changes_exactly():
+    """Pooled work: 60 researchers write their papers a tenth as fast until the branch, then as fast as they can."""
+    scenario = lab(
+        researcher__timing="pooled", researcher__experiment_gpu_days=0.0, kernels__candidates_per_day=1e8,
+        kernels__attention_share=0.0, growth__law="papers", growth__papers_first_doubling=1e6,
+        growth__difficulty_growth=2.0, **DEAR,
+    )  # fmt: skip
+    world = World(scenario, 0)
+    for _ in range(20):
+        world.step()
+    branch = world.branch(kernels__candidate_researcher_hours=0.0)
+    branch = branch.branch(run__horizon_days=30.0)
+    while branch.running:
+        branch.step()
+    written = branch.papers + branch.pool.papers
+    assert written == pytest.approx(60 * (20 * 0.1 + 10) * 12 / 365, rel=1e-9)
+
+
+@pytest.mark.parametrize("individuals", [0, 1000])
+def test_individuals_and_cohorts_write_at_the_pace_that_candidates_leave(individuals):
+    """Half their time for 15 days: 2,000 researchers write as much as in 7.5 days; four standard errors are allowed.
+
+    A branch that ends the search after 15 days gives the rest at full pace, work under way included.
+    """
+    scenario = lab(
+        researcher__initial=2000, researcher__experiment_gpu_days=0.0, researcher__writing_share=0.0,
+        run__individuals_up_to=individuals * 10, kernels__candidates_per_day=2000 * 24 * 0.5 / 5000,
+        kernels__attention_share=0.0, growth__law="papers", growth__papers_first_doubling=1e9,
+        growth__difficulty_growth=2.0, run__horizon_days=15.0, **DEAR,
+    )  # fmt: skip
+    world = World(scenario, 7)
+    while world.running:
+        world.step()
+    per_day = 2000 * 12 / 365
+    assert world.papers == pytest.approx(per_day * 7.5, rel=4 / math.sqrt(per_day * 7.5))
+    later = world.branch(kernels__candidate_researcher_hours=0.0, run__horizon_days=30.0)
+    while later.running:
+        later.step()
+    check_invariants(later)
+    assert later.papers - world.papers == pytest.approx(per_day * 15, rel=4 / math.sqrt(per_day * 15))
+
+
+def test_candidates_wait_for_gpus_and_hold_them():
+    """With 50 GPU-hours a candidate, 100 of them hold 5,000 GPU-hours that experiments do not have."""
+    costs = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 50.0}
+    found = run(lab(**costs), 2)
+    held = [job for job in found.jobs if job.owner == -1 and job.use == "experiment"]
+    deployed = [event for event in found.events if isinstance(event, KernelsDeployed)]
+    assert sum(job.gpus * job.length for job in held) == pytest.approx(100 * 50 / 24, rel=0.1)
+    assert len(deployed) > 3
+    free = run(lab(**FREE), 2)
+    assert deployed[0].day > next(event for event in free.events if isinstance(event, KernelsDeployed)).day
+
+
+def test_a_snapshot_in_the_middle_of_timing_runs_on_alike():
+    world = World(lab(kernels__candidate_gpu_hours=50.0), 5)
+    for _ in range(3):
+        world.step()
+    other = World.restore(world.snapshot())
+    for each in (world, other):
+        while each.running:
+            each.step()
+    assert world.digest() == other.digest()
+
+
+@pytest.mark.parametrize(
+    "costs", [{"kernels__candidate_researcher_hours": 200.0}, {"kernels__candidate_gpu_hours": 20.0}], ids=str
+)
+def test_the_equations_have_the_days_of_the_world(costs):
+    """Eight worlds of one kind; the mean day of doubling 2 within 6% of the equations, some three standard errors."""
+    scenario = lab(kernels__attention_share=0.3, **(FREE | costs))
+    worlds = [run(scenario, seed).doublings[1].day for seed in range(8)]
+    assert sum(worlds) / 8 == pytest.approx(float(fluid([scenario]).doubling_day[0, 1]), rel=0.06)
+
+
+def test_more_costly_candidates_never_make_the_equations_faster():
+    labs = [lab(kernels__candidate_researcher_hours=hours) for hours in (0.0, 10.0, 100.0, 1000.0)]
+    labs += [lab(kernels__candidate_gpu_hours=hours) for hours in (0.0, 10.0, 100.0, 1000.0)]
+    days = list(fluid(labs).doubling_day[:, 1])
+    assert days[:4] == sorted(days[:4])
+    assert days[4:] == sorted(days[4:])
+    assert days[3] > days[0] + 1
+
+
+def test_candidates_that_cost_nothing_leave_a_world_as_it_was():
+    world = World(lab(**FREE), 0)
+    while world.running:
+        assert world.research_pace == 1.0
+        world.step()
+    assert not [job for job in world.datacenter.records if job.owner == -1]
+    assert run_fluid(lab(**FREE)).day < run_fluid(lab(kernels__candidate_researcher_hours=500.0)).day
+
+
+def test_worth_is_net_and_the_gross_figure_stands_beside_it(tmp_path):
+    path = write(tmp_path / "fast.jsonl", search(session_of("one"), [math.log(3.0)] * 8))
+    scenario = lab(
+        kernels__measurements=str(path), kernels__attention_share=0.8, kernels__candidate_researcher_hours=500.0
+    )
+    found = worth(scenario, [0, 1])
+    free = worth(scenario.replace(**FREE), [0, 1])
+    assert found.gross is not None
+    assert found.gross.each == free.to_doubling.each
+    assert found.to_doubling.days < found.gross.days
+    assert f"{found.gross.days:.3g} days" in found.sentence
+    assert "net" in found.sentence
+    assert free.gross is None
+    assert "net" not in free.sentence
