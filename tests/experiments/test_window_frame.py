@@ -317,11 +317,12 @@ def test_kernels_stand_on_their_curve():
     assert "uncalibrated" in bare.told
 
 
-def test_the_end_is_said_with_its_verdict():
+def test_ending_has_pace_and_long_run():
     frame = walk(small_lab()).frames[-1]
+    result = run(small_lab(), 1)
     assert frame.ending is not None
-    assert frame.ending.sentence
-    assert frame.ending.verdict.name in ("explosion", "exponential", "fizzle", "undecided")
+    assert (frame.ending.name, frame.ending.sentence) == (result.ending, result.sentence)
+    assert (frame.ending.pace.name, frame.ending.long_run) == (result.pace.name, result.long_run)
     assert frame.value("discovered") == frame.discovered
     assert COLUMNS[0] == "day"
 
