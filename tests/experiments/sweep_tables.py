@@ -71,7 +71,14 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     """Rows as a table with the types of the contract."""
     columns = {name: [each[name] for each in rows] for name in rows[0]}
     kinds = {name: pa.array([p.default]).type for name, p in parameters().items()}
-    floats = ("r_implied", "day", "long_run_ratio", "fastest_doubling", "software_doublings", *(name for name in columns if name.startswith("days_to_")))
+    floats = (
+        "r_implied",
+        "day",
+        "long_run_ratio",
+        "fastest_doubling",
+        "software_doublings",
+        *(name for name in columns if name.startswith("days_to_")),
+    )
     kinds |= {name: pa.float64() for name in floats} | {"doubling_days": pa.list_(pa.float64())}
     return pa.table({name: pa.array(values, kinds.get(name)) for name, values in columns.items()})
 

@@ -106,7 +106,9 @@ def test_probability_follows_r(plain):
     assert probabilities.ranked(plain)[0] == "growth__r"
     rows = probabilities.plane_table(plain, "growth__r", "growth__parallel_penalty").to_pylist()
     assert sum(each["runs"] for each in rows) == 256
-    assert {each["probability"] for each in rows if each["growth__r"] == cut(plain, "growth__r").labels[0]} == {0.0}
+    assert {each["p_long_run_singular"] for each in rows if each["growth__r"] == cut(plain, "growth__r").labels[0]} == {
+        0.0
+    }
 
 
 def test_median_time_is_that_of_the_runs_if_none_is_censored_before(plain):
@@ -344,8 +346,8 @@ def test_intervals_shrink_as_points_accumulate(plain):
 
 
 def test_paired_levers_have_the_difference_of_unpaired_ones_and_less_variance(paired):
-    effects = [effect for effect in levers.lever_effects(paired) if effect.outcome == "pace"]
-    pace, initial = sensitivity.outcome_of(paired, "pace"), paired.numbers("researcher__initial")
+    effects = [effect for effect in levers.lever_effects(paired) if effect.outcome == "doublings_a_year"]
+    pace, initial = sensitivity.outcome_of(paired, "doublings_a_year"), paired.numbers("researcher__initial")
     for effect, level in zip(effects, (256, 1024), strict=True):
         assert effect.difference == pytest.approx(pace[initial == level].mean() - pace[initial == 64].mean())
         assert effect.high < 0  # a larger team has lower returns in these tables

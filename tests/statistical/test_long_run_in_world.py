@@ -17,7 +17,7 @@ def test_worlds_do_over_their_last_part_what_the_law_has(returns, kind):
     """
     scenario = Scenario.load("lab").replace(
         growth__r=returns / (1 - 0.323), researcher__experiment_gpu_days=0.0, training__first_run_days=1.0,
-        run__max_doublings=12, run__horizon_days=2000.0, run__frame_days=2000.0, run__individuals_up_to=100,
+        run__max_doublings=10, run__horizon_days=2000.0, run__frame_days=2000.0, run__individuals_up_to=100,
         kernels__measurements="none",
     )  # fmt: skip
     assert long_run(scenario).kind == kind
