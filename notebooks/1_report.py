@@ -100,7 +100,7 @@ get faster.
 # %%
 rows = []
 for name, difficulty, printed in (("fizzle", 3.0, 0.63), ("explosion", 1.5, 1.72), ("exponential", 2.0, 1.0)):
-    measured = exact[name].verdict.r_implied
+    measured = exact[name].pace.r_implied
     assert np.isclose(measured, returns_from_difficulty(difficulty))
     first, second = (doubling.papers for doubling in exact[name].doublings[:2])
     rows.append((name, f"{first:.3g}", f"{second:.3g}", f"{second / first:.3g}×", printed, f"{measured:.4f}"))

@@ -90,22 +90,25 @@ Every run is a row of one table, with all its parameters and what became of it. 
 # %%
 counts = results.query(
     Path("mine"),
-    """select training__needed, verdict, count(*) as runs, avg(day) as days
-       from runs group by all order by training__needed, runs desc, verdict""",
+    """select training__needed, long_run, pace, count(*) as runs, avg(day) as days
+       from runs group by all order by training__needed, runs desc, long_run, pace""",
 )
 table(
-    ("training needed", "verdict", "runs", "mean day of the end"),
+    ("training needed", "long run", "pace", "runs", "mean day of the end"),
     [
-        (str(row["training__needed"]).lower(), row["verdict"], row["runs"], f"{row['days']:.0f}")
+        (str(row["training__needed"]).lower(), row["long_run"], row["pace"], row["runs"], f"{row['days']:.0f}")
         for row in counts.to_pylist()
     ],
 )
 
 # %% [markdown]
 """
-*Undecided* is an honest answer: in a lab as small as this one, seven doublings can often not be told from luck.
+The pace of a run may be *undecided*: in a lab as small as this one, seven doublings often show too much chance. The long
+run follows from the parameters of the row, so that it does not depend on chance or on when the run stops.
 
-## How likely is an explosion?
+## How probable is an explosion?
+
+An explosion means that doubling times shrink without limit (long_run = singular).
 """
 
 # %%
@@ -113,14 +116,14 @@ sweep = load(Path("mine"))
 chances = probabilities.plane_table(sweep, "growth__r", "training__needed").to_pylist()
 with slide(
     "The returns decide, and training runs raise the bar",
-    "share of worlds that explode, in each quarter of the draws of r, with 95% intervals",
+    "probability that doubling times shrink without limit, by quarter of r, with 95% intervals",
 ) as axes:
     for needed, name, colour, shift in (
         ("no", "without training runs", RED, -0.03),
         ("yes", "with training runs", BLUE, 0.03),
     ):
         cells = [cell for cell in chances if cell["training__needed"] == needed]
-        middle = [cell["probability"] for cell in cells]
+        middle = [cell["p_long_run_singular"] for cell in cells]
         reach = [
             [m - c["low"] for m, c in zip(middle, cells, strict=True)],
             [c["high"] - m for m, c in zip(middle, cells, strict=True)],
@@ -146,7 +149,7 @@ each.
 for effect in levers.lever_effects(sweep):
     if effect.outcome == "explosion":
         print(f"training needed instead of not: {100 * effect.difference:+.0f} points "
-              f"[{100 * effect.low:+.0f}, {100 * effect.high:+.0f}] in the probability of an explosion")  # fmt: skip
+              f"[{100 * effect.low:+.0f}, {100 * effect.high:+.0f}] in the probability that long_run = singular")  # fmt: skip
         assert effect.high < 0
 
 # %%
@@ -159,7 +162,7 @@ NAMES = {
 bars = sensitivity.tornado_table(sweep, "explosion").to_pylist()
 with slide(
     "What an explosion hangs on",
-    "share of worlds that explode, with little and much of each: its lowest and highest tenth, or no and yes",
+    "share with long_run = singular, for little and much of each: its lowest and highest tenth, or no and yes",
 ) as axes:
     for row, bar in enumerate(bars):
         little, much = bar["at_low"], bar["at_high"]

@@ -116,7 +116,7 @@ def long_run(scenario: Scenario, starved: str = "", *, standard_agents: bool = T
     if starved:
         return LongRun("fizzle", None, None, "", f"Fizzle: the lab makes no more progress. {starved}")
     if not standard_agents:
-        return _undecided("the lab has agents of its own, whose growth cannot be derived from the scenario")
+        return _undecided("the lab has agents or laws of its own, which cannot be derived from the scenario")
     found = _exponents(scenario)
     if math.isfinite(scenario.growth.limit):
         return _towards_limit(scenario, found)

@@ -160,7 +160,10 @@ def long_run(world: World) -> LongRun:
 
 def _has_standard_agents(world: World) -> bool:
     """Whether nothing that decides how software grows was replaced by a user."""
-    return all(type(agent) in _STANDARD_AGENTS for agent in (*world.agents, world.trainer, world.kernel_engineer))
+    own_world = type(world).__module__ == "sim.model"
+    return own_world and all(
+        type(agent) in _STANDARD_AGENTS for agent in (*world.agents, world.trainer, world.kernel_engineer)
+    )
 
 
 def time_shares(world: World) -> dict[str, float]:

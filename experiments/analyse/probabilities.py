@@ -41,8 +41,8 @@ def probability(sweep: Sweep, chosen: Flags | None = None, outcome: Outcome = EX
 def probability_table(sweep: Sweep) -> pa.Table:
     """Return both probabilities overall and for each level or bin of every parameter that varies.
 
-    Columns: parameter, value, p_long_run_singular, low, high (95%), runs, points, p_speeding_up, speeding_up_low,
-    speeding_up_high.
+    Columns: parameter, value, p_long_run_singular, low, high (95%), p_speeding_up, speeding_up_low,
+    speeding_up_high, runs, points.
     """
     everything = np.ones(sweep.n, dtype=bool)
     rows = [("all", "all", *_both(sweep, everything))]
@@ -71,12 +71,13 @@ def plane_table(sweep: Sweep, across: str, up: str) -> pa.Table:
 
 
 _BOTH: Final = (
-    "p_long_run_singular", "low", "high", "runs", "points", "p_speeding_up", "speeding_up_low", "speeding_up_high",
+    "p_long_run_singular", "low", "high", "p_speeding_up", "speeding_up_low", "speeding_up_high", "runs", "points",
 )  # fmt: skip
 
 
 def _both(sweep: Sweep, chosen: Flags) -> tuple[float, ...]:
-    return (*probability(sweep, chosen), *probability(sweep, chosen, SPEEDING_UP)[:3])
+    explosive, faster = probability(sweep, chosen), probability(sweep, chosen, SPEEDING_UP)
+    return (*explosive[:3], *faster)
 
 
 @in_style

@@ -13,7 +13,7 @@ from scipy.stats import qmc
 from experiments.analyse.sweep import Sweep, sweep_of
 from sim.growth import doubling_ratio, time_of_doubling
 from sim.scenario import Scenario, parameters
-from sim.verdict import judge
+from sim.verdict import pace_of
 
 HORIZON = 730.0
 MOST = 13
@@ -30,7 +30,7 @@ UNIFORM = {name: {"distribution": "uniform", "low": low, "high": high} for name,
 def manifest(runs: int, **changes: Any) -> dict[str, Any]:
     """What a runner says of its sweep."""
     return {
-        "format": 1, "name": "small", "design": {"name": "small", "question": "What does r do?"},
+        "format": 2, "name": "small", "design": {"name": "small", "question": "What does r do?"},
         "design_digest": "d" * 64, "model_digest": "m" * 64, "version": "0.1.0", "runs": runs, "points": runs,
         "levers": [], "uncertainties": UNIFORM, "sampling": "sobol", "seed": 1, "engine": "world",
         "base": {}, "versions": {},
@@ -49,14 +49,14 @@ def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int
     days = [float(time_of_doubling(n, first, ratio)) for n in range(1, flat["run__max_doublings"] + 1)]
     seen = [day for day in days if day <= flat["run__horizon_days"]]
     durations = np.diff([0.0, *seen]).tolist()
-    verdict = judge(durations, [100.0] * len(durations)) if len(durations) >= 3 else None
-    name = verdict.name if verdict else "undecided"
+    pace = pace_of(durations, [100.0] * len(durations)).name
     all_seen = len(seen) == len(days)
     level = float(len(seen) if all_seen else np.interp(flat["run__horizon_days"], [0.0, *days], range(len(days) + 1)))
     until = seen[-1] if all_seen else flat["run__horizon_days"]
     known = {"run": run, "point": point, "lever": 0, "replication": 0, "seed": run, "engine": "world"} | places
     return flat | known | {
-        "status": "ok", "message": "", "ending": name if all_seen else "horizon", "verdict": name,
+        "status": "ok", "message": "", "ending": "doublings" if all_seen else "horizon", "pace": pace,
+        "long_run": "singular" if r > 1 else "fizzle", "long_run_ratio": ratio, "fastest_doubling": None,
         "ratio": ratio, "ratio_low": ratio, "ratio_high": ratio, "r_implied": r, "day": until,
         "software_doublings": level, "deployed_doublings": level, "researchers": 256 * 2.0**level,
         "papers": 10.0, "duplicate_share": 0.0, "doubling_days": seen,
@@ -71,7 +71,14 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     """Rows as a table with the types of the contract."""
     columns = {name: [each[name] for each in rows] for name in rows[0]}
     kinds = {name: pa.array([p.default]).type for name, p in parameters().items()}
-    floats = ("r_implied", "day", "software_doublings", *(name for name in columns if name.startswith("days_to_")))
+    floats = (
+        "r_implied",
+        "day",
+        "long_run_ratio",
+        "fastest_doubling",
+        "software_doublings",
+        *(name for name in columns if name.startswith("days_to_")),
+    )
     kinds |= {name: pa.float64() for name in floats} | {"doubling_days": pa.list_(pa.float64())}
     return pa.table({name: pa.array(values, kinds.get(name)) for name, values in columns.items()})
 

@@ -106,7 +106,9 @@ def test_probability_follows_r(plain):
     assert probabilities.ranked(plain)[0] == "growth__r"
     rows = probabilities.plane_table(plain, "growth__r", "growth__parallel_penalty").to_pylist()
     assert sum(each["runs"] for each in rows) == 256
-    assert {each["probability"] for each in rows if each["growth__r"] == cut(plain, "growth__r").labels[0]} == {0.0}
+    assert {each["p_long_run_singular"] for each in rows if each["growth__r"] == cut(plain, "growth__r").labels[0]} == {
+        0.0
+    }
 
 
 def test_median_time_is_that_of_the_runs_if_none_is_censored_before(plain):
@@ -304,11 +306,11 @@ def test_chance_alone_is_told_as_chance():
     matters, boxes = 0, 0
     for seed in range(8):
         sweep = small(256)
-        verdicts = np.where(np.random.default_rng(seed).random(sweep.n) < 0.5, "explosion", "fizzle")
-        at = sweep.runs.column_names.index("verdict")
-        chance = Sweep(sweep.manifest, sweep.runs.set_column(at, "verdict", pa.array(verdicts)), sweep.statuses, [])
+        verdicts = np.where(np.random.default_rng(seed).random(sweep.n) < 0.5, "singular", "fizzle")
+        at = sweep.runs.column_names.index("long_run")
+        chance = Sweep(sweep.manifest, sweep.runs.set_column(at, "long_run", pa.array(verdicts)), sweep.statuses, [])
         matters += "What matters most" in probabilities.strongest(chance)
-        boxes += "Explosions live where" in regions.box_sentence(chance, regions.box_of(chance))
+        boxes += "Explosions are most frequent where" in regions.box_sentence(chance, regions.box_of(chance))
     assert matters <= 1
     assert boxes <= 1
 
@@ -320,7 +322,7 @@ def test_a_box_is_told_in_words_and_judged_on_other_points(plain):
     assert box.density.share > 0.95
     assert box.coverage.share > 0.95
     assert box.density.runs < 128
-    assert "Explosions live where growth__r ≥ " in regions.box_sentence(plain, box)
+    assert "Explosions are most frequent where growth__r ≥ " in regions.box_sentence(plain, box)
 
 
 @pytest.mark.parametrize(("bounds", "word"), [((-math.inf, 0.0), "no"), ((1.0, math.inf), "yes")])
@@ -328,7 +330,7 @@ def test_a_box_says_yes_and_no_in_words(bounds, word):
     sweep = small(256, levers={"training__needed": [False, True]})
     share = st.Share(0.9, 0.8, 0.95, runs=100, points=100)
     box = regions.Box({"training__needed": bounds}, density=share, coverage=share, held_out=False)
-    assert f"Explosions live where training__needed = {word}: 90% " in regions.box_sentence(sweep, box)
+    assert f"Explosions are most frequent where training__needed = {word}: 90% " in regions.box_sentence(sweep, box)
 
 
 # --- convergence, levers ---
@@ -344,8 +346,8 @@ def test_intervals_shrink_as_points_accumulate(plain):
 
 
 def test_paired_levers_have_the_difference_of_unpaired_ones_and_less_variance(paired):
-    effects = [effect for effect in levers.lever_effects(paired) if effect.outcome == "pace"]
-    pace, initial = sensitivity.outcome_of(paired, "pace"), paired.numbers("researcher__initial")
+    effects = [effect for effect in levers.lever_effects(paired) if effect.outcome == "doublings_a_year"]
+    pace, initial = sensitivity.outcome_of(paired, "doublings_a_year"), paired.numbers("researcher__initial")
     for effect, level in zip(effects, (256, 1024), strict=True):
         assert effect.difference == pytest.approx(pace[initial == level].mean() - pace[initial == 64].mean())
         assert effect.high < 0  # a larger team has lower returns in these tables

@@ -11,7 +11,8 @@ from sim.run import run
 from sim.scenario import Scenario, parameters, shipped_scenarios
 
 KEYS = [
-    "scenario", "engine", "digest", "seed", "ending", "verdict", "ratio", "ratio_interval", "r_implied", "doublings",
+    "scenario", "engine", "digest", "seed", "ending", "pace", "pace_sentence", "ratio", "ratio_interval", "ratio_doublings", "r_implied", "long_run",
+    "long_run_sentence", "long_run_ratio", "long_run_returns", "bound_by", "fastest_doubling", "doublings",
     "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share", "toes_exponent",
     "cluster", "kernels", "limited_by", "time_shares", "day", "sentence",
 ]  # fmt: skip
@@ -40,7 +41,7 @@ def test_json_says_what_the_run_gave(asara):
     found = json.loads(asara("run", "toy-explosion", "--json", "--seed", 5).out)
     result = run(Scenario.load("toy-explosion"), seed=5)
     assert found["digest"] == result.digest
-    assert found["ratio_interval"] == [result.verdict.low, result.verdict.high]
+    assert found["ratio_interval"] == [result.pace.low, result.pace.high]
     assert [doubling["day"] for doubling in found["doublings"]] == [doubling.day for doubling in result.doublings]
     assert isinstance(found["papers"], int)
     assert sum(found["time_shares"].values()) == pytest.approx(1)
@@ -49,7 +50,7 @@ def test_json_says_what_the_run_gave(asara):
 def test_a_number_that_is_not_finite_is_null(asara):
     # Work at once, all of it deployed: doublings that speed up faster than any finite r makes them.
     found = json.loads(asara("run", "toy-explosion", "--json", "--until", 60).out)
-    assert found["verdict"] == "undecided"
+    assert found["pace"] == "undecided"
     assert found["ratio"] is None
     assert found["ratio_interval"] is None
     assert found["r_implied"] is None

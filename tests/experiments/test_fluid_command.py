@@ -12,7 +12,7 @@ def test_it_says_that_it_is_the_fluid_and_has_no_seed(asara):
     answer = asara("run", "toy-explosion", "--engine", "fluid", "--seed", 7)
     assert answer.code == 0
     assert answer.out.startswith("toy-explosion (engine: fluid, no chance and so no seed)")
-    assert "Software intelligence explosion: each doubling took 0.75 times" in answer.out
+    assert "What this run did: speeding up: each doubling took 0.750 times" in answer.out
     assert asara("run", "toy-explosion", "--engine", "fluid").out == answer.out
 
 

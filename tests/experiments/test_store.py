@@ -88,7 +88,7 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path, toy, monkeypatch):
 
 
 def test_numbers_that_json_has_no_word_for_are_null(toy):
-    endless = toy._replace(verdict=toy.verdict._replace(r_implied=math.inf), toes_exponent=math.nan)
+    endless = toy._replace(pace=toy.pace._replace(r_implied=math.inf), toes_exponent=math.nan)
     found = json.loads(store.to_json(store.summary(endless)))
     assert found["r_implied"] is None
     assert found["toes_exponent"] is None

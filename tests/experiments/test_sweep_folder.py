@@ -185,7 +185,7 @@ def test_a_part_that_is_there_twice_is_refused_and_then_set_aside(swept):
         read(folder)
     standing = run_here(design, folder, said.append)
     assert standing.done == 16
-    assert sum(standing.verdicts.values()) == 16
+    assert sum(standing.outcomes.values()) == 16
     assert any("has runs that are there already" in line for line in said)
     assert read(folder).equals(expected)
 

@@ -189,10 +189,14 @@ def test_agents_of_a_user_leave_the_long_run_undecided():
     class Hasty(type(world.trainer)):
         """A trainer of a user's own."""
 
+    class Half(World):
+        """A world with a law of a user's own."""
+
+    assert long_run_of(Half(LAB, 0)).kind == "undecided"
     world.trainer = Hasty(world, world)
     found = long_run_of(world)
     assert (found.kind, found.explosive) == ("undecided", False)
-    assert "agents of its own" in found.sentence
+    assert "agents or laws of its own" in found.sentence
 
 
 # --- the cases of the referee ----------------------------------------------------------------------------

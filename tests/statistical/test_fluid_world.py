@@ -40,7 +40,7 @@ def test_pooled_scenarios_are_equal(name):
     assert result.researchers == pytest.approx(world.researchers, rel=1e-5)
     papers = [doubling.papers for doubling in world.doublings]
     assert [doubling.papers for doubling in result.doublings] == pytest.approx(papers, rel=1e-5)
-    assert (result.ending, result.verdict.name) == (world.ending, world.verdict.name)
+    assert (result.ending, result.long_run) == (world.ending, world.long_run)
     for use in ("inference", "training"):
         assert result.cluster[use].gpu_days == pytest.approx(world.cluster[use].gpu_days, rel=1e-6)
 

@@ -1,0 +1,32 @@
+"""Long runs derived from a scenario, against what Worlds of the same scenario do over their last part."""
+
+import pytest
+
+from sim.long_run import long_run
+from sim.run import run
+from sim.scenario import Scenario
+
+SEEDS = range(20)
+
+
+@pytest.mark.parametrize(("returns", "kind"), [(0.9, "fizzle"), (1.0, "exponential"), (1.1, "singular")])
+def test_worlds_do_over_their_last_part_what_the_law_has(returns, kind):
+    """r(1 - phi) = .9, 1, 1.1 with short training runs: at least 19 of 20 seeds lie on the right side.
+
+    At r(1 - phi) = 1 at most one of 20 speeds up (REFEREE D1: 8 of 8 did). The seeds are fixed.
+    """
+    scenario = Scenario.load("lab").replace(
+        growth__r=returns / (1 - 0.323), researcher__experiment_gpu_days=0.0, training__first_run_days=1.0,
+        run__max_doublings=10, run__horizon_days=2000.0, run__frame_days=2000.0, run__individuals_up_to=100,
+        kernels__measurements="none",
+    )  # fmt: skip
+    assert long_run(scenario).kind == kind
+    paces = [run(scenario, seed).pace for seed in SEEDS]
+    right = {
+        "fizzle": [pace.low > 1 for pace in paces],
+        "exponential": [pace.name == "exponential" for pace in paces],
+        "singular": [pace.high < 1 for pace in paces],
+    }[kind]
+    assert sum(right) >= 19
+    if kind == "exponential":
+        assert sum(pace.name == "speeding up" for pace in paces) <= 1
