@@ -109,7 +109,7 @@ def _served(discipline: Discipline, workload: Sequence[Ask], gpus: int, after_en
     clock, cluster = quiet_cluster(discipline, gpus)
 
     def submit(arrival: Event) -> None:
-        ask = arrival.value
+        ask: Ask = arrival.value  # type: ignore[assignment]  # SimPy: a value is known once the event is processed
         cluster.submit(ask.gpus, ask.length, priority=ask.priority)
 
     def wait_for_ends(arrival: Event) -> None:

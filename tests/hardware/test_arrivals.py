@@ -96,7 +96,7 @@ def test_waits_of_a_replayed_log_are_those_of_the_slow_scheduler(name: str) -> N
 
 
 def starts_in_cluster(jobs: list[Request], name: str, zero_delays: int) -> list[float | None]:
-    """Submit jobs in events of a SimPy environment; so many delays of 0 put an arrival behind the ends of its instant."""
+    """Submit each job in an event; one or more delays of 0 put it behind the ends of its instant."""
     env = Environment()
     pool = GpuCluster(env, params(gpus=GPUS, preemption=False), hour=1, discipline=DISCIPLINES[name])
     submitted: dict[int, Job] = {}

@@ -71,7 +71,7 @@ def test_its_pictures_are_in_the_docs_and_stand_on_a_slide(name):
 
 @pytest.mark.parametrize("name", names())
 def test_a_run_of_a_notebook_reaches_assertions_about_what_it_computed(name):
-    """An assertion outside of functions and branches is reached in every run; the names in it are results, or it runs a command."""
+    """Assertions outside of functions and branches are reached in every run; they are about results or commands."""
     reached = list(statements(ast.parse((SOURCES / f"{name}.py").read_text(encoding="utf-8"))))
     computed = {
         each.id
