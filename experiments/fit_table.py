@@ -91,7 +91,7 @@ def show_published(found: Mapping[str, Any]) -> None:
         table.add_row(row["domain"], row["what"], "no gains" if months is None else _range(months), row["who"])
     _print(table)
     say(f"Estimates of r: {found['returns']['source']}.")
-    table = _table("domain", ">r", "range", "with hardware fixed", "if that halves r", "about")
+    table = _table("domain", ">r", "range", "r as seen", "r halved", "about")
     for row in found["returns"]["rows"]:
         spread = f"{_range(row['range'])} ({row['share']:.0%})" if row["range"] else "-"
         table.add_row(
@@ -122,8 +122,7 @@ def show_backtest(found: Mapping[str, Any]) -> None:
 def _means(told: Mapping[str, Any] | None) -> str:
     if told is None:
         return "-"
-    chance = "" if told["above_one"] is None else f" (P(r > 1) = {told['above_one']:.0%})"
-    return f"r {told['side_of_one']}{chance}"
+    return f"r {told['side_of_one']}" if told["above_one"] is None else f"P(r > 1) = {told['above_one']:.0%}"
 
 
 def _range(ends: Sequence[float]) -> str:

@@ -170,7 +170,9 @@ def test_noise_and_falling_series_give_a_reason_instead_of_a_prior(asara: Any, t
         assert "than the one before" not in text and "explosion" not in text and "fizzle" not in text
         written = Path(name, "fit.toml").read_text()
         assert tomllib.loads(written) == {} and says in written
-    Path("mine.toml").write_text('base = "lab"\nn = 4\n[uncertainties.growth__r]\nfrom = "fit.toml"\n')
+    Path("mine.toml").write_text(
+        'base = "lab"\nsampling = "random"\nn = 4\n[uncertainties.growth__r]\nfrom = "fit.toml"\n'
+    )
     Path("fit.toml").write_text(Path("noise/fit.toml").read_text())
     refused = asara("sweep", "mine.toml", "--out", "swept")
     assert refused.code == 2 and "fit.toml has no 'distribution'" in refused.err
@@ -181,7 +183,7 @@ def test_bounds_that_cut_the_prior_are_reported(asara: Any, tmp_path: Path) -> N
     path = tmp_path / "weak.csv"
     path.write_text("x\n" + "".join(f"{value}\n" for value in np.arange(1, 9) ** 0.5 * rng.lognormal(0, 0.2, 8)))
     found = json.loads(asara("fit", path, "--output", "x", "--before", "0", "--json").out)
-    assert 0.0005 < 1 - found["intervals"]["0.95"][0] and found["refusal"] is None
+    assert 1 - found["intervals"]["0.95"][0] > 0.0005 and found["refusal"] is None
     assert any("left out of fit.toml" in warning for warning in found["warnings"])
     assert found["uncertainty"]["growth__r"]["values"][0] >= 0.01
 
@@ -249,7 +251,8 @@ def test_few_points_are_reported(tmp_path: Path) -> None:
     ("x\n3\n2\n0\n4\n5\n", ["--output", "x"], "line 4: x = 0 must be above 0"),
     ("x,e\n3,1\n2,1\n1,-1\n4,1\n5,1\n", ["--output", "x", "--input", "e"], "line 4: e = -1 must be 0 or more"),
     ("x,e\n3,1\n2,0\n1,0\n4,0\n5,1\n", ["--output", "x", "--input", "e"], "e is above 0 in too few rows"),
-    ("x,e\n3,0\n2,1\n1,1\n4,1\n5,1\n", ["--output", "x", "--input", "e", "--before", "0"], "the first row has no effort"),
+    ("x,e\n3,0\n2,1\n1,1\n4,1\n5,1\n", ["--output", "x", "--input", "e", "--before", "0"],
+     "the first row has no effort"),
     ("x,e\n3,1\n2,2\n1,1\n4,4\n5,5\n", ["--output", "x", "--input", "e", "--cumulative"], "must not fall"),
     ("x\n3\n3\n3\n3\n3\n", ["--output", "x"], "x is 3 in every row"),
     ("e;x\n1;3\n", ["--output", "x"], "separated by semicolons; allowed: commas."),
@@ -261,7 +264,8 @@ def test_few_points_are_reported(tmp_path: Path) -> None:
     ("x,y\n3\n", ["--output", "x"], "line 2: 1 cells, and the header has 2"),
     ("", ["--output", "x"], "empty"),
     (GOOD, [], "a CSV file and --output COLUMN are needed"),
-    (GOOD, ["--output", "speed", "--before", "some"], "--before = some is not an effort; allowed: a number from 0 on, or `unknown`"),
+    (GOOD, ["--output", "speed", "--before", "some"],
+     "--before = some is not an effort; allowed: a number from 0 on, or `unknown`"),
     (GOOD, ["--output", "speed", "--published"], "leave out the file"),
     (GOOD, ["--output", "speed", "--backtest", "--share", "0.95"], "leave 23 to fit and 1 to forecast"),
 ])  # fmt: skip

@@ -30,7 +30,7 @@ def lasting_noise(rng: Generator, r: float) -> Series:
 
 
 def poisson_world(rng: Generator, r: float) -> Series:
-    """A World's randomness: its software follows the law of papers to the letter, and papers come at random, 4 a row."""
+    """A World's randomness: its software follows the law of papers exactly; papers come at random, 4 a row."""
     return Series(np.ones(ROWS), (BEFORE + np.cumsum(rng.poisson(4, ROWS)) / 4) ** r)
 
 
