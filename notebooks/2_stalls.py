@@ -120,7 +120,7 @@ waiting for experiments, or not there because of training.
 PARTS = {
     "researchers": (GREEN, "thinking and writing"),
     "experiments": (ORANGE, "experiments"),
-    "training": (PINK, "training"),
+    "paused": (PINK, "without a GPU"),
 }
 with slide("What holds the lab up", "share of the researchers' time, by what it goes into") as axes:
     for row, result in enumerate(runs.values()):

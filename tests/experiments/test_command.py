@@ -13,7 +13,7 @@ from sim.scenario import Scenario, parameters, shipped_scenarios
 KEYS = [
     "scenario", "engine", "digest", "seed", "ending", "verdict", "ratio", "ratio_interval", "r_implied", "doublings",
     "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share", "toes_exponent",
-    "cluster", "kernels", "limited_by", "time_shares", "day", "sentence",
+    "cluster", "kernels", "limited_by", "margins", "time_shares", "day", "sentence",
 ]  # fmt: skip
 
 
