@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 MOST_ROWS = 40
 """Doublings that a table shows; of more it shows the first and the last."""
 
-LIMITS = {
-    "researchers": "the researchers themselves: most of their time went into thinking and writing",
-    "experiments": "experiments: most of the time went into waiting for GPUs and for results",
-    "training": "training: most of what discovered software could have given was not deployed yet",
-}
+SHARES = {
+    "researchers": "thinking and writing", "experiments": "waiting for GPUs and for results", "paused": "without a GPU",
+}  # fmt: skip
+"""What researchers' time goes into."""
 
 
 class Show(Protocol):
@@ -103,8 +102,11 @@ def show_result(result: RunResult) -> None:
         f"discovered, {factor(result.deployed_doublings)} deployed; {figure(result.researchers)} researchers, "
         f"{figure(result.papers)} papers."
     )
-    shares = ", ".join(f"{part} {share:.0%}" for part, share in result.time_shares.items())
-    say(f"What limited progress: {LIMITS[result.limited_by]} ({shares}).")
+    say(result.margins.sentence)
+    if result.margins.training_sentence:
+        say(result.margins.training_sentence)
+    shares = ", ".join(f"{SHARES[part]} {share:.0%}" for part, share in result.time_shares.items())
+    say(f"Researchers' time: {shares}.")
     if result.toes_exponent is not None:
         say(
             f"Stepping on toes: {result.duplicate_share:.1%} of the papers were duplicates; n researchers found as "

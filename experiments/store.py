@@ -75,6 +75,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "cluster": {use: kind._asdict() for use, kind in result.cluster.items()},
         "kernels": result.kernels._asdict(),
         "limited_by": result.limited_by,
+        "margins": result.margins._asdict(),
         "time_shares": result.time_shares,
         "day": result.day,
         "sentence": result.sentence,

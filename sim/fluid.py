@@ -30,6 +30,7 @@ from sim.fluid_engine import (
 from sim.fluid_flow import experiments
 from sim.fluid_labs import Floats, Labs, labs_of
 from sim.long_run import LongRun, long_run, returns_to
+from sim.margins import margins_of
 from sim.observe import REPORTERS, USES, Doubling
 from sim.run import RunResult, UseOfGpus, kernels_of
 from sim.scenario import Scenario
@@ -76,7 +77,6 @@ class FluidTable(NamedTuple):
     """By use: GPU-days held over those that it could have held."""
     time_shares: dict[str, Floats]
     """Where the researchers' time went, as in sim.observe.time_shares."""
-    limited_by: list[str]
     candidates: Floats
     """Kernels tried."""
     speedup: Floats
@@ -138,7 +138,6 @@ def _table(scenarios: Sequence[Scenario], labs: Labs, state: State, marks: Float
         "training": state.training_gpu_days,
     }
     could = _possible(scenarios, state.day)
-    shares = _time_shares(state)
     return FluidTable(
         day=state.day,
         ending=[ending for ending, _ in endings],
@@ -163,8 +162,7 @@ def _table(scenarios: Sequence[Scenario], labs: Labs, state: State, marks: Float
         mean_wait_days=_ratio(state.queue_days, state.experiments),
         gpu_days=held,
         utilisation={use: _ratio(days, could[use]) for use, days in held.items()},
-        time_shares=shares,
-        limited_by=[max(shares, key=lambda part: shares[part][row]) for row in range(len(scenarios))],
+        time_shares=_time_shares(state),
         candidates=state.tried,
         speedup=labs.speedups[np.arange(len(scenarios)), state.kernels],
         work_rate=state.work_rate,
@@ -201,7 +199,7 @@ def _possible(scenarios: Sequence[Scenario], days: Floats) -> dict[str, Floats]:
 
 
 def _time_shares(state: State) -> dict[str, Floats]:
-    parts = {"researchers": state.own_days, "experiments": state.experiment_days, "training": state.lost_days}
+    parts = {"researchers": state.own_days, "experiments": state.experiment_days, "paused": state.paused_days}
     total = np.asarray(sum(parts.values()))
     return {name: _ratio(part, total) for name, part in parts.items()}
 
@@ -244,7 +242,7 @@ def run_fluid(scenario: Scenario, fineness: int = FINENESS) -> RunResult:
         kernels=kernels_of(
             scenario.calibration(), float(found.candidates[0]), float(found.speedup[0]), float(found.work_rate[0])
         ),
-        limited_by=found.limited_by[0],
+        margins=margins_of(scenario, int(found.doublings[0])),
         time_shares={part: float(share[0]) for part, share in found.time_shares.items()},
         series=series,
         events=[],

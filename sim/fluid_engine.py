@@ -90,8 +90,8 @@ class State(Columns):
     experiment_days: Floats
     """Researcher-days of queueing and running."""
     queue_days: Floats
-    lost_days: Floats
-    """Researcher-days that had no GPU, or that software would have given that is not deployed."""
+    paused_days: Floats
+    """Researcher-days that had no GPU."""
     inference_gpu_days: Floats
     experiment_gpu_days: Floats
     training_gpu_days: Floats
@@ -314,8 +314,6 @@ def _count(state: State, step: Step, labs: Labs) -> None:
         use_of(step.rates, step.each, step.gpus, phases) for phases in (step.before, step.after)
     )
     housed = step.rates.housed
-    discovered = _after(labs, state, step.moved.written, step.log2_weight)[1]
-    lost = (withheld(labs, state, state.discovered) + withheld(labs, state, discovered)) / 2
     written = np.where(step.fits, step.moved.written, 0.0)
     state.papers = state.papers + written
     state.papers_since = state.papers_since + written
@@ -324,17 +322,11 @@ def _count(state: State, step: Step, labs: Labs) -> None:
     state.own_days = state.own_days + days * housed * (mean.thinking + mean.writing)
     state.experiment_days = state.experiment_days + days * mean.experimenting
     state.queue_days = state.queue_days + days * (queued + queued_then) / 2
-    state.lost_days = state.lost_days + days * ((1 - housed) * (mean.thinking + mean.writing) + lost)
+    state.paused_days = state.paused_days + days * (1 - housed) * (mean.thinking + mean.writing)
     state.inference_gpu_days = state.inference_gpu_days + days * step.gpus.inference
     state.experiment_gpu_days = state.experiment_gpu_days + days * ((used + used_then) / 2 + step.gpus.kernels)
     state.training_gpu_days = state.training_gpu_days + days * step.gpus.training
     state.tried = state.tried + days * _candidates(labs, state, step.gpus.experiment + step.gpus.kernels)
-
-
-def withheld(labs: Labs, state: State, discovered: Floats) -> Floats:
-    """Return the researchers that discovered software could add if it were deployed, as World counts them."""
-    share = np.where(labs.training, 1 - labs.speed_share, 0.0)
-    return np.asarray(state.at_work * (np.exp2(np.maximum(0.0, share * discovered - state.deployed)) - 1))
 
 
 def _move(labs: Labs, state: State, step: Step) -> None:

@@ -9,7 +9,6 @@ from simpy import Event
 
 from sim.frontier import ENOUGH
 from sim.ledger import ResearchersHoused
-from sim.meter import Meter
 
 if TYPE_CHECKING:
     from agents.trainer import TrainingParams
@@ -28,8 +27,6 @@ class Housing:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.withheld = Meter()
-        """Researchers that discovered software could add if it were deployed."""
         self._due = False
         world.datacenter.house_inference(self)
         self.gpus_at_start = world.datacenter.inference_gpus_wanted
@@ -53,15 +50,8 @@ class Housing:
             world.kernel_engineer.plan()
         if world.pool is not None:
             world.pool.plan()
-        self.note_withheld()
         if room >= (world.scenario.run.until_researchers or math.inf):
             world.at_end_of_instant(world.enough_researchers)
-
-    def note_withheld(self) -> None:
-        """Count those that deployed software lacks from now on."""
-        world = self._world
-        missing = lacking(world.scenario.training, world.frontier.discovered, world.frontier.deployed)
-        self.withheld.set(world.at_work * (2.0**missing - 1), world.now)
 
     def _soon(self) -> None:
         if not self._due:

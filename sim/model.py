@@ -317,7 +317,6 @@ class World(mesa.Model):
         ))  # fmt: skip
         self._note_doublings()
         self.trainer.consider()
-        self.housing.note_withheld()
         self._see_whether_over()
 
     def _add_to_literature(self, finding: Finding) -> tuple[int, int]:

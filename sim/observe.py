@@ -169,17 +169,15 @@ def _has_standard_agents(world: World) -> bool:
 def time_shares(world: World) -> dict[str, float]:
     """Return where the researchers' time went, as shares that add up to 1.
 
-    All researcher-days that the discovered software could have given are counted. `researchers`: thinking and
-    writing; `experiments`: waiting for GPUs and for results; `training`: days that nobody had because discovered
-    software was not deployed yet (2^gap researchers instead of one, so that a wide gap dwarfs all else), or
-    because the GPUs that house researchers were taken from them. The largest share is what limits progress.
+    `researchers`: thinking and writing. `experiments`: waiting for GPUs and for results. `paused`: without a GPU to
+    run on. An accounting: what limits progress is in :mod:`sim.margins`.
     """
     now = world.now
     days = {phase: world.census.days(phase, now) for phase in Phase}
     parts = {
         "researchers": days[Phase.THINK] + days[Phase.WRITE],
         "experiments": days[Phase.QUEUE] + days[Phase.RUN],
-        "training": days[Phase.PAUSED] + world.housing.withheld.total(now),
+        "paused": days[Phase.PAUSED],
     }
     total = sum(parts.values())
     return {name: part / total if total > 0 else 0.0 for name, part in parts.items()}

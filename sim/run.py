@@ -13,6 +13,7 @@ from sim import observe, show
 from sim.calibration import Calibration
 from sim.ledger import Event
 from sim.long_run import LongRun
+from sim.margins import Margins, margins_of
 from sim.model import World
 from sim.observe import Doubling
 from sim.scenario import Scenario
@@ -88,14 +89,21 @@ class RunResult(NamedTuple):
     """The stepping-on-toes exponent that the duplicates imply; None where the team never changed."""
     cluster: dict[str, UseOfGpus]
     kernels: Kernels
-    limited_by: str
+    margins: Margins
+    """What limits progress at the margin and what training costs, by the equations of the scenario."""
     time_shares: dict[str, float]
+    """Where the researchers' time went, an accounting that says nothing about what limits progress."""
     series: dict[str, list[float]]
     events: list[Event]
     jobs: list[Any]
     """The cluster's JobRecords, by end."""
     engine: Engine = "world"
     """What it was run by: agents and chance, or sim.fluid without either."""
+
+    @property
+    def limited_by(self) -> str:
+        """The input of which 1% more brings the last completed doubling forward most."""
+        return self.margins.limited_by
 
     def series_frame(self) -> pd.DataFrame:
         """Return the series as a data frame: one row a frame, columns as in sim.observe.REPORTERS."""
@@ -134,7 +142,6 @@ def run(
 
 def summarise(world: World) -> RunResult:
     """Return the result of a world as it stands, at its ending or before."""
-    shares = observe.time_shares(world)
     ending, sentence = "interrupted", f"Interrupted at day {world.now:.6g}."
     if world.ending is not None:
         ending, sentence = world.ending.ending, world.ending.sentence
@@ -158,8 +165,8 @@ def summarise(world: World) -> RunResult:
         kernels=kernels_of(
             world.calibration, world.kernel_engineer.candidates, world.kernel_engineer.speedup, world.work_rate
         ),
-        limited_by=max(shares, key=lambda part: shares[part]),
-        time_shares=shares,
+        margins=margins_of(world.scenario, world.doublings),
+        time_shares=observe.time_shares(world),
         series=world.datacollector.model_vars,
         events=world.ledger,
         jobs=world.datacenter.records,

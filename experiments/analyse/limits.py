@@ -1,4 +1,4 @@
-"""Which resource limits where: what the researchers' time went into most, over two parameters."""
+"""Which input limits progress at the margin, over two parameters (sim.margins)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RESOURCES: Final = ("researchers", "experiments", "training")
-SHARES: Final = tuple(f"share_{resource}" for resource in RESOURCES)
 
 
 def limits_table(sweep: Sweep, across: str, up: str) -> pa.Table:
@@ -71,7 +70,7 @@ def limits_figure(sweep: Sweep, across: str, up: str) -> Figure:
             lines = f"{most}\n{percent(found[most])} of {int(inside.sum())}"
             axes.text(i, j, lines, ha="center", va="center", fontsize=8.5, color="#1a1a1a", linespacing=1.4)
     frame_map(axes, x, y)
-    axes.set_title("What limits progress?", pad=24)
+    axes.set_title("What limits progress at the margin?", pad=24)
     handles = [Patch(color=colours[resource], label=resource) for resource in RESOURCES if resource in seen]
     legend_above(axes, handles=handles)
     return figure
@@ -81,7 +80,12 @@ def limits_sentence(sweep: Sweep) -> str:
     """Return what limits how many runs, in words."""
     found = {resource: share for resource, share in limited(sweep).items() if share > 0}
     parts = [f"{resource} in {percent(share)}" for resource, share in sorted(found.items(), key=lambda e: -e[1])]
-    return f"What most of the researchers' time went into: {', '.join(parts)} of the runs." if parts else ""
+    if not parts:
+        return ""
+    return (
+        f"What limits progress at the margin: {', '.join(parts)} of the runs. 1% more of that input would bring the "
+        "last doubling forward most, by the equations."
+    )
 
 
 def _colours() -> dict[str, str]:

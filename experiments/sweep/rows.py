@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
+from sim.margins import INPUTS, Margins
 from sim.scenario import Parameter, parameters
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 MOST_MOMENTS: Final = 64
 """Frames that are kept of a run's series, the first and the last among them."""
 USES: Final = ("inference", "experiment", "training")
-TIME_SHARES: Final = ("researchers", "experiments", "training")
+TIME_SHARES: Final = ("researchers", "experiments", "paused")
 THRESHOLDS: Final = (10, 100, 1000, 1_000_000)
 """Multiples of the software of day 0 whose first day is a column."""
 OBSERVED: Final = (
@@ -42,6 +43,9 @@ _OUTCOME: Final = {
     **{f"gpus_in_use_{use}": pa.float64() for use in USES},
     "mean_wait_days": pa.float64(),
     "limited_by": pa.string(),
+    **{f"elasticity_{name}": pa.float64() for name in INPUTS},
+    "day_by_equations": pa.float64(),
+    "day_without_training": pa.float64(),
     **{f"share_{part}": pa.float64() for part in TIME_SHARES},
 }
 
@@ -92,8 +96,9 @@ def world_run(planned: Planned, scenario: Scenario, result: RunResult) -> tuple[
         "ending": result.ending, "day": result.day, "software_doublings": result.software_doublings,
         "deployed_doublings": result.deployed_doublings, "researchers": float(result.researchers),
         "papers": float(result.papers), "duplicate_share": result.duplicate_share,
-        "mean_wait_days": waited.mean_wait_days, "limited_by": result.limited_by, "doubling_days": marks,
+        "mean_wait_days": waited.mean_wait_days, "doubling_days": marks,
     }  # fmt: skip
+    row |= _margin(result.margins)
     row |= _dynamics(result.pace, result.long_run) | _thresholds(marks)
     row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in USES}
     row |= {f"share_{part}": result.time_shares[part] for part in TIME_SHARES}
@@ -101,14 +106,15 @@ def world_run(planned: Planned, scenario: Scenario, result: RunResult) -> tuple[
 
 
 def fluid_run(
-    planned: Planned, scenario: Scenario, table: FluidTable, at: int
+    planned: Planned, scenario: Scenario, table: FluidTable, at: int, binding: Margins
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the row of a scenario of the fluid, and as its series what is known at each doubling."""
     count = int(table.doublings[at])
     marks = table.doubling_day[at, :count].tolist()
     row = planned_row(planned, scenario.flat(), "fluid", "ok", "") | {
-        "ending": table.ending[at], "limited_by": table.limited_by[at], "doubling_days": marks,
+        "ending": table.ending[at], "doubling_days": marks,
     }  # fmt: skip
+    row |= _margin(binding)
     numbers = ("day", "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share")
     row |= {name: float(getattr(table, name)[at]) for name in (*numbers, "mean_wait_days")}
     row |= _dynamics(table.pace[at], table.long_run[at]) | _thresholds(marks)
@@ -118,6 +124,13 @@ def fluid_run(
     seen |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}
     seen["researchers"] = table.doubling_researchers[at, :count].tolist()
     return _finite(row), _thinned(seen)
+
+
+def _margin(found: Margins) -> dict[str, Any]:
+    """The columns of what limits progress at the margin."""
+    row: dict[str, Any] = {f"elasticity_{name}": found.elasticities.get(name) for name in INPUTS}
+    days = {"day_by_equations": found.day, "day_without_training": found.day_without_training}
+    return row | days | {"limited_by": found.limited_by}
 
 
 def _dynamics(pace: Pace, long_run: LongRun) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.sweep.rows import Finished, fluid_run, planned_row, world_run
 from sim.fluid import fluid
+from sim.margins import margins
 from sim.run import run
 from sim.scenario import Scenario, ScenarioError
 
@@ -65,6 +66,9 @@ def _fluid_runs(design: Plan, plans: list[Planned]) -> list[Finished]:
             found[planned.run] = unfinished(design, planned.run, "invalid", str(error))
     try:
         table = fluid([scenario for _, scenario in scenarios]) if scenarios else None
+        binding = (
+            margins([scenario for _, scenario in scenarios], [int(each) for each in table.doublings]) if table else []
+        )
     except Exception as error:
         if len(scenarios) > 1:
             return [done for planned in plans for done in _fluid_runs(design, [planned])]
@@ -73,7 +77,7 @@ def _fluid_runs(design: Plan, plans: list[Planned]) -> list[Finished]:
     seconds = (time.perf_counter() - began) / len(plans)
     for at, (planned, scenario) in enumerate(scenarios):
         assert table is not None
-        found[planned.run] = Finished(*fluid_run(planned, scenario, table, at), seconds)
+        found[planned.run] = Finished(*fluid_run(planned, scenario, table, at, binding[at]), seconds)
     return [found[planned.run] for planned in plans]
 
 

@@ -1,4 +1,9 @@
-"""What limits progress now, in one sentence: where the researchers' time of the last stretch went."""
+"""What limits progress now, in one sentence, by a rule on the state of this moment.
+
+Experiments that queue at full GPUs: more researchers would only lengthen the queue, so GPUs limit. Otherwise discovered
+software that waits for a training run: a faster run would add researchers. Otherwise the researchers themselves. The
+rule names what binds now; :mod:`sim.margins` measures what 1% more of each input brings over a whole run.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +25,7 @@ LEAST_GAP = 0.5
 MOST_ROWS = 64
 """Frames of the stretch that are looked at; of more every k-th."""
 COLUMNS = (
-    "day", "researchers", "discovered", "deployed", "researchers_think", "researchers_write", "researchers_queue",
-    "researchers_run", "researchers_paused",
+    "day", "researchers_think", "researchers_write", "researchers_queue", "researchers_run", "researchers_paused",
 )  # fmt: skip
 
 
@@ -29,21 +33,18 @@ class Limit(NamedTuple):
     """What limits progress, over the last stretch of a run."""
 
     part: str
-    """researchers, queue, experiments or training; nothing, if nobody has done anything yet."""
+    """researchers, queue, paused or training; nothing, if nobody has done anything yet."""
     sentence: str
     also: str
     """What else holds it back; empty if nothing does."""
     shares: tuple[tuple[str, float], ...]
-    """Of the researcher-days that the discovered software could have given: name and share; they add up to 1."""
+    """Of the researcher-days since then: name and share; they add up to 1."""
     since: float
     """The day on which the stretch began."""
 
 
 class _Row(NamedTuple):
     day: float
-    team: float
-    discovered: float
-    deployed: float
     think: float
     write: float
     queue: float
@@ -52,33 +53,43 @@ class _Row(NamedTuple):
 
 
 def limit_of(world: World) -> Limit:
-    """Return what limits a world's progress over the last 30 days, as its frames show them.
+    """Return what limits a world's progress now, and where its researchers' time of the last 30 days went.
 
-    The parts are those of :func:`sim.observe.time_shares`, whose experiments are told apart here: those that wait for
-    GPUs (queue), and those that run.
+    The shares are those of :func:`sim.observe.time_shares`, whose experiments are told apart here: those that wait for
+    GPUs (queue), and those that run. They are an accounting; the rule is about this moment.
     """
     rows = _rows(world)
-    days = dict.fromkeys(("researchers", "queue", "experiments", "training"), 0.0)
+    days = dict.fromkeys(("researchers", "queue", "experiments", "paused"), 0.0)
     before = rows[0].day
     for row in rows:
         weight = row.day - before
         before = row.day
-        missing = lacking(world.scenario.training, row.discovered, row.deployed)
         days["researchers"] += weight * (row.think + row.write)
         days["queue"] += weight * row.queue
         days["experiments"] += weight * row.run
-        days["training"] += weight * (row.paused + row.team * (2.0**missing - 1))
+        days["paused"] += weight * row.paused
     total = sum(days.values())
     if total <= 0:
         return Limit("nothing", "Nobody has done anything yet: press Step, or Play.", "", (), rows[0].day)
-    shares = {name: part / total for name, part in days.items()}
-    part = _largest(shares)
-    # What is not retrained yet is nobody's time: a sentence about theirs leaves it out.
-    theirs = (
-        shares if part == "training" else {name: share / (1 - shares["training"]) for name, share in shares.items()}
-    )
-    also = _not_at_work(world, shares["training"]) if part != "training" else ""
-    return Limit(part, _SENTENCES[part](world, theirs, rows[0].day), also, tuple(shares.items()), rows[0].day)
+    shares = tuple((name, part / total) for name, part in days.items())
+    part = _binds(world)
+    also = _not_at_work(world) if part != "training" else ""
+    return Limit(part, _SENTENCES[part](world), also, shares, rows[0].day)
+
+
+def _binds(world: World) -> str:
+    """What binds at this moment."""
+    census, datacenter = world.census.count, world.datacenter
+    free = world.scenario.cluster.gpus - sum(datacenter.gpus_in_use(use) for use in observe.USES)
+    if world.scenario.cluster.sharing == "shares":
+        pool = datacenter.pool("experiment")
+        free = 0 if pool is None else pool.capacity - datacenter.gpus_in_use("experiment")
+    if census[Phase.QUEUE] and free < world.scenario.cluster.gpus_per_node:
+        return "queue"
+    if census[Phase.PAUSED] > world.at_work:
+        return "paused"
+    gap = lacking(world.scenario.training, observe.discovered(world), world.frontier.deployed)
+    return "training" if gap >= LEAST_GAP else "researchers"
 
 
 def _rows(world: World) -> list[_Row]:
@@ -91,53 +102,34 @@ def _rows(world: World) -> list[_Row]:
     return rows[::-1]
 
 
-def _largest(shares: dict[str, float]) -> str:
-    """The part that limits: experiments as a whole against the others, then which of their two halves."""
-    both = shares["queue"] + shares["experiments"]
-    part = max(("researchers", "training"), key=lambda name: shares[name])
-    if shares[part] >= both:
-        return part
-    return "queue" if shares["queue"] >= shares["experiments"] else "experiments"
+def _researchers(world: World) -> str:
+    return f"The researchers themselves: no experiment waits for GPUs, so more of {count(world.at_work)} would do more."
 
 
-def _of(share: float, since: float, what: str) -> str:
-    return f"{share:.0%} of the researchers' time since day {count(round(since))} went into {what}"
-
-
-def _researchers(world: World, shares: dict[str, float], since: float) -> str:
-    return f"The researchers themselves: {_of(shares['researchers'], since, 'thinking and writing')}."
-
-
-def _queue(world: World, shares: dict[str, float], since: float) -> str:
+def _queue(world: World) -> str:
     waiting = world.census.count[Phase.QUEUE]
     return (
-        f"The queue for GPUs: {_of(shares['queue'], since, 'waiting for GPUs')}; "
-        f"{count(waiting)} experiments wait for {world.datacenter.capacity('experiment'):,} GPUs."
+        f"GPUs for experiments: {count(waiting)} experiments wait and the GPUs are full, so more researchers would "
+        "only lengthen the queue."
     )
 
 
-def _experiments(world: World, shares: dict[str, float], since: float) -> str:
-    return f"Experiments: {_of(shares['experiments'], since, 'experiments that run')}."
+def _paused(world: World) -> str:
+    return f"Inference: {count(world.census.count[Phase.PAUSED])} researchers have no GPU to run on."
 
 
-def _training(world: World, shares: dict[str, float], since: float) -> str:
-    if not world.scenario.training.needed:
-        return f"Inference: {_of(shares['training'], since, 'rest: their GPUs were taken')}."
+def _training(world: World) -> str:
     found, working = times(observe.discovered(world)), times(world.frontier.deployed)
-    cost = f"{shares['training']:.0%} of what could have been done since day {count(round(since))}"
-    return f"Retraining: software {found} is discovered and {working} is at work, which cost {cost}; {_run(world)}."
+    return f"Training runs: software {found} is discovered and {working} is at work; {_run(world)}."
 
 
-def _not_at_work(world: World, share: float) -> str:
+def _not_at_work(world: World) -> str:
     """What became of the software that was discovered and is not at work, if there is any to speak of."""
     found, working = observe.discovered(world), world.frontier.deployed
     if not world.scenario.training.needed or found - working < LEAST_GAP:
         return ""
     shorter = "made training runs shorter, or " if world.scenario.training.speed_share else ""
-    return (
-        f"Software {times(found)} is discovered and {times(working)} at work: the difference {shorter}waits for one, "
-        f"which costs {share:.0%} of what could be done."
-    )
+    return f"Software {times(found)} is discovered and {times(working)} at work: the difference {shorter}waits for one."
 
 
 def _run(world: World) -> str:
@@ -150,4 +142,4 @@ def _run(world: World) -> str:
     return f"the run on {jobs[0].gpus:,} GPUs goes on until day {count(round(jobs[0].begun + jobs[0].remaining))}"
 
 
-_SENTENCES = {"researchers": _researchers, "queue": _queue, "experiments": _experiments, "training": _training}
+_SENTENCES = {"researchers": _researchers, "queue": _queue, "paused": _paused, "training": _training}

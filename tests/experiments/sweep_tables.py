@@ -63,7 +63,7 @@ def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int
         **{f"days_to_{factor}x": _crossing(seen, math.log2(factor)) for factor in (10, 100, 1000, 1_000_000)},
         "gpus_in_use_inference": 1.0, "gpus_in_use_experiment": 0.0, "gpus_in_use_training": 0.0,
         "mean_wait_days": 0.0, "limited_by": "researchers" if r < 1 else "experiments",
-        "share_researchers": 0.9, "share_experiments": 0.1, "share_training": 0.0,
+        "share_researchers": 0.9, "share_experiments": 0.1, "share_paused": 0.0,
     }  # fmt: skip
 
 

@@ -246,7 +246,7 @@ def test_nothing_is_ever_negative_or_more_than_there_is(scenarios):
 def check(labs, state):
     from sim.fluid import _seen
 
-    for field in ("thinking", "experimenting", "writing", "day", "since", "left", "papers", "tried", "lost_days"):
+    for field in ("thinking", "experimenting", "writing", "day", "since", "left", "papers", "tried", "paused_days"):
         assert np.all(getattr(state, field) >= 0), field
     assert np.all(state.deployed <= state.discovered + 1e-9)
     assert np.all(state.at_work <= state.researchers * (1 + 1e-12))

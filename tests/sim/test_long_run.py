@@ -16,6 +16,8 @@ from sim.scenario import Scenario
 LAB = Scenario.load("lab")
 NO_TRAINING = {"training__needed": False}
 CHEAP = {"researcher__experiment_scaling": 0.0}
+NO_DUPLICATES = {"literature__duplicate_weight": 0.0, "literature__open_questions": 20}
+"""Duplicates count nothing."""
 
 
 def last_ratios(scenarios: list[Scenario], doublings: int = 60) -> list[tuple[float, int]]:
@@ -62,8 +64,8 @@ OTHER_LAWS = [
         {"researcher__writing_share": 0.0, "growth__r": 1.6, **NO_TRAINING, **CHEAP},
         {"researcher__writing_share": 0.0, "growth__r": 2.5, "training__speed_share": 0.2, **CHEAP},
         {"researcher__experiment_gpu_days": 0.0, "researcher__timing": "pooled", "growth__r": 1.6, **NO_TRAINING},
-        {"literature__duplicate_weight": 0.0, "literature__open_questions": 20, "growth__r": 1.4, **NO_TRAINING, **CHEAP},
-        {"literature__duplicate_weight": 0.0, "literature__open_questions": 20, "growth__r": 3.0, **NO_TRAINING, **CHEAP},
+        {**NO_DUPLICATES, "growth__r": 1.4, **NO_TRAINING, **CHEAP},
+        {**NO_DUPLICATES, "growth__r": 3.0, **NO_TRAINING, **CHEAP},
         {"training__speed_share": 0.0, "growth__r": 1.6, **CHEAP},
         {"training__speed_share": 0.0, "growth__r": 0.8, **CHEAP},
         {"growth__r": 1 / 0.677, **CHEAP, "training__first_run_days": 1.0},

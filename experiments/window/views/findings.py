@@ -15,7 +15,7 @@ PARTS = {
     "researchers": ("green", "thinking and writing"),
     "queue": ("red", "waiting for GPUs"),
     "experiments": ("orange", "experiments that run"),
-    "training": ("pink", "not retrained yet"),
+    "paused": ("pink", "without a GPU"),
 }
 """Where the researchers' time went: a colour and words for each part."""
 EVENTS = {

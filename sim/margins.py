@@ -1,0 +1,139 @@
+"""What limits progress at the margin, and what training runs cost, by the equations of a scenario.
+
+An input limits progress as far as 1% more of it brings a doubling of software forward. The fluid engine steps each
+scenario together with copies that have 1% more of one input, and with one that needs no training runs. Pure, without
+chance: the same scenario gives the same numbers in every process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from sim.fluid_engine import run_labs
+from sim.fluid_labs import Floats, Labs, labs_of
+from sim.scenario import Scenario, ScenarioError
+
+INPUTS: Final = ("researchers", "experiments", "training")
+"""Researchers of day 0; GPUs for experiments; speed of training runs, which is work per run turned round."""
+MORE: Final = 1.01
+"""By how much an input is raised."""
+UNDEFINED: Final = "undefined"
+FINENESS: Final = 32
+"""Steps to a doubling, as the fluid engine takes by default."""
+_LEAST: Final = 1e-6
+"""Elasticities below this are rounding."""
+
+
+class Margins(NamedTuple):
+    """What binds at one doubling of software."""
+
+    limited_by: str
+    """The input of the largest elasticity; "undefined" where there is none."""
+    reason: str
+    """Why it is undefined; else empty."""
+    doubling: int
+    """The last one that was completed; 0 for none."""
+    day: float | None
+    """On which the equations complete it."""
+    elasticities: dict[str, float]
+    """By input: the percentage by which 1% more of it brings that day forward. Empty if undefined."""
+    day_without_training: float | None
+    """Of the same doubling, if software were deployed without training runs; None where none are needed."""
+
+    @property
+    def sentence(self) -> str:
+        """Return what limits progress, in words."""
+        if not self.elasticities:
+            return f"What limits progress at the margin is undefined: {self.reason}."
+        if self.limited_by == UNDEFINED:
+            return f"What limits progress at the margin is undefined: {self.reason}."
+        each = [f"1% {_MORE_OF[name]} brings it {value:.2f}% sooner" for name, value in self.elasticities.items()]
+        return (
+            f"What limits progress at the margin of doubling {self.doubling} (by the equations): "
+            f"{_NAMES[self.limited_by]}. {'; '.join(each)}."
+        )
+
+    @property
+    def training_sentence(self) -> str:
+        """Return what training runs cost, in words; empty where none are needed."""
+        if self.day is None or self.day_without_training is None:
+            return ""
+        return (
+            f"Without training runs doubling {self.doubling} would come on day {self.day_without_training:,.0f} "
+            f"instead of {self.day:,.0f} (by the equations)."
+        )
+
+
+_NAMES: Final = {"researchers": "researchers", "experiments": "GPUs for experiments", "training": "training runs"}
+_MORE_OF: Final = {
+    "researchers": "more researchers", "experiments": "more GPUs for experiments", "training": "faster training runs",
+}  # fmt: skip
+
+
+def margins(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> list[Margins]:
+    """Return what binds in each scenario when software has doubled so often, or as often as the equations get.
+
+    All are stepped in one call. A scenario without equations (``whole`` papers) is undefined, with the reason.
+    """
+    try:
+        days = _days(scenarios)
+    except ScenarioError as error:
+        if len(scenarios) == 1:
+            return [Margins(UNDEFINED, f"there are no equations for it ({error})", 0, None, {}, None)]
+        return [margins([each], [n])[0] for each, n in zip(scenarios, doublings, strict=True)]
+    return [_margins(each, days[row], done) for row, (each, done) in enumerate(zip(scenarios, doublings, strict=True))]
+
+
+def margins_of(scenario: Scenario, doublings: int) -> Margins:
+    """Return the same for one scenario; runs that differ in their seeds alone share the work."""
+    return _cached(scenario, scenario.digest(), doublings)
+
+
+@lru_cache(maxsize=256)
+def _cached(scenario: Scenario, digest: str, doublings: int) -> Margins:
+    return margins([scenario], [doublings])[0]
+
+
+def _days(scenarios: Sequence[Scenario]) -> Floats:
+    """The day of each doubling: (scenarios, base and each input raised and without training, doublings)."""
+    base = labs_of(scenarios)
+    free = labs_of([_without_training(each) for each in scenarios])
+    free = replace(free, log2_initial_effort=base.log2_initial_effort)
+    more = replace(base, initial=base.initial * MORE), _more_gpus(base), replace(base, first_run=base.first_run / MORE)
+    ways = [base, *more, free]
+    columns = {field.name: np.concatenate([getattr(way, field.name) for way in ways]) for field in fields(Labs)}
+    _, marks = run_labs(Labs(**columns), FINENESS)
+    return np.asarray(marks[0].reshape(len(ways), len(scenarios), -1).transpose(1, 0, 2))
+
+
+def _without_training(scenario: Scenario) -> Scenario:
+    return scenario.model_copy(update={"training": scenario.training.model_copy(update={"needed": False})})
+
+
+def _more_gpus(labs: Labs) -> Labs:
+    """With 1% more GPUs for experiments, in a pool of their own or in the shared one."""
+    shared = labs.gpus + np.where(labs.shared, (MORE - 1) * np.maximum(0.0, labs.gpus - labs.standing), 0.0)
+    return replace(labs, gpus=shared, experiment_share=labs.experiment_share * MORE)
+
+
+def _margins(scenario: Scenario, days: Floats, doublings: int) -> Margins:
+    done = min(doublings, int(np.isfinite(days[0]).sum()))
+    if done < 1:
+        return Margins(UNDEFINED, "no doubling of software was completed", 0, None, {}, None)
+    base, *raised, free = days[:, done - 1].tolist()
+    found = {
+        name: -math.log(day / base) / math.log(MORE) if math.isfinite(day) else 0.0
+        for name, day in zip(INPUTS, raised, strict=True)
+    }
+    found = {name: 0.0 if abs(value) < _LEAST else value for name, value in found.items()}
+    best = max(INPUTS, key=lambda name: found[name])
+    without = free if scenario.training.needed and math.isfinite(free) else None
+    if found[best] <= 0:
+        return Margins(UNDEFINED, "1% more of any input changes nothing", done, base, found, without)
+    return Margins(best, "", done, base, found, without)
