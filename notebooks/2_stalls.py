@@ -189,7 +189,7 @@ GPUs only put the day off:
 # %%
 rows = []
 for gpus in (512, 1024, 4096, 16384):
-    size = {"cluster__gpus": gpus, "researcher__initial": lab.researcher.initial}
+    size = {"cluster__gpus": gpus, "researcher__initial": lab.initial_researchers}
     result = run_fluid(longer.replace(**size, **COSTLY, **FREE))
     lengths = [doubling.duration_days for doubling in result.doublings]
     turn = int(np.argmin(lengths)) + 1

@@ -12,6 +12,7 @@ def golden_ledger() -> str:
     """A small lab that trains, queues, fails and preempts: every event and job record, a line each."""
     scenario = Scenario().replace(
         researcher__initial=6,
+        growth__calibrated_for=0,
         cluster__gpus=48,
         cluster__training_share=0.34,
         cluster__inference_share=0.33,

@@ -119,7 +119,7 @@ def test_papers_of_a_team_that_begins_to_think_come_as_the_closed_form_says_at_s
 
 @pytest.mark.parametrize("gpus", [64, 4096])
 def test_in_the_long_run_researchers_or_gpus_decide_how_many_papers_there_are(gpus):
-    scenario = Scenario().replace(cluster__gpus=gpus, researcher__experiment_variation="fixed",
+    scenario = Scenario().replace(cluster__gpus=gpus, researcher__initial=256, researcher__experiment_variation="fixed",
                                   researcher__experiment_gpu_days=12.0, run__horizon_days=1e5, **ALONE)  # fmt: skip
     found = fluid([scenario])
     own, each = report.MONTH, 12.0 / 8

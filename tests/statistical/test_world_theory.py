@@ -152,7 +152,13 @@ def test_duplicates_that_count_for_nothing_slow_doublings_down():
 
 def test_the_two_camps_differ_as_they_say():
     """Paired luck: near-frontier experiments fill the cluster, experiments of fixed size leave it as it was."""
-    changes = {"run__max_doublings": 8, "training__needed": False, "researcher__initial": 32, "cluster__gpus": 64}
+    changes = {
+        "run__max_doublings": 8,
+        "training__needed": False,
+        "researcher__initial": 32,
+        "growth__calibrated_for": 32,
+        "cluster__gpus": 64,
+    }
     fixed = run(Scenario.load("lab-fixed-experiments").replace(**changes), 0)
     frontier = run(Scenario.load("lab-frontier-experiments").replace(**changes), 0)
     assert frontier.doublings[-1].day > fixed.doublings[-1].day
@@ -162,7 +168,7 @@ def test_the_two_camps_differ_as_they_say():
 
 def test_priority_sharing_takes_gpus_from_the_researchers_while_a_run_trains():
     scenario = Scenario().replace(
-        cluster__sharing="priority", cluster__training_share=0.5, cluster__gpus=64, researcher__initial=8,
+        cluster__sharing="priority", cluster__training_share=0.5, cluster__gpus=64, researcher__initial=8, growth__calibrated_for=8,
         training__gpus=48, run__max_doublings=3, cluster__gpu_hours_between_failures=0.0,
     )  # fmt: skip
     world = World(scenario, 0)
