@@ -60,7 +60,7 @@ class Housing:
     def note_withheld(self) -> None:
         """Count those that deployed software lacks from now on."""
         world = self._world
-        missing = lacking(world.scenario.training, world.frontier.discovered, world.frontier.deployed)
+        missing = min(world.trainer.lacking, MOST_LACKING)
         self.withheld.set(world.at_work * (2.0**missing - 1), world.now)
 
     def _soon(self) -> None:
