@@ -37,7 +37,7 @@ class TrainingParams(
     gain: Annotated[float, Interval(ge=1.01, le=1e6), "times"] = 2.0
     """The gain of discovered software that must wait before a generation begins. A run starts as soon as it waits and
     no run is under way. Near 1, runs follow each other without a break; without training runs software is then
-    deployed almost continuously. Source: 2, the toy model's doublings; the report's example of a run takes 30 at once."""
+    deployed almost continuously. Source: 2, the toy model's doublings; the report's example of a run takes 30."""
     takes_up: Annotated[Literal["all", "one gain"], "name"] = "all"
     """What a training run takes up when it begins: all discovered software that waits, or one `gain` of it. Without
     training runs software is always deployed a gain at a time. Source: our choice; a lab trains on the best algorithms

@@ -95,8 +95,8 @@ def _below(labs: Labs, edge: Floats, mean: Floats) -> tuple[Floats, Floats]:
 def job_days(labs: Labs, gpus: Floats, days: Floats) -> Floats:
     """Return the mean days of a job of so many days of work on these GPUs (hardware.reliability.job_time)."""
     life = np.where(labs.failures > 0, 1 / np.maximum(labs.failures, TINY), 0.0)
-    interval = checkpoint_interval(labs.checkpoint, labs.write, life, gpus)
-    return np.asarray(job_time(days, gpus * labs.failures, interval, labs.write, labs.restart))
+    interval = checkpoint_interval(labs.checkpoint, labs.checkpoint_cost, life, gpus)
+    return np.asarray(job_time(days, gpus * labs.failures, interval, labs.checkpoint_cost, labs.restart))
 
 
 def new_findings(researchers: Floats, questions: Floats) -> Floats:

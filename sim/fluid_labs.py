@@ -87,7 +87,7 @@ class Labs(Columns):
     """A day and GPU."""
     checkpoint: Floats
     """Days of work between checkpoints; 0: those that lose least."""
-    write: Floats
+    checkpoint_cost: Floats
     """Days to write a checkpoint."""
     restart: Floats
     attention: Floats
@@ -201,7 +201,7 @@ def _cluster(scenario: Scenario) -> dict[str, Any]:
         "speed_share": training.speed_share if training.needed else 0.0,
         "failures": 1 / lifetime if lifetime else 0.0,
         "checkpoint": cluster.checkpoint_hours / 24,
-        "write": cluster.checkpoint_seconds / 86_400,
+        "checkpoint_cost": cluster.checkpoint_seconds / 86_400,
         "restart": cluster.restart_hours / 24,
     }
 

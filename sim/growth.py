@@ -290,7 +290,7 @@ class Law:
             return math.inf
 
 
-def law_of(params: GrowthParams, researchers: int, papers_per_day: float) -> Law:
+def law_of(params: GrowthParams, researchers: float, papers_per_day: float) -> Law:
     """Return the law that a reference lab fixes: so many researchers who each write ``papers_per_day``.
 
     Law `returns`: E0 is the effort before day 0 with which the first doubling takes this lab `first_doubling_days`,
@@ -306,7 +306,7 @@ def law_of(params: GrowthParams, researchers: int, papers_per_day: float) -> Law
 
 
 def alone_durations(
-    law: Law, researchers: int, papers_per_day: float, doublings: int, step: float = 1.0
+    law: Law, researchers: float, papers_per_day: float, doublings: int, step: float = 1.0
 ) -> list[float]:
     """Return the days that each doubling takes if nothing but the law holds it up: no queue, no retraining.
 
@@ -316,7 +316,7 @@ def alone_durations(
     return [_alone_duration(law, researchers, papers_per_day, n, step) for n in range(doublings)]
 
 
-def _alone_duration(law: Law, researchers: int, papers_per_day: float, n: int, step: float) -> float:
+def _alone_duration(law: Law, researchers: float, papers_per_day: float, n: int, step: float) -> float:
     """Days from n to n + 1 doublings: the sum of dE/(rate N^p) over the steps of the team between them."""
     first, last = math.floor(n / step + _ROUNDING) + 1, math.ceil((n + 1) / step - _ROUNDING)
     levels = np.array([n, *(np.arange(first, last) * step), n + 1], dtype=float)

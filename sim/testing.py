@@ -112,7 +112,7 @@ def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
 def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
     """Draw a scenario that a World accepts; ``fixed`` parameters keep the given values."""
     law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
-    skipped = ("growth__papers_first_doubling", "growth__difficulty_growth")
+    skipped: tuple[str, ...] = ("growth__papers_first_doubling", "growth__difficulty_growth")
     if law == "papers":
         skipped = ("growth__r", "growth__first_doubling_days", "growth__calibrated_for")
     values = {

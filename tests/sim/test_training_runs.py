@@ -197,5 +197,5 @@ def test_halving_all_compute_replans_the_run_under_way():
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("start", [World, run_fluid], ids=["world", "fluid"])
 def test_jobs_that_failures_keep_from_ending_are_refused(start, changes):
-    with pytest.raises(ScenarioError, match="gpu_hours_between_failures = 0.001 .*rarer"):
+    with pytest.raises(ScenarioError, match=r"gpu_hours_between_failures = 0.001 .*rarer"):
         start(Scenario().replace(**changes))
