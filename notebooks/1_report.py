@@ -18,6 +18,7 @@ import numpy as np
 
 from experiments.analysis import alone_curve
 from experiments.published import content
+from experiments.reproduce import with_first_doubling
 from experiments.slides import (
     BLACK,
     BLUE,
@@ -169,8 +170,11 @@ researchers who get every gain of 1% at once; dashed lines are the arithmetic.
 def first_year(r):
     """Run a year, or 13 doublings, in which nothing but the law holds software up."""
     return run(
-        Scenario.load("returns-0.9").replace(
-            growth__r=r, run__max_doublings=13, researcher__initial=100_000, training__gain=1.01
+        with_first_doubling(
+            Scenario.load("returns-0.9").replace(
+                growth__r=r, run__max_doublings=13, researcher__initial=100_000, training__gain=1.01
+            ),
+            DAYS_PER_MONTH,
         )
     )
 

@@ -12,6 +12,7 @@ def golden_run() -> RunResult:
     """Run a small lab in which experiments and training runs are hit by failures."""
     scenario = Scenario().replace(
         researcher__initial=6,
+        growth__calibrated_for=0,
         cluster__gpus=48,
         cluster__training_share=0.34,
         cluster__inference_share=0.33,
