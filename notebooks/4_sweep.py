@@ -103,8 +103,8 @@ table(
 
 # %% [markdown]
 """
-The pace of a run may be *undecided*: in a lab as small as this one, seven doublings often show too much chance. The long
-run follows from the parameters of the row, so that it does not depend on chance or on when the run stops.
+The pace of a run may be *undecided*: in a lab as small as this one, seven doublings often show too much chance. The
+long run follows from the parameters of the row, so that it does not depend on chance or on when the run stops.
 
 ## How probable is an explosion?
 
@@ -149,7 +149,7 @@ each.
 for effect in levers.lever_effects(sweep):
     if effect.outcome == "explosion":
         print(f"training needed instead of not: {100 * effect.difference:+.0f} points "
-              f"[{100 * effect.low:+.0f}, {100 * effect.high:+.0f}] in the probability that long_run = singular")  # fmt: skip
+              f"[{100 * effect.low:+.0f}, {100 * effect.high:+.0f}] in P(long_run = singular)")  # fmt: skip
         assert effect.high < 0
 
 # %%

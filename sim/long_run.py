@@ -14,7 +14,7 @@ are left out, because only growth rates in D matter.
    ``y = p x``. x is the smaller exponent of 2 and 3, of the resource that binds in the end. If duplicates count
    nothing, the share of new findings falls as (researchers / open questions)^(-1/2): y is less by half of exponent 2.
 5. A doubling takes the effort ``2^(a D)`` at the rate ``2^(y D)``, so that each takes ``q = 2^(a - y)`` times as long
-   as the one before. With ``b = y/a`` (r x without duplicates): b < 1 is a fizzle, b = 1 exponential growth, and b > 1 a
+   as the one before. With ``b = y/a`` (r x without duplicates): b < 1 is a fizzle, b = 1 exponential growth, b > 1 a
    singularity, since the durations form a geometric series with a finite sum.
 
 If doublings shrink (b > 1), delays that were negligible can bind:

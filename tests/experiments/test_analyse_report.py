@@ -100,7 +100,8 @@ def test_the_same_sweep_gives_the_same_bytes(folder, files):
 def test_each_picture_has_its_table_and_each_table_reads_back(files):
     tables = {name: content.decode().splitlines() for name, content in files.items() if name.endswith(".csv")}
     assert {"fan.csv", "fan-closed-form.csv", "probability.csv", "time.csv", "limits.csv", "levers-explosion.csv",
-            "tornado-explosion.csv", "sobol-doublings_a_year.csv", "region.csv", "convergence.csv"} <= set(tables)  # fmt: skip
+            "tornado-explosion.csv", "sobol-doublings_a_year.csv", "region.csv",
+            "convergence.csv"} <= set(tables)  # fmt: skip
     assert tables["probability.csv"][1].split(",")[8:] == ["253", "128"]
     assert all(len(lines) >= 2 for lines in tables.values())
     assert all(files[name].startswith(b"\x89PNG") for name in files if name.endswith(".png"))

@@ -11,7 +11,8 @@ from sim.run import run
 from sim.scenario import Scenario, parameters, shipped_scenarios
 
 KEYS = [
-    "scenario", "engine", "digest", "seed", "ending", "pace", "pace_sentence", "ratio", "ratio_interval", "ratio_doublings", "r_implied", "long_run",
+    "scenario", "engine", "digest", "seed", "ending", "pace", "pace_sentence", "ratio", "ratio_interval",
+    "ratio_doublings", "r_implied", "long_run",
     "long_run_sentence", "long_run_ratio", "long_run_returns", "bound_by", "fastest_doubling", "doublings",
     "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share", "toes_exponent",
     "cluster", "kernels", "limited_by", "time_shares", "day", "sentence",

@@ -56,14 +56,15 @@ def test_ratio_is_that_of_a_long_continuation_by_the_equations():
             assert (ratio < 1) == expected.explosive
 
 
+DUPLICATES = {"literature__duplicate_weight": 0.0, "literature__open_questions": 20}
 OTHER_LAWS = [
         {"growth__law": "papers", "growth__difficulty_growth": 1.5, **NO_TRAINING, **CHEAP},
         {"growth__law": "papers", "growth__difficulty_growth": 3.0, **NO_TRAINING, **CHEAP},
         {"researcher__writing_share": 0.0, "growth__r": 1.6, **NO_TRAINING, **CHEAP},
         {"researcher__writing_share": 0.0, "growth__r": 2.5, "training__speed_share": 0.2, **CHEAP},
         {"researcher__experiment_gpu_days": 0.0, "researcher__timing": "pooled", "growth__r": 1.6, **NO_TRAINING},
-        {"literature__duplicate_weight": 0.0, "literature__open_questions": 20, "growth__r": 1.4, **NO_TRAINING, **CHEAP},
-        {"literature__duplicate_weight": 0.0, "literature__open_questions": 20, "growth__r": 3.0, **NO_TRAINING, **CHEAP},
+        {**DUPLICATES, "growth__r": 1.4, **NO_TRAINING, **CHEAP},
+        {**DUPLICATES, "growth__r": 3.0, **NO_TRAINING, **CHEAP},
         {"training__speed_share": 0.0, "growth__r": 1.6, **CHEAP},
         {"training__speed_share": 0.0, "growth__r": 0.8, **CHEAP},
         {"growth__r": 1 / 0.677, **CHEAP, "training__first_run_days": 1.0},
