@@ -200,9 +200,9 @@ table(("GPUs", "fastest doubling", "days of the first", "days of the ninth", "li
 # %% [markdown]
 """
 **In short.** With the same returns, which by themselves would explode, the long run depends on two things. If
-discoveries must wait for training runs, this lab grows almost steadily and does not explode. If experiments must stay at
-the frontier it fizzles, with training or without, and more GPUs only move the moment when they bind. Whoever wants to know
-whether to expect an explosion should ask both: must a new model be trained for each step, and what will experiments
-cost ten doublings from now? Try it: `asara run lab-frontier-experiments`, `asara bottleneck`. [The next
+discoveries must wait for training runs, this lab grows almost steadily and does not explode. If experiments must stay
+at the frontier it fizzles, with training or without, and more GPUs only move the moment when they bind. Whoever wants
+to know whether to expect an explosion should ask both: must a new model be trained for each step, and what will
+experiments cost ten doublings from now? Try it: `asara run lab-frontier-experiments`, `asara bottleneck`. [The next
 notebook](3_kernels.md) asks whether better software for the GPUs themselves gets a lab out of this.
 """
