@@ -85,7 +85,8 @@ def _check_until(researchers: float, scenario: Scenario) -> None:
     initial, high = scenario.initial_researchers, parameters()["run__until_researchers"].high
     if not initial < researchers <= (high or math.inf):
         raise InputError(
-            f"--until-researchers {researchers:g}: must be above the {initial:,} researchers of day 0 and at most {high:g}"
+            f"--until-researchers {researchers:g}: must be above the {initial:,} researchers of day 0 "
+            f"and at most {high:g}"
         )
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from sim.model import World
 
 FIXED_AT_START = (
-    "researcher__initial", "researcher__gpus_each", "researcher__timing", "cluster__sharing", "literature__open_questions",
-    "kernels__measurements", "kernels__workload",
+    "researcher__initial", "researcher__gpus_each", "researcher__timing", "cluster__sharing",
+    "literature__open_questions", "kernels__measurements", "kernels__workload",
 )  # fmt: skip
 """What a branch cannot change: it is how the world was built."""
 

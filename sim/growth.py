@@ -34,7 +34,8 @@ class GrowthParams(
     papers for the first doubling and their growth. Source: the report states both."""
     r: Annotated[float, Interval(ge=0.01, le=100), "doublings per doubling"] = 1.4
     """Returns to software R&D. Above 1 doublings get faster, below 1 slower. Another value also re-calibrates the
-    effort before day 0, so that `first_doubling_days` stays true. Read by the law `returns`. Source: the report's Table 4, Epoch's estimate for computer vision, 1.4 (0.8 to 2.4)."""
+    effort before day 0, so that `first_doubling_days` stays true. Read by the law `returns`. Source: the
+    report's Table 4, Epoch's estimate for computer vision, 1.4 (0.8 to 2.4)."""
     first_doubling_days: Annotated[float, Interval(ge=1e-3, le=1e6), "days"] = DAYS_PER_MONTH
     """How long the first doubling of software takes the lab of `calibrated_for` if only the law holds it up.
     Another value means another effort before day 0, so it re-calibrates the lab. Read by the law `returns`.

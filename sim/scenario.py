@@ -215,8 +215,8 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         researchers, papers_per_day = self.reference_team
         return (
             f"{stated} {'re-calibrates' if len(moved) == 1 else 're-calibrate'} the effort before day 0, as if "
-            f"{researchers:,.15g} researchers at {papers_per_day * DAYS_PER_MONTH:.4g} papers a month reached the first "
-            f"doubling in {self.growth.first_doubling_days:.4g} days."
+            f"{researchers:,.15g} researchers at {papers_per_day * DAYS_PER_MONTH:.4g} papers a month reached the "
+            f"first doubling in {self.growth.first_doubling_days:.4g} days."
         )
 
     def readable(self) -> Self:

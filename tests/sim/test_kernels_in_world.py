@@ -162,7 +162,8 @@ def test_a_job_that_waits_runs_on_the_kernels_there_were_when_it_was_asked_for(d
 def test_candidates_still_to_be_tried_keep_no_lab_from_starving(per_day, frame):
     """Everybody waits for an experiment that holds the only GPUs for ever; one day new kernels would house more."""
     stuck = {
-        "researcher__initial": 4, "growth__calibrated_for": 0, "cluster__gpus": 16, "researcher__experiment_gpus": 8, "training__needed": False,
+        "researcher__initial": 4, "growth__calibrated_for": 0,
+        "cluster__gpus": 16, "researcher__experiment_gpus": 8, "training__needed": False,
         "cluster__inference_share": 0.5, "cluster__training_share": 0.0, "run__horizon_days": 1e6,
         "kernels__attention_share": 0.9, "run__frame_days": frame,
     }  # fmt: skip

@@ -168,7 +168,8 @@ def test_the_two_camps_differ_as_they_say():
 
 def test_priority_sharing_takes_gpus_from_the_researchers_while_a_run_trains():
     scenario = Scenario().replace(
-        cluster__sharing="priority", cluster__training_share=0.5, cluster__gpus=64, researcher__initial=8, growth__calibrated_for=8,
+        cluster__sharing="priority", cluster__training_share=0.5, cluster__gpus=64, researcher__initial=8,
+        growth__calibrated_for=8,
         training__gpus=48, run__max_doublings=3, cluster__gpu_hours_between_failures=0.0,
     )  # fmt: skip
     world = World(scenario, 0)
