@@ -31,7 +31,7 @@ class TrainingParams(
     first_run_gpus: Annotated[int, Interval(ge=1, le=1_000_000), "GPUs"] = 256
     """GPUs on which the first training run takes `first_run_days`. The two fix the work of a run: on g GPUs it takes
     (first_run_gpus/g)^scaling as long. Source: our choice, the training share of the default lab."""
-    scaling: Annotated[float, Interval(gt=0, le=1), "exponent"] = 0.93
+    scaling: Annotated[float, Interval(ge=0.01, le=1), "exponent"] = 0.93
     """How well a training run scales: on twice the GPUs it is 2^scaling times as fast. Source: Llama 3 (arXiv
     2407.21783), table 4: 43% of peak on 8,192 GPUs and 41% on 16,384, so 1.907 = 2^0.931 times as fast."""
     gain: Annotated[float, Interval(ge=1.01, le=1e6), "times"] = 2.0

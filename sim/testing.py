@@ -59,7 +59,11 @@ SMALL: dict[str, tuple[float, float]] = {
     "cluster__gpu_hours_between_failures": (300, 3000),
     "cluster__restart_hours": (0, 5),
     "cluster__checkpoint_hours": (0.5, 20),
+    "cluster__checkpoint_seconds": (0, 600),
     "training__first_run_days": (0.5, 20),
+    "training__first_run_gpus": (4, 16),
+    "training__scaling": (0.5, 1),
+    "training__shortest_run_days": (0.1, 10),
     "training__gain": (1.1, 3),
     "training__gpus": (1, 4),
     "kernels__candidates_per_day": (0.1, 100),
@@ -82,7 +86,8 @@ _TEXTS = {
 
 MAY_BE_ZERO = (
     "growth__limit_doublings", "growth__calibrated_for", "researcher__initial", "researcher__experiment_gpu_days",
-    "cluster__gpu_hours_between_failures", "training__gpus", "run__until_researchers",
+    "cluster__gpu_hours_between_failures",
+    "cluster__checkpoint_hours", "training__shortest_run_days", "training__gpus", "run__until_researchers",
 )  # fmt: skip
 
 

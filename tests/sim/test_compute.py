@@ -81,8 +81,7 @@ def test_a_branch_keeps_the_team_of_day_0_as_its_own_reference():
 def test_a_larger_cluster_is_faster_without_training_in_proportion_to_its_first_papers():
     """r = 1 and no other hold-up: the days of every doubling go as 1/GPUs."""
     alone = {"growth__r": 1.0, "training__needed": False, "kernels__measurements": "none",
-             "researcher__experiment_gpu_days": 0.0, "researcher__writing_share": 0.0,
-             "training__gain": 2.0}  # fmt: skip
+             "researcher__experiment_gpu_days": 0.0, "researcher__writing_share": 0.0}  # fmt: skip
     found = fluid([Scenario().replace(cluster__gpus=gpus, **alone) for gpus in (1024, 2048, 8192)])
     days = found.doubling_day[:, 8]
     assert days[0] / days == pytest.approx([1, 2, 8], rel=1e-9)

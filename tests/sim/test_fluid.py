@@ -284,11 +284,11 @@ def test_endings_are_worlds(name, changes, ending):
     assert result.day == pytest.approx(world.day, rel=EXACT)
 
 
-def test_a_lab_whose_experiments_never_end_starves_or_is_stopped_by_the_clock():
+def test_a_lab_whose_experiments_never_end_is_refused():
     never = Scenario().replace(cluster__gpu_hours_between_failures=1e-6, training__needed=False,
                                researcher__experiment_gpus=1, kernels__measurements="none")  # fmt: skip
-    assert run_fluid(never).ending in ("starved", "horizon")
-    assert run_fluid(never).papers == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ScenarioError, match=r"gpu_hours_between_failures = 1e-06 .*experiment.*rarer"):
+        run_fluid(never)
 
 
 def test_what_has_no_mean_that_flows_and_what_never_fits_is_refused():

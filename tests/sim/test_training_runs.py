@@ -152,15 +152,15 @@ def finish(world: World) -> World:
 
 
 def test_the_world_trains_as_the_plan_says():
-    world = finish(World(Scenario().replace(**LAB, **QUIET, training__shortest_run_days=8.0), 3))
+    world = finish(World(Scenario().replace(**LAB, **QUIET, training__shortest_run_days=12.0), 3))
     runs = [event for event in world.ledger if isinstance(event, TrainingStarted)]
     deployed = [event for event in world.ledger if isinstance(event, Deployed)]
     assert len(runs) >= 3
     assert runs[0].run_days == pytest.approx(20.0)
-    assert min(run.run_days for run in runs) == pytest.approx(8.0, rel=1e-6), "the floor is reached and kept"
-    assert world.trainer.shorter == pytest.approx(math.log2(20 / 8))
+    assert min(run.run_days for run in runs) == pytest.approx(12.0, rel=1e-6), "the floor is reached and kept"
+    assert world.trainer.shorter == pytest.approx(math.log2(20 / 12))
     under_way = world.trainer._brings if world.trainer.run is not None else 0.0
-    assert world.frontier.deployed + under_way == pytest.approx(world.trainer.taken_up - math.log2(20 / 8))
+    assert world.frontier.deployed + under_way == pytest.approx(world.trainer.taken_up - math.log2(20 / 12))
     assert len(deployed) >= len(runs) - 1
 
 
