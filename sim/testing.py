@@ -129,7 +129,11 @@ def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
     }
     if fixed.get("kernels__measurements", UNCALIBRATED) != UNCALIBRATED:
         fixed = {"kernels__workload": draw(st.sampled_from(workloads_of(fixed["kernels__measurements"])))} | fixed
-    return Scenario(name="drawn").replace(**(values | {"growth__law": law} | fixed))
+    drawn = values | {"growth__law": law} | fixed
+    if law == "papers" and "growth__difficulty_growth" in values and drawn["growth__returns_to"] == "inputs":
+        least = 1.01 * 2 ** (1 - drawn["growth__parallel_penalty"])  # below it no returns to inputs exist
+        drawn["growth__difficulty_growth"] = max(least, drawn["growth__difficulty_growth"])
+    return Scenario(name="drawn").replace(**drawn)
 
 
 @st.composite
