@@ -19,6 +19,7 @@ from sim.testing import check_invariants, small_scenarios, worlds
 LAB = {
     "researcher__initial": 4,
     "growth__calibrated_for": 0,
+    "training__first_run_gpus": 8,
     "cluster__gpus": 32,
     "training__first_run_days": 10.0,
     "run__horizon_days": 90.0,
