@@ -41,6 +41,7 @@ n = 64
 [set]
 researcher__initial = 8
 growth__calibrated_for = 8
+training__first_run_gpus = 8
 cluster__gpus = 32
 run__max_doublings = 7
 run__horizon_days = 400.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hardware.partitions import SHARED, inference_gpus, pool_sizes
 from hardware.topology import largest_gang
-from sim.feasible import check_fits, check_size
+from sim.feasible import check_ends, check_failures, check_fits, check_size
 from sim.ledger import KernelsDeployed
 from sim.scenario import Scenario, ScenarioError
 
@@ -80,6 +80,8 @@ def _adopt_blocks(world: World, old: Scenario) -> None:
     if new.cluster != old.cluster:
         _adopt_cluster(world)
     check_fits(new, world.datacenter)
+    check_ends(new, world.datacenter)
+    check_failures(new)
     if new.run.frame_days != old.run.frame_days:
         world.count_frames_from_now()
     if old.training.needed and not new.training.needed:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from hardware.partitions import Datacenter, inference_blocks
+from hardware.partitions import Datacenter, inference_blocks, inference_gpus
 from hardware.reliability import NEVER, Array, checkpoint_interval, fastest_gpus, job_time
 from sim.scenario import Scenario, ScenarioError
 
@@ -11,6 +11,8 @@ MOST_AGENTS = 1 << 20
 """Researchers that one run holds as agents."""
 LONGEST_JOB_DAYS = 1e6
 """Mean days of a job, failures included, above which a run is refused: the longest horizon."""
+MOST_FAILURES_PER_DAY = 1000
+"""Failures of GPUs a day that a World works through."""
 MOST_RESEARCHERS = 1e15
 """Researchers that a run counts: more are no whole numbers any more in floating point."""
 
@@ -117,6 +119,21 @@ def check_ends(scenario: Scenario, datacenter: Datacenter) -> None:
                 f"{shown} makes an experiment of {params.experiment_gpu_days:g} GPU-days {_length(days)}; a job may "
                 f"take {LONGEST_JOB_DAYS:,.0f} days in the mean. Make failures rarer, or experiments smaller"
             )
+
+
+def check_failures(scenario: Scenario) -> None:
+    """Refuse a cluster whose jobs fail more than MOST_FAILURES_PER_DAY times a day: a World would take hours."""
+    cluster = scenario.cluster
+    if not cluster.gpu_hours_between_failures:
+        return
+    per_day = (cluster.gpus - inference_gpus(cluster)) * 24 / cluster.gpu_hours_between_failures
+    if per_day > MOST_FAILURES_PER_DAY:
+        least = cluster.gpu_hours_between_failures * per_day / MOST_FAILURES_PER_DAY
+        raise ScenarioError(
+            f"cluster__gpu_hours_between_failures = {cluster.gpu_hours_between_failures:g} GPU-hours is too short for "
+            f"cluster__gpus = {cluster.gpus:,}: up to {per_day:,.0f} failures a day; allowed: 0 (none) or at least "
+            f"{least:,.4g} GPU-hours ({MOST_FAILURES_PER_DAY:,} failures a day). Make failures rarer"
+        )
 
 
 def _length(days: float) -> str:

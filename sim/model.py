@@ -27,7 +27,7 @@ from sim import ledger, observe
 from sim.branch import adopt
 from sim.calibration import Calibration
 from sim.clock import Clock
-from sim.feasible import check_ends, check_fits, check_size, gpus_of_run, training_gpus
+from sim.feasible import check_ends, check_failures, check_fits, check_size, gpus_of_run, training_gpus
 from sim.frontier import ENOUGH, Frontier
 from sim.housing import Housing
 from sim.meter import Meter
@@ -85,6 +85,7 @@ class World(mesa.Model):
         self.datacenter = Datacenter(self.clock, self.scenario.cluster, self.streams)
         check_fits(self.scenario, self.datacenter)
         check_ends(self.scenario, self.datacenter)
+        check_failures(self.scenario)
         self.gpus = Meter()
         """GPUs that there are."""
         self.gpus_for = {use: Meter() for use in observe.USES}

@@ -87,7 +87,8 @@ _TEXTS = {
 MAY_BE_ZERO = (
     "growth__limit_doublings", "growth__calibrated_for", "researcher__initial", "researcher__experiment_gpu_days",
     "cluster__gpu_hours_between_failures",
-    "cluster__checkpoint_hours", "training__shortest_run_days", "training__gpus", "run__until_researchers",
+    "cluster__checkpoint_hours", "training__shortest_run_days",
+    "training__gpus", "run__until_researchers",
 )  # fmt: skip
 
 

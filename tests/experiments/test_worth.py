@@ -15,6 +15,7 @@ from tests.hardware.kernels.known_curve import WORKLOAD, search, session_of, wri
 SMALL = {
     "researcher__initial": 40,
     "growth__calibrated_for": 0,
+    "training__first_run_gpus": 16,
     "cluster__gpus": 48,
     "training__first_run_days": 10.0,
     "run__horizon_days": 400.0,

@@ -18,6 +18,7 @@ def golden_run() -> RunResult:
         cluster__inference_share=0.33,
         cluster__gpu_hours_between_failures=800.0,
         training__first_run_days=12.0,
+        training__first_run_gpus=16,
         run__horizon_days=120.0,
         run__max_doublings=4,
     )

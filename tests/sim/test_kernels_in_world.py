@@ -26,6 +26,7 @@ MEASURED = {"kernels__measurements": str(FILE)}
 LAB = {
     "researcher__initial": 60,
     "growth__calibrated_for": 0,
+    "training__first_run_gpus": 16,
     "cluster__gpus": 64,
     "training__first_run_days": 10.0,
     "run__horizon_days": 60.0,

@@ -191,6 +191,12 @@ def test_halving_all_compute_replans_the_run_under_way():
     assert branch_day > [e.day for e in finish(world).ledger if isinstance(e, SoftwareDoubled)][-1]
 
 
+def test_failures_that_a_world_could_not_work_through_are_refused():
+    with pytest.raises(ScenarioError, match=r"failures = 1 .*12,288 failures a day; allowed: .* 12.29 GPU-hours"):
+        World(cluster__gpu_hours_between_failures=1.0)
+    World(cluster__gpu_hours_between_failures=12.3)
+
+
 @pytest.mark.parametrize("changes", [
     {"cluster__gpu_hours_between_failures": 1e-3},
     {"training__needed": False, "cluster__gpu_hours_between_failures": 1e-3},
