@@ -21,6 +21,8 @@ SMALL = {
     "run__horizon_days": 400.0,
     "run__max_doublings": 3,
     "kernels__attention_share": 0.8,
+    "kernels__candidate_researcher_hours": 0.0,
+    "kernels__candidate_gpu_hours": 0.0,
 }
 
 

@@ -33,7 +33,10 @@ LAB = {
     "run__max_doublings": 3,
     "kernels__attention_share": 0.5,
     "kernels__candidates_per_day": 1.0,
+    "kernels__candidate_researcher_hours": 0.0,
+    "kernels__candidate_gpu_hours": 0.0,
 }
+"""Candidates cost nothing here; tests/sim/test_kernel_costs.py has what they cost."""
 thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
