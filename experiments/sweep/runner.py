@@ -152,7 +152,7 @@ def manifest_of(design: Design) -> dict[str, Any]:
         "sampling": design.sampling,
         "seed": design.seed,
         "engine": design.engine,
-        "levers": list(design.levers),
+        "levers": design.lever_parameters,
         "uncertainties": content.get("uncertainties", {}),
         "base": design.base.flat(),
         "design": content,
