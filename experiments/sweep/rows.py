@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
+from experiments.gains import Ended, day_of_gain, why_not
 from sim.scenario import Parameter, parameters
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _OUTCOME: Final = {
     **dict.fromkeys(("deployed_doublings", "researchers", "papers", "duplicate_share"), pa.float64()),
     "doubling_days": pa.list_(pa.float64()),
     **{f"days_to_{multiple}x": pa.float64() for multiple in THRESHOLDS},
+    "why_empty": pa.string(),
     **{f"gpus_in_use_{use}": pa.float64() for use in USES},
     "mean_wait_days": pa.float64(),
     "limited_by": pa.string(),
@@ -93,10 +95,10 @@ def world_run(planned: Planned, scenario: Scenario, result: RunResult) -> tuple[
         "papers": float(result.papers), "duplicate_share": result.duplicate_share,
         "mean_wait_days": waited.mean_wait_days, "limited_by": result.limited_by, "doubling_days": marks,
     }  # fmt: skip
-    row |= _thresholds(marks)
+    row |= _gains(marks)
     row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in USES}
     row |= {f"share_{part}": result.time_shares[part] for part in TIME_SHARES}
-    return _finite(row), _thinned(result.series)
+    return _explained(_finite(row)), _thinned(result.series)
 
 
 def fluid_run(
@@ -112,25 +114,44 @@ def fluid_run(
     }  # fmt: skip
     numbers = ("day", "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share")
     row |= {name: float(getattr(table, name)[at]) for name in (*numbers, "mean_wait_days")}
-    row |= _thresholds(marks)
+    row |= _gains(marks)
     row |= {f"gpus_in_use_{use}": float(table.utilisation[use][at]) for use in USES}
     row |= {f"share_{part}": float(table.time_shares[part][at]) for part in TIME_SHARES}
     seen: dict[str, list[Any]] = {name: [None] * count for name in OBSERVED}
     seen |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}
     seen["researchers"] = table.doubling_researchers[at, :count].tolist()
-    return _finite(row), _thinned(seen)
+    return _explained(_finite(row)), _thinned(seen)
 
 
-def _thresholds(marks: Sequence[float]) -> dict[str, float | None]:
-    """The days on which software first was so many times that of day 0: straight lines of log2 between doublings."""
-    days = [0.0, *marks]
-    found: dict[str, float | None] = {}
+def _gains(marks: Sequence[float]) -> dict[str, float | None]:
+    """The days on which software first was so many times that of day 0."""
+    return {f"days_to_{multiple}x": day_of_gain(multiple, marks) for multiple in THRESHOLDS}
+
+
+def ended(row: Mapping[str, Any]) -> Ended:
+    """Return what says why the run of a row came no farther."""
+    return Ended(row["ending"], row["day"], len(row["doubling_days"] or ()), row["run__max_doublings"],
+                 row["researchers"] or 0.0, row["run__until_researchers"])  # fmt: skip
+
+
+def _explained(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the reason for each outcome that is empty, in the column ``why_empty``."""
+    reasons: dict[str, list[str]] = {}
     for multiple in THRESHOLDS:
-        whole, part = divmod(math.log2(multiple), 1.0)
-        at = int(whole)
-        reached = at + 1 < len(days)
-        found[f"days_to_{multiple}x"] = days[at] + part * (days[at + 1] - days[at]) if reached else None
-    return found
+        if row[f"days_to_{multiple}x"] is None:
+            reasons.setdefault(why_not(multiple, ended(row)), []).append(f"days_to_{multiple}x")
+    found = len(row["doubling_days"] or ())
+    for name in _OUTCOME:
+        if row[name] is None and not name.startswith("days_to_") and name != "why_empty":
+            reasons.setdefault(_why_no_estimate(name, row["ratio"], found), []).append(name)
+    said = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    return row | {"why_empty": said or None}
+
+
+def _why_no_estimate(name: str, ratio: float | None, doublings: int) -> str:
+    if name == "r_implied" and ratio is not None:
+        return "no finite r gives this ratio"
+    return f"no estimate from {doublings} doublings"
 
 
 def _thinned(series: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
