@@ -1,23 +1,29 @@
-"""How likely an explosion is: overall, for each lever, and over any two parameters."""
+"""Probability that doubling times shrink without limit: for each combination of levers, and over two parameters."""
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from experiments.analyse.bins import MOST_LEVELS, Axis, cut
+from experiments.analyse.combinations import MOST_SAID, Combination, combinations, drawn, table_of
 from experiments.analyse.names import label, percent, said
 from experiments.analyse.pictures import INK, SOFT, in_style, new_figure
 from experiments.analyse.statistics import Share, clustered_share
-from experiments.analyse.sweep import Flags, Sweep
+from experiments.analyse.sweep import EXPLOSION, ONE_BY_ONE, Flags, Sweep, kinds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+EXPLODES: Final = "doubling times shrink without limit"
+"""What a probability of an explosion is the probability of."""
 HOW: Final = (
+    "Each combination of levers has its own probability; they are never averaged: a lever is a choice. "
     "Intervals are Wilson's at 95%, for the effective number of runs: runs of the same point of the design share its "
     "parameters and are not independent, so the variance is taken between points, and where no two outcomes differ "
     "only the points count."
@@ -25,7 +31,10 @@ HOW: Final = (
 _MAP: Final = ("#f2f7fb", "#56B4E9", "#0072B2", "#00406b")
 """Light to dark in one hue: also in grey one sees which is more."""
 FEWEST: Final = 5
-"""Runs of a cell that is coloured; of fewer only the number is told."""
+"""Runs of a cell that is coloured; of fewer only the number is shown."""
+MOST_PANELS: Final = 3
+MOST_TICKS: Final = 24
+"""Classes that have their value written beside a map; of more, every second or third has."""
 
 
 def probability(sweep: Sweep, chosen: Flags | None = None) -> Share:
@@ -35,10 +44,14 @@ def probability(sweep: Sweep, chosen: Flags | None = None) -> Share:
 
 
 def probability_table(sweep: Sweep) -> pa.Table:
-    """Return P(explosion) overall and for each level or bin of every parameter that varies.
+    """Return P(explosion) of each combination of levers, over all its runs and for each class of each uncertainty.
 
-    Columns: parameter, value, probability, low, high (95%), runs, points.
+    Columns: the levers, parameter, value, probability, low, high (95%), runs, points.
     """
+    return table_of(sweep, _probability_rows)
+
+
+def _probability_rows(sweep: Sweep) -> pa.Table:
     rows = [("all", "all", *probability(sweep))]
     for name in sweep.varied:
         axis = cut(sweep, name)
@@ -49,40 +62,58 @@ def probability_table(sweep: Sweep) -> pa.Table:
 
 
 def plane_table(sweep: Sweep, across: str, up: str) -> pa.Table:
-    """Return P(explosion) over two parameters, one row a cell with runs.
+    """Return P(explosion) over two parameters, one row a cell with runs, for each combination of the other levers.
 
-    Columns: the two parameters (their class as text), probability, low, high (95%), runs, points. Raises InputError
-    for a column that there is not.
+    Columns: the other levers, the two parameters (their class as text), probability, low, high (95%), runs, points.
+    Raises InputError for a column that does not exist.
     """
     x, y = cut(sweep, across), cut(sweep, up)
+    return table_of(sweep, lambda part: _plane_rows(part, within(x, part), within(y, part)), (across, up))
+
+
+def within(axis: Axis, part: Sweep) -> Axis:
+    """Return the same classes, of a part of the runs."""
+    return axis._replace(place=axis.place[part.positions])
+
+
+def _plane_rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
     rows = [
         (x.labels[i], y.labels[j], *probability(sweep, inside))
         for j in range(len(y.labels)) for i in range(len(x.labels))
         if (inside := (x.place == i) & (y.place == j)).any()
     ]  # fmt: skip
-    names = (across, up, "probability", "low", "high", "runs", "points")
+    names = (x.name, y.name, "probability", "low", "high", "runs", "points")
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
 @in_style
 def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
-    """Return P(explosion) over two parameters as a map, with the interval and the number of runs in each cell."""
+    """Return P(explosion) over two parameters as a map, with the interval and the number of runs in each cell.
+
+    A panel for each combination of the other levers, up to `MOST_PANELS`.
+    """
     from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
 
     x, y = cut(sweep, across), cut(sweep, up)
     dense = is_dense(x, y)
-    figure, (axes,) = new_figure(1.5 + (0.34 if dense else 0.72) * len(y.labels))
+    parts = drawn(combinations(sweep, (across, up)), MOST_PANELS)
+    figure, panels = new_figure(len(parts) * (1.6 + (0.34 if dense else 0.72) * len(y.labels)), len(parts))
     colours = LinearSegmentedColormap.from_list("sweep", _MAP)
-    for j in range(len(y.labels)):
-        for i in range(len(x.labels)):
-            inside = (x.place == i) & (y.place == j)
-            found = probability(sweep, inside) if inside.any() else None
+    for axes, part in zip(panels, parts, strict=True):
+        inner = within(x, part.sweep), within(y, part.sweep)
+        for j, i in product(range(len(y.labels)), range(len(x.labels))):
+            inside = (inner[0].place == i) & (inner[1].place == j)
+            found = probability(part.sweep, inside) if inside.any() else None
             if dense and found:
                 colour_cell(axes, (i, j), colours(found.share))
             elif not dense:
                 _draw_cell(axes, (i, j), found, colours(found.share) if found else "none", not sweep.systematic)
-    frame_map(axes, x, y)
-    axes.set_title("How likely is an explosion?" + " Dark: always." * dense)
+        frame_map(axes, x, y)
+        if part.values:
+            axes.set_title(part.text, fontsize=9.5, fontweight="normal")
+    title = f"{'Share of runs whose' if sweep.systematic else 'Probability that'} {EXPLODES}"
+    title += "\nDark: 100%; light: 0%." * dense + f"\n{parts[0].text}" * bool(parts[0].values)
+    panels[0].set_title(title)
     return figure
 
 
@@ -119,8 +150,9 @@ def frame_map(axes: Axes, x: Axis, y: Axis) -> None:
     """Label a map of classes against classes."""
     axes.set_xlim(-0.5, len(x.labels) - 0.5)
     axes.set_ylim(-0.5, len(y.labels) - 0.5)
-    axes.set_xticks(range(len(x.labels)), x.labels, rotation=60 if len(x.labels) > MOST_LEVELS else 0)
-    axes.set_yticks(range(len(y.labels)), y.labels, va="center",
+    across, up = (list(range(0, len(axis.labels), -(-len(axis.labels) // MOST_TICKS))) for axis in (x, y))
+    axes.set_xticks(across, [x.labels[at] for at in across], rotation=60 if len(x.labels) > MOST_LEVELS else 0)
+    axes.set_yticks(up, [y.labels[at] for at in up], va="center",
                     rotation=90 if max(map(len, y.labels)) > 5 and not is_dense(x, y) else 0)  # fmt: skip
     axes.grid(visible=False)
     axes.tick_params(length=0, labelsize=9)
@@ -168,21 +200,82 @@ def _depends(sweep: Sweep, axis: Axis) -> bool:
 
 
 def sentence(sweep: Sweep) -> str:
-    """Return P(explosion) in words."""
-    found = probability(sweep)
-    interval = f" (95% interval {percent(found.low)} to {percent(found.high)})" * (not sweep.systematic)
-    return f"{percent(found.share)} of the {found.runs:,} runs with a result explode{interval}."
+    """Return P(explosion) in words: of each combination of levers, or its lowest and highest if there are many."""
+    if sweep.sampling == ONE_BY_ONE:
+        return _one_by_one(sweep)
+    what = f"{'Share of runs whose' if sweep.systematic else 'Probability that'} {EXPLODES}"
+    found = [(part, probability(part.sweep)) for part in combinations(sweep)]
+    if len(found) > MOST_SAID:
+        ends = [pick(found, key=lambda each: each[1].share) for pick in (min, max)]
+        if ends[0][1].share == ends[1][1].share:
+            return f"{what}: {percent(ends[0][1].share)} at each of the {len(found):,} combinations of levers."
+        texts = [f"{_share_text(share, sweep.systematic)} at {part.text}" for part, share in ends]
+        return f"{what}: from {texts[0]} to {texts[1]}. The table has all {len(found):,} combinations of levers."
+    texts = [f"{_share_text(share, sweep.systematic)}{_at(part)} ({_runs(share.runs)})" for part, share in found]
+    return f"{what}: {', '.join(texts)}."
+
+
+def _share_text(found: Share, systematic: bool) -> str:
+    interval = f" [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+    return percent(found.share) + interval * (not systematic)
+
+
+def _at(part: Combination) -> str:
+    return f" at {part.text}" if part.values else ""
+
+
+def _runs(runs: int) -> str:
+    return f"{runs:,} run{'s' * (runs != 1)}"
+
+
+def _one_by_one(sweep: Sweep) -> str:
+    base = sweep.only((sweep.points == 0) & (sweep.numbers("lever") == 0))
+    if not base.n:
+        return "The middle of this one-at-a-time design has no result, so nothing can be compared with it."
+    share = float(base.exploded.mean())
+    return f"With all parameters in the middle, {EXPLODES} in {percent(share)} of {_runs(base.n)}."
+
+
+def rest_sentence(sweep: Sweep) -> str:
+    """Return what the other runs do, for each combination of levers; nothing if there are many combinations."""
+    parts = combinations(sweep)
+    if len(parts) > MOST_SAID:
+        return ""
+    texts = []
+    for part in parts:
+        counts = Counter(kinds(part.sweep))
+        others = [f"{percent(n / part.sweep.n)} {name}" for name, n in counts.most_common() if name != EXPLOSION]
+        if others:
+            texts.append(", ".join(others) + _at(part))
+    return f"The rest: {'; '.join(texts)}." if texts else ""
 
 
 def strongest(sweep: Sweep) -> str:
-    """Return the parameter on which P(explosion) depends most, in words with its ends; nothing where none varies."""
+    """Return the uncertainty on which P(explosion) depends most, in words with its ends.
+
+    For each combination of levers; nothing if there are many, or if no uncertainty varies. An outcome that is the same
+    in all runs depends on nothing, and the sentence says so.
+    """
+    if sweep.sampling == ONE_BY_ONE:
+        return ""
+    if sweep.n > 1 and (sweep.exploded.all() or not sweep.exploded.any()):
+        return "All runs have the same outcome, so nothing matters for it."
+    parts = combinations(sweep)
+    if len(parts) > MOST_SAID:
+        return ""
+    return " ".join(said for part in parts if (said := _strongest(part)))
+
+
+def _strongest(part: Combination) -> str:
+    sweep, where = part.sweep, f"With {part.text}: " * bool(part.values)
     names = ranked(sweep)
     if not names:
         return ""
-    name = names[0]
-    axis = cut(sweep, name)
+    if sweep.exploded.all() or not sweep.exploded.any():
+        return f"{where}{'all' if where else 'All'} runs have the same outcome, so nothing matters for it."
+    axis = cut(sweep, names[0])
     if not sweep.systematic and not _depends(sweep, axis):
-        return "On none of the parameters does that depend by more than chance alone would have it."
+        return f"{where}{'that' if where else 'That'} depends on none of the parameters by more than chance."
     ends = [probability(sweep, axis.place == at) for at in (0, len(axis.labels) - 1)]
     low, high = (f"{percent(each.share)} at {axis.labels[at]}" for each, at in zip(ends, (0, -1), strict=True))
-    return f"What matters most for that is {said(name)}: {low}, {high}."
+    return f"{where}{'what' if where else 'What'} matters most for that is {said(names[0])}: {low}, {high}."

@@ -1,4 +1,4 @@
-"""Where explosions live: a box in the space of parameters, by the patient rule induction method (PRIM).
+"""Regions of explosions: a box in the space of parameters, by the patient rule induction method (PRIM).
 
 Friedman and Fisher, Bump hunting in high-dimensional data, Statistics and Computing 9, 123 (1999): thin slices are
 peeled off, each the one whose removal raises the share of explosions most for each run lost; then slices are pasted on
@@ -15,8 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.analyse.bins import MOST_LEVELS, cut
+from experiments.analyse.combinations import Combination, combinations
 from experiments.analyse.names import label, percent, shown
 from experiments.analyse.pictures import INK, in_style, legend_above, new_figure
+from experiments.analyse.probabilities import EXPLODES
 from experiments.analyse.statistics import SEED, Share, clustered_share
 from experiments.analyse.sweep import Flags, Floats, Sweep
 
@@ -75,6 +77,11 @@ def within(inputs: dict[str, Floats], bounds: Bounds) -> Flags:
     return inside
 
 
+def parts_of(sweep: Sweep) -> list[Combination]:
+    """Return the sweeps that have a box each: the combinations of levers, or all runs if nothing but levers varies."""
+    return combinations(sweep) if sweep.uncertainties else [Combination({}, sweep)]
+
+
 def box_of(sweep: Sweep) -> Box | None:
     """Return the box where explosions live, over all numbers and yes-or-no parameters that vary; None without one.
 
@@ -112,12 +119,12 @@ def box_sentence(sweep: Sweep, box: Box | None) -> str:
     if box.density.low <= float(exploded.mean()):
         return "No box of parameters was found in which explosions are more frequent than chance alone would have it."
     where = " and ".join(_restriction(sweep, name, *bounds) for name, bounds in box.bounds.items())
-    judged = ", told on the half of the points that it was not found on" if box.held_out else ""
+    judged = ", measured on the half of the points that it was not found on" if box.held_out else ""
+    overall = "" if sweep.levers else f" Over all these runs it is {percent(float(exploded.mean()))}."
     return (
         f"Explosions live where {where}: {percent(box.density.share)} of these runs explode "
         f"[{percent(box.density.low)}, {percent(box.density.high)}], and they hold {percent(box.coverage.share)} of "
-        f"all explosions [{percent(box.coverage.low)}, {percent(box.coverage.high)}]{judged}. "
-        f"Over all runs it is {percent(float(exploded.mean()))}."
+        f"all explosions [{percent(box.coverage.low)}, {percent(box.coverage.high)}]{judged}.{overall}"
     )
 
 
@@ -142,7 +149,7 @@ def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
     x, y = _drawn(sweep, across, box), _drawn(sweep, up, box)
     figure, (axes,) = new_figure(4.2)
     rows = np.unique(np.linspace(0, sweep.n - 1, 3000).astype(int))
-    for chosen, colour, marker, text in ((~exploded, BLUE, "x", "no explosion"), (exploded, ORANGE, "o", "explosion")):
+    for chosen, colour, marker, text in ((~exploded, BLUE, "x", "other runs"), (exploded, ORANGE, "o", EXPLODES)):
         those = rows[chosen[rows]]
         axes.scatter(x.values[those], y.values[those], s=14, c=colour, marker=marker, alpha=0.6, linewidths=0.9,
                      label=text)  # fmt: skip
@@ -260,6 +267,9 @@ def _harmonic(inside: Flags, happened: Flags) -> float:
 
 
 def _restriction(sweep: Sweep, name: str, low: float, high: float) -> str:
+    if name in sweep.coupled:
+        levels = sorted(set(sweep.runs[name].to_pylist()))
+        return " or ".join(f"{name} = {sweep.value_text(name, level)}" for level in levels if low <= level <= high)
     if not sweep.is_number(name):  # of yes and no a restriction leaves one
         return f"{name} = {shown(low > 0)}"
     if math.isinf(high):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from experiments import results
 from experiments.errors import InputError
+from experiments.gains import Ended, day_of_gain, why_not
 from sim.scenario import parameters
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -86,6 +88,21 @@ class Sweep:
         return np.asarray(self.runs["point"].to_numpy(), dtype=np.int64)
 
     @property
+    def coupled(self) -> dict[str, tuple[str, ...]]:
+        """Levers that move several parameters together: name → those parameters."""
+        return _coupled(self.manifest)
+
+    def value_text(self, name: str, value: Any) -> str:
+        """Return a value of a column as a reader writes it; of a coupled lever, the values of its parameters."""
+        from experiments.analyse.names import shown  # noqa: PLC0415 - it reads every parameter
+
+        moved = self.coupled.get(name)
+        if moved is None:
+            return shown(value)
+        row = self.runs[name].to_pylist().index(int(value))
+        return " with ".join(f"{_bare(each)} {shown(self.runs[each][row].as_py())}" for each in moved)
+
+    @property
     def exploded(self) -> Flags:
         """Whether the verdict on each run is explosion."""
         return np.array([verdict == EXPLOSION for verdict in self.texts("verdict")], dtype=bool)
@@ -93,7 +110,10 @@ class Sweep:
     @property
     def levers(self) -> list[str]:
         """Parameters that are levers and take more than one value."""
-        named = [name for name in self.manifest.get("levers", []) if name in self.runs.column_names]
+        coupled = self.coupled
+        moved = {each for names in coupled.values() for each in names}
+        listed = sorted([*(name for name in self.manifest.get("levers", []) if name not in moved), *coupled])
+        named = [name for name in listed if name in self.runs.column_names]
         return [name for name in named if len(set(self.runs[name].to_pylist())) > 1]
 
     @property
@@ -131,7 +151,14 @@ class Sweep:
 
     def only(self, chosen: Flags) -> Sweep:
         """Return the same sweep with some of its runs."""
-        return Sweep(self.manifest, self.runs.filter(pa.array(chosen)), self.statuses, self.failures)
+        found = Sweep(self.manifest, self.runs.filter(pa.array(chosen)), self.statuses, self.failures)
+        found.__dict__["positions"] = np.flatnonzero(chosen)
+        return found
+
+    @cached_property
+    def positions(self) -> Ints:
+        """Of each run, its row in the sweep that this one was taken from with `only`."""
+        return np.arange(self.n)
 
 
 def load(folder: Path) -> Sweep:
@@ -157,7 +184,46 @@ def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the tab
     statuses = {str(name): int(count) for name, count in zip(*np.unique(status, return_counts=True), strict=True)}
     if not statuses.get(OK):
         raise InputError(_nothing(statuses, table, where))
-    return Sweep(manifest, table.filter(pa.array(status == OK)), statuses, _failures(table))
+    runs = _with_coupled(table.filter(pa.array(status == OK)), _coupled(manifest))
+    return Sweep(manifest, runs, statuses, _failures(table))
+
+
+def kinds(sweep: Sweep) -> list[str]:
+    """Return the verdict on each run."""
+    return sweep.texts("verdict")
+
+
+def why_not_gained(sweep: Sweep, multiple: float) -> list[str | None]:
+    """Return for each run why it did not reach a multiple of the software of day 0; None if it did."""
+    names = ("ending", "day", "doubling_days", "run__max_doublings", "researchers", "run__until_researchers")
+    reasons: list[str | None] = []
+    for row in sweep.runs.select(names).to_pylist():
+        marks = row["doubling_days"] or []
+        ended = Ended(row["ending"], row["day"], len(marks), row["run__max_doublings"], row["researchers"] or 0.0,
+                      row["run__until_researchers"])  # fmt: skip
+        reasons.append(None if day_of_gain(multiple, marks) is not None else why_not(multiple, ended))
+    return reasons
+
+
+def _coupled(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    design = manifest.get("design")
+    levers = design.get("levers", {}) if isinstance(design, Mapping) else {}
+    zipped = {name: values["zip"] for name, values in levers.items() if isinstance(values, Mapping) and "zip" in values}
+    return {name: tuple(sorted(lists)) for name, lists in zipped.items()}
+
+
+def _with_coupled(runs: pa.Table, coupled: Mapping[str, tuple[str, ...]]) -> pa.Table:
+    """The runs with a column for each coupled lever: the place of its values from low to high."""
+    for name, moved in coupled.items():
+        if set(moved) <= set(runs.column_names):
+            rows = list(zip(*(runs[each].to_pylist() for each in moved), strict=True))
+            place = {values: at for at, values in enumerate(sorted(set(rows)))}
+            runs = runs.append_column(name, pa.array([place[values] for values in rows], pa.int64()))
+    return runs
+
+
+def _bare(name: str) -> str:
+    return parameters()[name].name if name in parameters() else name
 
 
 def final_level(sweep: Sweep) -> Floats:
