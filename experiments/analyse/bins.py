@@ -13,12 +13,16 @@ from experiments.analyse.sweep import Ints, Sweep
 MOST_LEVELS: Final = 8
 """Values of a number that are classes of their own; a lever keeps all of its values."""
 BINS: Final = 4
+TITLE: Final = 60
+"""Letters of a line of a title."""
 
 
 class Axis(NamedTuple):
     """A parameter in classes, from low to high."""
 
     name: str
+    title: str
+    """The words for it, with the unit."""
     labels: tuple[str, ...]
     place: Ints
     """The class of each run."""
@@ -41,11 +45,11 @@ def cut(sweep: Sweep, name: str, bins: int = BINS) -> Axis:
     edges = np.unique(np.quantile(values[first], np.linspace(0, 1, bins + 1)))
     index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     labels = tuple(f"{shown(float(low))}–{shown(float(high))}" for low, high in pairwise(edges))
-    return Axis(name, labels, index.astype(np.int64))
+    return Axis(name, sweep.label(name, TITLE), labels, index.astype(np.int64))
 
 
 def _levels(sweep: Sweep, name: str, values: list[bool] | list[float] | list[str]) -> Axis:
     levels = sorted(set(values))  # type: ignore[type-var]
     place = {level: at for at, level in enumerate(levels)}
     texts = tuple(sweep.value_text(name, level) for level in levels)
-    return Axis(name, texts, np.array([place[value] for value in values]))
+    return Axis(name, sweep.label(name, TITLE), texts, np.array([place[value] for value in values]))

@@ -32,10 +32,11 @@ class Combination(NamedTuple):
 def combinations(sweep: Sweep, without: Sequence[str] = ()) -> list[Combination]:
     """Return the combinations of levers that have runs, from low to high; a single one if there are no levers.
 
-    Of a one-at-a-time design: all levers at their base. ``without``: levers that are not held, as for a map over them.
+    Of a one-at-a-time design: the runs with everything at its base. ``without``: levers that are not held, as for a
+    map over them.
     """
     if sweep.sampling == ONE_BY_ONE:
-        base = sweep.numbers("lever") == 0
+        base = (sweep.points == 0) & (sweep.numbers("lever") == 0)
         return [Combination({}, sweep.only(base) if base.any() else sweep)]
     held = [name for name in sweep.levers if name not in without]
     rows: dict[tuple[object, ...], list[int]] = {}

@@ -82,7 +82,7 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
     axes.set_ylim(len(chosen) - 0.4, -0.6)
     if outcome == "explosion":
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}" if abs(value) > 1e-9 else "0")
-        axes.set_xlabel("change of the probability, percentage points")
+        axes.set_xlabel("change of the probability,\npercentage points")
     else:
         axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}×")
         axes.set_xlabel("times as many doublings a year")
@@ -90,7 +90,7 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
 
 
 def _row_label(effect: Effect) -> str:
-    found = f"{label(effect.lever, 26)}:\n{effect.level} against {effect.against}"
+    found = f"{label(effect.lever, 26)}:\n{fill(f'{effect.level} against {effect.against}', 34)}"
     return found + f"\n{fill(f'with {effect.others}', 34)}" * bool(effect.others)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import product
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from experiments.analyse.bins import MOST_LEVELS, Axis, cut
 from experiments.analyse.combinations import MOST_SAID, Combination, combinations, drawn, table_of
-from experiments.analyse.names import label, percent, said
+from experiments.analyse.names import percent, said
 from experiments.analyse.pictures import INK, SOFT, in_style, new_figure
 from experiments.analyse.statistics import Share, clustered_share
 from experiments.analyse.sweep import EXPLOSION, ONE_BY_ONE, Flags, Sweep, kinds
@@ -158,8 +159,8 @@ def frame_map(axes: Axes, x: Axis, y: Axis) -> None:
     axes.tick_params(length=0, labelsize=9)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
-    axes.set_xlabel(label(x.name, 60))
-    axes.set_ylabel(label(y.name, 34))
+    axes.set_xlabel(x.title)
+    axes.set_ylabel(fill(y.title, 34))
 
 
 def ranked(sweep: Sweep) -> list[str]:
@@ -239,7 +240,7 @@ def _one_by_one(sweep: Sweep) -> str:
 def rest_sentence(sweep: Sweep) -> str:
     """Return what the other runs do, for each combination of levers; nothing if there are many combinations."""
     parts = combinations(sweep)
-    if len(parts) > MOST_SAID:
+    if len(parts) > MOST_SAID or sweep.sampling == ONE_BY_ONE:
         return ""
     texts = []
     for part in parts:

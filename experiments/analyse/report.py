@@ -54,7 +54,7 @@ class Part(NamedTuple):
 def parts(sweep: Sweep) -> Iterator[Part]:
     """Yield the parts of the report on a sweep, in its order; those that its design cannot carry say so.
 
-    One-at-a-time designs do not fill the space of parameters: they have no regions, and nothing that converges.
+    One-at-a-time designs do not fill the space of parameters: they have no maps, regions or convergence.
     """
     yield from _fans(sweep)
     yield from _planes(sweep)
@@ -186,6 +186,8 @@ def _planes(sweep: Sweep) -> Iterator[Part]:
     heading = "How likely is an explosion?"
     yield Part("probability", heading, [probabilities.sentence(sweep), probabilities.HOW], None, "",
                probabilities.probability_table(sweep))  # fmt: skip
+    if sweep.sampling == ONE_BY_ONE:
+        return
     for number, (across, up) in enumerate(_pairs(sweep)):
         figure = probabilities.plane_figure(sweep, across, up) if number < MOST_PLANES else None
         others = combinations(sweep, (across, up))
@@ -233,7 +235,8 @@ _PAIRED: Final = "Dots: mean over pairs of runs with the same random seed; bars:
 
 
 def _limits(sweep: Sweep) -> Iterator[Part]:
-    pair, heading = probabilities.pair_of(sweep), "Which resource limits where?"
+    alone = sweep.sampling == ONE_BY_ONE
+    pair, heading = None if alone else probabilities.pair_of(sweep), "Which resource limits where?"
     figure = limits.limits_figure(sweep, *pair) if pair else None
     table = limits.limits_table(sweep, *pair) if pair else None
     note = drawn_note(combinations(sweep, pair), probabilities.MOST_PANELS) if pair else ""
@@ -335,7 +338,7 @@ def _health(sweep: Sweep) -> list[str]:
 def _design(sweep: Sweep) -> list[str]:
     """What was varied, and how."""
     rows = [(name, "uncertain", label(name, 200), _distribution(sweep, name)) for name in sweep.uncertainties]
-    rows += [(name, "lever", label(name, 200), ", ".join(_levels(sweep, name))) for name in sweep.levers]
+    rows += [(name, "lever", sweep.label(name, 200), ", ".join(_levels(sweep, name))) for name in sweep.levers]
     if not rows:
         return []
     names = ("parameter", "kind", "meaning", "values")

@@ -195,9 +195,9 @@ def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
     for axes, (part, middle, bars) in zip(panels, found, strict=True):
         _draw_bars(axes, part.sweep, outcome, middle, bars[:MOST_BARS], edge)
         if part.values and len(part.text):
-            axes.set_title(part.text, fontsize=9.5, fontweight="normal", pad=22 if axes is panels[0] else 6)
+            axes.set_title(fill(part.text, 52), fontsize=9.5, fontweight="normal", pad=22 if axes is panels[0] else 6)
     left, right = span
-    room = 0.42 * (right - left or 1.0)
+    room = 0.75 * (right - left or 1.0)
     panels[0].set_xlim(left - room, right + room)
     _label_axis(panels[-1], outcome, edge)
     _legend(panels[0], sweep.sampling == ONE_BY_ONE)
@@ -232,7 +232,7 @@ def _draw_bars(axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list
             if reach:
                 axes.plot([level - reach, level + reach], [row + shift] * 2, color=SOFT, linewidth=1.4, zorder=4)
             text = f"{value_text(sweep, bar.parameter, value)}: {outcome_text(outcome, level)}"
-            text += f" ({missing} of {runs} never)" * bool(missing and math.isfinite(level))
+            text += f", {missing} of {runs} never" * bool(missing and math.isfinite(level))
             right = place >= start
             outer = max(place, place + reach) if right else min(place, place - reach)
             axes.annotate(text, (outer, row + shift), (4 if right else -4, 0), textcoords="offset points", va="center",
@@ -240,7 +240,7 @@ def _draw_bars(axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list
     axes.axvline(start, color=SOFT, linewidth=1)
     if math.isfinite(edge):
         axes.axvline(edge, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
-    axes.set_yticks(range(len(bars)), [label(bar.parameter, 30) for bar in bars], fontsize=8.5)
+    axes.set_yticks(range(len(bars)), [sweep.label(bar.parameter, 30) for bar in bars], fontsize=8.5)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
 
@@ -470,6 +470,6 @@ def _legend(axes: Axes, alone: bool) -> None:
 
     from experiments.analysis import BLUE, ORANGE  # noqa: PLC0415
 
-    texts = ("low value", "high value") if alone else ("lowest tenth of values", "highest tenth of values")
+    texts = ("low value", "high value") if alone else ("lowest tenth", "highest tenth")
     handles = [Patch(color=colour, label=text) for colour, text in zip((ORANGE, BLUE), texts, strict=True)]
     legend_above(axes, handles=handles)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -100,7 +101,14 @@ class Sweep:
         if moved is None:
             return shown(value)
         row = self.runs[name].to_pylist().index(int(value))
-        return " with ".join(f"{_bare(each)} {shown(self.runs[each][row].as_py())}" for each in moved)
+        return " / ".join(shown(self.runs[each][row].as_py()) for each in moved)
+
+    def label(self, name: str, width: int = 40) -> str:
+        """Return the words for a parameter with its unit; of a coupled lever, its name and those of its parameters."""
+        from experiments.analyse.names import label  # noqa: PLC0415 - it reads every parameter
+
+        moved = self.coupled.get(name)
+        return label(name, width) if moved is None else fill(f"{name} ({' / '.join(moved)})", width)
 
     @property
     def exploded(self) -> Flags:
@@ -154,6 +162,11 @@ class Sweep:
         found = Sweep(self.manifest, self.runs.filter(pa.array(chosen)), self.statuses, self.failures)
         found.__dict__["positions"] = np.flatnonzero(chosen)
         return found
+
+    def with_column(self, name: str, values: pa.Array) -> Sweep:
+        """Return the same sweep with one more column, or another one in its place."""
+        kept = self.runs.drop_columns([name]) if name in self.runs.column_names else self.runs
+        return Sweep(self.manifest, kept.append_column(name, values), self.statuses, self.failures)
 
     @cached_property
     def positions(self) -> Ints:
@@ -220,10 +233,6 @@ def _with_coupled(runs: pa.Table, coupled: Mapping[str, tuple[str, ...]]) -> pa.
             place = {values: at for at, values in enumerate(sorted(set(rows)))}
             runs = runs.append_column(name, pa.array([place[values] for values in rows], pa.int64()))
     return runs
-
-
-def _bare(name: str) -> str:
-    return parameters()[name].name if name in parameters() else name
 
 
 def final_level(sweep: Sweep) -> Floats:

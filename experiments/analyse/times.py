@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,13 +14,15 @@ from experiments.analyse.combinations import MOST_SAID, Combination, combination
 from experiments.analyse.names import percent
 from experiments.analyse.pictures import SOFT, in_style, legend_above, new_figure
 from experiments.analyse.statistics import holds_quantile, independent, kaplan_meier, resampled, time_quantile
-from experiments.analyse.sweep import FACTORS, Flags, Floats, Ints, Sweep, stays, threshold, why_not_gained
+from experiments.analyse.sweep import FACTORS, ONE_BY_ONE, Flags, Floats, Ints, Sweep, stays, threshold, why_not_gained
+from experiments.gains import day_of_gain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 MOST_REASONS: Final = 3
+_MIDDLE: Final = "With all parameters in the middle, "
 HOW: Final = (
     "The share is Kaplan and Meier's: a run that the clock stopped before counts as long as it was seen, and one that "
     "reached the hardware's limit or starved before counts as one that never gets there. Intervals are 95%, by drawing "
@@ -29,7 +32,10 @@ HOW: Final = (
 
 def observed(sweep: Sweep, column: str = "days_to_1000x") -> tuple[Floats, Flags]:
     """Return when each run reached a gain or was last seen (infinity: it never will), and whether it reached it."""
-    days = sweep.numbers(column)
+    return _observed(sweep, sweep.numbers(column))
+
+
+def _observed(sweep: Sweep, days: Floats) -> tuple[Floats, Flags]:
     reached = np.isfinite(days)
     never = stays(sweep) & ~reached
     return np.where(reached, days, np.where(never, math.inf, sweep.numbers("day"))), reached
@@ -79,7 +85,7 @@ def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
         when = f"half by day {middle:,.0f}" if math.isfinite(middle) else "less than half were seen to"
         text = f"{part.text}: {when}" if part.values else f"share of runs: {when}"
         axes.step([0, *days, 1.03 * last], [0, *shares, shares[-1] if len(shares) else 0], where="post", color=colour,
-                  label=text)  # fmt: skip
+                  label=fill(text, 66))  # fmt: skip
         if math.isfinite(middle):
             axes.plot([middle], [0.5], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
     axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
@@ -89,7 +95,7 @@ def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
     axes.set_xlabel("days")
     axes.set_ylabel("share of runs")
     axes.set_title(f"When has software gained {FACTORS[column]:,}-fold?", pad=10 + 15 * len(parts))
-    legend_above(axes, ncols=1)
+    legend_above(axes, ncols=1, fontsize=8.5)
     return figure
 
 
@@ -102,13 +108,24 @@ def time_sentences(sweep: Sweep) -> list[str]:
     return [*said, why] if why else said
 
 
+def goal_sentences(sweep: Sweep, multiple: float) -> list[str]:
+    """Return when runs reached any multiple of the software of day 0, or why not, for each combination of levers."""
+    days = [day_of_gain(multiple, marks or []) for marks in sweep.runs["doubling_days"].to_pylist()]
+    column = f"days_to_{multiple:.15g}x"
+    goal = sweep.with_column(column, pa.array(days, pa.float64()))
+    parts, factor = combinations(goal), f"{multiple:,.15g}-fold"
+    said = _each(parts, column, factor) if len(parts) <= MOST_SAID else _ends(parts, column, factor)
+    return [*said, *_reasons(parts, multiple)]
+
+
 def _each(parts: list[Combination], column: str, factor: str) -> list[str]:
     said = []
     for part in parts:
         times, reached = observed(part.sweep, column)
         points, middle = part.sweep.points, time_quantile(times, reached, 0.5)
-        where = f"With {part.text}, " * bool(part.values)
-        sentence = f"{where}{percent(float(reached.mean()))} of {part.sweep.n:,} runs were seen to gain {factor}"
+        where = f"With {part.text}, " if part.values else _MIDDLE * (part.sweep.sampling == ONE_BY_ONE)
+        runs = "1 run" if part.sweep.n == 1 else f"{part.sweep.n:,} runs"
+        sentence = f"{where}{percent(float(reached.mean()))} of {runs} gained {factor}"
         if math.isfinite(middle):
             interval = ""
             if not part.sweep.systematic and holds_quantile(independent(points), 0.5):
@@ -117,7 +134,7 @@ def _each(parts: list[Combination], column: str, factor: str) -> list[str]:
                 interval = f" (95% interval {low[0]:,.0f} to {upper})"
             sentence += f", half of all by day {middle:,.0f}{interval}."
         else:
-            sentence += "; less than half were by the last day that was watched, so there is no median."
+            sentence += "; less than half did by the last day that was watched, so there is no median."
         said.append(sentence)
     return said
 
@@ -155,7 +172,7 @@ def _counted(reasons: list[str | None], multiple: float, where: str) -> str:
     total = sum(counts.values())
     listed = "; ".join(f"{n:,} {why}" for why, n in counts.most_common(MOST_REASONS))
     more = f"; {total - sum(n for _, n in counts.most_common(MOST_REASONS)):,} for other reasons"
-    return f"{total:,} runs{where} have no day for {multiple:,}x: {listed}{more * (len(counts) > MOST_REASONS)}."
+    return f"{total:,} runs{where} have no day for {multiple:,.15g}x: {listed}{more * (len(counts) > MOST_REASONS)}."
 
 
 def _last_day(times: Floats) -> float:
