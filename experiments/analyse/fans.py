@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -78,8 +79,8 @@ def fan_figure(sweep: Sweep) -> Figure:
     for axes, part, (table, alone) in zip(panels, parts, tables, strict=True):
         _draw_fan(axes, table, alone, top)
         if part.values:
-            where = {"xy": (0.985, 0.05), "xycoords": "axes fraction", "ha": "right", "weight": "bold"}
-            axes.annotate(f"{part.text} (n = {part.sweep.n:,})", **where)
+            text = fill(f"{part.text} (n = {part.sweep.n:,})", 40)
+            axes.annotate(text, (0.985, 0.03), xycoords="axes fraction", ha="right", fontsize=9)
         axes.set_ylim(0, top)
         axes.set_ylabel("software, day 0: 1×")
         label_factors(axes, top)

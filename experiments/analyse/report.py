@@ -75,7 +75,8 @@ def parts(sweep: Sweep) -> Iterator[Part]:
 
 def verdict(sweep: Sweep) -> str:
     """Return the result of a sweep in one paragraph of plain words; every figure is of one combination of levers."""
-    said = [probabilities.sentence(sweep), probabilities.rest_sentence(sweep), probabilities.strongest(sweep)]
+    said = [f"{name} is {' / '.join(moved)}." for name, moved in sweep.coupled.items() if name in sweep.levers]
+    said += [probabilities.sentence(sweep), probabilities.rest_sentence(sweep), probabilities.strongest(sweep)]
     said += times.time_sentences(sweep)
     if sweep.levers:
         said.append(levers.lever_words(levers.lever_effects(sweep)))

@@ -236,7 +236,7 @@ def _draw_bars(axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list
             right = place >= start
             outer = max(place, place + reach) if right else min(place, place - reach)
             axes.annotate(text, (outer, row + shift), (4 if right else -4, 0), textcoords="offset points", va="center",
-                          ha="left" if right else "right", fontsize=8)  # fmt: skip
+                          ha="left" if right else "right", fontsize=7.6)  # fmt: skip
     axes.axvline(start, color=SOFT, linewidth=1)
     if math.isfinite(edge):
         axes.axvline(edge, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
@@ -259,7 +259,7 @@ def outcome_text(outcome: str, level: float) -> str:
 def _label_axis(axes: Axes, outcome: str, edge: float) -> None:
     from matplotlib.ticker import MaxNLocator, MultipleLocator  # noqa: PLC0415
 
-    axes.set_xlabel(fill(f"median {words(outcome)}" if outcome.startswith("days_to_") else words(outcome), 60))
+    axes.set_xlabel(fill(f"median {words(outcome)}" if outcome.startswith("days_to_") else words(outcome), 46))
     if outcome == "explosion":
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if -1e-9 <= value <= 1 + 1e-9 else "")
