@@ -189,8 +189,8 @@ def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
     parts = drawn([part for part in _tornado_parts(sweep) if tornado(part.sweep, outcome)[1]], MOST_PANELS)
     found = [(part, *tornado(part.sweep, outcome)) for part in parts]
     rows = [len(bars[:MOST_BARS]) for _, _, bars in found]
-    how = {"sharex": True, "gridspec_kw": {"height_ratios": rows}}
-    figure, panels = new_figure(0.9 + 0.35 * len(rows) + 0.62 * sum(rows), len(rows), **how)
+    height, ratios = 0.9 + 0.35 * len(rows) + 0.62 * sum(rows), {"height_ratios": rows}
+    figure, panels = new_figure(height, len(rows), sharex=True, gridspec_kw=ratios)
     edge, span = _edge([level for _, middle, bars in found for level in (middle, *_levels_of(bars))])
     for axes, (part, middle, bars) in zip(panels, found, strict=True):
         _draw_bars(axes, part.sweep, outcome, middle, bars[:MOST_BARS], edge)
@@ -421,11 +421,11 @@ def _end_tenths(values: Floats) -> tuple[Flags, Flags]:
 
 
 def _bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple[Flags, Flags]) -> Bar:
-    levels = [_level(sweep, outcome, values, end) for end in ends]
-    means = [float(np.mean(sweep.numbers(name)[end])) for end in ends]
-    missing = [int(np.sum(~np.isfinite(values[end]))) for end in ends]
-    return Bar(name, *means, levels[0][0], levels[1][0], levels[0][1], levels[1][1], *missing,
-               *(int(end.sum()) for end in ends))  # fmt: skip
+    (at_low, error_low), (at_high, error_high) = (_level(sweep, outcome, values, end) for end in ends)
+    low, high = (float(np.mean(sweep.numbers(name)[end])) for end in ends)
+    missing_low, missing_high = (int(np.sum(~np.isfinite(values[end]))) for end in ends)
+    runs_low, runs_high = (int(end.sum()) for end in ends)
+    return Bar(name, low, high, at_low, at_high, error_low, error_high, missing_low, missing_high, runs_low, runs_high)
 
 
 def _level(sweep: Sweep, outcome: str, values: Floats, chosen: Flags) -> tuple[float, float]:

@@ -61,12 +61,12 @@ def test_missing_gain_has_its_reason(ended, reason):
 def test_row_explains_its_empty_columns(tmp_path):
     planned = toy(tmp_path, 1).planned(0)
     lab = Scenario.load("lab")
-    stopped, late, far = (lab.replace(**changes) for changes in ({}, {"run__horizon_days": 60.0},
-                                                                {"run__max_doublings": 20, "run__horizon_days": 3650.0}))  # fmt: skip
-    table = fluid([stopped, late, far])
-    rows = [fluid_run(planned, each, table, at)[0] for at, each in enumerate((stopped, late, far))]
+    late = lab.replace(run__horizon_days=60.0)
+    far = lab.replace(run__max_doublings=20, run__horizon_days=3650.0)
+    table = fluid([lab, late, far])
+    rows = [fluid_run(planned, each, table, at)[0] for at, each in enumerate((lab, late, far))]
     for row in rows:
-        empty = [name for name, value in row.items() if value is None and name not in ("why_empty",)]
+        empty = [name for name, value in row.items() if value is None and name != "why_empty"]
         assert all(name in (row["why_empty"] or "") for name in empty)
         assert empty or row["why_empty"] is None
     assert "days_to_1000x: stopped after 9 doublings: raise run__max_doublings to 10" in rows[0]["why_empty"]
