@@ -62,7 +62,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/mc/mc.png docs/pictures/mc-successor.png
 	$(BIN)/asara sweep quick --out $(OUT)/docs/quick
 	$(BIN)/asara analyse $(OUT)/docs/quick
-	cp $(OUT)/docs/quick/analysis/fan-training__needed.png docs/pictures/sweep-fan.png
+	cp $(OUT)/docs/quick/analysis/fan.png docs/pictures/sweep-fan.png
 	cp $(OUT)/docs/quick/analysis/probability-growth__r-training__needed.png docs/pictures/sweep-explosion.png
 
 	$(MAKE) notebooks
