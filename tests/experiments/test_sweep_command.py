@@ -58,7 +58,7 @@ def test_goal_of_a_sweep_sets_doublings_and_says_when(design_file, capsys):
     assert set(table["run__max_doublings"].to_pylist()) == {5}
     assert set(table["run__horizon_days"].to_pylist()) == {3650.0}
     for initial in (1, 2):
-        assert f"With researcher__initial = {initial}, " in said and "of 4 runs gained 30-fold, half of all by day" in said
+        assert f"With researcher__initial = {initial}, 100% of 4 runs gained 30-fold, half of all by day" in said
     assert main([*line[:-1], "30y"]) == 2
     assert "--goal = '30y' is not a multiple" in capsys.readouterr().err
 
