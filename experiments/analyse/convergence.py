@@ -79,8 +79,8 @@ def convergence_figure(sweep: Sweep, table: pa.Table | None = None) -> Figure:
         lower.plot(each["runs"], np.where(np.isfinite(each["median_days"]), each["median_days"], np.nan), color=colour)
     upper.set_ylim(0, 1)
     upper.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    what = "Share of runs whose" if sweep.systematic else "Probability that"
-    upper.set_title(f"{what} {EXPLODES}", pad=6 + 15 * len(parts) * (len(parts) > 1))
+    what = "Share of runs whose\n" if sweep.systematic else "Probability that "
+    upper.set_title(f"{what}{EXPLODES}", pad=6 + 15 * len(parts) * (len(parts) > 1))
     if parts[0].values:
         legend_above(upper, ncols=1)
     lower.set_ylim(0, top)

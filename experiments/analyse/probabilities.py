@@ -34,6 +34,8 @@ _MAP: Final = ("#f2f7fb", "#56B4E9", "#0072B2", "#00406b")
 FEWEST: Final = 5
 """Runs of a cell that is coloured; of fewer only the number is shown."""
 MOST_PANELS: Final = 3
+MOST_LETTERS: Final = 52
+"""Letters of a line of a title in bold."""
 MOST_TICKS: Final = 24
 """Classes that have their value written beside a map; of more, every second or third has."""
 
@@ -113,6 +115,7 @@ def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
         if part.values:
             axes.set_title(part.text, fontsize=9.5, fontweight="normal")
     title = f"{'Share of runs whose' if sweep.systematic else 'Probability that'} {EXPLODES}"
+    title = fill(title, MOST_LETTERS)
     title += "\nDark: 100%; light: 0%." * dense + f"\n{parts[0].text}" * bool(parts[0].values)
     panels[0].set_title(title)
     return figure
