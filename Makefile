@@ -19,8 +19,8 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 run: $(READY)  ## the report's explosion, the same law in a lab with a GPU cluster, and the kernels that it uses
-	$(BIN)/asara run toy-explosion --out $(OUT)/toy-explosion
-	$(BIN)/asara run lab --out $(OUT)/lab
+	$(BIN)/asara run toy-explosion --out $(OUT)/toy-explosion --fresh
+	$(BIN)/asara run lab --out $(OUT)/lab --fresh
 	$(BIN)/asara kernels report --out $(OUT)/kernels
 
 show: $(READY)  ## the window: step through a lab in the browser
@@ -46,12 +46,12 @@ measurements: $(READY)  ## search for kernels on this machine for an hour, into 
 
 docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	$(BIN)/python -m experiments.reference docs
-	$(BIN)/asara run toy-explosion --out $(OUT)/docs/toy-explosion
-	$(BIN)/asara run lab --out $(OUT)/docs/lab
+	$(BIN)/asara run toy-explosion --out $(OUT)/docs/toy-explosion --fresh
+	$(BIN)/asara run lab --out $(OUT)/docs/lab --fresh
 	mkdir -p docs/pictures
 	cp $(OUT)/docs/toy-explosion/run.png docs/pictures/toy-explosion.png
 	cp $(OUT)/docs/lab/run.png docs/pictures/lab.png
-	$(BIN)/asara run lab --until-researchers 1048576 --out $(OUT)/docs/lab-to-a-million
+	$(BIN)/asara run lab --until-researchers 1048576 --out $(OUT)/docs/lab-to-a-million --fresh
 	cp $(OUT)/docs/lab-to-a-million/run.png docs/pictures/lab-to-a-million.png
 	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
@@ -62,7 +62,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/mc/mc.png docs/pictures/mc-successor.png
 	$(BIN)/asara sweep quick --out $(OUT)/docs/quick
 	$(BIN)/asara analyse $(OUT)/docs/quick
-	cp $(OUT)/docs/quick/analysis/fan-training__needed.png docs/pictures/sweep-fan.png
+	cp $(OUT)/docs/quick/analysis/fan.png docs/pictures/sweep-fan.png
 	cp $(OUT)/docs/quick/analysis/probability-growth__r-training__needed.png docs/pictures/sweep-explosion.png
 
 	$(MAKE) notebooks

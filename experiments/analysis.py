@@ -59,8 +59,8 @@ class Curve(NamedTuple):
     doublings: list[float]
 
 
-def run_picture(result: RunResult, form: Literal["png", "svg"] = "png") -> bytes:
-    """Return the picture of a run as PNG or SVG: the same bytes for the same run."""
+def run_picture(result: RunResult, form: Literal["png", "svg", "pdf"] = "png") -> bytes:
+    """Return the picture of a run as PNG, SVG or PDF: the same bytes for the same run."""
     buffer = BytesIO()
     with mpl.rc_context():
         # Whatever the reader's matplotlibrc says, a run has one picture.
@@ -68,7 +68,8 @@ def run_picture(result: RunResult, form: Literal["png", "svg"] = "png") -> bytes
         mpl.rcParams.update(STYLE | {"svg.hashsalt": "asara"})
         figure = run_figure(result)
         FigureCanvasAgg(figure)
-        figure.savefig(buffer, format=form, dpi=150, metadata={"Software": None} if form == "png" else {"Date": None})
+        undated: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+        figure.savefig(buffer, format=form, dpi=150, metadata=undated[form])
     return buffer.getvalue()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -13,7 +13,7 @@ from experiments.analyse_command import analyse
 from experiments.errors import InputError, require_own_agents
 from experiments.fit_command import fit
 from experiments.kernels.cli import app as kernels
-from experiments.options import AsJson, ScenarioName, Seed, Settings, place
+from experiments.options import AsJson, Goal, ScenarioName, Seed, Settings, place
 from experiments.solve_command import solve
 from experiments.sweep.cli import results, sweep
 from experiments.window.command import show
@@ -121,24 +121,41 @@ def run(
         Path | None,
         typer.Option(parser=place, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
     ] = None,
+    goal: Goal = None,
+    picture: Annotated[
+        Literal["png", "svg", "pdf"] | None,
+        typer.Option("--format", help="Format of the picture in --out: run.png, run.svg or run.pdf."),
+    ] = None,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Write the tables in --out as CSV files too, for a spreadsheet.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that --out already holds.")] = False,
     engine: EngineName = "world",
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario to its ending, and say what happened."""
     from experiments.console import progress, say
-    from experiments.inputs import check_folder, load_scenario
+    from experiments.gains import parse_goal
+    from experiments.inputs import check_folder, load_scenario, refuse_stored_run
     from experiments.interrupts import FirstInterrupt
     from sim.run import run as run_scenario
 
-    chosen = load_scenario(scenario, settings or [], until, until_researchers)
+    multiple = None if goal is None else parse_goal(goal)
+    chosen = load_scenario(scenario, settings or [], until, until_researchers, multiple)
     if out is not None:
         check_folder(out)
+        if not fresh:
+            refuse_stored_run(out)
+    elif picture is not None or as_csv or fresh:
+        option = "--format" if picture is not None else "--csv" if as_csv else "--fresh"
+        raise InputError(f"{option} is an option of the files that --out names; allowed: with --out. Add --out DIR.")
+    asked = Asked(out, picture or "png", as_csv, as_json, multiple)
     if not as_json and (note := chosen.recalibration_since(load_scenario(scenario, []))):
         say(note)
     if engine == "fluid":
         from sim.fluid import run_fluid
 
-        _report(run_fluid(chosen), out, as_json)
+        _report(run_fluid(chosen), asked)
         return
     with FirstInterrupt() as interrupt:
         with progress() as show:
@@ -149,30 +166,47 @@ def run(
                 return interrupt.happened
 
             result = run_scenario(chosen, seed, watch)
-        _report(result, out, as_json)
+        _report(result, asked)
     if result.ending == "interrupted":
         kept = f"what was run so far is in {out}" if out is not None else "nothing was written, for want of --out"
         raise InputError(f"interrupted at day {result.day:g}; {kept}")
 
 
-def _report(result: RunResult, out: Path | None, as_json: bool) -> None:
-    """Print a run, and write it if that was asked for."""
+class Asked(NamedTuple):
+    """What `asara run` is to print and to write."""
+
+    out: Path | None
+    picture: Literal["png", "svg", "pdf"]
+    as_csv: bool
+    as_json: bool
+    goal: float | None
+    """A multiple of the software of day 0."""
+
+
+def _report(result: RunResult, asked: Asked) -> None:
+    """Print a run, and write it if a folder is named."""
     from experiments.console import say, show_result
+    from experiments.gains import day_of_gain, goal_sentence
+    from experiments.store import ended, summary
 
-    if as_json:
+    marks, out = [doubling.day for doubling in result.doublings], asked.out
+    said = "" if asked.goal is None else goal_sentence(asked.goal, marks, ended(result))
+    if asked.as_json:
         from experiments.files import to_json
-        from experiments.store import summary
 
-        print(to_json(summary(result)), flush=True)
+        goal = asked.goal and {"multiple": asked.goal, "day": day_of_gain(asked.goal, marks), "sentence": said}
+        print(to_json(summary(result) | ({"goal": goal} if goal else {})), flush=True)
     else:
         show_result(result)
+        if said:
+            say(said)
     if out is not None:
         from experiments.analysis import run_picture
         from experiments.store import write_run
 
-        write_run(out, result, run_picture(result))
-        if not as_json:
-            say(f"Written to {out}: events.parquet, jobs.parquet, series.parquet, run.json, run.png.")
+        names = write_run(out, result, run_picture(result, asked.picture), asked.picture, asked.as_csv)
+        if not asked.as_json:
+            say(f"Written to {out}: {', '.join(names)}.")
 
 
 @app.command()

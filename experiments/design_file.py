@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_args
 
@@ -29,6 +30,14 @@ _KEYS: Final = (
 )  # fmt: skip
 _SAMPLED: Final = ("sobol", "latin-hypercube", "random")
 """Ways of sampling that are told how many points to take."""
+
+ZIP: Final = "zip"
+"""The key of a lever that moves several parameters together."""
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_WORDS_OF_TABLES: Final = frozenset(
+    {"all", "luck", "pace", "explosion", "levers", "parameter", "value", "runs", "points"}
+)
+"""Names that the tables of an analysis use themselves."""
 
 
 class Uncertainty(NamedTuple):
@@ -57,6 +66,7 @@ class Stated(NamedTuple):
     uncertainties: dict[str, Uncertainty]
     correlations: tuple[RankCorrelation, ...]
     levers: dict[str, tuple[Any, ...]]
+    """Lever → its values; each value of a coupled lever is a dictionary of parameters that move together."""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -191,20 +201,64 @@ def _check_within(found: Distribution, parameter: Parameter, where: str) -> None
 
 def _lever(name: str, values: Any) -> tuple[Any, ...]:
     """The values of a lever; whether the parameter can have them is for the scenarios to say that have them."""
+    if isinstance(values, Mapping) and ZIP in values:
+        return _coupled(name, values)
     where = f"[levers]: {name}"
-    parameter = _parameter(name, "[levers]")
+    found = _listed(values, _parameter(name, "[levers]"), where)
+    _check_distinct(found, where)
+    return tuple(found)
+
+
+def _listed(values: Any, parameter: Parameter, where: str) -> list[Any]:
+    """The values of one parameter, from a list or a ladder."""
     listed = _ladder(values, parameter, where) if isinstance(values, Mapping) else values
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{where} = {values!r} is not allowed: a list of values is needed, or low, high and count")
     if not all(isinstance(value, str | bool | int | float) for value in listed):
         raise InputError(f"{where} = {values!r} is not allowed: each of the values is one number, text or truth")
-    found = tuple(_as_parameter(value, parameter, where) for value in listed)
-    seen: set[Any] = set()
-    for value in found:
-        if value in seen:
+    return [_as_parameter(value, parameter, where) for value in listed]
+
+
+def _check_distinct(values: Sequence[Any], where: str) -> None:
+    for at, value in enumerate(values):
+        if value in values[:at]:
             raise InputError(f"{where}: {value!r} is there twice")
-        seen.add(value)
-    return found
+
+
+def _coupled(name: str, table: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The values of a coupled lever: its parameters take their first values together, then their second ones."""
+    from experiments.sweep.rows import run_schema  # noqa: PLC0415 - slow to load, and seldom needed
+
+    where = f"[levers.{name}]"
+    require_known(table, (ZIP,), where)
+    if "__" in name or not _NAME.fullmatch(name) or name in _WORDS_OF_TABLES or name in run_schema().names:
+        raise InputError(
+            f"{where}: {name!r} is not a name for a coupled lever; allowed: letters, digits, - and single _, "
+            f"and not the name of a parameter or of a result. Choose another name, such as [levers.compute]."
+        )
+    zipped = table[ZIP]
+    if not isinstance(zipped, Mapping) or len(zipped) < 2:
+        raise InputError(
+            f"{where}: {ZIP} = {zipped!r} is not allowed; allowed: a table of at least two parameters and their lists. "
+            f"Write {ZIP} = {{ cluster__gpus = [1024, 2048], training__gain = [2, 3] }}."
+        )
+    within = f"{where}: {ZIP}"
+    lists = {each: _listed(zipped[each], _parameter(each, within), f"{within}: {each}") for each in sorted(zipped)}
+    lengths = {each: len(values) for each, values in lists.items()}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{each} has {length}" for each, length in lengths.items())
+        raise InputError(
+            f"{where}: {ZIP} has lists of unequal lengths ({found}); allowed: one length. "
+            "Give every parameter a value for each step of the lever."
+        )
+    steps = [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
+    _check_distinct(steps, where)
+    return tuple(steps)
+
+
+def lever_parameters(levers: Mapping[str, Sequence[Any]]) -> dict[str, tuple[str, ...]]:
+    """Return the parameters that each lever moves: the lever itself, or those that a coupled lever names."""
+    return {name: tuple(values[0]) if isinstance(values[0], Mapping) else (name,) for name, values in levers.items()}
 
 
 def _ladder(table: Mapping[str, Any], parameter: Parameter, where: str) -> list[Any]:
@@ -248,11 +302,16 @@ def _parameter(name: str, where: str) -> Parameter:
 
 def _check_disjoint(uncertainties: Mapping[str, Any], levers: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
     """Refuse a parameter that is stated in two places, one of which would not be read."""
-    for name in levers:
-        if name in uncertainties:
-            raise InputError(f"{name} is in [uncertainties] and in [levers]: it can be in one of them")
+    moved: dict[str, str] = {}
+    for lever, names in lever_parameters(levers).items():
+        for name in names:
+            if name in uncertainties:
+                raise InputError(f"{name} is in [uncertainties] and in [levers]: it can be in one of them")
+            if name in moved:
+                raise InputError(f"{name} is moved by the levers {moved[name]} and {lever}: it can be in one of them")
+            moved[name] = lever
     for name in changed:
-        if name in uncertainties or name in levers:
+        if name in uncertainties or name in moved:
             other = "uncertainties" if name in uncertainties else "levers"
             raise InputError(f"{name} is set for all runs and is in [{other}]: leave out one of them")
 

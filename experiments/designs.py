@@ -15,7 +15,7 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from experiments.design_file import MOST_RUNS, Stated, read, rounded, state
+from experiments.design_file import MOST_RUNS, ZIP, Stated, lever_parameters, read, rounded, state
 from experiments.errors import InputError
 from experiments.sampling import BLOCK, Space, points, unit
 from sim.distributions import Distribution, PriorError
@@ -63,6 +63,7 @@ class Design:
     uncertainties: Mapping[str, Distribution]
     correlations: tuple[RankCorrelation, ...]
     levers: Mapping[str, tuple[Any, ...]]
+    """Lever → its values; each value of a coupled lever is a dictionary of parameters that move together."""
     content: dict[str, Any]
     """As a file states it, with everything that was left out; plain values."""
     digest: str
@@ -122,12 +123,12 @@ class Design:
     def lever_values(self, combination: int) -> dict[str, Any]:
         """Return the levers of a combination by flat name; the last lever goes round fastest."""
         if self.sampling == ONE_BY_ONE:
-            return dict([self._single_levers()[combination - 1]]) if combination else {}
+            return self._single_levers()[combination - 1] if combination else {}
         found = {}
         for name, values in reversed(list(self.levers.items())):
             combination, place = divmod(combination, len(values))
             found[name] = values[place]
-        return {name: found[name] for name in self.levers}
+        return _flat({name: found[name] for name in self.levers})
 
     @property
     def _space(self) -> Space:
@@ -135,10 +136,17 @@ class Design:
         levels = tuple(tables[name].get("levels", 0) for name in self.uncertainties)
         return Space(tuple(self.uncertainties), self.n, self.seed, levels)
 
-    def _single_levers(self) -> list[tuple[str, Any]]:
-        """Each value of a lever that the base scenario has not."""
-        base = self.base.flat()
-        return [(name, value) for name, values in self.levers.items() for value in values if value != base[name]]
+    @property
+    def lever_parameters(self) -> list[str]:
+        """Return the parameters that levers move, by flat name; a coupled lever moves several."""
+        return [name for names in lever_parameters(self.levers).values() for name in names]
+
+    def _single_levers(self) -> list[dict[str, Any]]:
+        """Each value of a lever that the base scenario has not, by flat name."""
+        base = {name: (value,) for name, value in self.base.flat().items()}
+        base["researcher__initial"] += (self.base.initial_researchers,)  # 0 follows the GPUs
+        moves = [_flat({name: value}) for name, values in self.levers.items() for value in values]
+        return [move for move in moves if any(value not in base[name] for name, value in move.items())]
 
     def _drawn(self, block: int) -> dict[str, list[Any]]:
         """The values at the points of a block."""
@@ -153,6 +161,21 @@ class Design:
     def __getstate__(self) -> dict[str, Any]:
         """Leave the points behind: whoever unpickles draws them again."""
         return self.__dict__ | {"_blocks": {}}
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of levers by the parameters that they move."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= value if isinstance(value, Mapping) else {name: value}
+    return found
+
+
+def _as_stated(values: tuple[Any, ...]) -> Any:
+    """The values of a lever as a file states them: a list, or a table of lists that are taken pairwise."""
+    if not isinstance(values[0], Mapping):
+        return list(values)
+    return {ZIP: {name: [step[name] for step in values] for name in values[0]}}
 
 
 def seed_of(design_seed: int, point: int, replication: int) -> int:
@@ -208,7 +231,7 @@ def _design(name: str, stated: Stated) -> Design:
         "seed": stated.seed,
         "uncertainties": {name: each.table for name, each in stated.uncertainties.items()},
         "correlations": [{"between": [each.one, each.other], "rank": each.rank} for each in stated.correlations],
-        "levers": {name: list(values) for name, values in stated.levers.items()},
+        "levers": {name: _as_stated(values) for name, values in stated.levers.items()},
     }
     content = {**stated.texts, "base": stated.base_name, **runs_by, "set": stated.changes}
     hashed = json.dumps(runs_by | {"digest of the base": stated.base.digest()}, sort_keys=True)
@@ -240,7 +263,7 @@ def _combinations_to_try(design: Design) -> list[dict[str, Any]]:
     if design.combinations <= MOST_CHECKED or design.sampling == ONE_BY_ONE:
         return [design.lever_values(number) for number in range(design.combinations)]
     first = design.lever_values(0)
-    return [first | {name: value} for name, values in design.levers.items() for value in values]
+    return [first | _flat({name: value}) for name, values in design.levers.items() for value in values]
 
 
 def _check_first(design: Design) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import tempfile
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import InputError
+from experiments.gains import TEN_YEARS, goal_changes
 from sim.scenario import Parameter, Scenario, ScenarioError, nearest, parameters
 
-TEN_YEARS = 3650.0
-"""Days."""
+RUN_SUMMARY = "run.json"
+"""The file that makes a folder that of a run."""
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
@@ -46,11 +48,13 @@ def parse_value(text: str) -> Any:
 
 
 def load_scenario(
-    name: str, settings: Iterable[str], until: float | None = None, until_researchers: float | None = None
-) -> Scenario:
+    name: str, settings: Iterable[str], until: float | None = None, until_researchers: float | None = None,
+    goal: float | None = None,
+) -> Scenario:  # fmt: skip
     """Return a scenario with what was changed on the command line.
 
-    A run to so many researchers has all the doublings that there can be and ten years, unless somebody said otherwise.
+    A run to a number of researchers has the most doublings that are allowed and ten years, unless these are set. A run
+    to a ``goal``, a multiple of the software of day 0, has the doublings that it takes and ten years.
     """
     changes = parse_settings(settings)
     if until is not None:
@@ -60,7 +64,14 @@ def load_scenario(
         _check_until(until_researchers, scenario)
         days = max(scenario.run.horizon_days, TEN_YEARS)
         far = {"run__max_doublings": parameters()["run__max_doublings"].high, "run__horizon_days": days}
+        if goal is not None:
+            raise InputError(
+                f"--until-researchers = {until_researchers:g} is a second aim beside --goal; allowed: one of them. "
+                "Leave out the other."
+            )
         changes = far | changes | {"run__until_researchers": until_researchers}
+    if goal is not None:
+        changes |= goal_changes(goal, scenario, changes)
     return scenario.replace(**changes)
 
 
@@ -117,6 +128,23 @@ def check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: there is a file of that name, and a folder is needed")
     _try_to_write(folder, _nearest_that_exists(folder))
+
+
+def refuse_stored_run(folder: Path) -> None:
+    """Refuse a folder that holds a run. Raises InputError with the scenario and the seed of that run."""
+    path = folder / RUN_SUMMARY
+    if not path.exists():
+        return
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        seed = content["seed"]
+        which = f"{content['scenario']}, " + ("engine fluid" if seed is None else f"seed {seed}")
+    except (OSError, ValueError, KeyError, TypeError):
+        which = f"{RUN_SUMMARY} cannot be read"
+    raise InputError(
+        f"--out = {folder} is a folder that already holds a run ({which}); allowed: a folder without {RUN_SUMMARY}. "
+        "Add --fresh to replace that run, or name another folder."
+    )
 
 
 def check_file(path: Path) -> None:

@@ -13,6 +13,14 @@ Settings = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter: cluster__gpus=64. May be repeated."),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Names all luck of the run.")]
+Goal = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MULTIPLE",
+        help="Run until software is so many times that of day 0: 1000x, 30x, 1e6x. Sets run__max_doublings, and a "
+        "horizon of ten years unless one is set.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 

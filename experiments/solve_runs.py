@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from experiments.errors import InputError
+from experiments.gains import day_of_gain
 from experiments.many import RunFailedError, run_many
-from experiments.sweep.rows import day_of
 from sim.fluid import fluid
 from sim.scenario import Parameter, Scenario, ScenarioError, parameters
 
@@ -99,7 +99,7 @@ class _Cached:
         raise NotImplementedError
 
     def _miss(self, marks: Sequence[float], software: float) -> float:
-        day = day_of(marks, self._doublings)
+        day = day_of_gain(2.0**self._doublings, marks)
         return self._reach - 1 + max(0.0, self._doublings - software) if day is None else day / self._day - 1
 
 
@@ -119,7 +119,7 @@ class Fluid(_Cached):
         for at, value in enumerate(scenarios):
             marks = table.doubling_day[at, : table.doublings[at]].tolist()
             software = float(table.software_doublings[at])
-            day = day_of(marks, self._doublings)
+            day = day_of_gain(2.0**self._doublings, marks)
             self._found[value] = Tried(value, day, None, None, software, self._miss(marks, software))
 
 
@@ -153,7 +153,7 @@ class World(_Cached):
             marks = [list(each) for each in runs["doubling_days"]]
             software = [float(each) for each in runs["software_doublings"]]
             misses = np.array([self._miss(*each) for each in zip(marks, software, strict=True)])
-            days = [day_of(each, self._doublings) for each in marks]
+            days = [day_of_gain(2.0**self._doublings, each) for each in marks]
             self._misses[value] = misses
             mean = float(np.mean(software))
             self._found[value] = Tried(value, *mean_day(days), mean, float(np.mean(misses)))

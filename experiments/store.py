@@ -7,6 +7,7 @@ others belong to it. The same run always gives the same bytes.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -22,13 +23,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.files import plain, to_json
+from experiments.gains import Ended
+from experiments.inputs import RUN_SUMMARY
 from hardware.jobs import JobRecord
 from sim.ledger import Event
-from sim.observe import REPORTERS
+from sim.observe import REPORTERS, Doubling
 from sim.run import Engine, RunResult
 
-SUMMARY = "run.json"
-PICTURE = "run.png"
+SUMMARY = RUN_SUMMARY
+TABLES = ("events", "jobs", "series", "doublings")
+"""Tables of a run; the doublings are a table of their own as CSV only, and in Parquet part of the summary."""
+PICTURES = ("run.png", "run.svg", "run.pdf")
 WAITS = ("job", "submit_s", "start_s", "wait_s", "run_s", "gpus")
 _ROUNDING = 1e-9
 _ARROW: dict[Any, pa.DataType] = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
@@ -83,18 +88,40 @@ def summary(result: RunResult) -> dict[str, Any]:
     return found
 
 
-def write_run(folder: Path, result: RunResult, picture: bytes) -> None:
-    """Write a run into a folder, all of it or nothing; what else lies there stays."""
+def ended(result: RunResult) -> Ended:
+    """Return what says why a run came no farther."""
+    run = result.scenario.run
+    return Ended(result.ending, result.day, len(result.doublings), run.max_doublings, float(result.researchers),
+                 run.until_researchers)  # fmt: skip
+
+
+def write_run(
+    folder: Path, result: RunResult, picture: bytes, form: Literal["png", "svg", "pdf"] = "png", as_csv: bool = False
+) -> list[str]:
+    """Write a run into a folder, all of it or nothing, and return the names of its files.
+
+    Files of an earlier run are removed; what else lies there stays. ``as_csv``: the tables as CSV too.
+    """
     content = summary(result) | {"parameters": result.scenario.flat()}
+    tables = {
+        "events": events_table(result.events), "jobs": jobs_table(result.jobs),
+        "series": series_table(result.series, result.engine),
+    }  # fmt: skip
     with _staged(folder) as stage:
-        pq.write_table(events_table(result.events), stage / "events.parquet")
-        pq.write_table(jobs_table(result.jobs), stage / "jobs.parquet")
-        pq.write_table(series_table(result.series, result.engine), stage / "series.parquet")
-        (stage / PICTURE).write_bytes(picture)
+        for name, table in tables.items():
+            pq.write_table(table, stage / f"{name}.parquet")
+        for name, table in {**tables, "doublings": doublings_table(result.doublings)}.items() if as_csv else ():
+            (stage / f"{name}.csv").write_text(_csv(table), encoding="utf-8", newline="")
+        (stage / f"run.{form}").write_bytes(picture)
         (stage / SUMMARY).write_text(to_json(content) + "\n", encoding="utf-8")
         (folder / SUMMARY).unlink(missing_ok=True)
-        for path in sorted(stage.iterdir(), key=lambda path: path.name == SUMMARY):
-            path.replace(folder / path.name)
+        for old in (*PICTURES, *(f"{name}.csv" for name in TABLES)):
+            if not (stage / old).exists():
+                (folder / old).unlink(missing_ok=True)
+        written = sorted((path.name for path in stage.iterdir()), key=lambda name: (name == SUMMARY, name))
+        for name in written:
+            (stage / name).replace(folder / name)
+    return sorted(written)
 
 
 def read_run(folder: Path) -> StoredRun:
@@ -144,6 +171,23 @@ def series_table(series: Mapping[str, Sequence[float]], engine: Engine = "world"
     """Return what was observed frame by frame as a table; a fluid has no whole numbers."""
     kinds = {name: _ARROW[float] if engine == "fluid" else _observed_type(name) for name in series}
     return pa.table(dict(series), schema=pa.schema(kinds))
+
+
+def doublings_table(doublings: Sequence[Doubling]) -> pa.Table:
+    """Return the doublings of software as a table: number, day, duration, papers, researchers."""
+    columns = {name: [float(getattr(each, name)) for each in doublings] for name in Doubling._fields}
+    return pa.table({name: pa.array(values, pa.float64()) for name, values in columns.items()})
+
+
+def _csv(table: pa.Table) -> str:
+    """A table as CSV: numbers in full, empty where there is nothing."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.column_names)
+    writer.writerows(
+        ["" if value is None else value for value in row] for row in zip(*table.to_pydict().values(), strict=True)
+    )
+    return text.getvalue()
 
 
 def _observed_type(name: str) -> pa.DataType:

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from experiments import results
 from experiments.analyse import levers, probabilities, regions, report, sensitivity
+from experiments.analyse.combinations import combinations
 from experiments.analyse.sweep import load
 from experiments.cli import main
 from experiments.designs import load_design
@@ -135,16 +136,17 @@ with slide(
     axes.set_xticks(range(len(cells)), [f"r {cell['growth__r']}" for cell in cells])
     axes.set(ylim=(-0.03, 1.05))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-share = probabilities.probability(sweep)
-print(f"over all: {share.share:.0%} [{share.low:.0%}, {share.high:.0%}]")
+for part in combinations(sweep):
+    share = probabilities.probability(part.sweep)
+    print(f"{part.text}: {share.share:.0%} [{share.low:.0%}, {share.high:.0%}]")
 
 # %% [markdown]
 """
 ## What matters most?
 
 Each run with training has a twin without, at the same point and under the same luck: what differs between twins is
-due to training alone. Of the uncertainties the picture compares the worlds in the lowest and in the highest tenth of
-each.
+due to training alone. Of the uncertainties the picture compares the worlds without training runs in the lowest and in
+the highest tenth of each.
 """
 
 # %%
@@ -160,12 +162,13 @@ NAMES = {
     "growth__r": "returns to research",
     "growth__parallel_penalty": "stepping on toes",
     "researcher__experiment_scaling": "experiments at the frontier",
-    "training__needed": "training runs needed",
 }
-bars = sensitivity.tornado_table(sweep, "explosion").to_pylist()
+without = combinations(sweep)[0]
+assert without.values == {"training__needed": "no"}
+bars = sensitivity.tornado_table(without.sweep, "explosion").to_pylist()
 with slide(
     "What an explosion hangs on",
-    "share with long_run = singular, for little and much of each: its lowest and highest tenth, or no and yes",
+    "share with long_run = singular, without training runs, at little and much of each: its lowest and highest tenth",
 ) as axes:
     for row, bar in enumerate(bars):
         little, much = bar["at_low"], bar["at_high"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from experiments.analyse.names import label
+from experiments.analyse.combinations import combinations, drawn, table_of
 from experiments.analyse.pictures import INK, in_style, legend_above, new_figure
 from experiments.analyse.sweep import Flags, Floats, Sweep, final_level, stays
 from sim.growth import alone_durations
@@ -33,12 +33,17 @@ HOW: Final = (
 
 
 def fan_table(sweep: Sweep, days: Floats | None = None, closed: bool = False) -> pa.Table:
-    """Return quantiles of doublings of discovered software over runs: day, q5, q25, q50, q75, q95, running.
+    """Return quantiles of doublings of discovered software over runs, for each combination of levers.
 
-    A quantile is null where runs that had been stopped leave it open. ``running``: runs that had not ended.
-    ``closed``: of the closed form at the same points instead; all null where there is none.
+    Columns: the levers, day, q5, q25, q50, q75, q95, running. A quantile is null where runs that had been stopped leave
+    it open. ``running``: runs that had not ended. ``closed``: of the closed form at the same points instead; all null
+    where there is none.
     """
     grid = _grid(sweep) if days is None else days
+    return table_of(sweep, lambda part: _fan_rows(part, grid, closed))
+
+
+def _fan_rows(sweep: Sweep, grid: Floats, closed: bool = False) -> pa.Table:
     lower, upper = _closed_levels(sweep, grid) if closed else _levels(sweep, grid)
     low, high = (np.quantile(each, QUANTILES, axis=0, method="higher") for each in (lower, upper))
     known = np.isfinite(high) & (high - low < 1e-9)
@@ -60,27 +65,28 @@ def has_closed_form(sweep: Sweep) -> bool:
 
 
 @in_style
-def fan_figure(sweep: Sweep, lever: str = "") -> Figure:
-    """Return the fan chart of all runs, or one panel for each level of a lever (6 at most)."""
+def fan_figure(sweep: Sweep) -> Figure:
+    """Return the fan chart of the runs: a panel for each combination of levers (6 at most)."""
     from experiments.analysis import label_factors  # noqa: PLC0415
 
-    parts = [("", sweep)] if not lever else list(_by_level(sweep, lever))[:6]
+    parts, grid = drawn(combinations(sweep)), _grid(sweep)
     figure, panels = new_figure(1.0 + 2.7 * len(parts), len(parts), sharex=True, sharey=True)
     closed = has_closed_form(sweep)
-    tables = [(fan_table(part), fan_table(part, _grid(part), closed=True) if closed else None) for _, part in parts]
-    top = max(1.0, *(_top(part, table) for (_, part), (table, _) in zip(parts, tables, strict=True)))
-    for axes, (text, part), (table, alone) in zip(panels, parts, tables, strict=True):
+    tables = [
+        (_fan_rows(part.sweep, grid), _fan_rows(part.sweep, grid, closed=True) if closed else None) for part in parts
+    ]
+    top = max(1.0, *(_top(part.sweep, table) for part, (table, _) in zip(parts, tables, strict=True)))
+    for axes, part, (table, alone) in zip(panels, parts, tables, strict=True):
         _draw_fan(axes, table, alone, top)
-        if lever:
-            axes.annotate(
-                f"{text} (n = {part.n:,})", (0.985, 0.05), xycoords="axes fraction", ha="right", weight="bold"
-            )
+        if part.values:
+            text = fill(f"{part.text} (n = {part.sweep.n:,})", 40)
+            axes.annotate(text, (0.985, 0.03), xycoords="axes fraction", ha="right", fontsize=9)
         axes.set_ylim(0, top)
         axes.set_ylabel("software, day 0: 1×")
         label_factors(axes, top)
-    panels[0].set_title(label(lever, 48) if lever else "How far does software come?", pad=40 if closed else 24)
+    panels[0].set_title("How far does software come?", pad=40 if closed else 24)
     legend_above(panels[0], ncols=2 if closed else 3)
-    panels[0].set_xlim(0, float(_grid(sweep)[-1]))
+    panels[0].set_xlim(0, float(grid[-1]))
     panels[-1].set_xlabel("days")
     return figure
 
@@ -119,14 +125,6 @@ def _top(sweep: Sweep, table: pa.Table) -> float:
 def _grid(sweep: Sweep) -> Floats:
     last = float(sweep.numbers("day").max())
     return np.linspace(0.0, max(last, 1e-9), DAYS)
-
-
-def _by_level(sweep: Sweep, lever: str) -> Iterator[tuple[str, Sweep]]:
-    from experiments.analyse.bins import cut  # noqa: PLC0415
-
-    axis = cut(sweep, lever)
-    for at, text in enumerate(axis.labels):
-        yield text, sweep.only(axis.place == at)
 
 
 def _levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:

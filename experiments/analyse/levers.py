@@ -1,4 +1,4 @@
-"""What a lever does, seen under the same luck: differences between its levels, run by run."""
+"""Effects of levers under common random numbers: differences between their levels, run by run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 OUTCOMES: Final = ("explosion", "speeding_up", "doublings_a_year")
 HOW: Final = (
-    "Each run is held against the one with the same point, the same replication and the same other levers at the first "
-    "level: whatever both share, luck among it, drops out. Intervals are Student's at 95% over points."
+    "Each run is compared with the one of the same point, replication and other levers at the first level. What "
+    "both share, their random seed included, drops out. Each combination of the other levers has its own difference. "
+    "Intervals are Student's at 95% over points."
 )
 
 
@@ -32,6 +33,8 @@ class Effect(NamedTuple):
     lever: str
     level: str
     against: str
+    others: str
+    """The other levers and their values; empty if this is the only one."""
     outcome: str
     """`explosion`, `speeding_up`: difference of probabilities; `doublings_a_year`: of log2 (1: twice as many)."""
     difference: float
@@ -45,7 +48,10 @@ class Effect(NamedTuple):
 
 
 def lever_effects(sweep: Sweep) -> list[Effect]:
-    """Return what each further level of each lever does to each outcome; pairs with a run missing are left out."""
+    """Return what each further level of each lever does to each outcome, for each combination of the other levers.
+
+    Pairs with a run missing are left out.
+    """
     values = {
         "explosion": sweep.explosive.astype(float),
         "speeding_up": sweep.speeding_up.astype(float),
@@ -69,12 +75,13 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
     from experiments.analysis import BLUE  # noqa: PLC0415
 
     chosen = [effect for effect in effects if effect.outcome == outcome][:24]
-    figure, (axes,) = new_figure(1.3 + 0.42 * len(chosen))
+    lines = max((_row_label(effect).count("\n") for effect in chosen), default=1)
+    figure, (axes,) = new_figure(1.3 + (0.21 + 0.15 * lines) * len(chosen))
     for row, effect in enumerate(chosen):
         axes.plot([effect.low, effect.high], [row, row], color=BLUE, linewidth=5, alpha=0.35)
         axes.plot([effect.difference], [row], "o", color=BLUE, markersize=7, markeredgecolor="white")
     axes.axvline(0, color=SOFT, linewidth=1)
-    axes.set_yticks(range(len(chosen)), [f"{label(e.lever, 26)}:\n{e.level} against {e.against}" for e in chosen])
+    axes.set_yticks(range(len(chosen)), [_row_label(effect) for effect in chosen])
     axes.tick_params(axis="y", labelsize=8.5)
     axes.set_ylim(len(chosen) - 0.4, -0.6)
     if outcome != "doublings_a_year":
@@ -86,12 +93,16 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
     return figure
 
 
+def _row_label(effect: Effect) -> str:
+    found = f"{label(effect.lever, 26)}:\n{fill(f'{effect.level} against {effect.against}', 34)}"
+    return found + f"\n{fill(f'with {effect.others}', 34)}" * bool(effect.others)
+
+
 def lever_sentences(effects: list[Effect]) -> list[str]:
     """Return what levers do to both probabilities, and what pairing gains, in words."""
     said: list[str] = []
     for outcome in (EXPLOSIVE, SPEEDING_UP):
-        chosen = [effect for effect in effects if effect.outcome == outcome.name]
-        said += _changes(chosen, outcome.meaning)
+        said += _changes([effect for effect in effects if effect.outcome == outcome.name], outcome.meaning)
     gains = [effect.times_less_variance for effect in effects if math.isfinite(effect.times_less_variance)]
     if gains:
         low, high = (shown(each(gains)) for each in (min, max))
@@ -104,36 +115,50 @@ def lever_sentences(effects: list[Effect]) -> list[str]:
 
 
 def _changes(chosen: list[Effect], meaning: str) -> Iterator[str]:
+    if chosen and all(effect.difference == 0 and effect.low == effect.high for effect in chosen):
+        yield f"No lever changes whether {meaning}: paired runs have the same outcome."
+        return
     for effect in sorted(chosen, key=lambda each: -abs(each.difference))[:3]:
-        sure = "" if effect.low > 0 or effect.high < 0 else ", which is compatible with none"
+        sure = "" if effect.low > 0 or effect.high < 0 else ", not distinguishable from none"
         interval = f" [{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]{sure}" * math.isfinite(effect.low)
         yield (
-            f"{said_of(effect.lever)} at {effect.level} instead of {effect.against}: "
+            f"{said_of(effect.lever)} at {effect.level} instead of {effect.against}{_with(effect)}: "
             f"{100 * effect.difference:+.1f} percentage points{interval} in the probability that {meaning}."
         )
 
 
-def _pairs_of_levels(sweep: Sweep) -> Iterator[tuple[tuple[str, str, str], Ints]]:
-    """Each lever, a further level, its first level, and the rows of both, shape (pairs, 2)."""
+def _with(effect: Effect) -> str:
+    return f" with {effect.others}" if effect.others else ""
+
+
+def _pairs_of_levels(sweep: Sweep) -> Iterator[tuple[tuple[str, str, str, str], Ints]]:
+    """Each lever, a further level, its first level, the other levers, and the rows of both, shape (pairs, 2)."""
     levers = sweep.levers
     columns = {name: list(sweep.runs[name].to_pylist()) for name in levers}
     replications = sweep.runs["replication"].to_pylist()
     for lever in levers:
-        others = [columns[name] for name in levers if name != lever]
-        keys = list(zip(sweep.points.tolist(), replications, *others, strict=True))
+        others = [name for name in levers if name != lever]
+        held = list(zip(*(columns[name] for name in others), strict=True)) or [()] * sweep.n
+        keys = list(zip(sweep.points.tolist(), replications, held, strict=True))
         levels = sorted(set(columns[lever]))
         rows = {level: _rows(keys, columns[lever], level) for level in levels}
-        for level in levels[1:]:
-            both = [(row, rows[levels[0]][key]) for key, row in rows[level].items() if key in rows[levels[0]]]
-            if both:
-                yield (lever, shown(level), shown(levels[0])), np.array(both)
+        for combination in sorted(set(held)):
+            text = ", ".join(
+                f"{name} = {sweep.value_text(name, value)}" for name, value in zip(others, combination, strict=True)
+            )
+            for level in levels[1:]:
+                first = rows[levels[0]]
+                both = [(row, first[key]) for key, row in rows[level].items() if key in first and key[2] == combination]
+                if both:
+                    names = (lever, sweep.value_text(lever, level), sweep.value_text(lever, levels[0]), text)
+                    yield names, np.array(both)
 
 
 def _rows(keys: list[Any], column: list[Any], level: Any) -> dict[Any, int]:
     return {key: row for row, (key, value) in enumerate(zip(keys, column, strict=True)) if value == level}
 
 
-def _effect(sweep: Sweep, names: tuple[str, str, str], outcome: str, values: Floats, pairs: Ints) -> Effect:
+def _effect(sweep: Sweep, names: tuple[str, str, str, str], outcome: str, values: Floats, pairs: Ints) -> Effect:
     here, there, points = values[pairs[:, 0]], values[pairs[:, 1]], sweep.points[pairs[:, 0]]
     found = clustered_mean(here - there, points)
     apart = sum(_width(clustered_mean(each, points)) ** 2 for each in (here, there))
@@ -156,6 +181,6 @@ def lever_words(effects: list[Effect]) -> str:
     way = "raises" if best.difference > 0 else "lowers"
     return (
         f"Of the levers, {said_of(best.lever)} does most: "
-        f"{best.level} instead of {best.against} {way} the probability that "
-        f"{outcome.meaning} by {percent(abs(best.difference)).rstrip('%')} percentage points."
+        f"{best.level} instead of {best.against} {way} the probability that {outcome.meaning} by "
+        f"{percent(abs(best.difference)).rstrip('%')} percentage points{_with(best)}."
     )

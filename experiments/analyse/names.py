@@ -20,10 +20,24 @@ _OUTCOMES: Final = {
 }
 
 
+_PLAIN: Final = {
+    "growth__parallel_penalty": "Parallelization penalty",
+    "training__speed_share": "Share of each gain spent on shorter runs",
+    "researcher__experiment_scaling": "How experiments must grow with software",
+    "run__until_researchers": "Researchers at which the run stops",
+}
+"""Parameters whose declared meaning does not begin with words that stand alone."""
+_DAYS: Final = re.compile(r"days_to_(\d+)x")
+
+
 def words(name: str) -> str:
-    """Return what a parameter or outcome is, in a few plain words; the name itself if nothing is declared."""
+    """Return a parameter or an outcome in a few plain words; the name itself if nothing is declared."""
     if name in _OUTCOMES:
         return _OUTCOMES[name]
+    if name in _PLAIN:
+        return _PLAIN[name]
+    if days := _DAYS.fullmatch(name):
+        return f"days until software is {int(days[1]):,} times that of day 0"
     known = parameters().get(name)
     if known is None:
         return name

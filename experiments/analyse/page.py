@@ -90,7 +90,10 @@ def table(found: pa.Table, summary: str = "") -> str:
     return f"<details><summary>{escape(summary)}</summary>\n{whole}\n</details>" if summary else whole
 
 
-_SHARES: Final = ("probability", "density", "coverage", "researchers", "experiments", "training")
+_SHARES: Final = (
+    "probability", "p_long_run_singular", "p_speeding_up", "density", "coverage", "researchers", "experiments",
+    "training",
+)  # fmt: skip
 
 
 def _head(name: str, rows: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Where an outcome is frequent: a box in the space of parameters, by the patient rule induction method (PRIM).
+"""Regions where an outcome is frequent: a box in the space of parameters, by the patient rule induction method (PRIM).
 
 Friedman and Fisher, Bump hunting in high-dimensional data, Statistics and Computing 9, 123 (1999): thin slices are
 peeled off, each the one whose removal raises the share of the outcome most for each run lost; then slices are pasted on
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.analyse.bins import MOST_LEVELS, cut
+from experiments.analyse.combinations import Combination, combinations
 from experiments.analyse.names import label, percent, shown
 from experiments.analyse.pictures import INK, in_style, legend_above, new_figure
 from experiments.analyse.statistics import SEED, Share, clustered_share
@@ -75,6 +76,11 @@ def within(inputs: dict[str, Floats], bounds: Bounds) -> Flags:
     return inside
 
 
+def parts_of(sweep: Sweep) -> list[Combination]:
+    """Return the sweeps that have a box each: the combinations of levers, or all runs if nothing but levers varies."""
+    return combinations(sweep) if sweep.uncertainties else [Combination({}, sweep)]
+
+
 def box_of(sweep: Sweep) -> Box | None:
     """Return the box where the sweep's outcome is most frequent; None without one.
 
@@ -116,11 +122,12 @@ def box_sentence(sweep: Sweep, box: Box | None) -> str:
         return f"No box of parameters was found in which {outcome.plural} are more frequent than by chance."
     where = " and ".join(_restriction(sweep, name, *bounds) for name, bounds in box.bounds.items())
     judged = ", measured on the half of the points that it was not found on" if box.held_out else ""
+    overall = "" if sweep.levers else f" Over all these runs it is {percent(float(happened.mean()))}."
     return (
         f"{outcome.plural.capitalize()} are most frequent where {where}: {percent(box.density.share)} of the runs "
-        f"there [{percent(box.density.low)}, {percent(box.density.high)}] are {outcome.runs}, against "
-        f"{percent(float(happened.mean()))} over all runs. The box holds {percent(box.coverage.share)} of them "
-        f"[{percent(box.coverage.low)}, {percent(box.coverage.high)}]{judged}."
+        f"there [{percent(box.density.low)}, {percent(box.density.high)}] are {outcome.runs}. The box holds "
+        f"{percent(box.coverage.share)} of all such runs "
+        f"[{percent(box.coverage.low)}, {percent(box.coverage.high)}]{judged}.{overall}"
     )
 
 
@@ -266,6 +273,9 @@ def _harmonic(inside: Flags, happened: Flags) -> float:
 
 
 def _restriction(sweep: Sweep, name: str, low: float, high: float) -> str:
+    if name in sweep.coupled:
+        levels = sorted(set(sweep.runs[name].to_pylist()))
+        return " or ".join(f"{name} = {sweep.value_text(name, level)}" for level in levels if low <= level <= high)
     if not sweep.is_number(name):  # of yes and no a restriction leaves one
         return f"{name} = {shown(low > 0)}"
     if math.isinf(high):

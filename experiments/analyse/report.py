@@ -8,17 +8,25 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from html import escape
-from itertools import combinations
+from itertools import combinations as combinations_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from experiments.analyse import convergence, fans, levers, limits, page, probabilities, regions, sensitivity, times
-from experiments.analyse.names import label, percent, words
+from experiments.analyse.combinations import (
+    MOST_DRAWN,
+    MOST_SAID,
+    Combination,
+    combinations,
+    drawn,
+    drawn_note,
+    stacked,
+)
+from experiments.analyse.names import label, words
 from experiments.analyse.pictures import png, svg
-from experiments.analyse.sweep import EXPLOSIVE, FACTORS, ONE_BY_ONE, SPEEDING_UP, Sweep, threshold
+from experiments.analyse.sweep import EXPLOSIVE, FACTORS, ONE_BY_ONE, SPEEDING_UP, Outcome, Sweep, threshold
 from experiments.files import plain, to_json
 
 if TYPE_CHECKING:
@@ -46,7 +54,7 @@ class Part(NamedTuple):
 def parts(sweep: Sweep) -> Iterator[Part]:
     """Yield the parts of the report on a sweep, in its order; those that its design cannot carry say so.
 
-    One-at-a-time designs do not fill the space of parameters: they have no regions, and nothing that converges.
+    One-at-a-time designs do not fill the space of parameters: they have no maps, regions or convergence.
     """
     yield from _fans(sweep)
     yield from _planes(sweep)
@@ -57,22 +65,20 @@ def parts(sweep: Sweep) -> Iterator[Part]:
     yield from _sensitivity(sweep)
     if sweep.sampling == ONE_BY_ONE:
         return
-    yield _regions(sweep)
+    yield from _regions(sweep)
     table = convergence.convergence_table(sweep)
     said = [convergence.convergence_sentence(sweep, table)]
     yield Part("convergence", "Are there enough runs?", said, convergence.convergence_figure(sweep, table),
-               "Estimates as runs accumulate, with their 95% intervals.", table)  # fmt: skip
+               f"Estimates as runs accumulate, with their 95% intervals.{drawn_note(combinations(sweep), MOST_SAID)}",
+               table)  # fmt: skip
 
 
 def verdict(sweep: Sweep) -> str:
-    """Return the results of a sweep in one paragraph of plain words."""
-    said = [
-        probabilities.sentence(sweep),
-        f"Long run: {_counts(sweep, 'long_run')}. Pace over the last part: {_counts(sweep, 'pace')}.",
-        _limited(sweep),
-    ]
+    """Return the results of a sweep in one paragraph of plain words; every figure is of one combination of levers."""
+    said = [f"{name} is {' / '.join(moved)}." for name, moved in sweep.coupled.items() if name in sweep.levers]
+    said += [probabilities.sentence(sweep), probabilities.rest_sentence(sweep), probabilities.limit_sentence(sweep)]
     said.append(probabilities.strongest(sweep))
-    said += times.time_sentences(sweep)[:2]
+    said += times.time_sentences(sweep)
     if sweep.levers:
         said.append(levers.lever_words(levers.lever_effects(sweep)))
     if sweep.systematic:
@@ -82,48 +88,44 @@ def verdict(sweep: Sweep) -> str:
     return " ".join(sentence for sentence in said if sentence)
 
 
-def _counts(sweep: Sweep, column: str) -> str:
-    """The shares of the values of a column, the most frequent first."""
-    return ", ".join(f"{percent(n / sweep.n)} {name}" for name, n in Counter(sweep.texts(column)).most_common())
-
-
-def _limited(sweep: Sweep) -> str:
-    """Which runs a growth limit keeps from an explosion, and when the law lets doublings get faster; or nothing."""
-    fastest = sweep.numbers("fastest_doubling")
-    limited = fastest[~np.isnan(fastest)]
-    if not limited.size:
-        return ""
-    faster = limited[limited > 0]
-    said = f"In {percent(limited.size / sweep.n)} of the runs a growth limit rules out an explosion in the long run"
-    if not faster.size:
-        return f"{said}, and doublings never get faster by the law."
-    return (
-        f"{said}; in {percent(faster.size / sweep.n)} doublings first get faster by the law, up to doubling "
-        f"{np.median(faster):.0f} in the median of those (fastest_doubling)."
-    )
-
-
 def summary(sweep: Sweep) -> dict[str, Any]:
-    """Return the figures of a report as plain values: None where there is no finite number."""
-    explosive = probabilities.probability(sweep)
-    speeding_up = probabilities.probability(sweep, outcome=SPEEDING_UP)
+    """Return the figures of a report as plain values, each for every combination of levers: None if not finite."""
     column, why = threshold(sweep)
-    box = regions.box_of(sweep)
-    indices = {outcome: sensitivity.sobol_first(sweep, outcome) for outcome in sensitivity.OUTCOMES}
     found = {
         "name": sweep.manifest.get("name", ""), "runs": sweep.asked, "with_result": sweep.n, "missing": sweep.missing,
         "statuses": dict(sweep.statuses), "failures": [each._asdict() for each in sweep.failures],
         "verdict": verdict(sweep),
-        "explosion": explosive._asdict() | {"meaning": f"probability that {EXPLOSIVE.meaning}"},
-        "speeding_up": speeding_up._asdict() | {"meaning": f"probability that {SPEEDING_UP.meaning}"},
-        "long_run": dict(Counter(sweep.texts("long_run"))), "pace": dict(Counter(sweep.texts("pace"))),
-        "gain": {"factor": FACTORS[column], "note": why, "days": times.time_table(sweep, column).to_pylist()},
-        "limited_by": limits.limited(sweep), "levers": [each._asdict() for each in levers.lever_effects(sweep)],
-        "sobol": {outcome: {"note": note, "first": _first(each)} for outcome, (each, note) in indices.items()},
-        "region": {"sentence": regions.box_sentence(sweep, box), "bounds": box.bounds if box else None},
+        "combinations": [_figures(each, column) for each in combinations(sweep)],
+        "gain": {"factor": FACTORS[column], "note": why},
+        "levers": [each._asdict() for each in levers.lever_effects(sweep)],
+        "regions": [_region(each) for each in regions.parts_of(sweep)] if sweep.sampling != ONE_BY_ONE else [],
     }  # fmt: skip
     told: dict[str, Any] = plain(found)
     return told
+
+
+def _figures(part: Combination, column: str) -> dict[str, Any]:
+    """The figures of one combination of levers."""
+    indices = {outcome: sensitivity.sobol_first(part.sweep, outcome) for outcome in sensitivity.OUTCOMES}
+    return {
+        "levers": part.values, "explosion": _share(part.sweep, EXPLOSIVE),
+        "speeding_up": _share(part.sweep, SPEEDING_UP), "long_run": dict(Counter(part.sweep.texts("long_run"))),
+        "pace": dict(Counter(part.sweep.texts("pace"))), "days": times.time_table(part.sweep, column).to_pylist(),
+        "limited_by": limits.limited(part.sweep),
+        "sobol": {outcome: {"note": note, "first": _first(each)} for outcome, (each, note) in indices.items()},
+    }  # fmt: skip
+
+
+def _share(sweep: Sweep, outcome: Outcome) -> dict[str, Any]:
+    found = probabilities.probability(sweep, outcome=outcome)
+    return found._asdict() | {"meaning": f"probability that {outcome.meaning}"}
+
+
+def _region(part: Combination) -> dict[str, Any]:
+    box = regions.box_of(part.sweep)
+    return {
+        "levers": part.values, "sentence": regions.box_sentence(part.sweep, box), "bounds": box.bounds if box else None,
+    }  # fmt: skip
 
 
 def html(sweep: Sweep, found: list[Part]) -> str:
@@ -182,22 +184,25 @@ def _fans(sweep: Sweep) -> Iterator[Part]:
     closed = fans.has_closed_form(sweep)
     law = " Dashed: the same points by the closed form, in which only the law decides." if closed else ""
     said = "Quantiles over runs, on a scale on which each step is the same factor."
-    heading = "How far does software come?"
-    yield Part("fan", heading, [fans.HOW], fans.fan_figure(sweep), f"{said}{law}", fans.fan_table(sweep))
+    heading, note = "How far does software come?", drawn_note(combinations(sweep))
+    yield Part("fan", heading, [fans.HOW], fans.fan_figure(sweep), f"{said}{law}{note}", fans.fan_table(sweep))
     if closed:
         yield Part("fan-closed-form", heading, [], None, "", fans.fan_table(sweep, closed=True))
-    for lever in sweep.levers[:2]:
-        caption = f"The same for each level of {lever}.{law}"
-        yield Part(f"fan-{lever}", heading, [], fans.fan_figure(sweep, lever), caption, None)
 
 
 def _planes(sweep: Sweep) -> Iterator[Part]:
     heading = "How probable is an explosion?"
     yield Part("probability", heading, [probabilities.sentence(sweep), probabilities.HOW], None, "",
                probabilities.probability_table(sweep))  # fmt: skip
+    if sweep.sampling == ONE_BY_ONE:
+        return
     for number, (across, up) in enumerate(_pairs(sweep)):
         figure = probabilities.plane_figure(sweep, across, up) if number < MOST_PLANES else None
-        caption = f"Probability that {sweep.outcome.meaning}, its 95% interval and the number of runs n."
+        others = combinations(sweep, (across, up))
+        caption = (
+            f"{probabilities.outcome_words(sweep, sweep.outcome)}, its 95% interval and the number of runs n."
+            f"{drawn_note(others, probabilities.MOST_PANELS)}"
+        )
         table = probabilities.plane_table(sweep, across, up)
         yield Part(f"probability-{across}-{up}", heading, [], figure, caption, table)
 
@@ -205,12 +210,15 @@ def _planes(sweep: Sweep) -> Iterator[Part]:
 def _pairs(sweep: Sweep) -> list[tuple[str, str]]:
     """All pairs of parameters that vary, the two strongest ones first."""
     ranked = probabilities.ranked(sweep)[:6]
-    return sorted(combinations(ranked, 2), key=lambda pair: sum(map(ranked.index, pair)))
+    return sorted(combinations_of(ranked, 2), key=lambda pair: sum(map(ranked.index, pair)))
 
 
 def _time(sweep: Sweep) -> Part:
     column, _ = threshold(sweep)
-    caption = f"Share of runs whose software has grown {FACTORS[column]:,}-fold by a day, with its 95% interval."
+    caption = (
+        f"Share of runs whose software has grown {FACTORS[column]:,}-fold by a day, with its 95% interval."
+        f"{drawn_note(combinations(sweep))}"
+    )
     said = [" ".join(times.time_sentences(sweep)), times.HOW]
     heading = "How long does a large gain take?"
     return Part("time", heading, said, times.time_figure(sweep, column), caption, times.time_table(sweep, column))
@@ -228,55 +236,80 @@ def _levers(sweep: Sweep) -> Iterator[Part]:
         )
 
 
-_PAIRED: Final = "Dots: mean over pairs of runs under the same luck; bars: 95% intervals."
+_PAIRED: Final = "Dots: mean over pairs of runs with the same random seed; bars: 95% intervals."
 
 
 def _limits(sweep: Sweep) -> Iterator[Part]:
-    pair, heading = probabilities.pair_of(sweep), "Which resource limits where?"
+    alone = sweep.sampling == ONE_BY_ONE
+    pair, heading = None if alone else probabilities.pair_of(sweep), "Which resource limits where?"
     figure = limits.limits_figure(sweep, *pair) if pair else None
     table = limits.limits_table(sweep, *pair) if pair else None
-    caption = "What most of the researchers' time goes into in most runs of a cell."
+    note = drawn_note(combinations(sweep, pair), probabilities.MOST_PANELS) if pair else ""
+    caption = f"The input of which 1% more brings the last doubling forward most, in most runs of a cell.{note}"
     yield Part("limits", heading, [limits.limits_sentence(sweep)], figure, caption, table)
 
 
 def _sensitivity(sweep: Sweep) -> Iterator[Part]:
     heading, alone = "What matters most?", sweep.sampling == ONE_BY_ONE
     how = ("One parameter changes at a time, all others are at their base: exact differences." if alone else
-           "Means over the runs of the lowest and the highest tenth of a parameter, or its lowest and highest level; "
-           "grey: 95% intervals.")  # fmt: skip
-    for outcome in sensitivity.OUTCOMES:
+           "The runs of the lowest and the highest tenth of a parameter, or its lowest and highest level, beside all "
+           "runs; grey: 95% intervals.")  # fmt: skip
+    if not alone and not sweep.uncertainties:
+        yield Part("tornado", heading, ["Nothing but levers varies; what they do is above."], None, "", None)
+        return
+    for outcome in sensitivity.tornado_outcomes(sweep):
         table = sensitivity.tornado_table(sweep, outcome)
+        said = [sensitivity.same_everywhere(sweep, outcome), sensitivity.not_reached_sentence(sweep, outcome)]
         if table.num_rows:
             figure = sensitivity.tornado_figure(sweep, outcome)
-            yield Part(f"tornado-{outcome}", heading, [], figure, f"Tornado of the {words(outcome)}. {how}", table)
-    said: list[str] = []
+            note = "" if alone else drawn_note(combinations(sweep), sensitivity.MOST_PANELS)
+            caption = f"Tornado of the {words(outcome)}. {how}{note}"
+            yield Part(f"tornado-{outcome}", heading, said, figure, caption, table)
+        elif any(said):
+            yield Part(f"tornado-{outcome}", heading, said, None, "", None)
+    yield from _sobol(sweep, heading)
+
+
+def _sobol(sweep: Sweep, heading: str) -> Iterator[Part]:
+    parts, said = combinations(sweep), set[str]()
     for outcome in sensitivity.OUTCOMES:
-        found, why = sensitivity.sobol_first(sweep, outcome)
-        if found is None:
-            yield Part(f"sobol-{outcome}", heading, [why] * (why not in said), None, "", None)
-            said.append(why)
+        tables = []
+        for at, part in enumerate(parts):
+            found, why = sensitivity.sobol_first(part.sweep, outcome)
+            if found is None:
+                if why not in said:
+                    yield Part(f"sobol-{outcome}", heading, [why], None, "", None)
+                said.add(why)
+                continue
+            tables.append((part.values, sensitivity.sobol_table(found)))
+            if len(tables) > MOST_DRAWN:
+                continue
+            where = f" with {part.text}" * bool(part.values)
+            caption = (f"First-order Sobol' indices of the {words(outcome)}{where}: the share of the variance that "
+                       "each explains by itself. What is left is interactions. Around 0, slightly below included, "
+                       "means nothing.")  # fmt: skip
+            name = f"sobol-{outcome}" + f"-{at + 1}" * (len(parts) > 1)
+            yield Part(name, heading, [], sensitivity.sobol_figure(found), caption, None)
+        if tables:
+            yield Part(f"sobol-{outcome}", heading, [], None, "", stacked(tables))
+
+
+def _regions(sweep: Sweep) -> Iterator[Part]:
+    parts, heading, tables = regions.parts_of(sweep), f"Where are {sweep.outcome.plural} most frequent?", []
+    for at, part in enumerate(parts):
+        box = regions.box_of(part.sweep)
+        tables.append((part.values, regions.box_table(part.sweep, box)))
+        if part not in drawn(parts):
             continue
-        caption = (f"First-order Sobol' indices of the {words(outcome)}: what each explains by itself; what is left is "
-                   "interactions. Around 0, slightly below included, means nothing.")  # fmt: skip
-        figure, table = sensitivity.sobol_figure(found), sensitivity.sobol_table(found)
-        yield Part(f"sobol-{outcome}", heading, [], figure, caption, table)
-
-
-def _regions(sweep: Sweep) -> Part:
-    box = regions.box_of(sweep)
-    said = [regions.box_sentence(sweep, box), regions.HOW if box else ""]
-    drawn = [*(box.bounds if box else ()), *(name for name in probabilities.ranked(sweep))]
-    axes = [name for name in dict.fromkeys(drawn) if name in regions.box_inputs(sweep)][:2]
-    figure = regions.box_figure(sweep, box, axes[0], axes[1]) if box and len(axes) == 2 else None
-    caption = "Each run, and the box, drawn over two of the parameters."
-    return Part(
-        "region",
-        f"Where are {sweep.outcome.plural} most frequent?",
-        said,
-        figure,
-        caption,
-        regions.box_table(sweep, box),
-    )
+        said = [f"With {part.text}: " * bool(part.values) + regions.box_sentence(part.sweep, box)]
+        said += [regions.HOW] * (box is not None and at == 0)
+        among = [*(box.bounds if box else ()), *probabilities.ranked(part.sweep)]
+        axes = [name for name in dict.fromkeys(among) if name in regions.box_inputs(part.sweep)][:2]
+        figure = regions.box_figure(part.sweep, box, axes[0], axes[1]) if box and len(axes) == 2 else None
+        where = f" with {part.text}" * bool(part.values)
+        caption = f"Each run{where}, and the box, drawn over two of the parameters."
+        yield Part("region" + f"-{at + 1}" * (len(parts) > 1), heading, said, figure, caption, None)
+    yield Part("region", heading, [drawn_note(parts).strip()], None, "", stacked(tables))
 
 
 def _opening(sweep: Sweep) -> list[str]:
@@ -285,7 +318,7 @@ def _opening(sweep: Sweep) -> list[str]:
     varied = "; ".join(f"{words(name)} ({name})" for name in sweep.varied)
     return [
         page.paragraph(asked, "asked"),
-        page.paragraph(f"Varied: {varied}." if varied else "Nothing but luck varies.", "asked"),
+        page.paragraph(f"Varied: {varied}." if varied else "Nothing but the random seed varies.", "asked"),
         page.paragraph(verdict(sweep), "verdict"),
     ]
 
@@ -310,7 +343,7 @@ def _health(sweep: Sweep) -> list[str]:
 def _design(sweep: Sweep) -> list[str]:
     """What was varied, and how."""
     rows = [(name, "uncertain", label(name, 200), _distribution(sweep, name)) for name in sweep.uncertainties]
-    rows += [(name, "lever", label(name, 200), ", ".join(_levels(sweep, name))) for name in sweep.levers]
+    rows += [(name, "lever", sweep.label(name, 200), ", ".join(_levels(sweep, name))) for name in sweep.levers]
     if not rows:
         return []
     names = ("parameter", "kind", "meaning", "values")

@@ -108,6 +108,20 @@ def time_quantile(times: Floats, reached: Flags, share: float) -> float:
     return float(days[at]) if at < len(days) else math.inf
 
 
+def holds_quantile(points: int, share: float) -> bool:
+    """Return whether so many independent values can bracket a quantile with 95%: 6 for a median, 59 for 5%.
+
+    The range of n values holds it with probability 1 - share^n - (1 - share)^n, so that fewer carry no interval.
+    """
+    return 1 - share**points - (1 - share) ** points >= CONFIDENCE
+
+
+def independent(points: Ints) -> int:
+    """Return how many independent values the runs of these points are: the points, or the runs of a single one."""
+    unique = len(np.unique(points))
+    return unique if unique > 1 else len(points)
+
+
 def resampled(
     points: Ints, estimate: Callable[[Ints], Sequence[float]], resamples: int = RESAMPLES
 ) -> tuple[Floats, Floats]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,6 +15,7 @@ import pyarrow as pa
 
 from experiments import results
 from experiments.errors import InputError
+from experiments.gains import Ended, day_of_gain, why_not
 from sim.long_run import EXPLOSION_MEANING, SINGULAR
 from sim.scenario import parameters
 
@@ -117,9 +120,12 @@ class Sweep:
         """Whether doublings got faster over the last part of each run."""
         return np.array([name == "speeding up" for name in self.texts("pace")], dtype=bool)
 
-    @property
+    @cached_property
     def outcome(self) -> Outcome:
-        """What maps and regions show: explosions, or runs that were speeding up if no run is explosive."""
+        """What maps and regions show: explosions, or runs that were speeding up if no run is explosive.
+
+        A part of a sweep has the outcome of the whole, so that one report shows one outcome.
+        """
         return EXPLOSIVE if self.explosive.any() else SPEEDING_UP
 
     def happened(self, outcome: Outcome | None = None) -> Flags:
@@ -127,9 +133,34 @@ class Sweep:
         return self.explosive if (outcome or self.outcome) == EXPLOSIVE else self.speeding_up
 
     @property
+    def coupled(self) -> dict[str, tuple[str, ...]]:
+        """Levers that move several parameters together: name → those parameters."""
+        return _coupled(self.manifest)
+
+    def value_text(self, name: str, value: Any) -> str:
+        """Return a value of a column as a reader writes it; of a coupled lever, the values of its parameters."""
+        from experiments.analyse.names import shown  # noqa: PLC0415 - it reads every parameter
+
+        moved = self.coupled.get(name)
+        if moved is None:
+            return shown(value)
+        row = self.runs[name].to_pylist().index(int(value))
+        return " / ".join(shown(self.runs[each][row].as_py()) for each in moved)
+
+    def label(self, name: str, width: int = 40) -> str:
+        """Return the words for a parameter with its unit; of a coupled lever, its name and those of its parameters."""
+        from experiments.analyse.names import label  # noqa: PLC0415 - it reads every parameter
+
+        moved = self.coupled.get(name)
+        return label(name, width) if moved is None else fill(f"{name} ({' / '.join(moved)})", width)
+
+    @property
     def levers(self) -> list[str]:
         """Parameters that are levers and take more than one value."""
-        named = [name for name in self.manifest.get("levers", []) if name in self.runs.column_names]
+        coupled = self.coupled
+        moved = {each for names in coupled.values() for each in names}
+        listed = sorted([*(name for name in self.manifest.get("levers", []) if name not in moved), *coupled])
+        named = [name for name in listed if name in self.runs.column_names]
         return [name for name in named if len(set(self.runs[name].to_pylist())) > 1]
 
     @property
@@ -167,7 +198,21 @@ class Sweep:
 
     def only(self, chosen: Flags) -> Sweep:
         """Return the same sweep with some of its runs."""
-        return Sweep(self.manifest, self.runs.filter(pa.array(chosen)), self.statuses, self.failures)
+        found = Sweep(self.manifest, self.runs.filter(pa.array(chosen)), self.statuses, self.failures)
+        vars(found).update(positions=np.flatnonzero(chosen), outcome=self.outcome)
+        return found
+
+    def with_column(self, name: str, values: pa.Array) -> Sweep:
+        """Return the same sweep with one more column, or another one in its place."""
+        kept = self.runs.drop_columns([name]) if name in self.runs.column_names else self.runs
+        found = Sweep(self.manifest, kept.append_column(name, values), self.statuses, self.failures)
+        vars(found)["outcome"] = self.outcome
+        return found
+
+    @cached_property
+    def positions(self) -> Ints:
+        """Of each run, its row in the sweep that this one was taken from with `only`."""
+        return np.arange(self.n)
 
 
 def load(folder: Path) -> Sweep:
@@ -193,7 +238,35 @@ def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the tab
     statuses = {str(name): int(count) for name, count in zip(*np.unique(status, return_counts=True), strict=True)}
     if not statuses.get(OK):
         raise InputError(_nothing(statuses, table, where))
-    return Sweep(manifest, table.filter(pa.array(status == OK)), statuses, _failures(table))
+    runs = _with_coupled(table.filter(pa.array(status == OK)), _coupled(manifest))
+    return Sweep(manifest, runs, statuses, _failures(table))
+
+
+def why_not_gained(sweep: Sweep, multiple: float) -> list[str | None]:
+    """Return for each run why it did not reach a multiple of the software of day 0; None if it did."""
+    names = ("ending", "day", "doubling_days", "run__max_doublings", "researchers", "run__until_researchers")
+    reasons: list[str | None] = []
+    for row in sweep.runs.select(names).to_pylist():
+        reached = day_of_gain(multiple, row["doubling_days"] or []) is not None
+        reasons.append(None if reached else why_not(multiple, Ended.of_row(row)))
+    return reasons
+
+
+def _coupled(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    design = manifest.get("design")
+    levers = design.get("levers", {}) if isinstance(design, Mapping) else {}
+    zipped = {name: values["zip"] for name, values in levers.items() if isinstance(values, Mapping) and "zip" in values}
+    return {name: tuple(sorted(lists)) for name, lists in zipped.items()}
+
+
+def _with_coupled(runs: pa.Table, coupled: Mapping[str, tuple[str, ...]]) -> pa.Table:
+    """The runs with a column for each coupled lever: the place of its values from low to high."""
+    for name, moved in coupled.items():
+        if set(moved) <= set(runs.column_names):
+            rows = list(zip(*(runs[each].to_pylist() for each in moved), strict=True))
+            place = {values: at for at, values in enumerate(sorted(set(rows)))}
+            runs = runs.append_column(name, pa.array([place[values] for values in rows], pa.int64()))
+    return runs
 
 
 def final_level(sweep: Sweep) -> Floats:

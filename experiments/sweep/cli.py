@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from experiments.errors import InputError
-from experiments.options import AsJson, place
+from experiments.options import AsJson, Goal, place
 
 
 def sweep(
@@ -29,12 +29,13 @@ def sweep(
     engine: Annotated[
         Literal["world", "fluid"] | None, typer.Option(help="Instead of the engine that the design names.")
     ] = None,
+    goal: Goal = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: remove the runs that the folder has.")] = False,
 ) -> None:
     """Run a design: every run a row, whatever becomes of it; the same command again goes on where it stopped."""
     from experiments.sweep.command import run_sweep
 
-    run_sweep(design, settings or [], out, workers, cluster, timeout, engine, fresh)
+    run_sweep(design, settings or [], out, workers, cluster, timeout, engine, fresh, goal)
 
 
 def results(

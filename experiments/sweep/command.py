@@ -14,6 +14,7 @@ from typing import Any
 from experiments.console import figure, say
 from experiments.designs import Design, load_design
 from experiments.errors import InputError
+from experiments.gains import goal_changes, parse_goal
 from experiments.inputs import check_folder, parse_settings
 from experiments.sweep.crew import Crew
 from experiments.sweep.nodes import Nodes
@@ -25,14 +26,14 @@ DEFAULT_OUT = Path("out/sweeps")
 
 def run_sweep(
     design_name: str, settings: list[str], out: Path | None, workers: int | None, cluster: str | None,
-    timeout: float | None, engine: str | None, fresh: bool,
+    timeout: float | None, engine: str | None, fresh: bool, goal: str | None = None,
 ) -> None:  # fmt: skip
     """Run a design into a folder, and say what came of it. Raises InputError for what cannot be, and after Ctrl-C."""
     if workers is not None and cluster is not None:
         raise InputError("--workers are those of this machine: leave them out with --cluster")
     if timeout is not None and not timeout > 0:
         raise InputError(f"--timeout {timeout:g}: must be above 0 seconds")
-    design = load_design(design_name, changes=parse_settings(settings), engine=engine)
+    design, multiple = _designed(design_name, parse_settings(settings), engine, goal)
     folder = out if out is not None else DEFAULT_OUT / design.name
     check_folder(folder)
     try:
@@ -44,7 +45,18 @@ def run_sweep(
         raise InputError(f"interrupted; what is over is kept in {folder}, and the same command goes on there") from None
     except OSError as error:  # of the folder it would be an InputError
         raise InputError(f"the workers cannot go on ({error.strerror or error}); fewer --workers may do") from None
-    _conclude(design, folder, done)
+    _conclude(design, folder, done, multiple)
+
+
+def _designed(name: str, changes: dict[str, Any], engine: str | None, goal: str | None) -> tuple[Design, float | None]:
+    """The design, and the multiple of the software of day 0 that its runs are to reach, if there is one."""
+    design = load_design(name, changes=changes, engine=engine)
+    if goal is None:
+        return design, None
+    multiple = parse_goal(goal)
+    stated = {key: value for key, value in design.content["set"].items() if key == "run__horizon_days"}
+    changes = changes | goal_changes(multiple, design.base, stated | changes)
+    return load_design(name, changes=changes, engine=engine), multiple
 
 
 @contextmanager
@@ -64,17 +76,34 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _conclude(design: Design, folder: Path, done: Standing) -> None:
-    say(f"{done.done:,} of {done.runs:,} runs are there: {_outcomes(done.outcomes)}.")
+def _conclude(design: Design, folder: Path, done: Standing, goal: float | None) -> None:
+    say(f"{done.done:,} of {done.runs:,} runs are there.")
+    for sentence in _results(folder, goal):
+        say(sentence)
     say(f"`asara analyse {folder}` draws and explains them, `asara results {folder}` shows the table.")
     if len(design) > done.done:
         raise InputError(f"{len(design) - done.done:,} runs are missing")
 
 
-def _outcomes(outcomes: Mapping[str, int]) -> str:
-    """How many runs lead where in the long run."""
-    counts = ", ".join(f"{count:,} {name}" for name, count in sorted(outcomes.items(), key=lambda item: -item[1]))
-    return f"{counts} in the long run"
+def _results(folder: Path, goal: float | None) -> list[str]:
+    """The result for each combination of levers; only the count of each status if no run has a result."""
+    from experiments.analyse import probabilities, times  # noqa: PLC0415 - slow to load
+    from experiments.analyse.sweep import load  # noqa: PLC0415
+
+    try:
+        found = load(folder)
+    except InputError as error:
+        return [str(error)]
+    said = [probabilities.sentence(found), probabilities.rest_sentence(found)]
+    failed = {status: runs for status, runs in found.statuses.items() if status != "ok"}
+    said.append(f"Without a result: {_counts(failed)}." if failed else "")
+    if goal is not None:
+        said += times.goal_sentences(found, goal)
+    return [sentence for sentence in said if sentence]
+
+
+def _counts(runs: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(runs.items(), key=lambda item: -item[1]))
 
 
 @contextmanager
@@ -124,7 +153,7 @@ def _said(standing: Standing, per_second: float) -> str:
     left = time_left(standing.runs - standing.done, per_second)
     when = "" if left == float("inf") else f" · {_duration(left)} left"
     text = f"{standing.done:,} of {standing.runs:,} runs · {figure(per_second)} a second{when}"
-    return f"{text} · {_outcomes(standing.outcomes)}" if standing.outcomes else text
+    return f"{text} · long run of these runs: {_counts(standing.outcomes)}" if standing.outcomes else text
 
 
 def _duration(seconds: float) -> str:

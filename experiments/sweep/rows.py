@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
+from experiments.gains import Ended, day_of_gain, why_not
 from sim.margins import INPUTS, Margins
 from sim.scenario import Parameter, parameters
 
@@ -40,6 +41,7 @@ _OUTCOME: Final = {
     **dict.fromkeys(("deployed_doublings", "researchers", "papers", "duplicate_share"), pa.float64()),
     "doubling_days": pa.list_(pa.float64()),
     **{f"days_to_{multiple}x": pa.float64() for multiple in THRESHOLDS},
+    "why_empty": pa.string(),
     **{f"gpus_in_use_{use}": pa.float64() for use in USES},
     "mean_wait_days": pa.float64(),
     "limited_by": pa.string(),
@@ -99,10 +101,10 @@ def world_run(planned: Planned, scenario: Scenario, result: RunResult) -> tuple[
         "mean_wait_days": waited.mean_wait_days, "doubling_days": marks,
     }  # fmt: skip
     row |= _margin(result.margins)
-    row |= _dynamics(result.pace, result.long_run) | _thresholds(marks)
+    row |= _dynamics(result.pace, result.long_run) | _gains(marks)
     row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in USES}
     row |= {f"share_{part}": result.time_shares[part] for part in TIME_SHARES}
-    return _finite(row), _thinned(result.series)
+    return _explained(_finite(row)), _thinned(result.series)
 
 
 def fluid_run(
@@ -117,13 +119,13 @@ def fluid_run(
     row |= _margin(binding)
     numbers = ("day", "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share")
     row |= {name: float(getattr(table, name)[at]) for name in (*numbers, "mean_wait_days")}
-    row |= _dynamics(table.pace[at], table.long_run[at]) | _thresholds(marks)
+    row |= _dynamics(table.pace[at], table.long_run[at]) | _gains(marks)
     row |= {f"gpus_in_use_{use}": float(table.utilisation[use][at]) for use in USES}
     row |= {f"share_{part}": float(table.time_shares[part][at]) for part in TIME_SHARES}
     seen: dict[str, list[Any]] = {name: [None] * count for name in OBSERVED}
     seen |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}
     seen["researchers"] = table.doubling_researchers[at, :count].tolist()
-    return _finite(row), _thinned(seen)
+    return _explained(_finite(row)), _thinned(seen)
 
 
 def _margin(found: Margins) -> dict[str, Any]:
@@ -142,22 +144,36 @@ def _dynamics(pace: Pace, long_run: LongRun) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _thresholds(marks: Sequence[float]) -> dict[str, float | None]:
+def _gains(marks: Sequence[float]) -> dict[str, float | None]:
     """The days on which software first was so many times that of day 0."""
-    return {f"days_to_{multiple}x": day_of(marks, math.log2(multiple)) for multiple in THRESHOLDS}
+    return {f"days_to_{multiple}x": day_of_gain(multiple, marks) for multiple in THRESHOLDS}
 
 
-def day_of(marks: Sequence[float], doublings: float) -> float | None:
-    """Return the day on which software was so many doublings above that of day 0; None if it never was.
+def _explained(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the reason for each outcome that is empty, in the column ``why_empty``."""
+    reasons: dict[str, list[str]] = {}
+    for multiple in THRESHOLDS:
+        if row[f"days_to_{multiple}x"] is None:
+            reasons.setdefault(why_not(multiple, Ended.of_row(row)), []).append(f"days_to_{multiple}x")
+    for name in _OUTCOME:
+        if row[name] is None and not name.startswith("days_to_") and name != "why_empty":
+            reasons.setdefault(_why_no_number(name, row), []).append(name)
+    said = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    return row | {"why_empty": said or None}
 
-    ``marks``: the day of each doubling. Between doublings log2 of software follows a straight line.
-    """
-    days = [0.0, *marks]
-    whole, part = divmod(doublings, 1.0)
-    at = int(whole)
-    if part == 0:
-        return days[at] if at < len(days) else None
-    return days[at] + part * (days[at + 1] - days[at]) if at + 1 < len(days) else None
+
+def _why_no_number(name: str, row: Mapping[str, Any]) -> str:
+    if name == "fastest_doubling":
+        return "no growth limit"
+    if name == "long_run_ratio":
+        return "no constant ratio in the long run"
+    if name == "day_without_training" and not row["training__needed"]:
+        return "no training runs"
+    if name.startswith(("elasticity_", "day_")):
+        return "not given by the equations"
+    if name == "r_implied" and row["ratio"] is not None:
+        return "no finite r gives this ratio"
+    return f"no estimate from {len(row['doubling_days'] or ())} doublings"
 
 
 def _thinned(series: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:

@@ -43,7 +43,7 @@ SECONDS_UNSAVED: Final = 10.0
 """For no longer are runs that are over kept in memory alone."""
 MODEL: Final = ("sim", "agents", "hardware")
 """The packages whose source is the model: another source, other runs."""
-PLANNING: Final = ("sampling.py", "design_file.py", "designs.py", "sweep/rows.py", "sweep/worker.py")
+PLANNING: Final = ("sampling.py", "design_file.py", "designs.py", "gains.py", "sweep/rows.py", "sweep/worker.py")
 """Of experiments: what decides which runs a design has, and what a row tells of one."""
 LIBRARIES: Final = ("mesa", "networkx", "numpy", "scipy", "simpy")
 """Whose versions a manifest tells: what a run is made of beside the model."""
@@ -152,7 +152,7 @@ def manifest_of(design: Design) -> dict[str, Any]:
         "sampling": design.sampling,
         "seed": design.seed,
         "engine": design.engine,
-        "levers": list(design.levers),
+        "levers": design.lever_parameters,
         "uncertainties": content.get("uncertainties", {}),
         "base": design.base.flat(),
         "design": content,

@@ -44,7 +44,7 @@ def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int
     """
     flat = Scenario(name="small").flat() | ALONE | values
     r, p, first = (flat[f"growth__{name}"] for name in ("r", "parallel_penalty", "first_doubling_days"))
-    r *= 2**luck * (256 / flat["researcher__initial"]) ** 0.1
+    r *= 2**luck * (256 / (flat["researcher__initial"] or 256)) ** 0.1
     ratio = float(doubling_ratio(r, p))
     days = [float(time_of_doubling(n, first, ratio)) for n in range(1, flat["run__max_doublings"] + 1)]
     seen = [day for day in days if day <= flat["run__horizon_days"]]
@@ -59,7 +59,7 @@ def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int
         "long_run": "singular" if r > 1 else "fizzle", "long_run_ratio": ratio, "fastest_doubling": None,
         "ratio": ratio, "ratio_low": ratio, "ratio_high": ratio, "r_implied": r, "day": until,
         "software_doublings": level, "deployed_doublings": level, "researchers": 256 * 2.0**level,
-        "papers": 10.0, "duplicate_share": 0.0, "doubling_days": seen,
+        "papers": 10.0, "why_empty": "", "duplicate_share": 0.0, "doubling_days": seen,
         **{f"days_to_{factor}x": _crossing(seen, math.log2(factor)) for factor in (10, 100, 1000, 1_000_000)},
         "gpus_in_use_inference": 1.0, "gpus_in_use_experiment": 0.0, "gpus_in_use_training": 0.0,
         "mean_wait_days": 0.0, "limited_by": "researchers" if r < 1 else "experiments",

@@ -16,7 +16,8 @@ from experiments.errors import InputError
 from sim.scenario import parameters
 from tests.experiments.sweep_tables import drawn, failed, manifest, row, table, write
 
-LEVER = {"researcher__initial": [64, 1024]}
+LEVER_NAME = "researcher__initial"
+LEVER = {LEVER_NAME: [64, 1024]}
 BAD = {3: ("killed", "the worker was killed"), 9: ("killed", "the worker was killed"), 20: ("timeout", "<60 s> & more")}
 
 
@@ -100,9 +101,10 @@ def test_the_same_sweep_gives_the_same_bytes(folder, files):
 def test_each_picture_has_its_table_and_each_table_reads_back(files):
     tables = {name: content.decode().splitlines() for name, content in files.items() if name.endswith(".csv")}
     assert {"fan.csv", "fan-closed-form.csv", "probability.csv", "time.csv", "limits.csv", "levers-explosion.csv",
-            "tornado-explosion.csv",
-            "sobol-doublings_a_year.csv", "region.csv", "convergence.csv"} <= set(tables)  # fmt: skip
-    assert tables["probability.csv"][1].split(",")[8:] == ["253", "128"]
+            "tornado-explosion.csv", "sobol-explosion.csv", "region.csv", "convergence.csv"} <= set(tables)  # fmt: skip
+    assert tables["probability.csv"][1].split(",")[:3] == ["64", "all", "all"]
+    overall = [line.split(",") for line in tables["probability.csv"] if ",all,all," in line]
+    assert [cells[-2:] for cells in overall] == [["127", "127"], ["126", "126"]]
     assert all(len(lines) >= 2 for lines in tables.values())
     assert all(files[name].startswith(b"\x89PNG") for name in files if name.endswith(".png"))
 
@@ -120,8 +122,10 @@ def test_json_is_one_object_and_writes_nothing(folder, capsys):
     before = sorted(folder.rglob("*"))
     analyse(folder, None, as_json=True)
     said = json.loads(capsys.readouterr().out)
-    assert said["explosion"]["runs"] == 253
-    assert "growth__r" in said["region"]["bounds"]
+    assert [each["levers"] for each in said["combinations"]] == [{LEVER_NAME: "64"}, {LEVER_NAME: "1,024"}]
+    assert sum(each["explosion"]["runs"] for each in said["combinations"]) == 253
+    assert "explosion" not in said  # nothing is averaged over the lever
+    assert all("growth__r" in each["bounds"] for each in said["regions"])
     assert said["levers"][0]["times_less_variance"] > 1
     assert sorted(folder.rglob("*")) == before
 
@@ -137,7 +141,7 @@ def test_a_systematic_design_says_that_its_shares_are_no_probabilities(tmp_path)
 def test_one_run_is_enough_for_a_report(tmp_path):
     place = write(tmp_path / "one", table([row(0, 0, {}, 0.0)]), manifest(1, uncertainties={}, sampling="random"))
     text = report.files(load(place))["report.html"].decode()
-    assert "Nothing but luck varies" in text
+    assert "Nothing but the random seed varies" in text
     assert "1 of 1 runs have a result" in text
 
 
@@ -207,7 +211,7 @@ def test_every_parameter_has_plain_words():
         assert "__" not in words
         assert "`" not in words
     assert names.words("growth__r") == "Returns to software R&D"
-    assert names.words("training__speed_share") == "speed share, phi"
+    assert names.words("training__speed_share") == "Share of each gain spent on shorter runs"
 
 
 def test_text_is_escaped_and_numbers_are_readable():

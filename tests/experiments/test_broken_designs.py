@@ -42,6 +42,7 @@ def with_lever(line):
 
 
 GRID = 'sampling = "grid"\n[levers]\n'
+ZIPPED = 'sampling = "grid"\n[levers.{}]\nzip = {{ {} }}\n'
 
 BAD = {
     "no TOML": ("base = = 3", ["is no valid TOML", "line 1"]),
@@ -160,6 +161,47 @@ BAD = {
     "unknown lever": (
         with_lever("cluster__gpu = [1]"),
         ["no parameter 'cluster__gpu'", "did you mean 'cluster__gpus'?"],
+    ),
+    "coupled levers of unequal lengths": (
+        ZIPPED.format("compute", "cluster__gpus = [64, 128, 256], training__gain = [2, 3]"),
+        [
+            "[levers.compute]: zip has lists of unequal lengths",
+            "cluster__gpus has 3, training__gain has 2",
+            "one length",
+        ],
+    ),
+    "coupled lever of one": (
+        ZIPPED.format("compute", "cluster__gpus = [64, 128]"),
+        ["[levers.compute]: zip = {", "at least two parameters"],
+    ),
+    "coupled lever twice the same step": (
+        ZIPPED.format("compute", "cluster__gpus = [64, 64], training__gain = [2, 2]"),
+        ["[levers.compute]", "is there twice"],
+    ),
+    "coupled lever by the name of a parameter": (
+        ZIPPED.format("cluster__gpus", "cluster__gpus = [64, 128], training__gain = [2, 3]"),
+        ["[levers.cluster__gpus]: 'cluster__gpus' is not a name for a coupled lever", "Choose another name"],
+    ),
+    "coupled lever by the name of a result": (
+        ZIPPED.format("day", "cluster__gpus = [64, 128], training__gain = [2, 3]"),
+        ["[levers.day]: 'day' is not a name for a coupled lever"],
+    ),
+    "coupled lever of an unknown": (
+        ZIPPED.format("compute", "cluster__gpu = [64, 128], training__gain = [2, 3]"),
+        ["[levers.compute]: zip: no parameter 'cluster__gpu'", "did you mean 'cluster__gpus'?"],
+    ),
+    "coupled lever with more than zip": (
+        ZIPPED.format("compute", "cluster__gpus = [64, 128], training__gain = [2, 3]") + "count = 2\n",
+        ["[levers.compute]", "'count'"],
+    ),
+    "parameter of two levers": (
+        ZIPPED.format("compute", "cluster__gpus = [64, 128], training__gain = [2, 3]")
+        + "[levers.other]\nzip = { cluster__gpus = [64, 128], growth__r = [1, 2] }\n",
+        ["cluster__gpus is moved by the levers compute and other"],
+    ),
+    "parameter set and coupled": (
+        ZIPPED.format("compute", "cluster__gpus = [64, 128], training__gain = [2, 3]") + "[set]\ncluster__gpus = 64\n",
+        ["cluster__gpus is set for all runs and is in [levers]"],
     ),
     "lever twice": (GRID + "growth__r = [1, 2, 1.0]", ["[levers]: growth__r: 1.0 is there twice"]),
     "lever of lists": (GRID + "cluster__gpus = [[1], [2]]", ["[levers]: cluster__gpus", "one number, text or truth"]),

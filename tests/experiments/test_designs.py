@@ -6,6 +6,7 @@ import pickle
 import random
 import subprocess
 import sys
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 
@@ -309,3 +310,53 @@ def test_the_example_of_the_docs_is_a_design(tmp_path):
     for name in shipped_designs():
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
         assert f"| {len(load_design(name))} |" in row
+
+
+# --- levers that move together ------------------------------------------------------------------------------
+
+
+COMPUTE = {"zip": {"researcher__initial": [256, 512], "cluster__gpus": [1024, 2048]}}
+
+
+def test_coupled_lever_takes_its_lists_pairwise(tmp_path):
+    levers = {"compute": COMPUTE, "training__needed": [True, False]}
+    found = design(tmp_path, sampled(n=2, levers=levers))
+    assert (len(found), found.combinations) == (8, 4)
+    assert [found.lever_values(number) for number in range(4)] == [
+        {"cluster__gpus": gpus, "researcher__initial": team, "training__needed": needed}
+        for gpus, team in ((1024, 256), (2048, 512)) for needed in (True, False)
+    ]  # fmt: skip
+    assert found.lever_parameters == ["cluster__gpus", "researcher__initial", "training__needed"]
+    # Both steps of the lever are compared under the same random numbers, and a run is planned from its number alone.
+    assert len({found.planned(number).seed for number in range(4)}) == 1
+    assert found.scenario(found.planned(2)).cluster.gpus == 2048
+
+
+def test_coupled_lever_one_at_a_time_moves_both_and_skips_the_base(tmp_path):
+    content = {"sampling": "one-at-a-time", "uncertainties": {"growth__r": R}, "levers": {"compute": COMPUTE}}
+    found = design(tmp_path, content)  # the lab has 1,024 GPUs, and so 256 researchers
+    assert len(found) == 4
+    middle = found.values(0)
+    assert found.planned(3).changes == middle | {"cluster__gpus": 2048, "researcher__initial": 512}
+
+
+def test_coupled_lever_survives_a_round_trip_in_any_order(tmp_path):
+    found = design(tmp_path, sampled(levers={"compute": COMPUTE}))
+    (tmp_path / "again.toml").write_text(to_toml(found))
+    assert load_design(str(tmp_path / "again.toml")).digest == found.digest
+    backwards = {"zip": dict(reversed(COMPUTE["zip"].items()))}
+    assert design(tmp_path, sampled(levers={"compute": backwards})).digest == found.digest
+    ladder = {"zip": COMPUTE["zip"] | {"cluster__gpus": {"low": 1024, "high": 2048, "count": 2}}}
+    assert design(tmp_path, sampled(levers={"compute": ladder})).digest == found.digest
+    crossed = design(tmp_path, sampled(levers=COMPUTE["zip"]))
+    assert (crossed.combinations, found.combinations) == (4, 2)
+    assert crossed.digest != found.digest
+
+
+def test_digest_of_plain_levers_is_that_of_their_lists():
+    """The digest before coupled levers existed, written down apart: folders of earlier sweeps still go on."""
+    found = load_design("quick")
+    keys = ("engine", "sampling", "n", "replications", "seed", "uncertainties", "correlations", "levers")
+    hashed = {key: found.content[key] for key in keys} | {"digest of the base": found.base.digest()}
+    hashed["levers"] = {"training__needed": [True, False]}
+    assert sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest() == found.digest

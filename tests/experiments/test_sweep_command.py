@@ -39,12 +39,28 @@ def test_a_sweep_says_what_it_did_and_the_same_command_goes_on_to_nothing_new(de
     assert main(["sweep", str(design_file), "--workers", "1"]) == 0
     first = capsys.readouterr().out
     assert "toy: 8 runs" in first
-    assert "8 of 8 runs are there: 6 fizzle, 2 singular in the long run." in first
+    assert "8 of 8 runs are there." in first
+    said = " ".join(first.split())
+    assert "Probability that doubling times shrink without limit (long_run = singular): 25% [" in said
+    assert "at researcher__initial = 1 (4 runs), 25% [" in said and "at researcher__initial = 2 (4 runs)" in said
     table = read(Path("out/sweeps/toy"))
     assert main(["sweep", str(design_file), "--workers", "2"]) == 0
     assert read(Path("out/sweeps/toy")).equals(table)
     assert main(["sweep", str(design_file), "--fresh", "--set", "run__max_doublings=2", "--workers", "1"]) == 0
     assert {len(days) for days in read(Path("out/sweeps/toy"))["doubling_days"].to_pylist()} == {2}
+
+
+def test_goal_of_a_sweep_sets_doublings_and_says_when(design_file, capsys):
+    line = ["sweep", str(design_file), "--workers", "1", "--out", "goal", "--goal", "30x"]
+    assert main(line) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    table = read(Path("goal"))
+    assert set(table["run__max_doublings"].to_pylist()) == {5}
+    assert set(table["run__horizon_days"].to_pylist()) == {3650.0}
+    for initial in (1, 2):
+        assert f"With researcher__initial = {initial}, 100% of 4 runs gained 30-fold, half of all by day" in said
+    assert main([*line[:-1], "30y"]) == 2
+    assert "--goal = '30y' is not a multiple" in capsys.readouterr().err
 
 
 def test_ctrl_c_keeps_what_is_over_and_the_same_command_goes_on(tmp_path):
