@@ -178,7 +178,8 @@ def test_candidates_still_to_be_tried_keep_no_lab_from_starving(per_day, frame):
         return finish(world)
 
     plain = starved(kernels__measurements="none")
-    world = starved(**MEASURED, kernels__candidates_per_day=per_day)
+    free = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 0.0}
+    world = starved(**MEASURED, **free, kernels__candidates_per_day=per_day)
     assert world.ending.ending == plain.ending.ending == "starved"
     assert world.ending.day == world.now == world.clock.last_event
     assert world.ending.day >= max(event.day for event in world.ledger)

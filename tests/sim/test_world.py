@@ -313,7 +313,7 @@ def test_one_agent_more_leaves_the_draws_of_the_others_alone():
     """Without a queue, what a researcher does depends on its own luck alone."""
     quiet = {
         "researcher__experiment_gpu_days": 0.0, "training__needed": False, "growth__first_doubling_days": 10_000.0,
-        "run__horizon_days": 300.0,
+        "run__horizon_days": 300.0, "kernels__candidate_researcher_hours": 0.0,
     }  # fmt: skip
     few = finish(small_lab(researcher__initial=3, **quiet))
     more = finish(small_lab(researcher__initial=4, **quiet))
