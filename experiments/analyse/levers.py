@@ -86,7 +86,7 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
     axes.set_ylim(len(chosen) - 0.4, -0.6)
     if outcome != "doublings_a_year":
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}" if abs(value) > 1e-9 else "0")
-        axes.set_xlabel(fill(f"change of the {words(outcome)}, percentage points", 70))
+        axes.set_xlabel(fill(f"change of the {words(outcome)}, percentage points", 46))
     else:
         axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}×")
         axes.set_xlabel("times as many doublings a year")

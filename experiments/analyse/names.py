@@ -25,6 +25,7 @@ _PLAIN: Final = {
     "training__speed_share": "Share of each gain spent on shorter runs",
     "researcher__experiment_scaling": "How experiments must grow with software",
     "run__until_researchers": "Researchers at which the run stops",
+    "kernels__candidates_per_day": "Kernel candidates a day, of the reference team",
 }
 """Parameters whose declared meaning does not begin with words that stand alone."""
 _DAYS: Final = re.compile(r"days_to_(\d+)x")

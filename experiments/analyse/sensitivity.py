@@ -213,7 +213,7 @@ def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
         if part.values and len(part.text):
             axes.set_title(fill(part.text, 52), fontsize=9.5, fontweight="normal", pad=22 if axes is panels[0] else 6)
     left, right = span
-    room = 0.75 * (right - left or 1.0)
+    room = (1.0 if outcome.startswith("days_to_") else 0.75) * (right - left or 1.0)
     panels[0].set_xlim(left - room, right + room)
     _label_axis(panels[-1], outcome, edge)
     _legend(panels[0], sweep.sampling == ONE_BY_ONE)
@@ -245,12 +245,13 @@ def _draw_bars(axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list
             place = level if math.isfinite(level) else edge
             axes.barh(row + shift, place - start, left=start, height=0.34, color=colour, linewidth=0)
             reach = error if math.isfinite(error) and math.isfinite(level) else 0.0
+            ends = np.clip([place - reach, place + reach], *((0, 1) if outcome in SHARES else (-math.inf, math.inf)))
             if reach:
-                axes.plot([level - reach, level + reach], [row + shift] * 2, color=SOFT, linewidth=1.4, zorder=4)
+                axes.plot(ends, [row + shift] * 2, color=SOFT, linewidth=1.4, zorder=4)
             text = f"{value_text(sweep, bar.parameter, value)}: {outcome_text(outcome, level)}"
             text += f", {missing} of {runs} never" * bool(missing and math.isfinite(level))
             right = place >= start
-            outer = max(place, place + reach) if right else min(place, place - reach)
+            outer = float(ends[1] if right else ends[0])
             axes.annotate(text, (outer, row + shift), (4 if right else -4, 0), textcoords="offset points", va="center",
                           ha="left" if right else "right", fontsize=7.6)  # fmt: skip
     axes.axvline(start, color=SOFT, linewidth=1)

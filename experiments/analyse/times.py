@@ -172,7 +172,9 @@ def _counted(reasons: list[str | None], multiple: float, where: str) -> str:
     total = sum(counts.values())
     listed = "; ".join(f"{n:,} {why}" for why, n in counts.most_common(MOST_REASONS))
     more = f"; {total - sum(n for _, n in counts.most_common(MOST_REASONS)):,} for other reasons"
-    return f"{total:,} runs{where} have no day for {multiple:,.15g}x: {listed}{more * (len(counts) > MOST_REASONS)}."
+    runs = "1 run" if total == 1 else f"{total:,} runs"
+    more *= len(counts) > MOST_REASONS
+    return f"{runs}{where} {'has' if total == 1 else 'have'} no day for {multiple:,.15g}x: {listed}{more}."
 
 
 def _last_day(times: Floats) -> float:

@@ -18,7 +18,8 @@ from sim.verdict import pace_of
 HORIZON = 730.0
 MOST = 13
 ALONE = {
-    "training__needed": False, "researcher__experiment_gpu_days": 0.0, "kernels__measurements": "none",
+    "training__needed": False, "researcher__initial": 256, "researcher__experiment_gpu_days": 0.0,
+    "kernels__measurements": "none",
     "cluster__inference_share": 1.0, "cluster__training_share": 0.0, "run__max_doublings": MOST,
     "run__horizon_days": HORIZON,
 }  # fmt: skip
@@ -44,7 +45,7 @@ def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int
     """
     flat = Scenario(name="small").flat() | ALONE | values
     r, p, first = (flat[f"growth__{name}"] for name in ("r", "parallel_penalty", "first_doubling_days"))
-    r *= 2**luck * (256 / (flat["researcher__initial"] or 256)) ** 0.1
+    r *= 2**luck * (256 / flat["researcher__initial"]) ** 0.1
     ratio = float(doubling_ratio(r, p))
     days = [float(time_of_doubling(n, first, ratio)) for n in range(1, flat["run__max_doublings"] + 1)]
     seen = [day for day in days if day <= flat["run__horizon_days"]]
@@ -63,6 +64,8 @@ def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int
         **{f"days_to_{factor}x": _crossing(seen, math.log2(factor)) for factor in (10, 100, 1000, 1_000_000)},
         "gpus_in_use_inference": 1.0, "gpus_in_use_experiment": 0.0, "gpus_in_use_training": 0.0,
         "mean_wait_days": 0.0, "limited_by": "researchers" if r < 1 else "experiments",
+        "elasticity_researchers": 1.0, "elasticity_experiments": 0.0, "elasticity_training": 0.0,
+        "day_by_equations": until, "day_without_training": None,
         "share_researchers": 0.9, "share_experiments": 0.1, "share_paused": 0.0,
     }  # fmt: skip
 
@@ -76,6 +79,7 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
         "day",
         "long_run_ratio",
         "fastest_doubling",
+        "day_without_training",
         "software_doublings",
         *(name for name in columns if name.startswith("days_to_")),
     )
