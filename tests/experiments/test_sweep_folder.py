@@ -278,9 +278,9 @@ def test_another_model_is_refused(swept):
     ("content", "message"),
     [
         ("{", "no valid JSON"),
-        ('{"format": 7}', "is of format 7, and this version of asara reads format 1"),
-        ("[]", "is of format None"),
-        ('{"format": 1}', "does not say base"),
+        ('{"format": 7}', "format = 7 is not readable; allowed: 2"),
+        ("[]", "format = None is not readable; allowed: 2"),
+        ('{"format": 1}', "format = 1 is not readable; allowed: 2"),
     ],
 )
 def test_a_folder_of_another_version_is_refused_and_left_alone(swept, content, message):
