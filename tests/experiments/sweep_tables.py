@@ -20,9 +20,9 @@ MOST = 13
 ALONE = {
     "training__needed": False, "researcher__experiment_gpu_days": 0.0, "kernels__measurements": "none",
     "cluster__inference_share": 1.0, "cluster__training_share": 0.0, "run__max_doublings": MOST,
-    "run__horizon_days": HORIZON,
+    "run__horizon_days": HORIZON, "growth__calibrated_for": 0,
 }  # fmt: skip
-"""Nothing but the law holds these runs up."""
+"""Nothing but the law holds these runs up, and the lab's own team takes `first_doubling_days` for doubling 1."""
 RANGES = {"growth__r": (0.5, 2.0), "growth__first_doubling_days": (20.0, 80.0), "growth__parallel_penalty": (0.5, 1.0)}
 UNIFORM = {name: {"distribution": "uniform", "low": low, "high": high} for name, (low, high) in RANGES.items()}
 
@@ -63,6 +63,8 @@ def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int
         **{f"days_to_{factor}x": _crossing(seen, math.log2(factor)) for factor in (10, 100, 1000, 1_000_000)},
         "gpus_in_use_inference": 1.0, "gpus_in_use_experiment": 0.0, "gpus_in_use_training": 0.0,
         "mean_wait_days": 0.0, "limited_by": "researchers" if r < 1 else "experiments",
+        "elasticity_researchers": 0.7 if r < 1 else 0.2, "elasticity_experiments": 0.2 if r < 1 else 0.7,
+        "elasticity_training": 0.0, "day_by_equations": until, "day_without_training": until,
         "share_researchers": 0.9, "share_experiments": 0.1, "share_paused": 0.0,
     }  # fmt: skip
 
