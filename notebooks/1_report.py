@@ -261,7 +261,15 @@ for row in content()["returns"]["rows"]:
     chance = f"{likely:.0%}" if likely is not None else "–"
     rows.append((row["domain"], row["hardware"], spanned(row["r"]), inside, half, fixed, chance))
 table(
-    ("where", "hardware", "r", "range (share inside)", "half of that", "side of 1 with hardware fixed", "P(r > 1) then"),
+    (
+        "where",
+        "hardware",
+        "r",
+        "range (share inside)",
+        "half of that",
+        "side of 1 with hardware fixed",
+        "P(r > 1) then",
+    ),
     rows,
 )
 assert [row[-1] for row in rows if row[0] == "image recognition"] == ["14%"]
