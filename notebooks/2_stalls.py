@@ -113,8 +113,8 @@ assert mean.pace.name == "exponential" and round(mean.long_run.ratio, 3) == 1.02
 
 ## Where the time goes
 
-Every researcher-day that the discovered software could have given is counted once: spent thinking and writing,
-waiting for experiments, or not there because of training.
+Every day of a researcher is counted once: thinking and writing, in experiments and their queue, or without a GPU.
+Training runs take none of it. They delay the day on which more researchers are at work.
 """
 
 # %%
@@ -131,7 +131,7 @@ with slide("What holds the lab up", "share of the researchers' time, by what it 
             axes.barh(-row, share, left=left, color=colour, height=0.62)
             if share > 0.06:
                 axes.text(left + share / 2, -row, f"{percent}%", ha="center", va="center", color=BLACK, fontsize=15)
-            if row == 3:
+            if row == 3 and share > 0.06:
                 axes.text(left + share / 2, -3.56, label, ha="center", color=readable(colour), fontsize=12.5)
             left += share
     axes.set_yticks([0, -1, -2, -3], [name.replace(", ", ",\n") for name in runs])

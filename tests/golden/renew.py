@@ -9,9 +9,10 @@ FILE = Path(__file__).with_name("lab.txt")
 
 
 def golden_run() -> RunResult:
-    """Run a small lab in which experiments and training runs are hit by failures."""
+    """Run a small lab whose experiments queue for GPUs, and in which failures hit experiments and training runs."""
     scenario = Scenario().replace(
-        researcher__initial=6,
+        researcher__initial=16,
+        researcher__experiment_gpu_days=12.0,
         growth__calibrated_for=0,
         cluster__gpus=48,
         cluster__training_share=0.34,
