@@ -103,8 +103,9 @@ def test_pooled_researchers_finish_sooner_by_the_work_rate(double, share):
         researcher__initial=700_000, run__max_doublings=6, run__horizon_days=1e4, run__frame_days=100.0
     )
     fast = plain.replace(
-        kernels__measurements=str(double), kernels__attention_share=share, kernels__candidates_per_day=1e9
-    )
+        kernels__measurements=str(double), kernels__attention_share=share, kernels__candidates_per_day=1e9,
+        kernels__candidate_researcher_hours=0.0, kernels__candidate_gpu_hours=0.0,
+    )  # fmt: skip
     without, with_kernels = run(plain), run(fast)
     for slow, quick in zip(without.doublings, with_kernels.doublings, strict=True):
         assert quick.day == pytest.approx(slow.day / rate, rel=1e-5)

@@ -58,17 +58,30 @@ def test_ratio_is_that_of_a_long_continuation_by_the_equations():
             assert (ratio < 1) == expected.explosive
 
 
+EFFORT = {"growth__returns_to": "effort"}
+FAST_PAPERS = {"researcher__writing_share": 0.0, "growth__r": 2.5, "training__speed_share": 0.2, **CHEAP}
+"""Papers without a write-up, so that training runs set the pace."""
+
 OTHER_LAWS = [
         {"growth__law": "papers", "growth__difficulty_growth": 1.5, **NO_TRAINING, **CHEAP},
         {"growth__law": "papers", "growth__difficulty_growth": 3.0, **NO_TRAINING, **CHEAP},
         {"researcher__writing_share": 0.0, "growth__r": 1.6, **NO_TRAINING, **CHEAP},
-        {"researcher__writing_share": 0.0, "growth__r": 2.5, "training__speed_share": 0.2, **CHEAP},
+        {**FAST_PAPERS, "training__takes_up": "one gain"},
         {"researcher__experiment_gpu_days": 0.0, "researcher__timing": "pooled", "growth__r": 1.6, **NO_TRAINING},
         {**NO_DUPLICATES, "growth__r": 1.4, **NO_TRAINING, **CHEAP},
         {**NO_DUPLICATES, "growth__r": 3.0, **NO_TRAINING, **CHEAP},
-        {"training__speed_share": 0.0, "growth__r": 1.6, **CHEAP},
+        {"training__speed_share": 0.0, "growth__r": 1.6, "training__takes_up": "one gain", **CHEAP},
         {"training__speed_share": 0.0, "growth__r": 0.8, **CHEAP},
         {"growth__r": 1 / 0.677, **CHEAP, "training__first_run_days": 1.0},
+        {**EFFORT, "growth__r": 1.4, "growth__parallel_penalty": 0.5, **NO_TRAINING, **CHEAP},
+        {**EFFORT, "growth__r": 3.0, "growth__parallel_penalty": 0.5, **NO_TRAINING, **CHEAP},
+        {**EFFORT, "growth__r": 3.0, "growth__parallel_penalty": 0.6, "training__speed_share": 0.2,
+         "training__first_run_days": 1.0, **CHEAP},
+        {"growth__r": 1.2, "growth__parallel_penalty": 0.5, **NO_TRAINING},
+        {"growth__r": 2.0, "growth__parallel_penalty": 0.5, "researcher__experiment_scaling": 0.7, **NO_TRAINING},
+        {"growth__r": 4.0, "growth__parallel_penalty": 0.5, "researcher__experiment_scaling": 0.4, **NO_TRAINING},
+        {"training__shortest_run_days": 2.0, "training__takes_up": "one gain", **CHEAP},
+        {"training__shortest_run_days": 2.0, "training__takes_up": "one gain", "growth__r": 2.0, **CHEAP},
 ]  # fmt: skip
 
 
@@ -76,6 +89,38 @@ def test_ratio_of_other_laws_is_that_of_a_long_continuation():
     scenarios = [LAB.replace(**changes) for changes in OTHER_LAWS]
     for scenario, (ratio, _), changes in zip(scenarios, last_ratios(scenarios, 90), OTHER_LAWS, strict=True):
         assert ratio == pytest.approx(long_run(scenario).ratio, rel=0.015), changes
+
+
+def slowest_doublings(changes: dict, doublings: int) -> list[tuple[int, float]]:
+    """The doublings of a long run by the fluid engine that take longer than every later one: number and days."""
+    scenario = LAB.replace(**changes, run__max_doublings=doublings, run__horizon_days=1e6)
+    table = fluid([scenario], 8)
+    days = table.doubling_days[0, : int(table.doublings[0])]
+    later = np.maximum.accumulate(days[::-1])[::-1]
+    return [(number, float(days[number])) for number in range(len(days) - 1) if days[number] > later[number + 1]]
+
+
+def test_envelope_of_generations_that_take_up_all_is_that_of_training_runs():
+    """Doublings come in bursts, one a generation: only the slowest of each burst shrink at the rate of the runs."""
+    found = slowest_doublings(FAST_PAPERS | {"training__takes_up": "all"}, 300)
+    numbers, days = np.array([number for number, _ in found]), np.log2([days for _, days in found])
+    late = numbers > 30
+    slope = np.polyfit(numbers[late], days[late], 1)[0]
+    assert 2**slope == pytest.approx(long_run(LAB.replace(**FAST_PAPERS)).ratio, rel=0.01)
+
+
+def test_runs_of_a_shortest_length_are_faster_than_exponential_in_a_long_continuation():
+    """A generation of 2 days brings b times the doublings of the one before but one, and none is shorter."""
+    changes = {"training__shortest_run_days": 2.0, "training__takes_up": "all", **CHEAP}
+    scenario = LAB.replace(**changes, run__max_doublings=300, run__horizon_days=1e6)
+    assert long_run(scenario).kind == "faster than exponential"
+    table = fluid([scenario], 8)
+    ends = np.cumsum(table.doubling_days[0, : int(table.doublings[0])])
+    assert len(ends) == 300
+    week = [int(np.searchsorted(ends, ends[-1] - 8 * back)) for back in (3, 2, 1, 0)]
+    gained = np.diff(week)
+    assert gained[0] < gained[1] < gained[2], "more doublings in each 8 days than in the 8 before"
+    assert gained[2] / gained[1] == pytest.approx(1.4**2, rel=0.15), "4 runs of 2 days are two pairs of generations"
 
 
 # --- kinds -----------------------------------------------------------------------------------------------
@@ -212,14 +257,23 @@ D1 = [
 ]
 
 
-def test_five_policies_of_the_same_returns_have_one_long_run_and_keep_their_order():
+OLD_RULES = {"training__takes_up": "one gain", "researcher__initial": 256, "training__gpus": 256}
+"""One gain a generation, and the team and the runs of the default lab on any number of GPUs."""
+
+
+def test_five_policies_of_the_same_returns_have_one_long_run():
     """REFEREE D1: r(1 - phi) = .948 in all of them; the fastest was called a fizzle and the slowest an explosion."""
-    results = [run_fluid(LAB.replace(**changes, **run), 8) for changes, run in D1]
-    assert {result.long_run.kind for result in results} == {"fizzle"}
-    assert len({result.long_run.ratio for result in results}) == 1
-    assert all(not result.long_run.explosive for result in results)
-    days = [result.doublings[8].day for result in results]
-    assert days[0] == min(days) and days[-1] == max(days)
+
+    def dates(rules: dict) -> list[float]:
+        results = [run_fluid(LAB.replace(**(rules | changes | run)), 8) for changes, run in D1]
+        assert {result.long_run.kind for result in results} == {"fizzle"}
+        assert [result.long_run.ratio for result in results] == pytest.approx([1.160] * 5, abs=0.0005)
+        return [result.doublings[8].day for result in results]
+
+    old, new = dates(OLD_RULES), dates({})
+    assert old[0] == min(old) and old[-1] == max(old)
+    assert new == pytest.approx([305.8, 392.8, 12.2, 375.8, 375.6], abs=0.15)
+    assert all(now <= before for now, before in zip(new, old, strict=True))
 
 
 D3 = {
