@@ -78,9 +78,9 @@ def test_a_run_is_told_in_words(asara):
     answer = asara("run", "toy-explosion", "--seed", 1)
     assert (answer.code, answer.err) == (0, "")
     words = " ".join(answer.out.split())
-    assert "Software intelligence explosion: each doubling took" in words
-    assert "What limited progress: the researchers themselves" in words
-    assert "(researchers 100%, experiments 0%, training 0%)" in words
+    assert "What this run did: speeding up: each doubling took" in words
+    assert "What limits progress at the margin of doubling" in words
+    assert "Researchers' time: thinking and writing 100%, waiting for GPUs and for results 0%" in words
     assert "of the papers were duplicates" in words
     assert "\x1b" not in answer.out
 
