@@ -42,9 +42,10 @@ class KernelParams(
     (FlashAttention-2 on an H100, arXiv 2407.08608) and 80% in dense products: 0.1. By the same sum it is 0.31 for
     Llama 3 8B (d = 4,096), and 0.64 for the 405B at 128 k tokens."""
     candidates_per_day: Annotated[float, Interval(ge=0, le=1e9), "candidates per day"] = 24.0
-    """Candidates that the kernel engineers of the reference team (`growth__calibrated_for` researchers, or the lab's
-    own if that is 0) try a day; the number grows with the active researchers. Source:
-    our choice, one an hour: automated searches try hundreds in hours, a lab shares its effort among many kernels."""
+    """Candidates that the kernel engineers of the reference team try a day. The reference team has
+    `growth__calibrated_for` researchers; it is the lab's own if that is 0 and under the law `papers`. The number grows
+    with the active researchers. Source: our choice, one an hour: automated searches try hundreds in hours, a lab
+    shares its effort among many kernels."""
     candidate_researcher_hours: Annotated[float, Interval(ge=0, le=1e6), "hours"] = 1.0
     """Researchers' time that one candidate takes; a researcher works 24 hours a day. It comes off thinking and writing
     of all active researchers alike, at most nine tenths of it: more candidates a day than that allows are not tried.

@@ -42,9 +42,8 @@ class Literature:
     def __init__(self, params: LiteratureParams) -> None:
         self.params = params
         self.graph = nx.DiGraph()
-        """Papers that were published one by one, and those before day 0. Of what a cohort published at once it has
+        """Papers that were published one by one. Of those before day 0, and of what a cohort published at once, it has
         only what others build on."""
-        self.graph.add_nodes_from(range(1, params.open_questions + 1))
         self._grounds = np.arange(1, params.open_questions + 1)
         self._answered: dict[int, int] = {}
         """Paper → the one on whose ground it answered the question."""

@@ -135,8 +135,14 @@ class Lab(Protocol):
     def gpus_for_experiments(self) -> int:
         """Return the GPUs that experiments can have all together."""
 
-    def gpus_for_training(self) -> int:
-        """Return the GPUs that the training share of the cluster comes to."""
+    def gpus_for_training(self, one_gpu_days: float) -> int:
+        """Return on how many GPUs a training run ends soonest, of those that it may have.
+
+        ``one_gpu_days``: how long it would take on one GPU.
+        """
+
+    def withdraw(self, job: Any) -> None:
+        """Take back a job that was asked for."""
 
     def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
         """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over.

@@ -1,9 +1,10 @@
-"""The trainer: it decides when to retrain, and how large and how long each run is."""
+"""The trainer: it decides when to retrain, on how many GPUs, and what a generation is spent on."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Any, Literal, NamedTuple
 
 import mesa
+import numpy as np
 from annotated_types import Interval
 from pydantic import BaseModel
 from simpy import Event
@@ -12,6 +13,8 @@ from agents.ports import Lab
 
 ENOUGH = 1e-9
 """Doublings: a gain that is short by rounding alone is a gain."""
+Array = Any
+"""A float or a NumPy array of floats."""
 
 
 class TrainingParams(
@@ -23,26 +26,74 @@ class TrainingParams(
     """Whether a new generation needs a training run. Without, software is deployed as soon as it has gained
     enough. Source: the report examines both (from p. 36)."""
     first_run_days: Annotated[float, Interval(ge=1e-3, le=10_000), "days"] = 2 * 365 / 12
-    """How long the first training run takes. Source: the report's example, two months (p. 38, footnote 43)."""
+    """How long the first training run takes on `first_run_gpus` GPUs without failures. Source: the report's example,
+    two months (p. 38, footnote 43)."""
+    first_run_gpus: Annotated[int, Interval(ge=1, le=1_000_000), "GPUs"] = 256
+    """GPUs on which the first training run takes `first_run_days`. The two fix the work of a run: on g GPUs it takes
+    (first_run_gpus/g)^scaling as long. Source: our choice, the training share of the default lab."""
+    scaling: Annotated[float, Interval(ge=0.01, le=1), "exponent"] = 0.93
+    """How well a training run scales: on twice the GPUs it is 2^scaling times as fast. Source: Llama 3 (arXiv
+    2407.21783), table 4: 43% of peak on 8,192 GPUs and 41% on 16,384, so 1.907 = 2^0.931 times as fast."""
     gain: Annotated[float, Interval(ge=1.01, le=1e6), "times"] = 2.0
-    """The gain of discovered software that one generation takes up: a run starts, or without runs a generation
-    is deployed, as soon as so much is waiting. Source: 2, the toy model's doublings; near 1 software is deployed
-    almost continuously, and the report's example of a training run takes 30 at once."""
+    """The gain of discovered software that must wait before a generation begins. A run starts as soon as it waits and
+    no run is under way. Near 1, runs follow each other without a break; without training runs software is then
+    deployed almost continuously. Source: 2, the toy model's doublings; the report's example of a run takes 30."""
+    takes_up: Annotated[Literal["all", "one gain"], "name"] = "all"
+    """What a training run takes up when it begins: all discovered software that waits, or one `gain` of it. Without
+    training runs software is always deployed a gain at a time. Source: our choice; a lab trains on the best algorithms
+    that it has."""
     speed_share: Annotated[float, Interval(ge=0, le=1), "exponent"] = 0.323
-    """phi: of a gain g, g^phi makes the run shorter and g^(1-phi) the model better, so that each run takes
-    k = g^-phi of the one before. Source: the report's example, 30x = 3x shorter and 10x better: log 3/log 30."""
+    """phi: of what a generation takes up, g^phi makes the next run shorter and g^(1-phi) the model better, so that the
+    next run takes k = g^-phi of this one. Less is spent where `shortest_run_days` is reached. Source: the report's
+    example, 30x = 3x shorter and 10x better: log 3/log 30."""
+    shortest_run_days: Annotated[float, Interval(ge=0, le=10_000), "days"] = 0.0
+    """Run length, on the lab's GPUs and without failures, at which the lab stops to pay for shorter runs: all that a
+    later generation takes up makes the model better. 0: no such length. Source: our choice, none, as in the report."""
     gpus: Annotated[int, Interval(ge=0, le=1_000_000), "GPUs"] = 0
-    """GPUs that a run holds; 0 is all that the cluster's training share has. Source: our choice; the length of
-    a run is what `first_run_days` says, on however many GPUs."""
+    """The most GPUs that a run holds; 0 is all that the cluster's training share has. A run takes fewer if failures
+    and restarts would make it longer on more. Source: our choice."""
 
     @property
     def gain_doublings(self) -> float:
         """The gain of a generation as doublings."""
         return math.log2(self.gain)
 
+    @property
+    def first_run_work(self) -> float:
+        """Days that the first run would take on one GPU."""
+        return float(self.first_run_days * self.first_run_gpus**self.scaling)
+
+
+class Generation(NamedTuple):
+    """What a training run takes up, in doublings, and what becomes of it."""
+
+    taken: Array
+    better: Array
+    """Doublings by which deployed software gets better."""
+    shorter: Array
+    """Doublings by which the next run is shorter."""
+
+
+def generation(
+    waiting: Array, gain: Array, takes_all: Array, length: Array, speed_share: Array, shortest: Array
+) -> Generation:
+    """Return the plan of a generation, for numbers or arrays of them: the one rule of the agents and the equations.
+
+    ``waiting``: discovered doublings that no generation has taken up. ``length``: days of its run on the lab's GPUs
+    without failures. A share phi = ``speed_share`` goes into shorter runs, but no more than makes the next one as short
+    as ``shortest`` days (0: no such length).
+    """
+    taken = np.where(takes_all, waiting, np.minimum(gain, waiting))
+    with np.errstate(divide="ignore"):
+        room = np.where(
+            shortest > 0, np.maximum(0.0, np.log2(length) - np.log2(np.where(shortest > 0, shortest, 1.0))), np.inf
+        )
+    shorter = np.minimum(speed_share * taken, room)
+    return Generation(taken, taken - shorter, shorter)
+
 
 class Trainer(mesa.Agent):
-    """The agent that brings discovered software to the researchers, a generation of one gain at a time."""
+    """The agent that brings discovered software to the researchers, a generation at a time."""
 
     def __init__(self, model: mesa.Model, lab: Lab) -> None:
         super().__init__(model)
@@ -52,9 +103,12 @@ class Trainer(mesa.Agent):
         """The latest generation that was deployed or is being trained."""
         self.taken_up = 0.0
         """Discovered doublings that the generations so far have taken up."""
-        self.run_days = lab.training_params.first_run_days
-        """How long the next training run takes."""
-        self._training = False
+        self.shorter = 0.0
+        """Doublings by which the next training run is shorter than the first on the same GPUs."""
+        self._run: Any = None
+        """The job of the training run under way."""
+        self._one_gpu_days = 0.0
+        """Its length on one GPU."""
         self._brings = 0.0
         """Doublings by which the run under way makes deployed software better, whatever is changed meanwhile."""
 
@@ -63,27 +117,73 @@ class Trainer(mesa.Agent):
         """The discovered doublings at which the next generation can begin."""
         return self.taken_up + self.lab.training_params.gain_doublings
 
+    @property
+    def lacking(self) -> float:
+        """Doublings that deployed software lacks for want of training runs: of the run under way, and of what waits."""
+        if not self.lab.training_params.needed:
+            return 0.0
+        waiting = max(0.0, self.lab.discovered_doublings() - self.taken_up)
+        params = self.lab.training_params
+        later = generation(waiting, waiting, True, self._length(), params.speed_share, params.shortest_run_days).better
+        return float(later) + (self._brings if self._run is not None else 0.0)
+
     def consider(self) -> None:
         """Begin the generations for which a whole gain of discovered software waits, one run at a time."""
-        while not self._training and self.lab.discovered_doublings() >= self.next_gain_at - ENOUGH:
-            self.taken_up = self.next_gain_at
+        while self._run is None and self.lab.discovered_doublings() >= self.next_gain_at - ENOUGH:
             self.generation += 1
-            if self.lab.training_params.needed:
+            params = self.lab.training_params
+            if params.needed:
                 self._train()
             else:
-                self.lab.deploy(self.generation, self.lab.training_params.gain_doublings)
+                self.taken_up = self.next_gain_at
+                self.lab.deploy(self.generation, params.gain_doublings)
+
+    @property
+    def run(self) -> Any:
+        """The job of the training run under way, None if there is none."""
+        return self._run
+
+    def interrupt(self) -> None:
+        """Take the run under way off its GPUs, at its checkpoint; :meth:`resume` goes on with it."""
+        run = self._run
+        run.callbacks.remove(self._trained)
+        self.lab.withdraw(run)
+        self._one_gpu_days *= run.unfinished
+
+    def resume(self) -> None:
+        """Go on with the work that is left of an interrupted run, on the GPUs that there are now."""
+        self._ask(self._one_gpu_days)
+
+    def _length(self) -> float:
+        """Days of the next run on the lab's GPUs if nothing fails."""
+        work = self._work()
+        return float(work / self.lab.gpus_for_training(work) ** self.lab.training_params.scaling)
+
+    def _work(self) -> float:
+        return float(self.lab.training_params.first_run_work * 2.0**-self.shorter)
 
     def _train(self) -> None:
-        self._training = True
         params = self.lab.training_params
-        self._brings = (1 - params.speed_share) * params.gain_doublings
-        gpus = params.gpus or self.lab.gpus_for_training()
-        run = self.lab.ask_gpus("training", gpus, self.run_days, self.unique_id)
-        run.callbacks.append(self._trained)
-        self.lab.training_started(self.generation, gpus, self.run_days)
-        self.run_days *= 2.0 ** (-params.speed_share * params.gain_doublings)
+        waiting = max(self.lab.discovered_doublings() - self.taken_up, params.gain_doublings)
+        plan = generation(
+            waiting, params.gain_doublings, params.takes_up == "all", self._length(), params.speed_share,
+            params.shortest_run_days,
+        )  # fmt: skip
+        self.taken_up += float(plan.taken)
+        self._brings = float(plan.better)
+        self._ask(self._work())
+        self.shorter += float(plan.shorter)
+
+    def _ask(self, one_gpu_days: float) -> None:
+        """Ask for GPUs for this many days of work on one GPU."""
+        self._one_gpu_days = one_gpu_days
+        gpus = self.lab.gpus_for_training(one_gpu_days)
+        days = one_gpu_days / gpus**self.lab.training_params.scaling
+        self._run = self.lab.ask_gpus("training", gpus, days, self.unique_id)
+        self._run.callbacks.append(self._trained)
+        self.lab.training_started(self.generation, gpus, days)
 
     def _trained(self, run: Event) -> None:
-        self._training = False
+        self._run = None
         self.lab.deploy(self.generation, self._brings)
         self.consider()

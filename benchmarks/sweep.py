@@ -38,6 +38,7 @@ replications = {RUNS}
 
 [set]
 researcher__initial = 32
+growth__calibrated_for = 32
 run__horizon_days = 60
 
 [uncertainties.growth__r]

@@ -107,10 +107,12 @@ def scenario(r: float, effort_before: float, papers: float, effort: float) -> Sc
     """Return the World of one researcher who spends so much effort in `DAYS` days, at ``papers`` a unit.
 
     ``effort_before``: all effort until day 0; it makes the first doubling take effort ``effort_before (2^(1/r) - 1)``.
+    The effort before day 0 is calibrated for this World's own team (growth__calibrated_for = 0).
     """
     unit = DAYS / effort
     return Scenario.load("toy-fizzle").replace(growth__law="returns").replace(
         growth__r=float(np.clip(r, 0.01, 100)),
+        growth__calibrated_for=0,
         growth__first_doubling_days=float(np.clip(unit * effort_before * np.expm1(np.log(2) / r), 1e-3, 1e6)),
         researcher__papers_per_month=papers / unit * DAYS_PER_MONTH,
         training__gain=1e6,

@@ -143,8 +143,8 @@ class Design:
 
     def _single_levers(self) -> list[dict[str, Any]]:
         """Each value of a lever that the base scenario has not, by flat name."""
-        base: dict[str, tuple[Any, ...]] = {name: (value,) for name, value in self.base.flat().items()}
-        base["researcher__initial"] += (self.base.initial_researchers,)  # 0 follows the GPUs
+        base: dict[str, list[Any]] = {name: [value] for name, value in self.base.flat().items()}
+        base["researcher__initial"].append(self.base.initial_researchers)  # 0 follows the GPUs
         moves = [_flat({name: value}) for name, values in self.levers.items() for value in values]
         return [move for move in moves if any(value not in base[name] for name, value in move.items())]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from experiments.reproduce_cluster import cluster_rows
 from experiments.reproduce_intervals import Interval, poisson_papers
 from experiments.rows import Row, compare
-from sim.growth import DAYS_PER_MONTH, doubling_ratio, explosion_time, software_at, time_of_doubling
+from sim.growth import DAYS_PER_MONTH, alone_durations, doubling_ratio, explosion_time, software_at, time_of_doubling
 from sim.ledger import Deployed, TrainingStarted
 from sim.run import RunResult, run
 from sim.scenario import Scenario
@@ -132,11 +132,22 @@ def _returns_rows() -> Iterator[Row]:
 
 def _smooth(r: float, first_doubling_days: float, days: float) -> float:
     """Doublings after so many days where software is deployed almost continuously to many researchers."""
-    result = _run(
-        "returns-0.9", growth__r=r, growth__first_doubling_days=first_doubling_days, run__horizon_days=float(days),
+    lab = Scenario.load("returns-0.9").replace(
+        growth__r=r, growth__first_doubling_days=first_doubling_days, run__horizon_days=float(days),
         run__frame_days=float(days), run__max_doublings=100, researcher__initial=100_000, training__gain=1.01,
+        growth__calibrated_for=100_000,
     )  # fmt: skip
-    return result.software_doublings
+    return run(with_first_doubling(lab, first_doubling_days), seed=1).software_doublings
+
+
+def with_first_doubling(scenario: Scenario, days: float) -> Scenario:
+    """Return a scenario whose own team needs so many days for the first doubling if only the law holds it up.
+
+    The law is calibrated for a team that grows in whole doublings. A team that grows with each gain is faster.
+    """
+    alone = alone_durations(scenario.law(), *scenario.own_team, 1, scenario.training.gain_doublings)[0]
+    longer = scenario.growth.first_doubling_days * days / alone
+    return scenario.replace(growth__first_doubling_days=longer)
 
 
 def _limits_of_a_year() -> Iterator[Row]:

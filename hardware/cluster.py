@@ -21,6 +21,7 @@ from hardware.params import ClusterParams
 from hardware.pool import Pool
 from hardware.preemption import victims
 from hardware.queues import BackfillQueue, Queue
+from hardware.reliability import checkpoint_interval
 
 __all__ = ["ClusterParams", "GpuCluster", "Job", "JobRecord", "JobWatcher", "Streams"]
 
@@ -75,6 +76,7 @@ class GpuCluster(Pool):
         self._preempts = params.preemption
         self._restart = params.restart_hours * self._hour
         self._checkpoint = params.checkpoint_hours * self._hour
+        self._write = params.checkpoint_seconds / 3600 * self._hour
         self._mean_life = params.gpu_hours_between_failures * self._hour
         self._gangs_stay = not self._mean_life and not self._queue.compares
         """Whether a gang may go on with the next job of a lot: it has no checkpoint, and no other job may go first."""
@@ -104,6 +106,8 @@ class GpuCluster(Pool):
         book = self._book
         book.last_job = number = book.last_job + 1
         env = self._env
+        if self._mean_life and length < math.inf:
+            length += self._writing(gpus, length)
         job = Job(env, number, share, gpus, length, owner, watcher, env._now)
         if self._queue.push(job) and (gpus <= self._placement.free or self._preempts or self._reserves_anew(job)):
             self._wake()
@@ -236,7 +240,7 @@ class GpuCluster(Pool):
         job = queue.first
         while placement.free or self._preempts:
             if self._lots:
-                self._lots.show(queue, self._env, self.largest_gang)
+                self._lots.show(queue, self._env, self.largest_gang, self._writing if self._mean_life else None)
             if (job := queue.first) is None:
                 break
             seats = placement.take(job.gpus)
@@ -277,6 +281,15 @@ class GpuCluster(Pool):
             heappush(env._queue, (now + stay, NORMAL, next(env._eid), Stint(job, calls)))  # as env.schedule() does
         if job.watcher is not None:
             self._news.append((job, True))
+
+    def _interval(self, gpus: int) -> float:
+        """Work of a gang between two checkpoints."""
+        return float(checkpoint_interval(self._checkpoint, self._write, self._mean_life, gpus))
+
+    def _writing(self, gpus: int, length: float) -> float:
+        """Time that a job of this length writes checkpoints: one after each interval but the last."""
+        interval = self._interval(gpus)
+        return self._write * max(0, math.ceil(length / interval) - 1) if interval else 0.0
 
     def _life(self, job: Job) -> float:
         """Draw how long a gang runs until one of its GPUs fails."""
@@ -354,7 +367,7 @@ class GpuCluster(Pool):
         if stint.number != job.broken_off:
             return
         stay = self._give_back(job, self._env.now)
-        past = job.bank_to_checkpoint(stay, self._checkpoint)
+        past = job.bank_to_checkpoint(stay, self._interval(job.gpus) + self._write)
         past.failures += 1
         self._set_back(job, past)
         self._wake()

@@ -27,7 +27,7 @@ class JobRecord(NamedTuple):
     priority: int
     gpus: int
     length: float
-    """Run time asked for; infinite for a standing job."""
+    """Run time asked for, checkpoints included; infinite for a standing job."""
     submitted: float
     started: float | None
     """When it first got its GPUs; None if it never did."""
@@ -220,6 +220,12 @@ class Job(Event):
         return self.length if past is None else past.owed + (self.length - past.worked)
 
     @property
+    def unfinished(self) -> float:
+        """Share of its work that was not done when it last got or lost its GPUs."""
+        done = 0.0 if self.past is None else self.past.worked
+        return 1 - done / self.length if self.length > 0 else 0.0
+
+    @property
     def started(self) -> float | None:
         """When it first got its GPUs, None if it never did."""
         if self.past is not None:
@@ -246,10 +252,10 @@ class Job(Event):
         return past
 
     def bank_to_checkpoint(self, elapsed: float, checkpoint: float) -> Past:
-        """Book a stay that a failure broke off: work since the last full ``checkpoint`` is lost."""
+        """Book a stay that a failure broke off: work since the last full ``checkpoint`` is lost; 0 loses none."""
         before = self.past or Past()
         work = max(0.0, elapsed - before.owed)
-        safe = before.worked + min(work, checkpoint * (work // checkpoint))
+        safe = before.worked + (min(work, checkpoint * (work // checkpoint)) if checkpoint else work)
         past = self.bank(elapsed)
         past.lost += max(0.0, past.worked - safe)
         past.worked = min(past.worked, safe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from hardware.jobs import Job, JobRecord, JobWatcher, Outcome, Past, Share
@@ -118,10 +119,16 @@ class Backlog(deque[Lot]):
         self.clear()
         self.extend(ordered)
 
-    def show(self, queue: Queue, env: Any, most: int) -> None:
-        """Draw the jobs that the discipline must see, and put them in its queue."""
+    def show(self, queue: Queue, env: Any, most: int, writing: Callable[[int, float], float] | None = None) -> None:
+        """Draw the jobs that the discipline must see, and put them in its queue.
+
+        ``writing``: the time that a job of so many GPUs and this length writes checkpoints, if it does.
+        """
         while self and queue.must_see(self[0]):
-            queue.push(self[0].take(env, most))
+            job = self[0].take(env, most)
+            if writing is not None:
+                job.length += writing(job.gpus, job.length)
+            queue.push(job)
             if not self[0].count:
                 self.popleft()
 

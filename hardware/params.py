@@ -35,9 +35,14 @@ class ClusterParams(
     2407.21783), section 3.3.4: over 90% effective training time in 54 days with 466 interruptions, so at most
     54 · 24 · 0.1 / 466 hours each."""
 
-    checkpoint_hours: Annotated[float, Interval(gt=0, le=720), "hours"] = 1.0
-    """Work between two periodic checkpoints; what was done since the last one is lost in a failure. Source: ours, a
-    round figure."""
+    checkpoint_hours: Annotated[float, Interval(ge=0, le=720), "hours"] = 0.0
+    """Work between two periodic checkpoints; a failure undoes the work since the last one. 0: the interval that loses
+    least, sqrt(2 · cost of a checkpoint · GPU-hours between failures / GPUs of the job). Source: Young (Comm. ACM 17,
+    530, 1974) and Daly (Future Generation Computer Systems 22, 303, 2006)."""
+
+    checkpoint_seconds: Annotated[float, Interval(ge=0, le=86_400), "seconds"] = 60.0
+    """Time that a job stands still to write a checkpoint; read if GPUs can fail. Source: our choice. Storage as in
+    Llama 3 (arXiv 2407.21783, section 3.3.1: 2 TB/s) takes the 5 TB of a 405B model and its optimizer in 3 s."""
 
     gpu_hours_between_failures: Annotated[float, Interval(ge=0, le=1e12), "GPU-hours"] = 50_700.0
     """Mean GPU-hours of running jobs between two failures; 0: nothing ever fails. Source: Llama 3 (arXiv

@@ -18,6 +18,7 @@ import numpy as np
 
 from experiments.analysis import alone_curve
 from experiments.published import content
+from experiments.reproduce import with_first_doubling
 from experiments.slides import (
     BLACK,
     BLUE,
@@ -169,8 +170,15 @@ researchers who get every gain of 1% at once; dashed lines are the arithmetic.
 def first_year(r):
     """Run a year, or 13 doublings, in which nothing but the law holds software up."""
     return run(
-        Scenario.load("returns-0.9").replace(
-            growth__r=r, run__max_doublings=13, researcher__initial=100_000, training__gain=1.01
+        with_first_doubling(
+            Scenario.load("returns-0.9").replace(
+                growth__r=r,
+                run__max_doublings=13,
+                researcher__initial=100_000,
+                growth__calibrated_for=100_000,
+                training__gain=1.01,
+            ),
+            DAYS_PER_MONTH,
         )
     )
 
@@ -231,10 +239,10 @@ assert limited.ending == "limit reached"
 
 Nobody knows. The report gathers what was seen in neighbouring fields while hardware grew, and guesses 1 to 4 from
 that. With hardware fixed it lowers its guess to 0.5 to 2, which is half. The right part of the table does the same to
-every row that was seen while hardware grew: it halves r, or its range where the report gives one, and the verdict is
-what all of that half means. For a range `asara` adds the probability that r is above 1: it takes r to be lognormal,
-with as much of it inside as the range holds. So the 90% interval of image recognition, 0.8 to 2.4, becomes 0.4 to 1.2,
-and 14% lies above 1. That the best guesses hold 80% is our reading; the report does not say.
+every row that was seen while hardware grew: it halves r, or its range where the report gives one. The last column but
+one says on which side of 1 all of that half lies. For a range `asara` adds the probability that r is above 1: it takes
+r to be lognormal, with as much of it inside as the range holds. So the 90% interval of image recognition, 0.8 to 2.4,
+becomes 0.4 to 1.2, and 14% lies above 1. That the best guesses hold 80% is our reading; the report does not say.
 """
 
 
@@ -248,12 +256,20 @@ rows = []
 for row in content()["returns"]["rows"]:
     inside = f"{spanned(row['range'])} ({row['share']:.0%})" if row["range"] else "–"
     means = row["halved"] or row["as_seen"]
-    fixed, likely = (means["verdict"], means["above_one"]) if means else ("not asked", None)
+    fixed, likely = (means["side_of_one"], means["above_one"]) if means else ("not asked", None)
     half = spanned(row["range"] or row["r"], 0.5) if row["halved"] else "–"
     chance = f"{likely:.0%}" if likely is not None else "–"
     rows.append((row["domain"], row["hardware"], spanned(row["r"]), inside, half, fixed, chance))
 table(
-    ("where", "hardware", "r", "range (share inside)", "half of that", "verdict with hardware fixed", "P(r > 1) then"),
+    (
+        "where",
+        "hardware",
+        "r",
+        "range (share inside)",
+        "half of that",
+        "side of 1 with hardware fixed",
+        "P(r > 1) then",
+    ),
     rows,
 )
 assert [row[-1] for row in rows if row[0] == "image recognition"] == ["14%"]

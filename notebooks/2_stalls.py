@@ -113,8 +113,8 @@ assert mean.pace.name == "exponential" and round(mean.long_run.ratio, 3) == 1.02
 
 ## Where the time goes
 
-Every researcher-day that the discovered software could have given is counted once: spent thinking and writing,
-waiting for experiments, or not there because of training.
+Every day of a researcher is counted once: thinking and writing, in experiments and their queue, or without a GPU.
+Training runs take none of it. They delay the day on which more researchers are at work.
 """
 
 # %%
@@ -131,7 +131,7 @@ with slide("What holds the lab up", "share of the researchers' time, by what it 
             axes.barh(-row, share, left=left, color=colour, height=0.62)
             if share > 0.06:
                 axes.text(left + share / 2, -row, f"{percent}%", ha="center", va="center", color=BLACK, fontsize=15)
-            if row == 3:
+            if row == 3 and share > 0.06:
                 axes.text(left + share / 2, -3.56, label, ha="center", color=readable(colour), fontsize=12.5)
             left += share
     axes.set_yticks([0, -1, -2, -3], [name.replace(", ", ",\n") for name in runs])
@@ -190,7 +190,7 @@ GPUs only put the day off:
 # %%
 rows = []
 for gpus in (512, 1024, 4096, 16384):
-    size = {"cluster__gpus": gpus, "researcher__initial": lab.researcher.initial}
+    size = {"cluster__gpus": gpus, "researcher__initial": lab.initial_researchers}
     result = run_fluid(longer.replace(**size, **COSTLY, **FREE))
     lengths = [doubling.duration_days for doubling in result.doublings]
     turn = int(np.argmin(lengths)) + 1
@@ -200,9 +200,9 @@ table(("GPUs", "fastest doubling", "days of the first", "days of the ninth", "li
 # %% [markdown]
 """
 **In short.** With the same returns, which by themselves would explode, the long run depends on two things. If
-discoveries must wait for training runs, this lab grows almost steadily and does not explode. If experiments must stay at
-the frontier it fizzles, with training or without, and more GPUs only move the moment when they bind. Whoever wants to know
-whether to expect an explosion should ask both: must a new model be trained for each step, and what will experiments
-cost ten doublings from now? Try it: `asara run lab-frontier-experiments`, `asara bottleneck`. [The next
+discoveries must wait for training runs, this lab grows almost steadily and does not explode. If experiments must stay
+at the frontier it fizzles, with training or without, and more GPUs only move the moment when they bind. Whoever wants
+to know whether to expect an explosion should ask both: must a new model be trained for each step, and what will
+experiments cost ten doublings from now? Try it: `asara run lab-frontier-experiments`, `asara bottleneck`. [The next
 notebook](3_kernels.md) asks whether better software for the GPUs themselves gets a lab out of this.
 """

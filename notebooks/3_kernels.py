@@ -130,7 +130,12 @@ it was tried and never beyond. Each world is run twice with the same luck, with 
 
 # %%
 lab = Scenario.load("lab").replace(
-    researcher__initial=64, cluster__gpus=256, run__max_doublings=6, run__individuals_up_to=200
+    researcher__initial=64,
+    growth__calibrated_for=64,
+    training__first_run_gpus=64,
+    cluster__gpus=256,
+    run__max_doublings=6,
+    run__individuals_up_to=200,
 )
 gained = worth(lab, range(4))
 print(gained.sentence)

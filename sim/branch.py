@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hardware.partitions import inference_gpus
-from sim.feasible import check_fits, check_size
+from hardware.partitions import SHARED, inference_gpus, pool_sizes
+from hardware.topology import largest_gang
+from sim.feasible import check_ends, check_failures, check_fits, check_size
 from sim.ledger import KernelsDeployed
 from sim.scenario import Scenario, ScenarioError
 
@@ -79,12 +80,12 @@ def _adopt_blocks(world: World, old: Scenario) -> None:
     if new.cluster != old.cluster:
         _adopt_cluster(world)
     check_fits(new, world.datacenter)
+    check_ends(new, world.datacenter)
+    check_failures(new)
     if new.run.frame_days != old.run.frame_days:
         world.count_frames_from_now()
     if old.training.needed and not new.training.needed:
         _end_training(world)
-    if new.training.first_run_days != old.training.first_run_days:
-        world.trainer.run_days *= new.training.first_run_days / old.training.first_run_days
     if new.kernels != old.kernels:
         _adopt_kernels(world, old)
     world.literature.params = new.literature
@@ -116,9 +117,18 @@ def _adopt_kernels(world: World, old: Scenario) -> None:
 
 
 def _adopt_cluster(world: World) -> None:
+    """Let the changed cluster hold; a training run too large for it goes on with the GPUs that are left."""
+    cluster, run = world.scenario.cluster, world.trainer.run
+    sizes = pool_sizes(cluster)
+    pool = sizes.get(SHARED) or sizes.get("training", 0)
+    interrupted = run is not None and 0 < largest_gang(cluster.placement, pool, cluster.gpus_per_node) < run.gpus
+    if interrupted:
+        world.trainer.interrupt()
     try:
-        world.datacenter.reconfigure(world.scenario.cluster)
+        world.datacenter.reconfigure(cluster)
     except ValueError as error:
         raise ScenarioError(str(error)) from None
+    if interrupted:
+        world.trainer.resume()
     world.meter_gpus()
     world.clock.advance(world.now)  # the changed cluster gives out its GPUs before anybody counts them

@@ -3,11 +3,16 @@
 import math
 from collections.abc import Iterator
 
-from hardware.partitions import Datacenter, inference_blocks
+from hardware.partitions import Datacenter, inference_blocks, inference_gpus
+from hardware.reliability import NEVER, Array, checkpoint_interval, fastest_gpus, job_time
 from sim.scenario import Scenario, ScenarioError
 
 MOST_AGENTS = 1 << 20
 """Researchers that one run holds as agents."""
+LONGEST_JOB_DAYS = 1e6
+"""Mean days of a job, failures included, above which a run is refused: the longest horizon."""
+MOST_FAILURES_PER_DAY = 1000
+"""Failures of GPUs a day that a World works through."""
 MOST_RESEARCHERS = 1e15
 """Researchers that a run counts: more are no whole numbers any more in floating point."""
 
@@ -66,11 +71,73 @@ def check_fits(scenario: Scenario, datacenter: Datacenter) -> None:
 
 
 def training_gpus(scenario: Scenario, datacenter: Datacenter) -> int:
-    """Return the GPUs that the training share of the cluster comes to."""
+    """Return the most GPUs that a training run may have: `training__gpus`, or all of the training share."""
     cluster = scenario.cluster
+    if scenario.training.gpus:
+        return scenario.training.gpus
     if cluster.sharing == "shares":
         return datacenter.capacity("training")
     return min(datacenter.capacity("training"), int(cluster.training_share * cluster.gpus))
+
+
+def run_days(scenario: Scenario, gpus: Array, one_gpu_days: Array) -> Array:
+    """Return the mean days of a training run with failures, restarts and checkpoints, for the days on one GPU."""
+    cluster = scenario.cluster
+    life, write = cluster.gpu_hours_between_failures / 24, cluster.checkpoint_seconds / 86_400
+    interval = checkpoint_interval(cluster.checkpoint_hours / 24, write, life, gpus)
+    failures = gpus / life if life else 0.0 * gpus
+    return job_time(
+        one_gpu_days / gpus**scenario.training.scaling, failures, interval, write, cluster.restart_hours / 24
+    )
+
+
+def gpus_of_run(scenario: Scenario, most: int, one_gpu_days: float) -> Array:
+    """Return on how many of at most so many GPUs a training run ends soonest in the mean."""
+    return fastest_gpus(float(most), lambda gpus: run_days(scenario, gpus, one_gpu_days))
+
+
+def check_ends(scenario: Scenario, datacenter: Datacenter) -> None:
+    """Refuse jobs that failures would keep from ending: their mean length is more than LONGEST_JOB_DAYS."""
+    shown = f"cluster__gpu_hours_between_failures = {scenario.cluster.gpu_hours_between_failures:g} GPU-hours"
+    if scenario.training.needed:
+        most, work = max(1, training_gpus(scenario, datacenter)), scenario.training.first_run_work
+        days = float(run_days(scenario, gpus_of_run(scenario, most, work), work))
+        if days > LONGEST_JOB_DAYS:
+            raise ScenarioError(
+                f"{shown} makes the first training run of {scenario.training.first_run_days:g} days on "
+                f"{scenario.training.first_run_gpus:,} GPUs {_length(days)}; a job may take {LONGEST_JOB_DAYS:,.0f} "
+                "days in the mean. Make failures rarer, or the run smaller"
+            )
+    params = scenario.researcher
+    if params.experiment_gpu_days > 0:
+        work = params.experiment_gpu_days / max(1, params.experiment_gpus)
+        gpus = min(params.experiment_gpus, max(1, math.ceil(params.experiment_gpu_days / params.experiment_days)))
+        work = params.experiment_gpu_days / gpus
+        days = float(run_days(scenario, float(gpus), work * gpus**scenario.training.scaling))
+        if days > LONGEST_JOB_DAYS:
+            raise ScenarioError(
+                f"{shown} makes an experiment of {params.experiment_gpu_days:g} GPU-days {_length(days)}; a job may "
+                f"take {LONGEST_JOB_DAYS:,.0f} days in the mean. Make failures rarer, or experiments smaller"
+            )
+
+
+def check_failures(scenario: Scenario) -> None:
+    """Refuse a cluster whose jobs fail more than MOST_FAILURES_PER_DAY times a day: a World would take hours."""
+    cluster = scenario.cluster
+    if not cluster.gpu_hours_between_failures:
+        return
+    per_day = (cluster.gpus - inference_gpus(cluster)) * 24 / cluster.gpu_hours_between_failures
+    if per_day > MOST_FAILURES_PER_DAY:
+        least = cluster.gpu_hours_between_failures * per_day / MOST_FAILURES_PER_DAY
+        raise ScenarioError(
+            f"cluster__gpu_hours_between_failures = {cluster.gpu_hours_between_failures:g} GPU-hours is too short for "
+            f"cluster__gpus = {cluster.gpus:,}: up to {per_day:,.0f} failures a day; allowed: 0 (none) or at least "
+            f"{least:,.4g} GPU-hours ({MOST_FAILURES_PER_DAY:,} failures a day). Make failures rarer"
+        )
+
+
+def _length(days: float) -> str:
+    return f"take {days:,.3g} days" if days < NEVER else "never end"
 
 
 def _largest(scenario: Scenario, datacenter: Datacenter, use: str) -> int:

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.kernel_engineer import MOST_TIME, amdahl
+from agents.trainer import generation
+from hardware.reliability import fastest_gpus
 from sim.fluid_flow import (
     LARGE,
     TINY,
@@ -72,6 +74,14 @@ class State(Columns):
     """Share of the papers that are no duplicates."""
     generation: Floats
     """The latest that was begun."""
+    taken: Floats
+    """Discovered doublings that the generations so far have taken up."""
+    shorter: Floats
+    """Doublings by which the next training run is shorter than the first on the same GPUs."""
+    brings: Floats
+    """Doublings by which the run under way makes deployed software better."""
+    run_gpus: Floats
+    """GPUs of the training run under way."""
     left: Floats
     """Days until the training run ends; inf where none is under way."""
     tried: Floats
@@ -160,6 +170,7 @@ def _start(labs: Labs) -> State:
         "thinking": labs.initial.copy(),
         "new": new_findings(labs.initial, labs.questions),
         "left": np.full(len(labs.r), np.inf),
+        "run_gpus": labs.training_gpus.copy(),
         "work_rate": np.ones(len(labs.r)),
         "at_most": np.full(len(labs.r), np.inf),
     })  # fmt: skip
@@ -170,7 +181,7 @@ def _start(labs: Labs) -> State:
 
 def gpus_of(labs: Labs, state: State) -> Gpus:
     """Return the GPUs that each use can have now; in one pool training pushes out what is in its way, by nodes."""
-    training = np.where(np.isfinite(state.left), labs.training_gpus, 0.0)
+    training = np.where(np.isfinite(state.left), state.run_gpus, 0.0)
     pushed = np.ceil(np.maximum(0.0, training + labs.standing - labs.gpus) / labs.node) * labs.node
     inference = np.where(labs.shared, np.maximum(0.0, labs.standing - pushed), labs.standing)
     rest = np.where(labs.shared, np.maximum(0.0, labs.gpus - inference - training), labs.experiment_share)
@@ -200,7 +211,7 @@ def use_of(rates: Rates, each: Experiments, gpus: Gpus, phases: Phases) -> tuple
 
 def next_gain(labs: Labs, state: State) -> Floats:
     """Return the discovered doublings at which the next generation can begin."""
-    return labs.gain * (state.generation + 1)
+    return state.taken + labs.gain
 
 
 def _step(labs: Labs, state: State, fineness: int) -> Step:
@@ -297,7 +308,8 @@ def _settle(labs: Labs, state: State, step: Step, marks: Floats) -> None:
     _move(labs, state, step)
     state.day = np.where(stopped & ~starved, labs.horizon, state.day)
     _mark_doublings(labs, state, marks)
-    _deploy(state, trained, (1 - labs.speed_share) * labs.gain)
+    _deploy(state, trained, state.brings)
+    state.brings = np.where(trained, 0.0, state.brings)
     state.left = np.where(trained, np.inf, state.left)
     begun = _consider(labs, state)
     _new_kernels(labs, state, found)
@@ -363,13 +375,35 @@ def _consider(labs: Labs, state: State) -> Mask:
     """Begin the generations for which a whole gain waits, one training run at a time; return which labs did."""
     begun = np.zeros(len(state.row), dtype=bool)
     while (ready := ~np.isfinite(state.left) & (state.discovered >= next_gain(labs, state) - ENOUGH)).any():
-        run = labs.first_run * np.exp2(-labs.speed_share * labs.gain * state.generation) / state.work_rate
-        length = job_days(labs, labs.training_gpus * labs.failures, run)
-        state.left = np.where(ready & labs.training, length, state.left)
+        _begin(labs, state, ready & labs.training)
+        untrained = ready & ~labs.training
+        state.taken = np.where(untrained, next_gain(labs, state), state.taken)
         state.generation = state.generation + ready
-        _deploy(state, ready & ~labs.training, labs.gain)
+        _deploy(state, untrained, labs.gain)
         begun |= ready
     return begun
+
+
+def _begin(labs: Labs, state: State, where: Mask) -> None:
+    """Begin a training run in these labs, as agents.trainer.Trainer does."""
+    if not where.any():
+        return
+    labs_here, work = labs.take(where), _run_work(labs, state)[where]
+    gpus = fastest_gpus(labs_here.training_gpus, lambda gpus: job_days(labs_here, gpus, work / gpus**labs_here.scaling))
+    state.run_gpus[where] = gpus
+    length = work / gpus**labs_here.scaling
+    state.left[where] = job_days(labs_here, gpus, length)
+    waiting = np.maximum((state.discovered - state.taken)[where], labs_here.gain)
+    days = length * state.work_rate[where]
+    plan = generation(waiting, labs_here.gain, labs_here.takes_all, days, labs_here.speed_share, labs_here.shortest_run)
+    state.taken[where] += plan.taken
+    state.brings[where] = plan.better
+    state.shorter[where] += plan.shorter
+
+
+def _run_work(labs: Labs, state: State) -> Floats:
+    """Days of the next training run on one GPU, with the kernels of now."""
+    return np.asarray(labs.first_run * np.exp2(-state.shorter) / state.work_rate)
 
 
 def _new_kernels(labs: Labs, state: State, found: Mask) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammainc, gammaln, ndtr
 
+from hardware.reliability import checkpoint_interval, job_time
 from sim.fluid_labs import VARIATIONS, Floats, Labs
 
 TINY = 1e-300
@@ -72,7 +73,7 @@ def experiments(labs: Labs, discovered: Floats, work_rate: Floats) -> Experiment
         share, number = _below(labs, edge, mean)
         part, jobs = np.where(void, 0.0, share - below), np.where(void, 0.0, number - below_number)
         length = mean * part / (gang * np.maximum(jobs, TINY) * work_rate)
-        held = mean * part / work_rate * stretch(labs, gang * labs.failures, length)
+        held = np.where(length > 0, job_days(labs, gang, length) * gang * jobs, 0.0)
         days, gpu_days = days + held / gang, gpu_days + held
         below, below_number = share, number
         size *= 2
@@ -91,24 +92,11 @@ def _below(labs: Labs, edge: Floats, mean: Floats) -> tuple[Floats, Floats]:
     return share, number
 
 
-def stretch(labs: Labs, failures: Floats, days: Floats) -> Floats:
-    """Return how much longer a job takes for failures, a day, that undo what was done since the last checkpoint.
-
-    Between checkpoints s apart: ``(e^(f s) - 1) e^(f R)/(f s)`` with R the restart, the mean time to a first success
-    (s without failure) where each attempt but the first begins with a restart.
-    """
-    span = np.minimum(labs.checkpoint, days)
-    with np.errstate(over="ignore"):
-        hit = failures * span
-        slower = np.expm1(hit) / np.where(hit > 0, hit, 1.0) * np.exp(failures * labs.restart)
-    return np.where(hit > 0, np.minimum(slower, LARGE), 1.0)
-
-
-def job_days(labs: Labs, failures: Floats, days: Floats) -> Floats:
-    """Return the mean days of a job of so many days of work: whole checkpoints, and what is left after the last."""
-    whole = np.floor(days / labs.checkpoint)
-    rest = days - whole * labs.checkpoint
-    return whole * labs.checkpoint * stretch(labs, failures, days) + rest * stretch(labs, failures, rest)
+def job_days(labs: Labs, gpus: Floats, days: Floats) -> Floats:
+    """Return the mean days of a job of so many days of work on these GPUs (hardware.reliability.job_time)."""
+    life = np.where(labs.failures > 0, 1 / np.maximum(labs.failures, TINY), 0.0)
+    interval = checkpoint_interval(labs.checkpoint, labs.checkpoint_cost, life, gpus)
+    return np.asarray(job_time(days, gpus * labs.failures, interval, labs.checkpoint_cost, labs.restart))
 
 
 def new_findings(researchers: Floats, questions: Floats) -> Floats:

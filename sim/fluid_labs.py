@@ -14,7 +14,7 @@ from agents.kernel_engineer import candidates_per_day, research_pace
 from hardware.partitions import SHARED, Datacenter, inference_gpus, pool_sizes
 from hardware.topology import largest_gang
 from sim.calibration import Calibration
-from sim.feasible import check_fits, check_stop, training_gpus
+from sim.feasible import check_ends, check_fits, check_stop, training_gpus
 from sim.growth import effort_doublings, software_doublings
 from sim.scenario import Scenario, ScenarioError
 
@@ -76,12 +76,20 @@ class Labs(Columns):
     """GPUs for experiments where each use has its own."""
     training: NDArray[np.bool_]
     training_gpus: Floats
+    """The most GPUs that a training run may have."""
     first_run: Floats
+    """Days of the first run on one GPU."""
+    scaling: Floats
+    takes_all: NDArray[np.bool_]
+    shortest_run: Floats
     gain: Floats
     speed_share: Floats
     failures: Floats
     """A day and GPU."""
     checkpoint: Floats
+    """Days of work between checkpoints; 0: those that lose least."""
+    checkpoint_cost: Floats
+    """Days to write a checkpoint."""
     restart: Floats
     attention: Floats
     candidates: Floats
@@ -182,6 +190,7 @@ def _cluster(scenario: Scenario) -> dict[str, Any]:
     cluster, training = scenario.cluster, scenario.training
     capacities = cast(Datacenter, _Capacities(scenario))
     check_fits(scenario, capacities)
+    check_ends(scenario, capacities)
     lifetime = cluster.gpu_hours_between_failures / 24
     return {
         "gpus": float(cluster.gpus),
@@ -190,12 +199,16 @@ def _cluster(scenario: Scenario) -> dict[str, Any]:
         "shared": cluster.sharing == "priority",
         "experiment_share": float(pool_sizes(cluster).get("experiment", 0)),
         "training": training.needed,
-        "training_gpus": float(training.gpus or training_gpus(scenario, capacities)) if training.needed else 0.0,
-        "first_run": training.first_run_days,
+        "training_gpus": float(training_gpus(scenario, capacities)) if training.needed else 0.0,
+        "first_run": training.first_run_work,
+        "scaling": training.scaling,
+        "takes_all": training.takes_up == "all",
+        "shortest_run": training.shortest_run_days,
         "gain": training.gain_doublings,
         "speed_share": training.speed_share if training.needed else 0.0,
         "failures": 1 / lifetime if lifetime else 0.0,
         "checkpoint": cluster.checkpoint_hours / 24,
+        "checkpoint_cost": cluster.checkpoint_seconds / 86_400,
         "restart": cluster.restart_hours / 24,
     }
 

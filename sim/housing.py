@@ -11,11 +11,7 @@ from sim.frontier import ENOUGH
 from sim.ledger import ResearchersHoused
 
 if TYPE_CHECKING:
-    from agents.trainer import TrainingParams
     from sim.model import World
-
-MOST_LACKING = 1000.0
-"""Doublings: two to that power is still a number."""
 
 
 class Housing:
@@ -64,9 +60,3 @@ class Housing:
             self._world.pool.publish_fraction()
         if self._world.ending is None:
             self.settle()
-
-
-def lacking(training: TrainingParams, discovered: float, deployed: float) -> float:
-    """Return the doublings that deployed software lacks for want of training runs, at most MOST_LACKING."""
-    share = 1 - training.speed_share if training.needed else 0.0
-    return min(max(0.0, share * discovered - deployed), MOST_LACKING)

@@ -28,6 +28,8 @@ FINENESS: Final = 32
 """Steps to a doubling, as the fluid engine takes by default."""
 _LEAST: Final = 1e-6
 """Elasticities below this are rounding."""
+_LEAST_SHOWN: Final = 0.005
+"""The sentence leaves out inputs with smaller elasticities."""
 
 
 class Margins(NamedTuple):
@@ -53,7 +55,11 @@ class Margins(NamedTuple):
             return f"What limits progress at the margin is undefined: {self.reason}."
         if self.limited_by == UNDEFINED:
             return f"What limits progress at the margin is undefined: {self.reason}."
-        each = [f"1% {_MORE_OF[name]} brings it {value:.2f}% sooner" for name, value in self.elasticities.items()]
+        each = [
+            f"1% {_MORE_OF[name]} brings it {value:.2f}% sooner"
+            for name, value in self.elasticities.items()
+            if abs(value) >= _LEAST_SHOWN
+        ]
         return (
             f"What limits progress at the margin of doubling {self.doubling} (by the equations): "
             f"{_NAMES[self.limited_by]}. {'; '.join(each)}."

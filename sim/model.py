@@ -27,7 +27,7 @@ from sim import ledger, observe
 from sim.branch import adopt
 from sim.calibration import Calibration
 from sim.clock import Clock
-from sim.feasible import check_fits, check_size, training_gpus
+from sim.feasible import check_ends, check_failures, check_fits, check_size, gpus_of_run, training_gpus
 from sim.frontier import ENOUGH, Frontier
 from sim.housing import Housing
 from sim.meter import Meter
@@ -84,6 +84,8 @@ class World(mesa.Model):
         self._frames_from = (0.0, 0)
         self.datacenter = Datacenter(self.clock, self.scenario.cluster, self.streams)
         check_fits(self.scenario, self.datacenter)
+        check_ends(self.scenario, self.datacenter)
+        check_failures(self.scenario)
         self.gpus = Meter()
         """GPUs that there are."""
         self.gpus_for = {use: Meter() for use in observe.USES}
@@ -268,9 +270,14 @@ class World(mesa.Model):
         others = self.datacenter.inference_gpus_wanted if self.scenario.cluster.sharing == "priority" else 0
         return max(1, pool.capacity - others) if pool is not None else 1
 
-    def gpus_for_training(self) -> int:
-        """Return the GPUs that the training share of the cluster comes to."""
-        return training_gpus(self.scenario, self.datacenter)
+    def gpus_for_training(self, one_gpu_days: float) -> int:
+        """Return on how many GPUs a training run ends soonest, of those that it may have."""
+        most = training_gpus(self.scenario, self.datacenter)
+        return int(gpus_of_run(self.scenario, most, one_gpu_days / self.work_rate))
+
+    def withdraw(self, job: Any) -> None:
+        """Take back a job that was asked for."""
+        self.datacenter.cancel(job)
 
     def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
         """Ask the cluster for a gang of GPUs, for so many days of work with the kernels of day 0.

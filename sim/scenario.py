@@ -192,8 +192,11 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def reference_team(self) -> Team:
-        """The team that is taken to need `first_doubling_days` for the first doubling: growth__calibrated_for."""
-        researchers = self.growth.calibrated_for
+        """The team that is taken to need `first_doubling_days` for the first doubling: growth__calibrated_for.
+
+        The lab's own under the law `papers`, which reads no other.
+        """
+        researchers = self.growth.calibrated_for if self.growth.law == "returns" else 0
         return Team(researchers, 1 / DAYS_PER_MONTH) if researchers else self.own_team
 
     def law(self, own_team: Team | None = None) -> Law:
@@ -206,16 +209,20 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         reference = own_team or self.own_team if own else self.reference_team
         return law_of(self.growth, *reference)
 
+    def recalibrating(self, before: Scenario) -> list[str]:
+        """Return the parameters, by flat name, that differ and change the effort before day 0."""
+        if self.growth.law != "returns" or before.growth.law != "returns" or self.law() == before.law():
+            return []
+        old, new = before.flat(), self.flat()
+        own = _SET_THE_TEAM if self.growth.calibrated_for == 0 else ()
+        return [name for name in (*_CALIBRATE, *own) if old[name] != new[name]]
+
     def recalibration_since(self, before: Scenario) -> str:
         """Return a sentence on the parameters that changed the effort before day 0, or an empty text if none did."""
-        if self.growth.law != "returns" or before.growth.law != "returns" or self.law() == before.law():
-            return ""
-        old, new = before.flat(), self.flat()
-        moved = [name for name in _CALIBRATE if old[name] != new[name]]
-        if self.growth.calibrated_for == 0:
-            moved += [name for name in _SET_THE_TEAM if old[name] != new[name]]
+        moved = self.recalibrating(before)
         if not moved:
             return ""
+        new = self.flat()
         stated = " and ".join(f"{name} = {new[name]:.6g}" for name in moved)
         researchers, papers_per_day = self.reference_team
         return (

@@ -43,7 +43,9 @@ SMALL: dict[str, tuple[float, float]] = {
     "growth__difficulty_growth": (1.2, 4),
     "growth__parallel_penalty": (0.2, 1),
     "growth__limit_doublings": (2, 12),
+    "growth__calibrated_for": (1, 6),
     "researcher__initial": (1, 6),
+    "researcher__gpus_each": (4, 32),
     "researcher__papers_per_month": (0.5, 5),
     "researcher__experiment_gpu_days": (0.1, 40),
     "researcher__experiment_days": (0.1, 5),
@@ -57,7 +59,11 @@ SMALL: dict[str, tuple[float, float]] = {
     "cluster__gpu_hours_between_failures": (300, 3000),
     "cluster__restart_hours": (0, 5),
     "cluster__checkpoint_hours": (0.5, 20),
+    "cluster__checkpoint_seconds": (0, 600),
     "training__first_run_days": (0.5, 20),
+    "training__first_run_gpus": (4, 16),
+    "training__scaling": (0.5, 1),
+    "training__shortest_run_days": (0.1, 10),
     "training__gain": (1.1, 3),
     "training__gpus": (1, 4),
     "kernels__candidates_per_day": (0.1, 100),
@@ -78,8 +84,12 @@ _TEXTS = {
 }
 """What the parameters that are text may be with the defaults of the others."""
 
-MAY_BE_ZERO = ("growth__limit_doublings", "researcher__experiment_gpu_days", "cluster__gpu_hours_between_failures",
-               "training__gpus", "run__until_researchers")  # fmt: skip
+MAY_BE_ZERO = (
+    "growth__limit_doublings", "growth__calibrated_for", "researcher__initial", "researcher__experiment_gpu_days",
+    "cluster__gpu_hours_between_failures",
+    "cluster__checkpoint_hours", "training__shortest_run_days",
+    "training__gpus", "run__until_researchers",
+)  # fmt: skip
 
 
 def workloads_of(measurements: str) -> list[str]:
@@ -110,9 +120,9 @@ def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
 def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
     """Draw a scenario that a World accepts; ``fixed`` parameters keep the given values."""
     law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
-    skipped = ("growth__papers_first_doubling", "growth__difficulty_growth")
+    skipped: tuple[str, ...] = ("growth__papers_first_doubling", "growth__difficulty_growth")
     if law == "papers":
-        skipped = ("growth__r", "growth__first_doubling_days")
+        skipped = ("growth__r", "growth__first_doubling_days", "growth__calibrated_for")
     values = {
         name: draw(values_of(parameter))
         for name, parameter in parameters().items()
@@ -120,7 +130,11 @@ def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
     }
     if fixed.get("kernels__measurements", UNCALIBRATED) != UNCALIBRATED:
         fixed = {"kernels__workload": draw(st.sampled_from(workloads_of(fixed["kernels__measurements"])))} | fixed
-    return Scenario(name="drawn").replace(**(values | {"growth__law": law} | fixed))
+    drawn = values | {"growth__law": law} | fixed
+    if law == "papers" and "growth__difficulty_growth" in values and drawn["growth__returns_to"] == "inputs":
+        least = 1.01 * 2 ** (1 - drawn["growth__parallel_penalty"])  # below it no returns to inputs exist
+        drawn["growth__difficulty_growth"] = max(least, drawn["growth__difficulty_growth"])
+    return Scenario(name="drawn").replace(**drawn)
 
 
 @st.composite

@@ -263,7 +263,7 @@ def _figure(value: float) -> str:
 
 
 def _too_few(found: int) -> str:
-    return f"Undecided: {found} doublings are too few; a pace needs {MIN_DOUBLINGS}."
+    return f"Undecided: {found} doubling{'s are' if found != 1 else ' is'} too few; a pace needs {MIN_DOUBLINGS}."
 
 
 def _sentence(name: Name, ratio: float, low: float, high: float, implied: float, first: int, last: int) -> str:

@@ -173,7 +173,8 @@ def _counted(reasons: list[str | None], multiple: float, where: str) -> str:
     listed = "; ".join(f"{n:,} {why}" for why, n in counts.most_common(MOST_REASONS))
     more = f"; {total - sum(n for _, n in counts.most_common(MOST_REASONS)):,} for other reasons"
     runs = "1 run" if total == 1 else f"{total:,} runs"
-    return f"{runs}{where} {'has' if total == 1 else 'have'} no day for {multiple:,.15g}x: {listed}{more * (len(counts) > MOST_REASONS)}."
+    more *= len(counts) > MOST_REASONS
+    return f"{runs}{where} {'has' if total == 1 else 'have'} no day for {multiple:,.15g}x: {listed}{more}."
 
 
 def _last_day(times: Floats) -> float:

@@ -20,8 +20,11 @@ from experiments.sweep.crew import Crew
 from experiments.sweep.nodes import Nodes
 from experiments.sweep.runner import Standing, rate, sweep, time_left
 from experiments.terminal import is_live
+from sim.scenario import ScenarioError
 
 DEFAULT_OUT = Path("out/sweeps")
+MOST_COMPARED = 256
+"""Runs of a design that are searched for parameters that re-calibrate the effort before day 0."""
 
 
 def run_sweep(
@@ -40,6 +43,8 @@ def run_sweep(
         with _workers(design, workers, cluster, timeout) as crew, _shown() as watch:
             about = f" ({design.description.rstrip('.')})" * bool(design.description)
             say(f"{design.name}: {len(design):,} runs{about} into {folder}")
+            if note := recalibration(design):
+                say(note)
             done = sweep(design, folder, crew, fresh, watch, say)
     except KeyboardInterrupt:
         raise InputError(f"interrupted; what is over is kept in {folder}, and the same command goes on there") from None
@@ -57,6 +62,24 @@ def _designed(name: str, changes: dict[str, Any], engine: str | None, goal: str 
     stated = {key: value for key, value in design.content["set"].items() if key == "run__horizon_days"}
     changes = changes | goal_changes(multiple, design.base, stated | changes)
     return load_design(name, changes=changes, engine=engine), multiple
+
+
+def recalibration(design: Design) -> str:
+    """Return a sentence on what differs between runs and changes the effort before day 0; empty if nothing does.
+
+    The first MOST_COMPARED runs are compared with the base scenario; runs that cannot be built are left out.
+    """
+    names = dict[str, None]()
+    for run in range(min(len(design), MOST_COMPARED)):
+        try:
+            scenario = design.scenario(design.planned(run))
+        except ScenarioError:
+            continue
+        names |= dict.fromkeys(scenario.recalibrating(design.base))
+    if not names:
+        return ""
+    verb = "differs between runs and re-calibrates" if len(names) == 1 else "differ between runs and re-calibrate"
+    return f"{' and '.join(names)} {verb} the effort before day 0 of each run."
 
 
 @contextmanager

@@ -37,12 +37,21 @@ def check_bounds(scenario: Scenario) -> None:
             f"nodes: the window allows {MOST_NODES:,}"
         )
     one_by_one = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
-    initial = scenario.initial_researchers
+    initial, most = scenario.initial_researchers, int(MOST["researcher__initial"])
+    if researcher.initial:
+        stated = f"researcher__initial = {initial:,} researchers"
+    else:
+        stated = (
+            f"cluster__gpus = {cluster.gpus:,} with researcher__gpus_each = {researcher.gpus_each:g} makes {initial:,} "
+            "researchers on day 0"
+        )
     if one_by_one and initial > MOST_INDIVIDUALS:
         raise InputError(
-            f"{initial:,} researchers on day 0: pooled work with experiments follows everybody alone, and "
-            f"the window allows {MOST_INDIVIDUALS:,} of them"
+            f"{stated}: pooled work with experiments follows everybody alone, and the window allows "
+            f"{MOST_INDIVIDUALS:,} of them"
         )
+    if initial > most:
+        raise InputError(f"{stated}: the window allows {most:,}")
 
 
 def check_measurements(name: str) -> None:

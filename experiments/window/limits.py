@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from agents.phases import Phase
 from experiments.window.words import count, times
 from sim import observe
-from sim.housing import lacking
 
 if TYPE_CHECKING:
     from sim.model import World
@@ -88,8 +87,7 @@ def _binds(world: World) -> str:
         return "queue"
     if census[Phase.PAUSED] > world.at_work:
         return "paused"
-    gap = lacking(world.scenario.training, observe.discovered(world), world.frontier.deployed)
-    return "training" if gap >= LEAST_GAP else "researchers"
+    return "training" if world.trainer.lacking >= LEAST_GAP else "researchers"
 
 
 def _rows(world: World) -> list[_Row]:

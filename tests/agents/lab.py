@@ -31,6 +31,7 @@ class SmallLab:
         **changes: Any,
     ) -> None:
         self.seed = seed
+        self.research_pace = 1.0
         self.clock = Clock()
         self.leap_error = leap_error
         self.researcher_params = ResearcherParams(**{"experiment_gpu_days": 0.0, **changes})

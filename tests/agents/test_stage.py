@@ -261,3 +261,27 @@ def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str)
     there.wake(resting)
     leaving.lab.clock.advance(1e6)
     assert (there.working, there.resting) == (0, 0)
+
+
+@pytest.mark.parametrize("size", [1, 3, 400])
+@pytest.mark.parametrize("rests", [False, True])
+def test_work_under_way_takes_as_many_times_as_long_as_it_is_stretched(size: int, rests: bool) -> None:
+    """The next to leave would have done so after d days; stretched threefold after a moment t it does at t + 3 (d - t).
+
+    One alone, and one leap of many; those who rest as well, once they go on.
+    """
+    plain, stretched = (stage(seed=5, leap_error=0.1) for _ in range(2))
+    for leaving in (plain, stretched):
+        leaving.stage.join(size)
+        leaving.lab.clock.advance(0.01)
+        if rests:
+            leaving.stage.rest(size)
+    stretched.stage.stretch(3.0)
+    for leaving in (plain, stretched):
+        if rests:
+            leaving.stage.wake(size)
+        while not leaving.left:
+            leaving.lab.clock.step()
+    if size == 1 or not rests:  # those who were merged draw again when they go on
+        assert stretched.days()[0] - 0.01 == pytest.approx(3 * (plain.days()[0] - 0.01))
+    assert stretched.left[0][1] == plain.left[0][1]

@@ -18,7 +18,8 @@ from sim.verdict import pace_of
 HORIZON = 730.0
 MOST = 13
 ALONE = {
-    "training__needed": False, "researcher__initial": 256, "researcher__experiment_gpu_days": 0.0, "kernels__measurements": "none",
+    "training__needed": False, "researcher__initial": 256, "researcher__experiment_gpu_days": 0.0,
+    "kernels__measurements": "none",
     "cluster__inference_share": 1.0, "cluster__training_share": 0.0, "run__max_doublings": MOST,
     "run__horizon_days": HORIZON,
 }  # fmt: skip

@@ -32,7 +32,7 @@ REPAIRMAN = {
     "cluster__gpu_hours_between_failures": 0.0, "cluster__inference_share": 0.5, "cluster__training_share": 0.0,
     "researcher__initial": 24, "researcher__papers_per_month": 365 / 12, "researcher__writing_share": 0.0,
     "researcher__experiment_variation": "exponential", "researcher__experiment_gpus": 1,
-    "kernels__measurements": "none",
+    "kernels__measurements": "none", "growth__calibrated_for": 0,
 }  # fmt: skip
 """A researcher thinks for a day, and experiments run on 8 GPUs, one each."""
 

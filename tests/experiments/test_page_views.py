@@ -202,7 +202,9 @@ def test_letters_name_futures() -> None:
 def test_experiments_behind_others_on_their_gang_are_told() -> None:
     few = draw(after(Scenario.load("lab"), 3)).limit["figures"][-1]
     assert few["why"] == "For GPUs"
-    many_short = Scenario.load("lab").replace(researcher__initial=200_000, researcher__experiment_gpu_days=0.1)
+    many_short = Scenario.load("lab").replace(
+        researcher__initial=200_000, growth__calibrated_for=200_000, researcher__experiment_gpu_days=0.1
+    )
     shown = after(many_short, 1)
     behind = shown.frame.value("researchers_queue") - shown.frame.value("experiments_waiting")
     assert behind > 100

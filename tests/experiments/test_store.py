@@ -17,7 +17,9 @@ FILES = ["events.parquet", "jobs.parquet", "run.json", "run.png", "series.parque
 
 @pytest.fixture(scope="module")
 def lab() -> RunResult:
-    return run(Scenario.load("lab").replace(run__horizon_days=30.0, researcher__initial=64), seed=2)
+    return run(
+        Scenario.load("lab").replace(run__horizon_days=30.0, researcher__initial=64, growth__calibrated_for=64), seed=2
+    )
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,25 @@ def test_a_sweep_says_what_it_did_and_the_same_command_goes_on_to_nothing_new(de
     assert {len(days) for days in read(Path("out/sweeps/toy"))["doubling_days"].to_pylist()} == {2}
 
 
+def test_a_sweep_names_what_recalibrates_the_effort_before_day_0(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = 'base = "lab"\nsampling = "sobol"\nn = 2\nengine = "fluid"\n[set]\nrun__max_doublings = 1\n'
+    prior = '{ distribution = "uniform", low = 20.0, high = 40.0 }\n'
+    levers = "[levers]\nresearcher__papers_per_month = [1.0, 2.0]\n"
+    for name, said in (
+        (
+            "growth__first_doubling_days",
+            "growth__first_doubling_days differs between runs and re-calibrates the effort",
+        ),
+        ("training__first_run_days", ""),
+    ):
+        Path("mine.toml").write_text(f"{text}[uncertainties]\n{name} = {prior}{levers}")
+        assert main(["sweep", "mine.toml", "--workers", "1", "--out", name]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert said in shown
+        assert said or "re-calibrate" not in shown
+
+
 def test_goal_of_a_sweep_sets_doublings_and_says_when(design_file, capsys):
     line = ["sweep", str(design_file), "--workers", "1", "--out", "goal", "--goal", "30x"]
     assert main(line) == 0

@@ -95,7 +95,7 @@ BAD = [
     ("growth__r", "1,4", "a number from 0.01 to 100"),
     ("growth__limit_doublings", "1", "at least 2 doublings"),
     ("growth__difficulty_growth", "2", "it is under growth__law = 'papers'"),
-    ("researcher__initial", "1e15", "from 1 to 10,000,000 researchers"),
+    ("researcher__initial", "1e15", "from 0 to 10,000,000 researchers"),
     ("researcher__timing", "sometimes", "one of poisson, pooled, whole"),
     ("cluster__queue", "esay", "did you mean 'easy'?"),
     ("training__needed", "perhaps", "true or false"),
@@ -141,6 +141,10 @@ def test_a_form_is_checked_as_a_whole_and_each_field_hears_of_itself():
     assert "100,000 nodes: the window allows 16,384" in many.wrong["cluster__gpus"]
     alone = fill(base, {"researcher__timing": "pooled", "researcher__initial": "30000", "run__max_doublings": "3"})
     assert "follows everybody alone" in alone.wrong["researcher__initial"]
+    by_gpus = fill(base, {"researcher__timing": "pooled", "cluster__gpus": "90000", "run__max_doublings": "3"})
+    assert "makes 22,500 researchers on day 0" in by_gpus.wrong["cluster__gpus"]
+    small = fill(base, {"cluster__gpus": "100000", "researcher__gpus_each": "0.001"})
+    assert "makes 50,000,000 researchers on day 0" in small.wrong["cluster__gpus"]
 
 
 def test_what_was_not_touched_is_no_change():

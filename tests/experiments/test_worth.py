@@ -14,11 +14,15 @@ from tests.hardware.kernels.known_curve import WORKLOAD, search, session_of, wri
 
 SMALL = {
     "researcher__initial": 40,
+    "growth__calibrated_for": 0,
+    "training__first_run_gpus": 16,
     "cluster__gpus": 48,
     "training__first_run_days": 10.0,
     "run__horizon_days": 400.0,
     "run__max_doublings": 3,
     "kernels__attention_share": 0.8,
+    "kernels__candidate_researcher_hours": 0.0,
+    "kernels__candidate_gpu_hours": 0.0,
 }
 
 
@@ -125,7 +129,7 @@ def test_what_the_clock_cuts_off_is_compared_as_far_as_both_came(measured):
     found = worth(measured(3.5, run__horizon_days=60.0), [0, 1])
     assert 0 < found.doubling < 3
     assert found.to_ending is None
-    assert found.endings == {"undecided": (2, 0), "horizon": (0, 2)}
+    assert found.endings == {"doublings": (2, 0), "horizon": (0, 2)}
 
 
 def test_without_a_doubling_nothing_can_be_said(measured):

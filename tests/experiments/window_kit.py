@@ -29,6 +29,8 @@ def small_lab(**changes: Any) -> Scenario:
     """Return a lab of few researchers in which all happens in few frames: queues, failures, training, an ending."""
     lab = {
         "researcher__initial": 6,
+        "growth__calibrated_for": 0,
+        "training__first_run_gpus": 8,
         "researcher__papers_per_month": 6.0,
         "growth__first_doubling_days": 10.0,
         "cluster__gpus": 32,

@@ -9,14 +9,17 @@ FILE = Path(__file__).with_name("lab.txt")
 
 
 def golden_run() -> RunResult:
-    """Run a small lab in which experiments and training runs are hit by failures."""
+    """Run a small lab whose experiments queue for GPUs, and in which failures hit experiments and training runs."""
     scenario = Scenario().replace(
-        researcher__initial=6,
+        researcher__initial=16,
+        researcher__experiment_gpu_days=12.0,
+        growth__calibrated_for=0,
         cluster__gpus=48,
         cluster__training_share=0.34,
         cluster__inference_share=0.33,
         cluster__gpu_hours_between_failures=800.0,
         training__first_run_days=12.0,
+        training__first_run_gpus=16,
         run__horizon_days=120.0,
         run__max_doublings=4,
     )

@@ -12,8 +12,9 @@ def test_the_golden_run_has_not_moved():
 
 
 def test_the_golden_run_goes_through_what_a_lab_does():
-    """Otherwise a change of failures, training or housing could not move it."""
+    """Otherwise a change of queues, failures, training or housing could not move it."""
     result = golden_run()
+    assert sum(job.use == "experiment" and job.waited > 0.1 for job in result.jobs) >= 3
     assert sum(job.failures for job in result.jobs) > 0
     assert sum(job.lost + job.restarts for job in result.jobs) > 0
     assert any(job.use == "training" and job.outcome == "done" for job in result.jobs)

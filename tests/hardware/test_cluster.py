@@ -243,6 +243,27 @@ def test_consolidated_victims_sit_where_the_gang_will() -> None:
     assert [job.state for job in first + second] == ["running", "running", "waiting", "waiting"]
 
 
+def test_a_checkpoint_costs_its_time_and_none_follows_the_last_interval() -> None:
+    changes = {"gpus": 1, "gpu_hours_between_failures": 1e6, "checkpoint_hours": 4.0, "checkpoint_seconds": 360.0}
+    clock, gpus = cluster(Script(1e9, 1e9), **changes)
+    job = gpus.submit(1, 10.0)
+    clock.run()
+    assert job.value.ended == pytest.approx(10.2), "checkpoints after 4 and 8 hours of work"
+    exact = gpus.submit(1, 8.0)
+    clock.run()
+    assert exact.value.held == pytest.approx(8.1), "one checkpoint after 4 hours"
+
+
+def test_the_default_interval_is_youngs() -> None:
+    """sqrt(2 · 0.1 h · 80 GPU-hours / 4 GPUs) = 2 hours: a failure after 3 hours keeps 2 hours of work."""
+    changes = {"gpus": 4, "gpu_hours_between_failures": 80.0, "checkpoint_hours": 0.0, "checkpoint_seconds": 360.0}
+    clock, gpus = cluster(Script(3.0, 1e9), **changes, restart_hours=0.0)
+    job = gpus.submit(4, 5.0)
+    clock.run()
+    assert job.value.lost / 4 == pytest.approx(3.0 - 2.1)
+    assert job.value.ended == pytest.approx(5.0 + 2 * 0.1 + 0.9)
+
+
 def test_a_failure_undoes_the_work_since_the_last_checkpoint() -> None:
     script = Script(3.75, 1.75)
     clock, gpus = cluster(script, gpus=2, gpu_hours_between_failures=100.0, restart_hours=0.5, checkpoint_hours=1.5)

@@ -16,7 +16,10 @@ def limited_days(first: float, r: float, limit: float, doublings: int) -> list[f
 
 
 def stepwise_days(first: float, r: float, step: float, doublings: int) -> list[float]:
-    """Days of each doubling by a team that grows with software whenever that has gained so many doublings."""
+    """Days of each doubling by a team that grows with software whenever that has gained so many doublings.
+
+    ``first``: the days of the first doubling with a team that grows in whole doublings, which fix the effort before.
+    """
 
     def days(n: int) -> float:
         inside = [
@@ -28,7 +31,7 @@ def stepwise_days(first: float, r: float, step: float, doublings: int) -> list[f
             for low, high in pairwise(levels)
         )
 
-    return [first * days(n) / days(0) for n in range(doublings)]
+    return [first * days(n) / (2 ** (1 / r) - 1) for n in range(doublings)]
 
 
 def deployment_days(first_run: float, k: float, begun: float, runs: int) -> list[float]:

@@ -23,7 +23,8 @@ SAME_TEAM: dict[str, Any] = {"training__needed": True, "training__speed_share": 
 LAB: dict[str, Any] = {
     "researcher__initial": 40, "researcher__experiment_gpu_days": 15.0, "cluster__gpus": 64, "run__max_doublings": 3,
     "training__first_run_days": 10.0, "run__horizon_days": 120.0, "cluster__gpu_hours_between_failures": 2000.0,
-    "kernels__measurements": "none", "run__leap_error": 0.1,
+    "kernels__measurements": "none", "run__leap_error": 0.1, "training__first_run_gpus": 16,
+    "growth__calibrated_for": 0,
 }  # fmt: skip
 BUNDLES: dict[str, Any] = {
     "researcher__initial": 3000, "researcher__experiment_gpu_days": 0.4, "run__leap_error": 0.3,

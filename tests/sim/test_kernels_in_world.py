@@ -25,13 +25,18 @@ from tests.hardware.kernels.known_curve import FILE, WORKLOAD, search, session_o
 MEASURED = {"kernels__measurements": str(FILE)}
 LAB = {
     "researcher__initial": 60,
+    "growth__calibrated_for": 0,
+    "training__first_run_gpus": 16,
     "cluster__gpus": 64,
     "training__first_run_days": 10.0,
     "run__horizon_days": 60.0,
     "run__max_doublings": 3,
     "kernels__attention_share": 0.5,
     "kernels__candidates_per_day": 1.0,
+    "kernels__candidate_researcher_hours": 0.0,
+    "kernels__candidate_gpu_hours": 0.0,
 }
+"""Candidates cost nothing here; tests/sim/test_kernel_costs.py has what they cost."""
 thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -161,7 +166,8 @@ def test_a_job_that_waits_runs_on_the_kernels_there_were_when_it_was_asked_for(d
 def test_candidates_still_to_be_tried_keep_no_lab_from_starving(per_day, frame):
     """Everybody waits for an experiment that holds the only GPUs for ever; one day new kernels would house more."""
     stuck = {
-        "researcher__initial": 4, "cluster__gpus": 16, "researcher__experiment_gpus": 8, "training__needed": False,
+        "researcher__initial": 4, "growth__calibrated_for": 0, "cluster__gpus": 16,
+        "researcher__experiment_gpus": 8, "training__needed": False,
         "cluster__inference_share": 0.5, "cluster__training_share": 0.0, "run__horizon_days": 1e6,
         "kernels__attention_share": 0.9, "run__frame_days": frame,
     }  # fmt: skip
@@ -172,7 +178,8 @@ def test_candidates_still_to_be_tried_keep_no_lab_from_starving(per_day, frame):
         return finish(world)
 
     plain = starved(kernels__measurements="none")
-    world = starved(**MEASURED, kernels__candidates_per_day=per_day)
+    free = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 0.0}
+    world = starved(**MEASURED, **free, kernels__candidates_per_day=per_day)
     assert world.ending.ending == plain.ending.ending == "starved"
     assert world.ending.day == world.now == world.clock.last_event
     assert world.ending.day >= max(event.day for event in world.ledger)

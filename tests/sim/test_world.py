@@ -18,6 +18,8 @@ from sim.testing import check_invariants, small_scenarios, worlds
 
 LAB = {
     "researcher__initial": 4,
+    "growth__calibrated_for": 0,
+    "training__first_run_gpus": 8,
     "cluster__gpus": 32,
     "training__first_run_days": 10.0,
     "run__horizon_days": 90.0,
@@ -161,7 +163,7 @@ def test_what_was_done_before_a_branch_counts_as_it_did(scenario, change):
 
 
 def test_a_run_under_way_brings_what_it_took_up_whatever_a_branch_makes_of_gains():
-    world = small_lab(training__gain=1.5, training__speed_share=0.5)
+    world = small_lab(training__gain=1.5, training__speed_share=0.5, training__takes_up="one gain")
     while not any(isinstance(event, TrainingStarted) for event in world.ledger):
         world.step()
     branch = finish(world.branch(training__gain=1000.0, training__speed_share=0.0))
@@ -311,7 +313,7 @@ def test_one_agent_more_leaves_the_draws_of_the_others_alone():
     """Without a queue, what a researcher does depends on its own luck alone."""
     quiet = {
         "researcher__experiment_gpu_days": 0.0, "training__needed": False, "growth__first_doubling_days": 10_000.0,
-        "run__horizon_days": 300.0,
+        "run__horizon_days": 300.0, "kernels__candidate_researcher_hours": 0.0,
     }  # fmt: skip
     few = finish(small_lab(researcher__initial=3, **quiet))
     more = finish(small_lab(researcher__initial=4, **quiet))

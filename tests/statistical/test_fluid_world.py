@@ -2,8 +2,9 @@
 
 Pooled scenarios have no chance: there the two are equal to rounding, of a fraction of a researcher where teams grow by
 a fraction. Poisson papers: the mean of each doubling, within 3.3 standard errors (99.9%) by the Gamma law's variance.
-Labs, researchers one by one: the day on which all doublings are done, within a tolerance of three standard errors of
-the mean or more.
+Labs, researchers one by one: the day on which all doublings are done and the team of that day, within a tolerance of
+three standard errors of the mean or more (99.7%). The team varies by chance: it depends on what the last training run
+took up.
 """
 
 import math
@@ -25,6 +26,8 @@ TOYS = {"toy-fizzle": (4, 4, 30), "toy-explosion": (8, 7, 20), "toy-exponential"
 """Researchers on day 0, doublings, seeds."""
 LABS = {"lab": (5, 4, 0.025), "lab-fixed-experiments": (5, 4, 0.025), "lab-frontier-experiments": (7, 3, 0.025)}
 """Doublings, seeds, tolerance of the end."""
+TEAM = 0.04
+"""Tolerance of the team of that day, which varies by 1.4% (`lab`) to 2.1% from World to World."""
 
 
 def test_every_shipped_scenario_is_held():
@@ -73,7 +76,9 @@ def test_labs_have_the_fluids_mean(name):
     assert 3 * np.std(ends, ddof=1) / math.sqrt(seeds) < tolerance * result.day, "too few seeds to tell"
     assert np.mean(ends) == pytest.approx(result.day, rel=tolerance)
     assert np.mean([world.papers for world in worlds]) == pytest.approx(result.papers, rel=1e-3)
-    assert np.mean([world.researchers for world in worlds]) == pytest.approx(result.researchers, rel=1e-3)
+    teams = np.array([world.researchers for world in worlds])
+    assert 3 * np.std(teams, ddof=1) / math.sqrt(seeds) < TEAM * result.researchers, "too few seeds to tell"
+    assert np.mean(teams) == pytest.approx(result.researchers, rel=TEAM)
     for part, share in result.time_shares.items():
         assert np.mean([world.time_shares[part] for world in worlds]) == pytest.approx(share, abs=0.02)
     for use, within in (("inference", tolerance), ("training", 0.01), ("experiment", 0.2)):

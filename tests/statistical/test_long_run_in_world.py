@@ -6,14 +6,15 @@ from sim.long_run import long_run
 from sim.run import run
 from sim.scenario import Scenario
 
-SEEDS = range(20)
+SEEDS = range(8)
 
 
 @pytest.mark.parametrize(("returns", "kind"), [(0.9, "fizzle"), (1.0, "exponential"), (1.1, "singular")])
 def test_worlds_do_over_their_last_part_what_the_law_has(returns, kind):
-    """r(1 - phi) = .9, 1, 1.1 with short training runs: at least 19 of 20 seeds lie on the right side.
+    """r(1 - phi) = .9, 1, 1.1 with short training runs: at least 7 of 8 seeds lie on the right side.
 
-    At r(1 - phi) = 1 at most one of 20 speeds up (REFEREE D1: 8 of 8 did). The seeds are fixed.
+    At r(1 - phi) = 1 at most one of 8 speeds up (REFEREE D1: 8 of 8 did). False-alarm rate of each count: 1.6%, if the
+    95% interval misses on the wrong side in 2.5% of runs. The seeds are fixed.
     """
     scenario = Scenario.load("lab").replace(
         growth__r=returns / (1 - 0.323), researcher__experiment_gpu_days=0.0, training__first_run_days=1.0,
@@ -27,6 +28,6 @@ def test_worlds_do_over_their_last_part_what_the_law_has(returns, kind):
         "exponential": [pace.name == "exponential" for pace in paces],
         "singular": [pace.high < 1 for pace in paces],
     }[kind]
-    assert sum(right) >= 19
+    assert sum(right) >= 7
     if kind == "exponential":
         assert sum(pace.name == "speeding up" for pace in paces) <= 1

@@ -259,7 +259,7 @@ def pairs(monkeypatch):
     from experiments.worth import Gain, Worth
 
     found = Worth(
-        "lab", "t", "ab" * 32, (0, 1), 3, Gain(2.0, 1.0, 3.0, (1.5, 2.5)), None, {"horizon": (2, 2)}, 1.1,
+        "lab", "t", "ab" * 32, (0, 1), 3, Gain(2.0, 1.0, 3.0, (1.5, 2.5)), None, None, {"horizon": (2, 2)}, 1.1,
         4, "4 evolve searches of amx", "Nearer.",
     )  # fmt: skip
     asked = []

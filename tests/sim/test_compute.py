@@ -1,0 +1,114 @@
+"""More compute, other teams and other policies: every way of stating them gives one answer."""
+
+import pytest
+
+from experiments.inputs import load_scenario
+from sim.fluid import fluid
+from sim.ledger import SoftwareDoubled
+from sim.model import World
+from sim.scenario import Scenario, ScenarioError
+
+SHORT = {"run__max_doublings": 3, "run__frame_days": 30.0}
+
+
+def day_of_the_last_doubling(world: World) -> float:
+    while world.running:
+        world.step()
+    return [event.day for event in world.ledger if isinstance(event, SoftwareDoubled)][-1]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "changes", "team"),
+    [
+        (1024, {}, 256),
+        (2048, {}, 512),
+        (1_000_000, {}, 250_000),
+        (1024, {"researcher__gpus_each": 4.0}, 128),
+        (1024, {"cluster__inference_share": 0.25}, 128),
+        (1024, {"cluster__sharing": "priority"}, 256),
+        (1024, {"researcher__initial": 7}, 7),
+        (8, {"cluster__inference_share": 0.0, "cluster__training_share": 0.0}, 1),
+    ],
+)
+def test_initial_researchers_follow_the_inference_gpus_unless_they_are_set(gpus, changes, team):
+    assert Scenario().replace(cluster__gpus=gpus, **changes).initial_researchers == team
+
+
+@pytest.mark.parametrize("change", [
+    {"cluster__gpus": 2048}, {"training__gain": 1.1}, {"cluster__inference_share": 0.6},
+], ids=str)  # fmt: skip
+def test_a_change_on_day_0_is_the_same_by_set_and_by_branch(change):
+    """The same researchers draw the same streams, so the two agree to the last bit."""
+    stated = day_of_the_last_doubling(World(seed=1, **SHORT, **change))
+    branched = day_of_the_last_doubling(World(seed=1, **SHORT).branch(**change))
+    assert stated == branched
+    assert stated != day_of_the_last_doubling(World(seed=1, **SHORT))
+
+
+def test_gain_1_1_reaches_doubling_6_on_the_same_day_by_set_and_by_branch():
+    few = {"cluster__gpus": 256, "run__max_doublings": 6, "run__frame_days": 100.0, "growth__calibrated_for": 64}
+    stated = day_of_the_last_doubling(World(seed=2, training__gain=1.1, **few, run__horizon_days=2000.0))
+    branch = World(seed=2, **few, run__horizon_days=2000.0).branch(training__gain=1.1)
+    assert stated == day_of_the_last_doubling(branch)
+
+
+@pytest.mark.parametrize("change", [
+    {"cluster__gpus": 4096}, {"researcher__initial": 1000}, {"researcher__papers_per_month": 3.0},
+    {"training__gain": 1.1}, {"training__needed": False}, {"cluster__inference_share": 0.3},
+], ids=str)  # fmt: skip
+def test_the_effort_before_day_0_is_that_of_the_reference_lab(change):
+    assert Scenario().replace(**change).law() == Scenario().law()
+
+
+def test_the_labs_own_team_can_be_the_reference():
+    own = Scenario().replace(growth__calibrated_for=0)
+    assert own.law() == Scenario().law(), "the default lab is the reference lab"
+    twice = own.replace(cluster__gpus=2048)
+    assert twice.law().log2_initial_effort == pytest.approx(own.law().log2_initial_effort + 1)
+    faster = own.replace(researcher__papers_per_month=2.0)
+    assert faster.law().log2_initial_effort == pytest.approx(own.law().log2_initial_effort + 1)
+
+
+def test_a_branch_keeps_the_team_of_day_0_as_its_own_reference():
+    world = World(seed=1, growth__calibrated_for=0, cluster__gpus=64, run__horizon_days=200.0)
+    before = world.frontier.law
+    later = world.branch(researcher__papers_per_month=5.0).branch(cluster__gpus=128).branch(growth__r=2.0)
+    expected = Scenario().replace(growth__calibrated_for=0, cluster__gpus=64, growth__r=2.0).law()
+    assert later.frontier.law == expected
+    assert later.branch(growth__r=1.4).frontier.law == before
+
+
+def test_a_larger_cluster_is_faster_without_training_in_proportion_to_its_first_papers():
+    """r = 1 and no other hold-up: the days of every doubling go as 1/GPUs."""
+    alone = {"growth__r": 1.0, "training__needed": False, "kernels__measurements": "none",
+             "researcher__experiment_gpu_days": 0.0, "researcher__writing_share": 0.0}  # fmt: skip
+    found = fluid([Scenario().replace(cluster__gpus=gpus, **alone) for gpus in (1024, 2048, 8192)])
+    days = found.doubling_day[:, 8]
+    assert days[0] / days == pytest.approx([1, 2, 8], rel=1e-9)
+    assert days[0] == pytest.approx(9 * 365 / 12, rel=1e-9)
+
+
+def test_a_branch_to_more_papers_a_month_keeps_the_law():
+    """Papers under way go on at the rate at which they were begun, so only the law is compared."""
+    branch = World(seed=1, **SHORT).branch(researcher__papers_per_month=2.0)
+    assert branch.frontier.law == World(seed=1, **SHORT, researcher__papers_per_month=2.0).frontier.law
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    (["growth__r=2"], ["growth__r = 2 re-calibrates", "256 researchers at 1 papers a month", "30.42 days"]),
+    (["growth__limit_doublings=20", "growth__first_doubling_days=10"],
+     ["growth__first_doubling_days = 10 and growth__limit_doublings = 20 re-calibrate", "10 days"]),
+    (["growth__calibrated_for=0", "cluster__gpus=2048"], ["cluster__gpus = 2048", "512 researchers"]),
+    (["cluster__gpus=2048"], []),
+    (["researcher__papers_per_month=2", "training__gain=1.1"], []),
+    (["growth__calibrated_for=256"], []),
+], ids=str)  # fmt: skip
+def test_a_change_that_recalibrates_is_named(settings, words):
+    sentence = load_scenario("lab", settings).recalibration_since(load_scenario("lab", []))
+    assert bool(sentence) == bool(words)
+    assert all(word in sentence for word in words), sentence
+
+
+def test_more_researchers_than_can_be_counted_are_refused_with_the_number_of_day_0():
+    with pytest.raises(ScenarioError, match="250,000"):
+        World(cluster__gpus=1_000_000, run__max_doublings=300)
