@@ -286,11 +286,23 @@ def test_another_model_is_refused(swept):
 def test_a_folder_of_another_version_is_refused_and_left_alone(swept, content, message):
     design, folder = swept
     (folder / MANIFEST).write_text(content)
-    for fresh in (False, True):
-        with pytest.raises(InputError, match=message):
-            run_here(design, folder, fresh=fresh)
+    with pytest.raises(InputError, match=message):
+        run_here(design, folder)
     assert (folder / MANIFEST).read_text() == content
     assert len(list((folder / "runs").iterdir())) == 2
+
+
+@pytest.mark.parametrize("content", ["{", '{"format": 7}'])
+def test_fresh_replaces_the_folder_of_another_version_but_nothing_unreadable(swept, content):
+    design, folder = swept
+    (folder / MANIFEST).write_text(content)
+    if content == "{":
+        with pytest.raises(InputError, match="no valid JSON"):
+            run_here(design, folder, fresh=True)
+        assert (folder / MANIFEST).read_text() == content
+        return
+    run_here(design, folder, fresh=True)
+    assert '"format": 2' in (folder / MANIFEST).read_text()
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path):
