@@ -136,19 +136,13 @@ def run(
     """Run a scenario to its ending, and say what happened."""
     from experiments.console import progress, say
     from experiments.gains import parse_goal
-    from experiments.inputs import check_folder, load_scenario, refuse_stored_run
+    from experiments.inputs import load_scenario
     from experiments.interrupts import FirstInterrupt
     from sim.run import run as run_scenario
 
     multiple = None if goal is None else parse_goal(goal)
     chosen = load_scenario(scenario, settings or [], until, until_researchers, multiple)
-    if out is not None:
-        check_folder(out)
-        if not fresh:
-            refuse_stored_run(out)
-    elif picture is not None or as_csv or fresh:
-        option = "--format" if picture is not None else "--csv" if as_csv else "--fresh"
-        raise InputError(f"{option} is an option of the files that --out names; allowed: with --out. Add --out DIR.")
+    _check_out(out, "--format" * (picture is not None) or "--csv" * as_csv or "--fresh" * fresh, fresh)
     asked = Asked(out, picture or "png", as_csv, as_json, multiple)
     if not as_json and (note := chosen.recalibration_since(load_scenario(scenario, []))):
         say(note)
@@ -170,6 +164,18 @@ def run(
     if result.ending == "interrupted":
         kept = f"what was run so far is in {out}" if out is not None else "nothing was written, for want of --out"
         raise InputError(f"interrupted at day {result.day:g}; {kept}")
+
+
+def _check_out(out: Path | None, needs_out: str, fresh: bool) -> None:
+    """Refuse a folder that cannot be written or holds a run, and an option (``needs_out``) that needs a folder."""
+    from experiments.inputs import check_folder, refuse_stored_run
+
+    if out is not None:
+        check_folder(out)
+        if not fresh:
+            refuse_stored_run(out)
+    elif needs_out:
+        raise InputError(f"{needs_out} is an option of the files that --out names; allowed: with --out. Add --out DIR.")
 
 
 class Asked(NamedTuple):

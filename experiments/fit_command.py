@@ -16,6 +16,22 @@ if TYPE_CHECKING:
     from experiments.fit import Options
     from experiments.fit_data import Data
 
+Before = Annotated[
+    str,
+    typer.Option(metavar="EFFORT|unknown", help="Effort before the first row; `unknown`: averaged over it."),
+]
+Hardware = Annotated[
+    Literal["unknown", "fixed", "grew"],
+    typer.Option(help="Hardware that the research used; `grew`: r is halved to that with hardware fixed."),
+]
+HardwareInput = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Hardware used by each row; effort is then sqrt(input x hardware)."),
+]
+Luck = Annotated[
+    Literal["row", "lasting"] | None, typer.Option(hidden=True, help="Deprecated: all noise models are averaged.")
+]
+
 
 def fit(
     file: Annotated[
@@ -34,21 +50,10 @@ def fit(
     cumulative: Annotated[
         bool, typer.Option("--cumulative", help="The input column is a running total, not the effort of each row.")
     ] = False,
-    before: Annotated[
-        str,
-        typer.Option(metavar="EFFORT|unknown", help="Effort before the first row; `unknown`: averaged over it."),
-    ] = "unknown",
-    hardware: Annotated[
-        Literal["unknown", "fixed", "grew"],
-        typer.Option(help="Hardware that the research used; `grew`: r is halved to that with hardware fixed."),
-    ] = "unknown",
-    hardware_input: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Hardware used by each row; effort is then sqrt(input x hardware)."),
-    ] = None,
-    luck: Annotated[
-        Literal["row", "lasting"] | None, typer.Option(hidden=True, help="Deprecated: all noise models are averaged.")
-    ] = None,
+    before: Before = "unknown",
+    hardware: Hardware = "unknown",
+    hardware_input: HardwareInput = None,
+    luck: Luck = None,
     sub_periods: Annotated[int, typer.Option(min=1, max=100, help="Number of stretches of rows to estimate r in.")] = 3,
     draws: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of the bootstrap.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap and of forecasts.")] = 0,

@@ -95,7 +95,7 @@ def test_returns_to_effort_put_the_penalty_on_top(p, r):
         days = [each.duration_days for each in found]
         ratios = [later / earlier for earlier, later in itertools.pairwise(days)]
         assert ratios == pytest.approx([2 ** (1 / r - p)] * 4, rel=1e-6)
-    assert run_fluid(lab).verdict.r_implied == pytest.approx(r, rel=1e-6)
+    assert run_fluid(lab).pace.r_implied == pytest.approx(r, rel=1e-6)
     assert returns_from_ratio(2 ** (1 / r - p), p, "effort") == pytest.approx(r)
 
 

@@ -88,7 +88,10 @@ def test_the_digest_tells_scenarios_apart_and_nothing_else(scenario):
 
 
 def _readable(scenario):
-    unread = {"returns": ("papers_first_doubling", "difficulty_growth"), "papers": ("r", "first_doubling_days")}
+    unread = {
+        "returns": ("papers_first_doubling", "difficulty_growth"),
+        "papers": ("r", "first_doubling_days", "calibrated_for"),
+    }
     hidden = {f"growth__{name}" for name in unread[scenario.growth.law]}
     return {name: value for name, value in scenario.flat().items() if name not in hidden}
 
