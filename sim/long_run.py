@@ -24,8 +24,8 @@ If doublings shrink (b > 1), delays that were negligible can bind:
   singularity, with ``q = 2^((a - y)/2)``.
 - Training runs shrink by 2^-phi a doubling. If doublings would shrink faster, the runs bind. Software then grows by
   kappa doublings during a generation of one doubling, ``kappa = (y - k phi)/a`` with k = 1, or 2 if papers are written
-  up, and ``q = 2^(-phi/kappa)``. If a generation takes up all that waits, q follows the envelope ``2^-phi``.
-  The lengths of the runs still have a finite sum: a singularity.
+  up, and ``q = 2^(-phi/kappa)``. If a generation takes up all that waits, doublings come in bursts, and q is the ratio
+  of the slowest of each burst. The lengths of the runs still have a finite sum: a singularity.
 - If runs have a constant length (phi = 0, or the shortest run), deployed software improves only once a run. If a
   generation takes up all that waits, log effort multiplies by b over two generations: faster than exponential, but
   without a date at which it ends. With one gain a generation, deployed software doubles at constant intervals.
@@ -177,7 +177,7 @@ def _accelerating(scenario: Scenario, found: _Exponents) -> LongRun:
     if training.needed and growth < -found.speed_share:
         grown = found.penalty * found.researchers + (found.output - found.penalty * _binding(found))
         per_gain = (grown - found.stages * found.speed_share) / found.effort
-        growth = -found.speed_share / (1.0 if _takes_up_all(scenario) else per_gain)
+        growth = -found.speed_share / per_gain
         why = "and training runs, which shrink more slowly, set the pace"
         return _result(scenario, found, "singular", 2.0**growth, why, "training runs")
     return _result(scenario, found, "singular", _power(growth), "")

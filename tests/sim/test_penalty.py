@@ -31,7 +31,7 @@ def test_researchers_who_only_wait_for_gpus_do_not_lower_output_in_the_equations
     labs = [FULL.replace(**STILL, researcher__initial=team, run__horizon_days=600.0) for team in TEAMS]
     found = fluid(labs)
     effective = [
-        World.law_of(lab).papers_between(0.0, level) for lab, level in zip(labs, found.software_doublings, strict=True)
+        lab.law().papers_between(0.0, level) for lab, level in zip(labs, found.software_doublings, strict=True)
     ]
     assert all(later > 0.9999 * earlier for earlier, later in itertools.pairwise(effective))
     assert effective[1] > 1.3 * effective[0], "below the corner more researchers achieve more"

@@ -78,7 +78,7 @@ def test_too_few_doublings_decide_nothing(n):
     assert pace.name == "undecided"
     assert pace.low is None
     assert (pace.ratio is None) == (n < 2)
-    assert f"{n} doublings are too few; a pace needs 3" in pace.sentence
+    assert f"{n} doubling{'s are' if n != 1 else ' is'} too few; a pace needs 3" in pace.sentence
 
 
 def test_three_doublings_are_enough():
