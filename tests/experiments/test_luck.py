@@ -40,7 +40,7 @@ def test_worlds_end_when_the_gamma_law_says(team):
 @pytest.mark.parametrize(("r", "team"), [(0.9, 1), (1.1, 1)])
 def test_worlds_are_called_what_the_gamma_law_says(r, team):
     worlds, theory = luck.by_worlds(r, team, 50), luck.by_theory(r, team, 400)
-    for found, expected in ((worlds.explosions, theory.explosions), (worlds.fizzles, theory.fizzles)):
+    for found, expected in ((worlds.speeding_up, theory.speeding_up), (worlds.slowing_down, theory.slowing_down)):
         low, high = stats.binom.ppf([0.0005, 0.9995], 50, np.clip([expected - 0.03, expected + 0.03], 0, 1)) / 50
         assert low <= found <= high
 

@@ -183,7 +183,8 @@ def test_experiments_of_a_world_start_as_in_the_slow_scheduler(name: str) -> Non
     """Whole papers: all researchers ask in the same instants, for gangs of different lengths."""
     result = run(
         Scenario().replace(
-            researcher__initial=24, researcher__timing="whole", researcher__experiment_variation="lognormal",
+            researcher__initial=24, growth__calibrated_for=24, researcher__timing="whole",
+            researcher__experiment_variation="lognormal",
             researcher__experiment_gpus=4, cluster__gpus=24, cluster__inference_share=0.5, cluster__training_share=0.25,
             cluster__placement="flat", cluster__queue=name, cluster__gpu_hours_between_failures=0.0,
             training__needed=False, kernels__measurements="none", run__until_researchers=0, run__max_doublings=1,

@@ -114,7 +114,8 @@ def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
         "researcher__initial": 1, "researcher__timing": timing, "cluster__sharing": "priority", "cluster__gpus": 16,
         "cluster__gpus_per_node": 4, "training__gpus": 16, "training__gain": 1.2, "growth__first_doubling_days": 40.0,
         "researcher__papers_per_month": 20.0, "researcher__experiment_gpu_days": 2.0, "training__first_run_days": 2.0,
-        "researcher__experiment_gpus": 4, "run__horizon_days": 90.0,
+        "researcher__experiment_gpus": 4, "run__horizon_days": 90.0, "growth__calibrated_for": 0,
+        "training__first_run_gpus": 16,
     }  # fmt: skip
     alone, cohort = World(Scenario(), 3, **changes), World(Scenario(), 3, **changes, run__individuals_up_to=0)
     seen_together(alone, cohort)

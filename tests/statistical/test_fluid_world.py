@@ -80,7 +80,7 @@ def test_labs_have_the_fluids_mean(name):
     assert 3 * np.std(teams, ddof=1) / math.sqrt(seeds) < TEAM * result.researchers, "too few seeds to tell"
     assert np.mean(teams) == pytest.approx(result.researchers, rel=TEAM)
     for part, share in result.time_shares.items():
-        assert np.mean([world.time_shares[part] for world in worlds]) == pytest.approx(share, abs=0.02)
+        assert np.mean([world.time_shares[part] for world in worlds]) == pytest.approx(share, abs=0.03)
     for use, within in (("inference", tolerance), ("training", 0.01), ("experiment", 0.2)):
         held = np.mean([world.cluster[use].gpu_days for world in worlds])
         assert held == pytest.approx(result.cluster[use].gpu_days, rel=within), use
