@@ -199,7 +199,7 @@ def _halts_research(scenario: Scenario) -> bool:
 
 def _towards_limit(scenario: Scenario, found: _Exponents) -> LongRun:
     limit = scenario.growth.limit
-    fastest = float(doublings_to_fastest(found.returns, limit))
+    fastest = float(doublings_to_fastest(found.returns, limit)) if found.returns > 1 else 0.0
     until = (
         f"by the law doublings get faster up to doubling {fastest:.0f} while {_formula(scenario, found)} exceeds 1"
         if fastest > 0

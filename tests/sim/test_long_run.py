@@ -179,6 +179,8 @@ def test_limit_ends_in_a_fizzle_and_says_when_doublings_are_fastest():
     assert slow.fastest_doubling == 0
     assert "never get faster" in slow.sentence
     assert long_run(LAB).fastest_doubling is None
+    none_new = {"literature__duplicate_weight": 0.0, "growth__parallel_penalty": 0.5, "growth__limit_doublings": 40.0}
+    assert long_run(LAB.replace(**none_new, **NO_TRAINING, **CHEAP)).fastest_doubling == 0
 
 
 def test_papers_of_equal_times_are_faster_than_exponential_but_not_explosive():
