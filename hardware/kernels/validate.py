@@ -21,7 +21,7 @@ LENGTHS: Final = (1, 2, 77, 200, 333)
 _HEADS: Final = 2
 PATIENCE_TIMES: Final = 50.0
 """Times the seconds of SDPA that a candidate may take."""
-FEW: Final = 0.8
+FEW: Final = 1.0
 """An error of one key is one number and not a mean of many: it may be larger by this share, that of n logits by 1/n of
 it. Without, one right answer in 400 was called wrong; with it three times the size is five standard deviations."""
 LUCK: Final = 6.0
