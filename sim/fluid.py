@@ -29,7 +29,7 @@ from sim.fluid_engine import (
 )
 from sim.fluid_flow import experiments
 from sim.fluid_labs import Floats, Labs, labs_of
-from sim.long_run import LongRun, long_run, returns_to
+from sim.long_run import LongRun, long_run
 from sim.margins import margins_of
 from sim.observe import REPORTERS, USES, Doubling
 from sim.run import RunResult, UseOfGpus, kernels_of
@@ -176,7 +176,7 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
 def _pace(scenario: Scenario, state: State, marks: Floats, row: int) -> Pace:
     days, papers = marks[1:3, row, : state.doublings[row]].tolist()
     penalty, open_days = scenario.growth.parallel_penalty, float(state.since[row])
-    return pace_of(days, papers, penalty, open_days, returns_to(scenario))
+    return pace_of(days, papers, penalty, open_days, scenario.growth.returns_to)
 
 
 def _ending(scenario: Scenario, why: int, doublings: int) -> tuple[str, str]:

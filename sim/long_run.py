@@ -132,7 +132,7 @@ def _exponents(scenario: Scenario) -> _Exponents:
     growth, training, researcher = scenario.growth, scenario.training, scenario.researcher
     penalty = growth.parallel_penalty
     effort = penalty / growth.returns  # `returns` is stated to inputs, whatever the scenario's reading
-    share = training.speed_share if training.needed and shortest_run(scenario) == 0 else 0.0
+    share = training.speed_share if training.needed and training.shortest_run_days == 0 else 0.0
     team = 1 - share
     experiments = 1 - researcher.experiment_scaling if researcher.experiment_gpu_days > 0 else math.inf
     pooled_alone = researcher.timing == "pooled" and researcher.experiment_gpu_days == 0
@@ -143,20 +143,6 @@ def _exponents(scenario: Scenario) -> _Exponents:
     return _Exponents(effort, output, team, experiments, share, penalty, stages)
 
 
-def returns_to(scenario: Scenario) -> str:
-    """Return what r refers to: ``inputs`` (toes included) or ``effort``."""
-    return scenario.growth.returns_to
-
-
-def shortest_run(scenario: Scenario) -> float:
-    """Return the shortest time of a training run [days]; 0 if there is none."""
-    return float(getattr(scenario.training, "shortest_run_days", 0.0))
-
-
-def _takes_up_all(scenario: Scenario) -> bool:
-    return str(getattr(scenario.training, "takes_up", "one gain")) == "all"
-
-
 def _accelerating(scenario: Scenario, found: _Exponents) -> LongRun:
     """The kinds of growth for which output outgrows effort."""
     training = scenario.training
@@ -165,7 +151,7 @@ def _accelerating(scenario: Scenario, found: _Exponents) -> LongRun:
             "training runs take all GPUs of the researchers, and research that grows this fast would stop for each run"
         )
     if training.needed and found.speed_share == 0:
-        if _takes_up_all(scenario):
+        if training.takes_up == "all":
             why = "but training runs keep their length, so that no date bounds it"
             return _result(scenario, found, "faster than exponential", 1.0, why, "training runs")
         why = "since each training run of constant length brings one gain"
@@ -247,7 +233,7 @@ def _formula(scenario: Scenario, found: _Exponents) -> str:
         name = "r(1 − s)"
     elif found.speed_share > 0:
         name = "r(1 − φ)"
-    if returns_to(scenario) == "effort" and found.penalty < 1:
+    if scenario.growth.returns_to == "effort" and found.penalty < 1:
         name = name.replace("r", "r p", 1)
     return f"{name}, less duplicates," if scenario.literature.duplicate_weight == 0 else name
 

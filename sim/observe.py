@@ -20,7 +20,7 @@ from agents.phases import Phase
 from agents.researcher import Researcher
 from agents.trainer import Trainer
 from sim.ledger import SoftwareDoubled
-from sim.long_run import LongRun, returns_to
+from sim.long_run import LongRun
 from sim.long_run import long_run as derived_long_run
 from sim.verdict import Pace, pace_of
 
@@ -148,7 +148,7 @@ def pace(world: World) -> Pace:
         [d.papers for d in done],
         world.scenario.growth.parallel_penalty,
         open_days,
-        returns_to(world.scenario),
+        world.scenario.growth.returns_to,
     )
 
 
