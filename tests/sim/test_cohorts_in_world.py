@@ -18,7 +18,10 @@ from sim.testing import check_invariants, small_scenarios, worlds
 
 thorough = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-SAME_TEAM: dict[str, Any] = {"training__needed": True, "training__speed_share": 1.0, "kernels__measurements": "none"}
+SAME_TEAM: dict[str, Any] = {
+    "training__needed": True, "training__speed_share": 1.0, "training__shortest_run_days": 0.0,
+    "kernels__measurements": "none",
+}  # fmt: skip
 """All that is discovered goes into shorter training runs: nobody comes, though some may have to rest."""
 LAB: dict[str, Any] = {
     "researcher__initial": 40, "researcher__experiment_gpu_days": 15.0, "cluster__gpus": 64, "run__max_doublings": 3,
