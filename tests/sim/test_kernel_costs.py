@@ -31,7 +31,7 @@ def test_a_rate_beyond_all_time_takes_nine_tenths_of_it_until_the_search_is_over
     """100 candidates of 5,000 hours: 60 researchers spend 500,000/(0.9 * 60 * 24) = 386 days on them."""
     absurd = lab(
         researcher__timing=timing, run__individuals_up_to=individuals, kernels__candidates_per_day=1e8,
-        kernels__attention_share=0.0, **DEAR,
+        kernels__attention_share=0.0, growth__calibrated_for=0, **DEAR,
     )  # fmt: skip
     free = absurd.replace(**FREE)
     costly, gratis = run(absurd, 1), run(free, 1)

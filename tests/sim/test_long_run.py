@@ -47,12 +47,16 @@ def grid() -> list[Scenario]:
 
 
 def test_ratio_is_that_of_a_long_continuation_by_the_equations():
-    """Within 2% for 60 doublings and 8% for runs that the horizon cut; the sign agrees outside 1% around 1."""
+    """Within 2% for 60 doublings and 8% for runs that the horizon cut; the sign agrees outside 1% around 1.
+
+    Within 3% if training runs set the pace: a run brings a burst of doublings, the bursts lengthen in proportion to the
+    doublings before, and the last quarter of a run is not a whole number of bursts.
+    """
     scenarios = grid()
     derived = [long_run(each) for each in scenarios]
     assert {each.bound_by for each in derived} == {"researchers", "experiments", "training runs"}
     for scenario, expected, (ratio, doublings) in zip(scenarios, derived, last_ratios(scenarios), strict=True):
-        within = 0.02 if doublings == 60 else 0.08
+        within = 0.08 if doublings < 60 else 0.03 if expected.bound_by == "training runs" else 0.02
         assert ratio == pytest.approx(expected.ratio, rel=within), (scenario.flat(), expected)
         if abs(expected.ratio - 1) > 0.01:
             assert (ratio < 1) == expected.explosive

@@ -41,7 +41,7 @@ def test_at_full_gpus_more_of_them_bring_progress_and_more_researchers_hardly():
 
 def test_where_runs_take_all_the_time_training_limits():
     slow = Scenario().replace(
-        growth__r=0.7, growth__first_doubling_days=1.0, training__speed_share=0.0, training__first_run_days=30.0,
+        growth__r=0.7, growth__first_doubling_days=0.1, training__speed_share=0.0, training__first_run_days=30.0,
         researcher__experiment_gpu_days=0.0, run__horizon_days=1e6,
     )  # fmt: skip
     found = binding(slow)

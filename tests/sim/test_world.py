@@ -47,12 +47,7 @@ def test_invariants_hold_at_every_frame(world):
         world.step()
         check_invariants(world)
     assert world.ending is not None
-    assert world.ending.ending in (
-        "doublings",
-        "limit reached",
-        "starved",
-        "horizon",
-    )
+    assert world.ending.ending in ("doublings", "researchers", "limit reached", "starved", "horizon")
 
 
 @thorough
