@@ -19,7 +19,7 @@ def analyse(
     as_json: AsJson = False,
 ) -> None:
     """Analyse a sweep: one HTML report, and its pictures and tables as files."""
-    from experiments.analyse.report import files, stale, summary, verdict
+    from experiments.analyse.report import files, reading, stale, summary, verdict
     from experiments.analyse.sweep import load
     from experiments.console import say
     from experiments.files import to_json, write_files
@@ -40,6 +40,8 @@ def analyse(
         print(to_json(summary(sweep)), flush=True)
         return
     say(verdict(sweep))
+    if meaning := reading(sweep):
+        say(meaning)
     without = sweep.asked - sweep.n
     say(f"{sweep.n:,} of {sweep.asked:,} runs have a result" + (f", {without:,} have none." if without else "."))
     for failure in sweep.failures:

@@ -1,8 +1,8 @@
-"""How far luck alone carries a run from the mean: the tables and the picture of docs/world-and-equations.md.
+"""Measure run-to-run variability: the tables and the picture of docs/world-and-equations.md.
 
-Run as ``python -m experiments.luck PAGE PICTURE``; the page's text around the tables stays. Worlds in which nothing is
-random but when papers come (the report's toy model with Poisson papers), beside what Gamma distributions say of them.
-The same numbers each time.
+Run as ``python -m experiments.luck PAGE PICTURE``; the page's text around the tables stays. Only the times of papers
+are random in these Worlds (the report's toy model with Poisson papers). They are compared with Gamma distributions.
+Each run gives the same numbers.
 """
 
 from __future__ import annotations
@@ -23,49 +23,50 @@ from matplotlib.figure import Figure
 
 from experiments.analysis import BLUE, GREY, ORANGE, STYLE
 from sim.growth import DAYS_PER_MONTH, difficulty_from_returns, returns_from_difficulty
+from sim.long_run import long_run
 from sim.run import run
 from sim.scenario import Scenario
 from sim.verdict import Pace, pace_of
 
 TEAMS = {1: 200, 4: 200, 16: 100, 64: 30}
-"""Researchers on day 0, and Worlds that are run: a larger team writes more papers and has less luck."""
+"""Researchers on day 0, and the number of Worlds: a larger team writes more papers and varies less."""
 NEAR_ONE = (0.9, 0.95, 1.05, 1.1)
-"""Returns at which luck can decide."""
+"""Returns at which randomness can decide the pace."""
 EXPLOSION = float(returns_from_difficulty(1.5))
-"""Those of the report's explosion."""
+"""Returns of the report's explosion."""
 DOUBLINGS = 6
 FIRST_PAPERS = 2
-"""Papers of the first doubling, to a researcher."""
+"""Papers of the first doubling per researcher."""
 DRAWS = 2000
-"""Lives drawn from the theory for each row."""
+"""Histories drawn from the theory for each row."""
 
 
 class Cell(NamedTuple):
-    """One team at one r: shares of the runs by their pace, and the days on which the runs ended."""
+    """Shares of runs by their pace, and the days on which the runs ended, for one team at one r."""
 
     r: float
     team: int
     speeding_up: float
     slowing_down: float
     wrong_side: float
-    """Whose doublings got faster, by the estimate, though r is below 1, or slower though it is above."""
+    """Share of runs whose estimated ratio of doubling times is on the wrong side of 1 for their r."""
     ends: list[float]
 
     @property
     def spread(self) -> float:
-        """Standard deviation over mean of the ends."""
+        """Standard deviation of the last days over their mean."""
         return float(np.std(self.ends, ddof=1) / np.mean(self.ends))
 
 
 class Row(NamedTuple):
-    """The same by Worlds and by theory."""
+    """One team at one r, by Worlds and by theory."""
 
     worlds: Cell
     theory: Cell
 
 
 def scenario(r: float, team: int) -> Scenario:
-    """Return the toy model with these returns and a team that starts with so many, on as many times the papers."""
+    """Return the toy model with these returns, a team of this size, and papers in proportion to it."""
     return Scenario.load("toy-explosion").replace(
         growth__difficulty_growth=float(difficulty_from_returns(r)), researcher__initial=team,
         growth__papers_first_doubling=float(FIRST_PAPERS * team), run__max_doublings=DOUBLINGS,
@@ -74,13 +75,13 @@ def scenario(r: float, team: int) -> Scenario:
 
 
 def by_worlds(r: float, team: int, runs: int) -> Cell:
-    """Return what became of so many Worlds, of the seeds 0, 1, ..."""
+    """Run Worlds with the seeds 0, 1, ... and return their paces and last days."""
     results = [run(scenario(r, team), seed) for seed in range(runs)]
     return _cell(r, team, [result.pace for result in results], [result.day for result in results])
 
 
 def by_theory(r: float, team: int, draws: int = DRAWS) -> Cell:
-    """Return what becomes of a team whose n papers of a doubling take Gamma(n) over its size in months (F1)."""
+    """Return the same for histories in which the n papers of a doubling take Gamma(n)/team months (F1)."""
     papers, teams = papers_of(r, team), team * 2.0 ** np.arange(DOUBLINGS)
     chance = np.random.default_rng(team)
     days = chance.standard_gamma(papers, size=(draws, DOUBLINGS)) / teams * DAYS_PER_MONTH
@@ -88,17 +89,17 @@ def by_theory(r: float, team: int, draws: int = DRAWS) -> Cell:
 
 
 def papers_of(r: float, team: int) -> Any:
-    """Return the papers of each doubling, whole ones: the last of each brings a little of the next."""
+    """Return the whole number of papers of each doubling: the last one begins the next doubling."""
     growth = float(difficulty_from_returns(r))
     sums = [FIRST_PAPERS * team * (growth**n - 1) / (growth - 1) for n in range(DOUBLINGS + 1)]
     return np.diff([math.ceil(each - 1e-9) for each in sums]).astype(float)
 
 
 def spread_of(team: int, r: float = EXPLOSION, doublings: float = DOUBLINGS) -> float:
-    """Return standard deviation over mean of the day on which so many doublings are done, in closed form.
+    """Return the standard deviation over the mean of the day on which a doubling is complete, in closed form.
 
     Doubling i takes ``P m^i`` papers by ``N 2^i`` researchers: mean ``P m^i/(N 2^i)`` months and variance that over
-    ``N 2^i`` (F1), so the sums are geometric, of m/2 and of m/4. ``inf`` doublings are all of an explosion.
+    ``N 2^i`` (F1), so the sums are geometric, of m/2 and of m/4. ``inf`` doublings are those of a whole explosion.
     """
     growth = float(difficulty_from_returns(r))
 
@@ -118,7 +119,7 @@ def _cell(r: float, team: int, paces: Sequence[Pace], ends: list[float]) -> Cell
 
 
 def rows(teams: dict[int, int], draws: int = DRAWS) -> Iterator[Row]:
-    """Yield a row for each r and team, as they are done; ``teams``: how many Worlds of each are run."""
+    """Yield a row for each r and team as soon as it is ready; ``teams`` maps a team to its number of Worlds."""
     for r in (*NEAR_ONE, EXPLOSION):
         for team, runs in teams.items():
             yield Row(by_worlds(r, team, runs), by_theory(r, team, draws))
@@ -130,12 +131,15 @@ def rows(teams: dict[int, int], draws: int = DRAWS) -> Iterator[Row]:
 def pace_table(found: Sequence[Row]) -> str:
     """Return the shares of runs by their pace as Markdown."""
     lines = [
-        "| r | researchers on day 0 | Worlds | speeding up | slowing down | wrong side "
+        "| r | long run | researchers on day 0 | Worlds | speeding up | slowing down | wrong side "
         "| theory: speeding up | slowing down | wrong side |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for worlds, theory in found:
-        lines.append(f"| {worlds.r:.3g} | {worlds.team} | {len(worlds.ends)} | {_shares(worlds)} | {_shares(theory)} |")
+        leads = long_run(scenario(worlds.r, worlds.team)).kind
+        lines.append(
+            f"| {worlds.r:.3g} | {leads} | {worlds.team} | {len(worlds.ends)} | {_shares(worlds)} | {_shares(theory)} |"
+        )
     return "\n".join(lines)
 
 
@@ -144,7 +148,7 @@ def _shares(cell: Cell) -> str:
 
 
 def spread_table(found: Sequence[Row]) -> str:
-    """Return the spread of the explosion's dates as Markdown."""
+    """Return the spread of the day of the last doubling in the report's explosion as Markdown."""
     lines = [
         f"| researchers on day 0 | Worlds | mean day of doubling {DOUBLINGS} | spread | spread in closed form |",
         "|---|---|---|---|---|",
@@ -159,8 +163,8 @@ def spread_table(found: Sequence[Row]) -> str:
 
 
 def renew(page: str, found: Sequence[Row]) -> str:
-    """Return the page with its tables renewed. Raises ValueError if it has no place for them."""
-    for name, table in (("verdicts", pace_table(found)), ("spread", spread_table(found))):
+    """Return the page with its tables renewed. Raises ValueError if it lacks the marks of a table."""
+    for name, table in (("paces", pace_table(found)), ("spread", spread_table(found))):
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not place.search(page):
             raise ValueError(f"the page has no place for a table: <!-- {name} --> and below it <!-- end -->")
@@ -172,7 +176,7 @@ def renew(page: str, found: Sequence[Row]) -> str:
 
 
 def picture(found: Sequence[Row]) -> bytes:
-    """Return the picture as PNG: the same bytes for the same rows."""
+    """Return the picture as PNG; equal rows give equal bytes."""
     buffer = BytesIO()
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -187,22 +191,23 @@ def picture(found: Sequence[Row]) -> bytes:
 
 
 def _draw_paces(axes: Axes, found: Sequence[Row]) -> None:
-    """How often a run was called what it is, against the size of the team."""
+    """Draw the share of runs whose pace agrees with their r, over the size of the team."""
     for r, colour, marker in zip(NEAR_ONE, (ORANGE, ORANGE, BLUE, BLUE), "s^^s", strict=True):
         mine = [row for row in found if row.worlds.r == r]
+        name = "speeding up" if r > 1 else "slowing down"
         right = [(cell.speeding_up if r > 1 else cell.slowing_down) for row in mine for cell in row]
         teams = [row.worlds.team for row in mine]
         axes.plot(teams, right[1::2], color=colour, linewidth=1.4)
-        axes.plot(teams, right[::2], marker, color=colour, markersize=7, label=f"r = {r:g}")
+        axes.plot(teams, right[::2], marker, color=colour, markersize=7, label=f"r = {r:g}: {name}")
     _teams(axes)
     axes.set_ylim(-0.03, 1.03)
-    axes.set_ylabel("runs called what they are")
+    axes.set_ylabel("share of runs with this pace")
     axes.set_title(f"Pace after {DOUBLINGS} doublings", fontsize=12, loc="left")
-    axes.legend(title="Worlds (lines: theory)")
+    axes.legend(title="points: Worlds, lines: theory", loc="upper left", fontsize=8.5, title_fontsize=9)
 
 
 def _draw_dates(axes: Axes, found: Sequence[Row]) -> None:
-    """The dates of the explosion over their mean, and the closed form's interval."""
+    """Draw the day of the last doubling over its mean, and two spreads of the closed form."""
     mine = [row.worlds for row in found if row.worlds.r == EXPLOSION]
     mean = DAYS_PER_MONTH * FIRST_PAPERS * (1 - 0.75**DOUBLINGS) / (1 - 0.75)
     for cell in mine:
@@ -213,7 +218,7 @@ def _draw_dates(axes: Axes, found: Sequence[Row]) -> None:
     axes.fill_between(teams, [1 - b for b in band], [1 + b for b in band], color=GREY, alpha=0.6, zorder=0)
     _teams(axes)
     axes.set_ylabel(f"day of doubling {DOUBLINGS} over its mean")
-    axes.set_title("Explosion of r = 1.71; grey: two spreads", fontsize=12, loc="left")
+    axes.set_title("r = 1.71, singular (grey: two spreads)", fontsize=12, loc="left")
 
 
 def _teams(axes: Axes) -> None:

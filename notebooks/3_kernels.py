@@ -163,5 +163,5 @@ with slide(
 faster still. But a doubling of effort bought less than an eighth of a doubling of speed, and attention is a small part
 of the work. This loop alone feeds no explosion: it brings this lab's sixth doubling nearer by three weeks.
 `asara kernels report` prints every table, and [Kernels](../kernels.md) says how each number was taken. Next: [a sweep
-from design to verdict](4_sweep.md).
+from design to answer](4_sweep.md).
 """

@@ -1,6 +1,6 @@
 # %% [markdown]
 """
-# 4. A sweep, from design to verdict
+# 4. A sweep, from design to answer
 
 One run is an anecdote. How likely is an explosion, if nobody knows the returns to research, nor how much
 researchers *step on each other's toes*: how far many at once find less than the same number in turn, because they
@@ -32,6 +32,7 @@ from experiments.analyse.sweep import load
 from experiments.cli import main
 from experiments.designs import load_design
 from experiments.slides import BLUE, RED, SKY, end, slide, table
+from sim.fluid import run_fluid
 
 Path("mine.toml").write_text("""
 description = "Does a small lab explode, with and without training runs?"
@@ -203,10 +204,33 @@ assert box.bounds["growth__r"][0] > 1 and box.bounds["researcher__experiment_sca
 # %% [markdown]
 """
 So: with r above 1 and experiments that get cheaper as software improves. The box holds runs with training runs and
-without them. It is not bounded by stepping on toes either: `growth__returns_to = "inputs"` means that r is what remains
-after toes.
+without them. It is not bounded by stepping on toes either, because `growth__returns_to = "inputs"`: r is what remains
+after toes. Three runs of one lab that differ only in p and in this reading show it, by the equations and without
+training runs:
+"""
 
-## The verdict
+# %%
+lab = design.scenario(design.planned(0)).replace(
+    growth__r=1.5, researcher__experiment_scaling=0.0, training__needed=False, run__horizon_days=1000.0
+)
+READINGS = [("inputs", 1.0), ("inputs", 0.4), ("effort", 0.4)]
+twins = [run_fluid(lab.replace(growth__returns_to=to, growth__parallel_penalty=p)) for to, p in READINGS]
+table(
+    ("r is returns to", "p", "each doubling over the one before", "pace", "long run"),
+    [
+        (to, f"{p:g}", f"{twin.pace.ratio:.2f}", twin.pace.name, twin.long_run.kind)
+        for (to, p), twin in zip(READINGS, twins, strict=True)
+    ],
+)
+assert [twin.long_run.kind for twin in twins] == ["singular", "singular", "fizzle"]
+assert [twin.pace.name for twin in twins] == ["speeding up", "speeding up", "slowing down"]
+
+# %% [markdown]
+"""
+With returns to inputs a smaller p makes the explosion slower and leaves it one. With returns to effort the same p turns
+it into a fizzle, because an explosion then needs r p > 1.
+
+## The answer
 
 `asara analyse mine` writes all of this and more as one page. It begins with this paragraph, which compares the lowest
 and the highest *quarter* of r, with training and without; the picture above took tenths, and so its ends lie

@@ -106,22 +106,25 @@ class GrowthParams(
     def reading(self) -> str:
         """Return one sentence on what r means here and what the penalty does; empty without a penalty."""
         p = self.parallel_penalty
-        if p == 1:
-            return ""
-        if self.returns_to == "effort":
-            return (
-                f"growth__returns_to = effort: r is returns to effective effort, and the penalty p = {p:g} comes on "
-                "top. Doubling times change by 2^(1/r - p)."
-            )
-        return (
-            f"growth__returns_to = inputs: r includes the penalty p = {p:g}. Doubling times change by "
-            "2^(p (1/r - 1)), so p damps speeding up and slowing down alike."
-        )
+        return reading_of_r(self.returns_to, f"p = {p:g}") if p < 1 else ""
 
     @property
     def limit(self) -> float:
         """The limit in doublings, ``inf`` where there is none."""
         return self.limit_doublings or math.inf
+
+
+def reading_of_r(returns_to: str, penalty: str) -> str:
+    """Return what r means under a reading and what the penalty does; ``penalty`` states p, such as "p = 0.5"."""
+    if returns_to == "effort":
+        return (
+            f"growth__returns_to = effort: r is returns to effective effort, and the penalty {penalty} comes on "
+            "top. Doubling times change by 2^(1/r - p)."
+        )
+    return (
+        f"growth__returns_to = inputs: r includes the penalty {penalty}. Doubling times change by "
+        "2^(p (1/r - 1)), so p damps speeding up and slowing down alike."
+    )
 
 
 def returns_from_difficulty(difficulty_growth: Array, p: Array = 1.0) -> Array:

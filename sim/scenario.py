@@ -65,7 +65,7 @@ class RunParams(
     """The relative error that a cohort may make in a rate: of those who think or write, so many move on together, and
     several experiments run as one job while that takes no longer than this share of a paper's work. 0: one by one.
     Where GPUs are full large leaps leave some idle, so that progress is slower: doubling 7 of
-    `lab-frontier-experiments` comes on day 348 with 0, 347 with 0.02 (both ± 2), 355 with 0.1 (2% later) and 380 with
+    `lab-frontier-experiments` comes on day 347 with 0 and with 0.02 (both ± 2), 354 with 0.1 (2% later) and 379 with
     0.5 (9% later), over 5 seeds. Keep it at 0.02 for results; 0.1 and more are for a quick look.
     Source: our choice, for doubling times of the shipped labs within 1% of those of researchers one by one (where
     GPUs are 80% busy up to 2% fewer papers; half of it halves that); such leaps usually take 0.03 (Cao, Gillespie

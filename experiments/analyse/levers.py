@@ -70,18 +70,22 @@ def lever_table(sweep: Sweep) -> pa.Table:
 
 
 @in_style
-def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
-    """Return the differences that levels make to an outcome, with their intervals."""
+def lever_figure(effects: list[Effect], outcome: str = "explosion", reading: str = "") -> Figure:
+    """Return the differences that levels make to an outcome, with their intervals.
+
+    ``reading`` is what r is the returns to.
+    """
     from experiments.analysis import BLUE  # noqa: PLC0415
 
     chosen = [effect for effect in effects if effect.outcome == outcome][:24]
-    lines = max((_row_label(effect).count("\n") for effect in chosen), default=1)
+    labels = [_row_label(effect, reading) for effect in chosen]
+    lines = max((each.count("\n") for each in labels), default=1)
     figure, (axes,) = new_figure(1.3 + (0.21 + 0.15 * lines) * len(chosen))
     for row, effect in enumerate(chosen):
         axes.plot([effect.low, effect.high], [row, row], color=BLUE, linewidth=5, alpha=0.35)
         axes.plot([effect.difference], [row], "o", color=BLUE, markersize=7, markeredgecolor="white")
     axes.axvline(0, color=SOFT, linewidth=1)
-    axes.set_yticks(range(len(chosen)), [_row_label(effect) for effect in chosen])
+    axes.set_yticks(range(len(chosen)), labels)
     axes.tick_params(axis="y", labelsize=8.5)
     axes.set_ylim(len(chosen) - 0.4, -0.6)
     if outcome != "doublings_a_year":
@@ -93,8 +97,8 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion") -> Figure:
     return figure
 
 
-def _row_label(effect: Effect) -> str:
-    found = f"{label(effect.lever, 26)}:\n{fill(f'{effect.level} against {effect.against}', 34)}"
+def _row_label(effect: Effect, reading: str) -> str:
+    found = f"{label(effect.lever, 26, reading)}:\n{fill(f'{effect.level} against {effect.against}', 34)}"
     return found + f"\n{fill(f'with {effect.others}', 34)}" * bool(effect.others)
 
 

@@ -352,4 +352,4 @@ def _strongest(part: Combination) -> str:
         return f"{share} depends on no parameter by more than chance."
     ends = [probability(sweep, axis.place == at, sweep.outcome) for at in (0, len(axis.labels) - 1)]
     low, high = (f"{percent(each.share)} at {axis.labels[at]}" for each, at in zip(ends, (0, -1), strict=True))
-    return f"{share} depends most on {said(names[0])}: {low}, {high}."
+    return f"{share} depends most on {said(names[0], sweep.reading)}: {low}, {high}."

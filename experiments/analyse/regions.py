@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from experiments.analyse.bins import MOST_LEVELS, cut
 from experiments.analyse.combinations import Combination, combinations
-from experiments.analyse.names import label, percent, shown
+from experiments.analyse.names import percent, shown
 from experiments.analyse.pictures import INK, in_style, legend_above, new_figure
 from experiments.analyse.statistics import SEED, Share, clustered_share
 from experiments.analyse.sweep import Flags, Floats, Sweep
@@ -168,8 +168,8 @@ def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
     (left, right), (low, high) = (np.clip(one.ends, *limit) for one, limit in zip((x, y), limits, strict=True))
     axes.plot([left, right, right, left, left], [low, low, high, high, low], color=INK, linewidth=2)
     axes.set(xlim=limits[0], ylim=limits[1])
-    axes.set_xlabel(label(across, 60))
-    axes.set_ylabel(label(up, 40))
+    axes.set_xlabel(sweep.label(across, 60))
+    axes.set_ylabel(sweep.label(up, 40))
     legend_above(axes)
     return figure
 

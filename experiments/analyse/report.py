@@ -24,10 +24,11 @@ from experiments.analyse.combinations import (
     drawn_note,
     stacked,
 )
-from experiments.analyse.names import label, words
+from experiments.analyse.names import RETURNS, with_reading, words
 from experiments.analyse.pictures import png, svg
 from experiments.analyse.sweep import EXPLOSIVE, FACTORS, ONE_BY_ONE, SPEEDING_UP, Outcome, Sweep, threshold
 from experiments.files import plain, to_json
+from sim.growth import reading_of_r
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,13 +89,23 @@ def verdict(sweep: Sweep) -> str:
     return " ".join(sentence for sentence in said if sentence)
 
 
+def reading(sweep: Sweep) -> str:
+    """Return what r means in a sweep that varies it, for each growth__returns_to; empty if no run has a penalty."""
+    if RETURNS not in {*sweep.varied, *(name for moved in sweep.coupled.values() for name in moved)}:
+        return ""
+    return " ".join(
+        reading_of_r(name, f"p = {low:g}" if low == high else f"p = {low:.3g} to {high:.3g}")
+        for name, (low, high) in sweep.readings.items()
+    )
+
+
 def summary(sweep: Sweep) -> dict[str, Any]:
     """Return the figures of a report as plain values, each for every combination of levers: None if not finite."""
     column, why = threshold(sweep)
     found = {
         "name": sweep.manifest.get("name", ""), "runs": sweep.asked, "with_result": sweep.n, "missing": sweep.missing,
         "statuses": dict(sweep.statuses), "failures": [each._asdict() for each in sweep.failures],
-        "verdict": verdict(sweep),
+        "verdict": verdict(sweep), "reading_of_r": reading(sweep),
         "combinations": [_figures(each, column) for each in combinations(sweep)],
         "gain": {"factor": FACTORS[column], "note": why},
         "levers": [each._asdict() for each in levers.lever_effects(sweep)],
@@ -230,7 +241,7 @@ def _levers(sweep: Sweep) -> Iterator[Part]:
     for outcome in levers.OUTCOMES if effects else ():
         caption = f"Change of the {words(outcome)}."
         table = levers.lever_table(sweep) if outcome == "explosion" else None
-        figure = levers.lever_figure(effects, outcome)
+        figure = levers.lever_figure(effects, outcome, sweep.reading)
         yield Part(
             f"levers-{outcome}", heading, said if table is not None else [], figure, f"{caption} {_PAIRED}", table
         )
@@ -289,7 +300,7 @@ def _sobol(sweep: Sweep, heading: str) -> Iterator[Part]:
                        "each explains by itself. What is left is interactions. Around 0, slightly below included, "
                        "means nothing.")  # fmt: skip
             name = f"sobol-{outcome}" + f"-{at + 1}" * (len(parts) > 1)
-            yield Part(name, heading, [], sensitivity.sobol_figure(found), caption, None)
+            yield Part(name, heading, [], sensitivity.sobol_figure(found, part.sweep.reading), caption, None)
         if tables:
             yield Part(f"sobol-{outcome}", heading, [], None, "", stacked(tables))
 
@@ -315,10 +326,12 @@ def _regions(sweep: Sweep) -> Iterator[Part]:
 def _opening(sweep: Sweep) -> list[str]:
     design = sweep.manifest.get("design", {})
     asked = next((str(design[key]) for key in _ASKED if isinstance(design, Mapping) and design.get(key)), "")
-    varied = "; ".join(f"{words(name)} ({name})" for name in sweep.varied)
+    varied = "; ".join(f"{with_reading(name, sweep.reading)} ({name})" for name in sweep.varied)
+    meaning = reading(sweep)
     return [
         page.paragraph(asked, "asked"),
         page.paragraph(f"Varied: {varied}." if varied else "Nothing but the random seed varies.", "asked"),
+        *([page.paragraph(meaning, "asked")] if meaning else []),
         page.paragraph(verdict(sweep), "verdict"),
     ]
 
@@ -342,7 +355,7 @@ def _health(sweep: Sweep) -> list[str]:
 
 def _design(sweep: Sweep) -> list[str]:
     """What was varied, and how."""
-    rows = [(name, "uncertain", label(name, 200), _distribution(sweep, name)) for name in sweep.uncertainties]
+    rows = [(name, "uncertain", sweep.label(name, 200), _distribution(sweep, name)) for name in sweep.uncertainties]
     rows += [(name, "lever", sweep.label(name, 200), ", ".join(_levels(sweep, name))) for name in sweep.levers]
     if not rows:
         return []

@@ -321,8 +321,8 @@ def sobol_table(found: Indices) -> pa.Table:
 
 
 @in_style
-def sobol_figure(found: Indices) -> Figure:
-    """Return first-order indices as bars, the largest first, with luck where there are replications."""
+def sobol_figure(found: Indices, reading: str = "") -> Figure:
+    """Return first-order indices as bars, the largest first; ``reading`` is what r is the returns to."""
     from experiments.analysis import BLUE, PINK  # noqa: PLC0415
 
     rows = sorted(zip(found.first, found.half, found.names, strict=True), reverse=True)[:12]
@@ -332,7 +332,8 @@ def sobol_figure(found: Indices) -> Figure:
     for row, (first, half, name) in enumerate(rows):
         axes.barh(row, max(first, 0.0), height=0.62, color=PINK if name == "luck" else BLUE, linewidth=0)
         axes.plot([max(first - half, 0), min(first + half, 1)], [row, row], color=SOFT, linewidth=1.4)
-    texts = ["randomness: between runs of the same point" if name == "luck" else label(name, 30) for _, _, name in rows]
+    randomness = "randomness: between runs of the same point"
+    texts = [randomness if name == "luck" else label(name, 30, reading) for _, _, name in rows]
     axes.set_yticks(range(len(rows)), texts, fontsize=8.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")

@@ -152,7 +152,22 @@ class Sweep:
         from experiments.analyse.names import label  # noqa: PLC0415 - it reads every parameter
 
         moved = self.coupled.get(name)
-        return label(name, width) if moved is None else fill(f"{name} ({' / '.join(moved)})", width)
+        return label(name, width, self.reading) if moved is None else fill(f"{name} ({' / '.join(moved)})", width)
+
+    @cached_property
+    def reading(self) -> str:
+        """What r is the returns to, ``inputs`` or ``effort``; empty if runs differ or p = 1, where both agree."""
+        found = self.readings
+        return next(iter(found)) if len(found) == 1 else ""
+
+    @property
+    def readings(self) -> dict[str, tuple[float, float]]:
+        """The lowest and the highest p of the runs under each reading of r, of those with p below 1."""
+        if not {"growth__returns_to", "growth__parallel_penalty"} <= set(self.runs.column_names):
+            return {}
+        penalties, names = self.numbers("growth__parallel_penalty"), np.array(self.texts("growth__returns_to"))
+        found = {str(name): penalties[(names == name) & (penalties < 1)] for name in sorted(set(names))}
+        return {name: (float(each.min()), float(each.max())) for name, each in found.items() if each.size}
 
     @property
     def levers(self) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.analyse import names, page, report
 from experiments.analyse.pictures import png
-from experiments.analyse.sweep import load
+from experiments.analyse.sweep import load, sweep_of
 from experiments.analyse_command import analyse
 from experiments.errors import InputError
 from sim.scenario import parameters
@@ -110,6 +110,7 @@ def test_the_command_writes_the_same_bytes_each_time_and_prints(folder, files, t
     out = capsys.readouterr().out
     assert "253 of 258 runs have a result, 5 have none." in " ".join(out.split())
     assert "2 killed (the first is run 3): the worker was killed" in " ".join(out.split())
+    assert "growth__returns_to = inputs: r includes the penalty p = 0." in " ".join(out.split())
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == files
 
 
@@ -226,3 +227,38 @@ def test_a_figure_has_one_picture_whatever_the_reader_set(folder):
     usual = png(time_figure(sweep))
     with mpl.rc_context({"font.size": 30, "axes.grid": False}):
         assert png(time_figure(sweep)) == usual
+
+
+def swept(levers, penalty=None):
+    """A small sweep that varies r and, if no penalty is given, p from 0.5 to 1."""
+    found = drawn(16, levers=levers)
+    if penalty is not None:
+        place = found.column_names.index("growth__parallel_penalty")
+        found = found.set_column(place, "growth__parallel_penalty", pa.array([penalty] * found.num_rows))
+    return sweep_of(found, manifest(found.num_rows, points=16, levers=list(levers)))
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"), [("inputs", "r includes the penalty p = 0.5"), ("effort", "penalty p = 0.5 comes on top")]
+)
+def test_report_of_runs_with_a_penalty_names_the_reading_of_r(name, meaning):
+    sweep = swept({"growth__returns_to": [name]}, penalty=0.5)
+    text = report.html(sweep, [])
+    assert f"Varied: Returns to software R&amp;D, returns to {name} (growth__r)" in text
+    assert sweep.label("growth__r", 200).startswith(f"Returns to software R&D, returns to {name}")
+    for where in (text, report.summary(sweep)["reading_of_r"]):
+        assert f"growth__returns_to = {name}: r " in where
+        assert meaning in where
+
+
+def test_report_of_two_readings_explains_both_and_labels_r_with_neither():
+    sweep = swept({"growth__returns_to": ["inputs", "effort"]})
+    assert report.reading(sweep).count("growth__returns_to = ") == 2
+    assert report.reading(sweep).count("the penalty p = 0.518 to 0.996") == 2
+    assert "Varied: Returns to software R&amp;D (growth__r)" in report.html(sweep, [])
+
+
+def test_report_of_runs_without_a_penalty_leaves_the_reading_out():
+    sweep = swept(LEVER, penalty=1.0)
+    assert report.reading(sweep) == ""
+    assert "returns to inputs" not in report.html(sweep, [])

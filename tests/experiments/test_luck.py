@@ -9,7 +9,7 @@ from scipy import stats
 from experiments import luck
 from tests.oracles import fluid as oracle
 
-PAGE = "before\n<!-- verdicts -->\nold\n<!-- end -->\nbetween\n<!-- spread -->\n<!-- end -->\nafter\n"
+PAGE = "before\n<!-- paces -->\nold\n<!-- end -->\nbetween\n<!-- spread -->\n<!-- end -->\nafter\n"
 
 
 @pytest.mark.parametrize(("team", "doublings"), [(1, 6), (16, 6), (64, 13)])
@@ -52,9 +52,9 @@ def test_the_page_is_renewed_between_its_marks_and_the_same_each_time(tmp_path):
     page = (tmp_path / "one").read_text()
     assert page == (tmp_path / "two").read_text()
     assert (tmp_path / "pictures" / "one.png").read_bytes() == (tmp_path / "pictures" / "two.png").read_bytes()
-    assert page.startswith("before\n<!-- verdicts -->\n| r | ") and page.endswith("<!-- end -->\nafter\n")
+    assert page.startswith("before\n<!-- paces -->\n| r | ") and page.endswith("<!-- end -->\nafter\n")
     assert "old" not in page
-    assert page.count("| 1.71 | 4 | 2 |") == 1
+    assert page.count("| 1.71 | singular | 4 | 2 |") == 1
     assert luck.renew(page, []) != page
 
 
