@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,16 +23,24 @@ def replay(
     gpus_per_node: Annotated[int | None, typer.Option(help="cluster__gpus_per_node")] = None,
     queue: Annotated[str | None, typer.Option(help="cluster__queue: fcfs, priority, sjf or easy.")] = None,
     placement: Annotated[str | None, typer.Option(help="cluster__placement: flat or consolidated.")] = None,
+    estimates: Annotated[
+        Literal["exact", "requested"] | None,
+        typer.Option(
+            help="Run times that easy and sjf read: the true ones (exact, the default) or the requested ones."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(parser=place, metavar="FILE", help="Write the wait of every job into this CSV file.")
     ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count bad lines and go on.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out bad lines, and jobs larger than the cluster, and count them.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a real job log through the cluster, without failures, and report how long its jobs waited."""
     from experiments.files import to_json
     from experiments.inputs import check_file
-    from experiments.replays import cluster_for, read_log, replay_log, summary, wait_rows
+    from experiments.replays import cluster_for, read_log, replay_log, summary, wait_rows, without_large_jobs
     from experiments.store import write_waits
 
     if out is not None:
@@ -41,10 +49,12 @@ def replay(
     params = cluster_for(
         log, content, {"gpus": gpus, "gpus_per_node": gpus_per_node, "queue": queue, "placement": placement}
     )
-    result = replay_log(log, content, params)
+    if skip_bad:
+        content = without_large_jobs(content, params)
+    result = replay_log(log, content, params, estimates or "exact")
     if out is not None:
-        write_waits(out, wait_rows(result))
-    found = summary(log, format_found, content, params, result)
+        write_waits(out, wait_rows(content, result))
+    found = summary(log, format_found, content, params, result, estimates, size_is_stated=gpus is None)
     if as_json:
         print(to_json(found), flush=True)
     else:

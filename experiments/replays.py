@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from experiments.errors import InputError
-from hardware.job_logs.log import JobLog, JobLogError
+from hardware.job_logs.log import EXACT, JobLog, JobLogError
 from hardware.job_logs.registry import FORMATS, guess_format, read_job_log
 from hardware.params import ClusterParams
-from hardware.replay import ReplayResult, replay
+from hardware.queues import QUEUES
+from hardware.replay import Estimates, ReplayResult, replay
+from hardware.topology import largest_gang
 from sim.scenario import Scenario, nearest
+
+TOO_LARGE: Final = "larger than the cluster can give"
 
 
 def read_log(path: Path, format_name: str | None, skip_bad: bool) -> tuple[str, JobLog]:
@@ -45,16 +51,76 @@ def cluster_for(path: Path, log: JobLog, changes: Mapping[str, Any]) -> ClusterP
     return Scenario().replace(**asked, cluster__gpu_hours_between_failures=0.0, cluster__preemption=False).cluster
 
 
-def replay_log(path: Path, log: JobLog, params: ClusterParams) -> ReplayResult:
+def without_large_jobs(log: JobLog, params: ClusterParams) -> JobLog:
+    """Return a log without the jobs that are larger than the cluster can give, which are counted as left out."""
+    most = largest_gang(params.placement, params.gpus, params.gpus_per_node)
+    jobs = [job for job in log.jobs if job.gpus <= most]
+    large = len(log.jobs) - len(jobs)
+    return log._replace(jobs=jobs, left_out=log.left_out | {TOO_LARGE: large}) if large else log
+
+
+def replay_log(path: Path, log: JobLog, params: ClusterParams, estimates: Estimates) -> ReplayResult:
     """Run a log through a cluster. Raises InputError if it has no jobs, or one that the cluster can never run."""
+    if estimates == "requested" and _reads_times(params) and not log.has_requested_times:
+        raise InputError(f"--estimates = requested needs requested run times, and {path} has none; allowed: exact")
     try:
-        return replay(log.jobs, params)
+        return replay(log.jobs, params, estimates=estimates)
     except ValueError as error:
-        raise InputError(f"{path}: {error}") from None
+        large = any(job.gpus > params.gpus for job in log.jobs)
+        hint = ". --skip-bad leaves out jobs that are too large" if large else ""
+        raise InputError(f"{path}: {error}{hint}") from None
 
 
-def summary(path: Path, format_name: str, log: JobLog, params: ClusterParams, result: ReplayResult) -> dict[str, Any]:
-    """Return how the jobs of a log waited, as plain values."""
+def _reads_times(params: ClusterParams) -> bool:
+    """Return whether the discipline reads the run times of jobs that wait."""
+    return bool(getattr(QUEUES[params.queue], "compares", True))
+
+
+def _reads_priorities(params: ClusterParams) -> bool:
+    return bool(getattr(QUEUES[params.queue], "reads_priorities", False))
+
+
+def _notes(log: JobLog, params: ClusterParams, estimates: Estimates | None, size_is_stated: bool) -> list[str]:
+    """Return what holds for the log as a whole, and which of its fields and of the options were not read."""
+    notes = list(log.notes)
+    queue = params.queue
+    if size_is_stated and log.size is not None and log.size.note is not None:
+        notes.append(log.size.note)
+    if queue == "priority" and not log.has_priorities:
+        notes.append("the log has no priorities, so --queue priority is fcfs")
+    if log.has_priorities and not _reads_priorities(params):
+        notes.append(f"priorities of the log are not read by --queue {queue}")
+    if estimates is not None and not _reads_times(params):
+        notes.append(f"--estimates has no effect: --queue {queue} does not read run times")
+    if log.has_requested_times and estimates != "requested" and _reads_times(params):
+        notes.append("requested run times of the log are not read: --estimates requested reads them")
+    return notes
+
+
+def _changed(log: JobLog, params: ClusterParams, estimates: Estimates | None) -> dict[str, int]:
+    changed = dict(log.changed)
+    if estimates == "requested" and _reads_times(params):
+        counts = {
+            "has no requested run time: its run time is taken": sum(job.requested_s is None for job in log.jobs),
+            "ran for longer than requested": sum(job.run_s > (job.requested_s or math.inf) for job in log.jobs),
+        }
+        changed |= {reason: number for reason, number in counts.items() if number}
+    return changed
+
+
+def summary(
+    path: Path,
+    format_name: str,
+    log: JobLog,
+    params: ClusterParams,
+    result: ReplayResult,
+    estimates: Estimates | None = None,
+    size_is_stated: bool = False,
+) -> dict[str, Any]:
+    """Return how the jobs of a log waited, as plain values.
+
+    ``estimates`` is None if it was not asked for. ``size_is_stated``: the size of the cluster is that of the log.
+    """
     return {
         "log": path.name,
         "format": format_name,
@@ -62,11 +128,13 @@ def summary(path: Path, format_name: str, log: JobLog, params: ClusterParams, re
         "gpus_per_node": params.gpus_per_node if params.placement == "consolidated" else None,
         "queue": params.queue,
         "placement": params.placement,
+        "estimates": (estimates or "exact") if _reads_times(params) else None,
+        "priorities": ("from the log" if log.has_priorities else "none") if _reads_priorities(params) else None,
         "jobs": len(result.jobs),
         "skipped": log.skipped,
         "left_out": log.left_out,
-        "changed": log.changed,
-        "notes": list(log.notes),
+        "changed": _changed(log, params, estimates),
+        "notes": _notes(log, params, estimates, size_is_stated),
         "mean_wait_s": result.mean_wait,
         "median_wait_s": result.median_wait,
         "p99_wait_s": result.p99_wait,
@@ -74,9 +142,23 @@ def summary(path: Path, format_name: str, log: JobLog, params: ClusterParams, re
     }
 
 
-def wait_rows(result: ReplayResult) -> Iterator[tuple[Any, ...]]:
-    """Yield job, submission, start, wait, run time and GPUs of every job, in the order of the log."""
-    for job, record in zip(result.jobs, result.records, strict=True):
-        start = record.started if record.started is not None else record.ended
-        times = (job.submit_s, start, start - job.submit_s, job.run_s)
-        yield (job.job, *(int(time) if time.is_integer() else time for time in times), job.gpus)
+def wait_rows(log: JobLog, result: ReplayResult) -> Iterator[tuple[Any, ...]]:
+    """Yield job, submission, start, wait, run time and GPUs of every job, in the order of the log.
+
+    Submissions and starts are on the clock of the log, without rounding.
+    """
+    for job, wait in zip(result.jobs, result.waits.tolist(), strict=True):
+        submit = _plain(job.submit_s)
+        start = EXACT.add(Decimal(submit), Decimal(_plain(wait)))
+        times = (_on_log_clock(log, submit), _on_log_clock(log, start), _plain(wait), _plain(job.run_s))
+        yield job.job, *times, job.gpus
+
+
+def _plain(time: float) -> str:
+    return str(int(time)) if float(time).is_integer() else repr(float(time))
+
+
+def _on_log_clock(log: JobLog, time: Decimal | str) -> str:
+    """Return a time since the first submission as the log would write it."""
+    moment = EXACT.add(Decimal(log.origin_s), Decimal(time))
+    return f"{moment.normalize(EXACT):f}"

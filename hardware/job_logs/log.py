@@ -14,7 +14,8 @@ MAX_WHOLE_SECONDS: Final = 2**53
 MAX_SECONDS: Final = 10**12
 """Longest clock for times with fractions: they are exact to 0.0001 seconds."""
 _MAX_DIGITS: Final = 10**30
-_EXACT: Final = Context(prec=80)
+EXACT: Final = Context(prec=80)
+"""Sums and differences of times as they were written."""
 
 
 class LoggedJob(NamedTuple):
@@ -154,10 +155,10 @@ class LogBuilder:
         whole, total, last = True, Decimal(0), origin
         for entry in self.entries:
             whole = whole and isinstance(entry.submit, int) and isinstance(entry.run, int)
-            total = _EXACT.add(total, Decimal(entry.run))
+            total = EXACT.add(total, Decimal(entry.run))
             last = max(last, entry.submit)
         most = MAX_WHOLE_SECONDS if whole else MAX_SECONDS
-        if _EXACT.add(_EXACT.subtract(Decimal(last), Decimal(origin)), total) > most:
+        if EXACT.add(EXACT.subtract(Decimal(last), Decimal(origin)), total) > most:
             raise JobLogError(
                 self._path, 0,
                 f"submissions and run times span more than {most:,} seconds. Are these nanoseconds? Convert them to "
@@ -166,7 +167,7 @@ class LogBuilder:
 
 
 def _since(time: Exact, origin: Exact) -> float:
-    return float(time - origin if isinstance(time, int) and isinstance(origin, int) else _EXACT.subtract(
+    return float(time - origin if isinstance(time, int) and isinstance(origin, int) else EXACT.subtract(
         Decimal(time), Decimal(origin)
     ))  # fmt: skip
 
