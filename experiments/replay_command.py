@@ -10,6 +10,9 @@ import typer
 
 from experiments.options import AsJson, place
 
+FORMAT_NAMES = ("swf", "alibaba", "pai", "philly", "helios", "sacct", "borg", "csv")
+"""Formats of job logs, written out here so that `--help` need not load their readers."""
+
 
 def replay(
     log: Annotated[
@@ -17,7 +20,10 @@ def replay(
         typer.Argument(help="A job log, gzipped or not; docs/job-logs.md describes the formats and their columns."),
     ],
     format_name: Annotated[
-        str | None, typer.Option("--format", metavar="swf|alibaba|csv", help="Guessed from the name if left out.")
+        str | None,
+        typer.Option(
+            "--format", metavar="NAME", help=f"{', '.join(FORMAT_NAMES)}; guessed from the file's name if left out."
+        ),
     ] = None,
     gpus: Annotated[int | None, typer.Option(help="Size of the cluster; an SWF log may state it.")] = None,
     gpus_per_node: Annotated[int | None, typer.Option(help="cluster__gpus_per_node")] = None,

@@ -168,16 +168,16 @@ def exact(text: str) -> Exact:
     return Decimal(text)
 
 
-def whole(text: str, least: int = 0) -> int:
+def whole(text: str, least: int = 0, most: int = MAX_WHOLE) -> int:
     """Return a whole number, which may be written as 2 or 2.0.
 
-    Raises ValueError for everything else, and below ``least`` or above `MAX_WHOLE`.
+    Raises ValueError for everything else, and below ``least`` or above ``most``.
     """
     value = exact(text)
     if not is_whole(value):
-        raise ValueError(f"{shown(text)} is not a whole number; allowed: {least} to {MAX_WHOLE:,}")
-    if not least <= value <= MAX_WHOLE:
-        raise ValueError(f"{shown(text)} is out of range; allowed: {least} to {MAX_WHOLE:,}")
+        raise ValueError(f"{shown(text)} is not a whole number; allowed: {least} to {most:,}")
+    if not least <= value <= most:
+        raise ValueError(f"{shown(text)} is out of range; allowed: {least} to {most:,}")
     return int(value)
 
 

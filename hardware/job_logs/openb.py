@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from hardware.job_logs.log import Entry, LeftOut, LogBuilder, count, seconds
+from hardware.job_logs.log import NO_GPU, PART_OF_GPU, STILL_RAN, Entry, LeftOut, LogBuilder, count, seconds, span
 from hardware.job_logs.source import Source
 from hardware.tables import Table
 
 COLUMNS: Final = ("name", "num_gpu", "creation_time", "deletion_time", "scheduled_time")
-PART_OF_GPU: Final = "asks for a part of a GPU: has a whole one"
-STILL_RAN: Final = "was still running at its last record: cut there"
 _WHOLE_GPU: Final = 1000
 
 
@@ -43,11 +41,9 @@ def is_like(head: str) -> bool:
 def _entry(row: dict[str, str]) -> Entry:
     gpus = count(row["num_gpu"], "num_gpu")
     if gpus == 0:
-        raise LeftOut("asks for no GPU")
+        raise LeftOut(NO_GPU)
     if not row["scheduled_time"]:
         raise LeftOut("was never scheduled")
     submit = seconds(row["creation_time"], "creation_time")
     start, end = seconds(row["scheduled_time"], "scheduled_time"), seconds(row["deletion_time"], "deletion_time")
-    if end < start:
-        raise ValueError(f"deletion_time = {end} is before scheduled_time = {start}")
-    return Entry(row["name"], submit, end - start, gpus)
+    return Entry(row["name"], submit, span(start, end, ("scheduled_time", "deletion_time")), gpus)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from hardware.job_logs import openb, own_csv, swf
+from hardware.job_logs import borg, helios, openb, own_csv, pai, philly, sacct, swf
 from hardware.job_logs.log import JobLog, JobLogError, LogBuilder
 from hardware.job_logs.source import Source, SourceError
 from hardware.tables import TableError
@@ -27,6 +27,11 @@ class Format(NamedTuple):
 FORMATS: Final[dict[str, Format]] = {
     "swf": Format("the Standard Workload Format", swf.read, swf.is_like, (".swf",)),
     "alibaba": Format("pods of Alibaba's GPU trace of 2023", openb.read, openb.is_like, ("openb",)),
+    "pai": Format("tasks of Alibaba's PAI trace of 2020", pai.read, pai.is_like, ("pai_task",)),
+    "philly": Format("jobs of Microsoft's Philly clusters", philly.read, philly.is_like, ("cluster_job_log",)),
+    "helios": Format("jobs of the Helios clusters", helios.read, helios.is_like, ("cluster_log",)),
+    "sacct": Format("jobs of Slurm's sacct --parsable2", sacct.read, sacct.is_like, ("sacct",)),
+    "borg": Format("events of Google's Borg trace of 2011", borg.read, borg.is_like, ("task_events", "job_events")),
     "csv": Format("a table of jobs in asara's own CSV", own_csv.read, own_csv.is_like),
 }
 
@@ -57,7 +62,7 @@ def parse_job_log(file: BinaryIO, name: str, format_name: str, *, skip_bad: bool
                 FORMATS[format_name].read(source, builder)
             except (TableError, JobLogError) as error:
                 other = "" if builder.entries else _resembles(head, format_name)
-                raise JobLogError(name, error.line, error.reason + other) from None
+                raise JobLogError(name, error.line, error.reason + other, getattr(error, "unit", "line")) from None
         return builder.log()
     except SourceError as error:
         raise JobLogError(name, 0, str(error)) from None
@@ -66,6 +71,10 @@ def parse_job_log(file: BinaryIO, name: str, format_name: str, *, skip_bad: bool
 
 
 def _resembles(head: str, format_name: str) -> str:
-    """Return what else the file looks like, as the end of a sentence; nothing if it is not recognised."""
-    found = [name for name, form in FORMATS.items() if name != format_name and form.is_like(head)]
-    return f". It looks like {FORMATS[found[0]].title}: read it with --format {found[0]}" if found else ""
+    """Return what else the file looks like, as the end of a sentence."""
+    if FORMATS[format_name].is_like(head):
+        return ""
+    found = [name for name, form in FORMATS.items() if form.is_like(head)]
+    if found:
+        return f". It looks like {FORMATS[found[0]].title}: read it with --format {found[0]}"
+    return f". Formats that --format takes: {', '.join(FORMATS)}; docs/job-logs.md describes them"

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from tests.hardware.log_samples import GOOD
+
 CSV = "job,submit_s,run_s,gpus\na,0,10,4\nb,1,5.5,4\nc,2,0,1\nd,3,2,2\n"
 SWF = """; Computer: two of them
 ; MaxProcs: 4
@@ -198,3 +200,27 @@ def test_replay_a_file_that_cannot_be_printed_is_written_first(asara, log, tmp_p
 
 def _broken(_):
     raise RuntimeError
+
+
+def test_replay_help_names_every_format(asara):
+    from experiments.replay_command import FORMAT_NAMES
+    from hardware.job_logs.registry import FORMATS
+
+    assert list(FORMATS) == list(FORMAT_NAMES)
+    assert "philly" in asara("replay", "--help").out
+
+
+@pytest.mark.parametrize("name", ["alibaba", "pai", "philly", "helios", "sacct", "borg"])
+def test_replay_a_log_of_a_public_format_names_it_and_reads_it_when_told(asara, tmp_path, name):
+    (tmp_path / "log.txt").write_text(GOOD[name])
+    answer = asara("replay", "log.txt", "--gpus", 8)
+    assert answer.code == 2 and answer.err.endswith(f"read it with --format {name}\n") and answer.err.count("\n") == 1
+    found = replayed(asara, tmp_path, GOOD[name], "--gpus", 8, "--format", name)
+    assert (found["jobs"], found["format"]) == (2, name)
+
+
+def test_replay_a_file_of_no_known_format_names_the_formats(asara, tmp_path):
+    (tmp_path / "log.txt").write_text("time,host\n1,a\n")
+    answer = asara("replay", "log.txt", "--gpus", 8)
+    assert answer.code == 2
+    assert "no column job, submit_s, run_s, gpus" in answer.err and "docs/job-logs.md describes them" in answer.err

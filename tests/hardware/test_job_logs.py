@@ -153,7 +153,7 @@ def test_read_alibaba_leaves_out_pods_without_a_gpu_or_never_scheduled_and_repor
     assert log.jobs == [LoggedJob("c", 0, 3, 1)]
     assert log.left_out == {"asks for no GPU": 1, "was never scheduled": 1}
     assert log.changed == {
-        "asks for a part of a GPU: has a whole one": 1, "was still running at its last record: cut there": 1
+        "asks for a part of a GPU: has a whole one": 1, "still ran at the end of the log: cut there": 1
     }  # fmt: skip
 
 
