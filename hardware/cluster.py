@@ -191,7 +191,7 @@ class GpuCluster(Pool):
     def _unschedule(self, job: Job) -> None:
         """Take the ends of a cancelled job off the clock, which would otherwise run on to them."""
         events = self._env._queue
-        kept = [entry for entry in events if not (entry[3].__class__ is Stint and entry[3].job is job)]  # type: ignore[attr-defined]
+        kept = [entry for entry in events if not (entry[3].__class__ is Stint and entry[3].job is job)]
         if len(kept) < len(events):
             events[:] = kept  # in place: the clock may hold the list
             heapify(events)

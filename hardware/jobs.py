@@ -332,7 +332,7 @@ class EstimatedJob(Job):
         self._estimate = length
 
     @property
-    def expected(self) -> float:  # type: ignore[override]  # an alias of a property there
+    def expected(self) -> float:
         """Time on its GPUs until it is over, by the estimate: 0 or more."""
         if self.past is None:
             return self._estimate
