@@ -43,7 +43,7 @@ def damaged(random: Random, text: str, separator: str) -> bytes:
         if kind <= 2:
             cells[cell] = random.choice(WORDS)
         elif kind == 3:
-            cells.insert(cell, random.choice(WORDS))
+            cells.insert(cell, random.choice([*WORDS, *cells]))
         elif kind == 4:
             del cells[cell]
         elif kind == 5:

@@ -72,9 +72,10 @@ def test_replay_priorities_order_the_queue_and_preempt_nothing() -> None:
 
 def test_replay_easy_with_requested_times_survives_jobs_that_ran_for_longer() -> None:
     log = [LoggedJob("a", 0, 50, 3, requested_s=10), LoggedJob("b", 1, 10, 4, requested_s=10),
-           LoggedJob("c", 2, 0, 1, requested_s=0), LoggedJob("d", 20, 1, 1, requested_s=1)]  # fmt: skip
-    assert replay(log, params(gpus=4, queue="easy"), estimates="requested").waits.tolist() == [0, 49, 0, 40]
-    assert replay(log, params(gpus=4, queue="easy")).waits.tolist() == [0, 49, 0, 0]
+           LoggedJob("c", 2, 0, 1, requested_s=0), LoggedJob("d", 20, 1, 1, requested_s=1),
+           LoggedJob("e", 30, 0, 1, requested_s=0)]  # fmt: skip
+    assert replay(log, params(gpus=4, queue="easy"), estimates="requested").waits.tolist() == [0, 49, 0, 40, 0]
+    assert replay(log, params(gpus=4, queue="easy")).waits.tolist() == [0, 49, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("job", "reason"), [
