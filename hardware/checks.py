@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hardware.jobs import Job, Streams
 from hardware.params import ClusterParams
@@ -11,6 +12,16 @@ from hardware.topology import largest_gang
 
 if TYPE_CHECKING:
     from hardware.cluster import GpuCluster
+
+
+def whole_count(value: Any, name: str) -> int:
+    """Return a count as an int; 2.0 counts as 2. Raises ValueError for everything that is not a whole number."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+    raise ValueError(f"{name} = {value!r} is not a whole number; allowed: 1, 2, 3 and so on")
 
 
 def refusal(cluster: GpuCluster, gpus: int, length: float) -> str:

@@ -7,15 +7,15 @@ pickled it is pickled with everything that is scheduled.
 
 import math
 from collections.abc import Callable, Iterable
-from heapq import heappush
+from heapq import heapify, heappush
 from typing import Any, Final
 
 from simpy import Environment, Event
 from simpy.core import StopSimulation
 from simpy.events import NORMAL, EventPriority
 
-from hardware.checks import check_discipline, check_room, check_streams, refusal
-from hardware.jobs import Book, Job, JobRecord, JobWatcher, Past, Seats, Stint, Streams
+from hardware.checks import check_discipline, check_room, check_streams, refusal, whole_count
+from hardware.jobs import Book, EstimatedJob, Job, JobRecord, JobRequest, JobWatcher, Past, Seats, Stint, Streams
 from hardware.lots import LONGEST_STAY, Lot, LotJob, TaskSource
 from hardware.params import ClusterParams
 from hardware.pool import Pool
@@ -72,7 +72,7 @@ class GpuCluster(Pool):
     def _configure(self, params: ClusterParams, gpus: int) -> None:
         """Set up an empty pool."""
         check_streams(params, self._streams)
-        self._set_up(params, gpus)
+        self._set_up(params, whole_count(gpus, "gpus"))
         self._preempts = params.preemption
         self._restart = params.restart_hours * self._hour
         self._checkpoint = params.checkpoint_hours * self._hour
@@ -92,14 +92,19 @@ class GpuCluster(Pool):
         use: str = "job",
         priority: int = 0,
         watcher: JobWatcher | None = None,
+        expected: float | None = None,
     ) -> Job:
         """Ask for ``gpus`` GPUs at once for ``length`` of clock time; the job returned is an event.
 
         Length 0 is lawful, and so is infinity: a standing job, which ends only by ``cancel`` and is never hit by
-        failures, having no work to lose. ``watcher`` is told whenever the job gets or loses its GPUs.
+        failures, having no work to lose. ``watcher`` is told whenever the job gets or loses its GPUs. ``expected`` is
+        the length that disciplines may read in place of the true one, such as a requested run time.
 
-        Raises ValueError if there can never be so many GPUs at once, and on a negative or undefined length.
+        Raises ValueError if there can never be so many GPUs at once, on a number of GPUs that is not whole, and on a
+        negative or undefined length.
         """
+        if gpus.__class__ is not int:
+            gpus = whole_count(gpus, "gpus")
         if not 1 <= gpus <= self.largest_gang or not length >= 0:
             raise ValueError(refusal(self, gpus, length))
         share = self._shares.get((use, priority)) or self._new_share(use, priority)
@@ -108,22 +113,26 @@ class GpuCluster(Pool):
         env = self._env
         if self._mean_life and length < math.inf:
             length += self._writing(gpus, length)
-        job = Job(env, number, share, gpus, length, owner, watcher, env._now)
+        if expected is None:
+            job = Job(env, number, share, gpus, length, owner, watcher, env._now)
+        else:
+            job = EstimatedJob(env, number, share, gpus, length, owner, watcher, env._now)
+            job.set_expected(expected)
         if self._queue.push(job) and (gpus <= self._placement.free or self._preempts or self._reserves_anew(job)):
             self._wake()
         return job
 
-    def submit_together(self, asked: Iterable[tuple[int, float, int]]) -> None:
-        """Ask for (GPUs, length, owner) each, and let them start in this event if no other is to come in this instant.
+    def submit_together(self, asked: Iterable[JobRequest]) -> None:
+        """Ask for several jobs, and let them start in this event if no other is to come in this instant.
 
-        For what one event asks for, and nobody waits for: it saves the event of its own that a dispatch is.
+        Use when one event submits several jobs and nothing waits for them: it saves the event of a dispatch.
 
         Raises ValueError as `submit`.
         """
         was_due, self._turn_due = self._turn_due, True  # nobody is to start before all have asked
         try:
-            for gpus, length, owner in asked:
-                self.submit(gpus, length, owner=owner)
+            for gpus, length, owner, priority, expected in asked:
+                self.submit(gpus, length, owner=owner, priority=priority, expected=expected)
         finally:
             self._turn_due = was_due
         self._take_turn_soon(self._env._now)
@@ -145,6 +154,7 @@ class GpuCluster(Pool):
 
         Raises ValueError if there is nothing to ask for.
         """
+        count = whole_count(count, "count")
         if count < 1:
             raise ValueError(f"a lot has at least one job, not {count}")
         share = self._shares.get((use, priority)) or self._new_share(use, priority)
@@ -170,11 +180,21 @@ class GpuCluster(Pool):
         else:
             job.gone = True
             self._queue.remove(job)
+        if job.broken_off:
+            self._unschedule(job)
         record = job.record(now, "cancelled")
         self.records.append(record)
         job.succeed(record)
         self._wake()
         return True
+
+    def _unschedule(self, job: Job) -> None:
+        """Take the ends of a cancelled job off the clock, which would otherwise run on to them."""
+        events = self._env._queue
+        kept = [entry for entry in events if not (entry[3].__class__ is Stint and entry[3].job is job)]
+        if len(kept) < len(events):
+            events[:] = kept  # in place: the clock may hold the list
+            heapify(events)
 
     def reconfigure(self, params: ClusterParams, gpus: int | None = None) -> None:
         """Change anything about the pool, now.
@@ -272,7 +292,7 @@ class GpuCluster(Pool):
         share.jobs[job] = None
         stay = job.length if job.past is None else job.remaining
         if self._backfill_queue is not None:
-            self._backfill_queue.began(job, now + stay)
+            self._backfill_queue.began(job, now + (stay if job.__class__ is not EstimatedJob else job.expected))
         if stay < math.inf:
             calls = self._lot_end_calls if self._gangs_stay and job.__class__ is LotJob else self._end_calls
             if self._mean_life and (life := self._life(job)) < stay:

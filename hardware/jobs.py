@@ -219,6 +219,9 @@ class Job(Event):
         past = self.past
         return self.length if past is None else past.owed + (self.length - past.worked)
 
+    expected = remaining
+    """What disciplines may read of `remaining`: the same, unless the job came with an estimate of its length."""
+
     @property
     def unfinished(self) -> float:
         """Share of its work that was not done when it last got or lost its GPUs."""
@@ -317,6 +320,33 @@ class Job(Event):
                 self.begun - self.submitted,
             ),
         )
+
+
+class EstimatedJob(Job):
+    """A job of which disciplines know an estimate, such as a requested run time, and not the true length."""
+
+    __slots__ = ("_estimate",)
+
+    def set_expected(self, length: float) -> None:
+        """State the length that disciplines read."""
+        self._estimate = length
+
+    @property
+    def expected(self) -> float:
+        """Time on its GPUs until it is over, by the estimate: 0 or more."""
+        if self.past is None:
+            return self._estimate
+        return max(0.0, self.remaining + (self._estimate - self.length))
+
+
+class JobRequest(NamedTuple):
+    """One job of several that are submitted together, as `GpuCluster.submit` takes it."""
+
+    gpus: int
+    length: float
+    owner: int = 0
+    priority: int = 0
+    expected: float | None = None
 
 
 _tuple = tuple.__new__

@@ -72,7 +72,7 @@ class Line:
         slot = self._slots[job.number] = len(self._jobs)
         self._jobs.append(job)
         self._last = job.number
-        self._set(slot, min(job.remaining, ANY))
+        self._set(slot, min(job.expected, ANY))
 
     def _set(self, slot: int, length: float) -> None:
         lengths = self._lengths

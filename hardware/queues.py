@@ -23,6 +23,9 @@ class Queue(ABC):
     compares: ClassVar[bool] = True
     """Whether lengths decide who goes next, so that the jobs of a lot must be known to find out."""
 
+    reads_priorities: ClassVar[bool] = False
+    """Whether jobs of higher priority go first."""
+
     def __init__(self) -> None:
         self.first: Job | None = None
         """The head: the job whose turn it is; None if nobody waits."""
@@ -179,6 +182,8 @@ class Fcfs(Lanes):
 class Priority(Lanes):
     """Higher priority first, then arrival."""
 
+    reads_priorities = True
+
     def __init__(self) -> None:
         super().__init__(by_priority=True)
 
@@ -197,7 +202,7 @@ class Sjf(Queue):
 
     def push(self, job: Job) -> bool:
         """Add a job; only the new head can be the next to start."""
-        heappush(self._heap, (job.remaining, job.number, job))
+        heappush(self._heap, (job.expected, job.number, job))
         self.first = self._heap[0][2]
         return self.first is job
 
@@ -243,6 +248,7 @@ class Reservation:
             self._vacancy.leave(job.seats)
             if self._vacancy.fits:
                 self.at = end  # and on to those that end in the same instant
+        self.at = max(self.at, now)  # a job may have run on past its expected end
         self._window = _longest_stay(now, self.at)
 
     def longest(self, gpus: int) -> float:
@@ -276,6 +282,8 @@ def _longest_stay(now: float, until: float) -> float:
 
 class Easy(BackfillQueue):
     """Priority, then arrival, with EASY backfill: a later job may start if it does not delay the head."""
+
+    reads_priorities = True
 
     def __init__(self) -> None:
         super().__init__()

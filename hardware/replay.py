@@ -1,30 +1,38 @@
 """A job log run again through the simulated cluster."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import groupby
+from operator import itemgetter
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from simpy import Environment
 
+from hardware.checks import whole_count
 from hardware.cluster import ClusterParams, GpuCluster
-from hardware.jobs import JobRecord
+from hardware.job_logs.log import MAX_WHOLE_SECONDS, LoggedJob
+from hardware.jobs import JobRecord, JobRequest
 from hardware.queues import Queue
 from hardware.topology import largest_gang
-from hardware.traces import TraceJob
 
-SECONDS_PER_HOUR = 3600
+SECONDS_PER_HOUR: Final = 3600
+
+Estimates = Literal["exact", "requested"]
+"""What disciplines know of a job's run time."""
 
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """What a log's jobs met. Times are seconds on the log's clock, which whole seconds leave exact."""
+    """How the jobs of a log waited. Times of records are seconds since the first submission."""
 
-    jobs: tuple[TraceJob, ...]
+    jobs: tuple[LoggedJob, ...]
     """The jobs in the order of the log."""
     records: tuple[JobRecord, ...]
-    """What became of them, in the same order."""
+    """Their records, in the same order."""
     gpus: int
     """Size of the cluster."""
 
@@ -55,7 +63,7 @@ class ReplayResult:
         return sum(record.held for record in self.records) / (self.gpus * span) if span > 0 else 0.0
 
 
-def _submit_all(env: Environment, cluster: GpuCluster, jobs: tuple[TraceJob, ...]) -> None:
+def _submit_all(env: Environment, cluster: GpuCluster, arrivals: list[tuple[float, JobRequest]]) -> None:
     """Submit each job at its time, before any event of that instant is processed.
 
     Jobs that end at this instant must not pass on their GPUs yet: a job that arrives now may go first. The clock is set
@@ -63,47 +71,74 @@ def _submit_all(env: Environment, cluster: GpuCluster, jobs: tuple[TraceJob, ...
     arrival would also double the cost.
     """
     events, step = env._queue, env.step
-    time_of = [job.submit_s for job in jobs].__getitem__
-    for at, positions in groupby(sorted(range(len(jobs)), key=time_of), key=time_of):
+    time_of = itemgetter(0)
+    for at, together in groupby(sorted(arrivals, key=time_of), key=time_of):
         while events and events[0][0] < at:
             step()
         env._now = at
-        cluster.submit_together([(jobs[position].gpus, jobs[position].run_s, position) for position in positions])
+        cluster.submit_together([request for _, request in together])
 
 
 def replay(
-    jobs: Iterable[TraceJob],
+    jobs: Iterable[LoggedJob],
     params: ClusterParams,
     gpus: int | None = None,
     discipline: Callable[[], Queue] | None = None,
+    estimates: Estimates = "exact",
 ) -> ReplayResult:
     """Run the jobs of a log through a cluster of ``gpus`` GPUs, or of ``params.gpus``.
 
-    ``discipline`` makes the queue, in place of the one that ``params`` names. All jobs that arrive at an instant wait
-    in the queue before the dispatch of that instant. Nothing fails: the run times of a log include the failures of its
-    jobs. Raises ValueError, before anything runs, if the log is empty or a job is larger than the cluster can give;
-    TypeError if ``discipline`` does not make a queue.
+    ``discipline`` makes the queue, in place of the one that ``params`` names. With ``estimates`` = "requested"
+    disciplines read the requested run times of the jobs that have one; they read the true ones otherwise. All jobs
+    that arrive at an instant wait in the queue before the dispatch of that instant. Nothing fails and nothing is
+    preempted: the run times of a log include the failures of its jobs.
+
+    Raises ValueError, before anything runs, if the log is empty, spans too much time, or has a job that is larger than
+    the cluster can give; TypeError if ``discipline`` does not make a queue.
     """
     jobs = tuple(jobs)
     size = params.gpus if gpus is None else gpus
-    params = params.model_copy(update={"gpu_hours_between_failures": 0.0})
-    _check(jobs, params, size)
+    params = params.model_copy(update={"gpu_hours_between_failures": 0.0, "preemption": False})
+    check_jobs(jobs, params, size)
+    arrivals = _arrivals(jobs, estimates)
     env = Environment()
     cluster = GpuCluster(env, params, hour=SECONDS_PER_HOUR, gpus=size, discipline=discipline)
-    _submit_all(env, cluster, jobs)
+    _submit_all(env, cluster, arrivals)
     env.run()
     by_position = {record.owner: record for record in cluster.records}
     return ReplayResult(jobs, tuple(by_position[position] for position in range(len(jobs))), size)
 
 
-def _check(jobs: tuple[TraceJob, ...], params: ClusterParams, gpus: int) -> None:
+def _arrivals(jobs: tuple[LoggedJob, ...], estimates: Estimates) -> list[tuple[float, JobRequest]]:
+    """Return when each job arrives, counted from the first submission, and what it asks for.
+
+    Raises ValueError if the clock could not tell whole seconds apart.
+    """
+    first = min(job.submit_s for job in jobs)
+    arrivals = []
+    for position, job in enumerate(jobs):
+        at = float(Fraction(job.submit_s) - Fraction(first)) if first else job.submit_s
+        expected = job.requested_s if estimates == "requested" else None
+        arrivals.append((at, JobRequest(job.gpus, job.run_s, position, job.priority, expected)))
+    span = max(at for at, _ in arrivals) + sum(job.run_s for job in jobs)
+    if span > MAX_WHOLE_SECONDS:
+        raise ValueError(f"submissions and run times span more than {MAX_WHOLE_SECONDS:,} s. Are these nanoseconds?")
+    return arrivals
+
+
+def check_jobs(jobs: tuple[LoggedJob, ...], params: ClusterParams, gpus: int) -> None:
+    """Raise ValueError if a cluster of so many GPUs can never run these jobs, or if a time is not one."""
     if not jobs:
         raise ValueError("the log holds no jobs")
     if gpus < 1:
         raise ValueError(f"a cluster needs at least one GPU, not {gpus}")
     largest = largest_gang(params.placement, gpus, params.gpus_per_node)
     for job in jobs:
+        whole_count(job.gpus, f"job {job.job}: gpus")
         if job.gpus > largest:
             raise ValueError(
                 f"job {job.job} asks for {job.gpus} GPUs, and a cluster of {gpus} can give at most {largest} at once"
             )
+        for name, time in (("submit_s", job.submit_s), ("run_s", job.run_s)):
+            if not 0 <= time < math.inf:
+                raise ValueError(f"job {job.job}: {name} = {time} is not a time; allowed: 0 or more seconds")

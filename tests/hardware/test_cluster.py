@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Generator
 from typing import Any
 
+import numpy as np
 import pytest
 from simpy import Environment, Event
 
@@ -403,3 +404,46 @@ def test_a_cluster_is_saved_with_its_clock() -> None:
     again.advance(50)
     assert copy.records == gpus.records and len(copy.records) == 9
     assert its_diary.told == diary.told
+
+
+def test_cancel_a_running_job_ends_the_run_of_the_clock_at_the_cancel() -> None:
+    env = Environment()
+    gpus = GpuCluster(env, params(gpus=8), hour=1)
+    job = gpus.submit(8, 1000.0)
+    env.timeout(3).callbacks.append(lambda _: gpus.cancel(job))
+    env.run()
+    assert env.now == 3
+
+
+def test_cancel_a_job_that_was_preempted_ends_the_run_of_the_clock_with_the_last_job() -> None:
+    env = Environment()
+    gpus = GpuCluster(env, params(gpus=8, queue="priority"), hour=1)
+    low = gpus.submit(8, 1000.0)
+    env.timeout(1).callbacks.append(lambda _: gpus.submit(8, 10, priority=1))
+    env.timeout(2).callbacks.append(lambda _: gpus.cancel(low))
+    env.run()
+    assert (env.now, low.value.held) == (11, 8)
+
+
+@pytest.mark.parametrize("gpus", [2.5, math.nan, math.inf, "2", None])
+def test_submit_a_number_of_gpus_that_is_not_whole_is_an_error(gpus: Any) -> None:
+    _, pool = cluster()
+    with pytest.raises(ValueError, match=r"gpus = .* is not a whole number; allowed: 1, 2, 3 and so on"):
+        pool.submit(gpus, 1.0)
+    with pytest.raises(ValueError, match="is not a whole number"):
+        pool.submit_many(gpus, Diary())  # type: ignore[arg-type]
+
+
+def test_submit_a_whole_number_of_any_type_is_a_count() -> None:
+    clock, pool = cluster()
+    jobs = [pool.submit(gpus, 1.0) for gpus in (2.0, np.int64(2), np.float64(2))]  # type: ignore[arg-type]
+    clock.run()
+    assert [(type(job.value.gpus), job.value.gpus) for job in jobs] == [(int, 2)] * 3
+
+
+def test_submit_an_expected_length_is_read_by_sjf_and_not_by_the_clock() -> None:
+    env = Environment()
+    gpus = GpuCluster(env, params(gpus=1, queue="sjf"), hour=1)
+    long, short = gpus.submit(1, 9, expected=1.0), gpus.submit(1, 2, expected=3.0)
+    env.run()
+    assert [(job.value.started, job.value.ended) for job in (long, short)] == [(0, 9), (9, 11)]

@@ -1,27 +1,30 @@
+import math
+
 import pytest
 
+from hardware.job_logs.log import LoggedJob
+from hardware.job_logs.registry import read_job_log
 from hardware.replay import replay
-from hardware.traces import TraceJob, read_swf
 from tests.hardware.helpers import NASA, params, trace
 
 
 @pytest.mark.parametrize(("queue", "printed"), [("fcfs", "8.00466"), ("priority", "8.00466"), ("easy", "4.02807")])
 def test_the_nasa_log_waits_as_two_independent_simulators_found(queue: str, printed: str) -> None:
-    log = read_swf(trace(NASA))
+    log = read_job_log(trace(NASA), "swf")
     result = replay(log.jobs, params(gpus=128, queue=queue))
     assert f"{result.mean_wait:.5f}" == printed
     assert len(result.waits) == 18_239 and result.jobs == tuple(log.jobs)
 
 
 def test_consolidation_costs_the_nasa_log_some_wait() -> None:
-    log = read_swf(trace(NASA))
+    log = read_job_log(trace(NASA), "swf")
     flat = replay(log.jobs, params(gpus=128))
     nodes = replay(log.jobs, params(gpus=128, placement="consolidated"))
     assert nodes.mean_wait > flat.mean_wait
 
 
-def jobs(*rows: tuple[float, float, int]) -> list[TraceJob]:
-    return [TraceJob(f"j{number}", *row) for number, row in enumerate(rows)]
+def jobs(*rows: tuple[float, float, int]) -> list[LoggedJob]:
+    return [LoggedJob(f"j{number}", *row) for number, row in enumerate(rows)]
 
 
 def test_figures_of_a_small_log_in_the_order_of_the_log() -> None:
@@ -50,3 +53,36 @@ def test_no_jobs_and_no_gpus_are_errors() -> None:
         replay([], params())
     with pytest.raises(ValueError, match="at least one GPU, not 0"):
         replay(jobs((0, 1, 1)), params(), gpus=0)
+
+
+@pytest.mark.parametrize("origin", [0, 1_700_000_000_000_000_000, 2**60 + 1, 1e6])
+@pytest.mark.parametrize("queue", ["fcfs", "sjf", "easy"])
+def test_replay_times_of_any_origin_give_the_same_waits(queue: str, origin: float) -> None:
+    log = jobs(*((origin + at, run, 1) for at, run in [(0, 100), (1, 50), (2, 25), (300, 7)]))
+    assert replay(log, params(queue=queue), gpus=1).waits.tolist() == {
+        "fcfs": [0, 99, 148, 0], "easy": [0, 99, 148, 0], "sjf": [0, 124, 98, 0]
+    }[queue]  # fmt: skip
+
+
+def test_replay_priorities_order_the_queue_and_preempt_nothing() -> None:
+    log = [LoggedJob("low", 0, 100, 2, 0), LoggedJob("mid", 1, 10, 2, 1), LoggedJob("high", 2, 10, 2, 9)]
+    assert replay(log, params(gpus=2, queue="fcfs")).waits.tolist() == [0, 99, 108]
+    assert replay(log, params(gpus=2, queue="priority", preemption=True)).waits.tolist() == [0, 109, 98]
+
+
+def test_replay_easy_with_requested_times_survives_jobs_that_ran_for_longer() -> None:
+    log = [LoggedJob("a", 0, 50, 3, requested_s=10), LoggedJob("b", 1, 10, 4, requested_s=10),
+           LoggedJob("c", 2, 0, 1, requested_s=0), LoggedJob("d", 20, 1, 1, requested_s=1),
+           LoggedJob("e", 30, 0, 1, requested_s=0)]  # fmt: skip
+    assert replay(log, params(gpus=4, queue="easy"), estimates="requested").waits.tolist() == [0, 49, 0, 40, 0]
+    assert replay(log, params(gpus=4, queue="easy")).waits.tolist() == [0, 49, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("job", "reason"), [
+    (LoggedJob("x", 0, 1, 1.5), "job x: gpus = 1.5 is not a whole number"),  # type: ignore[arg-type]
+    (LoggedJob("x", -1, 1, 1), "job x: submit_s = -1 is not a time"), (LoggedJob("x", 0, math.nan, 1), "run_s = nan"),
+    (LoggedJob("x", math.inf, 1, 1), "submit_s = inf"), (LoggedJob("x", 0, 1e308, 1), "Are these nanoseconds"),
+])  # fmt: skip
+def test_replay_jobs_that_are_not_possible_are_refused_before_anything_runs(job: LoggedJob, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        replay([LoggedJob("y", 0, 1e308, 1), job], params())
