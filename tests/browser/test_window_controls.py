@@ -20,7 +20,7 @@ BAD = [
     ("cluster__gpus", "many"), ("cluster__gpus", ""), ("cluster__gpus", "nan"), ("cluster__gpus", "[1, 2]"),
     ("cluster__gpus", "64\t; rm -rf /"), ("cluster__gpus", "9" * 80), ("cluster__gpus", "<b>64</b>"),
     ("cluster__inference_share", "1.5"), ("cluster__inference_share", "inf"), ("cluster__inference_share", "0.9"),
-    ("researcher__initial", "0"), ("researcher__initial", "true"), ("researcher__initial", "99999999999"),
+    ("researcher__initial", "-1"), ("researcher__initial", "true"), ("researcher__initial", "99999999999"),
     ("growth__r", "-1"), ("growth__r", "../../etc/passwd"), ("training__gain", "1"), ("run__horizon_days", "0"),
     ("run__horizon_days", "1e300"), ("literature__open_questions", "0"),
 ]  # fmt: skip
