@@ -75,6 +75,7 @@ class Journey:
         self._numbers = itertools.count(1)
         self._move = 0
         """The number of the latest move; a move that is not it any more stops."""
+        self._closed = False
         self._begin(World(scenario, seed))
 
     def _begin(self, world: World) -> None:
@@ -178,6 +179,16 @@ class Journey:
         """Make the move that is at work stop after its piece."""
         self._move = next(self._numbers)
 
+    def close(self) -> None:
+        """Stop the move that is at work and free the world; later moves and questions raise ScenarioError.
+
+        It waits for the piece of a move that is at work.
+        """
+        self.cancel()
+        with self._lock:
+            self._closed = True
+            forget(self._world)
+
     # What takes the world itself
 
     def life(self, researcher: int) -> list[tuple[float, str]]:
@@ -194,6 +205,7 @@ class Journey:
 
     def _ask(self, question: Callable[[World], Answer]) -> Answer:
         with self._lock:
+            self._refuse_if_closed()
             place = self._place
             for _ in self._bring(place.future, place.frame.number, place.events):
                 pass
@@ -207,6 +219,7 @@ class Journey:
         while True:
             self.on_way()
             with self._lock:
+                self._refuse_if_closed()
                 if self._move != mine:
                     return Moved(self.current, False, "Stopped: something else was asked for.")
                 try:
@@ -315,6 +328,10 @@ class Journey:
         self._begin(world)
         yield from ()
         return "Day 0."
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise ScenarioError("this page is closed: load it again")
 
     def _refuse_if_over(self) -> None:
         if self.over:

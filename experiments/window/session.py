@@ -92,6 +92,8 @@ class Session:
             stamp=0, playing=False, busy=False, pace=FIRST_PACE, said="", wrong=False, digest="", **self._look()
         )
         """What there is to show now."""
+        self.freed = threading.Event()
+        """Set once a closed session has ended its thread and freed its world."""
         self._glanced = 0.0
         journey.on_way = self._glance
         self._thread = threading.Thread(target=self._run, name="asara window", daemon=True)
@@ -190,7 +192,7 @@ class Session:
         self._tell(said=_one_line(sentence), wrong=True)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, which frees the world as its last act; ``freed`` is set then."""
         with self._changed:
             self._closed, self._playing = True, False
             self._work.clear()
@@ -211,6 +213,12 @@ class Session:
         self._send(stamp)
 
     def _run(self) -> None:
+        self._move_on()
+        self._journey.close()
+        self.freed.set()
+
+    def _move_on(self) -> None:
+        """Do what is asked for until the session is closed."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._work or self._playing or self._said_to_move())

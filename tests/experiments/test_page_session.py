@@ -228,8 +228,7 @@ def test_the_life_of_a_researcher_is_told_until_nobody_is_followed(watched: Watc
 
 def test_a_closed_session_publishes_nothing_and_its_thread_ends(watched: Watched) -> None:
     watched.session.close()
-    watched.session._thread.join(30)
-    assert not watched.session._thread.is_alive()
+    assert watched.session.freed.wait(30)
     before = list(watched.stamps)
     watched.session.step()
     watched.session.play()
