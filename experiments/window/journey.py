@@ -11,7 +11,7 @@ from experiments.window.changes import changed, moment_of
 from experiments.window.frame import Frame, frame_of
 from experiments.window.future import Future, FutureView, comes, facts, forget
 from experiments.window.life import life_of
-from sim.model import World
+from sim.model import Snapshot, World
 from sim.run import RunResult, summarise
 from sim.scenario import Scenario, ScenarioError
 
@@ -72,6 +72,7 @@ class Journey:
         self.on_way: Callable[[], None] = lambda: None
         """Is called between the pieces of a move, in its thread."""
         self._lock = RLock()
+        self._beginnings = itertools.count()
         self._numbers = itertools.count(1)
         self._move = 0
         """The number of the latest move; a move that is not it any more stops."""
@@ -81,6 +82,7 @@ class Journey:
     def _begin(self, world: World) -> None:
         self.seed = world.run_seed
         """Of all futures."""
+        self._beginning = next(self._beginnings)
         self._world, self._events = world, 0
         """The one world that is alive, and how many events it is beyond its latest whole frame."""
         self._home = first = Future(0, world)
@@ -95,6 +97,12 @@ class Journey:
     def current(self) -> Frame:
         """The frame on which the journey stands."""
         return self._place.frame
+
+    @property
+    def moment(self) -> tuple[int, int, int, int]:
+        """What the current moment is told apart by: another value is another moment."""
+        future, frame, events = self._place
+        return self._beginning, future.owner(frame.number).index, frame.number, events
 
     @property
     def scenario(self) -> Scenario:
@@ -198,6 +206,19 @@ class Journey:
     def digest(self) -> str:
         """Return the digest of the run up to here, as of a headless run that stops here."""
         return self._ask(World.digest)
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the current moment, or None if another move or :meth:`cancel` came before it was reached."""
+        found: list[Snapshot] = []
+
+        def work() -> Work:
+            future, frame, events = self._place
+            yield from self._bring(future, frame.number, events)
+            found.append(self._world.snapshot())
+            return ""
+
+        self._do(work)
+        return found[0] if found else None
 
     def result(self) -> RunResult:
         """Return the run up to here as a result of its own, which later moves leave alone."""

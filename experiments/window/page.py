@@ -17,6 +17,7 @@ from experiments.window.cells import Cell
 from experiments.window.downloads import KINDS, download
 from experiments.window.fields import differences, fields, fill
 from experiments.window.journey import Goal, Journey
+from experiments.window.measuring import Measurer
 from experiments.window.opening import Opening, opened, scenario_named
 from experiments.window.session import Session, Shown
 from experiments.window.views import cluster, components, findings, head, path, settings, software, team
@@ -32,6 +33,8 @@ _log = logging.getLogger("asara.window")
 _open: set[Session] = set()
 """Sessions that are open. Nothing else is shared between browsers."""
 _counting = threading.Lock()
+_measurer = Measurer()
+"""Measures for all pages what limits progress."""
 
 
 class Drawing(NamedTuple):
@@ -82,7 +85,7 @@ def open_session(opening: Opening, publish: Callable[[int], None]) -> Session | 
     with _counting:
         if len(_open) >= MOST_WINDOWS:
             return None
-        session = Session(Journey(opening.link.scenario, opening.link.seed), publish)
+        session = Session(Journey(opening.link.scenario, opening.link.seed), publish, _measurer)
         _open.add(session)
     if opening.link.frame or opening.link.branches:
         session.travel(opening.link)

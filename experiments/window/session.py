@@ -15,6 +15,8 @@ from experiments.window.frame import Frame
 from experiments.window.future import FutureView
 from experiments.window.journey import Goal, Journey, Moved
 from experiments.window.link import Link, travel
+from experiments.window.measuring import Measurer
+from experiments.window.moment_margins import MomentMargins
 from sim.scenario import Scenario, ScenarioError
 
 ROWS = 500
@@ -26,6 +28,12 @@ GLANCE_SECONDS = 0.5
 PACES = {"1": 1.0, "5": 5.0, "20": 20.0, "fast": math.inf}
 """Frames a second."""
 FIRST_PACE = "20"
+STILL_SECONDS = 0.7
+"""A page that stands still so long has measured what limits progress at its moment."""
+MOST_MEASURED = 5_000
+"""Researchers that are followed one by one, of a moment that is measured."""
+MOST_REMEMBERED = 256
+"""Moments of which the margins are kept."""
 UNSEEN_SECONDS = 20.0
 """It plays no longer than this when no browser says that it has seen what was sent."""
 
@@ -62,6 +70,10 @@ class Shown(NamedTuple):
     """The researcher whose life is told; 0 for nobody."""
     life: tuple[tuple[float, str], ...]
     """Days and sentences, the oldest first."""
+    margins: MomentMargins | None = None
+    """What limits progress at this moment, once it is measured."""
+    measuring: bool = False
+    """Whether it is being measured."""
 
 
 class Work(NamedTuple):
@@ -79,8 +91,13 @@ class Session:
     is said.
     """
 
-    def __init__(self, journey: Journey, publish: Callable[[int], None]) -> None:
+    def __init__(self, journey: Journey, publish: Callable[[int], None], measurer: Measurer | None = None) -> None:
         self._journey = journey
+        self._measurer = measurer
+        self._margins: dict[Any, MomentMargins] = {}
+        self._asked: Any = None
+        """The moment whose margins were asked for last."""
+        self._preparing = False
         self._publish = publish
         self._work: deque[Work] = deque()
         self._changed = threading.Condition()
@@ -151,6 +168,7 @@ class Session:
             self._playing = True
             stamp = self._note(playing=True, said="", wrong=False)
             self._changed.notify_all()
+        self._interrupt_measuring()
         self._send(stamp)
 
     def pause(self) -> None:
@@ -198,6 +216,8 @@ class Session:
             self._work.clear()
             self._changed.notify_all()
         self._journey.cancel()
+        if self._measurer is not None:
+            self._measurer.withdraw(self)
 
     # --- the thread of the session -----------------------------------------------------------------------
 
@@ -210,6 +230,7 @@ class Session:
             self._work.append(Work(what, move))
             stamp = self._note(busy=True) if what in _LONG else None
             self._changed.notify_all()
+        self._interrupt_measuring()
         self._send(stamp)
 
     def _run(self) -> None:
@@ -221,18 +242,62 @@ class Session:
         """Do what is asked for until the session is closed."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._work or self._playing or self._said_to_move())
+                something = self._changed.wait_for(
+                    lambda: bool(self._closed or self._work or self._playing or self._said_to_move()),
+                    timeout=STILL_SECONDS if self._can_measure() else None,
+                )
                 if self._closed:
                     return
                 work, playing = self._work.popleft() if self._work else None, self._playing
                 self._halted = False
-            if work is not None:
+            if not something:
+                self._measure()
+            elif work is not None:
                 self._glanced = time.monotonic()
                 self._do(work.move, quiet=work.what == "step")
             elif playing:
                 self._play_once()
             else:
                 self._rest()
+
+    # --- what limits progress ----------------------------------------------------------------------------
+
+    def _can_measure(self) -> bool:
+        shown = self.shown
+        worked = shown.frame.limit.part != "nothing"
+        return (
+            self._measurer is not None and worked and not shown.over and shown.margins is None
+            and self._asked != self._journey.moment
+        )  # fmt: skip
+
+    def _measure(self) -> None:
+        """Ask for the margins of the moment on which it stands."""
+        assert self._measurer is not None
+        moment, people = self._journey.moment, self.shown.frame.team.individuals
+        if people > MOST_MEASURED:
+            why = f"more than {MOST_MEASURED:,} researchers are followed one by one"
+            self._measured(moment, MomentMargins(self.shown.frame.day, "", (), 0.0, 0.0, why))
+            return
+        self._preparing = True
+        snapshot = self._journey.snapshot()
+        self._preparing = False
+        if snapshot is None:
+            return
+        self._asked = moment
+        self._tell(measuring=True)
+        self._measurer.submit(self, snapshot, lambda found: self._measured(moment, found))
+
+    def _measured(self, moment: Any, found: MomentMargins) -> None:
+        self._margins[moment] = found
+        if len(self._margins) > MOST_REMEMBERED:
+            self._margins.pop(next(iter(self._margins)))
+        if moment == self._journey.moment:
+            self._tell(margins=found, measuring=False)
+
+    def _interrupt_measuring(self) -> None:
+        """Let a move go first: the moment is measured again if it is still stood on."""
+        if self._preparing:
+            self._journey.cancel()
 
     def _said_to_move(self) -> bool:
         return self.shown.playing or self.shown.busy
@@ -316,10 +381,16 @@ class Session:
     def _look(self) -> dict[str, Any]:
         """What there is to see of the journey."""
         journey = self._journey
+        moment = journey.moment
+        if self._measurer is not None and moment != self._asked:
+            self._measurer.withdraw(self)
+            self._asked = None
+        margins = self._margins.get(moment)
         return {
             "frame": journey.current, "futures": journey.futures(ROWS), "scenario": journey.scenario,
             "seed": journey.seed, "last": journey.last, "over": journey.over, "first": self._first,
             "followed": self._followed, "life": tuple(journey.life(self._followed)) if self._followed else (),
+            "margins": margins, "measuring": margins is None and self._asked is not None,
         }  # fmt: skip
 
     def _said(self, moved: Moved, quiet: bool) -> str:

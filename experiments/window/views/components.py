@@ -66,11 +66,13 @@ def Head(
 def Limit(
     part: str,
     sentence: str,
+    measured: str,
     also: str,
     ending: str,
     did: str,
     leads: str,
     shares: Values,
+    since: str,
     bar_label: str,
     figures: Values,
 ) -> None:
