@@ -110,6 +110,11 @@ class Journey:
         return self._place.future.scenario
 
     @property
+    def first(self) -> Scenario:
+        """The scenario with which it began."""
+        return self._futures[0].scenario
+
+    @property
     def turns(self) -> str:
         """What is otherwise in the chosen future and since when, in words; empty for the first run."""
         future = self._place.future

@@ -104,7 +104,6 @@ class Session:
         self._playing = self._closed = self._wants_digest = self._halted = False
         self._seen = -1
         self._followed = 0
-        self._first = journey.scenario
         self.shown = Shown(
             stamp=0, playing=False, busy=False, pace=FIRST_PACE, said="", wrong=False, digest="", **self._look()
         )
@@ -155,7 +154,7 @@ class Session:
 
         def begin(journey: Journey) -> Moved:
             moved = journey.reset(scenario, seed)
-            self._first, self._followed = scenario, 0
+            self._followed = 0
             return moved
 
         self._ask("reset", begin)
@@ -388,7 +387,7 @@ class Session:
         margins = self._margins.get(moment)
         return {
             "frame": journey.current, "futures": journey.futures(ROWS), "scenario": journey.scenario,
-            "seed": journey.seed, "last": journey.last, "over": journey.over, "first": self._first,
+            "seed": journey.seed, "last": journey.last, "over": journey.over, "first": journey.first,
             "followed": self._followed, "life": tuple(journey.life(self._followed)) if self._followed else (),
             "margins": margins, "measuring": margins is None and self._asked is not None,
         }  # fmt: skip

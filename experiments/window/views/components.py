@@ -56,7 +56,7 @@ def _opened(value: Any, widget: Any) -> Any:
 
 @component("head.vue")
 def Head(
-    title: str, seed: str, about: str, link: str, link_note: str, files: Values, file: Any,
+    title: str, seed: str, changes: Values, about: str, link: str, link_note: str, files: Values, file: Any,
     event_wanted: Event, event_taken: Callable[..., None],
 ) -> None:  # fmt: skip
     """Which run it is, its link, and what can be downloaded."""

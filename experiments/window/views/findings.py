@@ -135,7 +135,7 @@ def literature(shown: Shown) -> dict[str, Any]:
         "note": network.note,
         "papers": [
             [
-                paper.number,
+                paper.number - network.before,
                 None if paper.day is None else round(paper.day, 1),
                 paper.papers,
                 paper.duplicates,
@@ -168,7 +168,7 @@ def kernels(shown: Shown) -> dict[str, Any]:
     """Return the measured kernel curve as its component takes it."""
     found = shown.frame.kernels
     told = f"the cluster does ×{found.work_rate:.3g} as much a day"
-    stands = f"×{found.speedup:.3g} after {many(round(found.candidates), 'candidate')}"
+    stands = f"×{found.speedup:.3g} after {many(math.floor(found.candidates), 'candidate')}"
     return {
         "name": "kernels",
         "title": "Attention kernels, as measured",
@@ -204,7 +204,7 @@ def kernels_option(shown: Shown) -> Option:
         "axisLabel": {"color": "$soft", "formatter": "@count"},
     }  # fmt: skip
     curve = [[short(candidates), short(speedup)] for candidates, speedup in found.curve]
-    at = [[short(min(max(1.0, found.candidates), max(10, found.tried))), short(found.speedup)]]
+    at = [[short(min(max(1, math.floor(found.candidates)), max(10, found.tried))), short(found.speedup)]]
     engineer = {
         "type": "scatter", "name": "the lab's engineer", "data": at, "symbolSize": 12, "silent": True, "z": 5,
         "itemStyle": {"color": "$ink", "borderColor": "$card", "borderWidth": 2},
