@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from experiments.errors import InputError
 from experiments.window.frame import Frame
@@ -38,7 +38,8 @@ UNSEEN_SECONDS = 20.0
 """It plays no longer than this when no browser says that it has seen what was sent."""
 
 Answer = TypeVar("Answer")
-_LONG: Final = frozenset({"doubling", "retraining", "queue", "travel"})
+BUSY_SECONDS = 0.3
+"""A move that takes longer than this is shown to be under way."""
 _log = logging.getLogger("asara.window")
 
 
@@ -59,7 +60,7 @@ class Shown(NamedTuple):
     over: bool
     playing: bool
     busy: bool
-    """A long move is under way, which a pause stops."""
+    """A move waits or is under way for longer than BUSY_SECONDS; a pause stops it."""
     pace: str
     said: str
     """What the last move came to, or what is wrong."""
@@ -102,6 +103,10 @@ class Session:
         self._work: deque[Work] = deque()
         self._changed = threading.Condition()
         self._playing = self._closed = self._wants_digest = self._halted = False
+        self._moving = False
+        """Whether a move is under way."""
+        self._settled = ""
+        """What was said when the last move was over."""
         self._seen = -1
         self._followed = 0
         self.shown = Shown(
@@ -227,9 +232,21 @@ class Session:
             if self._work and self._work[-1].what == what == "rewind":
                 self._work.pop()
             self._work.append(Work(what, move))
-            stamp = self._note(busy=True) if what in _LONG else None
             self._changed.notify_all()
         self._interrupt_measuring()
+        self._show_soon()
+
+    def _show_soon(self) -> None:
+        """Show that a move is under way, unless it is over before BUSY_SECONDS have passed."""
+        timer = threading.Timer(BUSY_SECONDS, self._show_busy)
+        timer.daemon = True
+        timer.start()
+
+    def _show_busy(self) -> None:
+        with self._changed:
+            under_way = (self._moving or self._work) and not self._playing and not self.shown.busy
+            said = f"On the way, day {self.shown.frame.day:,.6g}."
+            stamp = self._note(busy=True, said=said, wrong=False) if under_way else None
         self._send(stamp)
 
     def _run(self) -> None:
@@ -248,6 +265,7 @@ class Session:
                 if self._closed:
                     return
                 work, playing = self._work.popleft() if self._work else None, self._playing
+                self._moving = work is not None
                 self._halted = False
             if not something:
                 self._measure()
@@ -313,16 +331,27 @@ class Session:
         """Make a move and show what came of it, without words if ``quiet`` and all went well; False if it failed."""
         try:
             moved = move(self._journey)
-            self._tell(busy=False, said=self._said(moved, quiet), wrong=False, digest=self._digest(), **self._look())
+            told = {"said": self._said(moved, quiet), "wrong": False, "digest": self._digest(), **self._look()}
+            self._come(**told)
         except (ScenarioError, InputError, ValueError) as error:
-            self._tell(busy=False, said=_one_line(str(error)), wrong=True)
+            self._come(said=_one_line(str(error)), wrong=True)
         except Exception as error:
             _log.exception("a move failed")
             what = f"This step failed ({type(error).__name__}). Rewind, or start anew."
-            self._tell(busy=False, said=what, wrong=True)
+            self._come(said=what, wrong=True)
         else:
             return True
         return False
+
+    def _come(self, **changes: Any) -> None:
+        """Show what came of a move; the page is busy as long as another one waits."""
+        with self._changed:
+            self._moving = False
+            self._settled = changes["said"]
+            stamp = self._note(busy=self.shown.busy and bool(self._work), **changes)
+            if self._work:
+                self._show_soon()
+        self._send(stamp)
 
     def _glance(self) -> None:
         """Show now and then how far a long move has come."""
@@ -398,7 +427,7 @@ class Session:
         return "" if quiet and moved.done else _one_line(moved.sentence)
 
     def _stay(self, journey: Journey) -> Moved:
-        return Moved(journey.current, True, self.shown.said)
+        return Moved(journey.current, True, self._settled)
 
     def _digest(self) -> str:
         return self._journey.digest() if self._wants_digest and not self._playing else ""
