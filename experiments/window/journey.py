@@ -18,9 +18,9 @@ from sim.scenario import Scenario, ScenarioError
 Goal = Literal["doubling", "retraining", "queue"]
 GOALS: dict[Goal, str] = {"doubling": "doubling", "retraining": "training run", "queue": "new queue"}
 
-EVENTS_A_PIECE = 20_000
+EVENTS_A_PIECE = 1_000
 """Events of the clock between two looks at whether the move is to stop."""
-MOST_PIECES = 500
+MOST_PIECES = 10_000
 """Such pieces in one frame: then the move stops, and goes on when it is asked for again."""
 MOST_FRAMES = 100_000
 """Of one run: the rows of its series would take more memory than one browser should."""

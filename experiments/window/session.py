@@ -17,6 +17,7 @@ from experiments.window.journey import Goal, Journey, Moved
 from experiments.window.link import Link, travel
 from experiments.window.measuring import Measurer
 from experiments.window.moment_margins import MomentMargins
+from experiments.window.turns import Turns
 from sim.scenario import Scenario, ScenarioError
 
 ROWS = 500
@@ -40,6 +41,8 @@ UNSEEN_SECONDS = 20.0
 Answer = TypeVar("Answer")
 BUSY_SECONDS = 0.3
 """A move that takes longer than this is shown to be under way."""
+_turns = Turns()
+"""Of all pages of this process."""
 _log = logging.getLogger("asara.window")
 
 
@@ -271,7 +274,9 @@ class Session:
                 self._measure()
             elif work is not None:
                 self._glanced = time.monotonic()
+                _turns.begin(self)
                 self._do(work.move, quiet=work.what == "step")
+                _turns.end(self)
             elif playing:
                 self._play_once()
             else:
@@ -354,7 +359,8 @@ class Session:
         self._send(stamp)
 
     def _glance(self) -> None:
-        """Show now and then how far a long move has come."""
+        """Let other pages have their turn, and show now and then how far a long move has come."""
+        _turns.give_way(self)
         if self.shown.busy and time.monotonic() >= self._glanced + GLANCE_SECONDS:
             self._tell(said=f"On the way, day {self._journey.current.day:,.6g}.", wrong=False, **self._look())
             self._glanced = time.monotonic()
