@@ -51,6 +51,16 @@ class _Place(NamedTuple):
     """Single events since that frame."""
 
 
+class _Timeline(NamedTuple):
+    """All that a journey had before it began anew."""
+
+    seed: int
+    beginning: int
+    futures: list[Future]
+    next_index: int
+    place: _Place
+
+
 class _StopError(Exception):
     """A move cannot go on; the message says why."""
 
@@ -73,6 +83,8 @@ class Journey:
         """Is called between the pieces of a move, in its thread."""
         self._lock = RLock()
         self._beginnings = itertools.count()
+        self._earlier: _Timeline | None = None
+        """What was left when it last began anew."""
         self._numbers = itertools.count(1)
         self._move = 0
         """The number of the latest move; a move that is not it any more stops."""
@@ -115,6 +127,11 @@ class Journey:
         return self._futures[0].scenario
 
     @property
+    def chosen(self) -> int:
+        """The index of the chosen future."""
+        return self._place.future.index
+
+    @property
     def turns(self) -> str:
         """What is otherwise in the chosen future and since when, in words; empty for the first run."""
         future = self._place.future
@@ -131,9 +148,15 @@ class Journey:
         return self.current.ending is not None
 
     @property
+    def has_earlier(self) -> bool:
+        """Whether there is an earlier timeline to bring back."""
+        return self._earlier is not None
+
+    @property
     def bytes(self) -> int:
-        """What is kept of all futures; the one world that is alive comes on top."""
-        return sum(future.bytes for future in self._futures)
+        """What is kept of all futures, earlier ones included; the one world that is alive comes on top."""
+        earlier = self._earlier.futures if self._earlier is not None else []
+        return sum(future.bytes for future in [*self._futures, *earlier])
 
     def futures(self, most: int = 2000) -> tuple[FutureView, ...]:
         """Return all futures as plots show them, the first run first; of each at most about so many rows.
@@ -187,6 +210,13 @@ class Journey:
         Raises ScenarioError, and changes nothing, if the scenario cannot be run.
         """
         return self._do(lambda: self._reset(scenario, seed))
+
+    def bring_back(self) -> Moved:
+        """Stand again where it stood before it began anew; what it has now can be brought back in turn.
+
+        Raises ScenarioError if it never began anew.
+        """
+        return self._do(self._bring_back)
 
     def cancel(self) -> None:
         """Make the move that is at work stop after its piece."""
@@ -350,10 +380,25 @@ class Journey:
 
     def _reset(self, scenario: Scenario | None, seed: int | None) -> Work:
         world = World(scenario or self._futures[0].scenario, self.seed if seed is None else seed)
+        self._earlier = self._timeline()
         forget(self._world)
         self._begin(world)
         yield from ()
         return "Day 0."
+
+    def _timeline(self) -> _Timeline:
+        return _Timeline(self.seed, self._beginning, self._futures, self._next_index, self._place._replace(events=0))
+
+    def _bring_back(self) -> Work:
+        if self._earlier is None:
+            raise ScenarioError("there is no earlier timeline to bring back")
+        earlier, self._earlier = self._earlier, self._timeline()
+        self.seed, self._beginning, self._futures, self._next_index, self._place = earlier
+        future, number = self._place.future, self._place.frame.number
+        owner = future.owner(number)
+        self._take(owner.world_at(owner.moment_before(number)), owner)
+        yield from self._stand_on(future, number)
+        return f"Back to seed {self.seed}, day {self.current.day:.6g}."
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

@@ -193,10 +193,21 @@ def Form(session: Session, sight: Sight) -> None:
     shown = sight.shown
     typed = solara.use_reactive(cast("dict[str, str]", {}))
     seed = solara.use_reactive("")
+    chosen = solara.use_reactive("")
 
     def forget() -> None:
         typed.set({})
         seed.set("")
+        chosen.set("")
+
+    def choose(event: dict[str, Any]) -> None:
+        name = str(event.get("scenario"))
+        scenario_named(name)
+        typed.set({})
+        chosen.set("" if name == shown.first.name else name)
+
+    def base() -> Scenario:
+        return scenario_named(chosen.value) if chosen.value else shown.scenario
 
     def note(event: dict[str, Any]) -> None:
         name, text = str(event.get("name")), str(event.get("text"))[:MOST_TYPED]
@@ -206,17 +217,18 @@ def Form(session: Session, sight: Sight) -> None:
             typed.set(typed.value | {name: text})
 
     def in_use() -> Scenario:
-        filled = fill(shown.scenario, typed.value)
+        filled = fill(base(), typed.value)
         if filled.scenario is None:
             raise InputError(next(iter(filled.wrong.values())))
         return filled.scenario
 
     solara.use_effect(forget, [shown.scenario, shown.seed])
     components.Settings(
-        **settings.settings(shown, typed.value, seed.value),
+        **settings.settings(shown, typed.value, seed.value, chosen.value),
         event_typed=asked(session, note),
         event_undo=asked(session, lambda event: forget()),
-        event_chose=asked(session, lambda event: session.reset(scenario_named(str(event.get("scenario"))), shown.seed)),
+        event_chose=asked(session, choose),
+        event_back=asked(session, lambda event: session.bring_back()),
         event_branch=asked(session, lambda event: session.branch(differences(shown.scenario, in_use()))),
         event_start=asked(
             session, lambda event: session.reset(in_use(), settings.seed_of(seed.value or str(shown.seed)))

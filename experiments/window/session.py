@@ -74,6 +74,8 @@ class Shown(NamedTuple):
     """The researcher whose life is told; 0 for nobody."""
     life: tuple[tuple[float, str], ...]
     """Days and sentences, the oldest first."""
+    has_earlier: bool
+    """Whether the timeline before the last new start can be brought back."""
     margins: MomentMargins | None = None
     """What limits progress at this moment, once it is measured."""
     measuring: bool = False
@@ -166,6 +168,17 @@ class Session:
             return moved
 
         self._ask("reset", begin)
+
+    def bring_back(self) -> None:
+        """Go back to the timeline that was left when it last began anew."""
+        self.pause()
+
+        def back(journey: Journey) -> Moved:
+            moved = journey.bring_back()
+            self._followed = 0
+            return moved
+
+        self._ask("bring back", back)
 
     def play(self) -> None:
         """Go on frame by frame until somebody pauses, the run is over, or nobody looks."""
@@ -424,7 +437,8 @@ class Session:
             "frame": journey.current, "futures": journey.futures(ROWS), "scenario": journey.scenario,
             "seed": journey.seed, "last": journey.last, "over": journey.over, "first": journey.first,
             "followed": self._followed, "life": tuple(journey.life(self._followed)) if self._followed else (),
-            "margins": margins, "measuring": margins is None and self._asked is not None,
+            "has_earlier": journey.has_earlier, "margins": margins,
+            "measuring": margins is None and self._asked is not None,
         }  # fmt: skip
 
     def _said(self, moved: Moved, quiet: bool) -> str:

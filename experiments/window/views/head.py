@@ -24,6 +24,7 @@ def head(shown: Shown) -> dict[str, Any]:
         "changes": changes(shown),
         "about": about(shown),
         "link": f"?{encode(link, scenario_named)}",
+        "still": not shown.playing and not shown.busy,
         "link_note": "" if first.name in shipped_scenarios() else OWN_FILE,
         "files": [{"kind": kind, "label": made.label} for kind, made in KINDS.items()],
     }
