@@ -50,7 +50,8 @@ def changed(world: World, before: Moment) -> str:
     if after == before:
         return ""
     events = world.ledger[before.facts :]
-    told = [tell(event).sentence for event in events[:MOST_TOLD]]
+    field = world.scenario.literature.open_questions
+    told = [tell(event, field).sentence for event in events[:MOST_TOLD]]
     if len(events) > MOST_TOLD:
         told.append(f"And {len(events) - MOST_TOLD} more.")
     return " ".join(told or [_quietly(world, before, after)])

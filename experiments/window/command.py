@@ -54,11 +54,12 @@ def show(
 def _link(scenario: str, settings: list[str], seed: int) -> tuple[Link, Scenario]:
     """What was asked for, tried before anything is served, and its scenario without changes."""
     from experiments.inputs import load_scenario
+    from experiments.window.future import forget
     from experiments.window.link import Link
     from sim.model import World
 
     base, chosen = load_scenario(scenario, []), load_scenario(scenario, settings)
-    World(chosen, seed)
+    forget(World(chosen, seed))
     return Link(chosen.name, chosen, seed), base
 
 

@@ -136,10 +136,10 @@ def _kernels(world: World) -> Kernels:
 
 @lru_cache(maxsize=32)
 def _points(curve: Curve) -> tuple[tuple[float, float], ...]:
-    """A curve, at candidates that are evenly spaced on a log axis."""
+    """A curve, at whole candidates that are about evenly spaced on a log axis."""
     top = math.log(max(2, curve.tried))
-    numbers = [math.exp(top * at / (CURVE_POINTS - 1)) for at in range(CURVE_POINTS)]
-    return tuple((number, curve.speedup_after(number)) for number in numbers)
+    numbers = dict.fromkeys(round(math.exp(top * at / (CURVE_POINTS - 1))) for at in range(CURVE_POINTS))
+    return tuple((float(number), curve.speedup_after(number)) for number in numbers)
 
 
 def _ending(world: World) -> Ending | None:

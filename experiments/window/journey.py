@@ -11,16 +11,16 @@ from experiments.window.changes import changed, moment_of
 from experiments.window.frame import Frame, frame_of
 from experiments.window.future import Future, FutureView, comes, facts, forget
 from experiments.window.life import life_of
-from sim.model import World
+from sim.model import Snapshot, World
 from sim.run import RunResult, summarise
 from sim.scenario import Scenario, ScenarioError
 
 Goal = Literal["doubling", "retraining", "queue"]
 GOALS: dict[Goal, str] = {"doubling": "doubling", "retraining": "training run", "queue": "new queue"}
 
-EVENTS_A_PIECE = 20_000
+EVENTS_A_PIECE = 1_000
 """Events of the clock between two looks at whether the move is to stop."""
-MOST_PIECES = 500
+MOST_PIECES = 10_000
 """Such pieces in one frame: then the move stops, and goes on when it is asked for again."""
 MOST_FRAMES = 100_000
 """Of one run: the rows of its series would take more memory than one browser should."""
@@ -51,6 +51,16 @@ class _Place(NamedTuple):
     """Single events since that frame."""
 
 
+class _Timeline(NamedTuple):
+    """All that a journey had before it began anew."""
+
+    seed: int
+    beginning: int
+    futures: list[Future]
+    next_index: int
+    place: _Place
+
+
 class _StopError(Exception):
     """A move cannot go on; the message says why."""
 
@@ -72,14 +82,19 @@ class Journey:
         self.on_way: Callable[[], None] = lambda: None
         """Is called between the pieces of a move, in its thread."""
         self._lock = RLock()
+        self._beginnings = itertools.count()
+        self._earlier: _Timeline | None = None
+        """What was left when it last began anew."""
         self._numbers = itertools.count(1)
         self._move = 0
         """The number of the latest move; a move that is not it any more stops."""
+        self._closed = False
         self._begin(World(scenario, seed))
 
     def _begin(self, world: World) -> None:
         self.seed = world.run_seed
         """Of all futures."""
+        self._beginning = next(self._beginnings)
         self._world, self._events = world, 0
         """The one world that is alive, and how many events it is beyond its latest whole frame."""
         self._home = first = Future(0, world)
@@ -96,9 +111,25 @@ class Journey:
         return self._place.frame
 
     @property
+    def moment(self) -> tuple[int, int, int, int]:
+        """What the current moment is told apart by: another value is another moment."""
+        future, frame, events = self._place
+        return self._beginning, future.owner(frame.number).index, frame.number, events
+
+    @property
     def scenario(self) -> Scenario:
         """The scenario of the chosen future, with the changes of its branches."""
         return self._place.future.scenario
+
+    @property
+    def first(self) -> Scenario:
+        """The scenario with which it began."""
+        return self._futures[0].scenario
+
+    @property
+    def chosen(self) -> int:
+        """The index of the chosen future."""
+        return self._place.future.index
 
     @property
     def turns(self) -> str:
@@ -117,9 +148,15 @@ class Journey:
         return self.current.ending is not None
 
     @property
+    def has_earlier(self) -> bool:
+        """Whether there is an earlier timeline to bring back."""
+        return self._earlier is not None
+
+    @property
     def bytes(self) -> int:
-        """What is kept of all futures; the one world that is alive comes on top."""
-        return sum(future.bytes for future in self._futures)
+        """What is kept of all futures, earlier ones included; the one world that is alive comes on top."""
+        earlier = self._earlier.futures if self._earlier is not None else []
+        return sum(future.bytes for future in [*self._futures, *earlier])
 
     def futures(self, most: int = 2000) -> tuple[FutureView, ...]:
         """Return all futures as plots show them, the first run first; of each at most about so many rows.
@@ -174,9 +211,26 @@ class Journey:
         """
         return self._do(lambda: self._reset(scenario, seed))
 
+    def bring_back(self) -> Moved:
+        """Stand again where it stood before it began anew; what it has now can be brought back in turn.
+
+        Raises ScenarioError if it never began anew.
+        """
+        return self._do(self._bring_back)
+
     def cancel(self) -> None:
         """Make the move that is at work stop after its piece."""
         self._move = next(self._numbers)
+
+    def close(self) -> None:
+        """Stop the move that is at work and free the world; later moves and questions raise ScenarioError.
+
+        It waits for the piece of a move that is at work.
+        """
+        self.cancel()
+        with self._lock:
+            self._closed = True
+            forget(self._world)
 
     # What takes the world itself
 
@@ -188,12 +242,26 @@ class Journey:
         """Return the digest of the run up to here, as of a headless run that stops here."""
         return self._ask(World.digest)
 
+    def snapshot(self) -> Snapshot | None:
+        """Return the current moment, or None if another move or :meth:`cancel` came before it was reached."""
+        found: list[Snapshot] = []
+
+        def work() -> Work:
+            future, frame, events = self._place
+            yield from self._bring(future, frame.number, events)
+            found.append(self._world.snapshot())
+            return ""
+
+        self._do(work)
+        return found[0] if found else None
+
     def result(self) -> RunResult:
         """Return the run up to here as a result of its own, which later moves leave alone."""
         return self._ask(_result)
 
     def _ask(self, question: Callable[[World], Answer]) -> Answer:
         with self._lock:
+            self._refuse_if_closed()
             place = self._place
             for _ in self._bring(place.future, place.frame.number, place.events):
                 pass
@@ -207,6 +275,7 @@ class Journey:
         while True:
             self.on_way()
             with self._lock:
+                self._refuse_if_closed()
                 if self._move != mine:
                     return Moved(self.current, False, "Stopped: something else was asked for.")
                 try:
@@ -311,10 +380,29 @@ class Journey:
 
     def _reset(self, scenario: Scenario | None, seed: int | None) -> Work:
         world = World(scenario or self._futures[0].scenario, self.seed if seed is None else seed)
+        self._earlier = self._timeline()
         forget(self._world)
         self._begin(world)
         yield from ()
         return "Day 0."
+
+    def _timeline(self) -> _Timeline:
+        return _Timeline(self.seed, self._beginning, self._futures, self._next_index, self._place._replace(events=0))
+
+    def _bring_back(self) -> Work:
+        if self._earlier is None:
+            raise ScenarioError("there is no earlier timeline to bring back")
+        earlier, self._earlier = self._earlier, self._timeline()
+        self.seed, self._beginning, self._futures, self._next_index, self._place = earlier
+        future, number = self._place.future, self._place.frame.number
+        owner = future.owner(number)
+        self._take(owner.world_at(owner.moment_before(number)), owner)
+        yield from self._stand_on(future, number)
+        return f"Back to seed {self.seed}, day {self.current.day:.6g}."
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise ScenarioError("this page is closed: load it again")
 
     def _refuse_if_over(self) -> None:
         if self.over:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agents.phases import Phase
-from experiments.window.words import many, times
+from experiments.window.words import count, many, times
 from hardware.jobs import JobRecord
 from sim.ledger import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
 
@@ -68,10 +68,11 @@ def _joined(world: World, number: int) -> CohortFormed | None:
 def _papers(world: World, number: int) -> list[Line]:
     """Its own papers; a cohort, whose number is that of its first researcher, hands its papers in as many."""
     lines = []
+    field = world.scenario.literature.open_questions
     for event in world.ledger:
         if isinstance(event, PaperPublished) and event.researcher == number and event.authors == 1 and event.paper:
             became = "a duplicate of what others found meanwhile" if event.duplicates else "and it was new"
-            says = f"It publishes paper {event.paper:,}, {became}; software {times(event.discovered)}."
+            says = f"It publishes paper {event.paper - field:,}, {became}; software {times(event.discovered)}."
             lines.append((event.day, says))
     return lines
 
@@ -92,7 +93,8 @@ def _experiment(record: JobRecord) -> list[Line]:
         return [*lines, (record.ended, "Its experiment is withdrawn.")]
     waited = record.started - record.submitted
     after = f"after {many(waited, 'day')}" if waited else "at once"
-    lines.append((record.started, f"It gets the {many(record.gpus, 'GPU')} {after}."))
+    them = "GPU" if record.gpus == 1 else f"{count(record.gpus)} GPUs"
+    lines.append((record.started, f"It gets the {them} {after}."))
     broken = [many(n, what) for n, what in
               ((record.failures, "failure"), (record.preemptions, "preemption")) if n]  # fmt: skip
     lines.append((record.ended, "Its experiment is over" + (f", after {' and '.join(broken)}." if broken else ".")))

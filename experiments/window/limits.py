@@ -1,8 +1,8 @@
-"""What limits progress now, in one sentence, by a rule on the state of this moment.
+"""What limits progress now: a rule on the state of this moment, and the facts beside it.
 
-Experiments that queue at full GPUs: more researchers would only lengthen the queue, so GPUs limit. Otherwise discovered
-software that waits for a training run: a faster run would add researchers. Otherwise the researchers themselves. The
-rule names what binds now; :mod:`sim.margins` measures what 1% more of each input brings over a whole run.
+Experiments that queue at full GPUs: more researchers would only lengthen the queue, so GPUs limit. Otherwise
+researchers limit, or training runs if discovered software waits for them: the rule cannot tell which of these two. It
+names a limit at once; :mod:`experiments.window.moment_margins` measures the elasticities of the same moment.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
-from experiments.window.words import count, times
+from experiments.window.words import count, many, times
 from sim import observe
 
 if TYPE_CHECKING:
@@ -23,8 +23,11 @@ LEAST_GAP = 0.5
 """Doublings of software that are discovered and not at work, from which on they are told of."""
 MOST_ROWS = 64
 """Frames of the stretch that are looked at; of more every k-th."""
+LEAST_DUPLICATES = 0.05
+"""Share of duplicates among the papers of the stretch from which on it is reported."""
 COLUMNS = (
-    "day", "researchers_think", "researchers_write", "researchers_queue", "researchers_run", "researchers_paused",
+    "day", "papers", "duplicates",
+    "researchers_think", "researchers_write", "researchers_queue", "researchers_run", "researchers_paused",
 )  # fmt: skip
 
 
@@ -32,18 +35,25 @@ class Limit(NamedTuple):
     """What limits progress, over the last stretch of a run."""
 
     part: str
-    """researchers, queue, paused or training; nothing, if nobody has done anything yet."""
-    sentence: str
+    """researchers, queue, paused or training (training runs or researchers); nothing before any work was done."""
+    state: str
+    """What is so at this moment, as half a sentence that follows the name of the limit."""
     also: str
     """What else holds it back; empty if nothing does."""
     shares: tuple[tuple[str, float], ...]
     """Of the researcher-days since then: name and share; they add up to 1."""
     since: float
     """The day on which the stretch began."""
+    waiting: str
+    """The share of the researchers that wait for GPUs now, in words; empty if papers take no experiments."""
+    duplicates: str
+    """The share of the papers of the stretch that are duplicates, in words; empty if it is small."""
 
 
 class _Row(NamedTuple):
     day: float
+    papers: float
+    duplicates: float
     think: float
     write: float
     queue: float
@@ -69,11 +79,13 @@ def limit_of(world: World) -> Limit:
         days["paused"] += weight * row.paused
     total = sum(days.values())
     if total <= 0:
-        return Limit("nothing", "Nobody has done anything yet: press Step, or Play.", "", (), rows[0].day)
+        return Limit("nothing", "no work has been done yet: press Step, or Play.", "", (), rows[0].day, "", "")
     shares = tuple((name, part / total) for name, part in days.items())
     part = _binds(world)
     also = _not_at_work(world) if part != "training" else ""
-    return Limit(part, _SENTENCES[part](world), also, shares, rows[0].day)
+    return Limit(
+        part, _STATES[part](world), also, shares, rows[0].day, _waiting_now(world), _duplicates(world, rows[0])
+    )
 
 
 def _binds(world: World) -> str:
@@ -101,24 +113,61 @@ def _rows(world: World) -> list[_Row]:
 
 
 def _researchers(world: World) -> str:
-    return f"The researchers themselves: no experiment waits for GPUs, so more of {count(world.at_work)} would do more."
+    return f"no experiment waits for GPUs, so more than {count(world.at_work)} would do more."
 
 
 def _queue(world: World) -> str:
     waiting = world.census.count[Phase.QUEUE]
     return (
-        f"GPUs for experiments: {count(waiting)} experiments wait and the GPUs are full, so more researchers would "
+        f"{many(waiting, 'experiment waits', 'experiments wait')} and the GPUs are full, so more researchers would "
         "only lengthen the queue."
     )
 
 
+def _waiting_now(world: World) -> str:
+    """The share of the researchers that wait at this moment, and GPUs of other uses that are idle meanwhile."""
+    if not world.scenario.researcher.experiment_gpu_days:
+        return ""
+    waiting, active = world.census.count[Phase.QUEUE], max(1, world.at_work)
+    told = f"{waiting / active:.0%} of the researchers wait for GPUs now ({count(waiting)} of {count(active)})"
+    idle = _idle_elsewhere(world) if waiting else ""
+    return f"{told}{f', while {idle}' if idle else ''}."
+
+
+def _idle_elsewhere(world: World) -> str:
+    """GPUs that experiments cannot have and that no job holds; empty if there are none."""
+    if world.scenario.cluster.sharing != "shares":
+        return ""
+    pool, uses = world.datacenter, []
+    for use, name in (("training", "training"), ("inference", "inference")):
+        there = pool.pool(use)
+        idle = 0 if there is None else there.capacity - pool.gpus_in_use(use)
+        if idle > 0:
+            uses.append(f"{many(idle, 'GPU')} for {name} {'is' if idle == 1 else 'are'} idle")
+    return " and ".join(uses)
+
+
+def _duplicates(world: World, start: _Row) -> str:
+    """The share of duplicates among the papers since a moment, and what they count."""
+    papers = world.papers - start.papers
+    share = (world.literature.duplicates - start.duplicates) / papers if papers > 0 else 0.0
+    if share < LEAST_DUPLICATES:
+        return ""
+    weight = world.scenario.literature.duplicate_weight
+    told = f"{share:.0%} of the papers since day {start.day:.0f} are duplicates"
+    if weight == 1:
+        return f"{told}; they count in full here."
+    lost = share * (1 - weight)
+    return f"{told}; each counts {weight:.3g} of a paper, which takes {lost:.0%} of the effort."
+
+
 def _paused(world: World) -> str:
-    return f"Inference: {count(world.census.count[Phase.PAUSED])} researchers have no GPU to run on."
+    return f"{count(world.census.count[Phase.PAUSED])} researchers have no GPU to run on."
 
 
 def _training(world: World) -> str:
     found, working = times(observe.discovered(world)), times(world.frontier.deployed)
-    return f"Training runs: software {found} is discovered and {working} is at work; {_run(world)}."
+    return f"software {found} is discovered and {working} is at work; {_run(world)}."
 
 
 def _not_at_work(world: World) -> str:
@@ -140,4 +189,4 @@ def _run(world: World) -> str:
     return f"the run on {jobs[0].gpus:,} GPUs goes on until day {count(round(jobs[0].begun + jobs[0].remaining))}"
 
 
-_SENTENCES = {"researchers": _researchers, "queue": _queue, "paused": _paused, "training": _training}
+_STATES = {"researchers": _researchers, "queue": _queue, "paused": _paused, "training": _training}

@@ -1,7 +1,13 @@
-"""A link to a moment: scenario, changes, seed, frame and branches as the query of an address, read as hostile input."""
+"""A link to a moment: scenario, changes, seed, frame and branches as the query of an address, read as hostile input.
+
+Of the futures of a journey the first is A, and each branch the next letter. A branch is written FRAME-LAST@PARENT and
+its changes: it leaves its parent at a frame and is known up to the last one. Left out, the parent is the future before
+it, and the last frame is the one to which the link leads.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
@@ -18,7 +24,10 @@ LONGEST = 6000
 """Characters of a query."""
 MOST_PAIRS = 100
 MOST_SEED = 2**63 - 1
-_WORDS = ("scenario", "seed", "frame", "branch")
+LETTERS = "ABCD"
+"""Of the futures of a link, in order."""
+_WORDS = ("scenario", "seed", "frame", "branch", "last", "chosen")
+_BRANCH = re.compile(r"([^-@]*)(?:-([^-@]*))?(?:@([^-@]*))?", re.ASCII)
 
 
 class Turn(NamedTuple):
@@ -26,6 +35,10 @@ class Turn(NamedTuple):
 
     frame: int
     changes: dict[str, Any]
+    parent: int | None = None
+    """Place of the future that it leaves, 0 for the first; None: the future before it."""
+    last: int = 0
+    """The latest frame that is known; 0: no more than is needed."""
 
 
 class Link(NamedTuple):
@@ -38,7 +51,11 @@ class Link(NamedTuple):
     seed: int = 0
     frame: int = 0
     branches: tuple[Turn, ...] = ()
-    """From which the future of the moment comes, the first one first."""
+    """All futures beside the first, each after the one that it leaves."""
+    last: int = 0
+    """The latest frame of the first future that is known; 0: no more than is needed."""
+    chosen: int | None = None
+    """Place of the future of the moment, 0 for the first; None: the last."""
 
 
 def shipped(name: str) -> Scenario:
@@ -49,14 +66,25 @@ def shipped(name: str) -> Scenario:
 
 
 def link_of(name: str, scenario: Scenario, seed: int, frame: int, futures: Sequence[FutureView] = ()) -> Link:
-    """Return the link to a frame of the chosen one of some futures; ``scenario``: with which the journey began."""
-    by_number = {future.index: future for future in futures}
-    turns: list[Turn] = []
-    at = next((future for future in futures if future.chosen), None)
-    while at is not None and at.parent is not None:
-        turns.append(Turn(at.from_frame, dict(at.changes)))
-        at = by_number.get(at.parent)
-    return Link(name, scenario, seed, frame, tuple(reversed(turns)))
+    """Return the link to a frame of the chosen one of some futures, with all that it is compared with.
+
+    ``scenario``: with which the journey began.
+    """
+    if len(futures) < 2:
+        return Link(name, scenario, seed, frame)
+    places = {future.index: place for place, future in enumerate(futures)}
+    chosen = next(place for place, future in enumerate(futures) if future.chosen)
+    lasts = [0 if future.chosen and future.frames == frame else future.frames for future in futures]
+    turns = tuple(
+        Turn(future.from_frame, dict(future.changes), _parent(places, future, place), lasts[place])
+        for place, future in enumerate(futures) if place
+    )  # fmt: skip
+    return Link(name, scenario, seed, frame, turns, lasts[0], chosen if chosen < len(turns) else None)
+
+
+def _parent(places: Mapping[int, int], future: FutureView, place: int) -> int | None:
+    parent = places[future.parent or 0]
+    return parent if parent != place - 1 else None
 
 
 def encode(link: Link, find: Callable[[str], Scenario] = shipped) -> str:
@@ -66,8 +94,10 @@ def encode(link: Link, find: Callable[[str], Scenario] = shipped) -> str:
     """
     pairs = [("scenario", link.name), ("seed", str(link.seed))]
     pairs += [(name, _text(value)) for name, value in differences(find(link.name), link.scenario).items()]
+    pairs += [("last", str(link.last))] if link.last else []
     pairs += [("branch", _branch(turn)) for turn in link.branches]
-    return urlencode([*pairs, ("frame", str(link.frame))], safe="/,=")
+    pairs += [("chosen", LETTERS[link.chosen])] if link.chosen is not None else []
+    return urlencode([*pairs, ("frame", str(link.frame))], safe="/,=@")
 
 
 def decode(query: str, find: Callable[[str], Scenario] = shipped) -> Link:
@@ -80,13 +110,17 @@ def decode(query: str, find: Callable[[str], Scenario] = shipped) -> Link:
     scenario = _filled(find(name), changes)
     seed = _number("seed", words.get("seed", "0"), MOST_SEED)
     frame = _number("frame", words.get("frame", "0"), MOST_FRAMES)
-    turns, now = list[Turn](), scenario
+    last = _number("last", words.get("last", "0"), MOST_FRAMES)
+    turns, known = list[Turn](), [scenario]
     for text in branches:
-        turn, now = _turn(text, now)
-        if turns and turn.frame < turns[-1].frame:
-            raise InputError(f"the link branches from frame {turn.frame:,} after frame {turns[-1].frame:,}")
+        turn, now = _turn(text, known)
+        parent = len(turns) if turn.parent is None else turn.parent
+        if parent and turn.frame < turns[parent - 1].frame:
+            raise InputError(f"the link branches from frame {turn.frame:,} after frame {turns[parent - 1].frame:,}")
         turns.append(turn)
-    return Link(name, scenario, seed, frame, tuple(turns))
+        known.append(now)
+    chosen = _place("chosen", words["chosen"], len(known)) if "chosen" in words else None
+    return Link(name, scenario, seed, frame, tuple(turns), last, chosen)
 
 
 def travel(link: Link, journey: Journey) -> Moved:
@@ -94,12 +128,22 @@ def travel(link: Link, journey: Journey) -> Moved:
 
     Raises ScenarioError for a branch that cannot be made.
     """
+    futures = [journey.chosen]
+    moves = [journey.go_to(link.last)] if link.last else []
     for turn in link.branches:
-        moved = journey.go_to(turn.frame)
-        if moved.done:
-            moved = journey.branch(turn.frame, turn.changes)
-        if not moved.done:
-            return moved
+        if moves and not moves[-1].done:
+            return moves[-1]
+        journey.choose(futures[-1 if turn.parent is None else turn.parent])
+        moves.append(journey.go_to(turn.frame))
+        if moves[-1].done:
+            moves.append(journey.branch(turn.frame, turn.changes))
+            futures.append(journey.chosen)
+        if moves[-1].done and turn.last:
+            moves.append(journey.go_to(turn.last))
+    if moves and not moves[-1].done:
+        return moves[-1]
+    if link.branches:
+        journey.choose(futures[-1 if link.chosen is None else link.chosen])
     return journey.go_to(link.frame)
 
 
@@ -147,14 +191,28 @@ def _number(word: str, text: str, most: int) -> int:
     return int(text)
 
 
+def _place(word: str, text: str, there: int) -> int:
+    """The place of a future that is there, by its letter."""
+    letters = LETTERS[:there]
+    if len(text) != 1 or text not in letters:
+        raise InputError(f"{word} = '{_shown(text)}' is no future of the link: they are {', '.join(letters)}")
+    return letters.index(text)
+
+
 def _branch(turn: Turn) -> str:
-    return ",".join([str(turn.frame), *(f"{name}={_text(value)}" for name, value in turn.changes.items())])
+    last = f"-{turn.last}" if turn.last else ""
+    parent = f"@{LETTERS[turn.parent]}" if turn.parent is not None else ""
+    changes = [f"{name}={_text(value)}" for name, value in turn.changes.items()]
+    return ",".join([f"{turn.frame}{last}{parent}", *changes])
 
 
-def _turn(text: str, before: Scenario) -> tuple[Turn, Scenario]:
-    """A branch, and the scenario that holds from it on."""
+def _turn(text: str, known: Sequence[Scenario]) -> tuple[Turn, Scenario]:
+    """A branch, and the scenario that holds from it on; ``known``: those of the futures before it."""
     first, *rest = text.split(",")
-    frame = _number("branch", first, MOST_FRAMES)
+    found = _BRANCH.fullmatch(first)
+    frame = _number("branch", found[1] if found else first, MOST_FRAMES)
+    last = _number("branch", found[2], MOST_FRAMES) if found and found[2] is not None else 0
+    parent = _place("branch", found[3], len(known)) if found and found[3] is not None else None
     typed, changes = dict[str, str](), dict[str, Any]()
     for each in rest:
         name, equals, value = each.partition("=")
@@ -163,7 +221,7 @@ def _turn(text: str, before: Scenario) -> tuple[Turn, Scenario]:
         typed[name], changes[name] = value, parse(name, value)
         if name in FIXED_AT_START:
             raise InputError(f"{name} cannot change within a run, and a branch of the link changes it")
-    return Turn(frame, changes), _filled(before, typed)
+    return Turn(frame, changes, parent, last), _filled(known[-1 if parent is None else parent], typed)
 
 
 def _text(value: Any) -> str:

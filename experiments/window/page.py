@@ -17,6 +17,7 @@ from experiments.window.cells import Cell
 from experiments.window.downloads import KINDS, download
 from experiments.window.fields import differences, fields, fill
 from experiments.window.journey import Goal, Journey
+from experiments.window.measuring import Measurer
 from experiments.window.opening import Opening, opened, scenario_named
 from experiments.window.session import Session, Shown
 from experiments.window.views import cluster, components, findings, head, path, settings, software, team
@@ -32,6 +33,8 @@ _log = logging.getLogger("asara.window")
 _open: set[Session] = set()
 """Sessions that are open. Nothing else is shared between browsers."""
 _counting = threading.Lock()
+_measurer = Measurer()
+"""Measures for all pages what limits progress."""
 
 
 class Drawing(NamedTuple):
@@ -82,7 +85,7 @@ def open_session(opening: Opening, publish: Callable[[int], None]) -> Session | 
     with _counting:
         if len(_open) >= MOST_WINDOWS:
             return None
-        session = Session(Journey(opening.link.scenario, opening.link.seed), publish)
+        session = Session(Journey(opening.link.scenario, opening.link.seed), publish, _measurer)
         _open.add(session)
     if opening.link.frame or opening.link.branches:
         session.travel(opening.link)
@@ -190,10 +193,21 @@ def Form(session: Session, sight: Sight) -> None:
     shown = sight.shown
     typed = solara.use_reactive(cast("dict[str, str]", {}))
     seed = solara.use_reactive("")
+    chosen = solara.use_reactive("")
 
     def forget() -> None:
         typed.set({})
         seed.set("")
+        chosen.set("")
+
+    def choose(event: dict[str, Any]) -> None:
+        name = str(event.get("scenario"))
+        scenario_named(name)
+        typed.set({})
+        chosen.set("" if name == shown.first.name else name)
+
+    def base() -> Scenario:
+        return scenario_named(chosen.value) if chosen.value else shown.scenario
 
     def note(event: dict[str, Any]) -> None:
         name, text = str(event.get("name")), str(event.get("text"))[:MOST_TYPED]
@@ -203,17 +217,18 @@ def Form(session: Session, sight: Sight) -> None:
             typed.set(typed.value | {name: text})
 
     def in_use() -> Scenario:
-        filled = fill(shown.scenario, typed.value)
+        filled = fill(base(), typed.value)
         if filled.scenario is None:
             raise InputError(next(iter(filled.wrong.values())))
         return filled.scenario
 
     solara.use_effect(forget, [shown.scenario, shown.seed])
     components.Settings(
-        **settings.settings(shown, typed.value, seed.value),
+        **settings.settings(shown, typed.value, seed.value, chosen.value),
         event_typed=asked(session, note),
         event_undo=asked(session, lambda event: forget()),
-        event_chose=asked(session, lambda event: session.reset(scenario_named(str(event.get("scenario"))), shown.seed)),
+        event_chose=asked(session, choose),
+        event_back=asked(session, lambda event: session.bring_back()),
         event_branch=asked(session, lambda event: session.branch(differences(shown.scenario, in_use()))),
         event_start=asked(
             session, lambda event: session.reset(in_use(), settings.seed_of(seed.value or str(shown.seed)))

@@ -44,6 +44,8 @@ class Network(NamedTuple):
     """By number."""
     edges: tuple[tuple[int, int], ...]
     """(paper, the earlier one that it builds on), both of those shown."""
+    before: int
+    """Papers of the field before day 0, after which those of the run are numbered."""
     published: int
     """Since day 0."""
     duplicates: int
@@ -63,7 +65,8 @@ def network_of(world: World, since: float) -> Network:
     shown = newest | grounds
     kept = tuple((number, cited) for number, cited in edges if cited in shown)
     papers = tuple(shown[number] for number in sorted(shown))
-    return Network(papers, kept, literature.published, literature.duplicates, _note(world, papers))
+    before = world.scenario.literature.open_questions
+    return Network(papers, kept, before, literature.published, literature.duplicates, _note(world, papers))
 
 
 def _newest(world: World, since: float) -> dict[int, Paper]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sys
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
@@ -23,6 +24,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names of this machine that only this machine can use."""
 ASSETS = Path(__file__).parent / "assets"
+TURN_SECONDS = 5e-4
 SETTINGS: Mapping[str, str] = {
     "SOLARA_APP": "experiments.app",
     "SOLARA_ASSETS_FONTAWESOME_ENABLED": "False",
@@ -121,9 +123,19 @@ def prepare() -> None:
     solara.server.settings.assets.extra_locations = [str(ASSETS)]
 
 
+def share_processor() -> None:
+    """Let the threads of this process take turns of half a millisecond.
+
+    A step takes and leaves the interpreter's lock many times. Beside a thread that computes, each time costs a turn,
+    which Python makes 5 ms long.
+    """
+    sys.setswitchinterval(TURN_SECONDS)
+
+
 def server(host: str) -> uvicorn.Server:
     """Return the server of the window, for a socket that :func:`listen` returned for this host."""
     prepare()
+    share_processor()
     import solara.server.settings  # noqa: PLC0415
     import solara.server.starlette  # noqa: PLC0415
     import uvicorn  # noqa: PLC0415

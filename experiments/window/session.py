@@ -8,13 +8,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from experiments.errors import InputError
 from experiments.window.frame import Frame
 from experiments.window.future import FutureView
 from experiments.window.journey import Goal, Journey, Moved
 from experiments.window.link import Link, travel
+from experiments.window.measuring import Measurer
+from experiments.window.moment_margins import MomentMargins
+from experiments.window.turns import Turns
 from sim.scenario import Scenario, ScenarioError
 
 ROWS = 500
@@ -26,11 +29,20 @@ GLANCE_SECONDS = 0.5
 PACES = {"1": 1.0, "5": 5.0, "20": 20.0, "fast": math.inf}
 """Frames a second."""
 FIRST_PACE = "20"
+STILL_SECONDS = 0.7
+"""A page that stands still so long has measured what limits progress at its moment."""
+MOST_MEASURED = 5_000
+"""Researchers that are followed one by one, of a moment that is measured."""
+MOST_REMEMBERED = 256
+"""Moments of which the margins are kept."""
 UNSEEN_SECONDS = 20.0
 """It plays no longer than this when no browser says that it has seen what was sent."""
 
 Answer = TypeVar("Answer")
-_LONG: Final = frozenset({"doubling", "retraining", "queue", "travel"})
+BUSY_SECONDS = 0.3
+"""A move that takes longer than this is shown to be under way."""
+_turns = Turns()
+"""Of all pages of this process."""
 _log = logging.getLogger("asara.window")
 
 
@@ -51,7 +63,7 @@ class Shown(NamedTuple):
     over: bool
     playing: bool
     busy: bool
-    """A long move is under way, which a pause stops."""
+    """A move waits or is under way for longer than BUSY_SECONDS; a pause stops it."""
     pace: str
     said: str
     """What the last move came to, or what is wrong."""
@@ -62,6 +74,12 @@ class Shown(NamedTuple):
     """The researcher whose life is told; 0 for nobody."""
     life: tuple[tuple[float, str], ...]
     """Days and sentences, the oldest first."""
+    has_earlier: bool
+    """Whether the timeline before the last new start can be brought back."""
+    margins: MomentMargins | None = None
+    """What limits progress at this moment, once it is measured."""
+    measuring: bool = False
+    """Whether it is being measured."""
 
 
 class Work(NamedTuple):
@@ -79,19 +97,29 @@ class Session:
     is said.
     """
 
-    def __init__(self, journey: Journey, publish: Callable[[int], None]) -> None:
+    def __init__(self, journey: Journey, publish: Callable[[int], None], measurer: Measurer | None = None) -> None:
         self._journey = journey
+        self._measurer = measurer
+        self._margins: dict[Any, MomentMargins] = {}
+        self._asked: Any = None
+        """The moment whose margins were asked for last."""
+        self._preparing = False
         self._publish = publish
         self._work: deque[Work] = deque()
         self._changed = threading.Condition()
         self._playing = self._closed = self._wants_digest = self._halted = False
+        self._moving = False
+        """Whether a move is under way."""
+        self._settled = ""
+        """What was said when the last move was over."""
         self._seen = -1
         self._followed = 0
-        self._first = journey.scenario
         self.shown = Shown(
             stamp=0, playing=False, busy=False, pace=FIRST_PACE, said="", wrong=False, digest="", **self._look()
         )
         """What there is to show now."""
+        self.freed = threading.Event()
+        """Set once a closed session has ended its thread and freed its world."""
         self._glanced = 0.0
         journey.on_way = self._glance
         self._thread = threading.Thread(target=self._run, name="asara window", daemon=True)
@@ -136,10 +164,21 @@ class Session:
 
         def begin(journey: Journey) -> Moved:
             moved = journey.reset(scenario, seed)
-            self._first, self._followed = scenario, 0
+            self._followed = 0
             return moved
 
         self._ask("reset", begin)
+
+    def bring_back(self) -> None:
+        """Go back to the timeline that was left when it last began anew."""
+        self.pause()
+
+        def back(journey: Journey) -> Moved:
+            moved = journey.bring_back()
+            self._followed = 0
+            return moved
+
+        self._ask("bring back", back)
 
     def play(self) -> None:
         """Go on frame by frame until somebody pauses, the run is over, or nobody looks."""
@@ -149,6 +188,7 @@ class Session:
             self._playing = True
             stamp = self._note(playing=True, said="", wrong=False)
             self._changed.notify_all()
+        self._interrupt_measuring()
         self._send(stamp)
 
     def pause(self) -> None:
@@ -190,12 +230,14 @@ class Session:
         self._tell(said=_one_line(sentence), wrong=True)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, which frees the world as its last act; ``freed`` is set then."""
         with self._changed:
             self._closed, self._playing = True, False
             self._work.clear()
             self._changed.notify_all()
         self._journey.cancel()
+        if self._measurer is not None:
+            self._measurer.withdraw(self)
 
     # --- the thread of the session -----------------------------------------------------------------------
 
@@ -206,25 +248,91 @@ class Session:
             if self._work and self._work[-1].what == what == "rewind":
                 self._work.pop()
             self._work.append(Work(what, move))
-            stamp = self._note(busy=True) if what in _LONG else None
             self._changed.notify_all()
+        self._interrupt_measuring()
+        self._show_soon()
+
+    def _show_soon(self) -> None:
+        """Show that a move is under way, unless it is over before BUSY_SECONDS have passed."""
+        timer = threading.Timer(BUSY_SECONDS, self._show_busy)
+        timer.daemon = True
+        timer.start()
+
+    def _show_busy(self) -> None:
+        with self._changed:
+            under_way = (self._moving or self._work) and not self._playing and not self.shown.busy
+            said = f"On the way, day {self.shown.frame.day:,.6g}."
+            stamp = self._note(busy=True, said=said, wrong=False) if under_way else None
         self._send(stamp)
 
     def _run(self) -> None:
+        self._move_on()
+        self._journey.close()
+        self.freed.set()
+
+    def _move_on(self) -> None:
+        """Do what is asked for until the session is closed."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._work or self._playing or self._said_to_move())
+                something = self._changed.wait_for(
+                    lambda: bool(self._closed or self._work or self._playing or self._said_to_move()),
+                    timeout=STILL_SECONDS if self._can_measure() else None,
+                )
                 if self._closed:
                     return
                 work, playing = self._work.popleft() if self._work else None, self._playing
+                self._moving = work is not None
                 self._halted = False
-            if work is not None:
+            if not something:
+                self._measure()
+            elif work is not None:
                 self._glanced = time.monotonic()
+                _turns.begin(self)
                 self._do(work.move, quiet=work.what == "step")
+                _turns.end(self)
             elif playing:
                 self._play_once()
             else:
                 self._rest()
+
+    # --- what limits progress ----------------------------------------------------------------------------
+
+    def _can_measure(self) -> bool:
+        shown = self.shown
+        worked = shown.frame.limit.part != "nothing"
+        return (
+            self._measurer is not None and worked and not shown.over and shown.margins is None
+            and self._asked != self._journey.moment
+        )  # fmt: skip
+
+    def _measure(self) -> None:
+        """Ask for the margins of the moment on which it stands."""
+        assert self._measurer is not None
+        moment, people = self._journey.moment, self.shown.frame.team.individuals
+        if people > MOST_MEASURED:
+            why = f"more than {MOST_MEASURED:,} researchers are followed one by one"
+            self._measured(moment, MomentMargins(self.shown.frame.day, "", (), 0.0, 0.0, why))
+            return
+        self._preparing = True
+        snapshot = self._journey.snapshot()
+        self._preparing = False
+        if snapshot is None:
+            return
+        self._asked = moment
+        self._tell(measuring=True)
+        self._measurer.submit(self, snapshot, lambda found: self._measured(moment, found))
+
+    def _measured(self, moment: Any, found: MomentMargins) -> None:
+        self._margins[moment] = found
+        if len(self._margins) > MOST_REMEMBERED:
+            self._margins.pop(next(iter(self._margins)))
+        if moment == self._journey.moment:
+            self._tell(margins=found, measuring=False)
+
+    def _interrupt_measuring(self) -> None:
+        """Let a move go first: the moment is measured again if it is still stood on."""
+        if self._preparing:
+            self._journey.cancel()
 
     def _said_to_move(self) -> bool:
         return self.shown.playing or self.shown.busy
@@ -241,19 +349,31 @@ class Session:
         """Make a move and show what came of it, without words if ``quiet`` and all went well; False if it failed."""
         try:
             moved = move(self._journey)
-            self._tell(busy=False, said=self._said(moved, quiet), wrong=False, digest=self._digest(), **self._look())
+            told = {"said": self._said(moved, quiet), "wrong": False, "digest": self._digest(), **self._look()}
+            self._come(**told)
         except (ScenarioError, InputError, ValueError) as error:
-            self._tell(busy=False, said=_one_line(str(error)), wrong=True)
+            self._come(said=_one_line(str(error)), wrong=True)
         except Exception as error:
             _log.exception("a move failed")
             what = f"This step failed ({type(error).__name__}). Rewind, or start anew."
-            self._tell(busy=False, said=what, wrong=True)
+            self._come(said=what, wrong=True)
         else:
             return True
         return False
 
+    def _come(self, **changes: Any) -> None:
+        """Show what came of a move; the page is busy as long as another one waits."""
+        with self._changed:
+            self._moving = False
+            self._settled = changes["said"]
+            stamp = self._note(busy=self.shown.busy and bool(self._work), **changes)
+            if self._work:
+                self._show_soon()
+        self._send(stamp)
+
     def _glance(self) -> None:
-        """Show now and then how far a long move has come."""
+        """Let other pages have their turn, and show now and then how far a long move has come."""
+        _turns.give_way(self)
         if self.shown.busy and time.monotonic() >= self._glanced + GLANCE_SECONDS:
             self._tell(said=f"On the way, day {self._journey.current.day:,.6g}.", wrong=False, **self._look())
             self._glanced = time.monotonic()
@@ -308,10 +428,17 @@ class Session:
     def _look(self) -> dict[str, Any]:
         """What there is to see of the journey."""
         journey = self._journey
+        moment = journey.moment
+        if self._measurer is not None and moment != self._asked:
+            self._measurer.withdraw(self)
+            self._asked = None
+        margins = self._margins.get(moment)
         return {
             "frame": journey.current, "futures": journey.futures(ROWS), "scenario": journey.scenario,
-            "seed": journey.seed, "last": journey.last, "over": journey.over, "first": self._first,
+            "seed": journey.seed, "last": journey.last, "over": journey.over, "first": journey.first,
             "followed": self._followed, "life": tuple(journey.life(self._followed)) if self._followed else (),
+            "has_earlier": journey.has_earlier, "margins": margins,
+            "measuring": margins is None and self._asked is not None,
         }  # fmt: skip
 
     def _said(self, moved: Moved, quiet: bool) -> str:
@@ -320,7 +447,7 @@ class Session:
         return "" if quiet and moved.done else _one_line(moved.sentence)
 
     def _stay(self, journey: Journey) -> Moved:
-        return Moved(journey.current, True, self.shown.said)
+        return Moved(journey.current, True, self._settled)
 
     def _digest(self) -> str:
         return self._journey.digest() if self._wants_digest and not self._playing else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,30 +34,37 @@ def last_events(world: World) -> tuple[Told, ...]:
     """Return the latest events of a world, the newest first; papers in a row are told together."""
     lines: list[Told] = []
     run: list[ledger.PaperPublished] = []
+    field, tried = world.scenario.literature.open_questions, math.inf
     for event in itertools.islice(reversed(world.ledger), MOST_EVENTS):
         if isinstance(event, ledger.PaperPublished):
             if len(lines) < ONE_BY_ONE and not run:
-                lines.append(tell(event))
+                lines.append(tell(event, field))
             else:
                 run.append(event)
             continue
-        lines += _together(run)
+        if isinstance(event, ledger.KernelsDeployed):
+            same, tried = math.floor(event.candidates) == tried, math.floor(event.candidates)
+            if same:
+                continue  # of the kernels after as many whole candidates the fastest is told
+        lines += _together(run, field)
         run = []
         if len(lines) >= LINES:
             break
-        lines.append(tell(event))
-    return tuple([*lines, *_together(run)][:LINES])
+        lines.append(tell(event, field))
+    return tuple([*lines, *_together(run, field)][:LINES])
 
 
-def tell(event: ledger.Event) -> Told:
-    """Return an event in words."""
+def tell(event: ledger.Event, field: int) -> Told:
+    """Return an event in words; ``field``: the papers before day 0, after which those of the run are numbered."""
+    if isinstance(event, ledger.PaperPublished):
+        return Told(event.day, type(event).__name__, _paper(event, field))
     return Told(event.day, type(event).__name__, _WORDS[type(event)](event))
 
 
-def _together(run: list[ledger.PaperPublished]) -> Iterable[Told]:
+def _together(run: list[ledger.PaperPublished], field: int) -> Iterable[Told]:
     """A row of papers, newest first, in one line."""
     if len(run) == 1:
-        return [tell(run[0])]
+        return [tell(run[0], field)]
     if not run:
         return []
     papers, duplicates = sum(each.papers for each in run), sum(each.duplicates for each in run)
@@ -68,7 +76,7 @@ def _duplicates(number: int) -> str:
     return f", {count(number)} of them duplicates" if number else ""
 
 
-def _paper(event: ledger.PaperPublished) -> str:
+def _paper(event: ledger.PaperPublished, field: int) -> str:
     reached = f"software {times(event.discovered)}"
     if not event.paper:
         return f"Pooled work that is worth {many(event.papers, 'paper')} counts: {reached}."
@@ -77,8 +85,8 @@ def _paper(event: ledger.PaperPublished) -> str:
         return f"A cohort of {count(event.authors)} published {papers}: {reached}."
     who = f"Researcher {event.researcher}" if event.authors == 1 else f"One of a cohort of {event.authors:,}"
     if event.duplicates:
-        return f"{who} published paper {event.paper:,}, a duplicate: others had found it meanwhile."
-    return f"{who} published paper {event.paper:,}: {reached}."
+        return f"{who} published paper {event.paper - field:,}, a duplicate: others had found it meanwhile."
+    return f"{who} published paper {event.paper - field:,}: {reached}."
 
 
 def _doubled(event: ledger.SoftwareDoubled) -> str:
@@ -99,7 +107,6 @@ def _measured(event: ledger.KernelsMeasured) -> str:
 
 
 _WORDS: dict[type, Callable[[Any], str]] = {
-    ledger.PaperPublished: _paper,
     ledger.SoftwareDoubled: _doubled,
     ledger.TrainingStarted: lambda event: (
         f"Training of generation {event.generation} was asked for: "
@@ -115,7 +122,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ledger.ResearcherSplitOut: lambda event: f"Researcher {event.researcher} left its cohort and is followed alone.",
     ledger.KernelsMeasured: _measured,
     ledger.KernelsDeployed: lambda event: (
-        f"Attention is {event.speedup:.3g} times as fast after {many(round(event.candidates), 'candidate')}: "
+        f"Attention is {event.speedup:.3g} times as fast after {many(math.floor(event.candidates), 'candidate')}: "
         f"the cluster does {event.work_rate:.3g} times as much."
     ),
     ledger.Ended: lambda event: event.sentence,

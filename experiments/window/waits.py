@@ -1,25 +1,28 @@
-"""Who waits for GPUs, and how long it took others lately."""
+"""Who waits for GPUs, and how long jobs of the last 30 days have waited."""
 
 from __future__ import annotations
 
 import heapq
-import itertools
+import math
+import threading
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 from experiments.window.cells import owner_of
 from experiments.window.words import count, many
+from hardware.lots import Lot, LotJob
 from sim.observe import USES
 
 if TYPE_CHECKING:
-    from hardware.jobs import Job
-    from hardware.lots import Lot
+    from hardware.jobs import Job, JobRecord
     from sim.model import World
 
 FIRST = 20
 """Jobs of the queue that are shown."""
 LATELY_DAYS = 30.0
-MOST_RECORDS = 2000
-"""Jobs, the latest that are over, among which the waits are looked up."""
 
 
 class Waiting(NamedTuple):
@@ -47,7 +50,7 @@ class UseWait(NamedTuple):
     sizes_unknown: int
     """Jobs whose size is drawn when their turn comes, so that ``gpus`` is not all that is wanted."""
     mean_wait_days: float | None
-    """Of those that were over in the last 30 days; None if there were none."""
+    """Of all jobs that waited, ran or ended in the last 30 days, those that wait up to now; None if there are none."""
 
 
 class Queue(NamedTuple):
@@ -69,7 +72,7 @@ def queue_of(world: World) -> Queue:
     waiting = [job for pool in pools for job in pool.jobs() if not job.seats]
     lots = [lot for pool in pools for lot in pool.lots]
     shown = list(_first(world, waiting, lots))
-    waits = _mean_waits(world)
+    waits = _mean_waits(world, lots)
     uses = tuple(_use(use, waiting, lots, waits.get(use)) for use in USES)
     jobs = sum(use.waiting for use in uses)
     unknown = sum(lot.count for lot in lots)
@@ -102,16 +105,62 @@ def _use(use: str, waiting: list[Job], lots: list[Lot], mean: float | None) -> U
     return UseWait(use, sum(job.tasks for job in mine) + unknown, sum(job.gpus for job in mine), unknown, mean)
 
 
-def _mean_waits(world: World) -> dict[str, float]:
-    """The mean wait of the jobs of each use that were over lately."""
-    sums: dict[str, tuple[float, int]] = {}
-    for record in itertools.islice(reversed(world.datacenter.records), MOST_RECORDS):
-        if record.ended < world.now - LATELY_DAYS:
-            break
-        if record.started is not None:
-            waited, tasks = sums.get(record.use, (0.0, 0))
-            sums[record.use] = (waited + record.waited, tasks + record.tasks)
-    return {use: waited / tasks for use, (waited, tasks) in sums.items()}
+class _Sums:
+    """Running sums of the waits of one use, by the day on which its jobs ended."""
+
+    def __init__(self) -> None:
+        self._ended = array("d")
+        self._waited, self._tasks = array("d", [0.0]), array("q", [0])
+
+    def add(self, record: JobRecord) -> None:
+        self._ended.append(record.ended)
+        self._waited.append(self._waited[-1] + record.waited)
+        self._tasks.append(self._tasks[-1] + record.tasks)
+
+    def since(self, day: float) -> tuple[float, int]:
+        """Return the days waited by the jobs that ended from a day on, and how many there were."""
+        at = bisect_left(self._ended, day)
+        return self._waited[-1] - self._waited[at], self._tasks[-1] - self._tasks[at]
+
+
+class _Book:
+    """Running sums of all uses of one world, brought up to date when they are read."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._sums = {use: _Sums() for use in USES}
+
+    def read(self, records: Sequence[JobRecord]) -> dict[str, _Sums]:
+        for record in records[self._seen :]:
+            if record.started is not None:
+                self._sums[record.use].add(record)
+        self._seen = len(records)
+        return self._sums
+
+
+_books: WeakKeyDictionary[World, _Book] = WeakKeyDictionary()
+_reading = threading.Lock()
+
+
+def _mean_waits(world: World, lots: list[Lot]) -> dict[str, float]:
+    """The mean wait of the jobs of each use that waited, ran or ended lately."""
+    with _reading:
+        book = _books.setdefault(world, _Book())
+        ended = {use: sums.since(world.now - LATELY_DAYS) for use, sums in book.read(world.datacenter.records).items()}
+    # Jobs of infinite length are those by which inference holds its GPUs: they never wait.
+    jobs = [job for pool in world.datacenter.pools.values() for job in pool.jobs() if job.length < math.inf]
+    here = [(job.use, *_waited(job, world.now)) for job in jobs]
+    here += [(lot.share.use, lot.count * (world.now - lot.submitted), lot.count) for lot in lots]
+    for use, days, tasks in here:
+        ended[use] = ended[use][0] + days, ended[use][1] + tasks
+    return {use: days / tasks for use, (days, tasks) in ended.items() if tasks}
+
+
+def _waited(job: Job, now: float) -> tuple[float, int]:
+    """The days that a job which is not over has waited for its first start, over all its tasks, and how many it has."""
+    if isinstance(job, LotJob) and job.tasks_before:
+        return job.waited, job.tasks_before + job.tasks
+    return job.tasks * ((now if job.started is None else job.started) - job.submitted), job.tasks
 
 
 def _note(jobs: int, shown: list[Waiting], unknown: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from experiments.console import figure
 
@@ -10,6 +11,7 @@ LONGEST = 1e7
 """From here on a number is told as a power of ten."""
 _HALF_A_DIGIT = -math.log10(0.995)
 """By so much a head of 9.95 is rounded up to ten."""
+_ROUNDING = 1e-9
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -29,6 +31,16 @@ def times(doublings: float) -> str:
 def many(number: float, one: str, more: str = "") -> str:
     """Return so many things in words: 1 paper, 2 papers; ``more``: their name if it is not that of one with an s."""
     return f"{count(number)} {one if number == 1 else more or one + 's'}"
+
+
+def percentages(shares: Sequence[float]) -> list[int]:
+    """Return shares that add up to 1 as whole percentages that add up to 100, each rounded up or down."""
+    floors = [math.floor(100 * share + _ROUNDING) for share in shares]
+    missing = 100 - sum(floors) if sum(shares) > 0 else 0
+    nearest = sorted(range(len(shares)), key=lambda at: floors[at] - 100 * shares[at])
+    for at in nearest[:missing]:
+        floors[at] += 1
+    return floors
 
 
 def _power(power: float) -> str:

@@ -4,6 +4,7 @@ import io
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.csv
 import pyarrow.parquet
@@ -11,7 +12,7 @@ import pytest
 
 from experiments.window.downloads import KINDS
 from sim.scenario import Scenario
-from tests.browser.window_kit import Reader
+from tests.browser.window_kit import Reader, served
 
 Open = Callable[..., Reader]
 
@@ -20,7 +21,7 @@ BAD = [
     ("cluster__gpus", "many"), ("cluster__gpus", ""), ("cluster__gpus", "nan"), ("cluster__gpus", "[1, 2]"),
     ("cluster__gpus", "64\t; rm -rf /"), ("cluster__gpus", "9" * 80), ("cluster__gpus", "<b>64</b>"),
     ("cluster__inference_share", "1.5"), ("cluster__inference_share", "inf"), ("cluster__inference_share", "0.9"),
-    ("researcher__initial", "0"), ("researcher__initial", "true"), ("researcher__initial", "99999999999"),
+    ("researcher__initial", "-1"), ("researcher__initial", "true"), ("researcher__initial", "99999999999"),
     ("growth__r", "-1"), ("growth__r", "../../etc/passwd"), ("training__gain", "1"), ("run__horizon_days", "0"),
     ("run__horizon_days", "1e300"), ("literature__open_questions", "0"),
 ]  # fmt: skip
@@ -97,16 +98,48 @@ def test_scenario_seed_and_settings_begin_anew(reader: Open) -> None:
     page = reader()
     page.step(2)
     page.page.select_option('[data-do="scenario"]', "toy-explosion")
-    page.until_frame(0)
-    page.until("() => document.querySelector('.asara-head h1').innerText.includes('toy-explosion')")
+    page.until("() => document.querySelector('[data-do=branch]').disabled")
+    assert page.frame() == 2
+    assert "toy-explosion" not in page.text(".asara-head h1")
     page.page.fill('[data-do="seed"]', "12")
     page.page.press('[data-do="seed"]', "Enter")
     page.type("cluster__gpus", "16")
     page.page.wait_for_selector('[data-group="cluster"] summary b')
     page.press("start")
     page.until("() => document.querySelector('.asara-head h1').innerText.includes('seed 12')")
+    page.until("() => document.querySelector('.asara-head h1').innerText.includes('toy-explosion')")
     page.until("() => document.querySelector('[data-gpus=inference]').innerText === '16'")
+    assert page.text('[data-change="cluster__gpus"]').startswith("GPUs 16 (")
     page.step()
+    page.press("bring-back")
+    page.until_frame(2)
+    assert page.text(".asara-head h1").startswith("lab")
+
+
+def test_back_of_the_browser_leads_to_the_run_before(reader: Open) -> None:
+    page = reader("?scenario=lab&seed=3")
+    page.step(2)
+    page.until("() => window.location.search.endsWith('frame=2')")
+    page.page.select_option('[data-do="scenario"]', "toy-explosion")
+    page.page.wait_for_selector('[data-do="undo"]:enabled')
+    page.press("start")
+    page.until("() => window.location.search.includes('scenario=toy-explosion')")
+    page.page.go_back()
+    page.until("() => document.querySelector('.asara-head h1')?.innerText.startsWith('lab')")
+    page.until_frame(2)
+
+
+def test_server_that_is_started_again_gets_the_page_back(browser: Any) -> None:
+    with served() as address:
+        port = address.rstrip("/").rpartition(":")[2]
+        page = Reader(browser, address).open("?scenario=lab&seed=3")
+        page.step(3)
+    with served("--port", port):
+        page.until("() => document.querySelector('.asara-controls')?.dataset.frame === '3'")
+        page.until("() => window.solara.debug.reconnectCount === 0")
+        page.step()
+        assert page.text(".asara-head h1 span") == "seed 3"
+        page.close()
 
 
 def test_a_slider_moves_its_field(reader: Open) -> None:

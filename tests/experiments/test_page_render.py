@@ -143,8 +143,7 @@ def test_a_page_that_is_left_frees_its_session() -> None:
     assert session in page._open
     rendered.close()
     assert session not in page._open
-    session._thread.join(30)
-    assert not session._thread.is_alive()
+    assert session.freed.wait(30)
 
 
 def test_two_pages_share_nothing(rendered: Rendered) -> None:

@@ -179,6 +179,59 @@ def test_a_long_move_is_busy_until_a_pause_stops_it(watched: Watched, monkeypatc
     assert not shown.busy
 
 
+class Held:
+    """Moves of a journey that go on when they are let go, one by one."""
+
+    def __init__(self, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("experiments.window.session.BUSY_SECONDS", 0.0)
+        self.begun = {"step": threading.Event(), "to_next": threading.Event()}
+        self.go_on = {"step": threading.Event(), "to_next": threading.Event()}
+        for name in self.begun:
+            monkeypatch.setattr(watched.journey, name, self._held(name, watched.journey))
+
+    def _held(self, name: str, journey: Journey) -> Any:
+        def move(*_: Any) -> Moved:
+            self.begun[name].set()
+            assert self.go_on[name].wait(30)
+            return Moved(journey.current, True, name)
+
+        return move
+
+
+def test_step_that_takes_long_is_busy_until_it_is_shown(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held(watched, monkeypatch)
+    watched.session.step()
+    assert watched.until(lambda s: s.busy).said == "On the way, day 0."
+    held.go_on["step"].set()
+    assert watched.until(lambda s: not s.busy).said == ""
+
+
+def test_move_asked_for_within_a_step_is_busy_until_both_are_over(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(watched, monkeypatch)
+    watched.session.step()
+    assert held.begun["step"].wait(30)
+    watched.session.to_next("doubling")
+    watched.until(lambda s: s.busy)
+    held.go_on["step"].set()
+    assert held.begun["to_next"].wait(30)
+    assert watched.session.shown.busy
+    held.go_on["to_next"].set()
+    assert watched.until(lambda s: not s.busy).said == "to_next."
+
+
+def test_step_that_is_stopped_says_so(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held(watched, monkeypatch)
+    watched.session.step()
+    watched.session.step()
+    watched.until(lambda s: s.busy)
+    watched.session.pause()
+    held.go_on["step"].set()
+    assert not watched.until(lambda s: not s.busy).busy
+    assert watched.session.shown.frame.number == 0
+
+
 def test_branches_rewinds_and_futures(watched: Watched) -> None:
     for _ in range(4):
         watched.session.step()
@@ -228,8 +281,7 @@ def test_the_life_of_a_researcher_is_told_until_nobody_is_followed(watched: Watc
 
 def test_a_closed_session_publishes_nothing_and_its_thread_ends(watched: Watched) -> None:
     watched.session.close()
-    watched.session._thread.join(30)
-    assert not watched.session._thread.is_alive()
+    assert watched.session.freed.wait(30)
     before = list(watched.stamps)
     watched.session.step()
     watched.session.play()

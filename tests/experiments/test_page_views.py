@@ -9,7 +9,7 @@ from experiments.window.future import FutureView
 from experiments.window.journey import Journey
 from experiments.window.page import Drawing, cell_at, draw
 from experiments.window.session import Session, Shown
-from experiments.window.views import cluster, path, settings, software, team
+from experiments.window.views import cluster, head, path, settings, software, team
 from experiments.window.views.axes import end_of_axis, round_up
 from experiments.window.words import count, many, times
 from sim.scenario import Scenario, shipped_scenarios
@@ -209,3 +209,41 @@ def test_experiments_behind_others_on_their_gang_are_told() -> None:
     behind = shown.frame.value("researchers_queue") - shown.frame.value("experiments_waiting")
     assert behind > 100
     assert draw(shown).limit["figures"][-1]["why"].startswith(f"For GPUs; {many(behind, 'experiment')} more")
+
+
+def test_head_of_a_changed_run_names_what_differs() -> None:
+    changed = Scenario.load("lab").replace(cluster__gpus=512, training__needed=False)
+    chips = head.head(after(changed, 0))["changes"]
+    assert [chip["told"] for chip in chips] == ["GPUs 512 (1,024)", "Needed off (on)"]
+    assert head.head(after(Scenario.load("lab"), 0))["changes"] == []
+
+
+def test_head_of_a_branch_names_what_differs_and_since_when() -> None:
+    _, shown = branched()
+    assert [chip["told"] for chip in head.head(shown)["changes"]] == ["Needed off (on) since day 6"]
+
+
+def test_head_of_a_changed_run_shows_no_description_with_a_number() -> None:
+    limits = Scenario.load("limits")
+    assert "16 doublings" in head.head(after(limits, 0))["about"]
+    assert head.head(after(limits.replace(growth__limit_doublings=8.0), 0))["about"] == ""
+    lab = Scenario.load("lab")
+    assert head.head(after(lab.replace(cluster__gpus=512), 0))["about"] == lab.description
+
+
+def test_papers_of_a_run_are_numbered_from_1() -> None:
+    shown = after(Scenario.load("lab"), 3)
+    told = [event.sentence for event in shown.frame.events if "published paper" in event.sentence]
+    assert len(told) >= 1
+    numbers = [number for number, day, *_ in draw(shown).literature["papers"] if day is not None]
+    assert numbers == list(range(1, shown.frame.network.published + 1))
+    assert f"published paper {numbers[-1]:,}" in told[0]
+
+
+def test_candidates_are_whole_and_each_number_is_told_once() -> None:
+    shown = after(Scenario.load("lab"), 1)
+    told = [event.sentence for event in shown.frame.events if event.kind == "KernelsDeployed"]
+    after_each = [sentence.partition(" after ")[2].partition(":")[0] for sentence in told]
+    assert len(after_each) == len(set(after_each)) > 3
+    assert all(each.split()[0].isdigit() for each in after_each)
+    assert all(at == int(at) for at, _ in shown.frame.kernels.curve)

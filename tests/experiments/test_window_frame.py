@@ -61,7 +61,7 @@ def check_frame(world: World, between: bool = False) -> None:
     assert all(later in numbers and earlier in numbers and later > earlier for later, earlier in frame.network.edges)
     shares = [share for _, share in frame.limit.shares]
     assert not shares or math.isclose(sum(shares), 1)
-    assert frame.limit.sentence.endswith((".", "on."))
+    assert frame.limit.state.endswith((".", "on."))
     assert len(frame.events) <= LINES
     assert (frame.ending is None) == (world.ending is None)
     assert frame.values == tuple(reporter(world) for reporter in observe.REPORTERS.values())
@@ -234,7 +234,7 @@ def test_what_limits_progress_is_said_in_a_sentence(changes, part, says):
         world.step()
     limit = frame_of(world).limit
     assert limit.part == part
-    assert says in limit.sentence
+    assert says in limit.state
 
 
 def test_what_is_discovered_and_not_at_work_is_told_beside_what_limits():
@@ -250,7 +250,7 @@ def test_the_sentence_and_the_figures_tell_of_one_software():
     world = World(Scenario.load("retraining-0.75"), 0)
     while frame_of(world).limit.part != "training" or observe.discovered(world) == world.frontier.discovered:
         world.step()
-    assert times(observe.discovered(world)) in frame_of(world).limit.sentence
+    assert times(observe.discovered(world)) in frame_of(world).limit.state
 
 
 def test_rest_for_want_of_gpus_is_no_retraining_where_there_is_none():

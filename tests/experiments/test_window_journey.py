@@ -303,3 +303,33 @@ def test_the_life_of_one_of_a_cohort_ends_where_nobody_is_followed():
     assert journey.digest() == before
     assert any(say.startswith("It becomes one of a cohort of") for say in lines)
     assert f"one of {journey.current.team.in_cohorts:,} researchers of a cohort, all alike" in lines[-1]
+
+
+def test_timeline_before_a_new_start_can_be_brought_back_and_left_again():
+    journey = Journey(LAB)
+    journey.step(20)
+    journey.branch(8, {"cluster__gpus": 64})
+    journey.go_to(14)
+    frame, digest, labels = journey.current, journey.digest(), [each.label for each in journey.futures()]
+    with pytest.raises(ScenarioError, match="no earlier timeline"):
+        journey.bring_back()
+    journey.reset(small_lab(cluster__gpus=48), seed=5)
+    journey.step(3)
+    later = journey.digest()
+    assert journey.has_earlier
+    assert journey.bring_back().frame == frame
+    assert (journey.seed, journey.digest(), [each.label for each in journey.futures()]) == (0, digest, labels)
+    journey.choose(0)
+    journey.go_to(WALKED.last)
+    assert journey.digest() == WALKED.digests[-1]
+    journey.bring_back()
+    assert (journey.seed, journey.digest(), journey.current.number) == (5, later, 3)
+
+
+def test_branch_during_a_training_run_gives_it_fewer_gpus():
+    journey = Journey(small_lab(cluster__gpus=64, training__first_run_days=40.0, run__max_doublings=9))
+    journey.to_next("retraining")
+    at = journey.current.number
+    journey.branch(at, {"cluster__training_share": 0.125})
+    assert journey.current.grid.training == 8
+    assert "goes on until day" in journey.current.limit.state or journey.current.limit.part != "training"

@@ -66,7 +66,8 @@ def test_a_link_leads_to_the_same_moment():
     link = link_of("lab", scenario, journey.seed, journey.current.number, journey.futures())
     query = encode(link)
     assert (
-        "branch=8,cluster__gpus=64&branch=11,training__gain=1.5,cluster__queue=fcfs,cluster__preemption=false" in query
+        "last=20&branch=8-14,cluster__gpus=64"
+        "&branch=11,training__gain=1.5,cluster__queue=fcfs,cluster__preemption=false&frame=17" in query
     )
     found = decode(query)
     assert found.scenario.flat() == scenario.flat()
@@ -77,6 +78,41 @@ def test_a_link_leads_to_the_same_moment():
     assert moved.frame == journey.current
     assert other.digest() == journey.digest()
     assert [future.label for future in other.futures()] == [future.label for future in journey.futures()]
+
+
+def test_link_of_a_comparison_carries_every_future() -> None:
+    scenario = small_lab(cluster__gpu_hours_between_failures=300.0)
+    journey = Journey(scenario, 4)
+    journey.step(20)
+    journey.branch(8, {"cluster__gpus": 64})
+    journey.go_to(14)
+    journey.choose(0)
+    journey.branch(6, {"training__gain": 1.5})
+    journey.go_to(9)
+    journey.choose(1)
+    journey.rewind(12)
+    link = link_of("lab", scenario, journey.seed, journey.current.number, journey.futures())
+    query = encode(link)
+    assert "last=20&branch=8-14,cluster__gpus=64&branch=6-9@A,training__gain=1.5&chosen=B&frame=12" in query
+    found = decode(query)
+    assert found._replace(scenario=scenario) == link
+    other = Journey(found.scenario, found.seed)
+    assert travel(found, other).frame == journey.current
+    assert [future.label for future in other.futures()] == [future.label for future in journey.futures()]
+    assert [future.columns for future in other.futures()] == [future.columns for future in journey.futures()]
+    assert [future.chosen for future in other.futures()] == [False, True, False]
+
+
+def test_link_of_a_first_future_that_is_compared_stands_on_it() -> None:
+    journey = Journey(small_lab())
+    journey.step(12)
+    journey.branch(5, {"cluster__gpus": 64})
+    journey.choose(0)
+    journey.rewind(7)
+    found = decode(encode(link_of("lab", small_lab(), 0, 7, journey.futures())))
+    other = Journey(found.scenario, found.seed)
+    assert travel(found, other).frame == journey.current
+    assert (other.chosen, other.last, len(other.futures())) == (0, 12, 2)
 
 
 def test_a_link_beyond_the_end_stops_there_and_says_so():
@@ -134,6 +170,13 @@ HOSTILE = [
     ("branch=5,cluster__gpus=10000000", "1 to 100,000"),
     ("branch=5,kernels__measurements=/x.jsonl", "xeon-amx, none"),
     ("branch=5,growth__papers_first_doubling=3", "not read under"),
+    ("branch=5@Z", "branch = 'Z' is no future of the link: they are A"),
+    ("branch=5@", "branch = '' is no future"),
+    ("branch=5-x", "branch = 'x' is not allowed"),
+    ("branch=5-6-7@A", "branch = '5-6-7@A' is not allowed"),
+    ("branch=5&chosen=C", "chosen = 'C' is no future of the link: they are A, B"),
+    ("chosen=AB", "chosen = 'AB' is no future"),
+    ("last=1e9", "last = '1e9' is not allowed"),
     ("branch=9&branch=5", "branches from frame 5 after frame 9"),
     ("branch=1&branch=1&branch=1&branch=1", "at most 3"),
     ("&".join("cluster__gpus=1" for _ in range(200)), "cannot be read"),

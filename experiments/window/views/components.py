@@ -56,8 +56,8 @@ def _opened(value: Any, widget: Any) -> Any:
 
 @component("head.vue")
 def Head(
-    title: str, seed: str, about: str, link: str, link_note: str, files: Values, file: Any,
-    event_wanted: Event, event_taken: Callable[..., None],
+    title: str, seed: str, changes: Values, about: str, link: str, still: bool, link_note: str, files: Values,
+    file: Any, event_wanted: Event, event_taken: Callable[..., None],
 ) -> None:  # fmt: skip
     """Which run it is, its link, and what can be downloaded."""
 
@@ -66,11 +66,13 @@ def Head(
 def Limit(
     part: str,
     sentence: str,
+    measured: str,
     also: str,
     ending: str,
     did: str,
     leads: str,
     shares: Values,
+    since: str,
     bar_label: str,
     figures: Values,
 ) -> None:
@@ -89,8 +91,9 @@ def Controls(
 @component("settings.vue")
 def Settings(
     scenario: str, scenarios: Values, seed: str, seed_wrong: str, groups: Values, note: str, can_branch: bool,
-    wrong: bool, edits: int, event_chose: Event, event_typed: Event, event_branch: Callable[..., None],
-    event_start: Callable[..., None], event_undo: Callable[..., None],
+    wrong: bool, edits: int, has_earlier: bool, event_chose: Event, event_back: Callable[..., None],
+    event_typed: Event, event_branch: Callable[..., None], event_start: Callable[..., None],
+    event_undo: Callable[..., None],
 ) -> None:  # fmt: skip
     """Scenario, seed and parameters."""
 

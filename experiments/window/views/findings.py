@@ -9,7 +9,7 @@ from experiments.window.frame import Frame
 from experiments.window.papers import Network
 from experiments.window.session import Shown
 from experiments.window.views.axes import Option, chart, line, short, value_axis
-from experiments.window.words import count, many, times
+from experiments.window.words import count, many, percentages, times
 
 PARTS = {
     "researchers": ("green", "thinking and writing"),
@@ -29,21 +29,77 @@ STRONG = frozenset({"SoftwareDoubled", "Deployed", "Ended"})
 def limit(shown: Shown) -> dict[str, Any]:
     """Return what limits progress as its component takes it."""
     found, ending = shown.frame.limit, shown.frame.ending
+    parts = found.shares or tuple((name, 0.0) for name in PARTS)
     shares = [
-        {"name": name, "share": share, "label": PARTS[name][1], "colour": PARTS[name][0], "told": f"{share:.0%}"}
-        for name, share in (found.shares or tuple((name, 0.0) for name in PARTS))
+        {"name": name, "share": share, "label": PARTS[name][1], "colour": PARTS[name][0], "told": f"{percent}%"}
+        for (name, share), percent in zip(parts, percentages([share for _, share in parts]), strict=True)
     ]
+    part, sentence = headline(shown)
     return {
-        "part": found.part,
-        "sentence": found.sentence,
-        "also": found.also,
+        "part": part,
+        "sentence": sentence,
+        "measured": measured(shown) if ending is None else "",
+        "also": " ".join(each for each in (found.waiting, found.also, found.duplicates) if each),
         "ending": "" if ending is None else ending.sentence,
         "did": "" if ending is None else f"What this run did: {ending.pace.sentence}",
         "leads": "" if ending is None else f"Where it leads: {ending.long_run.sentence}",
         "shares": shares,
+        "since": "" if not found.shares else f"Researchers' time since day {count(round(found.since))}:",
         "bar_label": ", ".join(f"{each['label']} {each['told']}" for each in shares),
         "figures": figures(shown),
     }
+
+
+INPUTS = {"researchers": "researchers", "experiments": "GPUs for experiments", "training": "GPUs for training runs"}
+"""What :mod:`experiments.window.moment_margins` raises, in words."""
+NAMES = {
+    "researchers": "Researchers", "queue": "GPUs for experiments", "paused": "GPUs for inference",
+    "training": "Training runs or researchers",
+}  # fmt: skip
+"""The limits as the rule on the state of a moment names them."""
+PART_OF = {"researchers": "researchers", "experiments": "queue", "training": "training"}
+"""The limit that a raised input is."""
+
+
+def headline(shown: Shown) -> tuple[str, str]:
+    """Return the limit of a moment and a sentence on it: as it was measured, else by the rule on its state."""
+    found, margins = shown.frame.limit, shown.margins
+    if found.part == "nothing":
+        return found.part, capital(found.state)
+    if margins is None or not margins.limited_by:
+        return found.part, f"{NAMES[found.part]}: {found.state}"
+    part = PART_OF[margins.limited_by]
+    fits = part == found.part or (part == "researchers" and found.part == "training")
+    state = found.state if fits else "more of them would bring progress forward most."
+    return part, f"{'Training runs' if part == 'training' else NAMES[part]}: {state}"
+
+
+def capital(text: str) -> str:
+    """Return a text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def measured(shown: Shown) -> str:
+    """Return the elasticities of a moment in words, and how and over which days they were measured."""
+    margins = shown.margins
+    if shown.playing or shown.busy or shown.frame.limit.part == "nothing":
+        return ""
+    if margins is None:
+        return "Elasticities are being measured from this moment on." if shown.measuring else ""
+    if margins.why:
+        return f"Elasticities were not measured: {margins.why}."
+    values = [(INPUTS[name], value) for name, value in margins.elasticities]
+    first, *others = sorted(values, key=lambda each: -each[1])
+    rest = ", ".join(f"{name} {percent(value)}" for name, value in others)
+    return (
+        f"1% more {first[0]} would bring the next software gain {percent(first[1])} sooner ({rest}). "
+        f"Measured by a paired run with 25% more of each, over {count(round(margins.days, 1))} days."
+    )
+
+
+def percent(value: float) -> str:
+    """Return an elasticity as a percentage."""
+    return f"{abs(value) if abs(value) < 0.005 else value:.2f}%"
 
 
 def figures(shown: Shown) -> list[dict[str, str]]:
@@ -79,7 +135,7 @@ def literature(shown: Shown) -> dict[str, Any]:
         "note": network.note,
         "papers": [
             [
-                paper.number,
+                paper.number - network.before,
                 None if paper.day is None else round(paper.day, 1),
                 paper.papers,
                 paper.duplicates,
@@ -112,7 +168,7 @@ def kernels(shown: Shown) -> dict[str, Any]:
     """Return the measured kernel curve as its component takes it."""
     found = shown.frame.kernels
     told = f"the cluster does ×{found.work_rate:.3g} as much a day"
-    stands = f"×{found.speedup:.3g} after {many(round(found.candidates), 'candidate')}"
+    stands = f"×{found.speedup:.3g} after {many(math.floor(found.candidates), 'candidate')}"
     return {
         "name": "kernels",
         "title": "Attention kernels, as measured",
@@ -148,7 +204,7 @@ def kernels_option(shown: Shown) -> Option:
         "axisLabel": {"color": "$soft", "formatter": "@count"},
     }  # fmt: skip
     curve = [[short(candidates), short(speedup)] for candidates, speedup in found.curve]
-    at = [[short(min(max(1.0, found.candidates), max(10, found.tried))), short(found.speedup)]]
+    at = [[short(min(max(1, math.floor(found.candidates)), max(10, found.tried))), short(found.speedup)]]
     engineer = {
         "type": "scatter", "name": "the lab's engineer", "data": at, "symbolSize": 12, "silent": True, "z": 5,
         "itemStyle": {"color": "$ink", "borderColor": "$card", "borderWidth": 2},

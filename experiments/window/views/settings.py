@@ -9,7 +9,7 @@ from typing import Any
 from experiments.errors import InputError
 from experiments.window.fields import Field, Filled, blocks, fill
 from experiments.window.link import MOST_SEED
-from experiments.window.opening import offered
+from experiments.window.opening import offered, scenario_named
 from experiments.window.session import Shown
 from sim.branch import FIXED_AT_START
 from sim.scenario import Scenario
@@ -19,15 +19,18 @@ STOPS = 48
 SEED_ALLOWED = f"a whole number from 0 to {MOST_SEED:,}"
 
 
-def settings(shown: Shown, typed: Mapping[str, str], seed: str) -> dict[str, Any]:
-    """Return the form as its component takes it; ``typed`` and ``seed``: what is not in use yet."""
-    filled = fill(shown.scenario, typed)
+def settings(shown: Shown, typed: Mapping[str, str], seed: str, chosen: str = "") -> dict[str, Any]:
+    """Return the form as its component takes it; ``typed``, ``seed`` and ``chosen``: what is not in use yet."""
+    base = scenario_named(chosen) if chosen else shown.scenario
+    filled = fill(base, typed)
     seed_wrong = "" if not seed else seed_error(seed)
-    groups = [group(title, rows, shown.scenario, typed, filled) for title, rows in blocks().items()]
+    groups = [group(title, rows, base, typed, filled) for title, rows in blocks().items()]
     edits = sum(group["changed"] for group in groups)
     fixed = fixed_edits(shown, groups, seed)
+    if chosen:
+        fixed.append("The scenario")
     return {
-        "scenario": shown.first.name,
+        "scenario": chosen or shown.first.name,
         "scenarios": offered(),
         "seed": seed or str(shown.seed),
         "seed_wrong": seed_wrong,
@@ -35,7 +38,8 @@ def settings(shown: Shown, typed: Mapping[str, str], seed: str) -> dict[str, Any
         "note": filled.wrong.get("") or note(shown, edits, bool(filled.wrong), fixed),
         "can_branch": not filled.wrong and not shown.playing and not fixed,
         "wrong": bool(filled.wrong) or bool(seed_wrong),
-        "edits": edits + bool(seed),
+        "edits": edits + bool(seed) + bool(chosen),
+        "has_earlier": shown.has_earlier,
     }
 
 
