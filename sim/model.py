@@ -24,6 +24,7 @@ from agents.researcher import ResearcherParams
 from agents.trainer import Trainer, TrainingParams
 from hardware.partitions import Datacenter
 from sim import ledger, observe
+from sim.background import BackgroundJobs
 from sim.branch import adopt
 from sim.calibration import Calibration
 from sim.clock import Clock
@@ -99,6 +100,11 @@ class World(mesa.Model):
         self.kernel_engineer = KernelEngineer(self, self, self.calibration.curve)
         if self.calibration.curve is not None:
             self.ledger.append(ledger.KernelsMeasured(self.now, *self.calibration.identity))
+        load = self.scenario.background()
+        self.background = BackgroundJobs(self, load) if load is not None else None
+        """Jobs of other users, if the cluster has any."""
+        if load is not None:
+            self.ledger.append(ledger.BackgroundLoaded(self.now, load.digest, len(load.gpus), load.left_out, load.mean_gpus))
         self.housing = Housing(self)
         self.clock.advance(0.0)  # the cluster gives out its first GPUs, which house the first researchers
         self.datacollector = mesa.DataCollector(model_reporters=observe.REPORTERS)  # type: ignore[no-untyped-call]
