@@ -20,8 +20,9 @@ from benchmarks.peer_accasim import Dispatcher, Machine, NoAccaSimError, Started
 from benchmarks.table import Limit, Row, at_least, cpu_seconds, show, take_turns
 from experiments.reproduce import find_data
 from hardware.cluster import ClusterParams
+from hardware.job_logs.log import LoggedJob
+from hardware.job_logs.registry import read_job_log
 from hardware.replay import ReplayResult, replay
-from hardware.traces import TraceJob, read_swf
 
 LOG = "NASA-iPSC-1993-3.1-cln.swf.gz"
 PROCESSORS = 128
@@ -63,10 +64,10 @@ class NoLogError(Exception):
     """There is no log; says so in a sentence."""
 
 
-def our_run(case: Case, path: Path, jobs: list[TraceJob]) -> Callable[[], ReplayResult]:
+def our_run(case: Case, path: Path, jobs: list[LoggedJob]) -> Callable[[], ReplayResult]:
     """Return a run of ours."""
     params = ClusterParams(gpus=PROCESSORS, queue=case.discipline, placement="flat", preemption=False)
-    return lambda: replay(jobs if case.ahead else read_swf(path).jobs, params)
+    return lambda: replay(jobs if case.ahead else read_job_log(path, "swf").jobs, params)
 
 
 def our_starts(result: ReplayResult) -> Started:
@@ -77,7 +78,7 @@ def our_starts(result: ReplayResult) -> Started:
 
 def compare(case: Case, path: Path) -> Row:
     """Run both sides in turns; a row is wrong if a job starts at another time."""
-    log = read_swf(path).jobs
+    log = read_job_log(path, "swf").jobs
     ours = our_run(case, path, log)
     theirs: list[Started] = []
 

@@ -19,8 +19,8 @@ from benchmarks import scale
 from benchmarks.labs import Lots
 from benchmarks.logs import LOG, PROCESSORS, NoLogError, found_log
 from hardware.cluster import ClusterParams
+from hardware.job_logs.registry import read_job_log
 from hardware.replay import replay
-from hardware.traces import read_swf
 
 SHOWN = 9
 ROOT = Path(__file__).parents[1]
@@ -66,8 +66,8 @@ def subjects() -> Iterator[tuple[str, Work]]:
     except NoLogError as error:
         yield str(error), lambda: None
         return
-    yield f"{LOG}: reading", lambda: read_swf(log)
-    jobs = read_swf(log).jobs
+    yield f"{LOG}: reading", lambda: read_job_log(log, "swf")
+    jobs = read_job_log(log, "swf").jobs
     for queue in ("fcfs", "easy"):
         params = ClusterParams(gpus=PROCESSORS, queue=queue, placement="flat", preemption=False)
         yield f"{LOG}: {queue}", lambda params=params: replay(jobs, params)

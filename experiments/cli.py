@@ -14,6 +14,7 @@ from experiments.errors import InputError, require_own_agents
 from experiments.fit_command import fit
 from experiments.kernels.cli import app as kernels
 from experiments.options import AsJson, Goal, ScenarioName, Seed, Settings, place
+from experiments.replay_command import replay
 from experiments.solve_command import solve
 from experiments.sweep.cli import results, sweep
 from experiments.window.command import show
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.add_typer(kernels)
 app.command()(fit)
 app.command()(solve)
+app.command()(replay)
 app.command()(sweep)
 app.command()(results)
 app.command()(analyse)
@@ -79,10 +81,9 @@ def _sentence(error: Exception) -> str | None:
         return f"{usage.format_message().rstrip('.')} (`asara --help` says what there is)"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    from hardware.traces import TraceError
     from sim.scenario import ScenarioError
 
-    return str(error) if isinstance(error, ScenarioError | TraceError) else None
+    return str(error) if isinstance(error, ScenarioError) else None
 
 
 def _version(wanted: bool) -> None:
@@ -213,44 +214,6 @@ def _report(result: RunResult, asked: Asked) -> None:
         names = write_run(out, result, run_picture(result, asked.picture), asked.picture, asked.as_csv)
         if not asked.as_json:
             say(f"Written to {out}: {', '.join(names)}.")
-
-
-@app.command()
-def replay(
-    log: Annotated[Path, typer.Argument(help="A job log: SWF, Alibaba's openb pods, or CSV; .gz is read as it is.")],
-    format_name: Annotated[
-        str | None, typer.Option("--format", metavar="swf|alibaba|csv", help="Guessed from the name if left out.")
-    ] = None,
-    gpus: Annotated[int | None, typer.Option(help="Size of the cluster; an SWF log may say it itself.")] = None,
-    gpus_per_node: Annotated[int | None, typer.Option(help="cluster__gpus_per_node")] = None,
-    queue: Annotated[str | None, typer.Option(help="cluster__queue: fcfs, priority, sjf or easy.")] = None,
-    placement: Annotated[str | None, typer.Option(help="cluster__placement: flat or consolidated.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(parser=place, metavar="FILE", help="Write the wait of every job into this CSV file.")
-    ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count bad lines and go on.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Run a real job log through the cluster, without failures, and say how long its jobs waited."""
-    from experiments.console import show_replay
-    from experiments.files import to_json
-    from experiments.inputs import check_file
-    from experiments.replays import cluster_for, read_log, replay_log, summary, wait_rows
-    from experiments.store import write_waits
-
-    if out is not None:
-        check_file(out)
-    format_found, content = read_log(log, format_name, skip_bad)
-    changes = {"gpus": gpus, "gpus_per_node": gpus_per_node, "queue": queue, "placement": placement}
-    params = cluster_for(log, format_found, changes)
-    result = replay_log(log, content, params)
-    found = summary(log, format_found, content, params, result)
-    if as_json:
-        print(to_json(found), flush=True)
-    else:
-        show_replay(found)
-    if out is not None:
-        write_waits(out, wait_rows(result))
 
 
 @app.command()

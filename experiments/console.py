@@ -191,14 +191,6 @@ def show_parameter(parameter: Parameter) -> None:
     say()
 
 
-def show_replay(summary: dict[str, Any]) -> None:
-    """Print how the jobs of a log waited."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in summary.items():
-        table.add_row(name.replace("_", " "), _replay_value(value))
-    _print(table)
-
-
 def show_rows(rows: Iterable[Row], false_alarm: float) -> Counter[Outcome]:
     """Print the rows of a comparison as they come, then the number of rows of each outcome, which is returned.
 
@@ -221,14 +213,6 @@ def show_rows(rows: Iterable[Row], false_alarm: float) -> Counter[Outcome]:
         say(f"{outcome}: {MEANINGS[outcome]}")
     say(f"All intervals together miss a right figure with a probability of at most {false_alarm:.0%}.")
     return outcomes
-
-
-def _replay_value(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{number:,} ({reason})" for reason, number in value.items()) or "0"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "-" if value is None else str(value)
 
 
 def toml(value: Any) -> str:

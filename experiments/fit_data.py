@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from datetime import date
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from experiments.errors import InputError
-from hardware.traces import wrong_notation, wrong_separator
+from hardware.tables import Table, TableError, exact, shown
 from sim.returns import FEWEST_ROWS, Series
 
 ROWS: Final = "rows"
@@ -68,44 +67,32 @@ def read(path: Path, columns: Columns) -> Data:
 
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Header, and each row with its line; lines without anything in them are passed over."""
+    """Return the names of the columns, and each row with its line; rows without any text are passed over."""
     if path.is_dir():
         raise InputError(f"{path}: that is a folder, and a CSV file is needed")
+    line = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+            table = Table(file)
+            rows = []
+            for line, cells in table:
+                rows.append((line, table.named(cells)))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a CSV file in UTF-8 ({error})") from None
-    if not cells or any("\0" in cell for cell in cells[0][1]):
-        raise InputError(
-            f"{path}: {'not a CSV file' if cells else 'empty'}; a header and {FEWEST_ROWS} rows are needed"
-        )
-    header = cells[0][1]
-    if wrong := wrong_separator(",".join(header)):
-        raise InputError(f"{path}, line {cells[0][0]}: {wrong}")
-    if len(set(header)) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise InputError(f"{path}: two columns are called '{twice}'")
-    for line, row in cells[1:]:
-        if len(row) != len(header):
-            hint = "; decimal commas split cells in two. Write 1.5 for 1,5" if len(row) > len(header) else ""
-            raise InputError(f"{path}, line {line}: {len(row)} cells, and the header has {len(header)}{hint}")
-    return header, [(line, dict(zip(header, row, strict=True))) for line, row in cells[1:]]
+    except TableError as error:
+        raise InputError(f"{path}, {error}" if error.line else f"{path}: {error}") from None
+    except ValueError as error:
+        raise InputError(f"{path}, line {line}: {error}") from None
+    return table.columns, rows
 
 
 def _number(path: Path, line: int, row: dict[str, str], column: str) -> float:
-    text = row[column]
-    if wrong := wrong_notation(text):
-        raise InputError(f"{path}, line {line}: {column} = {wrong}")
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+        value = float(exact(row[column]))
+    except ValueError as error:
+        raise InputError(f"{path}, line {line}: {column} = {error}") from None
     if not math.isfinite(value):
-        raise InputError(f"{path}, line {line}: {column} = '{text}' is not a finite number")
+        raise InputError(f"{path}, line {line}: {column} = {shown(row[column])} is not a finite number")
     return value
 
 

@@ -18,8 +18,8 @@ from simpy import Event
 from experiments.reproduce_intervals import Interval, mean_of_batches
 from experiments.rows import Outcome, Row, compare
 from hardware.cluster import ClusterParams, GpuCluster
+from hardware.job_logs.registry import read_job_log
 from hardware.replay import replay
-from hardware.traces import read_swf
 from sim.clock import Clock
 from sim.run import run
 from sim.scenario import Scenario
@@ -217,11 +217,11 @@ def _nasa_row(data: Path | None, queue: Literal["fcfs", "easy"], printed: str) -
     says = f"NASA log, 128 processors, {queue}: mean wait {printed} s"
     if data is None:
         return _missing(f"NASA {queue}", says, NASA)
-    trace = read_swf(data / "traces" / NASA)
-    result = replay(trace.jobs, ClusterParams(gpus=128, gpus_per_node=1, queue=queue, placement="flat"))
+    log = read_job_log(data / "traces" / NASA, "swf")
+    result = replay(log.jobs, ClusterParams(gpus=128, gpus_per_node=1, queue=queue, placement="flat"))
     return Row(
         f"NASA {queue}", says, printed, f"{result.mean_wait:.5f}", compare(printed, [result.mean_wait]),
-        f"{len(trace.jobs):,} jobs; Parallel Workloads Archive, thanks to B. Nitzberg and D. Feitelson",
+        f"{len(log.jobs):,} jobs; Parallel Workloads Archive, thanks to B. Nitzberg and D. Feitelson",
     )  # fmt: skip
 
 

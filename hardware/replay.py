@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from simpy import Environment
 
 from hardware.cluster import ClusterParams, GpuCluster
+from hardware.job_logs.log import LoggedJob
 from hardware.jobs import JobRecord
 from hardware.queues import Queue
 from hardware.topology import largest_gang
-from hardware.traces import TraceJob
 
 SECONDS_PER_HOUR = 3600
 
@@ -21,7 +21,7 @@ SECONDS_PER_HOUR = 3600
 class ReplayResult:
     """What a log's jobs met. Times are seconds on the log's clock, which whole seconds leave exact."""
 
-    jobs: tuple[TraceJob, ...]
+    jobs: tuple[LoggedJob, ...]
     """The jobs in the order of the log."""
     records: tuple[JobRecord, ...]
     """What became of them, in the same order."""
@@ -55,7 +55,7 @@ class ReplayResult:
         return sum(record.held for record in self.records) / (self.gpus * span) if span > 0 else 0.0
 
 
-def _submit_all(env: Environment, cluster: GpuCluster, jobs: tuple[TraceJob, ...]) -> None:
+def _submit_all(env: Environment, cluster: GpuCluster, jobs: tuple[LoggedJob, ...]) -> None:
     """Submit each job at its time, before any event of that instant is processed.
 
     Jobs that end at this instant must not pass on their GPUs yet: a job that arrives now may go first. The clock is set
@@ -72,7 +72,7 @@ def _submit_all(env: Environment, cluster: GpuCluster, jobs: tuple[TraceJob, ...
 
 
 def replay(
-    jobs: Iterable[TraceJob],
+    jobs: Iterable[LoggedJob],
     params: ClusterParams,
     gpus: int | None = None,
     discipline: Callable[[], Queue] | None = None,
@@ -96,7 +96,7 @@ def replay(
     return ReplayResult(jobs, tuple(by_position[position] for position in range(len(jobs))), size)
 
 
-def _check(jobs: tuple[TraceJob, ...], params: ClusterParams, gpus: int) -> None:
+def _check(jobs: tuple[LoggedJob, ...], params: ClusterParams, gpus: int) -> None:
     if not jobs:
         raise ValueError("the log holds no jobs")
     if gpus < 1:

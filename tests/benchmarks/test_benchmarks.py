@@ -17,7 +17,7 @@ from benchmarks.logs import our_starts
 from benchmarks.table import Row, at_least, at_most, show, take_turns
 from hardware.cluster import ClusterParams
 from hardware.replay import replay
-from hardware.traces import TraceJob
+from hardware.job_logs.log import LoggedJob
 from tests.oracles.queueing import repairman
 
 
@@ -72,7 +72,7 @@ def test_the_recursion_in_plain_python_in_numpy_and_ours_agree_to_rounding() -> 
 
 
 def test_starts_are_told_by_the_names_of_the_log() -> None:
-    jobs = [TraceJob("7", 0, 10, 2), TraceJob("9", 1, 5, 2), TraceJob("8", 2, 5, 1)]
+    jobs = [LoggedJob("7", 0, 10, 2), LoggedJob("9", 1, 5, 2), LoggedJob("8", 2, 5, 1)]
     assert our_starts(replay(jobs, ClusterParams(gpus=2, queue="fcfs"))) == {"7": 0, "9": 10, "8": 15}
 
 

@@ -8,9 +8,9 @@ import pytest
 from simpy import Environment
 
 from hardware.cluster import GpuCluster, Job
+from hardware.job_logs.log import LoggedJob
 from hardware.queues import QUEUES, Queue
 from hardware.replay import replay
-from hardware.traces import TraceJob
 from sim.clock import Clock
 from sim.run import run
 from sim.scenario import Scenario
@@ -89,7 +89,7 @@ def test_waits_of_a_replayed_log_are_those_of_the_slow_scheduler(name: str) -> N
     plugged = None if name in QUEUES else DISCIPLINES[name]
     for seed in range(LOGS):
         jobs = [job._replace(priority=0) for job in random_log(seed)]
-        log = [TraceJob(str(number), job.arrival, job.length, job.gpus) for number, job in enumerate(jobs)]
+        log = [LoggedJob(str(number), job.arrival, job.length, job.gpus) for number, job in enumerate(jobs)]
         starts = np.array(first_starts(jobs, GPUS, name))
         waits = replay(log, quiet, discipline=plugged).waits
         assert waits.tolist() == (starts - [job.arrival for job in jobs]).tolist(), f"log {seed}: {jobs}"
@@ -125,7 +125,7 @@ def test_starts_in_a_cluster_are_those_of_the_slow_scheduler_before_and_after_en
 
 def test_a_short_job_that_arrives_as_another_ends_goes_first() -> None:
     """The log of a bug: job 3 waited 100 s behind job 2."""
-    log = [TraceJob("1", 0, 10, 1), TraceJob("2", 5, 100, 1), TraceJob("3", 10, 1, 1)]
+    log = [LoggedJob("1", 0, 10, 1), LoggedJob("2", 5, 100, 1), LoggedJob("3", 10, 1, 1)]
     assert replay(log, params(queue="sjf"), gpus=1).waits.tolist() == [0, 6, 0]
 
 

@@ -1,27 +1,28 @@
 import pytest
 
+from hardware.job_logs.log import LoggedJob
+from hardware.job_logs.registry import read_job_log
 from hardware.replay import replay
-from hardware.traces import TraceJob, read_swf
 from tests.hardware.helpers import NASA, params, trace
 
 
 @pytest.mark.parametrize(("queue", "printed"), [("fcfs", "8.00466"), ("priority", "8.00466"), ("easy", "4.02807")])
 def test_the_nasa_log_waits_as_two_independent_simulators_found(queue: str, printed: str) -> None:
-    log = read_swf(trace(NASA))
+    log = read_job_log(trace(NASA), "swf")
     result = replay(log.jobs, params(gpus=128, queue=queue))
     assert f"{result.mean_wait:.5f}" == printed
     assert len(result.waits) == 18_239 and result.jobs == tuple(log.jobs)
 
 
 def test_consolidation_costs_the_nasa_log_some_wait() -> None:
-    log = read_swf(trace(NASA))
+    log = read_job_log(trace(NASA), "swf")
     flat = replay(log.jobs, params(gpus=128))
     nodes = replay(log.jobs, params(gpus=128, placement="consolidated"))
     assert nodes.mean_wait > flat.mean_wait
 
 
-def jobs(*rows: tuple[float, float, int]) -> list[TraceJob]:
-    return [TraceJob(f"j{number}", *row) for number, row in enumerate(rows)]
+def jobs(*rows: tuple[float, float, int]) -> list[LoggedJob]:
+    return [LoggedJob(f"j{number}", *row) for number, row in enumerate(rows)]
 
 
 def test_figures_of_a_small_log_in_the_order_of_the_log() -> None:

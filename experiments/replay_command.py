@@ -1,0 +1,73 @@
+"""Define `asara replay`: run a real job log through the cluster."""
+# ruff: noqa: PLC0415 - `asara --help` loads this file, and must answer at once
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from experiments.options import AsJson, place
+
+
+def replay(
+    log: Annotated[
+        Path,
+        typer.Argument(help="A job log, gzipped or not; docs/job-logs.md describes the formats and their columns."),
+    ],
+    format_name: Annotated[
+        str | None, typer.Option("--format", metavar="swf|alibaba|csv", help="Guessed from the name if left out.")
+    ] = None,
+    gpus: Annotated[int | None, typer.Option(help="Size of the cluster; an SWF log may state it.")] = None,
+    gpus_per_node: Annotated[int | None, typer.Option(help="cluster__gpus_per_node")] = None,
+    queue: Annotated[str | None, typer.Option(help="cluster__queue: fcfs, priority, sjf or easy.")] = None,
+    placement: Annotated[str | None, typer.Option(help="cluster__placement: flat or consolidated.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=place, metavar="FILE", help="Write the wait of every job into this CSV file.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count bad lines and go on.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a real job log through the cluster, without failures, and report how long its jobs waited."""
+    from experiments.files import to_json
+    from experiments.inputs import check_file
+    from experiments.replays import cluster_for, read_log, replay_log, summary, wait_rows
+    from experiments.store import write_waits
+
+    if out is not None:
+        check_file(out)
+    format_found, content = read_log(log, format_name, skip_bad)
+    params = cluster_for(
+        log, content, {"gpus": gpus, "gpus_per_node": gpus_per_node, "queue": queue, "placement": placement}
+    )
+    result = replay_log(log, content, params)
+    if out is not None:
+        write_waits(out, wait_rows(result))
+    found = summary(log, format_found, content, params, result)
+    if as_json:
+        print(to_json(found), flush=True)
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    """Print how the jobs of a log waited."""
+    from rich.table import Table
+
+    from experiments.terminal import console
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in found.items():
+        table.add_row(name.replace("_", " "), _text(value))
+    console().print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{number:,} ({reason})" for reason, number in value.items()) or "0"
+    if isinstance(value, list):
+        return "\n".join(value) or "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else str(value)
