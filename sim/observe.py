@@ -19,10 +19,10 @@ from agents.kernel_engineer import KernelEngineer
 from agents.phases import Phase
 from agents.researcher import Researcher
 from agents.trainer import Trainer
+from sim.background import BACKGROUND
 from sim.ledger import SoftwareDoubled
 from sim.long_run import LongRun
 from sim.long_run import long_run as derived_long_run
-from sim.background import BACKGROUND
 from sim.verdict import Pace, pace_of
 
 if TYPE_CHECKING:

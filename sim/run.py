@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 import mesa
 import pandas as pd
 
+from hardware.partitions import POOL_OF
 from hardware.speedups import told
 from sim import observe, show
-from hardware.partitions import POOL_OF
 from sim.calibration import Calibration
 from sim.ledger import Event
 from sim.long_run import LongRun
