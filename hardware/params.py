@@ -59,8 +59,8 @@ class ClusterParams(
     """Share of the GPUs for training runs; what inference and training leave runs experiments. Source: ours."""
 
     background: Annotated[str, "the path of a job log, or none"] = "none"
-    """A job log whose jobs share the GPUs for experiments with the lab, repeated for as long as the run lasts; formats as
-    for `asara replay`. Jobs that ask for more GPUs than one job can have here are left out, and counted. Source: ours."""
+    """A job log whose jobs share the GPUs for experiments with the lab, repeated until the run ends; formats as for
+    `asara replay`. Jobs that ask for more GPUs than one job can have here are left out, and counted. Source: ours."""
 
     background_gpus: Annotated[float, Interval(ge=0, le=1e6), "GPUs"] = 0.0
     """Mean number of GPUs that the background jobs need: the time between submissions is stretched or compressed by one

@@ -91,7 +91,7 @@ def test_background_with_a_stated_load_holds_that_many_gpus_in_the_mean(tmp_path
 
 
 def test_background_makes_experiments_wait_and_the_equations_agree(tmp_path):
-    """Two seeds, each within 5% of the equations: three seeds of this lab spread by 2%, and lay 1% below in the mean."""
+    """Two seeds, each within 5% of the equations: three seeds of this lab spread by 2%, 1% below in the mean."""
     path = steady(tmp_path / "log.csv", gpus=8, number=200)
     free = Scenario.load("lab-frontier-experiments").replace(run__max_doublings=5, run__individuals_up_to=0)
     loaded = free.replace(cluster__background=path, cluster__background_gpus=180.0)
