@@ -58,6 +58,14 @@ class ClusterParams(
     training_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.25
     """Share of the GPUs for training runs; what inference and training leave runs experiments. Source: ours."""
 
+    background: Annotated[str, "the path of a job log, or none"] = "none"
+    """A job log whose jobs share the GPUs for experiments with the lab, repeated until the run ends; formats as for
+    `asara replay`. Jobs that ask for more GPUs than one job can have here are left out, and counted. Source: ours."""
+
+    background_gpus: Annotated[float, Interval(ge=0, le=1e6), "GPUs"] = 0.0
+    """Mean number of GPUs that the background jobs need: the time between submissions is stretched or compressed by one
+    factor to reach it, run times are kept. 0: as in the log. Read if there is a background. Source: ours."""
+
     @model_validator(mode="after")
     def _shares_fit(self) -> "ClusterParams":
         total = self.inference_share + self.training_share

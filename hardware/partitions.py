@@ -10,8 +10,10 @@ from hardware.cluster import ClusterParams, GpuCluster, Withdrawn
 from hardware.jobs import Book, Job, JobRecord, JobWatcher, Streams
 from hardware.lots import Lot, TaskSource
 
-PRIORITIES: Final = {"inference": 1, "experiment": 0, "training": 2}
+PRIORITIES: Final = {"inference": 1, "experiment": 0, "training": 2, "background": 0}
 """Every use of the cluster, and which goes before which where they share one pool."""
+POOL_OF: Final = {"background": "experiment"}
+"""Uses that have no pool of their own, and the use whose pool they share."""
 
 SHARED: Final = "shared"
 """Name of the one pool for all uses."""
@@ -158,7 +160,7 @@ class Datacenter:
                 raise ValueError(f"jobs for {use} wait, and there would be no GPUs for them")
         for job in [job for pool in self.pools.values() for job in pool.jobs()]:
             if job.number not in standing:
-                check_room([job], params, sizes.get(SHARED) or sizes.get(job.use, 0))
+                check_room([job], params, sizes.get(SHARED) or sizes.get(POOL_OF.get(job.use, job.use), 0))
 
     def _house(self, blocks: list[int]) -> None:
         for gpus in blocks:
@@ -198,7 +200,7 @@ class Datacenter:
         """Return the pool in which a use runs, None if its share comes to no GPU."""
         if use not in PRIORITIES:
             raise ValueError(f"no use {use!r} of the cluster: there are {', '.join(PRIORITIES)}")
-        return self.pools.get(SHARED) or self.pools.get(use)
+        return self.pools.get(SHARED) or self.pools.get(POOL_OF.get(use, use))
 
     def capacity(self, use: str) -> int:
         """Return the most GPUs that one gang of a use may have, 0 if it has no pool."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 FIXED_AT_START = (
     "researcher__initial", "researcher__gpus_each", "researcher__timing", "cluster__sharing",
-    "literature__open_questions", "kernels__measurements", "kernels__workload",
+    "literature__open_questions", "kernels__measurements", "kernels__workload", "cluster__background",
+    "cluster__background_gpus",
 )  # fmt: skip
 """What a branch cannot change: it is how the world was built."""
 

@@ -276,6 +276,7 @@ def _seen(labs: Labs, state: State) -> dict[str, Floats]:
         "gpus_inference": gpus.inference,
         "gpus_experiment": used + gpus.kernels,
         "gpus_training": gpus.training,
+        "gpus_background": labs.background,
         "gpus_idle": labs.gpus - gpus.inference - used - gpus.kernels - gpus.training,
         "experiments_waiting": queued,
         "training_waiting": none,

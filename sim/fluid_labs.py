@@ -67,6 +67,9 @@ class Labs(Columns):
     """Open questions; inf where papers build on nothing."""
     duplicate_weight: Floats
     gpus: Floats
+    """GPUs without those that background jobs need in the mean."""
+    background: Floats
+    """GPUs that background jobs need in the mean."""
     standing: Floats
     """GPUs on which researchers run while no training run takes them."""
     node: Floats
@@ -192,12 +195,15 @@ def _cluster(scenario: Scenario) -> dict[str, Any]:
     check_fits(scenario, capacities)
     check_ends(scenario, capacities)
     lifetime = cluster.gpu_hours_between_failures / 24
+    load = scenario.background()
+    background = load.mean_gpus if load is not None else 0.0
     return {
-        "gpus": float(cluster.gpus),
+        "gpus": float(cluster.gpus) - background,
+        "background": background,
         "standing": float(inference_gpus(cluster)),
         "node": float(cluster.gpus_per_node),
         "shared": cluster.sharing == "priority",
-        "experiment_share": float(pool_sizes(cluster).get("experiment", 0)),
+        "experiment_share": max(0.0, pool_sizes(cluster).get("experiment", 0) - background),
         "training": training.needed,
         "training_gpus": float(training_gpus(scenario, capacities)) if training.needed else 0.0,
         "first_run": training.first_run_work,

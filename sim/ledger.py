@@ -103,6 +103,20 @@ class KernelsDeployed(NamedTuple):
     """Of the cluster over that of day 0."""
 
 
+class BackgroundLoaded(NamedTuple):
+    """A job log loads the GPUs for experiments."""
+
+    day: float
+    digest: str
+    """SHA-256 of the log."""
+    jobs: int
+    """Jobs of one period."""
+    left_out: int
+    """Jobs that ask for more GPUs than one job can have here, or for no time."""
+    mean_gpus: float
+    """GPUs that the jobs need in the mean."""
+
+
 class Ended(NamedTuple):
     """The run stopped. The ending names the reason only: what the run did and where it leads are read from it later."""
 
@@ -144,6 +158,7 @@ Event = (
     | ResearcherSplitOut
     | KernelsMeasured
     | KernelsDeployed
+    | BackgroundLoaded
     | Ended
 )
 

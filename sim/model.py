@@ -24,6 +24,7 @@ from agents.researcher import ResearcherParams
 from agents.trainer import Trainer, TrainingParams
 from hardware.partitions import Datacenter
 from sim import ledger, observe
+from sim.background import BackgroundJobs
 from sim.branch import adopt
 from sim.calibration import Calibration
 from sim.clock import Clock
@@ -99,6 +100,8 @@ class World(mesa.Model):
         self.kernel_engineer = KernelEngineer(self, self, self.calibration.curve)
         if self.calibration.curve is not None:
             self.ledger.append(ledger.KernelsMeasured(self.now, *self.calibration.identity))
+        self.background = self._start_background()
+        """Jobs of other users, if the cluster has any."""
         self.housing = Housing(self)
         self.clock.advance(0.0)  # the cluster gives out its first GPUs, which house the first researchers
         self.datacollector = mesa.DataCollector(model_reporters=observe.REPORTERS)  # type: ignore[no-untyped-call]
@@ -392,6 +395,14 @@ class World(mesa.Model):
             self.housing.settle()
 
     # --- within ------------------------------------------------------------------------------------------
+
+    def _start_background(self) -> BackgroundJobs | None:
+        load = self.scenario.background()
+        if load is None:
+            return None
+        event = ledger.BackgroundLoaded(self.now, load.digest, len(load.gpus), load.left_out, load.mean_gpus)
+        self.ledger.append(event)
+        return BackgroundJobs(self, load)
 
     def _frame_end(self, steps: int) -> float:
         start, steps_before = self._frames_from

@@ -19,6 +19,7 @@ from agents.kernel_engineer import KernelEngineer
 from agents.phases import Phase
 from agents.researcher import Researcher
 from agents.trainer import Trainer
+from sim.background import BACKGROUND
 from sim.ledger import SoftwareDoubled
 from sim.long_run import LongRun
 from sim.long_run import long_run as derived_long_run
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 _STANDARD_AGENTS = frozenset({Cohort, KernelEngineer, Researcher, Trainer})
 
 USES = ("inference", "experiment", "training")
+"""Uses of the cluster by the lab itself."""
+
+
+def uses_of(world: World) -> tuple[str, ...]:
+    """Return the uses of a world's cluster: the lab's own, and background jobs if there are any."""
+    return USES if world.background is None else (*USES, BACKGROUND)
 
 
 def day(world: World) -> float:
@@ -80,7 +87,7 @@ def gpus_of(use: str, world: World) -> int:
 
 def gpus_idle(world: World) -> int:
     """GPUs that no job holds."""
-    return world.scenario.cluster.gpus - sum(gpus_of(use, world) for use in USES)
+    return world.scenario.cluster.gpus - sum(gpus_of(use, world) for use in (*USES, BACKGROUND))
 
 
 def waiting(use: str, world: World) -> int:
@@ -108,6 +115,7 @@ REPORTERS: dict[str, Callable[[World], float]] = {
     "duplicates": duplicates,
     **{f"researchers_{phase}": partial(in_phase, phase) for phase in Phase if phase is not Phase.PUBLISH},
     **{f"gpus_{use}": partial(gpus_of, use) for use in USES},
+    "gpus_background": partial(gpus_of, BACKGROUND),
     "gpus_idle": gpus_idle,
     "experiments_waiting": partial(waiting, "experiment"),
     "training_waiting": partial(waiting, "training"),

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import mesa
 import pandas as pd
 
+from hardware.partitions import POOL_OF
 from hardware.speedups import told
 from sim import observe, show
 from sim.calibration import Calibration
@@ -161,7 +162,7 @@ def summarise(world: World) -> RunResult:
         papers=world.papers,
         duplicate_share=world.literature.duplicates / max(1, world.literature.published),
         toes_exponent=observe.toes_exponent(world),
-        cluster={use: _use_of_gpus(world, use) for use in observe.USES},
+        cluster={use: _use_of_gpus(world, use) for use in observe.uses_of(world)},
         kernels=kernels_of(
             world.calibration, world.kernel_engineer.candidates, world.kernel_engineer.speedup, world.work_rate
         ),
@@ -194,7 +195,7 @@ def kernels_of(measured: Calibration, candidates: float, speedup: float, work_ra
 def _use_of_gpus(world: World, use: str) -> UseOfGpus:
     over = [job for job in world.datacenter.records if job.use == use]
     started = sum(job.tasks for job in over if job.started is not None)
-    possible = world.gpus_for[use].total(world.now)
+    possible = world.gpus_for[POOL_OF.get(use, use)].total(world.now)
     held = world.datacenter.gpu_time(use)
     return UseOfGpus(
         jobs=sum(job.tasks for job in over),

@@ -29,6 +29,7 @@ from hardware.cluster import ClusterParams
 from hardware.kernels.trace import TraceError
 from hardware.partitions import inference_gpus
 from hardware.speedups import MeasurementError
+from sim.background import NO_BACKGROUND, BackgroundError, BackgroundLoad, background_load, digest_of_background
 from sim.calibration import Calibration, calibrate, digest_of_measurements, drawn_again
 from sim.growth import DAYS_PER_MONTH, GrowthParams, Law, law_of
 
@@ -36,6 +37,7 @@ SHIPPED = Path(__file__).parents[1] / "experiments" / "scenarios"
 DEFAULT = "lab"
 
 Measured = TypeVar("Measured")
+Logged = TypeVar("Logged")
 
 
 class ScenarioError(ValueError):
@@ -148,6 +150,8 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         result._check_read(changes)
         if not _NAME_MEASUREMENTS.isdisjoint(changes):
             result.calibration()
+        if not _NAME_BACKGROUND.isdisjoint(changes):
+            result.background()
         result._check_kernels_read(changes, self)
         return result
 
@@ -253,7 +257,28 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         content = self.flat() | {"digest of kernels__measurements": measured}
         if measured:
             del content["kernels__measurements"]
+        logged = self._logged(digest_of_background)
+        if logged:
+            del content["cluster__background"]
+            content["digest of cluster__background"] = logged
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def background(self) -> BackgroundLoad | None:
+        """Return the jobs of other users that load the cluster, None if there are none.
+
+        Raises ScenarioError if the log cannot be read, or needs as many GPUs as experiments can have.
+        """
+        return self._logged(background_load)
+
+    def _logged(self, ask: Callable[[ClusterParams], Logged]) -> Logged:
+        shown = f"cluster__background = '{self.cluster.background}'"
+        try:
+            return ask(self.cluster)
+        except OSError as error:
+            allowed = f"allowed: the path of a job log, or '{NO_BACKGROUND}'"
+            raise ScenarioError(f"{shown}: cannot be read ({error.strerror}); {allowed}") from None
+        except BackgroundError as error:
+            raise ScenarioError(f"{shown}: {error}") from None
 
     def calibration(self) -> Calibration:
         """Return the measurements that drive the kernels.
@@ -285,6 +310,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
             raise ScenarioError(f"{shown}: {error}") from None
 
 
+_NAME_BACKGROUND = frozenset({"cluster__background", "cluster__background_gpus"})
 _NAME_MEASUREMENTS = frozenset({"kernels__measurements", "kernels__workload"})
 
 _READ_BY_LAW = {

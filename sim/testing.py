@@ -25,7 +25,7 @@ from hardware.speedups import find_measurements, measured_workloads, read_measur
 from sim.frontier import ROUNDING
 from sim.ledger import Deployed, Ended, KernelsDeployed, PaperPublished
 from sim.model import World
-from sim.observe import USES
+from sim.observe import uses_of
 from sim.scenario import Parameter, Scenario, ScenarioError, parameters
 from sim.testing_laws import GrowthLaw, check_law
 from sim.testing_queues import Ask, asks, check_queue, histories, served, workloads
@@ -226,11 +226,12 @@ def _check_software(world: World) -> None:
 
 
 def _check_gpus(world: World) -> None:
-    used = {use: world.datacenter.gpus_in_use(use) for use in USES}
+    uses = uses_of(world)
+    used = {use: world.datacenter.gpus_in_use(use) for use in uses}
     assert all(gpus >= 0 for gpus in used.values()), f"negative GPUs in use: {used}"
     assert sum(used.values()) <= world.scenario.cluster.gpus, f"more GPUs in use than there are: {used}"
     possible = world.gpus.total(world.now)
-    held = sum(world.datacenter.gpu_time(use) for use in USES)
+    held = sum(world.datacenter.gpu_time(use) for use in uses)
     assert held <= possible * (1 + 1e-9), f"{held} GPU-days held of {possible} possible"
     for job in world.datacenter.records:
         assert math.isclose(job.held, job.done + job.restarts + job.lost, rel_tol=1e-9, abs_tol=1e-9), job

@@ -1,0 +1,179 @@
+"""Background load: jobs of other users, taken from a job log, that share the GPUs for experiments with the lab.
+
+The log is repeated for as long as a run lasts. Its period is the time from its first to its last submission, lengthened
+by the mean time between two submissions, so that repeats join without a gap.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.job_logs.log import JobLogError
+from hardware.job_logs.registry import guess_format, read_job_log
+from hardware.params import ClusterParams
+from hardware.partitions import SHARED, inference_gpus, pool_sizes
+from hardware.speedups import digest_of
+from hardware.topology import largest_gang
+
+if TYPE_CHECKING:
+    from simpy import Event
+
+    from sim.model import World
+
+NO_BACKGROUND: Final = "none"
+BACKGROUND: Final = "background"
+"""Name of this use of the cluster."""
+OWNER: Final = -2
+"""Owner of background jobs in the records of jobs."""
+SECONDS_PER_DAY: Final = 86_400.0
+
+
+class BackgroundError(ValueError):
+    """A job log that cannot load this cluster."""
+
+
+class BackgroundLoad(NamedTuple):
+    """The jobs of one period, in order of submission."""
+
+    submit_days: NDArray[np.float64]
+    """Times of submission, from 0 [days]."""
+    run_days: NDArray[np.float64]
+    """Run times, without failures [days]."""
+    gpus: NDArray[np.int64]
+    period_days: float
+    """Time after which the log starts again [days]."""
+    left_out: int
+    """Number of jobs that ask for more GPUs than one job of this cluster can have, or for no time."""
+    digest: str
+    """SHA-256 of the file."""
+
+    @property
+    def mean_gpus(self) -> float:
+        """Mean number of GPUs that the jobs need, if none waits and nothing fails."""
+        return float((self.gpus * self.run_days).sum()) / self.period_days
+
+
+def digest_of_background(params: ClusterParams) -> str:
+    """Return the SHA-256 of the log as it is now, empty if there is no background. Raises OSError."""
+    return "" if params.background == NO_BACKGROUND else digest_of(Path(params.background))
+
+
+def gpus_beside_inference(params: ClusterParams) -> int:
+    """Return the GPUs that experiments and background jobs have together, at most."""
+    sizes = pool_sizes(params)
+    return sizes[SHARED] - inference_gpus(params) if SHARED in sizes else sizes.get("experiment", 0)
+
+
+def background_load(params: ClusterParams) -> BackgroundLoad | None:
+    """Return the background of a cluster, None if it has none.
+
+    `background_gpus` above 0 stretches or compresses the time between submissions by one factor, so that the jobs need
+    that many GPUs in the mean; run times are kept. Raises BackgroundError if the log is unusable or needs as many GPUs
+    as experiments can have, OSError if the file cannot be read.
+    """
+    digest = digest_of_background(params)
+    if not digest:
+        return None
+    sizes = pool_sizes(params)
+    pool = sizes.get(SHARED) or sizes.get("experiment", 0)
+    found = _load(Path(params.background), digest, largest_gang(params.placement, pool, params.gpus_per_node))
+    if params.background_gpus > 0:
+        factor = found.mean_gpus / params.background_gpus
+        found = found._replace(submit_days=found.submit_days * factor, period_days=found.period_days * factor)
+    supply = gpus_beside_inference(params)
+    if found.mean_gpus >= supply:
+        raise BackgroundError(
+            f"its jobs need {found.mean_gpus:,.4g} GPUs in the mean, and experiments and background have {supply:,} "
+            f"together, so that experiments would wait ever longer; allowed: less. Set cluster__background_gpus to the "
+            f"mean load that you want, below {supply:,}"
+        )
+    return found
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, digest: str, largest: int) -> BackgroundLoad:
+    try:
+        log = read_job_log(path, guess_format(path))
+    except JobLogError as error:
+        raise BackgroundError(str(error)) from None
+    if digest_of(path) != digest:
+        raise BackgroundError("the file changed while it was read; run the command again")
+    jobs = sorted(log.jobs, key=lambda job: job.submit_s)
+    kept = [job for job in jobs if job.run_s > 0 and job.gpus <= largest]
+    span = kept[-1].submit_s - kept[0].submit_s if kept else 0.0
+    if span <= 0:
+        raise BackgroundError(
+            f"it has {len(kept):,} jobs of at most {largest:,} GPUs, which a job can have here, and no two of them at "
+            "different times; allowed: a log with at least two submission times"
+        )
+    first = kept[0].submit_s
+    return BackgroundLoad(
+        np.array([job.submit_s - first for job in kept]) / SECONDS_PER_DAY,
+        np.array([job.run_s for job in kept]) / SECONDS_PER_DAY,
+        np.array([job.gpus for job in kept], dtype=np.int64),
+        span * len(kept) / (len(kept) - 1) / SECONDS_PER_DAY,
+        len(jobs) - len(kept),
+        digest,
+    )
+
+
+class BackgroundJobs:
+    """Submits the jobs of a log to a world's cluster, one after the other, for as long as the world runs.
+
+    Arrivals do not keep a run alive. Other users do not have the lab's kernels, so run times stay as they are in the
+    log; failures set a job back as they do experiments.
+    """
+
+    def __init__(self, world: World, load: BackgroundLoad) -> None:
+        self._world = world
+        self._load: BackgroundLoad | None = load
+        self._start = world.now
+        self._params = world.scenario.cluster
+        self._next = 0
+        self._repeats = 0
+        self.submitted = 0
+        """Number of jobs submitted so far."""
+        self._schedule()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the log out of snapshots: it is read again, and refused if it changed."""
+        assert self._load is not None
+        return self.__dict__ | {"_load": None, "_digest": self._load.digest}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read the log again."""
+        digest = state.pop("_digest")
+        self.__dict__.update(state)
+        self._load = background_load(self._params)
+        if self._load is None or self._load.digest != digest:
+            raise BackgroundError(f"cluster__background = '{self._params.background}' has changed since the run began")
+
+    @property
+    def load(self) -> BackgroundLoad:
+        """The jobs of one period."""
+        assert self._load is not None
+        return self._load
+
+    def _due(self) -> float:
+        return self._start + self._repeats * self.load.period_days + float(self.load.submit_days[self._next])
+
+    def _schedule(self) -> None:
+        self._world.meanwhile(max(0.0, self._due() - self._world.now), self._on_arrival)
+
+    def _on_arrival(self, _: Event) -> None:
+        load, world = self.load, self._world
+        now = world.now
+        while self._due() <= now or math.isclose(self._due(), now, rel_tol=1e-12):
+            length = float(load.run_days[self._next])
+            world.datacenter.submit(BACKGROUND, int(load.gpus[self._next]), length, owner=OWNER)
+            self.submitted += 1
+            self._next += 1
+            if self._next == len(load.gpus):
+                self._next, self._repeats = 0, self._repeats + 1
+        self._schedule()
