@@ -127,7 +127,9 @@ def test_right_gradients_of_few_keys_are_never_called_wrong(keys, head_size):
     assert 0.3 < over_allowed(keys, head_size, 500).max() <= 1
 
 
-WRONG = {"the mean is left out": {"mean": 0.0}, "sums in fp16": {"sums": np.float16}, "a mean too large": {"mean": 1.001}}
+WRONG = {
+    "the mean is left out": {"mean": 0.0}, "sums in fp16": {"sums": np.float16}, "a mean too large": {"mean": 1.001},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("wrong", WRONG)
