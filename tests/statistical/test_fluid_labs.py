@@ -26,8 +26,8 @@ class Plan(NamedTuple):
 
 
 LABS = {
-    "lab": Plan(4, 8, {}),
-    "lab-fixed-experiments": Plan(4, 8, {}),
+    "lab": Plan(4, 10, {}),
+    "lab-fixed-experiments": Plan(4, 10, {}),
     "lab-frontier-experiments": Plan(
         7, 10, {"cluster__gpus": 256, "growth__calibrated_for": 128, "run__horizon_days": 1e4}
     ),
