@@ -24,6 +24,12 @@ class Begun:
         """What a researcher who comes now weighs less than those in the sums."""
         self.count = 0
 
+    @property
+    def by_label(self) -> list[tuple[int, float]]:
+        """Labels in order, each with the researchers that it counts for."""
+        counts = np.diff(self._sums, prepend=0.0) * self._weight
+        return list(zip(self._labels, counts.tolist(), strict=True))
+
     def add(self, count: int, label: int) -> None:
         """Add so many with a label, which is not below those before."""
         total = self._sums[-1] if self._sums else 0.0

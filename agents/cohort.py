@@ -67,7 +67,8 @@ class Cohort(mesa.Agent):
         """Of those who queue or run: no inference GPU houses them, and they will rest when their experiment is over."""
         self.thinking = Stage(lab, "thinking", number, self._have_ideas, self._most_ideas)
         self.writing = Stage(lab, "writing", number, self._written, self._publishable)
-        self._ideas, self._drafts = Begun(), Begun()
+        self.ideas, self._drafts = Begun(), Begun()
+        """When those who think, and those who write, began."""
         self._running: dict[Any, None] = {}
         """The jobs that have GPUs."""
         self._guests: list[Guest] = []
@@ -85,6 +86,11 @@ class Cohort(mesa.Agent):
     def housed(self) -> int:
         """Researchers at work."""
         return self.size - self.count[Phase.PAUSED] - self.unhoused - self._owed
+
+    @property
+    def owed(self) -> int:
+        """Researchers who go to rest as soon as they have published."""
+        return self._owed
 
     # Who comes and goes
 
@@ -119,8 +125,8 @@ class Cohort(mesa.Agent):
         """Drop the papers that are being thought about, and begin new ones together."""
         thinking = self.count[Phase.THINK]
         if thinking:
-            self._ideas.take(thinking, self._chance("paper"))
-            self._ideas.add(thinking, self.lab.literature.latest)
+            self.ideas.take(thinking, self._chance("paper"))
+            self.ideas.add(thinking, self.lab.literature.latest)
             self.thinking.start_over()
 
     def absorb(self, researcher: Researcher) -> None:
@@ -136,7 +142,7 @@ class Cohort(mesa.Agent):
                 self._running[job] = None
         else:
             part, days = researcher.work_left()
-            stage, labels = (self.writing, self._drafts) if part is Phase.WRITE else (self.thinking, self._ideas)
+            stage, labels = (self.writing, self._drafts) if part is Phase.WRITE else (self.thinking, self.ideas)
             labels.add(1, began)
             stage.take_in(days)
             if phase is Phase.PAUSED:
@@ -155,7 +161,7 @@ class Cohort(mesa.Agent):
         if not thinks and not writes:
             return self._split_out_with_experiment(number)
         phase, stage, labels = (
-            (Phase.THINK, self.thinking, self._ideas) if thinks else (Phase.WRITE, self.writing, self._drafts)
+            (Phase.THINK, self.thinking, self.ideas) if thinks else (Phase.WRITE, self.writing, self._drafts)
         )
         researcher = Researcher(self.model, self.lab, number, None, phase)
         researcher.go_on(stage.take_out(), labels.take(1, self._chance("paper")))
@@ -165,12 +171,12 @@ class Cohort(mesa.Agent):
     # The life of a paper
 
     def _begin(self, researchers: int) -> None:
-        self._ideas.add(researchers, self.lab.literature.latest)
+        self.ideas.add(researchers, self.lab.literature.latest)
         self.thinking.join(researchers)
 
     def _have_ideas(self, researchers: int) -> None:
         """So many papers are thought out: ask for their experiments, or write them up if they need none."""
-        began = self._ideas.take(researchers, self._chance("paper"))
+        began = self.ideas.take(researchers, self._chance("paper"))
         mean = self.lab.experiment_gpu_days()
         if mean == 0:
             self._write(researchers, began, Phase.THINK)

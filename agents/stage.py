@@ -60,6 +60,12 @@ class Stage:
         """Researchers who were at it when they were put to rest."""
         return self._resting_merged + sum(group.size for group in self._resting)
 
+    @property
+    def due_days(self) -> list[float]:
+        """Days on which researchers are through: groups in the order in which they came, then the next leap."""
+        leap = [] if self._leap is None else [self._leap[2]]
+        return [group.due for group in self._groups.values()] + leap
+
     def join(self, count: int) -> None:
         """Add researchers who begin now."""
         if (count > 1 or self._lab.leap_error * self.merged >= 1) and self._memoryless:

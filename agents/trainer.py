@@ -113,6 +113,11 @@ class Trainer(mesa.Agent):
         """Doublings by which the run under way makes deployed software better, whatever is changed meanwhile."""
 
     @property
+    def brings(self) -> float:
+        """Doublings by which the run under way makes deployed software better; 0 if none is under way."""
+        return self._brings if self._run is not None else 0.0
+
+    @property
     def next_gain_at(self) -> float:
         """The discovered doublings at which the next generation can begin."""
         return self.taken_up + self.lab.training_params.gain_doublings
@@ -125,7 +130,7 @@ class Trainer(mesa.Agent):
         waiting = max(0.0, self.lab.discovered_doublings() - self.taken_up)
         params = self.lab.training_params
         later = generation(waiting, waiting, True, self._length(), params.speed_share, params.shortest_run_days).better
-        return float(later) + (self._brings if self._run is not None else 0.0)
+        return float(later) + self.brings
 
     def consider(self) -> None:
         """Begin the generations for which a whole gain of discovered software waits, one run at a time."""

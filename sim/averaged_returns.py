@@ -22,6 +22,7 @@ Coverage as measured: docs/fitting-r.md.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -82,8 +83,8 @@ def _models() -> tuple[NoiseModel, ...]:
 NOISE_MODELS: Final = _models()
 
 
-class AveragedFit(NamedTuple):
-    """The posterior of r as a mixture of Student's t distributions, one for each noise model and effort before."""
+class _Posterior(NamedTuple):
+    """The components of an `AveragedFit`."""
 
     weights: Array
     """Posterior weight of each component, shape (components,); they sum to 1."""
@@ -105,6 +106,15 @@ class AveragedFit(NamedTuple):
     """Posterior weight of efforts before the first row of `UNBOUNDED_FROM` times the series' own or more [1]."""
     p_before_given: float
     """p-value of the effort before against any other on the grid, averaged over noise models; 1 if not given."""
+
+
+class AveragedFit(_Posterior):
+    """The posterior of r as a mixture of Student's t distributions, one for each noise model and effort before."""
+
+    @cached_property
+    def _quantiles(self) -> dict[bytes, Array]:
+        """Quantiles by the bytes of their shares: a bisection over all components, so each is found once."""
+        return {}
 
     @property
     def r(self) -> float:
@@ -129,12 +139,21 @@ class AveragedFit(NamedTuple):
 
     def ppf(self, shares: Array) -> Array:
         """Return the quantiles at shares in (0, 1), by bisection to rounding; same shape."""
+        asked = np.asarray(shares, dtype=float)
+        key = asked.tobytes()
+        if key not in self._quantiles:
+            self._quantiles[key] = self._bisect(asked.ravel())
+        return self._quantiles[key].reshape(asked.shape).copy()
+
+    def _bisect(self, shares: Array) -> Array:
         reach = -stdtrit(self.degrees, np.minimum(_TAIL, np.min([shares, 1 - shares])))
-        low = np.full(np.shape(shares), np.min(self.centres - reach * self.errors))
-        high = np.full(np.shape(shares), np.max(self.centres + reach * self.errors))
+        low = np.full(shares.shape, np.min(self.centres - reach * self.errors))
+        high = np.full(shares.shape, np.max(self.centres + reach * self.errors))
         for _ in range(100):
             middle = (low + high) / 2
-            below = stdtr(self.degrees, (middle[..., None] - self.centres) / self.errors) @ self.weights < shares
+            if np.all((middle == low) | (middle == high)):
+                break
+            below = stdtr(self.degrees, (middle[:, None] - self.centres) / self.errors) @ self.weights < shares
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return np.asarray((low + high) / 2)
 

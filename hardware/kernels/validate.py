@@ -14,16 +14,13 @@ from hardware.kernels.inputs import KINDS, Fresh, Kind, make
 from hardware.kernels.layout import INPUTS, layout
 from hardware.kernels.numbers import STORAGE, Array, store, value
 from hardware.kernels.problem import EPSILON, Problem, Shape, Workload
-from hardware.kernels.rounding import LEAST, rounding
+from hardware.kernels.rounding import LEAST, reach, rounding_sources
 
 LENGTHS: Final = (1, 2, 77, 200, 333)
 """Of keys, and of queries where the workload has more than one: tiny ones, and none that a tile divides."""
 _HEADS: Final = 2
 PATIENCE_TIMES: Final = 50.0
 """Times the seconds of SDPA that a candidate may take."""
-FEW: Final = 1.0
-"""An error of one key is one number and not a mean of many: it may be larger by this share, that of n logits by 1/n of
-it. Without, one right answer in 400 was called wrong; with it three times the size is five standard deviations."""
 LUCK: Final = 6.0
 """How much larger an error may be on many other normal inputs than on the one head where it was measured."""
 
@@ -217,12 +214,19 @@ def floors(values: dict[str, Array], problem: Problem) -> Errors:
     """Return the size of the errors that rounding alone makes: where SDPA is exact by luck, others need not be.
 
     ``values``: one head of the inputs by name, (rows, head size). By output: of all numbers, and of the worst row.
+    An error of few keys is one number and not a mean of many, and one row may be one number at any length: each size
+    is larger by what the problem's multiple of it lacks for a false-alarm rate of `FALSE_ALARM`.
     """
     q, k, v, dout = (values[name][None, None].astype(np.float64) for name in INPUTS)
     own, sums, least = EPSILON[problem.dtype], EPSILON["fp32"], LEAST[problem.dtype]
-    sizes = rounding(q, k, v, dout, problem.causal, own, sums, least)._asdict()
-    luck = 1 + FEW / (q.shape[-2] * k.shape[-2])
-    return {name: reference.error(luck * sizes[name], np.zeros_like(sizes[name])) for name in outputs_of(problem)}
+    sizes, independent = rounding_sources(q, k, v, dout, problem.causal, own, sums, least)
+    of_all, of_row = max(1.0, reach(independent) / problem.tolerance), max(1.0, reach(1) / problem.worst_row)
+    found = {}
+    for name in outputs_of(problem):
+        size = getattr(sizes, name)
+        rms, row = reference.error(size, np.zeros_like(size))
+        found[name] = (of_all * rms, of_row * row)
+    return found
 
 
 def _exact(values: dict[str, Array], problem: Problem) -> Exact:

@@ -140,14 +140,14 @@ def test_who_publishes_rests_as_soon_as_the_paper_is_out(writing_share: float) -
 
     def house_nobody() -> None:
         cohort.rest(cohort.housed)
-        seen.append((cohort.housed, cohort._owed, cohort.count[Phase.PUBLISH]))
+        seen.append((cohort.housed, cohort.owed, cohort.count[Phase.PUBLISH]))
 
     lab.on_publish = house_nobody
     lab.clock.advance(1000.0)
     (after,) = seen
     assert after[0] == 0 and 0 < after[1] == after[2]
     check(lab, cohort, [])
-    assert (cohort.count[Phase.PAUSED], cohort._owed) == (10, 0)
+    assert (cohort.count[Phase.PAUSED], cohort.owed) == (10, 0)
     cohort.wake(4)
     assert (cohort.housed, cohort.size) == (4, 10)
 
@@ -167,7 +167,7 @@ def test_what_is_owed_may_be_forgiven() -> None:
     lab.clock.advance(365 / 12 + 1e-6)
     assert [finding.papers for finding in lab.findings] == [3, 3, 3, 1], "no more at once than bring the next step"
     check(lab, cohort, [])
-    assert (cohort.housed, cohort._owed) == (10, 0)
+    assert (cohort.housed, cohort.owed) == (10, 0)
 
 
 def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -> None:
@@ -368,10 +368,10 @@ def test_starting_over_forgets_what_was_known_of_the_dropped_papers_alone() -> N
     cohort.rest(4)
     lab.literature.latest += 7
     cohort.start_over()
-    assert cohort._ideas.count == 10
-    assert cohort._ideas._labels[-1] == lab.literature.latest
-    weights = np.diff(cohort._ideas._sums, prepend=0.0) * cohort._ideas._weight
-    assert weights == pytest.approx([4.0, 6.0])
+    assert cohort.ideas.count == 10
+    labels, counts = zip(*cohort.ideas.by_label, strict=True)
+    assert labels[-1] == lab.literature.latest
+    assert counts == pytest.approx((4.0, 6.0))
     check(lab, cohort, [])
 
 

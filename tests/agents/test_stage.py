@@ -101,7 +101,7 @@ def test_a_leap_comes_sooner_when_others_join() -> None:
     """Half of the wait is over; with three times as many the other half takes a third as long."""
     leaving = stage(leap_error=0.1)
     leaving.stage.join(100)
-    _, _, due = leaving.stage._leap
+    (due,) = leaving.stage.due_days
     leaving.lab.clock.advance(due / 2)
     leaving.stage.join(200)
     leaving.lab.clock.advance(1e3)
@@ -141,7 +141,7 @@ def test_those_who_came_last_rest_first_and_wake_first() -> None:
     leaving = stage()
     for _ in range(3):
         leaving.stage.join(1)
-    due = [group.due for group in leaving.stage._groups.values()]
+    due = leaving.stage.due_days
     leaving.stage.rest(2)
     leaving.stage.wake(1)
     leaving.lab.clock.advance(1e5)

@@ -2,9 +2,7 @@
 
 Pooled scenarios have no chance: there the two are equal to rounding, of a fraction of a researcher where teams grow by
 a fraction. Poisson papers: the mean of each doubling, within 3.3 standard errors (99.9%) by the Gamma law's variance.
-Labs, researchers one by one: the day on which all doublings are done and the team of that day, within a tolerance of
-three standard errors of the mean or more (99.7%). The team varies by chance: it depends on what the last training run
-took up.
+Labs have a file of their own, test_fluid_labs.py.
 """
 
 import math
@@ -17,6 +15,7 @@ from sim.fluid import fluid, run_fluid
 from sim.run import run
 from sim.scenario import Scenario, shipped_scenarios
 from tests.oracles import report
+from tests.statistical.test_fluid_labs import LABS
 
 POOLED = {
     "limits": 1, "returns-0.7": 1, "returns-0.9": 1, "returns-3": 1, "toes": 1,
@@ -24,10 +23,6 @@ POOLED = {
 }  # fmt: skip
 TOYS = {"toy-fizzle": (4, 4, 30), "toy-explosion": (8, 7, 20), "toy-exponential": (8, 5, 20)}
 """Researchers on day 0, doublings, seeds."""
-LABS = {"lab": (5, 4, 0.025), "lab-fixed-experiments": (5, 4, 0.025), "lab-frontier-experiments": (7, 3, 0.025)}
-"""Doublings, seeds, tolerance of the end."""
-TEAM = 0.04
-"""Tolerance of the team of that day, which varies by 1.4% (`lab`) to 2.1% from World to World."""
 
 
 def test_every_shipped_scenario_is_held():
@@ -63,27 +58,6 @@ def test_poisson_doublings_have_the_fluids_mean(name):
         variance = report.poisson_months(papers, team * 2**n)[1] * report.MONTH**2
         whole = report.MONTH / (team * 2**n)  # of a paper that ends one doubling and begins the next
         assert abs(mean - expected[n]) < 3.3 * math.sqrt(variance / seeds) + whole
-
-
-@pytest.mark.parametrize("name", LABS)
-def test_labs_have_the_fluids_mean(name):
-    doublings, seeds, tolerance = LABS[name]
-    scenario = Scenario.load(name).replace(
-        run__max_doublings=doublings, run__frame_days=1e3, run__individuals_up_to=1_000_000
-    )
-    worlds, result = [run(scenario, seed) for seed in range(seeds)], run_fluid(scenario)
-    ends = np.array([world.day for world in worlds])
-    assert 3 * np.std(ends, ddof=1) / math.sqrt(seeds) < tolerance * result.day, "too few seeds to tell"
-    assert np.mean(ends) == pytest.approx(result.day, rel=tolerance)
-    assert np.mean([world.papers for world in worlds]) == pytest.approx(result.papers, rel=1e-3)
-    teams = np.array([world.researchers for world in worlds])
-    assert 3 * np.std(teams, ddof=1) / math.sqrt(seeds) < TEAM * result.researchers, "too few seeds to tell"
-    assert np.mean(teams) == pytest.approx(result.researchers, rel=TEAM)
-    for part, share in result.time_shares.items():
-        assert np.mean([world.time_shares[part] for world in worlds]) == pytest.approx(share, abs=0.03)
-    for use, within in (("inference", tolerance), ("training", 0.01), ("experiment", 0.2)):
-        held = np.mean([world.cluster[use].gpu_days for world in worlds])
-        assert held == pytest.approx(result.cluster[use].gpu_days, rel=within), use
 
 
 def test_duplicates_of_memoryless_work_are_the_share_that_the_mean_field_says():

@@ -6,28 +6,30 @@ from sim.long_run import long_run
 from sim.run import run
 from sim.scenario import Scenario
 
-SEEDS = range(8)
+WORLDS = 60
+WRONG = 3
+"""Largest number of wrong Worlds: 5%."""
 
 
 @pytest.mark.parametrize(("returns", "kind"), [(0.9, "fizzle"), (1.0, "exponential"), (1.1, "singular")])
 def test_worlds_do_over_their_last_part_what_the_law_has(returns, kind):
-    """r(1 - phi) = .9, 1, 1.1 with short training runs: at least 7 of 8 seeds lie on the right side.
+    """r(1 - phi) = .9, 1, 1.1 with short training runs: at least 95% of 60 Worlds lie on the right side.
 
-    At r(1 - phi) = 1 at most one of 8 speeds up (REFEREE D1: 8 of 8 did). False-alarm rate of each count: 1.6%, if the
-    95% interval misses on the wrong side in 2.5% of runs. The seeds are fixed.
+    At r(1 - phi) = 1 at most 5% speed up (REFEREE D1: all did). Each count fails with 0.3% if 1% of Worlds are wrong,
+    and passes with 1.5% if 15% are. The seeds are fixed.
     """
     scenario = Scenario.load("lab").replace(
         growth__r=returns / (1 - 0.323), researcher__experiment_gpu_days=0.0, training__first_run_days=1.0,
-        run__max_doublings=10, run__horizon_days=2000.0, run__frame_days=2000.0, run__individuals_up_to=100,
-        kernels__measurements="none",
+        run__max_doublings=8, run__horizon_days=2000.0, run__frame_days=2000.0, run__individuals_up_to=0,
+        run__leap_error=0.2, kernels__measurements="none",
     )  # fmt: skip
     assert long_run(scenario).kind == kind
-    paces = [run(scenario, seed).pace for seed in SEEDS]
+    paces = [run(scenario, seed).pace for seed in range(WORLDS)]
     right = {
         "fizzle": [pace.low > 1 for pace in paces],
         "exponential": [pace.name == "exponential" for pace in paces],
         "singular": [pace.high < 1 for pace in paces],
     }[kind]
-    assert sum(right) >= 7
+    assert sum(right) >= WORLDS - WRONG
     if kind == "exponential":
-        assert sum(pace.name == "speeding up" for pace in paces) <= 1
+        assert sum(pace.name == "speeding up" for pace in paces) <= WRONG
