@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -31,6 +31,11 @@ MOST_BLOCKS: Final = 16
 """Blocks of points that a design holds at a time: about a million points."""
 SEEDS: Final = 1 << 53
 """Seeds are below this: whole numbers that every reader of JSON and of tables keeps."""
+
+_RUNS_BY: Final = (
+    "engine", "sampling", "n", "replications", "seed", "uncertainties", "correlations", "levers",
+)  # fmt: skip
+"""What the content of a design states beside its base scenario that runs depend on."""
 
 
 class Planned(NamedTuple):
@@ -106,6 +111,28 @@ class Design:
         changes = self.values(point) | self.lever_values(lever)
         return Planned(run, point, lever, replication, seed_of(self.seed, luck, replication), changes)
 
+    def number(self, point: int, lever: int, replication: int) -> int:
+        """Return the number of a run by its place in the design."""
+        if self.sampling == ONE_BY_ONE:
+            cell = self.points + lever - 1 if lever else point
+        else:
+            cell = point * self.combinations + lever
+        return cell * self.replications + replication
+
+    def resized(self, n: int, replications: int, levers: Mapping[str, Any]) -> Design:
+        """Return the same design with other numbers of points and replications and other values of its levers.
+
+        ``levers``: as a file states them, with plain values.
+        """
+        values = {name: _read_lever(levers[name]) for name in self.levers}
+        size: dict[str, Any] = {"n": n} if n else {}
+        size |= {"replications": replications, "levers": {name: _as_stated(each) for name, each in values.items()}}
+        content = {key: value for key, value in self.content.items() if key != "n"} | size
+        return replace(
+            self, n=n, replications=replications, levers=values, content=content,
+            digest=_digest({key: content[key] for key in _RUNS_BY if key in content}, self.base), _blocks={},
+        )  # fmt: skip
+
     def scenario(self, planned: Planned) -> Scenario:
         """Return the scenario of a run. Raises ScenarioError where its values cannot go together."""
         return self.base.replace(**planned.changes)
@@ -178,6 +205,20 @@ def _as_stated(values: tuple[Any, ...]) -> Any:
     return {ZIP: {name: [step[name] for step in values] for name in values[0]}}
 
 
+def _read_lever(stated: Any) -> tuple[Any, ...]:
+    """The values of a lever as `_as_stated` states them."""
+    if not isinstance(stated, Mapping):
+        return tuple(stated)
+    lists = stated[ZIP]
+    return tuple(dict(zip(lists, step, strict=True)) for step in zip(*lists.values(), strict=True))
+
+
+def _digest(runs_by: Mapping[str, Any], base: Scenario) -> str:
+    """SHA-256 of all that runs depend on: the base scenario, and what a file states beside it."""
+    hashed = json.dumps({**runs_by, "digest of the base": base.digest()}, sort_keys=True)
+    return sha256(hashed.encode()).hexdigest()
+
+
 def seed_of(design_seed: int, point: int, replication: int) -> int:
     """Return the seed of a run, from 0 to below `SEEDS`; it depends on neither the levers nor the other runs."""
     named = repr((design_seed, "seed of a run", point, replication)).encode()
@@ -234,11 +275,10 @@ def _design(name: str, stated: Stated) -> Design:
         "levers": {name: _as_stated(values) for name, values in stated.levers.items()},
     }
     content = {**stated.texts, "base": stated.base_name, **runs_by, "set": stated.changes}
-    hashed = json.dumps(runs_by | {"digest of the base": stated.base.digest()}, sort_keys=True)
     return Design(
         name, stated.texts.get("description", ""), stated.base, stated.sampling, stated.n, stated.replications,
         stated.seed, stated.engine, {name: each.distribution for name, each in stated.uncertainties.items()},
-        stated.correlations, stated.levers, content, sha256(hashed.encode()).hexdigest(),
+        stated.correlations, stated.levers, content, _digest(runs_by, stated.base),
     )  # fmt: skip
 
 

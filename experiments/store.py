@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
@@ -22,6 +23,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.errors import InputError
 from experiments.files import plain, to_json
 from experiments.gains import Ended
 from experiments.inputs import RUN_SUMMARY
@@ -31,6 +33,8 @@ from sim.observe import REPORTERS, Doubling
 from sim.run import Engine, RunResult
 
 SUMMARY = RUN_SUMMARY
+PROOF = "sha256"
+"""Key of the summary with the digests of the tables, and of the summary without its own digest."""
 TABLES = ("events", "jobs", "series", "doublings")
 """Tables of a run; the doublings are a table of their own as CSV only, and in Parquet part of the summary."""
 PICTURES = ("run.png", "run.svg", "run.pdf")
@@ -110,6 +114,8 @@ def write_run(
     with _staged(folder) as stage:
         for name, table in tables.items():
             pq.write_table(table, stage / f"{name}.parquet")
+        content[PROOF] = {f"{name}.parquet": _digest((stage / f"{name}.parquet").read_bytes()) for name in tables}
+        content[PROOF][SUMMARY] = _digest(to_json(content).encode())
         for name, table in {**tables, "doublings": doublings_table(result.doublings)}.items() if as_csv else ():
             (stage / f"{name}.csv").write_text(_csv(table), encoding="utf-8", newline="")
         (stage / f"run.{form}").write_bytes(picture)
@@ -125,10 +131,42 @@ def write_run(
 
 
 def read_run(folder: Path) -> StoredRun:
-    """Read a run that was written. Raises FileNotFoundError where none was, or not to its end."""
-    content = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    tables = (pq.read_table(folder / f"{name}.parquet") for name in ("events", "jobs", "series"))
-    return StoredRun(content, *tables)
+    """Return a run that was written.
+
+    Raises FileNotFoundError if there is none, or not all of it, and InputError for a file that does not hold what was
+    written.
+    """
+    path = folder / SUMMARY
+    content = path.read_bytes()
+    try:
+        found = json.loads(content)
+        proof = found[PROOF]
+        stated = proof.pop(SUMMARY)
+        whole = stated == _digest(to_json(found).encode())
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise _damaged(path)
+    tables = [_read_table(folder / f"{name}.parquet", proof) for name in ("events", "jobs", "series")]
+    del found[PROOF]
+    return StoredRun(found, *tables)
+
+
+def _read_table(path: Path, proof: Mapping[str, str]) -> pa.Table:
+    content = path.read_bytes()
+    if _digest(content) != proof.get(path.name):
+        raise _damaged(path)
+    return pq.read_table(io.BytesIO(content))
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        f"{path} is damaged: it does not hold what was written. Run the same `asara run` again with --fresh."
+    )
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
 
 
 def write_waits(path: Path, rows: Iterable[Sequence[Any]]) -> None:

@@ -313,8 +313,7 @@ def _settle(labs: Labs, state: State, step: Step, marks: Floats) -> None:
     state.left = np.where(trained, np.inf, state.left)
     begun = _consider(labs, state)
     _new_kernels(labs, state, found)
-    if (trained | begun | found).any():
-        _house(labs, state)
+    _house(labs, state, trained | begun | found)
     _end(labs, state, stopped, starved)
 
 
@@ -411,21 +410,28 @@ def _new_kernels(labs: Labs, state: State, found: Mask) -> None:
         rows = np.arange(len(state.row))
         state.tried = np.where(found, labs.goals[rows, state.kernels], state.tried)
         state.kernels = state.kernels + found
-        state.work_rate = _work_rate(labs.attention, labs.speedups[rows, state.kernels])
+        deployed = _work_rate(labs.attention, labs.speedups[rows, state.kernels])
+        state.work_rate = np.where(found, deployed, state.work_rate)
 
 
 def _work_rate(share: Any, speedup: Any) -> Floats:
     return np.asarray(amdahl(share, speedup))
 
 
-def _house(labs: Labs, state: State) -> None:
-    """Have as many at work as inference can house, fractions of a researcher included; new ones begin to think."""
+def _house(labs: Labs, state: State, where: Mask) -> None:
+    """Make as many researchers active as inference can house, fractions included; new ones begin to think.
+
+    Only the labs in ``where`` change: even the rounding of the others must stay.
+    """
+    if not where.any():
+        return
     hardware = gpus_of(labs, state).inference / labs.standing * state.work_rate
-    state.at_work = labs.initial * np.exp2(state.deployed) * hardware
-    added = np.maximum(0.0, state.at_work - state.researchers)
+    active = labs.initial * np.exp2(state.deployed) * hardware
+    added = np.where(where, np.maximum(0.0, active - state.researchers), 0.0)
+    state.at_work = np.where(where, active, state.at_work)
     state.thinking = state.thinking + added
     state.researchers = state.researchers + added
-    state.new = new_findings(state.at_work, labs.questions)
+    state.new = np.where(where, new_findings(active, labs.questions), state.new)
 
 
 def _end(labs: Labs, state: State, stopped: Mask, starved: Mask) -> None:

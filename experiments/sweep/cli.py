@@ -11,6 +11,8 @@ import typer
 from experiments.errors import InputError
 from experiments.options import AsJson, Goal, place
 
+DEFAULT_OUT = Path("out/sweeps")
+
 
 def sweep(
     design: Annotated[str, typer.Argument(help="quick, report, bottlenecks, retraining, or a TOML file.")] = "quick",
@@ -33,9 +35,27 @@ def sweep(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: remove the runs that the folder has.")] = False,
 ) -> None:
     """Run a design: every run a row, whatever becomes of it; the same command again goes on where it stopped."""
-    from experiments.sweep.command import run_sweep
+    folder = out if out is not None else DEFAULT_OUT / Path(design).stem
+    try:
+        from experiments.sweep.command import run_sweep
 
-    run_sweep(design, settings or [], out, workers, cluster, timeout, engine, fresh, goal)
+        run_sweep(design, settings or [], folder, workers, cluster, timeout, engine, fresh, goal)
+    except KeyboardInterrupt:  # also while the libraries are loaded
+        raise InputError(f"interrupted; {_kept(folder)}") from None
+
+
+def _kept(folder: Path) -> str:
+    """How many runs a folder has, and that the command continues."""
+    goes_on = f"in {folder}; the same command continues there"
+    if not any((folder / "runs").glob("part-*.parquet")):
+        return f"no run had been written {goes_on}"
+    try:
+        from experiments.sweep.folder import count_runs
+
+        runs = count_runs(folder)
+    except (Exception, KeyboardInterrupt):  # half-loaded libraries, a damaged part: the runs are there all the same
+        return f"the finished runs are kept {goes_on}"
+    return f"{runs:,} finished {'run is' if runs == 1 else 'runs are'} kept {goes_on}"
 
 
 def results(

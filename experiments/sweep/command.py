@@ -22,34 +22,27 @@ from experiments.sweep.runner import Standing, rate, sweep, time_left
 from experiments.terminal import is_live
 from sim.scenario import ScenarioError
 
-DEFAULT_OUT = Path("out/sweeps")
 MOST_COMPARED = 256
 """Runs of a design that are searched for parameters that re-calibrate the effort before day 0."""
 
 
 def run_sweep(
-    design_name: str, settings: list[str], out: Path | None, workers: int | None, cluster: str | None,
+    design_name: str, settings: list[str], folder: Path, workers: int | None, cluster: str | None,
     timeout: float | None, engine: str | None, fresh: bool, goal: str | None = None,
 ) -> None:  # fmt: skip
-    """Run a design into a folder, and say what came of it. Raises InputError for what cannot be, and after Ctrl-C."""
+    """Run a design into a folder, and report the results. Raises InputError for what cannot be done."""
     if workers is not None and cluster is not None:
         raise InputError("--workers are those of this machine: leave them out with --cluster")
     if timeout is not None and not timeout > 0:
         raise InputError(f"--timeout {timeout:g}: must be above 0 seconds")
     design, multiple = _designed(design_name, parse_settings(settings), engine, goal)
-    folder = out if out is not None else DEFAULT_OUT / design.name
     check_folder(folder)
-    try:
-        with _workers(design, workers, cluster, timeout) as crew, _shown() as watch:
-            about = f" ({design.description.rstrip('.')})" * bool(design.description)
-            say(f"{design.name}: {len(design):,} runs{about} into {folder}")
-            if note := recalibration(design):
-                say(note)
-            done = sweep(design, folder, crew, fresh, watch, say)
-    except KeyboardInterrupt:
-        raise InputError(f"interrupted; what is over is kept in {folder}, and the same command goes on there") from None
-    except OSError as error:  # of the folder it would be an InputError
-        raise InputError(f"the workers cannot go on ({error.strerror or error}); fewer --workers may do") from None
+    with _workers(design, workers, cluster, timeout) as crew, _shown() as watch:
+        about = f" ({design.description.rstrip('.')})" * bool(design.description)
+        say(f"{design.name}: {len(design):,} runs{about} into {folder}")
+        if note := recalibration(design):
+            say(note)
+        done = sweep(design, folder, crew, fresh, watch, say)
     _conclude(design, folder, done, multiple)
 
 

@@ -13,6 +13,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from experiments.errors import InputError
+from experiments.sweep.pace import pace_of
 from experiments.sweep.worker import unfinished
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 4
 """How many workers may die of a run before it is a row with the status "killed"."""
-AHEAD_SECONDS: Final = 0.5
-"""Work that a worker is given at once: enough to hide the way there and back, little enough to share out evenly."""
-MOST_AT_ONCE: Final = 256
 STARTS: Final = 5
 """Workers in a row that may die before they are ready; something is wrong then that no other worker will mend."""
 START_SECONDS: Final = 120.0
@@ -39,12 +37,21 @@ class Crew:
 
     def __init__(self, design: Plan, workers: int, timeout: float | None = None) -> None:
         self._design, self._timeout = design, timeout
-        self._workers = [_Worker(design) for _ in range(workers)]
+        self._workers: list[_Worker] = []
+        self._start(workers)
         self._deaths: Counter[int] = Counter()
         self._alone: set[int] = set()
         """Runs of which one is why a worker was lost: each goes by itself, so that the next loss names it."""
-        self._pace = _Pace()
+        self._pace = pace_of(design.engine)
         self._unborn = 0
+
+    def _start(self, workers: int) -> None:
+        try:
+            while len(self._workers) < workers:
+                self._workers.append(_Worker(self._design))
+        except OSError as error:
+            self.close()
+            raise _no_workers(error) from None
 
     def __enter__(self) -> Self:
         return self
@@ -76,11 +83,10 @@ class Crew:
     def _hand_out(self, waiting: deque[int]) -> None:
         for worker in self._workers:
             if waiting and worker.ready and len(worker.runs) <= self._pace.spare:
-                fair = -(-len(waiting) // (2 * len(self._workers)))
                 alone = waiting[0] in self._alone
                 if alone and worker.runs:
                     continue
-                count = 1 if alone else min(fair, self._pace.at_once)
+                count = 1 if alone else self._pace.share(len(waiting), len(self._workers))
                 worker.give([waiting.popleft() for _ in range(count)])
 
     def _heard(self, worker: _Worker) -> Iterator[Finished]:
@@ -92,8 +98,9 @@ class Crew:
                 if said is None:
                     worker.ready, self._unborn = True, 0
                 else:
-                    self._pace.note(said.seconds)
                     worker.runs.remove(said.row["run"])
+                    if batch := worker.ended_batch(said):
+                        self._pace.note(*batch)
                     yield said
         except Exception:  # half a message, whatever it unpickles to, is the last that is heard of a worker
             worker.dead = True
@@ -120,7 +127,10 @@ class Crew:
             else:
                 worker.runs.appendleft(run)
         waiting.extendleft(reversed(worker.runs))
-        self._workers[self._workers.index(worker)] = _Worker(self._design)
+        try:
+            self._workers[self._workers.index(worker)] = _Worker(self._design)
+        except OSError as error:
+            raise _no_workers(error) from None
 
 
 class _Worker:
@@ -134,8 +144,13 @@ class _Worker:
         )  # fmt: skip
         theirs.close()
         self.runs: deque[int] = deque()
+        self._batches: deque[int] = deque()
+        """Sizes of the batches that it has not finished; of the World each run is one."""
+        self._done, self._seconds = 0, 0.0
+        """Of the first of these."""
         self.ready = self.dead = False
         self.since = time.monotonic()
+        self._in_batches = design.engine == "fluid"
         self._send(design)
 
     def give(self, runs: list[int]) -> None:
@@ -143,7 +158,17 @@ class _Worker:
         if not self.runs:
             self.since = time.monotonic()
         self.runs.extend(runs)
+        self._batches.extend([len(runs)] if self._in_batches else [1] * len(runs))
         self._send(runs)
+
+    def ended_batch(self, finished: Finished) -> tuple[int, float] | None:
+        """Return the runs and seconds of the batch that a run ends, None if others of it are to come."""
+        self._done, self._seconds = self._done + 1, self._seconds + finished.seconds
+        if self._done < self._batches[0]:
+            return None
+        batch = self._batches.popleft(), self._seconds
+        self._done, self._seconds = 0, 0.0
+        return batch
 
     def hangs(self, timeout: float | None) -> bool:
         """Whether it is at a run, or at its start, for longer than it may."""
@@ -165,18 +190,8 @@ class _Worker:
             self.dead = True
 
 
-class _Pace:
-    """How many runs make up `AHEAD_SECONDS`, by the runs so far."""
-
-    def __init__(self) -> None:
-        self.at_once, self.spare = 1, 0
-        self._mean: float | None = None
-
-    def note(self, seconds: float) -> None:
-        """Take note of a run; later ones count more."""
-        self._mean = seconds if self._mean is None else 0.9 * self._mean + 0.1 * seconds
-        self.at_once = max(1, min(MOST_AT_ONCE, int(AHEAD_SECONDS / max(self._mean, 1e-9))))
-        self.spare = self.at_once // 2
+def _no_workers(error: OSError) -> InputError:
+    return InputError(f"no worker process can be started ({error.strerror or error}); fewer --workers may do")
 
 
 def _how(worker: _Worker) -> str:

@@ -4,9 +4,10 @@
     runs/*.parquet       a row a run; the last of the three to be written, so that what it names is there
     series/*.parquet     what was seen of each run, thinned
     timings/*.parquet    wall seconds of each run
+    _set-aside/*         files that did not hold what was written
 
-A part is written beside its place, brought to the disk and then named. A process that writes holds a lock, so that two
-never write into one folder.
+A file is written under another name, brought to the disk and then named. Each proves itself: a part by the digest in
+its name, the manifest by one within it. A process that writes holds a lock, so that two never write into one folder.
 """
 
 from __future__ import annotations
@@ -14,28 +15,43 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from experiments.errors import InputError
+from experiments.sweep.parts import (
+    SET_ASIDE,
+    TABLES,
+    UNFINISHED,
+    DamageError,
+    files_of,
+    identity_in,
+    next_number,
+    parts,
+    read_part,
+    schema_of,
+    set_aside,
+    strays,
+    unfinished,
+    write_table,
+    write_whole,
+)
 from experiments.sweep.rows import Finished, run_schema, series_schema, timing_schema
 
 MANIFEST: Final = "manifest.json"
-FORMAT: Final = 2
-"""Of the tables. Format 1 had one column `verdict`; since 2 there are `long_run` and `pace`."""
-TABLES: Final = ("series", "timings", "runs")
-"""In the order in which a part is written."""
-BROKEN: Final = ".broken"
-"""Appended to the name of a part that cannot be read; it is kept for whoever wants to know why."""
-_UNFINISHED: Final = ".partial"
-_PART: Final = re.compile(r"part-(\d{6,})\.parquet")
+FORMAT: Final = 3
+"""Of the folder. Format 2 had ``long_run`` and ``pace`` in place of ``verdict``; since 3 every file proves itself."""
+EXTENDING: Final = ".extending"
+"""Folder with the parts of a larger design, until they take the place of those that there are."""
+LIBRARIES: Final = ("mesa", "networkx", "numpy", "scipy", "simpy")
+"""Whose versions a manifest tells: what a run is made of beside the model."""
 _LOCK: Final = ".lock"
+_DIGEST: Final = "digest"
 _STATED: Final = frozenset({
     "name", "version", "model_digest", "design_digest", "runs", "points", "sampling", "seed", "engine", "levers",
     "uncertainties", "base", "design", "versions",
@@ -44,36 +60,54 @@ _STATED: Final = frozenset({
 
 
 def read_manifest(folder: Path, any_format: bool = False) -> dict[str, Any]:
-    """Return the manifest of a sweep. Raises InputError if there is none, or none that can be read.
+    """Return the manifest of a sweep. Raises InputError if there is none, and DamageError if it is damaged.
 
     ``any_format``: accept the manifest of another version, whose tables cannot be read.
     """
     path = folder / MANIFEST
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder")
+    if (folder / EXTENDING / MANIFEST).exists():
+        raise InputError(f"{folder}: is being extended; run the same `asara sweep` again, which completes it")
+    if not path.exists():
+        raise InputError(f"{folder}: is not the folder of a sweep ({MANIFEST} is missing)")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{folder}: is not the folder of a sweep ({MANIFEST} is missing)") from None
-    except (ValueError, UnicodeDecodeError):
-        raise InputError(f"{path}: is no valid JSON, so what the sweep was cannot be told") from None
-    if isinstance(found, dict) and any_format and isinstance(found.get("format"), int):
+    except (OSError, ValueError, RecursionError):
+        raise DamageError(path) from None
+    if not isinstance(found, dict):
+        raise DamageError(path)
+    stated = found.pop(_DIGEST, None)
+    if stated != _digest(found) if stated is not None else found.get("format") == FORMAT:
+        raise DamageError(path)
+    if any_format and isinstance(found.get("format"), int):
         return found
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        was = found.get("format") if isinstance(found, dict) else None
+    if found.get("format") != FORMAT:
         raise InputError(
-            f"{path}: format = {was!r} is not readable; allowed: {FORMAT}. Run the same `asara sweep` with --fresh or "
-            "another --out to make it again."
+            f"{path}: format = {found.get('format')!r} is not readable; allowed: {FORMAT}. Run the same `asara sweep` "
+            "with --fresh or another --out to make it again."
         )
-    if lacking := sorted(_STATED - found.keys()):
-        raise InputError(f"{path}: does not say {lacking[0]}; a sweep writes it, and nobody else should")
+    if _STATED - found.keys():
+        raise DamageError(path)
     return found
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
     """Write the manifest, all of it or nothing."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    _named_when_whole(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+    proven = {**content, _DIGEST: _digest(content)}
+    text = json.dumps(proven, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(folder / MANIFEST, text.encode())
+
+
+def identity_of(manifest: Mapping[str, Any]) -> str:
+    """Return what the parts of a sweep are marked with: the digest of its design, its model and their libraries."""
+    libraries = [manifest["versions"].get(name) for name in LIBRARIES]
+    return _digest([manifest["design_digest"], manifest["model_digest"], libraries])[:16]
+
+
+def _digest(content: Any) -> str:
+    """SHA-256 of plain values."""
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_part(folder: Path, finished: Sequence[Finished]) -> None:
@@ -81,16 +115,17 @@ def write_part(folder: Path, finished: Sequence[Finished]) -> None:
     ordered = sorted(finished, key=lambda each: each.row["run"])
     series = [row for each in ordered for row in _moments(each)]
     timings = [{"run": each.row["run"], "seconds": each.seconds} for each in ordered]
-    tables = {
+    write_tables(folder, next_number(folder), {
         "series": pa.Table.from_pylist(series, series_schema()),
         "timings": pa.Table.from_pylist(timings, timing_schema()),
         "runs": pa.Table.from_pylist([each.row for each in ordered], run_schema()),
-    }
-    name = f"part-{_next_number(folder):06d}.parquet"
+    }, identity_of(read_manifest(folder)))  # fmt: skip
+
+
+def write_tables(folder: Path, number: int, tables: Mapping[str, pa.Table], identity: str) -> None:
+    """Write the tables of a part, its runs last."""
     for kind in TABLES:
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        table = tables[kind]
-        _named_when_whole(folder / kind / name, lambda path, table=table: pq.write_table(table, path))  # type: ignore[misc]
+        write_table(folder, kind, number, tables[kind], identity)
 
 
 def _moments(finished: Finished) -> Iterator[dict[str, Any]]:
@@ -99,18 +134,13 @@ def _moments(finished: Finished) -> Iterator[dict[str, Any]]:
         yield {"run": finished.row["run"]} | {name: values[at] for name, values in columns.items()}
 
 
-def parts(folder: Path) -> list[str]:
-    """Return the names of the parts that were written to their end: those whose runs are there."""
-    there = folder / "runs"
-    return sorted(each.name for each in there.iterdir() if _PART.fullmatch(each.name)) if there.is_dir() else []
-
-
 def read_table(folder: Path, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return one of `TABLES`, sorted by run. Raises InputError for a part that is missing, broken or there twice."""
+    """Return one of `TABLES`, sorted by run. Raises InputError for a part that is missing, damaged or there twice."""
     schema = schema_of(kind)
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in columns])
-    found = [_read_part(folder / kind / name, schema) for name in parts(folder)]
+    files = parts(folder, kind)
+    found = [read_part(_file_of(folder, kind, number, files), kind, columns) for number in parts(folder)]
     table = pa.concat_tables(found) if found else schema.empty_table()
     if kind == "runs" and len(table["run"].unique()) < len(table):
         raise InputError(f"{folder}: some runs are there twice; the same `asara sweep` again sets the second aside")
@@ -118,48 +148,72 @@ def read_table(folder: Path, kind: str, columns: Sequence[str] | None = None) ->
     return table.sort_by([key for key in keys if key[0] in table.column_names])
 
 
-def schema_of(kind: str) -> pa.Schema:
-    """Return the columns of one of `TABLES`."""
-    return {"runs": run_schema, "series": series_schema, "timings": timing_schema}[kind]()
+def count_runs(folder: Path) -> int:
+    """Return how many runs the folder holds. Raises InputError as `read_table`."""
+    return len(read_table(folder, "runs", ["run"]))
 
 
-def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
-    try:
-        with pq.ParquetFile(path) as file:
-            there = {field.name: field.type for field in file.schema_arrow}
-            if any(there.get(field.name) != field.type for field in schema):
-                raise pa.ArrowInvalid("its columns are not those of a sweep")
-            return file.read(columns=schema.names).select(schema.names).cast(schema)
-    except FileNotFoundError:
-        why = "is missing"
-    except (OSError, pa.ArrowException) as error:
-        why = f"cannot be read ({' '.join(str(error).split())[:120]})"
-    raise InputError(f"{path}: {why}; the same `asara sweep` again does its runs anew")
+def _file_of(folder: Path, kind: str, number: int, files: Mapping[int, Path]) -> Path:
+    if number not in files:
+        raise DamageError(folder / kind / f"part-{number:06d}-*.parquet", "is missing")
+    return files[number]
 
 
-def done_runs(folder: Path, note: Callable[[str], None]) -> set[int]:
+def read_tables(folder: Path, number: int) -> dict[str, pa.Table]:
+    """Return the tables of a part. Raises DamageError where one is missing, damaged or of other runs than the rest."""
+    paths = {kind: _file_of(folder, kind, number, parts(folder, kind)) for kind in TABLES}
+    tables = {kind: read_part(path, kind) for kind, path in paths.items()}
+    runs = {*tables["runs"]["run"].to_pylist()}
+    if {*tables["timings"]["run"].to_pylist()} != runs or not {*tables["series"]["run"].unique().to_pylist()} <= runs:
+        raise DamageError(paths["runs"], "has other runs than its series and timings")
+    return tables
+
+
+def done_runs(folder: Path, note: Callable[[str], None], identity: str | None = None) -> set[int]:
     """Return the runs that are in the folder, after tidying up behind a writer that did not come to its end.
 
-    A part that cannot be read is set aside under another name, and said: its runs are not done.
+    A part that is damaged, or is not of the sweep with this ``identity``, is set aside and reported: its runs are not
+    done.
     """
-    for leftover in folder.glob(f"*/*{_UNFINISHED}"):
-        leftover.unlink()
+    for path in strays(folder):
+        note(f"{path} is not a part of the sweep; moved to {set_aside(folder, path)}.")
+    for path in unfinished(folder):
+        path.unlink()
     done: set[int] = set()
-    for name in parts(folder):
-        files = [folder / kind / name for kind in TABLES]
+    for number in _numbers(folder):
         try:
-            tables = [_read_part(each, schema_of(kind)) for kind, each in zip(TABLES, files, strict=True)]
-            runs = tables[-1]["run"].to_pylist()
+            runs = read_tables(folder, number)["runs"]["run"].to_pylist()
+            path = parts(folder)[number]
             if len({*runs} - done) < len(runs):
-                raise InputError(f"{files[-1]}: has runs that are there already")
-        except InputError as error:
-            note(f"{error}; kept as {name}{BROKEN}")
-            for each in files:
-                if each.exists():
-                    each.rename(each.with_name(each.name + BROKEN))
+                raise DamageError(path, "has runs that are there already")
+            if identity is not None and identity_in(path) != identity:
+                raise DamageError(path, "has runs of another design or version")
+        except DamageError as error:
+            places = [set_aside(folder, path) for path in files_of(folder, number)]
+            note(f"{error} Moved to {places[0].parent}.")
         else:
             done.update(runs)
     return done
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Numbers of the parts; one that is there twice is reported when it is read."""
+    try:
+        return list(parts(folder))
+    except DamageError:
+        return sorted({int(path.name.split("-")[1]) for path in (folder / "runs").glob("part-*-*.parquet")})
+
+
+def identities(folder: Path) -> set[str]:
+    """Return the identities of all parts that can be read."""
+    found = set()
+    for number in _numbers(folder):
+        for path in files_of(folder, number)[-1:]:
+            try:
+                found.add(identity_in(path))
+            except DamageError:
+                continue
+    return found
 
 
 @contextmanager
@@ -179,13 +233,13 @@ def locked(folder: Path) -> Iterator[None]:
 def clear(folder: Path) -> None:
     """Remove the runs of a sweep, and nothing else that lies there; the manifest stays until there is a new one."""
     for kind in reversed(TABLES):  # without its runs a part is none
-        for path in (folder / kind).glob("part-*"):
+        for path in [*(folder / kind).glob("part-*"), *(folder / kind).glob(f".part-*{UNFINISHED}")]:
             path.unlink()
 
 
 def foreign(folder: Path) -> bool:
     """Return whether a folder holds anything that no sweep has written."""
-    own = (_LOCK, MANIFEST, MANIFEST + _UNFINISHED, *TABLES)
+    own = (_LOCK, MANIFEST, f".{MANIFEST}{UNFINISHED}", SET_ASIDE, EXTENDING, *TABLES)
     return any(each.name not in own for each in folder.iterdir())
 
 
@@ -199,21 +253,3 @@ def writing(folder: Path) -> Iterator[None]:
         raise InputError(
             f"{folder}: cannot be written ({why}); what was written before is kept, and the same command goes on there"
         ) from None
-
-
-def _next_number(folder: Path) -> int:
-    """One above any that was ever used, also by a part that was set aside or whose runs were never written."""
-    names = [path.name for kind in TABLES for path in (folder / kind).glob("part-*.parquet*")]
-    used = [int(found[1]) for name in names if (found := _PART.match(name))]
-    return max(used, default=-1) + 1
-
-
-def _named_when_whole(path: Path, write: Callable[[Path], object]) -> None:
-    partial = path.with_name(path.name + _UNFINISHED)
-    try:
-        write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

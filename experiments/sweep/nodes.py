@@ -3,21 +3,24 @@
     dask scheduler                      # on one machine; it says its address
     dask worker tcp://ADDRESS:8786      # on each machine, where the same asara is installed
 
-Each thread of a node does its runs through a `Crew` of one, so that a run that hangs or kills its process costs the
+Each task of a node does its runs through a `Crew` of one, so that a run that hangs or kills its process costs the
 node nothing, and each task is refused by a node that has another model, whenever it came.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from experiments.errors import InputError
 from experiments.sweep.crew import Crew
+from experiments.sweep.pace import pace_of
 from experiments.sweep.runner import model_identity
 
 if TYPE_CHECKING:
@@ -28,25 +31,80 @@ _ADDRESS: Final = re.compile(r"(tcp|tls|ucx|wss?)://\S+:\d{1,5}")
 PATIENCE: Final = "10s"
 """For which a scheduler is looked for."""
 TASK_SECONDS: Final = 1.0
-MOST_IN_A_TASK: Final = 512
+"""Target length of a task of World runs [s]."""
+MAX_RUNS_IN_A_TASK: Final = 512
+IDLE_SECONDS: Final = 60.0
+"""After which an idle worker of a node is ended, also if the sweep never said that it was over."""
+CLOSE_SECONDS: Final = 5.0
 LOST_ATTEMPTS: Final = 10
 """How often a task may be lost with its node before the cluster is taken to be broken."""
 
-_of_this_thread = threading.local()
-"""The crew of the last design, kept between tasks."""
+
+class _Crews:
+    """The workers of a node: one for each of its tasks under way, kept for the next task and ended when idle."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[tuple[object, Crew, threading.Timer]] = []
+
+    @contextmanager
+    def crew(self, key: object, start: Callable[[], Crew]) -> Iterator[Crew]:
+        """Lend an idle crew of this key, or a new one; idle ones of other keys are ended."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            fitting = [each for each in idle if each[0] == key]
+            self._idle = fitting[1:]
+        for _, _, timer in fitting[:1]:
+            timer.cancel()
+        for _, other, timer in (each for each in idle if each[0] != key):
+            timer.cancel()
+            other.close()
+        crew = fitting[0][1] if fitting else start()
+        try:
+            yield crew
+        except BaseException:
+            crew.close()
+            raise
+        self._keep(key, crew)
+
+    def _keep(self, key: object, crew: Crew) -> None:
+        timer = threading.Timer(IDLE_SECONDS, self._expire, [crew])
+        timer.daemon = True
+        with self._lock:
+            self._idle.append((key, crew, timer))
+        timer.start()
+
+    def _expire(self, crew: Crew) -> None:
+        with self._lock:
+            found = [each for each in self._idle if each[1] is crew]
+            self._idle = [each for each in self._idle if each[1] is not crew]
+        for _, idle, _ in found:
+            idle.close()
+
+    def end(self) -> None:
+        """End all that are idle."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, crew, timer in idle:
+            timer.cancel()
+            crew.close()
+
+
+_crews: Final = _Crews()
+"""Of this process."""
+
+
+def end_idle_workers() -> None:
+    """End the workers of this node that no task uses."""
+    _crews.end()
 
 
 def do_task(design: Design, runs: list[int], timeout: float | None, identity: Mapping[str, str]) -> list[Finished]:
     """Do some runs on this node. Raises InputError where it would not run what ``identity`` says."""
     if model_identity() != identity:
         raise InputError("a node has another version of asara's model, or of what it is built on; install the same")
-    key = (design.digest, timeout)
-    if getattr(_of_this_thread, "key", None) != key:
-        if hasattr(_of_this_thread, "crew"):
-            _of_this_thread.crew.close()
-        _of_this_thread.crew, _of_this_thread.key = Crew(design, 1, timeout), key
-    crew: Crew = _of_this_thread.crew
-    return [finished for finished in crew.run(runs) if finished is not None]
+    with _crews.crew((design.digest, timeout), lambda: Crew(design, 1, timeout)) as crew:
+        return [finished for finished in crew.run(runs) if finished is not None]
 
 
 class Nodes:
@@ -60,8 +118,7 @@ class Nodes:
         self._client = _connected(address)
         self._executor = self._client.get_executor(pure=False)
         self._identity = model_identity()
-        self._seconds = 0.0
-        self._done = 0
+        self._pace = pace_of(design.engine, TASK_SECONDS, MAX_RUNS_IN_A_TASK)
         try:
             _wait_for_a_node(self._client, address)
         except BaseException:
@@ -72,21 +129,31 @@ class Nodes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        """Leave the cluster; the workers of its nodes are ended."""
+        with suppress(Exception):  # whatever is wrong with the cluster has been reported
+            if self._client.status == "running":
+                self._client.run(end_idle_workers)
+        with suppress(Exception):
+            self._client.close(timeout=CLOSE_SECONDS)
 
     def run(self, runs: Sequence[int]) -> Iterator[Finished | None]:
         """Yield each of the runs when it is over, and None now and then."""
         waiting, lost = deque([list(runs)]), 0
         at_work: dict[Future[list[Finished]], list[int]] = {}
         while waiting or at_work:
-            self._hand_out(waiting, at_work)
-            for future in self._over(at_work):
+            self._check_scheduler()
+            try:
+                self._hand_out(waiting, at_work)
+            except OSError:  # of the connection: nothing else is asked here
+                raise self._gone() from None
+            for future in wait(at_work, timeout=0.5, return_when=FIRST_COMPLETED).done:
                 task = at_work.pop(future)
                 try:
                     yield from self._noted(future.result())
                 except InputError as error:
                     raise InputError(f"--cluster {self._address}: {error}") from None
                 except (Exception, CancelledError) as error:  # of the task or of its node, not of a run
+                    self._check_scheduler()
                     lost += 1
                     if lost > LOST_ATTEMPTS:
                         why = f"{type(error).__name__}: {error}"
@@ -99,27 +166,24 @@ class Nodes:
         threads = max(1, sum(self._client.nthreads().values()))
         while waiting and len(at_work) < 2 * threads:
             runs = waiting.popleft()
-            size = min(self._size(), max(1, -(-len(runs) // (2 * threads))))
+            size = self._pace.share(len(runs), threads)
             if runs[size:]:
                 waiting.appendleft(runs[size:])
             task = runs[:size]
             at_work[self._executor.submit(do_task, self._design, task, self._timeout, self._identity)] = task
 
-    def _over(self, at_work: dict[Future[list[Finished]], list[int]]) -> Iterable[Future[list[Finished]]]:
+    def _check_scheduler(self) -> None:
         if self._client.status != "running":
-            raise InputError(
-                f"--cluster {self._address}: the scheduler is gone; what is over is kept, the same command goes on"
-            )
-        return wait(at_work, timeout=0.5, return_when=FIRST_COMPLETED).done
+            raise self._gone()
+
+    def _gone(self) -> InputError:
+        return InputError(
+            f"--cluster {self._address}: the scheduler is gone; finished runs are kept; the same command continues"
+        )
 
     def _noted(self, finished: list[Finished]) -> list[Finished]:
-        self._seconds += sum(each.seconds for each in finished)
-        self._done += len(finished)
+        self._pace.note(len(finished), sum(each.seconds for each in finished))
         return finished
-
-    def _size(self) -> int:
-        mean = self._seconds / self._done if self._done else TASK_SECONDS
-        return max(1, min(MOST_IN_A_TASK, int(TASK_SECONDS / max(mean, 1e-9))))
 
 
 def _connected(address: str) -> Any:
@@ -129,6 +193,7 @@ def _connected(address: str) -> Any:
         raise InputError("--cluster needs Dask: pip install 'asara[dask]'") from None
     if not _ADDRESS.fullmatch(address):
         raise InputError(f"--cluster {address}: no Dask scheduler answers there (write it as tcp://HOST:PORT)")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it would print are tracebacks
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:

@@ -17,20 +17,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from experiments.errors import InputError
+from experiments.sweep.extension import complete, extend, obstacle, smaller_design
 from experiments.sweep.folder import (
     FORMAT,
+    LIBRARIES,
     MANIFEST,
     clear,
     done_runs,
     foreign,
+    identities,
+    identity_of,
     locked,
-    parts,
     read_manifest,
     read_table,
     write_manifest,
     write_part,
     writing,
 )
+from experiments.sweep.parts import DamageError, set_aside
 
 if TYPE_CHECKING:
     from experiments.designs import Design
@@ -45,8 +49,6 @@ MODEL: Final = ("sim", "agents", "hardware")
 """The packages whose source is the model: another source, other runs."""
 PLANNING: Final = ("sampling.py", "design_file.py", "designs.py", "gains.py", "sweep/rows.py", "sweep/worker.py")
 """Of experiments: what decides which runs a design has, and what a row tells of one."""
-LIBRARIES: Final = ("mesa", "networkx", "numpy", "scipy", "simpy")
-"""Whose versions a manifest tells: what a run is made of beside the model."""
 
 
 class Workers(Protocol):
@@ -79,8 +81,10 @@ def sweep(
     """
     with locked(folder):
         with writing(folder):
-            _take(design, folder, fresh)
-            done = done_runs(folder, note)
+            complete(folder)
+            wanted = manifest_of(design)
+            _take(design, folder, wanted, fresh, note)
+            done = done_runs(folder, note, identity_of(wanted))
         left = [run for run in range(len(design)) if run not in done]
         tally = _counted(folder)
         watch(Standing(len(design), len(done), tally))
@@ -179,26 +183,59 @@ def model_digest() -> str:
     return found.hexdigest()
 
 
-def _take(design: Design, folder: Path, fresh: bool) -> None:
+def _take(design: Design, folder: Path, wanted: Mapping[str, Any], fresh: bool, note: Callable[[str], None]) -> None:
     """Make the folder this design's, or see that it is. Raises InputError with the difference."""
-    wanted = manifest_of(design)
-    if (folder / MANIFEST).exists():
-        there = read_manifest(folder, any_format=fresh)
-        if not fresh:
-            _refuse_other(folder, there, wanted)
-            return
-    elif foreign(folder):
+    path = folder / MANIFEST
+    if not path.exists() and foreign(folder):
         raise InputError(f"--out {folder}: there are other things in it; name an empty folder or a new one")
-    elif not fresh and parts(folder):
-        raise InputError(f"--out {folder}: holds runs of an unknown design (no {MANIFEST}); --fresh starts over")
-    clear(folder)
+    try:
+        there = read_manifest(folder, any_format=fresh) if path.exists() else None
+    except DamageError as error:
+        if not fresh or foreign(folder):
+            _check_recoverable(folder, wanted, f"{path} is damaged")
+        note(f"{error} Moved to {set_aside(folder, path)}.")
+        there = None
+    if fresh:
+        clear(folder)
+    elif there is None and _any_parts(folder):
+        _check_recoverable(folder, wanted, f"--out {folder}: has no {MANIFEST}")
+    elif there is not None:
+        if identity_of(there) != identity_of(wanted):
+            _extend(design, folder, there, wanted, note)
+        return
     write_manifest(folder, wanted)
 
 
-def _refuse_other(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def _any_parts(folder: Path) -> bool:
+    return any((folder / "runs").glob("part-*.parquet"))
+
+
+def _check_recoverable(folder: Path, wanted: Mapping[str, Any], problem: str) -> None:
+    """Refuse a folder without a manifest unless its parts show that they are of this design and version."""
+    if identities(folder) != {identity_of(wanted)}:
+        raise InputError(
+            f"{problem}, and its parts do not show that they are of this design and version, so that it holds runs of "
+            "an unknown design. --fresh starts over, another --out keeps both"
+        )
+
+
+def _extend(
+    design: Design, folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any], note: Callable[[str], None]
+) -> None:
+    """Keep the runs of a smaller design. Raises InputError for any other design or version, with what differs."""
+    same = identity_of({**there, "design_digest": ""}) == identity_of({**wanted, "design_digest": ""})
+    old = smaller_design(design, there["design"], there["design_digest"]) if same else None
+    why = obstacle(old, design) if old is not None else ""
+    if old is None or why:
+        raise _other(folder, there, wanted, why)
+    kept = len(done_runs(folder, note, identity_of(there)))
+    extend(folder, old, design, wanted)
+    note(f"{folder}: extended from {len(old):,} to {len(design):,} runs; {kept:,} are kept.")
+
+
+def _other(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any], why: str) -> InputError:
+    """A folder of another design or version: what differs, or ``why`` the sweep cannot be extended."""
     libraries = [{name: each["versions"].get(name) for name in LIBRARIES} for each in (there, wanted)]
-    if all(there[key] == wanted[key] for key in ("design_digest", "model_digest")) and libraries[0] == libraries[1]:
-        return
     pairs = [("", there["design"], wanted["design"]), ("base ", there["base"], wanted["base"])]
     pairs.append(("", libraries[0], libraries[1]))
     changed = [text for name, old, new in pairs for text in _differences(name, old, new)]
@@ -206,8 +243,8 @@ def _refuse_other(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, A
         same = there["version"] == wanted["version"]
         versions = "the same version number" if same else f"asara {there['version']}, now {wanted['version']}"
         changed.append(f"the model's source is another ({versions})")
-    what = "; ".join(changed[:5]) or "a file that it names has changed"
-    raise InputError(
+    what = why or "; ".join(changed[:5]) or "a file that it names has changed"
+    return InputError(
         f"--out {folder}: holds runs of something else: {what}. --fresh starts over, another --out keeps both"
     )
 

@@ -4,17 +4,19 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from experiments.cli import main
 from experiments.designs import Design, load_design
 from experiments.sweep import command
 from experiments.sweep.crew import Crew
 from experiments.sweep.nodes import Nodes
+from experiments.sweep.rows import Finished
 from experiments.sweep.runner import Standing, Watch, sweep
+from experiments.sweep.worker import do_runs
 
 TOY = """
 description = "The report's toy under uncertain difficulty."
@@ -46,6 +48,28 @@ def toy(folder: Path, n: int, replications: int = 1, engine: str = "world", more
 
 def quietly(*_: object) -> None:
     """See and say nothing."""
+
+
+class Here:
+    """A worker that is this process: what is tested is not how many there are."""
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def run(self, runs: Sequence[int]) -> Iterator[Finished]:
+        for each in runs:
+            yield from do_runs(self.design, [each])
+
+
+def run_here(design: Design, folder: Path, note: Callable[[str], None] = quietly, fresh: bool = False) -> Standing:
+    """Run a design in this process."""
+    return sweep(design, folder, lambda: Here(design), fresh, quietly, note)
 
 
 class Rough:
@@ -90,6 +114,33 @@ def on_nodes(design_file: str, folder: str, address: str, victim: str) -> None:
 
 def interrupted(design_file: str, folder: str, after: str) -> None:
     """Run `asara sweep`, and press Ctrl-C after so many runs."""
+    _signal_after(int(after), os.getpid(), signal.SIGINT)
+    sys.exit(main(["sweep", design_file, "--out", folder, "--workers", "2"]))
+
+
+def without_scheduler(design_file: str, folder: str, address: str, scheduler: str, after: str) -> None:
+    """Run `asara sweep` on a Dask cluster, and kill its scheduler after so many runs."""
+    _signal_after(int(after), int(scheduler), signal.SIGKILL)
+    sys.exit(main(["sweep", design_file, "--out", folder, "--cluster", address]))
+
+
+def interrupted_while_loading(design_file: str, folder: str, module: str) -> None:
+    """Run `asara sweep`, and press Ctrl-C while it loads a module, as in its first seconds."""
+    for name in [name for name in sys.modules if name.startswith("experiments.sweep.") and name.split(".")[2] != "cli"]:
+        del sys.modules[name]
+
+    class Press:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name == module:
+                sys.meta_path.remove(self)  # type: ignore[arg-type]
+                os.kill(os.getpid(), signal.SIGINT)
+
+    sys.meta_path.insert(0, Press())  # type: ignore[arg-type]
+    sys.exit(main(["sweep", design_file, "--out", folder, "--workers", "1"]))
+
+
+def _signal_after(runs: int, process: int, number: signal.Signals) -> None:
+    """Send a signal to a process when so many runs are over."""
     shown = command._shown
 
     @contextmanager
@@ -98,13 +149,13 @@ def interrupted(design_file: str, folder: str, after: str) -> None:
 
             def watch(standing: Standing) -> None:
                 show(standing)
-                if standing.done >= int(after):
-                    os.kill(os.getpid(), signal.SIGINT)
+                if standing.done >= runs:
+                    with suppress(ProcessLookupError):
+                        os.kill(process, number)
 
             yield watch
 
     command._shown = watched
-    sys.exit(main(["sweep", design_file, "--out", folder, "--workers", "2"]))
 
 
 def command_for(function: Any, *arguments: object) -> list[str]:

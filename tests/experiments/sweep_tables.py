@@ -1,16 +1,17 @@
 """Tables of sweeps as a runner would leave them, made of the law's closed form with a little luck: quick, and known."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.ipc
 from scipy.stats import qmc
 
 from experiments.analyse.sweep import Sweep, sweep_of
+from experiments.sweep.folder import FORMAT, identity_of, write_manifest
+from experiments.sweep.parts import write_table
 from sim.growth import doubling_ratio, time_of_doubling
 from sim.scenario import Scenario, parameters
 from sim.verdict import pace_of
@@ -31,7 +32,7 @@ UNIFORM = {name: {"distribution": "uniform", "low": low, "high": high} for name,
 def manifest(runs: int, **changes: Any) -> dict[str, Any]:
     """What a runner says of its sweep."""
     return {
-        "format": 2, "name": "small", "design": {"name": "small", "question": "What does r do?"},
+        "format": FORMAT, "name": "small", "design": {"name": "small", "question": "What does r do?"},
         "design_digest": "d" * 64, "model_digest": "m" * 64, "version": "0.1.0", "runs": runs, "points": runs,
         "levers": [], "uncertainties": UNIFORM, "sampling": "sobol", "seed": 1, "engine": "world",
         "base": {}, "versions": {},
@@ -124,13 +125,21 @@ def failed(found: pa.Table, rows: dict[int, tuple[str, str]]) -> pa.Table:
 
 def write(folder: Path, found: pa.Table, content: dict[str, Any]) -> Path:
     """A folder of a sweep, in two parts, the later first."""
-    (folder / "runs").mkdir(parents=True)
+    folder.mkdir(parents=True)
+    write_manifest(folder, content)
     half = found.num_rows // 2
-    pq.write_table(found.slice(half), folder / "runs" / "part-000000.parquet")
+    write_table(folder, "runs", 0, found.slice(half), identity_of(content))
     if half:
-        pq.write_table(found.slice(0, half), folder / "runs" / "part-000001.parquet")
-    (folder / "manifest.json").write_text(json.dumps(content))
+        write_table(folder, "runs", 1, found.slice(0, half), identity_of(content))
     return folder
+
+
+def as_bytes(found: pa.Table) -> bytes:
+    """A table as the bytes of a file, in one chunk."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, found.schema) as writer:
+        writer.write_table(found.combine_chunks())
+    return bytes(sink.getvalue())
 
 
 def _crossing(days: list[float], level: float) -> float | None:

@@ -5,7 +5,6 @@ import re
 from html.parser import HTMLParser
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from experiments.analyse import names, page, report
@@ -13,6 +12,8 @@ from experiments.analyse.pictures import png
 from experiments.analyse.sweep import load, sweep_of
 from experiments.analyse_command import analyse
 from experiments.errors import InputError
+from experiments.sweep.folder import identity_of, write_manifest
+from experiments.sweep.parts import write_table
 from sim.scenario import parameters
 from tests.experiments.sweep_tables import drawn, failed, manifest, row, table, write
 
@@ -151,16 +152,18 @@ def broken(tmp_path, kind):
     if kind == "empty":
         return place
     content = {"json": "{", "other": "[]", "format": json.dumps(manifest(4, format=7))}
-    (place / "manifest.json").write_text(content.get(kind, json.dumps(manifest(4))))
+    write_manifest(place, manifest(4))
+    if kind in content:
+        (place / "manifest.json").write_text(content[kind])
     (place / "runs").mkdir()
     if kind == "torn":
-        (place / "runs" / "part-000000.parquet").write_bytes(b"PAR1 and no more")
+        (place / "runs" / "part-000000-0123456789abcdef.parquet").write_bytes(b"PAR1 and no more")
     parts = {
         "failures": failed(some, dict.fromkeys(range(4), ("failed", "no GPU"))), "foreign": pa.table({"a": [1]}),
         "twice": pa.concat_tables([some, some]), "nothing": some.slice(0, 0),
     }  # fmt: skip
     if kind in parts:
-        pq.write_table(parts[kind], place / "runs" / "part-000000.parquet")
+        write_table(place, "runs", 0, parts[kind], identity_of(manifest(4)))
     return place
 
 
@@ -179,13 +182,13 @@ def test_what_an_earlier_analysis_wrote_does_not_stay_beside_a_new_one(tmp_path)
     [
         ("missing", "there is no such folder"),
         ("empty", "not the folder of a sweep"),
-        ("json", "no valid JSON"),
-        ("other", "format = None is not readable; allowed: 2"),
-        ("format", "format = 7 is not readable; allowed: 2"),
+        ("json", "manifest.json is damaged: it does not hold what was written"),
+        ("other", "manifest.json is damaged: it does not hold what was written"),
+        ("format", "format = 7 is not readable; allowed: 3"),
         ("unfinished", "no run of this sweep has finished yet"),
         ("nothing", "no run of this sweep has finished yet"),
-        ("torn", "part-000000.parquet: cannot be read"),
-        ("foreign", "its columns are not those of a sweep"),
+        ("torn", "part-000000-0123456789abcdef.parquet is damaged"),
+        ("foreign", ".parquet is damaged"),
         ("twice", "some runs are there twice"),
         ("failures", "no run has a result: 4 failed (the first says: no GPU)"),
     ],

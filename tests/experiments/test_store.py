@@ -2,12 +2,14 @@
 
 import json
 import math
+import random
 from pathlib import Path
 
 import pytest
 
 from experiments import store
 from experiments.analysis import run_picture
+from experiments.errors import InputError
 from hardware.jobs import JobRecord
 from sim.run import RunResult, run
 from sim.scenario import Scenario
@@ -46,6 +48,25 @@ def test_a_run_is_read_back_as_it_was(tmp_path, lab):
         }  # fmt: skip
 
 
+def test_read_run_after_one_flipped_bit_is_the_same_run_or_refused(tmp_path, toy):
+    store.write_run(tmp_path, toy, b"picture")
+    expected, chance, noticed = store.read_run(tmp_path), random.Random(1), 0
+    names = [name for name in FILES if name != "run.png"]
+    for turn in range(400):
+        path = tmp_path / names[turn % len(names)]
+        whole = path.read_bytes()
+        damaged = bytearray(whole)
+        damaged[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            assert store.read_run(tmp_path) == expected
+        except InputError as error:
+            noticed += 1
+            assert str(error).startswith(f"{path} is damaged: it does not hold what was written")
+        path.write_bytes(whole)
+    assert noticed > 300
+
+
 def test_the_schema_does_not_depend_on_what_happened(lab, toy):
     assert not toy.jobs
     assert store.jobs_table(toy.jobs).schema == store.jobs_table(lab.jobs).schema
@@ -67,6 +88,7 @@ def test_the_same_run_leaves_the_same_bytes(asara, tmp_path):
 def test_run_json_is_what_json_prints(asara, tmp_path):
     printed = json.loads(asara("run", "toy-fizzle", "--until", 90, "--out", "here", "--json").out)
     written = json.loads((tmp_path / "here" / "run.json").read_text())
+    assert sorted(written.pop("sha256")) == ["events.parquet", "jobs.parquet", "run.json", "series.parquet"]
     assert written.pop("parameters") == Scenario.load("toy-fizzle").replace(run__horizon_days=90).flat()
     assert written == printed
 

@@ -16,7 +16,7 @@ from experiments.results import read
 from experiments.sweep.folder import write_manifest, write_part
 from experiments.sweep.runner import manifest_of
 from experiments.sweep.worker import do_runs
-from tests.experiments.sweep_kit import command_for, interrupted, toy
+from tests.experiments.sweep_kit import command_for, interrupted, interrupted_while_loading, toy
 
 
 @pytest.fixture
@@ -88,15 +88,39 @@ def test_ctrl_c_keeps_what_is_over_and_the_same_command_goes_on(tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     assert ended.returncode == 2
-    assert "interrupted; what is over is kept in" in ended.stderr
-    assert "Traceback" not in ended.stderr
     kept = read(folder)
+    said = " ".join(ended.stderr.split())
+    assert f"interrupted; {len(kept)} finished runs are kept in {folder}; the same command continues there" in said
+    assert "Traceback" not in ended.stderr
     assert 100 <= len(kept) < 400
     assert main(["sweep", str(tmp_path / "toy.toml"), "--out", str(folder), "--workers", "2"]) == 0
     whole = read(folder)
     assert whole["run"].to_pylist() == list(range(400))
     assert [row for row in whole.to_pylist() if row["run"] in set(kept["run"].to_pylist())] == kept.to_pylist()
     assert len(design) == 400
+
+
+@pytest.mark.parametrize("module", ["experiments.sweep.command", "experiments.sweep.crew", "experiments.sweep.rows"])
+def test_ctrl_c_in_the_first_seconds_of_a_continued_sweep_says_how_many_runs_are_kept(swept, design_file, module):
+    command = command_for(interrupted_while_loading, design_file, swept, module)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    said = " ".join(ended.stderr.split())
+    assert said == f"asara: interrupted; 6 finished runs are kept in {swept}; the same command continues there"
+    assert ended.returncode == 2
+    assert len(read(swept)) == 6
+
+
+def test_sweep_whose_output_cannot_be_written_does_not_blame_its_workers(design_file):
+    command = [sys.executable, "-c", "import sys; from experiments.cli import main; sys.exit(main(sys.argv[1:]))"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*command, "sweep", str(design_file), "--workers", "1"], env=environment, check=False, stdout=full,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert ended.returncode != 0
+    assert "No space left" in ended.stderr and "worker" not in ended.stderr and "Traceback" not in ended.stderr
 
 
 @pytest.fixture

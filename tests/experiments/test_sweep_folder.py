@@ -2,7 +2,6 @@
 
 import errno
 import itertools
-import json
 import os
 from pathlib import Path
 
@@ -15,34 +14,13 @@ from hypothesis import strategies as st
 from experiments.designs import load_design
 from experiments.errors import InputError
 from experiments.results import query, read, series, timings
-from experiments.sweep import folder as sweep_folder
 from experiments.sweep.crew import Crew
-from experiments.sweep.folder import BROKEN, MANIFEST, done_runs, locked, write_manifest, write_part
+from experiments.sweep.folder import MANIFEST, done_runs, locked, read_manifest, write_manifest, write_part
+from experiments.sweep.parts import SET_ASIDE, TABLES, parts
 from experiments.sweep.rows import MOST_MOMENTS, OBSERVED, run_schema
-from experiments.sweep.runner import manifest_of, sweep
+from experiments.sweep.runner import manifest_of
 from experiments.sweep.worker import do_runs
-from tests.experiments.sweep_kit import quietly, toy
-
-
-class Here:
-    """A worker that is this process: what is tested is not how many there are."""
-
-    def __init__(self, design):
-        self.design = design
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def run(self, runs):
-        for each in runs:
-            yield from do_runs(self.design, [each])
-
-
-def run_here(design, folder: Path, note=quietly, fresh=False):
-    return sweep(design, folder, lambda: Here(design), fresh, quietly, note)
+from tests.experiments.sweep_kit import quietly, run_here, toy
 
 
 @pytest.fixture
@@ -138,14 +116,14 @@ def test_a_query_reads_the_tables_and_nothing_else(swept, tmp_path):
 def test_a_half_written_part_is_set_aside_and_its_runs_are_done_again(swept, table):
     design, folder = swept
     expected, said = read(folder), []
-    victim = folder / table / "part-000001.parquet"
+    victim = parts(folder, table)[1]
     victim.write_bytes(victim.read_bytes()[:100])
     if table == "runs":
-        with pytest.raises(InputError, match=r"part-000001.parquet: cannot be read .*does its runs anew"):
+        with pytest.raises(InputError, match=rf"{victim.name} is damaged: .*repeats what is lost"):
             read(folder)
     run_here(design, folder, said.append)
-    assert [line for line in said if "part-000001.parquet" in line and BROKEN in line]
-    assert (victim.parent / (victim.name + BROKEN)).exists()
+    assert [line for line in said if victim.name in line and SET_ASIDE in line]
+    assert (folder / SET_ASIDE / f"{table}-{victim.name}.broken").exists()
     assert read(folder).equals(expected)
     assert len(series(folder)) == 16 * 3
 
@@ -153,8 +131,8 @@ def test_a_half_written_part_is_set_aside_and_its_runs_are_done_again(swept, tab
 def test_a_part_with_columns_of_something_else_is_set_aside(swept):
     design, folder = swept
     expected = read(folder)
-    pq.write_table(pa.table({"run": [0, 1], "weather": ["fair", "rain"]}), folder / "runs" / "part-000000.parquet")
-    with pytest.raises(InputError, match=r"part-000000.parquet: cannot be read"):
+    pq.write_table(pa.table({"run": [0, 1], "weather": ["fair", "rain"]}), parts(folder)[0])
+    with pytest.raises(InputError, match=r"part-000000-\w+.parquet is damaged"):
         read(folder)
     run_here(design, folder)
     assert read(folder).equals(expected)
@@ -163,52 +141,49 @@ def test_a_part_with_columns_of_something_else_is_set_aside(swept):
 def test_a_part_that_lost_one_of_its_files_is_done_again(swept):
     design, folder = swept
     expected = series(folder)
-    (folder / "series" / "part-000000.parquet").unlink()
+    parts(folder, "series")[0].unlink()
     run_here(design, folder)
     assert series(folder).equals(expected)
 
 
 def test_a_part_without_its_series_is_said_and_not_skipped(swept):
     _, folder = swept
-    (folder / "series" / "part-000000.parquet").unlink()
-    with pytest.raises(InputError, match=r"series/part-000000.parquet: is missing; the same"):
+    parts(folder, "series")[0].unlink()
+    with pytest.raises(InputError, match=r"series/part-000000-\*.parquet is missing: .*the same"):
         series(folder)
 
 
 def test_a_part_that_is_there_twice_is_refused_and_then_set_aside(swept):
     design, folder = swept
     expected, said = read(folder), []
-    for kind in ("runs", "series", "timings"):
-        (folder / kind / "part-000009.parquet").write_bytes((folder / kind / "part-000000.parquet").read_bytes())
-        (folder / kind / "part-copy.parquet").write_bytes((folder / kind / "part-000000.parquet").read_bytes())
+    for kind in TABLES:
+        first = parts(folder, kind)[0]
+        for copy in ("part-000009", "part-copy"):
+            first.with_name(first.name.replace("part-000000", copy)).write_bytes(first.read_bytes())
     with pytest.raises(InputError, match="some runs are there twice"):
         read(folder)
     standing = run_here(design, folder, said.append)
     assert standing.done == 16
     assert sum(standing.outcomes.values()) == 16
     assert any("has runs that are there already" in line for line in said)
+    assert any("is not a part of the sweep" in line for line in said)
     assert read(folder).equals(expected)
 
 
 def test_a_start_over_that_was_killed_can_be_started_over(swept):
     design, folder = swept
     expected = read(folder)
-    (folder / MANIFEST).unlink()
-    with pytest.raises(InputError, match=r"holds runs of an unknown design .no manifest.json.; --fresh starts over"):
-        run_here(design, folder)
-    run_here(design, folder, fresh=True)
-    assert read(folder).equals(expected)
-    for kind in ("runs", "series", "timings"):
+    for kind in TABLES:
         for part in (folder / kind).iterdir():
             part.unlink()
-    (folder / MANIFEST).rename(folder / f"{MANIFEST}.partial")
+    (folder / MANIFEST).rename(folder / f".{MANIFEST}.partial")
     run_here(design, folder)
     assert read(folder).equals(expected)
 
 
 def test_other_libraries_are_refused(swept):
     design, folder = swept
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = read_manifest(folder)
     write_manifest(folder, manifest | {"versions": manifest["versions"] | {"numpy": "1.0"}})
     with pytest.raises(InputError, match=r'numpy was "1.0", now "2'):
         run_here(design, folder)
@@ -216,13 +191,15 @@ def test_other_libraries_are_refused(swept):
 
 def test_what_a_killed_writer_left_behind_is_not_read_and_is_tidied_up(swept):
     design, folder = swept
-    leftover = folder / "runs" / "part-000002.parquet.partial"
+    leftover = folder / "runs" / ".part-000002-0123456789abcdef.parquet.partial"
     leftover.write_bytes(b"half")
-    (folder / "manifest.json.partial").write_text("{")
-    (folder / "series" / "part-000002.parquet").write_bytes((folder / "series" / "part-000001.parquet").read_bytes())
+    (folder / ".manifest.json.partial").write_text("{")
+    orphan = parts(folder, "series")[1]
+    orphan = orphan.with_name(orphan.name.replace("part-000001", "part-000002"))
+    orphan.write_bytes(parts(folder, "series")[1].read_bytes())
     assert len(series(folder)) == 16 * 3, "series without their runs are those of nobody"
     assert done_runs(folder, quietly) == set(range(16))
-    assert not leftover.exists()
+    assert not leftover.exists() and not orphan.exists()
     run_here(design, folder)
     assert len(read(folder)) == 16
 
@@ -230,19 +207,18 @@ def test_what_a_killed_writer_left_behind_is_not_read_and_is_tidied_up(swept):
 def test_a_full_disk_loses_nothing_that_was_there(swept, monkeypatch):
     design, folder = swept
     for kind in ("runs", "series", "timings"):
-        (folder / kind / "part-000001.parquet").unlink()
+        parts(folder, kind)[1].unlink()
     before = read(folder)
 
-    def full(table, path):
-        Path(path).write_bytes(b"half a part")
+    def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(sweep_folder.pq, "write_table", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match=r"cannot be written \(No space left on device\); what was .* is kept"):
         run_here(design, folder)
     monkeypatch.undo()
     assert read(folder).equals(before)
-    assert not list(folder.glob("*/*.partial"))
+    assert not list(folder.glob("*/.*.partial"))
     run_here(design, folder)
     assert len(read(folder)) == 16
 
@@ -268,7 +244,7 @@ def test_another_design_is_refused_with_the_difference_and_fresh_starts_over(swe
 
 def test_another_model_is_refused(swept):
     design, folder = swept
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = read_manifest(folder)
     write_manifest(folder, manifest | {"model_digest": "0" * 64, "version": "0.0.9"})
     with pytest.raises(InputError, match=r"the model's source is another \(asara 0.0.9, now "):
         run_here(design, folder)
@@ -277,10 +253,9 @@ def test_another_model_is_refused(swept):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "no valid JSON"),
-        ('{"format": 7}', "format = 7 is not readable; allowed: 2"),
-        ("[]", "format = None is not readable; allowed: 2"),
-        ('{"format": 1}', "format = 1 is not readable; allowed: 2"),
+        ('{"format": 7}', "format = 7 is not readable; allowed: 3"),
+        ('{"form": 3}', "format = None is not readable; allowed: 3"),
+        ('{"format": 2}', "format = 2 is not readable; allowed: 3"),
     ],
 )
 def test_a_folder_of_another_version_is_refused_and_left_alone(swept, content, message):
@@ -292,17 +267,41 @@ def test_a_folder_of_another_version_is_refused_and_left_alone(swept, content, m
     assert len(list((folder / "runs").iterdir())) == 2
 
 
-@pytest.mark.parametrize("content", ["{", '{"format": 7}'])
-def test_fresh_replaces_the_folder_of_another_version_but_nothing_unreadable(swept, content):
+def test_fresh_replaces_the_folder_of_another_version(swept):
     design, folder = swept
-    (folder / MANIFEST).write_text(content)
-    if content == "{":
-        with pytest.raises(InputError, match="no valid JSON"):
-            run_here(design, folder, fresh=True)
-        assert (folder / MANIFEST).read_text() == content
-        return
+    (folder / MANIFEST).write_text('{"format": 7}')
     run_here(design, folder, fresh=True)
-    assert '"format": 2' in (folder / MANIFEST).read_text()
+    assert '"format": 3' in (folder / MANIFEST).read_text()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 3}', '{"digest": ""}', None])
+def test_sweep_with_a_damaged_manifest_continues_if_its_parts_are_of_the_design(swept, tmp_path, content):
+    design, folder = swept
+    expected, said = read(folder), []
+    (folder / MANIFEST).unlink()
+    if content is not None:
+        (folder / MANIFEST).write_text(content)
+    with pytest.raises(InputError, match=r"manifest\.json is "):
+        read(folder)
+    other = toy(tmp_path, 4, engine="fluid")
+    with pytest.raises(InputError, match=r"holds runs of an unknown design\. --fresh starts over"):
+        run_here(other, folder)
+    run_here(design, folder, said.append)
+    assert read(folder).equals(expected)
+    assert len(parts(folder)) == 2, "nothing was run again"
+    assert (folder / SET_ASIDE / "manifest.json.broken").exists() == bool(said) == (content is not None)
+
+
+def test_sweep_part_of_another_design_is_set_aside(swept, tmp_path):
+    design, folder = swept
+    expected, said = read(folder), []
+    write_whole(toy(tmp_path, 2, replications=1, engine="fluid"), tmp_path / "other", [[0, 1]])
+    for kind in TABLES:
+        parts(folder, kind)[0].unlink()
+        parts(tmp_path / "other", kind)[0].rename(folder / kind / parts(tmp_path / "other", kind)[0].name)
+    run_here(design, folder, said.append)
+    assert "has runs of another design or version" in said[0]
+    assert read(folder).equals(expected)
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path):

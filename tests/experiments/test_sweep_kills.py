@@ -1,5 +1,6 @@
 """Sweeps that are killed: every run is there once, and the table is that of a sweep that nobody disturbed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,28 +8,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.ipc
+import psutil
 import pytest
 
 from experiments.errors import InputError
 from experiments.results import read, series
 from experiments.sweep.crew import ATTEMPTS, Crew
 from experiments.sweep.folder import write_manifest, write_part
-from experiments.sweep.nodes import do_task
+from experiments.sweep.nodes import Nodes, do_task
 from experiments.sweep.runner import manifest_of, model_identity, sweep
 from experiments.sweep.worker import do_runs
-from tests.experiments.sweep_kit import command_for, on_nodes, quietly, roughly, toy
+from tests.experiments.sweep_kit import command_for, on_nodes, quietly, roughly, toy, without_scheduler
+from tests.experiments.sweep_tables import as_bytes
 
 TIMES_KILLED = (300, 900, 1500)
 """Runs after which the command itself is killed."""
-
-
-def as_bytes(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
-    return bytes(sink.getvalue())
 
 
 def serially(design, folder: Path) -> Path:
@@ -57,7 +51,7 @@ def test_2048_runs_whose_workers_and_whose_command_are_killed_are_all_there_once
 
 @pytest.fixture
 def cluster() -> Iterator[tuple[str, list[int]]]:
-    """A Dask scheduler on loopback with a node of one thread and one of two: its address, the nodes' processes."""
+    """A Dask scheduler on loopback with a node of one thread and one of two: its address, their processes."""
     dask = [sys.executable, "-m", "dask"]
     loopback = ["--host", "127.0.0.1", "--no-dashboard"]
     scheduler = subprocess.Popen(
@@ -71,7 +65,7 @@ def cluster() -> Iterator[tuple[str, list[int]]]:
         subprocess.Popen([*dask, "worker", address, *options, threads], env=environment(), stderr=subprocess.DEVNULL)
         for threads in ("1", "2")
     ]
-    yield address, [node.pid for node in nodes]
+    yield address, [*(node.pid for node in nodes), scheduler.pid]
     for process in (*nodes, scheduler):
         process.kill()
         process.wait()
@@ -84,6 +78,37 @@ def test_a_dask_cluster_that_loses_a_node_leaves_the_same_table(tmp_path, cluste
     command = command_for(on_nodes, tmp_path / "toy.toml", folder, address, nodes[0])
     subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
+
+
+def workers_of(process: int) -> list[psutil.Process]:
+    """Processes that a node has started to do runs."""
+    children = psutil.Process(process).children(recursive=True)
+    return [child for child in children if "experiments.sweep.worker" in child.cmdline()]
+
+
+def test_dask_nodes_end_their_workers_after_a_sweep(tmp_path, cluster):
+    address, (one, two, _) = cluster
+    design = toy(tmp_path, 64)
+    with Nodes(design, address) as nodes:
+        found = [each for each in nodes.run(range(len(design))) if each is not None]
+        assert workers_of(one) or workers_of(two)
+    assert len(found) == 128
+    assert not workers_of(one) and not workers_of(two)
+
+
+def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_path, cluster):
+    address, (*_, scheduler) = cluster
+    design, folder = toy(tmp_path, 400), tmp_path / "nodes"
+    command = command_for(without_scheduler, tmp_path / "toy.toml", folder, address, scheduler, 100)
+    ended = subprocess.run(
+        command, env=environment(), check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    said = " ".join(ended.stderr.split())
+    assert ended.returncode == 2
+    assert "the scheduler is gone; finished runs are kept; the same command continues" in said
+    assert "Traceback" not in said and "workers" not in said
+    assert 100 <= len(read(folder)) < 800
+    assert sweep(design, folder, lambda: Crew(design, 1), False, quietly, quietly).done == 800
 
 
 def test_a_node_with_another_model_is_refused():
@@ -106,6 +131,16 @@ def test_workers_that_cannot_start_are_not_replaced_for_ever(tmp_path, monkeypat
         pytest.raises(InputError, match=r"ended before they had begun, the last with exit code 7"),
     ):
         list(crew.run(range(8)))
+
+
+def test_crew_whose_workers_cannot_be_started_says_so_in_one_sentence(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    design = toy(tmp_path, 1)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(InputError, match=r"no worker process can be started \(Resource temporarily unavailable\)"):
+        Crew(design, 2)
 
 
 BAD_RUNS = """

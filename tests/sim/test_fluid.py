@@ -8,10 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents import decisions
+from hardware.reliability import fastest_gpus
 from sim.fluid import fluid, run_fluid
 from sim.fluid_engine import run_labs
 from sim.fluid_flow import experiments, job_days, new_findings
 from sim.fluid_labs import labs_of
+from sim.margins import margins
 from sim.scenario import Scenario, ScenarioError, shipped_scenarios
 from sim.testing import small_scenarios
 from tests.oracles import fluid as oracle
@@ -221,6 +223,67 @@ def test_many_at_once_are_one_at_a_time_bit_for_bit():
             assert [share[at] for share in table.time_shares.values()] == [
                 share[0] for share in alone.time_shares.values()
             ]
+
+
+def random_labs(n: int, seed: int, doublings: int = 9) -> list[Scenario]:
+    """Labs that differ in all that has events: training runs, kernels, failures, duplicates, active researchers."""
+    chance, lab = np.random.default_rng(seed), Scenario()
+    return [
+        lab.replace(
+            run__max_doublings=doublings, run__horizon_days=1e5, growth__r=chance.uniform(0.4, 3),
+            researcher__experiment_scaling=chance.uniform(), cluster__gpus=int(2 ** chance.uniform(6, 13)),
+            training__gain=chance.uniform(1.1, 6), literature__duplicate_weight=chance.uniform(),
+            training__speed_share=chance.uniform(), growth__parallel_penalty=chance.uniform(0.4, 1),
+            training__needed=bool(chance.integers(4)), cluster__sharing=str(chance.choice(["priority", "shares"])),
+            cluster__gpu_hours_between_failures=float(10 ** chance.uniform(2.5, 6)),
+            kernels__measurements=str(chance.choice(["none", "xeon-amx"])),
+        )
+        for _ in range(n)
+    ]  # fmt: skip
+
+
+def rows_of(table, n: int) -> list[list[object]]:
+    """Every number of a table, row by row; nan beyond the last doubling left out."""
+    rows: list[list[object]] = [[] for _ in range(n)]
+    for values in table:
+        for column in values.values() if isinstance(values, dict) else [values]:
+            for row, at in zip(rows, range(n), strict=True):
+                value = column[at]
+                row.append(value[np.isfinite(value)].tolist() if isinstance(value, np.ndarray) else value)
+    return rows
+
+
+def test_fluid_rows_of_110_random_labs_are_equal_to_the_bit_for_any_partition():
+    labs, chance = random_labs(110, seed=3), np.random.default_rng(0)
+    together = rows_of(fluid(labs, 4), len(labs))
+    order, cuts = chance.permutation(len(labs)), np.sort(chance.choice(len(labs), 6, replace=False))
+    for part in (each for each in np.split(order, cuts) if len(each)):
+        assert rows_of(fluid([labs[at] for at in part], 4), len(part)) == [together[at] for at in part]
+
+
+def test_fluid_lab_beside_a_faster_one_has_the_row_that_it_has_alone():
+    lab = Scenario.load("lab").replace(
+        growth__r=1.5, training__gain=3.84, cluster__gpus=256, researcher__experiment_scaling=0.5,
+        run__max_doublings=6, run__horizon_days=1e4,
+    )  # fmt: skip
+    other = lab.replace(growth__r=2.51, training__gain=3.52)
+    assert fluid([lab]).day[0] == fluid([lab, other]).day[0]
+
+
+def test_margins_of_random_labs_are_equal_to_the_bit_for_any_partition():
+    labs = random_labs(12, 2, doublings=2)
+    together = margins(labs, [2] * 12)
+    assert margins(labs[:1], [2]) + margins(labs[1:4], [2] * 3) + margins(labs[4:], [2] * 8) == together
+
+
+def test_fastest_gpus_of_a_job_do_not_depend_on_the_jobs_beside_it():
+    most = np.array([100.0, 100.0])
+
+    def days(gpus):  # the first job has a second minimum at all GPUs, which counts as long as one fewer is not faster
+        first = np.where(gpus <= 50, np.abs(gpus - 3) - 5, 42 - 0.86 * (gpus - 50))
+        return np.where([True, False], first, np.abs(gpus - 40))[: len(np.atleast_1d(gpus))]
+
+    assert fastest_gpus(most, days).tolist() == [fastest_gpus(most[:1], days)[0], 40.0] == [100.0, 40.0]
 
 
 def test_a_run_is_its_row_of_the_table():

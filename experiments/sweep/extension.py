@@ -1,0 +1,127 @@
+"""Extend a sweep: the runs that a larger design shares with the one in the folder are kept, under their new numbers.
+
+A design is larger if it has more sample points (of a sampling whose first points stay), more replications, or more
+values of a lever, and nothing else differs. The renumbered parts are first written beside the old ones and then take
+their place; a stop in between is made good by the next `asara sweep`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from experiments.sweep.folder import (
+    EXTENDING,
+    MANIFEST,
+    identity_of,
+    read_manifest,
+    read_tables,
+    write_manifest,
+    write_tables,
+)
+from experiments.sweep.parts import TABLES, DamageError, next_number, parts, write_whole
+
+if TYPE_CHECKING:
+    from experiments.designs import Design
+
+GROWING: Final = ("sobol", "random")
+"""Ways of sampling whose first points stay when n grows."""
+
+
+def smaller_design(design: Design, stated: Mapping[str, Any], digest: str) -> Design | None:
+    """Return the design of a folder if it differs from ``design`` in n, replications and lever values alone.
+
+    ``stated``: its content by the manifest. ``digest``: its digest, which proves that nothing else differs.
+    """
+    if stated.get("levers", {}).keys() != design.levers.keys():
+        return None
+    found = design.resized(int(stated.get("n", 0)), int(stated["replications"]), stated.get("levers", {}))
+    return found if found.digest == digest else None
+
+
+def obstacle(old: Design, new: Design) -> str:
+    """Return why runs of the old design cannot be kept for the new one; empty if they can."""
+    if old.n != new.n and new.sampling not in GROWING:
+        return f"n was {old.n}, now {new.n}, and all points of sampling = '{new.sampling}' move with n"
+    for name, before, now in (("n", old.n, new.n), ("replications", old.replications, new.replications)):
+        if now < before:
+            return f"{name} was {before}, now {now}, and a sweep cannot shrink"
+    for name, values in old.levers.items():
+        if lost := [value for value in values if value not in new.levers[name]]:
+            return f"levers.{name} had {json.dumps(lost[0])}, which it has no longer, and a sweep cannot shrink"
+    return ""
+
+
+def extend(folder: Path, old: Design, new: Design, manifest: Mapping[str, Any]) -> None:
+    """Renumber the runs of a folder for a larger design, and make the folder that design's.
+
+    All parts must be readable. ``manifest``: of the larger design.
+    """
+    stage = folder / EXTENDING
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir()
+    places = {_key(new, lever): lever for lever in range(new.combinations)}
+    levers = [places[_key(old, lever)] for lever in range(old.combinations)]
+    number = next_number(folder)
+    for part in parts(folder):
+        tables = read_tables(folder, part)
+        write_tables(stage, number, _renumbered(tables, new, levers), identity_of(manifest))
+        number += 1
+    write_manifest(stage, manifest)  # from here on the extension is completed, whatever happens
+    complete(folder)
+
+
+def complete(folder: Path) -> None:
+    """Complete an extension that was stopped while the new parts took the place of the old ones; forget any other."""
+    stage = folder / EXTENDING
+    if not stage.exists():
+        return
+    try:
+        manifest = read_manifest(stage) if (stage / MANIFEST).exists() else None
+    except DamageError:
+        manifest = None
+    if manifest is not None:
+        for kind in TABLES:
+            for path in parts(stage, kind).values():
+                _copy(path, folder / kind / path.name)
+        for kind in reversed(TABLES):
+            kept = {path.name for path in parts(stage, kind).values()}
+            for path in (folder / kind).glob("part-*.parquet"):
+                if path.name not in kept:
+                    path.unlink()
+        write_manifest(folder, manifest)
+        (stage / MANIFEST).unlink()
+    shutil.rmtree(stage)
+
+
+def _key(design: Design, lever: int) -> str:
+    return json.dumps(design.lever_values(lever), sort_keys=True)
+
+
+def _renumbered(tables: Mapping[str, pa.Table], new: Design, levers: list[int]) -> dict[str, pa.Table]:
+    """The tables of a part, with the numbers that its runs have in the new design."""
+    rows = tables["runs"].select(["run", "point", "lever", "replication"]).to_pylist()
+    numbers = {row["run"]: new.number(row["point"], levers[row["lever"]], row["replication"]) for row in rows}
+    changed = {}
+    for kind, before in tables.items():
+        table = before
+        columns = {"run": [numbers[run] for run in table["run"].to_pylist()]}
+        if kind == "runs":
+            columns["lever"] = [levers[row["lever"]] for row in rows]
+        for name, values in columns.items():
+            at = table.column_names.index(name)
+            table = table.set_column(at, table.schema.field(name), pa.array(values, pa.int64()))
+        order = [("run", "ascending")] + ([("day", "ascending")] if kind == "series" else [])
+        changed[kind] = table.sort_by(order)
+    return changed
+
+
+def _copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    if not target.exists():
+        write_whole(target, path.read_bytes())
