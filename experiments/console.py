@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from experiments.rows import MEANINGS, Outcome
-from experiments.terminal import console, is_live
+from experiments.terminal import console, is_live, live_console, print_table
 from sim.observe import REPORTERS, gpus_idle
 from sim.show import factor
 
@@ -64,7 +63,7 @@ def progress() -> Iterator[Show]:
         return
     bar = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20),
-        console=Console(stderr=True), transient=True,
+        console=live_console(), transient=True,
     )  # fmt: skip
     with bar:
         task = bar.add_task("day 0", total=1.0)
@@ -90,10 +89,10 @@ def show_result(result: RunResult) -> None:
     """Print a run: its doublings, what it did, where it leads, why it stopped, and where time and GPUs went."""
     scenario = result.scenario
     luck = "engine: fluid, no chance and so no seed" if result.engine == "fluid" else f"seed {result.seed}"
-    say(f"{scenario.name} ({luck}): {scenario.description}")
+    say(f"{scenario.name} ({luck})" + (f": {scenario.description}" if scenario.description else ""))
     say()
     if result.doublings:
-        _print(_doublings_table(result.doublings))
+        print_table(_doublings_table(result.doublings))
     say(f"What this run did: {_within(result.pace.sentence)}")
     say(f"Where it leads: {_within(result.long_run.sentence)}")
     say(result.sentence)
@@ -113,7 +112,7 @@ def show_result(result: RunResult) -> None:
             f"much that was new as n^{result.toes_exponent:.3f}."
         )
     say(kernels_line(result.kernels))
-    _print(_cluster_table(result))
+    print_table(_cluster_table(result))
 
 
 def _within(sentence: str) -> str:
@@ -160,7 +159,7 @@ def show_scenarios(rows: Sequence[dict[str, str]]) -> None:
     table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(row["name"], row["description"], row["source"])
-    _print(table)
+    print_table(table)
 
 
 def show_parameters(parameters: Sequence[Parameter]) -> None:
@@ -171,7 +170,7 @@ def show_parameters(parameters: Sequence[Parameter]) -> None:
         for parameter in parameters:
             if parameter.block == block:
                 table.add_row(parameter.flat_name, _short(parameter.default), parameter.allowed)
-        _print(table)
+        print_table(table)
     say("`asara explain NAME` tells what one of them means and where its default comes from.")
 
 
@@ -187,7 +186,7 @@ def show_parameter(parameter: Parameter) -> None:
     table.add_row("source", parameter.source or "-")
     table.add_row("in a file", f"[{parameter.block}] {parameter.name} = {toml(parameter.default)}")
     table.add_row("for a run", f"--set {parameter.flat_name}={_bare(parameter.default)}")
-    _print(table)
+    print_table(table)
     say()
 
 
@@ -196,7 +195,7 @@ def show_replay(summary: dict[str, Any]) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in summary.items():
         table.add_row(name.replace("_", " "), _replay_value(value))
-    _print(table)
+    print_table(table)
 
 
 def show_rows(rows: Iterable[Row], false_alarm: float) -> Counter[Outcome]:
@@ -213,7 +212,7 @@ def show_rows(rows: Iterable[Row], false_alarm: float) -> Counter[Outcome]:
         for name, text in lines.items():
             if text:
                 table.add_row(name, text)
-        _print(table)
+        print_table(table)
     say()
     say(", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()))
     say()
@@ -251,7 +250,3 @@ def _table(*columns: tuple[str, str], lines: bool = False) -> Table:
     for title, justify in columns:
         table.add_column(title, justify=justify)  # type: ignore[arg-type]  # rich spells the four words out
     return table
-
-
-def _print(table: Table) -> None:
-    console().print(table)

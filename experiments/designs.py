@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from experiments.design_file import MOST_RUNS, ZIP, Stated, lever_parameters, read, rounded, state
 from experiments.errors import InputError
+from experiments.file_kinds import other_kind
 from experiments.sampling import BLOCK, Space, points, unit
 from sim.distributions import Distribution, PriorError
 from sim.priors import Copula, RankCorrelation
@@ -192,6 +193,8 @@ def load_design(name: str, *, changes: Mapping[str, Any] | None = None, engine: 
     """
     path = _find(name)
     content = read(path)
+    if wrong := other_kind(path, "design"):
+        raise InputError(wrong)
     try:
         design = _design(path.stem, state(content, path.parent, changes or {}, engine))
         _check_runs(design)
