@@ -158,6 +158,7 @@ def run(
 ) -> None:
     """Run a scenario to its ending, and say what happened."""
     from experiments.console import progress, say
+    from experiments.expected import note_on_length, refuse_out_of_reach
     from experiments.gains import parse_goal
     from experiments.inputs import load_scenario
     from experiments.interrupts import FirstInterrupt
@@ -174,6 +175,9 @@ def run(
 
         _report(run_fluid(chosen), asked)
         return
+    refuse_out_of_reach(chosen)
+    if note := note_on_length(chosen):
+        print(f"asara: {note}", file=sys.stderr, flush=True)
     with FirstInterrupt() as interrupt:
         with progress() as show:
 

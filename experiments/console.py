@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 40
 """Doublings that a table shows; of more it shows the first and the last."""
+
+SECONDS_BETWEEN_LINES = 30.0
+"""Between lines about a run that goes on, if stderr is not a terminal."""
 
 SHARES = {
     "researchers": "thinking and writing", "experiments": "waiting for GPUs and for results", "paused": "without a GPU",
@@ -56,10 +60,13 @@ def figure(value: float | None) -> str:
 
 
 @contextmanager
-def progress() -> Iterator[Show]:
-    """Show a run while it goes, if somebody watches: on stderr, and only where that is a terminal."""
+def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Show]:
+    """Show a run while it goes, on stderr: a bar on a terminal, else a line after every half minute.
+
+    ``clock``: returns seconds.
+    """
     if not is_live(sys.stderr):
-        yield lambda world: None
+        yield _lines(clock)
         return
     bar = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20),
@@ -74,6 +81,20 @@ def progress() -> Iterator[Show]:
             bar.update(task, completed=done, description=_moment(world))
 
         yield show
+
+
+def _lines(clock: Callable[[], float]) -> Show:
+    shown_at = clock()
+
+    def show(world: World) -> None:
+        nonlocal shown_at
+        if clock() - shown_at >= SECONDS_BETWEEN_LINES:
+            shown_at = clock()
+            print(
+                f"of {world.scenario.run.horizon_days:,.0f} days at most: {_moment(world)}", file=sys.stderr, flush=True
+            )
+
+    return show
 
 
 def _moment(world: World) -> str:
