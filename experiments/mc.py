@@ -24,7 +24,7 @@ from sim.distributions import Array, PriorError
 from sim.montecarlo import Share, Worlds, explodes, quantiles, share
 from sim.priors import nearest
 from sim.study import Pair, Retraining, Study, study
-from sim.toml_files import TomlError, read_toml
+from sim.toml_files import TomlError, name_of, read_toml
 
 SHIPPED: Final = Path(__file__).parent / "priors"
 LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -64,7 +64,7 @@ def load_priors(name: str) -> Priors:
     except PriorError as error:
         raise InputError(f"{path}: {error}") from None
     digest = sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-    return Priors(path.stem, digest, found)
+    return Priors(name_of(path), digest, found)
 
 
 def _find(name: str) -> Path:

@@ -30,7 +30,7 @@ from hardware.partitions import inference_gpus
 from hardware.speedups import MeasurementError
 from sim.calibration import Calibration, calibrate, digest_of_measurements, drawn_again
 from sim.growth import DAYS_PER_MONTH, GrowthParams, Law, law_of
-from sim.toml_files import TomlError, read_toml
+from sim.toml_files import TomlError, name_of, read_toml
 
 SHIPPED = Path(__file__).parents[1] / "experiments" / "scenarios"
 DEFAULT = "lab"
@@ -112,7 +112,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
                 f"under [cluster], or use the default: {DEFAULT}"
             )
         try:
-            return cls._from_content(path.stem, content)
+            return cls._from_content(name_of(path), content)
         except ScenarioError as error:
             raise ScenarioError(f"{path}: {error}") from None
 

@@ -29,3 +29,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise TomlError(f"{path}: is not valid TOML (too many brackets within brackets)") from None
     except ValueError as error:  # a name that no file can have, a number of thousands of digits
         raise TomlError(f"{str(path)!r}: cannot be read ({error})") from None
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a file without its ending, with a question mark for each byte that is not UTF-8."""
+    return path.stem.encode(errors="replace").decode()

@@ -268,3 +268,20 @@ def test_a_font_without_a_character_and_a_home_that_cannot_be_written_leave_stde
         text=True, env=environment, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert (found.returncode, found.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("run FILE --out new", "[run]\nmax_doublings = 2\n"),
+        ("mc FILE --n 10 --out new", (SHIPPED / "successor.toml").read_text(encoding="utf-8")),
+        ("fit FILE --output x --draws 100 --out new", "x\n" + "".join(f"{1.5**n:.4f}\n" for n in range(8))),
+        ("replay FILE --gpus 4 --out new/waits.csv", LOG),
+    ],
+)
+def test_a_file_whose_name_is_not_utf_8_is_read(asara, tmp_path, line, text):
+    name = os.fsdecode(b"my\xff.toml")
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    answer = asara(*(word.replace("FILE", name) for word in line.split()))
+    assert (answer.code, answer.err) == (0, "")
+    assert list((tmp_path / "new").iterdir())
