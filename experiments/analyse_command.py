@@ -19,12 +19,13 @@ def analyse(
     as_json: AsJson = False,
 ) -> None:
     """Analyse a sweep: one HTML report, and its pictures and tables as files."""
-    from experiments.analyse.report import files, reading, stale, summary, verdict
+    from experiments.analyse.report import MOST_FAILURES, files, reading, stale, summary, verdict
     from experiments.analyse.sweep import load
     from experiments.console import say
-    from experiments.files import to_json, write_files
+    from experiments.files import write_files
     from experiments.inputs import check_folder
     from experiments.progress import progress
+    from experiments.terminal import print_json
 
     sweep = load(folder)
     into = out or (None if as_json else folder / "analysis")
@@ -37,14 +38,16 @@ def analyse(
             for path in before:
                 path.unlink()
     if as_json:
-        print(to_json(summary(sweep)), flush=True)
+        print_json(summary(sweep))
         return
     say(verdict(sweep))
     if meaning := reading(sweep):
         say(meaning)
     without = sweep.asked - sweep.n
     say(f"{sweep.n:,} of {sweep.asked:,} runs have a result" + (f", {without:,} have none." if without else "."))
-    for failure in sweep.failures:
+    for failure in sweep.failures[:MOST_FAILURES]:
         said = f": {failure.message}" if failure.message else ""
         say(f"  {failure.runs:,} {failure.status} (the first is run {failure.first}){said}")
+    if rest := sum(failure.runs for failure in sweep.failures[MOST_FAILURES:]):
+        say(f"  and {rest:,} more")
     say(f"Written to {into}: report.html, and its pictures and tables.")

@@ -209,7 +209,7 @@ def sentence(found: Backtest) -> str:
 def content(found: Backtest) -> dict[str, Any]:
     """Return what a back-test found as plain values."""
     return {
-        "file": found.data.path.name, "rows": len(found.data.lines), "fitted_rows": found.fitted_rows,
+        "file": found.data.file, "rows": len(found.data.lines), "fitted_rows": found.fitted_rows,
         "r": found.fitted.r, "before": found.fitted.before, "interval": list(found.fitted.interval(TOLD)),
         "papers_per_effort": found.papers_per_effort, "pace": found.pace, "worlds": WORLDS,
         "scores": [each._asdict() for each in found.scores], "sentence": sentence(found),

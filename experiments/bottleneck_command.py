@@ -11,10 +11,11 @@ from experiments.bottleneck import study
 from experiments.bottleneck_table import PUBLISHED, conclusion, picture, sentence, show
 from experiments.console import say
 from experiments.errors import InputError
-from experiments.files import plain, to_json, write_files
+from experiments.files import json_file, plain, write_files
 from experiments.inputs import check_folder, load_scenario
 from experiments.interrupts import FirstInterrupt
 from experiments.progress import progress
+from experiments.terminal import print_json
 from sim.model import World
 
 
@@ -40,14 +41,14 @@ def measure(
         raise InputError("interrupted before the first seed was over: nothing is known, and nothing was written")
     said = {"sentences": [sentence(case) for case in found.cases], "conclusion": conclusion(found)}
     published = [{"what": each.what, "sigma": each.sigma, "rho": each.rho, "source": each.source} for each in PUBLISHED]
-    content = to_json(plain(found._asdict() | {"published": published} | said))
+    content = plain(found._asdict() | {"published": published} | said)
+    if out is not None:
+        write_files(out, {"bottleneck.json": json_file(content), "bottleneck.png": picture(found)})
     if as_json:
-        print(content, flush=True)
+        print_json(content)
     else:
         show(found)
-    if out is not None:
-        write_files(out, {"bottleneck.json": f"{content}\n".encode(), "bottleneck.png": picture(found)})
-        if not as_json:
+        if out is not None:
             say(f"Written to {out}: bottleneck.json, bottleneck.png.")
     if interrupt.happened:
         raise InputError(f"interrupted after {len(found.seeds)} of {seeds} seeds")

@@ -22,7 +22,7 @@ from experiments.bottleneck import Case, Estimate, Point, Study
 from experiments.console import figure as number
 from experiments.console import say
 from experiments.held import CROWDED
-from experiments.terminal import console
+from experiments.terminal import print_table
 from sim import ces
 
 WIDE: Final = 140
@@ -196,9 +196,7 @@ def _table(*columns: str) -> Table:
 
 
 def _print(table: Table) -> None:
-    terminal = console()
-    terminal.width = max(terminal.width, WIDE)  # a row that is broken cannot be read
-    terminal.print(table)
+    print_table(table, at_least=WIDE)  # a row that is broken cannot be read
 
 
 # --- the picture ------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -12,11 +13,14 @@ import typer
 from experiments.analyse_command import analyse
 from experiments.errors import InputError, require_own_agents
 from experiments.fit_command import fit
+from experiments.interrupts import SignalsAsInterrupt
 from experiments.kernels.cli import app as kernels
 from experiments.options import AsJson, Goal, ScenarioName, Seed, Settings, place
 from experiments.replay_command import replay
 from experiments.solve_command import solve
+from experiments.streams import quiet_libraries, safe_streams
 from experiments.sweep.cli import results, sweep
+from experiments.typed_numbers import read_typed_numbers
 from experiments.window.command import show
 
 if TYPE_CHECKING:
@@ -53,18 +57,34 @@ EngineName = Annotated[
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; whatever is wrong with it is one sentence on stderr."""
-    try:
-        code = app(arguments, prog_name="asara", standalone_mode=False)
+    with safe_streams() as output, SignalsAsInterrupt():
+        code = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
-        sys.stdout = None  # else the interpreter flushes it once more on its way out
-        return 0
+        if code == 0 and output.failure is not None:
+            reason = output.failure.strerror or output.failure
+            code = _refuse(f"the output cannot be shown ({reason}); files that were asked for are written")
+    return code
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        with quiet_libraries():
+            code = command()(arguments, prog_name="asara", standalone_mode=False)
+    except KeyboardInterrupt:
+        code = _ABORTED
     except Exception as error:
         sentence = _sentence(error)
         if sentence is None:
             raise
         return _refuse(sentence)
-    return _refuse("stopped, and nothing was kept") if code == _ABORTED else int(code or 0)
+    return _refuse("stopped, and nothing more was written") if code == _ABORTED else int(code or 0)
+
+
+def command() -> Any:
+    """Return the whole command, with numbers read as people type them."""
+    built = typer.main.get_command(app)
+    read_typed_numbers(built)
+    return built
 
 
 def _refuse(sentence: str) -> int:
@@ -78,9 +98,12 @@ def _sentence(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, _UsageError):
         usage: Any = error
-        return f"{usage.format_message().rstrip('.')} (`asara --help` says what there is)"
+        context = getattr(usage, "ctx", None)
+        path = context.command_path if context is not None else "asara"
+        return f"{usage.format_message().rstrip('.')} (`{path} --help` lists what is allowed)"
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return f"{error.filename or 'a file that it needs'}: cannot be read or written ({reason})"
     from sim.scenario import ScenarioError
 
     return str(error) if isinstance(error, ScenarioError) else None
@@ -136,6 +159,7 @@ def run(
 ) -> None:
     """Run a scenario to its ending, and say what happened."""
     from experiments.console import progress, say
+    from experiments.expected import note_on_length, refuse_out_of_reach
     from experiments.gains import parse_goal
     from experiments.inputs import load_scenario
     from experiments.interrupts import FirstInterrupt
@@ -152,6 +176,9 @@ def run(
 
         _report(run_fluid(chosen), asked)
         return
+    refuse_out_of_reach(chosen)
+    if note := note_on_length(chosen):
+        print(f"asara: {note}", file=sys.stderr, flush=True)
     with FirstInterrupt() as interrupt:
         with progress() as show:
 
@@ -191,29 +218,32 @@ class Asked(NamedTuple):
 
 
 def _report(result: RunResult, asked: Asked) -> None:
-    """Print a run, and write it if a folder is named."""
+    """Write a run if a folder is named, then print it: what is written does not depend on who reads."""
     from experiments.console import say, show_result
     from experiments.gains import day_of_gain, goal_sentence
     from experiments.store import ended, summary
 
     marks, out = [doubling.day for doubling in result.doublings], asked.out
     said = "" if asked.goal is None else goal_sentence(asked.goal, marks, ended(result))
-    if asked.as_json:
-        from experiments.files import to_json
-
-        goal = asked.goal and {"multiple": asked.goal, "day": day_of_gain(asked.goal, marks), "sentence": said}
-        print(to_json(summary(result) | ({"goal": goal} if goal else {})), flush=True)
-    else:
-        show_result(result)
-        if said:
-            say(said)
+    names: list[str] = []
     if out is not None:
         from experiments.analysis import run_picture
+        from experiments.files import naming
         from experiments.store import write_run
 
-        names = write_run(out, result, run_picture(result, asked.picture), asked.picture, asked.as_csv)
-        if not asked.as_json:
-            say(f"Written to {out}: {', '.join(names)}.")
+        with naming(out):
+            names = write_run(out, result, run_picture(result, asked.picture), asked.picture, asked.as_csv)
+    if asked.as_json:
+        from experiments.terminal import print_json
+
+        goal = asked.goal and {"multiple": asked.goal, "day": day_of_gain(asked.goal, marks), "sentence": said}
+        print_json(summary(result) | ({"goal": goal} if goal else {}))
+        return
+    show_result(result)
+    if said:
+        say(said)
+    if out is not None:
+        say(f"Written to {out}: {', '.join(names)}.")
 
 
 @app.command()
@@ -225,9 +255,9 @@ def scenarios(as_json: AsJson = False) -> None:
     loaded = [Scenario.load(name) for name in shipped_scenarios()]
     rows = [{"name": each.name, "description": each.description, "source": each.source} for each in loaded]
     if as_json:
-        from experiments.files import to_json
+        from experiments.terminal import print_json
 
-        print(to_json({"scenarios": rows}))
+        print_json({"scenarios": rows})
     else:
         show_scenarios(rows)
 
@@ -262,9 +292,9 @@ def mc(
     as_json: AsJson = False,
 ) -> None:
     """Run a Monte Carlo over uncertain inputs, described in a TOML file: print the probability of each outcome."""
-    from experiments.files import to_json
     from experiments.mc import load_priors, outcome, write
     from experiments.mc_console import progress, say, show_outcome
+    from experiments.terminal import print_json
     from sim.montecarlo import run_study
 
     chosen = load_priors(priors)
@@ -275,16 +305,16 @@ def mc(
     with progress(n) as tell:
         drawn, worlds = run_study(chosen.study, n, seed, tell=tell)
     found = outcome(chosen, n, seed, drawn, worlds)
-    if as_json:
-        print(to_json(found), flush=True)
-    else:
-        show_outcome(found)
     if out is not None:
         from experiments.mc_picture import mc_picture
 
         write(out, found, mc_picture(found, chosen.study, drawn, worlds))
-        if not as_json:
-            say(f"Written to {out}: mc.json, mc.csv, mc.png.")
+    if as_json:
+        print_json(found)
+        return
+    show_outcome(found)
+    if out is not None:
+        say(f"Written to {out}: mc.json, mc.csv, mc.png.")
 
 
 @app.command()
@@ -316,14 +346,14 @@ def reproduce(
 ) -> None:
     """Compare the simulator with published numbers, queueing theory and real logs; exit 1 if a row is refuted."""
     from experiments.console import show_rows
-    from experiments.files import to_json
     from experiments.reproduce import find_data, rows
     from experiments.reproduce_intervals import FALSE_ALARM
+    from experiments.terminal import print_json
 
     found = rows(seeds, find_data(data))
     if as_json:
         listed = [row._asdict() for row in found]
-        print(to_json({"rows": listed, "false_alarm_rate": FALSE_ALARM}), flush=True)
+        print_json({"rows": listed, "false_alarm_rate": FALSE_ALARM})
         outcomes = {row["outcome"] for row in listed}
     else:
         outcomes = set(show_rows(found, FALSE_ALARM))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from experiments.rows import MEANINGS, Outcome
-from experiments.terminal import console, is_live
+from experiments.terminal import console, is_live, live_console, print_table
 from sim.observe import REPORTERS, gpus_idle
 from sim.show import factor
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 40
 """Doublings that a table shows; of more it shows the first and the last."""
+
+SECONDS_BETWEEN_LINES = 30.0
+"""Between lines about a run that goes on, if stderr is not a terminal."""
 
 SHARES = {
     "researchers": "thinking and writing", "experiments": "waiting for GPUs and for results", "paused": "without a GPU",
@@ -57,14 +60,17 @@ def figure(value: float | None) -> str:
 
 
 @contextmanager
-def progress() -> Iterator[Show]:
-    """Show a run while it goes, if somebody watches: on stderr, and only where that is a terminal."""
+def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Show]:
+    """Show a run while it goes, on stderr: a bar on a terminal, else a line after every half minute.
+
+    ``clock``: returns seconds.
+    """
     if not is_live(sys.stderr):
-        yield lambda world: None
+        yield _lines(clock)
         return
     bar = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20),
-        console=Console(stderr=True), transient=True,
+        console=live_console(), transient=True,
     )  # fmt: skip
     with bar:
         task = bar.add_task("day 0", total=1.0)
@@ -75,6 +81,20 @@ def progress() -> Iterator[Show]:
             bar.update(task, completed=done, description=_moment(world))
 
         yield show
+
+
+def _lines(clock: Callable[[], float]) -> Show:
+    shown_at = clock()
+
+    def show(world: World) -> None:
+        nonlocal shown_at
+        if clock() - shown_at >= SECONDS_BETWEEN_LINES:
+            shown_at = clock()
+            print(
+                f"of {world.scenario.run.horizon_days:,.0f} days at most: {_moment(world)}", file=sys.stderr, flush=True
+            )
+
+    return show
 
 
 def _moment(world: World) -> str:
@@ -90,10 +110,10 @@ def show_result(result: RunResult) -> None:
     """Print a run: its doublings, what it did, where it leads, why it stopped, and where time and GPUs went."""
     scenario = result.scenario
     luck = "engine: fluid, no chance and so no seed" if result.engine == "fluid" else f"seed {result.seed}"
-    say(f"{scenario.name} ({luck}): {scenario.description}")
+    say(f"{scenario.name} ({luck})" + (f": {scenario.description}" if scenario.description else ""))
     say()
     if result.doublings:
-        _print(_doublings_table(result.doublings))
+        print_table(_doublings_table(result.doublings))
     say(f"What this run did: {_within(result.pace.sentence)}")
     say(f"Where it leads: {_within(result.long_run.sentence)}")
     say(result.sentence)
@@ -113,7 +133,7 @@ def show_result(result: RunResult) -> None:
             f"much that was new as n^{result.toes_exponent:.3f}."
         )
     say(kernels_line(result.kernels))
-    _print(_cluster_table(result))
+    print_table(_cluster_table(result))
 
 
 def _within(sentence: str) -> str:
@@ -160,7 +180,7 @@ def show_scenarios(rows: Sequence[dict[str, str]]) -> None:
     table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(row["name"], row["description"], row["source"])
-    _print(table)
+    print_table(table)
 
 
 def show_parameters(parameters: Sequence[Parameter]) -> None:
@@ -171,7 +191,7 @@ def show_parameters(parameters: Sequence[Parameter]) -> None:
         for parameter in parameters:
             if parameter.block == block:
                 table.add_row(parameter.flat_name, _short(parameter.default), parameter.allowed)
-        _print(table)
+        print_table(table)
     say("`asara explain NAME` tells what one of them means and where its default comes from.")
 
 
@@ -187,7 +207,7 @@ def show_parameter(parameter: Parameter) -> None:
     table.add_row("source", parameter.source or "-")
     table.add_row("in a file", f"[{parameter.block}] {parameter.name} = {toml(parameter.default)}")
     table.add_row("for a run", f"--set {parameter.flat_name}={_bare(parameter.default)}")
-    _print(table)
+    print_table(table)
     say()
 
 
@@ -205,7 +225,7 @@ def show_rows(rows: Iterable[Row], false_alarm: float) -> Counter[Outcome]:
         for name, text in lines.items():
             if text:
                 table.add_row(name, text)
-        _print(table)
+        print_table(table)
     say()
     say(", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()))
     say()
@@ -235,7 +255,3 @@ def _table(*columns: tuple[str, str], lines: bool = False) -> Table:
     for title, justify in columns:
         table.add_column(title, justify=justify)  # type: ignore[arg-type]  # rich spells the four words out
     return table
-
-
-def _print(table: Table) -> None:
-    console().print(table)

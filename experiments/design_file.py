@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_args
@@ -17,6 +16,7 @@ from sim.distributions import Constant, Distribution, PriorError
 from sim.priors import Copula, RankCorrelation, distribution, number, rank_correlations, require_known
 from sim.run import Engine
 from sim.scenario import DEFAULT, Parameter, Scenario, ScenarioError, nearest, parameters, shipped_scenarios
+from sim.toml_files import TomlError, read_toml
 
 MOST_RUNS: Final = 10_000_000
 MOST_LEVELS: Final = 100_000
@@ -72,17 +72,9 @@ class Stated(NamedTuple):
 def read(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file. Raises InputError, which names the file, if it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not text in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: is no valid TOML ({error})") from None
-    except RecursionError:
-        raise InputError(f"{path}: is no design: too many brackets within brackets") from None
-    except ValueError as error:  # a name that no file can have, a number of thousands of digits
-        raise InputError(f"{str(path)!r}: cannot be read ({error})") from None
+        return read_toml(path)
+    except TomlError as error:
+        raise InputError(str(error)) from None
 
 
 def state(content: Mapping[str, Any], folder: Path, changes: Mapping[str, Any], engine: str | None) -> Stated:
@@ -289,8 +281,11 @@ def rounded(value: float, parameter: Parameter) -> float | int:
 
 
 def _as_parameter(value: Any, parameter: Parameter, where: str) -> Any:
-    """A whole number for a parameter with decimals is the same with decimals."""
-    return number(value, where) if parameter.annotation is float and type(value) is int else value
+    """A number as the parameter has it: 64 with decimals, 1e3 as a whole number."""
+    if parameter.annotation is float and type(value) is int:
+        return number(value, where)
+    whole = parameter.annotation is int and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
 
 
 def _parameter(name: str, where: str) -> Parameter:
@@ -388,6 +383,8 @@ def _whole(
     if key not in content and default is None:
         raise InputError(f"{where}: '{key}' is missing; it is a whole number from {low:,} to {high:,}")
     value = content.get(key, default)
+    if isinstance(value, float) and value.is_integer():  # 1e3
+        value = int(value)
     if type(value) is not int or not low <= value <= high:
         raise InputError(f"{where}: {key} = {value!r} is not allowed: a whole number from {low:,} to {high:,}")
     return value

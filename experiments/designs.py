@@ -17,11 +17,13 @@ from typing import Any, Final, NamedTuple
 
 from experiments.design_file import MOST_RUNS, ZIP, Stated, lever_parameters, read, rounded, state
 from experiments.errors import InputError
+from experiments.file_kinds import other_kind
 from experiments.sampling import BLOCK, Space, points, unit
 from sim.distributions import Distribution, PriorError
 from sim.priors import Copula, RankCorrelation
 from sim.run import Engine
 from sim.scenario import Scenario, ScenarioError, nearest, parameters
+from sim.toml_files import name_of
 
 SHIPPED: Final = Path(__file__).parent / "sweeps"
 ONE_BY_ONE: Final = "one-at-a-time"
@@ -233,8 +235,10 @@ def load_design(name: str, *, changes: Mapping[str, Any] | None = None, engine: 
     """
     path = _find(name)
     content = read(path)
+    if wrong := other_kind(path, "design"):
+        raise InputError(wrong)
     try:
-        design = _design(path.stem, state(content, path.parent, changes or {}, engine))
+        design = _design(name_of(path), state(content, path.parent, changes or {}, engine))
         _check_runs(design)
     except (InputError, PriorError, ScenarioError) as error:
         raise InputError(f"{path}: {error}") from None

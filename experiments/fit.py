@@ -333,7 +333,7 @@ def content(found: Found) -> dict[str, Any]:
     data, advised = found.data, found.advised
     low, high = advised.interval(TOLD)
     return {
-        "file": data.path.name, "input": data.columns.effort, "output": data.columns.performance,
+        "file": data.file, "input": data.columns.effort, "output": data.columns.performance,
         "lower_is_better": data.columns.lower_is_better, "rows": len(data.lines),
         "from": None if data.dates is None else data.dates[0].isoformat(),
         "to": None if data.dates is None else data.dates[-1].isoformat(),
@@ -388,8 +388,8 @@ def toml(found: Found) -> str:
 
     table = uncertainty(found)
     if table is None:
-        return f"# No prior of r from {found.data.path.name}. {refusal(found)}\n"
-    what = f"# r of {found.data.path.name}: {label(found.advised)}, {len(found.data.lines)} rows.\n"
+        return f"# No prior of r from {found.data.file}. {refusal(found)}\n"
+    what = f"# r of {found.data.file}: {label(found.advised)}, {len(found.data.lines)} rows.\n"
     what += f"# {_HARDWARE[found.options.hardware]}\n"
     return what + tomli_w.dumps({"uncertainties": {"growth__r": table}})
 

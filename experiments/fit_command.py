@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -109,42 +110,46 @@ def _before(text: str) -> float | None:
 
 
 def _show_published(as_json: bool) -> None:
-    from experiments.files import to_json
     from experiments.fit_table import show_published
     from experiments.published import content
+    from experiments.terminal import print_json
 
     if as_json:
-        print(to_json(content()), flush=True)
+        print_json(content())
     else:
         show_published(content())
 
 
 def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
-    from experiments.files import plain, to_json
+    from experiments.files import json_file, plain, write_files
     from experiments.fit import content, study, toml
     from experiments.fit_table import show, show_next_steps
+    from experiments.terminal import print_json
 
     found = study(data, options)
-    told = to_json(plain(content(found)))
-    if as_json:
-        print(told, flush=True)
-    else:
-        show(content(found))
+    told = plain(content(found))
+    files: dict[str, bytes] = {}
     if out is not None:
         from experiments.fit_picture import picture
 
-        _write(out, {"fit.toml": toml(found).encode(), "fit.png": picture(found), "fit.json": f"{told}\n".encode()},
-               as_json)  # fmt: skip
-        if not as_json:
-            show_next_steps(content(found), str(out))
+        files = {"fit.toml": toml(found).encode(), "fit.png": picture(found), "fit.json": json_file(told)}
+        write_files(out, files)
+    if as_json:
+        print_json(told)
+        return
+    show(content(found))
+    if out is not None:
+        _say_written(out, files)
+        show_next_steps(content(found), str(out))
 
 
 def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:
     from experiments.backtest import WORLDS, backtest, content
-    from experiments.files import plain, to_json
+    from experiments.files import json_file, plain, write_files
     from experiments.fit_table import show_backtest
     from experiments.interrupts import FirstInterrupt
     from experiments.mc_console import progress
+    from experiments.terminal import print_json
 
     with progress(WORLDS) as tell, FirstInterrupt() as interrupt:
 
@@ -154,18 +159,18 @@ def _backtest(data: Data, options: Options, share: float, out: Path | None, as_j
 
         found = backtest(data, options, share, watch)
     told: dict[str, Any] = plain(content(found))
-    if as_json:
-        print(to_json(told), flush=True)
-    else:
-        show_backtest(told)
+    files = {"backtest.json": json_file(told)}
     if out is not None:
-        _write(out, {"backtest.json": f"{to_json(told)}\n".encode()}, as_json)
+        write_files(out, files)
+    if as_json:
+        print_json(told)
+        return
+    show_backtest(told)
+    if out is not None:
+        _say_written(out, files)
 
 
-def _write(out: Path, files: dict[str, bytes], as_json: bool) -> None:
+def _say_written(out: Path, files: Iterable[str]) -> None:
     from experiments.console import say
-    from experiments.files import write_files
 
-    write_files(out, files)
-    if not as_json:
-        say(f"Written to {out}: {', '.join(sorted(files))}.")
+    say(f"Written to {out}: {', '.join(sorted(files))}.")

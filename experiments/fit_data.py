@@ -38,6 +38,11 @@ class Data(NamedTuple):
     """The line of the file that each row stands on, from 1."""
 
     @property
+    def file(self) -> str:
+        """Name of the file, with a question mark for each byte that is not UTF-8."""
+        return self.path.name.encode(errors="replace").decode()
+
+    @property
     def days(self) -> Any:
         """Days since the first row, as an array; None without dates."""
         if self.dates is None:

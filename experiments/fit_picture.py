@@ -40,7 +40,7 @@ def _figure(found: Found) -> Figure:
     _draw_law(axes["law"], found)
     _draw_residuals(axes["residuals"], found)
     _draw_periods(axes["periods"], found)
-    name = found.data.path.name
+    name = found.data.file
     figure.suptitle(f"Returns to effort: {name}, {len(found.data.lines)} rows", fontsize=13, fontweight="bold")
     return figure
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from experiments.console import figure as number
 from experiments.console import say
-from experiments.terminal import console
+from experiments.terminal import print_table
 
 WIDE: Final = 120
 _WRAPPED: Final = ("about", "of what")
@@ -143,6 +143,4 @@ def _table(*columns: str) -> Table:
 
 
 def _print(table: Table) -> None:
-    terminal = console()
-    terminal.width = max(terminal.width, WIDE)  # a row of figures that is broken cannot be read
-    terminal.print(table)
+    print_table(table, at_least=WIDE)  # a row of figures that is broken cannot be read

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import InputError
+from experiments.file_kinds import other_kind
 from experiments.gains import TEN_YEARS, goal_changes
+from experiments.typed_numbers import answer, any_number, whole_number
 from sim.scenario import Parameter, Scenario, ScenarioError, nearest, parameters
 
 RUN_SUMMARY = "run.json"
@@ -29,8 +31,26 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         name, equals, value = setting.partition("=")
         if not equals or not name.strip():
             raise InputError(f"--set {setting}: write it as NAME=VALUE, such as --set cluster__gpus=64")
-        parsed[name.strip()] = parse_value(value.strip())
+        parsed[name.strip()] = typed_value(parameters().get(name.strip()), value.strip())
     return parsed
+
+
+def typed_value(parameter: Parameter | None, text: str) -> Any:
+    """Return a text as the value of a parameter, by the rules of :mod:`experiments.typed_numbers`.
+
+    A text that the parameter cannot have is returned as it is, so that the refusal of the parameter shows it. None is a
+    parameter that does not exist.
+    """
+    if parameter is None or parameter.choices or parameter.annotation is str:
+        return parse_value(text)
+    if parameter.annotation is bool:
+        found = answer(text)
+        return text if found is None else found
+    if text.lower().lstrip("+-") in ("inf", "nan"):
+        return float(text)
+    whole = whole_number(text) if parameter.annotation is int else None
+    number = any_number(text) if whole is None else whole
+    return text if number is None else number
 
 
 def parse_value(text: str) -> Any:
@@ -79,17 +99,9 @@ def _scenario(name: str) -> Scenario:
     try:
         return Scenario.load(name)
     except ScenarioError:
-        if _is_design(Path(name)):
-            raise InputError(f"{name}: the design of a sweep and no scenario: `asara sweep {name}` runs it") from None
+        if wrong := other_kind(Path(name), "scenario"):
+            raise InputError(wrong) from None
         raise
-
-
-def _is_design(path: Path) -> bool:
-    """Whether a file says how to sample, as every design does and no scenario."""
-    try:
-        return "sampling" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
 
 
 def _check_until(researchers: float, scenario: Scenario) -> None:

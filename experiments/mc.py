@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import math
-import tomllib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -19,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.errors import InputError
-from experiments.files import to_json, write_files
+from experiments.file_kinds import other_kind
+from experiments.files import json_file, naming, write_files
 from sim.distributions import Array, PriorError
 from sim.montecarlo import Share, Worlds, explodes, quantiles, share
 from sim.priors import nearest
 from sim.study import Pair, Retraining, Study, study
+from sim.toml_files import TomlError, name_of, read_toml
 
 SHIPPED: Final = Path(__file__).parent / "priors"
 LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -54,18 +55,16 @@ def load_priors(name: str) -> Priors:
     """Return shipped priors by their name, or those of a TOML file. Raises InputError with what is wrong."""
     path = _find(name)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
+        if wrong := other_kind(path, "priors"):
+            raise InputError(wrong)
         found = study(content)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not text in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: is no valid TOML ({error})") from None
+    except TomlError as error:
+        raise InputError(str(error)) from None
     except PriorError as error:
         raise InputError(f"{path}: {error}") from None
     digest = sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-    return Priors(path.stem, digest, found)
+    return Priors(name_of(path), digest, found)
 
 
 def _find(name: str) -> Path:
@@ -158,6 +157,7 @@ def to_csv(found: Mapping[str, Any]) -> str:
 
 def write(folder: Path, found: Mapping[str, Any], picture: bytes) -> None:
     """Write an outcome, its quantiles and its picture into a folder, `mc.json` last; what else lies there stays."""
-    files = {TABLE: to_csv(found).encode(), PICTURE: picture, SUMMARY: f"{to_json(found)}\n".encode()}
-    (folder / SUMMARY).unlink(missing_ok=True)  # where it lies, the others belong to it
+    files = {TABLE: to_csv(found).encode(), PICTURE: picture, SUMMARY: json_file(found)}
+    with naming(folder):
+        (folder / SUMMARY).unlink(missing_ok=True)  # where it lies, the others belong to it
     write_files(folder, files)

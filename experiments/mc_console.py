@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from experiments.mc import LAWS
-from experiments.terminal import console, is_live
+from experiments.terminal import console, is_live, live_console, print_table
 from sim.montecarlo import Tell
 
 
@@ -24,7 +23,7 @@ def progress(n: int) -> Iterator[Tell]:
         yield lambda done: None
         return
     columns = (BarColumn(bar_width=30), TextColumn("{task.completed:,} of {task.total:,} worlds"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=live_console(), transient=True) as bar:
         task = bar.add_task("", total=n)
         yield lambda done: bar.update(task, completed=done)
 
@@ -34,9 +33,9 @@ def show_outcome(found: Mapping[str, Any]) -> None:
     say(f"{found['priors']} ({found['n']:,} worlds, seed {found['seed']}): {found['description']}")
     say(f"This file has the {LAWS[found['retraining']]}{_phi(found)}.")
     say()
-    console().print(_explosions(found))
-    console().print(_probabilities(found))
-    console().print(_quantiles(found))
+    print_table(_explosions(found))
+    print_table(_probabilities(found))
+    print_table(_quantiles(found))
     say(_notes(found))
 
 

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from experiments.terminal import is_live
+from experiments.terminal import is_live, live_console
 
 Tell = Callable[[str, float | None], None]
 """Shows what is being done, and the share that is done where that is known; several works are told as "NAME: text"."""
@@ -26,7 +25,7 @@ def progress() -> Iterator[Tell]:
         return
     columns = (SpinnerColumn(), BarColumn(bar_width=16), TextColumn("{task.description}", markup=False))
     # Drawn rarely: what draws takes time from what is measured.
-    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=2) as bar:
+    with Progress(*columns, console=live_console(), transient=True, refresh_per_second=2) as bar:
         task = bar.add_task("", total=None)
 
         def tell(text: str, share: float | None) -> None:

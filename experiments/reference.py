@@ -28,6 +28,13 @@ The [README](../../README.md) says what they are for.
 Whatever cannot be done is answered with one sentence on stderr and the exit code 2, an interrupted command too.
 `asara reproduce` ends with 1 where a row is refuted, and `asara kernels` where it was asked properly and came to no
 result.
+
+Ctrl-C, SIGTERM and SIGHUP stop a command after the event under way, and a second one stops it at once. The answer names
+what is kept. Files are written before anything is printed: results are kept if a reader such as `head` stops, and if
+the output is closed, full (exit code 2) or without Unicode.
+
+Whole numbers may be written as `1024`, `1,024` or `1e3`, and answers as `true`, `yes`, `on`, `false`, `no` or `off`.
+`--until-researchers` beyond a million is compared with the equations first, and refused if it is far out of reach.
 """
 
 

@@ -44,10 +44,11 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Run a real job log through the cluster, without failures, and report how long its jobs waited."""
-    from experiments.files import to_json
+    from experiments.files import naming
     from experiments.inputs import check_file
     from experiments.replays import cluster_for, read_log, replay_log, summary, wait_rows, without_large_jobs
     from experiments.store import write_waits
+    from experiments.terminal import print_json
 
     if out is not None:
         check_file(out)
@@ -59,10 +60,11 @@ def replay(
         content = without_large_jobs(content, params)
     result = replay_log(log, content, params, estimates or "exact")
     if out is not None:
-        write_waits(out, wait_rows(content, result))
+        with naming(out):
+            write_waits(out, wait_rows(content, result))
     found = summary(log, format_found, content, params, result, estimates, size_is_stated=gpus is None)
     if as_json:
-        print(to_json(found), flush=True)
+        print_json(found)
     else:
         _show(found)
 
@@ -71,12 +73,12 @@ def _show(found: dict[str, Any]) -> None:
     """Print how the jobs of a log waited."""
     from rich.table import Table
 
-    from experiments.terminal import console
+    from experiments.terminal import print_table
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in found.items():
         table.add_row(name.replace("_", " "), _text(value))
-    console().print(table)
+    print_table(table)
 
 
 def _text(value: Any) -> str:

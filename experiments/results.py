@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from experiments.errors import InputError
 from experiments.sweep.folder import read_manifest, read_table
+
+TABLES: Final = ("runs", "series", "timings")
+"""Tables that a query can read."""
 
 
 def manifest(folder: Path) -> dict[str, Any]:
@@ -46,13 +50,15 @@ def query(folder: Path, sql: str) -> pa.Table:
     import duckdb  # noqa: PLC0415 - slow to load, and needed here only
 
     with duckdb.connect() as connection:
-        for kind in ("runs", "series", "timings"):
+        for kind in TABLES:
             if re.search(kind, sql, re.IGNORECASE):  # what is not asked for need not be read
                 connection.register(kind, read_table(folder, kind))
         connection.execute("SET enable_external_access = false")
         try:
             answer = connection.sql(sql)
             found = None if answer is None else answer.to_arrow_table()
+        except duckdb.CatalogException as error:
+            raise InputError(f"--sql: {_unknown_name(str(error))}") from None
         except duckdb.Error as error:
             raise InputError(f"--sql: {' '.join(str(error).split())}") from None
     if found is None:
@@ -60,6 +66,16 @@ def query(folder: Path, sql: str) -> pa.Table:
     if len({*found.column_names}) < len(found.column_names):
         raise InputError("--sql: two columns of the answer have one name; give each its own with `as`")
     return found
+
+
+def _unknown_name(message: str) -> str:
+    """DuckDB's word on a name that does not exist; for a table, with the nearest one of a sweep, not of DuckDB."""
+    found = re.search(r"Table with name (.+?) does not exist", message)
+    if found is None:
+        return " ".join(message.split())
+    near = get_close_matches(found[1].lower(), TABLES, n=1)
+    meant = f"; did you mean '{near[0]}'?" if near else ""
+    return f"no table '{found[1]}'; allowed: {', '.join(TABLES)}{meant}"
 
 
 def missing(folder: Path) -> int:

@@ -44,14 +44,15 @@ def solve(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Find the value of a parameter with which software reaches a goal on its day; exit 1 if there is none."""
-    from experiments.files import plain, to_json
+    from experiments.files import plain
     from experiments.inputs import load_scenario
     from experiments.solve import solve as search
+    from experiments.terminal import print_json
 
     chosen = load_scenario(scenario, settings or [])
     found = search(chosen, parameter, until, low=low, high=high, engine=engine, seeds=seeds, workers=workers)
     if as_json:
-        print(to_json(plain(found)), flush=True)
+        print_json(plain(found))
     else:
         _show(found)
     if not found.answers:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
@@ -32,6 +31,7 @@ from hardware.speedups import MeasurementError
 from sim.background import NO_BACKGROUND, BackgroundError, BackgroundLoad, background_load, digest_of_background
 from sim.calibration import Calibration, calibrate, digest_of_measurements, drawn_again
 from sim.growth import DAYS_PER_MONTH, GrowthParams, Law, law_of
+from sim.toml_files import TomlError, name_of, read_toml
 
 SHIPPED = Path(__file__).parents[1] / "experiments" / "scenarios"
 DEFAULT = "lab"
@@ -105,15 +105,16 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         """
         path = _find(str(name_or_path))
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ScenarioError(f"{path}: cannot be read ({error.strerror})") from None
-        except UnicodeDecodeError:
-            raise ScenarioError(f"{path}: is not text in UTF-8") from None
-        except tomllib.TOMLDecodeError as error:
-            raise ScenarioError(f"{path}: not valid TOML: {error}") from None
+            content = read_toml(path)
+        except TomlError as error:
+            raise ScenarioError(str(error)) from None
+        if not content:
+            raise ScenarioError(
+                f"{path}: is empty; a scenario has a description or at least one parameter. Add one, such as gpus = 64 "
+                f"under [cluster], or use the default: {DEFAULT}"
+            )
         try:
-            return cls._from_content(path.stem, content)
+            return cls._from_content(name_of(path), content)
         except ScenarioError as error:
             raise ScenarioError(f"{path}: {error}") from None
 
@@ -144,7 +145,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         blocks: dict[str, dict[str, Any]] = {}
         for name, value in changes.items():
             block, _, inner = name.partition("__")
-            blocks.setdefault(block, {})[inner] = value
+            blocks.setdefault(block, {})[inner] = _whole(value) if known[name].annotation is int else value
         updated = {block: self._block(block, values) for block, values in blocks.items()}
         result = self.model_copy(update=updated)
         result._check_read(changes)
@@ -391,6 +392,11 @@ _BOUNDS = ("ge", "gt", "le")
 
 def _number(value: float | None) -> str:
     return f"{value:,.10g}"
+
+
+def _whole(value: Any) -> Any:
+    """A number without a fraction, such as 1e3, as the whole number that it is; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def shipped_scenarios() -> list[str]:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MOST_PLANES: Final = 3
 """Pairs of parameters that are drawn, the strongest ones; the tables hold all."""
 SUMMARY: Final = "analysis.json"
+MOST_FAILURES: Final = 10
+"""Reasons for runs without a result that are shown; of the rest only the number of runs is."""
 _ASKED: Final = ("question", "description")
 
 
@@ -348,8 +350,10 @@ def _health(sweep: Sweep) -> list[str]:
     lines = [page.paragraph(" ".join(said), kind)]
     if sweep.failures:
         names = ("status", "message", "runs", "first")
-        rows = {name: [getattr(each, name) for each in sweep.failures] for name in names}
-        lines.append(page.table(pa.table(rows)))
+        shown = sweep.failures[:MOST_FAILURES]
+        lines.append(page.table(pa.table({name: [getattr(each, name) for each in shown] for name in names})))
+        if rest := sum(failure.runs for failure in sweep.failures[MOST_FAILURES:]):
+            lines.append(page.paragraph(f"And {rest:,} more runs for other reasons.", "prose"))
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,10 +61,11 @@ SPEEDING_UP: Final = Outcome(
 
 
 class Failure(NamedTuple):
-    """Runs that came to nothing in the same way."""
+    """Runs that failed for one reason: with the same status and the same message but for its numbers."""
 
     status: str
     message: str
+    """That of the first run."""
     runs: int
     first: int
     """The number of the first of them."""
@@ -329,11 +331,19 @@ def _nothing(statuses: Mapping[str, int], table: pa.Table, where: str) -> str:
 
 def _failures(table: pa.Table) -> tuple[Failure, ...]:
     found: dict[tuple[str, str], list[int]] = {}
+    first: dict[tuple[str, str], str] = {}
     for run, status, message in zip(*(table[name].to_pylist() for name in ("run", "status", "message")), strict=True):
         if status != OK:
-            found.setdefault((status, " ".join((message or "").split())), []).append(run)
-    rows = (Failure(status, message, len(runs), runs[0]) for (status, message), runs in found.items())
+            text = " ".join((message or "").split())
+            kind = (status, _NUMBER.sub("#", text))
+            found.setdefault(kind, []).append(run)
+            first.setdefault(kind, text)
+    rows = (Failure(kind[0], first[kind], len(runs), runs[0]) for kind, runs in found.items())
     return tuple(sorted(rows, key=lambda failure: (-failure.runs, failure.first)))
+
+
+_NUMBER: Final = re.compile(r"(?<![A-Za-z_\d])[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
+"""Numbers in a message, which differ between runs that fail for one reason; not the digits of a name."""
 
 
 def _known(name: str, table: pa.Table) -> str:

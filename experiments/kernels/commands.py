@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from experiments.console import say
 from experiments.errors import InputError
-from experiments.files import plain, to_json, write_files
+from experiments.files import json_file, plain, write_files
 from experiments.inputs import check_file, check_folder, load_scenario
 from experiments.interrupts import FirstInterrupt
 from experiments.kernels import console, sessions, tables, tuning
@@ -21,6 +21,7 @@ from experiments.kernels.searches import searches
 from experiments.kernels.sessions import Lab, TooNoisyError, Unwritten, Verdict
 from experiments.kernels.tables import read_traces, shipped_traces
 from experiments.progress import Tell, progress
+from experiments.terminal import print_json
 from experiments.worth import worth as worth_of
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine
@@ -75,7 +76,7 @@ def named(names: Sequence[str], dtype: str | None, direction: str) -> list[Workl
 
 
 def _print_json(content: Any) -> None:
-    print(to_json(plain(content)), flush=True)
+    print_json(plain(content))
 
 
 def _too_noisy(error: TooNoisyError) -> int:
@@ -261,17 +262,18 @@ def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_jso
     if out is not None:
         check_folder(out)
     found = tables.report(lines)
-    if as_json:
-        _print_json(found)
-    else:
-        console.show_report(found)
+    files: dict[str, bytes] = {}
     if out is not None:
-        files = {tables.REPORT: (to_json(plain(found)) + "\n").encode()}
+        files[tables.REPORT] = json_file(plain(found))
         if drawn := panels(found.searches, fresh(lines), found.fits):
             files[tables.PICTURE] = picture(drawn)
         write_files(out, files)
-        if not as_json:
-            say(f"Written to {out}: {', '.join(files)}.")
+    if as_json:
+        _print_json(found)
+        return 0
+    console.show_report(found)
+    if out is not None:
+        say(f"Written to {out}: {', '.join(files)}.")
     return 0
 
 

@@ -13,7 +13,7 @@ from experiments.kernels.report import Gap, Noise, Row
 from experiments.kernels.searches import Failures, Forecast, Search
 from experiments.kernels.sessions import Verdict
 from experiments.kernels.tables import Report
-from experiments.terminal import console
+from experiments.terminal import console, print_table
 from experiments.worth import Worth
 from hardware.kernels.machine import Machine
 from hardware.kernels.statistics import Speedup
@@ -253,7 +253,4 @@ def _table(*columns: Column) -> Table:
 
 
 def _print(table: Table) -> None:
-    terminal = console()
-    if not terminal.is_terminal:
-        terminal.width = max(terminal.width, _WIDE)  # in a file nothing is cut
-    terminal.print(table)
+    print_table(table, at_least=0 if console().is_terminal else _WIDE)  # in a file nothing is broken

@@ -95,6 +95,23 @@ def test_failed_and_missing_runs_are_told(files):
     assert said["missing"] == 2
 
 
+def test_failures_of_one_reason_are_one_line_and_reasons_are_at_most_ten(tmp_path, asara):
+    said = {
+        row: ("invalid", f"shares 0.{row} and 0.25 add up to 1.{row:02d}e+1 of node_{row % 2}") for row in range(20)
+    }
+    said |= {20 + row: ("failed", f"reason {word}") for row, word in enumerate("abcdefghijkl")}
+    found = failed(drawn(64, luck=0.1), said)
+    write(tmp_path / "sweep", found, manifest(found.num_rows, points=64))
+    shown = asara("analyse", "sweep").out
+    assert shown.count("invalid (the first") == 2  # of node_0 and of node_1: digits of a name are no number
+    assert "10 invalid (the first is run 0): shares 0.0 and 0.25 add up to 1.00e+1 of node_0" in " ".join(shown.split())
+    assert shown.count("(the first is run") == 10
+    assert "and 4 more" in shown
+    page = (tmp_path / "sweep/analysis/report.html").read_text(encoding="utf-8")
+    assert page.count("reason ") == 8
+    assert "And 4 more runs for other reasons." in page
+
+
 def test_each_picture_has_its_table_and_each_table_reads_back(files):
     tables = {name: content.decode().splitlines() for name, content in files.items() if name.endswith(".csv")}
     assert {"fan.csv", "fan-closed-form.csv", "probability.csv", "time.csv", "limits.csv", "levers-explosion.csv",

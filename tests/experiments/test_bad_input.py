@@ -1,15 +1,24 @@
 """Whatever is wrong with the input is one sentence on stderr and exit code 2, and nothing is written."""
 
+import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from experiments import cli
+from experiments.designs import load_design
 from experiments.errors import InputError
+from experiments.file_kinds import BLOCKS
+from experiments.inputs import load_scenario
+from experiments.mc import SHIPPED
+from sim.scenario import parameters
 
 ROOT = Path(__file__).parents[2]
 LOG = "job,submit_s,run_s,gpus\na,0,10,4\n"
@@ -18,6 +27,10 @@ FILES = {
     "unknown.toml": "[cluster]\ngpu = 3\n",
     "loose.toml": "gpus = 3\n",
     "design.toml": 'base = "lab"\nsampling = "grid"\n[levers]\ncluster__gpus = [64, 128]\n',
+    "priors.toml": "[inputs.r]\ndistribution = 'constant'\nvalue = 1.2\n",
+    "nothing.toml": "",
+    "nothing.csv": "",
+    "remarks.toml": "# nothing yet\n",
     "tight.toml": "[cluster]\ngpus = 64\n",
     "good.csv": LOG,
     "good.csv.jsonl": LOG,
@@ -49,7 +62,24 @@ BAD = {
     "a setting without its block": ("run lab --set horizon_days=3", ["'horizon_days'", "mean 'run__horizon_days' ("]),
     "missing file": ("run missing.toml", ["missing.toml: cannot be read (No such file or directory)"]),
     "no text": ("run latin.toml", ["latin.toml: is not text in UTF-8"]),
-    "a design": ("run design.toml", ["design.toml: the design of a sweep", "`asara sweep design.toml` runs it"]),
+    "a design": ("run design.toml", ["design.toml: is the design of a sweep", "`asara sweep design.toml` runs it"]),
+    "priors for a run": ("run priors.toml", ["priors.toml: is a file of priors", "`asara mc priors.toml` runs it"]),
+    "a design for mc": ("mc design.toml", ["is the design of a sweep, not a file of priors", "`asara sweep design"]),
+    "a scenario for mc": ("mc tight.toml", ["tight.toml: is a scenario", "`asara run tight.toml` runs it"]),
+    "a scenario for a sweep": ("sweep tight.toml", ["tight.toml: is a scenario", "`asara run tight.toml` runs it"]),
+    "priors for a sweep": ("sweep priors.toml", ["priors.toml: is a file of priors", "`asara mc priors.toml`"]),
+    "an empty file": ("run nothing.toml", ["nothing.toml: is empty", "under [cluster]"]),
+    "only remarks": ("run remarks.toml", ["remarks.toml: is empty"]),
+    "an empty CSV for a scenario": ("run nothing.csv", ["nothing.csv: is empty"]),
+    "hexadecimal": ("run lab --set growth__r=0x2", ["growth__r = '0x2'", "a number from 0.01 to 100"]),
+    "an underscore in a number": ("run lab --set cluster__gpus=1_0", ["cluster__gpus = '1_0'", "whole number"]),
+    "a comma in the wrong place": ("run lab --set cluster__gpus=10,24", ["cluster__gpus = '10,24'", "whole number"]),
+    "a decimal comma": ("run lab --set growth__r=1,5", ["growth__r = '1,5'", "a number from"]),
+    "neither yes nor no": ("run lab --set training__needed=perhaps", ["training__needed = 'perhaps'"]),
+    "an underscore in an option": ("run lab --seed 1_0", ["--seed", "'1_0'", "whole number"]),
+    "hexadecimal in an option": ("mc successor --n 0x2", ["--n", "'0x2'", "whole number"]),
+    "a part of a run": ("mc successor --n 2.5", ["--n", "'2.5'", "whole number"]),
+    "a number that takes memory": ("mc successor --n 1e999999999", ["--n", "whole number"]),
     "a file without its ending": ("run tight", ["no scenario 'tight'", "did you mean 'tight.toml'?"]),
     "unknown scenario": ("run toy-explode", ["'toy-explode'", "did you mean 'toy-explosion'"]),
     "until before the start": ("run lab --until -5", ["run__horizon_days = -5"]),
@@ -64,8 +94,9 @@ BAD = {
     "unknown workload": ("run lab --set kernels__workload=casual/bf16/both", ["did you mean 'causal/bf16/both'"]),
     "out is a file": ("run toy-fizzle --out good.csv", ["good.csv", "a folder is needed"]),
     "out is below a file": ("run toy-fizzle --out good.csv/run", ["good.csv/run", "cannot be written"]),
-    "unknown option": ("run lab --gpus 3", ["--gpus"]),
-    "unknown command": ("rum lab", ["'rum'"]),
+    "unknown option": ("run lab --gpus 3", ["--gpus", "(`asara run --help` lists what is allowed)"]),
+    "unknown option below": ("kernels tune --budgets 3", ["--budgets", "(`asara kernels tune --help` lists"]),
+    "unknown command": ("rum lab", ["'rum'", "(`asara --help` lists what is allowed)"]),
     "no command": ("", ["Missing command"]),
     "unknown parameter to explain": ("explain cluster__gpsu", ["'cluster__gpsu'", "did you mean 'cluster__gpus'"]),
     "unknown bare name to explain": ("explain horizon_dayz", ["'horizon_dayz'", "did you mean 'horizon_days'"]),
@@ -137,7 +168,7 @@ def test_an_error_of_ours_is_not_called_the_users(monkeypatch):
     def fault(*_: object, **__: object) -> None:
         raise ValueError("a fault of ours")
 
-    monkeypatch.setattr(cli, "app", fault)
+    monkeypatch.setattr(cli, "command", lambda: fault)
     with pytest.raises(ValueError, match="a fault of ours"):
         cli.main(["scenarios"])
 
@@ -146,6 +177,111 @@ def test_a_sentence_is_one_line_whatever_was_typed(capsys, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise InputError("two\nlines")
 
-    monkeypatch.setattr(cli, "app", refuse)
+    monkeypatch.setattr(cli, "command", lambda: refuse)
     assert cli.main([]) == 2
     assert capsys.readouterr().err == "asara: two lines\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("cluster__gpus=1,024", 1024), ("cluster__gpus=1e3", 1000), ("cluster__gpus=64.0", 64),
+        ("cluster__gpus= 64 ", 64), ("growth__r=1", 1.0), ("growth__r=.5", 0.5), ("run__horizon_days=1,000.5", 1000.5),
+        ("training__needed=False", False), ("training__needed=no", False), ("training__needed=YES", True),
+        ("training__needed=true", True), ("cluster__queue=easy", "easy"), ("cluster__queue='easy'", "easy"),
+    ],
+)  # fmt: skip
+def test_a_setting_as_people_type_it_is_read(setting, value):
+    name = setting.partition("=")[0]
+    found = load_scenario("lab", [setting]).flat()[name]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("text", ["1,000", "1e3", "1000", "+1000", "1000.0"])
+def test_an_option_as_people_type_it_is_read(asara, text):
+    assert json.loads(asara("mc", "successor", "--json", "--n", text).out)["n"] == 1000
+
+
+def test_whole_numbers_with_an_exponent_are_read_in_files(asara, tmp_path):
+    (tmp_path / "mine.toml").write_text("[cluster]\ngpus = 1e3\n")
+    assert load_scenario(str(tmp_path / "mine.toml"), []).cluster.gpus == 1000
+    (tmp_path / "design.toml").write_text(
+        'base = "lab"\nsampling = "random"\nn = 1e1\n[levers]\ncluster__gpus = [1e3, 2e3]\n'
+        "[uncertainties.growth__r]\ndistribution = 'uniform'\nlow = 1\nhigh = 2\n"
+    )
+    assert len(load_design(str(tmp_path / "design.toml"))) == 20
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("run mine.toml --engine fluid", "[run]\nmax_doublings = 2\n"),
+        ("mc mine.toml --n 10", (SHIPPED / "successor.toml").read_text(encoding="utf-8")),
+        ("sweep mine.toml", FILES["design.toml"].replace("[64, 128]", "[0]")),
+    ],
+)
+def test_a_file_with_a_byte_order_mark_is_read(asara, tmp_path, line, text):
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8-sig")
+    answer = asara(*line.split())
+    assert "TOML" not in answer.err
+    assert answer.code == 0 or "cluster__gpus = 0" in answer.err
+
+
+def test_tables_of_a_scenario_are_its_blocks():
+    assert dict.fromkeys(BLOCKS) == dict.fromkeys(parameter.block for parameter in parameters().values())
+
+
+def test_a_disk_that_is_full_is_a_sentence_with_the_name_of_the_file(asara, monkeypatch, full_disk):
+    lines = ["run toy-fizzle --set run__max_doublings=2 --out new", "mc successor --n 1000 --out new",
+             "replay good.csv --gpus 4 --out new.csv", "kernels report --only causal/bf16/both --out new"]  # fmt: skip
+    Path("good.csv").write_text("job,submit_s,run_s,gpus\n" + "".join(f"job{n},{n},10,4\n" for n in range(500)))
+    for line in lines:
+        with full_disk():
+            answer = asara(*line.split())
+        assert (answer.code, answer.out) == (2, ""), line
+        assert answer.err.startswith("asara: new"), line
+        assert "cannot be written (File too large); name a place that has room" in answer.err, line
+        assert answer.err.count("\n") == 1
+
+
+@pytest.fixture
+def full_disk():
+    """A context in which no file can grow beyond some bytes, as on a full disk."""
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return full
+
+
+def test_a_font_without_a_character_and_a_home_that_cannot_be_written_leave_stderr_empty(tmp_path):
+    (tmp_path / "my läb 🚀.toml").write_text("[run]\nmax_doublings = 2\n", encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": "/proc/1", "MPLCONFIGDIR": "/proc/1"}
+    found = subprocess.run(
+        [sys.executable, "-m", "experiments.cli", "run", "my läb 🚀.toml", "--out", "new"], capture_output=True,
+        text=True, env=environment, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("run FILE --out new", "[run]\nmax_doublings = 2\n"),
+        ("mc FILE --n 10 --out new", (SHIPPED / "successor.toml").read_text(encoding="utf-8")),
+        ("fit FILE --output x --draws 100 --out new", "x\n" + "".join(f"{1.5**n:.4f}\n" for n in range(8))),
+        ("replay FILE --gpus 4 --out new/waits.csv", LOG),
+    ],
+)
+def test_a_file_whose_name_is_not_utf_8_is_read(asara, tmp_path, line, text):
+    name = os.fsdecode(b"my\xff.toml")
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    answer = asara(*(word.replace("FILE", name) for word in line.split()))
+    assert (answer.code, answer.err) == (0, "")
+    assert list((tmp_path / "new").iterdir())

@@ -45,7 +45,7 @@ GRID = 'sampling = "grid"\n[levers]\n'
 ZIPPED = 'sampling = "grid"\n[levers.{}]\nzip = {{ {} }}\n'
 
 BAD = {
-    "no TOML": ("base = = 3", ["is no valid TOML", "line 1"]),
+    "no TOML": ("base = = 3", ["is not valid TOML", "line 1"]),
     "unknown key": (broken("replications", "replicates"), ["no 'replicates'", "did you mean 'replications'?"]),
     "no sampling": (broken('sampling = "sobol"\n', ""), ["'sampling' is missing", "latin-hypercube"]),
     "unknown sampling": (broken('"sobol"', '"sobel"'), ["sampling = 'sobel'", "did you mean 'sobol'?"]),

@@ -153,6 +153,21 @@ def test_a_hardware_column_is_mixed_with_effort_and_halves_r(asara: Any, short: 
     assert answer.code == 2 and "allowed: unknown, grew" in answer.err
 
 
+def test_sub_periods_are_as_many_as_asked_for(asara: Any, short: list[str]) -> None:
+    found = json.loads(asara("fit", *short, "--sub-periods", 2, "--draws", 100, "--json").out)
+    assert [each["first_line"] for each in found["sub_periods"]] == [2, 8]
+
+
+def test_seed_and_draws_change_the_bootstrap_and_not_the_advice(asara: Any, short: list[str]) -> None:
+    first, other, more = (
+        json.loads(asara("fit", *short, "--seed", seed, "--draws", draws, "--json").out)
+        for seed, draws in ((1, 100), (2, 100), (1, 101))
+    )
+    for found in (other, more):
+        assert found["r"] == first["r"]
+        assert found["other_assumptions"] != first["other_assumptions"]
+
+
 def test_noise_and_falling_series_give_a_reason_instead_of_a_prior(asara: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     cases = {

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first keeps what was run so far, the second stops at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first keeps what was run so far, the second stops at once."""
 
 import json
 import os
@@ -17,26 +17,37 @@ from sim.model import World
 SCENARIO = ["run", "toy-fizzle", "--seed", "1"]
 
 
-def press_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""From the keyboard, from a batch system, from a terminal that is closed."""
+
+
+def send(number: int) -> None:
+    """Send a signal to this process, unless it would end it."""
+    assert signal.getsignal(number) is not signal.SIG_DFL
+    signal.raise_signal(number)
+
+
+def press_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
     @contextmanager
     def progress() -> Iterator[Callable[[World], None]]:
         def show(world: World) -> None:
             if world.now == day:
                 for _ in range(times):
-                    signal.raise_signal(signal.SIGINT)
+                    send(number)
 
         yield show
 
     monkeypatch.setattr(console, "progress", progress)
 
 
-def test_the_first_keeps_what_was_run_so_far(asara, tmp_path, monkeypatch):
-    press_on_day(250, 1, monkeypatch)
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_keeps_what_was_run_so_far(asara, tmp_path, monkeypatch, number):
+    press_on_day(250, 1, monkeypatch, number)
+    before = signal.getsignal(number)
     answer = asara(*SCENARIO, "--out", "kept")
     assert answer.code == 2
     assert answer.err == "asara: interrupted at day 250; what was run so far is in kept\n"
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
     kept = store.read_run(tmp_path / "kept")
     assert (kept.summary["ending"], kept.summary["day"]) == ("interrupted", 250)
     assert kept.series.num_rows == 251
@@ -52,12 +63,42 @@ def test_without_out_it_says_that_nothing_was_written(asara, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_second_stops_at_once(asara, tmp_path, monkeypatch):
-    press_on_day(50, 2, monkeypatch)
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_second_stops_at_once(asara, tmp_path, monkeypatch, number):
+    press_on_day(50, 2, monkeypatch, number)
     answer = asara(*SCENARIO, "--out", "kept")
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == "asara: stopped, and nothing was kept\n"
+    assert answer.err == "asara: stopped, and nothing more was written\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    ("line", "place", "answer"),
+    [
+        ("mc successor --n 1000 --out new", "sim.montecarlo.run_study", "stopped, and nothing more was written"),
+        ("solve --until 10x=365 --for growth__r", "experiments.solve.solve", "stopped, and nothing more was written"),
+        ("analyse new", "experiments.analyse.sweep.load", "stopped, and nothing more was written"),
+        ("reproduce --seeds 2", "experiments.reproduce.rows", "stopped, and nothing more was written"),
+        ("sweep quick --out new", "experiments.sweep.command.sweep", "interrupted; what is over is kept in new"),
+    ],
+)
+def test_a_request_to_stop_in_a_long_command_is_answered(asara, monkeypatch, number, line, place, answer):
+    monkeypatch.setattr(place, lambda *_, **__: send(number))
+    found = asara(*line.split())
+    assert found.code == 2
+    assert found.err.splitlines()[-1].startswith(f"asara: {answer}")
+
+
+def test_a_signal_that_is_ignored_stays_ignored(asara, tmp_path, monkeypatch):
+    press_on_day(50, 1, monkeypatch, signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it
+    try:
+        answer = asara(*SCENARIO, "--until", 60, "--out", "kept")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (answer.code, answer.err) == (0, "")
+    assert store.read_run(tmp_path / "kept").summary["day"] == 60
 
 
 def test_a_run_on_a_terminal_shows_how_it_goes_and_can_be_interrupted(tmp_path):

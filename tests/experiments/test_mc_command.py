@@ -44,7 +44,7 @@ def broken(old, new):
 
 
 BAD = {
-    "no TOML": ("[law]\nhorizon = = 3", ["no valid TOML"]),
+    "no TOML": ("[law]\nhorizon = = 3", ["is not valid TOML"]),
     "unknown section": ("[laws]\n" + GOOD, ["no 'laws'", "did you mean 'law'?"]),
     "no law": ("[inputs]\n", ["[law] is missing"]),
     "law is no table": ("law = 3\n", ["a table [law] is needed"]),
@@ -208,7 +208,7 @@ def test_an_interrupt_keeps_nothing(asara, tmp_path, monkeypatch):
     monkeypatch.setattr(montecarlo, "_run", count)
     answer = asara("mc", "successor", "--out", "out")
     assert answer.code == 2
-    assert "stopped, and nothing was kept" in answer.err
+    assert "stopped, and nothing more was written" in answer.err
     assert not (tmp_path / "out").exists()
     assert len(begun) < 1_000_000 / montecarlo.CHUNK
 

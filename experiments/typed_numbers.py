@@ -1,0 +1,91 @@
+"""Numbers and answers as people type them: 1,024 and 1e3 are whole numbers, yes and False are answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, get_args, get_type_hints
+
+import typer
+
+_GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+"""Thousands apart by commas, as tables print them."""
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_MOST_DIGITS: Final = 400
+"""Digits of a whole number; larger ones fit no parameter, and take memory."""
+_ANSWERS: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def plain_number(text: str) -> str | None:
+    """Return a decimal number without commas between thousands; None for anything else, such as 0x2 or 1_0."""
+    stripped = text.strip()
+    if _GROUPED.fullmatch(stripped):
+        stripped = stripped.replace(",", "")
+    return stripped if _NUMBER.fullmatch(stripped) else None
+
+
+def whole_number(text: str) -> int | None:
+    """Return the whole number that a text states, in any notation; None if it states none."""
+    found = plain_number(text)
+    if found is None:
+        return None
+    try:
+        number = Decimal(found)
+    except InvalidOperation:
+        return None
+    if number.adjusted() > _MOST_DIGITS or number != number.to_integral_value():
+        return None
+    return int(number)
+
+
+def any_number(text: str) -> float | None:
+    """Return the number that a text states; None if it states none."""
+    found = plain_number(text)
+    return None if found is None else float(found)
+
+
+def answer(text: str) -> bool | None:
+    """Return whether a text means yes or no; None if it means neither."""
+    return _ANSWERS.get(text.strip().lower())
+
+
+def read_typed_numbers(command: Any) -> None:
+    """Make a command of the command line, and all commands below it, read numbers by these rules.
+
+    Args:
+        command: A click command or group, as typer builds it.
+    """
+    kinds = _number_kinds(command.callback) if command.callback is not None else {}
+    for parameter in command.params:
+        if parameter.name in kinds:
+            parameter.process_value = _reading(parameter, kinds[parameter.name])
+    for below in getattr(command, "commands", {}).values():
+        read_typed_numbers(below)
+
+
+def _number_kinds(function: Callable[..., Any]) -> dict[str, type[int | float]]:
+    """The parameters of a function that are numbers: name, and whether int or float."""
+    found: dict[str, type[int | float]] = {}
+    for name, hint in get_type_hints(function).items():
+        kinds = set(get_args(hint) or (hint,)) - {type(None)}
+        for kind in (int, float):
+            if kinds == {kind}:
+                found[name] = kind
+    return found
+
+
+def _reading(parameter: Any, kind: type[int | float]) -> Callable[[Any, Any], Any]:
+    """Return what reads a parameter: a number as people type it, then whatever the parameter does with numbers."""
+    before, read = parameter.process_value, whole_number if kind is int else any_number
+    wanted = "whole number, such as 64, 1,024 or 1e3" if kind is int else "valid number, such as 0.5, 1,024 or 1e3"
+
+    def process(context: Any, value: Any) -> Any:
+        if isinstance(value, str):
+            found = read(value)
+            if found is None:
+                raise typer.BadParameter(f"'{value}' is not a {wanted}", ctx=context, param=parameter)
+            value = f"{found!r}"
+        return before(context, value)
+
+    return process
