@@ -13,12 +13,22 @@ from experiments.analyse_command import analyse
 from experiments.errors import InputError, require_own_agents
 from experiments.fit_command import fit
 from experiments.kernels.cli import app as kernels
-from experiments.options import AsJson, Goal, ScenarioName, Seed, Settings, place
+from experiments.options import (
+    AsJson,
+    Goal,
+    PictureFormat,
+    PictureShape,
+    ScenarioName,
+    Seed,
+    Settings,
+    place,
+)
 from experiments.solve_command import solve
 from experiments.sweep.cli import results, sweep
 from experiments.window.command import show
 
 if TYPE_CHECKING:
+    from experiments.changes import Change
     from sim.model import World
     from sim.run import RunResult
 
@@ -122,10 +132,8 @@ def run(
         typer.Option(parser=place, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
     ] = None,
     goal: Goal = None,
-    picture: Annotated[
-        Literal["png", "svg", "pdf"] | None,
-        typer.Option("--format", help="Format of the picture in --out: run.png, run.svg or run.pdf."),
-    ] = None,
+    picture: PictureFormat = None,
+    shape: PictureShape = None,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Write the tables in --out as CSV files too, for a spreadsheet.")
     ] = False,
@@ -134,6 +142,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario to its ending, and say what happened."""
+    from experiments.changes import changes_of
     from experiments.console import progress, say
     from experiments.gains import parse_goal
     from experiments.inputs import load_scenario
@@ -142,9 +151,12 @@ def run(
 
     multiple = None if goal is None else parse_goal(goal)
     chosen = load_scenario(scenario, settings or [], until, until_researchers, multiple)
-    _check_out(out, "--format" * (picture is not None) or "--csv" * as_csv or "--fresh" * fresh, fresh)
-    asked = Asked(out, picture or "png", as_csv, as_json, multiple)
-    if not as_json and (note := chosen.recalibration_since(load_scenario(scenario, []))):
+    given = {"--format": picture, "--shape": shape, "--csv": as_csv, "--fresh": fresh}
+    _check_out(out, next((name for name, value in given.items() if value), ""), fresh)
+    base = load_scenario(scenario, [])
+    changes = changes_of(chosen, base)
+    asked = Asked(out, picture or "png", shape or "page", as_csv, as_json, multiple, changes)
+    if not as_json and (note := chosen.recalibration_since(base)):
         say(note)
     if engine == "fluid":
         from sim.fluid import run_fluid
@@ -175,7 +187,10 @@ def _check_out(out: Path | None, needs_out: str, fresh: bool) -> None:
         if not fresh:
             refuse_stored_run(out)
     elif needs_out:
-        raise InputError(f"{needs_out} is an option of the files that --out names; allowed: with --out. Add --out DIR.")
+        raise InputError(_NEEDS_OUT.format(needs_out))
+
+
+_NEEDS_OUT = "{} is an option of the files that --out names; allowed: with --out. Add --out DIR."
 
 
 class Asked(NamedTuple):
@@ -183,10 +198,13 @@ class Asked(NamedTuple):
 
     out: Path | None
     picture: Literal["png", "svg", "pdf"]
+    shape: Literal["page", "wide"]
     as_csv: bool
     as_json: bool
     goal: float | None
     """A multiple of the software of day 0."""
+    changes: list[Change]
+    """What was changed of the scenario that was named."""
 
 
 def _report(result: RunResult, asked: Asked) -> None:
@@ -203,14 +221,15 @@ def _report(result: RunResult, asked: Asked) -> None:
         goal = asked.goal and {"multiple": asked.goal, "day": day_of_gain(asked.goal, marks), "sentence": said}
         print(to_json(summary(result) | ({"goal": goal} if goal else {})), flush=True)
     else:
-        show_result(result)
+        show_result(result, asked.changes)
         if said:
             say(said)
     if out is not None:
         from experiments.analysis import run_picture
         from experiments.store import write_run
 
-        names = write_run(out, result, run_picture(result, asked.picture), asked.picture, asked.as_csv)
+        drawn = run_picture(result, asked.picture, asked.shape, asked.changes)
+        names = write_run(out, result, drawn, asked.picture, asked.as_csv)
         if not asked.as_json:
             say(f"Written to {out}: {', '.join(names)}.")
 
@@ -271,18 +290,22 @@ def scenarios(as_json: AsJson = False) -> None:
 
 @app.command()
 def explain(
-    parameter: Annotated[str | None, typer.Argument(help="Its name, or its ending; all are listed without.")] = None,
+    word: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A parameter, its ending, a symbol (p, s, r) or a word; without, all parameters are listed."
+        ),
+    ] = None,
 ) -> None:
-    """Say what a parameter means, what it may be, and where its default comes from."""
-    from experiments.console import show_parameter, show_parameters
-    from experiments.inputs import find_parameters
+    """Print what a parameter or a word means: allowed values, default and source, or the entry of the glossary."""
+    from experiments.console import show_meanings, show_parameters
+    from experiments.explain import find_meanings
     from sim.scenario import parameters
 
-    if parameter is None:
+    if not word:
         show_parameters(list(parameters().values()))
     else:
-        for found in find_parameters(parameter):
-            show_parameter(found)
+        show_meanings(find_meanings(" ".join(word)))
 
 
 @app.command()
@@ -294,8 +317,10 @@ def mc(
     n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Worlds to draw.")] = 1_000_000,
     seed: Annotated[int, typer.Option(min=0, help="Names all luck of the draws.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(parser=place, metavar="DIR", help="Write mc.json, mc.csv and mc.png into it.")
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Write mc.json, mc.csv and a picture into it.")
     ] = None,
+    picture: PictureFormat = None,
+    shape: PictureShape = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a Monte Carlo over uncertain inputs, described in a TOML file: print the probability of each outcome."""
@@ -309,6 +334,8 @@ def mc(
         from experiments.inputs import check_folder
 
         check_folder(out)
+    elif needs_out := "--format" * (picture is not None) or "--shape" * (shape is not None):
+        raise InputError(_NEEDS_OUT.format(needs_out))
     with progress(n) as tell:
         drawn, worlds = run_study(chosen.study, n, seed, tell=tell)
     found = outcome(chosen, n, seed, drawn, worlds)
@@ -319,9 +346,10 @@ def mc(
     if out is not None:
         from experiments.mc_picture import mc_picture
 
-        write(out, found, mc_picture(found, chosen.study, drawn, worlds))
+        form = picture or "png"
+        names = write(out, found, mc_picture(found, chosen.study, drawn, worlds, form, shape or "page"), form)
         if not as_json:
-            say(f"Written to {out}: mc.json, mc.csv, mc.png.")
+            say(f"Written to {out}: {', '.join(names)}.")
 
 
 @app.command()

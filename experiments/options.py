@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,13 @@ Goal = Annotated[
         help="Run until software is so many times that of day 0: 1000x, 30x, 1e6x. Sets run__max_doublings, and a "
         "horizon of ten years unless one is set.",
     ),
+]
+PictureFormat = Annotated[
+    Literal["png", "svg", "pdf"] | None, typer.Option("--format", help="Format of the picture in --out.")
+]
+PictureShape = Annotated[
+    Literal["page", "wide"] | None,
+    typer.Option("--shape", help="Shape of the picture in --out: for a page, or wide (16:9) for a slide."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 

@@ -36,6 +36,7 @@ from experiments.analyse.sweep import (
     why_not_gained,
 )
 from experiments.analyse.times import observed
+from experiments.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 SHARES: Final = (EXPLOSIVE.name, SPEEDING_UP.name)
 """Outcomes whose mean over runs is a share."""
 OUTCOMES: Final = (*SHARES, "doublings_a_year")
+CHOICES: Final = (*OUTCOMES, *FACTORS, "software_doublings")
+"""Outcomes that a tornado and indices can be asked for."""
 FEWEST_POINTS: Final = 100
 """Points without which the harmonics of a parameter are mostly noise."""
 HARMONICS: Final = 6
@@ -95,9 +98,20 @@ def outcome_of(sweep: Sweep, outcome: str) -> Floats:
     return doublings_a_year(sweep) if outcome == "doublings_a_year" else sweep.numbers(outcome)
 
 
-def tornado_outcomes(sweep: Sweep) -> tuple[str, ...]:
-    """Return the outcomes that have a tornado: those of `OUTCOMES`, and the days to the largest gain."""
-    return *OUTCOMES, threshold(sweep)[0]
+def tornado_outcomes(sweep: Sweep, chosen: str | None = None) -> tuple[str, ...]:
+    """Return the outcomes that have a tornado: those of `OUTCOMES`, and the days to the largest gain, or the chosen."""
+    return (chosen,) if chosen is not None else (*OUTCOMES, threshold(sweep)[0])
+
+
+def check_outcome(name: str) -> str:
+    """Return the name of an outcome of `CHOICES`. Raises InputError for another, with the nearest."""
+    if name not in CHOICES:
+        from sim.scenario import nearest  # noqa: PLC0415
+
+        raise InputError(
+            f"--outcome = {name} is not an outcome of a sweep; allowed: {', '.join(CHOICES)}{nearest(name, CHOICES)}."
+        )
+    return name
 
 
 def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[Bar]]:
@@ -265,7 +279,7 @@ def _draw_bars(axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list
 def outcome_text(outcome: str, level: float) -> str:
     """Return an outcome at the end of a bar as text."""
     if not math.isfinite(level):
-        return "not reached"
+        return "never"
     if outcome in SHARES:
         return percent(level)
     if outcome == "doublings_a_year":

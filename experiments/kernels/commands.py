@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from experiments.captions import footer_text
 from experiments.console import say
 from experiments.errors import InputError
 from experiments.files import plain, to_json, write_files
@@ -268,7 +270,8 @@ def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_jso
     if out is not None:
         files = {tables.REPORT: (to_json(plain(found)) + "\n").encode()}
         if drawn := panels(found.searches, fresh(lines), found.fits):
-            files[tables.PICTURE] = picture(drawn)
+            traced = sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+            files[tables.PICTURE] = picture(drawn, footer_text(f"searches: {len(found.searches)}", trace=traced))
         write_files(out, files)
         if not as_json:
             say(f"Written to {out}: {', '.join(files)}.")
