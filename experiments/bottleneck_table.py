@@ -228,8 +228,7 @@ def _figure(study: Study) -> Figure:
     for axes, case in zip(panels, study.cases, strict=True):
         _draw_path(axes, case)
     panels[0].set_ylabel("% more output")
-    handles, labels = panels[0].get_legend_handles_labels()
-    path.legend(handles, labels, loc="outside upper left", ncols=len(labels), fontsize=10.5)
+    panels[0].legend(loc="lower left", bbox_to_anchor=(-0.03, 1.07), ncols=2, fontsize=10.5)
     panels[len(panels) // 2].set_xlabel(f"doublings of software: the lab on its path, on the same GPUs\n\n{_LOAD}")
     balance.suptitle("Output around the balance point", **_TITLE)
     axes = balance.subplots()
@@ -277,18 +276,20 @@ _EXPERIMENTS: Final = {
 
 
 def _draw_corners(axes: Axes, study: Study) -> None:
-    _draw_ces(axes, -math.inf, color="black", linewidth=1.2, linestyle=(0, (4, 2)), label="no substitution", zorder=4)
+    _draw_ces(
+        axes, -math.inf, color="black", linewidth=1.2, linestyle=(0, (4, 2)), label="no substitution: σ = 0", zorder=4
+    )
     for rho, shade in ((-1.0, "#5E5E5E"), (-0.5, "#858585")):
         _draw_ces(axes, rho, color=shade, linewidth=1.5, zorder=2)
         at = 1.45, _ces(np.array([1.45]), rho)[0]
-        text = f"a CES with rho = {rho:g}: sigma = {ces.substitution(rho):.2f}"
+        text = f"a CES with ρ = {rho:g}: σ = {ces.substitution(rho):.2f}"
         axes.annotate(text, at, (0, -8), textcoords="offset points", color=shade, fontsize=10, va="top")
     for case, (colour, marker, size) in zip(study.cases, _CASES, strict=True):
         corner = case.corner
         _draw_ces(axes, corner.rho.value, color=colour, linewidth=1.5, zorder=3)
         axes.plot(
             1 / np.array(corner.loads), corner.outputs, marker, color=colour, markersize=size, markerfacecolor="none",
-            markeredgewidth=1.8, zorder=5, label=f"s = {case.scaling:g}: sigma = {corner.sigma.value:.2f}",
+            markeredgewidth=1.8, zorder=5, label=f"s = {case.scaling:g}: σ = {corner.sigma.value:.2f}",
         )  # fmt: skip
     _label_corners(axes)
 

@@ -16,12 +16,14 @@ from experiments.kernels.cli import app as kernels
 from experiments.options import (
     AsJson,
     Goal,
+    New,
     PictureFormat,
     PictureShape,
     ScenarioName,
     Seed,
     Settings,
     place,
+    write_new,
 )
 from experiments.solve_command import solve
 from experiments.sweep.cli import results, sweep
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from experiments.changes import Change
     from sim.model import World
     from sim.run import RunResult
+    from sim.scenario import Scenario
 
 BAD_INPUT = 2
 """Exit code of whatever did not do what it was asked for."""
@@ -139,15 +142,16 @@ def run(
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that --out already holds.")] = False,
     engine: EngineName = "world",
+    new: New = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario to its ending, and say what happened."""
+    if new is not None:
+        write_new("run", new, "" if scenario == "lab" else scenario)
     from experiments.changes import changes_of
-    from experiments.console import progress, say
+    from experiments.console import say
     from experiments.gains import parse_goal
     from experiments.inputs import load_scenario
-    from experiments.interrupts import FirstInterrupt
-    from sim.run import run as run_scenario
 
     multiple = None if goal is None else parse_goal(goal)
     chosen = load_scenario(scenario, settings or [], until, until_researchers, multiple)
@@ -162,7 +166,16 @@ def run(
         from sim.fluid import run_fluid
 
         _report(run_fluid(chosen), asked)
-        return
+    else:
+        _run_world(chosen, seed, asked)
+
+
+def _run_world(chosen: Scenario, seed: int, asked: Asked) -> None:
+    """Run a scenario with agents, watched, and report it. Raises InputError if it was interrupted."""
+    from experiments.console import progress
+    from experiments.interrupts import FirstInterrupt
+    from sim.run import run as run_scenario
+
     with FirstInterrupt() as interrupt:
         with progress() as show:
 
@@ -174,7 +187,7 @@ def run(
             result = run_scenario(chosen, seed, watch)
         _report(result, asked)
     if result.ending == "interrupted":
-        kept = f"what was run so far is in {out}" if out is not None else "nothing was written, for want of --out"
+        kept = f"what was run so far is in {asked.out}" if asked.out else "nothing was written, for want of --out"
         raise InputError(f"interrupted at day {result.day:g}; {kept}")
 
 
@@ -311,9 +324,9 @@ def explain(
 @app.command()
 def mc(
     priors: Annotated[
-        str,
+        str | None,
         typer.Argument(help="successor, successor-retraining, report, report-fixed-hardware, or a TOML file."),
-    ],
+    ] = None,
     n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Worlds to draw.")] = 1_000_000,
     seed: Annotated[int, typer.Option(min=0, help="Names all luck of the draws.")] = 0,
     out: Annotated[
@@ -321,9 +334,14 @@ def mc(
     ] = None,
     picture: PictureFormat = None,
     shape: PictureShape = None,
+    new: New = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a Monte Carlo over uncertain inputs, described in a TOML file: print the probability of each outcome."""
+    if new is not None:
+        write_new("mc", new, priors or "")
+    if priors is None:
+        raise InputError("no priors are named; allowed: a name or a TOML file. `asara mc --new my.toml` writes one")
     from experiments.files import to_json
     from experiments.mc import load_priors, outcome, write
     from experiments.mc_console import progress, say, show_outcome

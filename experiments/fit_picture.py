@@ -15,6 +15,7 @@ from experiments.analysis import BLUE, GREY, ORANGE, STYLE
 from experiments.captions import footer_text, plural
 from experiments.figures import add_title, render
 from experiments.fit import TOLD, AnyFit, Found, label
+from experiments.fit_data import ROWS
 from sim.returns import Fit
 
 _DARK: Final = "#444444"
@@ -63,8 +64,7 @@ def _draw_law(axes: Axes, found: Found) -> None:
     axes.set_yscale("log", base=2)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    each = "rows" if columns.effort == "rows" else columns.effort
-    axes.set_xlabel(f"cumulative effort: {each}")
+    axes.set_xlabel("rows so far" if columns.effort == ROWS else f"cumulative {columns.effort}")
     better = "how many times better" if columns.lower_is_better else "times"
     axes.set_ylabel(f"{columns.performance}, {better} that of the first row")
     axes.set_title("Data and law", loc="left")

@@ -16,7 +16,7 @@ import pyarrow as pa
 from experiments.analyse.bins import MOST_LEVELS, Axis, cut
 from experiments.analyse.combinations import MOST_SAID, Combination, combinations, drawn, table_of
 from experiments.analyse.names import percent, said
-from experiments.analyse.pictures import INK, SOFT, in_style, new_figure
+from experiments.analyse.pictures import SOFT, in_style, new_figure
 from experiments.analyse.statistics import Share, clustered_share, wilson
 from experiments.analyse.sweep import EXPLOSIVE, ONE_BY_ONE, SPEEDING_UP, Flags, Outcome, Sweep
 from sim.long_run import SINGULAR
@@ -166,7 +166,7 @@ def _draw_cell(axes: Axes, place: tuple[int, int], found: Share | None, colour: 
         return
     edge: dict[str, Any] = {"edgecolor": SOFT, "linewidth": 0.5}
     if interval and found.runs < FEWEST:
-        edge = {"edgecolor": INK, "linewidth": 1.6, "linestyle": (0, (3, 2))}
+        edge = {"edgecolor": SOFT, "linewidth": 1.2, "linestyle": (0, (2, 2))}
     axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor=colour, **edge))
     ink = "#ffffff" if found.share > 0.5 else "#1a1a1a"
     axes.text(i, j + 0.16, percent(found.share), ha="center", va="center", fontsize=11, fontweight="bold", color=ink)

@@ -274,7 +274,8 @@ def _sensitivity(sweep: Sweep, chosen: str | None = None) -> Iterator[Part]:
         if table.num_rows:
             figure = sensitivity.tornado_figure(sweep, outcome)
             note = "" if alone else drawn_note(combinations(sweep), sensitivity.MOST_PANELS)
-            caption = f"Tornado of the {words(outcome)}. {how}{note}"
+            never = " Never: not within the run." * outcome.startswith("days_to_")
+            caption = f"Tornado of the {words(outcome)}. {how}{never}{note}"
             yield Part(f"tornado-{outcome}", heading, said, figure, caption, table)
         elif any(said):
             yield Part(f"tornado-{outcome}", heading, said, None, "", None)
