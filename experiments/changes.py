@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from sim.scenario import Scenario, parameters, shipped_scenarios
@@ -45,12 +46,15 @@ def titled(scenario: Scenario, changes: list[Change]) -> str:
     return f"{scenario.name}: {changes_text(changes)}" if changes else scenario.name
 
 
+_ALONE = ("cluster", "growth", "run")
+"""Blocks whose parameters have names that stand alone, but for single letters."""
+
+
 def _words(name: str) -> str:
-    """The name of a parameter as words, with its block if another block has a parameter of the same name."""
+    """The name of a parameter as words, with its block where it does not stand alone."""
     found = parameters()[name]
-    several = found.block != "cluster" and sum(other.name == found.name for other in parameters().values()) > 1
-    plain = f"{found.block} {found.name}" if several or len(found.name) == 1 else found.name
-    return plain.replace("_", " ").replace("gpus", "GPUs").replace("gpu ", "GPU ")
+    plain = found.name if found.block in _ALONE and len(found.name) > 1 else f"{found.block} {found.name}"
+    return re.sub(r"\bgpu", "GPU", plain.replace("_", " "))
 
 
 def _shown(value: Any) -> str:
