@@ -110,13 +110,21 @@ def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
         say(result.margins.training_sentence)
     shares = ", ".join(f"{SHARES[part]} {share:.0%}" for part, share in result.time_shares.items())
     say(f"Researchers' time: {shares}.")
-    if result.toes_exponent is not None:
-        say(
-            f"Stepping on toes: {result.duplicate_share:.1%} of the papers were duplicates; n researchers found as "
-            f"much that was new as n^{result.toes_exponent:.3f}."
-        )
+    if duplicates := _duplicates(result):
+        say(duplicates)
     say(kernels_line(result.kernels))
     _print(_cluster_table(result))
+
+
+def _duplicates(result: RunResult) -> str:
+    """What duplicates cost, in a sentence; nothing where a duplicate counts as much as any other paper."""
+    weight = result.scenario.literature.duplicate_weight
+    if weight == 1 or not result.duplicate_share:
+        return ""
+    said = f"Duplicates: {result.duplicate_share:.1%} of the papers, each of which counts {weight:g} of a paper."
+    if result.toes_exponent is None:
+        return said
+    return f"{said} As the team changed, n researchers found as much that was new as n^{result.toes_exponent:.3f}."
 
 
 def _heading(result: RunResult, changes: list[Change]) -> str:

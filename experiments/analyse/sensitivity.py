@@ -309,7 +309,7 @@ def outcome_text(outcome: str, level: float) -> str:
         return percent(level)
     if outcome == "doublings_a_year":
         return f"{2**level:.3g} a year"
-    return f"day {level:,.0f}" if outcome.startswith("days_to_") else shown(level)
+    return f"{level:,.0f}" if outcome.startswith("days_to_") else shown(level)
 
 
 def _label_axis(axes: Axes, outcome: str, span: tuple[float, float]) -> None:
@@ -326,7 +326,8 @@ def _label_axis(axes: Axes, outcome: str, span: tuple[float, float]) -> None:
     else:
         low, high = axes.get_xlim()
         last = min(high, span[1]) if outcome.startswith("days_to_") else high  # gains that were not reached lie there
-        axes.set_xticks([tick for tick in MaxNLocator(4).tick_values(*span) if max(0.0, low) <= tick <= last])
+        apart = MaxNLocator(max(1, int(5 * (span[1] - span[0]) / (high - low) + 0.5)))
+        axes.set_xticks([tick for tick in apart.tick_values(*span) if max(0.0, low) <= tick <= last])
         axes.set_xlim(low, high)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
 

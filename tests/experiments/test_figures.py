@@ -124,3 +124,37 @@ def test_mc_pictures_with_and_without_retraining_have_different_titles():
         assert f"n = 500 worlds · seed 0 · asara 0.1.0 · prior digest {priors.digest[:12]}" in found[name]
     assert "successor: law without retraining" in found["successor"]
     assert "successor-retraining: law with the successor study" in found["successor-retraining"]
+
+
+@pytest.mark.parametrize(("weight", "shown"), [(1.0, False), (0.5, True)])
+def test_run_prints_duplicates_only_if_they_count_less(asara, weight, shown):
+    changes = ("--set", f"literature__duplicate_weight={weight}", "--set", "run__max_doublings=5")
+    answer = asara("run", "toy-explosion", "--seed", 0, *changes)
+    assert answer.code == 0
+    assert ("Duplicates: " in answer.out) is shown
+    assert ("each of which counts 0.5 of a paper" in " ".join(answer.out.split())) is shown
+    assert "Stepping on toes" not in answer.out
+
+
+def test_run_heading_with_changes_marks_the_description_as_that_without_them(asara):
+    answer = asara("run", "toy-explosion", "--until", 5)
+    words = " ".join(answer.out.split())
+    assert (
+        "toy-explosion (seed 0), changed: horizon days 5 (730). toy-explosion without changes: The toy model" in words
+    )
+    assert "changed" not in asara("run", "toy-explosion", "--set", "run__horizon_days=730.0").out
+
+
+@pytest.mark.parametrize("option", [("--shape", "wide"), ("--format", "svg")])
+@pytest.mark.parametrize("command", [("run", "toy-explosion"), ("mc", "successor", "--n", 100)])
+def test_options_of_pictures_without_a_folder_are_refused(asara, command, option):
+    answer = asara(*command, *option)
+    assert answer.code == 2
+    assert f"{option[0]} is an option of the files that --out names" in answer.err
+
+
+def test_mc_in_another_form_replaces_its_earlier_picture(asara, tmp_path):
+    assert asara("mc", "successor", "--n", 200, "--out", "out").code == 0
+    answer = asara("mc", "successor", "--n", 200, "--out", "out", "--format", "pdf", "--shape", "wide")
+    assert "mc.json, mc.csv, mc.pdf" in answer.out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mc.csv", "mc.json", "mc.pdf"]

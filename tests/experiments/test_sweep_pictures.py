@@ -52,7 +52,7 @@ def one_at_a_time(horizon=730.0):
 def test_tornado_writes_values_and_never_at_the_ends_of_equal_bars():
     axes = sensitivity.tornado_figure(one_at_a_time(), "days_to_1000x").axes[0]
     assert [text for text in texts(axes) if text.startswith("0.5")] == ["0.5: never"]
-    assert any(text.startswith("2: day ") for text in texts(axes))
+    assert any(text.startswith("2: ") and text[3:].isdigit() for text in texts(axes))
     assert {round(bar.get_height(), 6) for bar in axes.patches} == {0.34}
     assert axes.get_xlabel().replace("\n", " ") == "median days until software is 1,000 times that of day 0"
 
@@ -106,7 +106,7 @@ def test_report_with_one_limit_everywhere_has_no_map_of_limits():
 @pytest.mark.parametrize(
     ("low", "high", "ticks"),
     [(0.55, 1.02, [0.6, 0.7, 0.8, 0.9, 1.0]), (0.98, 1.02, [0.98, 0.99, 1.0, 1.01, 1.02]), (0.9, 5.0, [1, 2, 3, 4, 5]),
-     (0.4, 70.0, [0.5, 2.0, 8.0, 32.0])],
+     (0.4, 70.0, [1.0, 4.0, 16.0, 64.0])],
 )  # fmt: skip
 def test_ticks_of_factors_are_round(low, high, ticks):
     assert levers.factor_ticks(low, high) == pytest.approx(ticks)
