@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sim.run import RunResult
     from sim.scenario import Scenario
 
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
 BLUE, GREEN, ORANGE, PINK, SKY, GREY = "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D9D9D9"
 """Okabe and Ito's palette, which colour-blind readers can tell apart, and a grey for what is idle."""
 
@@ -246,6 +248,8 @@ def _draw_gpus(axes: Axes, result: RunResult) -> None:
         upper = base + np.array(stack, dtype=float)
         if any(stack[1:]):  # on day 0 the first jobs have been asked for and not begun
             axes.fill_between(days, base, upper, step=step, color=colour, linewidth=0, label=LABELS.get(use, use))
+        if use == "training":
+            _part_training_runs(axes, result, np.array(days), base, upper)
         base = upper
     axes.set_ylim(0, total)
     quarters = [total * quarter / 4 for quarter in range(5)]
@@ -253,6 +257,14 @@ def _draw_gpus(axes: Axes, result: RunResult) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_ylabel("GPUs in use")
     axes.grid(visible=False)
+
+
+def _part_training_runs(axes: Axes, result: RunResult, days: Floats, lower: Floats, upper: Floats) -> None:
+    """Draw a line where a training run ended, so that the next one is seen as another."""
+    for event in result.events:
+        if isinstance(event, Deployed):
+            at = min(int(np.searchsorted(days, event.day)), len(days) - 1)
+            axes.vlines(event.day, lower[at], upper[at], color="white", linewidth=1.2)
 
 
 def _draw_steps(axes: Axes, steps: Sequence[tuple[float, float]], last_day: float, **how: Any) -> None:
