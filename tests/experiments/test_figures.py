@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from experiments.analysis import STYLE, run_figure, run_picture
 from experiments.captions import footer_text, plural
 from experiments.changes import changes_of, changes_text, titled
+from experiments.console import show_result
 from experiments.figures import add_title, footed, render
 from experiments.mc import load_priors, outcome
 from experiments.mc_picture import mc_picture
@@ -127,13 +128,18 @@ def test_mc_pictures_with_and_without_retraining_have_different_titles():
 
 
 @pytest.mark.parametrize(("weight", "shown"), [(1.0, False), (0.5, True)])
-def test_run_prints_duplicates_only_if_they_count_less(asara, weight, shown):
-    changes = ("--set", f"literature__duplicate_weight={weight}", "--set", "run__max_doublings=5")
-    answer = asara("run", "toy-explosion", "--seed", 0, *changes)
-    assert answer.code == 0
-    assert ("Duplicates: " in answer.out) is shown
-    assert ("each of which counts 0.5 of a paper" in " ".join(answer.out.split())) is shown
-    assert "Stepping on toes" not in answer.out
+def test_run_prints_duplicates_only_if_they_count_less(short, capsys, weight, shown):
+    scenario = short.scenario.replace(literature__duplicate_weight=weight)
+    show_result(short._replace(scenario=scenario, duplicate_share=0.25, toes_exponent=0.9))
+    words = " ".join(capsys.readouterr().out.split())
+    said = "Duplicates: 25.0% of the papers, each of which counts 0.5 of a paper. As the team changed, n researchers"
+    assert (said in words) is shown
+    assert ("Duplicates" in words) is shown
+
+
+def test_changes_with_large_numbers_are_written_out():
+    changed = Scenario.load("lab").replace(run__until_researchers=1048576.0)
+    assert changes_text(changes_of(changed)) == "until researchers 1,048,576 (0)"
 
 
 def test_run_heading_with_changes_marks_the_description_as_that_without_them(asara):
