@@ -65,8 +65,8 @@ def _draw_law(axes: Axes, found: Found) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("rows so far" if columns.effort == ROWS else f"cumulative {columns.effort}")
-    better = "how many times better" if columns.lower_is_better else "times"
-    axes.set_ylabel(f"{columns.performance}, {better} that of the first row")
+    compared = "first row’s over each row’s" if columns.lower_is_better else "times that of the first row"
+    axes.set_ylabel(f"{columns.performance}, {compared}")
     axes.set_title("Data and law", loc="left")
     axes.legend(loc="upper left", fontsize=9)
 
