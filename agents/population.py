@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import mesa
 from simpy import Event
 
@@ -12,15 +14,31 @@ from agents.ports import Lab
 from agents.researcher import Researcher
 
 
+def class_without_cohort(researcher: type[Researcher], cohort: type[Cohort] | None) -> str:
+    """Return the name of a class of researchers that no cohort stands for; empty if one does."""
+    return "" if researcher is Researcher or cohort is not None else researcher.__name__
+
+
 class Population:
     """All researchers of a lab, of whom the inference GPUs house the first so many.
 
     Up to ``individuals_up_to`` each is an agent. When there are more, all become one cohort, in which nobody loses a
     paper or an experiment. Those whose work is pooled are followed one by one as far, and the pool counts the others
     where they only ever think; where they have experiments too they all stay individuals.
+
+    ``researcher``: the class of the individuals. A subclass of Researcher may do what no cohort does, so its
+    researchers stay individuals in a team of any size, unless ``cohort`` is a cohort that stands for them.
     """
 
-    def __init__(self, model: mesa.Model, lab: Lab, pool: WorkPool | None) -> None:
+    def __init__(
+        self, model: mesa.Model, lab: Lab, pool: WorkPool | None, researcher: type[Researcher] = Researcher,
+        cohort: type[Cohort] | None = None,
+    ) -> None:  # fmt: skip
+        self.without_cohort = class_without_cohort(researcher, cohort)
+        """The name of the class of researchers that no cohort stands for; empty if one does."""
+        self._researcher = researcher
+        self._cohort = cohort or Cohort
+        self._warned = False
         self._model = model
         self._lab = lab
         self._pool = pool
@@ -46,7 +64,7 @@ class Population:
         """Pause the latest researchers or wake them, then create new ones, until ``room`` are at work."""
         before, self.at_work = self.at_work, room
         if self._pool is not None and self._lab.experiment_gpu_days() == 0:
-            individuals = min(room, self._lab.individuals_up_to)
+            individuals = room if self._stay_individuals(room) else min(room, self._lab.individuals_up_to)
             self._pool.count_others(room - individuals)
             self._house(individuals - sum(each.housed for each in self.researchers))
         else:
@@ -76,8 +94,11 @@ class Population:
     def gather(self, researchers: list[Researcher]) -> Cohort:
         """Make a cohort of individuals, as they stand.
 
-        Raises ValueError if there are none, and if one waits for an experiment that another cohort asked for.
+        Raises ValueError if there are none, if their class has no cohort, and if one waits for an experiment that
+        another cohort asked for.
         """
+        if self.without_cohort:
+            raise ValueError(f"{self.without_cohort} has no cohort class; allowed: World(researcher=..., cohort=...)")
         gathered = dict.fromkeys(researchers)
         if not gathered:
             raise ValueError("a cohort has at least one researcher")
@@ -128,10 +149,25 @@ class Population:
             return
         for _ in range(researchers):
             self._last_number += 1
-            self.researchers.append(Researcher(self._model, self._lab, self._last_number, self._pool))
+            self.researchers.append(self._researcher(self._model, self._lab, self._last_number, self._pool))
 
     def _may_be_individuals(self, more: int) -> bool:
-        return self._pool is not None or len(self.researchers) + more <= self._lab.individuals_up_to
+        size = len(self.researchers) + more
+        return self._pool is not None or self._stay_individuals(size) or size <= self._lab.individuals_up_to
+
+    def _stay_individuals(self, researchers: int) -> bool:
+        """Whether a team stays one of individuals because its class has no cohort; a warning says so once."""
+        if not self.without_cohort:
+            return False
+        if researchers > self._lab.individuals_up_to and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self.without_cohort} has no cohort class, so {researchers:,} researchers are simulated one by one, "
+                f"above run__individuals_up_to = {self._lab.individuals_up_to:,}. This takes "
+                "longer. Raise run__individuals_up_to, or give World a cohort class.",
+                stacklevel=2,
+            )
+        return True
 
     def _grow(self, researchers: int) -> None:
         """Let a cohort grow; the individuals follow when this instant is over: some of them may be busy in it."""
@@ -157,6 +193,6 @@ class Population:
         self._lab.team_formed(cohort.unique_id, cohort.size)
 
     def _new_cohort(self, number: int) -> Cohort:
-        cohort = Cohort(self._model, self._lab, number)
+        cohort = self._cohort(self._model, self._lab, number)
         self.cohorts.append(cohort)
         return cohort

@@ -64,6 +64,7 @@ class ResearcherParams(
 class Researcher(mesa.Agent):
     """One automated researcher, from its first day to the end of the run.
 
+    A subclass for ``World(researcher=...)`` changes `has_idea`, `thinking_days` or `writing_days`.
     ``number``: 1, 2, ..., which names its streams of chance. ``pool``: where its thinking goes if pooled. ``phase``:
     that of somebody who comes out of a cohort, and is counted already.
     """
@@ -141,7 +142,7 @@ class Researcher(mesa.Agent):
         """The paper is thought out: run its experiment, or write it up if it needs none."""
         mean = self.lab.experiment_gpu_days()
         if mean == 0:
-            self._write()
+            self.write_up()
             return
         number = self.unique_id
         params = self.lab.researcher_params
@@ -162,19 +163,26 @@ class Researcher(mesa.Agent):
     def experiment_over(self, job: Any) -> None:
         """Write the paper up."""
         self.job = None
-        self._write()
+        self.write_up()
 
     def _begin_paper(self) -> None:
         self.began = self.lab.literature.latest
         if self.pool is not None:
             self.pool.join(self)
         else:
-            stream = self.lab.chance("thinking", self.unique_id)
-            self._set_alarm(decisions.thinking_days(self.lab.researcher_params, stream) / self.lab.research_pace)
+            self._set_alarm(self.thinking_days() / self.lab.research_pace)
 
-    def _write(self) -> None:
-        stream = self.lab.chance("writing", self.unique_id)
-        days = decisions.writing_days(self.lab.researcher_params, stream) / self.lab.research_pace
+    def thinking_days(self) -> float:
+        """Return the days of work until the next paper is thought out."""
+        return decisions.thinking_days(self.lab.researcher_params, self.lab.chance("thinking", self.unique_id))
+
+    def writing_days(self) -> float:
+        """Return the days of work that writing takes after an experiment."""
+        return decisions.writing_days(self.lab.researcher_params, self.lab.chance("writing", self.unique_id))
+
+    def write_up(self) -> None:
+        """Write the paper, and publish it when that is done."""
+        days = self.writing_days() / self.lab.research_pace
         if days == 0 and self.housed:
             self._publish()
             return

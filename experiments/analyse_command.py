@@ -16,10 +16,15 @@ def analyse(
     out: Annotated[
         Path | None, typer.Option(parser=place, metavar="DIR", help="Where to write: DIR/analysis if left out.")
     ] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The only outcome of tornado and Sobol' indices: days_to_1000x, explosion."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Analyse a sweep: one HTML report, and its pictures and tables as files."""
     from experiments.analyse.report import MOST_FAILURES, files, reading, stale, summary, verdict
+    from experiments.analyse.sensitivity import check_outcome
     from experiments.analyse.sweep import load
     from experiments.console import say
     from experiments.files import write_files
@@ -27,12 +32,13 @@ def analyse(
     from experiments.progress import progress
     from experiments.terminal import print_json
 
+    chosen = None if outcome is None else check_outcome(outcome)
     sweep = load(folder)
     into = out or (None if as_json else folder / "analysis")
     if into is not None:
         check_folder(into)
         with progress() as tell:
-            content = files(sweep, lambda name: tell(f"analysing: {name}", None))
+            content = files(sweep, lambda name: tell(f"analysing: {name}", None), chosen)
             before = stale(into, content)
             write_files(into, content)
             for path in before:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import itertools
 import math
-import textwrap
 from collections.abc import Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from experiments.captions import footer_text
+from experiments.changes import Change, changes_of, titled
+from experiments.figures import WIDE, Form, Shape, add_title, render
 from sim.growth import Law, add_effort, alone_durations
 from sim.ledger import Deployed, ResearchersHoused
 
 if TYPE_CHECKING:
     from sim.run import RunResult
     from sim.scenario import Scenario
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 BLUE, GREEN, ORANGE, PINK, SKY, GREY = "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D9D9D9"
 """Okabe and Ito's palette, which colour-blind readers can tell apart, and a grey for what is idle."""
@@ -59,33 +60,52 @@ class Curve(NamedTuple):
     doublings: list[float]
 
 
-def run_picture(result: RunResult, form: Literal["png", "svg", "pdf"] = "png") -> bytes:
+def run_picture(
+    result: RunResult, form: Form = "png", shape: Shape = "page", changes: Sequence[Change] | None = None
+) -> bytes:
     """Return the picture of a run as PNG, SVG or PDF: the same bytes for the same run."""
-    buffer = BytesIO()
-    with mpl.rc_context():
-        # Whatever the reader's matplotlibrc says, a run has one picture.
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE | {"svg.hashsalt": "asara"})
-        figure = run_figure(result)
-        FigureCanvasAgg(figure)
-        undated: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-        figure.savefig(buffer, format=form, dpi=150, metadata=undated[form])
-    return buffer.getvalue()
+    return render(lambda: run_figure(result, shape, changes), run_footer(result), STYLE, form)
 
 
-def run_figure(result: RunResult) -> Figure:
-    """Return the picture of a run: software, researchers and GPUs against days."""
-    figure = Figure(figsize=(9.0, 9.2), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07))
-    panels = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [2.1, 1.0, 1.2]})
+def run_footer(result: RunResult) -> str:
+    """Return the footer of the picture of a run: seed, engine, version and the digest of the run."""
+    seed = "no seed" if result.engine == "fluid" else f"seed {result.seed}"
+    return footer_text(seed, f"engine {result.engine}", run=result.digest)
+
+
+def run_figure(result: RunResult, shape: Shape = "page", changes: Sequence[Change] | None = None) -> Figure:
+    """Return the picture of a run: software, researchers and GPUs against days.
+
+    ``shape``: `page`, or `wide` for a slide of 16:9. ``changes``: parameters that the title names as changed, by
+    default those that differ from the shipped scenario of the same name.
+    """
+    figure, panels = _panels(shape)
     found, alone = _discovered(result), alone_curve(result, max(result.day, 1e-9) * FURTHER)
     _draw_software(panels[0], result, found, alone)
     _draw_researchers(panels[1], result)
     _draw_gpus(panels[2], result)
+    for axes in (panels[0], panels[2]):
+        _legend_above(axes, 2 if shape == "wide" else 4)
     panels[0].set_xlim(0, _last_day(result, found, alone) * MARGIN)
-    panels[-1].set_xlabel("days")
+    for axes in panels if shape == "wide" else panels[-1:]:
+        axes.set_xlabel("days")
     figure.align_ylabels(panels)
-    _draw_title(panels[0], result)
+    known = changes_of(result.scenario) if changes is None else list(changes)
+    statements = f"What this run did: {result.pace.sentence}\nWhere it leads: {result.long_run.sentence}"
+    add_title(figure, titled(result.scenario, known), statements)
     return figure
+
+
+def _panels(shape: Shape) -> tuple[Figure, list[Axes]]:
+    """An empty figure with panels for software, researchers and GPUs that share their days."""
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
+    if shape == "page":
+        figure = Figure(figsize=(9.0, 9.2), layout=layout)
+        return figure, list(figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [2.1, 1.0, 1.2]}))
+    figure = Figure(figsize=WIDE, layout=layout)
+    grid = figure.add_gridspec(2, 2, width_ratios=[1.3, 1.0])
+    software = figure.add_subplot(grid[:, 0])
+    return figure, [software, *(figure.add_subplot(grid[row, 1], sharex=software) for row in (0, 1))]
 
 
 def alone_curve(result: RunResult, last_day: float) -> Curve:
@@ -149,17 +169,6 @@ def _last_day(result: RunResult, found: Curve, alone: Curve) -> float:
     return max(day, min(arrival, day * FURTHER))
 
 
-def _draw_title(axes: Axes, result: RunResult) -> None:
-    statements = (f"What this run did: {result.pace.sentence}", f"Where it leads: {result.long_run.sentence}")
-    sentence = "\n".join(textwrap.fill(each, 92) for each in statements)
-    above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "bottom"}
-    axes.annotate(sentence, (0, 1), (0, 30), color="#444444", linespacing=1.3, **above)
-    lines = sentence.count("\n") + 1
-    axes.annotate(
-        textwrap.fill(result.scenario.name, 64), (0, 1), (0, 36 + 17 * lines), fontsize=17, fontweight="bold", **above
-    )
-
-
 def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) -> None:
     axes.plot(*found, color=BLUE, linewidth=2.6, label="discovered", zorder=3)
     if result.doublings:
@@ -175,7 +184,6 @@ def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) ->
     axes.set_ylim(0, top)
     label_factors(axes, top)
     axes.set_ylabel("software (day 0: 1×)")
-    _legend_above(axes)
 
 
 def _law_label(result: RunResult) -> str:
@@ -185,10 +193,11 @@ def _law_label(result: RunResult) -> str:
     return "the law alone: no faster kernels" if result.kernels.speedup > 1 else "closed form"
 
 
-def _legend_above(axes: Axes) -> None:
+def _legend_above(axes: Axes, columns: int) -> None:
     # Above and not within: there is no corner that is free in every run. On day 0 there may be nothing to name.
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=4, columnspacing=1.6, handlelength=1.8)
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=columns, columnspacing=1.6,
+                    handlelength=1.8)  # fmt: skip
 
 
 def label_factors(axes: Axes, top: float) -> None:
@@ -239,6 +248,8 @@ def _draw_gpus(axes: Axes, result: RunResult) -> None:
         upper = base + np.array(stack, dtype=float)
         if any(stack[1:]):  # on day 0 the first jobs have been asked for and not begun
             axes.fill_between(days, base, upper, step=step, color=colour, linewidth=0, label=LABELS.get(use, use))
+        if use == "training":
+            _part_training_runs(axes, result, np.array(days), base, upper)
         base = upper
     axes.set_ylim(0, total)
     quarters = [total * quarter / 4 for quarter in range(5)]
@@ -246,7 +257,14 @@ def _draw_gpus(axes: Axes, result: RunResult) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_ylabel("GPUs in use")
     axes.grid(visible=False)
-    _legend_above(axes)
+
+
+def _part_training_runs(axes: Axes, result: RunResult, days: Floats, lower: Floats, upper: Floats) -> None:
+    """Draw a line where a training run ended, so that the next one is seen as another."""
+    for event in result.events:
+        if isinstance(event, Deployed):
+            at = min(int(np.searchsorted(days, event.day)), len(days) - 1)
+            axes.vlines(event.day, lower[at], upper[at], color="white", linewidth=1.2)
 
 
 def _draw_steps(axes: Axes, steps: Sequence[tuple[float, float]], last_day: float, **how: Any) -> None:

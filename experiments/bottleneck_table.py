@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from io import BytesIO
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
@@ -19,8 +17,10 @@ from rich.table import Table
 
 from experiments.analysis import BLUE, ORANGE, PINK, STYLE
 from experiments.bottleneck import Case, Estimate, Point, Study
+from experiments.captions import footer_text
 from experiments.console import figure as number
 from experiments.console import say
+from experiments.figures import add_title, render
 from experiments.held import CROWDED
 from experiments.terminal import print_table
 from sim import ces
@@ -209,33 +209,42 @@ _SUPPLY: Final = (0.42, 2.2)
 
 def picture(study: Study) -> bytes:
     """Return the picture as PNG: the same bytes for the same study."""
-    buffer = BytesIO()
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
-        figure = _figure(study)
-        FigureCanvasAgg(figure)
-        figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return buffer.getvalue()
+    footer = footer_text(_seeds_text(study.seeds), "engine world", scenario=study.digest)
+    return render(lambda: _figure(study), footer, STYLE, dpi=130)
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
 
 
 def _figure(study: Study) -> Figure:
-    figure = Figure(figsize=(10.0, 8.4), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.1))
-    rows = figure.add_gridspec(2, 1, height_ratios=[1.1, 1.0])
-    path, corner = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
+    figure = Figure(figsize=(10.0, 9.6), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.1))
+    rows = figure.add_gridspec(2, 1, height_ratios=[1.2, 1.0])
+    path, balance = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
     path.suptitle("What 1% more researchers, or 1% more GPUs, would add to output", **_TITLE)
     panels = path.subplots(1, len(study.cases), sharey=True)
     for axes, case in zip(panels, study.cases, strict=True):
         _draw_path(axes, case)
     panels[0].set_ylabel("% more output")
-    panels[0].legend(loc="center", fontsize=10.5)
-    panels[len(panels) // 2].set_xlabel("doublings of software: the lab on its path, on the same GPUs")
-    corner.suptitle("How sharp the corner is", **_TITLE)
-    _draw_corners(corner.subplots(), study)
+    panels[0].legend(loc="lower left", bbox_to_anchor=(-0.03, 1.07), ncols=2, fontsize=10.5)
+    panels[len(panels) // 2].set_xlabel(f"doublings of software: the lab on its path, on the same GPUs\n\n{_LOAD}")
+    balance.suptitle("Output around the balance point", **_TITLE)
+    axes = balance.subplots()
+    _draw_corners(axes, study)
+    axes.set_xlabel(f"{axes.get_xlabel()}\n\n{_SIGMA}")
+    add_title(figure, f"Researchers or GPUs: {study.scenario}")
     return figure
 
 
 _TITLE: Final[dict[str, Any]] = {"x": 0.01, "ha": "left", "fontweight": "bold", "fontsize": 13}
+_LOAD: Final = (
+    "Load: the GPUs that researchers who never wait would keep busy, over those that there are. At load 1, the\n"
+    "balance point, the limit changes: left of it researchers limit output, right of it GPUs do."
+)
+_SIGMA: Final = (
+    "The balance point is at 1. Sigma (σ), the elasticity of substitution, is 0 if one input cannot replace the other\n"
+    "(dashed), and higher if it can. Each marker is a lab that was simulated; coloured lines are the fitted CES."
+)
 
 
 def _draw_path(axes: Axes, case: Case) -> None:
@@ -251,7 +260,7 @@ def _draw_path(axes: Axes, case: Case) -> None:
     axes.set_title(_EXPERIMENTS[case.scaling], fontsize=11)
     if case.corner_at is not None and case.corner_at < case.points[-1].doublings:
         axes.axvline(case.corner_at, color="black", linewidth=1.0, linestyle=(0, (4, 2)), zorder=2)
-        axes.annotate("load 1", (case.corner_at, 1.07), (4, 0), textcoords="offset points", fontsize=10)
+        axes.annotate("balance point", (case.corner_at, 1.07), (4, 0), textcoords="offset points", fontsize=10)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(-0.12, 1.18)
 
@@ -265,18 +274,20 @@ _EXPERIMENTS: Final = {
 
 
 def _draw_corners(axes: Axes, study: Study) -> None:
-    _draw_ces(axes, -math.inf, color="black", linewidth=1.2, linestyle=(0, (4, 2)), label="no substitution", zorder=4)
+    _draw_ces(
+        axes, -math.inf, color="black", linewidth=1.2, linestyle=(0, (4, 2)), label="no substitution: σ = 0", zorder=4
+    )
     for rho, shade in ((-1.0, "#5E5E5E"), (-0.5, "#858585")):
         _draw_ces(axes, rho, color=shade, linewidth=1.5, zorder=2)
         at = 1.45, _ces(np.array([1.45]), rho)[0]
-        text = f"a CES with rho = {rho:g}: sigma = {ces.substitution(rho):.2f}"
+        text = f"a CES with ρ = {rho:g}: σ = {ces.substitution(rho):.2f}"
         axes.annotate(text, at, (0, -8), textcoords="offset points", color=shade, fontsize=10, va="top")
     for case, (colour, marker, size) in zip(study.cases, _CASES, strict=True):
         corner = case.corner
         _draw_ces(axes, corner.rho.value, color=colour, linewidth=1.5, zorder=3)
         axes.plot(
             1 / np.array(corner.loads), corner.outputs, marker, color=colour, markersize=size, markerfacecolor="none",
-            markeredgewidth=1.8, zorder=5, label=f"s = {case.scaling:g}: sigma = {corner.sigma.value:.2f}",
+            markeredgewidth=1.8, zorder=5, label=f"s = {case.scaling:g}: σ = {corner.sigma.value:.2f}",
         )  # fmt: skip
     _label_corners(axes)
 
@@ -295,8 +306,8 @@ def _draw_ces(axes: Axes, rho: float, **how: Any) -> None:
 
 def _label_corners(axes: Axes) -> None:
     axes.set_xscale("log")
-    axes.set_xlabel("GPUs that there are, over those that researchers who never wait would keep busy")
-    axes.set_ylabel("output (nobody waits: 1)")
+    axes.set_xlabel("GPUs that there are, over those that researchers who never wait would keep busy (1 / load)")
+    axes.set_ylabel("output (without waiting: 1)")
     axes.xaxis.set_major_locator(FixedLocator([0.5, 0.7, 1.0, 1.4, 2.0]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

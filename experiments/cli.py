@@ -15,7 +15,18 @@ from experiments.errors import InputError, require_own_agents
 from experiments.fit_command import fit
 from experiments.interrupts import SignalsAsInterrupt
 from experiments.kernels.cli import app as kernels
-from experiments.options import AsJson, Goal, ScenarioName, Seed, Settings, place
+from experiments.options import (
+    AsJson,
+    Goal,
+    New,
+    PictureFormat,
+    PictureShape,
+    ScenarioName,
+    Seed,
+    Settings,
+    place,
+    write_new,
+)
 from experiments.replay_command import replay
 from experiments.solve_command import solve
 from experiments.streams import quiet_libraries, safe_streams
@@ -24,8 +35,10 @@ from experiments.typed_numbers import read_typed_numbers
 from experiments.window.command import show
 
 if TYPE_CHECKING:
+    from experiments.changes import Change
     from sim.model import World
     from sim.run import RunResult
+    from sim.scenario import Scenario
 
 BAD_INPUT = 2
 """Exit code of whatever did not do what it was asked for."""
@@ -146,39 +159,52 @@ def run(
         typer.Option(parser=place, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
     ] = None,
     goal: Goal = None,
-    picture: Annotated[
-        Literal["png", "svg", "pdf"] | None,
-        typer.Option("--format", help="Format of the picture in --out: run.png, run.svg or run.pdf."),
-    ] = None,
+    picture: PictureFormat = None,
+    shape: PictureShape = None,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Write the tables in --out as CSV files too, for a spreadsheet.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that --out already holds.")] = False,
     engine: EngineName = "world",
+    new: New = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario to its ending, and say what happened."""
-    from experiments.console import progress, say
-    from experiments.expected import note_on_length, refuse_out_of_reach
+    if new is not None:
+        write_new("run", new, "" if scenario == "lab" else scenario)
+    from experiments.changes import changes_of
+    from experiments.console import say
     from experiments.gains import parse_goal
     from experiments.inputs import load_scenario
-    from experiments.interrupts import FirstInterrupt
-    from sim.run import run as run_scenario
 
     multiple = None if goal is None else parse_goal(goal)
     chosen = load_scenario(scenario, settings or [], until, until_researchers, multiple)
-    _check_out(out, "--format" * (picture is not None) or "--csv" * as_csv or "--fresh" * fresh, fresh)
-    asked = Asked(out, picture or "png", as_csv, as_json, multiple)
-    if not as_json and (note := chosen.recalibration_since(load_scenario(scenario, []))):
+    given = {"--format": picture, "--shape": shape, "--csv": as_csv, "--fresh": fresh}
+    _check_out(out, next((name for name, value in given.items() if value), ""), fresh)
+    base = load_scenario(scenario, [])
+    changes = changes_of(chosen, base)
+    asked = Asked(out, picture or "png", shape or "page", as_csv, as_json, multiple, changes)
+    if not as_json and (note := chosen.recalibration_since(base)):
         say(note)
     if engine == "fluid":
         from sim.fluid import run_fluid
 
         _report(run_fluid(chosen), asked)
         return
+    from experiments.expected import note_on_length, refuse_out_of_reach
+
     refuse_out_of_reach(chosen)
     if note := note_on_length(chosen):
         print(f"asara: {note}", file=sys.stderr, flush=True)
+    _run_world(chosen, seed, asked)
+
+
+def _run_world(chosen: Scenario, seed: int, asked: Asked) -> None:
+    """Run a scenario with agents, watched, and report it. Raises InputError if it was interrupted."""
+    from experiments.console import progress
+    from experiments.interrupts import FirstInterrupt
+    from sim.run import run as run_scenario
+
     with FirstInterrupt() as interrupt:
         with progress() as show:
 
@@ -190,7 +216,7 @@ def run(
             result = run_scenario(chosen, seed, watch)
         _report(result, asked)
     if result.ending == "interrupted":
-        kept = f"what was run so far is in {out}" if out is not None else "nothing was written, for want of --out"
+        kept = f"what was run so far is in {asked.out}" if asked.out else "nothing was written, for want of --out"
         raise InputError(f"interrupted at day {result.day:g}; {kept}")
 
 
@@ -203,7 +229,10 @@ def _check_out(out: Path | None, needs_out: str, fresh: bool) -> None:
         if not fresh:
             refuse_stored_run(out)
     elif needs_out:
-        raise InputError(f"{needs_out} is an option of the files that --out names; allowed: with --out. Add --out DIR.")
+        raise InputError(_NEEDS_OUT.format(needs_out))
+
+
+_NEEDS_OUT = "{} is an option of the files that --out names; allowed: with --out. Add --out DIR."
 
 
 class Asked(NamedTuple):
@@ -211,10 +240,13 @@ class Asked(NamedTuple):
 
     out: Path | None
     picture: Literal["png", "svg", "pdf"]
+    shape: Literal["page", "wide"]
     as_csv: bool
     as_json: bool
     goal: float | None
     """A multiple of the software of day 0."""
+    changes: list[Change]
+    """What was changed of the scenario that was named."""
 
 
 def _report(result: RunResult, asked: Asked) -> None:
@@ -231,15 +263,16 @@ def _report(result: RunResult, asked: Asked) -> None:
         from experiments.files import naming
         from experiments.store import write_run
 
+        drawn = run_picture(result, asked.picture, asked.shape, asked.changes)
         with naming(out):
-            names = write_run(out, result, run_picture(result, asked.picture), asked.picture, asked.as_csv)
+            names = write_run(out, result, drawn, asked.picture, asked.as_csv)
     if asked.as_json:
         from experiments.terminal import print_json
 
         goal = asked.goal and {"multiple": asked.goal, "day": day_of_gain(asked.goal, marks), "sentence": said}
         print_json(summary(result) | ({"goal": goal} if goal else {}))
         return
-    show_result(result)
+    show_result(result, asked.changes)
     if said:
         say(said)
     if out is not None:
@@ -264,34 +297,45 @@ def scenarios(as_json: AsJson = False) -> None:
 
 @app.command()
 def explain(
-    parameter: Annotated[str | None, typer.Argument(help="Its name, or its ending; all are listed without.")] = None,
+    word: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A parameter, its ending, a symbol (p, s, r) or a word; without, all parameters are listed."
+        ),
+    ] = None,
 ) -> None:
-    """Say what a parameter means, what it may be, and where its default comes from."""
-    from experiments.console import show_parameter, show_parameters
-    from experiments.inputs import find_parameters
+    """Print what a parameter or a word means: allowed values, default and source, or the entry of the glossary."""
+    from experiments.console import show_meanings, show_parameters
+    from experiments.explain import find_meanings
     from sim.scenario import parameters
 
-    if parameter is None:
+    if not word:
         show_parameters(list(parameters().values()))
     else:
-        for found in find_parameters(parameter):
-            show_parameter(found)
+        show_meanings(find_meanings(" ".join(word)))
 
 
 @app.command()
 def mc(
     priors: Annotated[
-        str,
+        str | None,
         typer.Argument(help="successor, successor-retraining, report, report-fixed-hardware, or a TOML file."),
-    ],
+    ] = None,
     n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Worlds to draw.")] = 1_000_000,
     seed: Annotated[int, typer.Option(min=0, help="Names all luck of the draws.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(parser=place, metavar="DIR", help="Write mc.json, mc.csv and mc.png into it.")
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Write mc.json, mc.csv and a picture into it.")
     ] = None,
+    picture: PictureFormat = None,
+    shape: PictureShape = None,
+    new: New = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a Monte Carlo over uncertain inputs, described in a TOML file: print the probability of each outcome."""
+    if new is not None:
+        write_new("mc", new, priors or "")
+    if priors is None:
+        raise InputError("no priors are named; allowed: a name or a TOML file. `asara mc --new my.toml` writes one")
     from experiments.mc import load_priors, outcome, write
     from experiments.mc_console import progress, say, show_outcome
     from experiments.terminal import print_json
@@ -302,19 +346,22 @@ def mc(
         from experiments.inputs import check_folder
 
         check_folder(out)
+    elif needs_out := "--format" * (picture is not None) or "--shape" * (shape is not None):
+        raise InputError(_NEEDS_OUT.format(needs_out))
     with progress(n) as tell:
         drawn, worlds = run_study(chosen.study, n, seed, tell=tell)
     found = outcome(chosen, n, seed, drawn, worlds)
     if out is not None:
         from experiments.mc_picture import mc_picture
 
-        write(out, found, mc_picture(found, chosen.study, drawn, worlds))
+        form = picture or "png"
+        names = write(out, found, mc_picture(found, chosen.study, drawn, worlds, form, shape or "page"), form)
     if as_json:
         print_json(found)
         return
     show_outcome(found)
     if out is not None:
-        say(f"Written to {out}: mc.json, mc.csv, mc.png.")
+        say(f"Written to {out}: {', '.join(names)}.")
 
 
 @app.command()

@@ -13,12 +13,14 @@ from rich import box
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from experiments.changes import Change, changes_of, changes_text
 from experiments.rows import MEANINGS, Outcome
 from experiments.terminal import console, is_live, live_console, print_table
 from sim.observe import REPORTERS, gpus_idle
 from sim.show import factor
 
 if TYPE_CHECKING:
+    from experiments.explain import Meanings
     from experiments.rows import Row
     from sim.model import World
     from sim.observe import Doubling
@@ -106,11 +108,12 @@ def _moment(world: World) -> str:
     )
 
 
-def show_result(result: RunResult) -> None:
-    """Print a run: its doublings, what it did, where it leads, why it stopped, and where time and GPUs went."""
-    scenario = result.scenario
-    luck = "engine: fluid, no chance and so no seed" if result.engine == "fluid" else f"seed {result.seed}"
-    say(f"{scenario.name} ({luck})" + (f": {scenario.description}" if scenario.description else ""))
+def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
+    """Print a run: its doublings, what it did, where it leads, why it stopped, and where time and GPUs went.
+
+    ``changes``: what was changed of its scenario, by default of the shipped one of the same name.
+    """
+    say(_heading(result, changes_of(result.scenario) if changes is None else changes))
     say()
     if result.doublings:
         print_table(_doublings_table(result.doublings))
@@ -127,13 +130,32 @@ def show_result(result: RunResult) -> None:
         say(result.margins.training_sentence)
     shares = ", ".join(f"{SHARES[part]} {share:.0%}" for part, share in result.time_shares.items())
     say(f"Researchers' time: {shares}.")
-    if result.toes_exponent is not None:
-        say(
-            f"Stepping on toes: {result.duplicate_share:.1%} of the papers were duplicates; n researchers found as "
-            f"much that was new as n^{result.toes_exponent:.3f}."
-        )
+    if duplicates := _duplicates(result):
+        say(duplicates)
     say(kernels_line(result.kernels))
     print_table(_cluster_table(result))
+
+
+def _duplicates(result: RunResult) -> str:
+    """What duplicates cost, in a sentence; nothing where a duplicate counts as much as any other paper."""
+    weight = result.scenario.literature.duplicate_weight
+    if weight == 1 or not result.duplicate_share:
+        return ""
+    said = f"Duplicates: {result.duplicate_share:.1%} of the papers, each of which counts {weight:g} of a paper."
+    if result.toes_exponent is None:
+        return said
+    return f"{said} As the team changed, n researchers found as much that was new as n^{result.toes_exponent:.3f}."
+
+
+def _heading(result: RunResult, changes: list[Change]) -> str:
+    """The scenario, its changes, and its description, which holds for it without them."""
+    scenario = result.scenario
+    luck = "engine: fluid, no chance and so no seed" if result.engine == "fluid" else f"seed {result.seed}"
+    head = f"{scenario.name} ({luck})"
+    if not changes:
+        return f"{head}: {scenario.description}" if scenario.description else f"{head}."
+    without = f" {scenario.name} without changes: {scenario.description}" if scenario.description else ""
+    return f"{head}, changed: {changes_text(changes)}.{without}"
 
 
 def _within(sentence: str) -> str:
@@ -193,6 +215,32 @@ def show_parameters(parameters: Sequence[Parameter]) -> None:
                 table.add_row(parameter.flat_name, _short(parameter.default), parameter.allowed)
         print_table(table)
     say("`asara explain NAME` tells what one of them means and where its default comes from.")
+
+
+def show_meanings(found: Meanings) -> None:
+    """Print what a word means: terms of the glossary, parameters in full if they are few, others by name."""
+    for term in found.terms:
+        say(f"{term.name}: {term.meaning}.")
+        say()
+    every = [*found.parameters, *found.mentioned]
+    in_full = every if len(every) == 1 else found.parameters if len(found.parameters) <= MOST_IN_FULL else []
+    for parameter in in_full:
+        show_parameter(parameter)
+    listed = [parameter for parameter in every if parameter not in in_full]
+    if not listed:
+        return
+    table = _table(("other parameters" if in_full or found.terms else "parameters", "left"), ("meaning", "left"))
+    table.columns[0].no_wrap = True
+    for parameter in listed[:MOST_LISTED]:
+        table.add_row(parameter.flat_name, parameter.meaning.partition(". ")[0].rstrip("."))
+    print_table(table)
+    more = len(listed) - MOST_LISTED
+    say(f"{f'{more} more have the word. ' if more > 0 else ''}`asara explain NAME` explains one of them in full.")
+
+
+MOST_IN_FULL = 3
+"""Parameters that are explained in full when a word names them."""
+MOST_LISTED = 12
 
 
 def show_parameter(parameter: Parameter) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from hashlib import sha256
 from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from experiments.analysis import BLUE, GREY, ORANGE, STYLE
+from experiments.captions import footer_text, plural
+from experiments.figures import add_title, render
 from experiments.fit import TOLD, AnyFit, Found, label
+from experiments.fit_data import ROWS
 from sim.returns import Fit
 
 _DARK: Final = "#444444"
@@ -24,14 +25,13 @@ _SPAN: Final = 200
 
 def picture(found: Found) -> bytes:
     """Return the picture of a fit as PNG: the same bytes for the same fit."""
-    buffer = BytesIO()
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
-        figure = _figure(found)
-        FigureCanvasAgg(figure)
-        figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return buffer.getvalue()
+    options, series = found.options, found.data.series
+    numbers = np.concatenate([series.effort, series.performance]).astype("<f8")
+    footer = footer_text(
+        plural(len(found.data.lines), "row"), f"{options.draws:,} bootstrap draws, seed {options.seed}",
+        data=sha256(numbers.tobytes()).hexdigest(),
+    )  # fmt: skip
+    return render(lambda: _figure(found), footer, STYLE, dpi=130)
 
 
 def _figure(found: Found) -> Figure:
@@ -40,8 +40,7 @@ def _figure(found: Found) -> Figure:
     _draw_law(axes["law"], found)
     _draw_residuals(axes["residuals"], found)
     _draw_periods(axes["periods"], found)
-    name = found.data.file
-    figure.suptitle(f"Returns to effort: {name}, {len(found.data.lines)} rows", fontsize=13, fontweight="bold")
+    add_title(figure, f"Returns to effort: {found.data.file}, {plural(len(found.data.lines), 'row')}")
     return figure
 
 
@@ -65,9 +64,9 @@ def _draw_law(axes: Axes, found: Found) -> None:
     axes.set_yscale("log", base=2)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    each = "rows" if columns.effort == "rows" else columns.effort
-    axes.set_xlabel(f"cumulative effort: {each}")
-    axes.set_ylabel(f"performance, from {columns.performance} (first row: 1)")
+    axes.set_xlabel("rows so far" if columns.effort == ROWS else f"cumulative {columns.effort}")
+    compared = "first row’s over each row’s" if columns.lower_is_better else "times that of the first row"
+    axes.set_ylabel(f"{columns.performance}, {compared}")
     axes.set_title("Data and law", loc="left")
     axes.legend(loc="upper left", fontsize=9)
 

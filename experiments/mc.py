@@ -28,7 +28,8 @@ from sim.toml_files import TomlError, name_of, read_toml
 
 SHIPPED: Final = Path(__file__).parent / "priors"
 LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
-SUMMARY, TABLE, PICTURE = "mc.json", "mc.csv", "mc.png"
+SUMMARY, TABLE = "mc.json", "mc.csv"
+PICTURES: Final = ("mc.png", "mc.svg", "mc.pdf")
 LAWS: Final[Mapping[Retraining, str]] = {
     "none": "law without retraining",
     "damped": "law with the successor study's damping of retraining",
@@ -155,9 +156,15 @@ def to_csv(found: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def write(folder: Path, found: Mapping[str, Any], picture: bytes) -> None:
-    """Write an outcome, its quantiles and its picture into a folder, `mc.json` last; what else lies there stays."""
-    files = {TABLE: to_csv(found).encode(), PICTURE: picture, SUMMARY: json_file(found)}
+def write(folder: Path, found: Mapping[str, Any], picture: bytes, form: str = "png") -> list[str]:
+    """Write an outcome, its quantiles and its picture into a folder, `mc.json` last; return the names of the files.
+
+    Pictures of an earlier outcome are removed; what else lies there stays.
+    """
+    drawn = f"mc.{form}"
+    files = {TABLE: to_csv(found).encode(), drawn: picture, SUMMARY: json_file(found)}
     with naming(folder):
-        (folder / SUMMARY).unlink(missing_ok=True)  # where it lies, the others belong to it
+        for old in {SUMMARY, *PICTURES} - {drawn}:  # where the summary lies, the others belong to it
+            (folder / old).unlink(missing_ok=True)
     write_files(folder, files)
+    return [SUMMARY, TABLE, drawn]

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import Any, Final
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from experiments.analysis import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
+from experiments.captions import footer_text
+from experiments.figures import WIDE, Form, Shape, add_title, render
 from experiments.mc import LAWS
 from sim.distributions import Array
 from sim.montecarlo import Worlds, simulate
@@ -28,29 +26,28 @@ MOST_YEARS: Final = 20.0
 _COLOURS: Final = (BLUE, ORANGE, GREEN, PINK, SKY)
 
 
-def mc_picture(found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array], worlds: Worlds) -> bytes:
-    """Return the picture of an outcome as PNG: the same bytes for the same outcome."""
-    buffer = BytesIO()
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
-        figure = mc_figure(found, study, drawn, worlds)
-        FigureCanvasAgg(figure)
-        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
-    return buffer.getvalue()
+def mc_picture(
+    found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array], worlds: Worlds, form: Form = "png",
+    shape: Shape = "page",
+) -> bytes:  # fmt: skip
+    """Return the picture of an outcome as PNG, SVG or PDF: the same bytes for the same outcome."""
+    footer = footer_text(f"n = {found['n']:,} worlds", f"seed {found['seed']}", prior=found["digest"])
+    return render(lambda: mc_figure(found, study, drawn, worlds, shape), footer, STYLE, form)
 
 
-def mc_figure(found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array], worlds: Worlds) -> Figure:
+def mc_figure(
+    found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array], worlds: Worlds, shape: Shape = "page"
+) -> Figure:
     """Return the picture: years of progress within some months, and the months to the explosion, as probabilities."""
-    figure = Figure(figsize=(11.5, 5.6), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.04))
+    size = WIDE if shape == "wide" else (11.5, 5.6)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.04))
     progress, explosion = figure.subplots(1, 2)
     _draw_progress(progress, found, study, drawn)
     _draw_explosion(explosion, found, worlds)
     for axes in (progress, explosion):
         axes.set_ylim(0, 1)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    title = textwrap.fill(found["description"] or found["priors"], 100)
-    figure.suptitle(f"{title}\nCurves: {LAWS[found['retraining']]}", fontsize=13, fontweight="bold")
+    add_title(figure, f"{found['priors']}: {LAWS[found['retraining']]}", found["description"])
     return figure
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, NoReturn
 
 import typer
+
+from experiments.errors import InputError
+
+Command = Literal["mc", "sweep", "run"]
+"""Commands that read a file of one's own, for which there is a template."""
 
 ScenarioName = Annotated[str, typer.Argument(help="A shipped scenario (see `asara scenarios`) or a TOML file.")]
 Settings = Annotated[
@@ -21,6 +26,13 @@ Goal = Annotated[
         "horizon of ten years unless one is set.",
     ),
 ]
+PictureFormat = Annotated[
+    Literal["png", "svg", "pdf"] | None, typer.Option("--format", help="Format of the picture in --out.")
+]
+PictureShape = Annotated[
+    Literal["page", "wide"] | None,
+    typer.Option("--shape", help="Shape of the picture in --out: for a page, or wide (16:9) for a slide."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
@@ -29,3 +41,23 @@ def place(text: str) -> Path:
     if not text.strip():
         raise typer.BadParameter("the name is empty")
     return Path(text)
+
+
+New = Annotated[
+    Path | None,
+    typer.Option("--new", parser=place, metavar="FILE", help="Write a commented file to start from, and run nothing."),
+]
+
+
+def write_new(command: Command, path: Path, others: str = "") -> NoReturn:
+    """Write the template of a command, print what to do with it, and end.
+
+    Raises InputError if ``others``, the name of a file to run, was typed too.
+    """
+    from experiments.console import say  # noqa: PLC0415
+    from experiments.templates import write_template  # noqa: PLC0415
+
+    if others:
+        raise InputError(f"--new = {path} writes a file and runs nothing; allowed: without '{others}'. Leave that out.")
+    say(write_template(command, path))
+    raise typer.Exit

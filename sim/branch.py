@@ -58,7 +58,7 @@ def _check_changes(world: World, scenario: Scenario) -> None:
         )
     growth = inference_gpus(scenario.cluster) / max(1, world.housing.gpus_at_start)
     largest = growth * world.calibration.largest_work_rate(scenario.kernels.attention_share)
-    check_size(scenario, largest, world.own_team.researchers)
+    check_size(scenario, largest, world.own_team.researchers, world.population.without_cohort)
 
 
 def _reopen(world: World, scenario: Scenario) -> None:

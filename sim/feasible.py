@@ -17,15 +17,17 @@ MOST_RESEARCHERS = 1e15
 """Researchers that a run counts: more are no whole numbers any more in floating point."""
 
 
-def check_size(scenario: Scenario, work_rate: float = 1.0, initial: float | None = None) -> None:
+def check_size(scenario: Scenario, work_rate: float = 1.0, initial: float | None = None, own_class: str = "") -> None:
     """Refuse a run that would need more agents, or more researchers, than there can be: it would end nowhere.
 
     ``work_rate``: the most that the cluster's comes to. ``initial``: researchers on day 0, if not the scenario's.
+    ``own_class``: the name of a class of researchers without a cohort, each of whom is an agent.
     """
     researcher, most = scenario.researcher, scenario.run.max_doublings
     check_stop(scenario)
     wanted = scenario.run.until_researchers
-    one_by_one = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
+    pooled_experiments = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
+    one_by_one = pooled_experiments or bool(own_class)
     if researcher.timing == "pooled" and not one_by_one:
         return
     limit = MOST_AGENTS if one_by_one else MOST_RESEARCHERS
@@ -35,7 +37,8 @@ def check_size(scenario: Scenario, work_rate: float = 1.0, initial: float | None
     if wanted:
         largest = min(largest, 2 * work_rate * scenario.training.gain * wanted)
     if largest > limit:
-        kept = "as agents, which pooled work with experiments needs" if one_by_one else "at most"
+        needs = f"{own_class} without a cohort class" if own_class else "pooled work with experiments"
+        kept = f"as agents, which {needs} needs" if one_by_one else "at most"
         raise ScenarioError(
             f"run__max_doublings = {most} would make {initial:,.15g} researchers of day 0 into {largest:.3g} "
             f"researchers; one run holds {limit:.7g} {kept}: set run__max_doublings to at most "

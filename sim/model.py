@@ -13,14 +13,15 @@ from numpy.random import Generator
 from simpy import Event, Timeout
 from simpy.events import EventPriority
 
+from agents.cohort import Cohort
 from agents.decisions import mean_run_days
 from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
 from agents.literature import Literature
 from agents.phases import RESEARCHING, Census
 from agents.pool import WorkPool
-from agents.population import Population
+from agents.population import Population, class_without_cohort
 from agents.ports import Finding, TaskSource, Watcher
-from agents.researcher import ResearcherParams
+from agents.researcher import Researcher, ResearcherParams
 from agents.trainer import Trainer, TrainingParams
 from hardware.partitions import Datacenter
 from sim import ledger, observe
@@ -55,13 +56,20 @@ class World(mesa.Model):
 
     ``changes``: parameters that differ from ``scenario``, by flat name. ``step()`` moves the clock by one frame
     and looks; agents live by events between frames. ``calibration``: of the kernels, by default as the scenario's
-    measurements have it. Raises ScenarioError if the scenario cannot be run.
+    measurements have it. ``researcher``: a subclass of Researcher, whose researchers are simulated one by one however
+    many they are, unless ``cohort`` is a cohort of them. Raises ScenarioError if the scenario cannot be run.
 
     Agents see this object as :class:`agents.ports.Lab`.
     """
 
     def __init__(
-        self, scenario: Scenario | None = None, seed: int = 0, calibration: Calibration | None = None, **changes: Any
+        self,
+        scenario: Scenario | None = None,
+        seed: int = 0,
+        calibration: Calibration | None = None,
+        researcher: type[Researcher] = Researcher,
+        cohort: type[Cohort] | None = None,
+        **changes: Any,
     ) -> None:
         super().__init__(seed=abs(seed))  # Mesa's own generators, which nobody here draws from, take no sign
         self.scenario = (scenario or Scenario()).replace(**changes)
@@ -71,7 +79,8 @@ class World(mesa.Model):
         """The team of day 0, which no branch changes."""
         self.reference_team = self.scenario.reference_team
         """The team of which `kernels__candidates_per_day` are."""
-        check_size(self.scenario, self.calibration.largest_work_rate(self.scenario.kernels.attention_share))
+        largest = self.calibration.largest_work_rate(self.scenario.kernels.attention_share)
+        check_size(self.scenario, largest, own_class=class_without_cohort(researcher, cohort))
         self.run_seed = seed
         self.streams = Streams(seed)
         self.clock = Clock()
@@ -95,7 +104,7 @@ class World(mesa.Model):
         self.research_pace = 1.0
         """Share of researchers' time that goes into papers; candidates for kernels take the rest."""
         self.pool = WorkPool(self) if self.scenario.researcher.timing == "pooled" else None
-        self.population = Population(self, self, self.pool)
+        self.population = Population(self, self, self.pool, researcher, cohort)
         self.trainer = Trainer(self, self)
         self.kernel_engineer = KernelEngineer(self, self, self.calibration.curve)
         if self.calibration.curve is not None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import mesa
 import pandas as pd
 
+from agents.researcher import Researcher
 from hardware.partitions import POOL_OF
 from hardware.speedups import told
 from sim import observe, show
@@ -126,13 +127,15 @@ def run(
     seed: int = 0,
     watch: Callable[[World], bool | None] | None = None,
     calibration: Calibration | None = None,
+    researcher: type[Researcher] = Researcher,
 ) -> RunResult:
     """Run a scenario (by default the lab) with a seed and return what came of it.
 
     ``watch`` is shown the world on day 0 and after each frame; the run stops early if it returns True, with the
-    ending "interrupted". ``calibration``: as for :class:`World`. Raises ScenarioError if the scenario cannot be run.
+    ending "interrupted". ``calibration``, ``researcher``: as for :class:`World`. Raises ScenarioError if the scenario
+    cannot be run.
     """
-    world = World(scenario, seed, calibration)
+    world = World(scenario, seed, calibration, researcher)
     try:
         while not (watch and watch(world)) and world.running:
             world.step()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+FEWEST_FOR_BANDS: Final = 20
+"""Runs of a panel that has bands; of fewer each run is a line, as a twentieth of them is less than one run."""
 DAYS: Final = 121
 MOST_CURVES: Final = 1000
 """Points of the design whose closed form is drawn; evenly chosen where there are more."""
@@ -75,9 +77,14 @@ def fan_figure(sweep: Sweep) -> Figure:
     tables = [
         (_fan_rows(part.sweep, grid), _fan_rows(part.sweep, grid, closed=True) if closed else None) for part in parts
     ]
+    few = [part.sweep if part.sweep.n < FEWEST_FOR_BANDS else None for part in parts]
     top = max(1.0, *(_top(part.sweep, table) for part, (table, _) in zip(parts, tables, strict=True)))
-    for axes, part, (table, alone) in zip(panels, parts, tables, strict=True):
-        _draw_fan(axes, table, alone, top)
+    for axes, part, (table, alone), single in zip(panels, parts, tables, few, strict=True):
+        if single is None:
+            _draw_bands(axes, table, top)
+        else:
+            _draw_runs(axes, single, grid)
+        _draw_middle(axes, table, alone, part.sweep.n)
         if part.values:
             text = fill(f"{part.text} (n = {part.sweep.n:,})", 40)
             axes.annotate(text, (0.985, 0.03), xycoords="axes fraction", ha="right", fontsize=9)
@@ -91,23 +98,41 @@ def fan_figure(sweep: Sweep) -> Figure:
     return figure
 
 
-def _draw_fan(axes: Axes, table: pa.Table, alone: pa.Table | None, top: float) -> None:
+def _draw_bands(axes: Axes, table: pa.Table, top: float) -> None:
     from experiments.analysis import BLUE  # noqa: PLC0415
 
     days = table["day"].to_numpy()
-    seen = {name: _floats(table, name) for name in table.column_names if name.startswith("q")}
     for low, high, alpha, text in (("q5", "q95", 0.2, "90% of runs"), ("q25", "q75", 0.35, "half of the runs")):
+        lower, upper = _floats(table, low), _floats(table, high)
         # What is open above lies above all that was seen: the band goes on to the top of the picture.
-        upper = np.where(np.isnan(seen[high]), top, seen[high])
-        known = ~np.isnan(seen[low])
-        axes.fill_between(
-            days, seen[low], upper, where=known.tolist(), color=BLUE, alpha=alpha, linewidth=0, label=text
-        )
-    axes.plot(days, seen["q50"], color=BLUE, linewidth=2.4, label="the run in the middle")
+        upper = np.where(np.isnan(upper), top, upper)
+        known = ~np.isnan(lower)
+        wide = bool(np.any((upper > lower)[known]))
+        axes.fill_between(days, lower, upper, where=known.tolist(), color=BLUE, alpha=alpha, linewidth=0,
+                          label=text if wide else None)  # fmt: skip
+
+
+def _draw_runs(axes: Axes, sweep: Sweep, grid: Floats) -> None:
+    """Draw each run as a line of its own, as far as it went: they are too few for quantiles at 5% and 95%."""
+    from experiments.analysis import BLUE  # noqa: PLC0415
+
+    if sweep.n == 1:  # the line in the middle is the run
+        return
+    lower, upper = _levels(sweep, grid)
+    for row, levels in enumerate(np.where(np.isfinite(upper), lower, math.nan)):
+        axes.plot(grid, levels, color=BLUE, linewidth=0.9, alpha=0.5, label="each run" if row == 0 else None)
+
+
+def _draw_middle(axes: Axes, table: pa.Table, alone: pa.Table | None, runs: int) -> None:
+    from experiments.analysis import BLUE  # noqa: PLC0415
+
+    text = "the run in the middle" if runs > 1 else "the only run"
+    axes.plot(table["day"].to_numpy(), _floats(table, "q50"), color=BLUE, linewidth=2.4, label=text)
     if alone is None:
         return
-    for name, width in (("q5", 1.0), ("q50", 1.8), ("q95", 1.0)):
-        named = "closed form: 5%, middle, 95%" if name == "q50" else None
+    ends = (("q5", 1.0), ("q50", 1.8), ("q95", 1.0)) if runs > 1 else (("q50", 1.8),)
+    for name, width in ends:
+        named = f"closed form{': 5%, middle, 95%' * (runs > 1)}" if name == "q50" else None
         axes.plot(alone["day"].to_numpy(), _floats(alone, name), color=INK, linewidth=width,
                   linestyle=(0, (4, 2)), label=named)  # fmt: skip
 

@@ -92,9 +92,32 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion", reading: str
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}" if abs(value) > 1e-9 else "0")
         axes.set_xlabel(fill(f"change of the {words(outcome)}, percentage points", 46))
     else:
+        low, high = axes.get_xlim()
+        axes.set_xticks([math.log2(factor) for factor in factor_ticks(2**low, 2**high)])
         axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}×")
         axes.set_xlabel("times as many doublings a year")
     return figure
+
+
+def factor_ticks(low: float, high: float) -> list[float]:
+    """Return round factors between two, 1 among them if it lies there: powers of two on a wide scale."""
+    if high / low > _WIDE_SCALE:
+        powers = range(math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9) + 1)
+        apart = -(-len(powers) // MOST_TICKS)
+        return [2.0**power for power in powers if power % apart == 0]
+    ticks: list[float] = []
+    for step in _STEPS:
+        ticks = [step * at for at in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+        if len(ticks) <= MOST_TICKS:
+            break
+    return ticks
+
+
+MOST_TICKS: Final = 6
+_WIDE_SCALE: Final = 8.0
+"""Highest factor over the lowest from which on ticks are powers of two."""
+_STEPS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Distances of factors; 1 is a multiple of all up to 1."""
 
 
 def _row_label(effect: Effect, reading: str) -> str:

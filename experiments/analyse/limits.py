@@ -81,8 +81,6 @@ def limits_figure(sweep: Sweep, across: str, up: str) -> Figure:
 
 def _draw_limits(axes: Axes, sweep: Sweep, x: Axis, y: Axis) -> set[str]:
     """Draw the cells of a map, and return the resources that it shows."""
-    from matplotlib.patches import Rectangle  # noqa: PLC0415
-
     seen: set[str] = set()
     colours, dense = _colours(), is_dense(x, y)
     for j, i in product(range(len(y.labels)), range(len(x.labels))):
@@ -92,14 +90,25 @@ def _draw_limits(axes: Axes, sweep: Sweep, x: Axis, y: Axis) -> set[str]:
             continue
         found = limited(sweep, inside)
         most = max(found, key=lambda each: found[each])
-        seen.add(most)
         if dense:
+            seen.add(most)
             colour_cell(axes, (i, j), colours[most])
             continue
-        axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor=colours[most], linewidth=0))
-        lines = f"{most}\n{percent(found[most])} of {int(inside.sum())}"
+        seen |= {resource for resource, share in found.items() if share}
+        _split_cell(axes, (i, j), found)
+        lines = f"{most} {percent(found[most])}\nn = {int(inside.sum())}"
         axes.text(i, j, lines, ha="center", va="center", fontsize=8.5, color="#1a1a1a", linespacing=1.4)
     return seen
+
+
+def _split_cell(axes: Axes, place: tuple[int, int], found: dict[str, float]) -> None:
+    """Divide a cell between the resources, each as wide as the share of runs that it limits."""
+    from matplotlib.patches import Rectangle  # noqa: PLC0415
+
+    colours, left = _colours(), place[0] - 0.48
+    for resource, share in found.items():
+        axes.add_patch(Rectangle((left, place[1] - 0.46), 0.96 * share, 0.92, facecolor=colours[resource], linewidth=0))
+        left += 0.96 * share
 
 
 def limits_sentence(sweep: Sweep) -> str:

@@ -17,6 +17,7 @@ _OUTCOMES: Final = {
     "explosion": f"probability that {EXPLOSION_MEANING}",
     "speeding_up": "probability that the run was speeding up over its last part",
     "doublings_a_year": "doublings of software a year, on average over the run",
+    "software_doublings": "doublings of software by the end of the run",
 }
 
 

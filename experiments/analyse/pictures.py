@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from io import BytesIO, StringIO
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 
 import numpy as np
@@ -69,11 +69,11 @@ def legend_above(axes: Axes, **how: Any) -> None:
     axes.legend(**({"loc": "lower left", "bbox_to_anchor": (-0.02, 0.995), "ncols": 3, "columnspacing": 1.2} | how))
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG: the same bytes for the same figure."""
-    buffer = BytesIO()
-    _save(figure, buffer, format="png", dpi=160, metadata={"Software": None})
-    return buffer.getvalue()
+def png(figure: Figure, footer: str = "") -> bytes:
+    """Return a figure as PNG, with a footer if there is one: the same bytes for the same figure."""
+    from experiments.figures import render  # noqa: PLC0415
+
+    return render(lambda: figure, footer, style(), dpi=160)
 
 
 def svg(figure: Figure, name: str) -> str:

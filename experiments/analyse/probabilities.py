@@ -16,7 +16,7 @@ import pyarrow as pa
 from experiments.analyse.bins import MOST_LEVELS, Axis, cut
 from experiments.analyse.combinations import MOST_SAID, Combination, combinations, drawn, table_of
 from experiments.analyse.names import percent, said
-from experiments.analyse.pictures import INK, SOFT, in_style, new_figure
+from experiments.analyse.pictures import SOFT, in_style, new_figure
 from experiments.analyse.statistics import Share, clustered_share, wilson
 from experiments.analyse.sweep import EXPLOSIVE, ONE_BY_ONE, SPEEDING_UP, Flags, Outcome, Sweep
 from sim.long_run import SINGULAR
@@ -36,7 +36,7 @@ HOW: Final = (
 _MAP: Final = ("#f2f7fb", "#56B4E9", "#0072B2", "#00406b")
 """Light to dark in one hue: also in grey one sees which is more."""
 FEWEST: Final = 5
-"""Runs of a cell that is coloured; of fewer only the number is shown."""
+"""Runs of a cell with a plain edge; of fewer it is dashed, where the share is an estimate."""
 MOST_PANELS: Final = 3
 MOST_LETTERS: Final = 52
 """Letters of a line of a title in bold."""
@@ -164,10 +164,11 @@ def _draw_cell(axes: Axes, place: tuple[int, int], found: Share | None, colour: 
     if found is None:
         axes.text(i, j, "no run", ha="center", va="center", fontsize=8, color=SOFT)
         return
-    few = found.runs < FEWEST
-    axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor="none" if few else colour, edgecolor=SOFT,
-                             linewidth=0.5))  # fmt: skip
-    ink = INK if few else "#ffffff" if found.share > 0.5 else "#1a1a1a"
+    edge: dict[str, Any] = {"edgecolor": SOFT, "linewidth": 0.5}
+    if interval and found.runs < FEWEST:
+        edge = {"edgecolor": SOFT, "linewidth": 1.2, "linestyle": (0, (2, 2))}
+    axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor=colour, **edge))
+    ink = "#ffffff" if found.share > 0.5 else "#1a1a1a"
     axes.text(i, j + 0.16, percent(found.share), ha="center", va="center", fontsize=11, fontweight="bold", color=ink)
     small = f"{found.low * 100:.0f}–{found.high * 100:.0f}%, " * interval + f"n = {found.runs}"
     axes.text(i, j - 0.22, small, ha="center", va="center", fontsize=7.6, color=ink)

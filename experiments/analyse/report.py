@@ -27,6 +27,7 @@ from experiments.analyse.combinations import (
 from experiments.analyse.names import RETURNS, with_reading, words
 from experiments.analyse.pictures import png, svg
 from experiments.analyse.sweep import EXPLOSIVE, FACTORS, ONE_BY_ONE, SPEEDING_UP, Outcome, Sweep, threshold
+from experiments.captions import footer_text, plural
 from experiments.files import plain, to_json
 from sim.growth import reading_of_r
 
@@ -54,9 +55,10 @@ class Part(NamedTuple):
     table: pa.Table | None
 
 
-def parts(sweep: Sweep) -> Iterator[Part]:
+def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[Part]:
     """Yield the parts of the report on a sweep, in its order; those that its design cannot carry say so.
 
+    ``outcome``: the only one whose sensitivity is shown, by default all of them.
     One-at-a-time designs do not fill the space of parameters: they have no maps, regions or convergence.
     """
     yield from _fans(sweep)
@@ -65,7 +67,7 @@ def parts(sweep: Sweep) -> Iterator[Part]:
     if sweep.levers:
         yield from _levers(sweep)
     yield from _limits(sweep)
-    yield from _sensitivity(sweep)
+    yield from _sensitivity(sweep, outcome)
     if sweep.sampling == ONE_BY_ONE:
         return
     yield from _regions(sweep)
@@ -157,14 +159,19 @@ def html(sweep: Sweep, found: list[Part]) -> str:
     return page.page(name, [*body, *_design(sweep), _footer(sweep)])
 
 
-def files(sweep: Sweep, tell: Callable[[str], None] = lambda name: None) -> dict[str, bytes]:
-    """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each part."""
-    found, content = [], {}
-    for part in parts(sweep):
+def files(
+    sweep: Sweep, tell: Callable[[str], None] = lambda name: None, outcome: str | None = None
+) -> dict[str, bytes]:
+    """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each part.
+
+    ``outcome``: the only one whose sensitivity is shown, by default all of them.
+    """
+    found, content, footer = [], {}, picture_footer(sweep)
+    for part in parts(sweep, outcome):
         tell(part.name)
         found.append(part)
         if part.figure is not None:
-            content[f"{part.name}.png"] = png(part.figure)
+            content[f"{part.name}.png"] = png(part.figure, footer)
         if part.table is not None:
             content[f"{part.name}.csv"] = to_csv(part.table).encode()
     tell("report")
@@ -213,7 +220,8 @@ def _planes(sweep: Sweep) -> Iterator[Part]:
         figure = probabilities.plane_figure(sweep, across, up) if number < MOST_PLANES else None
         others = combinations(sweep, (across, up))
         caption = (
-            f"{probabilities.outcome_words(sweep, sweep.outcome)}, its 95% interval and the number of runs n."
+            f"{probabilities.outcome_words(sweep, sweep.outcome)}, its 95% interval and the number of runs n; a "
+            f"dashed edge: an estimate from fewer than {probabilities.FEWEST} runs."
             f"{drawn_note(others, probabilities.MOST_PANELS)}"
         )
         table = probabilities.plane_table(sweep, across, up)
@@ -255,14 +263,17 @@ _PAIRED: Final = "Dots: mean over pairs of runs with the same random seed; bars:
 def _limits(sweep: Sweep) -> Iterator[Part]:
     alone = sweep.sampling == ONE_BY_ONE
     pair, heading = None if alone else probabilities.pair_of(sweep), "Which resource limits where?"
-    figure = limits.limits_figure(sweep, *pair) if pair else None
+    figure = limits.limits_figure(sweep, *pair) if pair and len(set(sweep.texts("limited_by"))) > 1 else None
     table = limits.limits_table(sweep, *pair) if pair else None
     note = drawn_note(combinations(sweep, pair), probabilities.MOST_PANELS) if pair else ""
-    caption = f"The input of which 1% more brings the last doubling forward most, in most runs of a cell.{note}"
+    caption = (
+        "The input of which 1% more brings the last doubling forward most. Each cell is divided between the inputs by "
+        f"their share of its runs; the largest share is written in it.{note}"
+    )
     yield Part("limits", heading, [limits.limits_sentence(sweep)], figure, caption, table)
 
 
-def _sensitivity(sweep: Sweep) -> Iterator[Part]:
+def _sensitivity(sweep: Sweep, chosen: str | None = None) -> Iterator[Part]:
     heading, alone = "What matters most?", sweep.sampling == ONE_BY_ONE
     how = ("One parameter changes at a time, all others are at their base: exact differences." if alone else
            "The runs of the lowest and the highest tenth of a parameter, or its lowest and highest level, beside all "
@@ -270,22 +281,23 @@ def _sensitivity(sweep: Sweep) -> Iterator[Part]:
     if not alone and not sweep.uncertainties:
         yield Part("tornado", heading, ["Nothing but levers varies; what they do is above."], None, "", None)
         return
-    for outcome in sensitivity.tornado_outcomes(sweep):
+    for outcome in sensitivity.tornado_outcomes(sweep, chosen):
         table = sensitivity.tornado_table(sweep, outcome)
         said = [sensitivity.same_everywhere(sweep, outcome), sensitivity.not_reached_sentence(sweep, outcome)]
         if table.num_rows:
             figure = sensitivity.tornado_figure(sweep, outcome)
             note = "" if alone else drawn_note(combinations(sweep), sensitivity.MOST_PANELS)
-            caption = f"Tornado of the {words(outcome)}. {how}{note}"
+            never = " Never: not within the run." * outcome.startswith("days_to_")
+            caption = f"Tornado of the {words(outcome)}. {how}{never}{note}"
             yield Part(f"tornado-{outcome}", heading, said, figure, caption, table)
         elif any(said):
             yield Part(f"tornado-{outcome}", heading, said, None, "", None)
-    yield from _sobol(sweep, heading)
+    yield from _sobol(sweep, heading, sensitivity.OUTCOMES if chosen is None else (chosen,))
 
 
-def _sobol(sweep: Sweep, heading: str) -> Iterator[Part]:
+def _sobol(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[Part]:
     parts, said = combinations(sweep), set[str]()
-    for outcome in sensitivity.OUTCOMES:
+    for outcome in outcomes:
         tables = []
         for at, part in enumerate(parts):
             found, why = sensitivity.sobol_first(part.sweep, outcome)
@@ -380,6 +392,15 @@ def _levels(sweep: Sweep, name: str) -> list[str]:
     from experiments.analyse.bins import cut  # noqa: PLC0415
 
     return list(cut(sweep, name).labels)
+
+
+def picture_footer(sweep: Sweep) -> str:
+    """Return the footer of the pictures of a sweep: runs, seed, engine, version and the digest of the design."""
+    made = {name: str(sweep.manifest.get(name, "?")) for name in ("seed", "engine", "version")}
+    return footer_text(
+        f"n = {plural(sweep.n, 'run')}", f"seed {made['seed']}", f"engine {made['engine']}", by=made["version"],
+        design=str(sweep.manifest.get("design_digest", "?")),
+    )  # fmt: skip
 
 
 def _footer(sweep: Sweep) -> str:

@@ -36,6 +36,7 @@ from experiments.analyse.sweep import (
     why_not_gained,
 )
 from experiments.analyse.times import observed
+from experiments.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 SHARES: Final = (EXPLOSIVE.name, SPEEDING_UP.name)
 """Outcomes whose mean over runs is a share."""
 OUTCOMES: Final = (*SHARES, "doublings_a_year")
+CHOICES: Final = (*OUTCOMES, *FACTORS, "software_doublings")
+"""Outcomes that a tornado and indices can be asked for."""
 FEWEST_POINTS: Final = 100
 """Points without which the harmonics of a parameter are mostly noise."""
 HARMONICS: Final = 6
@@ -95,9 +98,20 @@ def outcome_of(sweep: Sweep, outcome: str) -> Floats:
     return doublings_a_year(sweep) if outcome == "doublings_a_year" else sweep.numbers(outcome)
 
 
-def tornado_outcomes(sweep: Sweep) -> tuple[str, ...]:
-    """Return the outcomes that have a tornado: those of `OUTCOMES`, and the days to the largest gain."""
-    return *OUTCOMES, threshold(sweep)[0]
+def tornado_outcomes(sweep: Sweep, chosen: str | None = None) -> tuple[str, ...]:
+    """Return the outcomes that have a tornado: those of `OUTCOMES`, and the days to the largest gain, or the chosen."""
+    return (chosen,) if chosen is not None else (*OUTCOMES, threshold(sweep)[0])
+
+
+def check_outcome(name: str) -> str:
+    """Return the name of an outcome of `CHOICES`. Raises InputError for another, with the nearest."""
+    if name not in CHOICES:
+        from sim.scenario import nearest  # noqa: PLC0415
+
+        raise InputError(
+            f"--outcome = {name} is not an outcome of a sweep; allowed: {', '.join(CHOICES)}{nearest(name, CHOICES)}."
+        )
+    return name
 
 
 def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[Bar]]:
@@ -208,14 +222,13 @@ def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
     height, ratios = 0.9 + 0.35 * len(rows) + 0.62 * sum(rows), {"height_ratios": rows}
     figure, panels = new_figure(height, len(rows), sharex=True, gridspec_kw=ratios)
     edge, span = _edge([level for _, middle, bars in found for level in (middle, *_levels_of(bars))])
+    ends = []
     for axes, (part, middle, bars) in zip(panels, found, strict=True):
-        _draw_bars(axes, part.sweep, outcome, middle, bars[:MOST_BARS], edge)
+        ends += _draw_bars(axes, part.sweep, outcome, middle, bars[:MOST_BARS], edge)
         if part.values and len(part.text):
             axes.set_title(fill(part.text, 52), fontsize=9.5, fontweight="normal", pad=22 if axes is panels[0] else 6)
-    left, right = span
-    room = (1.0 if outcome.startswith("days_to_") else 0.75) * (right - left or 1.0)
-    panels[0].set_xlim(left - room, right + room)
-    _label_axis(panels[-1], outcome, edge)
+    panels[0].set_xlim(_with_room(span, ends))
+    _label_axis(panels[-1], outcome, span)
     _legend(panels[0], sweep.sampling == ONE_BY_ONE)
     return figure
 
@@ -234,9 +247,33 @@ def _edge(levels: list[float]) -> tuple[float, tuple[float, float]]:
     return edge, (low, edge)
 
 
-def _draw_bars(axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list[Bar], edge: float) -> None:
+def _with_room(span: tuple[float, float], ends: list[tuple[float, int, bool]]) -> tuple[float, float]:
+    """The ends of a scale on which there is room for the text at the end of each bar: place, letters, to the right."""
+    left, right = span
+    widest = _WIDEST * (right - left or 1.0)
+    for _ in range(_ROUNDS):
+        letter = _LETTER * min(right - left or 1.0, widest)
+        right = max(span[1], *(place + letters * letter for place, letters, after in ends if after), span[1] + letter)
+        left = min(
+            span[0], *(place - letters * letter for place, letters, after in ends if not after), span[0] - letter
+        )
+    return left, right
+
+
+_LETTER: Final = 0.0165
+"""Width of a letter at the end of a bar, as a share of the panel."""
+_WIDEST: Final = 8.0
+"""The longest scale, as a multiple of the span of the outcomes."""
+_ROUNDS: Final = 40
+
+
+def _draw_bars(
+    axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list[Bar], edge: float
+) -> list[tuple[float, int, bool]]:
+    """Draw the bars of a panel, and return where their texts begin, their letters, and whether they go to the right."""
     from experiments.analysis import BLUE, ORANGE  # noqa: PLC0415
 
+    found = []
     start = middle if math.isfinite(middle) else edge
     for row, bar in enumerate(bars):
         low = (-0.19, ORANGE, bar.low_value, bar.at_low, bar.error_low, bar.not_reached_low, bar.runs_low)
@@ -249,9 +286,10 @@ def _draw_bars(axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list
             if reach:
                 axes.plot(ends, [row + shift] * 2, color=SOFT, linewidth=1.4, zorder=4)
             text = f"{value_text(sweep, bar.parameter, value)}: {outcome_text(outcome, level)}"
-            text += f", {missing} of {runs} never" * bool(missing and math.isfinite(level))
+            text += f", {missing}/{runs} never" * bool(missing and math.isfinite(level))
             right = place >= start
             outer = float(ends[1] if right else ends[0])
+            found.append((outer, len(text) + 1, right))
             axes.annotate(text, (outer, row + shift), (4 if right else -4, 0), textcoords="offset points", va="center",
                           ha="left" if right else "right", fontsize=7.6)  # fmt: skip
     axes.axvline(start, color=SOFT, linewidth=1)
@@ -260,34 +298,38 @@ def _draw_bars(axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list
     axes.set_yticks(range(len(bars)), [sweep.label(bar.parameter, 30) for bar in bars], fontsize=8.5)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
+    return found
 
 
 def outcome_text(outcome: str, level: float) -> str:
     """Return an outcome at the end of a bar as text."""
     if not math.isfinite(level):
-        return "not reached"
+        return "never"
     if outcome in SHARES:
         return percent(level)
     if outcome == "doublings_a_year":
         return f"{2**level:.3g} a year"
-    return f"day {level:,.0f}" if outcome.startswith("days_to_") else shown(level)
+    return f"{level:,.0f}" if outcome.startswith("days_to_") else shown(level)
 
 
-def _label_axis(axes: Axes, outcome: str, edge: float) -> None:
+def _label_axis(axes: Axes, outcome: str, span: tuple[float, float]) -> None:
     from matplotlib.ticker import MaxNLocator, MultipleLocator  # noqa: PLC0415
 
     axes.set_xlabel(fill(f"median {words(outcome)}" if outcome.startswith("days_to_") else words(outcome), 46))
     if outcome in SHARES:
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if -1e-9 <= value <= 1 + 1e-9 else "")
+        axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     elif outcome == "doublings_a_year":
         wide = np.diff(axes.get_xlim())[0] > 2
         axes.xaxis.set_major_locator(MultipleLocator(1) if wide else MaxNLocator(5))
         axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.2g}")
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        past = math.inf if math.isnan(edge) else edge
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}" if 0 <= value < past else "")
+        low, high = axes.get_xlim()
+        last = min(high, span[1]) if outcome.startswith("days_to_") else high  # gains that were not reached lie there
+        apart = MaxNLocator(max(1, int(5 * (span[1] - span[0]) / (high - low) + 0.5)))
+        axes.set_xticks([tick for tick in apart.tick_values(*span) if max(0.0, low) <= tick <= last])
+        axes.set_xlim(low, high)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
 
 
 def sobol_first(sweep: Sweep, outcome: str = "explosion") -> tuple[Indices | None, str]:

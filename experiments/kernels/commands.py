@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from experiments.captions import footer_text
 from experiments.console import say
 from experiments.errors import InputError
 from experiments.files import json_file, plain, write_files
@@ -266,7 +268,8 @@ def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_jso
     if out is not None:
         files[tables.REPORT] = json_file(plain(found))
         if drawn := panels(found.searches, fresh(lines), found.fits):
-            files[tables.PICTURE] = picture(drawn)
+            traced = sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+            files[tables.PICTURE] = picture(drawn, footer_text(f"searches: {len(found.searches)}", trace=traced))
         write_files(out, files)
     if as_json:
         _print_json(found)

@@ -5,24 +5,23 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Final, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from experiments.analysis import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
+from experiments.figures import render
 from experiments.kernels.fits import Fit
 from experiments.kernels.report import Fresh, held_out_gain
 from experiments.kernels.searches import Search
 from hardware.kernels.statistics import Speedup
 
-COLUMNS: Final = 3
+COLUMNS: Final = 2
+"""Of panels: more of them, and a reader of a page has to zoom."""
 LEAST_WIDTH: Final = 8.5
 WIDTH: Final = 5.6
 HEIGHT: Final = 3.7
@@ -88,22 +87,18 @@ def _winners(
     return tuple((proposer, gain) for proposer, gain in gains if gain is not None)
 
 
-def picture(drawn: Sequence[Panel]) -> bytes:
-    """Return the picture as PNG, the same bytes for the same panels. Raises ValueError without a panel."""
+def picture(drawn: Sequence[Panel], footer: str = "") -> bytes:
+    """Return the picture as PNG, the same bytes for the same panels. Raises ValueError without a panel.
+
+    ``footer``: what identifies the measurements, for the last line of the picture.
+    """
     if not drawn:
         raise ValueError("nothing to draw: no search in which a candidate passed")
-    buffer = BytesIO()
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
-        figure = _figure(drawn)
-        FigureCanvasAgg(figure)
-        figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return buffer.getvalue()
+    return render(lambda: _figure(drawn), footer, STYLE, dpi=130)
 
 
 def _figure(drawn: Sequence[Panel]) -> Figure:
-    columns = min(COLUMNS, len(drawn)) if len(drawn) != 4 else 2
+    columns = min(COLUMNS, len(drawn))
     lines = math.ceil(len(drawn) / columns)
     width = max(columns * WIDTH, LEAST_WIDTH)
     text = _explanation(drawn, width)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from experiments.errors import InputError
-from experiments.options import AsJson, Goal, place
+from experiments.options import AsJson, Goal, New, place, write_new
 
 DEFAULT_OUT = Path("out/sweeps")
 
@@ -33,8 +33,11 @@ def sweep(
     ] = None,
     goal: Goal = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: remove the runs that the folder has.")] = False,
+    new: New = None,
 ) -> None:
     """Run a design: every run a row, whatever becomes of it; the same command again goes on where it stopped."""
+    if new is not None:
+        write_new("sweep", new, "" if design == "quick" else design)
     folder = out if out is not None else DEFAULT_OUT / Path(design).stem
     try:
         from experiments.sweep.command import run_sweep

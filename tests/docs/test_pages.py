@@ -162,11 +162,14 @@ print(6 * 7)
 ```
 
 ```console
-$ asara explain cluster__gpu  # misspelt
+$ asara explain horizon_dayz  # misspelt
 {answer}
 ```
 """
-ANSWER = "asara: no parameter 'cluster__gpu' (`asara explain` lists them); did you mean 'cluster__gpus'?"
+ANSWER = (
+    "asara: no parameter and no word of the glossary is named 'horizon_dayz'; did you mean 'horizon_days' or "
+    "'run__horizon_days'? `asara explain` lists the parameters"
+)
 
 
 def test_what_a_page_shows_is_put_right(reader):

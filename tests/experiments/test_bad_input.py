@@ -100,7 +100,6 @@ BAD = {
     "no command": ("", ["Missing command"]),
     "unknown parameter to explain": ("explain cluster__gpsu", ["'cluster__gpsu'", "did you mean 'cluster__gpus'"]),
     "unknown bare name to explain": ("explain horizon_dayz", ["'horizon_dayz'", "did you mean 'horizon_days'"]),
-    "an ending of several": ("explain days", ["'days' could be", "run__horizon_days"]),
     "missing log": ("replay missing.csv --gpus 4", ["missing.csv"]),
     "a log that is a folder": ("replay . --gpus 4", ["directory"]),
     "bad line of a CSV": ("replay bad.csv --gpus 4", ["bad.csv", "line 3", "submit_s", "soon"]),

@@ -181,7 +181,7 @@ def test_tornado_of_days_states_what_was_not_reached():
     )
     figure = sensitivity.tornado_figure(sweep, "days_to_1000x")
     texts = [each.get_text() for each in figure.axes[0].texts]
-    assert texts[:2] == ["0.5: not reached", f"2: day {days[2]:,.0f}"]
+    assert texts[:2] == ["0.5: never", f"2: {days[2]:,.0f}"]
     assert "1,000 times that of day 0" in " ".join(figure.axes[0].get_xlabel().split())
 
 

@@ -1,0 +1,25 @@
+"""The footer of a picture, in words: what identifies the numbers that it shows. Needs no matplotlib."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Final
+
+DIGITS: Final = 12
+"""Of a digest: enough to find the run that a picture shows."""
+
+
+def footer_text(*items: str, by: str | None = None, **digests: str) -> str:
+    """Return the footer of a picture: what identifies the numbers that it shows.
+
+    ``items``: seeds, counts, engine; empty ones are left out. ``by``: the version of asara that made the numbers, by
+    default this one. ``digests``: what a digest is of, and the digest, which is shortened.
+    """
+    made = f"asara {version('asara') if by is None else by}"
+    said = [f"{what.replace('_', ' ')} digest {digest[:DIGITS]}" for what, digest in digests.items() if digest]
+    return " · ".join([*filter(None, items), made, *said])
+
+
+def plural(count: int, word: str) -> str:
+    """Return a count with its word: 1 run, 2,000 runs."""
+    return f"{count:,} {word}{'s' * (count != 1)}"

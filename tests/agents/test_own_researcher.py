@@ -1,0 +1,99 @@
+"""A subclass of Researcher keeps its behaviour in a team of any size."""
+
+import re
+
+import pytest
+
+from agents.cohort import Cohort
+from agents.researcher import Researcher
+from sim.model import World
+from sim.run import run
+from sim.scenario import Scenario, ScenarioError
+
+TEAM = 2000
+LARGE = Scenario().replace(
+    researcher__initial=TEAM, run__horizon_days=4.0, run__max_doublings=3, training__needed=False
+)  # fmt: skip
+
+
+class Copycat(Researcher):
+    """Writes up without an experiment of its own if something was published since its paper was begun."""
+
+    copied = 0
+
+    def has_idea(self):
+        if self.lab.literature.latest > self.began:
+            self.copied += 1
+            self.write_up()
+        else:
+            super().has_idea()
+
+
+class CopycatCohort(Cohort):
+    """Stands for copycats."""
+
+
+def experiments(world):
+    waiting = sum(job.use == "experiment" for job in world.datacenter.records)
+    return waiting + sum(each.job is not None for each in world.population.researchers)
+
+
+@pytest.fixture
+def copycats():
+    with pytest.warns(UserWarning, match=r"Copycat has no cohort class, so 2,000 .* run__individuals_up_to = 1,000"):
+        world = World(LARGE, researcher=Copycat)
+    for _ in range(4):
+        world.step()
+    return world
+
+
+def test_team_of_own_researchers_above_the_limit_stays_individuals(copycats):
+    population = copycats.population
+    assert len(population.researchers) == population.at_work >= TEAM
+    assert population.cohorts == []
+    assert {type(each) for each in population.researchers} == {Copycat}
+
+
+def test_own_researchers_in_a_large_team_keep_their_behaviour(copycats):
+    copied = sum(each.copied for each in copycats.population.researchers)
+    assert copied > 200
+    stock = World(LARGE)
+    for _ in range(4):
+        stock.step()
+    assert stock.population.cohorts, "the stock researchers are a cohort"
+    assert experiments(copycats) < 0.2 * sum(job.tasks for job in stock.datacenter.records)
+
+
+def test_own_researchers_survive_a_snapshot_and_a_branch(copycats):
+    branch = copycats.branch(researcher__writing_share=0.2)
+    assert {type(each) for each in branch.population.researchers} == {Copycat}
+    assert World.restore(copycats.snapshot()).digest() == copycats.digest()
+
+
+def test_cohort_class_for_own_researchers_is_used_above_the_limit():
+    world = World(LARGE, researcher=Copycat, cohort=CopycatCohort)
+    assert [type(each) for each in world.population.cohorts] == [CopycatCohort]
+    assert world.population.in_cohorts == TEAM
+
+
+def test_small_team_of_own_researchers_gives_no_warning_and_cannot_be_gathered():
+    world = World(LARGE, researcher=Copycat, researcher__initial=5)
+    with pytest.raises(ValueError, match="Copycat has no cohort class"):
+        world.population.gather(world.population.researchers)
+
+
+def test_own_researchers_who_could_become_too_many_are_refused():
+    with pytest.raises(ScenarioError, match=re.escape("as agents, which Copycat without a cohort class needs")):
+        World(LARGE, researcher=Copycat, run__max_doublings=30)
+
+
+def test_pooled_own_researchers_above_the_limit_are_all_individuals():
+    pooled = {"researcher__timing": "pooled", "researcher__experiment_gpu_days": 0.0, "run__individuals_up_to": 3}
+    with pytest.warns(UserWarning, match="Copycat has no cohort class"):
+        world = World(LARGE, researcher=Copycat, researcher__initial=10, **pooled)
+    assert len(world.population.researchers) == 10
+
+
+def test_stock_researcher_named_explicitly_changes_no_run():
+    scenario = Scenario().replace(run__horizon_days=3.0)
+    assert run(scenario, 1, researcher=Researcher).digest == run(scenario, 1).digest
