@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Generator
 from threading import RLock
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -29,6 +30,8 @@ MOST_FACTS = 500_000
 MOST_INDIVIDUALS = 50_000
 """Researchers who are followed one by one, of one run, for the same reason: about 2 kB each."""
 MOST_FUTURES = 4
+_TOO_FEW = re.compile(r"^job (\d+) asks for (\d+) GPUs at once, and no more than (\d+) could be given$")
+"""What a cluster says of a job that a change leaves too few GPUs."""
 
 
 class Moved(NamedTuple):
@@ -229,8 +232,10 @@ class Journey:
         """
         self.cancel()
         with self._lock:
+            if not self._closed:
+                forget(self._world)
+                del self._world  # whoever still has the journey, such as a timer, keeps no world
             self._closed = True
-            forget(self._world)
 
     # What takes the world itself
 
@@ -349,7 +354,10 @@ class Journey:
         yield from self._bring(future, frame)
         kept = self._with_room()
         gone = next((each for each in self._futures if each not in kept), None)
-        world = self._world.branch(**changes)
+        try:
+            world = self._world.branch(**changes)
+        except ScenarioError as error:
+            raise ScenarioError(_refusal(self._world, str(error))) from None
         branch = Future(self._next_index, world, future.owner(frame), changes)
         self._next_index += 1
         self._futures = [*kept, branch]
@@ -472,6 +480,20 @@ class Journey:
     def _take(self, world: World, home: Future) -> None:
         forget(self._world)
         self._world, self._events, self._home = world, 0, home
+
+
+def _refusal(world: World, sentence: str) -> str:
+    """Return why a branch is refused; of a job that would have too few GPUs what it is and until when it runs."""
+    found = _TOO_FEW.search(sentence)
+    if found is None:
+        return sentence
+    number, gpus, most = map(int, found.groups())
+    jobs = [job for pool in world.datacenter.pools.values() for job in pool.jobs()]
+    job = next(each for each in jobs if each.number == number)
+    what = "a training run" if job.use == "training" else "an experiment"
+    state = "waits for" if not job.seats else "holds"
+    then = f", or branch after day {job.begun + job.remaining:,.1f}, when it ends" if job.seats else ""
+    return f"{what} {state} {gpus:,} GPUs and could have at most {most:,}: leave its pool more GPUs{then}"
 
 
 def _result(world: World) -> RunResult:

@@ -333,3 +333,11 @@ def test_branch_during_a_training_run_gives_it_fewer_gpus():
     journey.branch(at, {"cluster__training_share": 0.125})
     assert journey.current.grid.training == 8
     assert "goes on until day" in journey.current.limit.state or journey.current.limit.part != "training"
+
+
+def test_branch_that_leaves_a_job_too_few_gpus_says_which_job_and_when_it_ends():
+    journey = Journey(LAB)
+    journey.go_to(10)
+    says = r"^an experiment holds \d GPUs and could have at most 0: leave its pool more GPUs, or branch after day \d"
+    with pytest.raises(ScenarioError, match=says):
+        journey.branch(10, {"cluster__gpus": 8})
