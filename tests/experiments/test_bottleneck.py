@@ -175,7 +175,7 @@ def test_labour_and_compute_hardly_substitute(measured):
 
 def test_with_a_penalty_table_sentence_and_ceiling_agree(small, monkeypatch):
     """p = .5: past the corner more researchers bring nothing, below it the ceiling is that of papers to the p."""
-    monkeypatch.setattr("experiments.held.PAPERS", 250)
+    monkeypatch.setattr("experiments.held.PAPERS", 600)
     found = study(small.replace(growth__parallel_penalty=0.5), [0.0, 4.0], range(2))
     fixed, _, frontier = found.cases
     full = frontier.points[-1]

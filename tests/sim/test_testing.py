@@ -14,8 +14,6 @@ from hardware.queues import QUEUES, BackfillQueue, Easy, Fcfs, Queue
 from sim.clock import Clock
 from sim.testing import Ask, check_queue, served, workloads
 
-EXAMPLES = 200
-"""Histories and workloads a discipline: enough to find each of the mistakes below."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -202,7 +200,7 @@ class Hasty(SmallestFirst, BackfillQueue):
 
 @pytest.mark.parametrize("discipline", [*QUEUES.values(), SmallestFirst], ids=[*QUEUES, "smallest first"])
 def test_disciplines_that_are_right_pass(discipline):
-    check_queue(discipline, EXAMPLES)
+    check_queue(discipline)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +213,7 @@ def test_disciplines_that_are_right_pass(discipline):
 )  # fmt: skip
 def test_each_mistake_of_a_discipline_is_caught_and_told_at_its_shortest(discipline, said):
     with pytest.raises(AssertionError, match=said) as caught:
-        check_queue(discipline, EXAMPLES)
+        check_queue(discipline)
     history = str(caught.value).split("shows it:\n")[1].splitlines()
     assert 1 <= len(history) <= 6
     assert all(line.strip().startswith(("Submit(", "Advance(", "Cancel(", "Fail(", "Preempt(")) for line in history)
@@ -223,7 +221,7 @@ def test_each_mistake_of_a_discipline_is_caught_and_told_at_its_shortest(discipl
 
 def test_a_discipline_that_chooses_before_the_arrivals_of_an_instant_is_caught():
     with pytest.raises(AssertionError, match="the discipline must choose after all arrivals") as caught:
-        check_queue(Hasty, EXAMPLES)
+        check_queue(Hasty)
     workload = str(caught.value).split("shows it:\n")[1].splitlines()
     assert 3 <= len(workload) <= 6
     assert all(line.strip().startswith("Ask(") for line in workload)
@@ -231,7 +229,7 @@ def test_a_discipline_that_chooses_before_the_arrivals_of_an_instant_is_caught()
 
 def test_an_order_that_hangs_on_chance_is_told_without_the_words_of_hypothesis():
     with pytest.raises(AssertionError, match=r"other records|came out otherwise") as caught:
-        check_queue(Unordered, EXAMPLES)
+        check_queue(Unordered)
     assert "Flaky" not in str(caught.value)
 
 
