@@ -193,7 +193,8 @@ def _connected(address: str) -> Any:
         raise InputError("--cluster needs Dask: pip install 'asara[dask]'") from None
     if not _ADDRESS.fullmatch(address):
         raise InputError(f"--cluster {address}: no Dask scheduler answers there (write it as tcp://HOST:PORT)")
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it would print are tracebacks
+    for name in ("distributed", "distributed.client", "distributed.comm"):  # what they would print are tracebacks
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
