@@ -28,7 +28,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 BLUE, GREEN, ORANGE, PINK, SKY, GREY = "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D9D9D9"
 """Okabe and Ito's palette, which colour-blind readers can tell apart, and a grey for what is idle."""
 
-USES = (("inference", SKY), ("experiment", ORANGE), ("training", PINK), ("idle", GREY))
+USES = (("inference", SKY), ("experiment", ORANGE), ("training", PINK), ("background", GREEN), ("idle", GREY))
 LABELS = {"experiment": "experiments"}
 MOST_POINTS = 4000
 """Points of a series that are drawn: more than a picture has columns."""
@@ -241,7 +241,7 @@ def _count(value: float, top: float) -> str:
 
 def _draw_gpus(axes: Axes, result: RunResult) -> None:
     total = result.scenario.cluster.gpus
-    days, *stacks = _thin([result.series["day"], *(result.series[f"gpus_{use}"] for use, _ in USES)])
+    days, *stacks = _thin([result.series["day"], *(_gpus(result, use) for use, _ in USES)])
     base = np.zeros(len(days))
     step: Literal["pre", "post"] = "post" if result.engine == "fluid" else "pre"  # its rows stand where things change
     for (use, colour), stack in zip(USES, stacks, strict=True):
@@ -257,6 +257,11 @@ def _draw_gpus(axes: Axes, result: RunResult) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_ylabel("GPUs in use")
     axes.grid(visible=False)
+
+
+def _gpus(result: RunResult, use: str) -> Sequence[float]:
+    """The GPUs of a use over time; none in runs that were stored before the use existed."""
+    return result.series.get(f"gpus_{use}") or [0.0] * len(result.series["day"])
 
 
 def _part_training_runs(axes: Axes, result: RunResult, days: Floats, lower: Floats, upper: Floats) -> None:

@@ -46,7 +46,15 @@ def replay(
     """Run a real job log through the cluster, without failures, and report how long its jobs waited."""
     from experiments.files import naming
     from experiments.inputs import check_file
-    from experiments.replays import cluster_for, read_log, replay_log, summary, wait_rows, without_large_jobs
+    from experiments.replays import (
+        cluster_for,
+        optional_columns,
+        read_log,
+        replay_log,
+        summary,
+        wait_rows,
+        without_large_jobs,
+    )
     from experiments.store import write_waits
     from experiments.terminal import print_json
 
@@ -61,7 +69,7 @@ def replay(
     result = replay_log(log, content, params, estimates or "exact")
     if out is not None:
         with naming(out):
-            write_waits(out, wait_rows(content, result))
+            write_waits(out, wait_rows(content, result), optional_columns(content))
     found = summary(log, format_found, content, params, result, estimates, size_is_stated=gpus is None)
     if as_json:
         print_json(found)

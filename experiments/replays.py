@@ -142,16 +142,24 @@ def summary(
     }
 
 
+def optional_columns(log: JobLog) -> list[str]:
+    """Return the optional columns of our own CSV that a log has values for."""
+    has = {"priority": log.has_priorities, "requested_s": log.has_requested_times}
+    return [name for name, exists in has.items() if exists]
+
+
 def wait_rows(log: JobLog, result: ReplayResult) -> Iterator[tuple[Any, ...]]:
-    """Yield job, submission, start, wait, run time and GPUs of every job, in the order of the log.
+    """Yield job, submission, start, wait, run time, GPUs and `optional_columns` of every job, in the order of the log.
 
     Submissions and starts are on the clock of the log, without rounding.
     """
+    more = optional_columns(log)
     for job, wait in zip(result.jobs, result.waits.tolist(), strict=True):
         submit = _plain(job.submit_s)
         start = EXACT.add(Decimal(submit), Decimal(_plain(wait)))
         times = (_on_log_clock(log, submit), _on_log_clock(log, start), _plain(wait), _plain(job.run_s))
-        yield job.job, *times, job.gpus
+        read = {"priority": job.priority, "requested_s": "" if job.requested_s is None else _plain(job.requested_s)}
+        yield job.job, *times, job.gpus, *(read[name] for name in more)
 
 
 def _plain(time: float) -> str:

@@ -169,14 +169,14 @@ def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def write_waits(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    """Write how long each job of a log waited, as CSV with the columns of `WAITS`."""
+def write_waits(path: Path, rows: Iterable[Sequence[Any]], more: Sequence[str] = ()) -> None:
+    """Write how long each job of a log waited, as CSV with the columns of `WAITS` and ``more``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(WAITS)
+            writer.writerow([*WAITS, *more])
             writer.writerows(rows)
         Path(name).chmod(0o666 & ~_umask())  # mkstemp's files are for their owner alone
         Path(name).replace(path)

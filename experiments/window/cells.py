@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.cohort import Cohort
+from sim.background import BACKGROUND
 
 if TYPE_CHECKING:
     from hardware.cluster import GpuCluster
@@ -17,7 +18,7 @@ MOST_CELLS = 1024
 """Cells of the grid; of a larger cluster each stands for several nodes."""
 MOST_JOBS = 8
 """Jobs that a cell names."""
-COLUMNS = ("inference", "experiment", "training", "failed")
+COLUMNS = ("inference", "experiment", "training", "background", "failed")
 
 
 class Placed(NamedTuple):
@@ -48,6 +49,8 @@ class Cell(NamedTuple):
     inference: int
     experiment: int
     training: int
+    background: int
+    """Held by jobs of other users."""
     failed: int
     """Held by a job that began again since the last frame, after a failure."""
     idle: int
@@ -58,12 +61,14 @@ class Cell(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """The whole cluster; the five numbers add up to ``gpus``, and so do the cells."""
+    """The whole cluster; the numbers add up to ``gpus``, and so do the cells."""
 
     gpus: int
     inference: int
     experiment: int
     training: int
+    background: int
+    """Held by jobs of other users."""
     failed: int
     idle: int
     cells: tuple[Cell, ...]
@@ -85,6 +90,7 @@ def grid_of(world: World, since: float) -> Grid:
         inference=sum(cell.inference for cell in cells),
         experiment=sum(cell.experiment for cell in cells),
         training=sum(cell.training for cell in cells),
+        background=sum(cell.background for cell in cells),
         failed=sum(cell.failed for cell in cells),
         idle=sum(cell.idle for cell in cells),
         cells=cells,
@@ -98,6 +104,8 @@ def owner_of(job: Job) -> str:
         return "the trainer"
     if job.use == "inference":
         return "inference"
+    if job.use == BACKGROUND:
+        return "another user"
     if isinstance(job.watcher, Cohort):
         return f"a cohort of {job.watcher.size:,} researchers"
     return f"researcher {job.owner}"
@@ -123,10 +131,8 @@ class _Tally:
         self.more = 0
 
     def cell(self, name: str, pool: str) -> Cell:
-        inference, experiment, training, failed = self.held.values()
         idle = self.gpus - sum(self.held.values())
-        jobs = tuple(self.jobs)
-        return Cell(name, pool, self.gpus, inference, experiment, training, failed, idle, jobs, self.more)
+        return Cell(name, pool, self.gpus, **self.held, idle=idle, jobs=tuple(self.jobs), more_jobs=self.more)
 
 
 def _cells_of(gpus: int, size: int) -> int:

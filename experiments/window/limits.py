@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agents.phases import Phase
 from experiments.window.words import count, many, times
 from sim import observe
+from sim.background import BACKGROUND
 
 if TYPE_CHECKING:
     from sim.model import World
@@ -91,10 +92,11 @@ def limit_of(world: World) -> Limit:
 def _binds(world: World) -> str:
     """What binds at this moment."""
     census, datacenter = world.census.count, world.datacenter
-    free = world.scenario.cluster.gpus - sum(datacenter.gpus_in_use(use) for use in observe.USES)
+    free = world.scenario.cluster.gpus - sum(datacenter.gpus_in_use(use) for use in observe.uses_of(world))
     if world.scenario.cluster.sharing == "shares":
         pool = datacenter.pool("experiment")
-        free = 0 if pool is None else pool.capacity - datacenter.gpus_in_use("experiment")
+        held = sum(datacenter.gpus_in_use(use) for use in ("experiment", BACKGROUND))
+        free = 0 if pool is None else pool.capacity - held
     if census[Phase.QUEUE] and free < world.scenario.cluster.gpus_per_node:
         return "queue"
     if census[Phase.PAUSED] > world.at_work:

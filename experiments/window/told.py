@@ -116,6 +116,9 @@ _WORDS: dict[type, Callable[[Any], str]] = {
         f"Generation {event.generation} went to work: deployed software is {times(event.deployed)}."
     ),
     ledger.ResearchersHoused: lambda event: f"{many(event.researchers, 'researcher is', 'researchers are')} at work.",
+    ledger.BackgroundLoaded: lambda event: (
+        f"A log of {many(event.jobs, 'job')} loads the GPUs for experiments: {event.mean_gpus:,.3g} GPUs in the mean."
+    ),
     ledger.CohortFormed: lambda event: (
         f"{count(event.researchers)} researchers are a cohort: counted, and not followed one by one."
     ),

@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary
 from experiments.window.cells import owner_of
 from experiments.window.words import count, many
 from hardware.lots import Lot, LotJob
-from sim.observe import USES
+from sim.background import BACKGROUND
+from sim.observe import USES, uses_of
 
 if TYPE_CHECKING:
     from hardware.jobs import Job, JobRecord
@@ -73,7 +74,7 @@ def queue_of(world: World) -> Queue:
     lots = [lot for pool in pools for lot in pool.lots]
     shown = list(_first(world, waiting, lots))
     waits = _mean_waits(world, lots)
-    uses = tuple(_use(use, waiting, lots, waits.get(use)) for use in USES)
+    uses = tuple(_use(use, waiting, lots, waits.get(use)) for use in uses_of(world))
     jobs = sum(use.waiting for use in uses)
     unknown = sum(lot.count for lot in lots)
     return Queue(jobs, sum(use.gpus for use in uses), tuple(shown), uses, _note(jobs, shown, unknown))
@@ -128,7 +129,7 @@ class _Book:
 
     def __init__(self) -> None:
         self._seen = 0
-        self._sums = {use: _Sums() for use in USES}
+        self._sums = {use: _Sums() for use in (*USES, BACKGROUND)}
 
     def read(self, records: Sequence[JobRecord]) -> dict[str, _Sums]:
         for record in records[self._seen :]:

@@ -224,3 +224,11 @@ def test_replay_a_file_of_no_known_format_names_the_formats(asara, tmp_path):
     answer = asara("replay", "log.txt", "--gpus", 8)
     assert answer.code == 2
     assert "no column job, submit_s, run_s, gpus" in answer.err and "docs/job-logs.md describes them" in answer.err
+
+
+def test_replay_a_file_of_waits_keeps_priorities_and_requested_times(asara, tmp_path):
+    text = "job,submit_s,run_s,gpus,priority,requested_s\na,0.5,100,2,0,200\nb,1,10,2,1,\nc,2,10,2,9,20\n"
+    options = ("--gpus", 2, "--queue", "easy", "--estimates", "requested")
+    first = replayed(asara, tmp_path, text, *options, "--out", "waits.csv")
+    again = json.loads(asara("replay", "waits.csv", *options, "--json").out)
+    assert again | {"log": "", "notes": []} == first | {"log": ""}

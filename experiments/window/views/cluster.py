@@ -22,10 +22,12 @@ from experiments.window.views.path import columns
 from experiments.window.views.team import standing
 from experiments.window.waits import Waiting
 from experiments.window.words import count, many
+from sim.background import NO_BACKGROUND
 
-USES = ("inference", "experiment", "training", "failed", "idle")
-COLOURS = dict(zip(USES, ("sky", "orange", "pink", "red", "grey"), strict=True))
+USES = ("inference", "experiment", "training", "background", "failed", "idle")
+COLOURS = dict(zip(USES, ("sky", "orange", "pink", "green", "red", "grey"), strict=True))
 LABELS = {"experiment": "experiments", "failed": "failed, starting again"}
+JOBS = {"experiment": "experiment", "background": "background job"}
 LISTED = 2
 """Jobs of a node that are told."""
 
@@ -44,12 +46,15 @@ def gpus(shown: Shown) -> dict[str, Any]:
                 "cross": use == "failed",
             }
             for use in USES
+            if use != "background" or shown.scenario.cluster.background != NO_BACKGROUND
         ],
         "pools": [
             {"name": pool, "cells": len(list(cells))} for pool, cells in groupby(grid.cells, key=lambda c: c.pool)
         ],
         "cells": [[cell.gpus, *(getattr(cell, use) for use in USES)] for cell in grid.cells],
-        "summary": f"{grid.gpus:,} GPUs: " + ", ".join(f"{number:,} {use}" for use, number in counts.items()),
+        "summary": f"{grid.gpus:,} GPUs: " + ", ".join(
+            f"{number:,} {use}" for use, number in counts.items() if number or use != "background"
+        ),
         "hint": "Point at a node to see the jobs on it.",
         "stamp": shown.stamp,
     }
@@ -68,7 +73,7 @@ def cell_told(cell: Cell) -> str:
 def job_told(job: Placed) -> str:
     """Return a job in words."""
     what = (
-        f"{job.tasks:,} experiments" if job.tasks > 1 else "experiment" if job.use == "experiment" else "training run"
+        f"{job.tasks:,} experiments" if job.tasks > 1 else JOBS.get(job.use, "training run")
     )
     until = f" until day {job.until:,.1f}" if job.until is not None else ""
     again = f", failed {job.failures}×" if job.failures else ""
