@@ -52,9 +52,8 @@ def gpus(shown: Shown) -> dict[str, Any]:
             {"name": pool, "cells": len(list(cells))} for pool, cells in groupby(grid.cells, key=lambda c: c.pool)
         ],
         "cells": [[cell.gpus, *(getattr(cell, use) for use in USES)] for cell in grid.cells],
-        "summary": f"{grid.gpus:,} GPUs: " + ", ".join(
-            f"{number:,} {use}" for use, number in counts.items() if number or use != "background"
-        ),
+        "summary": f"{grid.gpus:,} GPUs: "
+        + ", ".join(f"{number:,} {use}" for use, number in counts.items() if number or use != "background"),
         "hint": "Point at a node to see the jobs on it.",
         "stamp": shown.stamp,
     }
@@ -72,9 +71,7 @@ def cell_told(cell: Cell) -> str:
 
 def job_told(job: Placed) -> str:
     """Return a job in words."""
-    what = (
-        f"{job.tasks:,} experiments" if job.tasks > 1 else JOBS.get(job.use, "training run")
-    )
+    what = f"{job.tasks:,} experiments" if job.tasks > 1 else JOBS.get(job.use, "training run")
     until = f" until day {job.until:,.1f}" if job.until is not None else ""
     again = f", failed {job.failures}×" if job.failures else ""
     again += f", pushed out {job.preemptions}×" if job.preemptions else ""
