@@ -20,7 +20,7 @@ from experiments.bottleneck import Case, Estimate, Point, Study
 from experiments.captions import footer_text
 from experiments.console import figure as number
 from experiments.console import say
-from experiments.figures import add_title, render
+from experiments.figures import Form, add_title, render
 from experiments.held import CROWDED
 from experiments.terminal import print_table
 from sim import ces
@@ -207,17 +207,18 @@ _CASES: Final = ((BLUE, "o", 13.0), (ORANGE, "s", 9.0), (PINK, "^", 5.5))
 _SUPPLY: Final = (0.42, 2.2)
 
 
-def picture(study: Study) -> bytes:
-    """Return the picture as PNG: the same bytes for the same study."""
+def picture(study: Study, form: Form = "png") -> bytes:
+    """Return the picture as PNG, SVG or PDF: the same bytes for the same study."""
     footer = footer_text(_seeds_text(study.seeds), "engine world", scenario=study.digest)
-    return render(lambda: _figure(study), footer, STYLE, dpi=130)
+    return render(lambda: bottleneck_figure(study), footer, STYLE, form, dpi=130)
 
 
 def _seeds_text(seeds: Sequence[int]) -> str:
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
 
 
-def _figure(study: Study) -> Figure:
+def bottleneck_figure(study: Study) -> Figure:
+    """Return the picture: elasticities along the path for each s, and output around the balance point."""
     figure = Figure(figsize=(10.0, 9.6), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.1))
     rows = figure.add_gridspec(2, 1, height_ratios=[1.2, 1.0])
     path, balance = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])

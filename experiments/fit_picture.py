@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from experiments.analysis import BLUE, GREY, ORANGE, STYLE
 from experiments.captions import footer_text, plural
-from experiments.figures import add_title, render
+from experiments.figures import Form, add_title, render
 from experiments.fit import TOLD, AnyFit, Found, label
 from experiments.fit_data import ROWS
 from sim.returns import Fit
@@ -23,15 +23,15 @@ _SPAN: Final = 200
 """Points of a curve."""
 
 
-def picture(found: Found) -> bytes:
-    """Return the picture of a fit as PNG: the same bytes for the same fit."""
+def picture(found: Found, form: Form = "png") -> bytes:
+    """Return the picture of a fit as PNG, SVG or PDF: the same bytes for the same fit."""
     options, series = found.options, found.data.series
     numbers = np.concatenate([series.effort, series.performance]).astype("<f8")
     footer = footer_text(
         plural(len(found.data.lines), "row"), f"{options.draws:,} bootstrap draws, seed {options.seed}",
         data=sha256(numbers.tobytes()).hexdigest(),
     )  # fmt: skip
-    return render(lambda: _figure(found), footer, STYLE, dpi=130)
+    return render(lambda: _figure(found), footer, STYLE, form, dpi=130)
 
 
 def _figure(found: Found) -> Figure:

@@ -14,7 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from experiments.analysis import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
-from experiments.figures import render
+from experiments.figures import Form, render
 from experiments.kernels.fits import Fit
 from experiments.kernels.report import Fresh, held_out_gain
 from experiments.kernels.searches import Search
@@ -87,14 +87,14 @@ def _winners(
     return tuple((proposer, gain) for proposer, gain in gains if gain is not None)
 
 
-def picture(drawn: Sequence[Panel], footer: str = "") -> bytes:
-    """Return the picture as PNG, the same bytes for the same panels. Raises ValueError without a panel.
+def picture(drawn: Sequence[Panel], footer: str = "", form: Form = "png") -> bytes:
+    """Return the picture as PNG, SVG or PDF, the same bytes for the same panels. Raises ValueError without a panel.
 
     ``footer``: what identifies the measurements, for the last line of the picture.
     """
     if not drawn:
         raise ValueError("nothing to draw: no search in which a candidate passed")
-    return render(lambda: _figure(drawn), footer, STYLE, dpi=130)
+    return render(lambda: _figure(drawn), footer, STYLE, form, dpi=130)
 
 
 def _figure(drawn: Sequence[Panel]) -> Figure:

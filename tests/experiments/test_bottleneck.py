@@ -6,12 +6,13 @@ import signal
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
 from experiments import bottleneck
 from experiments.bottleneck import STEP, estimate, study, without_luck
 from experiments.bottleneck_command import path
-from experiments.bottleneck_table import PUBLISHED, conclusion, sentence
+from experiments.bottleneck_table import PUBLISHED, bottleneck_figure, conclusion, picture, sentence
 from experiments.held import (
     BALANCED,
     FULL,
@@ -362,3 +363,17 @@ def test_nothing_seen_is_no_result(monkeypatch):
     scenario = repairman(0.3)
     with pytest.raises(ScenarioError, match="nothing can be said"):
         Held.run(scenario, setting_at(scenario, 0.0, 1.0), 0)
+
+
+def test_picture_has_its_legend_above_the_panel_and_explains_its_words(measured):
+    figure = bottleneck_figure(measured)
+    FigureCanvasAgg(figure).draw()
+    first = figure.axes[0]
+    assert first.get_legend().get_window_extent().y0 > first.get_window_extent().y1
+    title = next(text for text in figure.subfigs[0].texts if text.get_text().startswith("What 1% more"))
+    assert not title.get_window_extent().overlaps(first.get_legend().get_window_extent())
+    found = picture(measured, "svg").decode()
+    for words in ("The balance point is at 1", "Sigma (σ), the elasticity of substitution", "Load: the GPUs that"):
+        assert words in found
+    assert "seeds 0 to 2 · engine world · asara" in found
+    assert f"scenario digest {measured.digest[:12]}" in found

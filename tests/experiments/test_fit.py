@@ -12,6 +12,7 @@ import pytest
 from experiments import backtest, results
 from experiments.fit import Options, study
 from experiments.fit_data import Columns, read
+from experiments.fit_picture import picture
 from experiments.published import above_one, content
 from sim.priors import distribution
 from sim.run import run
@@ -355,3 +356,13 @@ def test_a_back_test_reads_dates_and_says_how_it_did(asara: Any, good: Path) -> 
     stored = json.loads(Path("b/backtest.json").read_text())
     assert stored["pace"] == pytest.approx(1, abs=0.1)
     assert stored["fitted_rows"] == 14
+
+
+def test_picture_of_a_fit_names_its_columns_and_states_its_origin(good: Path) -> None:
+    found = study(read(good, Columns("work", "speed", "day")), Options(draws=50, seed=7))
+    drawn = picture(found, "svg").decode()
+    for words in ("cumulative work", "speed, times that of the first row", "50 bootstrap draws, seed 7 · asara 0."):
+        assert words in drawn
+    assert "performance, from" not in drawn
+    slower = found._replace(data=found.data._replace(columns=found.data.columns._replace(lower_is_better=True)))
+    assert "speed, first row’s over each row’s" in picture(slower, "svg").decode()

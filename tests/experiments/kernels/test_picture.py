@@ -1,5 +1,6 @@
 """What is drawn of searches, and that labels do not lie over each other."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -65,3 +66,14 @@ def test_one_candidate_on_an_unknown_machine_can_be_drawn():
 def test_nothing_is_not_drawn():
     with pytest.raises(ValueError, match="nothing to draw"):
         picture.picture([])
+
+
+def test_picture_of_many_workloads_has_two_columns_and_a_footer():
+    lines = []
+    for name in ("causal", "long", "short", "wide", "decode"):
+        each = session(name, name)
+        lines += [each, *trials(each, [1.0, 1.2])]
+    found = picture.picture(drawn(lines), "searches: 5", form="svg").decode()
+    assert "searches: 5" in found
+    width = float(re.search(r'<svg [^>]*width="([0-9.]+)pt"', found).group(1))
+    assert width == pytest.approx(72 * 2 * picture.WIDTH)
