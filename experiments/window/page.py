@@ -257,7 +257,7 @@ def Views(session: Session, sight: Sight) -> None:
         components.Network(**drawing.literature)
         components.Chart(**drawing.kernels)
         components.People(
-            **drawing.people, event_pick=asked(session, lambda event: session.follow(number(event, "number")))
+            **drawing.people, event_pick=asked(session, lambda event: session.follow(picked(sight.shown, number(event, "number"))))
         )
         components.Events(**drawing.events)
 
@@ -307,6 +307,11 @@ def number(event: dict[str, Any], name: str) -> int:
     """Return a whole number that a browser sent; 0 for anything else."""
     value = event.get(name)
     return value if isinstance(value, int) and 0 <= value < 2**53 else 0
+
+
+def picked(shown: Shown, researcher: int) -> int:
+    """Return whom to follow when a researcher is picked: nobody if that one is followed already."""
+    return 0 if researcher == shown.followed else researcher
 
 
 def cell_at(shown: Shown, place: Any) -> Cell | None:

@@ -198,6 +198,11 @@ def test_a_researcher_tells_its_life(reader: Open) -> None:
     assert page.page.locator(".asara-people .life li").count() > 0
 
 
+def test_tab_is_named_after_the_run_and_its_language_is_stated(reader: Open) -> None:
+    page = reader("?scenario=lab&seed=3")
+    page.until("() => document.title === 'lab, seed 3 · asara' && document.documentElement.lang === 'en'")
+
+
 def test_a_node_tells_its_jobs(reader: Open) -> None:
     page = reader("?scenario=lab-frontier-experiments&frame=12")
     page.until_frame(12)
