@@ -242,6 +242,10 @@ def Views(session: Session, sight: Sight) -> None:
     drawing = sight.drawing
     pointed = solara.use_reactive(cast("int | None", None))
     cell = cell_at(sight.shown, pointed.value)
+
+    def pick(event: dict[str, Any]) -> None:
+        session.follow(picked(sight.shown, number(event, "number")))
+
     with solara.v.Html(tag="div", class_="asara-views"):
         components.Chart(
             **drawing.software, event_choose=asked(session, lambda event: session.choose(number(event, "index")))
@@ -256,9 +260,7 @@ def Views(session: Session, sight: Sight) -> None:
         components.Queue(**drawing.queue)
         components.Network(**drawing.literature)
         components.Chart(**drawing.kernels)
-        components.People(
-            **drawing.people, event_pick=asked(session, lambda event: session.follow(picked(sight.shown, number(event, "number"))))
-        )
+        components.People(**drawing.people, event_pick=asked(session, pick))
         components.Events(**drawing.events)
 
 
