@@ -312,7 +312,7 @@ def number(event: dict[str, Any], name: str) -> int:
 
 
 def picked(shown: Shown, researcher: int) -> int:
-    """Return whom to follow when a researcher is picked: nobody if that one is followed already."""
+    """Return the researcher to follow when one is picked: none if it is followed already."""
     return 0 if researcher == shown.followed else researcher
 
 
