@@ -114,7 +114,9 @@ assert mean.pace.name == "exponential" and round(mean.long_run.ratio, 3) == 1.02
 ## Where the time goes
 
 Every day of a researcher is counted once: thinking and writing, in experiments and their queue, or without a GPU.
-Training runs take none of it. They delay the day on which more researchers are at work.
+Training runs take none of it. They delay the day on which more researchers are at work. These shares are an
+accounting and not what limits a lab: experiments limit it as soon as their GPUs are full, however little time they
+take. The table shows what limits each lab at its last doubling, by the equations.
 """
 
 # %%
@@ -123,7 +125,7 @@ PARTS = {
     "experiments": (ORANGE, "experiments"),
     "paused": (PINK, "without a GPU"),
 }
-with slide("What holds the lab up", "share of the researchers' time, by what it goes into") as axes:
+with slide("Where the researchers' time goes", "share of their days over the whole run, of four labs") as axes:
     for row, result in enumerate(runs.values()):
         left = 0.0
         shares = [result.time_shares[part] for part in PARTS]
@@ -138,8 +140,22 @@ with slide("What holds the lab up", "share of the researchers' time, by what it 
     axes.set_xticks([])
     bare(axes)
 
+# %%
+rows = []
+for name, result in runs.items():
+    each = result.margins.elasticities
+    values = [f"{each[part]:.2f}" for part in ("researchers", "experiments", "training")]
+    rows.append((name, *values, result.limited_by))
+heads = ("lab", "1% more researchers", "GPUs for experiments", "faster training", "limited by")
+table(heads, rows)
+last = runs["frontier experiments, training"]
+assert last.time_shares["researchers"] > 0.5 and last.limited_by == "experiments"
+
 # %% [markdown]
 """
+Each figure is the percentage by which 1% more of an input brings the last doubling forward. The fourth lab spends most
+of its time thinking and writing, and is limited by GPUs for experiments.
+
 ## The two camps
 
 How much do experiments matter? One camp says that better algorithms make experiments cheaper, so that compute

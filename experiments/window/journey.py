@@ -234,7 +234,7 @@ class Journey:
         with self._lock:
             if not self._closed:
                 forget(self._world)
-                del self._world  # whoever still has the journey, such as a timer, keeps no world
+                del self._world  # a timer may keep the journey for a moment, and must keep no world
             self._closed = True
 
     # What takes the world itself

@@ -44,7 +44,9 @@ def opened(query: str) -> Opening:
     try:
         return Opening(decode(query, scenario_named))
     except (InputError, ScenarioError) as error:
-        return Opening(given(), f"{str(error).rstrip('.')}: this page opened without its link.")
+        sentence = str(error)
+        stop = "" if sentence.endswith((".", "?", "!")) else "."
+        return Opening(given(), f"{sentence}{stop} This page opened without its link.")
 
 
 def offered() -> list[str]:

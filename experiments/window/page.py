@@ -242,6 +242,10 @@ def Views(session: Session, sight: Sight) -> None:
     drawing = sight.drawing
     pointed = solara.use_reactive(cast("int | None", None))
     cell = cell_at(sight.shown, pointed.value)
+
+    def pick(event: dict[str, Any]) -> None:
+        session.follow(picked(sight.shown, number(event, "number")))
+
     with solara.v.Html(tag="div", class_="asara-views"):
         components.Chart(
             **drawing.software, event_choose=asked(session, lambda event: session.choose(number(event, "index")))
@@ -256,9 +260,7 @@ def Views(session: Session, sight: Sight) -> None:
         components.Queue(**drawing.queue)
         components.Network(**drawing.literature)
         components.Chart(**drawing.kernels)
-        components.People(
-            **drawing.people, event_pick=asked(session, lambda event: session.follow(number(event, "number")))
-        )
+        components.People(**drawing.people, event_pick=asked(session, pick))
         components.Events(**drawing.events)
 
 
@@ -307,6 +309,11 @@ def number(event: dict[str, Any], name: str) -> int:
     """Return a whole number that a browser sent; 0 for anything else."""
     value = event.get(name)
     return value if isinstance(value, int) and 0 <= value < 2**53 else 0
+
+
+def picked(shown: Shown, researcher: int) -> int:
+    """Return the researcher to follow when one is picked: none if it is followed already."""
+    return 0 if researcher == shown.followed else researcher
 
 
 def cell_at(shown: Shown, place: Any) -> Cell | None:

@@ -62,6 +62,18 @@ def test_play_while_sliders_move_shows_no_traceback(reader: Open) -> None:
     page.step()
 
 
+def test_move_that_takes_long_shows_stop_and_its_time(reader: Open) -> None:
+    page = reader("?scenario=lab-frontier-experiments")
+    page.press("queue")
+    page.until("() => document.querySelector('[data-do=play]').innerText === 'Stop'")
+    assert page.page.is_disabled('[data-do="step"]')
+    assert page.text("[data-elapsed]").endswith(" s")
+    page.press("play")
+    page.until("() => document.querySelector('[data-do=play]').innerText === 'Play'")
+    page.until_said("Stopped on day")
+    page.step()
+
+
 def test_a_connection_that_breaks_comes_back(reader: Open) -> None:
     page = reader()
     page.step()
@@ -196,6 +208,11 @@ def test_a_researcher_tells_its_life(reader: Open) -> None:
     page.page.click('[data-person="5"]')
     page.until("() => document.querySelector('[data-life]')?.innerText === 'Researcher 5'")
     assert page.page.locator(".asara-people .life li").count() > 0
+
+
+def test_tab_is_named_after_the_run_and_its_language_is_stated(reader: Open) -> None:
+    page = reader("?scenario=lab&seed=3")
+    page.until("() => document.title === 'lab, seed 3 · asara' && document.documentElement.lang === 'en'")
 
 
 def test_a_node_tells_its_jobs(reader: Open) -> None:

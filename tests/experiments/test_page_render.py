@@ -103,7 +103,7 @@ MADE_UP = (
     ("trait", "event"),
     [
         ("paces", "act"), ("paces", "rewind"), ("paces", "seen"), ("cells", "looked"), ("people", "pick"),
-        ("scenarios", "typed"), ("scenarios", "chose"), ("files", "wanted"), ("digest", "want"),
+        ("scenarios", "typed"), ("scenarios", "chose"), ("scenarios", "back"), ("files", "wanted"), ("digest", "want"),
     ],
 )  # fmt: skip
 def test_whatever_a_browser_sends_is_answered_by_a_sentence_at_most(
@@ -115,6 +115,27 @@ def test_whatever_a_browser_sends_is_answered_by_a_sentence_at_most(
     rendered.session.step()
     rendered.until(lambda shown: shown.frame.number >= 1)
     assert not failures
+
+
+def test_researcher_that_is_picked_again_is_followed_no_more(rendered: Rendered) -> None:
+    rendered.ask("people", "pick", {"number": 5})
+    rendered.until(lambda shown: shown.followed == 5)
+    rendered.ask("people", "pick", {"number": 5})
+    rendered.until(lambda shown: shown.followed == 0)
+
+
+def test_scenario_that_is_selected_is_applied_by_a_new_start_alone(rendered: Rendered) -> None:
+    rendered.session.step()
+    rendered.until(lambda shown: shown.frame.number == 1)
+    rendered.ask("scenarios", "chose", {"scenario": "toy-explosion"})
+    form = rendered.with_trait("scenarios")
+    assert (form.scenario, form.can_branch, form.has_earlier) == ("toy-explosion", False, False)
+    assert rendered.session.shown.first.name == "lab"
+    assert rendered.session.shown.frame.number == 1
+    rendered.ask("scenarios", "start", None)
+    rendered.until(lambda shown: shown.first.name == "toy-explosion")
+    rendered.ask("scenarios", "back", None)
+    rendered.until(lambda shown: shown.first.name == "lab" and shown.frame.number == 1)
 
 
 def test_what_cannot_be_drawn_is_said_and_what_was_drawn_stays(

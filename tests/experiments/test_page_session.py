@@ -214,6 +214,7 @@ def test_move_asked_for_within_a_step_is_busy_until_both_are_over(
     assert held.begun["step"].wait(30)
     watched.session.to_next("doubling")
     watched.until(lambda s: s.busy)
+    monkeypatch.setattr("experiments.window.session.BUSY_SECONDS", 60.0)
     held.go_on["step"].set()
     assert held.begun["to_next"].wait(30)
     assert watched.session.shown.busy

@@ -35,11 +35,12 @@ def limit(shown: Shown) -> dict[str, Any]:
         for (name, share), percent in zip(parts, percentages([share for _, share in parts]), strict=True)
     ]
     part, sentence = headline(shown)
+    state = "" if part == found.part or ending is not None else capital(found.state)
     return {
         "part": part,
         "sentence": sentence,
         "measured": measured(shown) if ending is None else "",
-        "also": " ".join(each for each in (found.waiting, found.also, found.duplicates) if each),
+        "also": " ".join(each for each in (state, found.waiting, found.also, found.duplicates) if each),
         "ending": "" if ending is None else ending.sentence,
         "did": "" if ending is None else f"What this run did: {ending.pace.sentence}",
         "leads": "" if ending is None else f"Where it leads: {ending.long_run.sentence}",
@@ -57,6 +58,11 @@ NAMES = {
     "training": "Training runs or researchers",
 }  # fmt: skip
 """The limits as the rule on the state of a moment names them."""
+MORE_OF = {
+    "researchers": "more of them would bring progress forward most.",
+    "queue": "more of them would bring progress forward most.",
+    "training": "faster ones would bring progress forward most.",
+}
 PART_OF = {"researchers": "researchers", "experiments": "queue", "training": "training"}
 """The limit that a raised input is."""
 
@@ -69,9 +75,8 @@ def headline(shown: Shown) -> tuple[str, str]:
     if margins is None or not margins.limited_by:
         return found.part, f"{NAMES[found.part]}: {found.state}"
     part = PART_OF[margins.limited_by]
-    fits = part == found.part or (part == "researchers" and found.part == "training")
-    state = found.state if fits else "more of them would bring progress forward most."
-    return part, f"{'Training runs' if part == 'training' else NAMES[part]}: {state}"
+    name = "Training runs" if part == "training" else NAMES[part]
+    return part, f"{name}: {found.state if part == found.part else MORE_OF[part]}"
 
 
 def capital(text: str) -> str:
