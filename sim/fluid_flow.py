@@ -85,10 +85,13 @@ def _below(labs: Labs, edge: Floats, mean: Floats) -> tuple[Floats, Floats]:
     x = edge / np.maximum(mean, TINY)
     with np.errstate(divide="ignore"):
         z, half = np.log(x) / labs.sigma, labs.sigma / 2
-    kinds = [labs.variation == VARIATIONS.index(kind) for kind in ("fixed", "exponential")]
-    fixed = (x >= 1).astype(float)
-    share = np.select(kinds, [fixed, gammainc(2.0, x)], ndtr(z - half))
-    number = np.select(kinds, [fixed, -np.expm1(-x)], ndtr(z + half))
+    fixed, exponential = (labs.variation == VARIATIONS.index(kind) for kind in ("fixed", "exponential"))
+    share, number = ndtr(z - half), ndtr(z + half)
+    if exponential.any():  # seldom, and dear
+        share = np.where(exponential, gammainc(2.0, x), share)
+        number = np.where(exponential, -np.expm1(-x), number)
+    cheap = (x >= 1).astype(float)
+    share, number = np.where(fixed, cheap, share), np.where(fixed, cheap, number)
     return share, number
 
 

@@ -111,11 +111,21 @@ def _days(scenarios: Sequence[Scenario]) -> Floats:
     base = labs_of(scenarios)
     free = labs_of([_without_training(each) for each in scenarios])
     free = replace(free, log2_initial_effort=base.log2_initial_effort)
-    more = replace(base, initial=base.initial * MORE), _more_gpus(base), replace(base, first_run=base.first_run / MORE)
-    ways = [base, *more, free]
+    trained = np.flatnonzero(base.training)  # to the others training runs make no difference
+    ways = [
+        base,
+        replace(base, initial=base.initial * MORE),
+        _more_gpus(base),
+        replace(base, first_run=base.first_run / MORE).take(trained),
+        free.take(trained),
+    ]
     columns = {field.name: np.concatenate([getattr(way, field.name) for way in ways]) for field in fields(Labs)}
     _, marks = run_labs(Labs(**columns), FINENESS)
-    return np.asarray(marks[0].reshape(len(ways), len(scenarios), -1).transpose(1, 0, 2))
+    n = len(scenarios)
+    full, faster, untrained = np.split(marks[0], [3 * n, 3 * n + len(trained)])
+    days = [*np.split(full, 3), full[:n].copy(), full[:n].copy()]
+    days[3][trained], days[4][trained] = faster, untrained
+    return np.stack(days, axis=1)
 
 
 def _without_training(scenario: Scenario) -> Scenario:
