@@ -2,8 +2,8 @@
 
 The day on which all doublings are done, the team of that day, how time is shared and the GPU-days of each use: the mean
 of some seeds lies within Student's interval of it. All 18 intervals together miss with 5% (Bonferroni) if seeds are
-drawn anew; here they are fixed. The lab whose experiments fill its
-GPUs is in test_fluid_world.py. The team varies by chance: it depends on what the last training run took up.
+drawn anew; here they are fixed. The lab whose experiments fill its GPUs is in test_fluid_world.py. The team varies by
+chance: it depends on what the last training run took up.
 """
 
 import math
