@@ -2,7 +2,7 @@
 
 Pooled scenarios have no chance: there the two are equal to rounding, of a fraction of a researcher where teams grow by
 a fraction. Poisson papers: the mean of each doubling, within 3.3 standard errors (99.9%) by the Gamma law's variance.
-Labs have a file of their own, test_fluid_labs.py.
+The other labs have a file of their own, test_fluid_labs.py.
 """
 
 import math
@@ -25,8 +25,11 @@ TOYS = {"toy-fizzle": (4, 4, 30), "toy-explosion": (8, 7, 20), "toy-exponential"
 """Researchers on day 0, doublings, seeds."""
 
 
+FRONTIER = "lab-frontier-experiments"
+
+
 def test_every_shipped_scenario_is_held():
-    assert sorted([*POOLED, *TOYS, *LABS]) == shipped_scenarios()
+    assert sorted([*POOLED, *TOYS, *LABS, FRONTIER]) == shipped_scenarios()
 
 
 @pytest.mark.parametrize("name", POOLED)
@@ -58,6 +61,27 @@ def test_poisson_doublings_have_the_fluids_mean(name):
         variance = report.poisson_months(papers, team * 2**n)[1] * report.MONTH**2
         whole = report.MONTH / (team * 2**n)  # of a paper that ends one doubling and begins the next
         assert abs(mean - expected[n]) < 3.3 * math.sqrt(variance / seeds) + whole
+
+
+def test_a_lab_whose_experiments_fill_its_gpus_has_the_fluids_mean():
+    """Tolerances of three standard errors of three seeds or more: shares of time vary by 0.02 and more a World."""
+    seeds, tolerance = 3, 0.025
+    scenario = Scenario.load(FRONTIER).replace(
+        run__max_doublings=7, run__frame_days=1e3, run__individuals_up_to=1_000_000
+    )
+    worlds, result = [run(scenario, seed) for seed in range(seeds)], run_fluid(scenario)
+    ends = np.array([world.day for world in worlds])
+    assert 3 * np.std(ends, ddof=1) / math.sqrt(seeds) < tolerance * result.day, "too few seeds to tell"
+    assert np.mean(ends) == pytest.approx(result.day, rel=tolerance)
+    assert np.mean([world.papers for world in worlds]) == pytest.approx(result.papers, rel=1e-3)
+    teams = np.array([world.researchers for world in worlds])
+    assert 3 * np.std(teams, ddof=1) / math.sqrt(seeds) < 0.04 * result.researchers, "too few seeds to tell"
+    assert np.mean(teams) == pytest.approx(result.researchers, rel=0.04)
+    for part, share in result.time_shares.items():
+        assert np.mean([world.time_shares[part] for world in worlds]) == pytest.approx(share, abs=0.03)
+    for use, within in (("inference", tolerance), ("training", 0.01), ("experiment", 0.2)):
+        held = np.mean([world.cluster[use].gpu_days for world in worlds])
+        assert held == pytest.approx(result.cluster[use].gpu_days, rel=within), use
 
 
 def test_duplicates_of_memoryless_work_are_the_share_that_the_mean_field_says():
