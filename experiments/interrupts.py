@@ -50,7 +50,8 @@ class FirstInterrupt:
 
     def __enter__(self) -> Self:
         for number in SIGNALS:
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+            # A script's background jobs ignore SIGINT from their start; one that is sent to a run is meant for it.
+            if number == signal.SIGINT or signal.getsignal(number) not in (signal.SIG_IGN, None):
                 self._before[number] = signal.signal(number, self._note)
         return self
 

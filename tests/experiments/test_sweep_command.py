@@ -159,7 +159,7 @@ def test_results_are_shown_as_a_table_as_csv_as_json_and_by_a_query(swept, capsy
         (["sweep", "quik"], "quick"),
         (["sweep", "DESIGN", "--workers", "0"], "workers"),
         (["sweep", "DESIGN", "--timeout", "0"], "--timeout 0: must be above 0 seconds"),
-        (["sweep", "DESIGN", "--timeout", "nan"], "--timeout nan"),
+        (["sweep", "DESIGN", "--timeout", "nan"], "'nan' is not a valid number"),
         (["sweep", "DESIGN", "--set", "growth__rr=1"], "growth__r"),
         (["sweep", "DESIGN", "--set", "growth__difficulty_growth=2"], "growth__difficulty_growth"),
         (["sweep", "DESIGN", "--workers", "2", "--cluster", "tcp://127.0.0.1:1"], "leave them out with --cluster"),
