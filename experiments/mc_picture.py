@@ -116,4 +116,5 @@ def _draw_rule(axes: Axes, row: Mapping[str, Any], horizon: float, published: st
     said = f" (published: {published})" if published else ""
     axes.axhline(row["probability"], color=colour, linestyle=(0, (4, 2)), linewidth=1.4)
     axes.annotate(f"{condition}: {row['probability']:.1%}{said}", (horizon, row["probability"]), (0, 5),
-                  textcoords="offset points", ha="right", color=colour)  # fmt: skip
+                  textcoords="offset points", ha="right", color=colour,
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # fmt: skip

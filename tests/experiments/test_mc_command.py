@@ -114,7 +114,7 @@ def test_what_is_wrong_with_a_file_is_one_sentence(case, asara, tmp_path):
         ("mc successor --n 10000001", ["--n"]),
         ("mc successor --n many", ["--n"]),
         ("mc successor --seed -1", ["--seed"]),
-        ("mc", ["Missing argument", "priors"]),
+        ("mc", ["no priors are named", "asara mc --new my.toml"]),
         ("mc successor --n 10 --out file", ["--out file: there is a file of that name"]),
     ],
 )
