@@ -22,6 +22,7 @@ from agents.cohort import Cohort
 from agents.kernel_engineer import UNCALIBRATED, KernelParams
 from agents.phases import Phase
 from hardware.speedups import find_measurements, measured_workloads, read_measurements
+from sim.background import NO_BACKGROUND
 from sim.frontier import ROUNDING
 from sim.ledger import Deployed, Ended, KernelsDeployed, PaperPublished
 from sim.model import World
@@ -81,6 +82,7 @@ SMALL: dict[str, tuple[float, float]] = {
 _TEXTS = {
     "kernels__measurements": lambda: [UNCALIBRATED, KernelParams().measurements],
     "kernels__workload": lambda: workloads_of(KernelParams().measurements),
+    "cluster__background": lambda: [NO_BACKGROUND],
 }
 """What the parameters that are text may be with the defaults of the others."""
 

@@ -7,6 +7,7 @@ import math
 from agents.kernel_engineer import UNCALIBRATED
 from experiments.errors import InputError
 from hardware.speedups import shipped_measurements
+from sim.background import NO_BACKGROUND
 from sim.scenario import Scenario, parameters
 
 MOST: dict[str, float] = {
@@ -52,6 +53,12 @@ def check_bounds(scenario: Scenario) -> None:
         )
     if initial > most:
         raise InputError(f"{stated}: the window allows {most:,}")
+
+
+def check_background(name: str) -> None:
+    """Raise InputError for a job log: what a visitor types never names a file."""
+    if name != NO_BACKGROUND:
+        raise InputError(f"cluster__background = '{name}': the window has {NO_BACKGROUND}")
 
 
 def check_measurements(name: str) -> None:

@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple
 from agents.kernel_engineer import UNCALIBRATED
 from experiments.errors import InputError
 from experiments.inputs import parse_value
-from experiments.window.bounds import MOST, check_bounds, check_measurements
+from experiments.window.bounds import MOST, check_background, check_bounds, check_measurements
 from hardware.speedups import find_measurements, measured_workloads, read_measurements, shipped_measurements
+from sim.background import NO_BACKGROUND
 from sim.branch import FIXED_AT_START
 from sim.scenario import Parameter, Scenario, ScenarioError, nearest, parameters, shipped_scenarios
 
@@ -117,6 +118,8 @@ def parse(name: str, text: str) -> Any:
     if field.kind == "choice":
         if name == "kernels__measurements":
             check_measurements(text)
+        if name == "cluster__background":
+            check_background(text)
         return text
     if field.kind == "switch" and text.lower() in ("true", "false"):
         return text.lower() == "true"
@@ -233,6 +236,8 @@ def _choices(parameter: Parameter) -> tuple[str, ...]:
     """The words that a parameter can be; of those that could name a file, what comes with asara."""
     if parameter.flat_name == "kernels__measurements":
         return (*shipped_measurements(), UNCALIBRATED)
+    if parameter.flat_name == "cluster__background":
+        return (NO_BACKGROUND,)
     if parameter.flat_name == "kernels__workload":
         there = [measured_workloads(read_measurements(find_measurements(name))[1]) for name in shipped_measurements()]
         return tuple(dict.fromkeys(name for names in there for name in names))

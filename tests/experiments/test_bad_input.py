@@ -111,7 +111,7 @@ BAD = {
     "no GPUs": ("replay good.csv --gpus 0", ["cluster__gpus = 0"]),
     "nobody says how large": ("replay good.csv", ["good.csv", "--gpus"]),
     "not even the SWF": ("replay headless.swf", ["headless.swf", "--gpus"]),
-    "unknown format": ("replay good.csv --format cvs --gpus 4", ["'cvs'", "did you mean 'csv'"]),
+    "unknown format": ("replay good.csv --format cvs --gpus 4", ["cvs", "did you mean 'csv'"]),
     "unknown queue of a replay": ("replay good.csv --gpus 4 --queue fifo", ["cluster__queue = 'fifo'", "fcfs"]),
     "unknown placement": ("replay good.csv --gpus 4 --placement flatt", ["cluster__placement = 'flatt'", "flat"]),
     "waits into a folder": ("replay good.csv --gpus 4 --out .", ["a file is needed"]),

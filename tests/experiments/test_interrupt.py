@@ -88,7 +88,7 @@ def test_the_second_stops_at_once(asara, tmp_path, monkeypatch, number):
         ("solve --until 10x=365 --for growth__r", "experiments.solve.solve", "stopped, and nothing more was written"),
         ("analyse new", "experiments.analyse.sweep.load", "stopped, and nothing more was written"),
         ("reproduce --seeds 2", "experiments.reproduce.rows", "stopped, and nothing more was written"),
-        ("sweep quick --out new", "experiments.sweep.command.sweep", "interrupted; what is over is kept in new"),
+        ("sweep quick --out new", "experiments.sweep.command.sweep", "interrupted; no run had been written in new"),
     ],
 )
 def test_a_request_to_stop_in_a_long_command_is_answered(asara, monkeypatch, number, line, place, answer):

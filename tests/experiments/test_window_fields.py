@@ -77,7 +77,7 @@ BAD = [
     ("cluster__gpus", "-3", "from 1 to 100,000 GPUs"),
     ("cluster__gpus", "many", "a whole number from 1 to 100,000 GPUs"),
     ("cluster__gpus", "3.5", "a whole number from 1 to 100,000 GPUs"),
-    ("cluster__gpus", "1e3", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "1e3.", "a whole number from 1 to 100,000 GPUs"),
     ("cluster__gpus", "", "a whole number from 1 to 100,000 GPUs"),
     ("cluster__gpus", "100001", "from 1 to 100,000 GPUs"),
     ("cluster__gpus", "9" * 90, "from 1 to 100,000 GPUs"),
