@@ -1,12 +1,26 @@
 """Hooks of all tests: no property has a deadline, and the summary lists what this machine could not test."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+_LONGEST_FILES = (
+    "test_sweep_kills.py", "test_notebooks.py", "test_cohorts.py", "test_reproduce.py", "test_world_theory.py",
+    "test_window_controls.py", "test_pages.py", "test_bottleneck.py",
+)  # fmt: skip
+"""Files that take longest. They go first, so that no process ends the run alone with one of them."""
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Put the tests of the longest files first; the order within a file stays."""
+    places = {name: place for place, name in enumerate(_LONGEST_FILES)}
+    items.sort(key=lambda item: places.get(Path(item.path).name, len(places)))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
