@@ -322,7 +322,7 @@ def _label_axis(axes: Axes, outcome: str, span: tuple[float, float]) -> None:
     elif outcome == "doublings_a_year":
         wide = np.diff(axes.get_xlim())[0] > 2
         axes.xaxis.set_major_locator(MultipleLocator(1) if wide else MaxNLocator(5))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:.2g}")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:,.3g}")
     else:
         low, high = axes.get_xlim()
         last = min(high, span[1]) if outcome.startswith("days_to_") else high  # gains that were not reached lie there
