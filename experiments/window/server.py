@@ -45,6 +45,13 @@ _PLAIN = re.compile(r"[\w@./+-]{1,400}", re.ASCII)
 """Names that a file of a library has."""
 
 
+OTHER_NAME = (
+    b"not here: this window answers to the names of its own machine only. Behind a proxy, let the proxy set the Host "
+    b"header to 127.0.0.1, or start it with `asara show --host`\n"
+)
+"""Answer to a request that names another host."""
+
+
 class Guard:
     """Passes on what a browser has to ask for, and refuses all else.
 
@@ -66,17 +73,22 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
         else:
             await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]})
-            await send({"type": "http.response.body", "body": b"not here\n"})
+            await send({"type": "http.response.body", "body": b"not here\n" if self._is_own(scope) else OTHER_NAME})
 
     def allows(self, scope: Message) -> bool:
         """Return whether a request may pass."""
+        if not self._is_own(scope):
+            return False
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host", "")
-        if self._hosts is not None and _name_of(host) not in self._hosts:
-            return False
         if scope["type"] == "websocket" and headers.get(b"origin", "").partition("://")[2] != host:
             return False
         return self._is_known(scope["path"])
+
+    def _is_own(self, scope: Message) -> bool:
+        """Whether a request names this server by a name that it answers to."""
+        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+        return self._hosts is None or _name_of(host) in self._hosts
 
     def _is_known(self, path: str) -> bool:
         if path.startswith(_LIBRARIES):

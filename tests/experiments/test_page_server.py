@@ -69,6 +69,12 @@ def test_a_window_of_this_machine_has_no_other_name(tmp_path: Path, host: str) -
     assert guard(tmp_path, None).allows(request(host=host))
 
 
+def test_request_for_another_host_is_told_about_the_proxy_and_the_option(tmp_path: Path) -> None:
+    start, body = answers(guard(tmp_path), request(host="lab.example"))
+    assert start["status"] == 404
+    assert b"proxy" in body["body"] and b"asara show --host" in body["body"]
+
+
 @pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1", "[::1]:8765", "[::1]"])
 def test_names_of_this_machine(tmp_path: Path, host: str) -> None:
     assert guard(tmp_path).allows(request(host=host))
