@@ -164,6 +164,7 @@ def run(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Write the tables in --out as CSV files too, for a spreadsheet.")
     ] = False,
+    as_xlsx: Annotated[bool, typer.Option("--xlsx", help="Write them as an Excel workbook too.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that --out already holds.")] = False,
     engine: EngineName = "world",
     new: New = None,
@@ -179,11 +180,11 @@ def run(
 
     multiple = None if goal is None else parse_goal(goal)
     chosen = load_scenario(scenario, settings or [], until, until_researchers, multiple)
-    given = {"--format": picture, "--shape": shape, "--csv": as_csv, "--fresh": fresh}
-    _check_out(out, next((name for name, value in given.items() if value), ""), fresh)
+    given = {"--format": picture, "--shape": shape, "--csv": as_csv, "--xlsx": as_xlsx, "--fresh": fresh}
+    _check_out(out, next((name for name, value in given.items() if value), ""), fresh, as_xlsx)
     base = load_scenario(scenario, [])
     changes = changes_of(chosen, base)
-    asked = Asked(out, picture or "png", shape or "page", as_csv, as_json, multiple, changes)
+    asked = Asked(out, picture or "png", shape or "page", as_csv, as_xlsx, as_json, multiple, changes)
     if not as_json and (note := chosen.recalibration_since(base)):
         say(note)
     if engine == "fluid":
@@ -220,10 +221,13 @@ def _run_world(chosen: Scenario, seed: int, asked: Asked) -> None:
         raise InputError(f"interrupted at day {result.day:g}; {kept}")
 
 
-def _check_out(out: Path | None, needs_out: str, fresh: bool) -> None:
+def _check_out(out: Path | None, needs_out: str, fresh: bool, as_xlsx: bool) -> None:
     """Refuse a folder that cannot be written or holds a run, and an option (``needs_out``) that needs a folder."""
     from experiments.inputs import check_folder, refuse_stored_run
+    from experiments.workbook import require_openpyxl
 
+    if as_xlsx:
+        require_openpyxl()
     if out is not None:
         check_folder(out)
         if not fresh:
@@ -242,6 +246,7 @@ class Asked(NamedTuple):
     picture: Literal["png", "svg", "pdf"]
     shape: Literal["page", "wide"]
     as_csv: bool
+    as_xlsx: bool
     as_json: bool
     goal: float | None
     """A multiple of the software of day 0."""
@@ -265,7 +270,7 @@ def _report(result: RunResult, asked: Asked) -> None:
 
         drawn = run_picture(result, asked.picture, asked.shape, asked.changes)
         with naming(out):
-            names = write_run(out, result, drawn, asked.picture, asked.as_csv)
+            names = write_run(out, result, drawn, asked.picture, asked.as_csv, asked.as_xlsx)
     if asked.as_json:
         from experiments.terminal import print_json
 

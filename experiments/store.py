@@ -27,6 +27,7 @@ from experiments.errors import InputError
 from experiments.files import plain, to_json
 from experiments.gains import Ended
 from experiments.inputs import RUN_SUMMARY
+from experiments.workbook import workbook
 from hardware.jobs import JobRecord
 from sim.ledger import Event
 from sim.observe import REPORTERS, Doubling
@@ -37,6 +38,7 @@ PROOF = "sha256"
 """Key of the summary with the digests of the tables, and of the summary without its own digest."""
 TABLES = ("events", "jobs", "series", "doublings")
 """Tables of a run; the doublings are a table of their own as CSV only, and in Parquet part of the summary."""
+WORKBOOK = "run.xlsx"
 PICTURES = ("run.png", "run.svg", "run.pdf")
 WAITS = ("job", "submit_s", "start_s", "wait_s", "run_s", "gpus")
 _ROUNDING = 1e-9
@@ -100,11 +102,13 @@ def ended(result: RunResult) -> Ended:
 
 
 def write_run(
-    folder: Path, result: RunResult, picture: bytes, form: Literal["png", "svg", "pdf"] = "png", as_csv: bool = False
-) -> list[str]:
+    folder: Path, result: RunResult, picture: bytes, form: Literal["png", "svg", "pdf"] = "png", as_csv: bool = False,
+    as_xlsx: bool = False,
+) -> list[str]:  # fmt: skip
     """Write a run into a folder, all of it or nothing, and return the names of its files.
 
     Files of an earlier run are removed; what else lies there stays. ``as_csv``: the tables as CSV too.
+    ``as_xlsx``: a workbook of them too.
     """
     content = summary(result) | {"parameters": result.scenario.flat()}
     tables = {
@@ -116,12 +120,15 @@ def write_run(
             pq.write_table(table, stage / f"{name}.parquet")
         content[PROOF] = {f"{name}.parquet": _digest((stage / f"{name}.parquet").read_bytes()) for name in tables}
         content[PROOF][SUMMARY] = _digest(to_json(content).encode())
-        for name, table in {**tables, "doublings": doublings_table(result.doublings)}.items() if as_csv else ():
+        sheets = {"doublings": doublings_table(result.doublings), **tables} if as_csv or as_xlsx else {}
+        for name, table in sheets.items() if as_csv else ():
             (stage / f"{name}.csv").write_text(_csv(table), encoding="utf-8", newline="")
+        if as_xlsx:
+            (stage / WORKBOOK).write_bytes(workbook(content, sheets))
         (stage / f"run.{form}").write_bytes(picture)
         (stage / SUMMARY).write_text(to_json(content) + "\n", encoding="utf-8")
         (folder / SUMMARY).unlink(missing_ok=True)
-        for old in (*PICTURES, *(f"{name}.csv" for name in TABLES)):
+        for old in (WORKBOOK, *PICTURES, *(f"{name}.csv" for name in TABLES)):
             if not (stage / old).exists():
                 (folder / old).unlink(missing_ok=True)
         written = sorted((path.name for path in stage.iterdir()), key=lambda name: (name == SUMMARY, name))

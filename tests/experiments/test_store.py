@@ -1,15 +1,18 @@
 """What a run leaves: it can be read back, it is the same for the same run, and it is all there or not at all."""
 
+import io
 import json
 import math
 import random
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from experiments import store
 from experiments.analysis import run_picture
 from experiments.errors import InputError
+from experiments.workbook import workbook
 from hardware.jobs import JobRecord
 from sim.run import RunResult, run
 from sim.scenario import Scenario
@@ -130,3 +133,30 @@ def test_a_picture_is_a_png_without_a_date(lab):
     assert b"tEXtSoftware" not in picture
     assert b"tIME" not in picture
     assert picture == run_picture(lab)
+
+
+def test_workbook_of_a_run_has_its_summary_and_tables_and_equal_bytes(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
+    result = run(Scenario.load("toy-fizzle").replace(run__horizon_days=90.0), 1)
+    written = store.write_run(tmp_path / "a", result, b"", as_xlsx=True)
+    store.write_run(tmp_path / "b", result, b"", as_xlsx=True)
+    assert "run.xlsx" in written
+    assert (tmp_path / "a" / "run.xlsx").read_bytes() == (tmp_path / "b" / "run.xlsx").read_bytes()
+    book = openpyxl.load_workbook(tmp_path / "a" / "run.xlsx")
+    assert book.sheetnames == ["run", "doublings", "events", "jobs", "series"]
+    rows = dict(book["run"].iter_rows(values_only=True))
+    assert (rows["day"], rows["seed"], rows["parameters.growth__r"]) == (90, 1, result.scenario.growth.r)
+    series = list(book["series"].iter_rows(values_only=True))
+    papers = series[0].index("papers")
+    assert [row[papers] for row in series[1:]] == pytest.approx(result.series["papers"])
+    store.write_run(tmp_path / "a", result, b"")
+    assert not (tmp_path / "a" / "run.xlsx").exists(), "files of an earlier run go"
+
+
+def test_workbook_leaves_a_table_out_that_no_sheet_can_hold(monkeypatch):
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
+    monkeypatch.setattr("experiments.workbook.MOST_ROWS", 3)
+    content = workbook({"a": 1}, {"long": pa.table({"x": [1, 2, 3]}), "short": pa.table({"x": [1, 2]})})
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    assert book["long"]["A1"].value == "3 rows, more than a sheet can have: see long.parquet"
+    assert [row[0] for row in book["short"].iter_rows(values_only=True)] == ["x", 1, 2]
