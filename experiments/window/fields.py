@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from agents.kernel_engineer import UNCALIBRATED
 from experiments.errors import InputError
-from experiments.inputs import parse_value
+from experiments.inputs import typed_value
 from experiments.window.bounds import MOST, check_background, check_bounds, check_measurements
 from hardware.speedups import find_measurements, measured_workloads, read_measurements, shipped_measurements
 from sim.background import NO_BACKGROUND
@@ -121,10 +121,7 @@ def parse(name: str, text: str) -> Any:
         if name == "cluster__background":
             check_background(text)
         return text
-    if field.kind == "switch" and text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    value = text if re.search(r"[^\w.+-]", text) else parse_value(text)
-    return value if isinstance(value, int | float) else text
+    return typed_value(parameters()[name], text)
 
 
 def check(name: str, text: str, scenario: Scenario | None = None) -> tuple[Any, str]:

@@ -78,6 +78,8 @@ BAD = [
     ("cluster__gpus", "many", "a whole number from 1 to 100,000 GPUs"),
     ("cluster__gpus", "3.5", "a whole number from 1 to 100,000 GPUs"),
     ("cluster__gpus", "1e3.", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "1_0", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "0x10", "a whole number from 1 to 100,000 GPUs"),
     ("cluster__gpus", "", "a whole number from 1 to 100,000 GPUs"),
     ("cluster__gpus", "100001", "from 1 to 100,000 GPUs"),
     ("cluster__gpus", "9" * 90, "from 1 to 100,000 GPUs"),
@@ -190,4 +192,4 @@ def test_a_value_keeps_its_kind():
     assert parse("training__needed", "True") is True
     assert parse("cluster__gpus", " 64 ") == 64
     assert parse("growth__r", "1") == 1
-    assert parse("growth__r", "1_000.5") == 1000.5
+    assert parse("growth__r", "1,000.5") == 1000.5
