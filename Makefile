@@ -27,7 +27,7 @@ show: $(READY)  ## the window: step through a lab in the browser
 	$(BIN)/asara show
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## linters, strict types, import contracts
 	$(BIN)/ruff check .
