@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from agents.phases import Phase
 from experiments.window.words import count, many, times
 from sim import observe
-from sim.background import BACKGROUND
 
 if TYPE_CHECKING:
     from sim.model import World
@@ -91,12 +90,11 @@ def limit_of(world: World) -> Limit:
 
 def _binds(world: World) -> str:
     """What binds at this moment."""
-    census, datacenter = world.census.count, world.datacenter
-    free = world.scenario.cluster.gpus - sum(datacenter.gpus_in_use(use) for use in observe.uses_of(world))
+    census = world.census.count
+    free = observe.gpus_idle(world)
     if world.scenario.cluster.sharing == "shares":
-        pool = datacenter.pool("experiment")
-        held = sum(datacenter.gpus_in_use(use) for use in ("experiment", BACKGROUND))
-        free = 0 if pool is None else pool.capacity - held
+        pool = world.datacenter.pool("experiment")
+        free = 0 if pool is None else pool.capacity - pool.in_use
     if census[Phase.QUEUE] and free < world.scenario.cluster.gpus_per_node:
         return "queue"
     if census[Phase.PAUSED] > world.at_work:
@@ -141,11 +139,11 @@ def _idle_elsewhere(world: World) -> str:
     if world.scenario.cluster.sharing != "shares":
         return ""
     pool, uses = world.datacenter, []
-    for use, name in (("training", "training"), ("inference", "inference")):
+    for use in ("training", "inference"):
         there = pool.pool(use)
         idle = 0 if there is None else there.capacity - pool.gpus_in_use(use)
         if idle > 0:
-            uses.append(f"{many(idle, 'GPU')} for {name} {'is' if idle == 1 else 'are'} idle")
+            uses.append(f"{many(idle, 'GPU')} for {use} {'is' if idle == 1 else 'are'} idle")
     return " and ".join(uses)
 
 
