@@ -45,7 +45,7 @@ measurements: $(READY)  ## search for kernels on this machine for an hour, into 
 	$(BIN)/python benchmarks/measurements.py
 
 docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
-	$(BIN)/python -m experiments.reference docs
+	$(BIN)/python -m experiments.docs_build.cli_reference docs
 	$(BIN)/asara run toy-explosion --out $(OUT)/docs/toy-explosion --fresh
 	$(BIN)/asara run lab --out $(OUT)/docs/lab --fresh
 	mkdir -p docs/pictures
@@ -55,7 +55,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/lab-to-a-million/run.png docs/pictures/lab-to-a-million.png
 	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
-	$(BIN)/python -m experiments.luck docs/world-and-equations.md docs/pictures/luck.png
+	$(BIN)/python -m experiments.docs_build.variability_page docs/world-and-equations.md docs/pictures/luck.png
 	$(BIN)/asara bottleneck --out $(OUT)/docs/bottleneck
 	cp $(OUT)/docs/bottleneck/bottleneck.png docs/pictures/bottleneck.png
 	$(BIN)/asara mc successor --out $(OUT)/docs/mc
@@ -68,7 +68,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	$(MAKE) notebooks
 
 notebooks: $(READY)  ## run the notebooks; renew their pages in docs/notebooks and the files that Jupyter opens
-	$(BIN)/python -m experiments.notebooks docs
+	$(BIN)/python -m experiments.docs_build.notebook_pages docs
 
 pictures: $(READY)  ## photograph the window, at 1280 and 390 pixels, light and dark (wants chromium)
 	$(BIN)/python -m tests.browser.pictures docs/pictures

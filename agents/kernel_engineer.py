@@ -10,8 +10,8 @@ from annotated_types import Interval
 from pydantic import BaseModel
 from simpy import Event
 
-from agents.decisions import gpus_to_ask
 from agents.ports import KernelCurve, Lab
+from agents.work_model import gpus_to_ask
 
 UNCALIBRATED: Final = "none"
 """The name of no measurements."""

@@ -7,9 +7,9 @@ from annotated_types import Interval
 from pydantic import BaseModel
 from simpy import Event
 
-from agents import decisions
+from agents import work_model
 from agents.phases import Phase
-from agents.pool import WorkPool
+from agents.pooled_work import WorkPool
 from agents.ports import Finding, Lab
 
 DAYS_PER_MONTH = 365 / 12
@@ -146,8 +146,8 @@ class Researcher(mesa.Agent):
             return
         number = self.unique_id
         params = self.lab.researcher_params
-        gpu_days = decisions.experiment_gpu_days(params, mean, self.lab.chance("experiment cost", number))
-        gpus = decisions.gpus_to_ask(params, gpu_days, self.lab.largest_gang("experiment"))
+        gpu_days = work_model.experiment_gpu_days(params, mean, self.lab.chance("experiment cost", number))
+        gpus = work_model.gpus_to_ask(params, gpu_days, self.lab.largest_gang("experiment"))
         self._become(Phase.QUEUE)
         self.job = self.lab.ask_gpus("experiment", gpus, gpu_days / gpus, number, watcher=self)
         self.job.callbacks.append(self.experiment_over)
@@ -174,11 +174,11 @@ class Researcher(mesa.Agent):
 
     def thinking_days(self) -> float:
         """Return the days of work until the next paper is thought out."""
-        return decisions.thinking_days(self.lab.researcher_params, self.lab.chance("thinking", self.unique_id))
+        return work_model.thinking_days(self.lab.researcher_params, self.lab.chance("thinking", self.unique_id))
 
     def writing_days(self) -> float:
         """Return the days of work that writing takes after an experiment."""
-        return decisions.writing_days(self.lab.researcher_params, self.lab.chance("writing", self.unique_id))
+        return work_model.writing_days(self.lab.researcher_params, self.lab.chance("writing", self.unique_id))
 
     def write_up(self) -> None:
         """Write the paper, and publish it when that is done."""

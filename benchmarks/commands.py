@@ -18,7 +18,7 @@ from rich.progress import track
 from benchmarks.table import Limit, Row, at_most, show, take_turns, wall_seconds
 
 TURNS = 5
-START = (sys.executable, "-c", "import sim.model")
+START = (sys.executable, "-c", "import sim.world")
 ASARA = str(Path(sys.executable).with_name("asara"))
 
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from sim.averaged_returns import advise
-from sim.returns import Series
+from experiments.estimation.averaged_fit import advise
+from experiments.estimation.growth_fit import Series
 
 Array = NDArray[np.float64]
 

@@ -11,14 +11,14 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from experiments.kernels.sessions import best_known
-from experiments.kernels.tables import read_traces, shipped_traces
+from experiments.kernels.full_report import read_traces, shipped_traces
+from experiments.kernels.measurement_sessions import best_known
+from hardware.kernels.evaluator import Workbench
 from hardware.kernels.machine import Machine, survey
 from hardware.kernels.problem import NAMES, Direction, Dtype, workload
 from hardware.kernels.registry import family
 from hardware.kernels.statistics import Speedup, geomean
 from hardware.kernels.trace import Line, over_shapes
-from hardware.kernels.workbench import Workbench
 
 
 class Case(NamedTuple):

@@ -13,7 +13,7 @@ import numpy as np
 from simpy import Environment, Event, PriorityResource, Process, Resource, Timeout
 from simpy.events import NORMAL
 
-from hardware.cluster import ClusterParams, GpuCluster
+from hardware.cluster.cluster import ClusterParams, GpuCluster
 from sim.clock import Clock
 
 GPUS = 64

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from benchmarks.table import Row, at_least, show, take_turns, wall_seconds
-from sim.montecarlo import simulate
-from sim.study import Inputs
+from experiments.monte_carlo.runner import simulate
+from experiments.monte_carlo.spec import Inputs
 
 TURNS = 5
 HORIZON = 48.0

@@ -18,8 +18,8 @@ from rich.progress import track
 
 from benchmarks.peer_accasim import Dispatcher, Machine, NoAccaSimError, Started, install, simulation, unpacked
 from benchmarks.table import Limit, Row, at_least, cpu_seconds, show, take_turns
-from experiments.reproduce import find_data
-from hardware.cluster import ClusterParams
+from experiments.reproduction.report_claims import find_data
+from hardware.cluster.cluster import ClusterParams
 from hardware.job_logs.log import LoggedJob
 from hardware.job_logs.registry import read_job_log
 from hardware.replay import ReplayResult, replay

@@ -16,12 +16,12 @@ from rich.progress import track
 
 from benchmarks.table import Row, cpu_seconds, show, wall_seconds
 from benchmarks.window import BEYOND_MS, CASES, Case
-from experiments.window import opening, server
-from experiments.window.journey import Journey
-from experiments.window.link import Link, encode
+from experiments.window import default_link, server
+from experiments.window.permalink import Link, encode
+from experiments.window.player import Journey
 from experiments.window.session import Session
-from sim.model import World
-from sim.scenario import Scenario
+from sim.scenario.model import Scenario
+from sim.world import World
 
 STEPS = 30
 WARM_STEPS = 30
@@ -48,7 +48,7 @@ def page(scenario: Scenario) -> Iterator[Session]:
 
     from experiments.window.page import Page, _open  # noqa: PLC0415
 
-    opening.give(Link(scenario.name, scenario), scenario)
+    default_link.give(Link(scenario.name, scenario), scenario)
     _, context = solara.render(Page(), handle_error=False)
     (session,) = _open
     try:
@@ -81,7 +81,7 @@ def compare(case: Case) -> Row:
 
 def in_chromium() -> Iterator[Row]:
     """Measure what a reader waits for, where there is a Chromium."""
-    from tests.browser.window_kit import Reader, chromium, served  # noqa: PLC0415
+    from tests.support.browser_pages import Reader, chromium, served  # noqa: PLC0415
 
     start = time.perf_counter()
     with served() as address:

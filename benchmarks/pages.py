@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator
 
 from benchmarks.table import Row, show
-from experiments.window.journey import Journey
+from experiments.window.player import Journey
 from experiments.window.server import share_processor
 from experiments.window.session import Session
-from sim.scenario import Scenario
+from sim.scenario.model import Scenario
 
 STEPS = 25
 HEAVY = Scenario.load("lab").replace(researcher__initial=1_000_000, cluster__gpus=100_000)

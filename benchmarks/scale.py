@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from rich.progress import track
 
 from benchmarks.table import Limit, Row, Side, at_most, cpu_seconds, show, take_turns
-from sim.model import World
-from sim.scenario import Scenario, ScenarioError
+from sim.scenario.model import Scenario, ScenarioError
+from sim.world import World
 
 TURNS = 7
 DAYS = 10

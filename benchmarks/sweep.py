@@ -20,10 +20,10 @@ import psutil
 from rich.progress import track
 
 from benchmarks.table import Row, at_least, at_most, cpu_seconds, show, take_turns, wall_seconds
-from experiments.designs import Design, load_design
-from experiments.sweep.crew import Crew
+from experiments.design.design import Design, load_design
 from experiments.sweep.runner import sweep
-from experiments.sweep.worker import do_runs
+from experiments.sweep.workers.local import Crew
+from experiments.sweep.workers.process import do_runs
 
 RUNS = 300
 TURNS = 3

@@ -18,7 +18,7 @@ from rich.table import Table
 from benchmarks import scale
 from benchmarks.labs import Lots
 from benchmarks.logs import LOG, PROCESSORS, NoLogError, found_log
-from hardware.cluster import ClusterParams
+from hardware.cluster.cluster import ClusterParams
 from hardware.job_logs.registry import read_job_log
 from hardware.replay import replay
 

@@ -14,9 +14,9 @@ from rich.progress import track
 
 from benchmarks.table import Limit, Row, at_most, cpu_seconds, show, take_turns
 from experiments.window.frame import frame_of
-from experiments.window.journey import Journey
-from sim.model import World
-from sim.scenario import Scenario
+from experiments.window.player import Journey
+from sim.scenario.model import Scenario
+from sim.world import World
 
 TURNS = 5
 DAYS = 20

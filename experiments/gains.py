@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from experiments.errors import InputError
 
 if TYPE_CHECKING:
-    from sim.scenario import Scenario
+    from sim.scenario.model import Scenario
 
 TEN_YEARS: Final = 3650.0
 """Days that a run to a goal has, unless its horizon is set."""

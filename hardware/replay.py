@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Environment
 
-from hardware.checks import whole_count
-from hardware.cluster import ClusterParams, GpuCluster
+from hardware.cluster.cluster import ClusterParams, GpuCluster
+from hardware.cluster.jobs import JobRecord, JobRequest
+from hardware.cluster.placement import largest_gang
+from hardware.cluster.queues import Queue
+from hardware.cluster.validation import whole_count
 from hardware.job_logs.log import MAX_WHOLE_SECONDS, LoggedJob
-from hardware.jobs import JobRecord, JobRequest
-from hardware.queues import Queue
-from hardware.topology import largest_gang
 
 SECONDS_PER_HOUR: Final = 3600
 

@@ -16,10 +16,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from experiments.analysis import alone_curve
-from experiments.published import content
-from experiments.reproduce import with_first_doubling
-from experiments.slides import (
+from experiments.estimation.published_estimates import content
+from experiments.plotting.run_figure import alone_curve
+from experiments.plotting.slides import (
     BLACK,
     BLUE,
     GREEN,
@@ -36,6 +35,7 @@ from experiments.slides import (
     slides,
     table,
 )
+from experiments.reproduction.report_claims import with_first_doubling
 from sim.growth import (
     DAYS_PER_MONTH,
     doubling_ratio,
@@ -44,8 +44,8 @@ from sim.growth import (
     software_at,
     time_of_doubling,
 )
-from sim.run import run
-from sim.scenario import Scenario
+from sim.runner import run
+from sim.scenario.model import Scenario
 
 # %% [markdown]
 """

@@ -13,8 +13,8 @@ returns to research are r = 1.4, the report's figure for image recognition, so t
 # %%
 import numpy as np
 
-from experiments.analysis import alone_curve
-from experiments.slides import (
+from experiments.plotting.run_figure import alone_curve
+from experiments.plotting.slides import (
     BLACK,
     BLUE,
     GREEN,
@@ -31,9 +31,9 @@ from experiments.slides import (
     slides,
     table,
 )
-from sim.fluid import run_fluid
-from sim.run import run
-from sim.scenario import Scenario
+from sim.fluid.api import run_fluid
+from sim.runner import run
+from sim.scenario.model import Scenario
 
 lab = Scenario.load("lab").replace(run__max_doublings=8, run__horizon_days=1500.0, run__individuals_up_to=300)
 

@@ -15,13 +15,13 @@ import math
 
 import numpy as np
 
-from experiments.kernels.report import fresh, rows
-from experiments.kernels.searches import searches
-from experiments.kernels.tables import of_workloads, read_traces, shipped_traces
-from experiments.slides import BLACK, BLUE, GREEN, ORANGE, RED, SKY, SOFT, end, slide, table
-from experiments.worth import worth
-from hardware.speedups import doublings_per_doubling, estimate
-from sim.scenario import Scenario
+from experiments.kernels.full_report import of_workloads, read_traces, shipped_traces
+from experiments.kernels.kernel_value import worth
+from experiments.kernels.result_tables import fresh, rows
+from experiments.kernels.search_tables import searches
+from experiments.plotting.slides import BLACK, BLUE, GREEN, ORANGE, RED, SKY, SOFT, end, slide, table
+from hardware.kernels.speedup_curve import doublings_per_doubling, estimate
+from sim.scenario.model import Scenario
 
 trace = read_traces(shipped_traces())
 LOAD = "causal/bf16/both"  # causal attention in numbers of 16 bits (bf16), forward and backward: what training does

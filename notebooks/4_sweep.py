@@ -25,14 +25,14 @@ Somebody could decide whether a new generation needs a training run (`training__
 # %%
 from pathlib import Path
 
-from experiments import results
-from experiments.analyse import levers, probabilities, regions, report, sensitivity
-from experiments.analyse.combinations import combinations
-from experiments.analyse.sweep import load
-from experiments.cli import main
-from experiments.designs import load_design
-from experiments.slides import BLUE, RED, SKY, end, slide, table
-from sim.fluid import run_fluid
+from experiments.cli.app import main
+from experiments.design.design import load_design
+from experiments.plotting.slides import BLUE, RED, SKY, end, slide, table
+from experiments.sweep import query
+from experiments.sweep.analysis import explosion_probability, lever_effects, report, scenario_discovery, sensitivity
+from experiments.sweep.analysis.combinations import combinations
+from experiments.sweep.analysis.sweep_data import load
+from sim.fluid.api import run_fluid
 
 Path("mine.toml").write_text("""
 description = "Does a small lab explode, with and without training runs?"
@@ -92,7 +92,7 @@ Every run is a row of one table, with all its parameters and what became of it. 
 """
 
 # %%
-counts = results.query(
+counts = query.query(
     Path("mine"),
     """select training__needed, long_run, pace, count(*) as runs, avg(day) as days
        from runs group by all order by training__needed, runs desc, long_run, pace""",
@@ -117,7 +117,7 @@ An explosion means that doubling times shrink without limit (long_run = singular
 
 # %%
 sweep = load(Path("mine"))
-chances = probabilities.plane_table(sweep, "growth__r", "training__needed").to_pylist()
+chances = explosion_probability.plane_table(sweep, "growth__r", "training__needed").to_pylist()
 with slide(
     "The returns decide, and training runs raise the bar",
     "probability that doubling times shrink without limit, by quarter of r, with 95% intervals",
@@ -138,7 +138,7 @@ with slide(
     axes.set(ylim=(-0.03, 1.05))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 for part in combinations(sweep):
-    share = probabilities.probability(part.sweep)
+    share = explosion_probability.probability(part.sweep)
     print(f"{part.text}: {share.share:.0%} [{share.low:.0%}, {share.high:.0%}]")
 
 # %% [markdown]
@@ -151,7 +151,7 @@ the highest tenth of each.
 """
 
 # %%
-for effect in levers.lever_effects(sweep):
+for effect in lever_effects.lever_effects(sweep):
     if effect.outcome == "explosion":
         interval = f"[{100 * effect.low:+.0f}, {100 * effect.high:+.0f}]"
         print(f"training needed instead of not: {100 * effect.difference:+.0f} points {interval}")
@@ -195,8 +195,8 @@ the points on which it has looked, which flatters the box.
 """
 
 # %%
-box = regions.box_of(sweep)
-print(regions.box_sentence(sweep, box))
+box = scenario_discovery.box_of(sweep)
+print(scenario_discovery.box_sentence(sweep, box))
 assert not box.held_out
 assert "training__needed" not in box.bounds and "growth__parallel_penalty" not in box.bounds
 assert box.bounds["growth__r"][0] > 1 and box.bounds["researcher__experiment_scaling"][1] < 0.5

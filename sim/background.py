@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.cluster.params import ClusterParams
+from hardware.cluster.placement import largest_gang
+from hardware.datacenter import SHARED, inference_gpus, pool_sizes
 from hardware.job_logs.log import JobLogError
 from hardware.job_logs.registry import guess_format, read_job_log
-from hardware.params import ClusterParams
-from hardware.partitions import SHARED, inference_gpus, pool_sizes
-from hardware.speedups import digest_of
-from hardware.topology import largest_gang
+from hardware.kernels.speedup_curve import digest_of
 
 if TYPE_CHECKING:
     from simpy import Event
 
-    from sim.model import World
+    from sim.world import World
 
 NO_BACKGROUND: Final = "none"
 BACKGROUND: Final = "background"

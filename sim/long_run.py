@@ -40,7 +40,7 @@ import math
 from typing import Literal, NamedTuple
 
 from sim.growth import doublings_to_fastest
-from sim.scenario import Scenario
+from sim.scenario.model import Scenario
 
 Kind = Literal["singular", "faster than exponential", "exponential", "fizzle", "undecided"]
 Binding = Literal["researchers", "experiments", "training runs", "limit", ""]

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from sim.fluid_engine import run_labs
-from sim.fluid_labs import Floats, Labs, labs_of
-from sim.scenario import Scenario, ScenarioError
+from sim.fluid.lab_arrays import Floats, Labs, labs_of
+from sim.fluid.stepper import run_labs
+from sim.scenario.model import Scenario, ScenarioError
 
 INPUTS: Final = ("researchers", "experiments", "training")
 """Researchers of day 0; GPUs for experiments; speed of training runs, which is work per run turned round."""

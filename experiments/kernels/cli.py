@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.options import AsJson, place
+from experiments.cli.options import AsJson, place
 
 if TYPE_CHECKING:
-    from experiments.kernels.sessions import Lab
+    from experiments.kernels.measurement_sessions import Lab
 
 app = typer.Typer(
     name="kernels", add_completion=False, rich_markup_mode=None,
@@ -31,7 +31,7 @@ Pass = Annotated[str, typer.Option("--pass", metavar="forward|backward|both", he
 
 def lab() -> Lab:
     """Return this machine and its families; tests put others in their place."""
-    from experiments.kernels.sessions import real_lab
+    from experiments.kernels.measurement_sessions import real_lab
 
     return real_lab()
 

@@ -10,33 +10,33 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from experiments.captions import footer_text
-from experiments.console import say
+from experiments.cli.arguments import check_file, check_folder, load_scenario
+from experiments.cli.interrupts import FirstInterrupt
+from experiments.cli.progress import Tell, progress
+from experiments.cli.run_table import say
+from experiments.cli.terminal import print_json
 from experiments.errors import InputError
-from experiments.files import json_file, plain, write_files
-from experiments.inputs import check_file, check_folder, load_scenario
-from experiments.interrupts import FirstInterrupt
-from experiments.kernels import console, sessions, tables, tuning
-from experiments.kernels.picture import panels, picture
-from experiments.kernels.report import claim, fresh, held_out_gain, rows
-from experiments.kernels.searches import searches
-from experiments.kernels.sessions import Lab, TooNoisyError, Unwritten, Verdict
-from experiments.kernels.tables import read_traces, shipped_traces
-from experiments.progress import Tell, progress
-from experiments.terminal import print_json
-from experiments.worth import worth as worth_of
+from experiments.kernels import console, full_report, measurement_sessions, tuning
+from experiments.kernels.figure import panels, picture
+from experiments.kernels.full_report import read_traces, shipped_traces
+from experiments.kernels.kernel_value import worth as worth_of
+from experiments.kernels.measurement_sessions import Lab, TooNoisyError, Unwritten, Verdict
+from experiments.kernels.result_tables import claim, fresh, held_out_gain, rows
+from experiments.kernels.search_tables import searches
+from experiments.plotting.captions import footer_text
+from experiments.storage.atomic import json_file, plain, write_files
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import DIRECTIONS, DTYPES, NAMES, Problem, Workload
 from hardware.kernels.problem import workload as standard
 from hardware.kernels.proposers.endpoint import EndpointError
+from hardware.kernels.proposers.recording import NotOnTapeError, TapeError
 from hardware.kernels.proposers.registry import UnknownProposerError
 from hardware.kernels.proposers.registry import proposer as proposer_named
-from hardware.kernels.proposers.tape import NotOnTapeError, TapeError
 from hardware.kernels.sandbox import SandboxError
 from hardware.kernels.search import Progress, SearchError
 from hardware.kernels.trace import Line, Measured, Trace, TraceError, Trial
-from sim.model import World
+from sim.world import World
 
 FAILED: Final = 1
 """Exit code of what was asked properly and came to nothing: a machine too noisy, a source that is not right."""
@@ -94,7 +94,7 @@ def machine(lab: Lab, as_json: bool) -> int:
     except BuildError as error:
         found, lacking = lab.survey(False), str(error)
     problems = [Problem(dtype, direction, causal=False) for dtype in DTYPES for direction in DIRECTIONS]
-    reasons = {f"{each.dtype} {each.direction}": sessions.usable(lab, found, each) for each in problems}
+    reasons = {f"{each.dtype} {each.direction}": measurement_sessions.usable(lab, found, each) for each in problems}
     families = {name: {problem: why[name] for problem, why in reasons.items()} for name in lab.families}
     isolation = lab.isolation()
     if as_json:
@@ -132,13 +132,17 @@ def measure(lab: Lab, asked: Sequence[Workload], out: Path | None, as_json: bool
     return 0
 
 
-def _measure_one(lab: Lab, lines: sessions.Lines, asked: Workload, found: Any, shipped: Any, tell: Tell) -> None:
-    tasks = sessions.family_tasks(lab, found, asked, shipped)
+def _measure_one(
+    lab: Lab, lines: measurement_sessions.Lines, asked: Workload, found: Any, shipped: Any, tell: Tell
+) -> None:
+    tasks = measurement_sessions.family_tasks(lab, found, asked, shipped)
     with lab.bench(asked, found) as bench:
-        sessions.measure_families(lines, asked, bench, tasks, lambda text: tell(f"{asked.full_name}: {text}", None))
+        measurement_sessions.measure_families(
+            lines, asked, bench, tasks, lambda text: tell(f"{asked.full_name}: {text}", None)
+        )
 
 
-def _say_measured(lines: sessions.Lines, as_json: bool) -> None:
+def _say_measured(lines: measurement_sessions.Lines, as_json: bool) -> None:
     table = rows(fresh(lines.lines))
     failed = _failed(lines.lines)
     if as_json:
@@ -260,16 +264,16 @@ def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_jso
     if not paths:
         raise InputError("no measurements come with this version: name a trace, as `asara kernels tune` writes it")
     with plainly():
-        lines = tables.of_workloads(read_traces(paths), only)
+        lines = full_report.of_workloads(read_traces(paths), only)
     if out is not None:
         check_folder(out)
-    found = tables.report(lines)
+    found = full_report.report(lines)
     files: dict[str, bytes] = {}
     if out is not None:
-        files[tables.REPORT] = json_file(plain(found))
+        files[full_report.REPORT] = json_file(plain(found))
         if drawn := panels(found.searches, fresh(lines), found.fits):
             traced = sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-            files[tables.PICTURE] = picture(drawn, footer_text(f"searches: {len(found.searches)}", trace=traced))
+            files[full_report.PICTURE] = picture(drawn, footer_text(f"searches: {len(found.searches)}", trace=traced))
         write_files(out, files)
     if as_json:
         _print_json(found)
@@ -294,7 +298,7 @@ def verify(lab: Lab, source: Path, asked: Sequence[Workload], as_json: bool) -> 
             for each in asked:
                 tell(f"{each.full_name}: {source}", None)
                 with lab.bench(each, found) as bench:
-                    verdicts.append(sessions.verify(text, each, bench))
+                    verdicts.append(measurement_sessions.verify(text, each, bench))
     except TooNoisyError as error:
         noisy = error
     except KeyboardInterrupt:

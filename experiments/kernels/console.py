@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
-from experiments.console import say
-from experiments.kernels.fits import Fit
-from experiments.kernels.report import Gap, Noise, Row
-from experiments.kernels.searches import Failures, Forecast, Search
-from experiments.kernels.sessions import Verdict
-from experiments.kernels.tables import Report
-from experiments.terminal import console, print_table
-from experiments.worth import Worth
+from experiments.cli.run_table import say
+from experiments.cli.terminal import console, print_table
+from experiments.kernels.curve_fits import Fit
+from experiments.kernels.full_report import Report
+from experiments.kernels.kernel_value import Worth
+from experiments.kernels.measurement_sessions import Verdict
+from experiments.kernels.result_tables import Gap, Noise, Row
+from experiments.kernels.search_tables import Failures, Forecast, Search
 from hardware.kernels.machine import Machine
+from hardware.kernels.speedup_curve import Interval
 from hardware.kernels.statistics import Speedup
-from hardware.speedups import Interval
 
 Column = tuple[str, str]
 _WIDE = 128

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from experiments.errors import InputError
-from experiments.kernels import sessions
-from experiments.kernels.report import claim, fresh, held_out_gain
-from experiments.kernels.sessions import Bench, Lab
+from experiments.kernels import measurement_sessions
+from experiments.kernels.measurement_sessions import Bench, Lab
+from experiments.kernels.result_tables import claim, fresh, held_out_gain
 from hardware.kernels.candidate import Space
 from hardware.kernels.family import Family
 from hardware.kernels.machine import Machine
@@ -132,7 +132,13 @@ def check_sessions(asked: Asked, machine: Machine) -> None:
 
 
 def run(
-    asked: Asked, trace: Trace, lab: Lab, machine: Machine, proposer: Proposer, watch: Watch, note: sessions.Watch
+    asked: Asked,
+    trace: Trace,
+    lab: Lab,
+    machine: Machine,
+    proposer: Proposer,
+    watch: Watch,
+    note: measurement_sessions.Watch,
 ) -> list[Sentence]:
     """Search on every workload as often as asked for, and measure the winners afresh. Raises TooNoisyError."""
     said = []
@@ -148,24 +154,26 @@ def run(
 
 def _one(
     asked: Asked, trace: Trace, lab: Lab, bench: Bench, wanted: Workload, session: str, number: int,
-    proposer: Proposer, watch: Watch, note: sessions.Watch,
+    proposer: Proposer, watch: Watch, note: measurement_sessions.Watch,
 ) -> Sentence:  # fmt: skip
     family = lab.family(asked.family)
     space = family.space(bench.machine, wanted.problem)
-    tasks = sessions.closing_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
+    tasks = measurement_sessions.closing_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
     over = trace.end(session) is not None
-    if not over or not sessions.all_measured(trace.lines, session, tasks):
+    if not over or not measurement_sessions.all_measured(trace.lines, session, tasks):
         note(f"{session}: sdpa against itself")
-        quiet = sessions.check_noise(session, bench)
-        begun = sessions.new_session(
+        quiet = measurement_sessions.check_noise(session, bench)
+        begun = measurement_sessions.new_session(
             session, wanted, bench, proposer=asked.proposer, seed=asked.seed + number, budget=asked.budget
         )
         if trace.session(session) is None:
             trace.append(begun)
         trace.append(quiet)
         _search(trace, lab, begun, bench, space, family.name, proposer, watch)
-        tasks = sessions.closing_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
-        sessions.measure_all(trace, session, bench, tasks, lambda text: note(f"{session}: measuring {text} afresh"))
+        tasks = measurement_sessions.closing_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
+        measurement_sessions.measure_all(
+            trace, session, bench, tasks, lambda text: note(f"{session}: measuring {text} afresh")
+        )
     return sentence(trace, session)
 
 
@@ -185,11 +193,13 @@ def _search(
 
 def sentence(trace: Trace, session: str) -> Sentence:
     """Return what may be claimed after a search."""
-    winner = sessions.winner_of(trace.lines, session)
+    winner = measurement_sessions.winner_of(trace.lines, session)
     if winner is None:
         return Sentence(session, "", "No gain is proved: no candidate passed.")
     measured = [
-        each for each in sessions.of_session(trace.lines, session) if each.role == "winner" and each.against == "sdpa"
+        each
+        for each in measurement_sessions.of_session(trace.lines, session)
+        if each.role == "winner" and each.against == "sdpa"
     ]
     passed = [each for each in fresh(trace.lines) if each.session.session == session and each.role == "winner"]
     if passed:

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from experiments.cli.options import AsJson, Goal, New, place, write_new
 from experiments.errors import InputError
-from experiments.options import AsJson, Goal, New, place, write_new
 
 DEFAULT_OUT = Path("out/sweeps")
 
@@ -53,7 +53,7 @@ def _kept(folder: Path) -> str:
     if not any((folder / "runs").glob("part-*.parquet")):
         return f"no run had been written {goes_on}"
     try:
-        from experiments.sweep.folder import count_runs
+        from experiments.sweep.storage import count_runs
 
         runs = count_runs(folder)
     except (Exception, KeyboardInterrupt):  # half-loaded libraries, a damaged part: the runs are there all the same
@@ -70,7 +70,7 @@ def results(
     as_json: AsJson = False,
 ) -> None:
     """Show the table of a sweep, or ask it something."""
-    from experiments.results_command import show_results
+    from experiments.sweep.query_command import show_results
 
     if as_csv and as_json:
         raise InputError("--csv and --json: one of them")

@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.console import figure, say
-from experiments.designs import Design, load_design
+from experiments.cli.arguments import check_folder, parse_settings
+from experiments.cli.run_table import figure, say
+from experiments.cli.terminal import is_live
+from experiments.design.design import Design, load_design
 from experiments.errors import InputError
 from experiments.gains import goal_changes, parse_goal
-from experiments.inputs import check_folder, parse_settings
-from experiments.sweep.crew import Crew
-from experiments.sweep.nodes import Nodes
 from experiments.sweep.runner import Standing, rate, sweep, time_left
-from experiments.terminal import is_live
-from sim.scenario import ScenarioError
+from experiments.sweep.workers.dask import Nodes
+from experiments.sweep.workers.local import Crew
+from sim.scenario.model import ScenarioError
 
 MOST_COMPARED = 256
 """Runs of a design that are searched for parameters that re-calibrate the effort before day 0."""
@@ -103,18 +103,18 @@ def _conclude(design: Design, folder: Path, done: Standing, goal: float | None) 
 
 def _results(folder: Path, goal: float | None) -> list[str]:
     """The result for each combination of levers; only the count of each status if no run has a result."""
-    from experiments.analyse import probabilities, times  # noqa: PLC0415 - slow to load
-    from experiments.analyse.sweep import load  # noqa: PLC0415
+    from experiments.sweep.analysis import explosion_probability, time_to_gain  # noqa: PLC0415 - slow to load
+    from experiments.sweep.analysis.sweep_data import load  # noqa: PLC0415
 
     try:
         found = load(folder)
     except InputError as error:
         return [str(error)]
-    said = [probabilities.sentence(found), probabilities.rest_sentence(found)]
+    said = [explosion_probability.sentence(found), explosion_probability.rest_sentence(found)]
     failed = {status: runs for status, runs in found.statuses.items() if status != "ok"}
     said.append(f"Without a result: {_counts(failed)}." if failed else "")
     if goal is not None:
-        said += times.goal_sentences(found, goal)
+        said += time_to_gain.goal_sentences(found, goal)
     return [sentence for sentence in said if sentence]
 
 

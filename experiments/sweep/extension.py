@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from experiments.sweep.folder import (
+from experiments.sweep.part_files import TABLES, DamageError, next_number, parts, write_whole
+from experiments.sweep.storage import (
     EXTENDING,
     MANIFEST,
     identity_of,
@@ -24,10 +25,9 @@ from experiments.sweep.folder import (
     write_manifest,
     write_tables,
 )
-from experiments.sweep.parts import TABLES, DamageError, next_number, parts, write_whole
 
 if TYPE_CHECKING:
-    from experiments.designs import Design
+    from experiments.design.design import Design
 
 GROWING: Final = ("sobol", "random")
 """Ways of sampling whose first points stay when n grows."""

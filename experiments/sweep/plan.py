@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from experiments.designs import Planned
-    from sim.run import Engine
-    from sim.scenario import Scenario
+    from experiments.design.design import Planned
+    from sim.runner import Engine
+    from sim.scenario.model import Scenario
 
 
 class Plan(Protocol):

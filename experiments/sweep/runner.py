@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from experiments.errors import InputError
 from experiments.sweep.extension import complete, extend, obstacle, smaller_design
-from experiments.sweep.folder import (
+from experiments.sweep.part_files import DamageError, set_aside
+from experiments.sweep.storage import (
     FORMAT,
     LIBRARIES,
     MANIFEST,
@@ -34,11 +35,10 @@ from experiments.sweep.folder import (
     write_part,
     writing,
 )
-from experiments.sweep.parts import DamageError, set_aside
 
 if TYPE_CHECKING:
-    from experiments.designs import Design
-    from experiments.sweep.rows import Finished
+    from experiments.design.design import Design
+    from experiments.sweep.records import Finished
 
 A_PART: Final = 100
 """Runs that make a part, if they took a second together; more of them when they are shorter."""
@@ -47,7 +47,18 @@ SECONDS_UNSAVED: Final = 10.0
 """For no longer are runs that are over kept in memory alone."""
 MODEL: Final = ("sim", "agents", "hardware")
 """The packages whose source is the model: another source, other runs."""
-PLANNING: Final = ("sampling.py", "design_file.py", "designs.py", "gains.py", "sweep/rows.py", "sweep/worker.py")
+_OF_KERNELS: Final = ("kernels/speedup_curve.py", "kernels/search_records.py")
+"""Of hardware/kernels: how measurements become a speed-up."""
+PLANNING: Final = (
+    "design/sampling.py",
+    "design/parsing.py",
+    "design/design.py",
+    "gains.py",
+    "sweep/records.py",
+    "sweep/workers/process.py",
+    "uncertainty/distributions.py",
+    "uncertainty/parsing.py",
+)
 """Of experiments: what decides which runs a design has, and what a row tells of one."""
 
 
@@ -175,9 +186,11 @@ def model_digest() -> str:
     """Return the SHA-256 of the source that rows come from: the model, without kernels, and how runs are planned."""
     found = sha256()
     for package in MODEL:
-        for path in sorted(files(package).iterdir(), key=lambda each: each.name):
-            if path.name.endswith(".py"):
-                found.update(f"{package}/{path.name}\n".encode() + path.read_bytes())
+        folder = Path(str(files(package)))
+        for path in sorted(folder.rglob("*.py")):
+            name = path.relative_to(folder).as_posix()
+            if not name.startswith("kernels/") or name in _OF_KERNELS:
+                found.update(f"{package}/{name}\n".encode() + path.read_bytes())
     for name in PLANNING:
         found.update(f"{name}\n".encode() + files("experiments").joinpath(name).read_bytes())
     return found.hexdigest()

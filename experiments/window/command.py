@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.cli.options import ScenarioName, Seed, Settings
 from experiments.errors import InputError
-from experiments.options import ScenarioName, Seed, Settings
 
 if TYPE_CHECKING:
-    from experiments.window.link import Link
-    from sim.scenario import Scenario
+    from experiments.window.permalink import Link
+    from sim.scenario.model import Scenario
 
 PORT = 8765
 
@@ -30,7 +30,7 @@ def show(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Step through a run in the browser: rewind it, and run on with another policy and the same luck."""
-    from experiments.window.opening import give
+    from experiments.window.default_link import give
     from experiments.window.server import LOOPBACK, listen, server
 
     link, base = _link(scenario, settings or [], seed)
@@ -53,10 +53,10 @@ def show(
 
 def _link(scenario: str, settings: list[str], seed: int) -> tuple[Link, Scenario]:
     """What was asked for, tried before anything is served, and its scenario without changes."""
-    from experiments.inputs import load_scenario
-    from experiments.window.future import forget
-    from experiments.window.link import Link
-    from sim.model import World
+    from experiments.cli.arguments import load_scenario
+    from experiments.window.permalink import Link
+    from experiments.window.timeline import forget
+    from sim.world import World
 
     base, chosen = load_scenario(scenario, []), load_scenario(scenario, settings)
     forget(World(chosen, seed))

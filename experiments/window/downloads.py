@@ -13,11 +13,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import tomli_w
 
-from experiments.store import events_table, series_table
-from sim.scenario import Scenario, parameters
+from experiments.storage.run_store import events_table, series_table
+from sim.scenario.model import Scenario, parameters
 
 if TYPE_CHECKING:
-    from sim.run import RunResult
+    from sim.runner import RunResult
 
 _drawing = threading.Lock()
 """matplotlib's settings belong to the process, and several browsers may ask at once."""
@@ -86,7 +86,7 @@ def _csv(table: pa.Table) -> bytes:
 
 
 def _picture(run: Taken, form: Any) -> bytes:
-    from experiments.analysis import run_picture  # noqa: PLC0415 - matplotlib takes a second to load
+    from experiments.plotting.run_figure import run_picture  # noqa: PLC0415 - matplotlib takes a second to load
 
     scenario = run.result.scenario
     title = f"{scenario.name}, {run.turns}" if run.turns else scenario.name

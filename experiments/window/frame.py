@@ -6,20 +6,20 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.window.cells import Grid, grid_of
-from experiments.window.limits import Limit, limit_of
-from experiments.window.papers import Network, network_of
-from experiments.window.people import Team, team_of
-from experiments.window.told import Told, last_events
-from experiments.window.waits import Queue, queue_of
-from sim import observe
+from experiments.window.event_text import Told, last_events
+from experiments.window.gpu_grid import Grid, grid_of
+from experiments.window.limiting_factor import Limit, limit_of
+from experiments.window.literature_view import Network, network_of
+from experiments.window.queue_view import Queue, queue_of
+from experiments.window.team_view import Team, team_of
+from sim import reporters
 from sim.long_run import LongRun
-from sim.observe import REPORTERS
+from sim.reporters import REPORTERS
 from sim.verdict import Pace
 
 if TYPE_CHECKING:
-    from hardware.speedups import Curve
-    from sim.model import World
+    from hardware.kernels.speedup_curve import Curve
+    from sim.world import World
 
 COLUMNS = tuple(REPORTERS)
 """What ``Frame.values`` are, in order."""
@@ -73,7 +73,7 @@ class Frame(NamedTuple):
     """Doublings of software (log2)."""
     papers: float
     values: tuple[float, ...]
-    """The reporters of sim.observe, as COLUMNS names them."""
+    """The reporters of sim.reporters, as COLUMNS names them."""
     team: Team
     grid: Grid
     queue: Queue
@@ -86,7 +86,7 @@ class Frame(NamedTuple):
     """None while the run goes on."""
 
     def value(self, column: str) -> float:
-        """Return what a reporter of sim.observe saw."""
+        """Return what a reporter of sim.reporters saw."""
         return self.values[COLUMNS.index(column)]
 
 
@@ -103,7 +103,7 @@ def frame_of(world: World, between: bool = False) -> Frame:
         number=number,
         between=between,
         day=world.now,
-        discovered=observe.discovered(world),
+        discovered=reporters.discovered(world),
         deployed=world.frontier.deployed,
         papers=world.papers,
         values=values,
@@ -145,4 +145,4 @@ def _points(curve: Curve) -> tuple[tuple[float, float], ...]:
 def _ending(world: World) -> Ending | None:
     if world.ending is None:
         return None
-    return Ending(world.ending.ending, world.ending.sentence, observe.pace(world), observe.long_run(world))
+    return Ending(world.ending.ending, world.ending.sentence, reporters.pace(world), reporters.long_run(world))

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Final, NamedTuple
 
 from experiments.window.moment_margins import MomentMargins, moment_margins
-from sim.model import Snapshot
+from sim.world import Snapshot
 
 Done = Callable[[MomentMargins], None]
 _NICE: Final = 10

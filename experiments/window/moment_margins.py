@@ -15,12 +15,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from experiments.window.future import forget
-from hardware.params import ClusterParams
-from hardware.partitions import SHARED, inference_gpus, pool_sizes
-from sim import observe
-from sim.model import Snapshot, World
-from sim.scenario import ScenarioError
+from experiments.window.timeline import forget
+from hardware.cluster.params import ClusterParams
+from hardware.datacenter import SHARED, inference_gpus, pool_sizes
+from sim import reporters
+from sim.scenario.model import ScenarioError
+from sim.world import Snapshot, World
 
 INPUTS: Final = ("researchers", "experiments", "training")
 MORE: Final = 1.25
@@ -158,7 +158,7 @@ class _Path:
     def __init__(self, world: World, stop: Callable[[], bool]) -> None:
         self._world = world
         self.stop = stop
-        self.start = observe.discovered(world)
+        self.start = reporters.discovered(world)
         self._days = [0.0]
         self._gains = [0.0]
 
@@ -182,7 +182,7 @@ class _Path:
                 world.step_events(_EVENTS_A_PIECE)
                 most -= _EVENTS_A_PIECE
             self._days.append(world.now - start)
-            self._gains.append(observe.discovered(world) - self.start)
+            self._gains.append(reporters.discovered(world) - self.start)
 
     def day_of(self, gain: float) -> float:
         """Return the days after which so much was gained, along straight lines between frames; at most all."""

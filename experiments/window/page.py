@@ -13,15 +13,15 @@ import solara
 from solara.server import kernel_context
 
 from experiments.errors import InputError
-from experiments.window.cells import Cell
+from experiments.window.default_link import Opening, opened, scenario_named
 from experiments.window.downloads import KINDS, download
-from experiments.window.fields import differences, fields, fill
-from experiments.window.journey import Goal, Journey
+from experiments.window.form_fields import differences, fields, fill
+from experiments.window.gpu_grid import Cell
 from experiments.window.measuring import Measurer
-from experiments.window.opening import Opening, opened, scenario_named
+from experiments.window.player import Goal, Journey
 from experiments.window.session import Session, Shown
-from experiments.window.views import cluster, components, findings, head, path, settings, software, team
-from sim.scenario import Scenario, ScenarioError
+from experiments.window.views import cluster, components, findings, header, settings, software, team, timeline
+from sim.scenario.model import Scenario, ScenarioError
 
 MOST_TYPED = 200
 """Characters of a value that are read."""
@@ -65,7 +65,7 @@ def draw(shown: Shown) -> Drawing:
     """Return what the components show of a session."""
     return Drawing(
         limit=findings.limit(shown),
-        controls=path.controls(shown),
+        controls=timeline.controls(shown),
         software=software.software(shown),
         team=team.team(shown),
         waits=cluster.waits(shown),
@@ -180,7 +180,7 @@ def Head(session: Session, sight: Sight) -> None:
             file.set({"name": made.name, "mime": made.mime, "content": made.content})
 
     components.Head(
-        **head.head(sight.shown),
+        **header.head(sight.shown),
         file=file.value,
         event_wanted=asked(session, make),
         event_taken=asked(session, lambda event: file.set(None)),

@@ -26,7 +26,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ASSETS = Path(__file__).parent / "assets"
 TURN_SECONDS = 5e-4
 SETTINGS: Mapping[str, str] = {
-    "SOLARA_APP": "experiments.app",
+    "SOLARA_APP": "experiments.window.app",
     "SOLARA_ASSETS_FONTAWESOME_ENABLED": "False",
     "SOLARA_KERNEL_CULL_TIMEOUT": "10m",
     "SOLARA_MODE": "production",

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from experiments.errors import InputError
 from experiments.window.frame import Frame
-from experiments.window.future import FutureView
-from experiments.window.journey import Goal, Journey, Moved
-from experiments.window.link import Link, travel
 from experiments.window.measuring import Measurer
 from experiments.window.moment_margins import MomentMargins
-from experiments.window.turns import Turns
-from sim.scenario import Scenario, ScenarioError
+from experiments.window.page_turns import Turns
+from experiments.window.permalink import Link, travel
+from experiments.window.player import Goal, Journey, Moved
+from experiments.window.timeline import FutureView
+from sim.scenario.model import Scenario, ScenarioError
 
 ROWS = 500
 """Rows of a future that are drawn: about as many as a chart has columns."""

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from hardware.kernels import processor
+from hardware.kernels import cpu
 
 NATIVE: Final = Path(__file__).parent / "native"
 """Where our own C++ lies."""
@@ -60,7 +60,7 @@ def build(source: Path, flags: Sequence[str] = ()) -> Path:
 def digest(program: str, flags: Sequence[str], *texts: bytes) -> str:
     """Return a name for what a compiler makes of these texts here; of the processor too, since flags may name it."""
     command = " ".join([program, *FLAGS, *flags]).encode()
-    return sha256(b"\0".join([*texts, command, version(program), processor.identity().encode()])).hexdigest()
+    return sha256(b"\0".join([*texts, command, version(program), cpu.identity().encode()])).hexdigest()
 
 
 def version(program: str) -> bytes:

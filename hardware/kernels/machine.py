@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hardware.kernels import compiler, processor
+from hardware.kernels import compiler
+from hardware.kernels import cpu as processor
 from hardware.kernels.compiler import BuildError
 
 INSTRUCTION_SETS = (

@@ -21,7 +21,7 @@ _MODULES: Final = {
     "avx512": "avx512",
     "amx": "amx",
     "triton": "triton_flash",
-    "foreign": "foreign",
+    "foreign": "untrusted",
 }
 """Name → file in ``families/``, which holds one ``FAMILY``. Tables follow this order."""
 NAMES: Final = tuple(_MODULES)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol
 
 from hardware.kernels.candidate import Candidate, Space
 from hardware.kernels.proposers.base import NoProposal, Proposal, Proposer, extended, history_of
-from hardware.kernels.proposers.pool import Pool
+from hardware.kernels.proposers.search_space import Pool
 from hardware.kernels.trace import End, Line, Outcome, Session, Status, Timed, Trace, Trial, source_of
 
 REPEATS: Final = 50

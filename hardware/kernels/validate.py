@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from hardware.kernels import reference
-from hardware.kernels.caller import Caller, FailedError, Memory
-from hardware.kernels.inputs import KINDS, Fresh, Kind, make
-from hardware.kernels.layout import INPUTS, layout
-from hardware.kernels.numbers import STORAGE, Array, store, value
+from hardware.kernels.buffer_layout import INPUTS, layout
+from hardware.kernels.dtypes import STORAGE, Array, store, value
 from hardware.kernels.problem import EPSILON, Problem, Shape, Workload
-from hardware.kernels.rounding import LEAST, reach, rounding_sources
+from hardware.kernels.random_inputs import KINDS, Fresh, Kind, make
+from hardware.kernels.rounding_error import LEAST, reach, rounding_sources
+from hardware.kernels.worker_client import Caller, FailedError, Memory
 
 LENGTHS: Final = (1, 2, 77, 200, 333)
 """Of keys, and of queries where the workload has more than one: tiny ones, and none that a tile divides."""

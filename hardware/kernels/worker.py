@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hardware.kernels import abi, seccomp
-from hardware.kernels.layout import Layout, layout
+from hardware.kernels.buffer_layout import Layout, layout
 from hardware.kernels.problem import Problem, Shape
 
 GO, DONE = b"g", b"."
@@ -164,7 +164,7 @@ def main(arguments: list[str]) -> None:
 def _host(kind: str, inputs: mmap.mmap, outputs: mmap.mmap) -> Host:
     if kind == "native":
         return Native(outputs, _address(inputs))
-    from hardware.kernels.torch_host import TorchHost  # noqa: PLC0415 (the other kind must not load torch)
+    from hardware.kernels.torch_backend import TorchHost  # noqa: PLC0415 (the other kind must not load torch)
 
     return TorchHost(inputs, outputs)
 

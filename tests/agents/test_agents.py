@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents import decisions
+from agents import work_model
 from agents.literature import Literature, LiteratureParams
 from agents.phases import SUCCESSORS, Census, Phase, UnlawfulPhaseError
 from agents.researcher import ResearcherParams
@@ -45,7 +45,7 @@ def test_the_census_counts_researcher_days():
 def test_thinking_and_writing_add_up_to_a_paper(timing, share):
     params = ResearcherParams(timing=timing, writing_share=share, papers_per_month=2.0)
     stream = np.random.default_rng(1)
-    days = [decisions.thinking_days(params, stream) + decisions.writing_days(params, stream) for _ in range(20_000)]
+    days = [work_model.thinking_days(params, stream) + work_model.writing_days(params, stream) for _ in range(20_000)]
     assert np.mean(days) == pytest.approx(MONTH / 2, rel=0.03 if timing == "poisson" else 1e-12)
     assert (np.std(days) > 1) == (timing == "poisson")
 
@@ -54,7 +54,7 @@ def test_thinking_and_writing_add_up_to_a_paper(timing, share):
 def test_experiment_costs_have_the_mean_they_are_asked_for(variation):
     params = ResearcherParams(experiment_variation=variation, experiment_sigma=1.0)
     stream = np.random.default_rng(2)
-    costs = [decisions.experiment_gpu_days(params, 3.0, stream) for _ in range(100_000)]
+    costs = [work_model.experiment_gpu_days(params, 3.0, stream) for _ in range(100_000)]
     assert np.mean(costs) == pytest.approx(3.0, rel=0.02)
     spread = {"fixed": 0.0, "exponential": 3.0, "lognormal": 3.0 * math.sqrt(math.e - 1)}[variation]
     assert np.std(costs) == pytest.approx(spread, rel=0.05, abs=1e-12)
@@ -66,7 +66,7 @@ def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpus_needed, most, l
     cap = min(most, largest)
     powers = [1, 2, 4, 8, 16, 32, 64]
     in_time = [power for power in powers if power >= gpus_needed and power <= cap]
-    assert decisions.gpus_to_ask(params, gpus_needed * days, largest) == min([*in_time, cap])
+    assert work_model.gpus_to_ask(params, gpus_needed * days, largest) == min([*in_time, cap])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpus_needed, most, l
     ],
 )
 def test_a_gang_for_an_experiment_of_a_day(gpu_days, most, gpus):
-    assert decisions.gpus_to_ask(ResearcherParams(experiment_gpus=most, experiment_days=1.0), gpu_days, 64) == gpus
+    assert work_model.gpus_to_ask(ResearcherParams(experiment_gpus=most, experiment_days=1.0), gpu_days, 64) == gpus
 
 
 class Places:

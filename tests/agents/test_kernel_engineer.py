@@ -9,9 +9,9 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.decisions import gpus_to_ask
 from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl, training_share
 from agents.researcher import ResearcherParams
+from agents.work_model import gpus_to_ask
 
 shares = st.floats(0, 1)
 speedups = st.floats(1, 1e6)

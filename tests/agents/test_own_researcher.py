@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from agents.cohort import Cohort
+from agents.cohort.cohort import Cohort
 from agents.researcher import Researcher
-from sim.model import World
-from sim.run import run
-from sim.scenario import Scenario, ScenarioError
+from sim.runner import run
+from sim.scenario.model import Scenario, ScenarioError
+from sim.world import World
 
 TEAM = 2000
 LARGE = Scenario().replace(

@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_scenario_of_the_readme_loads(tmp_path):
-    from sim.scenario import Scenario
+    from sim.scenario.model import Scenario
 
     (block,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     path = tmp_path / "tight.toml"
@@ -34,15 +34,15 @@ def files_named(page: str) -> list[str]:
 def test_a_row_may_name_any_file_and_several():
     rows = """
 | file | noun |
-| `sim/model.py` | `World`, `not/this.py` |
+| `sim/world.py` | `World`, `not/this.py` |
 | `hardware/kernels/elf64.py`, `abi.py` | both |
 | `hardware/kernels/native/` | folder |
-| `hardware/measurements/*.jsonl` | pattern |
+| `hardware/kernels/measurements/*.jsonl` | pattern |
 | a word, `asara`, `asara kernels` | no file |
 """
     assert files_named(rows) == [
-        "sim/model.py", "hardware/kernels/elf64.py", "hardware/kernels/abi.py", "hardware/kernels/native/",
-        "hardware/measurements/*.jsonl",
+        "sim/world.py", "hardware/kernels/elf64.py", "hardware/kernels/abi.py", "hardware/kernels/native/",
+        "hardware/kernels/measurements/*.jsonl",
     ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from benchmarks.heap_loop import NoCompilerError, build
 from benchmarks.labs import BareLoop, Callbacks, Lots, Processes
 from benchmarks.logs import our_starts
 from benchmarks.table import Row, at_least, at_most, show, take_turns
-from hardware.cluster import ClusterParams
+from hardware.cluster.cluster import ClusterParams
 from hardware.job_logs.log import LoggedJob
 from hardware.replay import replay
 from tests.oracles.queueing import repairman

@@ -1,7 +1,7 @@
 """That the benchmark of the window compares the same days of the same lab."""
 
 from benchmarks.window import WARM_DAYS, Sides
-from sim.scenario import Scenario
+from sim.scenario.model import Scenario
 
 
 def test_both_sides_go_the_same_days():

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.window_kit import Reader, chromium, served
+from tests.support.browser_pages import Reader, chromium, served
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.browser.window_kit import Reader, chromium, served
+from tests.support.browser_pages import Reader, chromium, served
 
 REWOUND, LAST = 260, 470
 """Frames: where the second future begins, and how far the first is run."""

@@ -11,8 +11,8 @@ import pyarrow.parquet
 import pytest
 
 from experiments.window.downloads import KINDS
-from sim.scenario import Scenario
-from tests.browser.window_kit import Reader, served
+from sim.scenario.model import Scenario
+from tests.support.browser_pages import Reader, served
 
 Open = Callable[..., Reader]
 

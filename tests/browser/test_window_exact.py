@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from sim.ledger import SoftwareDoubled, TrainingStarted
-from sim.model import World
-from sim.scenario import Scenario
-from tests.browser.window_kit import Reader
+from sim.events import SoftwareDoubled, TrainingStarted
+from sim.scenario.model import Scenario
+from sim.world import World
+from tests.support.browser_pages import Reader
 
 Open = Callable[..., Reader]
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.docs.pages import PAGES, ROOT, SHOWN, followed, text_of
+from tests.support.doc_pages import PAGES, ROOT, SHOWN, followed, text_of
 
 
 def renew(page: str) -> bool:

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 import yaml
 
-from tests.docs.pages import ROOT
+from tests.support.doc_pages import ROOT
 
 NEEDED = {"cff-version", "message", "title", "authors"}
 """Source: the Citation File Format, version 1.2.0."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli import main
-from experiments.reference import PAGES as GENERATED
-from hardware.queues import QUEUES
-from tests.docs.pages import (
+from experiments.cli.app import main
+from experiments.docs_build.cli_reference import PAGES as GENERATED
+from hardware.cluster.queues import QUEUES
+from tests.support.doc_pages import (
     PAGES,
     ROOT,
     SHOWN,
@@ -24,7 +24,7 @@ from tests.docs.pages import (
     run,
     text_of,
 )
-from tests.experiments.sweep_tables import drawn, manifest, write
+from tests.support.sweep_tables import drawn, manifest, write
 
 OURS = [page for page in PAGES if not page.startswith(SHOWN)]
 WITH_CODE = [page for page in OURS if any(block.language in ("python", "console") for block in blocks(text_of(page)))]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from experiments.cli import main
+from experiments.cli.app import main
 
 
 class Answer(NamedTuple):

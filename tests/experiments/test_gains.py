@@ -7,11 +7,11 @@ import pytest
 
 from experiments.errors import InputError
 from experiments.gains import Ended, day_of_gain, doublings_to, parse_goal, why_not
-from experiments.sweep.rows import fluid_run
-from sim.fluid import fluid
+from experiments.sweep.records import fluid_run
+from sim.fluid.api import fluid
 from sim.margins import margins
-from sim.scenario import Scenario
-from tests.experiments.sweep_kit import toy
+from sim.scenario.model import Scenario
+from tests.support.sweep_runs import toy
 
 MET = Ended("doublings", 400.0, 9, 9, 5000.0, 0.0)
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from sim.run import RunResult, run
-from sim.scenario import Scenario
+from sim.runner import RunResult, run
+from sim.scenario.model import Scenario
 
 FILE = Path(__file__).with_name("lab.txt")
 

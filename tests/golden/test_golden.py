@@ -1,6 +1,6 @@
 """A change that moves the golden run must say so: `make golden`, with the reason in the commit."""
 
-from sim.ledger import Deployed, ResearchersHoused, SoftwareDoubled
+from sim.events import Deployed, ResearchersHoused, SoftwareDoubled
 from tests.golden.renew import FILE, golden_ledger, golden_run
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from hardware.queues import QUEUES
-from hardware.topology import PLACEMENTS
+from hardware.cluster.placement import PLACEMENTS
+from hardware.cluster.queues import QUEUES
 
 
 @pytest.fixture(params=sorted(QUEUES))

@@ -5,7 +5,7 @@ import pytest
 from hardware.job_logs.log import LoggedJob
 from hardware.job_logs.registry import read_job_log
 from hardware.replay import replay
-from tests.hardware.helpers import NASA, params, trace
+from tests.support.clusters import NASA, params, trace
 
 
 @pytest.mark.parametrize(("queue", "printed"), [("fcfs", "8.00466"), ("priority", "8.00466"), ("easy", "4.02807")])

@@ -8,11 +8,11 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from experiments.notebooks import ROOT, SOURCES, Page, execute, names, page, read
+from experiments.docs_build.notebook_pages import ROOT, SOURCES, Page, execute, names, page, read
 
 DOCS = ROOT / "docs"
 SHOW = """
-from experiments.slides import end, slide, table
+from experiments.plotting.slides import end, slide, table
 print("one")
 with slide("A line", "and its note") as axes:
     axes.plot([0, 1], [0, 1])

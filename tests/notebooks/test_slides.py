@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import slides
-from experiments.slides import percentages, readable
+from experiments.plotting import slides
+from experiments.plotting.slides import percentages, readable
 
 PALETTE = [slides.BLACK, slides.BLUE, slides.GREEN, slides.ORANGE, slides.PINK, slides.RED, slides.SKY, slides.SOFT]
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from hardware.job_logs.registry import read_job_log
 from hardware.replay import replay
 from sim.background import BACKGROUND, BackgroundError
-from sim.fluid import fluid
-from sim.ledger import BackgroundLoaded
-from sim.model import World
-from sim.run import run
-from sim.scenario import Scenario, ScenarioError
-from sim.testing import check_invariants
+from sim.events import BackgroundLoaded
+from sim.fluid.api import fluid
+from sim.runner import run
+from sim.scenario.model import Scenario, ScenarioError
+from sim.testing.invariants import check_invariants
+from sim.world import World
 
 QUIET = {
     "training__needed": False, "researcher__experiment_gpu_days": 0.0, "run__max_doublings": 40,

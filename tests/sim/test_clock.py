@@ -12,7 +12,7 @@ from simpy import Event
 from simpy.events import URGENT
 
 from sim.clock import Clock
-from sim.meter import Meter
+from sim.time_weighted import Meter
 
 
 class Recorder:

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from agents.phases import Phase
-from sim import observe
-from sim.ledger import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
-from sim.model import World
-from sim.run import summarise
-from sim.scenario import Scenario, ScenarioError
-from sim.testing import check_invariants, small_scenarios, worlds
+from sim import reporters
+from sim.events import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
+from sim.runner import summarise
+from sim.scenario.model import Scenario, ScenarioError
+from sim.testing.invariants import check_invariants, small_scenarios, worlds
+from sim.world import World
 
 thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -132,8 +132,10 @@ def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
 
 def seen(world: World) -> dict[str, float]:
     """All that can be seen, but for how many are in cohorts; and what has been used up."""
-    values = {name: reporter(world) for name, reporter in observe.REPORTERS.items() if name != "researchers_in_cohorts"}
-    used = {f"held {use}": world.datacenter.gpu_time(use) for use in observe.USES}
+    values = {
+        name: reporter(world) for name, reporter in reporters.REPORTERS.items() if name != "researchers_in_cohorts"
+    }
+    used = {f"held {use}": world.datacenter.gpu_time(use) for use in reporters.USES}
     spent = {f"days {phase}": world.census.days(phase, world.now) for phase in Phase}
     jobs = {"over": len(world.datacenter.records), "papers known": world.literature.latest}
     return values | used | spent | jobs
@@ -305,8 +307,8 @@ def test_ten_million_researchers_stay_below_500_megabytes():
     """A lab grows to ten million, and another has them for ten days; the peak of the process, Python and NumPy too."""
     code = """
 from pathlib import Path
-from sim.model import World
-from sim.scenario import Scenario
+from sim.world import World
+from sim.scenario.model import Scenario
 lab = Scenario.load("lab")
 grown = World(lab, 0, run__until_researchers=10_000_000, run__max_doublings=300, run__horizon_days=3650.0)
 while grown.running:

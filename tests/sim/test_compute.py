@@ -2,11 +2,11 @@
 
 import pytest
 
-from experiments.inputs import load_scenario
-from sim.fluid import fluid
-from sim.ledger import SoftwareDoubled
-from sim.model import World
-from sim.scenario import Scenario, ScenarioError
+from experiments.cli.arguments import load_scenario
+from sim.events import SoftwareDoubled
+from sim.fluid.api import fluid
+from sim.scenario.model import Scenario, ScenarioError
+from sim.world import World
 
 SHORT = {"run__max_doublings": 3, "run__frame_days": 30.0}
 

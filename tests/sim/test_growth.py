@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sim import growth
-from sim.frontier import Frontier
 from sim.growth import GrowthParams
+from sim.software import Frontier
 from tests.oracles import report
 
 RETURNS = st.floats(0.05, 20)

@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from experiments.worth import worth
-from sim.fluid import fluid, run_fluid
-from sim.ledger import KernelsDeployed
-from sim.model import World
-from sim.run import run
-from sim.scenario import Scenario
-from sim.testing import check_invariants
-from tests.hardware.kernels.known_curve import search, session_of, write
+from experiments.kernels.kernel_value import worth
+from sim.events import KernelsDeployed
+from sim.fluid.api import fluid, run_fluid
+from sim.runner import run
+from sim.scenario.model import Scenario
+from sim.testing.invariants import check_invariants
+from sim.world import World
+from tests.support.known_speedup_curve import search, session_of, write
 
 FREE = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 0.0}
 DEAR = {"kernels__candidate_researcher_hours": 5000.0, "kernels__candidate_gpu_hours": 0.0}

@@ -11,16 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.kernel_engineer import amdahl
-from experiments.console import kernels_line
-from experiments.store import summary
-from hardware.speedups import curve_of, digest_of, read_measurements
-from sim import observe
-from sim.ledger import KernelsDeployed, KernelsMeasured, TrainingStarted
-from sim.model import World
-from sim.run import run, summarise
-from sim.scenario import Scenario, ScenarioError, shipped_scenarios
-from sim.testing import check_invariants, worlds
-from tests.hardware.kernels.known_curve import FILE, WORKLOAD, search, session_of, write
+from experiments.cli.run_table import kernels_line
+from experiments.storage.run_store import summary
+from hardware.kernels.speedup_curve import curve_of, digest_of, read_measurements
+from sim import reporters
+from sim.events import KernelsDeployed, KernelsMeasured, TrainingStarted
+from sim.runner import run, summarise
+from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
+from sim.testing.invariants import check_invariants, worlds
+from sim.world import World
+from tests.support.known_speedup_curve import FILE, WORKLOAD, search, session_of, write
 
 MEASURED = {"kernels__measurements": str(FILE)}
 LAB = {
@@ -354,4 +354,4 @@ def test_a_branch_can_change_what_kernels_are_worth_and_how_fast_they_come():
 
 def test_observed_kernels_are_numbers():
     world = World(lab(), 0)
-    assert (observe.kernel_speedup(world), observe.work_rate(world)) == (1.0, 1.0)
+    assert (reporters.kernel_speedup(world), reporters.work_rate(world)) == (1.0, 1.0)

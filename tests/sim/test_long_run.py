@@ -6,12 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from experiments.designs import load_design
-from sim.fluid import fluid, run_fluid
+from experiments.design.design import load_design
+from sim.fluid.api import fluid, run_fluid
 from sim.long_run import EXPLOSION_MEANING, long_run
-from sim.model import World
-from sim.observe import long_run as long_run_of
-from sim.scenario import Scenario
+from sim.reporters import long_run as long_run_of
+from sim.scenario.model import Scenario
+from sim.world import World
 
 LAB = Scenario.load("lab")
 NO_TRAINING = {"training__needed": False}
@@ -320,7 +320,7 @@ def test_world_and_fluid_agree_on_both_statements(name):
     world, mean = World(scenario, seed), run_fluid(scenario)
     while world.running:
         world.step()
-    from sim.run import summarise
+    from sim.runner import summarise
 
     found = summarise(world)
     assert found.long_run == mean.long_run

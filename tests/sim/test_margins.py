@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from sim.fluid import fluid, run_fluid
+from sim.fluid.api import fluid, run_fluid
 from sim.margins import INPUTS, UNDEFINED, margins, margins_of
-from sim.run import run
-from sim.scenario import Scenario
+from sim.runner import run
+from sim.scenario.model import Scenario
 
 NO_TRAINING = {"training__needed": False}
 

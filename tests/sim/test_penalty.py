@@ -6,13 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from agents.decisions import experiment_gpu_days, gpus_to_ask, mean_run_days
-from experiments.held import Held, Watching, setting_at
-from sim.fluid import fluid, run_fluid
+from agents.work_model import experiment_gpu_days, gpus_to_ask, mean_run_days
+from experiments.bottleneck.steady_state import Held, Watching, setting_at
+from sim.fluid.api import fluid, run_fluid
 from sim.growth import GrowthParams, returns_from_ratio
-from sim.model import World
-from sim.run import run
-from sim.scenario import Scenario, ScenarioError
+from sim.runner import run
+from sim.scenario.model import Scenario, ScenarioError
+from sim.world import World
 
 STILL = {
     "growth__law": "papers", "growth__papers_first_doubling": 1e9, "growth__difficulty_growth": 2.0,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.run import run
-from sim.scenario import Scenario, ScenarioError, parameters, shipped_scenarios
-from sim.testing import small_scenarios, values_of
+from sim.runner import run
+from sim.scenario.model import Scenario, ScenarioError, parameters, shipped_scenarios
+from sim.testing.invariants import small_scenarios, values_of
 
 RELIED_ON = [
     "growth__r",

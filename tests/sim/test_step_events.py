@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from simpy import Event
 
 from sim.clock import Clock
-from sim.model import World
-from sim.scenario import Scenario
-from sim.streams import Streams
-from sim.testing import worlds
+from sim.random_streams import Streams
+from sim.scenario.model import Scenario
+from sim.testing.invariants import worlds
+from sim.world import World
 
 thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.trainer import TrainingParams, generation
-from hardware.reliability import checkpoint_interval, fastest_gpus, job_time
-from sim.feasible import gpus_of_run, run_days
-from sim.fluid import fluid, run_fluid
-from sim.ledger import Deployed, SoftwareDoubled, TrainingStarted
-from sim.model import World
-from sim.scenario import Scenario, ScenarioError
+from hardware.cluster.reliability import checkpoint_interval, fastest_gpus, job_time
+from sim.events import Deployed, SoftwareDoubled, TrainingStarted
+from sim.feasibility import gpus_of_run, run_days
+from sim.fluid.api import fluid, run_fluid
+from sim.scenario.model import Scenario, ScenarioError
+from sim.world import World
 
 QUIET = {"cluster__gpu_hours_between_failures": 0.0, "kernels__measurements": "none"}
 

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.phases import Phase
-from sim import observe
-from sim.ledger import Deployed, PaperPublished, ResearchersHoused, SoftwareDoubled, TrainingStarted
-from sim.model import World
-from sim.run import run, summarise
-from sim.scenario import Scenario, ScenarioError
-from sim.testing import check_invariants, small_scenarios, worlds
+from sim import reporters
+from sim.events import Deployed, PaperPublished, ResearchersHoused, SoftwareDoubled, TrainingStarted
+from sim.runner import run, summarise
+from sim.scenario.model import Scenario, ScenarioError
+from sim.testing.invariants import check_invariants, small_scenarios, worlds
+from sim.world import World
 
 LAB = {
     "researcher__initial": 4,
@@ -149,11 +149,11 @@ def test_what_was_done_before_a_branch_counts_as_it_did(scenario, change):
     world = World(Scenario.load(scenario), 0)
     for _ in range(60):
         world.step()
-    level = observe.discovered(world)
+    level = reporters.discovered(world)
     branch = world.branch(**change)
-    assert observe.discovered(branch) == pytest.approx(level, rel=1e-12)
+    assert reporters.discovered(branch) == pytest.approx(level, rel=1e-12)
     branch.step()
-    assert observe.discovered(branch) >= level
+    assert reporters.discovered(branch) >= level
     check_invariants(branch)
 
 
@@ -171,7 +171,7 @@ def test_another_law_begins_at_the_software_that_there_is():
     for _ in range(60):
         world.step()
     branch = world.branch(growth__r=0.4)
-    assert observe.discovered(branch) == pytest.approx(observe.discovered(world), rel=1e-12)
+    assert reporters.discovered(branch) == pytest.approx(reporters.discovered(world), rel=1e-12)
     with pytest.raises(ScenarioError, match="lies below"):
         world.branch(growth__limit_doublings=2.0)
     assert finish(branch).digest() != finish(world).digest()
@@ -198,8 +198,8 @@ def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
         world.step()
     branch = finish(world.branch(researcher__papers_per_month=2.0))
     assert branch.frontier.law == world.frontier.law
-    third = observe.doublings(branch)[2].duration_days
-    assert third == pytest.approx(observe.doublings(finish(world))[2].duration_days / 2)
+    third = reporters.doublings(branch)[2].duration_days
+    assert third == pytest.approx(reporters.doublings(finish(world))[2].duration_days / 2)
 
 
 def test_a_new_law_in_a_branch_needs_the_papers_that_it_needs_from_the_start():
@@ -211,7 +211,7 @@ def test_a_new_law_in_a_branch_needs_the_papers_that_it_needs_from_the_start():
     assert world.at_work == 8 * pooled.researcher.initial
     branch = finish(world.branch(growth__r=1.2))
     fresh = finish(World(pooled.replace(growth__r=1.2), 0))
-    needed = [observe.doublings(each)[4:] for each in (branch, fresh)]
+    needed = [reporters.doublings(each)[4:] for each in (branch, fresh)]
     assert len(needed[0]) == 3
     assert [each.papers for each in needed[0]] == pytest.approx([each.papers for each in needed[1]], rel=1e-9)
 
@@ -281,7 +281,9 @@ def test_a_watched_run_equals_an_unwatched_one():
 
 
 def run_to_text(world: World) -> str:
-    return str([observe.pace(world), observe.long_run(world), observe.time_shares(world), observe.toes_exponent(world)])
+    return str(
+        [reporters.pace(world), reporters.long_run(world), reporters.time_shares(world), reporters.toes_exponent(world)]
+    )
 
 
 def test_a_watcher_can_stop_a_run():
@@ -291,7 +293,7 @@ def test_a_watcher_can_stop_a_run():
 
 def test_the_same_bytes_in_another_process_with_other_hashing():
     code = (
-        "from sim.run import run; from sim.scenario import Scenario; "
+        "from sim.runner import run; from sim.scenario.model import Scenario; "
         f"print(run(Scenario().replace(**{LAB!r}), 5).digest)"
     )
     outputs = {

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from benchmarks.coverage import NOISES, covers
-from experiments.fit import Options, refusal, study, uncertainty
-from experiments.fit_data import Columns, Data
-from sim.priors import distribution
-from sim.returns import Series
+from experiments.estimation.growth_fit import Series
+from experiments.estimation.report import Options, refusal, study, uncertainty
+from experiments.estimation.series import Columns, Data
+from experiments.uncertainty.parsing import distribution
 
 SERIES = 100
 

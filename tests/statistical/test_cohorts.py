@@ -13,9 +13,9 @@ import pytest
 from scipy import stats
 
 from agents.researcher import DAYS_PER_MONTH
-from sim import observe
-from sim.model import World
-from sim.scenario import Scenario
+from sim import reporters
+from sim.scenario.model import Scenario
+from sim.world import World
 from tests.oracles import report
 
 SEEDS = 500
@@ -57,7 +57,7 @@ def live(scenario: Scenario, seed: int, cohorts_of: int) -> tuple[float, ...]:
     waited = sum(job.waited for job in experiments) / sum(job.tasks for job in experiments)
     possible = world.gpus_for["experiment"].total(world.now)
     held = world.datacenter.gpu_time("experiment")
-    return world.papers, waited, held / possible, observe.doublings(world)[0].duration_days
+    return world.papers, waited, held / possible, reporters.doublings(world)[0].duration_days
 
 
 def sample(scenario: Scenario, cohorts_of: int = 0) -> np.ndarray:
@@ -136,7 +136,7 @@ def test_without_experiments_doubling_times_are_gamma_distributed_however_large_
         while world.running:
             world.step()
         mesa.Agent._ids.pop(world, None)
-        found.append([doubling.duration_days for doubling in observe.doublings(world)])
+        found.append([doubling.duration_days for doubling in reporters.doublings(world)])
     for doubling, (papers, team) in enumerate([(120, 200), (180, 400)]):
         times = np.array(found)[:, doubling]
         mean, _ = report.poisson_months(papers, team)  # days here: a paper takes one

@@ -11,8 +11,8 @@ import pytest
 
 from agents.phases import Phase
 from agents.researcher import DAYS_PER_MONTH
-from sim.model import World
-from sim.scenario import Scenario
+from sim.scenario.model import Scenario
+from sim.world import World
 from tests.oracles.queueing import repairman
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.fluid import run_fluid
-from sim.run import run
-from sim.scenario import Scenario
+from sim.fluid.api import run_fluid
+from sim.runner import run
+from sim.scenario.model import Scenario
 
 LABS = ("lab", "lab-fixed-experiments")
 DOUBLINGS, SEEDS = 4, 10

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.fluid import fluid, run_fluid
-from sim.run import run
-from sim.scenario import Scenario, shipped_scenarios
+from sim.fluid.api import fluid, run_fluid
+from sim.runner import run
+from sim.scenario.model import Scenario, shipped_scenarios
 from tests.oracles import report
 from tests.statistical.test_fluid_labs import LABS
 

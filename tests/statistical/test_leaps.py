@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sim.run import run
-from sim.scenario import Scenario, parameters
+from sim.runner import run
+from sim.scenario.model import Scenario, parameters
 
 SEEDS = range(2)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from sim.long_run import long_run
-from sim.run import run
-from sim.scenario import Scenario
+from sim.runner import run
+from sim.scenario.model import Scenario
 
 WORLDS = 60
 WRONG = 3

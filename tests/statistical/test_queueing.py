@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from simpy import Event
 
-from hardware.cluster import GpuCluster, Job
-from tests.hardware.helpers import PHILLY, Luck, cluster, trace
+from hardware.cluster.cluster import GpuCluster, Job
 from tests.oracles.queueing import erlang_c, pollaczek_khinchine, preemptive_resume, repairman
+from tests.support.clusters import PHILLY, Luck, cluster, trace
 
 Numbers = NDArray[np.float64]
 BATCHES = 25

@@ -2,9 +2,9 @@
 
 import pytest
 
-from experiments.reproduce import find_data, rows
-from experiments.reproduce_intervals import FALSE_ALARM, MISSES, TESTS
-from experiments.rows import Row, compare, figures
+from experiments.reproduction.comparison import Row, compare, figures
+from experiments.reproduction.intervals import FALSE_ALARM, MISSES, TESTS
+from experiments.reproduction.report_claims import find_data, rows
 
 EXPECTED = {
     **dict.fromkeys(["O1", "O2", "O3", "O4", "O7", "O8", "O9", "O11", "O14", "O15", "O18", "O19", "O21"], "holds"),

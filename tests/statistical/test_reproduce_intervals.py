@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.reproduce import poisson_row, run_poisson_row
-from experiments.reproduce_intervals import (
+from experiments.reproduction.comparison import Row
+from experiments.reproduction.intervals import (
     MISSES,
     gamma_mean,
     mean_of_batches,
@@ -17,7 +17,7 @@ from experiments.reproduce_intervals import (
     seeds_needed,
     share,
 )
-from experiments.rows import Row
+from experiments.reproduction.report_claims import poisson_row, run_poisson_row
 
 FIZZLE = [(2, 1), (6, 2), (18, 4), (54, 8)]
 NEEDED = seeds_needed((2, 6, 18, 54))

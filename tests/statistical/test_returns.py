@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
-from sim.returns import NOISES, Noise, Series, falling, fit
+from experiments.estimation.growth_fit import NOISES, Noise, Series, falling, fit
 
 SERIES = 500
 ROWS = 50

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.mc import load_priors
-from sim.montecarlo import run_study, share
+from experiments.monte_carlo.loading import load_priors
+from experiments.monte_carlo.runner import run_study, share
 from tests.oracles import successor as oracle
 
 MILLION = 1_000_000

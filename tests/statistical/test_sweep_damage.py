@@ -1,10 +1,10 @@
 """Ten thousand flipped bits in the files of a sweep: none is read as another value, none is a traceback."""
 
-from experiments.sweep.folder import write_manifest, write_part
 from experiments.sweep.runner import manifest_of
-from experiments.sweep.worker import do_runs
-from tests.experiments.sweep_damage import flip_bits
-from tests.experiments.sweep_kit import toy
+from experiments.sweep.storage import write_manifest, write_part
+from experiments.sweep.workers.process import do_runs
+from tests.support.sweep_damage import flip_bits
+from tests.support.sweep_runs import toy
 
 
 def test_results_after_each_of_10_000_flipped_bits_are_the_same_values_or_refused(tmp_path):

@@ -6,8 +6,8 @@ import pytest
 
 from experiments.window.frame import frame_of
 from experiments.window.moment_margins import INPUTS, moment_margins, raised
-from sim.model import World
-from sim.scenario import Scenario
+from sim.scenario.model import Scenario
+from sim.world import World
 
 DAYS = 30.0
 """Of a branch."""

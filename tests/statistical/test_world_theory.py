@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.ledger import Deployed, SoftwareDoubled, TrainingStarted
-from sim.model import World
-from sim.run import run
-from sim.scenario import Scenario
+from sim.events import Deployed, SoftwareDoubled, TrainingStarted
+from sim.runner import run
+from sim.scenario.model import Scenario
+from sim.world import World
 from tests.oracles import queueing, report
 
 SEEDS = 1000

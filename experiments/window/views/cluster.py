@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from experiments.window.cells import Cell, Placed
+from experiments.window.gpu_grid import Cell, Placed
+from experiments.window.number_format import count, many
+from experiments.window.queue_view import Waiting
 from experiments.window.session import Shown
 from experiments.window.views.axes import (
     Option,
@@ -18,10 +20,8 @@ from experiments.window.views.axes import (
     round_up,
     value_axis,
 )
-from experiments.window.views.path import columns
 from experiments.window.views.team import standing
-from experiments.window.waits import Waiting
-from experiments.window.words import count, many
+from experiments.window.views.timeline import columns
 from sim.background import NO_BACKGROUND
 
 USES = ("inference", "experiment", "training", "background", "failed", "idle")

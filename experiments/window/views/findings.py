@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from experiments.window.frame import Frame
-from experiments.window.papers import Network
+from experiments.window.literature_view import Network
+from experiments.window.number_format import count, many, percentages, times
 from experiments.window.session import Shown
 from experiments.window.views.axes import Option, chart, line, short, value_axis
-from experiments.window.words import count, many, percentages, times
 
 PARTS = {
     "researchers": ("green", "thinking and writing"),

@@ -7,12 +7,12 @@ from functools import cache
 from typing import Any
 
 from experiments.errors import InputError
-from experiments.window.fields import Field, Filled, blocks, fill
-from experiments.window.link import MOST_SEED
-from experiments.window.opening import offered, scenario_named
+from experiments.window.default_link import offered, scenario_named
+from experiments.window.form_fields import Field, Filled, blocks, fill
+from experiments.window.permalink import MOST_SEED
 from experiments.window.session import Shown
-from sim.branch import FIXED_AT_START
-from sim.scenario import Scenario
+from sim.interventions import FIXED_AT_START
+from sim.scenario.model import Scenario
 
 STOPS = 48
 """Places of a slider."""

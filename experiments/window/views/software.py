@@ -6,12 +6,12 @@ import math
 from functools import lru_cache
 from typing import Any
 
-from experiments.analysis import closed_form
-from experiments.window.future import FutureView
+from experiments.plotting.run_figure import closed_form
+from experiments.window.number_format import times
 from experiments.window.session import Shown
+from experiments.window.timeline import FutureView
 from experiments.window.views.axes import Option, chart, day_axis, end_of_axis, line, points, value_axis
-from experiments.window.words import times
-from sim.scenario import Scenario
+from sim.scenario.model import Scenario
 
 MOST_LABELS = 7
 LEAST_DAYS = 26.0

@@ -6,8 +6,9 @@ import itertools
 from typing import Any
 
 from agents.phases import Phase
-from experiments.window.people import PHASES, Group
+from experiments.window.number_format import count, many
 from experiments.window.session import Shown
+from experiments.window.team_view import PHASES, Group
 from experiments.window.views.axes import (
     Option,
     chart,
@@ -20,8 +21,7 @@ from experiments.window.views.axes import (
     short,
     value_axis,
 )
-from experiments.window.views.path import columns
-from experiments.window.words import count, many
+from experiments.window.views.timeline import columns
 
 COLOURS = {"think": "green", "queue": "red", "run": "orange", "write": "blue", "paused": "pink"}
 WORDS = {

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hardware.kernels.candidate import Candidate
-from hardware.kernels.families.in_torch import ByAutograd, InTorch
+from hardware.kernels.families.torch_base import ByAutograd, InTorch
 
 if TYPE_CHECKING:
     from torch import Tensor

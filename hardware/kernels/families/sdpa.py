@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hardware.kernels.candidate import Candidate
-from hardware.kernels.families.in_torch import ByAutograd, InTorch
+from hardware.kernels.families.torch_base import ByAutograd, InTorch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hardware.kernels.families.in_torch import Function
+    from hardware.kernels.families.torch_base import Function
     from hardware.kernels.family import Kernel
     from hardware.kernels.problem import Problem
 

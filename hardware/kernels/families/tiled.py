@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from hardware.kernels.candidate import Candidate, Space
-from hardware.kernels.families.in_torch import InTorch
+from hardware.kernels.families.torch_base import InTorch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import BuildError, cache_folder
 from hardware.kernels.families import eager
-from hardware.kernels.families.in_torch import ByAutograd, InTorch
+from hardware.kernels.families.torch_base import ByAutograd, InTorch
 
 if TYPE_CHECKING:
     from torch import Tensor

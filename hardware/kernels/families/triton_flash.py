@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hardware.kernels.candidate import Candidate, Space, Value
 from hardware.kernels.compiler import BuildError, cache_folder
-from hardware.kernels.families.in_torch import InTorch
+from hardware.kernels.families.torch_base import InTorch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.proposers.base import History, Proposal
-from hardware.kernels.proposers.expectation import expected
+from hardware.kernels.proposers.surrogate import expected
 
 
 class Autotune:

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Problem, Shape
-from hardware.kernels.proposers.pool import Pool
+from hardware.kernels.proposers.search_space import Pool
 from hardware.kernels.trace import Session, Status, Trial, candidate_of
 
 

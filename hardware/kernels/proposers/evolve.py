@@ -8,7 +8,7 @@ from numpy.random import Generator
 
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.proposers.base import History, Proposal
-from hardware.kernels.proposers.expectation import expected
+from hardware.kernels.proposers.surrogate import expected
 
 POPULATION: Final = 12
 """The best so many that passed, no two of them the same."""

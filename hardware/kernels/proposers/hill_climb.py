@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.proposers.base import History, Proposal
-from hardware.kernels.proposers.expectation import expected
+from hardware.kernels.proposers.surrogate import expected
 
 
 class _Climb(NamedTuple):

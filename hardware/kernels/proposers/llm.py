@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from hardware.kernels.proposers.answer import proposal_of
 from hardware.kernels.proposers.base import History, Proposal
 from hardware.kernels.proposers.endpoint import Endpoint, EndpointError, Live, Request, Scripted
 from hardware.kernels.proposers.prompt import system_prompt, user_prompt
-from hardware.kernels.proposers.tape import Record, Replay, ready_replies
+from hardware.kernels.proposers.recording import Record, Replay, ready_replies
+from hardware.kernels.proposers.response_parser import proposal_of
 
 Mode = Literal["live", "record", "replay", "scripted"]
 MODES: Final = get_args(Mode)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hardware.kernels.proposers.base import History, Proposal
-from hardware.kernels.proposers.expectation import expected
+from hardware.kernels.proposers.surrogate import expected
 
 
 class Random:

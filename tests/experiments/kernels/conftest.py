@@ -3,7 +3,7 @@ from typing import NamedTuple
 import pytest
 
 from experiments.kernels import cli
-from tests.experiments.kernels.fakes import World
+from tests.support.kernel_fakes import World
 
 
 class Answer(NamedTuple):

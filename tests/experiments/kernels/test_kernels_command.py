@@ -7,14 +7,14 @@ import sys
 import pytest
 
 from hardware.kernels.trace import read
-from tests.experiments.kernels.fakes import FakeIsolation, from_json
-from tests.experiments.kernels.synthetic import ended, measured, session, trials, write
+from tests.support.kernel_fakes import FakeIsolation, from_json
+from tests.support.synthetic_traces import ended, measured, session, trials, write
 
 
 def test_without_torch_it_says_so(asara, monkeypatch):
-    from experiments.kernels import sessions
+    from experiments.kernels import measurement_sessions
 
-    monkeypatch.setattr(sessions, "find_spec", lambda name: None)
+    monkeypatch.setattr(measurement_sessions, "find_spec", lambda name: None)
     answer = asara("kernels", "machine")
     assert (answer.code, answer.out) == (2, "")
     assert "torch is not installed" in answer.err
@@ -31,7 +31,7 @@ def test_on_another_system_it_says_that_linux_is_needed(asara, monkeypatch):
 
 def test_help_loads_neither_torch_nor_anything_heavy():
     script = (
-        "import sys; from experiments.cli import main; main(['kernels', '--help']);"
+        "import sys; from experiments.cli.app import main; main(['kernels', '--help']);"
         "print([m for m in ('torch', 'mesa', 'numpy', 'matplotlib', 'scipy', 'openai') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
@@ -192,9 +192,9 @@ def test_a_trace_of_measurements_alone_has_no_picture(asara, world, tmp_path):
 
 
 def test_without_shipped_measurements_a_trace_must_be_named(asara, monkeypatch, tmp_path):
-    from experiments.kernels import tables
+    from experiments.kernels import full_report
 
-    monkeypatch.setattr(tables, "SHIPPED", tmp_path)
+    monkeypatch.setattr(full_report, "SHIPPED", tmp_path)
     answer = asara("kernels", "report")
     assert (answer.code, answer.out) == (2, "")
     assert "name a trace" in answer.err
@@ -256,7 +256,7 @@ def test_without_a_sandbox_no_foreign_source_runs(asara, world, tmp_path):
 @pytest.fixture
 def pairs(monkeypatch):
     from experiments.kernels import commands
-    from experiments.worth import Gain, Worth
+    from experiments.kernels.kernel_value import Gain, Worth
 
     found = Worth(
         "lab", "t", "ab" * 32, (0, 1), 3, Gain(2.0, 1.0, 3.0, (1.5, 2.5)), None, None, {"horizon": (2, 2)}, 1.1,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hardware.kernels.trace import Measured, Trial, read
-from tests.experiments.kernels.fakes import FAMILIES, from_json
+from tests.support.kernel_fakes import FAMILIES, from_json
 
 TUNE = ["kernels", "tune", "--budget", 5, "--proposer", "random"]
 
@@ -36,7 +36,7 @@ def test_tune_takes_the_best_family_and_dtype_that_the_machine_has(asara, world,
 
 
 def test_without_a_gain_none_is_claimed(asara, world, monkeypatch):
-    monkeypatch.setattr("tests.experiments.kernels.fakes.GAINS", dict.fromkeys((1, 2, 4, 8, 16), 1.1))
+    monkeypatch.setattr("tests.support.kernel_fakes.GAINS", dict.fromkeys((1, 2, 4, 8, 16), 1.1))
     found = from_json(asara(*TUNE, "--json"))
     assert found["sentences"][0]["sentence"].startswith("No gain is proved: avx512(tile=")
 
@@ -174,7 +174,7 @@ def test_an_interrupt_before_anything_was_tried_leaves_nothing(asara, world, tmp
     def press(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tests.experiments.kernels.fakes.FakeBench.aa", press)
+    monkeypatch.setattr("tests.support.kernel_fakes.FakeBench.aa", press)
     for command in (TUNE, ["kernels", "measure"]):
         answer = asara(*command)
         assert (answer.code, answer.out) == (2, "")

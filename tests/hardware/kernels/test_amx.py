@@ -14,7 +14,7 @@ from hardware.kernels.families.amx import Amx
 from hardware.kernels.families.compiled import CompiledKernel, KernelRefusedError
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import EPSILON, Problem, Shape
-from hardware.kernels.rounding import rounding
+from hardware.kernels.rounding_error import rounding
 
 BOTH = Problem("bf16", "both", causal=False)
 FAST = {"q_block": 32, "k_block": 128, "exponential": 0, "rescale": 2, "overlap": 2}

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from hardware.kernels import caller, compiler, sandbox, seccomp
+from hardware.kernels import compiler, sandbox, seccomp, worker_client
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.machine import Machine, Roofline
 from hardware.kernels.problem import Problem, Shape, Workload
@@ -14,8 +14,8 @@ from tests.hardware.kernels.cheats.catalogue import CHEATS, Cheat
 
 pytest.importorskip("torch", reason="torch is not installed: there is nothing to compare with")
 
-from hardware.kernels import workbench
-from hardware.kernels.measure import Effort
+from hardware.kernels import evaluator
+from hardware.kernels.timing import Effort
 
 pytestmark = [
     pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler"),
@@ -71,7 +71,7 @@ ALSO_WITHOUT_BUBBLEWRAP = (
 )
 
 
-class Benches(dict[tuple[str, bool], workbench.Workbench]):
+class Benches(dict[tuple[str, bool], evaluator.Workbench]):
     """Workbenches by problem, and by whether foreign source is confined; each is made when it is asked for."""
 
     def __init__(self, machine: Machine, open_until: ExitStack) -> None:
@@ -80,10 +80,10 @@ class Benches(dict[tuple[str, bool], workbench.Workbench]):
         self.machine = machine.model_copy(update={"roofline": OUT_OF_REACH})
         self._plain: dict[tuple[str, bool], float] = {}
 
-    def __missing__(self, key: tuple[str, bool]) -> workbench.Workbench:
+    def __missing__(self, key: tuple[str, bool]) -> evaluator.Workbench:
         problem, confined = key
         work = Workload("tiny", PROBLEMS[problem], *SHAPES)
-        bench = workbench.Workbench(work, self.machine, confine_foreign=confined)
+        bench = evaluator.Workbench(work, self.machine, confine_foreign=confined)
         self[key] = self._open_until.enter_context(bench)
         return self[key]
 
@@ -106,12 +106,12 @@ def benches(machine: Machine) -> Iterator[Benches]:
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pairs: what they come to is not the question."""
-    monkeypatch.setattr(workbench, "QUICK", BRIEF)
+    monkeypatch.setattr(evaluator, "QUICK", BRIEF)
 
 
 def try_it(cheat: Cheat, benches: Benches, confined: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if "timed out" in cheat.expected:
-        monkeypatch.setitem(caller.PATIENCE, "native", SWIFT_S)
+        monkeypatch.setitem(worker_client.PATIENCE, "native", SWIFT_S)
     problem = next((name for name in PROBLEMS if cheat.is_about(name)), "forward")
     outcome = benches[problem, confined].evaluate(Candidate("foreign", (), cheat.source))
     assert outcome.status in cheat.statuses, f"{cheat.name}: {outcome.status}, {outcome.reason}"

@@ -16,10 +16,10 @@ from hardware.kernels.proposers import endpoint as endpoints
 from hardware.kernels.proposers.base import NoProposal
 from hardware.kernels.proposers.endpoint import EndpointError, Live, Reply
 from hardware.kernels.proposers.llm import from_environment
+from hardware.kernels.proposers.recording import Record
 from hardware.kernels.proposers.registry import proposer
-from hardware.kernels.proposers.tape import Record
 from hardware.kernels.trace import End
-from tests.hardware.kernels.search_helpers import (
+from tests.support.kernel_searches import (
     QUESTION,
     SOURCE,
     TILES,

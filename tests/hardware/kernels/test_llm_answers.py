@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from hardware.kernels.candidate import Candidate
-from hardware.kernels.proposers.answer import proposal_of
 from hardware.kernels.proposers.base import NoProposal, Tried
 from hardware.kernels.proposers.endpoint import Reply, Request, Scripted
 from hardware.kernels.proposers.llm import LanguageModel, from_environment, request_of
-from hardware.kernels.proposers.pool import Pool
 from hardware.kernels.proposers.prompt import system_prompt, user_prompt
-from hardware.kernels.proposers.tape import NotOnTapeError, Record, Replay, TapeError
+from hardware.kernels.proposers.recording import NotOnTapeError, Record, Replay, TapeError
+from hardware.kernels.proposers.response_parser import proposal_of
+from hardware.kernels.proposers.search_space import Pool
 from hardware.kernels.search import search
 from hardware.kernels.trace import End, Trace
-from tests.hardware.kernels.search_helpers import (
+from tests.support.kernel_searches import (
     CAUSAL,
     POOL,
     QUESTION,

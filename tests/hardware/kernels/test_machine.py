@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from hardware.kernels import compiler, machine, processor
+from hardware.kernels import compiler, cpu, machine
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.sandbox import compile_foreign
 
@@ -16,12 +16,12 @@ SMALL = 'extern "C" int attention(const void*) { return 1; }\n'
 @pytest.fixture
 def other_processor(monkeypatch):
     def become(**fields):
-        here = processor.cpu_info()
-        monkeypatch.setattr(processor, "cpu_info", lambda: here | fields)
-        processor.identity.cache_clear()
+        here = cpu.cpu_info()
+        monkeypatch.setattr(cpu, "cpu_info", lambda: here | fields)
+        cpu.identity.cache_clear()
 
     yield become
-    processor.identity.cache_clear()
+    cpu.identity.cache_clear()
 
 
 def cache(folder, index, **files):

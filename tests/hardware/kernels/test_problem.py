@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.kernels import reference
+from hardware.kernels.buffer_layout import ALIGNMENT, layout
 from hardware.kernels.candidate import Candidate, Space
-from hardware.kernels.inputs import KINDS, Fresh, make
-from hardware.kernels.layout import ALIGNMENT, layout
-from hardware.kernels.numbers import STORAGE, store, value
+from hardware.kernels.dtypes import STORAGE, store, value
 from hardware.kernels.problem import (
     BYTES,
     DIRECTIONS,
@@ -25,6 +24,7 @@ from hardware.kernels.problem import (
     traffic,
     workload,
 )
+from hardware.kernels.random_inputs import KINDS, Fresh, make
 
 sizes = st.integers(1, 40)
 shapes = st.builds(Shape, st.integers(1, 3), st.integers(1, 3), sizes, sizes, st.integers(1, 70))
@@ -96,7 +96,7 @@ def test_fresh_numbers_are_normal_and_never_the_same():
 
 
 def test_a_fill_larger_than_the_pool_is_filled_to_its_end(monkeypatch):
-    monkeypatch.setattr("hardware.kernels.inputs._POOL", 1000)
+    monkeypatch.setattr("hardware.kernels.random_inputs._POOL", 1000)
     target = np.full((7, 1234), np.nan, np.float32)
     Fresh("fp32").fill(target)
     assert np.isfinite(target).all()

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from hardware.kernels.candidate import Candidate, Space, Value
 from hardware.kernels.proposers.base import History, Proposal, Tried, extended, history_of
-from hardware.kernels.proposers.expectation import expected
-from hardware.kernels.proposers.pool import Pool
 from hardware.kernels.proposers.registry import PROPOSERS, UnknownProposerError, proposer
+from hardware.kernels.proposers.search_space import Pool
+from hardware.kernels.proposers.surrogate import expected
 from hardware.kernels.trace import Trial
-from tests.hardware.kernels.search_helpers import CAUSAL, SPACES, TILES, Surface, is_wrong, session, speed, timed
+from tests.support.kernel_searches import CAUSAL, SPACES, TILES, Surface, is_wrong, session, speed, timed
 
 SHIPPED = ("naive", "random", "hill-climb", "evolve", "autotune", "llm")
 TUNERS = ("random", "hill-climb", "evolve", "autotune")

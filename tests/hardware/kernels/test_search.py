@@ -12,7 +12,7 @@ from hardware.kernels.proposers.base import History, NoProposal, Proposal
 from hardware.kernels.proposers.registry import proposer
 from hardware.kernels.search import REPEATS, NotMeasuredError, Progress, SearchError, TableEvaluator, search
 from hardware.kernels.trace import End, Session, Trace, Trial, read
-from tests.hardware.kernels.search_helpers import SPACES, TILES, Surface, session
+from tests.support.kernel_searches import SPACES, TILES, Surface, session
 
 ROOT = Path(__file__).parents[3]
 TUNERS = ("random", "hill-climb", "evolve", "autotune")
@@ -202,7 +202,7 @@ def test_a_half_written_line_of_any_length_is_tried_again(tmp_path: Path) -> Non
 def test_killed_at_random_moments_nothing_is_lost_and_nothing_tried_twice(tmp_path: Path, name: str) -> None:
     run(tmp_path / "whole.jsonl", name, budget=60, seed=2)
     path, chance = tmp_path / "killed.jsonl", np.random.default_rng(8)
-    command = [sys.executable, "-m", "tests.hardware.kernels.search_helpers", str(path), name, "2", "60"]
+    command = [sys.executable, "-m", "tests.support.kernel_searches", str(path), name, "2", "60"]
     for _ in range(3):
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None

@@ -4,10 +4,10 @@ import pytest
 
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import BuildError
-from hardware.kernels.families.in_torch import count_lines
+from hardware.kernels.families.torch_base import count_lines
 from hardware.kernels.problem import Problem
 from hardware.kernels.registry import family
-from tests.hardware.kernels.cases import FEW, case, kernel_of, one_thread, tensor, usable
+from tests.support.attention_cases import FEW, case, kernel_of, one_thread, tensor, usable
 
 FP32 = Problem("fp32", "both", causal=False)
 

@@ -24,7 +24,7 @@ from hardware.kernels.trace import (
     read,
     source_of,
 )
-from tests.hardware.kernels.search_helpers import CAUSAL, session, timed
+from tests.support.kernel_searches import CAUSAL, session, timed
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)

@@ -1,0 +1,71 @@
+"""What `asara bottleneck` does, behind its options."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from experiments.bottleneck.study import study
+from experiments.bottleneck.table import PUBLISHED, conclusion, picture, sentence, show
+from experiments.cli.arguments import check_folder, load_scenario
+from experiments.cli.interrupts import FirstInterrupt
+from experiments.cli.progress import progress
+from experiments.cli.run_table import say
+from experiments.cli.terminal import print_json
+from experiments.errors import InputError
+from experiments.storage.atomic import json_file, plain, write_files
+from sim.world import World
+
+
+def measure(
+    scenario: str, settings: Sequence[str], doublings: str, seeds: int, out: Path | None, as_json: bool
+) -> None:
+    """Measure a scenario, print what was found, and write it if that was asked for.
+
+    Raises InputError where something is wrong with the input, or after an interruption: whole seeds are told first.
+    """
+    chosen, moments = load_scenario(scenario, settings, None), path(doublings)
+    if out is not None:
+        check_folder(out)
+    with progress() as tell, FirstInterrupt() as interrupt:
+
+        def watch(share: float, text: str, world: World) -> bool:
+            interrupt.clock = world.clock
+            tell(text, share)
+            return interrupt.happened
+
+        found = study(chosen, moments, range(seeds), watch)
+    if not found.seeds:
+        raise InputError("interrupted before the first seed was over: nothing is known, and nothing was written")
+    said = {"sentences": [sentence(case) for case in found.cases], "conclusion": conclusion(found)}
+    published = [{"what": each.what, "sigma": each.sigma, "rho": each.rho, "source": each.source} for each in PUBLISHED]
+    content = plain(found._asdict() | {"published": published} | said)
+    if out is not None:
+        write_files(out, {"bottleneck.json": json_file(content), "bottleneck.png": picture(found)})
+    if as_json:
+        print_json(content)
+    else:
+        show(found)
+        if out is not None:
+            say(f"Written to {out}: bottleneck.json, bottleneck.png.")
+    if interrupt.happened:
+        raise InputError(f"interrupted after {len(found.seeds)} of {seeds} seeds")
+
+
+def path(text: str) -> list[float]:
+    """Return the doublings that `N,N,...` names, each larger than the one before.
+
+    Raises InputError for what is no number, below 0, or not larger.
+    """
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    fine = found and all(math.isfinite(each) and each >= 0 for each in found)
+    if not fine or any(later <= earlier for earlier, later in pairwise(found)):
+        raise InputError(
+            f"--doublings {text}: numbers from 0 on, each larger than the one before, such as --doublings 0,2,4"
+        )
+    return found

@@ -1,0 +1,417 @@
+"""The `asara` command. Each command loads what it needs itself, so that `asara --help` answers at once."""
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import typer
+
+from experiments.cli.interrupts import SignalsAsInterrupt
+from experiments.cli.options import (
+    AsJson,
+    Goal,
+    New,
+    PictureFormat,
+    PictureShape,
+    ScenarioName,
+    Seed,
+    Settings,
+    place,
+    write_new,
+)
+from experiments.cli.replay_command import replay
+from experiments.cli.streams import quiet_libraries, safe_streams
+from experiments.cli.typed_numbers import read_typed_numbers
+from experiments.errors import InputError, require_own_agents
+from experiments.estimation.command import fit
+from experiments.kernels.cli import app as kernels
+from experiments.solve.command import solve
+from experiments.sweep.analysis.command import analyse
+from experiments.sweep.cli import results, sweep
+from experiments.window.command import show
+
+if TYPE_CHECKING:
+    from experiments.text.scenario_changes import Change
+    from sim.runner import RunResult
+    from sim.scenario.model import Scenario
+    from sim.world import World
+
+BAD_INPUT = 2
+"""Exit code of whatever did not do what it was asked for."""
+_ABORTED = 130
+"""What typer returns after a Ctrl-C that nobody caught."""
+_UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What typer raises for a command line that cannot be parsed; its click is its own, so the class is looked up."""
+
+app = typer.Typer(
+    name="asara", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Simulate AI systems that do AI research: researchers, a fixed GPU cluster and retraining on one clock.",
+)  # fmt: skip
+
+
+app.add_typer(kernels)
+app.command()(fit)
+app.command()(solve)
+app.command()(replay)
+app.command()(sweep)
+app.command()(results)
+app.command()(analyse)
+app.command()(show)
+
+EngineName = Annotated[
+    Literal["world", "fluid"],
+    typer.Option("--engine", help="Agents and chance, or the same law without either, which reads no seed."),
+]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; whatever is wrong with it is one sentence on stderr."""
+    with safe_streams() as output, SignalsAsInterrupt():
+        code = _run(arguments)
+        sys.stdout.flush()
+        if code == 0 and output.failure is not None:
+            reason = output.failure.strerror or output.failure
+            code = _refuse(f"the output cannot be shown ({reason}); files that were asked for are written")
+    return code
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        with quiet_libraries():
+            code = command()(arguments, prog_name="asara", standalone_mode=False)
+    except KeyboardInterrupt:
+        code = _ABORTED
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        return _refuse(sentence)
+    return _refuse("stopped, and nothing more was written") if code == _ABORTED else int(code or 0)
+
+
+def command() -> Any:
+    """Return the whole command, with numbers read as people type them."""
+    built = typer.main.get_command(app)
+    read_typed_numbers(built)
+    return built
+
+
+def _refuse(sentence: str) -> int:
+    print(f"asara: {' '.join(sentence.split())}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to say about an error that the input is to blame for; None for one of ours."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, _UsageError):
+        usage: Any = error
+        context = getattr(usage, "ctx", None)
+        path = context.command_path if context is not None else "asara"
+        return f"{usage.format_message().rstrip('.')} (`{path} --help` lists what is allowed)"
+    if isinstance(error, OSError):
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return f"{error.filename or 'a file that it needs'}: cannot be read or written ({reason})"
+    from sim.scenario.model import ScenarioError
+
+    return str(error) if isinstance(error, ScenarioError) else None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"asara {version('asara')}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Simulate AI systems that do AI research: researchers, a fixed GPU cluster and retraining on one clock."""
+    require_own_agents()
+
+
+@app.command()
+def run(
+    scenario: ScenarioName = "lab",
+    settings: Settings = None,
+    seed: Seed = 0,
+    until: Annotated[
+        float | None, typer.Option(metavar="DAYS", help="Stop on this day at the latest: run__horizon_days.")
+    ] = None,
+    until_researchers: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N", help="Stop when N researchers (1e9) are at work, within ten years: run__until_researchers."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(parser=place, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
+    ] = None,
+    goal: Goal = None,
+    picture: PictureFormat = None,
+    shape: PictureShape = None,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Write the tables in --out as CSV files too, for a spreadsheet.")
+    ] = False,
+    as_xlsx: Annotated[bool, typer.Option("--xlsx", help="Write them as an Excel workbook too.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that --out already holds.")] = False,
+    engine: EngineName = "world",
+    new: New = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a scenario to its ending, and say what happened."""
+    if new is not None:
+        write_new("run", new, "" if scenario == "lab" else scenario)
+    from experiments.cli.arguments import load_scenario
+    from experiments.cli.run_table import say
+    from experiments.gains import parse_goal
+    from experiments.text.scenario_changes import changes_of
+
+    multiple = None if goal is None else parse_goal(goal)
+    chosen = load_scenario(scenario, settings or [], until, until_researchers, multiple)
+    given = {"--format": picture, "--shape": shape, "--csv": as_csv, "--xlsx": as_xlsx, "--fresh": fresh}
+    _check_out(out, next((name for name, value in given.items() if value), ""), fresh, as_xlsx)
+    base = load_scenario(scenario, [])
+    changes = changes_of(chosen, base)
+    asked = Asked(out, picture or "png", shape or "page", as_csv, as_xlsx, as_json, multiple, changes)
+    if not as_json and (note := chosen.recalibration_since(base)):
+        say(note)
+    if engine == "fluid":
+        from sim.fluid.api import run_fluid
+
+        _report(run_fluid(chosen), asked)
+        return
+    from experiments.cli.expected_length import note_on_length, refuse_out_of_reach
+
+    refuse_out_of_reach(chosen)
+    if note := note_on_length(chosen):
+        print(f"asara: {note}", file=sys.stderr, flush=True)
+    _run_world(chosen, seed, asked)
+
+
+def _run_world(chosen: Scenario, seed: int, asked: Asked) -> None:
+    """Run a scenario with agents, watched, and report it. Raises InputError if it was interrupted."""
+    from experiments.cli.interrupts import FirstInterrupt
+    from experiments.cli.run_table import progress
+    from sim.runner import run as run_scenario
+
+    with FirstInterrupt() as interrupt:
+        with progress() as show:
+
+            def watch(world: World) -> bool:
+                interrupt.clock = world.clock
+                show(world)
+                return interrupt.happened
+
+            result = run_scenario(chosen, seed, watch)
+        _report(result, asked)
+    if result.ending == "interrupted":
+        kept = f"what was run so far is in {asked.out}" if asked.out else "nothing was written, for want of --out"
+        raise InputError(f"interrupted at day {result.day:g}; {kept}")
+
+
+def _check_out(out: Path | None, needs_out: str, fresh: bool, as_xlsx: bool) -> None:
+    """Refuse a folder that cannot be written or holds a run, and an option (``needs_out``) that needs a folder."""
+    from experiments.cli.arguments import check_folder, refuse_stored_run
+    from experiments.workbook import require_openpyxl
+
+    if as_xlsx:
+        require_openpyxl()
+    if out is not None:
+        check_folder(out)
+        if not fresh:
+            refuse_stored_run(out)
+    elif needs_out:
+        raise InputError(_NEEDS_OUT.format(needs_out))
+
+
+_NEEDS_OUT = "{} is an option of the files that --out names; allowed: with --out. Add --out DIR."
+
+
+class Asked(NamedTuple):
+    """What `asara run` is to print and to write."""
+
+    out: Path | None
+    picture: Literal["png", "svg", "pdf"]
+    shape: Literal["page", "wide"]
+    as_csv: bool
+    as_xlsx: bool
+    as_json: bool
+    goal: float | None
+    """A multiple of the software of day 0."""
+    changes: list[Change]
+    """What was changed of the scenario that was named."""
+
+
+def _report(result: RunResult, asked: Asked) -> None:
+    """Write a run if a folder is named, then print it: what is written does not depend on who reads."""
+    from experiments.cli.run_table import say, show_result
+    from experiments.gains import day_of_gain, goal_sentence
+    from experiments.storage.run_store import ended, summary
+
+    marks, out = [doubling.day for doubling in result.doublings], asked.out
+    said = "" if asked.goal is None else goal_sentence(asked.goal, marks, ended(result))
+    names: list[str] = []
+    if out is not None:
+        from experiments.plotting.run_figure import run_picture
+        from experiments.storage.atomic import naming
+        from experiments.storage.run_store import write_run
+
+        drawn = run_picture(result, asked.picture, asked.shape, asked.changes)
+        with naming(out):
+            names = write_run(out, result, drawn, asked.picture, asked.as_csv, asked.as_xlsx)
+    if asked.as_json:
+        from experiments.cli.terminal import print_json
+
+        goal = asked.goal and {"multiple": asked.goal, "day": day_of_gain(asked.goal, marks), "sentence": said}
+        print_json(summary(result) | ({"goal": goal} if goal else {}))
+        return
+    show_result(result, asked.changes)
+    if said:
+        say(said)
+    if out is not None:
+        say(f"Written to {out}: {', '.join(names)}.")
+
+
+@app.command()
+def scenarios(as_json: AsJson = False) -> None:
+    """List the scenarios that come with asara."""
+    from experiments.cli.run_table import show_scenarios
+    from sim.scenario.model import Scenario, shipped_scenarios
+
+    loaded = [Scenario.load(name) for name in shipped_scenarios()]
+    rows = [{"name": each.name, "description": each.description, "source": each.source} for each in loaded]
+    if as_json:
+        from experiments.cli.terminal import print_json
+
+        print_json({"scenarios": rows})
+    else:
+        show_scenarios(rows)
+
+
+@app.command()
+def explain(
+    word: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A parameter, its ending, a symbol (p, s, r) or a word; without, all parameters are listed."
+        ),
+    ] = None,
+) -> None:
+    """Print what a parameter or a word means: allowed values, default and source, or the entry of the glossary."""
+    from experiments.cli.run_table import show_meanings, show_parameters
+    from experiments.text.explain import find_meanings
+    from sim.scenario.model import parameters
+
+    if not word:
+        show_parameters(list(parameters().values()))
+    else:
+        show_meanings(find_meanings(" ".join(word)))
+
+
+@app.command()
+def mc(
+    priors: Annotated[
+        str | None,
+        typer.Argument(help="successor, successor-retraining, report, report-fixed-hardware, or a TOML file."),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Worlds to draw.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, help="Names all luck of the draws.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Write mc.json, mc.csv and a picture into it.")
+    ] = None,
+    picture: PictureFormat = None,
+    shape: PictureShape = None,
+    new: New = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a Monte Carlo over uncertain inputs, described in a TOML file: print the probability of each outcome."""
+    if new is not None:
+        write_new("mc", new, priors or "")
+    if priors is None:
+        raise InputError("no priors are named; allowed: a name or a TOML file. `asara mc --new my.toml` writes one")
+    from experiments.cli.terminal import print_json
+    from experiments.monte_carlo.loading import load_priors, outcome, write
+    from experiments.monte_carlo.runner import run_study
+    from experiments.monte_carlo.table import progress, say, show_outcome
+
+    chosen = load_priors(priors)
+    if out is not None:
+        from experiments.cli.arguments import check_folder
+
+        check_folder(out)
+    elif needs_out := "--format" * (picture is not None) or "--shape" * (shape is not None):
+        raise InputError(_NEEDS_OUT.format(needs_out))
+    with progress(n) as tell:
+        drawn, worlds = run_study(chosen.study, n, seed, tell=tell)
+    found = outcome(chosen, n, seed, drawn, worlds)
+    if out is not None:
+        from experiments.monte_carlo.figure import mc_picture
+
+        form = picture or "png"
+        names = write(out, found, mc_picture(found, chosen.study, drawn, worlds, form, shape or "page"), form)
+    if as_json:
+        print_json(found)
+        return
+    show_outcome(found)
+    if out is not None:
+        say(f"Written to {out}: {', '.join(names)}.")
+
+
+@app.command()
+def bottleneck(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario or a TOML file, with experiments.")] = "lab",
+    settings: Settings = None,
+    doublings: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Where on its path the lab is held: doublings of software.")
+    ] = "0,2,4,6,8",
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each lab; more are more precise.")] = 4,
+    out: Annotated[
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Write bottleneck.json and .png into this folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how much more labour or more compute would bring, and how little one replaces the other."""
+    from experiments.bottleneck.command import measure
+
+    measure(scenario, settings or [], doublings, seeds, out, as_json)
+
+
+@app.command()
+def reproduce(
+    seeds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Runs of each row that depends on chance.")] = 1000,
+    data: Annotated[
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Folder of the real job logs; else ASARA_DATA.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the simulator with published numbers, queueing theory and real logs; exit 1 if a row is refuted."""
+    from experiments.cli.run_table import show_rows
+    from experiments.cli.terminal import print_json
+    from experiments.reproduction.intervals import FALSE_ALARM
+    from experiments.reproduction.report_claims import find_data, rows
+
+    found = rows(seeds, find_data(data))
+    if as_json:
+        listed = [row._asdict() for row in found]
+        print_json({"rows": listed, "false_alarm_rate": FALSE_ALARM})
+        outcomes = {row["outcome"] for row in listed}
+    else:
+        outcomes = set(show_rows(found, FALSE_ALARM))
+    if "refuted" in outcomes:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

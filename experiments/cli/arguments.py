@@ -1,0 +1,182 @@
+"""What somebody typed, checked before anything is run: settings, folders, names."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from experiments.cli.typed_numbers import answer, any_number, whole_number
+from experiments.errors import InputError
+from experiments.gains import TEN_YEARS, goal_changes
+from experiments.storage.file_kinds import other_kind
+from sim.scenario.model import Parameter, Scenario, ScenarioError, nearest, parameters
+
+RUN_SUMMARY = "run.json"
+"""The file that makes a folder that of a run."""
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Return `NAME=VALUE` texts as a dictionary; the last word on a name counts.
+
+    Raises InputError for a text without `=`.
+    """
+    parsed = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"--set {setting}: write it as NAME=VALUE, such as --set cluster__gpus=64")
+        parsed[name.strip()] = typed_value(parameters().get(name.strip()), value.strip())
+    return parsed
+
+
+def typed_value(parameter: Parameter | None, text: str) -> Any:
+    """Return a text as the value of a parameter, by the rules of :mod:`experiments.cli.typed_numbers`.
+
+    A text that the parameter cannot have is returned as it is, so that the refusal of the parameter shows it. None is a
+    parameter that does not exist.
+    """
+    if parameter is None or parameter.choices or parameter.annotation is str:
+        return parse_value(text)
+    if parameter.annotation is bool:
+        found = answer(text)
+        return text if found is None else found
+    if text.lower().lstrip("+-") in ("inf", "nan"):
+        return float(text)
+    whole = whole_number(text) if parameter.annotation is int else None
+    number = any_number(text) if whole is None else whole
+    return text if number is None else number
+
+
+def parse_value(text: str) -> Any:
+    """Return a value as TOML would read it, a number that only TOML refuses (.5), or else the text itself."""
+    try:
+        content = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        content = {}
+    if content.keys() == {"value"}:
+        return content["value"]
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def load_scenario(
+    name: str, settings: Iterable[str], until: float | None = None, until_researchers: float | None = None,
+    goal: float | None = None,
+) -> Scenario:  # fmt: skip
+    """Return a scenario with what was changed on the command line.
+
+    A run to a number of researchers has the most doublings that are allowed and ten years, unless these are set. A run
+    to a ``goal``, a multiple of the software of day 0, has the doublings that it takes and ten years.
+    """
+    changes = parse_settings(settings)
+    if until is not None:
+        changes["run__horizon_days"] = until
+    scenario = _scenario(name)
+    if until_researchers is not None:
+        _check_until(until_researchers, scenario)
+        days = max(scenario.run.horizon_days, TEN_YEARS)
+        far = {"run__max_doublings": parameters()["run__max_doublings"].high, "run__horizon_days": days}
+        if goal is not None:
+            raise InputError(
+                f"--until-researchers = {until_researchers:g} is a second aim beside --goal; allowed: one of them. "
+                "Leave out the other."
+            )
+        changes = far | changes | {"run__until_researchers": until_researchers}
+    if goal is not None:
+        changes |= goal_changes(goal, scenario, changes)
+    return scenario.replace(**changes)
+
+
+def _scenario(name: str) -> Scenario:
+    try:
+        return Scenario.load(name)
+    except ScenarioError:
+        if wrong := other_kind(Path(name), "scenario"):
+            raise InputError(wrong) from None
+        raise
+
+
+def _check_until(researchers: float, scenario: Scenario) -> None:
+    initial, high = scenario.initial_researchers, parameters()["run__until_researchers"].high
+    if not initial < researchers <= (high or math.inf):
+        raise InputError(
+            f"--until-researchers {researchers:g}: must be above the {initial:,} researchers of day 0 "
+            f"and at most {high:g}"
+        )
+
+
+def find_parameters(text: str) -> list[Parameter]:
+    """Return the parameter of this name, or all whose bare name it is, or the only one that ends so.
+
+    Raises InputError with the candidates, or with the nearest name.
+    """
+    known = parameters()
+    if text in known:
+        return [known[text]]
+    if named := [parameter for parameter in known.values() if parameter.name == text]:
+        return named
+    ending = [parameter for parameter in known.values() if text and parameter.flat_name.endswith(text)]
+    if len(ending) > 1:
+        raise InputError(f"'{text}' could be {' or '.join(parameter.flat_name for parameter in ending)}")
+    if not ending:
+        names = [name for parameter in known.values() for name in (parameter.flat_name, parameter.name)]
+        raise InputError(f"no parameter '{text}' (`asara explain` lists them){nearest(text, names)}")
+    return ending
+
+
+def check_folder(folder: Path) -> None:
+    """Find out now whether a folder can be written, and leave nothing behind.
+
+    Raises InputError if it cannot.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: there is a file of that name, and a folder is needed")
+    _try_to_write(folder, _nearest_that_exists(folder))
+
+
+def refuse_stored_run(folder: Path) -> None:
+    """Refuse a folder that holds a run. Raises InputError with the scenario and the seed of that run."""
+    path = folder / RUN_SUMMARY
+    if not path.exists():
+        return
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        seed = content["seed"]
+        which = f"{content['scenario']}, " + ("engine fluid" if seed is None else f"seed {seed}")
+    except (OSError, ValueError, KeyError, TypeError):
+        which = f"{RUN_SUMMARY} cannot be read"
+    raise InputError(
+        f"--out = {folder} is a folder that already holds a run ({which}); allowed: a folder without {RUN_SUMMARY}. "
+        "Add --fresh to replace that run, or name another folder."
+    )
+
+
+def check_file(path: Path) -> None:
+    """Find out now whether a file can be written, and leave nothing behind.
+
+    Raises InputError if it cannot.
+    """
+    if path.is_dir():
+        raise InputError(f"--out {path}: that is a folder, and a file is needed")
+    _try_to_write(path, _nearest_that_exists(path.parent))
+
+
+def _nearest_that_exists(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+
+
+def _try_to_write(asked: Path, place: Path) -> None:
+    # Asking for permissions is not enough: root has them all, and a full or read-only disk refuses anyway.
+    try:
+        with tempfile.TemporaryDirectory(dir=place, prefix=".asara-"):
+            pass
+    except OSError as error:
+        raise InputError(f"--out {asked}: cannot be written ({os.strerror(error.errno or 0)}: {place})") from None

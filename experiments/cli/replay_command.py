@@ -1,0 +1,99 @@
+"""Define `asara replay`: run a real job log through the cluster."""
+# ruff: noqa: PLC0415 - `asara --help` loads this file, and must answer at once
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from experiments.cli.options import AsJson, place
+
+FORMAT_NAMES = ("swf", "alibaba", "pai", "philly", "helios", "sacct", "borg", "csv")
+"""Formats of job logs, written out here so that `--help` need not load their readers."""
+
+
+def replay(
+    log: Annotated[
+        Path,
+        typer.Argument(help="A job log, gzipped or not; docs/job-logs.md describes the formats and their columns."),
+    ],
+    format_name: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="NAME", help=f"{', '.join(FORMAT_NAMES)}; guessed from the file's name if left out."
+        ),
+    ] = None,
+    gpus: Annotated[int | None, typer.Option(help="Size of the cluster; an SWF log may state it.")] = None,
+    gpus_per_node: Annotated[int | None, typer.Option(help="cluster__gpus_per_node")] = None,
+    queue: Annotated[str | None, typer.Option(help="cluster__queue: fcfs, priority, sjf or easy.")] = None,
+    placement: Annotated[str | None, typer.Option(help="cluster__placement: flat or consolidated.")] = None,
+    estimates: Annotated[
+        Literal["exact", "requested"] | None,
+        typer.Option(
+            help="Run times that easy and sjf read: the true ones (exact, the default) or the requested ones."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=place, metavar="FILE", help="Write the wait of every job into this CSV file.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out bad lines, and jobs larger than the cluster, and count them.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a real job log through the cluster, without failures, and report how long its jobs waited."""
+    from experiments.cli.arguments import check_file
+    from experiments.cli.replay_log import (
+        cluster_for,
+        optional_columns,
+        read_log,
+        replay_log,
+        summary,
+        wait_rows,
+        without_large_jobs,
+    )
+    from experiments.cli.terminal import print_json
+    from experiments.storage.atomic import naming
+    from experiments.storage.run_store import write_waits
+
+    if out is not None:
+        check_file(out)
+    format_found, content = read_log(log, format_name, skip_bad)
+    params = cluster_for(
+        log, content, {"gpus": gpus, "gpus_per_node": gpus_per_node, "queue": queue, "placement": placement}
+    )
+    if skip_bad:
+        content = without_large_jobs(content, params)
+    result = replay_log(log, content, params, estimates or "exact")
+    if out is not None:
+        with naming(out):
+            write_waits(out, wait_rows(content, result), optional_columns(content))
+    found = summary(log, format_found, content, params, result, estimates, size_is_stated=gpus is None)
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    """Print how the jobs of a log waited."""
+    from rich.table import Table
+
+    from experiments.cli.terminal import print_table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in found.items():
+        table.add_row(name.replace("_", " "), _text(value))
+    print_table(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{number:,} ({reason})" for reason, number in value.items()) or "0"
+    if isinstance(value, list):
+        return "\n".join(value) or "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else str(value)

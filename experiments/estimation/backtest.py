@@ -1,0 +1,216 @@
+"""A back-test: fit the first part of a series, simulate the rest with the World, and score it against naive guesses.
+
+The World here has one researcher, who never changes: people do the work, and effort is that of the file.
+The World's clock counts effort: `DAYS` days of it are the effort to forecast. Papers come at random, at the rate that
+makes their randomness as large as that of the series: n papers per unit of effort give a slope of log performance the
+relative variance 1/n. r and the effort spent before are one draw of the posterior averaged over noise models.
+Software is brought to the researcher in generations of the largest gain allowed, a million, so that the team stays as
+it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from scipy.special import ndtri
+
+from experiments.errors import InputError
+from experiments.estimation.averaged_fit import AveragedFit, advise
+from experiments.estimation.growth_fit import FEWEST_ROWS, Fit, Series, fit
+from experiments.estimation.report import TOLD, Options
+from experiments.estimation.scoring_rules import Array, coverage, crps
+from experiments.estimation.series import Data
+from sim.events import PaperPublished
+from sim.growth import DAYS_PER_MONTH
+from sim.runner import run
+from sim.scenario.model import Scenario
+
+WORLDS: Final = 500
+SHARES: Final = (0.5, 0.8, 0.9)
+FEWEST_LEFT: Final = 3
+"""Rows to forecast."""
+MOST_PAPERS: Final = 4000.0
+"""Papers that one World is expected to publish at the most: with more, their randomness is negligible."""
+AS_IT_CAME: Final = "World, effort as it came"
+AT_PACE: Final = "World, effort at the past's pace"
+
+DAYS: Final = 1000.0
+"""How long a World runs, whatever the unit of effort."""
+
+Watch = Callable[[int], bool]
+"""Told how many of the `WORLDS` are over; True stops it."""
+
+
+class Score(NamedTuple):
+    """How one forecast did over all rows that were left."""
+
+    forecast: str
+    crps: float
+    """Mean, in doublings of performance."""
+    bias: float
+    """Mean of the forecast's median less what came, in doublings."""
+    coverage: dict[str, float]
+
+
+class Backtest(NamedTuple):
+    """What a back-test found."""
+
+    data: Data
+    fitted_rows: int
+    fitted: AveragedFit
+    papers_per_effort: float
+    pace: float | None
+    """How many times as fast effort came in the rest as in the first part; None without dates."""
+    scores: list[Score]
+    forecasts: dict[str, Array]
+    """log2 of performance, shape (members, rows left)."""
+
+
+def backtest(data: Data, options: Options, share: float, watch: Watch = lambda done: False) -> Backtest:
+    """Fit the first ``share`` of the rows, forecast the others, and score the forecasts.
+
+    Raises InputError where either part is too short, or when ``watch`` stops it.
+    """
+    rows = len(data.lines)
+    first = round(share * rows)
+    if first < FEWEST_ROWS or rows - first < FEWEST_LEFT:
+        raise InputError(
+            f"{data.path}: {rows} rows with --share {share:g} leave {first} to fit and {rows - first} to forecast; at "
+            f"least {FEWEST_ROWS} and {FEWEST_LEFT} are needed"
+        )
+    known = Series(data.series.effort[:first], data.series.performance[:first])
+    try:
+        advised = advise(known, options.before).fit
+        lasting = fit(known, "lasting", advised.before, draws=1)
+    except ValueError as error:
+        raise InputError(f"{data.path}: the first {first} rows: {error}") from None
+    forecasts = _by_worlds(data, first, advised, lasting, options.seed, watch) | _naive(data, first)
+    came = data.series.log_performance[first:]
+    scores = [score(name, ensemble, came) for name, ensemble in forecasts.items()]
+    return Backtest(data, first, advised, papers_per_effort(lasting), _pace(data, first), scores, forecasts)
+
+
+def score(name: str, ensemble: Array, came: Array) -> Score:
+    """Return how an ensemble of shape (members, rows) did against what came."""
+    held = {f"{share:g}": coverage(ensemble, came, share) for share in SHARES}
+    return Score(name, float(crps(ensemble, came).mean()), float(np.mean(np.median(ensemble, axis=0) - came)), held)
+
+
+def papers_per_effort(fitted: Fit) -> float:
+    """Return the papers per unit of effort whose randomness equals that of a ``lasting`` fit: ``(r/sigma)^2``."""
+    return (fitted.r / fitted.scatter) ** 2
+
+
+def scenario(r: float, effort_before: float, papers: float, effort: float) -> Scenario:
+    """Return the World of one researcher who spends so much effort in `DAYS` days, at ``papers`` a unit.
+
+    ``effort_before``: all effort until day 0; it makes the first doubling take effort ``effort_before (2^(1/r) - 1)``.
+    The effort before day 0 is calibrated for this World's own team (growth__calibrated_for = 0).
+    """
+    unit = DAYS / effort
+    return Scenario.load("toy-fizzle").replace(growth__law="returns").replace(
+        growth__r=float(np.clip(r, 0.01, 100)),
+        growth__calibrated_for=0,
+        growth__first_doubling_days=float(np.clip(unit * effort_before * np.expm1(np.log(2) / r), 1e-3, 1e6)),
+        researcher__papers_per_month=papers / unit * DAYS_PER_MONTH,
+        training__gain=1e6,
+        run__horizon_days=DAYS,
+        run__frame_days=DAYS,
+        run__max_doublings=19,
+    )  # fmt: skip
+
+
+def _pace(data: Data, first: int) -> float | None:
+    """Effort a day after the first part over that within it; None without dates, or where either took no day."""
+    if data.days is None or not 0 < data.days[first - 1] < data.days[-1]:
+        return None
+    total, days = data.series.total, data.days
+    after = (total[-1] - total[first - 1]) / (days[-1] - days[first - 1])
+    return float(after / ((total[first - 1] - total[0]) / days[first - 1]))
+
+
+def _by_worlds(data: Data, first: int, fitted: AveragedFit, lasting: Fit, seed: int, watch: Watch) -> dict[str, Array]:
+    """Forecasts by as many Worlds as there are draws, each read at the effort of each row that is left."""
+    total = data.series.total
+    moments = {AS_IT_CAME: total[first:] - total[first - 1]}
+    if data.days is not None and data.days[first - 1] > 0:
+        pace = (total[first - 1] - total[0]) / data.days[first - 1]
+        moments[AT_PACE] = pace * (data.days[first:] - data.days[first - 1])
+    longest = max(float(each[-1]) for each in moments.values())
+    papers = min(papers_per_effort(lasting), MOST_PAPERS / longest)
+    found: dict[str, list[Array]] = {name: [] for name in moments}
+    for world, (r, before) in enumerate(zip(*fitted.draw(WORLDS, seed), strict=True)):
+        effort_before = float(before + total[first - 1])
+        result = run(scenario(max(0.01, float(r)), effort_before, papers, longest), seed + world)
+        published = [event for event in result.events if isinstance(event, PaperPublished)]
+        spent = np.array([0.0, *(event.day for event in published)]) * longest / DAYS
+        levels = np.array([0.0, *(event.discovered for event in published)])
+        for name, at in moments.items():
+            found[name].append(levels[np.searchsorted(spent, at, side="right") - 1])
+        if watch(world + 1):
+            raise InputError(f"interrupted after {world + 1} of {WORLDS} Worlds, and nothing was written")
+    last = data.series.log_performance[first - 1]
+    return {name: last + np.array(each) for name, each in found.items()}
+
+
+def _naive(data: Data, first: int) -> dict[str, Array]:
+    """Guesses that know no law: exponential trends, and random walks from the last row, with and without its drift.
+
+    Time is days, or rows without dates.
+    """
+    time = data.days if data.days is not None and data.days[first - 1] > 0 else np.arange(len(data.lines), dtype=float)
+    level = data.series.log_performance[:first]
+    known, ahead = time[:first], time[first:] - time[first - 1]
+    drift = (level[-1] - level[0]) / (known[-1] - known[0])
+    steps, spans = np.diff(level), np.diff(known)
+    still, drifting = (np.sqrt(np.sum((steps - each * spans) ** 2) / np.sum(spans)) for each in (0.0, drift))
+    uncertain = np.sqrt(ahead + ahead**2 / (known[-1] - known[0]))
+    return {
+        "exponential trend in effort as it came": _trend(data.series.total, level),
+        "exponential trend in time": _trend(time, level),
+        "random walk with drift": level[-1] + drift * ahead + drifting * uncertain * _SCORES,
+        "last value (random walk)": level[-1] + still * np.sqrt(ahead) * _SCORES,
+    }
+
+
+_SCORES: Final = ndtri((np.arange(WORLDS) + 0.5) / WORLDS)[:, None]
+"""A standard normal distribution as an ensemble."""
+
+
+def _trend(at: Array, level: Array) -> Array:
+    """A straight line through the levels of the first moments, and where it leads at the others, with its error."""
+    known, later = at[: len(level)], at[len(level) :]
+    slope, start = np.polyfit(known, level, 1)
+    error = np.std(level - slope * known - start, ddof=2)
+    reach = (later - known.mean()) ** 2 / np.sum((known - known.mean()) ** 2)
+    return np.asarray(slope * later + start + error * np.sqrt(1 + 1 / len(level) + reach) * _SCORES)
+
+
+def sentence(found: Backtest) -> str:
+    """Return in plain words which forecast did best, and how."""
+    worlds = [each for each in found.scores if each.forecast in (AS_IT_CAME, AT_PACE)]
+    naive = min((each for each in found.scores if each not in worlds), key=lambda each: each.crps)
+    said = []
+    for each in worlds:
+        than = "better" if each.crps < naive.crps else "worse"
+        said.append(
+            f"{each.forecast}: {abs(1 - each.crps / naive.crps):.0%} {than} by CRPS than the best naive guess "
+            f"({naive.forecast}), and its 90% interval held {each.coverage['0.9']:.0%} of the rows."
+        )
+    if found.pace is not None:
+        said.append(
+            f"Effort came {found.pace:.2g} times as fast as in the first part, which the second could not know."
+        )
+    return " ".join([*said, "Rows of one series go together, so this is one trial of a forecast and not many."])
+
+
+def content(found: Backtest) -> dict[str, Any]:
+    """Return what a back-test found as plain values."""
+    return {
+        "file": found.data.file, "rows": len(found.data.lines), "fitted_rows": found.fitted_rows,
+        "r": found.fitted.r, "before": found.fitted.before, "interval": list(found.fitted.interval(TOLD)),
+        "papers_per_effort": found.papers_per_effort, "pace": found.pace, "worlds": WORLDS,
+        "scores": [each._asdict() for each in found.scores], "sentence": sentence(found),
+    }  # fmt: skip

@@ -1,0 +1,176 @@
+"""Define `asara fit`: fit the law of returns to a series, show published estimates, back-test forecasts."""
+# ruff: noqa: PLC0415 - `asara --help` loads this file, and must answer at once
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from experiments.cli.options import AsJson, place
+from experiments.errors import InputError
+
+if TYPE_CHECKING:
+    from experiments.estimation.report import Options
+    from experiments.estimation.series import Data
+
+Before = Annotated[
+    str,
+    typer.Option(metavar="EFFORT|unknown", help="Effort before the first row; `unknown`: averaged over it."),
+]
+Hardware = Annotated[
+    Literal["unknown", "fixed", "grew"],
+    typer.Option(help="Hardware that the research used; `grew`: r is halved to that with hardware fixed."),
+]
+HardwareInput = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Hardware used by each row; effort is then sqrt(input x hardware)."),
+]
+Luck = Annotated[
+    Literal["row", "lasting"] | None, typer.Option(hidden=True, help="Deprecated: all noise models are averaged.")
+]
+
+
+def fit(
+    file: Annotated[
+        Path | None, typer.Argument(parser=place, metavar="[FILE]", help="A CSV file with a header, oldest row first.")
+    ] = None,
+    effort: Annotated[
+        str, typer.Option("--input", metavar="COLUMN", help="Effort of each row; `rows`: each row counts one.")
+    ] = "rows",
+    performance: Annotated[
+        str | None, typer.Option("--output", metavar="COLUMN", help="Performance, such as speed or minutes.")
+    ] = None,
+    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="Dates, written as 2024-05-28.")] = None,
+    lower_is_better: Annotated[
+        bool, typer.Option("--lower-is-better", help="Performance is the first output over each: for times and costs.")
+    ] = False,
+    cumulative: Annotated[
+        bool, typer.Option("--cumulative", help="The input column is a running total, not the effort of each row.")
+    ] = False,
+    before: Before = "unknown",
+    hardware: Hardware = "unknown",
+    hardware_input: HardwareInput = None,
+    luck: Luck = None,
+    sub_periods: Annotated[int, typer.Option(min=1, max=100, help="Number of stretches of rows to estimate r in.")] = 3,
+    draws: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of the bootstrap.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap and of forecasts.")] = 0,
+    published: Annotated[bool, typer.Option("--published", help="Show the report's Tables 1 and 4 instead.")] = False,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="Fit the first part, simulate the rest, and score the forecast.")
+    ] = False,
+    share: Annotated[float, typer.Option(min=0.1, max=0.95, help="Of the rows, the part that is fitted.")] = 0.6,
+    out: Annotated[
+        Path | None,
+        typer.Option(parser=place, metavar="DIR", help="Write fit.json, fit.toml and fit.png (or backtest.json)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit the law of returns to a real series: r with its interval, and a prior of r for designs."""
+    if published:
+        if file is not None or out is not None or backtest:
+            raise InputError("--published reads no file and writes none: leave out the file, --out and --backtest")
+        return _show_published(as_json)
+    if file is None or performance is None:
+        raise InputError("a CSV file and --output COLUMN are needed, or --published")
+    from experiments.estimation.report import Options
+    from experiments.estimation.series import Columns, read
+
+    if out is not None:
+        from experiments.cli.arguments import check_folder
+
+        check_folder(out)
+    if luck is not None:
+        typer.echo("--luck is deprecated and has no effect: r is averaged over all noise models.", err=True)
+    if hardware_input is not None and hardware == "fixed":
+        raise InputError(
+            "--hardware = fixed is contradicted by --hardware-input; allowed: unknown, grew. Leave out one of the two."
+        )
+    options = Options(_before(before), sub_periods, draws, seed, hardware, hardware_input)
+    data = read(file, Columns(effort, performance, date, lower_is_better, cumulative))
+    if backtest:
+        return _backtest(data, options, share, out, as_json)
+    return _fit(data, options, out, as_json)
+
+
+def _before(text: str) -> float | None:
+    """Effort before the first row; None if unknown. `found` is the older word for `unknown`."""
+    if text in ("unknown", "found"):
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise InputError(f"--before = {text} is not an effort; allowed: a number from 0 on, or `unknown`. Give one.")
+    return value
+
+
+def _show_published(as_json: bool) -> None:
+    from experiments.cli.terminal import print_json
+    from experiments.estimation.published_estimates import content
+    from experiments.estimation.table import show_published
+
+    if as_json:
+        print_json(content())
+    else:
+        show_published(content())
+
+
+def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
+    from experiments.cli.terminal import print_json
+    from experiments.estimation.report import content, study, toml
+    from experiments.estimation.table import show, show_next_steps
+    from experiments.storage.atomic import json_file, plain, write_files
+
+    found = study(data, options)
+    told = plain(content(found))
+    files: dict[str, bytes] = {}
+    if out is not None:
+        from experiments.estimation.figure import picture
+
+        files = {"fit.toml": toml(found).encode(), "fit.png": picture(found), "fit.json": json_file(told)}
+        write_files(out, files)
+    if as_json:
+        print_json(told)
+        return
+    show(content(found))
+    if out is not None:
+        _say_written(out, files)
+        show_next_steps(content(found), str(out))
+
+
+def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:
+    from experiments.cli.interrupts import FirstInterrupt
+    from experiments.cli.terminal import print_json
+    from experiments.estimation.backtest import WORLDS, backtest, content
+    from experiments.estimation.table import show_backtest
+    from experiments.monte_carlo.table import progress
+    from experiments.storage.atomic import json_file, plain, write_files
+
+    with progress(WORLDS) as tell, FirstInterrupt() as interrupt:
+
+        def watch(done: int) -> bool:
+            tell(done)
+            return interrupt.happened
+
+        found = backtest(data, options, share, watch)
+    told: dict[str, Any] = plain(content(found))
+    files = {"backtest.json": json_file(told)}
+    if out is not None:
+        write_files(out, files)
+    if as_json:
+        print_json(told)
+        return
+    show_backtest(told)
+    if out is not None:
+        _say_written(out, files)
+
+
+def _say_written(out: Path, files: Iterable[str]) -> None:
+    from experiments.cli.run_table import say
+
+    say(f"Written to {out}: {', '.join(sorted(files))}.")

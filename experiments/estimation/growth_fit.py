@@ -1,0 +1,280 @@
+"""Fit the law of returns to a series under one noise model: r with a bootstrap interval, and tests of constant r. Pure.
+
+The law is that of :mod:`sim.growth` without a parallelization penalty: ``S = (E/E0)^r``, so log2 S rises by r for each
+doubling of cumulative effort ``E = before + (effort so far)``. ``before``, the effort that went in before the first
+row, is given or found by maximum likelihood (profile over a grid). Two noise models, each with normal errors:
+
+- ``row``: rows have independent errors, ``log2 S_i = a + r log2 E_i + sigma u_i``. Maximum likelihood is least squares
+  in the logarithms. Most published estimates use it. Its intervals are too narrow if errors are correlated.
+- ``lasting``: errors accumulate, as they do when each unit of effort brings findings at random (a World's papers):
+  ``d log2 S_i = dx_i (r + sigma u_i / sqrt(e_i))`` with ``x = log2 E`` and e_i the effort of row i. Its variance
+  falls as ``e/E^2``, as for Poisson findings. Maximum likelihood is the mean of the slopes between neighbouring rows,
+  weighted by effort. Rows without effort join the row before.
+
+Intervals are percentiles of a bootstrap that draws rows (``row``) or steps between rows (``lasting``) with
+replacement, and finds ``before`` anew in each draw if it is to be found. They compare with published estimates; the
+interval to rely on is that of :mod:`experiments.estimation.averaged_fit`, because no test tells the models apart in a
+short series."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.random_streams import Streams
+
+Array = NDArray[np.float64]
+Noise = Literal["row", "lasting"]
+
+NOISES: tuple[Noise, ...] = get_args(Noise)
+FEWEST_ROWS = 5
+"""Rows without which nothing is fitted."""
+DRAWS = 2000
+_STEPS_PER_OCTAVE = 8
+_LOWEST, _HIGHEST = -14, 6
+"""The grid of `before`, in doublings of the series' own effort. At the highest the law is all but exponential in
+effort, and no series tells what lies beyond."""
+
+
+class Series(NamedTuple):
+    """Effort and performance, row by row in the order of time."""
+
+    effort: Array
+    """Of each row alone, not cumulative; 0 or more, of any unit."""
+    performance: Array
+    """Above 0; more is better."""
+
+    @property
+    def log_performance(self) -> Array:
+        """log2 of performance."""
+        return np.log2(self.performance)
+
+    @property
+    def total(self) -> Array:
+        """Effort up to and with each row."""
+        return np.cumsum(self.effort)
+
+
+class Fit(NamedTuple):
+    """The law fitted to a series, and how sure it is."""
+
+    noise: Noise
+    r: float
+    before: float
+    """Effort before the first row, in the unit of the series."""
+    level: float
+    """log2 of the performance that the law gives at a cumulative effort of 1."""
+    scatter: float
+    """sigma: of log2 performance about the law (``row``), or of the slope of one unit of effort (``lasting``)."""
+    log_likelihood: float
+    """Up to a constant; comparable within one noise model and series."""
+    draws: Array
+    """r in each draw of the bootstrap, shape (draws,)."""
+    draws_before: Array
+    """`before` in each draw, shape (draws,)."""
+    before_found: bool
+    """Whether `before` was found, not given."""
+    unbent: float
+    """Share of the draws that ran to the highest `before` on the grid: where it is large, the series does not bend
+    enough to tell how much effort there was before, nor r from above."""
+
+    def interval(self, share: float) -> tuple[float, float]:
+        """Return the percentiles of the bootstrap between which this share of it lies."""
+        low, high = np.quantile(self.draws, [(1 - share) / 2, (1 + share) / 2])
+        return float(low), float(high)
+
+    def above(self, r: float) -> float:
+        """Return the share of the bootstrap in which r is above a value."""
+        return float(np.mean(self.draws > r))
+
+    def at(self, total: Array) -> Array:
+        """Return log2 of the performance that the law gives at these amounts of effort since the first row."""
+        return self.level + self.r * np.log2(self.before + total)
+
+
+class Falling(NamedTuple):
+    """A test of constant r against r that changes with log effort."""
+
+    change: float
+    """By how much r changes with each doubling of effort; below 0 it falls."""
+    p_value: float
+    """Two-sided, by a wild bootstrap under constant r."""
+
+
+def fit(series: Series, noise: Noise = "row", before: float | None = 0.0, *, draws: int = DRAWS, seed: int = 0) -> Fit:
+    """Return the law fitted by maximum likelihood, with a bootstrap of so many draws.
+
+    ``before``: effort before the first row, in the unit of the series; None to find it. Needs `FEWEST_ROWS` rows, all
+    performance above 0, and effort above 0 in the first row if ``before`` is 0. Raises ValueError otherwise.
+    """
+    require_series(series, before)
+    grid = grid_of_before(series) if before is None else np.array([before])
+    terms = _row_terms(series, grid) if noise == "row" else _lasting_terms(series, grid)
+    rng = Streams(seed).get("bootstrap")
+    counts = rng.multinomial(terms.rows, np.full(terms.rows, 1 / terms.rows), size=draws).astype(float)
+    r, _, likelihood = _solve(terms, np.vstack([np.ones(terms.rows), counts]))
+    best = np.argmax(likelihood, axis=1)
+    chosen = r[np.arange(draws + 1), best]
+    there = grid[best]
+    usable = np.isfinite(chosen[1:])
+    unbent = float(np.mean(best[1:] == len(grid) - 1)) if before is None else 0.0
+    x = np.log2(there[0] + series.total)
+    level = float(np.mean(series.log_performance - chosen[0] * x))
+    _, variance, _ = _solve(terms, np.ones((1, terms.rows)))
+    return Fit(
+        noise, float(chosen[0]), float(there[0]), level, math.sqrt(variance[0, best[0]]), float(likelihood[0, best[0]]),
+        chosen[1:][usable], there[1:][usable], before is None, unbent,
+    )  # fmt: skip
+
+
+class _Terms(NamedTuple):
+    """What the likelihood is made of: per row (first axis) and per `before` of the grid (second)."""
+
+    weight: Array
+    x: Array | None
+    """The regressor of ``row``; None under ``lasting``, where r is a mean."""
+    y: Array
+    jacobian: Array
+    """What is taken off the log-likelihood for each row."""
+
+    @property
+    def rows(self) -> int:
+        return len(self.weight)
+
+
+def _row_terms(series: Series, grid: Array) -> _Terms:
+    x = np.log2(grid[None, :] + series.total[:, None])
+    y = series.log_performance[:, None]
+    # About the middle, so that sums of squares do not cancel.
+    return _Terms(np.ones(len(x)), x - x.mean(axis=0), y - y.mean(), np.zeros((len(x), 1)))
+
+
+def _lasting_terms(series: Series, grid: Array) -> _Terms:
+    steps = _steps(series)
+    width = np.diff(np.log2(grid[None, :] + steps.total[:, None]), axis=0)
+    slopes = np.diff(steps.log_performance)[:, None] / width
+    return _Terms(steps.effort[1:], None, slopes, np.log(width))
+
+
+def _steps(series: Series) -> Series:
+    """The series with rows that no effort separates taken as one: the last of them."""
+    kept = np.append(series.effort[1:] > 0, True)
+    total = series.total[kept]
+    return Series(np.diff(total, prepend=0.0), series.performance[kept])
+
+
+def _solve(terms: _Terms, counts: Array) -> tuple[Array, Array, Array]:
+    """r, variance and log-likelihood of shape (draws, grid); counts say how often each row was drawn."""
+    weights = counts * terms.weight
+    mass = weights.sum(axis=1, keepdims=True)
+    number = counts.sum(axis=1, keepdims=True)
+    mean_y = _product(weights, terms.y) / mass
+    spread_y = _product(weights, terms.y**2) / mass - mean_y**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if terms.x is None:
+            r = mean_y
+            variance = spread_y * mass / number
+        else:
+            mean_x = _product(weights, terms.x) / mass
+            spread_x = _product(weights, terms.x**2) / mass - mean_x**2
+            together = _product(weights, terms.x * terms.y) / mass - mean_x * mean_y
+            r = np.where(spread_x > _TINY, together / spread_x, np.nan)
+            variance = spread_y - r * together
+        variance = np.maximum(variance, _TINY)
+        likelihood = -number / 2 * np.log(variance) - _product(counts, terms.jacobian)
+    return r, variance, np.nan_to_num(likelihood, nan=-np.inf)
+
+
+def _product(draws: Array, values: Array) -> Array:
+    """The matrix product, a few draws at a time: so small that the algebra library keeps to one thread.
+
+    More would wait for each other wherever the machine has other work, and their number must not touch the result.
+    """
+    rows = max(1, _ON_ONE_THREAD // values.size)
+    return np.concatenate([draws[at : at + rows] @ values for at in range(0, len(draws), rows)])
+
+
+_ON_ONE_THREAD = 200_000
+"""Multiplications: OpenBLAS takes a second thread above 2^18."""
+_TINY = 1e-18
+"""Of a variance of logarithms: nothing but rounding."""
+
+
+def grid_of_before(series: Series) -> Array:
+    """Return the efforts before the first row that are tried, ascending; 0 is one if the first row has effort."""
+    octaves = np.arange(_LOWEST * _STEPS_PER_OCTAVE, _HIGHEST * _STEPS_PER_OCTAVE + 1) / _STEPS_PER_OCTAVE
+    found: Array = series.total[-1] * 2.0**octaves
+    return found if series.effort[0] <= 0 else np.concatenate([[0.0], found])
+
+
+def require_series(series: Series, before: float | None) -> None:
+    """Raise ValueError if the law cannot be fitted to a series; ``before`` as in `fit`."""
+    if len(series.effort) < FEWEST_ROWS or len(_steps(series).effort) < FEWEST_ROWS:
+        raise ValueError(f"at least {FEWEST_ROWS} rows with effort are needed")
+    if np.any(series.performance <= 0) or np.any(series.effort < 0):
+        raise ValueError("performance must be above 0 and effort 0 or more")
+    if before == 0 and series.effort[0] <= 0:
+        raise ValueError("the first row has no effort, and there is none before it")
+
+
+def residuals(series: Series, fitted: Fit) -> Array:
+    """Return log2 of performance over what the law gives, row by row."""
+    return series.log_performance - fitted.at(series.total)
+
+
+def persistence(values: Array) -> tuple[float, bool]:
+    """Return the correlation of residuals with their neighbours, and whether it is above chance (one-sided, 5%)."""
+    centred = values - values.mean()
+    below = float(centred @ centred)
+    correlation = float(centred[1:] @ centred[:-1]) / below if below > _TINY else 0.0
+    return correlation, correlation > 1.645 / math.sqrt(len(values))
+
+
+def falling(series: Series, fitted: Fit, *, draws: int = DRAWS, seed: int = 0) -> Falling:
+    """Test constant r against r that changes with log effort, under the fit's noise model and `before`.
+
+    The alternative adds a quadratic term in log2 E (``row``), or a slope of r on it (``lasting``). The statistic is
+    the term over its heteroscedasticity-robust standard error; the wild bootstrap gives the residuals under constant
+    r random signs (Rademacher), which keeps whatever sizes they have.
+    """
+    design, y, weight = _alternative(series, fitted)
+    smaller = _projection(design[:, :-1], weight)
+    larger = _projection(design, weight)
+    flat = design[:, :-1] @ (smaller @ y)
+    signs = Streams(seed).get("signs of residuals").choice([-1.0, 1.0], size=(draws, len(y)))
+    statistic = _robust_t(np.vstack([y, flat + (y - flat) * signs]), design, larger)
+    as_far = np.count_nonzero(np.abs(statistic[1:]) >= abs(statistic[0]))
+    scale = 2 if fitted.noise == "row" else 1
+    return Falling(float(scale * (larger @ y)[-1]), float((1 + as_far) / (1 + draws)))
+
+
+def _alternative(series: Series, fitted: Fit) -> tuple[Array, Array, Array]:
+    """Design, with the term under test last; response; weights."""
+    if fitted.noise == "row":
+        x = np.log2(fitted.before + series.total)
+        x = x - x.mean()
+        return np.vander(x, 3, increasing=True), series.log_performance, np.ones(len(x))
+    steps = _steps(series)
+    x = np.log2(fitted.before + steps.total)
+    middle = (x[1:] + x[:-1]) / 2
+    return np.vander(middle - middle.mean(), 2, increasing=True), np.diff(steps.log_performance) / np.diff(x), (
+        steps.effort[1:]
+    )  # fmt: skip
+
+
+def _projection(design: Array, weight: Array) -> Array:
+    """The matrix that turns responses into weighted least-squares coefficients."""
+    root = np.sqrt(weight)
+    return np.asarray(np.linalg.pinv(design * root[:, None]) * root, dtype=float)
+
+
+def _robust_t(responses: Array, design: Array, projection: Array) -> Array:
+    """The last coefficient over its robust standard error, for each row of responses."""
+    coefficients = responses @ projection.T
+    missed = responses - coefficients @ design.T
+    error = np.sqrt(np.maximum(missed**2 @ projection[-1] ** 2, _TINY))
+    found: Array = coefficients[:, -1] / error
+    return found

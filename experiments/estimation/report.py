@@ -1,0 +1,401 @@
+"""Study a series for `asara fit`: r with its interval, the assumptions that it depends on, and a prior for designs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+
+from experiments.errors import InputError
+from experiments.estimation.averaged_fit import Advice, AveragedFit, Period, advise, average, periods
+from experiments.estimation.growth_fit import DRAWS, NOISES, Falling, Fit, Noise, Series, falling, fit, persistence
+from experiments.estimation.series import Columns, Data, read
+
+Side = Literal["above 1", "below 1", "either side of 1"]
+Hardware = Literal["unknown", "fixed", "grew"]
+AnyFit = AveragedFit | Fit
+
+FEW_ROWS: Final = 15
+"""Rows below which a warning is due."""
+SHARES: Final = (0.5, 0.8, 0.9, 0.95)
+TOLD: Final = 0.95
+"""Share of the interval in the headline."""
+SIGNIFICANT: Final = 0.05
+UNBOUNDED: Final = 0.05
+"""Posterior weight of a huge effort before the first row from which on r counts as unbounded above [1]."""
+NOT_GROWING: Final = 0.05
+"""P(r <= 0) from which on the series does not constrain r, and no prior is written [1]."""
+HALVED: Final = 0.5
+"""r with hardware fixed over r seen while hardware grew [1]. Source: experiments/published/returns.toml, the report's
+best guesses, 1 to 4 and 0.5 to 2; it is the share of labour in an even Cobb-Douglas mix of labour and hardware."""
+AHEAD: Final = (1.5, 2.0, 4.0)
+"""Cumulative effort of the forecasts, in multiples of that at the last row [1]."""
+_R_BOUNDS: Final = (0.01, 100.0)
+"""Bounds of growth__r."""
+_PRIOR_SHARES: Final = np.array(
+    [0.0005, 0.005, 0.025, 0.05, *np.arange(0.1, 0.91, 0.05), 0.95, 0.975, 0.995, 0.9995]
+)  # fmt: skip
+"""Shares at which a prior states its quantiles; the outermost two are its ends."""
+
+
+class Options(NamedTuple):
+    """How a series is fitted."""
+
+    before: float | None = None
+    """Effort before the first row; None if unknown."""
+    sub_periods: int = 3
+    draws: int = DRAWS
+    seed: int = 0
+    hardware: Hardware = "unknown"
+    """Whether the hardware that the research used grew within the series."""
+    hardware_input: str | None = None
+    """The column with the hardware that each row used, if the file has one."""
+
+
+class Found(NamedTuple):
+    """What was found in a series."""
+
+    data: Data
+    options: Options
+    advice: Advice
+    others: list[AnyFit]
+    """The same series under other assumptions about noise and the effort before."""
+    falling: Falling
+    """Under the effort before of the advised fit, and the noise model with more weight."""
+    periods: list[Period]
+    residuals: Any
+    neighbours: float
+    """The correlation of residuals with their neighbours."""
+    warnings: list[str]
+
+    @property
+    def advised(self) -> AveragedFit:
+        """The fit to rely on."""
+        return self.advice.fit
+
+    @property
+    def factor(self) -> float:
+        """What r is multiplied by to get r with hardware fixed."""
+        return HALVED if self.options.hardware == "grew" else 1.0
+
+
+def study(data: Data, options: Options) -> Found:
+    """Fit a series under each assumption, and test them. Raises InputError if it cannot be fitted."""
+    if options.hardware_input is not None:
+        data, options = _mix(data, options.hardware_input), options._replace(hardware="grew")
+    series = data.series
+    try:
+        advice = advise(series, options.before)
+        others = _others(series, options, advice)
+    except ValueError as error:
+        raise InputError(f"{data.path}: {error}") from None
+    advised = advice.fit
+    noise: Noise = "lasting" if advised.persistent >= 0.5 else "row"
+    plain = fit(series, noise, advised.before, draws=options.draws, seed=options.seed)
+    missed = series.log_performance - advised.at(series.total)
+    found = Found(
+        data, options, advice, others, falling(series, plain, draws=options.draws, seed=options.seed),
+        periods(series, advised.before, options.sub_periods), missed, persistence(missed)[0], [],
+    )  # fmt: skip
+    return found._replace(warnings=warnings(found))
+
+
+def _others(series: Series, options: Options, advice: Advice) -> list[AnyFit]:
+    """Fits to compare with the advised one: averaged, then each noise model alone, by effort before."""
+    least = 0.0 if series.effort[0] > 0 else None
+    befores = list({options.before: 0, least: 0, None: 0})
+    averaged: list[AnyFit] = [average(series, each) for each in befores if (each is None) != advice.fit.before_found]
+    kinds = [(noise, each) for each in befores for noise in NOISES]
+    return averaged + [fit(series, *each, draws=options.draws, seed=options.seed) for each in kinds]
+
+
+def _mix(data: Data, column: str) -> Data:
+    """The series with effort as an even Cobb-Douglas mix of its input and of the hardware that each row used."""
+    hardware = read(data.path, Columns(column, data.columns.performance)).series.effort
+    effort = np.sqrt(data.series.effort * hardware)
+    if np.count_nonzero(effort) < np.count_nonzero(data.series.effort):
+        raise InputError(f"{data.path}: {column} is 0 in a row with effort; allowed: above 0. Correct the row.")
+    columns = data.columns._replace(effort=f"sqrt({data.columns.effort} x {column})")
+    return data._replace(columns=columns, series=Series(effort, data.series.performance))
+
+
+def side_of_one(low: float, high: float) -> Side:
+    """Return on which side of 1 an interval of r lies."""
+    return "above 1" if low > 1 else "below 1" if high < 1 else "either side of 1"
+
+
+MEANING: Final[Mapping[Side, str]] = {
+    "above 1": "each doubling of software would take less time than the one before",
+    "below 1": "each doubling of software would take longer than the one before",
+    "either side of 1": "doublings of software could take less and less time (r above 1) or more and more (r below 1)",
+}
+
+
+def refusal(found: Found) -> str | None:
+    """Return why the series gives no prior of r, in one sentence; None if it gives one."""
+    advised = found.advised
+    if advised.r <= 0:
+        return "Performance did not grow with cumulative effort, and the law of returns needs an r above 0."
+    if (share := advised.cdf(0.0)) > NOT_GROWING:
+        return f"The data do not constrain r: P(r <= 0) = {share:.0%}, so the growth may be noise."
+    if advised.unbounded > UNBOUNDED or advised.above(_R_BOUNDS[1]) > UNBOUNDED:
+        return "The data do not bound r from above, because the effort before the first row is unknown. Give --before."
+    return None
+
+
+def sentence(found: Found) -> str:
+    """Return the headline in plain words: r, what it depends on, and what it would mean for AI on fixed hardware."""
+    return " ".join(each for each in (*_headline(found), *_about_hardware(found)) if each)
+
+
+def _headline(found: Found) -> list[str]:
+    advised, why = found.advised, refusal(found)
+    low, high = advised.interval(TOLD)
+    measured = f"r = {advised.r:.2f} (95% interval {low:.2f} to {high:.2f})"
+    said = []
+    if why is not None and (advised.r <= 0 or advised.cdf(0.0) > NOT_GROWING):
+        said.append(f"{why} {measured}; there is no doubling time to compare.")
+    elif why is not None:
+        said.append(f"r is above {advised.ppf(np.array([0.05]))[0]:.2f} with probability 95%. {why}")
+    elif ends := depends(found):
+        said.append(
+            f"r is between {ends[0]:.2f} and {ends[1]:.2f}: it depends on the effort before the first row, which the "
+            f"file does not state; give --before. Averaged over the effort before, {measured}."
+        )
+    else:
+        said.append(f"Performance doubled {advised.r:.2f} times for each doubling of cumulative effort: {measured}.")
+    if found.advice.rejected and found.advice.stated is not None:
+        stated = found.advice.stated
+        said.append(
+            f"The series contradicts --before {stated.before:g} ({_p(stated.p_before_given)}; it would give r = "
+            f"{stated.r:.2f}), so the advised fit averages over the effort before; {advised.before:.3g} fits best."
+        )
+    return said
+
+
+def depends(found: Found) -> tuple[float, float] | None:
+    """Return the lowest and the highest r over efforts before the first row; None if they agree or it is known.
+
+    They disagree if r with an effort of 0 before and r averaged do not both lie within the other's 80% interval.
+    """
+    advised = found.advised
+    if not advised.before_found:
+        return None
+    none = [each for each in found.others if isinstance(each, AveragedFit) and each.before == 0]
+    if not none or found.advice.stated is not None:
+        return None
+    low, high = advised.interval(0.8)
+    lowest, highest = none[0].interval(0.8)
+    if low <= none[0].r <= high and lowest <= advised.r <= highest:
+        return None
+    estimates = [advised.r, *(each.r for each in found.others)]
+    return min(estimates), max(estimates)
+
+
+def _about_hardware(found: Found) -> list[str]:
+    if refusal(found) is not None:
+        return []
+    low, high = (found.factor * end for end in found.advised.interval(TOLD))
+    above = found.advised.above(1 / found.factor)
+    chance = f"P(r > 1) is {_percent(above)} under this fit"
+    meaning = MEANING[side_of_one(low, high)]
+    if found.options.hardware == "fixed":
+        return [f"If AI did this research on hardware that stays as it is, {meaning}; {chance}."]
+    if found.options.hardware == "grew":
+        return [
+            "Hardware grew, so r with hardware fixed is half of that, as in the published estimates: "
+            f"{HALVED * found.advised.r:.2f} (95% interval {low:.2f} to {high:.2f}). If AI did this research on "
+            f"hardware that stays as it is, {meaning}; P(r > 1) is {_percent(above)} for the halved r."
+        ]
+    return [
+        f"{chance}. It is not stated whether hardware grew, so r may include better hardware: say "
+        "--hardware fixed or --hardware grew. Published estimates were seen while hardware grew, and are halved for "
+        "fixed hardware (asara fit --published)."
+    ]
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def _percent(share: float) -> str:
+    return "below 0.5%" if share < 0.005 else "above 99.5%" if share > 0.995 else f"{share:.0%}"
+
+
+def label(fitted: AnyFit) -> str:
+    """Return the assumptions of a fit in words."""
+    noise = "averaged noise" if isinstance(fitted, AveragedFit) else f"{_NOISE[fitted.noise]} noise"
+    before = f"{fitted.before:g}"
+    if fitted.before_found:
+        before = "averaged" if isinstance(fitted, AveragedFit) else "best fit"
+    return f"{noise}; effort before: {before}"
+
+
+_NOISE: Final[Mapping[Noise, str]] = {"row": "independent", "lasting": "lasting"}
+
+
+def warnings(found: Found) -> list[str]:
+    """Return the reservations, in words: first those that the series shows, then those that no series can show."""
+    rows = len(found.data.lines)
+    said = []
+    if rows < FEW_ROWS:
+        said.append(
+            f"Few points: {rows} rows cannot show which noise they have, so the interval allows for all kinds and is "
+            "wide."
+        )
+    if found.falling.p_value < SIGNIFICANT:
+        word = "falls" if found.falling.change < 0 else "rises"
+        said.append(
+            f"r is not constant: it {word} by {abs(found.falling.change):.2f} with each doubling of effort (p = "
+            f"{found.falling.p_value:.3f}); one r for the whole series is an average."
+        )
+    said += _about_bounds(found)
+    said += _about_rules(found.data)
+    if found.data.columns.lower_is_better:
+        said.append(
+            "Fixed target: cost or time to one goal has a floor, and methods tuned to the goal may not carry over to "
+            "others; returns towards it must fall."
+        )
+    said.append(
+        "Imported ideas: only effort in the file counts. Progress taken over from elsewhere makes r too high if "
+        "outside effort grew faster than the effort in the file, and too low if it grew more slowly."
+    )
+    return said
+
+
+def _about_bounds(found: Found) -> list[str]:
+    """What a prior leaves out because growth__r cannot have it."""
+    if refusal(found) is not None:
+        return []
+    low, high = (bound / found.factor for bound in _R_BOUNDS)
+    below, above = found.advised.cdf(low), found.advised.above(high)
+    parts = [f"{below:.1%} below {_R_BOUNDS[0]:g}"] if below > 0.0005 else []
+    parts += [f"{above:.1%} above {_R_BOUNDS[1]:g}"] if above > 0.0005 else []
+    if not parts:
+        return []
+    return [f"Prior cut at the bounds of growth__r: {' and '.join(parts)} left out of fit.toml."]
+
+
+def _about_rules(data: Data) -> list[str]:
+    worse = [line for line, (one, other) in zip(data.lines[1:], pairwise(data.series.performance), strict=True)
+             if other < one]  # fmt: skip
+    if not worse:
+        return []
+    shown = ", ".join(map(str, worse[:5])) + (" ..." if len(worse) > 5 else "")
+    return [
+        f"Rules may have changed: {len(worse)} of {len(data.lines)} rows are worse than the row above (lines {shown}), "
+        "as after a new timing or a new rule. Fit the parts before and after separately to see its effect."
+    ]
+
+
+def uncertainty(found: Found) -> dict[str, Any] | None:
+    """Return r with hardware as stated as a `quantiles` distribution of a design; None if `refusal` gives a reason.
+
+    It is the advised posterior, given that r lies within the bounds of growth__r, halved if hardware grew.
+    """
+    if refusal(found) is not None:
+        return None
+    advised = found.advised
+    low, high = (advised.cdf(bound / found.factor) for bound in _R_BOUNDS)
+    values = found.factor * advised.ppf(low + _PRIOR_SHARES * (high - low))
+    values = np.clip(values, *_R_BOUNDS)
+    for place in range(1, len(values)):  # a series without noise has equal quantiles, and a distribution has not
+        values[place] = max(values[place], values[place - 1] * (1 + 1e-9))
+    shares = np.round([0.0, *_PRIOR_SHARES[1:-1], 1.0], 4)
+    return {"distribution": "quantiles", "shares": shares.tolist(), "values": [float(f"{v:.10g}") for v in values]}
+
+
+def forecast(found: Found) -> list[dict[str, Any]]:
+    """Return the growth that the law gives from the last row, at each multiple of its cumulative effort in `AHEAD`.
+
+    Each has ``effort`` (a multiple), and ``times_better`` and its ``interval`` (80%). It is that of the trend: rows
+    scatter about it. Empty if `refusal` gives a reason.
+    """
+    if refusal(found) is not None:
+        return []
+    r, before = found.advised.draw(_FORECAST_DRAWS, found.options.seed)
+    total = found.data.series.total[-1]
+    rows = []
+    for multiple in AHEAD:
+        better = ((before + multiple * total) / (before + total)) ** r
+        low, middle, high = np.quantile(better, [0.1, 0.5, 0.9])
+        rows.append({"effort": multiple, "times_better": float(middle), "interval": [float(low), float(high)]})
+    return rows
+
+
+_FORECAST_DRAWS: Final = 20_000
+
+
+def content(found: Found) -> dict[str, Any]:
+    """Return what was found as plain values, in the order in which fit.json has them."""
+    data, advised = found.data, found.advised
+    low, high = advised.interval(TOLD)
+    return {
+        "file": data.file, "input": data.columns.effort, "output": data.columns.performance,
+        "lower_is_better": data.columns.lower_is_better, "rows": len(data.lines),
+        "from": None if data.dates is None else data.dates[0].isoformat(),
+        "to": None if data.dates is None else data.dates[-1].isoformat(),
+        "effort": float(data.series.total[-1]),
+        "times_better": float(data.series.performance[-1] / data.series.performance[0]),
+        "draws": found.options.draws, "seed": found.options.seed,
+        **_plain(advised), "hardware": found.options.hardware, "r_hardware_fixed": _fixed(found),
+        "side_of_one": side_of_one(low, high), "refusal": refusal(found), "sentence": sentence(found),
+        "before_rejected": found.advice.rejected, "depends_on_before": depends(found),
+        "other_assumptions": [_plain(each) for each in found.others],
+        "neighbours": found.neighbours,
+        "falling": found.falling._asdict(),
+        "sub_periods": [_period(data, each) for each in found.periods],
+        "forecast": forecast(found),
+        "warnings": found.warnings, "uncertainty": {"growth__r": uncertainty(found)},
+        "residuals": [float(each) for each in found.residuals],
+    }  # fmt: skip
+
+
+def _fixed(found: Found) -> dict[str, Any] | None:
+    """r with hardware fixed; None if it is not stated whether hardware grew."""
+    if found.options.hardware == "unknown":
+        return None
+    low, high = (found.factor * end for end in found.advised.interval(TOLD))
+    return {"r": found.factor * found.advised.r, "interval": [low, high],
+            "above_one": found.advised.above(1 / found.factor), "side_of_one": side_of_one(low, high)}  # fmt: skip
+
+
+def _plain(fitted: AnyFit) -> dict[str, Any]:
+    p_value = fitted.p_before_given if isinstance(fitted, AveragedFit) and not fitted.before_found else None
+    return {
+        "assumptions": label(fitted), "noise": "averaged" if isinstance(fitted, AveragedFit) else fitted.noise,
+        "r": fitted.r,
+        "before": fitted.before, "before_found": fitted.before_found, "above_one": fitted.above(1.0),
+        "p_before": p_value,
+        "intervals": {f"{share:g}": list(fitted.interval(share)) for share in SHARES},
+    }  # fmt: skip
+
+
+def _period(data: Data, period: Period) -> dict[str, Any]:
+    ends = (period.first, period.last)
+    dates: Sequence[str | None] = [None if data.dates is None else data.dates[each].isoformat() for each in ends]
+    return {
+        "first_line": data.lines[ends[0]], "last_line": data.lines[ends[1]], "from": dates[0], "to": dates[1],
+        "r": period.fit.r, "interval": list(period.fit.interval(TOLD)),
+    }  # fmt: skip
+
+
+def toml(found: Found) -> str:
+    """Return r as the part of a design file that states it as an uncertainty; only the reason if there is no prior."""
+    import tomli_w  # noqa: PLC0415 - loaded only to write a file
+
+    table = uncertainty(found)
+    if table is None:
+        return f"# No prior of r from {found.data.file}. {refusal(found)}\n"
+    what = f"# r of {found.data.file}: {label(found.advised)}, {len(found.data.lines)} rows.\n"
+    what += f"# {_HARDWARE[found.options.hardware]}\n"
+    return what + tomli_w.dumps({"uncertainties": {"growth__r": table}})
+
+
+_HARDWARE: Final[Mapping[Hardware, str]] = {
+    "unknown": "r may include better hardware: if hardware grew, write it again with --hardware grew, which halves r.",
+    "fixed": "Hardware was fixed.",
+    "grew": "Hardware grew, so r is halved to that with hardware fixed.",
+}

@@ -1,0 +1,170 @@
+"""Run a Monte Carlo over priors: read a file, and return probabilities and quantiles as plain values and as files.
+
+What is needed without `--out` loads neither Mesa nor matplotlib, so that a million worlds are over in about a second.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.errors import InputError
+from experiments.monte_carlo.runner import Share, Worlds, explodes, quantiles, share
+from experiments.monte_carlo.spec import Pair, Retraining, Study, study
+from experiments.storage.atomic import json_file, naming, write_files
+from experiments.storage.file_kinds import other_kind
+from experiments.uncertainty.distributions import Array, PriorError
+from experiments.uncertainty.parsing import nearest
+from sim.toml_files import TomlError, name_of, read_toml
+
+SHIPPED: Final = Path(__file__).parents[1] / "priors"
+LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+SUMMARY, TABLE = "mc.json", "mc.csv"
+PICTURES: Final = ("mc.png", "mc.svg", "mc.pdf")
+LAWS: Final[Mapping[Retraining, str]] = {
+    "none": "law without retraining",
+    "damped": "law with the successor study's damping of retraining",
+    "share": "law of `asara run`, whose training runs take their share",
+}
+"""The law of a file, by its rule of retraining."""
+
+
+class Priors(NamedTuple):
+    """A file of priors, read."""
+
+    name: str
+    digest: str
+    """SHA-256 of what the file says, whatever its layout and comments."""
+    study: Study
+
+
+def shipped_priors() -> list[str]:
+    """Return the names of the priors that come with asara."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def load_priors(name: str) -> Priors:
+    """Return shipped priors by their name, or those of a TOML file. Raises InputError with what is wrong."""
+    path = _find(name)
+    try:
+        content = read_toml(path)
+        if wrong := other_kind(path, "priors"):
+            raise InputError(wrong)
+        found = study(content)
+    except TomlError as error:
+        raise InputError(str(error)) from None
+    except PriorError as error:
+        raise InputError(f"{path}: {error}") from None
+    digest = sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    return Priors(name_of(path), digest, found)
+
+
+def _find(name: str) -> Path:
+    if name in shipped_priors():
+        return SHIPPED / f"{name}.toml"
+    if name.endswith(".toml") or "/" in name or Path(name).is_file():
+        return Path(name)
+    near = nearest(name, shipped_priors())
+    known = ", ".join(shipped_priors())
+    raise InputError(f"no priors '{name}'; there are {known}, and a file of your own ends in .toml{near}")
+
+
+def outcome(priors: Priors, n: int, seed: int, drawn: Mapping[str, Array], worlds: Worlds) -> dict[str, Any]:
+    """Return probabilities and quantiles as plain values that JSON can hold: None where there is no finite number.
+
+    Each probability has the key ``of``, which names its event. ``explosion`` is by the file's own law;
+    ``explosion_by_rule`` has one entry without retraining and one where training runs take their share. Quantiles of an
+    explosion are of the worlds that explode by the file's law; a date beyond the horizon is None.
+    """
+    asked = priors.study
+    law = LAWS[asked.retraining]
+    return {
+        "priors": priors.name,
+        "digest": priors.digest,
+        "description": asked.description,
+        "source": asked.source,
+        "n": n,
+        "seed": seed,
+        "retraining": asked.retraining,
+        "doublings_per_year": asked.doublings_per_year,
+        "horizon_months": asked.horizon_months,
+        "speed_share": asked.speed_share,
+        "explosion": {"published": asked.explosion_published}
+        | _probability(f"{_condition(asked.retraining)}: {law}", worlds.explodes),
+        "explosion_by_rule": [_by_rule(asked, rule, drawn["r"]) for rule in ("none", "share")],
+        "explosion_within_horizon": _probability(
+            f"an explosion within {asked.horizon_months:g} months: {law}", np.isfinite(worlds.explosion_months)
+        ),
+        "pairs": [_pair(pair, law, worlds) for pair in asked.pairs],
+        "explosion_months": _levels(worlds.explosion_months[worlds.explodes]),
+        "explosion_years_of_progress": _levels(worlds.explosion_doublings[worlds.explodes] / asked.doublings_per_year),
+        "inputs": {name: _levels(values) for name, values in drawn.items()},
+        "cut_at_most_doublings": _probability("left at most_doublings, while still getting faster", worlds.cut),
+    }
+
+
+def _condition(rule: Retraining) -> str:
+    return "r(1 - phi) > 1" if rule == "share" else "r > 1"
+
+
+def _by_rule(asked: Study, rule: Retraining, r: Array) -> dict[str, Any]:
+    """Return P(r > 1) or P(r(1 - phi) > 1) under the same draws of r, and whether the file's own law has this rule."""
+    own = asked.retraining == rule or (asked.retraining == "damped" and rule == "none")
+    event = f"{_condition(rule)}: {_RULES[rule]}"
+    return {"rule": rule, "own": own} | _probability(event, explodes(r, rule, asked.speed_share))
+
+
+_RULES: Final[Mapping[Retraining, str]] = {
+    "none": "law without retraining (and with the study's damping, which cannot change it)",
+    "share": "training runs take their share, rule of `asara run`",
+}
+
+
+def _pair(pair: Pair, law: str, worlds: Worlds) -> dict[str, Any]:
+    event = f">= {pair.years:g} years of progress within some {pair.months:g} months: {law}"
+    return pair._asdict() | _probability(event, worlds.shortest_months[pair.doublings] <= pair.months)
+
+
+def _probability(event: str, happened: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the probability of an event with its interval, and the event in words."""
+    found: Share = share(happened)
+    return {"of": event, **found._asdict()}
+
+
+def _levels(values: Array) -> dict[str, float | None]:
+    found = quantiles(values, LEVELS)
+    return {f"{level:g}": value if math.isfinite(value) else None for level, value in zip(LEVELS, found, strict=True)}
+
+
+def to_csv(found: Mapping[str, Any]) -> str:
+    """Return the quantiles of an outcome as CSV: a row for each quantity, empty where there is no finite number."""
+    rows = {name: found[name] for name in ("explosion_months", "explosion_years_of_progress")} | found["inputs"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["quantity", *(f"{level:.0%}" for level in LEVELS)])
+    for name, levels in rows.items():
+        writer.writerow([name, *("" if value is None else repr(value) for value in levels.values())])
+    return text.getvalue()
+
+
+def write(folder: Path, found: Mapping[str, Any], picture: bytes, form: str = "png") -> list[str]:
+    """Write an outcome, its quantiles and its picture into a folder, `mc.json` last; return the names of the files.
+
+    Pictures of an earlier outcome are removed; what else lies there stays.
+    """
+    drawn = f"mc.{form}"
+    files = {TABLE: to_csv(found).encode(), drawn: picture, SUMMARY: json_file(found)}
+    with naming(folder):
+        for old in {SUMMARY, *PICTURES} - {drawn}:  # where the summary lies, the others belong to it
+            (folder / old).unlink(missing_ok=True)
+    write_files(folder, files)
+    return [SUMMARY, TABLE, drawn]

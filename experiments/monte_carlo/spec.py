@@ -1,0 +1,222 @@
+"""A study: priors over the inputs of the deterministic law, and what is asked of the worlds drawn from them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+
+from experiments.uncertainty.distributions import Array, Constant, Distribution, PriorError
+from experiments.uncertainty.parsing import (
+    Copula,
+    distribution,
+    inside,
+    number,
+    rank_correlations,
+    require_known,
+    tables_of,
+)
+from sim.random_streams import Streams
+
+MOST_DOUBLINGS: Final = 300
+"""Doublings after which a world is left, unless a file says otherwise: more than any limit that was proposed."""
+SPEED_SHARE: Final = 0.323
+"""phi, the share of each doubling that is spent on shorter training runs: the default of `training__speed_share`.
+
+Source: the report's example, 30x = 3x shorter and 10x better: log 3/log 30.
+"""
+
+Retraining = Literal["none", "damped", "share"]
+"""What training runs do to the exponent x = p (1/r - 1): nothing; x/(1 + |x|), the successor study's damping; or
+p (1/r - (1 - phi)), the long run of a World, whose training runs take a share phi of each doubling."""
+
+
+class Input(NamedTuple):
+    """What one input of the law is, and what it may be."""
+
+    meaning: str
+    highest: float
+    default: Distribution | None
+    """None: a file must state it."""
+
+
+INPUTS: Final[Mapping[str, Input]] = {
+    "r": Input("returns to software R&D at the start", np.inf, None),
+    "doubling_months": Input("months in which software doubles before the speed-up", np.inf, None),
+    "speedup": Input("how many times faster than that the first doubling is", np.inf, Constant(1.0)),
+    "parallel_penalty": Input("stepping on toes, p", 1.0, Constant(1.0)),
+    "limit_years": Input("years of progress to the limit, where r has fallen to 0", np.inf, Constant(np.inf)),
+}
+"""Every input, all above 0; left out, the last three mean no speed-up, no penalty and no limit."""
+
+_SECTIONS: Final = ("description", "source", "law", "inputs", "correlations", "pairs", "explosion")
+_LAW: Final = ("name", "retraining", "speed_share", "doublings_per_year", "horizon_months", "most_doublings")
+_LOWEST, _HIGHEST = 1e-9, 1e9
+
+
+class Pair(NamedTuple):
+    """A question: is there any stretch of so many months with at least so many years of progress?"""
+
+    years: float
+    months: float
+    doublings: int
+    published: str
+    """What somebody else found, to be shown beside; may be empty."""
+
+
+class Inputs(NamedTuple):
+    """What the law reads, one entry a world."""
+
+    first_months: Array
+    r: Array
+    p: Array
+    limit_doublings: Array
+
+
+class Study(NamedTuple):
+    """Priors and questions, as a file states them."""
+
+    description: str
+    source: str
+    inputs: Mapping[str, Distribution]
+    copula: Copula
+    retraining: Retraining
+    speed_share: float
+    """phi, from 0 to 1; it enters the recursion under the rule "share" alone."""
+    doublings_per_year: float
+    """Doublings of software that make up a year of progress at today's pace."""
+    horizon_months: float
+    most_doublings: int
+    pairs: tuple[Pair, ...]
+    explosion_published: str
+    """What somebody else says about an explosion, to be shown beside; may be empty."""
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The doublings that the pairs ask about, each once."""
+        return tuple(sorted({pair.doublings for pair in self.pairs}))
+
+    def draw(self, seed: int, chunk: int, size: int) -> dict[str, Array]:
+        """Return the values of every input in the worlds of a chunk.
+
+        Each input has luck of its own, which depends on seed, chunk and name alone; a smaller chunk is the beginning of
+        a larger one.
+        """
+        streams = Streams(seed)
+        uniforms = {name: inside(streams.get(f"prior of {name}", chunk).random(size)) for name in self.inputs}
+        linked = self.copula(uniforms)
+        return {name: self._values(name, linked[name]) for name in self.inputs}
+
+    def _values(self, name: str, uniforms: Array) -> Array:
+        prior = self.inputs[name]
+        if prior == INPUTS[name].default:  # no limit may stay infinite
+            return prior.ppf(uniforms)
+        return np.clip(prior.ppf(uniforms), _LOWEST, _HIGHEST)
+
+    def inputs_of(self, values: Mapping[str, Array]) -> Inputs:
+        """Return what the law reads, from what was drawn."""
+        first = values["doubling_months"] / values["speedup"]
+        return Inputs(first, values["r"], values["parallel_penalty"], values["limit_years"] * self.doublings_per_year)
+
+
+def study(content: Mapping[str, Any]) -> Study:
+    """Return the study that the content of a TOML file states. Raises PriorError with what is wrong with it."""
+    require_known(content, _SECTIONS, "the file")
+    law = _table(content, "law")
+    require_known(law, _LAW, "[law]")
+    if law.get("name", "returns") != "returns":
+        raise PriorError(f"[law]: no law {law['name']!r}; there is 'returns'")
+    retraining = _retraining(law.get("retraining", False))
+    speed_share = _in_range({"speed_share": SPEED_SHARE, **law}, "speed_share", 0, 1)
+    per_year = _in_range(law, "doublings_per_year", 0.1, 1000)
+    horizon = _in_range(law, "horizon_months", 0.1, 12_000)
+    most = _in_range({"most_doublings": MOST_DOUBLINGS, **law}, "most_doublings", 1, 10_000)
+    inputs = _inputs(_table(content, "inputs"))
+    pairs = _pairs(content.get("pairs"), per_year, horizon, int(most))
+    explosion = content.get("explosion", {})
+    if not isinstance(explosion, Mapping):
+        raise PriorError("[explosion]: a table with 'published' is needed")
+    require_known(explosion, ("published",), "[explosion]")
+    linked = Copula(rank_correlations(content.get("correlations", []), inputs))
+    return Study(
+        str(content.get("description", "")), str(content.get("source", "")), inputs, linked, retraining,
+        speed_share, per_year, horizon, int(most), pairs, str(explosion.get("published", "")),
+    )  # fmt: skip
+
+
+def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    if name not in content:
+        raise PriorError(f"the file: [{name}] is missing")
+    found = content[name]
+    if not isinstance(found, Mapping):
+        raise PriorError(f"the file: {name} is not allowed as {found!r}: a table [{name}] is needed")
+    return found
+
+
+def _retraining(value: Any) -> Retraining:
+    if isinstance(value, bool):
+        return "damped" if value else "none"
+    if value == "damped":
+        return "damped"
+    if value == "share":
+        return "share"
+    raise PriorError(
+        f"[law]: retraining = {value!r} is not a rule; allowed: false, 'damped' or 'share'. "
+        "Leave it out for the law without retraining."
+    )
+
+
+def _in_range(table: Mapping[str, Any], name: str, low: float, high: float) -> float:
+    if name not in table:
+        raise PriorError(f"[law]: '{name}' is missing; allowed: {low:g} to {high:g}. Add it to [law].")
+    value = number(table[name], f"[law]: {name}")
+    if not low <= value <= high:
+        raise PriorError(f"[law]: {name} = {value:g} is out of bounds; allowed: {low:g} to {high:g}. Change the file.")
+    return value
+
+
+def _inputs(tables: Mapping[str, Any]) -> dict[str, Distribution]:
+    require_known(tables, tuple(INPUTS), "[inputs]")
+    found = {}
+    for name, known in INPUTS.items():
+        where = f"[inputs.{name}]"
+        if name in tables:
+            if not isinstance(tables[name], Mapping):
+                raise PriorError(f"{where}: {tables[name]!r} is not allowed: a table with 'distribution' is needed")
+            found[name] = _within(distribution(tables[name], where), known, where)
+        elif known.default is None:
+            raise PriorError(f"[inputs]: '{name}' is missing ({known.meaning})")
+        else:
+            found[name] = known.default
+    return found
+
+
+def _within(prior: Distribution, known: Input, where: str) -> Distribution:
+    low, high = prior.support
+    if low < 0 or high <= 0:
+        raise PriorError(f"{where}: it can be as low as {low:g}, and must be above 0; 'min' truncates a distribution")
+    if high > known.highest:
+        raise PriorError(
+            f"{where}: it can be as high as {high:g}, and must be at most {known.highest:g}; 'max' truncates"
+        )
+    return prior
+
+
+def _pairs(tables: Any, per_year: float, horizon: float, most: int) -> tuple[Pair, ...]:
+    found = []
+    for table in tables_of(tables or [], "pairs"):
+        require_known(table, ("years", "months", "published"), "[[pairs]]")
+        years, months = (number(table.get(name), f"[[pairs]]: {name}") for name in ("years", "months"))
+        where = f"[[pairs]]: {years:g} years in {months:g} months"
+        doublings = years * per_year
+        if doublings < 1 or abs(doublings - round(doublings)) > 1e-9 * doublings:
+            raise PriorError(f"{where}: that is {doublings:g} doublings, and a whole number from 1 is needed")
+        if doublings > most:
+            raise PriorError(f"{where}: that is {doublings:g} doublings, above most_doublings = {most}")
+        if not 0 < months <= horizon:
+            raise PriorError(f"{where}: months must be above 0 and at most horizon_months = {horizon:g}")
+        found.append(Pair(years, months, round(doublings), str(table.get("published", ""))))
+    if not found:
+        raise PriorError("the file: no [[pairs]] of 'years' and 'months' is there, so nothing is asked")
+    return tuple(found)

@@ -1,0 +1,286 @@
+"""Results in, figures out; nothing here runs or writes anything."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from experiments.plotting.captions import footer_text
+from experiments.plotting.frame import WIDE, Form, Shape, add_title, render
+from experiments.text.scenario_changes import Change, changes_of, titled
+from sim.events import Deployed, ResearchersHoused
+from sim.growth import Law, add_effort, alone_durations
+
+if TYPE_CHECKING:
+    from sim.runner import RunResult
+    from sim.scenario.model import Scenario
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+BLUE, GREEN, ORANGE, PINK, SKY, GREY = "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D9D9D9"
+"""Okabe and Ito's palette, which colour-blind readers can tell apart, and a grey for what is idle."""
+
+USES = (("inference", SKY), ("experiment", ORANGE), ("training", PINK), ("background", GREEN), ("idle", GREY))
+LABELS = {"experiment": "experiments"}
+MOST_POINTS = 4000
+"""Points of a series that are drawn: more than a picture has columns."""
+MOST_TICKS = 9
+HEADROOM = 1.06
+MARGIN = 1.01
+FURTHER = 1.4
+"""How much longer than the run the picture may be, so that its closed form comes as far."""
+
+STYLE: Any = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "lines.linewidth": 2.0,
+    "lines.solid_capstyle": "butt",
+}
+
+
+class Curve(NamedTuple):
+    """Doublings of software against days."""
+
+    days: list[float]
+    doublings: list[float]
+
+
+def run_picture(
+    result: RunResult, form: Form = "png", shape: Shape = "page", changes: Sequence[Change] | None = None
+) -> bytes:
+    """Return the picture of a run as PNG, SVG or PDF: the same bytes for the same run."""
+    return render(lambda: run_figure(result, shape, changes), run_footer(result), STYLE, form)
+
+
+def run_footer(result: RunResult) -> str:
+    """Return the footer of the picture of a run: seed, engine, version and the digest of the run."""
+    seed = "no seed" if result.engine == "fluid" else f"seed {result.seed}"
+    return footer_text(seed, f"engine {result.engine}", run=result.digest)
+
+
+def run_figure(result: RunResult, shape: Shape = "page", changes: Sequence[Change] | None = None) -> Figure:
+    """Return the picture of a run: software, researchers and GPUs against days.
+
+    ``shape``: `page`, or `wide` for a slide of 16:9. ``changes``: parameters that the title names as changed, by
+    default those that differ from the shipped scenario of the same name.
+    """
+    figure, panels = _panels(shape)
+    found, alone = _discovered(result), alone_curve(result, max(result.day, 1e-9) * FURTHER)
+    _draw_software(panels[0], result, found, alone)
+    _draw_researchers(panels[1], result)
+    _draw_gpus(panels[2], result)
+    for axes in (panels[0], panels[2]):
+        _legend_above(axes, 2 if shape == "wide" else 4)
+    panels[0].set_xlim(0, _last_day(result, found, alone) * MARGIN)
+    for axes in panels if shape == "wide" else panels[-1:]:
+        axes.set_xlabel("days")
+    figure.align_ylabels(panels)
+    known = changes_of(result.scenario) if changes is None else list(changes)
+    statements = f"What this run did: {result.pace.sentence}\nWhere it leads: {result.long_run.sentence}"
+    add_title(figure, titled(result.scenario, known), statements)
+    return figure
+
+
+def _panels(shape: Shape) -> tuple[Figure, list[Axes]]:
+    """An empty figure with panels for software, researchers and GPUs that share their days."""
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
+    if shape == "page":
+        figure = Figure(figsize=(9.0, 9.2), layout=layout)
+        return figure, list(figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [2.1, 1.0, 1.2]}))
+    figure = Figure(figsize=WIDE, layout=layout)
+    grid = figure.add_gridspec(2, 2, width_ratios=[1.3, 1.0])
+    software = figure.add_subplot(grid[:, 0])
+    return figure, [software, *(figure.add_subplot(grid[row, 1], sharex=software) for row in (0, 1))]
+
+
+def alone_curve(result: RunResult, last_day: float) -> Curve:
+    """Return software if nothing but the law held a run up, as far as one doubling beyond the last day."""
+    return closed_form(result.scenario, last_day)
+
+
+def closed_form(scenario: Scenario, last_day: float) -> Curve:
+    """Return software if nothing but the law held a scenario up, as far as one doubling beyond the last day.
+
+    Within a doubling the team is taken to be the same, so that effort grows evenly with time.
+    """
+    step, law = scenario.training.gain_doublings, scenario.law()
+    curve = Curve([0.0], [0.0])
+    doublings = scenario.run.max_doublings + 1
+    durations = alone_durations(law, *scenario.own_team, doublings, step)
+    for n, days in enumerate(durations):
+        if not math.isfinite(days) or curve.days[-1] >= last_day:
+            break
+        start = curve.days[-1]
+        for part in np.linspace(0, 1, 17)[1:]:
+            curve.days.append(start + days * float(part))
+            curve.doublings.append(within_doubling(law, n, float(part)))
+    return curve
+
+
+def within_doubling(law: Law, n: int, part: float) -> float:
+    """Return doublings of software when this part of the effort between n and n + 1 doublings has been made."""
+    after = law.effort(n + 1) + math.log2(part)
+    return law.software(after if part == 1 else add_effort(law.effort(n) + math.log2(1 - part), after))
+
+
+def _discovered(result: RunResult) -> Curve:
+    """What was seen frame by frame, and exactly at each doubling."""
+    seen = zip(*_thin([result.series["day"], result.series["discovered"]]), strict=True)
+    points = sorted([*seen, *((doubling.day, float(doubling.n)) for doubling in result.doublings)])
+    days, levels = zip(*points, strict=True)
+    return Curve(list(days), list(levels))
+
+
+def _changes(result: RunResult, column: str) -> list[tuple[float, float]]:
+    """Where a column of the series of a fluid changes, which has no events that would say so."""
+    if result.engine == "world":
+        return []
+    days, levels = result.series["day"], result.series[column]
+    return [(days[at], levels[at]) for at in range(len(days)) if at == 0 or levels[at] != levels[at - 1]]
+
+
+def _held_up(result: RunResult) -> bool:
+    """True if more than the law decides how fast software grows."""
+    scenario = result.scenario
+    return scenario.training.needed or scenario.researcher.experiment_gpu_days > 0
+
+
+def _last_day(result: RunResult, found: Curve, alone: Curve) -> float:
+    """Where the picture ends: with the run, or where its closed form comes as far, if that is not much later."""
+    day = max(result.day, 1e-9)
+    if _held_up(result) or found.doublings[-1] > alone.doublings[-1]:
+        return day
+    arrival = float(np.interp(found.doublings[-1], alone.doublings, alone.days))
+    return max(day, min(arrival, day * FURTHER))
+
+
+def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) -> None:
+    axes.plot(*found, color=BLUE, linewidth=2.6, label="discovered", zorder=3)
+    if result.doublings:
+        days, numbers = zip(*((doubling.day, doubling.n) for doubling in result.doublings), strict=True)
+        axes.plot(days, numbers, "o", color=BLUE, markersize=6, markeredgecolor="white", markeredgewidth=0.8,
+                  zorder=5, label="a doubling", clip_on=False)  # fmt: skip
+    steps = [(event.day, event.deployed) for event in result.events if isinstance(event, Deployed)]
+    _draw_steps(
+        axes, _changes(result, "deployed") or [(0.0, 0.0), *steps], result.day, color=ORANGE, label="deployed", zorder=2
+    )
+    axes.plot(*alone, color="black", linestyle=(0, (4, 2)), linewidth=1.4, label=_law_label(result), zorder=4)
+    top = max(1.0, found.doublings[-1]) * HEADROOM
+    axes.set_ylim(0, top)
+    label_factors(axes, top)
+    axes.set_ylabel("software (day 0: 1×)")
+
+
+def _law_label(result: RunResult) -> str:
+    """What the dashed line is: the same as the run on average, or what the run would be without what it has."""
+    if _held_up(result):
+        return "the law alone: no queue, no retraining"
+    return "the law alone: no faster kernels" if result.kernels.speedup > 1 else "closed form"
+
+
+def _legend_above(axes: Axes, columns: int) -> None:
+    # Above and not within: there is no corner that is free in every run. On day 0 there may be nothing to name.
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=columns, columnspacing=1.6,
+                    handlelength=1.8)  # fmt: skip
+
+
+def label_factors(axes: Axes, top: float) -> None:
+    """Label a scale of doublings with factors: powers of two, or of ten where there would be too many."""
+    per_ten = math.log2(10)
+    if top <= MOST_TICKS + 4:
+        step = math.ceil(top / MOST_TICKS)
+        ticks = [float(n) for n in range(0, math.floor(top) + 1, step)]
+    else:
+        step = math.ceil(top / per_ten / MOST_TICKS)
+        ticks = [power * per_ten for power in range(0, math.floor(top / per_ten) + 1, step)]
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda level, _: _factor(level, top)))
+
+
+def _factor(level: float, top: float) -> str:
+    """A level as a factor, in powers of ten on a scale on which the upper ones would be long to read."""
+    per_ten = math.log2(10)
+    long = top >= 6 * per_ten and level > 0
+    return f"$10^{{{level / per_ten:.0f}}}$×" if long else f"{round(2**level):,}×"
+
+
+def _draw_researchers(axes: Axes, result: RunResult) -> None:
+    steps = [(event.day, float(event.researchers)) for event in result.events if isinstance(event, ResearchersHoused)]
+    steps = _changes(result, "researchers") or steps
+    _draw_steps(axes, steps, result.day, color=GREEN)
+    axes.set_yscale("log", nonpositive="mask")
+    levels = [level for _, level in steps if level > 0] or [1.0]
+    axes.set_ylim(min(levels) / 1.4, max(max(levels) * 1.6, min(levels) * 9))
+    few = max(levels) / min(levels) < 100
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _count(value, max(levels))))
+    axes.set_ylabel("researchers")
+
+
+def _count(value: float, top: float) -> str:
+    return f"{value:,.0f}" if top < 1e6 or value <= 1 else f"$10^{{{math.log10(value):.0f}}}$"
+
+
+def _draw_gpus(axes: Axes, result: RunResult) -> None:
+    total = result.scenario.cluster.gpus
+    days, *stacks = _thin([result.series["day"], *(_gpus(result, use) for use, _ in USES)])
+    base = np.zeros(len(days))
+    step: Literal["pre", "post"] = "post" if result.engine == "fluid" else "pre"  # its rows stand where things change
+    for (use, colour), stack in zip(USES, stacks, strict=True):
+        upper = base + np.array(stack, dtype=float)
+        if any(stack[1:]):  # on day 0 the first jobs have been asked for and not begun
+            axes.fill_between(days, base, upper, step=step, color=colour, linewidth=0, label=LABELS.get(use, use))
+        if use == "training":
+            _part_training_runs(axes, result, np.array(days), base, upper)
+        base = upper
+    axes.set_ylim(0, total)
+    quarters = [total * quarter / 4 for quarter in range(5)]
+    axes.yaxis.set_major_locator(FixedLocator(quarters) if total % 4 == 0 else MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_ylabel("GPUs in use")
+    axes.grid(visible=False)
+
+
+def _gpus(result: RunResult, use: str) -> Sequence[float]:
+    """The GPUs of a use over time; none in runs that were stored before the use existed."""
+    return result.series.get(f"gpus_{use}") or [0.0] * len(result.series["day"])
+
+
+def _part_training_runs(axes: Axes, result: RunResult, days: Floats, lower: Floats, upper: Floats) -> None:
+    """Draw a line where a training run ended, so that the next one is seen as another."""
+    for event in result.events:
+        if isinstance(event, Deployed):
+            at = min(int(np.searchsorted(days, event.day)), len(days) - 1)
+            axes.vlines(event.day, lower[at], upper[at], color="white", linewidth=1.2)
+
+
+def _draw_steps(axes: Axes, steps: Sequence[tuple[float, float]], last_day: float, **how: Any) -> None:
+    """A line that stays level until the next step, up to the last day."""
+    if steps:
+        axes.step(*zip(*steps, (last_day, steps[-1][1]), strict=True), where="post", **how)
+
+
+def _thin(columns: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Every k-th point of some columns and the last, so that no more than so many are drawn."""
+    count = len(columns[0])
+    stride = max(1, math.ceil(count / MOST_POINTS))
+    kept = dict.fromkeys(itertools.chain(range(0, count, stride), [count - 1]))
+    return [[column[at] for at in kept] for column in columns]

@@ -1,0 +1,166 @@
+"""What the notebooks show: pictures that can stand on a slide, and tables. Needs IPython, which every notebook has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter
+
+from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK, SKY, STYLE, label_factors
+
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "GREEN",
+    "ORANGE",
+    "PINK",
+    "RED",
+    "SKY",
+    "SOFT",
+    "bare",
+    "end",
+    "factors",
+    "percentages",
+    "readable",
+    "slide",
+    "slides",
+    "table",
+]
+
+RED, BLACK, SOFT = "#D55E00", "#1b1b1c", "#6a6a6b"
+"""Okabe and Ito's vermilion, the ink, and the grey of what is said on the side."""
+SIZE: Final = (9.6, 5.4)
+"""Inches: the shape of a slide."""
+DOTS: Final = 150
+CONTRAST: Final = 4.5
+"""Between text and the white below it, at least: what WCAG 2 asks of text."""
+_STYLE: Final[Any] = STYLE | {
+    "font.size": 13, "legend.fontsize": 11.5, "axes.labelsize": 12.5, "text.color": BLACK, "axes.labelcolor": BLACK,
+    "axes.titlelocation": "left", "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlepad": 10,
+}  # fmt: skip
+
+
+@contextmanager
+def slide(title: str, note: str = "", size: tuple[float, float] = SIZE) -> Iterator[Axes]:
+    """Give axes to draw on, in the style of the house, and show them as one picture with its title.
+
+    ``note``: a line below the title, in grey. The same drawing gives the same bytes, whatever matplotlibrc says.
+    """
+    with slides(title, note, size=size) as panels:
+        yield panels[0]
+
+
+@contextmanager
+def slides(
+    title: str, note: str = "", rows: int = 1, columns: int = 1, size: tuple[float, float] = SIZE, **how: Any
+) -> Iterator[list[Axes]]:
+    """Give several axes of one picture, row by row; ``how``: as for matplotlib's ``Figure.subplots``."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.04))
+        panels = list(figure.subplots(rows, columns, squeeze=False, **how).ravel())
+        yield panels
+        _set_title(figure, title, note)
+        _show(_png(figure), title)
+
+
+def _set_title(figure: Figure, title: str, note: str) -> None:
+    """The title and its note above all panels, at the left edge."""
+    height = figure.get_size_inches()[1]
+    top = 1 - 0.16 / height
+    figure.text(0.018, top, title, fontsize=17, fontweight="bold", va="top", ha="left")
+    room = 0.62
+    if note:
+        figure.text(0.018, top - 0.36 / height, note, fontsize=12, color=SOFT, va="top", ha="left")
+        room = 0.86
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(rect=(0, 0, 1, 1 - room / height))
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", dpi=DOTS, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _show(png: bytes, alt: str) -> None:
+    shown = _ipython()
+    shown.display(shown.Image(data=png, format="png", alt=alt), metadata={"image/png": {"alt": alt}})
+
+
+def _ipython() -> Any:
+    """IPython's display, which is not typed."""
+    import IPython.display  # noqa: PLC0415 - notebooks have it, asara need not
+
+    return IPython.display
+
+
+def end(axes: Axes, x: float, y: float, text: str, colour: str = BLACK, **how: Any) -> None:
+    """Write beside a point what a line is, in the colour of the line made :func:`readable`, instead of a legend."""
+    placed: dict[str, Any] = {
+        "xytext": (7, 0),
+        "textcoords": "offset points",
+        "va": "center",
+        "annotation_clip": False,
+    } | how
+    axes.annotate(text, (x, y), color=readable(colour), **placed)
+
+
+def readable(colour: str) -> str:
+    """Return a colour as text on white may have it: the same hue, darkened until its contrast is 4.5."""
+    shade: Any = np.array(to_rgb(colour))
+    while 1.05 / (_luminance(shade) + 0.05) < CONTRAST:
+        shade *= 0.97
+    return to_hex(shade)
+
+
+def _luminance(shade: Any) -> float:
+    """Relative luminance as WCAG 2 defines it, 0 to 1."""
+    linear = np.where(shade <= 0.04045, shade / 12.92, ((shade + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def percentages(shares: Sequence[float]) -> list[int]:
+    """Return shares of a whole as whole per cents that add up to 100: those with the largest remainders go up."""
+    exact = [100 * share for share in shares]
+    whole = [int(each) for each in exact]
+    last = sorted(range(len(exact)), key=lambda at: whole[at] - exact[at])
+    for at in last[: round(sum(exact)) - sum(whole)]:
+        whole[at] += 1
+    return whole
+
+
+def bare(axes: Axes) -> None:
+    """Take away all of a panel's frame but what is drawn."""
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def factors(axes: Axes, unit: str = "×") -> None:
+    """Label the upward scale with factors, 1×, 2×, 4×: a scale of doublings, or a logarithmic one of whole numbers."""
+    if axes.get_yscale() == "linear":
+        label_factors(axes, axes.get_ylim()[1])
+    else:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}{unit}"))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Show a table; what is not text is shown as it prints."""
+    lines = [header, ["---"] * len(header), *rows]
+    shown = _ipython()
+    shown.display(shown.Markdown("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)))

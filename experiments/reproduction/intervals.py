@@ -1,0 +1,114 @@
+"""Compute the intervals of the rows that depend on chance, and decide what a row may conclude from them.
+
+All intervals together miss a right figure with probability ``FALSE_ALARM`` at most: each of the ``TESTS`` has an equal
+part of it (Bonferroni). How many seeds a row needs is fixed by its theory before any run; with fewer it concludes
+nothing, so that an unlikely handful of seeds refutes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv, gammainc, gammaincinv, stdtrit
+
+from experiments.reproduction.comparison import LOOSE_WITHIN, Outcome
+
+FALSE_ALARM: Final = 0.01
+"""Greatest probability that any row of a right simulator is called refuted."""
+TESTS: Final = 16
+"""Intervals that are tested: five each of F1 and F4, six means of queues."""
+MISSES: Final = FALSE_ALARM / TESTS
+"""Greatest probability that one interval misses the exact figure."""
+
+_MOST_SEEDS: Final = 1 << 24
+
+Numbers = NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """The ends of an interval."""
+
+    low: float
+    high: float
+
+    def contains(self, exact: float) -> bool:
+        """Return whether an exact figure lies inside."""
+        return self.low <= exact <= self.high
+
+
+def gamma_mean(mean: float, shape: float) -> Interval:
+    """Return the exact interval of the mean of gamma times, from the mean of a sample.
+
+    ``shape``: of the sum of the sample, which is the number of papers in it. The sum of ``shape`` exponential times is
+    half their mean times a chi-square with ``2 shape`` degrees of freedom.
+    """
+    return Interval(
+        mean * shape / float(gammaincinv(shape, 1 - MISSES / 2)), mean * shape / float(gammaincinv(shape, MISSES / 2))
+    )
+
+
+def share(hits: int, n: int) -> Interval:
+    """Return Clopper and Pearson's exact interval of a probability, from ``hits`` in ``n`` independent trials."""
+    low = float(betaincinv(hits, n - hits + 1, MISSES / 2)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, n - hits, 1 - MISSES / 2)) if hits < n else 1.0
+    return Interval(low, high)
+
+
+def mean_of_batches(means: Numbers) -> Interval:
+    """Return Student's interval of a mean, from means of long batches: nearly normal and nearly independent."""
+    middle, count = float(means.mean()), len(means)
+    half = float(stdtrit(count - 1, 1 - MISSES / 2)) * float(means.std(ddof=1)) / math.sqrt(count)
+    return Interval(middle - half, middle + half)
+
+
+class PoissonPapers(NamedTuple):
+    """What a sample of doubling times shows where papers are Poisson: intervals, and how many seeds they need."""
+
+    means: list[Interval]
+    """Mean months of each doubling."""
+    middle_half: Interval
+    """Share of all doublings whose months lie in the middle half of their Gamma law: 50% if the spread is right."""
+    seeds_needed: int
+    outcome: Outcome
+
+
+def poisson_papers(months: Numbers, doublings: Sequence[tuple[int, int]]) -> PoissonPapers:
+    """Return what doubling times show about Gamma(n, rate N), the law of n Poisson papers by N researchers.
+
+    ``months``: (seeds, doublings), one paper a researcher and month. ``doublings``: n and N of each. Every doubling
+    has its mean tested, all together their spread. Doublings of a run are independent, as N is fixed in each.
+    """
+    seeds = len(months)
+    papers, team = np.array(doublings, dtype=float).T
+    means = [gamma_mean(float(column.mean()), n * seeds) for column, n in zip(months.T, papers, strict=True)]
+    below = gammainc(papers, months * team)
+    middle_half = share(int(np.count_nonzero(np.abs(below - 0.5) <= 0.25)), below.size)
+    inside = all(each.contains(float(mean)) for each, mean in zip(means, papers / team, strict=True))
+    needed = seeds_needed(tuple(n for n, _ in doublings))
+    if seeds < needed:
+        outcome: Outcome = "cannot tell"
+    else:
+        outcome = "holds" if inside and middle_half.contains(0.5) else "refuted"
+    return PoissonPapers(means, middle_half, needed, outcome)
+
+
+@cache
+def seeds_needed(papers: tuple[int, ...]) -> int:
+    """Return the fewest seeds whose intervals, around exact figures, reach no further than a fifth of these."""
+    low, high = 1, _MOST_SEEDS
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _resolves(middle, papers) else (middle + 1, high)
+    return low
+
+
+def _resolves(seeds: int, papers: tuple[int, ...]) -> bool:
+    trials = seeds * len(papers)
+    halves = share(trials // 2, trials)
+    relative = [gamma_mean(1.0, n * seeds) for n in papers] + [Interval(2 * halves.low, 2 * halves.high)]
+    return all(each.low >= 1 - LOOSE_WITHIN and each.high <= 1 + LOOSE_WITHIN for each in relative)

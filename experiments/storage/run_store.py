@@ -1,0 +1,275 @@
+"""The only writer and reader of results: one folder a run, of Parquet tables, a summary and a picture.
+
+A run is written beside its place and moved there file by file, `run.json` last: where that file lies, the
+others belong to it. The same run always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from experiments.cli.arguments import RUN_SUMMARY
+from experiments.errors import InputError
+from experiments.gains import Ended
+from experiments.storage.atomic import plain, to_json
+from experiments.workbook import workbook
+from hardware.cluster.jobs import JobRecord
+from sim.events import Event
+from sim.reporters import REPORTERS, Doubling
+from sim.runner import Engine, RunResult
+
+SUMMARY = RUN_SUMMARY
+PROOF = "sha256"
+"""Key of the summary with the digests of the tables, and of the summary without its own digest."""
+TABLES = ("events", "jobs", "series", "doublings")
+"""Tables of a run; the doublings are a table of their own as CSV only, and in Parquet part of the summary."""
+WORKBOOK = "run.xlsx"
+PICTURES = ("run.png", "run.svg", "run.pdf")
+WAITS = ("job", "submit_s", "start_s", "wait_s", "run_s", "gpus")
+_ROUNDING = 1e-9
+_ARROW: dict[Any, pa.DataType] = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
+
+
+class StoredRun(NamedTuple):
+    """A run as it was written."""
+
+    summary: dict[str, Any]
+    events: pa.Table
+    jobs: pa.Table
+    series: pa.Table
+
+
+def summary(result: RunResult) -> dict[str, Any]:
+    """Return what came of a run as plain values that JSON can hold: None where there is no finite number."""
+    pace, long_run = result.pace, result.long_run
+    interval = None if pace.low is None else [pace.low, pace.high]
+    found: dict[str, Any] = plain({
+        "scenario": result.scenario.name,
+        "engine": result.engine,
+        "digest": result.digest,
+        "seed": None if result.engine == "fluid" else result.seed,
+        "ending": result.ending,
+        "pace": pace.name,
+        "pace_sentence": pace.sentence,
+        "ratio": pace.ratio,
+        "ratio_interval": interval,
+        "ratio_doublings": None if pace.first is None else [pace.first, pace.last],
+        "r_implied": pace.r_implied,
+        "long_run": long_run.kind,
+        "long_run_sentence": long_run.sentence,
+        "long_run_ratio": long_run.ratio,
+        "long_run_returns": long_run.returns,
+        "bound_by": long_run.bound_by,
+        "fastest_doubling": long_run.fastest_doubling,
+        "doublings": [doubling._asdict() | {"papers": _whole(doubling.papers)} for doubling in result.doublings],
+        "software_doublings": result.software_doublings,
+        "deployed_doublings": result.deployed_doublings,
+        "researchers": result.researchers,
+        "papers": _whole(result.papers),
+        "duplicate_share": result.duplicate_share,
+        "toes_exponent": result.toes_exponent,
+        "cluster": {use: kind._asdict() for use, kind in result.cluster.items()},
+        "kernels": result.kernels._asdict(),
+        "limited_by": result.limited_by,
+        "margins": result.margins._asdict(),
+        "time_shares": result.time_shares,
+        "day": result.day,
+        "sentence": result.sentence,
+    })  # fmt: skip
+    return found
+
+
+def ended(result: RunResult) -> Ended:
+    """Return what says why a run came no farther."""
+    run = result.scenario.run
+    return Ended(result.ending, result.day, len(result.doublings), run.max_doublings, float(result.researchers),
+                 run.until_researchers)  # fmt: skip
+
+
+def write_run(
+    folder: Path, result: RunResult, picture: bytes, form: Literal["png", "svg", "pdf"] = "png", as_csv: bool = False,
+    as_xlsx: bool = False,
+) -> list[str]:  # fmt: skip
+    """Write a run into a folder, all of it or nothing, and return the names of its files.
+
+    Files of an earlier run are removed; what else lies there stays. ``as_csv``: the tables as CSV too.
+    ``as_xlsx``: a workbook of them too.
+    """
+    content = summary(result) | {"parameters": result.scenario.flat()}
+    tables = {
+        "events": events_table(result.events), "jobs": jobs_table(result.jobs),
+        "series": series_table(result.series, result.engine),
+    }  # fmt: skip
+    with _staged(folder) as stage:
+        for name, table in tables.items():
+            pq.write_table(table, stage / f"{name}.parquet")
+        content[PROOF] = {f"{name}.parquet": _digest((stage / f"{name}.parquet").read_bytes()) for name in tables}
+        content[PROOF][SUMMARY] = _digest(to_json(content).encode())
+        sheets = {"doublings": doublings_table(result.doublings), **tables} if as_csv or as_xlsx else {}
+        for name, table in sheets.items() if as_csv else ():
+            (stage / f"{name}.csv").write_text(_csv(table), encoding="utf-8", newline="")
+        if as_xlsx:
+            (stage / WORKBOOK).write_bytes(workbook(content, sheets))
+        (stage / f"run.{form}").write_bytes(picture)
+        (stage / SUMMARY).write_text(to_json(content) + "\n", encoding="utf-8")
+        (folder / SUMMARY).unlink(missing_ok=True)
+        for old in (WORKBOOK, *PICTURES, *(f"{name}.csv" for name in TABLES)):
+            if not (stage / old).exists():
+                (folder / old).unlink(missing_ok=True)
+        written = sorted((path.name for path in stage.iterdir()), key=lambda name: (name == SUMMARY, name))
+        for name in written:
+            (stage / name).replace(folder / name)
+    return sorted(written)
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Return a run that was written.
+
+    Raises FileNotFoundError if there is none, or not all of it, and InputError for a file that does not hold what was
+    written.
+    """
+    path = folder / SUMMARY
+    content = path.read_bytes()
+    try:
+        found = json.loads(content)
+        proof = found[PROOF]
+        stated = proof.pop(SUMMARY)
+        whole = stated == _digest(to_json(found).encode())
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise _damaged(path)
+    tables = [_read_table(folder / f"{name}.parquet", proof) for name in ("events", "jobs", "series")]
+    del found[PROOF]
+    return StoredRun(found, *tables)
+
+
+def _read_table(path: Path, proof: Mapping[str, str]) -> pa.Table:
+    content = path.read_bytes()
+    if _digest(content) != proof.get(path.name):
+        raise _damaged(path)
+    return pq.read_table(io.BytesIO(content))
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        f"{path} is damaged: it does not hold what was written. Run the same `asara run` again with --fresh."
+    )
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def write_waits(path: Path, rows: Iterable[Sequence[Any]], more: Sequence[str] = ()) -> None:
+    """Write how long each job of a log waited, as CSV with the columns of `WAITS` and ``more``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*WAITS, *more])
+            writer.writerows(rows)
+        Path(name).chmod(0o666 & ~_umask())  # mkstemp's files are for their owner alone
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def events_table(events: Sequence[Event]) -> pa.Table:
+    """Return a ledger as a table: one row an event, null where its type has no such column."""
+    kinds = get_args(Event)
+    fields: dict[str, pa.DataType] = {}
+    for kind in kinds:
+        fields |= {name: _arrow_type(hint) for name, hint in get_type_hints(kind).items()}
+    columns: dict[str, list[Any]] = {"event": [type(event).__name__ for event in events]}
+    for name in fields:
+        place = {kind: kind._fields.index(name) if name in kind._fields else None for kind in kinds}
+        columns[name] = [None if (at := place[type(event)]) is None else event[at] for event in events]
+    return pa.table(columns, schema=pa.schema({"event": pa.string()} | fields))
+
+
+def jobs_table(jobs: Sequence[JobRecord]) -> pa.Table:
+    """Return the records of a cluster as a table; it has all columns even without a job."""
+    hints = get_type_hints(JobRecord)
+    fields = {name: _arrow_type(hints[name]) for name in JobRecord._fields}
+    columns = {name: [job[at] for job in jobs] for at, name in enumerate(JobRecord._fields)}
+    return pa.table(columns, schema=pa.schema(fields))
+
+
+def series_table(series: Mapping[str, Sequence[float]], engine: Engine = "world") -> pa.Table:
+    """Return what was observed frame by frame as a table; a fluid has no whole numbers."""
+    kinds = {name: _ARROW[float] if engine == "fluid" else _observed_type(name) for name in series}
+    return pa.table(dict(series), schema=pa.schema(kinds))
+
+
+def doublings_table(doublings: Sequence[Doubling]) -> pa.Table:
+    """Return the doublings of software as a table: number, day, duration, papers, researchers."""
+    columns = {name: [float(getattr(each, name)) for each in doublings] for name in Doubling._fields}
+    return pa.table({name: pa.array(values, pa.float64()) for name, values in columns.items()})
+
+
+def _csv(table: pa.Table) -> str:
+    """A table as CSV: numbers in full, empty where there is nothing."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.column_names)
+    writer.writerows(
+        ["" if value is None else value for value in row] for row in zip(*table.to_pydict().values(), strict=True)
+    )
+    return text.getvalue()
+
+
+def _observed_type(name: str) -> pa.DataType:
+    reporter = REPORTERS[name]
+    function = reporter.func if isinstance(reporter, partial) else reporter
+    # Not get_type_hints: the World in the annotations is known to type checkers only.
+    return _ARROW[int] if function.__annotations__["return"] in ("int", int) else _ARROW[float]
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    if get_origin(hint) is Literal:
+        return _ARROW[str]
+    if isinstance(hint, UnionType):  # "or None": every column may be null
+        return _arrow_type(next(part for part in get_args(hint) if part is not type(None)))
+    return _ARROW[hint]
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """A folder within the folder, on the same disk, that is gone afterwards; so is the outer one if it stayed empty."""
+    existed = folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(dir=folder, prefix=".partial-"))
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage)
+        if not existed and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _whole(number: float) -> float:
+    """The number as an int where it is one, up to rounding."""
+    return round(number) if abs(number - round(number)) <= _ROUNDING * max(1.0, abs(number)) else number

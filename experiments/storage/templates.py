@@ -1,0 +1,29 @@
+"""Write a commented file to start from: priors, a design or a scenario that runs as it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from experiments.cli.options import Command
+from experiments.errors import InputError
+
+TEMPLATES: Final = Path(__file__).parents[1] / "templates"
+
+
+def write_template(command: Command, path: Path) -> str:
+    """Write the template of a command's file, and return a sentence on what to do with it.
+
+    Raises InputError if the path exists, does not end in .toml, or cannot be written.
+    """
+    if path.suffix != ".toml":
+        raise InputError(f"--new = {path} is not a TOML file; allowed: a name that ends in .toml. Add the ending.")
+    text = (TEMPLATES / f"{command}.toml").read_text(encoding="utf-8")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(f"--new = {path} exists already; allowed: a new file. Choose another name.") from None
+    except OSError as error:
+        raise InputError(f"--new = {path} cannot be written ({error.strerror}). Choose another place.") from None
+    return f"Written to {path}. Edit it, then run: asara {command} {path}"

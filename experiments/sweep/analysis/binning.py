@@ -1,0 +1,55 @@
+"""Parameters cut into a few classes: levels of levers, equally filled bins of uncertainties."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from experiments.sweep.analysis.labels import shown
+from experiments.sweep.analysis.sweep_data import Ints, Sweep
+
+MOST_LEVELS: Final = 8
+"""Values of a number that are classes of their own; a lever keeps all of its values."""
+BINS: Final = 4
+TITLE: Final = 60
+"""Letters of a line of a title."""
+
+
+class Axis(NamedTuple):
+    """A parameter in classes, from low to high."""
+
+    name: str
+    title: str
+    """The words for it, with the unit."""
+    labels: tuple[str, ...]
+    place: Ints
+    """The class of each run."""
+
+
+def cut(sweep: Sweep, name: str, bins: int = BINS) -> Axis:
+    """Return a parameter in classes: the values of a lever, of a text, or of a number with up to 8 values; else bins.
+
+    Bins hold equally many points. Values of a lever are never pooled.
+
+    Raises InputError for a column that there is not.
+    """
+    if name in sweep.levers or not sweep.is_number(name):
+        return _levels(sweep, name, list(sweep.runs[name].to_pylist()))
+    values = sweep.numbers(name)
+    if len(np.unique(values)) <= MOST_LEVELS:
+        return _levels(sweep, name, values.tolist())
+    # By point, so that points with more runs do not move the edges.
+    _, first = np.unique(sweep.points, return_index=True)
+    edges = np.unique(np.quantile(values[first], np.linspace(0, 1, bins + 1)))
+    index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    labels = tuple(f"{shown(float(low))}–{shown(float(high))}" for low, high in pairwise(edges))
+    return Axis(name, sweep.label(name, TITLE), labels, index.astype(np.int64))
+
+
+def _levels(sweep: Sweep, name: str, values: list[bool] | list[float] | list[str]) -> Axis:
+    levels = sorted(set(values))  # type: ignore[type-var]
+    place = {level: at for at, level in enumerate(levels)}
+    texts = tuple(sweep.value_text(name, level) for level in levels)
+    return Axis(name, sweep.label(name, TITLE), texts, np.array([place[value] for value in values]))

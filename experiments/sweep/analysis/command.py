@@ -1,0 +1,59 @@
+"""What `asara analyse` does: a sweep's folder in, a report and its parts as files out."""
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.options import AsJson, place
+
+
+def analyse(
+    folder: Annotated[Path, typer.Argument(parser=place, metavar="DIR", help="The folder of a sweep, over or not.")],
+    out: Annotated[
+        Path | None, typer.Option(parser=place, metavar="DIR", help="Where to write: DIR/analysis if left out.")
+    ] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The only outcome of tornado and Sobol' indices: days_to_1000x, explosion."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Analyse a sweep: one HTML report, and its pictures and tables as files."""
+    from experiments.cli.arguments import check_folder
+    from experiments.cli.progress import progress
+    from experiments.cli.run_table import say
+    from experiments.cli.terminal import print_json
+    from experiments.storage.atomic import write_files
+    from experiments.sweep.analysis.report import MOST_FAILURES, files, reading, stale, summary, verdict
+    from experiments.sweep.analysis.sensitivity import check_outcome
+    from experiments.sweep.analysis.sweep_data import load
+
+    chosen = None if outcome is None else check_outcome(outcome)
+    sweep = load(folder)
+    into = out or (None if as_json else folder / "analysis")
+    if into is not None:
+        check_folder(into)
+        with progress() as tell:
+            content = files(sweep, lambda name: tell(f"analysing: {name}", None), chosen)
+            before = stale(into, content)
+            write_files(into, content)
+            for path in before:
+                path.unlink()
+    if as_json:
+        print_json(summary(sweep))
+        return
+    say(verdict(sweep))
+    if meaning := reading(sweep):
+        say(meaning)
+    without = sweep.asked - sweep.n
+    say(f"{sweep.n:,} of {sweep.asked:,} runs have a result" + (f", {without:,} have none." if without else "."))
+    for failure in sweep.failures[:MOST_FAILURES]:
+        said = f": {failure.message}" if failure.message else ""
+        say(f"  {failure.runs:,} {failure.status} (the first is run {failure.first}){said}")
+    if rest := sum(failure.runs for failure in sweep.failures[MOST_FAILURES:]):
+        say(f"  and {rest:,} more")
+    say(f"Written to {into}: report.html, and its pictures and tables.")

@@ -1,0 +1,200 @@
+"""How far software comes by when: quantiles over runs against days, and the closed form where there is one."""
+
+from __future__ import annotations
+
+import math
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.sweep.analysis.combinations import combinations, drawn, table_of
+from experiments.sweep.analysis.figure_frame import INK, in_style, legend_above, new_figure
+from experiments.sweep.analysis.sweep_data import Flags, Floats, Sweep, final_level, stays
+from sim.growth import alone_durations
+from sim.scenario.model import Scenario, parameters
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+FEWEST_FOR_BANDS: Final = 20
+"""Runs of a panel that has bands; of fewer each run is a line, as a twentieth of them is less than one run."""
+DAYS: Final = 121
+MOST_CURVES: Final = 1000
+"""Points of the design whose closed form is drawn; evenly chosen where there are more."""
+_PARTS: Final = 4
+"""Pieces of a doubling that the closed form is drawn in."""
+HOW: Final = (
+    "Software never falls, so a run that was stopped counts from then on as one that is at least as far as it was: a "
+    "quantile is drawn only where that decides it, and leaves the picture where it does not. Runs that reached the "
+    "hardware's limit or starved stay where they were."
+)
+
+
+def fan_table(sweep: Sweep, days: Floats | None = None, closed: bool = False) -> pa.Table:
+    """Return quantiles of doublings of discovered software over runs, for each combination of levers.
+
+    Columns: the levers, day, q5, q25, q50, q75, q95, running. A quantile is null where runs that had been stopped leave
+    it open. ``running``: runs that had not ended. ``closed``: of the closed form at the same points instead; all null
+    where there is none.
+    """
+    grid = _grid(sweep) if days is None else days
+    return table_of(sweep, lambda part: _fan_rows(part, grid, closed))
+
+
+def _fan_rows(sweep: Sweep, grid: Floats, closed: bool = False) -> pa.Table:
+    lower, upper = _closed_levels(sweep, grid) if closed else _levels(sweep, grid)
+    low, high = (np.quantile(each, QUANTILES, axis=0, method="higher") for each in (lower, upper))
+    known = np.isfinite(high) & (high - low < 1e-9)
+    columns: dict[str, Any] = {"day": grid.tolist()}
+    for row, share in enumerate(QUANTILES):
+        seen = [float(level) if fine else None for level, fine in zip(low[row], known[row], strict=True)]
+        columns[f"q{share * 100:.0f}"] = pa.array(seen, pa.float64())
+    ends = np.sort(sweep.numbers("day"))
+    return pa.table(columns | {"running": sweep.n - np.searchsorted(ends, grid, side="left")})
+
+
+def has_closed_form(sweep: Sweep) -> bool:
+    """True if nothing but the law holds any run up: no experiments, no retraining, no faster kernels."""
+    return (
+        set(sweep.texts("training__needed")) == {"False"}
+        and set(sweep.texts("kernels__measurements")) == {"none"}
+        and float(sweep.numbers("researcher__experiment_gpu_days").max()) == 0
+    )
+
+
+@in_style
+def fan_figure(sweep: Sweep) -> Figure:
+    """Return the fan chart of the runs: a panel for each combination of levers (6 at most)."""
+    from experiments.plotting.run_figure import label_factors  # noqa: PLC0415
+
+    parts, grid = drawn(combinations(sweep)), _grid(sweep)
+    figure, panels = new_figure(1.0 + 2.7 * len(parts), len(parts), sharex=True, sharey=True)
+    closed = has_closed_form(sweep)
+    tables = [
+        (_fan_rows(part.sweep, grid), _fan_rows(part.sweep, grid, closed=True) if closed else None) for part in parts
+    ]
+    few = [part.sweep if part.sweep.n < FEWEST_FOR_BANDS else None for part in parts]
+    top = max(1.0, *(_top(part.sweep, table) for part, (table, _) in zip(parts, tables, strict=True)))
+    for axes, part, (table, alone), single in zip(panels, parts, tables, few, strict=True):
+        if single is None:
+            _draw_bands(axes, table, top)
+        else:
+            _draw_runs(axes, single, grid)
+        _draw_middle(axes, table, alone, part.sweep.n)
+        if part.values:
+            text = fill(f"{part.text} (n = {part.sweep.n:,})", 40)
+            axes.annotate(text, (0.985, 0.03), xycoords="axes fraction", ha="right", fontsize=9)
+        axes.set_ylim(0, top)
+        axes.set_ylabel("software, day 0: 1×")
+        label_factors(axes, top)
+    panels[0].set_title("How far does software come?", pad=40 if closed else 24)
+    legend_above(panels[0], ncols=2 if closed else 3)
+    panels[0].set_xlim(0, float(grid[-1]))
+    panels[-1].set_xlabel("days")
+    return figure
+
+
+def _draw_bands(axes: Axes, table: pa.Table, top: float) -> None:
+    from experiments.plotting.run_figure import BLUE  # noqa: PLC0415
+
+    days = table["day"].to_numpy()
+    for low, high, alpha, text in (("q5", "q95", 0.2, "90% of runs"), ("q25", "q75", 0.35, "half of the runs")):
+        lower, upper = _floats(table, low), _floats(table, high)
+        # What is open above lies above all that was seen: the band goes on to the top of the picture.
+        upper = np.where(np.isnan(upper), top, upper)
+        known = ~np.isnan(lower)
+        wide = bool(np.any((upper > lower)[known]))
+        axes.fill_between(days, lower, upper, where=known.tolist(), color=BLUE, alpha=alpha, linewidth=0,
+                          label=text if wide else None)  # fmt: skip
+
+
+def _draw_runs(axes: Axes, sweep: Sweep, grid: Floats) -> None:
+    """Draw each run as a line of its own, as far as it went: they are too few for quantiles at 5% and 95%."""
+    from experiments.plotting.run_figure import BLUE  # noqa: PLC0415
+
+    if sweep.n == 1:  # the line in the middle is the run
+        return
+    lower, upper = _levels(sweep, grid)
+    for row, levels in enumerate(np.where(np.isfinite(upper), lower, math.nan)):
+        axes.plot(grid, levels, color=BLUE, linewidth=0.9, alpha=0.5, label="each run" if row == 0 else None)
+
+
+def _draw_middle(axes: Axes, table: pa.Table, alone: pa.Table | None, runs: int) -> None:
+    from experiments.plotting.run_figure import BLUE  # noqa: PLC0415
+
+    text = "the run in the middle" if runs > 1 else "the only run"
+    axes.plot(table["day"].to_numpy(), _floats(table, "q50"), color=BLUE, linewidth=2.4, label=text)
+    if alone is None:
+        return
+    ends = (("q5", 1.0), ("q50", 1.8), ("q95", 1.0)) if runs > 1 else (("q50", 1.8),)
+    for name, width in ends:
+        named = f"closed form{': 5%, middle, 95%' * (runs > 1)}" if name == "q50" else None
+        axes.plot(alone["day"].to_numpy(), _floats(alone, name), color=INK, linewidth=width,
+                  linestyle=(0, (4, 2)), label=named)  # fmt: skip
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
+
+
+def _top(sweep: Sweep, table: pa.Table) -> float:
+    known = [_floats(table, f"q{share * 100:.0f}") for share in QUANTILES]
+    highest = float(np.nanmax(np.concatenate([*known, [0.0]])))
+    return min(float(final_level(sweep).max()), highest) * 1.02
+
+
+def _grid(sweep: Sweep) -> Floats:
+    last = float(sweep.numbers("day").max())
+    return np.linspace(0.0, max(last, 1e-9), DAYS)
+
+
+def _levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
+    """Doublings of each run on each day, at least and at most: they differ after a run was stopped."""
+    ends, finals, final = sweep.numbers("day"), final_level(sweep), stays(sweep)
+    lower = np.empty((sweep.n, len(grid)))
+    for row, days in enumerate(sweep.runs["doubling_days"].to_pylist()):
+        seen = [day for day in days or [] if day is not None]
+        known = [0.0, *seen, max(ends[row], seen[-1] if seen else 0.0)]
+        lower[row] = np.interp(grid, known, [*range(len(seen) + 1), max(finals[row], len(seen))])
+    open_above: Flags = (grid[None, :] > ends[:, None] * (1 + 1e-12)) & ~final[:, None]
+    return lower, np.where(open_above, math.inf, lower)
+
+
+def _closed_levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
+    """The same of the closed form at the points of the runs, which nothing stops."""
+    names = [name for name in parameters() if name.split("__")[0] in ("growth", "researcher", "cluster", "training")]
+    rows = zip(*(sweep.runs[name].to_pylist() for name in names), strict=True)
+    distinct = list(dict.fromkeys(rows))
+    chosen = [distinct[at] for at in np.unique(np.linspace(0, len(distinct) - 1, MOST_CURVES).astype(int))]
+    most = math.ceil(float(final_level(sweep).max())) + 1
+    curves = [closed_form(dict(zip(names, row, strict=True)), most) for row in chosen]
+    lower = np.array([np.interp(grid, days, levels) for days, levels in curves])
+    beyond = np.array([grid > days[-1] for days, _ in curves])
+    return lower, np.where(beyond, math.inf, lower)
+
+
+def closed_form(values: dict[str, Any], doublings: int) -> tuple[list[float], list[float]]:
+    """Return days and doublings of software if nothing but the law holds it up, for parameters by their flat names.
+
+    Work is infinitely divisible (sim.growth.alone_durations). A limit ends the growth: the curve stays level there.
+    """
+    from experiments.plotting.run_figure import within_doubling  # noqa: PLC0415
+
+    scenario = Scenario()
+    for name, value in values.items():
+        block, _, inner = name.partition("__")
+        changed = getattr(scenario, block).model_copy(update={inner: value})
+        scenario = scenario.model_copy(update={block: changed})
+    step, law = scenario.training.gain_doublings, scenario.law()
+    days, levels = [0.0], [0.0]
+    for n, duration in enumerate(alone_durations(law, *scenario.own_team, doublings, step)):
+        if not math.isfinite(duration):
+            return [*days, 1e9], [*levels, levels[-1]]
+        start = days[-1]
+        days += [start + duration * part / _PARTS for part in range(1, _PARTS + 1)]
+        levels += [within_doubling(law, n, part / _PARTS) for part in range(1, _PARTS + 1)]
+    return days, levels

@@ -1,0 +1,443 @@
+"""The report on a sweep: what was asked, what came of it in plain words, pictures, tables, and which runs failed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from html import escape
+from itertools import combinations as combinations_of
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pyarrow as pa
+
+from experiments.plotting.captions import footer_text, plural
+from experiments.storage.atomic import plain, to_json
+from experiments.sweep.analysis import (
+    convergence,
+    explosion_probability,
+    fan_chart,
+    lever_effects,
+    limiting_resource,
+    scenario_discovery,
+    sensitivity,
+    time_to_gain,
+)
+from experiments.sweep.analysis import html as page
+from experiments.sweep.analysis.combinations import (
+    MOST_DRAWN,
+    MOST_SAID,
+    Combination,
+    combinations,
+    drawn,
+    drawn_note,
+    stacked,
+)
+from experiments.sweep.analysis.figure_frame import png, svg
+from experiments.sweep.analysis.labels import RETURNS, with_reading, words
+from experiments.sweep.analysis.sweep_data import EXPLOSIVE, FACTORS, ONE_BY_ONE, SPEEDING_UP, Outcome, Sweep, threshold
+from sim.growth import reading_of_r
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_PLANES: Final = 3
+"""Pairs of parameters that are drawn, the strongest ones; the tables hold all."""
+SUMMARY: Final = "analysis.json"
+MOST_FAILURES: Final = 10
+"""Reasons for runs without a result that are shown; of the rest only the number of runs is."""
+_ASKED: Final = ("question", "description")
+
+
+class Part(NamedTuple):
+    """A piece of the report: a heading, words, a picture with its caption, a table."""
+
+    name: str
+    """Of its files, without ending."""
+    heading: str
+    """Of the section; parts of the same heading stand side by side."""
+    sentences: list[str]
+    figure: Figure | None
+    caption: str
+    table: pa.Table | None
+
+
+def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[Part]:
+    """Yield the parts of the report on a sweep, in its order; those that its design cannot carry say so.
+
+    ``outcome``: the only one whose sensitivity is shown, by default all of them.
+    One-at-a-time designs do not fill the space of parameters: they have no maps, regions or convergence.
+    """
+    yield from _fans(sweep)
+    yield from _planes(sweep)
+    yield _time(sweep)
+    if sweep.levers:
+        yield from _levers(sweep)
+    yield from _limits(sweep)
+    yield from _sensitivity(sweep, outcome)
+    if sweep.sampling == ONE_BY_ONE:
+        return
+    yield from _regions(sweep)
+    table = convergence.convergence_table(sweep)
+    said = [convergence.convergence_sentence(sweep, table)]
+    yield Part("convergence", "Are there enough runs?", said, convergence.convergence_figure(sweep, table),
+               f"Estimates as runs accumulate, with their 95% intervals.{drawn_note(combinations(sweep), MOST_SAID)}",
+               table)  # fmt: skip
+
+
+def verdict(sweep: Sweep) -> str:
+    """Return the results of a sweep in one paragraph of plain words; every figure is of one combination of levers."""
+    said = [f"{name} is {' / '.join(moved)}." for name, moved in sweep.coupled.items() if name in sweep.levers]
+    said += [
+        explosion_probability.sentence(sweep),
+        explosion_probability.rest_sentence(sweep),
+        explosion_probability.limit_sentence(sweep),
+    ]
+    said.append(explosion_probability.strongest(sweep))
+    said += time_to_gain.time_sentences(sweep)
+    if sweep.levers:
+        said.append(lever_effects.lever_words(lever_effects.lever_effects(sweep)))
+    if sweep.systematic:
+        said.append(
+            f"Shares are of the points of a {sweep.sampling} design, and not probabilities of what will happen."
+        )
+    return " ".join(sentence for sentence in said if sentence)
+
+
+def reading(sweep: Sweep) -> str:
+    """Return what r means in a sweep that varies it, for each growth__returns_to; empty if no run has a penalty."""
+    if RETURNS not in {*sweep.varied, *(name for moved in sweep.coupled.values() for name in moved)}:
+        return ""
+    return " ".join(
+        reading_of_r(name, f"p = {low:g}" if low == high else f"p = {low:.3g} to {high:.3g}")
+        for name, (low, high) in sweep.readings.items()
+    )
+
+
+def summary(sweep: Sweep) -> dict[str, Any]:
+    """Return the figures of a report as plain values, each for every combination of levers: None if not finite."""
+    column, why = threshold(sweep)
+    found = {
+        "name": sweep.manifest.get("name", ""), "runs": sweep.asked, "with_result": sweep.n, "missing": sweep.missing,
+        "statuses": dict(sweep.statuses), "failures": [each._asdict() for each in sweep.failures],
+        "verdict": verdict(sweep), "reading_of_r": reading(sweep),
+        "combinations": [_figures(each, column) for each in combinations(sweep)],
+        "gain": {"factor": FACTORS[column], "note": why},
+        "levers": [each._asdict() for each in lever_effects.lever_effects(sweep)],
+        "regions": _regions_found(sweep),
+    }  # fmt: skip
+    told: dict[str, Any] = plain(found)
+    return told
+
+
+def _figures(part: Combination, column: str) -> dict[str, Any]:
+    """The figures of one combination of levers."""
+    indices = {outcome: sensitivity.sobol_first(part.sweep, outcome) for outcome in sensitivity.OUTCOMES}
+    return {
+        "levers": part.values, "explosion": _share(part.sweep, EXPLOSIVE),
+        "speeding_up": _share(part.sweep, SPEEDING_UP), "long_run": dict(Counter(part.sweep.texts("long_run"))),
+        "pace": dict(Counter(part.sweep.texts("pace"))),
+        "days": time_to_gain.time_table(part.sweep, column).to_pylist(),
+        "limited_by": limiting_resource.limited(part.sweep),
+        "sobol": {outcome: {"note": note, "first": _first(each)} for outcome, (each, note) in indices.items()},
+    }  # fmt: skip
+
+
+def _share(sweep: Sweep, outcome: Outcome) -> dict[str, Any]:
+    found = explosion_probability.probability(sweep, outcome=outcome)
+    return found._asdict() | {"meaning": f"probability that {outcome.meaning}"}
+
+
+def _regions_found(sweep: Sweep) -> list[dict[str, Any]]:
+    """The box of each combination of levers; none for runs that change one parameter at a time."""
+    return [] if sweep.sampling == ONE_BY_ONE else [_region(each) for each in scenario_discovery.parts_of(sweep)]
+
+
+def _region(part: Combination) -> dict[str, Any]:
+    box = scenario_discovery.box_of(part.sweep)
+    return {
+        "levers": part.values, "sentence": scenario_discovery.box_sentence(part.sweep, box),
+        "bounds": box.bounds if box else None,
+    }  # fmt: skip
+
+
+def html(sweep: Sweep, found: list[Part]) -> str:
+    """Return the report as one page that needs nothing else."""
+    name = str(sweep.manifest.get("name") or "sweep")
+    body = [f"<header><h1>{escape(name)}</h1>", *_opening(sweep), "</header>", *_health(sweep)]
+    sections: dict[str, list[Part]] = {}
+    for part in found:
+        sections.setdefault(part.heading, []).append(part)
+    for heading, members in sections.items():
+        body.append(page.heading(heading))
+        body += [page.paragraph(sentence) for part in members for sentence in part.sentences]
+        drawn = [page.picture(svg(p.figure, p.name), p.caption, p.caption) for p in members if p.figure is not None]
+        body.append(page.pictures(drawn) if drawn else "")
+        body += [page.table(p.table, f"Table: {p.name}") for p in members if p.table is not None and p.table.num_rows]
+    return page.page(name, [*body, *_design(sweep), _footer(sweep)])
+
+
+def files(
+    sweep: Sweep, tell: Callable[[str], None] = lambda name: None, outcome: str | None = None
+) -> dict[str, bytes]:
+    """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each part.
+
+    ``outcome``: the only one whose sensitivity is shown, by default all of them.
+    """
+    found, content, footer = [], {}, picture_footer(sweep)
+    for part in parts(sweep, outcome):
+        tell(part.name)
+        found.append(part)
+        if part.figure is not None:
+            content[f"{part.name}.png"] = png(part.figure, footer)
+        if part.table is not None:
+            content[f"{part.name}.csv"] = to_csv(part.table).encode()
+    tell("report")
+    content["report.html"] = html(sweep, found).encode()
+    told = summary(sweep) | {"files": sorted([*content, SUMMARY])}
+    content[SUMMARY] = f"{to_json(told)}\n".encode()
+    return content
+
+
+def stale(folder: Path, content: Collection[str]) -> list[Path]:
+    """Return what an earlier analysis wrote into a folder and one with this content does not have."""
+    try:
+        listed = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["files"]
+        names = [name for name in listed if name == Path(name).name and name not in content]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [folder / name for name in names if (folder / name).is_file()]
+
+
+def to_csv(table: pa.Table) -> str:
+    """Return a table as CSV; nothing where there is no number."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.column_names)
+    writer.writerows(["" if value is None else value for value in row.values()] for row in table.to_pylist())
+    return text.getvalue()
+
+
+def _fans(sweep: Sweep) -> Iterator[Part]:
+    closed = fan_chart.has_closed_form(sweep)
+    law = " Dashed: the same points by the closed form, in which only the law decides." if closed else ""
+    said = "Quantiles over runs, on a scale on which each step is the same factor."
+    heading, note = "How far does software come?", drawn_note(combinations(sweep))
+    yield Part(
+        "fan", heading, [fan_chart.HOW], fan_chart.fan_figure(sweep), f"{said}{law}{note}", fan_chart.fan_table(sweep)
+    )
+    if closed:
+        yield Part("fan-closed-form", heading, [], None, "", fan_chart.fan_table(sweep, closed=True))
+
+
+def _planes(sweep: Sweep) -> Iterator[Part]:
+    heading = "How probable is an explosion?"
+    yield Part("probability", heading, [explosion_probability.sentence(sweep), explosion_probability.HOW], None, "",
+               explosion_probability.probability_table(sweep))  # fmt: skip
+    if sweep.sampling == ONE_BY_ONE:
+        return
+    for number, (across, up) in enumerate(_pairs(sweep)):
+        figure = explosion_probability.plane_figure(sweep, across, up) if number < MOST_PLANES else None
+        others = combinations(sweep, (across, up))
+        caption = (
+            f"{explosion_probability.outcome_words(sweep, sweep.outcome)}, its 95% interval and the number of runs n; "
+            f"a dashed edge: an estimate from fewer than {explosion_probability.FEWEST} runs."
+            f"{drawn_note(others, explosion_probability.MOST_PANELS)}"
+        )
+        table = explosion_probability.plane_table(sweep, across, up)
+        yield Part(f"probability-{across}-{up}", heading, [], figure, caption, table)
+
+
+def _pairs(sweep: Sweep) -> list[tuple[str, str]]:
+    """All pairs of parameters that vary, the two strongest ones first."""
+    ranked = explosion_probability.ranked(sweep)[:6]
+    return sorted(combinations_of(ranked, 2), key=lambda pair: sum(map(ranked.index, pair)))
+
+
+def _time(sweep: Sweep) -> Part:
+    column, _ = threshold(sweep)
+    caption = (
+        f"Share of runs whose software has grown {FACTORS[column]:,}-fold by a day, with its 95% interval."
+        f"{drawn_note(combinations(sweep))}"
+    )
+    said = [" ".join(time_to_gain.time_sentences(sweep)), time_to_gain.HOW]
+    heading = "How long does a large gain take?"
+    return Part(
+        "time", heading, said, time_to_gain.time_figure(sweep, column), caption, time_to_gain.time_table(sweep, column)
+    )
+
+
+def _levers(sweep: Sweep) -> Iterator[Part]:
+    effects, heading = lever_effects.lever_effects(sweep), "What do the levers do?"
+    said = [*lever_effects.lever_sentences(effects), lever_effects.HOW]
+    for outcome in lever_effects.OUTCOMES if effects else ():
+        caption = f"Change of the {words(outcome)}."
+        table = lever_effects.lever_table(sweep) if outcome == "explosion" else None
+        figure = lever_effects.lever_figure(effects, outcome, sweep.reading)
+        yield Part(
+            f"levers-{outcome}", heading, said if table is not None else [], figure, f"{caption} {_PAIRED}", table
+        )
+
+
+_PAIRED: Final = "Dots: mean over pairs of runs with the same random seed; bars: 95% intervals."
+
+
+def _limits(sweep: Sweep) -> Iterator[Part]:
+    alone = sweep.sampling == ONE_BY_ONE
+    pair, heading = None if alone else explosion_probability.pair_of(sweep), "Which resource limits where?"
+    figure = limiting_resource.limits_figure(sweep, *pair) if pair and len(set(sweep.texts("limited_by"))) > 1 else None
+    table = limiting_resource.limits_table(sweep, *pair) if pair else None
+    note = drawn_note(combinations(sweep, pair), explosion_probability.MOST_PANELS) if pair else ""
+    caption = (
+        "The input of which 1% more brings the last doubling forward most. Each cell is divided between the inputs by "
+        f"their share of its runs; the largest share is written in it.{note}"
+    )
+    yield Part("limits", heading, [limiting_resource.limits_sentence(sweep)], figure, caption, table)
+
+
+def _sensitivity(sweep: Sweep, chosen: str | None = None) -> Iterator[Part]:
+    heading, alone = "What matters most?", sweep.sampling == ONE_BY_ONE
+    how = ("One parameter changes at a time, all others are at their base: exact differences." if alone else
+           "The runs of the lowest and the highest tenth of a parameter, or its lowest and highest level, beside all "
+           "runs; grey: 95% intervals.")  # fmt: skip
+    if not alone and not sweep.uncertainties:
+        yield Part("tornado", heading, ["Nothing but levers varies; what they do is above."], None, "", None)
+        return
+    for outcome in sensitivity.tornado_outcomes(sweep, chosen):
+        table = sensitivity.tornado_table(sweep, outcome)
+        said = [sensitivity.same_everywhere(sweep, outcome), sensitivity.not_reached_sentence(sweep, outcome)]
+        if table.num_rows:
+            figure = sensitivity.tornado_figure(sweep, outcome)
+            note = "" if alone else drawn_note(combinations(sweep), sensitivity.MOST_PANELS)
+            never = " Never: not within the run." * outcome.startswith("days_to_")
+            caption = f"Tornado of the {words(outcome)}. {how}{never}{note}"
+            yield Part(f"tornado-{outcome}", heading, said, figure, caption, table)
+        elif any(said):
+            yield Part(f"tornado-{outcome}", heading, said, None, "", None)
+    yield from _sobol(sweep, heading, sensitivity.OUTCOMES if chosen is None else (chosen,))
+
+
+def _sobol(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[Part]:
+    parts, said = combinations(sweep), set[str]()
+    for outcome in outcomes:
+        tables = []
+        for at, part in enumerate(parts):
+            found, why = sensitivity.sobol_first(part.sweep, outcome)
+            if found is None:
+                if why not in said:
+                    yield Part(f"sobol-{outcome}", heading, [why], None, "", None)
+                said.add(why)
+                continue
+            tables.append((part.values, sensitivity.sobol_table(found)))
+            if len(tables) > MOST_DRAWN:
+                continue
+            where = f" with {part.text}" * bool(part.values)
+            caption = (f"First-order Sobol' indices of the {words(outcome)}{where}: the share of the variance that "
+                       "each explains by itself. What is left is interactions. Around 0, slightly below included, "
+                       "means nothing.")  # fmt: skip
+            name = f"sobol-{outcome}" + f"-{at + 1}" * (len(parts) > 1)
+            yield Part(name, heading, [], sensitivity.sobol_figure(found, part.sweep.reading), caption, None)
+        if tables:
+            yield Part(f"sobol-{outcome}", heading, [], None, "", stacked(tables))
+
+
+def _regions(sweep: Sweep) -> Iterator[Part]:
+    parts, heading, tables = scenario_discovery.parts_of(sweep), f"Where are {sweep.outcome.plural} most frequent?", []
+    for at, part in enumerate(parts):
+        box = scenario_discovery.box_of(part.sweep)
+        tables.append((part.values, scenario_discovery.box_table(part.sweep, box)))
+        if part not in drawn(parts):
+            continue
+        said = [f"With {part.text}: " * bool(part.values) + scenario_discovery.box_sentence(part.sweep, box)]
+        said += [scenario_discovery.HOW] * (box is not None and at == 0)
+        among = [*(box.bounds if box else ()), *explosion_probability.ranked(part.sweep)]
+        axes = [name for name in dict.fromkeys(among) if name in scenario_discovery.box_inputs(part.sweep)][:2]
+        figure = scenario_discovery.box_figure(part.sweep, box, axes[0], axes[1]) if box and len(axes) == 2 else None
+        where = f" with {part.text}" * bool(part.values)
+        caption = f"Each run{where}, and the box, drawn over two of the parameters."
+        yield Part("region" + f"-{at + 1}" * (len(parts) > 1), heading, said, figure, caption, None)
+    yield Part("region", heading, [drawn_note(parts).strip()], None, "", stacked(tables))
+
+
+def _opening(sweep: Sweep) -> list[str]:
+    design = sweep.manifest.get("design", {})
+    asked = next((str(design[key]) for key in _ASKED if isinstance(design, Mapping) and design.get(key)), "")
+    varied = "; ".join(f"{with_reading(name, sweep.reading)} ({name})" for name in sweep.varied)
+    meaning = reading(sweep)
+    return [
+        page.paragraph(asked, "asked"),
+        page.paragraph(f"Varied: {varied}." if varied else "Nothing but the random seed varies.", "asked"),
+        *([page.paragraph(meaning, "asked")] if meaning else []),
+        page.paragraph(verdict(sweep), "verdict"),
+    ]
+
+
+def _health(sweep: Sweep) -> list[str]:
+    """What became of the runs without a result: never left out in silence."""
+    said = [f"{sweep.n:,} of {sweep.asked:,} runs have a result, and all that is shown is of these."]
+    if sweep.missing:
+        said.append(f"{sweep.missing:,} runs are missing: the sweep has not finished.")
+    bad = sum(failure.runs for failure in sweep.failures)
+    if bad:
+        said.append(f"{bad:,} runs came to nothing; if that depends on the parameters, the shares are biased.")
+    kind = "warning" if sweep.missing or bad else "prose"
+    lines = [page.paragraph(" ".join(said), kind)]
+    if sweep.failures:
+        names = ("status", "message", "runs", "first")
+        shown = sweep.failures[:MOST_FAILURES]
+        lines.append(page.table(pa.table({name: [getattr(each, name) for each in shown] for name in names})))
+        if rest := sum(failure.runs for failure in sweep.failures[MOST_FAILURES:]):
+            lines.append(page.paragraph(f"And {rest:,} more runs for other reasons.", "prose"))
+    return lines
+
+
+def _design(sweep: Sweep) -> list[str]:
+    """What was varied, and how."""
+    rows = [(name, "uncertain", sweep.label(name, 200), _distribution(sweep, name)) for name in sweep.uncertainties]
+    rows += [(name, "lever", sweep.label(name, 200), ", ".join(_levels(sweep, name))) for name in sweep.levers]
+    if not rows:
+        return []
+    names = ("parameter", "kind", "meaning", "values")
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    return [page.heading("What was varied"), page.table(pa.table(columns))]
+
+
+def _distribution(sweep: Sweep, name: str) -> str:
+    stated = sweep.manifest.get("uncertainties", {}).get(name)
+    if not isinstance(stated, Mapping):
+        return str(stated)
+    kind = stated.get("distribution", "")
+    return " ".join([str(kind), *(f"{key} {value}" for key, value in stated.items() if key != "distribution")])
+
+
+def _levels(sweep: Sweep, name: str) -> list[str]:
+    from experiments.sweep.analysis.binning import cut  # noqa: PLC0415
+
+    return list(cut(sweep, name).labels)
+
+
+def picture_footer(sweep: Sweep) -> str:
+    """Return the footer of the pictures of a sweep: runs, seed, engine, version and the digest of the design."""
+    made = {name: str(sweep.manifest.get(name, "?")) for name in ("seed", "engine", "version")}
+    return footer_text(
+        f"n = {plural(sweep.n, 'run')}", f"seed {made['seed']}", f"engine {made['engine']}", by=made["version"],
+        design=str(sweep.manifest.get("design_digest", "?")),
+    )  # fmt: skip
+
+
+def _footer(sweep: Sweep) -> str:
+    said = sweep.manifest
+    items = [f"asara {said.get('version', '?')}", f"engine {said.get('engine', '?')}", f"sampling {sweep.sampling}",
+             f"{said.get('points', '?')} points", f"seed {said.get('seed', '?')}",
+             *(f"{what} {str(said.get(f'{what}_digest', '?'))[:12]}" for what in ("design", "model"))]  # fmt: skip
+    return f"<footer>{escape(' · '.join(items))}</footer>"
+
+
+def _first(found: sensitivity.Indices | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    rows = zip(found.names, found.first, found.half, strict=True)
+    return {name: {"index": first, "half": half} for name, first, half in rows} | {"luck": found.luck}

@@ -1,0 +1,305 @@
+"""Regions where an outcome is frequent: a box in the space of parameters, by the patient rule induction method (PRIM).
+
+Friedman and Fisher, Bump hunting in high-dimensional data, Statistics and Computing 9, 123 (1999): thin slices are
+peeled off, each the one whose removal raises the share of the outcome most for each run lost; then slices are pasted on
+again as long as the share does not fall; then restrictions that do not matter are dropped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.sweep.analysis.binning import MOST_LEVELS, cut
+from experiments.sweep.analysis.combinations import Combination, combinations
+from experiments.sweep.analysis.estimators import SEED, Share, clustered_share
+from experiments.sweep.analysis.figure_frame import INK, in_style, legend_above, new_figure
+from experiments.sweep.analysis.labels import percent, shown
+from experiments.sweep.analysis.sweep_data import Flags, Floats, Sweep
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PEEL: Final = 0.05
+"""Share of the runs of a box that a peel takes: patience."""
+LEAST: Final = 0.05
+"""The smallest box, as a share of all runs."""
+ENOUGH: Final = 200
+"""Points from which on the box is found on one half of them and judged on the other."""
+_MATTERS: Final = 0.01
+"""A restriction without which the density falls by less is dropped."""
+HOW: Final = (
+    "Found by PRIM (Friedman and Fisher, 1999), which peels thin slices off the space of parameters; of the boxes on "
+    "its way the one with the largest harmonic mean of density (the share of its runs with the outcome) and coverage "
+    "(the share of all runs with the outcome that it holds)."
+)
+
+Bounds = dict[str, tuple[float, float]]
+"""Parameter → from, to, both within; infinite where there is no restriction."""
+
+
+class Box(NamedTuple):
+    """A box and what is in it."""
+
+    bounds: Bounds
+    """Of those parameters only that are restricted."""
+    density: Share
+    coverage: Share
+    held_out: bool
+    """Whether density and coverage are of points that the box was not found on."""
+
+
+def find_box(inputs: dict[str, Floats], happened: Flags, peel: float = PEEL, least: float = LEAST) -> Bounds:
+    """Return the bounds of the box where something happens most, by PRIM; empty where no box is better than all.
+
+    ``inputs``: numbers by name, one entry a row as in ``happened``; bounds are values that were seen.
+    """
+    if happened.all() or not happened.any():
+        return {}
+    fewest = max(1, math.ceil(least * len(happened)))
+    best, quality = dict.fromkeys(inputs, (-math.inf, math.inf)), -1.0
+    for bounds in _peeled(inputs, happened, peel, fewest):
+        if (now := _harmonic(within(inputs, bounds), happened)) > quality:
+            best, quality = bounds, now
+    return _without_idle(inputs, happened, _pasted(inputs, happened, best, peel))
+
+
+def within(inputs: dict[str, Floats], bounds: Bounds) -> Flags:
+    """Return which rows lie in a box."""
+    inside: Flags = np.ones(len(next(iter(inputs.values()))), dtype=bool)
+    for name, (low, high) in bounds.items():
+        inside &= (inputs[name] >= low) & (inputs[name] <= high)
+    return inside
+
+
+def parts_of(sweep: Sweep) -> list[Combination]:
+    """Return the sweeps that have a box each: the combinations of levers, or all runs if nothing but levers varies."""
+    return combinations(sweep) if sweep.uncertainties else [Combination({}, sweep)]
+
+
+def box_of(sweep: Sweep) -> Box | None:
+    """Return the box where the sweep's outcome is most frequent; None without one.
+
+    Restrictions are on numbers and yes-or-no parameters that vary.
+
+    With 200 points or more the box is found on a random half of them, and density and coverage are of the other half.
+    """
+    inputs, happened, points = box_inputs(sweep), sweep.happened(), sweep.points
+    if not inputs:
+        return None
+    unique = np.unique(points)
+    held_out = len(unique) >= ENOUGH
+    half = np.random.default_rng(SEED).permutation(unique)[: len(unique) // 2]
+    judged = np.isin(points, half) if held_out else np.ones(len(points), dtype=bool)
+    learnt = ~judged if held_out else judged
+    bounds = find_box({name: values[learnt] for name, values in inputs.items()}, happened[learnt])
+    inside = within(inputs, bounds) if bounds else np.zeros(len(points), dtype=bool)
+    if not (inside & judged).any() or not (happened & judged).any():
+        return None
+    density = clustered_share(happened[inside & judged], points[inside & judged])
+    coverage = clustered_share(inside[happened & judged], points[happened & judged])
+    return Box(bounds, density, coverage, held_out)
+
+
+def box_inputs(sweep: Sweep) -> dict[str, Floats]:
+    """Return the parameters that a box may restrict; yes is 1. Words have no order and are left out."""
+    return {name: sweep.numbers(name) for name in sweep.varied if sweep.has_order(name)}
+
+
+def box_sentence(sweep: Sweep, box: Box | None) -> str:
+    """Return where the sweep's outcome is most frequent, in words."""
+    happened, outcome = sweep.happened(), sweep.outcome
+    if happened.all() or not happened.any():
+        which = "All runs are" if happened.all() else "There are no"
+        return f"{which} {outcome.runs}, so that no region differs from the others."
+    if box is None:
+        return f"No box of parameters was found in which {outcome.plural} are more frequent than elsewhere."
+    if box.density.low <= float(happened.mean()):
+        return f"No box of parameters was found in which {outcome.plural} are more frequent than by chance."
+    where = " and ".join(_restriction(sweep, name, *bounds) for name, bounds in box.bounds.items())
+    judged = ", measured on the half of the points that it was not found on" if box.held_out else ""
+    overall = "" if sweep.levers else f" Over all these runs it is {percent(float(happened.mean()))}."
+    return (
+        f"{outcome.plural.capitalize()} are most frequent where {where}: {percent(box.density.share)} of the runs "
+        f"there [{percent(box.density.low)}, {percent(box.density.high)}] are {outcome.runs}. The box holds "
+        f"{percent(box.coverage.share)} of all such runs "
+        f"[{percent(box.coverage.low)}, {percent(box.coverage.high)}]{judged}.{overall}"
+    )
+
+
+def box_table(sweep: Sweep, box: Box | None) -> pa.Table:
+    """Return a box as a table, one row a restriction: parameter, low, high (null: none), density, coverage."""
+    rows: dict[str, list[Any]] = {name: [] for name in ("parameter", "low", "high", "density", "coverage")}
+    for name, ends in box.bounds.items() if box else ():
+        low, high = (None if math.isinf(end) else float(end) for end in ends)
+        entries = (name, low, high, box.density.share, box.coverage.share)  # type: ignore[union-attr]
+        for column, value in zip(rows.values(), entries, strict=True):
+            column.append(value)
+    kinds = [pa.string(), *[pa.float64()] * 4]
+    return pa.table({name: pa.array(each, kind) for (name, each), kind in zip(rows.items(), kinds, strict=True)})
+
+
+@in_style
+def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
+    """Return the runs over two parameters, those with the outcome and others, with the box drawn."""
+    from experiments.plotting.run_figure import BLUE, ORANGE  # noqa: PLC0415
+
+    happened = sweep.happened()
+    x, y = _drawn(sweep, across, box), _drawn(sweep, up, box)
+    figure, (axes,) = new_figure(4.2)
+    rows = np.unique(np.linspace(0, sweep.n - 1, 3000).astype(int))
+    for chosen, colour, marker, text in (
+        (~happened, BLUE, "x", "other runs"),
+        (happened, ORANGE, "o", sweep.outcome.plural),
+    ):
+        those = rows[chosen[rows]]
+        axes.scatter(x.values[those], y.values[those], s=14, c=colour, marker=marker, alpha=0.6, linewidths=0.9,
+                     label=text)  # fmt: skip
+    for axis, one in ((axes.xaxis, x), (axes.yaxis, y)):
+        if one.levels:
+            axis.set_ticks(range(len(one.levels)), one.levels)
+        elif one.values.min() > 0 and one.values.max() > 30 * one.values.min():
+            axis.axes.set_xscale("log") if axis is axes.xaxis else axis.axes.set_yscale("log")
+    limits = axes.get_xlim(), axes.get_ylim()
+    (left, right), (low, high) = (np.clip(one.ends, *limit) for one, limit in zip((x, y), limits, strict=True))
+    axes.plot([left, right, right, left, left], [low, low, high, high, low], color=INK, linewidth=2)
+    axes.set(xlim=limits[0], ylim=limits[1])
+    axes.set_xlabel(sweep.label(across, 60))
+    axes.set_ylabel(sweep.label(up, 40))
+    legend_above(axes)
+    return figure
+
+
+def _peeled(inputs: dict[str, Floats], happened: Flags, peel: float, fewest: int) -> Iterator[Bounds]:
+    """Each box on the way from all rows to the smallest, by the peels that raise the density most for each row lost.
+
+    For each row, as the level of a lever takes more rows along than a slice of an uncertainty (Friedman and Fisher,
+    section 14.1).
+    """
+    bounds: Bounds = dict.fromkeys(inputs, (-math.inf, math.inf))
+    while True:
+        yield bounds
+        inside = within(inputs, bounds)
+        best, gain, before = None, -math.inf, float(happened[inside].mean())
+        for name, after in _peels(inputs, bounds, inside, peel):
+            kept = inside & (inputs[name] >= after[0]) & (inputs[name] <= after[1])
+            if kept.sum() < fewest:
+                continue
+            now = (float(happened[kept].mean()) - before) / float(inside.sum() - kept.sum())
+            if now > gain:
+                best, gain = bounds | {name: after}, now
+        if best is None:
+            return
+        bounds = best
+
+
+def _peels(
+    inputs: dict[str, Floats], bounds: Bounds, inside: Flags, peel: float
+) -> Iterator[tuple[str, tuple[float, float]]]:
+    """What is left of each parameter's range after a peel from below or above: never all of it, never nothing."""
+    for name, (low, high) in bounds.items():
+        levels = np.sort(inputs[name][inside])
+        if levels[0] == levels[-1]:
+            continue
+        few = max(1, int(peel * len(levels)))
+        # A level of many rows goes as a whole: a cut within it would leave the box as it is.
+        yield name, (float(levels[max(few, np.searchsorted(levels, levels[few - 1], side="right"))]), high)
+        yield name, (low, float(levels[min(len(levels) - few, np.searchsorted(levels, levels[-few])) - 1]))
+
+
+def _pasted(inputs: dict[str, Floats], happened: Flags, bounds: Bounds, paste: float) -> Bounds:
+    """The box with slices pasted on as long as the density does not fall."""
+    while True:
+        inside = within(inputs, bounds)
+        density, best = float(happened[inside].mean()), None
+        for name, after in _pastes(inputs, bounds, int(inside.sum()), paste):
+            now = float(happened[within(inputs, bounds | {name: after})].mean())
+            if now >= density:
+                density, best = now, bounds | {name: after}
+        if best is None:
+            return bounds
+        bounds = best
+
+
+def _pastes(
+    inputs: dict[str, Floats], bounds: Bounds, rows: int, paste: float
+) -> Iterator[tuple[str, tuple[float, float]]]:
+    for name, (low, high) in bounds.items():
+        others = within(
+            inputs, {each: ends for each, ends in bounds.items() if each != name} | {name: (-math.inf, math.inf)}
+        )
+        levels = np.sort(inputs[name][others])
+        few = max(1, int(paste * rows))
+        below, above = levels[levels < low], levels[levels > high]
+        if below.size:
+            yield name, (float(below[-few]) if below.size > few else -math.inf, high)
+        if above.size:
+            yield name, (low, float(above[few - 1]) if above.size > few else math.inf)
+
+
+def _without_idle(inputs: dict[str, Floats], happened: Flags, bounds: Bounds) -> Bounds:
+    """The box without restrictions that do not matter, the least important dropped first."""
+    kept = {name: ends for name, ends in bounds.items() if ends != (-math.inf, math.inf)}
+    while kept:
+        density = float(happened[within(inputs, kept)].mean())
+        rest = {name: {each: ends for each, ends in kept.items() if each != name} for name in kept}
+        left = {name: float(happened[within(inputs, others)].mean()) for name, others in rest.items()}
+        least = max(left, key=lambda name: left[name])
+        if left[least] < density - _MATTERS:
+            break
+        kept = rest[least]
+    return _without_idle_sides(inputs, happened, kept)
+
+
+def _without_idle_sides(inputs: dict[str, Floats], happened: Flags, bounds: Bounds) -> Bounds:
+    """The same for each end of each restriction."""
+    for name in list(bounds):
+        for side in ((-math.inf, bounds[name][1]), (bounds[name][0], math.inf)):
+            wider = bounds | {name: side}
+            loss = float(happened[within(inputs, bounds)].mean()) - float(happened[within(inputs, wider)].mean())
+            if side != (-math.inf, math.inf) and loss <= _MATTERS:
+                bounds = wider
+                break
+    return bounds
+
+
+def _harmonic(inside: Flags, happened: Flags) -> float:
+    both = float(np.sum(inside & happened))
+    return 2 * both / (float(inside.sum()) + float(happened.sum()))
+
+
+def _restriction(sweep: Sweep, name: str, low: float, high: float) -> str:
+    if name in sweep.coupled:
+        levels = sorted(set(sweep.runs[name].to_pylist()))
+        return " or ".join(f"{name} = {sweep.value_text(name, level)}" for level in levels if low <= level <= high)
+    if not sweep.is_number(name):  # of yes and no a restriction leaves one
+        return f"{name} = {shown(low > 0)}"
+    if math.isinf(high):
+        return f"{name} ≥ {shown(low)}"
+    if math.isinf(low):
+        return f"{name} ≤ {shown(high)}"
+    return f"{name} = {shown(low)}" if low == high else f"{shown(low)} ≤ {name} ≤ {shown(high)}"
+
+
+class _Drawn(NamedTuple):
+    """A parameter as it is drawn: where each run is, the names of its levels if it has few, and the box."""
+
+    values: Floats
+    levels: tuple[str, ...]
+    ends: tuple[float, float]
+
+
+def _drawn(sweep: Sweep, name: str, box: Box) -> _Drawn:
+    """The parameter itself, or, with few levels, the place of the level with some scatter so that runs are seen."""
+    values, ends = sweep.numbers(name), box.bounds.get(name, (-math.inf, math.inf))
+    levels = np.unique(values)
+    if len(levels) > MOST_LEVELS:
+        return _Drawn(values, (), ends)
+    scatter = np.random.default_rng(SEED).uniform(-0.3, 0.3, len(values))
+    inside = np.flatnonzero((levels >= ends[0]) & (levels <= ends[1]))
+    place = np.searchsorted(levels, values)
+    return _Drawn(place + scatter, cut(sweep, name).labels, (inside[0] - 0.4, inside[-1] + 0.4))

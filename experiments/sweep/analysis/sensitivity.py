@@ -1,0 +1,535 @@
+"""Sensitivity: tornado, first-order Sobol' indices from the runs of a sweep, and all indices of a function."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.errors import InputError
+from experiments.sweep.analysis.combinations import Combination, combinations, drawn, table_of
+from experiments.sweep.analysis.estimators import (
+    SEED,
+    clustered_mean,
+    holds_quantile,
+    independent,
+    resampled,
+    time_quantile,
+)
+from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
+from experiments.sweep.analysis.labels import label, percent, shown, words
+from experiments.sweep.analysis.sweep_data import (
+    EXPLOSIVE,
+    FACTORS,
+    ONE_BY_ONE,
+    SPEEDING_UP,
+    Flags,
+    Floats,
+    Ints,
+    Sweep,
+    doublings_a_year,
+    threshold,
+    why_not_gained,
+)
+from experiments.sweep.analysis.time_to_gain import observed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from experiments.uncertainty.distributions import Distribution
+
+SHARES: Final = (EXPLOSIVE.name, SPEEDING_UP.name)
+"""Outcomes whose mean over runs is a share."""
+OUTCOMES: Final = (*SHARES, "doublings_a_year")
+CHOICES: Final = (*OUTCOMES, *FACTORS, "software_doublings")
+"""Outcomes that a tornado and indices can be asked for."""
+FEWEST_POINTS: Final = 100
+"""Points without which the harmonics of a parameter are mostly noise."""
+HARMONICS: Final = 6
+"""As Tissot and Prieur take (Reliab. Eng. Syst. Saf. 107, 205, 2012); more of them, more noise."""
+MOST_LUCK: Final = 0.9
+"""Share of the variance beyond which nothing is told about the rest."""
+MOST_BARS: Final = 12
+MOST_PANELS: Final = 3
+DECILES: Final = (0.1, 0.9)
+
+
+class Bar(NamedTuple):
+    """An outcome at the low and the high end of a parameter."""
+
+    parameter: str
+    low_value: float
+    high_value: float
+    at_low: float
+    at_high: float
+    error_low: float
+    """Half of the 95% interval at the low end; 0 where the outcome is exact, NaN if there are too few runs."""
+    error_high: float
+    not_reached_low: int
+    """Runs at the low end without the outcome: those that never reached a gain."""
+    not_reached_high: int
+    runs_low: int
+    runs_high: int
+
+
+class Indices(NamedTuple):
+    """First-order indices: the share of an outcome's variance over runs that each parameter explains by itself."""
+
+    names: tuple[str, ...]
+    first: tuple[float, ...]
+    half: tuple[float, ...]
+    """Half of the 95% interval, by the bootstrap."""
+    luck: float
+    """The share between replications of the same point and levers; NaN without replications."""
+
+
+def outcome_of(sweep: Sweep, outcome: str) -> Floats:
+    """Return an outcome run by run: `explosion` or `speeding_up` (0 or 1), `doublings_a_year` (log2), or a column."""
+    if outcome == "explosion":
+        return sweep.explosive.astype(float)
+    if outcome == "speeding_up":
+        return sweep.speeding_up.astype(float)
+    return doublings_a_year(sweep) if outcome == "doublings_a_year" else sweep.numbers(outcome)
+
+
+def tornado_outcomes(sweep: Sweep, chosen: str | None = None) -> tuple[str, ...]:
+    """Return the outcomes that have a tornado: those of `OUTCOMES`, and the days to the largest gain, or the chosen."""
+    return (chosen,) if chosen is not None else (*OUTCOMES, threshold(sweep)[0])
+
+
+def check_outcome(name: str) -> str:
+    """Return the name of an outcome of `CHOICES`. Raises InputError for another, with the nearest."""
+    if name not in CHOICES:
+        from sim.scenario.model import nearest  # noqa: PLC0415
+
+        raise InputError(
+            f"--outcome = {name} is not an outcome of a sweep; allowed: {', '.join(CHOICES)}{nearest(name, CHOICES)}."
+        )
+    return name
+
+
+def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[Bar]]:
+    """Return the outcome in the middle of the design and at both ends of each parameter, the longest bar first.
+
+    One-at-a-time designs: with all other parameters at their base, compared replication by replication; no bars if the
+    base itself has no result. Other designs: the runs of the lowest and the highest tenth of an uncertainty (or its
+    lowest and highest level), against all runs; take one combination of levers, since levers have no bar there.
+    Outcomes are means; days to a gain are medians, infinite if half of the runs did not reach it. Parameters that are
+    words are left out; yes is 1. No bars if the outcome is the same in all runs.
+    """
+    values = outcome_of(sweep, outcome)
+    alone = sweep.sampling == ONE_BY_ONE
+    numeric = [name for name in (sweep.varied if alone else sweep.uncertainties) if sweep.has_order(name)]
+    base = _base(sweep) if alone else np.ones(sweep.n, dtype=bool)
+    if not base.any():
+        return math.nan, []
+    middle = _level(sweep, outcome, values, base)[0]
+    if len(np.unique(values)) == 1 and (np.isfinite(values).all() or not np.isfinite(values).any()):
+        return middle, []
+    bars = []
+    for name in numeric:
+        ends = _ends_alone(sweep, name) if alone else _end_tenths(sweep.numbers(name))
+        if ends is not None:
+            bars.append(_bar(sweep, name, outcome, values, ends))
+    return middle, sorted(bars, key=_length, reverse=True)
+
+
+def _length(bar: Bar) -> float:
+    """How long a bar is; one that ends at a gain that was not reached is the longest."""
+    if bar.at_low == bar.at_high:
+        return 0.0
+    length = abs(bar.at_high - bar.at_low)
+    return length if math.isfinite(length) else math.inf
+
+
+def tornado_table(sweep: Sweep, outcome: str = "explosion") -> pa.Table:
+    """Return :func:`tornado` as a table, one row a parameter, for each combination of levers."""
+    return (
+        table_of(sweep, lambda part: _bar_table(part, outcome))
+        if sweep.sampling != ONE_BY_ONE
+        else _bar_table(sweep, outcome)
+    )
+
+
+def _bar_table(sweep: Sweep, outcome: str) -> pa.Table:
+    _, bars = tornado(sweep, outcome)
+    kinds = {name: pa.string() if name == "parameter" else pa.float64() for name in Bar._fields}
+    kinds |= {name: pa.int64() for name in Bar._fields if name.startswith(("runs_", "not_reached_"))}
+    return pa.table({name: pa.array([getattr(bar, name) for bar in bars], kinds[name]) for name in Bar._fields})
+
+
+def same_everywhere(sweep: Sweep, outcome: str) -> str:
+    """Return the sentence that an outcome is the same in all runs, so that nothing matters for it; else nothing."""
+    values = outcome_of(sweep, outcome)
+    if not np.isfinite(values).any():
+        return f"No run has a value of the {words(outcome)}, so nothing can be compared."
+    if sweep.n > 1 and np.isfinite(values).all() and np.ptp(values) == 0:
+        return f"The {words(outcome)} is the same in all runs, so nothing matters for it."
+    return ""
+
+
+def not_reached_sentence(sweep: Sweep, outcome: str) -> str:
+    """Return at which ends of which parameters runs did not reach a gain, and why; nothing if all did."""
+    if not outcome.startswith("days_to_"):
+        return ""
+    found, reasons = [], why_not_gained(sweep, FACTORS[outcome])
+    for part in _tornado_parts(sweep):
+        where = f" with {part.text}" * bool(part.values)
+        for bar in tornado(part.sweep, outcome)[1]:
+            ends = (
+                (bar.low_value, bar.not_reached_low, bar.runs_low),
+                (bar.high_value, bar.not_reached_high, bar.runs_high),
+            )
+            found += [
+                f"{bar.parameter} = {value_text(part.sweep, bar.parameter, value)}{where} ({missing} of {runs})"
+                for value, missing, runs in ends if missing
+            ]  # fmt: skip
+    if not found:
+        return ""
+    why = Counter(reason for reason in reasons if reason).most_common(1)[0][0]
+    more = f" and {len(found) - 6} more" * (len(found) > 6)
+    return f"Runs that never gained {FACTORS[outcome]:,}-fold: at {', '.join(found[:6])}{more}. Most often: {why}."
+
+
+def value_text(sweep: Sweep, name: str, value: float) -> str:
+    """Return a number that stands for a value of a parameter as a reader writes it."""
+    if name not in sweep.coupled and not sweep.is_number(name):
+        return sweep.value_text(name, value > 0.5)
+    return sweep.value_text(name, int(value) if name in sweep.coupled else value)
+
+
+def _tornado_parts(sweep: Sweep) -> list[Combination]:
+    """The combinations of levers; of a one-at-a-time design, whose levers have bars, the whole of it."""
+    return [Combination({}, sweep)] if sweep.sampling == ONE_BY_ONE else combinations(sweep)
+
+
+@in_style
+def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
+    """Return the tornado: for each parameter, a bar to the outcome at its low end and one to that at its high end.
+
+    Each bar has the value of the parameter and the outcome at its end. A panel for each combination of levers, 3 at
+    most. A dotted line at the right stands for gains that half of the runs did not reach.
+    """
+    parts = drawn([part for part in _tornado_parts(sweep) if tornado(part.sweep, outcome)[1]], MOST_PANELS)
+    found = [(part, *tornado(part.sweep, outcome)) for part in parts]
+    rows = [len(bars[:MOST_BARS]) for _, _, bars in found]
+    height, ratios = 0.9 + 0.35 * len(rows) + 0.62 * sum(rows), {"height_ratios": rows}
+    figure, panels = new_figure(height, len(rows), sharex=True, gridspec_kw=ratios)
+    edge, span = _edge([level for _, middle, bars in found for level in (middle, *_levels_of(bars))])
+    ends = []
+    for axes, (part, middle, bars) in zip(panels, found, strict=True):
+        ends += _draw_bars(axes, part.sweep, outcome, middle, bars[:MOST_BARS], edge)
+        if part.values and len(part.text):
+            axes.set_title(fill(part.text, 52), fontsize=9.5, fontweight="normal", pad=22 if axes is panels[0] else 6)
+    panels[0].set_xlim(_with_room(span, ends))
+    _label_axis(panels[-1], outcome, span)
+    _legend(panels[0], sweep.sampling == ONE_BY_ONE)
+    return figure
+
+
+def _levels_of(bars: list[Bar]) -> list[float]:
+    return [level for bar in bars for level in (bar.at_low, bar.at_high)]
+
+
+def _edge(levels: list[float]) -> tuple[float, tuple[float, float]]:
+    """Where a gain that was not reached is drawn (NaN if all were), and the ends of the scale."""
+    finite = [level for level in levels if math.isfinite(level)] or [0.0, 1.0]
+    low, high = min(finite), max(finite)
+    if all(math.isfinite(level) for level in levels):
+        return math.nan, (low, high)
+    edge = high + 0.15 * (high - low or max(abs(high), 1.0))
+    return edge, (low, edge)
+
+
+def _with_room(span: tuple[float, float], ends: list[tuple[float, int, bool]]) -> tuple[float, float]:
+    """The ends of a scale on which there is room for the text at the end of each bar: place, letters, to the right."""
+    left, right = span
+    widest = _WIDEST * (right - left or 1.0)
+    for _ in range(_ROUNDS):
+        letter = _LETTER * min(right - left or 1.0, widest)
+        right = max(span[1], *(place + letters * letter for place, letters, after in ends if after), span[1] + letter)
+        left = min(
+            span[0], *(place - letters * letter for place, letters, after in ends if not after), span[0] - letter
+        )
+    return left, right
+
+
+_LETTER: Final = 0.0165
+"""Width of a letter at the end of a bar, as a share of the panel."""
+_WIDEST: Final = 8.0
+"""The longest scale, as a multiple of the span of the outcomes."""
+_ROUNDS: Final = 40
+
+
+def _draw_bars(
+    axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list[Bar], edge: float
+) -> list[tuple[float, int, bool]]:
+    """Draw the bars of a panel, and return where their texts begin, their letters, and whether they go to the right."""
+    from experiments.plotting.run_figure import BLUE, ORANGE  # noqa: PLC0415
+
+    found = []
+    start = middle if math.isfinite(middle) else edge
+    for row, bar in enumerate(bars):
+        low = (-0.19, ORANGE, bar.low_value, bar.at_low, bar.error_low, bar.not_reached_low, bar.runs_low)
+        high = (0.19, BLUE, bar.high_value, bar.at_high, bar.error_high, bar.not_reached_high, bar.runs_high)
+        for shift, colour, value, level, error, missing, runs in (low, high):
+            place = level if math.isfinite(level) else edge
+            axes.barh(row + shift, place - start, left=start, height=0.34, color=colour, linewidth=0)
+            reach = error if math.isfinite(error) and math.isfinite(level) else 0.0
+            ends = np.clip([place - reach, place + reach], *((0, 1) if outcome in SHARES else (-math.inf, math.inf)))
+            if reach:
+                axes.plot(ends, [row + shift] * 2, color=SOFT, linewidth=1.4, zorder=4)
+            text = f"{value_text(sweep, bar.parameter, value)}: {outcome_text(outcome, level)}"
+            text += f", {missing}/{runs} never" * bool(missing and math.isfinite(level))
+            right = place >= start
+            outer = float(ends[1] if right else ends[0])
+            found.append((outer, len(text) + 1, right))
+            axes.annotate(text, (outer, row + shift), (4 if right else -4, 0), textcoords="offset points", va="center",
+                          ha="left" if right else "right", fontsize=7.6)  # fmt: skip
+    axes.axvline(start, color=SOFT, linewidth=1)
+    if math.isfinite(edge):
+        axes.axvline(edge, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
+    axes.set_yticks(range(len(bars)), [sweep.label(bar.parameter, 30) for bar in bars], fontsize=8.5)
+    axes.set_ylim(len(bars) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    return found
+
+
+def outcome_text(outcome: str, level: float) -> str:
+    """Return an outcome at the end of a bar as text."""
+    if not math.isfinite(level):
+        return "never"
+    if outcome in SHARES:
+        return percent(level)
+    if outcome == "doublings_a_year":
+        return f"{2**level:.3g} a year"
+    return f"{level:,.0f}" if outcome.startswith("days_to_") else shown(level)
+
+
+def _label_axis(axes: Axes, outcome: str, span: tuple[float, float]) -> None:
+    from matplotlib.ticker import MaxNLocator, MultipleLocator  # noqa: PLC0415
+
+    axes.set_xlabel(fill(f"median {words(outcome)}" if outcome.startswith("days_to_") else words(outcome), 46))
+    if outcome in SHARES:
+        axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    elif outcome == "doublings_a_year":
+        wide = np.diff(axes.get_xlim())[0] > 2
+        axes.xaxis.set_major_locator(MultipleLocator(1) if wide else MaxNLocator(5))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:,.3g}")
+    else:
+        low, high = axes.get_xlim()
+        last = min(high, span[1]) if outcome.startswith("days_to_") else high  # gains that were not reached lie there
+        apart = MaxNLocator(max(1, int(5 * (span[1] - span[0]) / (high - low) + 0.5)))
+        axes.set_xticks([tick for tick in apart.tick_values(*span) if max(0.0, low) <= tick <= last])
+        axes.set_xlim(low, high)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+
+
+def sobol_first(sweep: Sweep, outcome: str = "explosion") -> tuple[Indices | None, str]:
+    """Return first-order Sobol' indices from the runs there are, or None and the sentence that says why there are none.
+
+    Of uncertainties: by Fourier's method on the mean of each point (SALib's rbd_fast; Plischke, Reliab. Eng. Syst. Saf.
+    95, 354, 2010), times the share of the variance that is between points. Randomness: the variance between
+    replications. Levers are choices without a distribution: take one combination of them.
+    """
+    values = outcome_of(sweep, outcome)
+    if why := _cannot(sweep, values):
+        return None, why
+    _, index = np.unique(sweep.points, return_inverse=True)
+    names = [name for name in sweep.uncertainties if sweep.is_number(name)]
+    first, half = _by_fourier(sweep, values, index, names)
+    luck = luck_share(sweep, values)
+    return Indices(tuple(names), tuple(first), tuple(half), luck), ""
+
+
+def sobol_table(found: Indices) -> pa.Table:
+    """Return indices as a table: parameter, first_order, low, high (95%); luck is a row of its own."""
+    rows = list(zip(found.names, found.first, found.half, strict=True))
+    columns: dict[str, list[Any]] = {
+        "parameter": [name for name, *_ in rows], "first_order": [first for _, first, _ in rows],
+        "low": [first - half for _, first, half in rows], "high": [first + half for _, first, half in rows],
+    }  # fmt: skip
+    if np.isfinite(found.luck):
+        for name, value in zip(columns, ("luck", found.luck, found.luck, found.luck), strict=True):
+            columns[name].append(value)
+    return pa.table(columns)
+
+
+@in_style
+def sobol_figure(found: Indices, reading: str = "") -> Figure:
+    """Return first-order indices as bars, the largest first; ``reading`` is what r is the returns to."""
+    from experiments.plotting.run_figure import BLUE, PINK  # noqa: PLC0415
+
+    rows = sorted(zip(found.first, found.half, found.names, strict=True), reverse=True)[:12]
+    if np.isfinite(found.luck):
+        rows.append((found.luck, 0.0, "luck"))
+    figure, (axes,) = new_figure(1.2 + 0.5 * len(rows))
+    for row, (first, half, name) in enumerate(rows):
+        axes.barh(row, max(first, 0.0), height=0.62, color=PINK if name == "luck" else BLUE, linewidth=0)
+        axes.plot([max(first - half, 0), min(first + half, 1)], [row, row], color=SOFT, linewidth=1.4)
+    randomness = "randomness: between runs of the same point"
+    texts = [randomness if name == "luck" else label(name, 30, reading) for _, _, name in rows]
+    axes.set_yticks(range(len(rows)), texts, fontsize=8.5)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_xlabel("share of the variance explained by itself")
+    return figure
+
+
+def sobol_indices(
+    function: Callable[[Floats], Floats], names: Sequence[str], distributions: Mapping[str, Distribution],
+    n: int = 1024, seed: int = 0,
+) -> pa.Table:  # fmt: skip
+    """Return first and total Sobol' indices of a function: parameter, S1, S1_half, ST, ST_half (half 95% intervals).
+
+    ``function`` takes an array of shape (rows, len(names)) and returns one number a row; it is asked for n (names + 2)
+    rows (Saltelli's design, Comput. Phys. Commun. 181, 259, 2010, by SALib). n: a power of 2.
+    """
+    from SALib.analyze import sobol as analysis  # noqa: PLC0415
+    from SALib.sample import sobol as sampling  # noqa: PLC0415
+
+    problem = {"num_vars": len(names), "names": list(names), "bounds": [[0.0, 1.0]] * len(names)}
+    unit = np.clip(sampling.sample(problem, n, calc_second_order=False, seed=seed), 1e-12, 1 - 1e-12)
+    rows = np.column_stack([distributions[name].ppf(unit[:, at]) for at, name in enumerate(names)])
+    analyze: Any = vars(analysis)["analyze"]
+    found = analyze(problem, np.asarray(function(rows), dtype=float), calc_second_order=False, seed=seed)
+    columns = {"S1": "S1", "S1_half": "S1_conf", "ST": "ST", "ST_half": "ST_conf"}
+    return pa.table({"parameter": list(names)} | {ours: found[key].tolist() for ours, key in columns.items()})
+
+
+def luck_share(sweep: Sweep, values: Floats) -> float:
+    """Return the share of a variance that is between runs of the same point and levers; NaN without replications."""
+    _, group = np.unique(np.column_stack([sweep.points, sweep.runs["lever"].to_numpy()]), axis=0, return_inverse=True)
+    group = group.ravel()
+    counts = np.bincount(group)
+    if not (counts > 1).any() or np.var(values) == 0:
+        return float("nan")
+    within = values - (np.bincount(group, weights=values) / counts)[group]
+    many = counts[group] > 1
+    freedom = int(many.sum()) - int((counts > 1).sum())
+    return float(min(1.0, np.sum(within[many] ** 2) / freedom / np.var(values, ddof=1)))
+
+
+def _by_fourier(sweep: Sweep, values: Floats, index: Ints, names: list[str]) -> tuple[list[float], list[float]]:
+    from SALib.analyze import rbd_fast  # noqa: PLC0415
+
+    means = np.bincount(index, weights=values) / np.bincount(index)
+    between = float(np.var(means)) / float(np.var(values))
+    if not names or between == 0:
+        return [0.0] * len(names), [0.0] * len(names)
+    _, rows = np.unique(index, return_index=True)
+    inputs = np.column_stack([sweep.numbers(name)[rows] for name in names])
+    problem = {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
+    analyze: Any = vars(rbd_fast)["analyze"]  # it has no types
+    found = analyze(problem, inputs, means, M=HARMONICS, seed=SEED)
+    return [float(each) * between for each in found["S1"]], [float(each) * between for each in found["S1_conf"]]
+
+
+def _cannot(sweep: Sweep, values: Floats) -> str:
+    """Why the design cannot carry first-order indices; nothing if it can."""
+    points, luck = len(np.unique(sweep.points)), luck_share(sweep, values)
+    reasons = {
+        f"a {sweep.sampling} design does not draw its points at random, as sobol, latin-hypercube and random do":
+            sweep.systematic,
+        "its levers are choices, which have no share of a variance": bool(sweep.levers),
+        "no uncertainty varies": not [name for name in sweep.uncertainties if sweep.is_number(name)],
+        "its uncertainties are correlated, so that no share of the variance belongs to one alone":
+            _correlated(sweep.manifest.get("design", {})),
+        f"{points} points are too few, {FEWEST_POINTS} the least": points < FEWEST_POINTS,
+        "the outcome is the same in all runs": np.var(values) == 0,
+        f"{luck:.0%} of the variance is random, between replications of the same point": luck > MOST_LUCK,
+    }  # fmt: skip
+    found = next((reason for reason, holds in reasons.items() if holds), "")
+    return f"This design cannot carry Sobol' indices: {found}." if found else ""
+
+
+def _correlated(design: Any) -> bool:
+    return bool(design.get("correlations")) if isinstance(design, Mapping) else False
+
+
+def _base(sweep: Sweep) -> Flags:
+    """Which runs of a one-at-a-time design have every parameter at its base: the first point without a lever moved."""
+    return np.asarray((sweep.points == 0) & (sweep.numbers("lever") == 0))
+
+
+def _ends_alone(sweep: Sweep, name: str) -> tuple[Flags, Flags] | None:
+    """Which runs have a parameter at its lowest and highest value and all others at their base; None without both."""
+    base = _base(sweep)
+    if not base.any():
+        return None
+    columns = {each: sweep.runs[each].to_pylist() for each in sweep.varied}
+    first = int(np.flatnonzero(base)[0])
+    alone = np.ones(sweep.n, dtype=bool)
+    for other in columns.keys() - {name}:
+        alone &= np.array([value == columns[other][first] for value in columns[other]], dtype=bool)
+    values = sweep.numbers(name)
+    seen = values[alone]
+    return alone & (values == seen.min()), alone & (values == seen.max())
+
+
+def _end_tenths(values: Floats) -> tuple[Flags, Flags]:
+    low, high = np.quantile(values, DECILES)
+    return values <= low, values >= high
+
+
+def _bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple[Flags, Flags]) -> Bar:
+    (at_low, error_low), (at_high, error_high) = (_level(sweep, outcome, values, end) for end in ends)
+    low, high = (float(np.mean(sweep.numbers(name)[end])) for end in ends)
+    missing_low, missing_high = (int(np.sum(~np.isfinite(values[end]))) for end in ends)
+    runs_low, runs_high = (int(end.sum()) for end in ends)
+    return Bar(name, low, high, at_low, at_high, error_low, error_high, missing_low, missing_high, runs_low, runs_high)
+
+
+def _level(sweep: Sweep, outcome: str, values: Floats, chosen: Flags) -> tuple[float, float]:
+    """The outcome of some runs, and half of its 95% interval."""
+    if outcome.startswith("days_to_"):
+        if sweep.sampling != ONE_BY_ONE or not np.isfinite(values[chosen | _base(sweep)]).all():
+            return _median_day(sweep, outcome, chosen)
+    elif not np.isfinite(values).all():  # a column with empty places: the mean of what is there
+        chosen = chosen & np.isfinite(values)
+        if not chosen.any():
+            return math.nan, math.nan
+    if sweep.sampling == ONE_BY_ONE:
+        return _change_alone(sweep, values, chosen)
+    found = clustered_mean(values[chosen], sweep.points[chosen])
+    return found.mean, math.nan if found.runs < 2 else (found.high - found.low) / 2
+
+
+def _median_day(sweep: Sweep, column: str, chosen: Flags) -> tuple[float, float]:
+    part = sweep.only(chosen)
+    times, reached = observed(part, column)
+    middle = time_quantile(times, reached, 0.5)
+    if not math.isfinite(middle) or not holds_quantile(independent(part.points), 0.5):
+        return middle, math.nan
+    low, high = resampled(part.points, lambda rows: [time_quantile(times[rows], reached[rows], 0.5)])
+    return middle, float(high[0] - low[0]) / 2 if math.isfinite(high[0]) else math.nan
+
+
+def _change_alone(sweep: Sweep, values: Floats, chosen: Flags) -> tuple[float, float]:
+    """The same one at a time: all points share their seeds, so replications are compared with those of the base."""
+    base, replication = _base(sweep), sweep.numbers("replication")
+    before = dict(zip(replication[base], values[base], strict=True))
+    both = [(value, before[at]) for at, value in zip(replication[chosen], values[chosen], strict=True) if at in before]
+    if not both:
+        return float(np.mean(values[chosen])), math.nan
+    mean = clustered_mean(np.array([value - there for value, there in both]), np.arange(len(both)))
+    error = (mean.high - mean.low) / 2 if mean.runs > 1 else 0.0
+    return float(np.mean(values[base])) + mean.mean, error
+
+
+def _legend(axes: Axes, alone: bool) -> None:
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    from experiments.plotting.run_figure import BLUE, ORANGE  # noqa: PLC0415
+
+    texts = ("low value", "high value") if alone else ("lowest tenth", "highest tenth")
+    handles = [Patch(color=colour, label=text) for colour, text in zip((ORANGE, BLUE), texts, strict=True)]
+    legend_above(axes, handles=handles)

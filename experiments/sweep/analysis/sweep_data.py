@@ -1,0 +1,354 @@
+"""A finished or unfinished sweep as its analyses read it: the runs that have a result, and what became of the rest."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from textwrap import fill
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.errors import InputError
+from experiments.gains import Ended, day_of_gain, why_not
+from experiments.sweep import query
+from sim.long_run import EXPLOSION_MEANING, SINGULAR
+from sim.scenario.model import parameters
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+OK: Final = "ok"
+NEEDED: Final = (
+    "run", "point", "lever", "replication", "seed", "status", "message", "ending", "long_run", "pace", "day",
+    "software_doublings", "doubling_days", "days_to_10x", "days_to_100x", "days_to_1000x", "limited_by",
+)  # fmt: skip
+"""Columns without which a table is none of a sweep."""
+NEVER: Final = ("limit reached", "starved")
+"""Endings after which software grows no more; after all others it might have."""
+ONE_BY_ONE: Final = "one-at-a-time"
+SYSTEMATIC: Final = ("grid", ONE_BY_ONE)
+"""Designs whose points are chosen and not drawn: shares of them are no probabilities."""
+FACTORS: Final = {"days_to_1000x": 1000, "days_to_100x": 100, "days_to_10x": 10}
+
+
+class Outcome(NamedTuple):
+    """Something that a run did or did not, in words."""
+
+    name: str
+    """Of columns and files."""
+    meaning: str
+    """What a probability is the probability of: "that ..."."""
+    runs: str
+    """What a share is the share of."""
+    plural: str
+    """The runs in one word or two."""
+
+
+EXPLOSIVE: Final = Outcome(
+    "explosion", EXPLOSION_MEANING, "runs whose doubling times shrink without limit (long_run = singular)", "explosions"
+)
+SPEEDING_UP: Final = Outcome(
+    "speeding_up", "the run was speeding up over its last part (pace = speeding up)",
+    "runs that were speeding up over their last part (pace = speeding up)", "runs that were speeding up",
+)  # fmt: skip
+
+
+class Failure(NamedTuple):
+    """Runs that failed for one reason: with the same status and the same message but for its numbers."""
+
+    status: str
+    message: str
+    """That of the first run."""
+    runs: int
+    first: int
+    """The number of the first of them."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The runs of a sweep that have a result, in the order of the design, and what is known of the others."""
+
+    manifest: Mapping[str, Any]
+    runs: pa.Table
+    """Those with status "ok"."""
+    statuses: Mapping[str, int]
+    """Status → runs, "ok" among them."""
+    failures: tuple[Failure, ...]
+
+    @property
+    def n(self) -> int:
+        """Runs with a result."""
+        return int(self.runs.num_rows)
+
+    @property
+    def asked(self) -> int:
+        """Runs of the design."""
+        return int(self.manifest.get("runs", sum(self.statuses.values())))
+
+    @property
+    def missing(self) -> int:
+        """Runs of the design of which the folder says nothing yet."""
+        return max(0, self.asked - sum(self.statuses.values()))
+
+    @property
+    def sampling(self) -> str:
+        """How the points were chosen."""
+        return str(self.manifest.get("sampling", "unknown"))
+
+    @property
+    def systematic(self) -> bool:
+        """True if points were chosen and not drawn."""
+        return self.sampling in SYSTEMATIC
+
+    @property
+    def points(self) -> Ints:
+        """Of which point each run is."""
+        return np.asarray(self.runs["point"].to_numpy(), dtype=np.int64)
+
+    @property
+    def explosive(self) -> Flags:
+        """Whether doubling times shrink without limit in the long run of each run."""
+        return np.array([kind == SINGULAR for kind in self.texts("long_run")], dtype=bool)
+
+    @property
+    def speeding_up(self) -> Flags:
+        """Whether doublings got faster over the last part of each run."""
+        return np.array([name == "speeding up" for name in self.texts("pace")], dtype=bool)
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What maps and regions show: explosions, or runs that were speeding up if no run is explosive.
+
+        A part of a sweep has the outcome of the whole, so that one report shows one outcome.
+        """
+        return EXPLOSIVE if self.explosive.any() else SPEEDING_UP
+
+    def happened(self, outcome: Outcome | None = None) -> Flags:
+        """Return which runs had an outcome, by default :attr:`outcome`."""
+        return self.explosive if (outcome or self.outcome) == EXPLOSIVE else self.speeding_up
+
+    @property
+    def coupled(self) -> dict[str, tuple[str, ...]]:
+        """Levers that move several parameters together: name → those parameters."""
+        return _coupled(self.manifest)
+
+    def value_text(self, name: str, value: Any) -> str:
+        """Return a value of a column as a reader writes it; of a coupled lever, the values of its parameters."""
+        from experiments.sweep.analysis.labels import shown  # noqa: PLC0415 - it reads every parameter
+
+        moved = self.coupled.get(name)
+        if moved is None:
+            return shown(value)
+        row = self.runs[name].to_pylist().index(int(value))
+        return " / ".join(shown(self.runs[each][row].as_py()) for each in moved)
+
+    def label(self, name: str, width: int = 40) -> str:
+        """Return the words for a parameter with its unit; of a coupled lever, its name and those of its parameters."""
+        from experiments.sweep.analysis.labels import label  # noqa: PLC0415 - it reads every parameter
+
+        moved = self.coupled.get(name)
+        return label(name, width, self.reading) if moved is None else fill(f"{name} ({' / '.join(moved)})", width)
+
+    @cached_property
+    def reading(self) -> str:
+        """What r is the returns to, ``inputs`` or ``effort``; empty if runs differ or p = 1, where both agree."""
+        found = self.readings
+        return next(iter(found)) if len(found) == 1 else ""
+
+    @property
+    def readings(self) -> dict[str, tuple[float, float]]:
+        """The lowest and the highest p of the runs under each reading of r, of those with p below 1."""
+        if not {"growth__returns_to", "growth__parallel_penalty"} <= set(self.runs.column_names):
+            return {}
+        penalties, names = self.numbers("growth__parallel_penalty"), np.array(self.texts("growth__returns_to"))
+        found = {str(name): penalties[(names == name) & (penalties < 1)] for name in sorted(set(names))}
+        return {name: (float(each.min()), float(each.max())) for name, each in found.items() if each.size}
+
+    @property
+    def levers(self) -> list[str]:
+        """Parameters that are levers and take more than one value."""
+        coupled = self.coupled
+        moved = {each for names in coupled.values() for each in names}
+        listed = sorted([*(name for name in self.manifest.get("levers", []) if name not in moved), *coupled])
+        named = [name for name in listed if name in self.runs.column_names]
+        return [name for name in named if len(set(self.runs[name].to_pylist())) > 1]
+
+    @property
+    def uncertainties(self) -> list[str]:
+        """Parameters that are uncertain and take more than one value."""
+        named = [name for name in self.manifest.get("uncertainties", {}) if name in self.runs.column_names]
+        return [name for name in named if name not in self.levers and len(set(self.runs[name].to_pylist())) > 1]
+
+    @property
+    def varied(self) -> list[str]:
+        """Uncertainties, then levers."""
+        return [*self.uncertainties, *self.levers]
+
+    def numbers(self, name: str) -> Floats:
+        """Return a column as floats, NaN where there is none; true is 1. Raises InputError for text."""
+        column = self.runs[_known(name, self.runs)].combine_chunks()
+        if pa.types.is_boolean(column.type):
+            column = column.cast(pa.int8())
+        if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+            raise InputError(f"{name} is no number in this sweep, but text")
+        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)
+
+    def texts(self, name: str) -> list[str]:
+        """Return a column as text."""
+        return [str(value) for value in self.runs[_known(name, self.runs)].to_pylist()]
+
+    def is_number(self, name: str) -> bool:
+        """True if a column holds numbers and not words or yes and no."""
+        kind = self.runs[_known(name, self.runs)].type
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+    def has_order(self, name: str) -> bool:
+        """True if a column holds numbers, or yes and no."""
+        return self.is_number(name) or bool(pa.types.is_boolean(self.runs[name].type))
+
+    def only(self, chosen: Flags) -> Sweep:
+        """Return the same sweep with some of its runs."""
+        found = Sweep(self.manifest, self.runs.filter(pa.array(chosen)), self.statuses, self.failures)
+        vars(found).update(positions=np.flatnonzero(chosen), outcome=self.outcome)
+        return found
+
+    def with_column(self, name: str, values: pa.Array) -> Sweep:
+        """Return the same sweep with one more column, or another one in its place."""
+        kept = self.runs.drop_columns([name]) if name in self.runs.column_names else self.runs
+        found = Sweep(self.manifest, kept.append_column(name, values), self.statuses, self.failures)
+        vars(found)["outcome"] = self.outcome
+        return found
+
+    @cached_property
+    def positions(self) -> Ints:
+        """Of each run, its row in the sweep that this one was taken from with `only`."""
+        return np.arange(self.n)
+
+
+def load(folder: Path) -> Sweep:
+    """Read the folder of a sweep.
+
+    Raises InputError where there is none, it cannot be read, is of another version, or holds no run with a result.
+    """
+    return sweep_of(query.read(folder), query.manifest(folder), str(folder))
+
+
+def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the table") -> Sweep:
+    """Return a sweep from the table of its runs, in any order, and its manifest.
+
+    Raises InputError for a table without the columns of a sweep, with a run twice, or without any run with a result.
+    """
+    lacking = [name for name in NEEDED if name not in table.column_names]
+    if lacking:
+        raise InputError(f"{where}: no runs of a sweep: there is no column {', '.join(lacking)}")
+    table = table.sort_by("run")
+    if len(set(table["run"].to_pylist())) < table.num_rows:
+        raise InputError(f"{where}: some runs are there twice, as a sweep never leaves them")
+    status = np.array(table["status"].to_pylist())
+    statuses = {str(name): int(count) for name, count in zip(*np.unique(status, return_counts=True), strict=True)}
+    if not statuses.get(OK):
+        raise InputError(_nothing(statuses, table, where))
+    runs = _with_coupled(table.filter(pa.array(status == OK)), _coupled(manifest))
+    return Sweep(manifest, runs, statuses, _failures(table))
+
+
+def why_not_gained(sweep: Sweep, multiple: float) -> list[str | None]:
+    """Return for each run why it did not reach a multiple of the software of day 0; None if it did."""
+    names = ("ending", "day", "doubling_days", "run__max_doublings", "researchers", "run__until_researchers")
+    reasons: list[str | None] = []
+    for row in sweep.runs.select(names).to_pylist():
+        reached = day_of_gain(multiple, row["doubling_days"] or []) is not None
+        reasons.append(None if reached else why_not(multiple, Ended.of_row(row)))
+    return reasons
+
+
+def _coupled(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    design = manifest.get("design")
+    levers = design.get("levers", {}) if isinstance(design, Mapping) else {}
+    zipped = {name: values["zip"] for name, values in levers.items() if isinstance(values, Mapping) and "zip" in values}
+    return {name: tuple(sorted(lists)) for name, lists in zipped.items()}
+
+
+def _with_coupled(runs: pa.Table, coupled: Mapping[str, tuple[str, ...]]) -> pa.Table:
+    """The runs with a column for each coupled lever: the place of its values from low to high."""
+    for name, moved in coupled.items():
+        if set(moved) <= set(runs.column_names):
+            rows = list(zip(*(runs[each].to_pylist() for each in moved), strict=True))
+            place = {values: at for at, values in enumerate(sorted(set(rows)))}
+            runs = runs.append_column(name, pa.array([place[values] for values in rows], pa.int64()))
+    return runs
+
+
+def final_level(sweep: Sweep) -> Floats:
+    """Return doublings of discovered software at the end of each run."""
+    return sweep.numbers("software_doublings")
+
+
+def stays(sweep: Sweep) -> Flags:
+    """Return which runs ended for good: at the limit of the hardware, or with nothing under way."""
+    return np.array([ending in NEVER for ending in sweep.texts("ending")], dtype=bool)
+
+
+def stopped_early(sweep: Sweep) -> Flags:
+    """Return which runs were stopped as they had come far enough, not by the clock and not for good."""
+    return np.array([ending not in (*NEVER, "horizon") for ending in sweep.texts("ending")], dtype=bool)
+
+
+def doublings_a_year(sweep: Sweep) -> Floats:
+    """Return log2 of the mean doublings a year up to the end of each run; a hundredth a year at least."""
+    years = np.maximum(sweep.numbers("day"), 1e-9) / 365
+    return np.log2(np.maximum(final_level(sweep) / years, 0.01))
+
+
+def threshold(sweep: Sweep) -> tuple[str, str]:
+    """Return the largest gain up to 1,000-fold that no run was stopped before, and why it is not 1,000 (or nothing)."""
+    early = final_level(sweep)[stopped_early(sweep)]
+    lowest = float(early.min()) if early.size else math.inf
+    reachable = {column: factor for column, factor in FACTORS.items() if lowest >= math.log2(factor) - 1e-6}
+    column, factor = next(iter(reachable.items()), ("days_to_10x", 10))
+    if factor == 1000:
+        return column, ""
+    beyond = float(np.mean(early < math.log2(1000)))
+    why = f"{beyond:.0%} of the runs that were stopped for having come far enough had not gained 1,000-fold"
+    return column, f"{why} (run__max_doublings, run__until_researchers), so that a {factor}-fold gain is shown."
+
+
+def _nothing(statuses: Mapping[str, int], table: pa.Table, where: str) -> str:
+    if not statuses:
+        return f"{where}: no run of this sweep has finished yet; there is nothing to analyse"
+    counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
+    first = next((message for message in table["message"].to_pylist() if message), "")
+    said = f" (the first says: {' '.join(first.split())[:200]})" if first else ""
+    return f"{where}: no run has a result: {counts}{said}"
+
+
+def _failures(table: pa.Table) -> tuple[Failure, ...]:
+    found: dict[tuple[str, str], list[int]] = {}
+    first: dict[tuple[str, str], str] = {}
+    for run, status, message in zip(*(table[name].to_pylist() for name in ("run", "status", "message")), strict=True):
+        if status != OK:
+            text = " ".join((message or "").split())
+            kind = (status, _NUMBER.sub("#", text))
+            found.setdefault(kind, []).append(run)
+            first.setdefault(kind, text)
+    rows = (Failure(kind[0], first[kind], len(runs), runs[0]) for kind, runs in found.items())
+    return tuple(sorted(rows, key=lambda failure: (-failure.runs, failure.first)))
+
+
+_NUMBER: Final = re.compile(r"(?<![A-Za-z_\d])[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
+"""Numbers in a message, which differ between runs that fail for one reason; not the digits of a name."""
+
+
+def _known(name: str, table: pa.Table) -> str:
+    if name not in table.column_names:
+        from sim.scenario.model import nearest  # noqa: PLC0415
+
+        raise InputError(f"the sweep has no column '{name}'{nearest(name, [*parameters(), *table.column_names])}")
+    return name

@@ -1,0 +1,197 @@
+"""How long software takes to a large gain, over runs some of which ended before."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from textwrap import fill
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.gains import day_of_gain
+from experiments.sweep.analysis.combinations import MOST_SAID, Combination, combinations, drawn, table_of
+from experiments.sweep.analysis.estimators import holds_quantile, independent, kaplan_meier, resampled, time_quantile
+from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
+from experiments.sweep.analysis.labels import percent
+from experiments.sweep.analysis.sweep_data import (
+    FACTORS,
+    ONE_BY_ONE,
+    Flags,
+    Floats,
+    Ints,
+    Sweep,
+    stays,
+    threshold,
+    why_not_gained,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+MOST_REASONS: Final = 3
+_MIDDLE: Final = "With all parameters in the middle, "
+HOW: Final = (
+    "The share is Kaplan and Meier's: a run that the clock stopped before counts as long as it was seen, and one that "
+    "reached the hardware's limit or starved before counts as one that never gets there. Intervals are 95%, by drawing "
+    "the points of the design again; of too few points (5 for a median) there is none."
+)
+
+
+def observed(sweep: Sweep, column: str = "days_to_1000x") -> tuple[Floats, Flags]:
+    """Return when each run reached a gain or was last seen (infinity: it never will), and whether it reached it."""
+    return _observed(sweep, sweep.numbers(column))
+
+
+def _observed(sweep: Sweep, days: Floats) -> tuple[Floats, Flags]:
+    reached = np.isfinite(days)
+    never = stays(sweep) & ~reached
+    return np.where(reached, days, np.where(never, math.inf, sweep.numbers("day"))), reached
+
+
+def time_table(sweep: Sweep, column: str = "days_to_1000x") -> pa.Table:
+    """Return quantiles of the days to a gain, for each combination of levers.
+
+    Columns: the levers, quantile, days, low, high (95%), reached, runs. Infinity: not seen. Low and high are null if
+    there are too few points for an interval.
+    """
+    return table_of(sweep, lambda part: _time_rows(part, column))
+
+
+def _time_rows(sweep: Sweep, column: str) -> pa.Table:
+    times, reached = observed(sweep, column)
+
+    def estimate(rows: Ints) -> list[float]:
+        return [time_quantile(times[rows], reached[rows], share) for share in QUANTILES]
+
+    low, high = resampled(sweep.points, estimate)
+    enough = [holds_quantile(independent(sweep.points), share) for share in QUANTILES]
+    ends = {
+        name: pa.array([float(end) if fine else None for end, fine in zip(each, enough, strict=True)], pa.float64())
+        for name, each in (("low", low), ("high", high))
+    }
+    counts = {"reached": [int(reached.sum())] * len(QUANTILES), "runs": [sweep.n] * len(QUANTILES)}
+    return pa.table({"quantile": list(QUANTILES), "days": estimate(np.arange(sweep.n)), **ends, **counts})
+
+
+@in_style
+def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
+    """Return the share of runs that has gained a multiple against days: a line for each combination of levers."""
+    from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK, SKY  # noqa: PLC0415
+
+    parts = drawn(combinations(sweep))
+    last = max(_last_day(observed(part.sweep, column)[0]) for part in parts)
+    grid = np.linspace(0, last, 161)
+    figure, (axes,) = new_figure(3.5 + 0.24 * (len(parts) - 1) * (len(parts) > 1))
+    for part, colour in zip(parts, (BLUE, ORANGE, GREEN, PINK, SKY, SOFT), strict=False):
+        times, reached = observed(part.sweep, column)
+        if holds_quantile(independent(part.sweep.points), 0.5):
+            low, high = resampled(part.sweep.points, lambda rows, t=times, r=reached: _shares(t[rows], r[rows], grid))  # type: ignore[misc]
+            axes.fill_between(grid, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
+        days, shares = kaplan_meier(times, reached)
+        middle = time_quantile(times, reached, 0.5)
+        when = f"half by day {middle:,.0f}" if math.isfinite(middle) else "less than half were seen to"
+        text = f"{part.text}: {when}" if part.values else f"share of runs: {when}"
+        axes.step([0, *days, 1.03 * last], [0, *shares, shares[-1] if len(shares) else 0], where="post", color=colour,
+                  label=fill(text, 66))  # fmt: skip
+        if math.isfinite(middle):
+            axes.plot([middle], [0.5], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
+    axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
+    axes.set_xlim(0, 1.03 * last)  # so that the last step is seen
+    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_xlabel("days")
+    axes.set_ylabel("share of runs")
+    axes.set_title(f"When has software gained {FACTORS[column]:,}-fold?", pad=10 + 15 * len(parts))
+    legend_above(axes, ncols=1, fontsize=8.5)
+    return figure
+
+
+def time_sentences(sweep: Sweep) -> list[str]:
+    """Return the time to a 1,000-fold gain, or to the largest that can be shown, for each combination of levers."""
+    column, why = threshold(sweep)
+    parts, factor = combinations(sweep), f"{FACTORS[column]:,}-fold"
+    said = _each(parts, column, factor) if len(parts) <= MOST_SAID else _ends(parts, column, factor)
+    said += _reasons(parts, FACTORS[column])
+    return [*said, why] if why else said
+
+
+def goal_sentences(sweep: Sweep, multiple: float) -> list[str]:
+    """Return when runs reached any multiple of the software of day 0, or why not, for each combination of levers."""
+    days = [day_of_gain(multiple, marks or []) for marks in sweep.runs["doubling_days"].to_pylist()]
+    column = f"days_to_{multiple:.15g}x"
+    goal = sweep.with_column(column, pa.array(days, pa.float64()))
+    parts, factor = combinations(goal), f"{multiple:,.15g}-fold"
+    said = _each(parts, column, factor) if len(parts) <= MOST_SAID else _ends(parts, column, factor)
+    return [*said, *_reasons(parts, multiple)]
+
+
+def _each(parts: list[Combination], column: str, factor: str) -> list[str]:
+    said = []
+    for part in parts:
+        times, reached = observed(part.sweep, column)
+        points, middle = part.sweep.points, time_quantile(times, reached, 0.5)
+        where = f"With {part.text}, " if part.values else _MIDDLE * (part.sweep.sampling == ONE_BY_ONE)
+        runs = "1 run" if part.sweep.n == 1 else f"{part.sweep.n:,} runs"
+        sentence = f"{where}{percent(float(reached.mean()))} of {runs} gained {factor}"
+        if math.isfinite(middle):
+            interval = ""
+            if not part.sweep.systematic and holds_quantile(independent(points), 0.5):
+                low, high = resampled(points, lambda rows, t=times, r=reached: [time_quantile(t[rows], r[rows], 0.5)])  # type: ignore[misc]
+                upper = f"{high[0]:,.0f}" if math.isfinite(high[0]) else "later than was watched"
+                interval = f" (95% interval {low[0]:,.0f} to {upper})"
+            sentence += f", half of all by day {middle:,.0f}{interval}."
+        else:
+            sentence += "; less than half did by the last day that was watched, so there is no median."
+        said.append(sentence)
+    return said
+
+
+def _ends(parts: list[Combination], column: str, factor: str) -> list[str]:
+    """The fastest and the slowest of many combinations, and how many have no median."""
+    medians = [(time_quantile(*observed(part.sweep, column), 0.5), part) for part in parts]
+    there = [each for each in medians if math.isfinite(each[0])]
+    if not there:
+        return [f"At none of the {len(parts):,} combinations of levers was half of the runs seen to gain {factor}."]
+    (early, first), (late, last) = (pick(there, key=lambda each: each[0]) for pick in (min, max))
+    without = len(parts) - len(there)
+    rest = f" At {without:,} of {len(parts):,} combinations less than half of the runs were seen to." * bool(without)
+    return [
+        f"Half of the runs have gained {factor} by day {early:,.0f} at {first.text}, "
+        f"and by day {late:,.0f} at {last.text}.{rest}"
+    ]
+
+
+def _reasons(parts: list[Combination], multiple: float) -> list[str]:
+    """Why runs have no day for a gain: for each combination, or as counts of runs if there are many."""
+    found: list[str] = []
+    if len(parts) > MOST_SAID:
+        reasons = [why for part in parts for why in why_not_gained(part.sweep, multiple)]
+        return [_counted(reasons, multiple, "")] if any(reasons) else []
+    for part in parts:
+        reasons = why_not_gained(part.sweep, multiple)
+        if any(reasons):
+            found.append(_counted(reasons, multiple, f" with {part.text}" * bool(part.values)))
+    return found
+
+
+def _counted(reasons: list[str | None], multiple: float, where: str) -> str:
+    counts = Counter(why for why in reasons if why)
+    total = sum(counts.values())
+    listed = "; ".join(f"{n:,} {why}" for why, n in counts.most_common(MOST_REASONS))
+    more = f"; {total - sum(n for _, n in counts.most_common(MOST_REASONS)):,} for other reasons"
+    runs = "1 run" if total == 1 else f"{total:,} runs"
+    more *= len(counts) > MOST_REASONS
+    return f"{runs}{where} {'has' if total == 1 else 'have'} no day for {multiple:,.15g}x: {listed}{more}."
+
+
+def _last_day(times: Floats) -> float:
+    finite = times[np.isfinite(times)]
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def _shares(times: Floats, reached: Flags, grid: Floats) -> list[float]:
+    days, shares = kaplan_meier(times, reached)
+    return [float(share) for share in np.append(0.0, shares)[np.searchsorted(days, grid, side="right")]]

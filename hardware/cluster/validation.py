@@ -1,0 +1,60 @@
+"""What a cluster refuses, in words."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from hardware.cluster.jobs import Job, Streams
+from hardware.cluster.params import ClusterParams
+from hardware.cluster.placement import largest_gang
+
+if TYPE_CHECKING:
+    from hardware.cluster.cluster import GpuCluster
+
+
+def whole_count(value: Any, name: str) -> int:
+    """Return a count as an int; 2.0 counts as 2. Raises ValueError for everything that is not a whole number."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+    raise ValueError(f"{name} = {value!r} is not a whole number; allowed: 1, 2, 3 and so on")
+
+
+def refusal(cluster: GpuCluster, gpus: int, length: float) -> str:
+    """Return why a cluster can never run such a job."""
+    if gpus < 1:
+        return f"a job needs at least one GPU, not {gpus}"
+    if not length >= 0:
+        return f"the length of a job cannot be {length}"
+    most, size = cluster.largest_gang, cluster.params.gpus_per_node
+    whole = f" in whole nodes of {size}" if most < cluster.capacity else ""
+    return f"a job of {gpus} GPUs cannot start: at most {most} GPUs can be had at once{whole}"
+
+
+def check_streams(params: ClusterParams, streams: Streams | None) -> None:
+    """Raise ValueError if GPUs may fail and nothing says when."""
+    if params.gpu_hours_between_failures and streams is None:
+        raise ValueError(
+            "GPUs that fail need streams of random numbers: give streams, or set gpu_hours_between_failures to 0"
+        )
+
+
+def check_discipline(discipline: object) -> None:
+    """Raise TypeError for what cannot make a queue, such as a queue that is made already."""
+    if not callable(discipline):
+        name = type(discipline).__name__
+        raise TypeError(f"a discipline makes queues: give the class itself, not {name}(), which is one {name}")
+
+
+def check_room(jobs: Iterable[Job], params: ClusterParams, gpus: int) -> None:
+    """Raise ValueError if one of these jobs could never start in a pool of so many GPUs."""
+    largest = largest_gang(params.placement, gpus, params.gpus_per_node)
+    for job in jobs:
+        if job.gpus > largest:
+            raise ValueError(
+                f"job {job.number} asks for {job.gpus} GPUs at once, and no more than {largest} could be given"
+            )

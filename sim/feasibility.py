@@ -1,0 +1,166 @@
+"""What can be known before a run: whether its jobs fit the cluster and its agents fit a computer."""
+
+import math
+from collections.abc import Iterator
+
+from hardware.cluster.reliability import NEVER, Array, checkpoint_interval, fastest_gpus, job_time
+from hardware.datacenter import Datacenter, inference_blocks, inference_gpus
+from sim.scenario.model import Scenario, ScenarioError
+
+MOST_AGENTS = 1 << 20
+"""Researchers that one run holds as agents."""
+LONGEST_JOB_DAYS = 1e6
+"""Mean days of a job, failures included, above which a run is refused: the longest horizon."""
+MOST_FAILURES_PER_DAY = 1000
+"""Failures of GPUs a day that a World works through."""
+MOST_RESEARCHERS = 1e15
+"""Researchers that a run counts: more are no whole numbers any more in floating point."""
+
+
+def check_size(scenario: Scenario, work_rate: float = 1.0, initial: float | None = None, own_class: str = "") -> None:
+    """Refuse a run that would need more agents, or more researchers, than there can be: it would end nowhere.
+
+    ``work_rate``: the most that the cluster's comes to. ``initial``: researchers on day 0, if not the scenario's.
+    ``own_class``: the name of a class of researchers without a cohort, each of whom is an agent.
+    """
+    researcher, most = scenario.researcher, scenario.run.max_doublings
+    check_stop(scenario)
+    wanted = scenario.run.until_researchers
+    pooled_experiments = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
+    one_by_one = pooled_experiments or bool(own_class)
+    if researcher.timing == "pooled" and not one_by_one:
+        return
+    limit = MOST_AGENTS if one_by_one else MOST_RESEARCHERS
+    initial = initial or scenario.initial_researchers
+    start = initial * work_rate
+    largest = start * 2.0**most
+    if wanted:
+        largest = min(largest, 2 * work_rate * scenario.training.gain * wanted)
+    if largest > limit:
+        needs = f"{own_class} without a cohort class" if own_class else "pooled work with experiments"
+        kept = f"as agents, which {needs} needs" if one_by_one else "at most"
+        raise ScenarioError(
+            f"run__max_doublings = {most} would make {initial:,.15g} researchers of day 0 into {largest:.3g} "
+            f"researchers; one run holds {limit:.7g} {kept}: set run__max_doublings to at most "
+            f"{max(0, int(math.log2(limit / start)))}"
+        )
+
+
+def check_stop(scenario: Scenario) -> None:
+    """Refuse a run that would be over before it began."""
+    wanted, initial = scenario.run.until_researchers, scenario.initial_researchers
+    if 0 < wanted <= initial:
+        raise ScenarioError(
+            f"run__until_researchers = {wanted:.15g}: the {initial:,} researchers of day 0 are that many already"
+        )
+
+
+def check_fits(scenario: Scenario, datacenter: Datacenter) -> None:
+    """Refuse jobs that can be known beforehand to be larger than what the cluster gives to their use."""
+    cluster = scenario.cluster
+    shares = (
+        f"cluster__inference_share = {cluster.inference_share:g}, cluster__training_share = "
+        f"{cluster.training_share:g}, the rest for experiments"
+    )
+    if cluster.placement == "consolidated":
+        shares += f", in whole nodes of cluster__gpus_per_node = {cluster.gpus_per_node}"
+    for use, name, gpus in _known_jobs(scenario, datacenter):
+        largest = _largest(scenario, datacenter, use)
+        if gpus > largest:
+            raise ScenarioError(
+                f"{name} {gpus} GPUs, but a job for {use} can have at most {largest} of cluster__gpus = "
+                f"{cluster.gpus} ({shares})"
+            )
+
+
+def training_gpus(scenario: Scenario, datacenter: Datacenter) -> int:
+    """Return the most GPUs that a training run may have: `training__gpus`, or all of the training share."""
+    cluster = scenario.cluster
+    if scenario.training.gpus:
+        return scenario.training.gpus
+    if cluster.sharing == "shares":
+        return datacenter.capacity("training")
+    return min(datacenter.capacity("training"), int(cluster.training_share * cluster.gpus))
+
+
+def run_days(scenario: Scenario, gpus: Array, one_gpu_days: Array) -> Array:
+    """Return the mean days of a training run with failures, restarts and checkpoints, for the days on one GPU."""
+    cluster = scenario.cluster
+    life, write = cluster.gpu_hours_between_failures / 24, cluster.checkpoint_seconds / 86_400
+    interval = checkpoint_interval(cluster.checkpoint_hours / 24, write, life, gpus)
+    failures = gpus / life if life else 0.0 * gpus
+    return job_time(
+        one_gpu_days / gpus**scenario.training.scaling, failures, interval, write, cluster.restart_hours / 24
+    )
+
+
+def gpus_of_run(scenario: Scenario, most: int, one_gpu_days: float) -> Array:
+    """Return on how many of at most so many GPUs a training run ends soonest in the mean."""
+    return fastest_gpus(float(most), lambda gpus: run_days(scenario, gpus, one_gpu_days))
+
+
+def check_ends(scenario: Scenario, datacenter: Datacenter) -> None:
+    """Refuse jobs that failures would keep from ending: their mean length is more than LONGEST_JOB_DAYS."""
+    shown = f"cluster__gpu_hours_between_failures = {scenario.cluster.gpu_hours_between_failures:g} GPU-hours"
+    if scenario.training.needed:
+        most, work = max(1, training_gpus(scenario, datacenter)), scenario.training.first_run_work
+        days = float(run_days(scenario, gpus_of_run(scenario, most, work), work))
+        if days > LONGEST_JOB_DAYS:
+            raise ScenarioError(
+                f"{shown} makes the first training run of {scenario.training.first_run_days:g} days on "
+                f"{scenario.training.first_run_gpus:,} GPUs {_length(days)}; a job may take {LONGEST_JOB_DAYS:,.0f} "
+                "days in the mean. Make failures rarer, or the run smaller"
+            )
+    params = scenario.researcher
+    if params.experiment_gpu_days > 0:
+        work = params.experiment_gpu_days / max(1, params.experiment_gpus)
+        gpus = min(params.experiment_gpus, max(1, math.ceil(params.experiment_gpu_days / params.experiment_days)))
+        work = params.experiment_gpu_days / gpus
+        days = float(run_days(scenario, float(gpus), work * gpus**scenario.training.scaling))
+        if days > LONGEST_JOB_DAYS:
+            raise ScenarioError(
+                f"{shown} makes an experiment of {params.experiment_gpu_days:g} GPU-days {_length(days)}; a job may "
+                f"take {LONGEST_JOB_DAYS:,.0f} days in the mean. Make failures rarer, or experiments smaller"
+            )
+
+
+def check_failures(scenario: Scenario) -> None:
+    """Refuse a cluster whose jobs fail more than MOST_FAILURES_PER_DAY times a day: a World would take hours."""
+    cluster = scenario.cluster
+    if not cluster.gpu_hours_between_failures:
+        return
+    per_day = (cluster.gpus - inference_gpus(cluster)) * 24 / cluster.gpu_hours_between_failures
+    if per_day > MOST_FAILURES_PER_DAY:
+        least = cluster.gpu_hours_between_failures * per_day / MOST_FAILURES_PER_DAY
+        raise ScenarioError(
+            f"cluster__gpu_hours_between_failures = {cluster.gpu_hours_between_failures:g} GPU-hours is too short for "
+            f"cluster__gpus = {cluster.gpus:,}: up to {per_day:,.0f} failures a day; allowed: 0 (none) or at least "
+            f"{least:,.4g} GPU-hours ({MOST_FAILURES_PER_DAY:,} failures a day). Make failures rarer"
+        )
+
+
+def _length(days: float) -> str:
+    return f"take {days:,.3g} days" if days < NEVER else "never end"
+
+
+def _largest(scenario: Scenario, datacenter: Datacenter, use: str) -> int:
+    """The most GPUs that a job of a use can ever get: in one pool inference stays unless it is pushed out."""
+    cluster = scenario.cluster
+    inference = sum(inference_blocks(cluster))
+    if use == "inference":
+        return inference
+    pushes_out = use == "training" and cluster.preemption
+    if cluster.sharing == "priority" and not pushes_out:
+        return min(datacenter.capacity(use), cluster.gpus - inference)
+    return datacenter.capacity(use)
+
+
+def _known_jobs(scenario: Scenario, datacenter: Datacenter) -> Iterator[tuple[str, str, int]]:
+    """Use, words and GPUs of the jobs that a run is known to ask for."""
+    yield "inference", "researchers need at least", 1
+    if scenario.researcher.experiment_gpu_days > 0:
+        yield "experiment", "researcher__experiment_gpus =", scenario.researcher.experiment_gpus
+    if scenario.training.needed and scenario.training.gpus:
+        yield "training", "training__gpus =", scenario.training.gpus
+    elif scenario.training.needed:
+        yield "training", "training__needed asks for at least", max(1, training_gpus(scenario, datacenter))

@@ -1,0 +1,294 @@
+"""The same lab without agents and chance: the law and the mean flow of papers, for many scenarios at once.
+
+``fluid(scenarios)`` is a table of what comes of each; ``run_fluid(scenario)`` is one of them as the RunResult that a
+World gives. docs/world-and-equations.md says where the two differ, and by how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.phases import Phase
+from hardware.datacenter import SHARED, pool_sizes
+from sim import events
+from sim.fluid.flow import experiments
+from sim.fluid.lab_arrays import Floats, Labs, labs_of
+from sim.fluid.stepper import (
+    DYNAMICS,
+    ENOUGH_RESEARCHERS,
+    HORIZON,
+    LIMIT,
+    State,
+    gpus_of,
+    phases_of,
+    rates_of,
+    run_labs,
+    use_of,
+)
+from sim.long_run import LongRun, long_run
+from sim.margins import margins_of
+from sim.reporters import REPORTERS, USES, Doubling
+from sim.runner import RunResult, UseOfGpus, kernels_of
+from sim.scenario.model import Scenario
+from sim.verdict import Pace, pace_of
+
+FINENESS = 32
+"""Steps to a doubling, at least."""
+AT_ONCE = 2048
+"""Scenarios that are stepped together: their numbers fit a processor's cache."""
+
+
+class FluidTable(NamedTuple):
+    """What came of scenarios without chance: one element, or row, a scenario."""
+
+    day: Floats
+    ending: list[str]
+    sentence: list[str]
+    pace: list[Pace]
+    """What each did over its last part."""
+    long_run: list[LongRun]
+    """Where each leads."""
+    doublings: NDArray[np.int64]
+    doubling_day: Floats
+    """(scenarios, most doublings); nan where there were fewer. So the next three."""
+    doubling_days: Floats
+    """How long each took."""
+    doubling_papers: Floats
+    doubling_researchers: Floats
+    """At work when it was completed."""
+    software_doublings: Floats
+    deployed_doublings: Floats
+    researchers: Floats
+    papers: Floats
+    duplicate_share: Floats
+    training_runs: Floats
+    """Those that are over."""
+    experiments: Floats
+    """Those that are over."""
+    mean_wait_days: Floats
+    """Of experiments that got their GPUs."""
+    gpu_days: dict[str, Floats]
+    """By use."""
+    utilisation: dict[str, Floats]
+    """By use: GPU-days held over those that it could have held."""
+    time_shares: dict[str, Floats]
+    """Where the researchers' time went, as in sim.reporters.time_shares."""
+    candidates: Floats
+    """Kernels tried."""
+    speedup: Floats
+    """Of attention, deployed at the end."""
+    work_rate: Floats
+
+    def doublings_of(self, row: int) -> list[Doubling]:
+        """Return the doublings of one scenario; researchers are no whole numbers."""
+        columns = (self.doubling_day, self.doubling_days, self.doubling_papers, self.doubling_researchers)
+        rows = [(n + 1, *(float(each[row, n]) for each in columns)) for n in range(int(self.doublings[row]))]
+        return [Doubling(*each) for each in rows]  # type: ignore[arg-type]  # World's are whole
+
+
+def fluid(scenarios: Sequence[Scenario], fineness: int = FINENESS) -> FluidTable:
+    """Return what comes of scenarios without agents and chance; they may differ in every number.
+
+    Each row depends on its scenario alone. ``fineness``: steps to a doubling, at least; the error of what takes steps
+    falls with its square. Raises ScenarioError for a scenario that no World could run for want of GPUs, for ``whole``
+    papers, and ValueError for no scenarios.
+    """
+    if not scenarios:
+        raise ValueError("there are no scenarios")
+    blocks = [scenarios[first : first + AT_ONCE] for first in range(0, len(scenarios), AT_ONCE)]
+    return _joined([_block(block, fineness) for block in blocks])
+
+
+def _block(scenarios: Sequence[Scenario], fineness: int) -> FluidTable:
+    labs = labs_of(scenarios)
+    state, marks = run_labs(labs, fineness)
+    return _table(scenarios, labs, state, marks)
+
+
+def _joined(tables: list[FluidTable]) -> FluidTable:
+    """Several tables as one."""
+    if len(tables) == 1:
+        return tables[0]
+    most = max(table.doubling_day.shape[1] for table in tables)
+    return FluidTable(*(_column(list(values), most) for values in zip(*tables, strict=True)))
+
+
+def _column(parts: list[Any], most: int) -> Any:
+    if isinstance(parts[0], list):
+        return [each for part in parts for each in part]
+    if isinstance(parts[0], dict):
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if parts[0].ndim == 2:
+        parts = [np.pad(part, ((0, 0), (0, most - part.shape[1])), constant_values=np.nan) for part in parts]
+    return np.concatenate(parts)
+
+
+# --- a table from what the engine left -------------------------------------------------------------------
+
+
+def _table(scenarios: Sequence[Scenario], labs: Labs, state: State, marks: Floats) -> FluidTable:
+    endings = [_ending(*row) for row in zip(scenarios, state.ending.tolist(), state.doublings.tolist(), strict=True)]
+    held = {
+        "inference": state.inference_gpu_days,
+        "experiment": state.experiment_gpu_days,
+        "training": state.training_gpu_days,
+    }
+    could = _possible(scenarios, state.day)
+    return FluidTable(
+        day=state.day,
+        ending=[ending for ending, _ in endings],
+        sentence=[sentence for _, sentence in endings],
+        pace=[_pace(scenario, state, marks, row) for row, scenario in enumerate(scenarios)],
+        long_run=[
+            long_run(scenario, sentence if ending == "starved" else "")
+            for scenario, (ending, sentence) in zip(scenarios, endings, strict=True)
+        ],
+        doublings=state.doublings,
+        doubling_day=marks[0],
+        doubling_days=marks[1],
+        doubling_papers=marks[2],
+        doubling_researchers=marks[3],
+        software_doublings=state.discovered,
+        deployed_doublings=state.deployed,
+        researchers=state.at_work,
+        papers=state.papers,
+        duplicate_share=state.duplicates / np.maximum(1.0, state.papers),
+        training_runs=np.where(labs.training, state.generation - np.isfinite(state.left), 0.0),
+        experiments=state.experiments,
+        mean_wait_days=_ratio(state.queue_days, state.experiments),
+        gpu_days=held,
+        utilisation={use: _ratio(days, could[use]) for use, days in held.items()},
+        time_shares=_time_shares(state),
+        candidates=state.tried,
+        speedup=labs.speedups[np.arange(len(scenarios)), state.kernels],
+        work_rate=state.work_rate,
+    )
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), 0.0)
+
+
+def _pace(scenario: Scenario, state: State, marks: Floats, row: int) -> Pace:
+    days, papers = marks[1:3, row, : state.doublings[row]].tolist()
+    penalty, open_days = scenario.growth.parallel_penalty, float(state.since[row])
+    return pace_of(days, papers, penalty, open_days, scenario.growth.returns_to)
+
+
+def _ending(scenario: Scenario, why: int, doublings: int) -> tuple[str, str]:
+    """The name and the sentence that World has for it."""
+    if why == DYNAMICS:
+        return events.enough_doublings(doublings)
+    if why == ENOUGH_RESEARCHERS:
+        return events.enough_researchers(scenario.run.until_researchers)
+    if why == LIMIT:
+        return events.LIMIT_REACHED
+    if why == HORIZON:
+        return events.at_horizon(scenario.run.horizon_days)
+    return events.STARVED
+
+
+def _possible(scenarios: Sequence[Scenario], days: Floats) -> dict[str, Floats]:
+    """The GPU-days that each use could have had."""
+    sizes = [pool_sizes(scenario.cluster) for scenario in scenarios]
+    return {use: days * np.array([float(size.get(SHARED) or size.get(use, 0)) for size in sizes]) for use in USES}
+
+
+def _time_shares(state: State) -> dict[str, Floats]:
+    parts = {"researchers": state.own_days, "experiments": state.experiment_days, "paused": state.paused_days}
+    total = np.asarray(sum(parts.values()))
+    return {name: _ratio(part, total) for name, part in parts.items()}
+
+
+# --- one scenario as a run -------------------------------------------------------------------------------
+
+
+def run_fluid(scenario: Scenario, fineness: int = FINENESS) -> RunResult:
+    """Return what comes of a scenario without chance, as a run: no events, no jobs, a series with a row a step.
+
+    Its seed is 0 and names nothing. Raises ScenarioError as :func:`fluid` does.
+    """
+    series: dict[str, list[float]] = {name: [] for name in REPORTERS}
+
+    def look(labs: Labs, state: State) -> None:
+        for name, column in _seen(labs, state).items():
+            series[name].append(float(column[0]))
+
+    labs = labs_of([scenario])
+    state, marks = run_labs(labs, fineness, look)
+    found = _table([scenario], labs, state, marks)
+    doublings = found.doublings_of(0)
+    return RunResult(
+        scenario=scenario,
+        seed=0,
+        digest=events.digest([*doublings, events.Ended(float(found.day[0]), found.ending[0], found.sentence[0])]),
+        day=float(found.day[0]),
+        ending=found.ending[0],
+        sentence=found.sentence[0],
+        pace=found.pace[0],
+        long_run=found.long_run[0],
+        doublings=doublings,
+        software_doublings=float(found.software_doublings[0]),
+        deployed_doublings=float(found.deployed_doublings[0]),
+        researchers=float(found.researchers[0]),
+        papers=float(found.papers[0]),
+        duplicate_share=float(found.duplicate_share[0]),
+        toes_exponent=None,
+        cluster=_cluster(found),
+        kernels=kernels_of(
+            scenario.calibration(), float(found.candidates[0]), float(found.speedup[0]), float(found.work_rate[0])
+        ),
+        margins=margins_of(scenario, int(found.doublings[0])),
+        time_shares={part: float(share[0]) for part, share in found.time_shares.items()},
+        series=series,
+        events=[],
+        jobs=[],
+        engine="fluid",
+    )
+
+
+def _seen(labs: Labs, state: State) -> dict[str, Floats]:
+    """What sim.reporters sees of a World."""
+    gpus, phases = gpus_of(labs, state), phases_of(state)
+    each = experiments(labs, state.discovered, state.work_rate)
+    rates = rates_of(labs, state, each, gpus)
+    used, queued = use_of(rates, each, gpus, phases)
+    none = np.zeros_like(used)
+    own = {Phase.THINK: phases.thinking * rates.housed, Phase.WRITE: phases.writing * rates.housed}
+    count = own | {
+        Phase.QUEUE: queued,
+        Phase.RUN: phases.experimenting - queued,
+        Phase.PAUSED: (phases.thinking + phases.writing) * (1 - rates.housed),
+    }
+    return {
+        "day": state.day,
+        "discovered": state.discovered,
+        "deployed": state.deployed,
+        "researchers": state.at_work,
+        "researchers_in_cohorts": state.researchers,
+        "papers": state.papers,
+        "duplicates": state.duplicates,
+        **{f"researchers_{phase}": researchers for phase, researchers in count.items()},
+        "gpus_inference": gpus.inference,
+        "gpus_experiment": used + gpus.kernels,
+        "gpus_training": gpus.training,
+        "gpus_background": labs.background,
+        "gpus_idle": labs.gpus - gpus.inference - used - gpus.kernels - gpus.training,
+        "experiments_waiting": queued,
+        "training_waiting": none,
+        "kernel_speedup": labs.speedups[np.arange(len(used)), state.kernels],
+        "work_rate": state.work_rate,
+    }
+
+
+def _cluster(found: FluidTable) -> dict[str, UseOfGpus]:
+    jobs = {"inference": 0.0, "experiment": float(found.experiments[0]), "training": float(found.training_runs[0])}
+    waits = {"inference": 0.0, "experiment": float(found.mean_wait_days[0]), "training": 0.0}
+    return {
+        use: UseOfGpus(jobs[use], float(found.gpu_days[use][0]), float(found.utilisation[use][0]), waits[use])
+        for use in USES
+    }

@@ -1,0 +1,93 @@
+"""Which measurements drive the kernels of a scenario: a name → a file, its digest, its curve."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from agents.kernel_engineer import UNCALIBRATED, KernelParams, amdahl
+from hardware.kernels.problem import NAMES, workload
+from hardware.kernels.speedup_curve import (
+    Curve,
+    MeasurementError,
+    curve_of,
+    digest_of,
+    estimate,
+    find_measurements,
+    read_measurements,
+)
+from hardware.kernels.trace import Line
+
+
+class Calibration(NamedTuple):
+    """What was measured, or that nothing was."""
+
+    measurements: str
+    """As the scenario names them."""
+    digest: str
+    """SHA-256 of the file; empty if uncalibrated."""
+    workload: str
+    curve: Curve | None
+
+    @property
+    def identity(self) -> tuple[str, str, str, str, int]:
+        """SHA-256 of the file, workload, and the searches of the curve: families, proposer, number."""
+        assert self.curve is not None, "uncalibrated"
+        return self.digest, self.workload, self.curve.families, self.curve.proposer, self.curve.searches
+
+    def largest_work_rate(self, attention_share: float) -> float:
+        """Return the most that the cluster's work rate can come to."""
+        return amdahl(attention_share, self.curve.largest) if self.curve is not None else 1.0
+
+
+def calibrate(params: KernelParams) -> Calibration:
+    """Return the measurements of a scenario.
+
+    Raises MeasurementError for what there is not, OSError for a file that cannot be read, and
+    hardware.kernels.trace.TraceError for one that is no trace.
+    """
+    _check_name(params.workload)
+    digest = digest_of_measurements(params)
+    if not digest:
+        return Calibration(params.measurements, "", params.workload, None)
+    curve = _curve(find_measurements(params.measurements), digest, params.workload)
+    return Calibration(params.measurements, digest, params.workload, curve)
+
+
+def digest_of_measurements(params: KernelParams) -> str:
+    """Return the SHA-256 of the file as it is now, empty if uncalibrated; errors as of :func:`calibrate`."""
+    return "" if params.measurements == UNCALIBRATED else digest_of(find_measurements(params.measurements))
+
+
+def drawn_again(found: Calibration) -> tuple[Calibration, ...]:
+    """Return the calibrations of the same searches drawn again with replacement; none where they are too few.
+
+    Their spread is what the repeated searches leave open. Errors as of :func:`calibrate`.
+    """
+    if found.curve is None:
+        return ()
+    lines = _lines(find_measurements(found.measurements), found.digest)
+    return tuple(found._replace(curve=curve) for curve in estimate(lines, found.workload).resampled)
+
+
+@lru_cache(maxsize=32)
+def _curve(path: Path, digest: str, workload: str) -> Curve:
+    return curve_of(_lines(path, digest), workload)
+
+
+@lru_cache(maxsize=1)
+def _lines(path: Path, digest: str) -> list[Line]:
+    found, lines = read_measurements(path)
+    if found != digest:
+        raise MeasurementError(f"{path} is being written: wait until its search is over")
+    return lines
+
+
+def _check_name(full_name: str) -> None:
+    parts = full_name.split("/")
+    try:
+        name, dtype, direction = parts
+        workload(name, dtype, direction)  # type: ignore[arg-type]  # it says which words there are
+    except ValueError as error:
+        why = f": {error}" if len(parts) == 3 else ""
+        there = tuple(f"{each}/bf16/both" for each in NAMES if each != "decode")
+        raise MeasurementError(f"a workload is written as {there[0]}{why}", full_name, there) from None

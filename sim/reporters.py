@@ -1,0 +1,214 @@
+"""What can be seen of a World: name → pure function. Tables, plots and the window read this list.
+
+Looking changes nothing: no function here draws, schedules or writes. World collects with these functions
+through Mesa's DataCollector.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from agents.cohort.cohort import Cohort
+from agents.kernel_engineer import KernelEngineer
+from agents.phases import Phase
+from agents.researcher import Researcher
+from agents.trainer import Trainer
+from sim.background import BACKGROUND
+from sim.events import SoftwareDoubled
+from sim.long_run import LongRun
+from sim.long_run import long_run as derived_long_run
+from sim.verdict import Pace, pace_of
+
+if TYPE_CHECKING:
+    from sim.world import World
+
+_STANDARD_AGENTS = frozenset({Cohort, KernelEngineer, Researcher, Trainer})
+
+USES = ("inference", "experiment", "training")
+"""Uses of the cluster by the lab itself."""
+
+
+def uses_of(world: World) -> tuple[str, ...]:
+    """Return the uses of a world's cluster: the lab's own, and background jobs if there are any."""
+    return USES if world.background is None else (*USES, BACKGROUND)
+
+
+def day(world: World) -> float:
+    """Days since the start."""
+    return world.now
+
+
+def discovered(world: World) -> float:
+    """Doublings of discovered software, pooled work in progress included."""
+    pending = world.pool.papers if world.pool is not None and world.experiment_gpu_days() == 0 else 0.0
+    return world.frontier.after(world.effective(pending))[1]
+
+
+def deployed(world: World) -> float:
+    """Doublings of deployed software."""
+    return world.frontier.deployed
+
+
+def researchers(world: World) -> int:
+    """Researchers at work."""
+    return world.at_work
+
+
+def in_cohorts(world: World) -> int:
+    """Researchers who are part of a cohort, in which nobody is followed alone; those at work and those who rest."""
+    return world.population.in_cohorts
+
+
+def papers(world: World) -> float:
+    """Papers published."""
+    return world.papers
+
+
+def duplicates(world: World) -> int:
+    """Papers that were duplicates."""
+    return world.literature.duplicates
+
+
+def in_phase(phase: Phase, world: World) -> int:
+    """Researchers in a phase."""
+    return world.census.count[phase]
+
+
+def gpus_of(use: str, world: World) -> int:
+    """GPUs that jobs of a use hold."""
+    return world.datacenter.gpus_in_use(use)
+
+
+def gpus_idle(world: World) -> int:
+    """GPUs that no job holds."""
+    return world.scenario.cluster.gpus - sum(gpus_of(use, world) for use in (*USES, BACKGROUND))
+
+
+def waiting(use: str, world: World) -> int:
+    """Jobs of a use that wait for GPUs."""
+    return world.datacenter.waiting(use)
+
+
+def kernel_speedup(world: World) -> float:
+    """Speed-up of attention that is deployed."""
+    return world.kernel_engineer.speedup
+
+
+def work_rate(world: World) -> float:
+    """What the cluster does in a day, over what it did on day 0."""
+    return world.work_rate
+
+
+REPORTERS: dict[str, Callable[[World], float]] = {
+    "day": day,
+    "discovered": discovered,
+    "deployed": deployed,
+    "researchers": researchers,
+    "researchers_in_cohorts": in_cohorts,
+    "papers": papers,
+    "duplicates": duplicates,
+    **{f"researchers_{phase}": partial(in_phase, phase) for phase in Phase if phase is not Phase.PUBLISH},
+    **{f"gpus_{use}": partial(gpus_of, use) for use in USES},
+    "gpus_background": partial(gpus_of, BACKGROUND),
+    "gpus_idle": gpus_idle,
+    "experiments_waiting": partial(waiting, "experiment"),
+    "training_waiting": partial(waiting, "training"),
+    "kernel_speedup": kernel_speedup,
+    "work_rate": work_rate,
+}
+
+
+class Doubling(NamedTuple):
+    """One doubling of discovered software."""
+
+    n: int
+    day: float
+    duration_days: float
+    papers: float
+    researchers: int
+
+
+def doublings(world: World) -> list[Doubling]:
+    """Return the doublings of a run so far, in order."""
+    found: list[Doubling] = []
+    before, papers_before = 0.0, 0.0
+    for event in world.ledger:
+        if isinstance(event, SoftwareDoubled):
+            found.append(
+                Doubling(event.n, event.day, event.day - before, event.papers - papers_before, event.researchers)
+            )
+            before, papers_before = event.day, event.papers
+    return found
+
+
+def pace(world: World) -> Pace:
+    """Return what a run so far did over the last part of its doublings."""
+    done = doublings(world)
+    open_days = world.now - (done[-1].day if done else 0.0)
+    return pace_of(
+        [d.duration_days for d in done],
+        [d.papers for d in done],
+        world.scenario.growth.parallel_penalty,
+        open_days,
+        world.scenario.growth.returns_to,
+    )
+
+
+def long_run(world: World) -> LongRun:
+    """Return where a run leads by the law that holds now."""
+    starved = world.ending.sentence if world.ending is not None and world.ending.ending == "starved" else ""
+    return derived_long_run(world.scenario, starved, standard_agents=_has_standard_agents(world))
+
+
+def _has_standard_agents(world: World) -> bool:
+    """Whether nothing that decides how software grows was replaced by a user."""
+    own_world = type(world).__module__ == "sim.world"
+    return own_world and all(
+        type(agent) in _STANDARD_AGENTS for agent in (*world.agents, world.trainer, world.kernel_engineer)
+    )
+
+
+def time_shares(world: World) -> dict[str, float]:
+    """Return where the researchers' time went, as shares that add up to 1.
+
+    `researchers`: thinking and writing. `experiments`: waiting for GPUs and for results. `paused`: without a GPU to
+    run on. An accounting: what limits progress is in :mod:`sim.margins`.
+    """
+    now = world.now
+    days = {phase: world.census.days(phase, now) for phase in Phase}
+    parts = {
+        "researchers": days[Phase.THINK] + days[Phase.WRITE],
+        "experiments": days[Phase.QUEUE] + days[Phase.RUN],
+        "paused": days[Phase.PAUSED],
+    }
+    total = sum(parts.values())
+    return {name: part / total if total > 0 else 0.0 for name, part in parts.items()}
+
+
+def toes_exponent(world: World) -> float | None:
+    """Return the exponent p that the run's duplicates imply: n researchers find as much that is new as n^p.
+
+    Of what n researchers publish a share 1 - d is new, so that new findings go as ``n (1 - d)``: p - 1 is the
+    slope of log(1 - d) on log n over the doublings, weighted with their papers (the open one included). None
+    where the team did not change or published no papers of its own.
+    """
+    marks = [event for event in world.ledger if isinstance(event, SoftwareDoubled)]
+    rows = [(0.0, 0, world.own_team.researchers)]
+    rows += [(mark.papers, mark.duplicates, mark.researchers) for mark in marks]
+    rows.append((world.papers, world.literature.duplicates, world.at_work))
+    points = [
+        (math.log(max(1, team)), math.log1p(-min(1 - 1e-12, (dup - dup0) / (total - total0))), total - total0)
+        for (total0, dup0, _), (total, dup, team) in itertools.pairwise(rows)
+        if total > total0
+    ]
+    if world.literature.published == 0 or len({log_team for log_team, _, _ in points}) < 2:
+        return None
+    log_team, log_new, weight = (np.array(column) for column in zip(*points, strict=True))
+    centred = log_team - np.average(log_team, weights=weight)
+    return 1 + float(np.sum(weight * centred * log_new) / np.sum(weight * centred**2))

@@ -1,0 +1,265 @@
+"""Hypothesis strategies, invariants and batteries, for our tests and for those of whoever builds on asara.
+
+``small_scenarios()`` draws scenarios from the declarations of their parameters, small enough to run in
+milliseconds; ``check_invariants(world)`` holds at every moment of every run. ``check_world``, ``check_queue`` and
+``check_law`` are batteries that hold a World with agents of your own, a queue discipline or a growth law.
+Needs the package *hypothesis*.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+try:
+    from hypothesis import reject
+    from hypothesis import strategies as st
+except ImportError:
+    raise ImportError(
+        "sim.testing.invariants needs the package hypothesis, which asara does not: pip install hypothesis"
+    ) from None
+
+from agents.cohort.cohort import Cohort
+from agents.kernel_engineer import UNCALIBRATED, KernelParams
+from agents.phases import Phase
+from hardware.kernels.speedup_curve import find_measurements, measured_workloads, read_measurements
+from sim.background import NO_BACKGROUND
+from sim.events import Deployed, Ended, KernelsDeployed, PaperPublished
+from sim.reporters import uses_of
+from sim.scenario.model import Parameter, Scenario, ScenarioError, parameters
+from sim.software import ROUNDING
+from sim.testing.laws import GrowthLaw, check_law
+from sim.testing.queues import Ask, asks, check_queue, histories, served, workloads
+from sim.testing.runner import hold_all
+from sim.world import World
+
+__all__ = [
+    "SMALL", "Ask", "GrowthLaw", "asks", "check_invariants", "check_law", "check_queue", "check_world", "histories",
+    "served", "small_scenarios", "values_of", "workloads", "workloads_of", "worlds",
+]  # fmt: skip
+
+SMALL: dict[str, tuple[float, float]] = {
+    "growth__r": (0.3, 4),
+    "growth__first_doubling_days": (3, 60),
+    "growth__papers_first_doubling": (1, 20),
+    "growth__difficulty_growth": (1.2, 4),
+    "growth__parallel_penalty": (0.2, 1),
+    "growth__limit_doublings": (2, 12),
+    "growth__calibrated_for": (1, 6),
+    "researcher__initial": (1, 6),
+    "researcher__gpus_each": (4, 32),
+    "researcher__papers_per_month": (0.5, 5),
+    "researcher__experiment_gpu_days": (0.1, 40),
+    "researcher__experiment_days": (0.1, 5),
+    "researcher__experiment_gpus": (1, 8),
+    "literature__open_questions": (1, 20),
+    "literature__references": (1, 4),
+    "cluster__gpus": (16, 64),
+    "cluster__gpus_per_node": (1, 8),
+    "cluster__inference_share": (0.25, 0.5),
+    "cluster__training_share": (0.25, 0.5),
+    "cluster__gpu_hours_between_failures": (300, 3000),
+    "cluster__restart_hours": (0, 5),
+    "cluster__checkpoint_hours": (0.5, 20),
+    "cluster__checkpoint_seconds": (0, 600),
+    "training__first_run_days": (0.5, 20),
+    "training__first_run_gpus": (4, 16),
+    "training__scaling": (0.5, 1),
+    "training__shortest_run_days": (0.1, 10),
+    "training__gain": (1.1, 3),
+    "training__gpus": (1, 4),
+    "kernels__candidates_per_day": (0.1, 100),
+    "kernels__deploy_step": (0.01, 0.5),
+    "kernels__candidate_researcher_hours": (0.1, 200),
+    "kernels__candidate_gpu_hours": (0.01, 20),
+    "run__horizon_days": (10, 100),
+    "run__frame_days": (0.1, 10),
+    "run__max_doublings": (1, 3),
+    "run__until_researchers": (7, 30),
+    "run__individuals_up_to": (0, 30),
+}
+"""Ranges that keep a drawn run small; every other parameter is drawn from all that its declaration allows."""
+
+_TEXTS = {
+    "kernels__measurements": lambda: [UNCALIBRATED, KernelParams().measurements],
+    "kernels__workload": lambda: workloads_of(KernelParams().measurements),
+    "cluster__background": lambda: [NO_BACKGROUND],
+}
+"""What the parameters that are text may be with the defaults of the others."""
+
+MAY_BE_ZERO = (
+    "growth__limit_doublings", "growth__calibrated_for", "researcher__initial", "researcher__experiment_gpu_days",
+    "cluster__gpu_hours_between_failures",
+    "cluster__checkpoint_hours", "training__shortest_run_days",
+    "training__gpus", "run__until_researchers",
+)  # fmt: skip
+
+
+def workloads_of(measurements: str) -> list[str]:
+    """Return the workloads that a scenario can name with these measurements."""
+    if measurements == UNCALIBRATED:
+        return [KernelParams().workload]
+    return measured_workloads(read_measurements(find_measurements(measurements))[1])
+
+
+def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
+    """Return a strategy for the values of a parameter, from its declaration and :data:`SMALL`."""
+    if parameter.choices:
+        return st.sampled_from(parameter.choices)
+    if parameter.annotation is bool:
+        return st.booleans()
+    if parameter.annotation is str:
+        return st.sampled_from(_TEXTS[parameter.flat_name]())
+    low, high = SMALL.get(parameter.flat_name, (parameter.low, parameter.high))
+    assert low is not None and high is not None, f"{parameter.flat_name} has no bounds"
+    drawn: st.SearchStrategy[Any] = (
+        st.integers(math.ceil(low), math.floor(high)) if parameter.annotation is int else st.floats(low, high)
+    )
+    zero = parameter.annotation(0)
+    return st.just(zero) | drawn if parameter.flat_name in MAY_BE_ZERO else drawn
+
+
+@st.composite
+def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
+    """Draw a scenario that a World accepts; ``fixed`` parameters keep the given values."""
+    law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
+    skipped: tuple[str, ...] = ("growth__papers_first_doubling", "growth__difficulty_growth")
+    if law == "papers":
+        skipped = ("growth__r", "growth__first_doubling_days", "growth__calibrated_for")
+    values = {
+        name: draw(values_of(parameter))
+        for name, parameter in parameters().items()
+        if name not in skipped and name not in fixed
+    }
+    if fixed.get("kernels__measurements", UNCALIBRATED) != UNCALIBRATED:
+        fixed = {"kernels__workload": draw(st.sampled_from(workloads_of(fixed["kernels__measurements"])))} | fixed
+    drawn = values | {"growth__law": law} | fixed
+    if law == "papers" and "growth__difficulty_growth" in values and drawn["growth__returns_to"] == "inputs":
+        least = 1.01 * 2 ** (1 - drawn["growth__parallel_penalty"])  # below it no returns to inputs exist
+        drawn["growth__difficulty_growth"] = max(least, drawn["growth__difficulty_growth"])
+    return Scenario(name="drawn").replace(**drawn)
+
+
+@st.composite
+def worlds(draw: st.DrawFn, /, **fixed: Any) -> World:
+    """Draw a world on day 0."""
+    scenario = draw(small_scenarios(**fixed))
+    seed = draw(st.integers(0, 2**32))
+    try:
+        return World(scenario, seed)
+    except ScenarioError:
+        reject()
+        raise
+
+
+def check_world(make: Callable[[Scenario, int], World] = World, examples: int = 50, **fixed: Any) -> None:
+    """Hold a World against the battery: `World` itself, or a class of yours with other agents, cluster or law.
+
+    Small scenarios with ``fixed`` parameters are run to their ends: `check_invariants` holds after every frame, and
+    the run goes on alike when it was saved and restored on its way. Raises AssertionError with what does not, the seed
+    and the scenario, also where something of yours raises an error, and ValueError for fewer than one of ``examples``.
+    """
+
+    def hold(example: tuple[Scenario, int]) -> None:
+        try:
+            world = make(*example)
+        except ScenarioError:
+            reject()
+            raise
+        _live(world)
+
+    drawn = st.tuples(small_scenarios(**fixed), st.integers(0, 2**32))
+    # Scenarios have so many parameters that to simplify one takes minutes.
+    hold_all(drawn, hold, _seed_and_scenario, examples, shortest=False)
+
+
+def _seed_and_scenario(example: tuple[Scenario, int]) -> str:
+    scenario, seed = example
+    usual = Scenario().flat()
+    changed = {name: value for name, value in scenario.flat().items() if value != usual[name]}
+    return f"seed {seed}, Scenario().replace(**{changed})"
+
+
+def _live(world: World) -> None:
+    """Run a world to its end, and once more from a moment well on its way."""
+    saved, frames = world.snapshot(), 0
+    while world.running:
+        check_invariants(world)
+        if frames & (frames - 1) == 0:  # 1, 2, 4, ...: between the middle and the end of what was run
+            saved = world.snapshot()
+        frames += 1
+        world.step()
+    check_invariants(world)
+    again = World.restore(saved)
+    while again.running:
+        again.step()
+    assert again.digest() == world.digest(), f"restored at day {saved.day:g}, the run did not go on alike"
+
+
+def check_invariants(world: World) -> None:
+    """Assert what holds at every moment of every run; raises AssertionError with what does not."""
+    _check_software(world)
+    _check_gpus(world)
+    _check_population(world)
+    _check_kernels(world)
+
+
+def _check_kernels(world: World) -> None:
+    curve, engineer = world.calibration.curve, world.kernel_engineer
+    largest = curve.largest if curve is not None else 1.0
+    deployed = [event for event in world.ledger if isinstance(event, KernelsDeployed)]
+    speedups = [1.0, *(event.speedup for event in deployed)]
+    assert speedups == sorted(speedups), "kernels got slower"
+    assert speedups[-1] == engineer.speedup <= largest, f"faster than {largest}, which was measured"
+    tried = [*(event.candidates for event in deployed), engineer.candidates]
+    assert tried == sorted(tried), "candidates were forgotten"
+    assert tried[-1] <= (curve.tried if curve is not None else 0) * (1 + 1e-9), "more than were tried"
+    assert 1 <= world.work_rate <= engineer.speedup * (1 + 1e-12), world.work_rate
+
+
+def _check_software(world: World) -> None:
+    levels = [event.discovered for event in world.ledger if isinstance(event, PaperPublished)]
+    assert levels == sorted(levels), "discovered software fell"
+    deployed = [*(event.deployed for event in world.ledger if isinstance(event, Deployed)), world.frontier.deployed]
+    assert deployed == sorted(deployed), "deployed software fell"
+    assert world.frontier.deployed <= world.frontier.discovered + ROUNDING, "deployed before it was discovered"
+    assert not any(isinstance(event, Ended) for event in world.ledger[:-1]), f"after the end: {world.ledger[-3:]}"
+    days = [event.day for event in world.ledger]
+    assert days == sorted(days), "the ledger is out of order"
+
+
+def _check_gpus(world: World) -> None:
+    uses = uses_of(world)
+    used = {use: world.datacenter.gpus_in_use(use) for use in uses}
+    assert all(gpus >= 0 for gpus in used.values()), f"negative GPUs in use: {used}"
+    assert sum(used.values()) <= world.scenario.cluster.gpus, f"more GPUs in use than there are: {used}"
+    possible = world.gpus.total(world.now)
+    held = sum(world.datacenter.gpu_time(use) for use in uses)
+    assert held <= possible * (1 + 1e-9), f"{held} GPU-days held of {possible} possible"
+    for job in world.datacenter.records:
+        assert math.isclose(job.held, job.done + job.restarts + job.lost, rel_tol=1e-9, abs_tol=1e-9), job
+        if job.outcome == "done":
+            assert math.isclose(job.done, job.gpus * job.length, rel_tol=1e-9, abs_tol=1e-9), job
+
+
+def _check_population(world: World) -> None:
+    counted, population = world.census.count, world.population
+    assert all(count >= 0 for count in counted.values()), counted
+    others = world.pool.others if world.pool is not None else 0
+    housed = sum(each.housed for each in population.researchers) + sum(each.housed for each in population.cohorts)
+    assert world.at_work == others + housed, "at work, but not housed"
+    assert sum(counted.values()) == population.size, "a researcher is nowhere or twice"
+    for researcher in population.researchers:
+        assert researcher.housed or researcher.phase in (Phase.PAUSED, Phase.QUEUE, Phase.RUN), researcher.phase
+    for cohort in population.cohorts:
+        _check_cohort(cohort)
+    running = sum(cohort.count[Phase.RUN] for cohort in population.cohorts)
+    assert running <= world.datacenter.gpus_in_use("experiment"), "more experiments run than there are GPUs for them"
+
+
+def _check_cohort(cohort: Cohort) -> None:
+    count = cohort.count
+    assert all(number >= 0 for number in count.values()), count
+    assert cohort.thinking.working == count[Phase.THINK], "who thinks is not at it"
+    assert cohort.writing.working == count[Phase.WRITE], "who writes is not at it"
+    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED], "who rests was at nothing"
+    assert 0 <= cohort.unhoused <= count[Phase.QUEUE] + count[Phase.RUN], cohort.unhoused

@@ -1,0 +1,99 @@
+"""A battery for growth laws: ours, or one of your own, held to what a World needs of it."""
+
+import math
+from typing import Protocol
+
+from hypothesis import strategies as st
+
+from sim.growth import add_effort
+from sim.testing.runner import hold_all
+
+_CLOSE = 1e-6
+"""Doublings by which rounding may miss."""
+
+
+class GrowthLaw(Protocol):
+    """What a World asks of a law; effort is in doublings since day 0, as software is."""
+
+    @property
+    def log2_initial_effort(self) -> float:
+        """log2 of the effective papers written before day 0."""
+
+    def software(self, effort: float) -> float:
+        """Return doublings of software after so much effort."""
+
+    def effort(self, doublings: float) -> float:
+        """Return the effort that so many doublings of software take; ``inf`` beyond a limit."""
+
+    def papers_between(self, effort: float, doublings: float) -> float:
+        """Return the effective papers from this effort to so many doublings; 0 if passed, ``inf`` beyond a limit."""
+
+
+def check_law(law: GrowthLaw, doublings: float = 16.0, examples: int = 2000) -> None:
+    """Hold a law against the battery, over so many doublings of software.
+
+    More effort never means less software; `effort` undoes `software`; and the papers that `papers_between` counts lead
+    exactly there, at once or on the way. Raises AssertionError with what does not hold, and where, also where the law
+    raises an error of its own; TypeError for a class in place of a law; ValueError for ``doublings`` that are not
+    above 0 and finite, and for fewer than one of ``examples``.
+    """
+    if isinstance(law, type):
+        raise TypeError(f"check_law needs a law with its numbers: {law.__name__}(...), not the class {law.__name__}")
+    if not 0 < doublings < math.inf:
+        raise ValueError(f"doublings = {doublings:g}: must be above 0 and finite")
+
+    def hold(levels: tuple[float, float, float]) -> None:
+        low, middle, high = sorted(levels)
+        _check_start(law)
+        _check_inverse(law, low)
+        _check_order(law, low, high)
+        _check_papers(law, low, middle, high)
+        _check_inverse(law, middle)
+        _check_inverse(law, high)
+
+    level = st.floats(0, doublings)
+    hold_all(st.tuples(level, level, level), hold, _levels, examples)
+
+
+def _levels(levels: tuple[float, float, float]) -> str:
+    return f"Found at {', '.join(f'{level:g}' for level in sorted(levels))} doublings of software."
+
+
+def _check_start(law: GrowthLaw) -> None:
+    assert abs(law.software(0.0)) <= _CLOSE, f"software(0) = {law.software(0.0):g}: day 0 is where doublings count from"
+    assert abs(law.effort(0.0)) <= _CLOSE, f"effort(0) = {law.effort(0.0):g}: day 0 is where effort counts from"
+
+
+def _check_inverse(law: GrowthLaw, level: float) -> None:
+    effort = law.effort(level)
+    assert not math.isnan(effort), f"effort({level:g}) is no number"
+    if math.isfinite(effort):
+        back = law.software(effort)
+        assert abs(back - level) <= _CLOSE * max(1.0, level), f"software(effort({level:g})) = {back:g}"
+
+
+def _check_order(law: GrowthLaw, low: float, high: float) -> None:
+    efforts = law.effort(low), law.effort(high)
+    assert efforts[0] <= efforts[1], f"effort({low:g}) = {efforts[0]:g} is above effort({high:g}) = {efforts[1]:g}"
+    if math.isfinite(efforts[1]):
+        levels = law.software(efforts[0]), law.software((efforts[0] + efforts[1]) / 2), law.software(efforts[1])
+        ordered = levels[0] <= levels[1] + _CLOSE and levels[1] <= levels[2] + _CLOSE
+        assert ordered, f"software falls with more effort: {levels}"
+
+
+def _check_papers(law: GrowthLaw, low: float, middle: float, high: float) -> None:
+    start = law.effort(low)
+    if not math.isfinite(start):
+        return
+    assert law.papers_between(start, low - _CLOSE) == 0, f"papers are needed for {low:g} doublings that are there"
+    papers = law.papers_between(start, high)
+    assert papers >= 0, f"papers_between({start:g}, {high:g}) = {papers:g}"
+    if not math.isfinite(papers) or papers == 0:
+        return
+    there = law.software(add_effort(start, math.log2(papers) - law.log2_initial_effort))
+    close = abs(there - high) <= 1e-3 * max(1.0, high)
+    assert close, f"the {papers:g} papers from {low:g} to {high:g} doublings lead to {there:g}"
+    parts = law.papers_between(start, middle) + law.papers_between(law.effort(middle), high)
+    assert math.isclose(parts, papers, rel_tol=1e-6, abs_tol=1e-9), (
+        f"from {low:g} to {high:g} doublings it takes {papers:g} papers at once, and {parts:g} by way of {middle:g}"
+    )

@@ -1,0 +1,388 @@
+"""A cohort in a small lab: nobody, no paper and no experiment is lost, whoever rests, leaves or comes."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simpy import Event
+
+from agents.cohort import cohort as cohort_module
+from agents.cohort.cohort import Cohort
+from agents.phases import Phase
+from agents.researcher import Researcher
+from agents.workforce import Population
+from tests.support.small_lab import SmallLab, check
+
+QUICK: dict[str, Any] = {"papers_per_month": 60.0, "experiment_gpu_days": 0.1, "experiment_days": 0.05}
+
+
+def cohort_of(size: int, number: int = 1, **changes: Any) -> tuple[SmallLab, Cohort]:
+    lab = SmallLab(**changes)
+    cohort = Cohort(lab.model, lab, number)
+    cohort.grow(size)
+    return lab, cohort
+
+
+def run(lab: SmallLab, days: float, cohort: Cohort, individuals: list[Researcher]) -> None:
+    """Let days pass, and look after every event."""
+    until = lab.now + days
+    while lab.clock.peek() <= until:
+        lab.clock.step()
+        if lab.clock.peek() > lab.now:
+            check(lab, cohort, individuals)
+    lab.clock.advance(until)
+
+
+# --- a cohort of one ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{}, QUICK, QUICK | {"writing_share": 0.0}, QUICK | {"timing": "whole"}])
+@pytest.mark.parametrize("error", [0.0, 0.1])
+def test_a_cohort_of_one_is_the_individual_draw_by_draw(changes: dict[str, Any], error: float) -> None:
+    lab, _ = cohort_of(1, number=7, leap_error=error, **changes)
+    other = SmallLab(leap_error=error, **changes)
+    Researcher(other.model, other, 7, None)
+    for each in (lab, other):
+        each.clock.advance(200.0)
+    assert lab.findings == other.findings
+    assert [(record.owner, record.started, record.ended) for record in lab.cluster.records] == [
+        (record.owner, record.started, record.ended) for record in other.cluster.records
+    ]
+    assert {phase: lab.census.days(phase, 200.0) for phase in Phase} == pytest.approx(
+        {phase: other.census.days(phase, 200.0) for phase in Phase}
+    )
+
+
+# --- many ----------------------------------------------------------------------------------------------
+
+STEP = st.tuples(
+    st.sampled_from(["rest", "wake", "grow", "split_out", "advance", "advance", "absorb", "pause", "gpus"]),
+    st.integers(1, 25),
+)
+
+
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(
+    st.lists(STEP, min_size=5, max_size=30),
+    st.sampled_from([0.0, 0.1, 0.4]),
+    st.sampled_from(["poisson", "whole"]),
+    st.sampled_from([0.0, 0.3]),
+    st.sampled_from([0.0, 0.02, 0.4]),
+    st.integers(0, 3),
+)
+def test_nobody_and_nothing_is_lost(
+    steps: list[tuple[str, int]], error: float, timing: str, writing: float, cost: float, seed: int
+) -> None:
+    changes = QUICK | {"timing": timing, "writing_share": writing, "experiment_gpu_days": cost, "experiment_gpus": 2}
+    lab, cohort = cohort_of(20, seed=seed, leap_error=error, gpus=6, **changes)
+    individuals: list[Researcher] = []
+    for name, number in steps:
+        take(lab, cohort, individuals, name, number)
+        check(lab, cohort, individuals)
+        assert cohort.size == cohort.housed + cohort.count[Phase.PAUSED] + cohort.unhoused
+    cohort.wake(cohort.size - cohort.housed)
+    run(lab, 5.0, cohort, individuals)
+    assert cohort.housed == cohort.size
+    tasks = sum(record.tasks for record in lab.cluster.records)
+    done = tasks + sum(getattr(job, "tasks_before", 0) for job in lab.cluster.jobs())
+    writing_up = lab.census.count[Phase.WRITE]
+    if cost and not any(name == "absorb" for name, _ in steps):
+        assert done == lab.papers + writing_up, "every paper but those that are written up had its experiment"
+
+
+def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str, number: int) -> None:
+    if name == "rest":
+        cohort.rest(min(number, cohort.housed))
+    elif name == "wake":
+        cohort.wake(min(number, cohort.size - cohort.housed))
+    elif name == "grow":
+        cohort.grow(number)
+    elif name == "split_out" and cohort.housed:
+        individuals.append(cohort.split_out(1000 + len(individuals) + number))
+    elif name == "absorb" and individuals:
+        researcher = individuals[number % len(individuals)]
+        if researcher.job is not None or researcher.phase not in (Phase.QUEUE, Phase.RUN):
+            individuals.remove(researcher)
+            cohort.absorb(researcher)
+    elif name == "pause" and individuals:
+        researcher = individuals[number % len(individuals)]
+        researcher.pause() if researcher.housed else researcher.resume()
+    elif name == "gpus":
+        lab.cluster.reconfigure(lab.cluster.params.model_copy(update={"gpus": 4 + number % 4}))
+        lab.clock.advance(lab.now)
+    elif name == "advance":
+        run(lab, number / 25, cohort, individuals)
+
+
+def test_all_may_rest_and_all_wake_again() -> None:
+    lab, cohort = cohort_of(50, leap_error=0.05, gpus=3, **QUICK)
+    run(lab, 2.0, cohort, [])
+    cohort.rest(50)
+    assert cohort.housed == 0
+    run(lab, 30.0, cohort, [])
+    papers = lab.papers
+    assert cohort.count[Phase.PAUSED] == 50, "experiments went on without them, and nobody wrote"
+    run(lab, 30.0, cohort, [])
+    assert lab.papers == papers
+    cohort.wake(50)
+    run(lab, 5.0, cohort, [])
+    assert cohort.housed == 50 and lab.papers > papers
+
+
+@pytest.mark.parametrize("writing_share", [0.0, 0.3])
+def test_who_publishes_rests_as_soon_as_the_paper_is_out(writing_share: float) -> None:
+    """A publication that takes all GPUs away from everybody: those who publish are owed."""
+    lab, cohort = cohort_of(10, leap_error=0.3, writing_share=writing_share)
+    seen = []
+
+    def house_nobody() -> None:
+        cohort.rest(cohort.housed)
+        seen.append((cohort.housed, cohort.owed, cohort.count[Phase.PUBLISH]))
+
+    lab.on_publish = house_nobody
+    lab.clock.advance(1000.0)
+    (after,) = seen
+    assert after[0] == 0 and 0 < after[1] == after[2]
+    check(lab, cohort, [])
+    assert (cohort.count[Phase.PAUSED], cohort.owed) == (10, 0)
+    cohort.wake(4)
+    assert (cohort.housed, cohort.size) == (4, 10)
+
+
+def test_what_is_owed_may_be_forgiven() -> None:
+    """Two papers of one instant: the first takes all GPUs away, the second gives them back."""
+    lab, cohort = cohort_of(10, leap_error=0.5, timing="whole")
+    lab.next_step = 3.0
+
+    def house_all_or_nobody() -> None:
+        if cohort.housed:
+            cohort.rest(cohort.housed)
+        else:
+            cohort.wake(10)
+
+    lab.on_publish = house_all_or_nobody
+    lab.clock.advance(365 / 12 + 1e-6)
+    assert [finding.papers for finding in lab.findings] == [3, 3, 3, 1], "no more at once than bring the next step"
+    check(lab, cohort, [])
+    assert (cohort.housed, cohort.owed) == (10, 0)
+
+
+def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -> None:
+    """Without writing, those who lost their GPUs rest with their results before the others publish."""
+    for seed in range(30):
+        lab, cohort = cohort_of(40, seed=seed, leap_error=0.4, gpus=2, **QUICK | {"writing_share": 0.0})
+        run(lab, 1.0, cohort, [])
+        cohort.rest(min(cohort.housed, 20))
+        lab.on_publish = lambda cohort=cohort: cohort.wake(cohort.size - cohort.housed)
+        run(lab, 3.0, cohort, [])
+        assert cohort.housed == 40
+
+
+# --- who is chosen ---------------------------------------------------------------------------------------
+
+
+def test_a_choice_is_drawn_only_where_there_is_one() -> None:
+    _, cohort = cohort_of(3)
+
+    cohort._chance = lambda _: object()  # type: ignore[method-assign,assignment,return-value]  # draws nothing
+    assert cohort._choose((4, 0, 5), 9) == (4, 0, 5)
+    assert cohort._choose((0, 7, 0), 3) == (0, 3, 0)
+    assert cohort._choose((4, 2), 0) == (0, 0)
+
+
+def test_each_is_as_likely_to_be_chosen() -> None:
+    """Means and variances of a multivariate hypergeometric distribution, within 4.5 standard errors."""
+    _, cohort = cohort_of(1)
+    groups, number, times = (5, 20, 0, 15), 12, 20_000
+    drawn = np.array([cohort._choose(groups, number) for _ in range(times)])
+    assert np.all(drawn.sum(1) == number)
+    assert np.all((drawn >= 0) & (drawn <= groups))
+    share = np.array(groups) / 40
+    variance = number * share * (1 - share) * (40 - number) / 39
+    assert np.all(np.abs(drawn.mean(0) - number * share) <= 4.5 * np.sqrt(variance / times))
+    assert drawn.var(0) == pytest.approx(variance, rel=0.06)
+
+
+@pytest.mark.parametrize("scale", [10**8, 10**10, 10**15])
+def test_of_billions_as_well(scale: int) -> None:
+    stream = np.random.default_rng(1)
+    good, bad, number = 3 * scale, 7 * scale, 2 * scale
+    drawn = np.array([cohort_module._draw(stream, good, bad, number) for _ in range(500)], dtype=float)
+    sd = math.sqrt(number * 0.21)  # at most, and 0.89 of it where nobody is drawn twice
+    assert abs(drawn.mean() - 0.3 * number) < 5 * sd / math.sqrt(500)
+    assert 0.8 * sd < drawn.std() < 1.1 * sd
+    assert cohort_module._draw(stream, good, 0, number) == number
+    assert cohort_module._draw(stream, 0, bad, number) == 0
+    assert cohort_module._draw(stream, good, bad, good + bad) == good
+
+
+# --- several experiments as one job ------------------------------------------------------------------------
+
+
+class Waiting:
+    """A lot of so many."""
+
+    def __init__(self, count: int, mean_gpu_days: float) -> None:
+        self.count = count
+        self.payload = cohort_module.Asked(mean_gpu_days, 1.0, 0)
+
+
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(
+    st.integers(1, 10**6), st.floats(1e-6, 100.0), st.sampled_from([0.0, 0.03, 0.5]), st.sampled_from([1.0, 5.5, 1e9])
+)
+def test_a_job_is_a_bundle_of_bounded_size(waiting: int, mean: float, error: float, step: float) -> None:
+    lab, cohort = cohort_of(1, leap_error=error, gpus=8, experiment_gpu_days=mean, experiment_variation="fixed")
+    lab.next_step = step
+    cohort.count[Phase.QUEUE] = waiting
+    gpus, days, tasks = cohort.draw(Waiting(waiting, mean), 8)
+    assert 1 <= tasks <= waiting
+    assert 1 <= gpus <= 8
+    if tasks > 1:
+        longest = max(error * 365 / 12, mean)
+        assert days <= longest * (1 + 1e-9), "no longer than the stated share of a paper's time, or one by itself"
+        assert tasks <= math.ceil(step), "no more than bring the next step of software"
+    assert gpus * days == pytest.approx(tasks * mean), "and no GPU-day is lost"
+
+
+def test_one_by_one_where_no_error_is_allowed() -> None:
+    lab, cohort = cohort_of(100, gpus=4, **QUICK)
+    run(lab, 10.0, cohort, [])
+    assert lab.papers > 100
+    assert all(finding.papers == 1 for finding in lab.findings)
+
+
+# --- who is split out ---------------------------------------------------------------------------------------
+
+
+def test_those_who_are_split_out_come_from_all_phases_alike() -> None:
+    """What is left is as it was: 150 of 300, in each phase within 4.5 standard deviations of half."""
+    lab, cohort = cohort_of(300, leap_error=0.05, gpus=60, **QUICK)
+    run(lab, 4.0, cohort, [])
+    before = dict(cohort.count)
+    assert all(before[phase] > 10 for phase in (Phase.THINK, Phase.WRITE, Phase.RUN))
+    individuals = [cohort.split_out(1000 + number) for number in range(150)]
+    check(lab, cohort, individuals)
+    for phase in (Phase.THINK, Phase.WRITE):
+        there = sum(each.phase is phase for each in individuals)
+        assert abs(there - before[phase] / 2) < 4.5 * math.sqrt(before[phase]) / 2
+    run(lab, 4.0, cohort, individuals)
+    assert sum(each.papers > 0 for each in individuals) > 140, "they live on"
+
+
+def test_nobody_who_rests_is_split_out() -> None:
+    lab, cohort = cohort_of(30, gpus=2, **QUICK)
+    run(lab, 3.0, cohort, [])
+    away = cohort.count[Phase.QUEUE] + cohort.count[Phase.RUN]
+    assert away > 10
+    cohort.rest(27)
+    individuals = []
+    while cohort.housed:
+        individuals.append(cohort.split_out(100 + len(individuals)))
+        check(lab, cohort, individuals)
+    assert len(individuals) == 3
+    with pytest.raises(ValueError, match="nobody of this cohort is at work"):
+        cohort.split_out(999)
+    run(lab, 5.0, cohort, individuals)
+
+
+def test_a_guest_whose_job_is_stopped_goes_on_with_it() -> None:
+    lab, cohort = cohort_of(30, leap_error=0.4, gpus=4, **QUICK | {"experiment_gpus": 2})
+    run(lab, 2.0, cohort, [])
+    individuals = [cohort.split_out(100 + number) for number in range(20)]
+    phases = {each.phase for each in individuals}
+    assert {Phase.QUEUE, Phase.RUN} <= phases
+    for gpus in (3, 5, 4, 6):
+        lab.cluster.reconfigure(lab.cluster.params.model_copy(update={"gpus": gpus}))
+        lab.clock.advance(lab.now)
+        check(lab, cohort, individuals)
+        run(lab, 0.05, cohort, individuals)
+    run(lab, 5.0, cohort, individuals)
+    assert not [guest for guest in cohort._guests if guest.researcher.papers == 0], "each got its experiment"
+
+
+# --- individuals and cohorts ----------------------------------------------------------------------------
+
+
+def people(lab: SmallLab, individuals: int) -> Population:
+    lab.individuals_up_to = individuals
+    return Population(lab.model, lab, None)  # type: ignore[arg-type]
+
+
+def test_a_team_that_grows_beyond_its_size_becomes_a_cohort_when_the_instant_is_over() -> None:
+    lab = SmallLab(gpus=3, **QUICK)
+    population = people(lab, 10)
+    population.house(10)
+    lab.clock.advance(2.0)
+    phases = dict(lab.census.count)
+    waiting = lab.cluster.waiting
+    population.house(12)
+    assert (len(population.researchers), population.in_cohorts, population.size) == (10, 2, 12)
+    lab.clock.advance(lab.now)
+    assert (population.researchers, population.in_cohorts) == ([], 12)
+    (cohort,) = population.cohorts
+    assert cohort.unique_id == 1
+    check(lab, cohort, [])
+    phases[Phase.THINK] += 2
+    assert (lab.census.count, lab.cluster.waiting) == (phases, waiting), "nothing that can be seen jumps"
+    run(lab, 3.0, cohort, [])
+
+
+def test_individuals_who_rest_become_those_of_a_cohort_who_rest() -> None:
+    lab = SmallLab(gpus=2, **QUICK)
+    population = people(lab, 20)
+    population.house(20)
+    lab.clock.advance(2.0)
+    population.house(5)
+    lab.clock.advance(2.02)
+    cohort = population.gather(list(population.researchers))
+    check(lab, cohort, [])
+    assert (cohort.housed, cohort.size, population.researchers) == (5, 20, [])
+    population.house(20)
+    assert cohort.housed == 20
+    run(lab, 3.0, cohort, [])
+
+
+def test_whoever_awaits_an_experiment_of_its_cohort_cannot_join_another() -> None:
+    lab = SmallLab(gpus=1, **QUICK)
+    population = people(lab, 0)
+    population.house(40)
+    lab.clock.advance(3.0)
+    (cohort,) = population.cohorts
+    individuals = [population.split_out(cohort) for _ in range(10)]
+    guest = next(each for each in individuals if each.phase is Phase.QUEUE)
+    with pytest.raises(ValueError, match=f"researcher {guest.unique_id} awaits an experiment of the cohort"):
+        population.gather([guest])
+    with pytest.raises(ValueError, match="at least one researcher"):
+        population.gather([])
+    check(lab, cohort, individuals)
+    assert population.cohorts == [cohort]
+
+
+def test_starting_over_forgets_what_was_known_of_the_dropped_papers_alone() -> None:
+    lab, cohort = cohort_of(10, timing="whole")
+    lab.clock.advance(5.0)
+    cohort.rest(4)
+    lab.literature.latest += 7
+    cohort.start_over()
+    assert cohort.ideas.count == 10
+    labels, counts = zip(*cohort.ideas.by_label, strict=True)
+    assert labels[-1] == lab.literature.latest
+    assert counts == pytest.approx((4.0, 6.0))
+    check(lab, cohort, [])
+
+
+def test_an_alarm_of_an_absorbed_individual_is_nobodys() -> None:
+    lab = SmallLab(timing="whole")
+    researcher = Researcher(lab.model, lab, 1, None)
+    cohort = Cohort(lab.model, lab, 5)
+    lab.clock.advance(3.0)
+    cohort.absorb(researcher)
+    told: list[Event] = []
+    lab.clock.timeout(365 / 12).callbacks.append(told.append)
+    lab.clock.advance(100.0)
+    assert {finding.researcher for finding in lab.findings} == {5}
+    assert researcher.papers == 0 and told

@@ -1,0 +1,289 @@
+"""A stage of a cohort: exact one by one, in leaps of a stated share, and nobody's time is lost by a rest."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.cohort.stage import Stage
+from tests.support.small_lab import SmallLab
+
+MEAN = 365 / 12 * 0.8
+"""Days of thinking about a paper."""
+
+
+class Leaving:
+    """A stage, and who left it when."""
+
+    def __init__(self, lab: SmallLab, most: float = math.inf, back: bool = False) -> None:
+        self.lab = lab
+        self.left: list[tuple[float, int]] = []
+        self.stage = Stage(lab, "thinking", 1, self.through, lambda: most)
+        self.back = back
+
+    def through(self, count: int) -> None:
+        self.left.append((self.lab.now, count))
+        if self.back:
+            self.stage.join(count)
+
+    def days(self) -> list[float]:
+        return [day for day, _ in self.left]
+
+
+def stage(
+    seed: int = 0, leap_error: float = 0.0, most: float = math.inf, back: bool = False, **changes: Any
+) -> Leaving:
+    return Leaving(SmallLab(seed, leap_error=leap_error, **changes), most, back)
+
+
+def test_one_by_one_the_times_are_those_of_so_many_exponentials() -> None:
+    """The k-th of n exponentials comes after 1/n + ... + 1/(n - k + 1) means: within 4.5 standard errors of 2,000."""
+    n, times = 8, 2000
+    days = np.empty((times, n))
+    for seed in range(times):
+        leaving = stage(seed)
+        leaving.stage.join(n)
+        leaving.lab.clock.advance(1e6)
+        assert [count for _, count in leaving.left] == [1] * n
+        days[seed] = leaving.days()
+    gaps = np.arange(n, 0, -1)
+    means, variances = np.cumsum(1 / gaps), np.cumsum(1 / gaps**2)
+    assert np.all(np.abs(days.mean(0) / MEAN - means) < 4.5 * np.sqrt(variances / times))
+    assert np.all(np.abs(days.var(0) / MEAN**2 / variances - 1) < 0.25)
+
+
+def test_one_alone_draws_what_an_individual_does() -> None:
+    from agents import work_model
+
+    leaving = stage(seed=3, leap_error=0.3)
+    leaving.stage.join(1)
+    leaving.lab.clock.advance(1e5)
+    assert leaving.days() == [
+        work_model.thinking_days(leaving.lab.researcher_params, SmallLab(3).chance("thinking", 1))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "most", "size"), [(0.1, math.inf, 100), (0.1, 7, 7), (0.0, math.inf, 1), (1e-4, 9, 1)]
+)
+def test_so_many_leave_at_once(error: float, most: float, size: int) -> None:
+    leaving = stage(leap_error=error, most=most)
+    leaving.stage.join(1000)
+    while not leaving.left:
+        leaving.lab.clock.step()
+    assert leaving.left[0][1] == size
+    assert leaving.stage.working == 1000 - size
+
+
+def test_leaps_become_smaller_as_fewer_are_left() -> None:
+    leaving = stage(leap_error=0.1)
+    leaving.stage.join(1000)
+    leaving.lab.clock.advance(1e6)
+    left, there = [count for _, count in leaving.left], 1000
+    for count in left:
+        assert count == max(1, int(0.1 * there))
+        there -= count
+    assert there == leaving.stage.working == 0
+
+
+@pytest.mark.parametrize("error", [0.0, 0.03, 0.3])
+def test_where_all_come_back_the_rate_is_right_whatever_the_leaps(error: float) -> None:
+    """n researchers leave n times a mean: a Poisson number, within 4.5 standard deviations."""
+    n, means = 300, 40
+    leaving = stage(seed=2, leap_error=error, back=True)
+    leaving.stage.join(n)
+    leaving.lab.clock.advance(means * MEAN)
+    assert abs(sum(count for _, count in leaving.left) - n * means) < 4.5 * math.sqrt(n * means)
+
+
+def test_a_leap_comes_sooner_when_others_join() -> None:
+    """Half of the wait is over; with three times as many the other half takes a third as long."""
+    leaving = stage(leap_error=0.1)
+    leaving.stage.join(100)
+    (due,) = leaving.stage.due_days
+    leaving.lab.clock.advance(due / 2)
+    leaving.stage.join(200)
+    leaving.lab.clock.advance(1e3)
+    assert leaving.left[0] == (pytest.approx(due / 2 + due / 6), 10), "planned for 100, of whom 10 leave at once"
+
+
+def test_when_many_rest_a_leap_takes_no_more_than_its_share_of_those_left() -> None:
+    """One in a hundred is left: they leave one by one, each at the rate at which it would have."""
+    firsts = []
+    for seed in range(400):
+        leaving = stage(seed, leap_error=0.1)
+        leaving.stage.join(1000)
+        leaving.stage.rest(990)
+        leaving.lab.clock.advance(1e4)
+        assert [count for _, count in leaving.left] == [1] * 10
+        firsts.append(leaving.days()[0])
+    assert np.mean(firsts) == pytest.approx(MEAN / 10, rel=0.1), "the first of ten exponentials, less its spread"
+
+
+def test_who_rests_keeps_the_time_that_is_left() -> None:
+    leaving = stage(timing="whole")
+    leaving.stage.join(5)
+    leaving.lab.clock.advance(10.0)
+    leaving.stage.rest(3)
+    assert (leaving.stage.working, leaving.stage.resting) == (2, 3)
+    leaving.lab.clock.advance(100.0)
+    assert leaving.left == [(MEAN, 2)], "the alarm of those who rest is nobody's"
+    leaving.stage.wake(1)
+    leaving.lab.clock.advance(103.0)
+    leaving.stage.wake(2)
+    leaving.lab.clock.advance(200.0)
+    assert leaving.left[1:] == [(pytest.approx(90 + MEAN), 1), (pytest.approx(93 + MEAN), 2)]
+    assert (leaving.stage.working, leaving.stage.resting) == (0, 0)
+
+
+def test_those_who_came_last_rest_first_and_wake_first() -> None:
+    leaving = stage()
+    for _ in range(3):
+        leaving.stage.join(1)
+    due = leaving.stage.due_days
+    leaving.stage.rest(2)
+    leaving.stage.wake(1)
+    leaving.lab.clock.advance(1e5)
+    assert sorted(leaving.days()) == pytest.approx(sorted(due[:2]))
+    assert leaving.stage.resting == 1
+
+
+def test_a_rest_and_a_wake_in_one_instant_change_no_time() -> None:
+    for count in (1, 40):
+        calm, stirred = (stage(seed=5) for _ in range(2))
+        for leaving in (calm, stirred):
+            leaving.stage.join(count)
+            leaving.lab.clock.advance(0.25)
+        working = stirred.stage.working
+        stirred.stage.rest(min(3, working))
+        stirred.stage.wake(min(3, working))
+        for leaving in (calm, stirred):
+            leaving.lab.clock.advance(1e5)
+        assert stirred.days() == pytest.approx(calm.days(), rel=1e-12)
+
+
+def test_all_of_equal_times_leave_together() -> None:
+    leaving = stage(timing="whole", leap_error=0.1)
+    leaving.stage.join(1000)
+    leaving.lab.clock.advance(4.0)
+    leaving.stage.join(1)
+    leaving.lab.clock.advance(1e3)
+    assert leaving.left == [(MEAN, 1000), (4.0 + MEAN, 1)]
+
+
+def test_starting_over_drops_what_was_thought_and_leaves_those_who_rest_alone() -> None:
+    leaving = stage(timing="whole")
+    leaving.stage.join(4)
+    leaving.lab.clock.advance(5.0)
+    leaving.stage.join(3)
+    leaving.stage.rest(2)
+    leaving.stage.start_over()
+    assert (leaving.stage.working, leaving.stage.resting) == (5, 2)
+    leaving.lab.clock.advance(100.0)
+    assert leaving.left == [(5.0 + MEAN, 5)]
+
+
+def test_nobody_joins_without_a_trace() -> None:
+    leaving = stage()
+    leaving.stage.join(0)
+    assert leaving.stage.working == 0
+    assert leaving.lab.clock.peek() == math.inf
+
+
+def test_work_that_takes_no_time_is_through_at_once() -> None:
+    lab = SmallLab(writing_share=0.0)
+    left: list[int] = []
+    writing = Stage(lab, "writing", 1, left.append, lambda: math.inf)
+    writing.join(50)
+    assert left == [], "in an event of its own"
+    lab.clock.advance(0.0)
+    assert left == [50]
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_one_who_is_taken_out_needs_as_long_as_any(count: int) -> None:
+    days = []
+    for seed in range(600):
+        leaving = stage(seed)
+        leaving.stage.join(count)
+        days.append(leaving.stage.take_out())
+        assert leaving.stage.working == count - 1
+    assert np.mean(days) == pytest.approx(MEAN, rel=4 / math.sqrt(600))
+    whole = stage(timing="whole")
+    whole.stage.join(count)
+    whole.lab.clock.advance(3.0)
+    assert whole.stage.take_out() == MEAN - 3.0
+
+
+def test_one_who_is_taken_in_goes_on_where_it_was() -> None:
+    leaving = stage()
+    leaving.stage.take_in(2.5)
+    leaving.lab.clock.advance(10.0)
+    assert leaving.left == [(2.5, 1)]
+
+
+STEP = st.tuples(
+    st.sampled_from(["join", "rest", "wake", "take_out", "take_in", "start_over", "advance"]), st.integers(1, 40)
+)
+
+
+@settings(deadline=None, derandomize=True, max_examples=150)
+@given(st.lists(STEP, max_size=30), st.sampled_from([0.0, 0.03, 0.4]), st.sampled_from(["poisson", "whole"]))
+def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str) -> None:
+    leaving = stage(leap_error=error, timing=timing)
+    there = leaving.stage
+    working = resting = 0
+    for name, number in steps:
+        before = sum(count for _, count in leaving.left)
+        if name == "join":
+            there.join(number)
+            working += number
+        elif name == "rest":
+            there.rest(min(number, working))
+            working, resting = working - min(number, working), resting + min(number, working)
+        elif name == "wake":
+            there.wake(min(number, resting))
+            working, resting = working + min(number, resting), resting - min(number, resting)
+        elif name == "take_out" and working:
+            assert there.take_out() >= 0
+            working -= 1
+        elif name == "take_in":
+            there.take_in(float(number))
+            working += 1
+        elif name == "start_over":
+            there.start_over()
+        elif name == "advance":
+            leaving.lab.clock.advance(leaving.lab.now + number)
+            working -= sum(count for _, count in leaving.left) - before
+        assert (there.working, there.resting) == (working, resting)
+        assert there.merged >= 0
+    there.wake(resting)
+    leaving.lab.clock.advance(1e6)
+    assert (there.working, there.resting) == (0, 0)
+
+
+@pytest.mark.parametrize("size", [1, 3, 400])
+@pytest.mark.parametrize("rests", [False, True])
+def test_work_under_way_takes_as_many_times_as_long_as_it_is_stretched(size: int, rests: bool) -> None:
+    """The next to leave would have done so after d days; stretched threefold after a moment t it does at t + 3 (d - t).
+
+    One alone, and one leap of many; those who rest as well, once they go on.
+    """
+    plain, stretched = (stage(seed=5, leap_error=0.1) for _ in range(2))
+    for leaving in (plain, stretched):
+        leaving.stage.join(size)
+        leaving.lab.clock.advance(0.01)
+        if rests:
+            leaving.stage.rest(size)
+    stretched.stage.stretch(3.0)
+    for leaving in (plain, stretched):
+        if rests:
+            leaving.stage.wake(size)
+        while not leaving.left:
+            leaving.lab.clock.step()
+    if size == 1 or not rests:  # those who were merged draw again when they go on
+        assert stretched.days()[0] - 0.01 == pytest.approx(3 * (plain.days()[0] - 0.01))
+    assert stretched.left[0][1] == plain.left[0][1]

@@ -1,0 +1,379 @@
+"""The compute bottleneck: elasticities of the World against the machine repairman, the path, shared luck."""
+
+import json
+import math
+import signal
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from scipy import stats
+
+from experiments.bottleneck import study as bottleneck
+from experiments.bottleneck.command import path
+from experiments.bottleneck.steady_state import (
+    BALANCED,
+    FULL,
+    IDLE,
+    Held,
+    Watching,
+    experiment_gpus,
+    gpus_at_start,
+    held_scenario,
+    setting_at,
+)
+from experiments.bottleneck.study import STEP, estimate, study, without_luck
+from experiments.bottleneck.table import PUBLISHED, bottleneck_figure, conclusion, picture, sentence
+from sim import ces
+from sim.scenario.model import Scenario, ScenarioError
+from tests.oracles.ces import WHITFILL_WU, repairman_elasticities
+
+REPAIRMAN = {
+    "cluster__gpus": 16, "cluster__gpus_per_node": 1, "cluster__placement": "flat", "cluster__queue": "fcfs",
+    "cluster__gpu_hours_between_failures": 0.0, "cluster__inference_share": 0.5, "cluster__training_share": 0.0,
+    "researcher__initial": 24, "researcher__papers_per_month": 365 / 12, "researcher__writing_share": 0.0,
+    "researcher__experiment_variation": "exponential", "researcher__experiment_gpus": 1,
+    "kernels__measurements": "none", "growth__calibrated_for": 0,
+}  # fmt: skip
+"""A researcher thinks for a day, and experiments run on 8 GPUs, one each."""
+
+
+def repairman(cost: float, **changes) -> Scenario:
+    return Scenario().replace(**(REPAIRMAN | {"researcher__experiment_gpu_days": cost} | changes))
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A lab so small that all of it takes a second or two."""
+    return repairman(0.3, researcher__initial=32, cluster__gpus=24)
+
+
+@pytest.fixture(scope="module")
+def measured(small):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.bottleneck.steady_state.PAPERS", 150)
+        return study(small, [0.0, 2.0], range(3))
+
+
+SHARP = ces.Fit(log_labour=0.0, log_compute=0.0, log_scale=0.0, alpha=0.5, rho=-15.0, error=0.0)
+"""A CES in papers that researchers alone, and that GPUs alone, allow."""
+
+
+@pytest.mark.parametrize("cost", [0.1, 0.45, 2.0])
+def test_elasticities_are_the_machine_repairmans(cost, monkeypatch):
+    """Far below the corner, at it, and far beyond; the exact ones are differences of the birth-death chain's rate."""
+    monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 800)
+    scenario = repairman(cost)
+    plan = bottleneck._plan(scenario, setting_at(scenario, 0.0, 1.0))
+    owners, servers = [each.researchers for each in plan.labour], [each.gpus for each in plan.compute]
+    assert (owners, servers) == ([19, 32], [6, 10])
+    runs = [{each: Held.run(scenario, each, seed) for each in plan.settings} for seed in range(6)]
+    found = bottleneck._point(plan, bottleneck._Output(SHARP, 1.0), runs)
+    exact = repairman_elasticities(owners, servers, (24, 8), think=1.0, service=cost)
+    for each, truth in zip((found.labour, found.compute), exact, strict=True):
+        half = stats.t.ppf(0.995, 5) * np.std(each.each, ddof=1) / math.sqrt(6)
+        assert half < 0.2, "too wide to tell anything"
+        assert abs(each.value - truth) < half + 0.003
+
+
+def test_cohorts_and_individuals_have_the_elasticities_of_the_machine_repairman(monkeypatch):
+    """At the corner, with ten times as many of both: there a cohort moves in leaps."""
+    monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", Watching(2.0, 2.0))
+    scenario = repairman(0.45, researcher__initial=240, cluster__gpus=160)
+    base, seeds = setting_at(scenario, 0.0, 1.0), range(5)
+    assert (base.one_by_one, base.gpus) == (True, 80)
+    exact = repairman_elasticities((190, 305), (63, 101), (240, 80), think=1.0, service=0.45)
+    for one_by_one in (True, False):
+        plan = bottleneck._plan(scenario, base._replace(one_by_one=one_by_one))
+        assert [each[:3] for each in plan.settings[:4]] == [(0, 190, 80), (0, 305, 80), (0, 240, 63), (0, 240, 101)]
+        runs = [{each: Held.run(scenario, each, seed) for each in plan.settings} for seed in seeds]
+        found = bottleneck._point(plan, bottleneck._Output(SHARP, 1.0), runs)
+        for each, truth in zip((found.labour, found.compute), exact, strict=True):
+            half = stats.t.ppf(0.995, 4) * np.std(each.each, ddof=1) / math.sqrt(5)
+            assert half < 0.15, "too wide to tell anything"
+            assert abs(each.value - truth) < half
+
+
+def test_a_large_team_is_a_cohort_in_all_labs_that_are_compared():
+    lab = Scenario()
+    for doublings, one_by_one in ((1.5, True), (2.0, False), (8.0, False)):
+        base = setting_at(lab, doublings, 0.5)
+        for setting in bottleneck._plan(lab, base).settings:
+            assert setting.one_by_one is one_by_one
+            followed = setting.researchers <= held_scenario(lab, setting).run.individuals_up_to
+            assert followed is one_by_one
+    pooled = lab.replace(researcher__timing="pooled")
+    assert setting_at(pooled, 8.0, 0.5).one_by_one, "nothing else can hold them"
+
+
+def test_software_stands_still_in_a_held_lab_and_each_pool_has_what_was_asked(monkeypatch):
+    monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 60)
+    for scenario in (Scenario(), repairman(0.3), Scenario().replace(cluster__sharing="priority")):
+        setting = setting_at(scenario, 0.0, 0.5)
+        worlds = []
+        held = Held.run(scenario, setting, 1, lambda world, worlds=worlds: worlds.append(world))
+        world = worlds[-1]
+        assert world.at_work == setting.researchers
+        assert world.datacenter.pool("experiment").capacity == setting.gpus == gpus_at_start(scenario)
+        assert world.experiment_gpu_days() == pytest.approx(setting.gpu_days, rel=1e-6)
+        assert world.now == pytest.approx(setting.warm_up_days + setting.window_days)
+        assert held.papers * setting.window_days < world.papers
+        assert held.papers == pytest.approx(held.written * world.at_work ** (scenario.growth.parallel_penalty - 1))
+        # Little's law of the GPUs: those that are busy are papers a day times the GPU-days that each held
+        assert 0 < held.written * held.luck * setting.gpu_days < setting.gpus
+
+
+def test_the_path_doubles_researchers_and_cheapens_experiments_as_s_says():
+    lab = Scenario()
+    for s, cost in ((0.0, 4.17 / 8), (0.5, 4.17 / 8**0.5), (1.0, 4.17)):
+        setting = setting_at(lab, 3.0, s)
+        assert (setting.researchers, setting.gpus) == (2048, 256)
+        assert setting.gpu_days == pytest.approx(cost)
+    assert setting_at(lab, 3.0, 1.0).load == pytest.approx(8 * setting_at(lab, 0.0, 1.0).load)
+    assert gpus_at_start(lab.replace(cluster__sharing="priority")) == 256
+    assert gpus_at_start(lab.replace(cluster__sharing="priority", training__needed=False)) == 512
+    assert [experiment_gpus(lab, wanted) for wanted in (1, 203, 322.5)] == [8, 200, 320], "whole nodes"
+    flat = lab.replace(cluster__placement="flat")
+    assert [experiment_gpus(flat, wanted) for wanted in (1, 203, 322.5)] == [8, 203, 322]
+
+
+def test_a_held_lab_reads_nothing_that_would_move():
+    changed = held_scenario(Scenario(), setting_at(Scenario(), 1.0, 0.0)).flat()
+    assert changed["kernels__measurements"] == "none"
+    assert (changed["training__needed"], changed["growth__papers_first_doubling"]) == (False, 1e12)
+
+
+def test_the_corner_moves_with_s(measured):
+    fixed, middle, frontier = measured.cases
+    assert [case.scaling for case in measured.cases] == [0.0, 0.5, 1.0]
+    assert fixed.corner_at is None
+    assert middle.corner_at == pytest.approx(2 * frontier.corner_at)
+    assert fixed.points[0] == middle.points[0] == frontier.points[0], "on day 0 there is one lab"
+    assert (fixed.points[1].labour.value, fixed.points[1].compute.value) == pytest.approx((1, 0), abs=0.2)
+    assert (frontier.points[-1].labour.value, frontier.points[-1].compute.value) == pytest.approx((0, 1), abs=0.2)
+    for case in measured.cases:
+        for point in case.points:
+            assert point.ceiling == pytest.approx(1 / point.utilisation)
+            assert point.total.each == pytest.approx(np.add(point.labour.each, point.compute.each))
+            assert point.total.value == pytest.approx(1, abs=0.12), "constant returns to scale"
+    assert 1 < fixed.apparent < 1.35, "as researchers multiply, and a little more: their experiments get shorter"
+    assert frontier.apparent < 0.6, "the cluster fills up on the way"
+
+
+def test_labour_and_compute_hardly_substitute(measured):
+    for case in measured.cases:
+        corner = case.corner
+        at = 1 if case.scaling else 2
+        assert (corner.doublings, corner.researchers) == (at, 32 * 2**at), "of those near load 1 the nearest"
+        assert 0 < corner.sigma.value < 0.35
+        assert corner.rho.value == pytest.approx(ces.rho_of(corner.sigma.value))
+        assert corner.sigma.low <= corner.sigma.value <= corner.sigma.high
+        least = np.minimum(1.0, 1 / np.array(corner.loads))
+        assert corner.outputs / least == pytest.approx(np.ones(len(least)), abs=0.3)
+        assert sorted(corner.loads) == list(corner.loads)
+    assert "hardly substitute" in conclusion(measured)
+
+
+def test_with_a_penalty_table_sentence_and_ceiling_agree(small, monkeypatch):
+    """p = .5: past the corner more researchers bring nothing, below it the ceiling is that of papers to the p."""
+    monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 600)
+    found = study(small.replace(growth__parallel_penalty=0.5), [0.0, 4.0], range(2))
+    fixed, _, frontier = found.cases
+    full = frontier.points[-1]
+    assert full.labour.value == pytest.approx(0, abs=0.02)
+    assert full.papers_per_day == pytest.approx(full.gpus / full.gpu_days, rel=0.05)
+    at_balance = full.papers_per_day * (1 + full.gpu_days)
+    assert full.effective_per_day == pytest.approx(full.papers_per_day * at_balance**-0.5, rel=0.05)
+    shown = max(0.0, round(full.labour.value, 2)) if full.labour.value > -0.005 else round(full.labour.value, 2)
+    assert f"1% more researchers bring {shown:.2f}%" in sentence(frontier, 0.5)
+    for case in found.cases:
+        for point in case.points:
+            assert point.ceiling == pytest.approx(point.utilisation**-0.5)
+    assert fixed.points[-1].labour.value == pytest.approx(0.5, abs=0.1)
+    assert found.reading
+
+
+def test_shared_luck_and_luck_taken_out_make_differences_surer(measured):
+    assert measured.pairing > 1.5
+    assert measured.taken_out > 1
+
+
+def test_what_luck_in_costs_did_is_taken_out_as_far_as_gpus_hold_research_up():
+    lab = Scenario()
+    idle, balanced, full = (setting_at(lab, each, 1.0) for each in (0.0, 3.0, 5.0))
+    fewer = full._replace(gpus=full.gpus // 2)
+    for luck in (0.5, 1.0, 2.0):
+        assert without_luck(7.0, full, luck, SHARP, full) == pytest.approx(7 * luck, rel=1e-4), "work over cost"
+        assert without_luck(7.0, idle, luck, SHARP, idle) == pytest.approx(7, rel=1e-4), "GPUs wait whatever they cost"
+    assert without_luck(7.0, fewer, 2.0, SHARP, full, 0.5) == pytest.approx(7 * 2 * 2**0.5, rel=1e-3)
+    assert 8 < without_luck(7.0, balanced, 1.25, SHARP, balanced) < 7 * 1.25
+    assert without_luck(7.0, balanced, 0.1, SHARP, balanced) > 6, "cheap ones bring no more than researchers can do"
+    assert without_luck(7.0, fewer, 1.0, SHARP, full) == pytest.approx(14, rel=1e-3)
+    assert without_luck(7.0, idle._replace(gpus=128), 1.0, SHARP, idle) == pytest.approx(7, rel=1e-4)
+
+
+def test_a_path_has_a_moment_near_its_corner_and_the_sweep_is_there():
+    lab, asked = Scenario(), [0.0, 2.0, 4.0, 6.0, 8.0]
+    found = {s: bottleneck._moments(lab, asked, s) for s in (0.0, 0.5, 1.0)}
+    assert [[each.doublings for each in path] for path in found.values()] == [asked, asked, [0, 2, 3, 4, 6, 8]]
+    assert [bottleneck._nearest_to_corner(path).doublings for path in found.values()] == [4, 6, 3]
+    assert [each.watching for each in found[1.0]] == [IDLE, IDLE, BALANCED, FULL, FULL, FULL]
+    assert [each.doublings for each in bottleneck._moments(lab, [0.0, 2.0], 1.0)] == [0, 2], "never beyond the path"
+    assert [each.doublings for each in bottleneck._moments(lab, [4.0, 8.0], 1.0)] == [4, 8]
+
+
+def test_an_estimate_is_students():
+    assert estimate([0.3]) == (0.3, None, None, (0.3,))
+    found = estimate([1.0, 2.0, 3.0])
+    assert found.value == 2
+    assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, 2) / math.sqrt(3))
+
+
+def test_published_estimates_are_theirs():
+    assert [each.sigma for each in PUBLISHED[:2]] == list(WHITFILL_WU.values())
+    assert PUBLISHED[1].rho == -math.inf
+    assert [each.rho for each in PUBLISHED[2:]] == pytest.approx([-0.1, -0.5, -1.0])
+
+
+def test_one_seed_has_no_interval_and_a_study_is_what_its_seeds_say(small, monkeypatch):
+    monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 60)
+    seen = []
+
+    def watch(share, text, world):
+        seen.append((share, text))
+        return len(found) > 0
+
+    found: list = []
+    whole = study(small, [0.0], [5], watch)
+    assert (whole.seeds, whole.pairing) == ((5,), None)
+    assert whole.cases[0].points[0].labour.low is None
+    shares = [share for share, _ in seen]
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+    assert shares[-1] < 1
+    assert seen[0][1].startswith("seed 1 of 1: 26 researchers on 12 GPUs")
+    assert study(small, [0.0], [5]) == whole, "the same bytes for the same seed"
+    found.append(True)
+    stopped = study(small, [0.0], [5, 6], watch)
+    assert (stopped.seeds, stopped.cases, stopped.runs) == ((), (), 0)
+
+
+BAD = {
+    "no experiments": ("toy-fizzle", ["researcher__experiment_gpu_days = 0"]),
+    "no GPUs": ("lab --set cluster__training_share=0.5", ["leave no GPUs for experiments"]),
+    "too far": ("lab --doublings 0,20", ["20 doublings", "at most 19 doublings"]),
+    "no doublings": ("lab --doublings many", ["--doublings many", "--doublings 0,2,4"]),
+    "backwards": ("lab --doublings 2,1", ["--doublings 2,1"]),
+    "below 0": ("lab --doublings=-1", ["--doublings -1"]),
+    "one researcher": ("lab --set researcher__initial=1 --doublings 0", ["1 researchers are too few"]),
+    "one node": ("lab --set cluster__gpus=32 --doublings 0", ["8 GPUs for experiments are too few"]),
+    "no corner": ("lab --set researcher__initial=8 --doublings 0", ["at load 1 8 researchers", "too few"]),
+    "unknown scenario": ("lap", ["'lap'"]),
+    "no seeds": ("lab --seeds 0", ["--seeds"]),
+    "slow": ("lab --set researcher__papers_per_month=1e-5 --doublings 0", ["too long"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_nothing_is_written(asara, tmp_path, case):
+    command, words = BAD[case]
+    answer = asara("bottleneck", *command.split(), "--out", "kept")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("asara: ")
+    assert answer.err.count("\n") == 1
+    for word in words:
+        assert word in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+SMALL = ["--doublings", "0,1"]
+for name, value in REPAIRMAN.items():
+    SMALL += ["--set", f"{name}={value}"]
+SMALL += ["--set", "researcher__experiment_gpu_days=0.4"]
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """Windows that show nothing but that all is said and written."""
+    monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 25)
+    monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", Watching(1.0, 0.5))
+
+
+def test_the_command_says_draws_and_writes(asara, tmp_path, brief):
+    answer = asara("bottleneck", *SMALL, "--seeds", 2, "--out", "kept")
+    assert answer.code == 0
+    for words in ("dlnY/dlnL", "dlnY/dlnK", "Whitfill and Wu", "s = 0: at 1 doublings", "s = 1:", "sigma ="):
+        assert words in answer.out
+    assert sorted(each.name for each in (tmp_path / "kept").iterdir()) == ["bottleneck.json", "bottleneck.png"]
+    written = (tmp_path / "kept" / "bottleneck.json").read_text()
+    assert (tmp_path / "kept" / "bottleneck.png").read_bytes().startswith(b"\x89PNG")
+    again = asara("bottleneck", *SMALL, "--seeds", 2, "--json")
+    assert again.out == written
+    found = json.loads(written)
+    assert [case["scaling"] for case in found["cases"]] == [0.0, 0.5, 1.0]
+    assert len(found["sentences"]) == 3
+    assert found["step"] == STEP
+    assert found["published"][1] == {
+        "what": PUBLISHED[1].what, "sigma": -0.1, "rho": None, "source": PUBLISHED[1].source,
+    }  # fmt: skip
+
+
+def test_an_interruption_tells_whole_seeds_or_nothing(asara, tmp_path, monkeypatch, brief):
+    run, calls = Held.run, []
+
+    def stopping_at(call):
+        def stopping(*arguments):
+            calls.append(arguments)
+            if len(calls) == call:
+                signal.raise_signal(signal.SIGINT)
+            return run(*arguments)
+
+        calls.clear()
+        monkeypatch.setattr(Held, "run", stopping)
+
+    stopping_at(3)
+    answer = asara("bottleneck", *SMALL, "--seeds", 2, "--out", "kept")
+    assert (answer.code, answer.out) == (2, "")
+    assert "interrupted before the first seed was over" in answer.err
+    assert list(tmp_path.iterdir()) == []
+    stopping_at(None)
+    whole = asara("bottleneck", *SMALL, "--seeds", 1, "--json")
+    stopping_at(len(calls) + 2)
+    answer = asara("bottleneck", *SMALL, "--seeds", 2, "--json")
+    assert (answer.code, answer.out) == (2, whole.out)
+    assert "interrupted after 1 of 2 seeds" in answer.err
+
+
+def test_doublings_are_read_as_numbers():
+    assert path("0") == [0.0]
+    assert path("0, 1.5,4") == [0.0, 1.5, 4.0]
+
+
+def test_sentences_say_which_input_holds_research_up(measured):
+    fixed, _, frontier = (sentence(case) for case in measured.cases)
+    assert "experiments get cheaper as fast as researchers multiply" in fixed
+    assert "Labour alone could multiply output by" in fixed
+    assert "Labour alone could add nothing: no GPU is idle." in frontier
+    assert "The load comes to 1 at " in frontier
+
+
+def test_nothing_seen_is_no_result(monkeypatch):
+    monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 1e-3)
+    monkeypatch.setattr("experiments.bottleneck.steady_state.IDLE", Watching(0.5, 1e-6))
+    scenario = repairman(0.3)
+    with pytest.raises(ScenarioError, match="nothing can be said"):
+        Held.run(scenario, setting_at(scenario, 0.0, 1.0), 0)
+
+
+def test_picture_has_its_legend_above_the_panel_and_explains_its_words(measured):
+    figure = bottleneck_figure(measured)
+    FigureCanvasAgg(figure).draw()
+    first = figure.axes[0]
+    assert first.get_legend().get_window_extent().y0 > first.get_window_extent().y1
+    title = next(text for text in figure.subfigs[0].texts if text.get_text().startswith("What 1% more"))
+    assert not title.get_window_extent().overlaps(first.get_legend().get_window_extent())
+    found = picture(measured, "svg").decode()
+    for words in ("The balance point is at 1", "Sigma (σ), the elasticity of substitution", "Load: the GPUs that"):
+        assert words in found
+    assert "seeds 0 to 2 · engine world · asara" in found
+    assert f"scenario digest {measured.digest[:12]}" in found

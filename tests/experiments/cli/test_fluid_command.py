@@ -1,0 +1,58 @@
+"""`asara run --engine fluid`: the same table, sentence and files as a World's, without luck."""
+
+import json
+
+import pytest
+
+from experiments.storage.run_store import read_run
+from sim.reporters import REPORTERS
+
+
+def test_it_says_that_it_is_the_fluid_and_has_no_seed(asara):
+    answer = asara("run", "toy-explosion", "--engine", "fluid", "--seed", 7)
+    assert answer.code == 0
+    assert answer.out.startswith("toy-explosion (engine: fluid, no chance and so no seed)")
+    assert "What this run did: speeding up: each doubling took 0.750 times" in answer.out
+    assert asara("run", "toy-explosion", "--engine", "fluid").out == answer.out
+
+
+def test_a_world_is_told_by_its_seed(asara):
+    assert "(seed 7)" in asara("run", "toy-fizzle", "--engine", "world", "--seed", 7).out
+
+
+def test_json_names_the_engine(asara):
+    found = json.loads(asara("run", "lab", "--engine", "fluid", "--until", "100", "--json").out)
+    assert (found["engine"], found["seed"], found["ending"]) == ("fluid", None, "horizon")
+    assert found["day"] == 100
+    assert found["kernels"]["calibrated"]
+
+
+@pytest.mark.parametrize("name", ["lab", "returns-3", "retraining-0.9"])
+def test_it_writes_a_folder_like_any_run_the_same_each_time(asara, tmp_path, name):
+    for folder in ("one", "two"):
+        assert asara("run", name, "--engine", "fluid", "--out", folder).code == 0
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert files == ["events.parquet", "jobs.parquet", "run.json", "run.png", "series.parquet"]
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+    stored = read_run(tmp_path / "one")
+    assert (stored.events.num_rows, stored.jobs.num_rows) == (0, 0)
+    assert stored.series.column_names == list(REPORTERS)
+    days = stored.series["day"].to_pylist()
+    assert days == sorted(days)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--engine", "fluids"], "'fluids' is not one of 'world', 'fluid'"),
+        (["--engine", "fluid", "--set", "researcher__timing=whole"], "the fluid engine takes 'poisson' or 'pooled'"),
+        (["--engine", "fluid", "--set", "training__gpus=5000"], "training__gpus = 5000 GPUs"),
+    ],
+)
+def test_what_it_cannot_do_is_one_sentence(asara, tmp_path, arguments, sentence):
+    answer = asara("run", "lab", *arguments, "--out", "folder")
+    assert answer.code == 2
+    assert sentence in answer.err
+    assert len(answer.err.splitlines()) == 1
+    assert not (tmp_path / "folder").exists()

@@ -1,0 +1,140 @@
+"""What the command prints, and that it loads no more than it needs."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from experiments.cli.run_table import MOST_ROWS
+from sim.runner import run
+from sim.scenario.model import Scenario, parameters, shipped_scenarios
+
+KEYS = [
+    "scenario", "engine", "digest", "seed", "ending", "pace", "pace_sentence", "ratio", "ratio_interval",
+    "ratio_doublings", "r_implied", "long_run", "long_run_sentence", "long_run_ratio", "long_run_returns",
+    "bound_by", "fastest_doubling", "doublings", "software_doublings", "deployed_doublings", "researchers",
+    "papers", "duplicate_share", "toes_exponent", "cluster", "kernels", "limited_by", "margins",
+    "time_shares", "day", "sentence",
+]  # fmt: skip
+
+
+def no_such_number(word: str) -> None:
+    raise AssertionError(f"{word} is not JSON")
+
+
+@pytest.mark.parametrize("arguments", [["toy-explosion"], ["returns-0.7"], ["lab", "--until", "3"]])
+def test_json_is_one_object_with_these_keys_and_nothing_else(asara, arguments):
+    answer = asara("run", *arguments, "--json", "--seed", 5)
+    assert (answer.code, answer.err) == (0, "")
+    found = json.loads(answer.out, parse_constant=no_such_number)
+    assert list(found) == KEYS
+    assert found["scenario"] == arguments[0]
+    assert found["seed"] == 5
+    assert list(found["cluster"]) == ["inference", "experiment", "training"]
+    for kind in found["cluster"].values():
+        assert list(kind) == ["jobs", "gpu_days", "utilisation", "mean_wait_days"]
+    for doubling in found["doublings"]:
+        assert list(doubling) == ["n", "day", "duration_days", "papers", "researchers"]
+
+
+def test_json_says_what_the_run_gave(asara):
+    found = json.loads(asara("run", "toy-explosion", "--json", "--seed", 5).out)
+    result = run(Scenario.load("toy-explosion"), seed=5)
+    assert found["digest"] == result.digest
+    assert found["ratio_interval"] == [result.pace.low, result.pace.high]
+    assert [doubling["day"] for doubling in found["doublings"]] == [doubling.day for doubling in result.doublings]
+    assert isinstance(found["papers"], int)
+    assert sum(found["time_shares"].values()) == pytest.approx(1)
+
+
+def test_a_number_that_is_not_finite_is_null(asara):
+    # Work at once, all of it deployed: doublings that speed up faster than any finite r makes them.
+    found = json.loads(asara("run", "toy-explosion", "--json", "--until", 60).out)
+    assert found["pace"] == "undecided"
+    assert found["ratio"] is None
+    assert found["ratio_interval"] is None
+    assert found["r_implied"] is None
+
+
+def test_settings_reach_the_run(asara):
+    settings = ["--set", "run__max_doublings=4", "--set", "researcher__timing=pooled", "--set", "run__frame_days=2"]
+    found = json.loads(asara("run", "toy-fizzle", "--json", *settings).out)
+    assert [round(doubling["duration_days"] * 12 / 365, 6) for doubling in found["doublings"]] == [2, 3, 4.5, 6.75]
+    stopped = json.loads(asara("run", "toy-fizzle", "--json", "--until", 100).out)
+    assert (stopped["ending"], stopped["day"]) == ("horizon", 100)
+
+
+def test_the_default_is_the_lab(asara):
+    assert json.loads(asara("run", "--until", 1, "--json").out)["scenario"] == "lab"
+
+
+def test_a_file_is_a_scenario(asara, tmp_path):
+    (tmp_path / "mine.toml").write_text('description = "Mine."\n[run]\nhorizon_days = 2\n')
+    assert json.loads(asara("run", "mine.toml", "--json").out)["scenario"] == "mine"
+
+
+def test_a_run_is_told_in_words(asara):
+    answer = asara("run", "toy-explosion", "--seed", 1)
+    assert (answer.code, answer.err) == (0, "")
+    words = " ".join(answer.out.split())
+    assert "What this run did: speeding up: each doubling took" in words
+    assert "Where it leads: singular (explosive): doubling times shrink without limit." in words
+    assert "in the long run each doubling takes 0.750 times as long as the one before" in words  # 1.5 / 2
+    assert "What limits progress at the margin of doubling" in words
+    assert "Researchers' time: thinking and writing 100%, waiting for GPUs and for results 0%" in words
+    assert "Duplicates" not in words  # they count in full
+    assert "\x1b" not in answer.out
+
+
+def test_a_long_table_shows_its_ends(asara):
+    answer = asara("run", "returns-3", "--set", "run__max_doublings=60", "--set", "growth__r=1.0", "--until", 9999)
+    rows = [line.split()[0] for line in answer.out.splitlines() if line.strip()[:1].isdigit() or "..." in line]
+    assert len(rows) == MOST_ROWS + 1
+    assert rows[MOST_ROWS // 2] == "..."
+    assert (rows[0], rows[-1]) == ("1", "60")
+
+
+def test_scenarios_are_listed_with_their_sources(asara):
+    shown = asara("scenarios").out
+    listed = json.loads(asara("scenarios", "--json").out)["scenarios"]
+    assert [row["name"] for row in listed] == shipped_scenarios()
+    assert all(row["name"] in shown and row["description"] and row["source"] for row in listed)
+
+
+@pytest.mark.parametrize("name", parameters())
+def test_every_parameter_is_explained(asara, name):
+    answer = asara("explain", name)
+    words = " ".join(answer.out.split())
+    assert answer.code == 0
+    for part in ("default", "unit", "allowed", "source", f"--set {name}="):
+        assert part in words
+    assert parameters()[name].source, "say where the number comes from"
+
+
+def test_explain_understands_less_than_the_full_name(asara):
+    assert asara("explain", "first_run_days").out == asara("explain", "training__first_run_days").out
+    assert asara("explain", "horizon_days").out == asara("explain", "run__horizon_days").out
+    both = asara("explain", "gpus").out
+    assert "cluster__gpus" in both
+    assert "training__gpus" in both
+
+
+def test_explain_lists_every_parameter(asara):
+    shown = asara("explain").out
+    assert all(name in shown for name in parameters())
+
+
+def test_version(asara):
+    assert asara("--version").out.startswith("asara 0.")
+
+
+def test_help_loads_nothing_heavy():
+    script = (
+        "import sys; from experiments.cli.app import main; main(['--help']);"
+        "print([m for m in ('mesa', 'simpy', 'numpy', 'matplotlib', 'pyarrow', 'pydantic') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "[]"
+    for command in ("run", "replay", "scenarios", "explain"):
+        assert command in shown

@@ -1,0 +1,70 @@
+"""What luck alone does: Worlds against the Gamma law, and the page that is made of both."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments.docs_build import variability_page
+from tests.oracles import fluid as oracle
+
+PAGE = "before\n<!-- paces -->\nold\n<!-- end -->\nbetween\n<!-- spread -->\n<!-- end -->\nafter\n"
+
+
+@pytest.mark.parametrize(("team", "doublings"), [(1, 6), (16, 6), (64, 13)])
+def test_the_closed_form_of_the_spread_is_the_sum_of_gamma_variances(team, doublings):
+    expected = oracle.luck_of_the_end(2.0 * team, 1.5, team, doublings)
+    assert variability_page.spread_of(team, doublings=doublings) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_spread_of_all_of_an_explosion():
+    """A team of one: (1 - m/2)/sqrt(P (1 - m/4)), in the report's explosion 22% of its eight months."""
+    assert variability_page.spread_of(1, doublings=math.inf) == pytest.approx(0.25 / math.sqrt(2 * 0.625))
+    assert variability_page.spread_of(1, doublings=200) == pytest.approx(
+        variability_page.spread_of(1, doublings=math.inf)
+    )
+
+
+@pytest.mark.parametrize("team", [1, 2])
+def test_worlds_end_when_the_gamma_law_says(team):
+    """Mean and spread of 60 Worlds, in 99.8% intervals; a paper of the last doubling may begin it."""
+    worlds = variability_page.by_worlds(variability_page.EXPLOSION, team, 60)
+    papers, teams = (
+        variability_page.papers_of(variability_page.EXPLOSION, team),
+        team * 2.0 ** np.arange(variability_page.DOUBLINGS),
+    )
+    mean = float(np.sum(papers / teams)) * variability_page.DAYS_PER_MONTH
+    spread = math.sqrt(float(np.sum(papers / teams**2))) / mean * variability_page.DAYS_PER_MONTH
+    assert abs(np.mean(worlds.ends) / mean - 1) < 3.1 * spread / math.sqrt(60)
+    low, high = (math.sqrt(stats.chi2.ppf(level, 59) / 59) for level in (0.001, 0.999))
+    assert 0.9 * low < worlds.spread / spread < 1.1 * high
+    assert spread == pytest.approx(variability_page.spread_of(team), rel=0.15)
+
+
+@pytest.mark.parametrize(("r", "team"), [(0.9, 1), (1.1, 1)])
+def test_worlds_are_called_what_the_gamma_law_says(r, team):
+    worlds, theory = variability_page.by_worlds(r, team, 50), variability_page.by_theory(r, team, 400)
+    for found, expected in ((worlds.speeding_up, theory.speeding_up), (worlds.slowing_down, theory.slowing_down)):
+        low, high = stats.binom.ppf([0.0005, 0.9995], 50, np.clip([expected - 0.03, expected + 0.03], 0, 1)) / 50
+        assert low <= found <= high
+
+
+def test_the_page_is_renewed_between_its_marks_and_the_same_each_time(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(PAGE)
+        variability_page.main(tmp_path / name, tmp_path / "pictures" / f"{name}.png", {1: 3, 4: 2}, draws=20)
+    page = (tmp_path / "one").read_text()
+    assert page == (tmp_path / "two").read_text()
+    assert (tmp_path / "pictures" / "one.png").read_bytes() == (tmp_path / "pictures" / "two.png").read_bytes()
+    assert page.startswith("before\n<!-- paces -->\n| r | ") and page.endswith("<!-- end -->\nafter\n")
+    assert "old" not in page
+    assert page.count("| 1.71 | singular | 4 | 2 |") == 1
+    assert variability_page.renew(page, []) != page
+
+
+def test_a_page_without_a_place_is_refused_before_anything_is_run(tmp_path):
+    (tmp_path / "page").write_text("nothing")
+    with pytest.raises(ValueError, match="no place for a table"):
+        variability_page.main(tmp_path / "page", tmp_path / "image.png", variability_page.TEAMS)
+    assert (tmp_path / "page").read_text() == "nothing"

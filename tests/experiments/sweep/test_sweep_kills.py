@@ -1,0 +1,178 @@
+"""Sweeps that are killed: every run is there once, and the table is that of a sweep that nobody disturbed."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from experiments.errors import InputError
+from experiments.sweep.query import read, series
+from experiments.sweep.runner import manifest_of, model_identity, sweep
+from experiments.sweep.storage import write_manifest, write_part
+from experiments.sweep.workers.dask import Nodes, do_task
+from experiments.sweep.workers.local import ATTEMPTS, Crew
+from experiments.sweep.workers.process import do_runs
+from tests.support.sweep_runs import command_for, on_nodes, quietly, roughly, toy, without_scheduler
+from tests.support.sweep_tables import as_bytes
+
+TIMES_KILLED = (300, 900, 1500)
+"""Runs after which the command itself is killed."""
+
+
+def serially(design, folder: Path) -> Path:
+    """The same without any worker: one run after the other in this process, a single part."""
+    folder.mkdir()
+    write_manifest(folder, manifest_of(design))
+    write_part(folder, do_runs(design, list(range(len(design)))))
+    return folder
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def test_2048_runs_whose_workers_and_whose_command_are_killed_are_all_there_once(tmp_path):
+    design, folder = toy(tmp_path, 512, replications=2), tmp_path / "rough"
+    for seed, die_at in enumerate((*TIMES_KILLED, len(design) + 1)):
+        command = command_for(roughly, tmp_path / "toy.toml", folder, seed, die_at)
+        ended = subprocess.run(command, env=environment(), check=False, stdin=subprocess.DEVNULL).returncode
+        assert ended == (-signal.SIGKILL if die_at <= len(design) else 0)
+    found, expected = read(folder), serially(design, tmp_path / "serial")
+    assert found["run"].to_pylist() == list(range(2048))
+    assert as_bytes(found) == as_bytes(read(expected))
+    assert as_bytes(series(folder)) == as_bytes(series(expected))
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[str, list[int]]]:
+    """A Dask scheduler on loopback with a node of one thread and one of two: its address, their processes."""
+    dask = [sys.executable, "-m", "dask"]
+    loopback = ["--host", "127.0.0.1", "--no-dashboard"]
+    scheduler = subprocess.Popen(
+        [*dask, "scheduler", *loopback, "--port", "0"], stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    assert scheduler.stderr is not None
+    line = next(line for line in scheduler.stderr if "Scheduler at:" in line)
+    address = line.split()[-1]
+    options = ["--no-nanny", *loopback, "--nthreads"]
+    nodes = [
+        subprocess.Popen([*dask, "worker", address, *options, threads], env=environment(), stderr=subprocess.DEVNULL)
+        for threads in ("1", "2")
+    ]
+    yield address, [*(node.pid for node in nodes), scheduler.pid]
+    for process in (*nodes, scheduler):
+        process.kill()
+        process.wait()
+    scheduler.stderr.close()
+
+
+def test_a_dask_cluster_that_loses_a_node_leaves_the_same_table(tmp_path, cluster):
+    address, nodes = cluster
+    design, folder = toy(tmp_path, 256), tmp_path / "nodes"
+    command = command_for(on_nodes, tmp_path / "toy.toml", folder, address, nodes[0])
+    subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
+
+
+def workers_of(process: int) -> list[psutil.Process]:
+    """Processes that a node has started to do runs."""
+    children = psutil.Process(process).children(recursive=True)
+    return [child for child in children if "experiments.sweep.workers.process" in child.cmdline()]
+
+
+def test_dask_nodes_end_their_workers_after_a_sweep(tmp_path, cluster):
+    address, (one, two, _) = cluster
+    design = toy(tmp_path, 64)
+    with Nodes(design, address) as nodes:
+        found = [each for each in nodes.run(range(len(design))) if each is not None]
+        assert workers_of(one) or workers_of(two)
+    assert len(found) == 128
+    assert not workers_of(one) and not workers_of(two)
+
+
+def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_path, cluster):
+    address, (*_, scheduler) = cluster
+    design, folder = toy(tmp_path, 400), tmp_path / "nodes"
+    command = command_for(without_scheduler, tmp_path / "toy.toml", folder, address, scheduler, 100)
+    ended = subprocess.run(
+        command, env=environment(), check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    said = " ".join(ended.stderr.split())
+    assert ended.returncode == 2
+    assert "the scheduler is gone; finished runs are kept; the same command continues" in said
+    assert "Traceback" not in said and "workers" not in said
+    assert 100 <= len(read(folder)) < 800
+    assert sweep(design, folder, lambda: Crew(design, 1), False, quietly, quietly).done == 800
+
+
+def test_a_node_with_another_model_is_refused():
+    with pytest.raises(InputError, match="another version of asara's model"):
+        do_task(None, [0], None, model_identity() | {"numpy": "1.0"})
+
+
+STILLBORN = """
+import os, sys
+if "experiments.sweep.workers.process" in sys.orig_argv:
+    os._exit(7)
+"""
+
+
+def test_workers_that_cannot_start_are_not_replaced_for_ever(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(STILLBORN)
+    monkeypatch.syspath_prepend(tmp_path)
+    with (
+        Crew(toy(tmp_path, 4), 2) as crew,
+        pytest.raises(InputError, match=r"ended before they had begun, the last with exit code 7"),
+    ):
+        list(crew.run(range(8)))
+
+
+def test_crew_whose_workers_cannot_be_started_says_so_in_one_sentence(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    design = toy(tmp_path, 1)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(InputError, match=r"no worker process can be started \(Resource temporarily unavailable\)"):
+        Crew(design, 2)
+
+
+BAD_RUNS = """
+import os, signal, sys
+if sys.argv[1:] and sys.orig_argv[1:4] == ["-P", "-m", "experiments.sweep.workers.process"]:
+    import sim.runner
+    real = sim.runner.run
+    def run(scenario, seed):
+        if scenario.researcher.initial == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if scenario.researcher.initial == 4:
+            signal.pause()
+        if scenario.researcher.initial == 5:
+            raise RuntimeError("what nobody has thought of")
+        return real(scenario, seed)
+    sim.runner.run = run
+"""
+
+
+def test_a_run_that_kills_hangs_or_fails_is_a_row_and_costs_no_other(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(BAD_RUNS)  # every Python that is started from here on loads it
+    monkeypatch.syspath_prepend(tmp_path)
+    design = toy(tmp_path, 4)
+    design.levers["researcher__initial"] = (1, 3, 4, 5)  # type: ignore[index]
+    done = sweep(design, tmp_path / "bad", lambda: Crew(design, 2, timeout=2.0), False, quietly, quietly)
+    rows = read(tmp_path / "bad").to_pylist()
+    found = {row["researcher__initial"]: (row["status"], row["message"]) for row in rows}
+    assert done.done == len(rows) == 16
+    assert found[1] == ("ok", "")
+    assert found[3] == ("killed", f"{ATTEMPTS} workers died of it, the last by signal 9")
+    assert found[4] == ("timeout", "was not over after 2 s")
+    assert found[5] == ("failed", "RuntimeError: what nobody has thought of")
+    assert all((row["status"], row["message"]) == found[row["researcher__initial"]] for row in rows)
+    undisturbed = do_runs(design, [row["run"] for row in rows if row["researcher__initial"] == 1])
+    assert [each.row for each in undisturbed] == [row for row in rows if row["researcher__initial"] == 1]

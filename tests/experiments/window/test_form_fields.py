@@ -1,0 +1,195 @@
+"""A field for every parameter, and one clear sentence for everything that is wrong in it."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from experiments.window.form_fields import (
+    LONGEST,
+    blocks,
+    changed,
+    check,
+    differences,
+    fields,
+    fill,
+    parse,
+    scenario_choices,
+)
+from experiments.window.visitor_limits import MOST, check_bounds
+from sim.scenario.model import Scenario, parameters, shipped_scenarios
+from sim.testing.invariants import small_scenarios
+from sim.world import World
+
+
+def typed(value: object) -> str:
+    """A value as somebody would type it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@pytest.mark.parametrize("name", shipped_scenarios())
+def test_what_comes_with_asara_is_allowed_in_the_window(name):
+    check_bounds(Scenario.load(name))
+
+
+def test_every_parameter_has_a_field_with_all_that_a_form_needs():
+    assert list(fields()) == list(parameters())
+    assert [field.name for block in blocks().values() for field in block] == list(parameters())
+    for name, field in fields().items():
+        parameter = parameters()[name]
+        assert field.help == parameter.meaning
+        assert field.source == parameter.source
+        assert field.label[0].isupper() or field.label == "r"
+        if field.kind in ("number", "whole number"):
+            assert field.low is not None and field.high is not None
+            assert parameter.low == field.low
+            assert field.high == min(parameter.high, MOST.get(name, parameter.high))
+            assert field.unit
+            if field.slider is not None:
+                assert field.low <= field.slider[0] < field.slider[1] <= field.high
+                assert field.slider[0] <= field.default <= field.slider[1]
+                assert not field.log or field.slider[0] > 0
+        elif field.kind == "choice":
+            assert field.default in field.choices
+        else:
+            assert isinstance(field.default, bool)
+
+
+@pytest.mark.parametrize("name", list(parameters()))
+def test_every_field_takes_its_default_its_bounds_and_its_choices(name):
+    field = fields()[name]
+    law = "papers" if "law `papers`" in field.help else "returns"
+    base = Scenario().replace(growth__law=law)
+    assert check(name, typed(field.default), base) == (field.default, "")
+    for choice in field.choices:
+        assert check(name, choice, base) == (choice, "")
+    if field.kind in ("number", "whole number"):
+        least = 1e-3 if "above" in field.allowed else 0
+        for bound in (field.low + least, field.high):
+            value, wrong = check(name, typed(bound), base)
+            assert value == bound or not wrong.startswith(f"{name} ="), (bound, wrong)
+
+
+BAD = [
+    ("cluster__gpus", "0", "from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "-3", "from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "many", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "3.5", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "1e3.", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "1_0", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "0x10", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "100001", "from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "9" * 90, "from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "9" * 5000, "5,000 characters are too many: from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "1\n2", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "8; rm -rf /", "a whole number from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "true", "a whole number from 1 to 100,000 GPUs"),
+    ("growth__r", "nan", "a number from 0.01 to 100"),
+    ("growth__r", "inf", "a number from 0.01 to 100"),
+    ("growth__r", "[" * 99, "a number from 0.01 to 100"),
+    ("growth__r", "1979-05-27", "a number from 0.01 to 100"),
+    ("growth__r", "'1.4'", "a number from 0.01 to 100"),
+    ("growth__r", "1.4 # more", "a number from 0.01 to 100"),
+    ("growth__r", "\x00", "a number from 0.01 to 100"),
+    ("growth__r", "1,4", "a number from 0.01 to 100"),
+    ("growth__limit_doublings", "1", "at least 2 doublings"),
+    ("growth__difficulty_growth", "2", "it is under growth__law = 'papers'"),
+    ("researcher__initial", "1e15", "from 0 to 10,000,000 researchers"),
+    ("researcher__timing", "sometimes", "one of poisson, pooled, whole"),
+    ("cluster__queue", "esay", "did you mean 'easy'?"),
+    ("training__needed", "perhaps", "true or false"),
+    ("training__needed", "1", "true or false"),
+    ("kernels__measurements", "/etc/passwd", "xeon-amx, none"),
+    ("kernels__measurements", "../x.jsonl", "xeon-amx, none"),
+    ("kernels__workload", "causal", "a workload is written as"),
+    ("run__horizon_days", "0", "above 0, up to 36,500 days"),
+    ("run__max_doublings", "300", "from 1 to 128 doublings"),
+    ("cluster__inference_share", "0.9", "add up to 1.15"),
+    ("cluster__gpu", "3", "did you mean 'cluster__gpus'?"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "says"), BAD)
+def test_a_bad_value_gives_one_sentence_with_what_is_allowed(name, text, says):
+    value, wrong = check(name, text)
+    assert value is None
+    assert says in wrong
+    assert "\n" not in wrong
+    assert wrong.isprintable()
+    assert name.partition("__")[2] in wrong
+
+
+@given(st.sampled_from(list(parameters())), st.text(max_size=2 * LONGEST))
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_typed_is_a_value_or_a_sentence(name, text):
+    value, wrong = check(name, text)
+    assert (value is None) == bool(wrong)
+    assert wrong.isprintable()
+
+
+def test_a_form_is_checked_as_a_whole_and_each_field_hears_of_itself():
+    base = Scenario()
+    both = {"cluster__inference_share": "0.9", "cluster__training_share": "0.05"}
+    assert fill(base, both).scenario.cluster.inference_share == 0.9
+    three = fill(base, both | {"growth__r": "x", "cluster__gpus": "0"})
+    assert three.scenario is None
+    assert set(three.wrong) == {"growth__r", "cluster__gpus"}
+    crossed = fill(base, {"cluster__inference_share": "0.9", "growth__r": "2"})
+    assert set(crossed.wrong) == {"cluster__inference_share"}
+    many = fill(base, {"cluster__gpus": "100000", "cluster__gpus_per_node": "1"})
+    assert "100,000 nodes: the window allows 16,384" in many.wrong["cluster__gpus"]
+    alone = fill(base, {"researcher__timing": "pooled", "researcher__initial": "30000", "run__max_doublings": "3"})
+    assert "follows everybody alone" in alone.wrong["researcher__initial"]
+    by_gpus = fill(base, {"researcher__timing": "pooled", "cluster__gpus": "90000", "run__max_doublings": "3"})
+    assert "makes 22,500 researchers on day 0" in by_gpus.wrong["cluster__gpus"]
+    small = fill(base, {"cluster__gpus": "100000", "researcher__gpus_each": "0.001"})
+    assert "makes 50,000,000 researchers on day 0" in small.wrong["cluster__gpus"]
+
+
+def test_what_was_not_touched_is_no_change():
+    base = Scenario()
+    everything = {name: typed(value) for name, value in base.flat().items()}
+    assert fill(base, everything) == (base, {})
+    other = fill(base, everything | {"growth__law": "papers", "growth__papers_first_doubling": "3"}).scenario
+    assert other.growth.papers_first_doubling == 3.0
+    assert fill(base, {"kernels__measurements": "none"}).scenario.kernels.measurements == "none"
+
+
+def test_another_law_leaves_nothing_behind_that_no_file_could_say():
+    base = Scenario().replace(growth__r=2.0)
+    papers = changed(base, {"growth__law": "papers"})
+    assert papers.growth.r == parameters()["growth__r"].default
+    assert differences(Scenario(), papers) == {"growth__law": "papers"}
+    assert changed(papers, {"growth__law": "returns"}).growth.r == parameters()["growth__r"].default
+
+
+@given(small_scenarios(), small_scenarios())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_differences_lead_from_one_scenario_to_another(base, other):
+    changes = differences(base, other)
+    assert changed(base, changes).flat() == other.readable().flat()
+    assert not differences(other, other)
+
+
+def test_what_the_window_allows_can_be_run():
+    for name in ("researcher__initial", "cluster__gpus", "literature__open_questions"):
+        scenario = changed(Scenario(), {name: fields()[name].high})
+        check_bounds(scenario)
+        World(scenario).step_events(10)
+
+
+def test_the_chooser_names_what_is_shipped():
+    files = sorted((Path(__file__).parents[3] / "sim" / "scenario" / "shipped").glob("*.toml"))
+    described = {path.stem: tomllib.loads(path.read_text(encoding="utf-8"))["description"] for path in files}
+    assert "lab" in described
+    assert {choice.name: choice.description for choice in scenario_choices()} == described
+
+
+def test_a_value_keeps_its_kind():
+    assert parse("training__needed", "True") is True
+    assert parse("cluster__gpus", " 64 ") == 64
+    assert parse("growth__r", "1") == 1
+    assert parse("growth__r", "1,000.5") == 1000.5

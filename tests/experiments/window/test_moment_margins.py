@@ -1,0 +1,151 @@
+"""What limits progress at a moment is what brings it forward most when there is more of it."""
+
+import math
+import threading
+
+import pytest
+
+from experiments.window.frame import frame_of
+from experiments.window.measuring import Measurer
+from experiments.window.moment_margins import INPUTS, MomentMargins, moment_margins, raised
+from experiments.window.number_format import percentages
+from experiments.window.player import Journey
+from experiments.window.session import Session
+from experiments.window.views import findings
+from hardware.datacenter import inference_gpus, pool_sizes
+from sim.scenario.model import Scenario
+from sim.world import World
+from tests.support.window_runs import small_lab
+
+CROWDED = small_lab(cluster__gpus=32, researcher__initial=60, run__max_doublings=9)
+ALONE = small_lab(training__needed=False, researcher__experiment_gpu_days=0.0, researcher__initial=60)
+
+
+def world_after(scenario: Scenario, frames: int, seed: int = 1) -> World:
+    world = World(scenario, seed)
+    for _ in range(frames):
+        world.step()
+    return world
+
+
+def test_moment_margins_at_full_gpus_name_experiments() -> None:
+    world = world_after(CROWDED, 20)
+    before = world.digest()
+    found = moment_margins(world.snapshot())
+    values = dict(found.elasticities)
+    assert found.limited_by == "experiments" == max(INPUTS, key=lambda name: values[name])
+    assert values["experiments"] > 0.5 > values["researchers"]
+    assert frame_of(world).limit.part == "queue"
+    assert world.digest() == before
+    assert found == moment_margins(world.snapshot())
+
+
+def test_moment_margins_without_experiments_and_training_name_researchers() -> None:
+    found = moment_margins(world_after(ALONE, 10).snapshot())
+    values = dict(found.elasticities)
+    assert found.limited_by == "researchers"
+    assert values["experiments"] == values["training"] == 0.0
+    assert values["researchers"] == pytest.approx(1.0, abs=0.35)
+
+
+def test_moment_margins_of_a_run_that_is_over_look_beyond_its_end() -> None:
+    world = world_after(small_lab(run__horizon_days=20.0, researcher__initial=60), 20)
+    assert world.ending is not None
+    assert moment_margins(world.snapshot()).gain > 0
+
+
+@pytest.mark.parametrize("changes", [{}, {"cluster__gpus_per_node": 4}, {"cluster__placement": "flat"}])
+@pytest.mark.parametrize("name", INPUTS)
+def test_raised_input_leaves_the_gpus_of_the_others(name: str, changes: dict[str, object]) -> None:
+    cluster = small_lab(**changes).cluster
+    changed, factor = raised(cluster, name)
+    more = small_lab(**(changes | changed)).cluster
+    use = {"researchers": "inference", "experiments": "experiment"}.get(name, name)
+    for each, gpus in pool_sizes(cluster).items():
+        assert pool_sizes(more)[each] == pytest.approx(gpus * (factor if each == use else 1.0))
+    assert 1.2 <= factor <= 2.0
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_raised_input_of_a_shared_pool_leaves_the_gpus_of_inference(name: str) -> None:
+    cluster = small_lab(cluster__sharing="priority").cluster
+    changed, factor = raised(cluster, name)
+    more = small_lab(cluster__sharing="priority", **changed).cluster
+    assert more.gpus > cluster.gpus
+    there = inference_gpus(cluster) * (factor if name == "researchers" else 1.0)
+    assert inference_gpus(more) == pytest.approx(there)
+
+
+def measured_session(scenario: Scenario, frames: int) -> Session:
+    """A session of so many frames whose moment is measured."""
+    news = threading.Condition()
+
+    def publish(_: int) -> None:
+        with news:
+            news.notify_all()
+
+    journey = Journey(scenario, 1)
+    journey.step(frames)
+    session = Session(journey, publish, Measurer())
+    with news:
+        assert news.wait_for(lambda: session.shown.margins is not None, timeout=60)
+    return session
+
+
+def test_session_that_stands_still_shows_the_margins_of_its_moment() -> None:
+    session = measured_session(CROWDED, 20)
+    assert session.shown.margins == moment_margins(world_after(CROWDED, 20).snapshot())
+    assert not session.shown.measuring
+    drawn = findings.limit(session.shown)
+    assert drawn["part"] == "queue"
+    assert drawn["measured"].startswith("1% more GPUs for experiments would bring the next software gain")
+    assert "paired run with 25% more of each" in drawn["measured"]
+    session.close()
+    assert session.freed.wait(30)
+
+
+def shown_with(margins: MomentMargins | None, measuring: bool = False):
+    journey = Journey(CROWDED, 1)
+    journey.step(20)
+    session = Session(journey, lambda stamp: None)
+    session.close()
+    assert session.freed.wait(30)
+    return session.shown._replace(margins=margins, measuring=measuring)
+
+
+def test_headline_names_the_input_of_the_largest_elasticity() -> None:
+    values = (("researchers", 0.9), ("experiments", 0.1), ("training", 0.0))
+    found = MomentMargins(20.0, "researchers", values, 30.0, 0.5)
+    drawn = findings.limit(shown_with(found))
+    assert drawn["part"] == "researchers"
+    assert drawn["sentence"].startswith("Researchers: ")
+    assert "0.90% sooner (GPUs for experiments 0.10%, GPUs for training runs 0.00%)." in drawn["measured"]
+
+
+def test_limit_says_while_it_is_being_measured() -> None:
+    assert findings.limit(shown_with(None, measuring=True))["measured"].startswith("Elasticities are being measured")
+
+
+def test_limit_says_how_many_wait_now_and_which_gpus_are_idle() -> None:
+    lab = small_lab(cluster__gpus=32, researcher__initial=60, training__gain=1000.0, run__max_doublings=9)
+    limit = frame_of(world_after(lab, 25)).limit
+    assert limit.part == "queue"
+    assert "of the researchers wait for GPUs now (" in limit.waiting
+    assert limit.waiting.endswith("while 8 GPUs for training are idle.")
+
+
+@pytest.mark.parametrize(("weight", "says"), [(1.0, "they count in full here."), (0.5, "of the effort.")])
+def test_limit_names_duplicated_work(weight: float, says: str) -> None:
+    lab = small_lab(researcher__initial=60, literature__duplicate_weight=weight, run__max_doublings=9)
+    limit = frame_of(world_after(lab, 30)).limit
+    assert "of the papers since day 0 are duplicates; " in limit.duplicates
+    assert limit.duplicates.endswith(says)
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [([0.733, 0.004, 0.003, 0.26], [73, 1, 0, 26]), ([1 / 3] * 3, [34, 33, 33]), ([1.0, 0.0], [100, 0]), ([0.0], [0])],
+)
+def test_percentages_of_shares_add_up_to_100(shares: list[float], told: list[int]) -> None:
+    assert percentages(shares) == told
+    assert sum(told) == (100 if math.fsum(shares) else 0)

@@ -1,0 +1,45 @@
+"""A page that plays gives way to the moves of other pages, for a bounded time."""
+
+import threading
+
+import pytest
+
+from experiments.window import page_turns
+from experiments.window.page_turns import Turns
+
+
+def test_give_way_without_moves_of_others_returns_at_once() -> None:
+    found = Turns()
+    found.give_way("page")
+    found.begin("page")
+    found.begin("other")
+    found.give_way("page")  # its own move has just begun as well
+    found.end("page")
+    found.end("other")
+    found.give_way("page")
+
+
+def test_give_way_waits_until_the_move_of_another_page_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_turns, "SHORT_SECONDS", 60.0)
+    found, order, started = Turns(), list[str](), threading.Event()
+
+    def play() -> None:
+        started.set()
+        found.give_way("playing")
+        order.append("piece")
+
+    found.begin("stepping")
+    thread = threading.Thread(target=play)
+    thread.start()
+    assert started.wait(30)
+    order.append("step")
+    found.end("stepping")
+    thread.join(30)
+    assert order == ["step", "piece"]
+
+
+def test_give_way_to_a_move_that_takes_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_turns, "SHORT_SECONDS", 0.0)
+    found = Turns()
+    found.begin("long")
+    found.give_way("playing")

@@ -1,0 +1,196 @@
+"""What holds after every event, whatever is asked of the cluster."""
+
+import math
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hardware.cluster.cluster import GpuCluster, Job, JobRecord
+from hardware.cluster.placement import PLACEMENTS
+from hardware.cluster.queues import QUEUES
+from sim.clock import Clock
+from tests.support.clusters import Diary, Luck, params
+
+GPUS, SIZE = 12, 4
+
+SETTINGS = st.fixed_dictionaries(
+    {
+        "queue": st.sampled_from(sorted(QUEUES)),
+        "placement": st.sampled_from(sorted(PLACEMENTS)),
+        "preemption": st.booleans(),
+        "restart_hours": st.sampled_from([0.0, 0.25, 3.0]),
+        "checkpoint_hours": st.sampled_from([0.5, 2.0]),
+        "gpu_hours_between_failures": st.sampled_from([0.0, 20.0]),
+    }
+)
+SUBMIT = st.tuples(
+    st.just("submit"),
+    st.integers(1, 12),
+    st.sampled_from([0.0, 0.5, 1.0, 2.7, 6.0, math.inf]),
+    st.integers(0, 2),
+)
+STEP = st.one_of(
+    SUBMIT,
+    SUBMIT,
+    st.tuples(st.just("advance"), st.sampled_from([0.0, 0.5, 1.3, 4.0])),
+    st.tuples(st.just("cancel"), st.integers(0, 30)),
+    st.tuples(st.just("resize"), st.sampled_from([12, 14, 16]), SETTINGS),
+    st.tuples(st.just("save")),
+)
+STEPS = st.one_of(st.lists(STEP, max_size=40), st.lists(STEP, min_size=25, max_size=40))
+
+
+class Trial:
+    """A cluster, what was asked of it, and an account kept beside it."""
+
+    def __init__(self, settings: dict[str, Any], seed: int) -> None:
+        self.clock = Clock()
+        self.diary = Diary()
+        self.gpus = GpuCluster(self.clock, params(gpus=GPUS, gpus_per_node=SIZE, **settings), Luck(seed), hour=1)
+        self.jobs: list[Job] = []
+        self.area = 0.0
+
+    def submit(self, gpus: int, length: float, priority: int) -> None:
+        self.jobs.append(self.gpus.submit(gpus, length, owner=len(self.jobs), priority=priority, watcher=self.diary))
+
+    def cancel(self, number: int) -> None:
+        if number < len(self.jobs):
+            over = self.jobs[number].state == "over"
+            assert self.gpus.cancel(self.jobs[number]) is not over
+
+    def resize(self, gpus: int, settings: dict[str, Any]) -> None:
+        self.gpus.reconfigure(params(gpus=gpus, gpus_per_node=SIZE, **settings))
+
+    def advance(self, hours: float) -> None:
+        until = self.clock.now + hours
+        while self.clock.peek() <= until:
+            self.step()
+        self.account(until)
+        self.clock.advance(until)
+
+    def step(self) -> None:
+        self.account(self.clock.peek())
+        self.clock.step()
+        check(self)
+
+    def account(self, until: float) -> None:
+        self.area += self.gpus.in_use * (until - self.clock.now)
+
+    def finish(self) -> list[JobRecord]:
+        """Cancel what stands, and whatever is not over when all others had the time."""
+        for job in self.jobs:
+            if job.length == math.inf:
+                self.gpus.cancel(job)
+        self.advance(400)
+        for job in self.jobs:
+            self.gpus.cancel(job)
+        self.advance(1)
+        return self.gpus.records
+
+
+def check(trial: Trial) -> None:
+    gpus = trial.gpus
+    running = [job for job in trial.jobs if job.state == "running"]
+    waiting = [job for job in trial.jobs if job.state == "waiting"]
+    assert 0 <= gpus.in_use <= gpus.capacity
+    assert gpus.in_use == sum(job.gpus for job in running) == gpus.gpus_in_use("job")
+    assert (gpus.running, gpus.waiting) == (len(running), len(waiting))
+    assert gpus.gpus_waiting("job") == sum(job.gpus for job in waiting)
+    assert {job.number for job in gpus.jobs()} == {job.number for job in running + waiting}
+    check_seats(gpus, running)
+    assert 0 <= gpus.fragmentation <= 1
+
+
+def check_seats(gpus: GpuCluster, running: list[Job]) -> None:
+    taken: dict[int, int] = {}
+    for job in running:
+        assert sum(count for _, count in job.seats) == job.gpus
+        for node, count in job.seats:
+            taken[node] = taken.get(node, 0) + count
+        if gpus.params.placement == "consolidated":
+            assert len(job.seats) == -(-job.gpus // SIZE)
+            assert all(count == SIZE for _, count in job.seats[:-1])
+    size = SIZE if gpus.params.placement == "consolidated" else gpus.capacity
+    for node, count in taken.items():
+        assert count <= min(size, gpus.capacity - node * size)
+
+
+def check_accounts(trial: Trial, records: list[JobRecord]) -> None:
+    assert len(records) == len(trial.jobs)
+    assert [job.value for job in trial.jobs] == sorted(records)
+    assert sum(record.held for record in records) == near(trial.area)
+    assert trial.gpus.gpu_time("job") == near(trial.area)
+    for record in records:
+        assert record.held == near(record.done + record.restarts + record.lost)
+        assert min(record.held, record.done, record.restarts, record.lost) >= 0
+        if record.outcome == "done":
+            assert record.done == record.asked == record.gpus * record.length and record.abandoned == 0
+        else:
+            assert record.abandoned >= 0 and record.done <= record.asked
+        if record.started is None:
+            assert record.held == record.preemptions == record.failures == 0
+        assert record.started is None or record.submitted <= record.started <= record.ended
+        if record.preemptions == record.failures == 0:
+            assert record.restarts == record.lost == 0
+    check_diary(trial)
+
+
+def check_diary(trial: Trial) -> None:
+    """Each job is told in turns that it runs and that it was stopped."""
+    for job in trial.jobs:
+        told = [what for _, what, number in trial.diary.told if number == job.number]
+        assert told == (["started", "stopped"] * len(told))[: len(told)]
+        stops = told.count("stopped")
+        assert stops >= job.value.preemptions + job.value.failures or job.value.outcome == "cancelled"
+
+
+def near(value: float) -> Any:
+    return pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+def play(trial: Trial, steps: list[Any], saves: bool) -> list[JobRecord]:
+    for name, *arguments in steps:
+        if name == "save":
+            if saves:
+                trial = pickle.loads(pickle.dumps(trial))
+        elif name != "submit" or arguments[0] <= trial.gpus.largest_gang:
+            getattr(trial, name)(*arguments)
+        check(trial)
+    records = trial.finish()
+    check_accounts(trial, records)
+    return records
+
+
+@settings(deadline=None, derandomize=True, max_examples=400)
+@given(SETTINGS, STEPS, st.integers(0, 5))
+def test_gpus_are_never_too_many_and_all_their_time_is_accounted_for(
+    chosen: dict[str, Any], steps: list[Any], seed: int
+) -> None:
+    play(Trial(chosen, seed), steps, saves=False)
+
+
+@settings(deadline=None, derandomize=True, max_examples=150)
+@given(SETTINGS, STEPS, st.integers(0, 5))
+def test_saved_in_the_middle_it_runs_on_as_if_nothing_had_happened(
+    chosen: dict[str, Any], steps: list[Any], seed: int
+) -> None:
+    middle = [*steps[: len(steps) // 2], ("save",), *steps[len(steps) // 2 :]]
+    assert play(Trial(chosen, seed), middle, saves=True) == play(Trial(chosen, seed), middle, saves=False)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(SETTINGS, st.integers(0, 5))
+def test_an_owner_more_leaves_the_failures_of_others_alone(chosen: dict[str, Any], seed: int) -> None:
+    chosen = {**chosen, "gpu_hours_between_failures": 20.0, "restart_hours": 0.25}
+    ends = []
+    for others in (0, 3):
+        trial = Trial(chosen, seed)
+        mine = trial.gpus.submit(2, 30.0, owner=100)
+        for owner in range(others):
+            trial.gpus.submit(2, 30.0, owner=owner)
+        trial.clock.run()
+        ends.append((mine.value.ended, mine.value.failures))
+    assert ends[0] == ends[1]

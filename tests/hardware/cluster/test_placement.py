@@ -1,0 +1,135 @@
+import networkx as nx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hardware.cluster.jobs import Seats
+from hardware.cluster.placement import Consolidated, Flat, fragmentation, largest_gang, racks_of, topology
+
+
+def test_the_graph_is_a_tree_of_racks_and_nodes() -> None:
+    graph = topology(gpus=44, gpus_per_node=8, nodes_per_rack=2)
+    assert nx.is_tree(graph)
+    sizes = dict(graph.nodes(data="gpus"))
+    assert [sizes[node] for node in range(6)] == [8, 8, 8, 8, 8, 4]
+    assert sorted(graph.neighbors("cluster")) == ["rack 0", "rack 1", "rack 2"]
+    assert nx.shortest_path_length(graph, 0, 1) == 2 and nx.shortest_path_length(graph, 1, 2) == 4
+    assert racks_of(graph, ((1, 8), (2, 8), (3, 1))) == ["rack 0", "rack 1"]
+
+
+def test_a_small_gang_sits_on_the_fullest_node_that_can_take_it() -> None:
+    place = Consolidated(32, 8)
+    assert place.take(3) == ((0, 3),)
+    assert place.take(6) == ((1, 6),)
+    assert place.take(2) == ((1, 2),)  # node 1 had 2 left, node 0 had 5
+    assert place.take(5) == ((0, 5),)
+    assert place.take(1) == ((2, 1),)
+    assert list(place.free_by_node) == [0, 0, 7, 8] and place.free == 15
+    assert place.take(8) == ((3, 8),)
+    assert place.take(8) is None and place.free == 7
+    place.release(((0, 5),))
+    place.release(((3, 8),))
+    place.release(((1, 6),))
+    assert place.take(5) == ((0, 5),)
+    assert place.take(6) == ((1, 6),)
+
+
+def test_the_lowest_of_equally_full_nodes_goes_first() -> None:
+    place = Consolidated(24, 8)
+    for node in range(3):
+        assert place.take(8) == ((node, 8),)
+    for node in (2, 0, 1):
+        place.release(((node, 8),))
+    assert [place.take(8) for _ in range(3)] == [((node, 8),) for node in range(3)]
+
+
+def test_a_large_gang_takes_whole_free_nodes() -> None:
+    place = Consolidated(32, 8)
+    place.take(1)
+    assert place.take(20) == ((1, 8), (2, 8), (3, 4))
+    assert place.take(4) == ((3, 4),)  # what it leaves of its last node stays open
+    assert place.take(9) is None
+    assert place.take(7) == ((0, 7),) and place.free == 0
+
+
+def test_a_smaller_last_node_takes_small_gangs_only() -> None:
+    place = Consolidated(20, 8)
+    assert place.take(3) == ((2, 3),)  # the fullest: it has only 4
+    assert place.take(16) == ((0, 8), (1, 8))
+    assert place.take(2) is None
+
+
+@pytest.mark.parametrize(
+    ("placement", "gpus", "largest"),
+    [("flat", 20, 20), ("consolidated", 20, 16), ("consolidated", 16, 16), ("consolidated", 5, 5)],
+)
+def test_largest_gang(placement: str, gpus: int, largest: int) -> None:
+    assert largest_gang(placement, gpus, 8) == largest
+
+
+def test_fragmentation_is_what_no_whole_node_gang_can_use() -> None:
+    assert fragmentation([8, 4, 4, 0], 8) == 0.5
+    assert fragmentation([8, 8], 8) == 0
+    assert fragmentation([0, 0], 8) == 0
+    assert fragmentation([7], 8) == 1
+
+
+def brute_force(free: list[int], size: int, gpus: int) -> Seats | None:
+    """Where the rules put a gang, by looking at every node."""
+    if gpus <= size:
+        able = sorted((count, node) for node, count in enumerate(free) if count >= gpus)
+        return ((able[0][1], gpus),) if able else None
+    need = -(-gpus // size)
+    whole = [node for node, count in enumerate(free) if count == size][:need]
+    if len(whole) < need:
+        return None
+    return tuple((node, min(size, gpus - index * size)) for index, node in enumerate(whole))
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(
+    gpus=st.integers(1, 40),
+    size=st.integers(1, 9),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=60),
+)
+def test_placement_is_what_looking_at_every_node_gives(gpus: int, size: int, steps: list[tuple[bool, int]]) -> None:
+    place, flat = Consolidated(gpus, size), Flat(gpus, size)
+    free = list(place.free_by_node)
+    sitting: list[Seats] = []
+    for comes, number in steps:
+        if comes:
+            expected = brute_force(free, size, number)
+            assert place.take(number) == expected
+            if expected is not None:
+                sitting.append(expected)
+                assert flat.take(number) == ((0, number),)
+                for node, count in expected:
+                    free[node] -= count
+        elif sitting:
+            seats = sitting.pop(number % len(sitting))
+            place.release(seats)
+            flat.release(((0, sum(count for _, count in seats)),))
+            for node, count in seats:
+                free[node] += count
+        assert list(place.free_by_node) == free
+        assert place.free == sum(free) == flat.free
+        for what_if in (place, flat):
+            _check_vacancy(what_if, number, sitting if what_if is place else [])
+
+
+def _check_vacancy(place: Consolidated | Flat, gpus: int, sitting: list[Seats]) -> None:
+    """The what-if says of each prefix of leavers what taking would say; it moves nothing."""
+    seats = place.take(gpus)
+    if seats is not None:
+        place.release(seats)
+        return
+    vacancy, free = place.vacancy(gpus), list(place.free_by_node)
+    for gone in sitting:
+        vacancy.leave(gone)
+        for node, count in gone:
+            free[node] += count
+        fits = brute_force(free, place.gpus_per_node, gpus) is not None
+        assert vacancy.fits == fits
+    for gone in sitting:
+        vacancy.come(gone)
+    assert not vacancy.fits

@@ -1,0 +1,210 @@
+import math
+import pickle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hardware.datacenter import Datacenter, inference_blocks, pool_sizes
+from sim.clock import Clock
+from tests.support.clusters import Diary, Luck, Script, params
+
+USES = ("inference", "experiment", "training")
+
+
+def datacenter(**changes: object) -> tuple[Clock, Datacenter]:
+    clock = Clock()
+    return clock, Datacenter(clock, params(**{"gpus": 64, "placement": "consolidated", **changes}), Luck(1), hour=1)
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(
+    gpus=st.integers(1, 300),
+    size=st.integers(1, 16),
+    inference=st.floats(0, 1),
+    rest=st.floats(0, 1),
+    placement=st.sampled_from(["flat", "consolidated"]),
+)
+def test_the_shares_add_up_to_the_cluster(gpus: int, size: int, inference: float, rest: float, placement: str) -> None:
+    training = (1 - inference) * rest
+    chosen = params(
+        gpus=gpus, gpus_per_node=size, inference_share=inference, training_share=training, placement=placement
+    )
+    sizes = pool_sizes(chosen)
+    assert sum(sizes.values()) == gpus and min(sizes.values()) > 0 and set(sizes) <= set(USES)
+    unit = size if placement == "consolidated" else 1
+    shares = {"inference": inference, "training": training, "experiment": 1 - inference - training}
+    for use, share in shares.items():
+        assert abs(sizes.get(use, 0) - share * gpus) <= unit + 1e-6
+    assert sum(count % unit != 0 for count in sizes.values()) <= 1  # one smaller last node at most
+    assert sum(inference_blocks(chosen)) == sizes.get("inference", 0)
+
+
+def test_an_hour_is_a_24th_of_a_day_on_the_clock_of_a_datacenter() -> None:
+    """Parameters are in hours and the clock in days: mean life, checkpoint and restart of a gang of 2 GPUs."""
+    lives, clock = Script(1.0), Clock()
+    quiet = params(gpus=8, gpu_hours_between_failures=48.0, checkpoint_hours=12.0, restart_hours=6.0)
+    center = Datacenter(clock, quiet, lives)
+    center.submit("experiment", 2, 1.25)
+    clock.advance(10)
+    assert lives.scales[0] == 1.0
+    (record,) = center.records
+    assert (record.started, record.ended) == (0, 1 + 0.25 + 0.25)
+    assert (record.restarts, record.lost) == (2 * 0.25, 0)
+
+
+def test_default_shares() -> None:
+    assert pool_sizes(params(gpus=1024, placement="consolidated")) == {
+        "inference": 512,
+        "training": 256,
+        "experiment": 256,
+    }
+    assert pool_sizes(params(gpus=64, sharing="priority")) == {"shared": 64}
+    nothing_left = params(gpus=9, gpus_per_node=4, inference_share=0.4, training_share=0.6, placement="consolidated")
+    assert pool_sizes(nothing_left) == {"inference": 4, "training": 5}
+
+
+def test_a_use_without_gpus_is_refused_in_words() -> None:
+    _, center = datacenter(inference_share=1.0, training_share=0.0)
+    assert center.pool("training") is None and center.capacity("training") == 0
+    assert center.gpus_in_use("training") == center.waiting("training") == center.gpu_time("training") == 0
+    with pytest.raises(ValueError, match="no GPUs for training: its share of 64 comes to none"):
+        center.submit("training", 1, 1.0)
+    with pytest.raises(ValueError, match="no use 'mining'"):
+        center.submit("mining", 1, 1.0)
+
+
+def test_with_shares_nobody_waits_for_another_use() -> None:
+    clock, center = datacenter()
+    center.house_inference()
+    training, experiment = center.submit("training", 16, 5.0), center.submit("experiment", 16, 5.0, owner=3)
+    clock.advance(1)
+    assert [center.gpus_in_use(use) for use in USES] == [32, 16, 16]
+    assert training.started == experiment.started == 0
+    assert (training.number, experiment.number) == (5, 6)  # numbers run through all pools
+    with pytest.raises(ValueError, match="a job of 17 GPUs"):
+        center.submit("experiment", 17, 1.0)
+    assert center.capacity("experiment") == 16
+    clock.advance(10)
+    assert [record.use for record in center.records] == ["training", "experiment"]
+    assert [center.gpu_time(use) for use in USES] == [320, 80, 80]
+
+
+def test_by_priority_training_pushes_out_experiments_then_inference() -> None:
+    clock, center = datacenter(sharing="priority", queue="priority", restart_hours=0.0)
+    diary = Diary()
+    center.house_inference(diary)
+    experiments = [center.submit("experiment", 8, 10.0) for _ in range(4)]
+    clock.advance(1)
+    assert [center.gpus_in_use(use) for use in USES] == [32, 32, 0]
+    assert (center.inference_gpus, center.inference_gpus_wanted) == (32, 32)
+    training = center.submit("training", 48, 2.0)
+    clock.advance(2)
+    assert [center.gpus_in_use(use) for use in USES] == [16, 0, 48]
+    assert [job.state for job in experiments] == ["waiting"] * 4
+    assert (center.inference_gpus, center.inference_gpus_wanted) == (16, 32)
+    assert (center.waiting("experiment"), center.waiting("inference")) == (4, 2)
+    clock.advance(100)
+    assert training.value.ended == 3 and center.inference_gpus == 32
+    assert [(at, what) for at, what, _ in diary.told] == [
+        *[(0, "started")] * 4,
+        *[(1, "stopped")] * 2,
+        *[(3, "started")] * 2,
+    ]
+    assert all(job.value.done == 80 for job in experiments)
+    assert center.cancel(center.submit("experiment", 1, 5.0))
+
+
+def test_inference_sits_in_blocks_of_a_node_and_never_fails() -> None:
+    chosen = params(gpus=20, gpus_per_node=8, sharing="priority", inference_share=0.55, placement="consolidated")
+    assert inference_blocks(chosen) == [8, 3]
+    clock, center = datacenter(gpu_hours_between_failures=0.5)
+    center.house_inference()
+    clock.advance(100)
+    assert center.inference_gpus == 32 and center.gpu_time("inference") == 3200
+
+
+def test_reconfigure_moves_the_borders_and_inference_with_them() -> None:
+    clock, center = datacenter()
+    center.house_inference()
+    experiments = [center.submit("experiment", 8, 10.0) for _ in range(4)]
+    clock.advance(4)
+    center.reconfigure(params(gpus=64, placement="consolidated", inference_share=0.25))
+    clock.advance(5)
+    assert [center.gpus_in_use(use) for use in USES] == [16, 32, 0]
+    assert center.inference_gpus_wanted == 16
+    clock.advance(100)
+    assert [job.value.ended for job in experiments] == [10, 10, 14, 14]
+    assert sum(record.use == "inference" for record in center.records) == 2
+    assert center.gpu_time("inference") == 4 * 32 + 96 * 16
+    center.reconfigure(params(gpus=64, placement="consolidated", inference_share=0.75))
+    clock.advance(101)
+    assert center.inference_gpus == 48
+
+
+def test_inference_can_be_sent_away_and_called_back() -> None:
+    clock, center = datacenter()
+    center.house_inference()
+    clock.advance(1)
+    center.reconfigure(params(gpus=64, placement="consolidated", inference_share=0.0))
+    clock.advance(2)
+    assert center.inference_gpus == center.inference_gpus_wanted == 0 and center.pool("inference") is None
+    center.reconfigure(params(gpus=64, placement="consolidated"))
+    clock.advance(3)
+    assert center.inference_gpus == center.inference_gpus_wanted == 32
+    assert center.gpu_time("inference") == 64
+
+
+def test_a_node_of_inference_that_was_cancelled_comes_back_with_the_next_change() -> None:
+    clock, center = datacenter()
+    diary = Diary()
+    center.house_inference(diary)
+    clock.advance(1)
+    pool = center.pool("inference")
+    assert pool is not None and center.cancel(pool.jobs()[0])
+    clock.advance(2)
+    assert center.inference_gpus == 24
+    center.reconfigure(params(gpus=64, placement="consolidated", queue="easy"))
+    clock.advance(3)
+    assert center.inference_gpus == center.inference_gpus_wanted == 32
+
+
+def test_reconfigure_between_shares_and_priority_keeps_every_job() -> None:
+    clock, center = datacenter()
+    center.house_inference()
+    jobs = [center.submit("experiment", 16, 10.0), center.submit("training", 16, 10.0)]
+    clock.advance(3)
+    for sharing in ("priority", "shares", "priority"):
+        center.reconfigure(params(gpus=64, placement="consolidated", sharing=sharing))
+        clock.advance(clock.now + 1)
+        assert [center.gpus_in_use(use) for use in USES] == [32, 16, 16]
+    clock.advance(50)
+    assert [job.value.ended for job in jobs] == [10, 10]
+    assert [center.gpu_time(use) for use in USES] == [50 * 32, 160, 160]
+    assert [job.value.held for job in jobs] == [160, 160]
+
+
+def test_reconfigure_refuses_before_it_changes() -> None:
+    clock, center = datacenter()
+    center.house_inference()
+    job = center.submit("training", 16, 10.0)
+    clock.advance(1)
+    with pytest.raises(ValueError, match=f"job {job.number} asks for 16 GPUs at once, and no more than 0"):
+        center.reconfigure(params(gpus=64, placement="consolidated", training_share=0.0))
+    assert [center.gpus_in_use(use) for use in USES] == [32, 0, 16]
+    center.reconfigure(center.params)
+    clock.advance(50)
+    assert job.value.ended == 10
+
+
+def test_a_datacenter_is_saved_with_its_clock() -> None:
+    clock, center = datacenter(sharing="priority", gpu_hours_between_failures=30.0, queue="easy")
+    center.house_inference()
+    for owner in range(12):
+        center.submit("training" if owner % 3 == 0 else "experiment", 1 + owner, 5.0, owner=owner)
+    clock.advance(3)
+    again, copy = pickle.loads(pickle.dumps((clock, center)))
+    for each in (clock, again):
+        each.advance(math.nextafter(60, 61))
+    assert copy.records == center.records and len(copy.records) == 12
+    assert copy.gpu_time("inference") == center.gpu_time("inference")

@@ -1,0 +1,371 @@
+"""The fluid engine against closed forms, and what holds of it whatever the scenario."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agents import work_model
+from hardware.cluster.reliability import fastest_gpus
+from sim.fluid.api import fluid, run_fluid
+from sim.fluid.flow import experiments, job_days, new_findings
+from sim.fluid.lab_arrays import labs_of
+from sim.fluid.stepper import run_labs
+from sim.margins import margins
+from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
+from sim.testing.invariants import small_scenarios
+from tests.oracles import fluid as oracle
+from tests.oracles import report
+
+EXACT = 1e-9
+LONG = {"run__horizon_days": 1e6}
+ALONE = {
+    "training__needed": False, "kernels__measurements": "none", "growth__first_doubling_days": 1e6,
+    "training__gain": 1e6, "cluster__gpu_hours_between_failures": 0.0, "researcher__experiment_scaling": 1.0,
+}  # fmt: skip
+"""A lab whose software hardly moves: nothing but the flow of its papers is seen."""
+
+
+def days_of(name: str, **changes) -> list[float]:
+    return [each.duration_days for each in run_fluid(Scenario.load(name).replace(**(LONG | changes))).doublings]
+
+
+@pytest.mark.parametrize(("name", "m"), [("toy-fizzle", 3.0), ("toy-explosion", 1.5), ("toy-exponential", 2.0)])
+@pytest.mark.parametrize("timing", ["poisson", "pooled"])
+def test_the_toy_models_are_the_reports_arithmetic(name, m, timing):
+    days = days_of(name, researcher__timing=timing)
+    assert days == pytest.approx(
+        [report.MONTH * report.toy_doubling_months(2, m, i) for i in range(len(days))], rel=EXACT, abs=0
+    )
+
+
+@pytest.mark.parametrize(("name", "r", "p"), [("returns-0.7", 0.7, 1), ("returns-0.9", 0.9, 1), ("returns-3", 3.0, 1),
+                                              ("toes", 3.0, 0.5)])  # fmt: skip
+def test_returns_and_toes_are_the_chain(name, r, p):
+    days = days_of(name)
+    assert len(days) >= 20
+    assert days == pytest.approx([report.MONTH * report.ratio(r, p) ** i for i in range(len(days))], rel=EXACT, abs=0)
+
+
+def test_limits_stretch_doublings_as_the_closed_form_says():
+    days = days_of("limits")
+    assert days == pytest.approx(oracle.limited_days(report.MONTH, 3.0, 16.0, 15), rel=EXACT, abs=0)
+    assert run_fluid(Scenario.load("limits")).ending == "limit reached"
+
+
+@pytest.mark.parametrize("gain", [1.05, 1.3, 2.0, 5.0])
+@pytest.mark.parametrize("r", [0.7, 1.0, 3.0])
+def test_a_team_that_grows_in_steps_of_a_gain_is_summed_step_by_step(gain, r):
+    days = days_of("returns-3", growth__r=r, training__gain=gain, run__max_doublings=12)
+    expected = oracle.stepwise_days(report.MONTH, r, np.log2(gain), len(days))
+    assert days == pytest.approx(expected, rel=EXACT, abs=0)
+
+
+@pytest.mark.parametrize("k", [0.75, 0.9])
+def test_o19_generations_come_when_the_series_of_training_runs_says(k):
+    series = run_fluid(Scenario.load(f"retraining-{k:g}")).series
+    steps = list(zip(series["day"], series["deployed"], strict=True))
+    ends = [day for (_, before), (day, after) in pairwise(steps) if after != before]
+    assert len(ends) >= 12
+    assert ends == pytest.approx(oracle.deployment_days(2 * report.MONTH, k, 1.0, len(ends)), rel=EXACT, abs=0)
+
+
+@pytest.mark.parametrize("r", [0.5, 1.0, 3.0])
+def test_300_doublings_are_the_chain_to_the_end(r):
+    first = 1e-60 if r < 1 else report.MONTH
+    scenario = Scenario.load("returns-3").replace(
+        growth__r=r, growth__first_doubling_days=max(first, 1e-3), run__max_doublings=300, **LONG
+    )
+    result = run_fluid(scenario)
+    days = [each.duration_days for each in result.doublings]
+    expected = [days[0] * report.ratio(r) ** i for i in range(len(days))]
+    assert days == pytest.approx(expected, rel=EXACT, abs=0)
+    if r >= 1:
+        assert len(days) == 300
+        assert result.researchers == 2.0**300
+    if r > 1:
+        assert result.day == pytest.approx(report.explosion_day(report.MONTH, r), rel=EXACT)
+
+
+@pytest.mark.parametrize("name", ["lab", "lab-fixed-experiments", "lab-frontier-experiments"])
+@pytest.mark.parametrize("r", [0.5, 1.0, 3.0])
+def test_a_lab_stays_finite_and_in_order_however_far_it_goes(name, r):
+    scenario = Scenario.load(name).replace(growth__r=r, run__max_doublings=300, **LONG)
+    found = fluid([scenario], fineness=4)
+    done = int(found.doublings[0])
+    days = found.doubling_day[0, :done]
+    assert (found.ending[0] == "horizon") or done == 300
+    assert np.all(np.isfinite(days)) and np.all(np.diff(days) >= 0)
+    assert np.all(found.doubling_days[0, :done] > 0)
+    assert 0 < found.deployed_doublings[0] <= found.software_doublings[0]
+    assert sum(share[0] for share in found.time_shares.values()) == pytest.approx(1)
+
+
+# --- the flow of papers ----------------------------------------------------------------------------------
+
+
+def test_papers_of_a_team_that_begins_to_think_come_as_the_closed_form_says_at_second_order():
+    days, halvings = 5.0, np.arange(4, 10)
+    scenario = Scenario().replace(
+        researcher__experiment_gpu_days=0.0, researcher__writing_share=0.5, run__horizon_days=days, **ALONE
+    )
+    expected = oracle.written_papers(256, report.MONTH / 2, report.MONTH / 2, days)
+    errors = [abs(fluid([scenario], fineness=2**k).papers[0] / expected - 1) for k in halvings]
+    assert errors[1] < 3e-3, "of the first papers, as they begin to come"
+    assert np.polyfit(-halvings * np.log(2), np.log(errors), 1)[0] > 1.7
+    late = fluid([scenario.replace(run__horizon_days=200.0)]).papers[0]
+    assert late == pytest.approx(oracle.written_papers(256, report.MONTH / 2, report.MONTH / 2, 200.0), rel=1e-5)
+
+
+@pytest.mark.parametrize("gpus", [64, 4096])
+def test_in_the_long_run_researchers_or_gpus_decide_how_many_papers_there_are(gpus):
+    scenario = Scenario().replace(cluster__gpus=gpus, researcher__initial=256, researcher__experiment_variation="fixed",
+                                  researcher__experiment_gpu_days=12.0, run__horizon_days=1e5, **ALONE)  # fmt: skip
+    found = fluid([scenario])
+    own, each = report.MONTH, 12.0 / 8
+    expected = min(256 / (own + each), gpus / 4 / 12.0)
+    assert found.papers[0] / 1e5 == pytest.approx(expected, rel=2e-3)
+    used = 1.0 if gpus == 64 else expected * 12.0 / (gpus / 4)
+    assert found.utilisation["experiment"][0] == pytest.approx(used, rel=2e-3)
+
+
+@pytest.mark.parametrize("variation", ["fixed", "exponential", "lognormal"])
+@pytest.mark.parametrize(("most", "discovered"), [(1, 0.0), (6, 1.5), (8, 0.0), (64, 4.0)])
+def test_the_mean_experiment_is_that_of_what_researchers_ask_for(variation, most, discovered):
+    scenario = Scenario().replace(
+        researcher__experiment_variation=variation, researcher__experiment_gpus=most,
+        researcher__experiment_gpu_days=13.0, cluster__gpu_hours_between_failures=0.0,
+    )  # fmt: skip
+    params, mean = scenario.researcher, 13.0 * 2 ** (-0.5 * discovered)
+    found = experiments(labs_of([scenario]), np.array([discovered]), np.array([2.0]))
+    costs = [work_model.experiment_gpu_days(params, mean, _Ladder(z)) for z in _ladder(variation)]
+    days = [cost / work_model.gpus_to_ask(params, cost, 256) for cost in costs]
+    assert found.gpu_days[0] == pytest.approx(mean / 2)
+    assert found.days[0] == pytest.approx(np.mean(days) / 2, rel=0.01)
+
+
+class _Ladder:
+    """Chance whose next draw is known."""
+
+    def __init__(self, draw: float) -> None:
+        self.draw = draw
+
+    def standard_normal(self) -> float:
+        return self.draw
+
+    def standard_exponential(self) -> float:
+        return self.draw
+
+
+def _ladder(variation: str) -> np.ndarray:
+    """Equally likely draws in order."""
+    from scipy import stats
+
+    levels = (np.arange(20_000) + 0.5) / 20_000
+    return stats.expon.ppf(levels) if variation == "exponential" else stats.norm.ppf(levels)
+
+
+@pytest.mark.parametrize(("work", "failures"), [(5.0, 0.4), (0.7, 1.0), (3.0, 0.05)])
+def test_failures_make_a_job_longer_by_what_they_undo(work, failures):
+    scenario = Scenario().replace(
+        cluster__checkpoint_hours=24.0, cluster__restart_hours=6.0, cluster__checkpoint_seconds=0.0,
+        cluster__gpu_hours_between_failures=24.0,
+    )  # fmt: skip
+    found = job_days(labs_of([scenario]), np.array([failures]), np.array([work]))[0]  # GPUs: one fails once a day
+    draws = oracle.job_days(work, failures, 0.25, 1.0, 20_000)
+    half = 3.3 * draws.std() / np.sqrt(len(draws))
+    assert abs(found - draws.mean()) < half
+
+
+def test_duplicates_grow_with_the_researchers_to_a_question():
+    teams = np.array([0.0, 1e-3, 1.0, 100.0, 0.9999e6, 1.0001e6, 2.0**300])
+    new = new_findings(teams, np.ones(7))
+    assert new[0] == 1
+    assert np.all(np.diff(new) <= 0) and np.all(new > 0)
+    assert new[4] == pytest.approx(new[5], rel=1e-3)
+    assert new[6] == pytest.approx(np.sqrt(2 / np.pi) * 2.0**-150)
+    assert new[2] == pytest.approx(1 / (np.e - 1), rel=EXACT)  # its life is the integral of e^x e^-x over 0..1
+
+
+def test_faster_kernels_speed_a_lab_up_as_far_as_they_were_measured():
+    with_them, without = (fluid([Scenario().replace(kernels__measurements=name)]) for name in ("xeon-amx", "none"))
+    curve = Scenario().calibration().curve
+    assert with_them.speedup[0] == pytest.approx(curve.largest)
+    assert with_them.candidates[0] == pytest.approx(curve.tried)
+    assert with_them.day[0] < without.day[0]
+    assert without.work_rate[0] == 1
+
+
+# --- many at once ----------------------------------------------------------------------------------------
+
+
+def test_many_at_once_are_one_at_a_time_bit_for_bit():
+    chance = np.random.default_rng(3)
+    scenarios = [Scenario.load(name) for name in shipped_scenarios()]
+    scenarios += [
+        Scenario().replace(
+            growth__r=chance.uniform(0.4, 3), researcher__experiment_scaling=chance.uniform(), run__max_doublings=5,
+            cluster__gpus=int(chance.integers(64, 4000)), training__gain=chance.uniform(1.2, 6),
+            literature__duplicate_weight=chance.uniform(),
+        )
+        for _ in range(7)
+    ]  # fmt: skip
+    together, reversed_ = fluid(scenarios, 8), fluid(scenarios[::-1], 8)
+    for row, scenario in enumerate(scenarios):
+        alone = fluid([scenario], 8)
+        for table, at in ((together, row), (reversed_, len(scenarios) - 1 - row)):
+            assert table.doublings_of(at) == alone.doublings_of(0)
+            assert (table.pace[at], table.long_run[at]) == (alone.pace[0], alone.long_run[0])
+            for name in ("day", "researchers", "papers", "experiments", "mean_wait_days", "software_doublings"):
+                assert getattr(table, name)[at] == getattr(alone, name)[0], name
+            assert [share[at] for share in table.time_shares.values()] == [
+                share[0] for share in alone.time_shares.values()
+            ]
+
+
+def random_labs(n: int, seed: int, doublings: int = 9) -> list[Scenario]:
+    """Labs that differ in all that has events: training runs, kernels, failures, duplicates, active researchers."""
+    chance, lab = np.random.default_rng(seed), Scenario()
+    return [
+        lab.replace(
+            run__max_doublings=doublings, run__horizon_days=1e5, growth__r=chance.uniform(0.4, 3),
+            researcher__experiment_scaling=chance.uniform(), cluster__gpus=int(2 ** chance.uniform(6, 13)),
+            training__gain=chance.uniform(1.1, 6), literature__duplicate_weight=chance.uniform(),
+            training__speed_share=chance.uniform(), growth__parallel_penalty=chance.uniform(0.4, 1),
+            training__needed=bool(chance.integers(4)), cluster__sharing=str(chance.choice(["priority", "shares"])),
+            cluster__gpu_hours_between_failures=float(10 ** chance.uniform(2.5, 6)),
+            kernels__measurements=str(chance.choice(["none", "xeon-amx"])),
+        )
+        for _ in range(n)
+    ]  # fmt: skip
+
+
+def rows_of(table, n: int) -> list[list[object]]:
+    """Every number of a table, row by row; nan beyond the last doubling left out."""
+    rows: list[list[object]] = [[] for _ in range(n)]
+    for values in table:
+        for column in values.values() if isinstance(values, dict) else [values]:
+            for row, at in zip(rows, range(n), strict=True):
+                value = column[at]
+                row.append(value[np.isfinite(value)].tolist() if isinstance(value, np.ndarray) else value)
+    return rows
+
+
+def test_fluid_rows_of_110_random_labs_are_equal_to_the_bit_for_any_partition():
+    labs, chance = random_labs(110, seed=3), np.random.default_rng(0)
+    together = rows_of(fluid(labs, 4), len(labs))
+    order, cuts = chance.permutation(len(labs)), np.sort(chance.choice(len(labs), 6, replace=False))
+    for part in (each for each in np.split(order, cuts) if len(each)):
+        assert rows_of(fluid([labs[at] for at in part], 4), len(part)) == [together[at] for at in part]
+
+
+def test_fluid_lab_beside_a_faster_one_has_the_row_that_it_has_alone():
+    lab = Scenario.load("lab").replace(
+        growth__r=1.5, training__gain=3.84, cluster__gpus=256, researcher__experiment_scaling=0.5,
+        run__max_doublings=6, run__horizon_days=1e4,
+    )  # fmt: skip
+    other = lab.replace(growth__r=2.51, training__gain=3.52)
+    assert fluid([lab]).day[0] == fluid([lab, other]).day[0]
+
+
+def test_margins_of_random_labs_are_equal_to_the_bit_for_any_partition():
+    labs = random_labs(12, 2, doublings=2)
+    together = margins(labs, [2] * 12)
+    assert margins(labs[:1], [2]) + margins(labs[1:4], [2] * 3) + margins(labs[4:], [2] * 8) == together
+
+
+def test_fastest_gpus_of_a_job_do_not_depend_on_the_jobs_beside_it():
+    most = np.array([100.0, 100.0])
+
+    def days(gpus):  # the first job has a second minimum at all GPUs, which counts as long as one fewer is not faster
+        first = np.where(gpus <= 50, np.abs(gpus - 3) - 5, 42 - 0.86 * (gpus - 50))
+        return np.where([True, False], first, np.abs(gpus - 40))[: len(np.atleast_1d(gpus))]
+
+    assert fastest_gpus(most, days).tolist() == [fastest_gpus(most[:1], days)[0], 40.0] == [100.0, 40.0]
+
+
+def test_a_run_is_its_row_of_the_table():
+    scenario = Scenario().replace(run__max_doublings=4)
+    result, found = run_fluid(scenario), fluid([Scenario.load("toy-fizzle"), scenario])
+    assert result.doublings == found.doublings_of(1)
+    assert (result.ending, result.sentence, result.day) == (found.ending[1], found.sentence[1], found.day[1])
+    assert result.engine == "fluid"
+    assert result.digest == run_fluid(scenario).digest
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(small_scenarios(kernels__measurements="none"), min_size=1, max_size=3))
+def test_nothing_is_ever_negative_or_more_than_there_is(scenarios):
+    flowing = [each.replace(researcher__timing="poisson") for each in scenarios if each.researcher.timing == "whole"]
+    flowing += [each for each in scenarios if each.researcher.timing != "whole"]
+    try:
+        labs = labs_of(flowing)
+    except ScenarioError:
+        return
+    run_labs(labs, 8, check)
+
+
+def check(labs, state):
+    from sim.fluid.api import _seen
+
+    for field in ("thinking", "experimenting", "writing", "day", "since", "left", "papers", "tried", "paused_days"):
+        assert np.all(getattr(state, field) >= 0), field
+    assert np.all(state.deployed <= state.discovered + 1e-9)
+    assert np.all(state.at_work <= state.researchers * (1 + 1e-12))
+    everywhere = state.thinking + state.experimenting + state.writing
+    assert everywhere == pytest.approx(state.researchers, rel=1e-9)
+    seen = _seen(labs, state)
+    used = seen["gpus_inference"] + seen["gpus_experiment"] + seen["gpus_training"]
+    assert np.all(used <= labs.gpus * (1 + 1e-12)), "more GPUs in use than there are"
+    assert all(np.all(column >= -1e-9) for column in seen.values())
+
+
+# --- endings and refusals --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "ending"),
+    [
+        ("toy-explosion", {}, "doublings"),
+        ("toy-exponential", {}, "doublings"),
+        ("toy-explosion", {"run__until_researchers": 100.0}, "researchers"),
+        ("limits", {}, "limit reached"),
+        ("returns-0.7", {}, "horizon"),
+        ("toy-fizzle", {"run__max_doublings": 2}, "doublings"),
+    ],
+)
+def test_endings_are_worlds(name, changes, ending):
+    from sim.runner import run
+
+    scenario = Scenario.load(name).replace(**changes, researcher__timing="pooled")
+    world, result = run(scenario), run_fluid(scenario)
+    assert result.ending == world.ending == ending
+    assert result.sentence == world.sentence
+    assert (result.pace.name, result.long_run) == (world.pace.name, world.long_run)
+    assert result.day == pytest.approx(world.day, rel=EXACT)
+
+
+def test_a_lab_whose_experiments_never_end_is_refused():
+    never = Scenario().replace(cluster__gpu_hours_between_failures=1e-6, training__needed=False,
+                               researcher__experiment_gpus=1, kernels__measurements="none")  # fmt: skip
+    with pytest.raises(ScenarioError, match=r"gpu_hours_between_failures = 1e-06 .*experiment.*rarer"):
+        run_fluid(never)
+
+
+def test_what_has_no_mean_that_flows_and_what_never_fits_is_refused():
+    with pytest.raises(ScenarioError, match=r"whole.*poisson.*pooled"):
+        fluid([Scenario().replace(researcher__timing="whole")])
+    with pytest.raises(ScenarioError, match=r"scenario 2 \(lab\): training__gpus = 5000"):
+        fluid([Scenario(), Scenario().replace(training__gpus=5000)])
+    with pytest.raises(ValueError, match="no scenarios"):
+        fluid([])
+
+
+def test_it_stops_at_as_many_researchers_as_were_asked_for():
+    result = run_fluid(Scenario.load("toy-explosion").replace(run__until_researchers=1e6, run__max_doublings=300))
+    assert (result.researchers, result.ending) == (2**20, "researchers")
+    assert "1,000,000 researchers were active" in result.sentence
+    with pytest.raises(ScenarioError, match="run__until_researchers = 1"):
+        run_fluid(Scenario.load("toy-explosion").replace(run__until_researchers=1.0))

@@ -1,0 +1,281 @@
+"""The batteries of sim.testing.invariants: what is right passes, and each plausible mistake is caught."""
+
+import math
+import subprocess
+import sys
+from heapq import heappush
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from hardware.cluster.cluster import ClusterParams, GpuCluster, Job
+from hardware.cluster.queues import QUEUES, BackfillQueue, Easy, Fcfs, Queue
+from sim.clock import Clock
+from sim.testing.invariants import Ask, check_queue, served, workloads
+
+ROOT = Path(__file__).parents[3]
+
+
+class SmallestFirst(Queue):
+    """Fewest GPUs first, then arrival."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[tuple[int, int, Job]] = []
+
+    def push(self, job: Job) -> bool:
+        heappush(self.waiting, (job.gpus, job.number, job))
+        self.first = self.waiting[0][2]
+        return self.first is job
+
+    def remove(self, job: Job) -> None:
+        self.waiting = sorted(each for each in self.waiting if each[2] is not job)
+        self.first = self.waiting[0][2] if self.waiting else None
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def __iter__(self):
+        return (job for _, _, job in self.waiting)
+
+
+class Forgetful(SmallestFirst):
+    """Whoever is cancelled behind the head stays."""
+
+    def remove(self, job: Job) -> None:
+        if job is self.first:
+            super().remove(job)
+
+
+class Silent(SmallestFirst):
+    """A new head is not told of."""
+
+    def push(self, job: Job) -> bool:
+        return super().push(job) and len(self.waiting) == 1
+
+
+class Miscounting(SmallestFirst):
+    def __len__(self) -> int:
+        return max(0, len(self.waiting) - 1)
+
+
+class Headless(SmallestFirst):
+    def remove(self, job: Job) -> None:
+        super().remove(job)
+        self.first = None
+
+
+class Crashing(SmallestFirst):
+    """Jobs cannot be compared, so equals of a heap without numbers cannot either."""
+
+    def push(self, job: Job) -> bool:
+        self.waiting.append((job.gpus, {}, job))  # type: ignore[arg-type]
+        self.waiting.sort()
+        return super().push(job)
+
+
+class Moody(SmallestFirst):
+    """The order hangs on something outside of the run."""
+
+    runs = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Moody.runs += 1
+        self.turned = Moody.runs % 2
+
+    def push(self, job: Job) -> bool:
+        self.waiting.append((job.gpus, job.number * (-1 if self.turned else 1), job))
+        self.waiting.sort()
+        self.first = self.waiting[0][2]
+        return True
+
+
+class Unordered(SmallestFirst):
+    """The order is that of addresses in memory, as in a set of objects."""
+
+    def push(self, job: Job) -> bool:
+        self.waiting.append((id(job), job.number, job))
+        self.waiting.sort()
+        self.first = self.waiting[0][2]
+        return True
+
+
+class Greedy(Easy):
+    """Backfill that lets anybody in who fits."""
+
+    def beside(self, reservation):  # type: ignore[no-untyped-def]
+        free = reservation._placement.free
+        return self._earliest({gpus: math.inf if gpus <= free else -1.0 for _, gpus in self._lines})
+
+
+class NeverBack(SmallestFirst):
+    """Takes nobody a second time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[int] = set()
+
+    def push(self, job: Job) -> bool:
+        if job.number in self.seen:
+            return False
+        self.seen.add(job.number)
+        return super().push(job)
+
+
+class HeadKept(SmallestFirst):
+    """Who comes back is in the queue, and never at its head."""
+
+    def push(self, job: Job) -> bool:
+        before = self.first
+        answer = super().push(job)
+        self.first = self.first if job.past is None else before
+        return answer
+
+
+class Complacent(Easy):
+    """Who does not fit now could not start, it says, and forgets whom they may push out."""
+
+    held = 0
+
+    def push(self, job: Job) -> bool:
+        return super().push(job) and self.held + job.gpus <= 8
+
+    def began(self, job: Job, ends: float) -> None:
+        super().began(job, ends)
+        self.held += job.gpus
+
+    def left(self, job: Job) -> None:
+        super().left(job)
+        self.held -= job.gpus
+
+
+class Shared(SmallestFirst):
+    """Keeps its jobs on the class."""
+
+    everybody: list[tuple[int, int, Job]] = []  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = Shared.everybody
+
+    def remove(self, job: Job) -> None:
+        self.waiting[:] = sorted(each for each in self.waiting if each[2] is not job)
+        self.first = self.waiting[0][2] if self.waiting else None
+
+
+class Hasty(SmallestFirst, BackfillQueue):
+    """Chooses the next job when GPUs come back, so that a smaller one that arrives at that instant does not count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chosen: Job | None = None
+
+    def push(self, job: Job) -> bool:
+        super().push(job)
+        return self._choose(self.chosen if job.past is None else None)
+
+    def remove(self, job: Job) -> None:
+        super().remove(job)
+        self._choose(None)
+
+    def _choose(self, chosen: Job | None) -> bool:
+        self.chosen = chosen
+        self.first = chosen or self.first
+        return True
+
+    def began(self, job: Job, ends: float) -> None:
+        """Keep no book."""
+
+    def left(self, job: Job) -> None:
+        self.chosen = self.first
+
+    def reserve(self, now, placement):  # type: ignore[no-untyped-def]
+        return None
+
+    def beside(self, reservation):  # type: ignore[no-untyped-def]
+        return None
+
+
+@pytest.mark.parametrize("discipline", [*QUEUES.values(), SmallestFirst], ids=[*QUEUES, "smallest first"])
+def test_disciplines_that_are_right_pass(discipline):
+    check_queue(discipline)
+
+
+@pytest.mark.parametrize(
+    ("discipline", "said"),
+    [(Forgetful, "wait, and the queue holds"), (Silent, "GPUs idle"), (Miscounting, "the queue counts"),
+     (Headless, "the head is nobody"), (Crashing, "TypeError"), (Moody, "other records"),
+     (Greedy, "others went before it"), (NeverBack, "wait, and the queue holds"), (HeadKept, "the head is nobody"),
+     (Complacent, "GPUs idle or may be taken from jobs of lower priority"),
+     (Shared, "the queue holds jobs of another cluster")],
+)  # fmt: skip
+def test_each_mistake_of_a_discipline_is_caught_and_told_at_its_shortest(discipline, said):
+    with pytest.raises(AssertionError, match=said) as caught:
+        check_queue(discipline)
+    history = str(caught.value).split("shows it:\n")[1].splitlines()
+    assert 1 <= len(history) <= 6
+    assert all(line.strip().startswith(("Submit(", "Advance(", "Cancel(", "Fail(", "Preempt(")) for line in history)
+
+
+def test_a_discipline_that_chooses_before_the_arrivals_of_an_instant_is_caught():
+    with pytest.raises(AssertionError, match="the discipline must choose after all arrivals") as caught:
+        check_queue(Hasty)
+    workload = str(caught.value).split("shows it:\n")[1].splitlines()
+    assert 3 <= len(workload) <= 6
+    assert all(line.strip().startswith("Ask(") for line in workload)
+
+
+def test_an_order_that_hangs_on_chance_is_told_without_the_words_of_hypothesis():
+    with pytest.raises(AssertionError, match=r"other records|came out otherwise") as caught:
+        check_queue(Unordered)
+    assert "Flaky" not in str(caught.value)
+
+
+def test_a_cluster_keeps_its_discipline_whatever_its_parameters_name():
+    clock = Clock()
+    params = ClusterParams(gpus=4, placement="flat", preemption=False, gpu_hours_between_failures=0.0)
+    cluster = GpuCluster(clock, params, hour=1, discipline=SmallestFirst)
+    for gpus in (4, 3, 1):
+        cluster.submit(gpus, 1.0)
+    cluster.reconfigure(params.model_copy(update={"queue": "sjf", "gpus": 5}))
+    clock.advance(10)
+    assert [record.started for record in sorted(cluster.records)] == [1, 0, 0]
+    with pytest.raises(ValueError, match="queue"):
+        params.model_validate(params.model_dump() | {"queue": "smallest"})
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(workloads())
+def test_what_is_served_is_served_in_the_order_of_the_workload(workload):
+    records = served(Fcfs, workload)
+    assert [(record.submitted, record.gpus, record.length) for record in records] == [ask[:3] for ask in workload]
+    starts = [record.started for record in records]
+    assert starts == sorted(starts)  # first come, first served
+
+
+def test_a_workload_by_hand():
+    records = served(SmallestFirst, [Ask(0, 8, 1.0), Ask(0.5, 8, 1.0), Ask(0.5, 2, 3.0)])
+    assert [record.started for record in records] == [0, 4, 1]
+
+
+def test_a_workload_is_served_with_all_arrivals_of_an_instant_before_its_dispatch():
+    records = served(SmallestFirst, [Ask(0, 8, 1.0), Ask(0.5, 8, 1.0), Ask(1.0, 2, 3.0)])
+    assert [record.started for record in records] == [0, 4, 1]
+
+
+def test_a_queue_in_place_of_its_class_is_answered_in_a_sentence():
+    params = ClusterParams(gpus=4, gpu_hours_between_failures=0.0)
+    for refuse in (check_queue, lambda queue: GpuCluster(Clock(), params, discipline=queue)):
+        with pytest.raises(TypeError, match=r"give the class itself, not SmallestFirst\(\)"):
+            refuse(SmallestFirst())  # type: ignore[arg-type]
+
+
+def test_without_hypothesis_one_sentence_says_what_is_missing():
+    code = "import sys; sys.modules['hypothesis'] = None; import sim.testing.invariants"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert found.returncode == 1
+    last = found.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: sim.testing.invariants needs the package hypothesis") and "pip install" in last
+    assert "ModuleNotFoundError" not in found.stderr

@@ -1,0 +1,193 @@
+"""What sim.testing.invariants holds laws and worlds to: what is right passes, and each plausible mistake is caught and
+told."""
+
+import math
+import re
+from collections.abc import Callable
+
+import pytest
+from simpy import Event
+
+from agents.trainer import Trainer
+from hardware.cluster.queues import Fcfs
+from sim.growth import GrowthParams, Law, law_of
+from sim.scenario.model import Scenario
+from sim.testing.invariants import check_law, check_queue, check_world
+from sim.world import World
+
+LAW = law_of(GrowthParams(), 256, 1 / 30)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [GrowthParams(), GrowthParams(r=0.3, parallel_penalty=0.2), GrowthParams(limit_doublings=8.0),
+     GrowthParams(law="papers", difficulty_growth=1.5)],
+)  # fmt: skip
+def test_our_laws_pass(params):
+    check_law(law_of(params, 256, 1 / 30))
+
+
+class Shifted(Law):
+    """Begins above nothing."""
+
+    def software(self, effort: float) -> float:
+        return super().software(effort) + 0.5
+
+
+class Falling(Law):
+    """Returns of less than nothing beyond six doublings."""
+
+    def software(self, effort: float) -> float:
+        level = super().software(effort)
+        return level if level < 6 else 12 - level
+
+
+class Cheap(Law):
+    """Forgets that papers get harder on the way."""
+
+    def papers_between(self, effort: float, doublings: float) -> float:
+        return max(0.0, (doublings - self.software(effort)) * 2**self.log2_initial_effort)
+
+
+@pytest.mark.parametrize(("law", "said"), [(Shifted, r"software\(0\)"), (Falling, "lead to"), (Cheap, "lead to")])
+def test_each_mistake_of_a_law_is_caught(law, said):
+    with pytest.raises(AssertionError, match=said):
+        check_law(law(LAW.r, LAW.p, LAW.limit, LAW.log2_initial_effort))
+
+
+@pytest.mark.parametrize("start", [0.5, 3.0, 11.0])
+def test_a_narrow_dip_of_a_law_is_caught(start):
+    class Dip(Law):
+        """Software is lost for a while, and comes back."""
+
+        def software(self, effort: float) -> float:
+            return super().software(effort) - 0.5 * (start < effort < start + 0.1)
+
+    with pytest.raises(AssertionError, match="software"):
+        check_law(Dip(LAW.r, LAW.p, LAW.limit, LAW.log2_initial_effort))
+
+
+class Undefined(Law):
+    def effort(self, doublings: float) -> float:
+        return math.log2(doublings)
+
+
+def test_an_error_of_a_law_is_told_as_what_does_not_hold():
+    with pytest.raises(AssertionError, match=r"^ValueError: math domain error\nFound at 0, 0, 0 doublings") as caught:
+        check_law(Undefined(LAW.r, LAW.p, LAW.limit, LAW.log2_initial_effort))
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+class Generous(Trainer):
+    """Deploys more than was discovered."""
+
+    def consider(self) -> None:
+        self.lab.frontier.deployed += 1.0  # type: ignore[attr-defined]
+        super().consider()
+
+
+class Regretful(Trainer):
+    """Takes back what is deployed."""
+
+    def consider(self) -> None:
+        super().consider()
+        frontier = self.lab.frontier  # type: ignore[attr-defined]
+        frontier.deployed = max(0.0, frontier.deployed - 0.5)
+
+
+class Worsening(Trainer):
+    """Spoils what a run has brought."""
+
+    def _trained(self, run: Event) -> None:
+        super()._trained(run)
+        self.lab.deploy(self.generation, -0.5)
+
+
+class Boastful(Trainer):
+    """Makes three times of what a run has brought."""
+
+    def _trained(self, run: Event) -> None:
+        self._brings *= 3
+        super()._trained(run)
+
+
+class Unsaved(Trainer):
+    """Waits by a callback that cannot be pickled."""
+
+    def consider(self) -> None:
+        self.lab.after(1.0, lambda _: None)
+        super().consider()
+
+
+class Broken(Trainer):
+    def consider(self) -> None:
+        raise KeyError("gain")
+
+
+class Fickle(Trainer):
+    """Fails once, and never again."""
+
+    failed = False
+
+    def consider(self) -> None:
+        if not Fickle.failed:
+            Fickle.failed = True
+            raise KeyError("gain")
+        super().consider()
+
+
+def lab_of(trainer: type[Trainer]) -> Callable[[Scenario, int], World]:
+    def make(scenario: Scenario, seed: int) -> World:
+        world = World(scenario, seed)
+        world.trainer = trainer(world, world)
+        return world
+
+    return make
+
+
+def test_our_world_passes():
+    check_world(examples=10)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "said", "cause"),
+    [(Generous, "deployed before it was discovered", AssertionError),
+     (Regretful, "deployed software fell", AssertionError),
+     (Worsening, "ValueError: cannot deploy -0.5 doublings: deployed software never falls", ValueError),
+     (Boastful, r"ValueError: cannot deploy \S+ doublings: \S+ are discovered and not yet deployed", ValueError),
+     (Unsaved, "AttributeError: Can't pickle local object|PicklingError: ", Exception),
+     (Broken, "KeyError: 'gain'", KeyError)],
+)  # fmt: skip
+def test_an_agent_that_cheats_or_breaks_is_told_with_its_seed_and_scenario(trainer, said, cause):
+    fixed = {"run__horizon_days": 90.0, "kernels__measurements": "none", "training__needed": True}
+    with pytest.raises(AssertionError) as caught:
+        check_world(lab_of(trainer), examples=20, **fixed)
+    what, where = str(caught.value).splitlines()
+    assert re.match(said, what)
+    assert re.fullmatch(r"seed \d+, Scenario\(\)\.replace\(\*\*\{.*'run__horizon_days': 90\.0.*\}\)", where)
+    assert isinstance(caught.value.__cause__, cause)
+
+
+def test_a_world_that_hangs_on_chance_is_told_with_its_seed_too():
+    with pytest.raises(AssertionError, match=r"came out otherwise(.|\n)*\nseed \d+, Scenario") as caught:
+        check_world(lab_of(Fickle), examples=5, kernels__measurements="none")
+    assert "Flaky" not in str(caught.value)
+
+
+@pytest.mark.parametrize("examples", [0, -3])
+@pytest.mark.parametrize("check", [check_world, lambda **asked: check_law(LAW, **asked),
+                                   lambda **asked: check_queue(Fcfs, **asked)])  # fmt: skip
+def test_a_battery_without_examples_is_refused(check, examples):
+    with pytest.raises(ValueError, match=rf"examples = {examples}: there must be at least 1"):
+        check(examples=examples)
+
+
+@pytest.mark.parametrize("doublings", [0, -1.0, math.inf, math.nan])
+def test_a_law_is_held_over_some_doublings(doublings):
+    with pytest.raises(ValueError, match=f"doublings = {doublings:g}: must be above 0 and finite"):
+        check_law(LAW, doublings)
+
+
+def test_a_law_in_place_of_its_numbers_is_answered_in_a_sentence():
+    with pytest.raises(TypeError, match=r"^check_law needs a law with its numbers: Shifted\(\.\.\.\), not the class"):
+        check_law(Shifted)  # type: ignore[arg-type]

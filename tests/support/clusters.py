@@ -1,0 +1,82 @@
+"""What several test files need: logs, scripted luck, a cluster in one line."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.random import Generator
+
+from hardware.cluster.cluster import ClusterParams, GpuCluster, Job
+from sim.clock import Clock
+
+NASA = "NASA-iPSC-1993-3.1-cln.swf.gz"
+PHILLY = "philly_runtime_gpus.csv"
+ALIBABA = "openb_pod_list_default.csv"
+
+
+def trace(name: str) -> Path:
+    """Return a real log, or skip the test."""
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    path = Path(os.environ.get("ASARA_DATA", beside)) / "traces" / name
+    if not path.exists():
+        pytest.skip(f"{name} not found: set ASARA_DATA to the folder that holds traces/")
+    return path
+
+
+class Luck:
+    """Streams by name and owner, as the simulator has them."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.generators: dict[tuple[str, Any], Generator] = {}
+
+    def get(self, name: str, who: int | str = 0) -> Generator:
+        key = (name, who)
+        if key not in self.generators:
+            self.generators[key] = np.random.default_rng([self.seed, len(name), int(who)])
+        return self.generators[key]
+
+
+class Script:
+    """Failures after the times in a list, then never again."""
+
+    def __init__(self, *lives: float) -> None:
+        self.lives = list(lives)
+        self.asked: list[tuple[str, int | str]] = []
+        self.scales: list[float] = []
+
+    def get(self, name: str, who: int | str = 0) -> Any:
+        self.asked.append((name, who))
+        return self
+
+    def exponential(self, scale: float) -> float:
+        self.scales.append(scale)
+        return self.lives.pop(0) if self.lives else float("inf")
+
+
+class Diary:
+    """A watcher that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, str, int]] = []
+
+    def job_started(self, job: Job) -> None:
+        self.told.append((job.env.now, "started", job.number))
+
+    def job_stopped(self, job: Job) -> None:
+        self.told.append((job.env.now, "stopped", job.number))
+
+
+def params(**changes: Any) -> ClusterParams:
+    """Parameters of a quiet cluster that counts in hours: nothing fails, coming back takes an hour."""
+    quiet: dict[str, Any] = {"gpus": 8, "queue": "fcfs", "placement": "flat", "restart_hours": 1.0,
+                             "checkpoint_hours": 1.0, "checkpoint_seconds": 0.0}  # fmt: skip
+    return ClusterParams(**{**quiet, "gpu_hours_between_failures": 0.0, **changes})
+
+
+def cluster(streams: Any = None, **changes: Any) -> tuple[Clock, GpuCluster]:
+    """A clock of hours and a cluster on it."""
+    clock = Clock()
+    return clock, GpuCluster(clock, params(**changes), streams, hour=1)

@@ -1,0 +1,120 @@
+"""A lab of a few lines for the agents: a clock, a cluster, and a list of what was published."""
+
+import hashlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+import mesa
+import numpy as np
+from simpy import Event, Timeout
+from simpy.events import EventPriority
+
+from agents.cohort.cohort import Cohort
+from agents.literature import Literature, LiteratureParams
+from agents.phases import Census, Phase
+from agents.ports import Finding
+from agents.researcher import Researcher, ResearcherParams
+from hardware.cluster.cluster import ClusterParams, GpuCluster
+from sim.clock import Clock
+
+
+class SmallLab:
+    """What agents ask of a lab. Days; a paper takes a month of a researcher's own work unless ``changes`` say else."""
+
+    def __init__(
+        self,
+        seed: int = 0,
+        gpus: int = 4,
+        leap_error: float = 0.0,
+        cluster: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> None:
+        self.seed = seed
+        self.research_pace = 1.0
+        self.clock = Clock()
+        self.leap_error = leap_error
+        self.researcher_params = ResearcherParams(**{"experiment_gpu_days": 0.0, **changes})
+        self.literature = Literature(LiteratureParams(open_questions=20))
+        self.census = Census()
+        quiet = {"queue": "fcfs", "placement": "flat", "gpu_hours_between_failures": 0.0, "preemption": False}
+        self.cluster = GpuCluster(self.clock, ClusterParams(**{"gpus": gpus, **quiet, **(cluster or {})}))
+        self.individuals_up_to = 0
+        self.work_rate = 1.0
+        self.next_step = 1e12
+        self.findings: list[Finding] = []
+        self.on_publish: Callable[[], None] | None = None
+        self.model = mesa.Model()
+        self._streams: dict[tuple[str, int], np.random.Generator] = {}
+
+    @property
+    def now(self) -> float:
+        return self.clock.now
+
+    def after(self, days: float, callback: Callable[[Event], None]) -> Event:
+        alarm = Timeout(self.clock, days)
+        alarm.callbacks.append(callback)
+        return alarm
+
+    def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:
+        event = Event(self.clock)
+        event.callbacks.append(callback)
+        event._ok, event._value = True, None
+        self.clock.schedule(event, EventPriority(3))
+
+    def chance(self, decision: str, who: int) -> np.random.Generator:
+        if (decision, who) not in self._streams:
+            name = int.from_bytes(hashlib.sha256(decision.encode()).digest()[:4], "big")
+            self._streams[decision, who] = np.random.default_rng([self.seed, name, who])
+        return self._streams[decision, who]
+
+    def experiment_gpu_days(self) -> float:
+        return self.researcher_params.experiment_gpu_days
+
+    def largest_gang(self, use: str) -> int:
+        return self.cluster.largest_gang
+
+    def gpus_for_experiments(self) -> int:
+        return self.cluster.capacity
+
+    def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Any = None) -> Event:
+        return self.cluster.submit(gpus, days, owner=owner, use=use, watcher=watcher)
+
+    def ask_many(self, use: str, number: int, source: Any, payload: Any, owner: int) -> None:
+        self.cluster.submit_many(number, source, payload, owner=owner, use=use)
+
+    def papers_to_next_step(self, within: float = math.inf) -> float:
+        return self.next_step
+
+    def publish(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        self.literature.latest += int(finding.papers)
+        if self.on_publish is not None:
+            self.on_publish()
+
+    def team_formed(self, cohort: int, researchers: int) -> None:
+        """Nothing to note."""
+
+    def split_out(self, cohort: int, researcher: int) -> None:
+        """Nothing to note."""
+
+    @property
+    def papers(self) -> float:
+        """All that was published."""
+        return sum(finding.papers for finding in self.findings)
+
+
+def check(lab: SmallLab, cohort: Cohort, individuals: list[Researcher]) -> None:
+    """Assert that everybody is in one phase, in the cohort as in the census."""
+    count = cohort.count
+    assert all(number >= 0 for number in count.values()), count
+    alone = {phase: sum(each.phase is phase for each in individuals) for phase in Phase}
+    assert {phase: count[phase] + alone[phase] for phase in Phase} == lab.census.count
+    assert (cohort.thinking.working, cohort.writing.working) == (count[Phase.THINK], count[Phase.WRITE])
+    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED]
+    assert 0 <= cohort.unhoused <= count[Phase.QUEUE] + count[Phase.RUN]
+    assert lab.census.count[Phase.RUN] <= lab.cluster.in_use
+    own = [job for job in lab.cluster.jobs() if job.watcher is cohort]
+    guests = [each for each in individuals if each.job is None and each.phase in (Phase.QUEUE, Phase.RUN)]
+    asked = sum(job.tasks for job in own) + sum(lot.count for lot in lab.cluster.lots)
+    assert count[Phase.QUEUE] + count[Phase.RUN] + len(guests) == asked, "an experiment is nobody's, or one has two"

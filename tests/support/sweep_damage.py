@@ -1,0 +1,43 @@
+"""Damage to the files of a sweep: one bit is flipped, and what is read is what was written, or a sentence."""
+
+from pathlib import Path
+
+import numpy as np
+
+from experiments.errors import InputError
+from experiments.sweep.part_files import TABLES, parts
+from experiments.sweep.query import manifest, read, series, timings
+from experiments.sweep.storage import MANIFEST
+
+READERS = {"runs": read, "series": series, "timings": timings, MANIFEST: manifest}
+
+
+def stored_files(folder: Path) -> dict[str, list[Path]]:
+    """The files of a sweep by their kind."""
+    return {kind: list(parts(folder, kind).values()) for kind in TABLES} | {MANIFEST: [folder / MANIFEST]}
+
+
+def flip_bits(folder: Path, flips: int, seed: int) -> tuple[int, int]:
+    """Flip one bit at a time, and return how often that was noticed and how often the same values were read.
+
+    Raises AssertionError where other values were read, or the sentence does not name the file.
+    """
+    chance, noticed = np.random.default_rng(seed), 0
+    kinds = stored_files(folder)
+    expected = {kind: READERS[kind](folder) for kind in kinds}
+    for turn in range(flips):
+        kind = list(kinds)[turn % len(kinds)]
+        path = kinds[kind][chance.integers(len(kinds[kind]))]
+        whole = path.read_bytes()
+        damaged = bytearray(whole)
+        at, bit = chance.integers(len(whole)), chance.integers(8)
+        damaged[at] ^= 1 << bit
+        path.write_bytes(damaged)
+        try:
+            assert READERS[kind](folder) == expected[kind], f"bit {bit} of byte {at} of {path.name}: other values"
+        except InputError as error:
+            noticed += 1
+            assert str(error).startswith(f"{path} is damaged: it does not hold what was written."), error
+        finally:
+            path.write_bytes(whole)
+    return noticed, flips - noticed
