@@ -1,6 +1,8 @@
 """The arrows of docs/architecture.md, and that our folders are ours."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,11 @@ from importlinter.cli import lint_imports
 import agents
 import experiments
 import hardware
+import hardware.cluster
 import sim
+import sim.fluid
+import sim.scenario
+import sim.testing
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"sim": sim, "agents": agents, "hardware": hardware, "experiments": experiments}
@@ -27,9 +33,22 @@ def test_the_folders_are_ours(name):
     assert Path(FOLDERS[name].__file__).parent == ROOT / name
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_packages_load_nothing_by_themselves(name):
-    assert (ROOT / name / "__init__.py").read_text() == ""
+@pytest.mark.parametrize("name", [*FOLDERS, "sim.scenario", "sim.fluid", "sim.testing", "hardware.cluster"])
+def test_import_of_a_package_loads_no_other_module_of_ours(name):
+    script = (
+        f"import sys, {name}; tops = ('sim', 'agents', 'hardware', 'experiments', 'mesa', 'torch');"
+        f"print([each for each in sys.modules if each.split('.')[0] in tops and not '{name}'.startswith(each)])"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert found.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("package", [sim, sim.scenario, sim.fluid, sim.testing, hardware.cluster])
+def test_every_public_name_of_a_package_can_be_loaded(package):
+    for name in package.__all__:
+        assert getattr(package, name).__name__ == name
+    with pytest.raises(AttributeError, match="nothing_such"):
+        package.nothing_such  # noqa: B018
 
 
 def test_the_growth_law_imports_nothing_of_ours_and_no_engine():
