@@ -107,11 +107,11 @@ class Reader:
         self.page.wait_for_function(condition, arg=argument)
 
     def until_frame(self, frame: int) -> None:
-        """Wait until the whole page shows a frame: the foot comes last."""
+        """Wait until the whole page shows a frame: the foot comes last. A page that is loading has neither part."""
         self.until(
             "frame => { const [shown, foot] = ['.asara-controls', '.asara-foot'].map(each =>"
-            " document.querySelector(each).dataset); return Number(shown.frame) === frame"
-            " && shown.stamp === foot.stamp; }",
+            " document.querySelector(each)?.dataset); return Number(shown?.frame) === frame"
+            " && shown?.stamp === foot?.stamp; }",
             frame,
         )
 
