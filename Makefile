@@ -39,7 +39,7 @@ golden: $(READY)  ## renew the golden run; say why in the commit
 	$(BIN)/python -m tests.golden.renew
 
 bench: $(READY)  ## speed, as ratios against peers in the same run
-	$(BIN)/python benchmarks/everything.py
+	$(BIN)/python benchmarks/run_all.py
 
 measurements: $(READY)  ## search for kernels on this machine for an hour, into out/measurements
 	$(BIN)/python benchmarks/measurements.py
@@ -55,7 +55,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/lab-to-a-million/run.png docs/pictures/lab-to-a-million.png
 	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
-	$(BIN)/python -m experiments.docs_build.variability_page docs/world-and-equations.md docs/pictures/luck.png
+	$(BIN)/python -m experiments.docs_build.variability_page docs/explanation/simulation-vs-theory.md docs/pictures/luck.png
 	$(BIN)/asara bottleneck --out $(OUT)/docs/bottleneck
 	cp $(OUT)/docs/bottleneck/bottleneck.png docs/pictures/bottleneck.png
 	$(BIN)/asara mc successor --out $(OUT)/docs/mc

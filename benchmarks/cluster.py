@@ -18,7 +18,7 @@ from rich.progress import track
 
 from benchmarks.heap_loop import HeapLoop, NoCompilerError, build
 from benchmarks.labs import GPUS, BareLoop, Callbacks, Discipline, Lab, Lots, Processes, run
-from benchmarks.table import Limit, Row, Side, at_least, at_most, cpu_seconds, show, take_turns
+from benchmarks.ratio_table import Limit, Row, Side, at_least, at_most, cpu_seconds, show, take_turns
 
 TURNS = 9
 WARM = 3.0

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from rich.progress import track
 
-from benchmarks.table import Limit, Row, at_most, show, take_turns, wall_seconds
+from benchmarks.ratio_table import Limit, Row, at_most, show, take_turns, wall_seconds
 
 TURNS = 5
 START = (sys.executable, "-c", "import sim.world")

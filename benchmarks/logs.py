@@ -17,7 +17,7 @@ from typing import NamedTuple
 from rich.progress import track
 
 from benchmarks.peer_accasim import Dispatcher, Machine, NoAccaSimError, Started, install, simulation, unpacked
-from benchmarks.table import Limit, Row, at_least, cpu_seconds, show, take_turns
+from benchmarks.ratio_table import Limit, Row, at_least, cpu_seconds, show, take_turns
 from experiments.reproduction.report_claims import find_data
 from hardware.cluster.cluster import ClusterParams
 from hardware.job_logs.log import LoggedJob

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from benchmarks.table import Row, show
+from benchmarks.ratio_table import Row, show
 from experiments.window.player import Journey
 from experiments.window.server import share_processor
 from experiments.window.session import Session

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from rich.progress import track
 
-from benchmarks.table import Limit, Row, Side, at_most, cpu_seconds, show, take_turns
+from benchmarks.ratio_table import Limit, Row, Side, at_most, cpu_seconds, show, take_turns
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 

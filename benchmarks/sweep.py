@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 from rich.progress import track
 
-from benchmarks.table import Row, at_least, at_most, cpu_seconds, show, take_turns, wall_seconds
+from benchmarks.ratio_table import Row, at_least, at_most, cpu_seconds, show, take_turns, wall_seconds
 from experiments.design.design import Design, load_design
 from experiments.sweep.runner import sweep
 from experiments.sweep.workers.local import Crew

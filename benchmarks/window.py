@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from rich.progress import track
 
-from benchmarks.table import Limit, Row, at_most, cpu_seconds, show, take_turns
+from benchmarks.ratio_table import Limit, Row, at_most, cpu_seconds, show, take_turns
 from experiments.window.frame import frame_of
 from experiments.window.player import Journey
 from sim.scenario.model import Scenario

@@ -17,7 +17,9 @@ FORMAT_NAMES = ("swf", "alibaba", "pai", "philly", "helios", "sacct", "borg", "c
 def replay(
     log: Annotated[
         Path,
-        typer.Argument(help="A job log, gzipped or not; docs/job-logs.md describes the formats and their columns."),
+        typer.Argument(
+            help="A job log, gzipped or not; docs/reference/job-logs.md describes the formats and their columns."
+        ),
     ],
     format_name: Annotated[
         str | None,

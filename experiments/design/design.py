@@ -1,6 +1,6 @@
 """Designs of sweeps: what differs between runs, how it is sampled, and the runs that this comes to.
 
-A design is a TOML file; docs/sweeps.md describes it. Runs are numbered point by point, within a point lever by lever,
+A design is a TOML file (docs/reference/sweeps.md). Runs are numbered point by point, within a point lever by lever,
 and within a lever replication by replication, so that a design of more points begins with the runs of the smaller one.
 The seed of a run does not depend on its levers: they are compared under the same luck.
 """

@@ -133,7 +133,7 @@ def _bounds(option: Any) -> str:
 # --- both -----------------------------------------------------------------------------------------------------------
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
-    "where-each-number-comes-from.md": parameters_page,
+    "reference/parameter-sources.md": parameters_page,
     "reference/commands.md": commands_page,
 }
 """Place within docs/ → how its text is made."""

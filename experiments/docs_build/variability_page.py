@@ -1,4 +1,4 @@
-"""Measure run-to-run variability: the tables and the picture of docs/world-and-equations.md.
+"""Measure run-to-run variability: the tables and the picture of docs/explanation/simulation-vs-theory.md.
 
 Run as ``python -m experiments.docs_build.variability_page PAGE PICTURE``; the page's text around the tables stays.
 Only the times of papers

@@ -17,7 +17,7 @@ too narrow. Effort before the first row, if unknown, is 0 or log-uniform: all po
 
 Each model is a state-space model with one state, so one pass of a Kalman filter over the rows fits all of them.
 Source: Harvey, Forecasting, Structural Time Series Models and the Kalman Filter (1989), chapters 3 and 4.
-Coverage as measured: docs/fitting-r.md.
+Coverage as measured: docs/explanation/fitting-r.md.
 """
 
 from __future__ import annotations

@@ -120,7 +120,9 @@ def report(
 
 @app.command()
 def verify(
-    source: Annotated[Path, typer.Argument(help="A C++ file with one function, `attention`; see docs/kernels.md.")],
+    source: Annotated[
+        Path, typer.Argument(help="A C++ file with one function, `attention`; see docs/explanation/kernels.md.")
+    ],
     workload: Workloads = None,
     dtype: DtypeName = None,
     direction: Pass = "forward",

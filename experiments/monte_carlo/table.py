@@ -99,7 +99,7 @@ def _notes(found: Mapping[str, Any]) -> str:
         f"A year of progress is {found['doublings_per_year']:g} doublings of software; any stretch of the months named "
         f"counts. {_DEFINITION[found['retraining'] == 'share']} phi = {found['speed_share']:g} is the share of each "
         "doubling that is spent on shorter training runs. A lab whose experiments share fixed GPUs also needs "
-        "r(1 − s) > 1; no row asks for that (docs/monte-carlo.md)."
+        "r(1 − s) > 1; no row asks for that (docs/reference/monte-carlo.md)."
     )
     cut = found["cut_at_most_doublings"]["worlds"]
     return f"{text} Left at most_doublings, while still getting faster: {cut:,} worlds." if cut else text

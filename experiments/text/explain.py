@@ -106,9 +106,8 @@ def glossary() -> list[Term]:
 
 def _places() -> tuple[Path, ...]:
     """Where the glossary lies: in a checkout, or where an installed asara has it."""
-    return Path(__file__).parents[2] / "docs" / GLOSSARY, Path(
-        sysconfig.get_path("data")
-    ) / "share" / "asara" / GLOSSARY
+    installed = Path(sysconfig.get_path("data")) / "share" / "asara" / GLOSSARY
+    return Path(__file__).parents[2] / "docs" / "reference" / GLOSSARY, installed
 
 
 def _plain(text: str) -> str:

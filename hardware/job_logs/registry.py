@@ -77,4 +77,4 @@ def _resembles(head: str, format_name: str) -> str:
     found = [name for name, form in FORMATS.items() if form.is_like(head)]
     if found:
         return f". It looks like {FORMATS[found[0]].title}: read it with --format {found[0]}"
-    return f". Formats that --format takes: {', '.join(FORMATS)}; docs/job-logs.md describes them"
+    return f". Formats that --format takes: {', '.join(FORMATS)}; docs/reference/job-logs.md describes them"

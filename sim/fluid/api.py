@@ -1,7 +1,7 @@
 """The same lab without agents and chance: the law and the mean flow of papers, for many scenarios at once.
 
 ``fluid(scenarios)`` is a table of what comes of each; ``run_fluid(scenario)`` is one of them as the RunResult that a
-World gives. docs/world-and-equations.md says where the two differ, and by how much.
+World gives. docs/explanation/simulation-vs-theory.md says where the two differ, and by how much.
 """
 
 from __future__ import annotations

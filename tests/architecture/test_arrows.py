@@ -1,4 +1,4 @@
-"""The arrows of docs/architecture.md, and that our folders are ours."""
+"""The arrows of docs/explanation/architecture.md, and that our folders are ours."""
 
 import ast
 import subprocess
@@ -67,10 +67,3 @@ def test_nobody_reads_the_wall_clock_or_a_global_generator(path):
     called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     banned = ("time.", "random.", "np.random.", "numpy.random.", "datetime.", "uuid.")
     assert not [name for name in called if name.startswith(banned)]
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_functions_stay_short(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno <= 60, f"{node.name} is {node.end_lineno - node.lineno} lines"

@@ -47,7 +47,7 @@ def test_a_row_may_name_any_file_and_several():
 
 
 def test_every_file_that_the_map_names_exists():
-    named = files_named((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    named = files_named((ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8"))
     assert len(named) > 60
     assert [name for name in named if "*" not in name and not (ROOT / name).exists()] == []
     assert [name for name in named if "*" in name and not (ROOT / name).parent.is_dir()] == []

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import law
+from benchmarks import growth_law as law
 from benchmarks.heap_loop import NoCompilerError, build
 from benchmarks.labs import BareLoop, Callbacks, Lots, Processes
 from benchmarks.logs import our_starts
-from benchmarks.table import Row, at_least, at_most, show, take_turns
+from benchmarks.ratio_table import Row, at_least, at_most, show, take_turns
 from hardware.cluster.cluster import ClusterParams
 from hardware.job_logs.log import LoggedJob
 from hardware.replay import replay

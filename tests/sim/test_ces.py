@@ -91,7 +91,10 @@ def test_data_that_cannot_tell_are_refused():
 
 
 def test_the_repairmans_corner_gets_sharper_with_its_size():
-    """Four owners a server at a load of 1: the loss is that of a CES whose sigma falls as docs/bottleneck.md says."""
+    """Four owners a server at a load of 1: the loss is that of a CES with a falling sigma.
+
+    The table is in docs/explanation/compute-bottleneck.md.
+    """
     found = []
     for servers in (4, 16, 64):
         reached = repairman(4 * servers, servers, think=1.0, service=1 / 3)[0] / (3 * servers)

@@ -13,7 +13,7 @@ from tests.oracles import successor as oracle
 
 MILLION = 1_000_000
 ORACLE_DRAWS = 60_000
-PAGE = Path(__file__).parents[2] / "docs" / "monte-carlo.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "monte-carlo.md"
 
 
 def far(share, other, n, m):

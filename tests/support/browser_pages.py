@@ -103,8 +103,9 @@ class Reader:
         self.page.click(f'[data-do="{what}"]:enabled')
 
     def until(self, condition: str, argument: Any = None) -> None:
-        """Wait until a condition of the page holds, in JavaScript."""
-        self.page.wait_for_function(condition, arg=argument)
+        """Wait until a condition of the page holds, in JavaScript. Missing parts are waited for."""
+        guarded = f"asked => {{ try {{ return ({condition})(asked) }} catch {{ return false }} }}"
+        self.page.wait_for_function(guarded, arg=argument)
 
     def until_frame(self, frame: int) -> None:
         """Wait until the whole page shows a frame: the foot comes last. A page that is loading has neither part."""

@@ -223,7 +223,10 @@ def test_replay_a_file_of_no_known_format_names_the_formats(asara, tmp_path):
     (tmp_path / "log.txt").write_text("time,host\n1,a\n")
     answer = asara("replay", "log.txt", "--gpus", 8)
     assert answer.code == 2
-    assert "no column job, submit_s, run_s, gpus" in answer.err and "docs/job-logs.md describes them" in answer.err
+    assert (
+        "no column job, submit_s, run_s, gpus" in answer.err
+        and "docs/reference/job-logs.md describes them" in answer.err
+    )
 
 
 def test_replay_a_file_of_waits_keeps_priorities_and_requested_times(asara, tmp_path):

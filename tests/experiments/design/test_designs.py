@@ -124,7 +124,7 @@ def test_levers_are_compared_under_the_same_luck(tmp_path):
 
 
 def test_paired_seeds_cut_the_variance_of_a_levers_effect_tenfold(tmp_path):
-    """Toy explosions whose papers grow 1.5- and 1.6-fold; docs/sweeps.md has 139-fold by doubling 7, of 100 seeds."""
+    """Toy explosions with papers 1.5- and 1.6-fold; docs/reference/sweeps.md: 139-fold by doubling 7, 100 seeds."""
     content = {"base": "toy-explosion", "sampling": "grid", "replications": 40, "set": {"run__max_doublings": 5}}
     found = design(tmp_path, content | {"levers": {"growth__difficulty_growth": [1.5, 1.6]}})
     plans = [found.planned(number) for number in range(len(found))]
@@ -303,7 +303,7 @@ def test_the_plane_of_footnote_42_has_the_border_of_the_closed_form():
 
 
 def test_the_example_of_the_docs_is_a_design(tmp_path):
-    page = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "sweeps.md").read_text(encoding="utf-8")
     path = tmp_path / "example.toml"
     path.write_text(page.split("```toml\n")[1].split("```")[0])
     found = load_design(str(path))

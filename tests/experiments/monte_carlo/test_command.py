@@ -273,7 +273,7 @@ def test_every_probability_names_its_event(asara):
 
 def question(rule, tmp_path):
     """The file of the page's worked table, with another rule of retraining."""
-    page = (ROOT / "docs" / "monte-carlo.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "monte-carlo.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```toml\n(# question\.toml\n.*?)```", page, re.DOTALL)
     assert block.count('retraining = "share"') == 1
     (tmp_path / "question.toml").write_text(block.replace('"share"', rule))
@@ -283,7 +283,7 @@ def test_one_prior_gives_the_figures_of_the_worked_table_whatever_the_rule_of_th
     """r lognormal, 80% in 0.6 to 2: P(r > 1), P(r(1 - phi) > 1), P(r(1 - s) > 1) from the normal distribution."""
     middle, width = math.log(0.6 * 2) / 2, math.log(2 / 0.6) / (2 * stats.norm.ppf(0.9))
     exact = [stats.norm.sf((math.log(1 / left) - middle) / width) for left in (1, 0.677, 0.5)]
-    page = (ROOT / "docs" / "monte-carlo.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "monte-carlo.md").read_text(encoding="utf-8")
     table = page.partition("| a lab ")[2].partition("\n\n")[0]
     assert [f"{each:.1%}" in table for each in exact] == [True] * 3, exact
     for rule, own in (("false", 0), ('"damped"', 0), ('"share"', 1)):
@@ -298,7 +298,7 @@ def test_one_prior_gives_the_figures_of_the_worked_table_whatever_the_rule_of_th
 
 
 def test_the_file_in_the_page_is_a_file(asara, tmp_path):
-    page = (ROOT / "docs" / "monte-carlo.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "monte-carlo.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```toml\n(description.*?)```", page, re.DOTALL)
     assert tomllib.loads(block)["description"] == "Mine."
     (tmp_path / "mine.toml").write_text(block)

@@ -54,17 +54,22 @@ def damaged(random: Random, text: str, separator: str) -> bytes:
             lines.insert(place, random.choice(lines))
         elif kind == 7:
             del lines[place]
-        text = "\n".join(lines)
-        if kind == 8 and text:
-            at = random.randrange(len(text))
-            text = text[:at] + random.choice(",;| \t\r\n\"'.0159-_eE\0é") + text[at + random.randint(0, 1) :]
-        elif kind == 9:
-            text = text[: random.randrange(len(text) + 1)]
+        text = _with_damaged_text(random, "\n".join(lines), kind)
     content = text.encode()
     if random.random() < 0.1 and content:
         at = random.randrange(len(content))
         content = content[:at] + bytes([content[at] ^ 1 << random.randrange(8)]) + content[at + 1 :]
     return content
+
+
+def _with_damaged_text(random: Random, text: str, kind: int) -> str:
+    """Return the text with one character put in or replaced, cut short, or as it is."""
+    if kind == 8 and text:
+        at = random.randrange(len(text))
+        return text[:at] + random.choice(",;| \t\r\n\"'.0159-_eE\0é") + text[at + random.randint(0, 1) :]
+    if kind == 9:
+        return text[: random.randrange(len(text) + 1)]
+    return text
 
 
 def number(text: str) -> Decimal:

@@ -1,7 +1,8 @@
 """Where the time of a simulation goes: a profile of the lab of counts, of the World, and of a log that is run again.
 
 The shares are of cProfile, which charges every call and so makes small functions look larger than they are; what is
-built in (heaps, random numbers, NumPy) counts for who calls it. Nothing is judged here: `docs/speed.md` quotes it.
+built in (heaps, random numbers, NumPy) counts for who calls it. Nothing is judged here:
+`docs/explanation/speed.md` quotes it.
 """
 
 import cProfile

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.progress import track
 
-from benchmarks.table import Row, cpu_seconds, show, wall_seconds
+from benchmarks.ratio_table import Row, cpu_seconds, show, wall_seconds
 from benchmarks.window import BEYOND_MS, CASES, Case
 from experiments.window import default_link, server
 from experiments.window.permalink import Link, encode

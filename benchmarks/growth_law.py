@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from benchmarks.table import Row, at_least, show, take_turns, wall_seconds
+from benchmarks.ratio_table import Row, at_least, show, take_turns, wall_seconds
 from experiments.monte_carlo.runner import simulate
 from experiments.monte_carlo.spec import Inputs
 
