@@ -10,14 +10,14 @@ from annotated_types import Interval
 from pydantic import BaseModel
 from simpy import Event
 
-from agents.ports import KernelCurve, Lab
-from agents.work_model import gpus_to_ask
+from agents.ports import Lab, SpeedupCurve
+from agents.work_model import gang_size
 
 UNCALIBRATED: Final = "none"
 """The name of no measurements."""
 DEFAULT_MEASUREMENTS: Final = "xeon-amx"
 """The shipped file that a lab uses."""
-MOST_TIME: Final = 0.9
+MAX_TIME: Final = 0.9
 """The largest share of researchers' time, and of the GPUs for experiments, that candidates may take."""
 
 
@@ -66,7 +66,9 @@ def amdahl(share: float, speedup: float) -> float:
     return 1 / (1 - share * (1 - 1 / speedup))
 
 
-def training_share(width: float, length: float, attention_peak: float = 0.35, dense_peak: float = 0.8) -> float:
+def attention_share_of_training(
+    width: float, length: float, attention_peak: float = 0.35, dense_peak: float = 0.8
+) -> float:
     """Return the share of training time that is causal attention, by the operations of a transformer.
 
     ``width`` d of a layer with 12 d^2 parameters, ``length`` s in tokens; the shares of peak at which attention and
@@ -80,7 +82,7 @@ def training_share(width: float, length: float, attention_peak: float = 0.35, de
 def candidates_per_day(params: KernelParams, team: float) -> float:
     """Return the candidates that a team of this size tries in a day, as far as its time allows."""
     hours = params.candidate_researcher_hours
-    return min(params.candidates_per_day, MOST_TIME * 24 * team / hours) if hours > 0 else params.candidates_per_day
+    return min(params.candidates_per_day, MAX_TIME * 24 * team / hours) if hours > 0 else params.candidates_per_day
 
 
 def research_pace(params: KernelParams, team: float) -> float:
@@ -98,7 +100,7 @@ class KernelEngineer(mesa.Agent):
     Once the curve rises no more it stops, and candidates cost no more researchers' time.
     """
 
-    def __init__(self, model: mesa.Model, lab: Lab, curve: KernelCurve | None) -> None:
+    def __init__(self, model: mesa.Model, lab: Lab, curve: SpeedupCurve | None) -> None:
         super().__init__(model)
         self.unique_id = -1
         self.lab = lab
@@ -165,7 +167,7 @@ class KernelEngineer(mesa.Agent):
 
     def _time(self, gpu_days: float) -> None:
         """Ask for the GPUs that the candidates of a deployment need, as an experiment of so many GPU-days would."""
-        gpus = gpus_to_ask(self.lab.researcher_params, gpu_days, self.lab.largest_gang("experiment"))
+        gpus = gang_size(self.lab.researcher_params, gpu_days, self.lab.largest_gang("experiment"))
         job = self.lab.ask_gpus("experiment", gpus, gpu_days / gpus, self.unique_id)
         self._timed[job] = self._tried, self._found
         job.callbacks.append(self._are_timed)

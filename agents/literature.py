@@ -27,7 +27,7 @@ class LiteratureParams(
     was under way. Source: 1, so that the report's figures hold (it ignores stepping on toes, footnote 27)."""
 
 
-_DRAWN_ONE_BY_ONE: Final = 16384
+_MAX_EXACT_DRAWS: Final = 16384
 """So many papers are drawn one by one, however few the questions."""
 
 
@@ -82,7 +82,7 @@ class Literature:
         papers, whether any is on a question is drawn for each question by itself.
         """
         questions = len(self._grounds)
-        if papers <= max(questions, _DRAWN_ONE_BY_ONE):
+        if papers <= max(questions, _MAX_EXACT_DRAWS):
             hit = np.zeros(questions, dtype=bool)
             hit[stream.integers(0, questions, size=papers)] = True
             places = np.flatnonzero(hit)

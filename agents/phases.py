@@ -15,7 +15,7 @@ class Phase(StrEnum):
     """No inference GPU houses it: its work waits where it was."""
 
 
-SUCCESSORS: dict[Phase, tuple[Phase, ...]] = {
+ALLOWED_TRANSITIONS: dict[Phase, tuple[Phase, ...]] = {
     Phase.THINK: (Phase.QUEUE, Phase.WRITE, Phase.PUBLISH, Phase.PAUSED),
     Phase.QUEUE: (Phase.RUN,),
     Phase.RUN: (Phase.QUEUE, Phase.WRITE, Phase.PUBLISH, Phase.PAUSED),
@@ -29,11 +29,11 @@ RESEARCHING: tuple[Phase, ...] = (Phase.THINK, Phase.RUN, Phase.WRITE, Phase.PUB
 """Phases of a researcher that does research, rather than wait for GPUs."""
 
 
-class UnlawfulPhaseError(Exception):
+class InvalidTransitionError(Exception):
     """A researcher was sent from one phase to another that cannot follow it."""
 
 
-class Census:
+class PhaseOccupancy:
     """How many researchers are in each phase, and the researcher-days spent there so far."""
 
     def __init__(self) -> None:
@@ -48,8 +48,8 @@ class Census:
 
     def move(self, old: Phase, new: Phase, now: float, researchers: int = 1) -> None:
         """Move so many researchers from a phase to a lawful successor. Raises UnlawfulPhaseError otherwise."""
-        if new not in SUCCESSORS[old]:
-            raise UnlawfulPhaseError(f"{new} cannot follow {old}; what can: {', '.join(SUCCESSORS[old])}")
+        if new not in ALLOWED_TRANSITIONS[old]:
+            raise InvalidTransitionError(f"{new} cannot follow {old}; what can: {', '.join(ALLOWED_TRANSITIONS[old])}")
         self._settle(old, now)
         self.count[old] -= researchers
         self.enter(new, now, researchers)

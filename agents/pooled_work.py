@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from simpy import Event
 
 from agents.phases import Phase
-from agents.ports import Finding, Lab
+from agents.ports import Lab, PaperBatch
 
 if TYPE_CHECKING:
     from agents.researcher import Researcher
 
 
-class WorkPool:
+class PooledWork:
     """The pooled thinking of all researchers in phase *think*."""
 
     def __init__(self, lab: Lab) -> None:
@@ -65,7 +65,7 @@ class WorkPool:
         self.accrue()
         if self._papers > 0 and not self._experiments():
             papers, self._papers = self._papers, 0.0
-            self.lab.publish(Finding(0, papers, None))
+            self.lab.publish(PaperBatch(0, papers, None))
 
     def _papers_per_day(self) -> float:
         """What all members together add; writing is pooled too where no experiment comes before it."""
@@ -95,5 +95,5 @@ class WorkPool:
             self.leave(thinker)
             thinker.has_idea()
         else:
-            self.lab.publish(Finding(0, needed, None))
+            self.lab.publish(PaperBatch(0, needed, None))
         self.plan()

@@ -14,7 +14,7 @@ from numpy.random import Generator
 from simpy import Event
 
 from agents.literature import Literature
-from agents.phases import Census
+from agents.phases import PhaseOccupancy
 
 if TYPE_CHECKING:
     from agents.kernel_engineer import KernelParams
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agents.trainer import TrainingParams
 
 
-class Finding(NamedTuple):
+class PaperBatch(NamedTuple):
     """What a researcher, or a pool of them, hands in for publication."""
 
     researcher: int
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
     """The researchers of whom nobody says which one wrote it: 1, or the size of a cohort."""
 
 
-class Watcher(Protocol):
+class JobListener(Protocol):
     """Somebody who is told when its job gets GPUs and when it loses them without being over."""
 
     def job_started(self, job: Any) -> None:
@@ -45,7 +45,7 @@ class Watcher(Protocol):
         """Take note that the job was preempted or failed, and waits again."""
 
 
-class TaskSource(Watcher, Protocol):
+class ArrayTaskSource(JobListener, Protocol):
     """Somebody who asks for many jobs at once, and says what each of them is when its turn comes."""
 
     def draw(self, lot: Any, most: int) -> Any:
@@ -55,7 +55,7 @@ class TaskSource(Watcher, Protocol):
         """Take note that a job is over."""
 
 
-class KernelCurve(Protocol):
+class SpeedupCurve(Protocol):
     """How much faster attention was after so many candidates, in a search that was really made."""
 
     @property
@@ -93,7 +93,7 @@ class Lab(Protocol):
         """All papers, and who builds on what."""
 
     @property
-    def census(self) -> Census:
+    def census(self) -> PhaseOccupancy:
         """How many researchers are in which phase."""
 
     def after(self, days: float, callback: Callable[[Event], None]) -> Event:
@@ -144,16 +144,16 @@ class Lab(Protocol):
     def withdraw(self, job: Any) -> None:
         """Take back a job that was asked for."""
 
-    def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
+    def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: JobListener | None = None) -> Event:
         """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over.
 
         ``days``: with the kernels of day 0; with faster ones it takes less.
         """
 
-    def publish(self, finding: Finding) -> None:
+    def publish(self, finding: PaperBatch) -> None:
         """Make a finding known: software is discovered."""
 
-    def ask_many(self, use: str, number: int, source: TaskSource, payload: Any, owner: int) -> None:
+    def ask_many(self, use: str, number: int, source: ArrayTaskSource, payload: Any, owner: int) -> None:
         """Ask the cluster for so many jobs at once, each of which ``source`` draws when its turn comes."""
 
     def papers_to_next_step(self, within: float = math.inf) -> float:

@@ -9,8 +9,8 @@ from simpy import Event
 
 from agents import work_model
 from agents.phases import Phase
-from agents.pooled_work import WorkPool
-from agents.ports import Finding, Lab
+from agents.pooled_work import PooledWork
+from agents.ports import Lab, PaperBatch
 
 DAYS_PER_MONTH = 365 / 12
 
@@ -70,7 +70,7 @@ class Researcher(mesa.Agent):
     """
 
     def __init__(
-        self, model: mesa.Model, lab: Lab, number: int, pool: WorkPool | None, phase: Phase | None = None
+        self, model: mesa.Model, lab: Lab, number: int, pool: PooledWork | None, phase: Phase | None = None
     ) -> None:
         super().__init__(model)
         self.unique_id = number
@@ -147,7 +147,7 @@ class Researcher(mesa.Agent):
         number = self.unique_id
         params = self.lab.researcher_params
         gpu_days = work_model.experiment_gpu_days(params, mean, self.lab.chance("experiment cost", number))
-        gpus = work_model.gpus_to_ask(params, gpu_days, self.lab.largest_gang("experiment"))
+        gpus = work_model.gang_size(params, gpu_days, self.lab.largest_gang("experiment"))
         self._become(Phase.QUEUE)
         self.job = self.lab.ask_gpus("experiment", gpus, gpu_days / gpus, number, watcher=self)
         self.job.callbacks.append(self.experiment_over)
@@ -195,7 +195,7 @@ class Researcher(mesa.Agent):
     def _publish(self) -> None:
         self._become(Phase.PUBLISH)
         self.papers += 1
-        self.lab.publish(Finding(self.unique_id, 1.0, self.began))
+        self.lab.publish(PaperBatch(self.unique_id, 1.0, self.began))
         self._become(Phase.THINK)
         self._begin_paper()
         if self.pool is not None:

@@ -11,7 +11,7 @@ from simpy import Event
 
 from agents.ports import Lab
 
-ENOUGH = 1e-9
+LEVEL_TOLERANCE = 1e-9
 """Doublings: a gain that is short by rounding alone is a gain."""
 Array = Any
 """A float or a NumPy array of floats."""
@@ -64,7 +64,7 @@ class TrainingParams(
         return float(self.first_run_days * self.first_run_gpus**self.scaling)
 
 
-class Generation(NamedTuple):
+class TrainingGeneration(NamedTuple):
     """What a training run takes up, in doublings, and what becomes of it."""
 
     taken: Array
@@ -76,7 +76,7 @@ class Generation(NamedTuple):
 
 def generation(
     waiting: Array, gain: Array, takes_all: Array, length: Array, speed_share: Array, shortest: Array
-) -> Generation:
+) -> TrainingGeneration:
     """Return the plan of a generation, for numbers or arrays of them: the one rule of the agents and the equations.
 
     ``waiting``: discovered doublings that no generation has taken up. ``length``: days of its run on the lab's GPUs
@@ -89,7 +89,7 @@ def generation(
             shortest > 0, np.maximum(0.0, np.log2(length) - np.log2(np.where(shortest > 0, shortest, 1.0))), np.inf
         )
     shorter = np.minimum(speed_share * taken, room)
-    return Generation(taken, taken - shorter, shorter)
+    return TrainingGeneration(taken, taken - shorter, shorter)
 
 
 class Trainer(mesa.Agent):
@@ -134,7 +134,7 @@ class Trainer(mesa.Agent):
 
     def consider(self) -> None:
         """Begin the generations for which a whole gain of discovered software waits, one run at a time."""
-        while self._run is None and self.lab.discovered_doublings() >= self.next_gain_at - ENOUGH:
+        while self._run is None and self.lab.discovered_doublings() >= self.next_gain_at - LEVEL_TOLERANCE:
             self.generation += 1
             params = self.lab.training_params
             if params.needed:
@@ -171,9 +171,13 @@ class Trainer(mesa.Agent):
         params = self.lab.training_params
         waiting = max(self.lab.discovered_doublings() - self.taken_up, params.gain_doublings)
         plan = generation(
-            waiting, params.gain_doublings, params.takes_up == "all", self._length(), params.speed_share,
+            waiting,
+            params.gain_doublings,
+            params.takes_up == "all",
+            self._length(),
+            params.speed_share,
             params.shortest_run_days,
-        )  # fmt: skip
+        )
         self.taken_up += float(plan.taken)
         self._brings = float(plan.better)
         self._ask(self._work())

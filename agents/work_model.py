@@ -33,7 +33,7 @@ def experiment_gpu_days(params: ResearcherParams, mean_gpu_days: float, stream: 
     return mean_gpu_days * math.exp(sigma * stream.standard_normal() - sigma**2 / 2)
 
 
-def experiments_gpu_days(params: ResearcherParams, mean_gpu_days: float, number: int, stream: Generator) -> float:
+def draw_total_gpu_days(params: ResearcherParams, mean_gpu_days: float, number: int, stream: Generator) -> float:
     """Return the GPU-days that so many experiments take together.
 
     The sum of as many draws; of very many lognormal ones by how many fall into each quarter of a standard deviation,
@@ -46,32 +46,32 @@ def experiments_gpu_days(params: ResearcherParams, mean_gpu_days: float, number:
     if params.experiment_variation == "exponential":
         return mean_gpu_days * stream.standard_gamma(number)
     sigma = params.experiment_sigma
-    if number <= _DRAWN_ONE_BY_ONE:
+    if number <= _MAX_EXACT_DRAWS:
         return float(mean_gpu_days * np.exp(sigma * stream.standard_normal(number) - sigma**2 / 2).sum())
-    shares, means = _quarters(sigma)
+    shares, means = _lognormal_bins(sigma)
     return float(mean_gpu_days * (stream.multinomial(number, shares) @ means))
 
 
-_DRAWN_ONE_BY_ONE = 256
+_MAX_EXACT_DRAWS = 256
 
 
 @lru_cache(maxsize=64)
-def _quarters(sigma: float) -> tuple[Any, Any]:
+def _lognormal_bins(sigma: float) -> tuple[Any, Any]:
     """The probability of each quarter of a standard deviation, and the mean of a lognormal of mean 1 within it."""
     edges = np.arange(-8, 8 + sigma, 0.25)
-    below = np.array([_normal_below(edge) for edge in edges])
-    weighted = np.array([_normal_below(edge - sigma) for edge in edges])
+    below = np.array([_normal_cdf(edge) for edge in edges])
+    weighted = np.array([_normal_cdf(edge - sigma) for edge in edges])
     shares = np.diff(below, prepend=0.0, append=1.0)
     mass = np.diff(weighted, prepend=0.0, append=1.0)
     there = shares > 0
     return shares[there], mass[there] / shares[there]
 
 
-def _normal_below(z: float) -> float:
+def _normal_cdf(z: float) -> float:
     return math.erfc(-z / math.sqrt(2)) / 2
 
 
-def gpus_to_ask(params: ResearcherParams, gpu_days: float, largest: int) -> int:
+def gang_size(params: ResearcherParams, gpu_days: float, largest: int) -> int:
     """Return the gang for an experiment: the fewest GPUs, as a power of two, that end it in `experiment_days`.
 
     Never more than `experiment_gpus` or than ``largest``, the most that one job can have.
@@ -103,7 +103,7 @@ def _share_below(params: ResearcherParams, x: float) -> float:
         return -math.expm1(-x) - x * math.exp(-x)
     if params.experiment_variation == "fixed" or params.experiment_sigma == 0:
         return float(x >= 1)
-    return _normal_below(math.log(x) / params.experiment_sigma - params.experiment_sigma / 2)
+    return _normal_cdf(math.log(x) / params.experiment_sigma - params.experiment_sigma / 2)
 
 
 def mean_days(params: ResearcherParams, part: str) -> float:

@@ -9,7 +9,7 @@ from simpy import Event
 
 from agents.cohort.cohort import Cohort
 from agents.phases import Phase
-from agents.pooled_work import WorkPool
+from agents.pooled_work import PooledWork
 from agents.ports import Lab
 from agents.researcher import Researcher
 
@@ -19,7 +19,7 @@ def class_without_cohort(researcher: type[Researcher], cohort: type[Cohort] | No
     return "" if researcher is Researcher or cohort is not None else researcher.__name__
 
 
-class Population:
+class Workforce:
     """All researchers of a lab, of whom the inference GPUs house the first so many.
 
     Up to ``individuals_up_to`` each is an agent. When there are more, all become one cohort, in which nobody loses a
@@ -31,9 +31,13 @@ class Population:
     """
 
     def __init__(
-        self, model: mesa.Model, lab: Lab, pool: WorkPool | None, researcher: type[Researcher] = Researcher,
+        self,
+        model: mesa.Model,
+        lab: Lab,
+        pool: PooledWork | None,
+        researcher: type[Researcher] = Researcher,
         cohort: type[Cohort] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.without_cohort = class_without_cohort(researcher, cohort)
         """The name of the class of researchers that no cohort stands for; empty if one does."""
         self._researcher = researcher

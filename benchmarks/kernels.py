@@ -13,12 +13,12 @@ from rich.table import Table
 
 from experiments.kernels.full_report import read_traces, shipped_traces
 from experiments.kernels.measurement_sessions import best_known
-from hardware.kernels.evaluator import Workbench
+from hardware.kernels.evaluator import KernelEvaluator
 from hardware.kernels.machine import Machine, survey
 from hardware.kernels.problem import NAMES, Direction, Dtype, workload
 from hardware.kernels.registry import family
 from hardware.kernels.statistics import Speedup, geomean
-from hardware.kernels.trace import Line, over_shapes
+from hardware.kernels.trace import Line, geomean_over_shapes
 
 
 class Case(NamedTuple):
@@ -45,12 +45,12 @@ def gains(case: Case, machine: Machine, shipped: list[Line], told: Console) -> l
         if candidate is None:
             told.print(f"{asked.full_name}: nothing of {case.family} is in the shipped measurements")
             continue
-        with Workbench(asked, machine) as bench:
+        with KernelEvaluator(asked, machine) as bench:
             outcome = bench.measure(candidate)
         held_out = [each for each in outcome.timed if each.held_out]
         told.print(f"{asked.full_name} {candidate}: {outcome.status} {outcome.reason}")
         if held_out and outcome.status in ("passed", "inconclusive"):
-            found.append(over_shapes(held_out))
+            found.append(geomean_over_shapes(held_out))
     return found
 
 

@@ -35,9 +35,14 @@ class Search(NamedTuple):
     def words(self) -> list[str]:
         """The command."""
         options = {
-            "--workload": self.workload, "--dtype": self.dtype, "--pass": self.direction, "--proposer": self.proposer,
-            "--budget": str(self.budget), "--searches": str(self.searches), "--out": str(self.trace),
-        }  # fmt: skip
+            "--workload": self.workload,
+            "--dtype": self.dtype,
+            "--pass": self.direction,
+            "--proposer": self.proposer,
+            "--budget": str(self.budget),
+            "--searches": str(self.searches),
+            "--out": str(self.trace),
+        }
         asara = Path(sys.executable).with_name("asara")
         return [str(asara), "kernels", "tune", *(word for option in options.items() for word in option)]
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator
 
 from benchmarks.ratio_table import Row, show
-from experiments.window.player import Journey
+from experiments.window.player import RunPlayer
 from experiments.window.server import share_processor
-from experiments.window.session import Session
+from experiments.window.session import WindowSession
 from sim.scenario.model import Scenario
 
 STEPS = 25
@@ -26,7 +26,7 @@ class Page:
 
     def __init__(self, scenario: Scenario) -> None:
         self._news = threading.Condition()
-        self.session = Session(Journey(scenario), self._published)
+        self.session = WindowSession(RunPlayer(scenario), self._published)
 
     def _published(self, stamp: int) -> None:
         with self._news:
@@ -54,8 +54,12 @@ def rows() -> Iterator[Row]:
     light.session.close()
     for name, pick in (("median", statistics.median), ("longest", max)):
         one, two = pick(alone), pick(beside)
-        yield Row(f"a step beside a page that plays a heavy lab, over alone, {name}",
-                  f"{1e3 * two:.0f} ms", f"{1e3 * one:.0f} ms", two / one)  # fmt: skip
+        yield Row(
+            f"a step beside a page that plays a heavy lab, over alone, {name}",
+            f"{1e3 * two:.0f} ms",
+            f"{1e3 * one:.0f} ms",
+            two / one,
+        )
 
 
 def main() -> int:

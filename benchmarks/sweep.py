@@ -22,7 +22,7 @@ from rich.progress import track
 from benchmarks.ratio_table import Row, at_least, at_most, cpu_seconds, show, take_turns, wall_seconds
 from experiments.design.design import Design, load_design
 from experiments.sweep.runner import sweep
-from experiments.sweep.workers.local import Crew
+from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
 
 RUNS = 300
@@ -56,7 +56,7 @@ class Started:
     """Two workers that stay: a sweep may use them, and the next one too."""
 
     def __init__(self, design: Design) -> None:
-        self._crew = Crew(design, WORKERS)
+        self._crew = LocalWorkerPool(design, WORKERS)
         for _ in self._crew.run(range(2 * WORKERS)):
             pass  # each has loaded what it needs
 
@@ -65,7 +65,7 @@ class Started:
         times = [psutil.Process(worker.process.pid).cpu_times() for worker in self._crew._workers]
         return sum(each.user + each.system for each in times)
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> LocalWorkerPool:
         return self._crew
 
     def __exit__(self, *_: object) -> None:
@@ -153,8 +153,11 @@ def rows(folder: Path) -> Iterator[Row]:
         yield row("2 workers of a sweep: faster than serial", lambda: swept(design, lambda: workers), alone, 1.9)
         both: Callable[[], float] = lambda: wall_seconds(lambda: side_by_side(path, plain)) / RUNS  # noqa: E731
         yield row("2 plain processes: faster than serial", both, alone)
-        yield row("2 workers of a sweep, with their start: faster than serial",
-                  lambda: swept(design, lambda: Crew(design, WORKERS)), alone)  # fmt: skip
+        yield row(
+            "2 workers of a sweep, with their start: faster than serial",
+            lambda: swept(design, lambda: LocalWorkerPool(design, WORKERS)),
+            alone,
+        )
         alone_cpu: Callable[[], float] = lambda: cpu_seconds(lambda: serial(design, range(RUNS))) / RUNS  # noqa: E731
         pair = take_turns(lambda: swept_cpu(design, workers), alone_cpu, TURNS)
         name = "CPU time of a run of a sweep: over a plain loop's"

@@ -18,8 +18,8 @@ from benchmarks.ratio_table import Row, cpu_seconds, show, wall_seconds
 from benchmarks.window import BEYOND_MS, CASES, Case
 from experiments.window import default_link, server
 from experiments.window.permalink import Link, encode
-from experiments.window.player import Journey
-from experiments.window.session import Session
+from experiments.window.player import RunPlayer
+from experiments.window.session import WindowSession
 from sim.scenario.model import Scenario
 from sim.world import World
 
@@ -41,7 +41,7 @@ PRESSED = """() => new Promise(done => {
 
 
 @contextmanager
-def page(scenario: Scenario) -> Iterator[Session]:
+def page(scenario: Scenario) -> Iterator[WindowSession]:
     """A page without a browser, and its session."""
     server.prepare()
     import solara  # noqa: PLC0415 - it reads its settings when it is imported
@@ -57,11 +57,11 @@ def page(scenario: Scenario) -> Iterator[Session]:
         context.close()
 
 
-def beyond(session: Session) -> float:
+def beyond(session: WindowSession) -> float:
     """Return the seconds that a step of the page takes beyond the journey's."""
     within = [0.0]
 
-    def step(journey: Journey) -> Any:
+    def step(journey: RunPlayer) -> Any:
         moved: list[Any] = []
         within[0] = cpu_seconds(lambda: moved.append(journey.step()))
         return moved[0]
@@ -95,8 +95,12 @@ def in_chromium() -> Iterator[Row]:
     yield told("the first page of a browser, until it can be used", first)
     yield told("the next page", again)
     for name, seconds in steps.items():
-        yield Row(f"{name}: a step from the press to the page, beyond the model's, over {BEYOND_MS:g} ms",
-                  f"{1e3 * seconds:.0f} ms", f"{BEYOND_MS:g} ms", 1e3 * seconds / BEYOND_MS)  # fmt: skip
+        yield Row(
+            f"{name}: a step from the press to the page, beyond the model's, over {BEYOND_MS:g} ms",
+            f"{1e3 * seconds:.0f} ms",
+            f"{BEYOND_MS:g} ms",
+            1e3 * seconds / BEYOND_MS,
+        )
 
 
 def pressed(reader: Any, case: Case) -> float:

@@ -14,7 +14,7 @@ from rich.progress import track
 
 from benchmarks.ratio_table import Limit, Row, at_most, cpu_seconds, show, take_turns
 from experiments.window.frame import frame_of
-from experiments.window.player import Journey
+from experiments.window.player import RunPlayer
 from sim.scenario.model import Scenario
 from sim.world import World
 
@@ -57,7 +57,7 @@ class Sides:
     """A journey and a World of one lab that go the same days."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self.journey, self.world = Journey(scenario, 4), World(scenario, 4)
+        self.journey, self.world = RunPlayer(scenario, 4), World(scenario, 4)
         self.longest = 0.0
         """Of the journey's steps, in seconds."""
         self.go(WARM_DAYS)
@@ -81,13 +81,20 @@ def compare(case: Case) -> Iterator[Row]:
     beyond = 1e3 * (pair.ours - pair.other)
     wrong = "" if sides.journey.digest() == sides.world.digest() else f"{case.name}: the journey is another run"
     yield Row(
-        f"{case.name}: a step beyond the model's, over {BEYOND_MS:g} ms", f"{beyond:.1f} ms", f"{BEYOND_MS:g} ms",
-        beyond / BEYOND_MS, case.limit, wrong=wrong,
-    )  # fmt: skip
+        f"{case.name}: a step beyond the model's, over {BEYOND_MS:g} ms",
+        f"{beyond:.1f} ms",
+        f"{BEYOND_MS:g} ms",
+        beyond / BEYOND_MS,
+        case.limit,
+        wrong=wrong,
+    )
     yield Row(
-        f"{case.name}: a step over the model's", f"{1e3 * pair.ours:.1f} ms", f"{1e3 * pair.other:.1f} ms", pair.slower,
+        f"{case.name}: a step over the model's",
+        f"{1e3 * pair.ours:.1f} ms",
+        f"{1e3 * pair.other:.1f} ms",
+        pair.slower,
         note=_note(case, sides),
-    )  # fmt: skip
+    )
     yield back(case, sides)
 
 
@@ -115,8 +122,12 @@ def back(case: Case, sides: Sides) -> Row:
         return cpu_seconds(lambda: [world.step() for _ in range(middle)])
 
     pair = take_turns(rewind, run, 3)
-    return Row(f"{case.name}: back by {journey.last - middle} frames, over running there", f"{pair.ours:.2f} s",
-               f"{pair.other:.2f} s", pair.slower)  # fmt: skip
+    return Row(
+        f"{case.name}: back by {journey.last - middle} frames, over running there",
+        f"{pair.ours:.2f} s",
+        f"{pair.other:.2f} s",
+        pair.slower,
+    )
 
 
 def rows() -> Iterator[Row]:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 TEN_YEARS: Final = 3650.0
 """Days that a run to a goal has, unless its horizon is set."""
 _GOAL: Final = re.compile(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*[x×]?\s*")
-_MOST_DOUBLINGS: Final = 300
+_MAX_DOUBLINGS: Final = 300
 _ROUNDING: Final = 1e-9
 
 
-class Ended(NamedTuple):
+class EndedScenario(NamedTuple):
     """What says why a run came no farther."""
 
     ending: str
@@ -32,10 +32,16 @@ class Ended(NamedTuple):
     """0: none were asked for."""
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> Ended:
+    def of_row(cls, row: Mapping[str, Any]) -> EndedScenario:
         """Return what the row of a run in a table of runs states."""
-        return cls(row["ending"], row["day"], len(row["doubling_days"] or ()), row["run__max_doublings"],
-                   row["researchers"] or 0.0, row["run__until_researchers"])  # fmt: skip
+        return cls(
+            row["ending"],
+            row["day"],
+            len(row["doubling_days"] or ()),
+            row["run__max_doublings"],
+            row["researchers"] or 0.0,
+            row["run__until_researchers"],
+        )
 
 
 def parse_goal(text: str) -> float:
@@ -48,7 +54,7 @@ def parse_goal(text: str) -> float:
         multiple = float(found[1]) if found else math.nan
     except ValueError:
         multiple = math.nan
-    if not 1 < multiple <= 2.0**_MOST_DOUBLINGS:
+    if not 1 < multiple <= 2.0**_MAX_DOUBLINGS:
         raise InputError(
             f"--goal = {text!r} is not a multiple of the software of day 0; allowed: above 1x, at most 2e90x. "
             "Write --goal 1000x, 30x or 1e6x."
@@ -91,7 +97,7 @@ def day_of_gain(multiple: float, doubling_days: Sequence[float]) -> float | None
     return days[above - 1] + part * (days[above] - days[above - 1])
 
 
-def why_not(multiple: float, ended: Ended) -> str:
+def why_not(multiple: float, ended: EndedScenario) -> str:
     """Return why a run did not reach a gain, as half a sentence."""
     if ended.ending == "horizon":
         return f"not reached by the horizon (day {ended.day:,.6g})"
@@ -106,7 +112,7 @@ def why_not(multiple: float, ended: Ended) -> str:
     return f"stopped after {count}: raise run__max_doublings to {needed}"
 
 
-def goal_sentence(multiple: float, doubling_days: Sequence[float], ended: Ended) -> str:
+def goal_sentence(multiple: float, doubling_days: Sequence[float], ended: EndedScenario) -> str:
     """Return the day on which a run reached its goal, or why it did not, as a sentence."""
     day = day_of_gain(multiple, doubling_days)
     if day is None:

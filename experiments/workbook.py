@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from experiments.errors import InputError
 
-MOST_ROWS: Final = 1_048_576
+MAX_ROWS: Final = 1_048_576
 """Rows of a sheet in Excel, its header included."""
 _WRITTEN: Final = datetime(2000, 1, 1)
 """Time that stands in the file, so that equal runs have equal bytes."""
@@ -39,7 +39,7 @@ def workbook(summary: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> byte
         sheet.append([name, value])
     for title, table in tables.items():
         sheet = book.create_sheet(title)
-        if table.num_rows >= MOST_ROWS:
+        if table.num_rows >= MAX_ROWS:
             sheet.append([f"{table.num_rows:,} rows, more than a sheet can have: see {title}.parquet"])
             continue
         sheet.append(table.column_names)

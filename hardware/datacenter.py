@@ -6,9 +6,9 @@ from typing import Any, Final
 from simpy import Environment
 
 from hardware.cluster.cluster import ClusterParams, GpuCluster, Withdrawn
-from hardware.cluster.job_arrays import Lot, TaskSource
-from hardware.cluster.jobs import Book, Job, JobRecord, JobWatcher, Streams
-from hardware.cluster.validation import check_room, check_streams
+from hardware.cluster.job_arrays import JobArray, TaskSupplier
+from hardware.cluster.jobs import Job, JobAccounting, JobListener, JobRecord, SupportsStreams
+from hardware.cluster.validation import check_jobs_fit, check_streams
 
 PRIORITIES: Final = {"inference": 1, "experiment": 0, "training": 2, "background": 0}
 """Every use of the cluster, and which goes before which where they share one pool."""
@@ -28,13 +28,13 @@ def pool_sizes(params: ClusterParams) -> dict[str, int]:
     if params.sharing == "priority":
         return {SHARED: params.gpus}
     unit = params.gpus_per_node if params.placement == "consolidated" else 1
-    inference = _border(params.inference_share, params.gpus, unit)
-    training = _border(params.inference_share + params.training_share, params.gpus, unit)
+    inference = _round_to_node(params.inference_share, params.gpus, unit)
+    training = _round_to_node(params.inference_share + params.training_share, params.gpus, unit)
     sizes = {"inference": inference, "training": training - inference, "experiment": params.gpus - training}
     return {use: gpus for use, gpus in sizes.items() if gpus}
 
 
-def _border(share: float, gpus: int, unit: int) -> int:
+def _round_to_node(share: float, gpus: int, unit: int) -> int:
     if share > 1 - 1e-9:  # 0.7 + 0.3 and its kind are all there is, rounding or not
         return gpus
     return min(gpus, math.floor(share * gpus / unit + 0.5) * unit)
@@ -47,7 +47,7 @@ def inference_gpus(params: ClusterParams) -> int:
     return share if SHARED in sizes else sizes.get("inference", 0)
 
 
-def inference_blocks(params: ClusterParams) -> list[int]:
+def inference_node_sizes(params: ClusterParams) -> list[int]:
     """Return the GPUs of each node that inference holds, which add up to :func:`inference_gpus`."""
     gpus, size = inference_gpus(params), params.gpus_per_node
     return [min(size, gpus - first) for first in range(0, gpus, size)]
@@ -65,16 +65,16 @@ class Datacenter:
     """
 
     def __init__(
-        self, env: Environment, params: ClusterParams, streams: Streams | None = None, hour: float = 1 / 24
+        self, env: Environment, params: ClusterParams, streams: SupportsStreams | None = None, hour: float = 1 / 24
     ) -> None:
         self._env = env
         self._streams = streams
         self._hour = hour
-        self._book = Book()
+        self._book = JobAccounting()
         self._standing: list[Job] = []
         """The jobs by which inference holds its GPUs."""
         self._housed = False
-        self._inference_watcher: JobWatcher | None = None
+        self._inference_watcher: JobListener | None = None
         self.params = params
         self.pools: dict[str, GpuCluster] = {}
         """By use, or the one shared pool."""
@@ -93,7 +93,7 @@ class Datacenter:
 
     # What others ask of it
 
-    def submit(self, use: str, gpus: int, length: float, *, owner: int = 0, watcher: JobWatcher | None = None) -> Job:
+    def submit(self, use: str, gpus: int, length: float, *, owner: int = 0, watcher: JobListener | None = None) -> Job:
         """Ask for a gang of GPUs for a use; see ``GpuCluster.submit``.
 
         Raises ValueError for an unknown use, for one whose share comes to no GPU, and for a job that its pool
@@ -104,7 +104,9 @@ class Datacenter:
             raise ValueError(self._nothing_for(use))
         return pool.submit(gpus, length, owner=owner, use=use, priority=PRIORITIES[use], watcher=watcher)
 
-    def submit_many(self, use: str, number: int, source: TaskSource, payload: Any = None, *, owner: int = 0) -> Lot:
+    def submit_many(
+        self, use: str, number: int, source: TaskSupplier, payload: Any = None, *, owner: int = 0
+    ) -> JobArray:
         """Ask for so many jobs of a use at once; see ``GpuCluster.submit_many``.
 
         Raises ValueError for an unknown use and for one whose share comes to no GPU.
@@ -122,7 +124,7 @@ class Datacenter:
         pool = self.pool(job.use)
         return pool is not None and pool.cancel(job)
 
-    def house_inference(self, watcher: JobWatcher | None = None) -> None:
+    def house_inference(self, watcher: JobListener | None = None) -> None:
         """Have inference hold its share of the GPUs from now on, by standing jobs of one node each.
 
         ``watcher`` is told of each node that inference gets or loses. Failures are not simulated here: another
@@ -130,7 +132,7 @@ class Datacenter:
         """
         self._housed = True
         self._inference_watcher = watcher
-        self._house(inference_blocks(self.params))
+        self._house(inference_node_sizes(self.params))
 
     def reconfigure(self, params: ClusterParams) -> None:
         """Change anything about the cluster, now, as ``GpuCluster.reconfigure`` does; jobs move to their new pools.
@@ -142,7 +144,7 @@ class Datacenter:
             return
         check_streams(params, self._streams)
         self._check_room(params)
-        missing = self._give_up(inference_blocks(params)) if self._housed else []
+        missing = self._give_up(inference_node_sizes(params)) if self._housed else []
         taken = sorted((each for pool in self.pools.values() for each in pool.withdraw()), key=_number)
         self._set_up(params)
         for each, ran in taken:
@@ -160,7 +162,7 @@ class Datacenter:
                 raise ValueError(f"jobs for {use} wait, and there would be no GPUs for them")
         for job in [job for pool in self.pools.values() for job in pool.jobs()]:
             if job.number not in standing:
-                check_room([job], params, sizes.get(SHARED) or sizes.get(POOL_OF.get(job.use, job.use), 0))
+                check_jobs_fit([job], params, sizes.get(SHARED) or sizes.get(POOL_OF.get(job.use, job.use), 0))
 
     def _house(self, blocks: list[int]) -> None:
         for gpus in blocks:

@@ -15,7 +15,7 @@ from simpy import Environment
 from hardware.cluster.cluster import ClusterParams, GpuCluster
 from hardware.cluster.jobs import JobRecord, JobRequest
 from hardware.cluster.placement import largest_gang
-from hardware.cluster.queues import Queue
+from hardware.cluster.queues import QueueDiscipline
 from hardware.cluster.validation import whole_count
 from hardware.job_logs.log import MAX_WHOLE_SECONDS, LoggedJob
 
@@ -83,7 +83,7 @@ def replay(
     jobs: Iterable[LoggedJob],
     params: ClusterParams,
     gpus: int | None = None,
-    discipline: Callable[[], Queue] | None = None,
+    discipline: Callable[[], QueueDiscipline] | None = None,
     estimates: Estimates = "exact",
 ) -> ReplayResult:
     """Run the jobs of a log through a cluster of ``gpus`` GPUs, or of ``params.gpus``.

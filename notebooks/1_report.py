@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from experiments.estimation.published_estimates import content
-from experiments.plotting.run_figure import alone_curve
+from experiments.plotting.run_figure import unconstrained_curve
 from experiments.plotting.slides import (
     BLACK,
     BLUE,
@@ -27,10 +27,10 @@ from experiments.plotting.slides import (
     RED,
     SKY,
     SOFT,
-    bare,
-    end,
-    factors,
-    readable,
+    darken_for_contrast,
+    format_factor_axis,
+    hide_frame,
+    label_line_end,
     slide,
     slides,
     table,
@@ -82,12 +82,12 @@ with slides(
         for n, (left, right) in enumerate(pairwise(ends)):
             axes.barh(0, right - left - 0.06, left=left + 0.03, color=COLOURS[name], alpha=0.18)
             took = f"{right - left:.{2 + (right > left + 1)}g}"
-            axes.text((left + right) / 2, 0.52, took, ha="center", color=readable(COLOURS[name]))
+            axes.text((left + right) / 2, 0.52, took, ha="center", color=darken_for_contrast(COLOURS[name]))
             places = 0.17 * np.array([(i % 4, i // 4 - n // 3 / 2) for i in range(2**n)])
             axes.plot((left + right) / 2 + places[:, 0] - places[:, 0].mean(), places[:, 1], "o", color=COLOURS[name])
         axes.set(xlim=(0, 16.3), ylim=(-0.5, 0.8), yticks=[])
-        axes.set_title(name, color=readable(COLOURS[name]))
-        bare(axes)
+        axes.set_title(name, color=darken_for_contrast(COLOURS[name]))
+        hide_frame(axes)
     panels[1].set_xlabel("months")
 
 # %% [markdown]
@@ -136,12 +136,12 @@ with slide(
         days = np.cumsum([0, *months(exact[name])])
         axes.plot(days, np.exp2(range(len(days))), color=COLOURS[name], linewidth=3.4)
     axes.axvline(explosion_time(2.0, 0.75), color=BLACK, linestyle=(0, (4, 3)), linewidth=1.3)
-    end(axes, 13, 380, "dashed: month 8,\nthe report's asymptote", BLACK)
-    end(axes, 13, 140, "explosion", RED, fontsize=16)
-    end(axes, 13, 5, "fizzle", BLUE, fontsize=16)
+    label_line_end(axes, 13, 380, "dashed: month 8,\nthe report's asymptote", BLACK)
+    label_line_end(axes, 13, 140, "explosion", RED, fontsize=16)
+    label_line_end(axes, 13, 5, "fizzle", BLUE, fontsize=16)
     axes.set(xlim=(0, 20), ylim=(1, 2**10), xlabel="months", xticks=range(0, 21, 2))
     axes.set_yscale("log", base=2)
-    factors(axes, "")
+    format_factor_axis(axes, "")
 
 # %% [markdown]
 """
@@ -197,13 +197,13 @@ with slide(
         axes.plot(curve, software_at(curve, 1.0, ratio), color=colour, linestyle=(0, (4, 2)))
         axes.plot(found, numbers, "o", color=colour, markersize=5.5)
         if r > 1:
-            end(axes, found[-1], 12.6, f"r = {r:g}", colour)
+            label_line_end(axes, found[-1], 12.6, f"r = {r:g}", colour)
         else:
             year = software_at(12, 1.0, ratio)
             assert np.isclose(result.series["discovered"][-1], year, atol=0.01), r
-            end(axes, 12, year, f"r = {r:g}: {2**year:,.0f}×", colour)
+            label_line_end(axes, 12, year, f"r = {r:g}: {2**year:,.0f}×", colour)
     axes.set(xlim=(0, 12), ylim=(0, 13.4), xlabel="months")
-    factors(axes)
+    format_factor_axis(axes)
 slow = years[0.7]
 assert round(2 ** slow.series["discovered"][-1]) == 46
 assert round(slow.doublings[4].day / DAYS_PER_MONTH) == 10  # 32-fold
@@ -224,13 +224,13 @@ with slide("Limits bend an explosion", "growth of software, with r = 3 on the fi
     axes.plot(endless.series["day"], endless.series["discovered"], color=PINK)
     axes.plot(limited.series["day"], limited.series["discovered"], color=BLUE, linewidth=3)
     for result in (limited, endless):
-        axes.plot(*alone_curve(result, 170), color=BLACK, linestyle=(0, (2, 2)), linewidth=1)
+        axes.plot(*unconstrained_curve(result, 170), color=BLACK, linestyle=(0, (2, 2)), linewidth=1)
     axes.axhline(16, color=SOFT, linestyle=(0, (4, 2)), linewidth=1.3)
-    end(axes, 170, 16, "the hardware's\nlimit", SOFT)
-    end(axes, 79, 11, "no limit", PINK, ha="right", xytext=(-14, 0))
-    end(axes, 112, 11, "r falls towards the limit", BLUE)
+    label_line_end(axes, 170, 16, "the hardware's\nlimit", SOFT)
+    label_line_end(axes, 79, 11, "no limit", PINK, ha="right", xytext=(-14, 0))
+    label_line_end(axes, 112, 11, "r falls towards the limit", BLUE)
     axes.set(xlim=(0, 170), ylim=(0, 17.5), xlabel="days")
-    factors(axes)
+    format_factor_axis(axes)
 assert limited.ending == "limit reached"
 
 # %% [markdown]

@@ -13,7 +13,7 @@ returns to research are r = 1.4, the report's figure for image recognition, so t
 # %%
 import numpy as np
 
-from experiments.plotting.run_figure import alone_curve
+from experiments.plotting.run_figure import unconstrained_curve
 from experiments.plotting.slides import (
     BLACK,
     BLUE,
@@ -22,11 +22,11 @@ from experiments.plotting.slides import (
     PINK,
     RED,
     SKY,
-    bare,
-    end,
-    factors,
-    percentages,
-    readable,
+    darken_for_contrast,
+    format_factor_axis,
+    hide_frame,
+    label_line_end,
+    round_to_100_percent,
     slide,
     slides,
     table,
@@ -61,7 +61,7 @@ runs = {name: run(lab.replace(**changes), seed=1) for name, changes in LABS.item
 
 # %%
 with slide("The same law, four futures", "growth of software; dashed: the law alone, which nothing holds up") as axes:
-    law = alone_curve(runs["cheap experiments, no training"], 200)
+    law = unconstrained_curve(runs["cheap experiments, no training"], 200)
     axes.plot(*law, color=BLACK, linestyle=(0, (4, 3)), linewidth=1.4)
     for name, result in runs.items():
         days = [0.0, *(doubling.day for doubling in result.doublings)]
@@ -70,9 +70,11 @@ with slide("The same law, four futures", "growth of software; dashed: the law al
         runs.items(), (153, 349, 378, 381), (8, 8.8, 8.8, 6.6), ("left", "right", "left", "left"), strict=True
     ):
         label = name.replace(", ", ",\n")
-        end(axes, x, y, f"{label}: {result.long_run.kind}", COLOURS[name], ha=side, xytext=(0, 0), fontsize=11.5)
+        label_line_end(
+            axes, x, y, f"{label}: {result.long_run.kind}", COLOURS[name], ha=side, xytext=(0, 0), fontsize=11.5
+        )
     axes.set(xlim=(0, 500), ylim=(0, 9.5), xlabel="days")
-    factors(axes)
+    format_factor_axis(axes)
 
 # %%
 rows = []
@@ -129,16 +131,16 @@ with slide("Where the researchers' time goes", "share of their days over the who
     for row, result in enumerate(runs.values()):
         left = 0.0
         shares = [result.time_shares[part] for part in PARTS]
-        for (colour, label), share, percent in zip(PARTS.values(), shares, percentages(shares), strict=True):
+        for (colour, label), share, percent in zip(PARTS.values(), shares, round_to_100_percent(shares), strict=True):
             axes.barh(-row, share, left=left, color=colour, height=0.62)
             if share > 0.06:
                 axes.text(left + share / 2, -row, f"{percent}%", ha="center", va="center", color=BLACK, fontsize=15)
             if row == 3 and share > 0.06:
-                axes.text(left + share / 2, -3.56, label, ha="center", color=readable(colour), fontsize=12.5)
+                axes.text(left + share / 2, -3.56, label, ha="center", color=darken_for_contrast(colour), fontsize=12.5)
             left += share
     axes.set_yticks([0, -1, -2, -3], [name.replace(", ", ",\n") for name in runs])
     axes.set_xticks([])
-    bare(axes)
+    hide_frame(axes)
 
 # %%
 rows = []
@@ -175,7 +177,7 @@ with slides(
         numbers, lengths = zip(*((each.n, each.duration_days) for each in result.doublings), strict=True)
         panels[0].plot(numbers, lengths, "o-", color=colour, markersize=5)
         if s > 0:
-            end(panels[0], numbers[-1], lengths[-1], f"s = {s:g}" if s > 0.25 else "s ≤ 0.25", colour)
+            label_line_end(panels[0], numbers[-1], lengths[-1], f"s = {s:g}" if s > 0.25 else "s ≤ 0.25", colour)
     panels[0].set(xlabel="doubling of software", xlim=(0.8, 9.2), yscale="log", ylim=(5, 250))
     panels[0].set_yticks([5, 10, 20, 50, 100, 200], ["5", "10", "20", "50", "100", "200"])
     panels[0].set_yticks([], minor=True)

@@ -19,8 +19,8 @@ from experiments.kernels.full_report import of_workloads, read_traces, shipped_t
 from experiments.kernels.kernel_value import worth
 from experiments.kernels.result_tables import fresh, rows
 from experiments.kernels.search_tables import searches
-from experiments.plotting.slides import BLACK, BLUE, GREEN, ORANGE, RED, SKY, SOFT, end, slide, table
-from hardware.kernels.speedup_curve import doublings_per_doubling, estimate
+from experiments.plotting.slides import BLACK, BLUE, GREEN, ORANGE, RED, SKY, SOFT, label_line_end, slide, table
+from hardware.kernels.speedup_curve import elasticities, estimate
 from sim.scenario.model import Scenario
 
 trace = read_traces(shipped_traces())
@@ -96,7 +96,7 @@ luckiest.
 # %%
 fitted = estimate(trace, LOAD)
 curve = fitted.curve
-early, late = doublings_per_doubling(fitted)
+early, late = elasticities(fitted)
 with slide(
     "Most of the gain is there at once",
     "speed over torch's own kernel (SDPA), at attention as training does it, in 16 bits, on one core",
@@ -109,9 +109,9 @@ with slide(
     axes.plot(numbers, [curve.speedup_after(n) for n in numbers], color=BLACK, linestyle=(0, (4, 2)))
     for level, name, colour in ((math.exp(curve.ceiling), "where the fit\nwould end", BLACK), (1, "SDPA", SOFT)):
         axes.axhline(level, color=colour, linewidth=1.1, linestyle=(0, (1, 2)))
-        end(axes, curve.tried, level, name, colour)
-    end(axes, curve.tried, np.mean([search.steps[-1][1] for search in climbs]), "three climbs", BLUE)
-    end(axes, curve.tried, curve.largest, "the lab's curve:\nas measured afresh", BLACK, xytext=(7, -8))
+        label_line_end(axes, curve.tried, level, name, colour)
+    label_line_end(axes, curve.tried, np.mean([search.steps[-1][1] for search in climbs]), "three climbs", BLUE)
+    label_line_end(axes, curve.tried, curve.largest, "the lab's curve:\nas measured afresh", BLACK, xytext=(7, -8))
     axes.set(xscale="log", xlim=(1, curve.tried), ylim=(0, None), xlabel="candidates tried")
     axes.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}×")
@@ -149,9 +149,9 @@ with slide(
     speed = np.geomspace(1, 16, 100)
     for share, colour in zip(SHARES, (BLUE, GREEN, ORANGE, RED), strict=True):
         axes.plot(speed, 1 / (1 - share + share / speed), color=colour)
-        end(axes, 16, 1 / (1 - share + share / 16), f"{share:.0%} attention", colour)
+        label_line_end(axes, 16, 1 / (1 - share + share / 16), f"{share:.0%} attention", colour)
     axes.axvline(curve.largest, color=BLACK, linestyle=(0, (4, 2)), linewidth=1.3)
-    end(axes, curve.largest, 13, f"measured: {curve.largest:.1f}×", BLACK)
+    label_line_end(axes, curve.largest, 13, f"measured: {curve.largest:.1f}×", BLACK)
     axes.set(xscale="log", xlim=(1, 16), ylim=(1, 16), yscale="log", xlabel="speed-up of attention")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks([1, 2, 4, 8, 16], [f"{n}×" for n in (1, 2, 4, 8, 16)])

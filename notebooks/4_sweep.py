@@ -27,7 +27,7 @@ from pathlib import Path
 
 from experiments.cli.app import main
 from experiments.design.design import load_design
-from experiments.plotting.slides import BLUE, RED, SKY, end, slide, table
+from experiments.plotting.slides import BLUE, RED, SKY, label_line_end, slide, table
 from experiments.sweep import query
 from experiments.sweep.analysis import explosion_probability, lever_effects, report, scenario_discovery, sensitivity
 from experiments.sweep.analysis.combinations import combinations
@@ -133,7 +133,7 @@ with slide(
             [c["high"] - m for m, c in zip(middle, cells, strict=True)],
         ]
         axes.errorbar([at + shift for at in range(len(cells))], middle, reach, fmt="o-", color=colour, capsize=5)
-        end(axes, len(cells) - 1, middle[-1], name, colour, xytext=(12, 0))
+        label_line_end(axes, len(cells) - 1, middle[-1], name, colour, xytext=(12, 0))
     axes.set_xticks(range(len(cells)), [f"r {cell['growth__r']}" for cell in cells])
     axes.set(ylim=(-0.03, 1.05))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -178,8 +178,8 @@ with slide(
         axes.plot([little, much], [-row, -row], color=BLUE, linewidth=9, alpha=0.3)
         axes.plot(little, -row, "o", color=SKY, markersize=11)
         axes.plot(much, -row, "o", color=BLUE, markersize=11)
-    end(axes, bars[0]["at_high"], 0.36, "much", BLUE, xytext=(0, 0), ha="center")
-    end(axes, bars[0]["at_low"], 0.36, "little", SKY, xytext=(0, 0), ha="center")
+    label_line_end(axes, bars[0]["at_high"], 0.36, "much", BLUE, xytext=(0, 0), ha="center")
+    label_line_end(axes, bars[0]["at_low"], 0.36, "little", SKY, xytext=(0, 0), ha="center")
     axes.set_yticks([-row for row in range(len(bars))], [NAMES[bar["parameter"]] for bar in bars])
     axes.set(xlim=(-0.03, None), ylim=(0.5 - len(bars), 0.6))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -195,7 +195,7 @@ the points on which it has looked, which flatters the box.
 """
 
 # %%
-box = scenario_discovery.box_of(sweep)
+box = scenario_discovery.find_explosion_box(sweep)
 print(scenario_discovery.box_sentence(sweep, box))
 assert not box.held_out
 assert "training__needed" not in box.bounds and "growth__parallel_penalty" not in box.bounds

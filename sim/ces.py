@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 Numbers = Any
 """A float or a NumPy array of floats."""
 
-LARGEST_RHO: Final = 1 - 1e-3
-LEAST_RHO: Final = -1e3
+MAX_RHO: Final = 1 - 1e-3
+MIN_RHO: Final = -1e3
 """The rhos that a fit looks at: beyond them no data could tell it from 1 or from -inf."""
 _COBB_DOUGLAS: Final = 1e-7
 """A rho so near 0 that the limit is the better arithmetic."""
@@ -35,12 +35,12 @@ def substitution(rho: float) -> float:
     return 1 / (1 - rho)
 
 
-def rho_of(sigma: float) -> float:
+def rho_from_sigma(sigma: float) -> float:
     """Return the rho that belongs to an elasticity of substitution: ``1 - 1/sigma``, -inf at 0 and below."""
     return 1 - 1 / sigma if sigma > 0 else -math.inf
 
 
-def largest_speedup(alpha: float, rho: float) -> float:
+def max_output_gain(alpha: float, rho: float) -> float:
     """Return output with unbounded labour over output at the reference, compute the same: ``alpha^(1/rho)``.
 
     ``alpha``: compute's share there, above 0 and up to 1. inf for rho from 0 on; 1 at rho = -inf.
@@ -61,7 +61,7 @@ def log_output(log_labour: Numbers, log_compute: Numbers, alpha: float, rho: flo
     return np.logaddexp(math.log(alpha) + rho * log_compute, math.log1p(-alpha) + rho * log_labour) / rho
 
 
-class Fit(NamedTuple):
+class CesFit(NamedTuple):
     """A CES that was fitted, about a reference that is the geometric mean of the data."""
 
     log_labour: float
@@ -80,7 +80,7 @@ class Fit(NamedTuple):
         return self.log_scale + log_output(*relative, self.alpha, self.rho)
 
 
-def fit(log_labour: NDArray[np.float64], log_compute: NDArray[np.float64], log_seen: NDArray[np.float64]) -> Fit:
+def fit(log_labour: NDArray[np.float64], log_compute: NDArray[np.float64], log_seen: NDArray[np.float64]) -> CesFit:
     """Return the CES of least squared error in ln output: Levenberg and Marquardt's method from several starts.
 
     Three arrays of one shape. Raises ValueError with fewer than four observations, or where the ratio of labour to
@@ -92,14 +92,14 @@ def fit(log_labour: NDArray[np.float64], log_compute: NDArray[np.float64], log_s
     data = log_labour - labour, log_compute - compute, log_seen
     found = [_descend(np.array([np.mean(log_seen), 0.0, math.log(1 - rho)]), *data) for rho in _STARTS]
     error, best = min(found, key=lambda each: each[0])
-    scale, alpha, rho = _meaning(best)
-    return Fit(labour, compute, scale, alpha, rho, math.sqrt(error / len(log_seen)))
+    scale, alpha, rho = _decode_point(best)
+    return CesFit(labour, compute, scale, alpha, rho, math.sqrt(error / len(log_seen)))
 
 
-def _meaning(point: NDArray[np.float64]) -> tuple[float, float, float]:
+def _decode_point(point: NDArray[np.float64]) -> tuple[float, float, float]:
     """Scale, alpha and rho of a point of the search: ln scale, log odds of alpha, ln(1 - rho)."""
     odds = float(np.clip(point[1], -30.0, 30.0))
-    rho = 1 - math.exp(min(max(point[2], math.log(1 - LARGEST_RHO)), math.log(1 - LEAST_RHO)))
+    rho = 1 - math.exp(min(max(point[2], math.log(1 - MAX_RHO)), math.log(1 - MIN_RHO)))
     return float(point[0]), 1 / (1 + math.exp(-odds)), rho
 
 
@@ -108,12 +108,12 @@ def _descend(point: NDArray[np.float64], *data: NDArray[np.float64]) -> tuple[fl
     log_labour, log_compute, log_seen = data
 
     def missed(at: NDArray[np.float64]) -> NDArray[np.float64]:
-        scale, alpha, rho = _meaning(at)
+        scale, alpha, rho = _decode_point(at)
         return np.asarray(log_seen - scale - log_output(log_labour, log_compute, alpha, rho))
 
     damping, residual = 1e-3, missed(point)
     for _ in range(_STEPS):
-        slopes = np.column_stack([_slope(missed, point, axis) for axis in range(3)])
+        slopes = np.column_stack([_central_difference(missed, point, axis) for axis in range(3)])
         normal = slopes.T @ slopes
         damped = normal + damping * np.diag(np.diag(normal) + 1e-12)
         further = point - np.linalg.solve(damped, slopes.T @ residual)
@@ -130,7 +130,9 @@ def _descend(point: NDArray[np.float64], *data: NDArray[np.float64]) -> tuple[fl
     return float(residual @ residual), point
 
 
-def _slope(function: Any, point: NDArray[np.float64], axis: int, width: float = 1e-5) -> NDArray[np.float64]:
+def _central_difference(
+    function: Any, point: NDArray[np.float64], axis: int, width: float = 1e-5
+) -> NDArray[np.float64]:
     """The slope of a function along one axis, by central differences."""
     step = np.zeros_like(point)
     step[axis] = width

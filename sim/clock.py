@@ -13,7 +13,7 @@ from typing import Any
 from simpy import Environment, Timeout
 
 
-class Background(Timeout):
+class BackgroundTimeout(Timeout):
     """An alarm that keeps no run going: where nothing else is under way, nothing will ever happen."""
 
 
@@ -52,7 +52,7 @@ class Clock(Environment):
         """
         if until < self._now:
             raise ValueError(f"the clock stands at {self._now} and cannot go back to {until}")
-        queue, background = self._queue, Background
+        queue, background = self._queue, BackgroundTimeout
         while queue and not self.halted:
             entry = heappop(queue)
             now, _, _, event = entry
@@ -78,7 +78,7 @@ class Clock(Environment):
         done = 0
         while done < most and queue and not self.halted:
             day, _, _, event = queue[0]
-            if day > until or (event.__class__ is Background and self.idle):
+            if day > until or (event.__class__ is BackgroundTimeout and self.idle):
                 break
             self.last_event = day
             self.step()
@@ -89,11 +89,11 @@ class Clock(Environment):
         """Stand at the latest event again, as if the rest of an idle advance had not been asked for."""
         self._now = self.last_event
 
-    def background(self, days: float) -> Background:
+    def background(self, days: float) -> BackgroundTimeout:
         """Return an alarm that goes off after so many days if anything but background is still scheduled then."""
-        return Background(self, days)
+        return BackgroundTimeout(self, days)
 
     @property
     def idle(self) -> bool:
         """True when nothing but background is scheduled, so that nothing will ever happen again."""
-        return not any(day < math.inf and not isinstance(event, Background) for day, _, _, event in self._queue)
+        return not any(day < math.inf and not isinstance(event, BackgroundTimeout) for day, _, _, event in self._queue)

@@ -4,20 +4,22 @@ import math
 from collections.abc import Iterator
 
 from hardware.cluster.reliability import NEVER, Array, checkpoint_interval, fastest_gpus, job_time
-from hardware.datacenter import Datacenter, inference_blocks, inference_gpus
+from hardware.datacenter import Datacenter, inference_gpus, inference_node_sizes
 from sim.scenario.model import Scenario, ScenarioError
 
-MOST_AGENTS = 1 << 20
+MAX_AGENTS = 1 << 20
 """Researchers that one run holds as agents."""
 LONGEST_JOB_DAYS = 1e6
 """Mean days of a job, failures included, above which a run is refused: the longest horizon."""
-MOST_FAILURES_PER_DAY = 1000
+MAX_FAILURES_PER_DAY = 1000
 """Failures of GPUs a day that a World works through."""
-MOST_RESEARCHERS = 1e15
+MAX_RESEARCHERS = 1e15
 """Researchers that a run counts: more are no whole numbers any more in floating point."""
 
 
-def check_size(scenario: Scenario, work_rate: float = 1.0, initial: float | None = None, own_class: str = "") -> None:
+def check_population_size(
+    scenario: Scenario, work_rate: float = 1.0, initial: float | None = None, own_class: str = ""
+) -> None:
     """Refuse a run that would need more agents, or more researchers, than there can be: it would end nowhere.
 
     ``work_rate``: the most that the cluster's comes to. ``initial``: researchers on day 0, if not the scenario's.
@@ -30,7 +32,7 @@ def check_size(scenario: Scenario, work_rate: float = 1.0, initial: float | None
     one_by_one = pooled_experiments or bool(own_class)
     if researcher.timing == "pooled" and not one_by_one:
         return
-    limit = MOST_AGENTS if one_by_one else MOST_RESEARCHERS
+    limit = MAX_AGENTS if one_by_one else MAX_RESEARCHERS
     initial = initial or scenario.initial_researchers
     start = initial * work_rate
     largest = start * 2.0**most
@@ -55,7 +57,7 @@ def check_stop(scenario: Scenario) -> None:
         )
 
 
-def check_fits(scenario: Scenario, datacenter: Datacenter) -> None:
+def check_jobs_fit(scenario: Scenario, datacenter: Datacenter) -> None:
     """Refuse jobs that can be known beforehand to be larger than what the cluster gives to their use."""
     cluster = scenario.cluster
     shares = (
@@ -64,8 +66,8 @@ def check_fits(scenario: Scenario, datacenter: Datacenter) -> None:
     )
     if cluster.placement == "consolidated":
         shares += f", in whole nodes of cluster__gpus_per_node = {cluster.gpus_per_node}"
-    for use, name, gpus in _known_jobs(scenario, datacenter):
-        largest = _largest(scenario, datacenter, use)
+    for use, name, gpus in _expected_jobs(scenario, datacenter):
+        largest = _largest_gang_ever(scenario, datacenter, use)
         if gpus > largest:
             raise ScenarioError(
                 f"{name} {gpus} GPUs, but a job for {use} can have at most {largest} of cluster__gpus = "
@@ -130,12 +132,12 @@ def check_failures(scenario: Scenario) -> None:
     if not cluster.gpu_hours_between_failures:
         return
     per_day = (cluster.gpus - inference_gpus(cluster)) * 24 / cluster.gpu_hours_between_failures
-    if per_day > MOST_FAILURES_PER_DAY:
-        least = cluster.gpu_hours_between_failures * per_day / MOST_FAILURES_PER_DAY
+    if per_day > MAX_FAILURES_PER_DAY:
+        least = cluster.gpu_hours_between_failures * per_day / MAX_FAILURES_PER_DAY
         raise ScenarioError(
             f"cluster__gpu_hours_between_failures = {cluster.gpu_hours_between_failures:g} GPU-hours is too short for "
             f"cluster__gpus = {cluster.gpus:,}: up to {per_day:,.0f} failures a day; allowed: 0 (none) or at least "
-            f"{least:,.4g} GPU-hours ({MOST_FAILURES_PER_DAY:,} failures a day). Make failures rarer"
+            f"{least:,.4g} GPU-hours ({MAX_FAILURES_PER_DAY:,} failures a day). Make failures rarer"
         )
 
 
@@ -143,10 +145,10 @@ def _length(days: float) -> str:
     return f"take {days:,.3g} days" if days < NEVER else "never end"
 
 
-def _largest(scenario: Scenario, datacenter: Datacenter, use: str) -> int:
+def _largest_gang_ever(scenario: Scenario, datacenter: Datacenter, use: str) -> int:
     """The most GPUs that a job of a use can ever get: in one pool inference stays unless it is pushed out."""
     cluster = scenario.cluster
-    inference = sum(inference_blocks(cluster))
+    inference = sum(inference_node_sizes(cluster))
     if use == "inference":
         return inference
     pushes_out = use == "training" and cluster.preemption
@@ -155,7 +157,7 @@ def _largest(scenario: Scenario, datacenter: Datacenter, use: str) -> int:
     return datacenter.capacity(use)
 
 
-def _known_jobs(scenario: Scenario, datacenter: Datacenter) -> Iterator[tuple[str, str, int]]:
+def _expected_jobs(scenario: Scenario, datacenter: Datacenter) -> Iterator[tuple[str, str, int]]:
     """Use, words and GPUs of the jobs that a run is known to ask for."""
     yield "inference", "researchers need at least", 1
     if scenario.researcher.experiment_gpu_days > 0:

@@ -271,9 +271,16 @@ def explosion_times(first: Array, exponent: Array) -> Array:
 
 
 def doubling_times(
-    first: Array, r: Array, p: Array, limit: Array, horizon: float, *, retraining: bool = False,
-    speed_share: float = 0.0, rows: Array,
-) -> Iterator[Array]:  # fmt: skip
+    first: Array,
+    r: Array,
+    p: Array,
+    limit: Array,
+    horizon: float,
+    *,
+    retraining: bool = False,
+    speed_share: float = 0.0,
+    rows: Array,
+) -> Iterator[Array]:
     """Yield when software has doubled n = 1, 2, ... times, in many worlds at once: the successor study's recursion.
 
     ``t_(n+1) = t_n + D_n``, ``D_(n+1) = D_n 2^x`` with :func:`ratio_exponent` x of r and ``r_(n+1) = r_n - r_0/L``: the
@@ -286,8 +293,8 @@ def doubling_times(
     and ends it. Worlds at the end of the arrays that are over are left out from then on: rows get shorter, and sorting
     long-lived worlds to the front saves work.
     """
-    slope = np.minimum(limit, _FAR) * (math.log(2) * p) / r
-    towards, left = math.log(2) * p * (1 - speed_share), np.minimum(limit, _FAR)
+    slope = np.minimum(limit, _EFFECTIVELY_INFINITE) * (math.log(2) * p) / r
+    towards, left = math.log(2) * p * (1 - speed_share), np.minimum(limit, _EFFECTIVELY_INFINITE)
     soonest = float(left.min())
     duration, before = first.copy(), np.zeros_like(left)
     exponent, over = np.empty_like(left), np.empty(left.shape, bool)
@@ -296,7 +303,7 @@ def doubling_times(
         time = np.add(before[:worlds], duration, out=row[:worlds])
         np.putmask(time, np.greater(time, horizon, out=over), np.inf)
         yield time
-        if done % _LOOK_EVERY == 0:
+        if done % _COMPACT_EVERY == 0:
             living = np.flatnonzero(np.isfinite(time) & (left > 1))
             if living.size == 0:
                 return
@@ -316,9 +323,9 @@ def doubling_times(
         before = time
 
 
-_FAR = 1e200
+_EFFECTIVELY_INFINITE = 1e200
 """Doublings: stands for no limit, where infinity would have no ratio."""
-_LOOK_EVERY = 8
+_COMPACT_EVERY = 8
 """Doublings between two looks at which worlds are over."""
 
 
@@ -354,7 +361,7 @@ class Law:
             return math.inf
 
 
-def law_of(params: GrowthParams, researchers: float, papers_per_day: float) -> Law:
+def law_from_params(params: GrowthParams, researchers: float, papers_per_day: float) -> Law:
     """Return the law that a reference lab fixes: so many researchers who each write ``papers_per_day``.
 
     Law `returns`: E0 is the effort before day 0 with which the first doubling takes this lab `first_doubling_days`,
@@ -367,11 +374,11 @@ def law_of(params: GrowthParams, researchers: float, papers_per_day: float) -> L
         if params.returns_to == "inputs":
             log2_papers -= (1 - unit.p) * math.log2(researchers)  # a paper of one of n counts n^(p - 1)
         return replace(unit, log2_initial_effort=log2_papers - float(effort_between(0.0, unit.effort(1.0))))
-    days = alone_durations(unit, researchers, papers_per_day, 1)[0]
+    days = unconstrained_doubling_times(unit, researchers, papers_per_day, 1)[0]
     return replace(unit, log2_initial_effort=math.log2(params.first_doubling_days / days))
 
 
-def alone_durations(
+def unconstrained_doubling_times(
     law: Law, researchers: float, papers_per_day: float, doublings: int, step: float = 1.0
 ) -> list[float]:
     """Return the days that each doubling takes if nothing but the law holds it up: no queue, no retraining.
@@ -379,10 +386,10 @@ def alone_durations(
     Work is infinitely divisible, and researchers grow with software in steps of so many doublings (1: the
     report's toy model; small: continuously). A doubling that the limit forbids takes ``inf`` days.
     """
-    return [_alone_duration(law, researchers, papers_per_day, n, step) for n in range(doublings)]
+    return [_unconstrained_duration(law, researchers, papers_per_day, n, step) for n in range(doublings)]
 
 
-def _alone_duration(law: Law, researchers: float, papers_per_day: float, n: int, step: float) -> float:
+def _unconstrained_duration(law: Law, researchers: float, papers_per_day: float, n: int, step: float) -> float:
     """Days from n to n + 1 doublings: the sum of dE/(rate N^p) over the steps of the team between them."""
     first, last = math.floor(n / step + _ROUNDING) + 1, math.ceil((n + 1) / step - _ROUNDING)
     levels = np.array([n, *(np.arange(first, last) * step), n + 1], dtype=float)

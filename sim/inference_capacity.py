@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from simpy import Event
 
 from sim.events import ResearchersHoused
-from sim.software import ENOUGH
+from sim.software import LEVEL_TOLERANCE
 
 if TYPE_CHECKING:
     from sim.world import World
 
 
-class Housing:
+class InferenceCapacity:
     """The number of researchers at work: as many as the inference GPUs run, ``N0 2^deployed hardware``.
 
     ``hardware``: the GPUs at work over those of day 0, times what kernels let them do. It is told of each inference
@@ -39,7 +39,7 @@ class Housing:
         """Have as many researchers at work as there is room for now."""
         world = self._world
         hardware = world.datacenter.inference_gpus / self.gpus_at_start * world.work_rate
-        room = int(world.own_team.researchers * 2.0**world.frontier.deployed * hardware * (1 + ENOUGH))
+        room = int(world.own_team.researchers * 2.0**world.frontier.deployed * hardware * (1 + LEVEL_TOLERANCE))
         if room != world.at_work:
             world.population.house(room)
             world.ledger.append(ResearchersHoused(world.now, room))

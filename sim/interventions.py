@@ -7,24 +7,30 @@ from typing import TYPE_CHECKING
 from hardware.cluster.placement import largest_gang
 from hardware.datacenter import SHARED, inference_gpus, pool_sizes
 from sim.events import KernelsDeployed
-from sim.feasibility import check_ends, check_failures, check_fits, check_size
+from sim.feasibility import check_ends, check_failures, check_jobs_fit, check_population_size
 from sim.scenario.model import Scenario, ScenarioError
 
 if TYPE_CHECKING:
     from sim.world import World
 
 FIXED_AT_START = (
-    "researcher__initial", "researcher__gpus_each", "researcher__timing", "cluster__sharing",
-    "literature__open_questions", "kernels__measurements", "kernels__workload", "cluster__background",
+    "researcher__initial",
+    "researcher__gpus_each",
+    "researcher__timing",
+    "cluster__sharing",
+    "literature__open_questions",
+    "kernels__measurements",
+    "kernels__workload",
+    "cluster__background",
     "cluster__background_gpus",
-)  # fmt: skip
+)
 """What a branch cannot change: it is how the world was built."""
 
 _STOPPED = ("horizon", "doublings", "researchers")
 """Endings that another scenario can put off: by the clock, the number of doublings or of researchers."""
 
 
-def adopt(world: World, scenario: Scenario) -> None:
+def apply_scenario_change(world: World, scenario: Scenario) -> None:
     """Let other parameters hold in a world from this moment on, at the same software and the same luck.
 
     What was done before counts as it did. Raises ScenarioError for what cannot change any more.
@@ -35,9 +41,9 @@ def adopt(world: World, scenario: Scenario) -> None:
     if world.pool is not None:
         world.pool.publish_fraction()
     if world.ending is not None:
-        _reopen(world, scenario)
+        _resume(world, scenario)
     old, world.scenario = world.scenario, scenario
-    _adopt_blocks(world, old)
+    _change_blocks(world, old)
     world.trainer.consider()
     world.housing.settle()
 
@@ -58,10 +64,10 @@ def _check_changes(world: World, scenario: Scenario) -> None:
         )
     growth = inference_gpus(scenario.cluster) / max(1, world.housing.gpus_at_start)
     largest = growth * world.calibration.largest_work_rate(scenario.kernels.attention_share)
-    check_size(scenario, largest, world.own_team.researchers, world.population.without_cohort)
+    check_population_size(scenario, largest, world.own_team.researchers, world.population.without_cohort)
 
 
-def _reopen(world: World, scenario: Scenario) -> None:
+def _resume(world: World, scenario: Scenario) -> None:
     """Let a run that had stopped go on, if the scenario now gives it the room."""
     ending = world.ending
     assert ending is not None, "only a run that is over can be reopened"
@@ -74,25 +80,25 @@ def _reopen(world: World, scenario: Scenario) -> None:
     world.ending, world.clock.halted, world.running = None, False, True
 
 
-def _adopt_blocks(world: World, old: Scenario) -> None:
+def _change_blocks(world: World, old: Scenario) -> None:
     new = world.scenario
     if new.growth != old.growth:
-        _adopt_law(world)
+        _change_law(world)
     if new.cluster != old.cluster:
-        _adopt_cluster(world)
-    check_fits(new, world.datacenter)
+        _change_cluster(world)
+    check_jobs_fit(new, world.datacenter)
     check_ends(new, world.datacenter)
     check_failures(new)
     if new.run.frame_days != old.run.frame_days:
         world.count_frames_from_now()
     if old.training.needed and not new.training.needed:
-        _end_training(world)
+        _cancel_training(world)
     if new.kernels != old.kernels:
-        _adopt_kernels(world, old)
+        _change_kernels(world, old)
     world.literature.params = new.literature
 
 
-def _end_training(world: World) -> None:
+def _cancel_training(world: World) -> None:
     """A run that is needed no more is over, and what it was to bring goes to work at once."""
     pool = world.datacenter.pool("training")
     if pool is None:
@@ -101,7 +107,7 @@ def _end_training(world: World) -> None:
         pool.cancel(job)
 
 
-def _adopt_law(world: World) -> None:
+def _change_law(world: World) -> None:
     """The law that would have held from the start, with the team of the start, holds from here on."""
     try:
         world.frontier.change_law(world.scenario.law(world.own_team))
@@ -109,7 +115,7 @@ def _adopt_law(world: World) -> None:
         raise ScenarioError(str(error)) from None
 
 
-def _adopt_kernels(world: World, old: Scenario) -> None:
+def _change_kernels(world: World, old: Scenario) -> None:
     """The kernels that there are stay; what they are worth, and how fast better ones come, may change."""
     engineer = world.kernel_engineer
     if engineer.speedup > 1 and world.scenario.kernels.attention_share != old.kernels.attention_share:
@@ -117,7 +123,7 @@ def _adopt_kernels(world: World, old: Scenario) -> None:
     engineer.plan()
 
 
-def _adopt_cluster(world: World) -> None:
+def _change_cluster(world: World) -> None:
     """Let the changed cluster hold; a training run too large for it goes on with the GPUs that are left."""
     cluster, run = world.scenario.cluster, world.trainer.run
     sizes = pool_sizes(cluster)

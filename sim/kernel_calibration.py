@@ -7,7 +7,7 @@ from typing import NamedTuple
 from agents.kernel_engineer import UNCALIBRATED, KernelParams, amdahl
 from hardware.kernels.problem import NAMES, workload
 from hardware.kernels.speedup_curve import (
-    Curve,
+    FittedSpeedupCurve,
     MeasurementError,
     curve_of,
     digest_of,
@@ -18,7 +18,7 @@ from hardware.kernels.speedup_curve import (
 from hardware.kernels.trace import Line
 
 
-class Calibration(NamedTuple):
+class MeasuredKernels(NamedTuple):
     """What was measured, or that nothing was."""
 
     measurements: str
@@ -26,7 +26,7 @@ class Calibration(NamedTuple):
     digest: str
     """SHA-256 of the file; empty if uncalibrated."""
     workload: str
-    curve: Curve | None
+    curve: FittedSpeedupCurve | None
 
     @property
     def identity(self) -> tuple[str, str, str, str, int]:
@@ -39,7 +39,7 @@ class Calibration(NamedTuple):
         return amdahl(attention_share, self.curve.largest) if self.curve is not None else 1.0
 
 
-def calibrate(params: KernelParams) -> Calibration:
+def calibrate(params: KernelParams) -> MeasuredKernels:
     """Return the measurements of a scenario.
 
     Raises MeasurementError for what there is not, OSError for a file that cannot be read, and
@@ -48,9 +48,9 @@ def calibrate(params: KernelParams) -> Calibration:
     _check_name(params.workload)
     digest = digest_of_measurements(params)
     if not digest:
-        return Calibration(params.measurements, "", params.workload, None)
+        return MeasuredKernels(params.measurements, "", params.workload, None)
     curve = _curve(find_measurements(params.measurements), digest, params.workload)
-    return Calibration(params.measurements, digest, params.workload, curve)
+    return MeasuredKernels(params.measurements, digest, params.workload, curve)
 
 
 def digest_of_measurements(params: KernelParams) -> str:
@@ -58,7 +58,7 @@ def digest_of_measurements(params: KernelParams) -> str:
     return "" if params.measurements == UNCALIBRATED else digest_of(find_measurements(params.measurements))
 
 
-def drawn_again(found: Calibration) -> tuple[Calibration, ...]:
+def bootstrap_curves(found: MeasuredKernels) -> tuple[MeasuredKernels, ...]:
     """Return the calibrations of the same searches drawn again with replacement; none where they are too few.
 
     Their spread is what the repeated searches leave open. Errors as of :func:`calibrate`.
@@ -70,7 +70,7 @@ def drawn_again(found: Calibration) -> tuple[Calibration, ...]:
 
 
 @lru_cache(maxsize=32)
-def _curve(path: Path, digest: str, workload: str) -> Curve:
+def _curve(path: Path, digest: str, workload: str) -> FittedSpeedupCurve:
     return curve_of(_lines(path, digest), workload)
 
 

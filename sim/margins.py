@@ -15,20 +15,20 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from sim.fluid.lab_arrays import Floats, Labs, labs_of
+from sim.fluid.lab_arrays import Floats, LabArrays, lab_arrays
 from sim.fluid.stepper import run_labs
 from sim.scenario.model import Scenario, ScenarioError
 
 INPUTS: Final = ("researchers", "experiments", "training")
 """Researchers of day 0; GPUs for experiments; speed of training runs, which is work per run turned round."""
-MORE: Final = 1.01
+INPUT_INCREASE: Final = 1.01
 """By how much an input is raised."""
 UNDEFINED: Final = "undefined"
-FINENESS: Final = 32
+STEPS_PER_DOUBLING: Final = 32
 """Steps to a doubling, as the fluid engine takes by default."""
 _LEAST: Final = 1e-6
 """Elasticities below this are rounding."""
-_LEAST_SHOWN: Final = 0.005
+_MIN_SHOWN: Final = 0.005
 """The sentence leaves out inputs with smaller elasticities."""
 
 
@@ -58,7 +58,7 @@ class Margins(NamedTuple):
         each = [
             f"1% {_MORE_OF[name]} brings it {value:.2f}% sooner"
             for name, value in self.elasticities.items()
-            if abs(value) >= _LEAST_SHOWN
+            if abs(value) >= _MIN_SHOWN
         ]
         return (
             f"What limits progress at the margin of doubling {self.doubling} (by the equations): "
@@ -78,8 +78,10 @@ class Margins(NamedTuple):
 
 _NAMES: Final = {"researchers": "researchers", "experiments": "GPUs for experiments", "training": "training runs"}
 _MORE_OF: Final = {
-    "researchers": "more researchers", "experiments": "more GPUs for experiments", "training": "faster training runs",
-}  # fmt: skip
+    "researchers": "more researchers",
+    "experiments": "more GPUs for experiments",
+    "training": "faster training runs",
+}
 
 
 def margins(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> list[Margins]:
@@ -108,19 +110,19 @@ def _cached(scenario: Scenario, digest: str, doublings: int) -> Margins:
 
 def _days(scenarios: Sequence[Scenario]) -> Floats:
     """The day of each doubling: (scenarios, base and each input raised and without training, doublings)."""
-    base = labs_of(scenarios)
-    free = labs_of([_without_training(each) for each in scenarios])
+    base = lab_arrays(scenarios)
+    free = lab_arrays([_without_training(each) for each in scenarios])
     free = replace(free, log2_initial_effort=base.log2_initial_effort)
     trained = np.flatnonzero(base.training)  # to the others training runs make no difference
     ways = [
         base,
-        replace(base, initial=base.initial * MORE),
+        replace(base, initial=base.initial * INPUT_INCREASE),
         _more_gpus(base),
-        replace(base, first_run=base.first_run / MORE).take(trained),
+        replace(base, first_run=base.first_run / INPUT_INCREASE).take(trained),
         free.take(trained),
     ]
-    columns = {field.name: np.concatenate([getattr(way, field.name) for way in ways]) for field in fields(Labs)}
-    _, marks = run_labs(Labs(**columns), FINENESS)
+    columns = {field.name: np.concatenate([getattr(way, field.name) for way in ways]) for field in fields(LabArrays)}
+    _, marks = run_labs(LabArrays(**columns), STEPS_PER_DOUBLING)
     n = len(scenarios)
     full, faster, untrained = np.split(marks[0], [3 * n, 3 * n + len(trained)])
     days = [*np.split(full, 3), full[:n].copy(), full[:n].copy()]
@@ -132,10 +134,10 @@ def _without_training(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"training": scenario.training.model_copy(update={"needed": False})})
 
 
-def _more_gpus(labs: Labs) -> Labs:
+def _more_gpus(labs: LabArrays) -> LabArrays:
     """With 1% more GPUs for experiments, in a pool of their own or in the shared one."""
-    shared = labs.gpus + np.where(labs.shared, (MORE - 1) * np.maximum(0.0, labs.gpus - labs.standing), 0.0)
-    return replace(labs, gpus=shared, experiment_share=labs.experiment_share * MORE)
+    shared = labs.gpus + np.where(labs.shared, (INPUT_INCREASE - 1) * np.maximum(0.0, labs.gpus - labs.standing), 0.0)
+    return replace(labs, gpus=shared, experiment_share=labs.experiment_share * INPUT_INCREASE)
 
 
 def _margins(scenario: Scenario, days: Floats, doublings: int) -> Margins:
@@ -144,7 +146,7 @@ def _margins(scenario: Scenario, days: Floats, doublings: int) -> Margins:
         return Margins(UNDEFINED, "no doubling of software was completed", 0, None, {}, None)
     base, *raised, free = days[:, done - 1].tolist()
     found = {
-        name: -math.log(day / base) / math.log(MORE) if math.isfinite(day) else 0.0
+        name: -math.log(day / base) / math.log(INPUT_INCREASE) if math.isfinite(day) else 0.0
         for name, day in zip(INPUTS, raised, strict=True)
     }
     found = {name: 0.0 if abs(value) < _LEAST else value for name, value in found.items()}

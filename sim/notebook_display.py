@@ -39,8 +39,9 @@ def html_of(result: RunResult) -> str:
         f"{factor(result.deployed_doublings)} deployed; {_number(result.researchers)} researchers, "
         f"{_number(result.papers)} papers",
     }
-    rows = (f"<tr><th {_LEFT}>{escape(name)}</th><td {_LEFT}>{escape(text)}</td></tr>" for name, text in
-            statements.items())  # fmt: skip
+    rows = (
+        f"<tr><th {_LEFT}>{escape(name)}</th><td {_LEFT}>{escape(text)}</td></tr>" for name, text in statements.items()
+    )
     return f"<div><table>{''.join(rows)}</table>{_picture(result)}{_doublings(result.doublings)}</div>"
 
 

@@ -22,7 +22,7 @@ class _State(NamedTuple):
     uinteger: int
 
 
-class Streams:
+class RandomStreams:
     """The generators of one run.
 
     ``seed``: any integer.

@@ -75,22 +75,22 @@ def duplicates(world: World) -> int:
     return world.literature.duplicates
 
 
-def in_phase(phase: Phase, world: World) -> int:
+def researchers_in_phase(phase: Phase, world: World) -> int:
     """Researchers in a phase."""
     return world.census.count[phase]
 
 
-def gpus_of(use: str, world: World) -> int:
+def gpus_in_use(use: str, world: World) -> int:
     """GPUs that jobs of a use hold."""
     return world.datacenter.gpus_in_use(use)
 
 
 def gpus_idle(world: World) -> int:
     """GPUs that no job holds."""
-    return world.scenario.cluster.gpus - sum(gpus_of(use, world) for use in (*USES, BACKGROUND))
+    return world.scenario.cluster.gpus - sum(gpus_in_use(use, world) for use in (*USES, BACKGROUND))
 
 
-def waiting(use: str, world: World) -> int:
+def jobs_waiting(use: str, world: World) -> int:
     """Jobs of a use that wait for GPUs."""
     return world.datacenter.waiting(use)
 
@@ -113,12 +113,12 @@ REPORTERS: dict[str, Callable[[World], float]] = {
     "researchers_in_cohorts": in_cohorts,
     "papers": papers,
     "duplicates": duplicates,
-    **{f"researchers_{phase}": partial(in_phase, phase) for phase in Phase if phase is not Phase.PUBLISH},
-    **{f"gpus_{use}": partial(gpus_of, use) for use in USES},
-    "gpus_background": partial(gpus_of, BACKGROUND),
+    **{f"researchers_{phase}": partial(researchers_in_phase, phase) for phase in Phase if phase is not Phase.PUBLISH},
+    **{f"gpus_{use}": partial(gpus_in_use, use) for use in USES},
+    "gpus_background": partial(gpus_in_use, BACKGROUND),
     "gpus_idle": gpus_idle,
-    "experiments_waiting": partial(waiting, "experiment"),
-    "training_waiting": partial(waiting, "training"),
+    "experiments_waiting": partial(jobs_waiting, "experiment"),
+    "training_waiting": partial(jobs_waiting, "training"),
     "kernel_speedup": kernel_speedup,
     "work_rate": work_rate,
 }
@@ -191,7 +191,7 @@ def time_shares(world: World) -> dict[str, float]:
     return {name: part / total if total > 0 else 0.0 for name, part in parts.items()}
 
 
-def toes_exponent(world: World) -> float | None:
+def parallelization_exponent(world: World) -> float | None:
     """Return the exponent p that the run's duplicates imply: n researchers find as much that is new as n^p.
 
     Of what n researchers publish a share 1 - d is new, so that new findings go as ``n (1 - d)``: p - 1 is the

@@ -10,10 +10,10 @@ import pandas as pd
 
 from agents.researcher import Researcher
 from hardware.datacenter import POOL_OF
-from hardware.kernels.speedup_curve import told
+from hardware.kernels.speedup_curve import describe_searches
 from sim import notebook_display, reporters
 from sim.events import Event
-from sim.kernel_calibration import Calibration
+from sim.kernel_calibration import MeasuredKernels
 from sim.long_run import LongRun
 from sim.margins import Margins, margins_of
 from sim.reporters import Doubling
@@ -24,7 +24,7 @@ from sim.world import World
 Engine = Literal["world", "fluid"]
 
 
-class UseOfGpus(NamedTuple):
+class GpuUsage(NamedTuple):
     """What one kind of job did with the cluster."""
 
     jobs: float
@@ -36,7 +36,7 @@ class UseOfGpus(NamedTuple):
     """From being asked for to the first start, over the jobs that have started and are over."""
 
 
-class Kernels(NamedTuple):
+class KernelSummary(NamedTuple):
     """What became of attention."""
 
     calibrated: bool
@@ -61,7 +61,7 @@ class Kernels(NamedTuple):
     @property
     def told(self) -> str:
         """Which searches drove it, in words."""
-        return told(self.searches, self.proposer, self.families, self.broken_off)
+        return describe_searches(self.searches, self.proposer, self.families, self.broken_off)
 
 
 class RunResult(NamedTuple):
@@ -89,8 +89,8 @@ class RunResult(NamedTuple):
     duplicate_share: float
     toes_exponent: float | None
     """The stepping-on-toes exponent that the duplicates imply; None where the team never changed."""
-    cluster: dict[str, UseOfGpus]
-    kernels: Kernels
+    cluster: dict[str, GpuUsage]
+    kernels: KernelSummary
     margins: Margins
     """What limits progress at the margin and what training costs, by the equations of the scenario."""
     time_shares: dict[str, float]
@@ -126,7 +126,7 @@ def run(
     scenario: Scenario | None = None,
     seed: int = 0,
     watch: Callable[[World], bool | None] | None = None,
-    calibration: Calibration | None = None,
+    calibration: MeasuredKernels | None = None,
     researcher: type[Researcher] = Researcher,
 ) -> RunResult:
     """Run a scenario (by default the lab) with a seed and return what came of it.
@@ -164,7 +164,7 @@ def summarise(world: World) -> RunResult:
         researchers=world.at_work,
         papers=world.papers,
         duplicate_share=world.literature.duplicates / max(1, world.literature.published),
-        toes_exponent=reporters.toes_exponent(world),
+        toes_exponent=reporters.parallelization_exponent(world),
         cluster={use: _use_of_gpus(world, use) for use in reporters.uses_of(world)},
         kernels=kernels_of(
             world.calibration, world.kernel_engineer.candidates, world.kernel_engineer.speedup, world.work_rate
@@ -177,10 +177,10 @@ def summarise(world: World) -> RunResult:
     )
 
 
-def kernels_of(measured: Calibration, candidates: float, speedup: float, work_rate: float) -> Kernels:
+def kernels_of(measured: MeasuredKernels, candidates: float, speedup: float, work_rate: float) -> KernelSummary:
     """Return what became of attention: the measurements that drove it, and how far it came."""
     curve = measured.curve
-    return Kernels(
+    return KernelSummary(
         calibrated=measured.curve is not None,
         measurements=measured.measurements,
         digest=measured.digest,
@@ -195,12 +195,12 @@ def kernels_of(measured: Calibration, candidates: float, speedup: float, work_ra
     )
 
 
-def _use_of_gpus(world: World, use: str) -> UseOfGpus:
+def _use_of_gpus(world: World, use: str) -> GpuUsage:
     over = [job for job in world.datacenter.records if job.use == use]
     started = sum(job.tasks for job in over if job.started is not None)
     possible = world.gpus_for[POOL_OF.get(use, use)].total(world.now)
     held = world.datacenter.gpu_time(use)
-    return UseOfGpus(
+    return GpuUsage(
         jobs=sum(job.tasks for job in over),
         gpu_days=held,
         utilisation=held / possible if possible > 0 else 0.0,

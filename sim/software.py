@@ -4,13 +4,13 @@ import math
 
 from sim.growth import Law, add_effort
 
-ENOUGH = 1e-9
+LEVEL_TOLERANCE = 1e-9
 """Doublings: a level that is short by rounding alone is reached."""
-ROUNDING = 1e-6
+SUM_TOLERANCE = 1e-6
 """Doublings by which sums of many gains may miss what was discovered."""
 
 
-class Frontier:
+class SoftwareState:
     """What the field has found out, and what its researchers are made of, in doublings since day 0.
 
     ``discovered`` never falls and follows the law; ``deployed`` never exceeds it.
@@ -26,7 +26,7 @@ class Frontier:
     @property
     def whole_doublings(self) -> int:
         """Doublings of discovered software that are complete."""
-        return math.floor(self.discovered + ENOUGH)
+        return math.floor(self.discovered + LEVEL_TOLERANCE)
 
     def add(self, effective_papers: float) -> None:
         """Add effective papers to the cumulative effort, and what they bring to discovered software."""
@@ -38,7 +38,7 @@ class Frontier:
             return self.effort, self.discovered
         effort = add_effort(self.effort, math.log2(effective_papers) - self.law.log2_initial_effort)
         level = self.law.software(effort)
-        if abs(level - round(level)) < ENOUGH:
+        if abs(level - round(level)) < LEVEL_TOLERANCE:
             level = float(round(level))  # pooled work aims at whole doublings and hits them up to rounding
         return effort, max(self.discovered, level)
 
@@ -50,7 +50,7 @@ class Frontier:
         waiting = max(0.0, self.discovered - self.deployed)
         if not doublings >= 0:
             raise ValueError(f"cannot deploy {doublings:g} doublings: deployed software never falls")
-        if doublings > waiting + ROUNDING:
+        if doublings > waiting + SUM_TOLERANCE:
             raise ValueError(f"cannot deploy {doublings:g} doublings: {waiting:g} are discovered and not yet deployed")
         self.deployed = min(self.deployed + doublings, max(self.discovered, self.deployed))
 

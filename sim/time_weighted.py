@@ -1,7 +1,7 @@
 """The exact integral over time of a quantity that changes in steps."""
 
 
-class Meter:
+class TimeWeighted:
     """A piecewise constant value and its integral from the start."""
 
     def __init__(self, now: float = 0.0) -> None:

@@ -16,31 +16,38 @@ from simpy.events import EventPriority
 from agents.cohort.cohort import Cohort
 from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
 from agents.literature import Literature
-from agents.phases import RESEARCHING, Census
-from agents.pooled_work import WorkPool
-from agents.ports import Finding, TaskSource, Watcher
+from agents.phases import RESEARCHING, PhaseOccupancy
+from agents.pooled_work import PooledWork
+from agents.ports import ArrayTaskSource, JobListener, PaperBatch
 from agents.researcher import Researcher, ResearcherParams
 from agents.trainer import Trainer, TrainingParams
 from agents.work_model import mean_run_days
-from agents.workforce import Population, class_without_cohort
+from agents.workforce import Workforce, class_without_cohort
 from hardware.datacenter import Datacenter
 from sim import events, reporters
 from sim.background import BackgroundJobs
 from sim.clock import Clock
-from sim.feasibility import check_ends, check_failures, check_fits, check_size, gpus_of_run, training_gpus
-from sim.inference_capacity import Housing
-from sim.interventions import adopt
-from sim.kernel_calibration import Calibration
-from sim.random_streams import Streams
+from sim.feasibility import (
+    check_ends,
+    check_failures,
+    check_jobs_fit,
+    check_population_size,
+    gpus_of_run,
+    training_gpus,
+)
+from sim.inference_capacity import InferenceCapacity
+from sim.interventions import apply_scenario_change
+from sim.kernel_calibration import MeasuredKernels
+from sim.random_streams import RandomStreams
 from sim.scenario.model import Scenario
-from sim.software import ENOUGH, Frontier
-from sim.time_weighted import Meter
+from sim.software import LEVEL_TOLERANCE, SoftwareState
+from sim.time_weighted import TimeWeighted
 
 _LAST_OF_INSTANT = EventPriority(3)
 """SimPy priority behind the cluster's dispatch (2): what follows from who got GPUs."""
 
 
-class StarvedError(Exception):
+class ImpossibleJobError(Exception):
     """A job was asked for that the cluster can never run."""
 
 
@@ -66,7 +73,7 @@ class World(mesa.Model):
         self,
         scenario: Scenario | None = None,
         seed: int = 0,
-        calibration: Calibration | None = None,
+        calibration: MeasuredKernels | None = None,
         researcher: type[Researcher] = Researcher,
         cohort: type[Cohort] | None = None,
         **changes: Any,
@@ -80,38 +87,38 @@ class World(mesa.Model):
         self.reference_team = self.scenario.reference_team
         """The team of which `kernels__candidates_per_day` are."""
         largest = self.calibration.largest_work_rate(self.scenario.kernels.attention_share)
-        check_size(self.scenario, largest, own_class=class_without_cohort(researcher, cohort))
+        check_population_size(self.scenario, largest, own_class=class_without_cohort(researcher, cohort))
         self.run_seed = seed
-        self.streams = Streams(seed)
+        self.streams = RandomStreams(seed)
         self.clock = Clock()
         self.ledger: list[events.Event] = []
         self.ending: events.Ended | None = None
-        self.frontier = Frontier(self.scenario.law())
+        self.frontier = SoftwareState(self.scenario.law())
         self.literature = Literature(self.scenario.literature)
-        self.census = Census()
+        self.census = PhaseOccupancy()
         self.papers = 0.0
         self.doublings = 0
         self._frames_from = (0.0, 0)
         self.datacenter = Datacenter(self.clock, self.scenario.cluster, self.streams)
-        check_fits(self.scenario, self.datacenter)
+        check_jobs_fit(self.scenario, self.datacenter)
         check_ends(self.scenario, self.datacenter)
         check_failures(self.scenario)
-        self.gpus = Meter()
+        self.gpus = TimeWeighted()
         """GPUs that there are."""
-        self.gpus_for = {use: Meter() for use in reporters.USES}
+        self.gpus_for = {use: TimeWeighted() for use in reporters.USES}
         """GPUs that each use can have."""
         self.meter_gpus()
         self.research_pace = 1.0
         """Share of researchers' time that goes into papers; candidates for kernels take the rest."""
-        self.pool = WorkPool(self) if self.scenario.researcher.timing == "pooled" else None
-        self.population = Population(self, self, self.pool, researcher, cohort)
+        self.pool = PooledWork(self) if self.scenario.researcher.timing == "pooled" else None
+        self.population = Workforce(self, self, self.pool, researcher, cohort)
         self.trainer = Trainer(self, self)
         self.kernel_engineer = KernelEngineer(self, self, self.calibration.curve)
         if self.calibration.curve is not None:
             self.ledger.append(events.KernelsMeasured(self.now, *self.calibration.identity))
         self.background = self._start_background()
         """Jobs of other users, if the cluster has any."""
-        self.housing = Housing(self)
+        self.housing = InferenceCapacity(self)
         self.clock.advance(0.0)  # the cluster gives out its first GPUs, which house the first researchers
         self.datacollector = mesa.DataCollector(model_reporters=reporters.REPORTERS)  # type: ignore[no-untyped-call]
         self._look()
@@ -165,7 +172,7 @@ class World(mesa.Model):
         ScenarioError for a change that is not allowed, that only a new world can have, or that comes too late.
         """
         copy = World.restore(self.snapshot())
-        adopt(copy, copy.scenario.replace(**changes))
+        apply_scenario_change(copy, copy.scenario.replace(**changes))
         return copy
 
     def count_frames_from_now(self) -> None:
@@ -291,7 +298,7 @@ class World(mesa.Model):
         """Take back a job that was asked for."""
         self.datacenter.cancel(job)
 
-    def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Watcher | None = None) -> Event:
+    def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: JobListener | None = None) -> Event:
         """Ask the cluster for a gang of GPUs, for so many days of work with the kernels of day 0.
 
         The event returned succeeds when the job is over; it runs on the kernels there were when it was asked for.
@@ -299,14 +306,14 @@ class World(mesa.Model):
         try:
             return self.datacenter.submit(use, gpus, days / self.work_rate, owner=owner, watcher=watcher)
         except ValueError as error:
-            raise StarvedError(str(error)) from None
+            raise ImpossibleJobError(str(error)) from None
 
-    def ask_many(self, use: str, number: int, source: TaskSource, payload: Any, owner: int) -> None:
+    def ask_many(self, use: str, number: int, source: ArrayTaskSource, payload: Any, owner: int) -> None:
         """Ask the cluster for so many jobs at once, each drawn from ``source`` when its turn comes."""
         try:
             self.datacenter.submit_many(use, number, source, payload, owner=owner)
         except ValueError as error:
-            raise StarvedError(str(error)) from None
+            raise ImpossibleJobError(str(error)) from None
 
     def discovered_doublings(self) -> float:
         """Return the doublings of software that have been discovered, as far as the run looks."""
@@ -316,12 +323,12 @@ class World(mesa.Model):
         """Return the papers to the next doubling, to the gain that starts the next training run, or to so much more."""
         step = min(self.frontier.whole_doublings + 1, self.frontier.discovered + within)
         gain = self.trainer.next_gain_at
-        if self.frontier.discovered + ENOUGH < gain < step:
+        if self.frontier.discovered + LEVEL_TOLERANCE < gain < step:
             step = gain
         effective = self.frontier.law.papers_between(self.frontier.effort, step)
         return effective / self.effective(1.0)
 
-    def publish(self, finding: Finding) -> None:
+    def publish(self, finding: PaperBatch) -> None:
         """Make a finding known: it adds to effort, and software may double, be retrained, be deployed."""
         if self.ending is not None:
             return  # one of several that were handed in together ended it
@@ -330,15 +337,23 @@ class World(mesa.Model):
         effective = self.effective(weight * finding.papers)
         self.papers += finding.papers
         self.frontier.add(effective)
-        self.ledger.append(events.PaperPublished(
-            self.now, finding.researcher, finding.authors, number, finding.papers, duplicates, effective,
-            self.frontier.discovered,
-        ))  # fmt: skip
+        self.ledger.append(
+            events.PaperPublished(
+                self.now,
+                finding.researcher,
+                finding.authors,
+                number,
+                finding.papers,
+                duplicates,
+                effective,
+                self.frontier.discovered,
+            )
+        )
         self._note_doublings()
         self.trainer.consider()
         self._see_whether_over()
 
-    def _add_to_literature(self, finding: Finding) -> tuple[int, int]:
+    def _add_to_literature(self, finding: PaperBatch) -> tuple[int, int]:
         """The number of the latest paper of a finding, and how many of its papers are duplicates; 0 if it has none."""
         if finding.began is None:
             return 0, 0
@@ -367,10 +382,10 @@ class World(mesa.Model):
             self.pool.publish_fraction()
         if self.ending is not None:
             return
-        before = math.floor(self.frontier.deployed + ENOUGH)
+        before = math.floor(self.frontier.deployed + LEVEL_TOLERANCE)
         self.frontier.deploy(doublings)
         self.ledger.append(events.Deployed(self.now, generation, self.frontier.deployed))
-        doubled = math.floor(self.frontier.deployed + ENOUGH) > before
+        doubled = math.floor(self.frontier.deployed + LEVEL_TOLERANCE) > before
         if doubled and self.scenario.researcher.timing == "whole":
             self.population.start_over()
         self.housing.settle()
@@ -421,7 +436,7 @@ class World(mesa.Model):
     def _ends_if_starved(self) -> Iterator[None]:
         try:
             yield
-        except StarvedError as error:
+        except ImpossibleJobError as error:
             self._end("starved", f"Starved: {error}.")
 
     def _look(self) -> None:

@@ -11,9 +11,15 @@ settings.load_profile("untimed")
 
 
 _LONGEST_FILES = (
-    "test_sweep_kills.py", "test_notebooks.py", "test_cohorts.py", "test_reproduce.py", "test_world_theory.py",
-    "test_window_controls.py", "test_pages.py", "test_bottleneck.py",
-)  # fmt: skip
+    "test_sweep_kills.py",
+    "test_notebooks.py",
+    "test_cohorts.py",
+    "test_reproduce.py",
+    "test_world_theory.py",
+    "test_window_controls.py",
+    "test_pages.py",
+    "test_bottleneck.py",
+)
 """Files that take longest. They go first, so that no process ends the run alone with one of them."""
 
 

@@ -10,17 +10,17 @@ import mesa
 import numpy as np
 
 from agents import work_model
-from agents.cohort.stage import Stage
-from agents.cohort.start_index import Begun
+from agents.cohort.stage import CohortStage
+from agents.cohort.start_index import StartIndexSampler
 from agents.phases import Phase
-from agents.ports import Finding, Lab
+from agents.ports import Lab, PaperBatch
 from agents.researcher import Researcher
 
 _LEAPS_WITHIN = 64
 """Into so many parts, at most, a leap is cut for the sake of few questions."""
 
 
-class Asked(NamedTuple):
+class ExperimentBatch(NamedTuple):
     """What a lot of experiments is about."""
 
     mean_gpu_days: float
@@ -31,10 +31,10 @@ class Asked(NamedTuple):
     """The latest paper that was known when the papers were begun."""
 
 
-class Absorbed(NamedTuple):
+class AbsorbedJob(NamedTuple):
     """What stands for the lot of an experiment that an individual had asked for."""
 
-    payload: Asked
+    payload: ExperimentBatch
 
 
 @dataclass
@@ -65,9 +65,9 @@ class Cohort(mesa.Agent):
         self.count = dict.fromkeys(Phase, 0)
         self.unhoused = 0
         """Of those who queue or run: no inference GPU houses them, and they will rest when their experiment is over."""
-        self.thinking = Stage(lab, "thinking", number, self._have_ideas, self._most_ideas)
-        self.writing = Stage(lab, "writing", number, self._written, self._publishable)
-        self.ideas, self._drafts = Begun(), Begun()
+        self.thinking = CohortStage(lab, "thinking", number, self._have_ideas, self._most_ideas)
+        self.writing = CohortStage(lab, "writing", number, self._written, self._publishable)
+        self.ideas, self._drafts = StartIndexSampler(), StartIndexSampler()
         """When those who think, and those who write, began."""
         self._running: dict[Any, None] = {}
         """The jobs that have GPUs."""
@@ -136,7 +136,7 @@ class Cohort(mesa.Agent):
         began, job = researcher.began, researcher.job
         if job is not None:
             job.watcher, job.callbacks = self, [self.job_over]
-            job.lot = Absorbed(Asked(0.0, 1.0, began))
+            job.lot = AbsorbedJob(ExperimentBatch(0.0, 1.0, began))
             self.unhoused += not researcher.housed
             if phase is Phase.RUN:
                 self._running[job] = None
@@ -182,18 +182,18 @@ class Cohort(mesa.Agent):
             self._write(researchers, began, Phase.THINK)
             return
         self._move(Phase.THINK, Phase.QUEUE, researchers)
-        asked = Asked(mean, self.lab.work_rate, began)
+        asked = ExperimentBatch(mean, self.lab.work_rate, began)
         self.lab.ask_many("experiment", researchers, self, asked, self.unique_id)
 
     def draw(self, lot: Any, most: int) -> tuple[int, float, int]:
         """Return GPUs, days and tasks of the next job of a lot."""
-        asked: Asked = lot.payload
+        asked: ExperimentBatch = lot.payload
         params = self.lab.researcher_params
         gang = min(params.experiment_gpus, most)
         tasks = self._tasks_of_a_job(lot, gang) if lot.count > 1 else 1
         stream = self._chance("experiment cost")
-        gpu_days = work_model.experiments_gpu_days(params, asked.mean_gpu_days, tasks, stream)
-        gpus = work_model.gpus_to_ask(params, gpu_days, most)
+        gpu_days = work_model.draw_total_gpu_days(params, asked.mean_gpu_days, tasks, stream)
+        gpus = work_model.gang_size(params, gpu_days, most)
         if tasks > 1:
             gpus = max(gpus, min(gang, 1 << (tasks - 1).bit_length()))  # side by side, as one by one
         return gpus, gpu_days / gpus / asked.work_rate, tasks
@@ -253,7 +253,7 @@ class Cohort(mesa.Agent):
         left = papers
         while left:
             part = int(min(left, self._publishable()))
-            self.lab.publish(Finding(self.unique_id, part, began, self.housed + self._owed))
+            self.lab.publish(PaperBatch(self.unique_id, part, began, self.housed + self._owed))
             left -= part
         self._move(Phase.PUBLISH, Phase.THINK, papers)
         self._begin(papers)
@@ -349,11 +349,11 @@ class Cohort(mesa.Agent):
 
     # Bookkeeping
 
-    def _rest(self, stage: Stage, phase: Phase, researchers: int) -> None:
+    def _rest(self, stage: CohortStage, phase: Phase, researchers: int) -> None:
         stage.rest(researchers)
         self._move(phase, Phase.PAUSED, researchers)
 
-    def _wake(self, stage: Stage, phase: Phase, researchers: int) -> None:
+    def _wake(self, stage: CohortStage, phase: Phase, researchers: int) -> None:
         self._move(Phase.PAUSED, phase, researchers)
         stage.wake(researchers)
 

@@ -13,7 +13,7 @@ from agents.ports import Lab
 Part = Literal["thinking", "writing"]
 
 
-class Group(NamedTuple):
+class StageGroup(NamedTuple):
     """Researchers who will be through together."""
 
     size: int
@@ -21,7 +21,7 @@ class Group(NamedTuple):
     """The day on which they are through; while they rest, how many days they need."""
 
 
-class Stage:
+class CohortStage:
     """The researchers of a cohort who think, or who write.
 
     One who comes alone, to few, gets a time of its own, exactly as an individual does. Others are *merged*:
@@ -42,9 +42,9 @@ class Stage:
         self._done = done
         self._most = most
         self.merged = 0
-        self._groups: dict[Event, Group] = {}
+        self._groups: dict[Event, StageGroup] = {}
         """By the alarm that tells that they are through."""
-        self._resting: list[Group] = []
+        self._resting: list[StageGroup] = []
         self._resting_merged = 0
         self._leap: tuple[Event, int, float] | None = None
         """Alarm, size and day of the next leap."""
@@ -95,8 +95,8 @@ class Stage:
             group = self._groups.pop(alarm)
             resting = min(count, group.size)
             if resting < group.size:
-                self._groups[alarm] = Group(group.size - resting, group.due)
-            self._resting.append(Group(resting, group.due - self._lab.now))
+                self._groups[alarm] = StageGroup(group.size - resting, group.due)
+            self._resting.append(StageGroup(resting, group.due - self._lab.now))
             count -= resting
         if count:
             self._resting_merged += count
@@ -108,7 +108,7 @@ class Stage:
             group = self._resting.pop()
             waking = min(count, group.size)
             if waking < group.size:
-                self._resting.append(Group(group.size - waking, group.due))
+                self._resting.append(StageGroup(group.size - waking, group.due))
             self._set(waking, group.due)
             count -= waking
         if count:
@@ -121,7 +121,7 @@ class Stage:
         self._groups.clear()
         for group in groups:
             self._set(group.size, (group.due - now) * factor)
-        self._resting = [Group(group.size, group.due * factor) for group in self._resting]
+        self._resting = [StageGroup(group.size, group.due * factor) for group in self._resting]
         if self._leap is not None:
             _, size, due = self._leap
             days = (due - now) * factor
@@ -134,7 +134,7 @@ class Stage:
             return self._days()
         alarm, group = self._groups.popitem()
         if group.size > 1:
-            self._groups[alarm] = Group(group.size - 1, group.due)
+            self._groups[alarm] = StageGroup(group.size - 1, group.due)
         return group.due - self._lab.now
 
     @property
@@ -147,7 +147,7 @@ class Stage:
         return draw(self._lab.researcher_params, self._lab.chance(self._part, self._who)) / self._lab.research_pace
 
     def _set(self, count: int, days: float) -> None:
-        self._groups[self._lab.after(days, self._through)] = Group(count, self._lab.now + days)
+        self._groups[self._lab.after(days, self._through)] = StageGroup(count, self._lab.now + days)
 
     def _through(self, alarm: Event) -> None:
         group = self._groups.pop(alarm, None)

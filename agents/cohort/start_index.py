@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 
-class Begun:
+class StartIndexSampler:
     """What was known when papers under way were begun: a label for each, of which any may be the next to leave.
 
     Each who leaves takes the label of any of those present. So when a share of them leaves, every label counts for that

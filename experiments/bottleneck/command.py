@@ -10,9 +10,9 @@ from pathlib import Path
 from experiments.bottleneck.study import study
 from experiments.bottleneck.table import PUBLISHED, conclusion, picture, sentence, show
 from experiments.cli.arguments import check_folder, load_scenario
-from experiments.cli.interrupts import FirstInterrupt
+from experiments.cli.interrupts import GracefulInterrupt
 from experiments.cli.progress import progress
-from experiments.cli.run_table import say
+from experiments.cli.run_table import print_text
 from experiments.cli.terminal import print_json
 from experiments.errors import InputError
 from experiments.storage.atomic import json_file, plain, write_files
@@ -29,7 +29,7 @@ def measure(
     chosen, moments = load_scenario(scenario, settings, None), path(doublings)
     if out is not None:
         check_folder(out)
-    with progress() as tell, FirstInterrupt() as interrupt:
+    with progress() as tell, GracefulInterrupt() as interrupt:
 
         def watch(share: float, text: str, world: World) -> bool:
             interrupt.clock = world.clock
@@ -49,7 +49,7 @@ def measure(
     else:
         show(found)
         if out is not None:
-            say(f"Written to {out}: bottleneck.json, bottleneck.png.")
+            print_text(f"Written to {out}: bottleneck.json, bottleneck.png.")
     if interrupt.happened:
         raise InputError(f"interrupted after {len(found.seeds)} of {seeds} seeds")
 

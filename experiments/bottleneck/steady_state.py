@@ -20,17 +20,17 @@ from numpy.random import default_rng
 from agents import work_model
 from agents.kernel_engineer import UNCALIBRATED
 from agents.researcher import ResearcherParams
-from hardware.datacenter import SHARED, inference_blocks, pool_sizes
+from hardware.datacenter import SHARED, inference_node_sizes, pool_sizes
 from sim.events import PaperPublished
-from sim.feasibility import MOST_AGENTS
+from sim.feasibility import MAX_AGENTS
 from sim.scenario.model import Scenario, ScenarioError, parameters
 from sim.world import World
 
-CROWDED: Final = (0.7, 1.5)
+NEAR_BALANCE_LOADS: Final = (0.7, 1.5)
 """Loads between which a queue takes long to settle: with less there is hardly one, with more no GPU is idle at once."""
 
 
-class Watching(NamedTuple):
+class ObservationWindow(NamedTuple):
     """How long a lab is watched, in the time that a paper takes whose author never waits."""
 
     warm_up: float
@@ -40,22 +40,22 @@ class Watching(NamedTuple):
     """That is counted, at least: a shorter one would count whole leaps of a cohort that happen to fall into it."""
 
 
-IDLE: Final = Watching(0.5, 1.0)
-BALANCED: Final = Watching(2.0, 1.0)
-FULL: Final = Watching(0.5, 0.25)
+IDLE: Final = ObservationWindow(0.5, 1.0)
+BALANCED: Final = ObservationWindow(2.0, 1.0)
+FULL: Final = ObservationWindow(0.5, 0.25)
 """No GPU is ever idle: papers are work over cost, and luck has no part in them."""
 
 PAPERS: Final = 1200
 """That the researchers would write in the window which is counted if they never waited."""
 _DRAWS: Final = 4000
 
-COUNTED: Final = (
+METHOD_NOTE: Final = (
     f"each counted after {IDLE.warm_up:g} to {BALANCED.warm_up:g} times what a paper takes, in a window in which "
     f"researchers who never wait would write at least {PAPERS:,}"
 )
 
 
-class Setting(NamedTuple):
+class LabState(NamedTuple):
     """What distinguishes a held lab from another of the same scenario."""
 
     doublings: float
@@ -67,14 +67,14 @@ class Setting(NamedTuple):
     """Mean cost of an experiment."""
     paper_days: float
     """That a paper takes whose author never waits, its experiment included."""
-    watching: Watching
+    watching: ObservationWindow
     """The same for settings that are compared."""
     window_days: float
     """That is counted."""
     one_by_one: bool
     """Whether each researcher is an agent, or all are one cohort; the same for settings that are compared."""
 
-    def settled(self) -> Setting:
+    def settled(self) -> LabState:
         """Return the same as it is to be where labour and compute change places."""
         window = max(self.window_days, BALANCED.window * self.paper_days)
         return self._replace(watching=BALANCED, window_days=window)
@@ -116,7 +116,7 @@ class Setting(NamedTuple):
         return f"{self.researchers:,} researchers on {self.gpus:,} GPUs"
 
 
-def setting_at(scenario: Scenario, doublings: float, scaling: float) -> Setting:
+def setting_at(scenario: Scenario, doublings: float, scaling: float) -> LabState:
     """Return the lab of a scenario once software, discovered and deployed, has doubled so often.
 
     ``scaling``: s, in place of the scenario's own. Its team is N0 2^doublings, an experiment costs
@@ -148,15 +148,15 @@ def setting_at(scenario: Scenario, doublings: float, scaling: float) -> Setting:
             f"{scenario.name}: a paper takes {days:.3g} days, too long for {PAPERS:,} of them to be seen"
         )
     sizes = round(team), experiment_gpus(scenario, gpus)
-    found = Setting(doublings, *sizes, cost, days, IDLE, window, _one_by_one(scenario, team))
-    watching = IDLE if found.load <= CROWDED[0] else BALANCED if found.load < CROWDED[1] else FULL
+    found = LabState(doublings, *sizes, cost, days, IDLE, window, _one_by_one(scenario, team))
+    watching = IDLE if found.load <= NEAR_BALANCE_LOADS[0] else BALANCED if found.load < NEAR_BALANCE_LOADS[1] else FULL
     return found._replace(watching=watching, window_days=max(window, watching.window * days))
 
 
 def _most_researchers(params: ResearcherParams) -> float:
     """How many there may be, so that a run can begin with half as many again and would hold twice those."""
     most = parameters()["researcher__initial"].high or math.inf
-    return (MOST_AGENTS if params.timing == "pooled" else most) / 4
+    return (MAX_AGENTS if params.timing == "pooled" else most) / 4
 
 
 def _one_by_one(scenario: Scenario, team: float) -> bool:
@@ -167,7 +167,7 @@ def _mean_run_days(params: ResearcherParams, cost: float, gpus: int) -> float:
     """How long an experiment runs on average, over many drawn as researchers draw them."""
     stream = default_rng(0)
     drawn = [work_model.experiment_gpu_days(params, cost, stream) for _ in range(_DRAWS)]
-    return math.fsum(each / work_model.gpus_to_ask(params, each, gpus) for each in drawn) / _DRAWS
+    return math.fsum(each / work_model.gang_size(params, each, gpus) for each in drawn) / _DRAWS
 
 
 def gpus_at_start(scenario: Scenario) -> int:
@@ -177,7 +177,7 @@ def gpus_at_start(scenario: Scenario) -> int:
     if SHARED not in sizes:
         return sizes.get("experiment", 0)
     training = int(cluster.training_share * cluster.gpus) if scenario.training.needed else 0
-    return cluster.gpus - sum(inference_blocks(cluster)) - training
+    return cluster.gpus - sum(inference_node_sizes(cluster)) - training
 
 
 def experiment_gpus(scenario: Scenario, wanted: float) -> int:
@@ -191,7 +191,7 @@ def _unit(scenario: Scenario) -> int:
     return scenario.cluster.gpus_per_node if scenario.cluster.placement == "consolidated" else 1
 
 
-def held_scenario(scenario: Scenario, setting: Setting) -> Scenario:
+def held_scenario(scenario: Scenario, setting: LabState) -> Scenario:
     """Return the scenario of a held lab. Raises ScenarioError if it cannot be run."""
     unit, days = _unit(scenario), setting.warm_up_days + setting.window_days
     gpus = setting.gpus + unit
@@ -217,7 +217,7 @@ def held_scenario(scenario: Scenario, setting: Setting) -> Scenario:
     return scenario.replace(**changes)
 
 
-class Held(NamedTuple):
+class OutputSample(NamedTuple):
     """What was seen of a held lab in the window that is counted."""
 
     papers: float
@@ -229,7 +229,7 @@ class Held(NamedTuple):
 
     @classmethod
     def run(
-        cls, scenario: Scenario, setting: Setting, seed: int, watch: Callable[[World], bool | None] | None = None
+        cls, scenario: Scenario, setting: LabState, seed: int, watch: Callable[[World], bool | None] | None = None
     ) -> Self | None:
         """Run a held lab; None if ``watch``, shown the world at the start and now and then, stops it.
 
@@ -248,7 +248,7 @@ class Held(NamedTuple):
                 mesa.Agent._ids.pop(world, None)  # Mesa counts agents in a class attribute that would keep the world
 
     @classmethod
-    def _of(cls, world: World, setting: Setting, papers: float, held: float) -> Self:
+    def _of(cls, world: World, setting: LabState, papers: float, held: float) -> Self:
         written, days = world.papers - papers, setting.window_days
         events = (event for event in reversed(world.ledger) if isinstance(event, PaperPublished))
         effective = math.fsum(event.effective_papers for event in events if event.day > setting.warm_up_days)

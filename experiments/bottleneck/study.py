@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from experiments.bottleneck.steady_state import COUNTED, Held, Setting, experiment_gpus, setting_at
+from experiments.bottleneck.steady_state import METHOD_NOTE, LabState, OutputSample, experiment_gpus, setting_at
 from sim import ces
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
@@ -29,11 +29,11 @@ AROUND: Final = (2.0, STEP, 1.0, 1 / STEP, 0.5)
 
 Watch = Callable[[float, str, World], bool | None]
 """Shown the share of the work that is done, what is under way, and its world; True stops."""
-Runs = Sequence[Mapping[Setting, Held]]
+Runs = Sequence[Mapping[LabState, OutputSample]]
 """What was seen in each setting, seed by seed."""
 
 
-class Estimate(NamedTuple):
+class OutputEstimate(NamedTuple):
     """A mean over seeds."""
 
     value: float
@@ -44,7 +44,7 @@ class Estimate(NamedTuple):
     """Seed by seed."""
 
 
-class Point(NamedTuple):
+class OutputPoint(NamedTuple):
     """One moment of the path of a lab, and what more of an input would bring there."""
 
     doublings: float
@@ -60,17 +60,17 @@ class Point(NamedTuple):
     """Papers written."""
     effective_per_day: float
     """Effective papers, which are the output Y: a paper of one of n counts n^(p - 1)."""
-    labour: Estimate
+    labour: OutputEstimate
     """dlnY/dlnL"""
-    compute: Estimate
+    compute: OutputEstimate
     """dlnY/dlnK"""
-    total: Estimate
+    total: OutputEstimate
     """Their sum: p where papers have constant returns to scale, 1 without a penalty."""
     ceiling: float
     """What any number of researchers more could multiply Y by, ``utilisation^-p``: until no GPU is idle."""
 
 
-class Corner(NamedTuple):
+class BalancePoint(NamedTuple):
     """A sweep through the loads at which labour and compute change places, and the CES that fits it."""
 
     doublings: float
@@ -81,26 +81,26 @@ class Corner(NamedTuple):
     """At what experiments turned out to cost."""
     outputs: tuple[float, ...]
     """Papers a day, over those of as many researchers who never wait."""
-    fit: ces.Fit
+    fit: ces.CesFit
     """Of all seeds together: of papers written a day to those that researchers, and those that GPUs, alone allow."""
-    rho: Estimate
+    rho: OutputEstimate
     """-inf where no substitution is seen; its interval is that of sigma."""
-    sigma: Estimate
+    sigma: OutputEstimate
 
 
-class Case(NamedTuple):
+class ScalingCase(NamedTuple):
     """All about one s."""
 
     scaling: float
-    points: tuple[Point, ...]
-    corner: Corner
+    points: tuple[OutputPoint, ...]
+    corner: BalancePoint
     corner_at: float | None
     """Doublings of software at which the load comes to 1; None if it never does."""
     apparent: float | None
     """dlnY/dlnL along the last step of the path: what one sees who counts GPUs and not what software makes of them."""
 
 
-class Study(NamedTuple):
+class BottleneckStudy(NamedTuple):
     """What was measured."""
 
     scenario: str
@@ -114,7 +114,7 @@ class Study(NamedTuple):
     step: float
     counted: str
     """When papers were counted."""
-    cases: tuple[Case, ...]
+    cases: tuple[ScalingCase, ...]
     pairing: float | None
     """Variance of a difference of runs with luck of their own, over that of runs with the same luck."""
     taken_out: float | None
@@ -125,13 +125,13 @@ class Study(NamedTuple):
 class _Plan(NamedTuple):
     """The runs that one point takes."""
 
-    base: Setting
-    labour: tuple[Setting, Setting]
+    base: LabState
+    labour: tuple[LabState, LabState]
     """Fewer and more researchers."""
-    compute: tuple[Setting, Setting]
+    compute: tuple[LabState, LabState]
 
     @property
-    def settings(self) -> list[Setting]:
+    def settings(self) -> list[LabState]:
         """All of them: fewer and more researchers, fewer and more GPUs; near the corner the point itself too.
 
         Elsewhere output is as the researchers or as the GPUs, and the four say what it is in between.
@@ -142,11 +142,13 @@ class _Plan(NamedTuple):
 class _Sweep(NamedTuple):
     """The runs that one corner takes."""
 
-    base: Setting
-    settings: tuple[Setting, ...]
+    base: LabState
+    settings: tuple[LabState, ...]
 
 
-def study(scenario: Scenario, doublings: Sequence[float], seeds: Sequence[int], watch: Watch | None = None) -> Study:
+def study(
+    scenario: Scenario, doublings: Sequence[float], seeds: Sequence[int], watch: Watch | None = None
+) -> BottleneckStudy:
     """Measure a scenario at so many doublings of software, for each s; if ``watch`` stops it, whole seeds count.
 
     Raises ScenarioError where papers need no experiment, where the lab cannot be held so far along its path, or where
@@ -162,16 +164,16 @@ def study(scenario: Scenario, doublings: Sequence[float], seeds: Sequence[int], 
     output = _Output(law, scenario.growth.parallel_penalty) if law else None
     cases = [_case(s, plans[s], sweeps[s], output, runs) for s in SCALINGS] if output else []
     pairing, taken_out = (
-        _less_luck([plan for s in SCALINGS for plan in plans[s]], output, runs) if output else (None, None)
+        _variance_reduction([plan for s in SCALINGS for plan in plans[s]], output, runs) if output else (None, None)
     )
-    return Study(
+    return BottleneckStudy(
         scenario=scenario.name,
         digest=scenario.digest(),
         penalty=scenario.growth.parallel_penalty,
         reading=scenario.growth.reading,
         seeds=done,
         step=STEP,
-        counted=COUNTED,
+        counted=METHOD_NOTE,
         cases=tuple(cases),
         pairing=pairing,
         taken_out=taken_out,
@@ -179,26 +181,26 @@ def study(scenario: Scenario, doublings: Sequence[float], seeds: Sequence[int], 
     )
 
 
-def estimate(each: Sequence[float] | NDArray[np.float64]) -> Estimate:
+def estimate(each: Sequence[float] | NDArray[np.float64]) -> OutputEstimate:
     """Return the mean of one figure a seed, with Student's interval."""
     mean, count = float(np.mean(each)), len(each)
     if count < 2:
-        return Estimate(mean, None, None, tuple(map(float, each)))
+        return OutputEstimate(mean, None, None, tuple(map(float, each)))
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) * np.std(each, ddof=1) / math.sqrt(count))
-    return Estimate(mean, mean - half, mean + half, tuple(map(float, each)))
+    return OutputEstimate(mean, mean - half, mean + half, tuple(map(float, each)))
 
 
 class _Output(NamedTuple):
     """How output follows from what researchers alone, and GPUs alone, allow."""
 
-    law: ces.Fit
+    law: ces.CesFit
     """Of papers."""
     penalty: float
     """p: effective papers go as papers^p."""
 
 
-def without_luck(
-    papers: float, setting: Setting, luck: float, law: ces.Fit, there: Setting, penalty: float = 1.0
+def cost_adjusted_papers(
+    papers: float, setting: LabState, luck: float, law: ces.CesFit, there: LabState, penalty: float = 1.0
 ) -> float:
     """Return the effective papers that would have been counted ``there``, had experiments cost what was expected.
 
@@ -215,7 +217,7 @@ def without_luck(
     return papers * math.exp(penalty * (elsewhere - expected) + expected - met)
 
 
-def _moments(scenario: Scenario, doublings: Sequence[float], scaling: float) -> list[Setting]:
+def _moments(scenario: Scenario, doublings: Sequence[float], scaling: float) -> list[LabState]:
     """The labs of a path, with one more where the load is nearest to 1 if a whole doubling there was not asked for."""
     asked = [setting_at(scenario, each, scaling) for each in doublings]
     corner_at = _corner_at(asked[0], scaling)
@@ -224,18 +226,18 @@ def _moments(scenario: Scenario, doublings: Sequence[float], scaling: float) -> 
     return sorted(asked, key=lambda each: each.doublings)
 
 
-def _corner_at(first: Setting, scaling: float) -> float | None:
+def _corner_at(first: LabState, scaling: float) -> float | None:
     """Doublings at which the load comes to 1: it grows as 2^(s doublings)."""
     return first.doublings - math.log2(first.load) / scaling if scaling > 0 else None
 
 
-def _nearest_to_corner(path: Sequence[Setting]) -> Setting:
+def _nearest_to_corner(path: Sequence[LabState]) -> LabState:
     """The lab whose GPUs are varied: of those near the corner the nearest, else the middle of the path."""
     near = [each for each in path if each.crowded]
     return min(near, key=lambda each: abs(math.log(each.load))) if near else path[(len(path) - 1) // 2]
 
 
-def _plan(scenario: Scenario, base: Setting) -> _Plan:
+def _plan(scenario: Scenario, base: LabState) -> _Plan:
     """The runs about a point: with fewer researchers there is as much compute for each as with more GPUs.
 
     So, if returns to scale are constant, the two elasticities add up to 1 whatever the nodes leave of the steps.
@@ -257,7 +259,7 @@ def _too_few(count: int, what: str) -> str:
     return f"{count} {what} are too few to be varied by a quarter: give the lab more of them"
 
 
-def _sweep(scenario: Scenario, base: Setting) -> _Sweep:
+def _sweep(scenario: Scenario, base: LabState) -> _Sweep:
     """The runs through the corner: the same researchers, on GPUs that are enough for them and on fewer."""
     centre = base.gpus * (1.0 if base.crowded else base.load)
     sizes = dict.fromkeys(experiment_gpus(scenario, centre * factor) for factor in AROUND)
@@ -270,18 +272,18 @@ def _sweep(scenario: Scenario, base: Setting) -> _Sweep:
 
 
 def _runs(
-    scenario: Scenario, settings: Sequence[Setting], seeds: Sequence[int], watch: Watch | None
-) -> list[dict[Setting, Held]]:
+    scenario: Scenario, settings: Sequence[LabState], seeds: Sequence[int], watch: Watch | None
+) -> list[dict[LabState, OutputSample]]:
     """What was seen in each setting, seed by seed, as far as nobody stopped it."""
     work = [setting.work for setting in settings]
     total = sum(work) * len(seeds)
-    found: list[dict[Setting, Held]] = []
+    found: list[dict[LabState, OutputSample]] = []
     for number, seed in enumerate(seeds):
-        seen: dict[Setting, Held] = {}
+        seen: dict[LabState, OutputSample] = {}
         for place, setting in enumerate(settings):
             share = (number * sum(work) + sum(work[:place])) / total
             text = f"seed {number + 1} of {len(seeds)}: {setting.told}"
-            held = Held.run(scenario, setting, seed, _watching(watch, share, text))
+            held = OutputSample.run(scenario, setting, seed, _watching(watch, share, text))
             if held is None:
                 return found
             seen[setting] = held
@@ -313,32 +315,38 @@ def _observed(sweep: _Sweep, runs: Runs) -> _Observed:
     )
 
 
-def _fitted(observed: Sequence[_Observed]) -> ces.Fit:
+def _fitted(observed: Sequence[_Observed]) -> ces.CesFit:
     """The CES that fits all of it."""
     return ces.fit(*(np.concatenate([np.ravel(each) for each in kind]) for kind in zip(*observed, strict=True)))
 
 
-def _corner(sweep: _Sweep, runs: Runs) -> Corner:
+def _corner(sweep: _Sweep, runs: Runs) -> BalancePoint:
     base, observed = sweep.base, _observed(sweep, runs)
     labour, compute, papers = observed
     fits = [ces.fit(*each) for each in zip(labour, compute, papers, strict=True)]
     sigma = estimate([ces.substitution(each.rho) for each in fits])
     if sigma.low is not None:
         sigma = sigma._replace(low=max(0.0, sigma.low))
-    low, high = (None if end is None else ces.rho_of(end) for end in (sigma.low, sigma.high))
-    rho = Estimate(ces.rho_of(sigma.value), low, high, tuple(each.rho for each in fits))
+    low, high = (None if end is None else ces.rho_from_sigma(end) for end in (sigma.low, sigma.high))
+    rho = OutputEstimate(ces.rho_from_sigma(sigma.value), low, high, tuple(each.rho for each in fits))
     loads, outputs = np.exp(np.mean(labour - compute, axis=0)), np.exp(np.mean(papers - labour, axis=0))
-    return Corner(
-        base.doublings, base.researchers, tuple(setting.gpus for setting in sweep.settings),
-        tuple(map(float, loads)), tuple(map(float, outputs)), _fitted([observed]), rho, sigma,
-    )  # fmt: skip
+    return BalancePoint(
+        base.doublings,
+        base.researchers,
+        tuple(setting.gpus for setting in sweep.settings),
+        tuple(map(float, loads)),
+        tuple(map(float, outputs)),
+        _fitted([observed]),
+        rho,
+        sigma,
+    )
 
 
-def _outputs(plan: _Plan, output: _Output, runs: Runs, there: Setting | None = None) -> NDArray[np.float64]:
+def _outputs(plan: _Plan, output: _Output, runs: Runs, there: LabState | None = None) -> NDArray[np.float64]:
     """ln papers at the expected cost of experiments, there or where they were written: a row a seed, a column a run."""
     rows = [
         [
-            without_luck(run[each].papers, each, run[each].luck, output.law, there or each, output.penalty)
+            cost_adjusted_papers(run[each].papers, each, run[each].luck, output.law, there or each, output.penalty)
             for each in plan.settings
         ]
         for run in runs
@@ -346,17 +354,17 @@ def _outputs(plan: _Plan, output: _Output, runs: Runs, there: Setting | None = N
     return np.log(rows)
 
 
-def _papers(plan: _Plan, law: ces.Fit, runs: Runs) -> NDArray[np.float64]:
+def _papers(plan: _Plan, law: ces.CesFit, runs: Runs) -> NDArray[np.float64]:
     """ln papers written at the point itself, at the expected cost of experiments: a row a seed, a column a run."""
     return np.log(
         [
-            [without_luck(run[each].written, each, run[each].luck, law, plan.base) for each in plan.settings]
+            [cost_adjusted_papers(run[each].written, each, run[each].luck, law, plan.base) for each in plan.settings]
             for run in runs
         ]
     )
 
 
-def _point(plan: _Plan, output: _Output, runs: Runs) -> Point:
+def _point(plan: _Plan, output: _Output, runs: Runs) -> OutputPoint:
     base = plan.base
     fewer, more, smaller, larger = _outputs(plan, output, runs).T[:4]
     labour = (more - fewer) / math.log(plan.labour[1].researchers / plan.labour[0].researchers)
@@ -365,22 +373,32 @@ def _point(plan: _Plan, output: _Output, runs: Runs) -> Point:
     effective = math.exp(float(np.mean(there[:, 4:] if base.crowded else there)))
     papers = math.exp(float(np.mean(_papers(plan, output.law, runs)[:, 4 if base.crowded else 0 :])))
     utilisation = min(1.0, papers / base.allowed)
-    return Point(
-        base.doublings, base.researchers, base.gpus, base.gpu_days, base.load, utilisation, papers, effective,
-        estimate(labour), estimate(compute), estimate(labour + compute), utilisation**-output.penalty,
-    )  # fmt: skip
+    return OutputPoint(
+        base.doublings,
+        base.researchers,
+        base.gpus,
+        base.gpu_days,
+        base.load,
+        utilisation,
+        papers,
+        effective,
+        estimate(labour),
+        estimate(compute),
+        estimate(labour + compute),
+        utilisation**-output.penalty,
+    )
 
 
-def _case(scaling: float, plans: Sequence[_Plan], sweep: _Sweep, output: _Output, runs: Runs) -> Case:
+def _case(scaling: float, plans: Sequence[_Plan], sweep: _Sweep, output: _Output, runs: Runs) -> ScalingCase:
     points = tuple(_point(plan, output, runs) for plan in plans)
     apparent = None
     if len(points) > 1 and points[-1].researchers != points[-2].researchers:
         grown = math.log(points[-1].effective_per_day / points[-2].effective_per_day)
         apparent = grown / math.log(points[-1].researchers / points[-2].researchers)
-    return Case(scaling, points, _corner(sweep, runs), _corner_at(plans[0].base, scaling), apparent)
+    return ScalingCase(scaling, points, _corner(sweep, runs), _corner_at(plans[0].base, scaling), apparent)
 
 
-def _less_luck(plans: Sequence[_Plan], output: _Output, runs: Runs) -> tuple[float | None, float | None]:
+def _variance_reduction(plans: Sequence[_Plan], output: _Output, runs: Runs) -> tuple[float | None, float | None]:
     """How much less the differences vary for having the same luck, and for the luck of costs being taken out."""
     if len(runs) < 2:
         return None, None

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
-from experiments.bottleneck.steady_state import CROWDED
-from experiments.bottleneck.study import Case, Estimate, Point, Study
-from experiments.cli.run_table import figure as number
-from experiments.cli.run_table import say
+from experiments.bottleneck.steady_state import NEAR_BALANCE_LOADS
+from experiments.bottleneck.study import BottleneckStudy, OutputEstimate, OutputPoint, ScalingCase
+from experiments.cli.run_table import format_number as number
+from experiments.cli.run_table import print_text
 from experiments.cli.terminal import print_table
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import Form, add_title, render
@@ -40,7 +40,7 @@ class Published(NamedTuple):
     @property
     def rho(self) -> float:
         """-inf where sigma is 0 or below, where no CES could be."""
-        return ces.rho_of(self.sigma)
+        return ces.rho_from_sigma(self.sigma)
 
 
 PUBLISHED: Final = (
@@ -52,40 +52,40 @@ PUBLISHED: Final = (
 )
 
 
-def show(study: Study) -> None:
+def show(study: BottleneckStudy) -> None:
     """Print a study."""
     seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
-    say(
+    print_text(
         f"{study.scenario}, held at moments of its path: {study.runs} runs over {seeds}, "
         f"{study.counted}. Elasticities are between about {study.step:.3g} times fewer and more."
     )
-    say()
+    print_text()
     _print(_points(study))
-    say(
+    print_text(
         "D: doublings of software. L: researchers. K: GPUs for experiments. Y: output, in effective papers a day. "
         "Ceiling: what any number of researchers more could multiply Y by, as then no GPU is idle."
     )
     if study.penalty < 1:
-        say(
+        print_text(
             f"Parallelization penalty p = {study.penalty:g}: a paper of one of n researchers who think, run "
             "experiments or write counts n^(p - 1), so Y goes as papers^p, and the two elasticities add up to p. "
             f"{study.reading}"
         )
     _print(_fits(study))
-    say("Ceiling here: where labour and compute matter alike. A sigma below 0 is in effect 0.")
-    say()
+    print_text("Ceiling here: where labour and compute matter alike. A sigma below 0 is in effect 0.")
+    print_text()
     for case in study.cases:
-        say(sentence(case, study.penalty))
-    say()
-    say(conclusion(study))
+        print_text(sentence(case, study.penalty))
+    print_text()
+    print_text(conclusion(study))
     if study.pairing is not None and study.taken_out is not None:
-        say(
+        print_text(
             f"The same luck on both sides makes the variance of a difference {study.pairing:.3g} times smaller; taking "
             f"out the luck in what experiments cost, {study.taken_out:.3g} times."
         )
 
 
-def sentence(case: Case, penalty: float = 1.0) -> str:
+def sentence(case: ScalingCase, penalty: float = 1.0) -> str:
     """Return in plain words what was found for one s."""
     last = case.points[-1]
     return (
@@ -96,29 +96,31 @@ def sentence(case: Case, penalty: float = 1.0) -> str:
     )
 
 
-def _percent(value: Estimate) -> str:
+def _percent(value: OutputEstimate) -> str:
     return f"{round(value.value, 2) + 0.0:.2f}%"
 
 
-def _bound(point: Point) -> str:
+def _bound(point: OutputPoint) -> str:
     if point.ceiling < 1.01:
         return "Labour alone could add nothing: no GPU is idle."
     return f"Labour alone could multiply output by {point.ceiling:.2f} and no more: then no GPU is idle."
 
 
-def _corner(case: Case, penalty: float) -> str:
+def _corner(case: ScalingCase, penalty: float) -> str:
     if case.corner_at is None:
         return "The load stays as it is: experiments get cheaper as fast as researchers multiply."
-    load = f"The load comes to 1 at {case.corner_at:.2f} doublings{_at_the_corner(case)}; from there"
+    load = f"The load comes to 1 at {case.corner_at:.2f} doublings{_balance_row(case)}; from there"
     if case.scaling == 1:
         return f"{load} more researchers bring nothing."
     exponent = f"{penalty * (1 - case.scaling):g}"
     return f"{load} output grows about as researchers^{exponent}, by cheaper experiments alone."
 
 
-def _at_the_corner(case: Case) -> str:
+def _balance_row(case: ScalingCase) -> str:
     near = [
-        each for each in case.points if each.doublings == case.corner.doublings and CROWDED[0] < each.load < CROWDED[1]
+        each
+        for each in case.points
+        if each.doublings == case.corner.doublings and NEAR_BALANCE_LOADS[0] < each.load < NEAR_BALANCE_LOADS[1]
     ]
     return "".join(
         f" (at {each.doublings:g}, 1% more researchers bring {_percent(each.labour)}, 1% more GPUs "
@@ -128,7 +130,7 @@ def _at_the_corner(case: Case) -> str:
     )
 
 
-def conclusion(study: Study) -> str:
+def conclusion(study: BottleneckStudy) -> str:
     """Return in one sentence what the corner is like."""
     sigmas = ", ".join(f"{case.corner.sigma.value:.2f} (s = {case.scaling:g})" for case in study.cases)
     rhos = [case.corner.rho.value for case in study.cases]
@@ -142,23 +144,31 @@ def conclusion(study: Study) -> str:
     )
 
 
-def _points(study: Study) -> Table:
+def _points(study: BottleneckStudy) -> Table:
     effective = ["Y"] if study.penalty < 1 else []
     slopes = "dlnY/dlnL", "dlnY/dlnK", "sum"
     table = _table("s", "D", "L", "K", "load", "busy", "papers/day", *effective, *slopes, "ceiling")
     for case in study.cases:
         for point in case.points:
             table.add_row(
-                f"{case.scaling:g}", f"{point.doublings:g}", f"{point.researchers:,}", f"{point.gpus:,}",
-                f"{point.load:.2f}", f"{point.utilisation:.0%}", number(point.papers_per_day),
+                f"{case.scaling:g}",
+                f"{point.doublings:g}",
+                f"{point.researchers:,}",
+                f"{point.gpus:,}",
+                f"{point.load:.2f}",
+                f"{point.utilisation:.0%}",
+                number(point.papers_per_day),
                 *([number(point.effective_per_day)] if effective else []),
-                interval(point.labour), interval(point.compute), interval(point.total), f"≤ {point.ceiling:.2f}×",
+                interval(point.labour),
+                interval(point.compute),
+                interval(point.total),
+                f"≤ {point.ceiling:.2f}×",
                 end_section=point is case.points[-1],
-            )  # fmt: skip
+            )
     return table
 
 
-def _fits(study: Study) -> Table:
+def _fits(study: BottleneckStudy) -> Table:
     table = _table("labour against compute", "sigma", "rho", "ceiling", "source")
     for place in (0, -1):
         table.columns[place].justify = "left"
@@ -172,7 +182,7 @@ def _fits(study: Study) -> Table:
     return table
 
 
-def interval(value: Estimate, digits: int = 2) -> str:
+def interval(value: OutputEstimate, digits: int = 2) -> str:
     """Return an estimate with its interval: 0.42 [0.38, 0.46]."""
     if value.low is None or value.high is None:
         return _rho(value.value, digits)
@@ -184,7 +194,7 @@ def _rho(value: float, digits: int) -> str:
 
 
 def _ceiling(rho: float) -> str:
-    ceiling = ces.largest_speedup(HALF, rho)
+    ceiling = ces.max_output_gain(HALF, rho)
     return "unbounded" if ceiling == math.inf else f"≤ {ceiling:,.2f}×" if ceiling < 100 else f"≤ {ceiling:,.0f}×"
 
 
@@ -207,7 +217,7 @@ _CASES: Final = ((BLUE, "o", 13.0), (ORANGE, "s", 9.0), (PINK, "^", 5.5))
 _SUPPLY: Final = (0.42, 2.2)
 
 
-def picture(study: Study, form: Form = "png") -> bytes:
+def picture(study: BottleneckStudy, form: Form = "png") -> bytes:
     """Return the picture as PNG, SVG or PDF: the same bytes for the same study."""
     footer = footer_text(_seeds_text(study.seeds), "engine world", scenario=study.digest)
     return render(lambda: bottleneck_figure(study), footer, STYLE, form, dpi=130)
@@ -217,7 +227,7 @@ def _seeds_text(seeds: Sequence[int]) -> str:
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
 
 
-def bottleneck_figure(study: Study) -> Figure:
+def bottleneck_figure(study: BottleneckStudy) -> Figure:
     """Return the picture: elasticities along the path for each s, and output around the balance point."""
     figure = Figure(figsize=(10.0, 9.6), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.1))
     rows = figure.add_gridspec(2, 1, height_ratios=[1.2, 1.0])
@@ -248,16 +258,26 @@ _SIGMA: Final = (
 )
 
 
-def _draw_path(axes: Axes, case: Case) -> None:
+def _draw_path(axes: Axes, case: ScalingCase) -> None:
     for name, (colour, marker) in (("labour", _LABOUR), ("compute", _COMPUTE)):
-        estimates: list[Estimate] = [getattr(point, name) for point in case.points]
+        estimates: list[OutputEstimate] = [getattr(point, name) for point in case.points]
         middle = [each.value for each in estimates]
-        ends = [(each.value if each.low is None else each.low, each.value if each.high is None else each.high)
-                for each in estimates]  # fmt: skip
+        ends = [
+            (each.value if each.low is None else each.low, each.value if each.high is None else each.high)
+            for each in estimates
+        ]
         axes.errorbar(
-            [point.doublings for point in case.points], middle, yerr=np.abs(np.array(ends).T - middle), color=colour,
-            marker=marker, markersize=6, capsize=3, elinewidth=1.3, label=_INPUTS[name], zorder=3,
-        )  # fmt: skip
+            [point.doublings for point in case.points],
+            middle,
+            yerr=np.abs(np.array(ends).T - middle),
+            color=colour,
+            marker=marker,
+            markersize=6,
+            capsize=3,
+            elinewidth=1.3,
+            label=_INPUTS[name],
+            zorder=3,
+        )
     axes.set_title(_EXPERIMENTS[case.scaling], fontsize=11)
     if case.corner_at is not None and case.corner_at < case.points[-1].doublings:
         axes.axvline(case.corner_at, color="black", linewidth=1.0, linestyle=(0, (4, 2)), zorder=2)
@@ -274,7 +294,7 @@ _EXPERIMENTS: Final = {
 }
 
 
-def _draw_corners(axes: Axes, study: Study) -> None:
+def _draw_corners(axes: Axes, study: BottleneckStudy) -> None:
     _draw_ces(
         axes, -math.inf, color="black", linewidth=1.2, linestyle=(0, (4, 2)), label="no substitution: σ = 0", zorder=4
     )
@@ -287,9 +307,16 @@ def _draw_corners(axes: Axes, study: Study) -> None:
         corner = case.corner
         _draw_ces(axes, corner.rho.value, color=colour, linewidth=1.5, zorder=3)
         axes.plot(
-            1 / np.array(corner.loads), corner.outputs, marker, color=colour, markersize=size, markerfacecolor="none",
-            markeredgewidth=1.8, zorder=5, label=f"s = {case.scaling:g}: σ = {corner.sigma.value:.2f}",
-        )  # fmt: skip
+            1 / np.array(corner.loads),
+            corner.outputs,
+            marker,
+            color=colour,
+            markersize=size,
+            markerfacecolor="none",
+            markeredgewidth=1.8,
+            zorder=5,
+            label=f"s = {case.scaling:g}: σ = {corner.sigma.value:.2f}",
+        )
     _label_corners(axes)
 
 

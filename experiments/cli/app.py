@@ -20,7 +20,7 @@ from experiments.cli.options import (
     ScenarioName,
     Seed,
     Settings,
-    place,
+    path_argument,
     write_new,
 )
 from experiments.cli.replay_command import replay
@@ -48,9 +48,12 @@ _UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__na
 """What typer raises for a command line that cannot be parsed; its click is its own, so the class is looked up."""
 
 app = typer.Typer(
-    name="asara", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    name="asara",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Simulate AI systems that do AI research: researchers, a fixed GPU cluster and retraining on one clock.",
-)  # fmt: skip
+)
 
 
 app.add_typer(kernels)
@@ -156,7 +159,7 @@ def run(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(parser=place, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
+        typer.Option(parser=path_argument, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
     ] = None,
     goal: Goal = None,
     picture: PictureFormat = None,
@@ -174,7 +177,7 @@ def run(
     if new is not None:
         write_new("run", new, "" if scenario == "lab" else scenario)
     from experiments.cli.arguments import load_scenario
-    from experiments.cli.run_table import say
+    from experiments.cli.run_table import print_text
     from experiments.gains import parse_goal
     from experiments.text.scenario_changes import changes_of
 
@@ -184,9 +187,9 @@ def run(
     _check_out(out, next((name for name, value in given.items() if value), ""), fresh, as_xlsx)
     base = load_scenario(scenario, [])
     changes = changes_of(chosen, base)
-    asked = Asked(out, picture or "png", shape or "page", as_csv, as_xlsx, as_json, multiple, changes)
+    asked = RequestedSettings(out, picture or "png", shape or "page", as_csv, as_xlsx, as_json, multiple, changes)
     if not as_json and (note := chosen.recalibration_since(base)):
-        say(note)
+        print_text(note)
     if engine == "fluid":
         from sim.fluid.api import run_fluid
 
@@ -200,13 +203,13 @@ def run(
     _run_world(chosen, seed, asked)
 
 
-def _run_world(chosen: Scenario, seed: int, asked: Asked) -> None:
+def _run_world(chosen: Scenario, seed: int, asked: RequestedSettings) -> None:
     """Run a scenario with agents, watched, and report it. Raises InputError if it was interrupted."""
-    from experiments.cli.interrupts import FirstInterrupt
+    from experiments.cli.interrupts import GracefulInterrupt
     from experiments.cli.run_table import progress
     from sim.runner import run as run_scenario
 
-    with FirstInterrupt() as interrupt:
+    with GracefulInterrupt() as interrupt:
         with progress() as show:
 
             def watch(world: World) -> bool:
@@ -239,7 +242,7 @@ def _check_out(out: Path | None, needs_out: str, fresh: bool, as_xlsx: bool) -> 
 _NEEDS_OUT = "{} is an option of the files that --out names; allowed: with --out. Add --out DIR."
 
 
-class Asked(NamedTuple):
+class RequestedSettings(NamedTuple):
     """What `asara run` is to print and to write."""
 
     out: Path | None
@@ -254,9 +257,9 @@ class Asked(NamedTuple):
     """What was changed of the scenario that was named."""
 
 
-def _report(result: RunResult, asked: Asked) -> None:
+def _report(result: RunResult, asked: RequestedSettings) -> None:
     """Write a run if a folder is named, then print it: what is written does not depend on who reads."""
-    from experiments.cli.run_table import say, show_result
+    from experiments.cli.run_table import print_text, show_result
     from experiments.gains import day_of_gain, goal_sentence
     from experiments.storage.run_store import ended, summary
 
@@ -279,9 +282,9 @@ def _report(result: RunResult, asked: Asked) -> None:
         return
     show_result(result, asked.changes)
     if said:
-        say(said)
+        print_text(said)
     if out is not None:
-        say(f"Written to {out}: {', '.join(names)}.")
+        print_text(f"Written to {out}: {', '.join(names)}.")
 
 
 @app.command()
@@ -329,7 +332,8 @@ def mc(
     n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Worlds to draw.")] = 1_000_000,
     seed: Annotated[int, typer.Option(min=0, help="Names all luck of the draws.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(parser=place, metavar="DIR", help="Write mc.json, mc.csv and a picture into it.")
+        Path | None,
+        typer.Option(parser=path_argument, metavar="DIR", help="Write mc.json, mc.csv and a picture into it."),
     ] = None,
     picture: PictureFormat = None,
     shape: PictureShape = None,
@@ -344,7 +348,7 @@ def mc(
     from experiments.cli.terminal import print_json
     from experiments.monte_carlo.loading import load_priors, outcome, write
     from experiments.monte_carlo.runner import run_study
-    from experiments.monte_carlo.table import progress, say, show_outcome
+    from experiments.monte_carlo.table import print_text, progress, show_outcome
 
     chosen = load_priors(priors)
     if out is not None:
@@ -366,7 +370,7 @@ def mc(
         return
     show_outcome(found)
     if out is not None:
-        say(f"Written to {out}: {', '.join(names)}.")
+        print_text(f"Written to {out}: {', '.join(names)}.")
 
 
 @app.command()
@@ -378,7 +382,8 @@ def bottleneck(
     ] = "0,2,4,6,8",
     seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each lab; more are more precise.")] = 4,
     out: Annotated[
-        Path | None, typer.Option(parser=place, metavar="DIR", help="Write bottleneck.json and .png into this folder.")
+        Path | None,
+        typer.Option(parser=path_argument, metavar="DIR", help="Write bottleneck.json and .png into this folder."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -392,7 +397,8 @@ def bottleneck(
 def reproduce(
     seeds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Runs of each row that depends on chance.")] = 1000,
     data: Annotated[
-        Path | None, typer.Option(parser=place, metavar="DIR", help="Folder of the real job logs; else ASARA_DATA.")
+        Path | None,
+        typer.Option(parser=path_argument, metavar="DIR", help="Folder of the real job logs; else ASARA_DATA."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -15,7 +15,7 @@ from experiments.cli.typed_numbers import answer, any_number, whole_number
 from experiments.errors import InputError
 from experiments.gains import TEN_YEARS, goal_changes
 from experiments.storage.file_kinds import other_kind
-from sim.scenario.model import Parameter, Scenario, ScenarioError, nearest, parameters
+from sim.scenario.model import Parameter, Scenario, ScenarioError, did_you_mean, parameters
 
 RUN_SUMMARY = "run.json"
 """The file that makes a folder that of a run."""
@@ -68,9 +68,12 @@ def parse_value(text: str) -> Any:
 
 
 def load_scenario(
-    name: str, settings: Iterable[str], until: float | None = None, until_researchers: float | None = None,
+    name: str,
+    settings: Iterable[str],
+    until: float | None = None,
+    until_researchers: float | None = None,
     goal: float | None = None,
-) -> Scenario:  # fmt: skip
+) -> Scenario:
     """Return a scenario with what was changed on the command line.
 
     A run to a number of researchers has the most doublings that are allowed and ten years, unless these are set. A run
@@ -128,7 +131,7 @@ def find_parameters(text: str) -> list[Parameter]:
         raise InputError(f"'{text}' could be {' or '.join(parameter.flat_name for parameter in ending)}")
     if not ending:
         names = [name for parameter in known.values() for name in (parameter.flat_name, parameter.name)]
-        raise InputError(f"no parameter '{text}' (`asara explain` lists them){nearest(text, names)}")
+        raise InputError(f"no parameter '{text}' (`asara explain` lists them){did_you_mean(text, names)}")
     return ending
 
 

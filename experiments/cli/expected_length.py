@@ -15,7 +15,7 @@ _MARGIN: Final = 1.5
 """By how much longer than its horizon a run is followed by the equations before its aim is called out of reach."""
 _SHARE: Final = 0.1
 """The part of an aim that must be in reach by then; runs are within some percent of the equations."""
-_FEWEST_PAPERS: Final = 100
+_MIN_PAPERS: Final = 100
 """Papers in which a first doubling is written, below which a run can be far from the equations by chance."""
 MANY_PAPERS: Final = 1_000_000
 """Papers one by one that take a computer minutes."""
@@ -37,7 +37,7 @@ def refuse_out_of_reach(scenario: Scenario) -> None:
     found = fluid([scenario.replace(run__horizon_days=min(longest, _MARGIN * horizon))])
     reached, marks = float(found.researchers[0]), found.doublings_of(0)
     first = marks[0].papers if marks else float(found.papers[0])
-    if reached >= _SHARE * wanted or first < _FEWEST_PAPERS or found.ending[0] not in ("horizon", "limit reached"):
+    if reached >= _SHARE * wanted or first < _MIN_PAPERS or found.ending[0] not in ("horizon", "limit reached"):
         return
     raise InputError(
         f"run__until_researchers = {wanted:.3g} is out of reach: by the equations there are about {reached:.2g} "

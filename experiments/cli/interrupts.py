@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 if TYPE_CHECKING:
     from sim.clock import Clock
 
-SIGNALS: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)  # fmt: skip
+SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Requests to stop: from the keyboard, from a batch system or another program, from a terminal that is closed."""
 
 
@@ -39,7 +37,7 @@ class SignalsAsInterrupt:
             signal.signal(number, handler)
 
 
-class FirstInterrupt:
+class GracefulInterrupt:
     """Within this context a first request to stop halts the clock of the run; a second does what it did before."""
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ PictureShape = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
-def place(text: str) -> Path:
+def path_argument(text: str) -> Path:
     """Return a path that somebody named. Raises BadParameter for the empty one: this folder, which nobody meant."""
     if not text.strip():
         raise typer.BadParameter("the name is empty")
@@ -45,7 +45,9 @@ def place(text: str) -> Path:
 
 New = Annotated[
     Path | None,
-    typer.Option("--new", parser=place, metavar="FILE", help="Write a commented file to start from, and run nothing."),
+    typer.Option(
+        "--new", parser=path_argument, metavar="FILE", help="Write a commented file to start from, and run nothing."
+    ),
 ]
 
 
@@ -54,10 +56,10 @@ def write_new(command: Command, path: Path, others: str = "") -> NoReturn:
 
     Raises InputError if ``others``, the name of a file to run, was typed too.
     """
-    from experiments.cli.run_table import say  # noqa: PLC0415
+    from experiments.cli.run_table import print_text  # noqa: PLC0415
     from experiments.storage.templates import write_template  # noqa: PLC0415
 
     if others:
         raise InputError(f"--new = {path} writes a file and runs nothing; allowed: without '{others}'. Leave that out.")
-    say(write_template(command, path))
+    print_text(write_template(command, path))
     raise typer.Exit

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from experiments.cli.options import AsJson, place
+from experiments.cli.options import AsJson, path_argument
 
 FORMAT_NAMES = ("swf", "alibaba", "pai", "philly", "helios", "sacct", "borg", "csv")
 """Formats of job logs, written out here so that `--help` need not load their readers."""
@@ -38,7 +38,8 @@ def replay(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(parser=place, metavar="FILE", help="Write the wait of every job into this CSV file.")
+        Path | None,
+        typer.Option(parser=path_argument, metavar="FILE", help="Write the wait of every job into this CSV file."),
     ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out bad lines, and jobs larger than the cluster, and count them.")

@@ -15,7 +15,7 @@ from hardware.cluster.queues import QUEUES
 from hardware.job_logs.log import EXACT, JobLog, JobLogError
 from hardware.job_logs.registry import FORMATS, guess_format, read_job_log
 from hardware.replay import Estimates, ReplayResult, replay
-from sim.scenario.model import Scenario, nearest
+from sim.scenario.model import Scenario, did_you_mean
 
 TOO_LARGE: Final = "larger than the cluster can give"
 
@@ -27,7 +27,7 @@ def read_log(path: Path, format_name: str | None, skip_bad: bool) -> tuple[str, 
     """
     name = format_name or guess_format(path)
     if name not in FORMATS:
-        raise InputError(f"--format = {name} is unknown; allowed: {', '.join(FORMATS)}{nearest(name, FORMATS)}")
+        raise InputError(f"--format = {name} is unknown; allowed: {', '.join(FORMATS)}{did_you_mean(name, FORMATS)}")
     try:
         return name, read_job_log(path, name, skip_bad=skip_bad)
     except JobLogError as error:

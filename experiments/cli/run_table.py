@@ -20,22 +20,24 @@ from sim.notebook_display import factor
 from sim.reporters import REPORTERS, gpus_idle
 
 if TYPE_CHECKING:
-    from experiments.reproduction.comparison import Row
+    from experiments.reproduction.comparison import Comparison
     from experiments.text.explain import Meanings
     from sim.reporters import Doubling
-    from sim.runner import Kernels, RunResult
+    from sim.runner import KernelSummary, RunResult
     from sim.scenario.model import Parameter
     from sim.world import World
 
-MOST_ROWS = 40
+MAX_ROWS = 40
 """Doublings that a table shows; of more it shows the first and the last."""
 
 SECONDS_BETWEEN_LINES = 30.0
 """Between lines about a run that goes on, if stderr is not a terminal."""
 
 SHARES = {
-    "researchers": "thinking and writing", "experiments": "waiting for GPUs and for results", "paused": "without a GPU",
-}  # fmt: skip
+    "researchers": "thinking and writing",
+    "experiments": "waiting for GPUs and for results",
+    "paused": "without a GPU",
+}
 """What researchers' time goes into."""
 
 
@@ -46,12 +48,12 @@ class Show(Protocol):
         """Show it."""
 
 
-def say(text: str = "") -> None:
+def print_text(text: str = "") -> None:
     """Print a line of plain text, wrapped to the terminal; nothing in it is markup."""
     console().print(text, markup=False, highlight=False)
 
 
-def figure(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """Return a number for reading: four digits, thousands apart, no powers of ten where they can be helped."""
     if value is None:
         return "-"
@@ -71,9 +73,12 @@ def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Show]:
         yield _lines(clock)
         return
     bar = Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20),
-        console=live_console(), transient=True,
-    )  # fmt: skip
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        console=live_console(),
+        transient=True,
+    )
     with bar:
         task = bar.add_task("day 0", total=1.0)
 
@@ -113,26 +118,27 @@ def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
 
     ``changes``: what was changed of its scenario, by default of the shipped one of the same name.
     """
-    say(_heading(result, changes_of(result.scenario) if changes is None else changes))
-    say()
+    print_text(_heading(result, changes_of(result.scenario) if changes is None else changes))
+    print_text()
     if result.doublings:
         print_table(_doublings_table(result.doublings))
-    say(f"What this run did: {_within(result.pace.sentence)}")
-    say(f"Where it leads: {_within(result.long_run.sentence)}")
-    say(result.sentence)
-    say(
-        f"After {figure(result.day)} days (ending: {result.ending}): software {factor(result.software_doublings)} "
-        f"discovered, {factor(result.deployed_doublings)} deployed; {figure(result.researchers)} researchers, "
-        f"{figure(result.papers)} papers."
+    print_text(f"What this run did: {_within(result.pace.sentence)}")
+    print_text(f"Where it leads: {_within(result.long_run.sentence)}")
+    print_text(result.sentence)
+    print_text(
+        f"After {format_number(result.day)} days (ending: {result.ending}): software "
+        f"{factor(result.software_doublings)} "
+        f"discovered, {factor(result.deployed_doublings)} deployed; {format_number(result.researchers)} researchers, "
+        f"{format_number(result.papers)} papers."
     )
-    say(result.margins.sentence)
+    print_text(result.margins.sentence)
     if result.margins.training_sentence:
-        say(result.margins.training_sentence)
+        print_text(result.margins.training_sentence)
     shares = ", ".join(f"{SHARES[part]} {share:.0%}" for part, share in result.time_shares.items())
-    say(f"Researchers' time: {shares}.")
+    print_text(f"Researchers' time: {shares}.")
     if duplicates := _duplicates(result):
-        say(duplicates)
-    say(kernels_line(result.kernels))
+        print_text(duplicates)
+    print_text(kernels_line(result.kernels))
     print_table(_cluster_table(result))
 
 
@@ -163,36 +169,52 @@ def _within(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def kernels_line(kernels: Kernels) -> str:
+def kernels_line(kernels: KernelSummary) -> str:
     """Return in one sentence what became of attention, and what it was worth."""
     if not kernels.calibrated:
         return "Kernels: uncalibrated, speed-up 1."
     return (
-        f"Kernels: {kernels.speedup:.3g}x attention after {figure(round(kernels.candidates))} candidates (measured, "
+        f"Kernels: {kernels.speedup:.3g}x attention after {format_number(round(kernels.candidates))} "
+        "candidates (measured, "
         f"{kernels.workload}, {kernels.told}) → work rate {kernels.work_rate:.3g}x."
     )
 
 
 def _doublings_table(doublings: Sequence[Doubling]) -> Table:
-    table = _table(("doubling", "right"), ("day", "right"), ("took days", "right"), ("papers", "right"),
-                   ("researchers", "right"))  # fmt: skip
-    half = MOST_ROWS // 2
-    cut = len(doublings) > MOST_ROWS
+    table = _table(
+        ("doubling", "right"), ("day", "right"), ("took days", "right"), ("papers", "right"), ("researchers", "right")
+    )
+    half = MAX_ROWS // 2
+    cut = len(doublings) > MAX_ROWS
     shown = [*doublings[:half], *doublings[-half:]] if cut else doublings
     for row, doubling in enumerate(shown):
         if cut and row == half:
             table.add_row("...", "", "", "", "")
-        table.add_row(*(figure(value) for value in (doubling.n, doubling.day, doubling.duration_days,
-                                                   doubling.papers, doubling.researchers)))  # fmt: skip
+        table.add_row(
+            *(
+                format_number(value)
+                for value in (doubling.n, doubling.day, doubling.duration_days, doubling.papers, doubling.researchers)
+            )
+        )
     return table
 
 
 def _cluster_table(result: RunResult) -> Table:
-    table = _table(("GPUs for", "left"), ("jobs over", "right"), ("GPU-days", "right"), ("in use", "right"),
-                   ("mean wait, days", "right"))  # fmt: skip
+    table = _table(
+        ("GPUs for", "left"),
+        ("jobs over", "right"),
+        ("GPU-days", "right"),
+        ("in use", "right"),
+        ("mean wait, days", "right"),
+    )
     for use, kind in result.cluster.items():
-        table.add_row(use, figure(kind.jobs), figure(kind.gpu_days), f"{kind.utilisation:.1%}",
-                      figure(kind.mean_wait_days) if kind.jobs else "-")  # fmt: skip
+        table.add_row(
+            use,
+            format_number(kind.jobs),
+            format_number(kind.gpu_days),
+            f"{kind.utilisation:.1%}",
+            format_number(kind.mean_wait_days) if kind.jobs else "-",
+        )
     return table
 
 
@@ -212,18 +234,18 @@ def show_parameters(parameters: Sequence[Parameter]) -> None:
         table.columns[0].no_wrap = True
         for parameter in parameters:
             if parameter.block == block:
-                table.add_row(parameter.flat_name, _short(parameter.default), parameter.allowed)
+                table.add_row(parameter.flat_name, _abbreviated(parameter.default), parameter.allowed)
         print_table(table)
-    say("`asara explain NAME` tells what one of them means and where its default comes from.")
+    print_text("`asara explain NAME` tells what one of them means and where its default comes from.")
 
 
 def show_meanings(found: Meanings) -> None:
     """Print what a word means: terms of the glossary, parameters in full if they are few, others by name."""
     for term in found.terms:
-        say(f"{term.name}: {term.meaning}.")
-        say()
+        print_text(f"{term.name}: {term.meaning}.")
+        print_text()
     every = [*found.parameters, *found.mentioned]
-    in_full = every if len(every) == 1 else found.parameters if len(found.parameters) <= MOST_IN_FULL else []
+    in_full = every if len(every) == 1 else found.parameters if len(found.parameters) <= MAX_IN_FULL else []
     for parameter in in_full:
         show_parameter(parameter)
     listed = [parameter for parameter in every if parameter not in in_full]
@@ -231,35 +253,37 @@ def show_meanings(found: Meanings) -> None:
         return
     table = _table(("other parameters" if in_full or found.terms else "parameters", "left"), ("meaning", "left"))
     table.columns[0].no_wrap = True
-    for parameter in listed[:MOST_LISTED]:
+    for parameter in listed[:MAX_LISTED]:
         table.add_row(parameter.flat_name, parameter.meaning.partition(". ")[0].rstrip("."))
     print_table(table)
-    more = len(listed) - MOST_LISTED
-    say(f"{f'{more} more have the word. ' if more > 0 else ''}`asara explain NAME` explains one of them in full.")
+    more = len(listed) - MAX_LISTED
+    print_text(
+        f"{f'{more} more have the word. ' if more > 0 else ''}`asara explain NAME` explains one of them in full."
+    )
 
 
-MOST_IN_FULL = 3
+MAX_IN_FULL = 3
 """Parameters that are explained in full when a word names them."""
-MOST_LISTED = 12
+MAX_LISTED = 12
 
 
 def show_parameter(parameter: Parameter) -> None:
     """Print one parameter: meaning, unit, bounds, default, source."""
-    say(parameter.flat_name)
-    say(parameter.meaning)
-    say()
+    print_text(parameter.flat_name)
+    print_text(parameter.meaning)
+    print_text()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("default", _short(parameter.default))
+    table.add_row("default", _abbreviated(parameter.default))
     table.add_row("unit", parameter.unit or "-")
     table.add_row("allowed", parameter.allowed)
     table.add_row("source", parameter.source or "-")
     table.add_row("in a file", f"[{parameter.block}] {parameter.name} = {toml(parameter.default)}")
-    table.add_row("for a run", f"--set {parameter.flat_name}={_bare(parameter.default)}")
+    table.add_row("for a run", f"--set {parameter.flat_name}={_plain_value(parameter.default)}")
     print_table(table)
-    say()
+    print_text()
 
 
-def show_rows(rows: Iterable[Row], false_alarm: float) -> Counter[Outcome]:
+def show_rows(rows: Iterable[Comparison], false_alarm: float) -> Counter[Outcome]:
     """Print the rows of a comparison as they come, then the number of rows of each outcome, which is returned.
 
     ``false_alarm``: probability that any row of a right simulator is called refuted.
@@ -267,19 +291,19 @@ def show_rows(rows: Iterable[Row], false_alarm: float) -> Counter[Outcome]:
     outcomes: Counter[Outcome] = Counter()
     for row in rows:
         outcomes[row.outcome] += 1
-        say(f"{row.row}: {row.outcome}")
+        print_text(f"{row.row}: {row.outcome}")
         lines = {"says": row.says, "exact": row.exact, "simulated": row.simulated, "note": row.note}
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
         for name, text in lines.items():
             if text:
                 table.add_row(name, text)
         print_table(table)
-    say()
-    say(", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()))
-    say()
+    print_text()
+    print_text(", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()))
+    print_text()
     for outcome in outcomes:
-        say(f"{outcome}: {MEANINGS[outcome]}")
-    say(f"All intervals together miss a right figure with a probability of at most {false_alarm:.0%}.")
+        print_text(f"{outcome}: {MEANINGS[outcome]}")
+    print_text(f"All intervals together miss a right figure with a probability of at most {false_alarm:.0%}.")
     return outcomes
 
 
@@ -290,11 +314,11 @@ def toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else f"{value!r}"
 
 
-def _short(value: Any) -> str:
+def _abbreviated(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else toml(value)
 
 
-def _bare(value: Any) -> str:
+def _plain_value(value: Any) -> str:
     return value if isinstance(value, str) else toml(value)
 
 

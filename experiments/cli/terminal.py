@@ -37,8 +37,14 @@ def is_live(stream: Stream) -> bool:
 def console(width: int | None = None) -> Console:
     """Return a console for what stdout is now: without control codes, colours too, unless it is a live terminal."""
     forced = None if is_live(sys.stdout) else False
-    return Console(file=sys.stdout, width=width or _stated_width(), highlight=False, markup=False, emoji=False,
-                   force_terminal=forced)  # fmt: skip
+    return Console(
+        file=sys.stdout,
+        width=width or _stated_width(),
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=forced,
+    )
 
 
 def live_console() -> Console:

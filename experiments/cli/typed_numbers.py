@@ -12,7 +12,7 @@ import typer
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 """Thousands apart by commas, as tables print them."""
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_MOST_DIGITS: Final = 400
+_MAX_DIGITS: Final = 400
 """Digits of a whole number; larger ones fit no parameter, and take memory."""
 _ANSWERS: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -34,7 +34,7 @@ def whole_number(text: str) -> int | None:
         number = Decimal(found)
     except InvalidOperation:
         return None
-    if number.adjusted() > _MOST_DIGITS or number != number.to_integral_value():
+    if number.adjusted() > _MAX_DIGITS or number != number.to_integral_value():
         return None
     return int(number)
 

@@ -15,32 +15,39 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from experiments.design.parsing import MOST_RUNS, ZIP, Stated, lever_parameters, read, rounded, state
-from experiments.design.sampling import BLOCK, Space, points, unit
+from experiments.design.parsing import MAX_RUNS, ZIP, DesignSpec, lever_parameters, parse_design, read, rounded
+from experiments.design.sampling import BLOCK, UncertaintySpace, points, unit_cube_points
 from experiments.errors import InputError
 from experiments.storage.file_kinds import other_kind
 from experiments.uncertainty.distributions import Distribution, PriorError
-from experiments.uncertainty.parsing import Copula, RankCorrelation
+from experiments.uncertainty.parsing import GaussianCopula, RankCorrelation
 from sim.runner import Engine
-from sim.scenario.model import Scenario, ScenarioError, nearest, parameters
+from sim.scenario.model import Scenario, ScenarioError, did_you_mean, parameters
 from sim.toml_files import name_of
 
-SHIPPED: Final = Path(__file__).parents[1] / "designs"
+BUNDLED_DESIGNS_DIR: Final = Path(__file__).parents[1] / "designs"
 ONE_BY_ONE: Final = "one-at-a-time"
-MOST_CHECKED: Final = 10_000
+MAX_CHECKED: Final = 10_000
 """Combinations of levers that are all tried before the first run; of more, each value once."""
-MOST_BLOCKS: Final = 16
+MAX_BLOCKS: Final = 16
 """Blocks of points that a design holds at a time: about a million points."""
 SEEDS: Final = 1 << 53
 """Seeds are below this: whole numbers that every reader of JSON and of tables keeps."""
 
 _RUNS_BY: Final = (
-    "engine", "sampling", "n", "replications", "seed", "uncertainties", "correlations", "levers",
-)  # fmt: skip
+    "engine",
+    "sampling",
+    "n",
+    "replications",
+    "seed",
+    "uncertainties",
+    "correlations",
+    "levers",
+)
 """What the content of a design states beside its base scenario that runs depend on."""
 
 
-class Planned(NamedTuple):
+class PlannedRun(NamedTuple):
     """One run of a design."""
 
     run: int
@@ -96,7 +103,7 @@ class Design:
             return (self.points + self.combinations - 1) * self.replications
         return self.points * self.combinations * self.replications
 
-    def planned(self, run: int) -> Planned:
+    def planned(self, run: int) -> PlannedRun:
         """Return a run by its number, from 0; it depends on nothing that was asked for before.
 
         Raises IndexError for a number that there is not.
@@ -111,7 +118,7 @@ class Design:
             point, lever = divmod(cell, self.combinations)
             luck = point
         changes = self.values(point) | self.lever_values(lever)
-        return Planned(run, point, lever, replication, seed_of(self.seed, luck, replication), changes)
+        return PlannedRun(run, point, lever, replication, run_seed(self.seed, luck, replication), changes)
 
     def number(self, point: int, lever: int, replication: int) -> int:
         """Return the number of a run by its place in the design."""
@@ -131,11 +138,16 @@ class Design:
         size |= {"replications": replications, "levers": {name: _as_stated(each) for name, each in values.items()}}
         content = {key: value for key, value in self.content.items() if key != "n"} | size
         return replace(
-            self, n=n, replications=replications, levers=values, content=content,
-            digest=_digest({key: content[key] for key in _RUNS_BY if key in content}, self.base), _blocks={},
-        )  # fmt: skip
+            self,
+            n=n,
+            replications=replications,
+            levers=values,
+            content=content,
+            digest=_digest({key: content[key] for key in _RUNS_BY if key in content}, self.base),
+            _blocks={},
+        )
 
-    def scenario(self, planned: Planned) -> Scenario:
+    def scenario(self, planned: PlannedRun) -> Scenario:
         """Return the scenario of a run. Raises ScenarioError where its values cannot go together."""
         return self.base.replace(**planned.changes)
 
@@ -144,7 +156,7 @@ class Design:
         block, row = divmod(point, BLOCK)
         columns = self._blocks.get(block)
         if columns is None:
-            if len(self._blocks) >= MOST_BLOCKS:
+            if len(self._blocks) >= MAX_BLOCKS:
                 self._blocks.clear()
             columns = self._blocks[block] = self._drawn(block)
         return {name: column[row] for name, column in columns.items()}
@@ -160,10 +172,10 @@ class Design:
         return _flat({name: found[name] for name in self.levers})
 
     @property
-    def _space(self) -> Space:
+    def _space(self) -> UncertaintySpace:
         tables = self.content.get("uncertainties", {})
         levels = tuple(tables[name].get("levels", 0) for name in self.uncertainties)
-        return Space(tuple(self.uncertainties), self.n, self.seed, levels)
+        return UncertaintySpace(tuple(self.uncertainties), self.n, self.seed, levels)
 
     @property
     def lever_parameters(self) -> list[str]:
@@ -179,8 +191,10 @@ class Design:
 
     def _drawn(self, block: int) -> dict[str, list[Any]]:
         """The values at the points of a block."""
-        shares = unit(self.sampling, self._space, block)
-        linked = Copula(self.correlations)({name: shares[:, place] for place, name in enumerate(self.uncertainties)})
+        shares = unit_cube_points(self.sampling, self._space, block)
+        linked = GaussianCopula(self.correlations)(
+            {name: shares[:, place] for place, name in enumerate(self.uncertainties)}
+        )
         known = parameters()
         return {
             name: [rounded(value, known[name]) for value in prior.ppf(linked[name]).tolist()]
@@ -221,7 +235,7 @@ def _digest(runs_by: Mapping[str, Any], base: Scenario) -> str:
     return sha256(hashed.encode()).hexdigest()
 
 
-def seed_of(design_seed: int, point: int, replication: int) -> int:
+def run_seed(design_seed: int, point: int, replication: int) -> int:
     """Return the seed of a run, from 0 to below `SEEDS`; it depends on neither the levers nor the other runs."""
     named = repr((design_seed, "seed of a run", point, replication)).encode()
     return int.from_bytes(blake2b(named, digest_size=8).digest(), "little") % SEEDS
@@ -238,7 +252,7 @@ def load_design(name: str, *, changes: Mapping[str, Any] | None = None, engine: 
     if wrong := other_kind(path, "design"):
         raise InputError(wrong)
     try:
-        design = _design(name_of(path), state(content, path.parent, changes or {}, engine))
+        design = _design(name_of(path), parse_design(content, path.parent, changes or {}, engine))
         _check_runs(design)
     except (InputError, PriorError, ScenarioError) as error:
         raise InputError(f"{path}: {error}") from None
@@ -247,7 +261,7 @@ def load_design(name: str, *, changes: Mapping[str, Any] | None = None, engine: 
 
 def shipped_designs() -> list[str]:
     """Return the names of the designs that come with asara."""
-    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+    return sorted(path.stem for path in BUNDLED_DESIGNS_DIR.glob("*.toml"))
 
 
 def to_toml(design: Design) -> str:
@@ -259,15 +273,15 @@ def to_toml(design: Design) -> str:
 
 def _find(name: str) -> Path:
     if name in shipped_designs():
-        return SHIPPED / f"{name}.toml"
+        return BUNDLED_DESIGNS_DIR / f"{name}.toml"
     if name.endswith(".toml") or "/" in name or Path(name).is_file():
         return Path(name)
     known = ", ".join(shipped_designs())
-    near = nearest(name, shipped_designs())
+    near = did_you_mean(name, shipped_designs())
     raise InputError(f"no design '{name}'; there are {known}, and a file of your own ends in .toml{near}")
 
 
-def _design(name: str, stated: Stated) -> Design:
+def _design(name: str, stated: DesignSpec) -> Design:
     runs_by = {
         "engine": stated.engine,
         "sampling": stated.sampling,
@@ -280,18 +294,28 @@ def _design(name: str, stated: Stated) -> Design:
     }
     content = {**stated.texts, "base": stated.base_name, **runs_by, "set": stated.changes}
     return Design(
-        name, stated.texts.get("description", ""), stated.base, stated.sampling, stated.n, stated.replications,
-        stated.seed, stated.engine, {name: each.distribution for name, each in stated.uncertainties.items()},
-        stated.correlations, stated.levers, content, _digest(runs_by, stated.base),
-    )  # fmt: skip
+        name,
+        stated.texts.get("description", ""),
+        stated.base,
+        stated.sampling,
+        stated.n,
+        stated.replications,
+        stated.seed,
+        stated.engine,
+        {name: each.distribution for name, each in stated.uncertainties.items()},
+        stated.correlations,
+        stated.levers,
+        content,
+        _digest(runs_by, stated.base),
+    )
 
 
 def _check_runs(design: Design) -> None:
     """Refuse a design that is too large, has levers that cannot go together, or cannot run its first point."""
-    if len(design) > MOST_RUNS:
+    if len(design) > MAX_RUNS:
         raise InputError(
             f"{design.points:,} points x {design.combinations:,} combinations of levers x {design.replications:,} "
-            f"replications are {len(design):,} runs, and there can be at most {MOST_RUNS:,}"
+            f"replications are {len(design):,} runs, and there can be at most {MAX_RUNS:,}"
         )
     drawn = design.values(0)
     for levers in _combinations_to_try(design):
@@ -299,25 +323,25 @@ def _check_runs(design: Design) -> None:
             design.base.replace(**drawn, **levers)
         except ScenarioError as error:
             raise InputError(f"[levers]: {error}" if levers else f"the first point cannot be run: {error}") from None
-    _check_first(design)
+    _dry_run(design)
 
 
 def _combinations_to_try(design: Design) -> list[dict[str, Any]]:
     """No levers if there are none; else all combinations, or of too many each value with the others' first."""
-    if design.combinations <= MOST_CHECKED or design.sampling == ONE_BY_ONE:
+    if design.combinations <= MAX_CHECKED or design.sampling == ONE_BY_ONE:
         return [design.lever_values(number) for number in range(design.combinations)]
     first = design.lever_values(0)
     return [first | _flat({name: value}) for name, values in design.levers.items() for value in values]
 
 
-def _check_first(design: Design) -> None:
+def _dry_run(design: Design) -> None:
     planned = design.planned(0)
     scenario = design.scenario(planned)
     try:
         if design.engine == "fluid":
-            from sim.fluid.lab_arrays import labs_of  # noqa: PLC0415 - one of the two is needed
+            from sim.fluid.lab_arrays import lab_arrays  # noqa: PLC0415 - one of the two is needed
 
-            labs_of([scenario])
+            lab_arrays([scenario])
         else:
             from sim.world import World  # noqa: PLC0415
 

@@ -10,31 +10,41 @@ from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
 
-from experiments.design.sampling import SAMPLINGS, near_powers
+from experiments.design.sampling import SAMPLINGS, neighbouring_powers_of_two
 from experiments.errors import InputError
 from experiments.uncertainty.distributions import Constant, Distribution, PriorError
 from experiments.uncertainty.parsing import (
-    Copula,
+    GaussianCopula,
     RankCorrelation,
     distribution,
-    number,
+    parse_number,
     rank_correlations,
     require_known,
 )
 from sim.runner import Engine
-from sim.scenario.model import DEFAULT, Parameter, Scenario, ScenarioError, nearest, parameters, shipped_scenarios
+from sim.scenario.model import DEFAULT, Parameter, Scenario, ScenarioError, did_you_mean, parameters, shipped_scenarios
 from sim.toml_files import TomlError, read_toml
 
-MOST_RUNS: Final = 10_000_000
-MOST_LEVELS: Final = 100_000
-BEYOND: Final = 1e-9
+MAX_RUNS: Final = 10_000_000
+MAX_LEVELS: Final = 100_000
+MAX_MASS_OUT_OF_BOUNDS: Final = 1e-9
 """The share of a distribution that may lie beyond the bounds of its parameter: less than one draw of the largest
 design, which is put on the bound."""
 
 _KEYS: Final = (
-    "description", "source", "base", "engine", "sampling", "n", "replications", "seed", "set", "uncertainties",
-    "correlations", "levers",
-)  # fmt: skip
+    "description",
+    "source",
+    "base",
+    "engine",
+    "sampling",
+    "n",
+    "replications",
+    "seed",
+    "set",
+    "uncertainties",
+    "correlations",
+    "levers",
+)
 _SAMPLED: Final = ("sobol", "latin-hypercube", "random")
 """Ways of sampling that are told how many points to take."""
 
@@ -57,7 +67,7 @@ class Uncertainty(NamedTuple):
     """As it was stated."""
 
 
-class Stated(NamedTuple):
+class DesignSpec(NamedTuple):
     """The content of a file, checked; names are in alphabetical order, so that theirs in the file does not matter."""
 
     texts: dict[str, str]
@@ -84,7 +94,9 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(str(error)) from None
 
 
-def state(content: Mapping[str, Any], folder: Path, changes: Mapping[str, Any], engine: str | None) -> Stated:
+def parse_design(
+    content: Mapping[str, Any], folder: Path, changes: Mapping[str, Any], engine: str | None
+) -> DesignSpec:
     """Return what the content of a file states.
 
     ``folder``: where the files lie that it names. ``changes`` of the base scenario, by flat name, go before ``[set]``,
@@ -105,12 +117,20 @@ def state(content: Mapping[str, Any], folder: Path, changes: Mapping[str, Any], 
     engines: tuple[Engine, ...] = get_args(Engine)
     named = _choice({"engine": engine} if engine else content, "engine", engines, engines[0])
     chosen = next(each for each in engines if each == named)
-    return Stated(
-        {key: _text(content, key) for key in ("description", "source") if key in content}, base, base_name, changed,
-        chosen, sampling, _n(content, sampling, uncertainties, levers), _replications(content, chosen, engine),
-        _whole(content, "seed", 0, 0, 2**63 - 1), uncertainties,
-        _correlations(content, sampling, uncertainties), levers,
-    )  # fmt: skip
+    return DesignSpec(
+        {key: _text(content, key) for key in ("description", "source") if key in content},
+        base,
+        base_name,
+        changed,
+        chosen,
+        sampling,
+        _n(content, sampling, uncertainties, levers),
+        _replications(content, chosen, engine),
+        _whole(content, "seed", 0, 0, 2**63 - 1),
+        uncertainties,
+        _correlations(content, sampling, uncertainties),
+        levers,
+    )
 
 
 def _base(content: Mapping[str, Any], folder: Path, changes: Mapping[str, Any]) -> tuple[Scenario, str, dict[str, Any]]:
@@ -143,7 +163,7 @@ def _uncertainty(name: str, table: Any, folder: Path, sampling: str) -> Uncertai
         raise PriorError(f"{where}: {table!r} is not allowed: a table with 'distribution' is needed")
     if parameter.low is None:
         raise PriorError(f"{where}: the parameter is no number ({parameter.allowed}): make it a lever")
-    stated = _fitted(name, table, folder, where)
+    stated = _resolve_from_file(name, table, folder, where)
     levels = _levels(stated, sampling, where)
     stated.pop("levels", None)
     found = distribution(stated, where)
@@ -158,7 +178,7 @@ def _floats(value: Any) -> Any:
     return [float(each) for each in value] if isinstance(value, list) else float(value)
 
 
-def _fitted(name: str, table: Mapping[str, Any], folder: Path, where: str) -> dict[str, Any]:
+def _resolve_from_file(name: str, table: Mapping[str, Any], folder: Path, where: str) -> dict[str, Any]:
     """The table, with that of the file in the place of `from`, which `min`, `max` and `levels` may stand beside."""
     if "from" not in table:
         return dict(table)
@@ -177,7 +197,7 @@ def _levels(table: Mapping[str, Any], sampling: str, where: str) -> int:
     if sampling == "grid":
         if "levels" not in table:
             raise PriorError(f"{where}: 'levels' is missing: how many values a grid takes of it")
-        return _whole(table, "levels", 1, 1, MOST_LEVELS, where)
+        return _whole(table, "levels", 1, 1, MAX_LEVELS, where)
     if "levels" in table:
         raise PriorError(f"{where}: levels are read by sampling = 'grid' alone, and this is '{sampling}'")
     return 0
@@ -190,9 +210,9 @@ def _check_within(found: Distribution, parameter: Parameter, where: str) -> None
     least, most = float(parameter.low or 0.0) - rounding, math.inf if parameter.high is None else parameter.high
     most += rounding
     needed = []
-    if low < least and found.cdf(least) > BEYOND:
+    if low < least and found.cdf(least) > MAX_MASS_OUT_OF_BOUNDS:
         needed.append(f"as low as {low:g}: state min = {parameter.low:g} or higher")
-    if high > most and 1 - found.cdf(most) > BEYOND:
+    if high > most and 1 - found.cdf(most) > MAX_MASS_OUT_OF_BOUNDS:
         needed.append(f"as high as {high:g}: state max = {parameter.high:g} or lower")
     if needed:
         raise PriorError(f"{where}: the parameter is {parameter.allowed}, and a draw can be {' and '.join(needed)}")
@@ -210,7 +230,7 @@ def _lever(name: str, values: Any) -> tuple[Any, ...]:
 
 def _listed(values: Any, parameter: Parameter, where: str) -> list[Any]:
     """The values of one parameter, from a list or a ladder."""
-    listed = _ladder(values, parameter, where) if isinstance(values, Mapping) else values
+    listed = _expand_range(values, parameter, where) if isinstance(values, Mapping) else values
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{where} = {values!r} is not allowed: a list of values is needed, or low, high and count")
     if not all(isinstance(value, str | bool | int | float) for value in listed):
@@ -260,13 +280,13 @@ def lever_parameters(levers: Mapping[str, Sequence[Any]]) -> dict[str, tuple[str
     return {name: tuple(values[0]) if isinstance(values[0], Mapping) else (name,) for name, values in levers.items()}
 
 
-def _ladder(table: Mapping[str, Any], parameter: Parameter, where: str) -> list[Any]:
+def _expand_range(table: Mapping[str, Any], parameter: Parameter, where: str) -> list[Any]:
     """So many values from low to high, in equal steps or, with `log`, in equal ratios."""
     require_known(table, ("low", "high", "count", "log"), where)
     if parameter.low is None:
         raise InputError(f"{where}: the parameter is no number ({parameter.allowed}): list its values")
-    low, high = (number(table.get(key), f"{where}: {key}") for key in ("low", "high"))
-    count, log = _whole(table, "count", None, 2, MOST_LEVELS, where), table.get("log", False)
+    low, high = (parse_number(table.get(key), f"{where}: {key}") for key in ("low", "high"))
+    count, log = _whole(table, "count", None, 2, MAX_LEVELS, where), table.get("log", False)
     if not isinstance(log, bool):
         raise InputError(f"{where}: log = {log!r} is not allowed: true or false")
     if low >= high:
@@ -290,7 +310,7 @@ def rounded(value: float, parameter: Parameter) -> float | int:
 def _as_parameter(value: Any, parameter: Parameter, where: str) -> Any:
     """A number as the parameter has it: 64 with decimals, 1e3 as a whole number."""
     if parameter.annotation is float and type(value) is int:
-        return number(value, where)
+        return parse_number(value, where)
     whole = parameter.annotation is int and isinstance(value, float) and value.is_integer()
     return int(value) if whole else value
 
@@ -298,7 +318,7 @@ def _as_parameter(value: Any, parameter: Parameter, where: str) -> Any:
 def _parameter(name: str, where: str) -> Parameter:
     known = parameters()
     if name not in known:
-        raise InputError(f"{where}: no parameter '{name}' (`asara explain` lists them){nearest(name, known)}")
+        raise InputError(f"{where}: no parameter '{name}' (`asara explain` lists them){did_you_mean(name, known)}")
     return known[name]
 
 
@@ -329,7 +349,7 @@ def _correlations(
         )
     found = rank_correlations(tables, {name: each.distribution for name, each in uncertainties.items()})
     ordered = sorted(each._replace(one=min(each[:2]), other=max(each[:2])) for each in found)
-    Copula(ordered)
+    GaussianCopula(ordered)
     return tuple(ordered)
 
 
@@ -342,8 +362,8 @@ def _n(content: Mapping[str, Any], sampling: str, uncertainties: Mapping[str, An
         return 0
     if not uncertainties:
         raise InputError(f"the file: sampling = '{sampling}' needs [uncertainties]; levers alone are a 'grid'")
-    n = _whole(content, "n", None, 1, MOST_RUNS)
-    below, above = near_powers(n)
+    n = _whole(content, "n", None, 1, MAX_RUNS)
+    below, above = neighbouring_powers_of_two(n)
     if sampling == "sobol" and below != n:
         raise InputError(
             f"the file: n = {n} is not allowed: Sobol' points need a power of 2, such as {below} or {above}"
@@ -352,7 +372,7 @@ def _n(content: Mapping[str, Any], sampling: str, uncertainties: Mapping[str, An
 
 
 def _replications(content: Mapping[str, Any], engine: Engine, asked: str | None) -> int:
-    found = _whole(content, "replications", 1, 1, MOST_RUNS)
+    found = _whole(content, "replications", 1, 1, MAX_RUNS)
     if engine != "fluid" or found == 1:
         return found
     if asked == engine and content.get("engine") != engine:
@@ -365,7 +385,7 @@ def _choice(content: Mapping[str, Any], key: str, choices: tuple[str, ...], defa
         raise InputError(f"the file: '{key}' is missing; it is one of {', '.join(choices)}")
     value = content.get(key, default)
     if value not in choices:
-        near = nearest(str(value), choices)
+        near = did_you_mean(str(value), choices)
         raise InputError(f"the file: {key} = {value!r} is not allowed: one of {', '.join(choices)}{near}")
     return str(value)
 

@@ -14,8 +14,8 @@ import numpy as np
 from scipy.stats import qmc
 
 from experiments.uncertainty.distributions import Array
-from experiments.uncertainty.parsing import inside
-from sim.random_streams import Streams
+from experiments.uncertainty.parsing import clip_open_unit
+from sim.random_streams import RandomStreams
 
 BLOCK: Final = 1 << 16
 """Points that are drawn together. Another number would be other luck of `random`."""
@@ -23,7 +23,7 @@ LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9
 """Where `one-at-a-time` puts an uncertainty: nine in ten of its draws lie above, half, one in ten."""
 
 
-class Space(NamedTuple):
+class UncertaintySpace(NamedTuple):
     """The unit cube, and how many points of it are wanted."""
 
     names: tuple[str, ...]
@@ -38,44 +38,46 @@ class Space(NamedTuple):
 class Sampling(NamedTuple):
     """One way of sampling."""
 
-    size: Callable[[Space], int]
+    size: Callable[[UncertaintySpace], int]
     """How many points it comes to."""
-    block: Callable[[Space, int, int], Array]
+    block: Callable[[UncertaintySpace, int, int], Array]
     """The points from the first to below the last, a row each."""
 
 
-def points(sampling: str, space: Space) -> int:
+def points(sampling: str, space: UncertaintySpace) -> int:
     """Return how many points a way of sampling comes to. Raises KeyError for one that is not in `SAMPLINGS`."""
     return SAMPLINGS[sampling].size(space)
 
 
-def unit(sampling: str, space: Space, block: int) -> Array:
+def unit_cube_points(sampling: str, space: UncertaintySpace, block: int) -> Array:
     """Return the points of a block (the last may be smaller): a row a point, a column a coordinate, all in (0, 1).
 
     Raises KeyError for a way of sampling that is not in `SAMPLINGS`.
     """
     chosen = SAMPLINGS[sampling]
     first = block * BLOCK
-    return inside(chosen.block(space, first, min(first + BLOCK, chosen.size(space))))
+    return clip_open_unit(chosen.block(space, first, min(first + BLOCK, chosen.size(space))))
 
 
-def near_powers(n: int) -> tuple[int, int]:
+def neighbouring_powers_of_two(n: int) -> tuple[int, int]:
     """Return the highest power of 2 up to n and the lowest from n on, for n >= 1."""
     return 1 << (n.bit_length() - 1), 1 << (n - 1).bit_length()
 
 
-def _sobol(space: Space, first: int, last: int) -> Array:
+def _sobol(space: UncertaintySpace, first: int, last: int) -> Array:
     """A scrambled Sobol' sequence (Owen's, by a random linear matrix and a digital shift)."""
-    sequence = qmc.Sobol(len(space.names), scramble=True, rng=Streams(space.seed).get("scrambling of Sobol' points"))
+    sequence = qmc.Sobol(
+        len(space.names), scramble=True, rng=RandomStreams(space.seed).get("scrambling of Sobol' points")
+    )
     if first:
         sequence.fast_forward(first)
     # A power of 2, as SciPy warns about all others, and a longer sequence has the same beginning.
-    return np.asarray(sequence.random(near_powers(last - first)[1])[: last - first])
+    return np.asarray(sequence.random(neighbouring_powers_of_two(last - first)[1])[: last - first])
 
 
-def _latin_hypercube(space: Space, first: int, last: int) -> Array:
+def _latin_hypercube(space: UncertaintySpace, first: int, last: int) -> Array:
     """Each coordinate has one point in each of n strata of equal probability, in an order of its own."""
-    streams, columns = Streams(space.seed), []
+    streams, columns = RandomStreams(space.seed), []
     for name in space.names:
         luck = streams.get(f"strata of {name}")
         strata, place = luck.permutation(space.n), luck.random(space.n)
@@ -83,20 +85,20 @@ def _latin_hypercube(space: Space, first: int, last: int) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _random(space: Space, first: int, last: int) -> Array:
-    streams = Streams(space.seed)
+def _random(space: UncertaintySpace, first: int, last: int) -> Array:
+    streams = RandomStreams(space.seed)
     columns = [streams.get(f"point of {name}", first // BLOCK).random(last - first) for name in space.names]
     return np.stack(columns, axis=1)
 
 
-def _grid(space: Space, first: int, last: int) -> Array:
+def _grid(space: UncertaintySpace, first: int, last: int) -> Array:
     """The midpoints of strata of equal probability, crossed; the last coordinate goes round fastest."""
     index = np.unravel_index(np.arange(first, last), space.levels) if space.levels else ()
     columns = [(each + 0.5) / levels for each, levels in zip(index, space.levels, strict=True)]
     return np.stack(columns, axis=1) if columns else np.empty((last - first, 0))
 
 
-def _one_at_a_time(space: Space, first: int, last: int) -> Array:
+def _one_at_a_time(space: UncertaintySpace, first: int, last: int) -> Array:
     """All in the middle, then each coordinate low and high by itself."""
     found = np.full((1 + 2 * len(space.names), len(space.names)), MIDDLE)
     for column in range(len(space.names)):
@@ -104,7 +106,7 @@ def _one_at_a_time(space: Space, first: int, last: int) -> Array:
     return found[first:last]
 
 
-def _as_many_as_asked(space: Space) -> int:
+def _as_many_as_asked(space: UncertaintySpace) -> int:
     return space.n
 
 

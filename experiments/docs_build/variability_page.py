@@ -42,7 +42,7 @@ DRAWS = 2000
 """Histories drawn from the theory for each row."""
 
 
-class Cell(NamedTuple):
+class VariabilityCell(NamedTuple):
     """Shares of runs by their pace, and the days on which the runs ended, for one team at one r."""
 
     r: float
@@ -59,29 +59,33 @@ class Cell(NamedTuple):
         return float(np.std(self.ends, ddof=1) / np.mean(self.ends))
 
 
-class Row(NamedTuple):
+class VariabilityRow(NamedTuple):
     """One team at one r, by Worlds and by theory."""
 
-    worlds: Cell
-    theory: Cell
+    worlds: VariabilityCell
+    theory: VariabilityCell
 
 
 def scenario(r: float, team: int) -> Scenario:
     """Return the toy model with these returns, a team of this size, and papers in proportion to it."""
     return Scenario.load("toy-explosion").replace(
-        growth__difficulty_growth=float(difficulty_from_returns(r)), researcher__initial=team,
-        growth__papers_first_doubling=float(FIRST_PAPERS * team), run__max_doublings=DOUBLINGS,
-        run__horizon_days=1e6, run__frame_days=1e6, run__individuals_up_to=1_000_000,
-    )  # fmt: skip
+        growth__difficulty_growth=float(difficulty_from_returns(r)),
+        researcher__initial=team,
+        growth__papers_first_doubling=float(FIRST_PAPERS * team),
+        run__max_doublings=DOUBLINGS,
+        run__horizon_days=1e6,
+        run__frame_days=1e6,
+        run__individuals_up_to=1_000_000,
+    )
 
 
-def by_worlds(r: float, team: int, runs: int) -> Cell:
+def simulated_verdicts(r: float, team: int, runs: int) -> VariabilityCell:
     """Run Worlds with the seeds 0, 1, ... and return their paces and last days."""
     results = [run(scenario(r, team), seed) for seed in range(runs)]
     return _cell(r, team, [result.pace for result in results], [result.day for result in results])
 
 
-def by_theory(r: float, team: int, draws: int = DRAWS) -> Cell:
+def theoretical_verdicts(r: float, team: int, draws: int = DRAWS) -> VariabilityCell:
     """Return the same for histories in which the n papers of a doubling take Gamma(n)/team months (F1)."""
     papers, teams = papers_of(r, team), team * 2.0 ** np.arange(DOUBLINGS)
     chance = np.random.default_rng(team)
@@ -96,7 +100,7 @@ def papers_of(r: float, team: int) -> Any:
     return np.diff([math.ceil(each - 1e-9) for each in sums]).astype(float)
 
 
-def spread_of(team: int, r: float = EXPLOSION, doublings: float = DOUBLINGS) -> float:
+def coefficient_of_variation(team: int, r: float = EXPLOSION, doublings: float = DOUBLINGS) -> float:
     """Return the standard deviation over the mean of the day on which a doubling is complete, in closed form.
 
     Doubling i takes ``P m^i`` papers by ``N 2^i`` researchers: mean ``P m^i/(N 2^i)`` months and variance that over
@@ -112,24 +116,24 @@ def spread_of(team: int, r: float = EXPLOSION, doublings: float = DOUBLINGS) -> 
     return math.sqrt(papers * total(growth / 4)) / (papers * total(growth / 2))
 
 
-def _cell(r: float, team: int, paces: Sequence[Pace], ends: list[float]) -> Cell:
+def _cell(r: float, team: int, paces: Sequence[Pace], ends: list[float]) -> VariabilityCell:
     names = [pace.name for pace in paces]
     wrong = sum(pace.ratio is not None and (pace.ratio < 1) == (r < 1) for pace in paces)
     share = {name: names.count(name) / len(names) for name in ("speeding up", "slowing down")}
-    return Cell(r, team, share["speeding up"], share["slowing down"], wrong / len(names), ends)
+    return VariabilityCell(r, team, share["speeding up"], share["slowing down"], wrong / len(names), ends)
 
 
-def rows(teams: dict[int, int], draws: int = DRAWS) -> Iterator[Row]:
+def rows(teams: dict[int, int], draws: int = DRAWS) -> Iterator[VariabilityRow]:
     """Yield a row for each r and team as soon as it is ready; ``teams`` maps a team to its number of Worlds."""
     for r in (*NEAR_ONE, EXPLOSION):
         for team, runs in teams.items():
-            yield Row(by_worlds(r, team, runs), by_theory(r, team, draws))
+            yield VariabilityRow(simulated_verdicts(r, team, runs), theoretical_verdicts(r, team, draws))
 
 
 # --- the page --------------------------------------------------------------------------------------------
 
 
-def pace_table(found: Sequence[Row]) -> str:
+def pace_table(found: Sequence[VariabilityRow]) -> str:
     """Return the shares of runs by their pace as Markdown."""
     lines = [
         "| r | long run | researchers on day 0 | Worlds | speeding up | slowing down | wrong side "
@@ -144,11 +148,11 @@ def pace_table(found: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _shares(cell: Cell) -> str:
+def _shares(cell: VariabilityCell) -> str:
     return " | ".join(f"{share:.1%}" for share in (cell.speeding_up, cell.slowing_down, cell.wrong_side))
 
 
-def spread_table(found: Sequence[Row]) -> str:
+def spread_table(found: Sequence[VariabilityRow]) -> str:
     """Return the spread of the day of the last doubling in the report's explosion as Markdown."""
     lines = [
         f"| researchers on day 0 | Worlds | mean day of doubling {DOUBLINGS} | spread | spread in closed form |",
@@ -158,12 +162,12 @@ def spread_table(found: Sequence[Row]) -> str:
         if worlds.r == EXPLOSION:
             lines.append(
                 f"| {worlds.team} | {len(worlds.ends)} | {np.mean(worlds.ends):.1f} | {worlds.spread:.1%} | "
-                f"{spread_of(worlds.team):.1%} |"
+                f"{coefficient_of_variation(worlds.team):.1%} |"
             )
     return "\n".join(lines)
 
 
-def renew(page: str, found: Sequence[Row]) -> str:
+def update_tables(page: str, found: Sequence[VariabilityRow]) -> str:
     """Return the page with its tables renewed. Raises ValueError if it lacks the marks of a table."""
     for name, table in (("paces", pace_table(found)), ("spread", spread_table(found))):
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -176,7 +180,7 @@ def renew(page: str, found: Sequence[Row]) -> str:
 # --- the picture -----------------------------------------------------------------------------------------
 
 
-def picture(found: Sequence[Row]) -> bytes:
+def picture(found: Sequence[VariabilityRow]) -> bytes:
     """Return the picture as PNG; equal rows give equal bytes."""
     buffer = BytesIO()
     with mpl.rc_context():
@@ -191,7 +195,7 @@ def picture(found: Sequence[Row]) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_paces(axes: Axes, found: Sequence[Row]) -> None:
+def _draw_paces(axes: Axes, found: Sequence[VariabilityRow]) -> None:
     """Draw the share of runs whose pace agrees with their r, over the size of the team."""
     for r, colour, marker in zip(NEAR_ONE, (ORANGE, ORANGE, BLUE, BLUE), "s^^s", strict=True):
         mine = [row for row in found if row.worlds.r == r]
@@ -207,7 +211,7 @@ def _draw_paces(axes: Axes, found: Sequence[Row]) -> None:
     axes.legend(title="points: Worlds, lines: theory", loc="upper left", fontsize=8.5, title_fontsize=9)
 
 
-def _draw_dates(axes: Axes, found: Sequence[Row]) -> None:
+def _draw_dates(axes: Axes, found: Sequence[VariabilityRow]) -> None:
     """Draw the day of the last doubling over its mean, and two spreads of the closed form."""
     mine = [row.worlds for row in found if row.worlds.r == EXPLOSION]
     mean = DAYS_PER_MONTH * FIRST_PAPERS * (1 - 0.75**DOUBLINGS) / (1 - 0.75)
@@ -215,7 +219,7 @@ def _draw_dates(axes: Axes, found: Sequence[Row]) -> None:
         places = cell.team * 2 ** np.linspace(-0.35, 0.35, len(cell.ends))
         axes.plot(places, np.array(cell.ends) / mean, ".", color=BLUE, markersize=4, alpha=0.5)
     teams = np.geomspace(0.7, 90, 50)
-    band = [2 * spread_of(1) / math.sqrt(team) for team in teams]
+    band = [2 * coefficient_of_variation(1) / math.sqrt(team) for team in teams]
     axes.fill_between(teams, [1 - b for b in band], [1 + b for b in band], color=GREY, alpha=0.6, zorder=0)
     _teams(axes)
     axes.set_ylabel(f"day of doubling {DOUBLINGS} over its mean")
@@ -231,12 +235,12 @@ def _teams(axes: Axes) -> None:
 def main(page: Path, image: Path, teams: dict[int, int], draws: int = DRAWS) -> None:
     """Renew the tables of a page, and the picture."""
     text = page.read_text(encoding="utf-8")
-    renew(text, [])  # before minutes of work
+    update_tables(text, [])  # before minutes of work
     found = []
     for row in rows(teams, draws):
         found.append(row)
         print(f"r = {row.worlds.r:.3g}, {row.worlds.team} researchers", file=sys.stderr, flush=True)
-    page.write_text(renew(text, found), encoding="utf-8")
+    page.write_text(update_tables(text, found), encoding="utf-8")
     image.parent.mkdir(parents=True, exist_ok=True)
     image.write_bytes(picture(found))
 

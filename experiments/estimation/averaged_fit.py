@@ -29,8 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtrc, stdtr, stdtrit
 
-from experiments.estimation.growth_fit import FEWEST_ROWS, Series, grid_of_before, require_series
-from sim.random_streams import Streams
+from experiments.estimation.growth_fit import MIN_ROWS, Series, grid_of_before, require_series
+from sim.random_streams import RandomStreams
 
 Array = NDArray[np.float64]
 Kind = Literal["row", "ar1", "walk", "lasting"]
@@ -50,7 +50,7 @@ UNBOUNDED_FROM: Final = 16.0
 _LOWEST_VARIANCE: Final = 1e-18
 _NEGLIGIBLE: Final = 1e-10
 """Relative weight below which a component is left out."""
-_MOST_GAIN: Final = 600.0
+_MAX_GAIN: Final = 600.0
 """Log-likelihood gain for each row beyond which its exponential would overflow."""
 _TAIL: Final = 1e-6
 """Own tail share of each component at the ends of the first bracket of a quantile."""
@@ -174,7 +174,7 @@ class AveragedFit(_Posterior):
 
     def draw(self, number: int, seed: int) -> tuple[Array, Array]:
         """Return this many draws of r and of the effort before, each of shape (number,)."""
-        rng = Streams(seed).get("posterior of r")
+        rng = RandomStreams(seed).get("posterior of r")
         chosen = rng.choice(len(self.weights), size=number, p=self.weights)
         return self.centres[chosen] + self.errors[chosen] * rng.standard_t(self.degrees, number), self.befores[chosen]
 
@@ -214,9 +214,17 @@ def average(series: Series, before: float | None = None) -> AveragedFit:
     befores = grid[place]
     unbounded = float(chosen[befores >= UNBOUNDED_FROM * series.total[-1]].sum()) if before is None else 0.0
     return AveragedFit(
-        chosen, filtered.slope[kept], filtered.error[kept], befores, filtered.level[kept], model.astype(float),
-        len(series.effort) - 2, before is None, unbounded, p_value,
-    )  # fmt: skip
+        chosen,
+        filtered.slope[kept],
+        filtered.error[kept],
+        befores,
+        filtered.level[kept],
+        model.astype(float),
+        len(series.effort) - 2,
+        before is None,
+        unbounded,
+        p_value,
+    )
 
 
 def _p_of_before(likelihood: Array, posterior: Array, rows: int) -> float:
@@ -225,7 +233,7 @@ def _p_of_before(likelihood: Array, posterior: Array, rows: int) -> float:
     Within one noise model the likelihood ratio L of one more coefficient has ``(L^(2/n) - 1)(n - 3) ~ F(1, n - 3)``.
     """
     gain = 2 * (likelihood.max(axis=1) - likelihood[:, -1])
-    p_values = fdtrc(1, rows - 3, np.expm1(np.minimum(gain / rows, _MOST_GAIN)) * (rows - 3))
+    p_values = fdtrc(1, rows - 3, np.expm1(np.minimum(gain / rows, _MAX_GAIN)) * (rows - 3))
     weights = np.exp(posterior - posterior.max())
     return float(weights @ p_values / weights.sum())
 
@@ -255,10 +263,10 @@ def periods(series: Series, before: float, number: int) -> list[Period]:
     """
     rows = len(series.effort)
     found = []
-    for part in np.array_split(np.arange(rows), min(number, rows // FEWEST_ROWS)):
+    for part in np.array_split(np.arange(rows), min(number, rows // MIN_ROWS)):
         first, last = int(part[0]), int(part[-1])
         within = Series(series.effort[first : last + 1], series.performance[first : last + 1])
-        if np.count_nonzero(within.effort[1:]) >= FEWEST_ROWS - 1:
+        if np.count_nonzero(within.effort[1:]) >= MIN_ROWS - 1:
             found.append(Period(first, last, average(within, before + float(series.effort[:first].sum()))))
     return found
 

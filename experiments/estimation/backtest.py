@@ -18,8 +18,8 @@ from scipy.special import ndtri
 
 from experiments.errors import InputError
 from experiments.estimation.averaged_fit import AveragedFit, advise
-from experiments.estimation.growth_fit import FEWEST_ROWS, Fit, Series, fit
-from experiments.estimation.report import TOLD, Options
+from experiments.estimation.growth_fit import MIN_ROWS, GrowthFit, Series, fit
+from experiments.estimation.report import REPORTED_INTERVAL, Options
 from experiments.estimation.scoring_rules import Array, coverage, crps
 from experiments.estimation.series import Data
 from sim.events import PaperPublished
@@ -29,12 +29,12 @@ from sim.scenario.model import Scenario
 
 WORLDS: Final = 500
 SHARES: Final = (0.5, 0.8, 0.9)
-FEWEST_LEFT: Final = 3
+MIN_LEFT: Final = 3
 """Rows to forecast."""
-MOST_PAPERS: Final = 4000.0
+MAX_PAPERS: Final = 4000.0
 """Papers that one World is expected to publish at the most: with more, their randomness is negligible."""
-AS_IT_CAME: Final = "World, effort as it came"
-AT_PACE: Final = "World, effort at the past's pace"
+OBSERVED_INPUT: Final = "World, effort as it came"
+CONSTANT_PACE_INPUT: Final = "World, effort at the past's pace"
 
 DAYS: Final = 1000.0
 """How long a World runs, whatever the unit of effort."""
@@ -75,10 +75,10 @@ def backtest(data: Data, options: Options, share: float, watch: Watch = lambda d
     """
     rows = len(data.lines)
     first = round(share * rows)
-    if first < FEWEST_ROWS or rows - first < FEWEST_LEFT:
+    if first < MIN_ROWS or rows - first < MIN_LEFT:
         raise InputError(
             f"{data.path}: {rows} rows with --share {share:g} leave {first} to fit and {rows - first} to forecast; at "
-            f"least {FEWEST_ROWS} and {FEWEST_LEFT} are needed"
+            f"least {MIN_ROWS} and {MIN_LEFT} are needed"
         )
     known = Series(data.series.effort[:first], data.series.performance[:first])
     try:
@@ -86,7 +86,7 @@ def backtest(data: Data, options: Options, share: float, watch: Watch = lambda d
         lasting = fit(known, "lasting", advised.before, draws=1)
     except ValueError as error:
         raise InputError(f"{data.path}: the first {first} rows: {error}") from None
-    forecasts = _by_worlds(data, first, advised, lasting, options.seed, watch) | _naive(data, first)
+    forecasts = _simulated_forecasts(data, first, advised, lasting, options.seed, watch) | _naive_forecasts(data, first)
     came = data.series.log_performance[first:]
     scores = [score(name, ensemble, came) for name, ensemble in forecasts.items()]
     return Backtest(data, first, advised, papers_per_effort(lasting), _pace(data, first), scores, forecasts)
@@ -98,7 +98,7 @@ def score(name: str, ensemble: Array, came: Array) -> Score:
     return Score(name, float(crps(ensemble, came).mean()), float(np.mean(np.median(ensemble, axis=0) - came)), held)
 
 
-def papers_per_effort(fitted: Fit) -> float:
+def papers_per_effort(fitted: GrowthFit) -> float:
     """Return the papers per unit of effort whose randomness equals that of a ``lasting`` fit: ``(r/sigma)^2``."""
     return (fitted.r / fitted.scatter) ** 2
 
@@ -110,16 +110,20 @@ def scenario(r: float, effort_before: float, papers: float, effort: float) -> Sc
     The effort before day 0 is calibrated for this World's own team (growth__calibrated_for = 0).
     """
     unit = DAYS / effort
-    return Scenario.load("toy-fizzle").replace(growth__law="returns").replace(
-        growth__r=float(np.clip(r, 0.01, 100)),
-        growth__calibrated_for=0,
-        growth__first_doubling_days=float(np.clip(unit * effort_before * np.expm1(np.log(2) / r), 1e-3, 1e6)),
-        researcher__papers_per_month=papers / unit * DAYS_PER_MONTH,
-        training__gain=1e6,
-        run__horizon_days=DAYS,
-        run__frame_days=DAYS,
-        run__max_doublings=19,
-    )  # fmt: skip
+    return (
+        Scenario.load("toy-fizzle")
+        .replace(growth__law="returns")
+        .replace(
+            growth__r=float(np.clip(r, 0.01, 100)),
+            growth__calibrated_for=0,
+            growth__first_doubling_days=float(np.clip(unit * effort_before * np.expm1(np.log(2) / r), 1e-3, 1e6)),
+            researcher__papers_per_month=papers / unit * DAYS_PER_MONTH,
+            training__gain=1e6,
+            run__horizon_days=DAYS,
+            run__frame_days=DAYS,
+            run__max_doublings=19,
+        )
+    )
 
 
 def _pace(data: Data, first: int) -> float | None:
@@ -131,15 +135,17 @@ def _pace(data: Data, first: int) -> float | None:
     return float(after / ((total[first - 1] - total[0]) / days[first - 1]))
 
 
-def _by_worlds(data: Data, first: int, fitted: AveragedFit, lasting: Fit, seed: int, watch: Watch) -> dict[str, Array]:
+def _simulated_forecasts(
+    data: Data, first: int, fitted: AveragedFit, lasting: GrowthFit, seed: int, watch: Watch
+) -> dict[str, Array]:
     """Forecasts by as many Worlds as there are draws, each read at the effort of each row that is left."""
     total = data.series.total
-    moments = {AS_IT_CAME: total[first:] - total[first - 1]}
+    moments = {OBSERVED_INPUT: total[first:] - total[first - 1]}
     if data.days is not None and data.days[first - 1] > 0:
         pace = (total[first - 1] - total[0]) / data.days[first - 1]
-        moments[AT_PACE] = pace * (data.days[first:] - data.days[first - 1])
+        moments[CONSTANT_PACE_INPUT] = pace * (data.days[first:] - data.days[first - 1])
     longest = max(float(each[-1]) for each in moments.values())
-    papers = min(papers_per_effort(lasting), MOST_PAPERS / longest)
+    papers = min(papers_per_effort(lasting), MAX_PAPERS / longest)
     found: dict[str, list[Array]] = {name: [] for name in moments}
     for world, (r, before) in enumerate(zip(*fitted.draw(WORLDS, seed), strict=True)):
         effort_before = float(before + total[first - 1])
@@ -155,7 +161,7 @@ def _by_worlds(data: Data, first: int, fitted: AveragedFit, lasting: Fit, seed: 
     return {name: last + np.array(each) for name, each in found.items()}
 
 
-def _naive(data: Data, first: int) -> dict[str, Array]:
+def _naive_forecasts(data: Data, first: int) -> dict[str, Array]:
     """Guesses that know no law: exponential trends, and random walks from the last row, with and without its drift.
 
     Time is days, or rows without dates.
@@ -190,7 +196,7 @@ def _trend(at: Array, level: Array) -> Array:
 
 def sentence(found: Backtest) -> str:
     """Return in plain words which forecast did best, and how."""
-    worlds = [each for each in found.scores if each.forecast in (AS_IT_CAME, AT_PACE)]
+    worlds = [each for each in found.scores if each.forecast in (OBSERVED_INPUT, CONSTANT_PACE_INPUT)]
     naive = min((each for each in found.scores if each not in worlds), key=lambda each: each.crps)
     said = []
     for each in worlds:
@@ -209,8 +215,15 @@ def sentence(found: Backtest) -> str:
 def content(found: Backtest) -> dict[str, Any]:
     """Return what a back-test found as plain values."""
     return {
-        "file": found.data.file, "rows": len(found.data.lines), "fitted_rows": found.fitted_rows,
-        "r": found.fitted.r, "before": found.fitted.before, "interval": list(found.fitted.interval(TOLD)),
-        "papers_per_effort": found.papers_per_effort, "pace": found.pace, "worlds": WORLDS,
-        "scores": [each._asdict() for each in found.scores], "sentence": sentence(found),
-    }  # fmt: skip
+        "file": found.data.file,
+        "rows": len(found.data.lines),
+        "fitted_rows": found.fitted_rows,
+        "r": found.fitted.r,
+        "before": found.fitted.before,
+        "interval": list(found.fitted.interval(REPORTED_INTERVAL)),
+        "papers_per_effort": found.papers_per_effort,
+        "pace": found.pace,
+        "worlds": WORLDS,
+        "scores": [each._asdict() for each in found.scores],
+        "sentence": sentence(found),
+    }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from experiments.cli.options import AsJson, place
+from experiments.cli.options import AsJson, path_argument
 from experiments.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ Luck = Annotated[
 
 def fit(
     file: Annotated[
-        Path | None, typer.Argument(parser=place, metavar="[FILE]", help="A CSV file with a header, oldest row first.")
+        Path | None,
+        typer.Argument(parser=path_argument, metavar="[FILE]", help="A CSV file with a header, oldest row first."),
     ] = None,
     effort: Annotated[
         str, typer.Option("--input", metavar="COLUMN", help="Effort of each row; `rows`: each row counts one.")
@@ -65,7 +66,9 @@ def fit(
     share: Annotated[float, typer.Option(min=0.1, max=0.95, help="Of the rows, the part that is fitted.")] = 0.6,
     out: Annotated[
         Path | None,
-        typer.Option(parser=place, metavar="DIR", help="Write fit.json, fit.toml and fit.png (or backtest.json)."),
+        typer.Option(
+            parser=path_argument, metavar="DIR", help="Write fit.json, fit.toml and fit.png (or backtest.json)."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,7 +80,7 @@ def fit(
     if file is None or performance is None:
         raise InputError("a CSV file and --output COLUMN are needed, or --published")
     from experiments.estimation.report import Options
-    from experiments.estimation.series import Columns, read
+    from experiments.estimation.series import SeriesColumns, read
 
     if out is not None:
         from experiments.cli.arguments import check_folder
@@ -90,7 +93,7 @@ def fit(
             "--hardware = fixed is contradicted by --hardware-input; allowed: unknown, grew. Leave out one of the two."
         )
     options = Options(_before(before), sub_periods, draws, seed, hardware, hardware_input)
-    data = read(file, Columns(effort, performance, date, lower_is_better, cumulative))
+    data = read(file, SeriesColumns(effort, performance, date, lower_is_better, cumulative))
     if backtest:
         return _backtest(data, options, share, out, as_json)
     return _fit(data, options, out, as_json)
@@ -122,11 +125,11 @@ def _show_published(as_json: bool) -> None:
 
 def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
     from experiments.cli.terminal import print_json
-    from experiments.estimation.report import content, study, toml
+    from experiments.estimation.report import analyse_series, content, toml
     from experiments.estimation.table import show, show_next_steps
     from experiments.storage.atomic import json_file, plain, write_files
 
-    found = study(data, options)
+    found = analyse_series(data, options)
     told = plain(content(found))
     files: dict[str, bytes] = {}
     if out is not None:
@@ -144,14 +147,14 @@ def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
 
 
 def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:
-    from experiments.cli.interrupts import FirstInterrupt
+    from experiments.cli.interrupts import GracefulInterrupt
     from experiments.cli.terminal import print_json
     from experiments.estimation.backtest import WORLDS, backtest, content
     from experiments.estimation.table import show_backtest
     from experiments.monte_carlo.table import progress
     from experiments.storage.atomic import json_file, plain, write_files
 
-    with progress(WORLDS) as tell, FirstInterrupt() as interrupt:
+    with progress(WORLDS) as tell, GracefulInterrupt() as interrupt:
 
         def watch(done: int) -> bool:
             tell(done)
@@ -171,6 +174,6 @@ def _backtest(data: Data, options: Options, share: float, out: Path | None, as_j
 
 
 def _say_written(out: Path, files: Iterable[str]) -> None:
-    from experiments.cli.run_table import say
+    from experiments.cli.run_table import print_text
 
-    say(f"Written to {out}: {', '.join(sorted(files))}.")
+    print_text(f"Written to {out}: {', '.join(sorted(files))}.")

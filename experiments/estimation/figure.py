@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from experiments.estimation.growth_fit import Fit
-from experiments.estimation.report import TOLD, AnyFit, Found, label
+from experiments.estimation.growth_fit import GrowthFit
+from experiments.estimation.report import REPORTED_INTERVAL, AnyFit, FitReport, label
 from experiments.estimation.series import ROWS
 from experiments.plotting.captions import footer_text, plural
 from experiments.plotting.frame import Form, add_title, render
@@ -23,18 +23,19 @@ _SPAN: Final = 200
 """Points of a curve."""
 
 
-def picture(found: Found, form: Form = "png") -> bytes:
+def picture(found: FitReport, form: Form = "png") -> bytes:
     """Return the picture of a fit as PNG, SVG or PDF: the same bytes for the same fit."""
     options, series = found.options, found.data.series
     numbers = np.concatenate([series.effort, series.performance]).astype("<f8")
     footer = footer_text(
-        plural(len(found.data.lines), "row"), f"{options.draws:,} bootstrap draws, seed {options.seed}",
+        plural(len(found.data.lines), "row"),
+        f"{options.draws:,} bootstrap draws, seed {options.seed}",
         data=sha256(numbers.tobytes()).hexdigest(),
-    )  # fmt: skip
+    )
     return render(lambda: _figure(found), footer, STYLE, form, dpi=130)
 
 
-def _figure(found: Found) -> Figure:
+def _figure(found: FitReport) -> Figure:
     figure = Figure(figsize=(11.0, 6.4), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = figure.subplot_mosaic([["law", "residuals"], ["law", "periods"]], width_ratios=[1.25, 1.0])
     _draw_law(axes["law"], found)
@@ -45,21 +46,26 @@ def _figure(found: Found) -> Figure:
 
 
 def _said(fitted: AnyFit) -> str:
-    low, high = fitted.interval(TOLD)
+    low, high = fitted.interval(REPORTED_INTERVAL)
     return f"r = {fitted.r:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _draw_law(axes: Axes, found: Found) -> None:
+def _draw_law(axes: Axes, found: FitReport) -> None:
     series, columns = found.data.series, found.data.columns
     scale = series.performance[0]
     start = found.advised.before
     axes.plot(start + series.total, series.performance / scale, "o", color=BLUE, markersize=4.5, alpha=0.8)
     low, high = series.total[0] or series.total[-1] / 1000, series.total[-1]
     totals = np.geomspace(low, high, _SPAN)
-    plain = next(each for each in found.others if isinstance(each, Fit) and each.noise == "row")
+    plain = next(each for each in found.others if isinstance(each, GrowthFit) and each.noise == "row")
     for fitted, colour, dashes in ((found.advised, ORANGE, "-"), (plain, BLUE, "--")):
-        axes.plot(start + totals, 2.0 ** fitted.at(totals) / scale, color=colour, linestyle=dashes,
-                  label=f"{_said(fitted)}\n{label(fitted)}")  # fmt: skip
+        axes.plot(
+            start + totals,
+            2.0 ** fitted.at(totals) / scale,
+            color=colour,
+            linestyle=dashes,
+            label=f"{_said(fitted)}\n{label(fitted)}",
+        )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     for axis in (axes.xaxis, axes.yaxis):
@@ -71,7 +77,7 @@ def _draw_law(axes: Axes, found: Found) -> None:
     axes.legend(loc="upper left", fontsize=9)
 
 
-def _draw_residuals(axes: Axes, found: Found) -> None:
+def _draw_residuals(axes: Axes, found: FitReport) -> None:
     axes.axhline(0, color=_DARK, linewidth=1)
     rows = np.arange(1, len(found.residuals) + 1)
     axes.vlines(rows, 0, found.residuals, color=BLUE, linewidth=1.6)
@@ -81,17 +87,22 @@ def _draw_residuals(axes: Axes, found: Found) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _draw_periods(axes: Axes, found: Found) -> None:
-    low, high = found.advised.interval(TOLD)
+def _draw_periods(axes: Axes, found: FitReport) -> None:
+    low, high = found.advised.interval(REPORTED_INTERVAL)
     axes.axhspan(low, high, color=GREY, alpha=0.6, linewidth=0)
     axes.axhline(1, color=_DARK, linestyle=(0, (4, 2)), linewidth=1.2)
     for each in found.periods:
-        ends = each.fit.interval(TOLD)
+        ends = each.fit.interval(REPORTED_INTERVAL)
         middle = (each.first + each.last) / 2 + 1
         axes.errorbar(
-            [middle], [each.fit.r], yerr=[[each.fit.r - ends[0]], [ends[1] - each.fit.r]],
-            xerr=(each.last - each.first + 1) / 2, color=ORANGE, marker="o", capsize=3,
-        )  # fmt: skip
+            [middle],
+            [each.fit.r],
+            yerr=[[each.fit.r - ends[0]], [ends[1] - each.fit.r]],
+            xerr=(each.last - each.first + 1) / 2,
+            color=ORANGE,
+            marker="o",
+            capsize=3,
+        )
     axes.set_xlim(0, len(found.data.lines) + 1)
     axes.set_xlabel("row")
     axes.set_ylabel("r")

@@ -24,13 +24,13 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.random_streams import Streams
+from sim.random_streams import RandomStreams
 
 Array = NDArray[np.float64]
 Noise = Literal["row", "lasting"]
 
 NOISES: tuple[Noise, ...] = get_args(Noise)
-FEWEST_ROWS = 5
+MIN_ROWS = 5
 """Rows without which nothing is fitted."""
 DRAWS = 2000
 _STEPS_PER_OCTAVE = 8
@@ -58,7 +58,7 @@ class Series(NamedTuple):
         return np.cumsum(self.effort)
 
 
-class Fit(NamedTuple):
+class GrowthFit(NamedTuple):
     """The law fitted to a series, and how sure it is."""
 
     noise: Noise
@@ -95,7 +95,7 @@ class Fit(NamedTuple):
         return self.level + self.r * np.log2(self.before + total)
 
 
-class Falling(NamedTuple):
+class TrendTest(NamedTuple):
     """A test of constant r against r that changes with log effort."""
 
     change: float
@@ -104,7 +104,9 @@ class Falling(NamedTuple):
     """Two-sided, by a wild bootstrap under constant r."""
 
 
-def fit(series: Series, noise: Noise = "row", before: float | None = 0.0, *, draws: int = DRAWS, seed: int = 0) -> Fit:
+def fit(
+    series: Series, noise: Noise = "row", before: float | None = 0.0, *, draws: int = DRAWS, seed: int = 0
+) -> GrowthFit:
     """Return the law fitted by maximum likelihood, with a bootstrap of so many draws.
 
     ``before``: effort before the first row, in the unit of the series; None to find it. Needs `FEWEST_ROWS` rows, all
@@ -112,8 +114,8 @@ def fit(series: Series, noise: Noise = "row", before: float | None = 0.0, *, dra
     """
     require_series(series, before)
     grid = grid_of_before(series) if before is None else np.array([before])
-    terms = _row_terms(series, grid) if noise == "row" else _lasting_terms(series, grid)
-    rng = Streams(seed).get("bootstrap")
+    terms = _independent_terms(series, grid) if noise == "row" else _cumulative_terms(series, grid)
+    rng = RandomStreams(seed).get("bootstrap")
     counts = rng.multinomial(terms.rows, np.full(terms.rows, 1 / terms.rows), size=draws).astype(float)
     r, _, likelihood = _solve(terms, np.vstack([np.ones(terms.rows), counts]))
     best = np.argmax(likelihood, axis=1)
@@ -124,13 +126,21 @@ def fit(series: Series, noise: Noise = "row", before: float | None = 0.0, *, dra
     x = np.log2(there[0] + series.total)
     level = float(np.mean(series.log_performance - chosen[0] * x))
     _, variance, _ = _solve(terms, np.ones((1, terms.rows)))
-    return Fit(
-        noise, float(chosen[0]), float(there[0]), level, math.sqrt(variance[0, best[0]]), float(likelihood[0, best[0]]),
-        chosen[1:][usable], there[1:][usable], before is None, unbent,
-    )  # fmt: skip
+    return GrowthFit(
+        noise,
+        float(chosen[0]),
+        float(there[0]),
+        level,
+        math.sqrt(variance[0, best[0]]),
+        float(likelihood[0, best[0]]),
+        chosen[1:][usable],
+        there[1:][usable],
+        before is None,
+        unbent,
+    )
 
 
-class _Terms(NamedTuple):
+class _LikelihoodTerms(NamedTuple):
     """What the likelihood is made of: per row (first axis) and per `before` of the grid (second)."""
 
     weight: Array
@@ -145,28 +155,28 @@ class _Terms(NamedTuple):
         return len(self.weight)
 
 
-def _row_terms(series: Series, grid: Array) -> _Terms:
+def _independent_terms(series: Series, grid: Array) -> _LikelihoodTerms:
     x = np.log2(grid[None, :] + series.total[:, None])
     y = series.log_performance[:, None]
     # About the middle, so that sums of squares do not cancel.
-    return _Terms(np.ones(len(x)), x - x.mean(axis=0), y - y.mean(), np.zeros((len(x), 1)))
+    return _LikelihoodTerms(np.ones(len(x)), x - x.mean(axis=0), y - y.mean(), np.zeros((len(x), 1)))
 
 
-def _lasting_terms(series: Series, grid: Array) -> _Terms:
-    steps = _steps(series)
+def _cumulative_terms(series: Series, grid: Array) -> _LikelihoodTerms:
+    steps = _merge_equal_effort(series)
     width = np.diff(np.log2(grid[None, :] + steps.total[:, None]), axis=0)
     slopes = np.diff(steps.log_performance)[:, None] / width
-    return _Terms(steps.effort[1:], None, slopes, np.log(width))
+    return _LikelihoodTerms(steps.effort[1:], None, slopes, np.log(width))
 
 
-def _steps(series: Series) -> Series:
+def _merge_equal_effort(series: Series) -> Series:
     """The series with rows that no effort separates taken as one: the last of them."""
     kept = np.append(series.effort[1:] > 0, True)
     total = series.total[kept]
     return Series(np.diff(total, prepend=0.0), series.performance[kept])
 
 
-def _solve(terms: _Terms, counts: Array) -> tuple[Array, Array, Array]:
+def _solve(terms: _LikelihoodTerms, counts: Array) -> tuple[Array, Array, Array]:
     """r, variance and log-likelihood of shape (draws, grid); counts say how often each row was drawn."""
     weights = counts * terms.weight
     mass = weights.sum(axis=1, keepdims=True)
@@ -212,20 +222,20 @@ def grid_of_before(series: Series) -> Array:
 
 def require_series(series: Series, before: float | None) -> None:
     """Raise ValueError if the law cannot be fitted to a series; ``before`` as in `fit`."""
-    if len(series.effort) < FEWEST_ROWS or len(_steps(series).effort) < FEWEST_ROWS:
-        raise ValueError(f"at least {FEWEST_ROWS} rows with effort are needed")
+    if len(series.effort) < MIN_ROWS or len(_merge_equal_effort(series).effort) < MIN_ROWS:
+        raise ValueError(f"at least {MIN_ROWS} rows with effort are needed")
     if np.any(series.performance <= 0) or np.any(series.effort < 0):
         raise ValueError("performance must be above 0 and effort 0 or more")
     if before == 0 and series.effort[0] <= 0:
         raise ValueError("the first row has no effort, and there is none before it")
 
 
-def residuals(series: Series, fitted: Fit) -> Array:
+def residuals(series: Series, fitted: GrowthFit) -> Array:
     """Return log2 of performance over what the law gives, row by row."""
     return series.log_performance - fitted.at(series.total)
 
 
-def persistence(values: Array) -> tuple[float, bool]:
+def lag1_autocorrelation(values: Array) -> tuple[float, bool]:
     """Return the correlation of residuals with their neighbours, and whether it is above chance (one-sided, 5%)."""
     centred = values - values.mean()
     below = float(centred @ centred)
@@ -233,7 +243,7 @@ def persistence(values: Array) -> tuple[float, bool]:
     return correlation, correlation > 1.645 / math.sqrt(len(values))
 
 
-def falling(series: Series, fitted: Fit, *, draws: int = DRAWS, seed: int = 0) -> Falling:
+def trend_test(series: Series, fitted: GrowthFit, *, draws: int = DRAWS, seed: int = 0) -> TrendTest:
     """Test constant r against r that changes with log effort, under the fit's noise model and `before`.
 
     The alternative adds a quadratic term in log2 E (``row``), or a slope of r on it (``lasting``). The statistic is
@@ -244,25 +254,27 @@ def falling(series: Series, fitted: Fit, *, draws: int = DRAWS, seed: int = 0) -
     smaller = _projection(design[:, :-1], weight)
     larger = _projection(design, weight)
     flat = design[:, :-1] @ (smaller @ y)
-    signs = Streams(seed).get("signs of residuals").choice([-1.0, 1.0], size=(draws, len(y)))
+    signs = RandomStreams(seed).get("signs of residuals").choice([-1.0, 1.0], size=(draws, len(y)))
     statistic = _robust_t(np.vstack([y, flat + (y - flat) * signs]), design, larger)
     as_far = np.count_nonzero(np.abs(statistic[1:]) >= abs(statistic[0]))
     scale = 2 if fitted.noise == "row" else 1
-    return Falling(float(scale * (larger @ y)[-1]), float((1 + as_far) / (1 + draws)))
+    return TrendTest(float(scale * (larger @ y)[-1]), float((1 + as_far) / (1 + draws)))
 
 
-def _alternative(series: Series, fitted: Fit) -> tuple[Array, Array, Array]:
+def _alternative(series: Series, fitted: GrowthFit) -> tuple[Array, Array, Array]:
     """Design, with the term under test last; response; weights."""
     if fitted.noise == "row":
         x = np.log2(fitted.before + series.total)
         x = x - x.mean()
         return np.vander(x, 3, increasing=True), series.log_performance, np.ones(len(x))
-    steps = _steps(series)
+    steps = _merge_equal_effort(series)
     x = np.log2(fitted.before + steps.total)
     middle = (x[1:] + x[:-1]) / 2
-    return np.vander(middle - middle.mean(), 2, increasing=True), np.diff(steps.log_performance) / np.diff(x), (
-        steps.effort[1:]
-    )  # fmt: skip
+    return (
+        np.vander(middle - middle.mean(), 2, increasing=True),
+        np.diff(steps.log_performance) / np.diff(x),
+        (steps.effort[1:]),
+    )
 
 
 def _projection(design: Array, weight: Array) -> Array:

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from experiments.estimation.report import HALVED, side_of_one
 from experiments.uncertainty.distributions import LogNormal
 
-SHIPPED: Final = Path(__file__).parents[1] / "published"
+BUNDLED_ESTIMATES_DIR: Final = Path(__file__).parents[1] / "published"
 
 
 def content() -> dict[str, Any]:
@@ -36,7 +36,7 @@ def above_one(low: float, high: float, share: float) -> float:
 
 
 def _load(name: str) -> dict[str, Any]:
-    return tomllib.loads((SHIPPED / f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((BUNDLED_ESTIMATES_DIR / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def _judged(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,17 +10,27 @@ import numpy as np
 
 from experiments.errors import InputError
 from experiments.estimation.averaged_fit import Advice, AveragedFit, Period, advise, average, periods
-from experiments.estimation.growth_fit import DRAWS, NOISES, Falling, Fit, Noise, Series, falling, fit, persistence
-from experiments.estimation.series import Columns, Data, read
+from experiments.estimation.growth_fit import (
+    DRAWS,
+    NOISES,
+    GrowthFit,
+    Noise,
+    Series,
+    TrendTest,
+    fit,
+    lag1_autocorrelation,
+    trend_test,
+)
+from experiments.estimation.series import Data, SeriesColumns, read
 
 Side = Literal["above 1", "below 1", "either side of 1"]
 Hardware = Literal["unknown", "fixed", "grew"]
-AnyFit = AveragedFit | Fit
+AnyFit = AveragedFit | GrowthFit
 
 FEW_ROWS: Final = 15
 """Rows below which a warning is due."""
 SHARES: Final = (0.5, 0.8, 0.9, 0.95)
-TOLD: Final = 0.95
+REPORTED_INTERVAL: Final = 0.95
 """Share of the interval in the headline."""
 SIGNIFICANT: Final = 0.05
 UNBOUNDED: Final = 0.05
@@ -34,9 +44,7 @@ AHEAD: Final = (1.5, 2.0, 4.0)
 """Cumulative effort of the forecasts, in multiples of that at the last row [1]."""
 _R_BOUNDS: Final = (0.01, 100.0)
 """Bounds of growth__r."""
-_PRIOR_SHARES: Final = np.array(
-    [0.0005, 0.005, 0.025, 0.05, *np.arange(0.1, 0.91, 0.05), 0.95, 0.975, 0.995, 0.9995]
-)  # fmt: skip
+_PRIOR_SHARES: Final = np.array([0.0005, 0.005, 0.025, 0.05, *np.arange(0.1, 0.91, 0.05), 0.95, 0.975, 0.995, 0.9995])
 """Shares at which a prior states its quantiles; the outermost two are its ends."""
 
 
@@ -54,7 +62,7 @@ class Options(NamedTuple):
     """The column with the hardware that each row used, if the file has one."""
 
 
-class Found(NamedTuple):
+class FitReport(NamedTuple):
     """What was found in a series."""
 
     data: Data
@@ -62,7 +70,7 @@ class Found(NamedTuple):
     advice: Advice
     others: list[AnyFit]
     """The same series under other assumptions about noise and the effort before."""
-    falling: Falling
+    falling: TrendTest
     """Under the effort before of the advised fit, and the noise model with more weight."""
     periods: list[Period]
     residuals: Any
@@ -81,7 +89,7 @@ class Found(NamedTuple):
         return HALVED if self.options.hardware == "grew" else 1.0
 
 
-def study(data: Data, options: Options) -> Found:
+def analyse_series(data: Data, options: Options) -> FitReport:
     """Fit a series under each assumption, and test them. Raises InputError if it cannot be fitted."""
     if options.hardware_input is not None:
         data, options = _mix(data, options.hardware_input), options._replace(hardware="grew")
@@ -95,11 +103,18 @@ def study(data: Data, options: Options) -> Found:
     noise: Noise = "lasting" if advised.persistent >= 0.5 else "row"
     plain = fit(series, noise, advised.before, draws=options.draws, seed=options.seed)
     missed = series.log_performance - advised.at(series.total)
-    found = Found(
-        data, options, advice, others, falling(series, plain, draws=options.draws, seed=options.seed),
-        periods(series, advised.before, options.sub_periods), missed, persistence(missed)[0], [],
-    )  # fmt: skip
-    return found._replace(warnings=warnings(found))
+    found = FitReport(
+        data,
+        options,
+        advice,
+        others,
+        trend_test(series, plain, draws=options.draws, seed=options.seed),
+        periods(series, advised.before, options.sub_periods),
+        missed,
+        lag1_autocorrelation(missed)[0],
+        [],
+    )
+    return found._replace(warnings=caveats(found))
 
 
 def _others(series: Series, options: Options, advice: Advice) -> list[AnyFit]:
@@ -113,7 +128,7 @@ def _others(series: Series, options: Options, advice: Advice) -> list[AnyFit]:
 
 def _mix(data: Data, column: str) -> Data:
     """The series with effort as an even Cobb-Douglas mix of its input and of the hardware that each row used."""
-    hardware = read(data.path, Columns(column, data.columns.performance)).series.effort
+    hardware = read(data.path, SeriesColumns(column, data.columns.performance)).series.effort
     effort = np.sqrt(data.series.effort * hardware)
     if np.count_nonzero(effort) < np.count_nonzero(data.series.effort):
         raise InputError(f"{data.path}: {column} is 0 in a row with effort; allowed: above 0. Correct the row.")
@@ -133,7 +148,7 @@ MEANING: Final[Mapping[Side, str]] = {
 }
 
 
-def refusal(found: Found) -> str | None:
+def refusal(found: FitReport) -> str | None:
     """Return why the series gives no prior of r, in one sentence; None if it gives one."""
     advised = found.advised
     if advised.r <= 0:
@@ -145,14 +160,14 @@ def refusal(found: Found) -> str | None:
     return None
 
 
-def sentence(found: Found) -> str:
+def sentence(found: FitReport) -> str:
     """Return the headline in plain words: r, what it depends on, and what it would mean for AI on fixed hardware."""
     return " ".join(each for each in (*_headline(found), *_about_hardware(found)) if each)
 
 
-def _headline(found: Found) -> list[str]:
+def _headline(found: FitReport) -> list[str]:
     advised, why = found.advised, refusal(found)
-    low, high = advised.interval(TOLD)
+    low, high = advised.interval(REPORTED_INTERVAL)
     measured = f"r = {advised.r:.2f} (95% interval {low:.2f} to {high:.2f})"
     said = []
     if why is not None and (advised.r <= 0 or advised.cdf(0.0) > NOT_GROWING):
@@ -175,7 +190,7 @@ def _headline(found: Found) -> list[str]:
     return said
 
 
-def depends(found: Found) -> tuple[float, float] | None:
+def depends(found: FitReport) -> tuple[float, float] | None:
     """Return the lowest and the highest r over efforts before the first row; None if they agree or it is known.
 
     They disagree if r with an effort of 0 before and r averaged do not both lie within the other's 80% interval.
@@ -194,10 +209,10 @@ def depends(found: Found) -> tuple[float, float] | None:
     return min(estimates), max(estimates)
 
 
-def _about_hardware(found: Found) -> list[str]:
+def _about_hardware(found: FitReport) -> list[str]:
     if refusal(found) is not None:
         return []
-    low, high = (found.factor * end for end in found.advised.interval(TOLD))
+    low, high = (found.factor * end for end in found.advised.interval(REPORTED_INTERVAL))
     above = found.advised.above(1 / found.factor)
     chance = f"P(r > 1) is {_percent(above)} under this fit"
     meaning = MEANING[side_of_one(low, high)]
@@ -236,7 +251,7 @@ def label(fitted: AnyFit) -> str:
 _NOISE: Final[Mapping[Noise, str]] = {"row": "independent", "lasting": "lasting"}
 
 
-def warnings(found: Found) -> list[str]:
+def caveats(found: FitReport) -> list[str]:
     """Return the reservations, in words: first those that the series shows, then those that no series can show."""
     rows = len(found.data.lines)
     said = []
@@ -252,7 +267,7 @@ def warnings(found: Found) -> list[str]:
             f"{found.falling.p_value:.3f}); one r for the whole series is an average."
         )
     said += _about_bounds(found)
-    said += _about_rules(found.data)
+    said += _rules_caveat(found.data)
     if found.data.columns.lower_is_better:
         said.append(
             "Fixed target: cost or time to one goal has a floor, and methods tuned to the goal may not carry over to "
@@ -265,7 +280,7 @@ def warnings(found: Found) -> list[str]:
     return said
 
 
-def _about_bounds(found: Found) -> list[str]:
+def _about_bounds(found: FitReport) -> list[str]:
     """What a prior leaves out because growth__r cannot have it."""
     if refusal(found) is not None:
         return []
@@ -278,9 +293,12 @@ def _about_bounds(found: Found) -> list[str]:
     return [f"Prior cut at the bounds of growth__r: {' and '.join(parts)} left out of fit.toml."]
 
 
-def _about_rules(data: Data) -> list[str]:
-    worse = [line for line, (one, other) in zip(data.lines[1:], pairwise(data.series.performance), strict=True)
-             if other < one]  # fmt: skip
+def _rules_caveat(data: Data) -> list[str]:
+    worse = [
+        line
+        for line, (one, other) in zip(data.lines[1:], pairwise(data.series.performance), strict=True)
+        if other < one
+    ]
     if not worse:
         return []
     shown = ", ".join(map(str, worse[:5])) + (" ..." if len(worse) > 5 else "")
@@ -290,7 +308,7 @@ def _about_rules(data: Data) -> list[str]:
     ]
 
 
-def uncertainty(found: Found) -> dict[str, Any] | None:
+def uncertainty(found: FitReport) -> dict[str, Any] | None:
     """Return r with hardware as stated as a `quantiles` distribution of a design; None if `refusal` gives a reason.
 
     It is the advised posterior, given that r lies within the bounds of growth__r, halved if hardware grew.
@@ -307,7 +325,7 @@ def uncertainty(found: Found) -> dict[str, Any] | None:
     return {"distribution": "quantiles", "shares": shares.tolist(), "values": [float(f"{v:.10g}") for v in values]}
 
 
-def forecast(found: Found) -> list[dict[str, Any]]:
+def forecast(found: FitReport) -> list[dict[str, Any]]:
     """Return the growth that the law gives from the last row, at each multiple of its cumulative effort in `AHEAD`.
 
     Each has ``effort`` (a multiple), and ``times_better`` and its ``interval`` (80%). It is that of the trend: rows
@@ -328,61 +346,82 @@ def forecast(found: Found) -> list[dict[str, Any]]:
 _FORECAST_DRAWS: Final = 20_000
 
 
-def content(found: Found) -> dict[str, Any]:
+def content(found: FitReport) -> dict[str, Any]:
     """Return what was found as plain values, in the order in which fit.json has them."""
     data, advised = found.data, found.advised
-    low, high = advised.interval(TOLD)
+    low, high = advised.interval(REPORTED_INTERVAL)
     return {
-        "file": data.file, "input": data.columns.effort, "output": data.columns.performance,
-        "lower_is_better": data.columns.lower_is_better, "rows": len(data.lines),
+        "file": data.file,
+        "input": data.columns.effort,
+        "output": data.columns.performance,
+        "lower_is_better": data.columns.lower_is_better,
+        "rows": len(data.lines),
         "from": None if data.dates is None else data.dates[0].isoformat(),
         "to": None if data.dates is None else data.dates[-1].isoformat(),
         "effort": float(data.series.total[-1]),
         "times_better": float(data.series.performance[-1] / data.series.performance[0]),
-        "draws": found.options.draws, "seed": found.options.seed,
-        **_plain(advised), "hardware": found.options.hardware, "r_hardware_fixed": _fixed(found),
-        "side_of_one": side_of_one(low, high), "refusal": refusal(found), "sentence": sentence(found),
-        "before_rejected": found.advice.rejected, "depends_on_before": depends(found),
+        "draws": found.options.draws,
+        "seed": found.options.seed,
+        **_plain(advised),
+        "hardware": found.options.hardware,
+        "r_hardware_fixed": _fixed(found),
+        "side_of_one": side_of_one(low, high),
+        "refusal": refusal(found),
+        "sentence": sentence(found),
+        "before_rejected": found.advice.rejected,
+        "depends_on_before": depends(found),
         "other_assumptions": [_plain(each) for each in found.others],
         "neighbours": found.neighbours,
         "falling": found.falling._asdict(),
         "sub_periods": [_period(data, each) for each in found.periods],
         "forecast": forecast(found),
-        "warnings": found.warnings, "uncertainty": {"growth__r": uncertainty(found)},
+        "warnings": found.warnings,
+        "uncertainty": {"growth__r": uncertainty(found)},
         "residuals": [float(each) for each in found.residuals],
-    }  # fmt: skip
+    }
 
 
-def _fixed(found: Found) -> dict[str, Any] | None:
+def _fixed(found: FitReport) -> dict[str, Any] | None:
     """r with hardware fixed; None if it is not stated whether hardware grew."""
     if found.options.hardware == "unknown":
         return None
-    low, high = (found.factor * end for end in found.advised.interval(TOLD))
-    return {"r": found.factor * found.advised.r, "interval": [low, high],
-            "above_one": found.advised.above(1 / found.factor), "side_of_one": side_of_one(low, high)}  # fmt: skip
+    low, high = (found.factor * end for end in found.advised.interval(REPORTED_INTERVAL))
+    return {
+        "r": found.factor * found.advised.r,
+        "interval": [low, high],
+        "above_one": found.advised.above(1 / found.factor),
+        "side_of_one": side_of_one(low, high),
+    }
 
 
 def _plain(fitted: AnyFit) -> dict[str, Any]:
     p_value = fitted.p_before_given if isinstance(fitted, AveragedFit) and not fitted.before_found else None
     return {
-        "assumptions": label(fitted), "noise": "averaged" if isinstance(fitted, AveragedFit) else fitted.noise,
+        "assumptions": label(fitted),
+        "noise": "averaged" if isinstance(fitted, AveragedFit) else fitted.noise,
         "r": fitted.r,
-        "before": fitted.before, "before_found": fitted.before_found, "above_one": fitted.above(1.0),
+        "before": fitted.before,
+        "before_found": fitted.before_found,
+        "above_one": fitted.above(1.0),
         "p_before": p_value,
         "intervals": {f"{share:g}": list(fitted.interval(share)) for share in SHARES},
-    }  # fmt: skip
+    }
 
 
 def _period(data: Data, period: Period) -> dict[str, Any]:
     ends = (period.first, period.last)
     dates: Sequence[str | None] = [None if data.dates is None else data.dates[each].isoformat() for each in ends]
     return {
-        "first_line": data.lines[ends[0]], "last_line": data.lines[ends[1]], "from": dates[0], "to": dates[1],
-        "r": period.fit.r, "interval": list(period.fit.interval(TOLD)),
-    }  # fmt: skip
+        "first_line": data.lines[ends[0]],
+        "last_line": data.lines[ends[1]],
+        "from": dates[0],
+        "to": dates[1],
+        "r": period.fit.r,
+        "interval": list(period.fit.interval(REPORTED_INTERVAL)),
+    }
 
 
-def toml(found: Found) -> str:
+def toml(found: FitReport) -> str:
     """Return r as the part of a design file that states it as an uncertainty; only the reason if there is no prior."""
     import tomli_w  # noqa: PLC0415 - loaded only to write a file
 

@@ -10,14 +10,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from experiments.errors import InputError
-from experiments.estimation.growth_fit import FEWEST_ROWS, Series
+from experiments.estimation.growth_fit import MIN_ROWS, Series
 from hardware.tables import Table, TableError, exact, shown
 
 ROWS: Final = "rows"
 """Instead of a column of effort: each row counts one."""
 
 
-class Columns(NamedTuple):
+class SeriesColumns(NamedTuple):
     """Which columns are read, and how."""
 
     effort: str
@@ -31,7 +31,7 @@ class Data(NamedTuple):
     """A file as it was read."""
 
     path: Path
-    columns: Columns
+    columns: SeriesColumns
     series: Series
     dates: list[date] | None
     lines: list[int]
@@ -50,7 +50,7 @@ class Data(NamedTuple):
         return np.array([(each - self.dates[0]).days for each in self.dates], dtype=float)
 
 
-def read(path: Path, columns: Columns) -> Data:
+def read(path: Path, columns: SeriesColumns) -> Data:
     """Read a CSV file with a header. Raises InputError for whatever does not make a series, with its line."""
     header, rows = _table(path)
     for name in (columns.effort, columns.performance, columns.date):
@@ -110,7 +110,7 @@ def _date(path: Path, line: int, row: dict[str, str], column: str) -> date:
         ) from None
 
 
-def _require_ordered(path: Path, columns: Columns, lines: list[int], dates: list[date] | None) -> None:
+def _require_ordered(path: Path, columns: SeriesColumns, lines: list[int], dates: list[date] | None) -> None:
     for place in range(1, len(dates or ())):
         if dates is not None and dates[place] < dates[place - 1]:
             raise InputError(
@@ -131,9 +131,11 @@ def _parts(path: Path, column: str, lines: list[int], totals: list[float]) -> li
     return [float(part) for part in parts]
 
 
-def _require_usable(path: Path, columns: Columns, lines: list[int], effort: list[float], worth: list[float]) -> None:
-    if len(lines) < FEWEST_ROWS:
-        raise InputError(f"{path}: {len(lines)} rows, and at least {FEWEST_ROWS} are needed")
+def _require_usable(
+    path: Path, columns: SeriesColumns, lines: list[int], effort: list[float], worth: list[float]
+) -> None:
+    if len(lines) < MIN_ROWS:
+        raise InputError(f"{path}: {len(lines)} rows, and at least {MIN_ROWS} are needed")
     for line, spent, value in zip(lines, effort, worth, strict=True):
         if value <= 0:
             raise InputError(f"{path}, line {line}: {columns.performance} = {value:g} must be above 0")
@@ -143,11 +145,11 @@ def _require_usable(path: Path, columns: Columns, lines: list[int], effort: list
         raise InputError(f"{path}: the numbers are so large that their sum or ratio is beyond 1.8e308")
     if len(set(worth)) == 1:
         raise InputError(f"{path}: {columns.performance} is {worth[0]:g} in every row, so there is nothing to fit")
-    if sum(spent > 0 for spent in effort[1:]) < FEWEST_ROWS - 1:
-        raise InputError(f"{path}: {columns.effort} is above 0 in too few rows; at least {FEWEST_ROWS} are needed")
+    if sum(spent > 0 for spent in effort[1:]) < MIN_ROWS - 1:
+        raise InputError(f"{path}: {columns.effort} is above 0 in too few rows; at least {MIN_ROWS} are needed")
 
 
 def _nearest(name: str, header: list[str]) -> str:
-    from sim.scenario.model import nearest  # noqa: PLC0415 - it loads Mesa, which nobody needs where all is well
+    from sim.scenario.model import did_you_mean  # noqa: PLC0415 - it loads Mesa, which nobody needs where all is well
 
-    return nearest(name, header)
+    return did_you_mean(name, header)

@@ -8,8 +8,8 @@ from typing import Any, Final
 from rich import box
 from rich.table import Table
 
-from experiments.cli.run_table import figure as number
-from experiments.cli.run_table import say
+from experiments.cli.run_table import format_number as number
+from experiments.cli.run_table import print_text
 from experiments.cli.terminal import print_table
 
 WIDE: Final = 120
@@ -20,24 +20,24 @@ _WRAPPED: Final = ("about", "of what")
 def show(found: Mapping[str, Any]) -> None:
     """Print the study of a series."""
     when = f", {found['from']} to {found['to']}" if found["from"] else ""
-    say(
+    print_text(
         f"{found['file']}: {found['rows']} rows{when}; {number(found['effort'])} of {found['input']} made "
         f"{found['output']} {found['times_better']:.3g} times better."
     )
-    say()
-    say(found["sentence"])
-    say()
+    print_text()
+    print_text(found["sentence"])
+    print_text()
     _print(_assumptions(found))
     _print(_sub_periods(found))
     _show_forecast(found)
     falling = found["falling"]
-    say(
+    print_text(
         f"Constant r against r that changes with log effort: {falling['change']:+.3f} for each doubling of effort, "
         f"p = {falling['p_value']:.3f}."
     )
-    say()
+    print_text()
     for warning in found["warnings"]:
-        say(f"- {warning}")
+        print_text(f"- {warning}")
 
 
 def _show_forecast(found: Mapping[str, Any]) -> None:
@@ -46,16 +46,16 @@ def _show_forecast(found: Mapping[str, Any]) -> None:
     table = _table(">cumulative effort", ">times better than the last row", ">80%")
     for each in found["forecast"]:
         table.add_row(f"{each['effort']:g} times", f"{each['times_better']:.2f}", _interval(each["interval"]))
-    say("Forecast of the trend, if the law still holds; single rows scatter about it:")
+    print_text("Forecast of the trend, if the law still holds; single rows scatter about it:")
     _print(table)
 
 
 def show_next_steps(found: Mapping[str, Any], folder: str) -> None:
     """Print how to use what was written."""
     if found["refusal"] is not None:
-        say(f"fit.toml has no prior. {found['refusal']}")
+        print_text(f"fit.toml has no prior. {found['refusal']}")
         return
-    say(
+    print_text(
         f"Next: put a design beside {folder}/fit.toml with growth__r = {{ from = 'fit.toml' }} under [uncertainties], "
         "and run asara sweep DESIGN.toml. For asara mc, copy the table into a file of priors as [inputs.r]."
     )
@@ -67,9 +67,12 @@ def _assumptions(found: Mapping[str, Any]) -> Table:
         intervals = (_interval(row["intervals"][share]) for share in ("0.8", "0.95"))
         table.add_row(
             row["assumptions"].replace(" noise; effort before:", ";") + (" (advised)" if row is found else ""),
-            f"{row['r']:.2f}", *intervals, f"{row['above_one']:.0%}", number(float(f"{row['before']:.3g}")),
+            f"{row['r']:.2f}",
+            *intervals,
+            f"{row['above_one']:.0%}",
+            number(float(f"{row['before']:.3g}")),
             "-" if row["p_before"] is None else f"{row['p_before']:.3f}",
-        )  # fmt: skip
+        )
     return table
 
 
@@ -84,13 +87,13 @@ def _sub_periods(found: Mapping[str, Any]) -> Table:
 
 def show_published(found: Mapping[str, Any]) -> None:
     """Print the report's tables, and on which side of 1 each r lies."""
-    say(f"Efficiency doubling times: {found['doubling_times']['source']}.")
+    print_text(f"Efficiency doubling times: {found['doubling_times']['source']}.")
     table = _table("domain", "what", ">months", "of what")
     for row in found["doubling_times"]["rows"]:
         months = row["months"]
         table.add_row(row["domain"], row["what"], "no gains" if months is None else _range(months), row["who"])
     _print(table)
-    say(f"Estimates of r: {found['returns']['source']}.")
+    print_text(f"Estimates of r: {found['returns']['source']}.")
     table = _table("domain", ">r", "range", "r as seen", "r halved", "about")
     for row in found["returns"]["rows"]:
         spread = f"{_range(row['range'])} ({row['share']:.0%})" if row["range"] else "-"
@@ -99,24 +102,26 @@ def show_published(found: Mapping[str, Any]) -> None:
         )
     _print(table)
     for note in found["returns"]["notes"]:
-        say(f"- {note}")
+        print_text(f"- {note}")
 
 
 def show_backtest(found: Mapping[str, Any]) -> None:
     """Print the scores of the forecasts."""
-    say(
+    print_text(
         f"{found['file']}: fitted on the first {found['fitted_rows']} of {found['rows']} rows (r = {found['r']:.2f} "
         f"{_interval(found['interval'])}), forecast the other {found['rows'] - found['fitted_rows']}."
     )
-    say()
+    print_text()
     table = _table("forecast", ">CRPS", ">mean error", *(f">in {share}" for share in ("50%", "80%", "90%")))
     for row in found["scores"]:
         shares = (f"{row['coverage'][share]:.0%}" for share in ("0.5", "0.8", "0.9"))
         table.add_row(row["forecast"], f"{row['crps']:.3f}", f"{row['bias']:+.3f}", *shares)
     _print(table)
-    say("CRPS and errors are in doublings of performance: smaller is better. 'in 80%': of the rows, those within.")
-    say()
-    say(found["sentence"])
+    print_text(
+        "CRPS and errors are in doublings of performance: smaller is better. 'in 80%': of the rows, those within."
+    )
+    print_text()
+    print_text(found["sentence"])
 
 
 def _means(told: Mapping[str, Any] | None) -> str:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import AsJson, place
+from experiments.cli.options import AsJson, path_argument
 
 if TYPE_CHECKING:
-    from experiments.kernels.measurement_sessions import Lab
+    from experiments.kernels.measurement_sessions import KernelEnvironment
 
 app = typer.Typer(
-    name="kernels", add_completion=False, rich_markup_mode=None,
+    name="kernels",
+    add_completion=False,
+    rich_markup_mode=None,
     help="Really propose, validate and time attention kernels on this machine.",
-)  # fmt: skip
+)
 
 DEFAULT = Path("kernels.jsonl")
 
@@ -29,7 +31,7 @@ DtypeName = Annotated[str | None, typer.Option("--dtype", metavar="fp32|bf16|fp1
 Pass = Annotated[str, typer.Option("--pass", metavar="forward|backward|both", help="Which pass of training.")]
 
 
-def lab() -> Lab:
+def lab() -> KernelEnvironment:
     """Return this machine and its families; tests put others in their place."""
     from experiments.kernels.measurement_sessions import real_lab
 
@@ -55,7 +57,8 @@ def measure(
     dtype: DtypeName = None,
     direction: Pass = "forward",
     out: Annotated[
-        Path | None, typer.Option(parser=place, metavar="TRACE", help="Write what was measured into this new file.")
+        Path | None,
+        typer.Option(parser=path_argument, metavar="TRACE", help="Write what was measured into this new file."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -83,20 +86,24 @@ def tune(
     searches: Annotated[int, typer.Option(min=1, max=1000, help="Repeated searches; an interval needs three.")] = 1,
     out: Annotated[
         Path | None,
-        typer.Option(parser=place, metavar="TRACE", help=f"The file of what was tried; {DEFAULT} if left out."),
+        typer.Option(parser=path_argument, metavar="TRACE", help=f"The file of what was tried; {DEFAULT} if left out."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the searches that are in the trace.")] = False,
     mode: Annotated[str, typer.Option(metavar="live|record|replay|scripted", help="Of the llm proposer.")] = "live",
     tape: Annotated[
         Path | None,
-        typer.Option(parser=place, metavar="FILE", help="Of the llm proposer; ready replies are one JSON a line."),
+        typer.Option(
+            parser=path_argument, metavar="FILE", help="Of the llm proposer; ready replies are one JSON a line."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for a faster kernel, measure the winner afresh, and say what is proved; Ctrl-C loses nothing."""
     from experiments.kernels import commands
 
-    search = commands.Search(workload or [], dtype, direction, family, proposer, mode, tape, budget, seed, searches)
+    search = commands.SearchOptions(
+        workload or [], dtype, direction, family, proposer, mode, tape, budget, seed, searches
+    )
     _end(commands.tune(lab(), search, out or DEFAULT, resume, as_json))
 
 
@@ -108,7 +115,7 @@ def report(
         typer.Option("--only", metavar="WORKLOAD/DTYPE/PASS", help="Nothing but causal/bf16/both. May be repeated."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(parser=place, metavar="DIR", help="Write report.json and searches.png here.")
+        Path | None, typer.Option(parser=path_argument, metavar="DIR", help="Write report.json and searches.png here.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

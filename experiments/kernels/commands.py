@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from experiments.cli.arguments import check_file, check_folder, load_scenario
-from experiments.cli.interrupts import FirstInterrupt
+from experiments.cli.interrupts import GracefulInterrupt
 from experiments.cli.progress import Tell, progress
-from experiments.cli.run_table import say
+from experiments.cli.run_table import print_text
 from experiments.cli.terminal import print_json
 from experiments.errors import InputError
 from experiments.kernels import console, full_report, measurement_sessions, tuning
 from experiments.kernels.figure import panels, picture
 from experiments.kernels.full_report import read_traces, shipped_traces
 from experiments.kernels.kernel_value import worth as worth_of
-from experiments.kernels.measurement_sessions import Lab, TooNoisyError, Unwritten, Verdict
+from experiments.kernels.measurement_sessions import InMemoryTrace, KernelEnvironment, NoisyMachineError, TrialVerdict
 from experiments.kernels.result_tables import claim, fresh, held_out_gain, rows
 from experiments.kernels.search_tables import searches
 from experiments.plotting.captions import footer_text
@@ -35,7 +35,7 @@ from hardware.kernels.proposers.registry import UnknownProposerError
 from hardware.kernels.proposers.registry import proposer as proposer_named
 from hardware.kernels.sandbox import SandboxError
 from hardware.kernels.search import Progress, SearchError
-from hardware.kernels.trace import Line, Measured, Trace, TraceError, Trial
+from hardware.kernels.trace import FinalMeasurement, Line, Trace, TraceError, Trial
 from sim.world import World
 
 FAILED: Final = 1
@@ -43,8 +43,15 @@ FAILED: Final = 1
 LARGEST_SOURCE: Final = 1_000_000
 """Bytes of a foreign file."""
 _TO_BLAME: Final = (
-    TraceError, SearchError, UnknownProposerError, EndpointError, TapeError, NotOnTapeError, BuildError, SandboxError,
-)  # fmt: skip
+    TraceError,
+    SearchError,
+    UnknownProposerError,
+    EndpointError,
+    TapeError,
+    NotOnTapeError,
+    BuildError,
+    SandboxError,
+)
 
 
 @contextmanager
@@ -81,12 +88,12 @@ def _print_json(content: Any) -> None:
     print_json(plain(content))
 
 
-def _too_noisy(error: TooNoisyError) -> int:
+def _too_noisy(error: NoisyMachineError) -> int:
     print(f"asara: {error}", file=sys.stderr)
     return FAILED
 
 
-def machine(lab: Lab, as_json: bool) -> int:
+def machine(lab: KernelEnvironment, as_json: bool) -> int:
     """Say what this machine has."""
     lacking = ""
     try:
@@ -104,13 +111,13 @@ def machine(lab: Lab, as_json: bool) -> int:
     else:
         console.show_machine(found, f"{isolation.name} ({isolation.detail})", families)
         if lacking:
-            say(f"The roofline was not measured, and nothing can be timed without it: {lacking}")
+            print_text(f"The roofline was not measured, and nothing can be timed without it: {lacking}")
     return 0
 
 
-def measure(lab: Lab, asked: Sequence[Workload], out: Path | None, as_json: bool) -> int:
+def measure(lab: KernelEnvironment, asked: Sequence[Workload], out: Path | None, as_json: bool) -> int:
     """Time every usable family on some workloads; what was measured before an interruption is told all the same."""
-    lines: Trace | Unwritten = Unwritten()
+    lines: Trace | InMemoryTrace = InMemoryTrace()
     try:
         with plainly():
             shipped = read_traces(shipped_traces())
@@ -119,7 +126,7 @@ def measure(lab: Lab, asked: Sequence[Workload], out: Path | None, as_json: bool
             with progress() as tell:
                 for each in asked:
                     _measure_one(lab, lines, each, found, shipped, tell)
-    except TooNoisyError as error:
+    except NoisyMachineError as error:
         if lines.lines:
             _say_measured(lines, as_json)
         return _too_noisy(error)
@@ -133,7 +140,7 @@ def measure(lab: Lab, asked: Sequence[Workload], out: Path | None, as_json: bool
 
 
 def _measure_one(
-    lab: Lab, lines: measurement_sessions.Lines, asked: Workload, found: Any, shipped: Any, tell: Tell
+    lab: KernelEnvironment, lines: measurement_sessions.TraceSink, asked: Workload, found: Any, shipped: Any, tell: Tell
 ) -> None:
     tasks = measurement_sessions.family_tasks(lab, found, asked, shipped)
     with lab.bench(asked, found) as bench:
@@ -142,7 +149,7 @@ def _measure_one(
         )
 
 
-def _say_measured(lines: measurement_sessions.Lines, as_json: bool) -> None:
+def _say_measured(lines: measurement_sessions.TraceSink, as_json: bool) -> None:
     table = rows(fresh(lines.lines))
     failed = _failed(lines.lines)
     if as_json:
@@ -154,7 +161,11 @@ def _say_measured(lines: measurement_sessions.Lines, as_json: bool) -> None:
 
 def _failed(lines: Sequence[Line]) -> list[dict[str, Any]]:
     """What was measured afresh and is no result, for whatever reason; of the same thing the last word counts."""
-    last = {(line.session, line.role, line.digest, line.against): line for line in lines if isinstance(line, Measured)}
+    last = {
+        (line.session, line.role, line.digest, line.against): line
+        for line in lines
+        if isinstance(line, FinalMeasurement)
+    }
     kept = ("session", "role", "family", "parameters", "against", "status", "reason")
     return [{name: getattr(line, name) for name in kept} for line in last.values() if line.status != "passed"]
 
@@ -162,7 +173,7 @@ def _failed(lines: Sequence[Line]) -> list[dict[str, Any]]:
 def _say_failed(failed: Sequence[dict[str, Any]]) -> None:
     for each in failed:
         what = f"{each['role']} {each['family']} against {each['against']}"
-        say(f"No result for {what}: {each['status']}, {each['reason']}")
+        print_text(f"No result for {what}: {each['status']}, {each['reason']}")
 
 
 def check_new_file(out: Path | None) -> None:
@@ -173,7 +184,7 @@ def check_new_file(out: Path | None) -> None:
         check_file(out)
 
 
-class Search(NamedTuple):
+class SearchOptions(NamedTuple):
     """The options of a search, as they were typed."""
 
     names: Sequence[str]
@@ -188,7 +199,7 @@ class Search(NamedTuple):
     searches: int
 
 
-def tune(lab: Lab, typed: Search, out: Path, resume: bool, as_json: bool) -> int:
+def tune(lab: KernelEnvironment, typed: SearchOptions, out: Path, resume: bool, as_json: bool) -> int:
     """Search, measure the winners afresh, and say what may be claimed."""
     named(typed.names, typed.dtype, typed.direction)
     check_file(out)
@@ -203,11 +214,15 @@ def tune(lab: Lab, typed: Search, out: Path, resume: bool, as_json: bool) -> int
             with progress() as tell:
                 trace = Trace(out)
                 said = tuning.run(
-                    asked, trace, lab, found, who,
+                    asked,
+                    trace,
+                    lab,
+                    found,
+                    who,
                     lambda name, trial, progress: tell(search_text(name, progress), progress.trials / progress.budget),
                     lambda text: tell(text, None),
-                )  # fmt: skip
-        except TooNoisyError as error:
+                )
+        except NoisyMachineError as error:
             return _too_noisy(error)
         except KeyboardInterrupt:
             raise InputError(_how_to_go_on(asked)) from None
@@ -215,14 +230,23 @@ def tune(lab: Lab, typed: Search, out: Path, resume: bool, as_json: bool) -> int
     return 0
 
 
-def _decided(lab: Lab, found: Machine, typed: Search, out: Path) -> tuning.Asked:
+def _decided(lab: KernelEnvironment, found: Machine, typed: SearchOptions, out: Path) -> tuning.TuningRequest:
     names = [each.name for each in named(typed.names or ["causal"], typed.dtype, typed.direction)]
     direction: Any = typed.direction
     dtype, family = tuning.choose(lab, found, names, typed.dtype, direction, typed.family)  # type: ignore[arg-type]
-    return tuning.Asked(
-        tuple(names), dtype, direction, family, typed.proposer, typed.budget, typed.seed, typed.searches, out,
-        typed.mode, typed.tape,
-    )  # fmt: skip
+    return tuning.TuningRequest(
+        tuple(names),
+        dtype,
+        direction,
+        family,
+        typed.proposer,
+        typed.budget,
+        typed.seed,
+        typed.searches,
+        out,
+        typed.mode,
+        typed.tape,
+    )
 
 
 def search_text(name: str, progress: Progress) -> str:
@@ -233,14 +257,14 @@ def search_text(name: str, progress: Progress) -> str:
     return f"{name}: {progress.trials} of {progress.budget} · {best} · {counts}{tokens} · {progress.cpu_s:,.0f} CPU-s"
 
 
-def _how_to_go_on(asked: tuning.Asked) -> str:
+def _how_to_go_on(asked: tuning.TuningRequest) -> str:
     if not asked.out.exists():
         return "interrupted before anything was tried; nothing was written"
     tried = sum(isinstance(line, Trial) for line in Trace(asked.out).lines)
     return f"interrupted; {tried} candidates that were tried are in {asked.out}; go on with: {asked.command}"
 
 
-def _say_tuned(asked: tuning.Asked, trace: Trace, said: Sequence[tuning.Sentence], as_json: bool) -> None:
+def _say_tuned(asked: tuning.TuningRequest, trace: Trace, said: Sequence[tuning.Sentence], as_json: bool) -> None:
     ours = [line for line in trace.lines if getattr(line, "session", None) in asked.sessions]
     sources = [line for line in trace.lines if line.kind == "source"]
     table, found = rows(fresh([*sources, *ours])), searches(ours)
@@ -254,8 +278,8 @@ def _say_tuned(asked: tuning.Asked, trace: Trace, said: Sequence[tuning.Sentence
     for search in found:
         console.show_spent(search)
     for each in said:
-        say(f"{each.session}: {each.sentence}")
-    say(f"Written to {asked.out}; `asara kernels report {asked.out}` shows all of it.")
+        print_text(f"{each.session}: {each.sentence}")
+    print_text(f"Written to {asked.out}; `asara kernels report {asked.out}` shows all of it.")
 
 
 def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_json: bool) -> int:
@@ -280,18 +304,18 @@ def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_jso
         return 0
     console.show_report(found)
     if out is not None:
-        say(f"Written to {out}: {', '.join(files)}.")
+        print_text(f"Written to {out}: {', '.join(files)}.")
     return 0
 
 
-def verify(lab: Lab, source: Path, asked: Sequence[Workload], as_json: bool) -> int:
+def verify(lab: KernelEnvironment, source: Path, asked: Sequence[Workload], as_json: bool) -> int:
     """Try one foreign source on some workloads: 0 if it passed on all of them."""
     text = read_source(source)
     isolation = lab.isolation()
     if not isolation.foreign_allowed:
         raise InputError(f"{source}: foreign source does not run here ({isolation.detail})")
-    verdicts: list[Verdict] = []
-    noisy: TooNoisyError | None = None
+    verdicts: list[TrialVerdict] = []
+    noisy: NoisyMachineError | None = None
     try:
         with plainly(), progress() as tell:
             found = lab.survey(True)
@@ -299,7 +323,7 @@ def verify(lab: Lab, source: Path, asked: Sequence[Workload], as_json: bool) -> 
                 tell(f"{each.full_name}: {source}", None)
                 with lab.bench(each, found) as bench:
                     verdicts.append(measurement_sessions.verify(text, each, bench))
-    except TooNoisyError as error:
+    except NoisyMachineError as error:
         noisy = error
     except KeyboardInterrupt:
         raise InputError("interrupted; nothing was written") from None
@@ -309,7 +333,7 @@ def verify(lab: Lab, source: Path, asked: Sequence[Workload], as_json: bool) -> 
     return 0 if all(verdict.status == "passed" for verdict in verdicts) else FAILED
 
 
-def _say_verdicts(source: Path, verdicts: Sequence[Verdict], as_json: bool) -> None:
+def _say_verdicts(source: Path, verdicts: Sequence[TrialVerdict], as_json: bool) -> None:
     if not verdicts:
         return
     told = [(verdict, _how_fast(verdict, source.name)) for verdict in verdicts]
@@ -323,7 +347,7 @@ def _say_verdicts(source: Path, verdicts: Sequence[Verdict], as_json: bool) -> N
 def worth(scenario: str, settings: Sequence[str], seeds: int, as_json: bool) -> int:
     """Say what measured kernels are worth to a lab."""
     chosen = load_scenario(scenario, settings, None)
-    with progress() as tell, FirstInterrupt() as interrupt:
+    with progress() as tell, GracefulInterrupt() as interrupt:
 
         def watch(done: int, total: int, world: World) -> bool:
             interrupt.clock = world.clock
@@ -354,7 +378,7 @@ def read_source(path: Path) -> str:
     return text
 
 
-def _how_fast(verdict: Verdict, name: str) -> str:
+def _how_fast(verdict: TrialVerdict, name: str) -> str:
     if verdict.status != "passed":
         return (
             "How fast was not measured." if not verdict.outcome.timed else "How fast is not told of what did not pass."
@@ -362,7 +386,7 @@ def _how_fast(verdict: Verdict, name: str) -> str:
     return claim(name, held_out_gain(verdict.outcome.timed))
 
 
-def _verdict(verdict: Verdict, fast: str) -> dict[str, Any]:
+def _verdict(verdict: TrialVerdict, fast: str) -> dict[str, Any]:
     timed = verdict.outcome.timed
     gains = {"over_sdpa": held_out_gain(timed), "on_tuned": held_out_gain(timed, held_out=False)}
     errors = [each.error for each in timed if each.error is not None]

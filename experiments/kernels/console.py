@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
-from experiments.cli.run_table import say
+from experiments.cli.run_table import print_text
 from experiments.cli.terminal import console, print_table
-from experiments.kernels.curve_fits import Fit
+from experiments.kernels.curve_fits import CurveFit
 from experiments.kernels.full_report import Report
-from experiments.kernels.kernel_value import Worth
-from experiments.kernels.measurement_sessions import Verdict
-from experiments.kernels.result_tables import Gap, Noise, Row
-from experiments.kernels.search_tables import Failures, Forecast, Search
+from experiments.kernels.kernel_value import KernelValue
+from experiments.kernels.measurement_sessions import TrialVerdict
+from experiments.kernels.result_tables import KernelGap, KernelRow, Noise
+from experiments.kernels.search_tables import Failures, Forecast, SearchRow
 from hardware.kernels.machine import Machine
-from hardware.kernels.speedup_curve import Interval
+from hardware.kernels.speedup_curve import CurveInterval
 from hardware.kernels.statistics import Speedup
 
 Column = tuple[str, str]
 _WIDE = 128
 
 
-def gain(value: Speedup | Interval | None) -> str:
+def gain(value: Speedup | CurveInterval | None) -> str:
     """Return a speed-up with its interval: 1.42x [1.38, 1.45]."""
     if value is None:
         return "-"
@@ -36,14 +36,17 @@ def gain(value: Speedup | Interval | None) -> str:
 def show_machine(machine: Machine, isolation: str, families: Mapping[str, Mapping[str, str | None]]) -> None:
     """Print what a machine has, its roofline, and which family can do what here, with the reasons of the others."""
     facts = {
-        "processor": machine.processor, "architecture": machine.architecture, "cores": str(machine.cores),
+        "processor": machine.processor,
+        "architecture": machine.architecture,
+        "cores": str(machine.cores),
         "memory": f"{machine.memory_gib:g} GiB",
         "caches": ", ".join(f"{name} {size:,} KiB" for name, size in machine.caches_kib.items()) or "-",
         "instruction sets": ", ".join(machine.instructions) or "none of those that a family asks for",
-        "compiler": machine.compiler or "none", "accelerator": machine.accelerator or "none",
+        "compiler": machine.compiler or "none",
+        "accelerator": machine.accelerator or "none",
         "versions": ", ".join(f"{name} {version}" for name, version in machine.versions.items()),
         "isolation of foreign source": isolation,
-    }  # fmt: skip
+    }
     if machine.roofline is not None:
         rates = ", ".join(f"{dtype} {rate:,.0f}" for dtype, rate in machine.roofline.gflops.items())
         facts["roofline of one core"] = f"{rates} GF/s; copy {machine.roofline.copy_gbs:.1f} GB/s"
@@ -51,7 +54,7 @@ def show_machine(machine: Machine, isolation: str, families: Mapping[str, Mappin
     for name, text in facts.items():
         table.add_row(name, text)
     _print(table)
-    say()
+    print_text()
     _show_families(families)
 
 
@@ -60,18 +63,20 @@ def _show_families(families: Mapping[str, Mapping[str, str | None]]) -> None:
     dtypes = list(dict.fromkeys(problem.split()[0] for reasons in families.values() for problem in reasons))
     table = _table(("family", "left"), *((dtype, "left") for dtype in dtypes))
     for name, reasons in families.items():
-        cells = [[problem.split()[1] for problem, why in reasons.items() if why is None and problem.startswith(dtype)]
-                 for dtype in dtypes]  # fmt: skip
+        cells = [
+            [problem.split()[1] for problem, why in reasons.items() if why is None and problem.startswith(dtype)]
+            for dtype in dtypes
+        ]
         table.add_row(name, *(", ".join(cell) or "-" for cell in cells))
     _print(table)
     for name, reasons in families.items():
         for reason in dict.fromkeys(reason for reason in reasons.values() if reason is not None):
             at = [problem for problem, found in reasons.items() if found == reason]
             where = "anything" if len(at) == len(reasons) else ", ".join(at)
-            say(f"{name} cannot do {where}: {reason}")
+            print_text(f"{name} cannot do {where}: {reason}")
 
 
-def show_rows(rows: Sequence[Row], kernels: bool = True) -> None:
+def show_rows(rows: Sequence[KernelRow], kernels: bool = True) -> None:
     """Print how each way of getting a kernel did, a table for each machine and workload.
 
     ``kernels``: below each table, which kernel it was.
@@ -79,43 +84,53 @@ def show_rows(rows: Sequence[Row], kernels: bool = True) -> None:
     for machine, workload in dict.fromkeys((row.machine, row.workload) for row in rows):
         group = [row for row in rows if (row.machine, row.workload) == (machine, workload)]
         table = _table(
-            ("method", "left"), ("over eager", "right"), ("over SDPA", "right"), ("tuned shapes", "right"),
-            ("roofline", "right"), ("error", "right"), ("lines", "right"), ("parameters", "right"),
-        )  # fmt: skip
+            ("method", "left"),
+            ("over eager", "right"),
+            ("over SDPA", "right"),
+            ("tuned shapes", "right"),
+            ("roofline", "right"),
+            ("error", "right"),
+            ("lines", "right"),
+            ("parameters", "right"),
+        )
         table.columns[0].no_wrap = True
         for row in group:
             table.add_row(*_cells(row))
-        say(f"{workload} on {machine}")
+        print_text(f"{workload} on {machine}")
         _print(table)
         for row in group:
             if kernels and row.parameters:
-                say(f"  {row.method}: {row.candidate}")
-        say()
+                print_text(f"  {row.method}: {row.candidate}")
+        print_text()
 
 
-def _method(row: Row) -> str:
+def _method(row: KernelRow) -> str:
     searched = "search" in row.method or "tuner" in row.method
     return f"{row.method} ×{row.searches}" if searched and row.searches > 1 else row.method
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: KernelRow) -> tuple[str, ...]:
     return (
-        _method(row), gain(row.over_eager), gain(row.over_sdpa), gain(row.on_tuned),
+        _method(row),
+        gain(row.over_eager),
+        gain(row.over_sdpa),
+        gain(row.on_tuned),
         "-" if row.roofline is None else f"{row.roofline:.0%}",
         "-" if row.error is None else f"{row.error:.2g}",
-        "-" if row.lines is None else f"{row.lines:,}", str(row.parameters),
-    )  # fmt: skip
+        "-" if row.lines is None else f"{row.lines:,}",
+        str(row.parameters),
+    )
 
 
 def show_report(report: Report) -> None:
     """Print all tables."""
     if report.averages:
         _heading("Geometric means over workloads, each by its best family; on shapes that no search has seen")
-        say()
+        print_text()
         show_rows(report.averages, kernels=False)
     if report.rows:
         _heading("Each workload, on shapes that no search has seen, with 95% intervals")
-        say()
+        print_text()
         show_rows(report.rows)
     _show_gaps(report.gaps)
     _show_fits(report.fits)
@@ -125,51 +140,80 @@ def show_report(report: Report) -> None:
     _show_noise(report.noise)
 
 
-def _show_gaps(gaps: Sequence[Gap]) -> None:
+def _show_gaps(gaps: Sequence[KernelGap]) -> None:
     table = _table(("workload", "left"), ("best kernel", "left"), ("gap", "right"), ("", "left"))
     for each in gaps:
         table.add_row(_where(each, gaps), each.candidate, gain(each.gap), "proved" if each.proved else "not proved")
     _print_titled("Kernel Gap: the best validated kernel over torch's SDPA, on held-out shapes", table)
 
 
-def _where(record: Gap | Fit | Noise, records: Sequence[Gap | Fit | Noise]) -> str:
+def _where(record: KernelGap | CurveFit | Noise, records: Sequence[KernelGap | CurveFit | Noise]) -> str:
     """The workload, and the machine where there are several."""
     several = len({each.machine for each in records}) > 1
     return f"{record.workload}, {record.machine}" if several else record.workload
 
 
-def _show_fits(fits: Sequence[Fit]) -> None:
+def _show_fits(fits: Sequence[CurveFit]) -> None:
     table = _table(
-        ("workload", "left"), ("searches", "right"), ("tried", "right"), ("reached", "right"), ("ceiling", "right"),
-        ("roofline", "right"), ("doublings, first 20", "right"), ("doublings, after that", "right"),
-    )  # fmt: skip
+        ("workload", "left"),
+        ("searches", "right"),
+        ("tried", "right"),
+        ("reached", "right"),
+        ("ceiling", "right"),
+        ("roofline", "right"),
+        ("doublings, first 20", "right"),
+        ("doublings, after that", "right"),
+    )
     for each in fits:
         table.add_row(
-            _where(each, fits), str(each.searches), str(each.tried), gain(each.reached),
-            f"{each.ceiling:.2f}x", "-" if each.cap is None else f"{each.cap:.2f}x", _plain_interval(each.early),
+            _where(each, fits),
+            str(each.searches),
+            str(each.tried),
+            gain(each.reached),
+            f"{each.ceiling:.2f}x",
+            "-" if each.cap is None else f"{each.cap:.2f}x",
+            _plain_interval(each.early),
             "-" if each.late is None else _plain_interval(each.late),
-        )  # fmt: skip
+        )
     title = (
         "What effort buys: the curve of repeated searches, scaled to winners; doublings of speed per doubling of tries"
     )
     _print_titled(title, table)
     for each in fits:
-        say(f"{_where(each, fits)}: {each.curve.told}.")
+        print_text(f"{_where(each, fits)}: {each.curve.told}.")
 
 
-def _plain_interval(value: Interval) -> str:
+def _plain_interval(value: CurveInterval) -> str:
     if value.low is None or value.high is None:
         return f"{value.value:.3f}"
     return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
 
-def _show_searches(searches: Sequence[Search]) -> None:
-    table = _table(("workload", "left"), ("proposer", "left"), ("seed", "right"), ("tried", "right"), ("best", "right"),
-                   ("by", "left"), ("CPU-seconds", "right"), ("tokens", "right"), ("", "left"))  # fmt: skip
+def _show_searches(searches: Sequence[SearchRow]) -> None:
+    table = _table(
+        ("workload", "left"),
+        ("proposer", "left"),
+        ("seed", "right"),
+        ("tried", "right"),
+        ("best", "right"),
+        ("by", "left"),
+        ("CPU-seconds", "right"),
+        ("tokens", "right"),
+        ("", "left"),
+    )
     for each in searches:
         best = f"{each.steps[-1][1]:.2f}x" if each.steps else "-"
-        table.add_row(each.workload, each.proposer, str(each.seed), f"{each.tried} of {each.budget}", best, each.best,
-                      f"{each.cpu_s:,.0f}", f"{each.tokens:,}", "" if each.over else "to be resumed")  # fmt: skip
+        table.add_row(
+            each.workload,
+            each.proposer,
+            str(each.seed),
+            f"{each.tried} of {each.budget}",
+            best,
+            each.best,
+            f"{each.cpu_s:,.0f}",
+            f"{each.tokens:,}",
+            "" if each.over else "to be resumed",
+        )
     _print_titled(
         "Searches, as they saw themselves (quick timings on the tuned shapes: the winners are measured again)", table
     )
@@ -177,8 +221,9 @@ def _show_searches(searches: Sequence[Search]) -> None:
 
 def _show_failures(found: Sequence[Failures]) -> None:
     statuses = list(dict.fromkeys(status for each in found for status in each.counts))
-    table = _table(("proposer", "left"), ("candidates", "right"), ("failed", "right"),
-                   *((status, "right") for status in statuses))  # fmt: skip
+    table = _table(
+        ("proposer", "left"), ("candidates", "right"), ("failed", "right"), *((status, "right") for status in statuses)
+    )
     for each in found:
         failed = "-" if each.failed is None else f"{each.failed:.0%}"
         table.add_row(each.proposer, str(each.tried), failed, *(str(each.counts.get(name, 0)) for name in statuses))
@@ -186,8 +231,9 @@ def _show_failures(found: Sequence[Failures]) -> None:
 
 
 def _show_forecasts(found: Sequence[Forecast]) -> None:
-    table = _table(("proposer", "left"), ("predictions", "right"), ("rank correlation", "right"),
-                   ("predicted / measured", "right"))  # fmt: skip
+    table = _table(
+        ("proposer", "left"), ("predictions", "right"), ("rank correlation", "right"), ("predicted / measured", "right")
+    )
     for each in found:
         rank = "-" if each.rank_correlation is None else f"{each.rank_correlation:.2f}"
         table.add_row(each.proposer, str(each.pairs), rank, "-" if each.optimism is None else f"{each.optimism:.2f}")
@@ -205,37 +251,37 @@ def _fine(ratio: Speedup) -> str:
     return f"{ratio.ratio:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
 
 
-def show_spent(search: Search) -> None:
+def show_spent(search: SearchRow) -> None:
     """Print what a search spent and what became of its candidates."""
     counts = ", ".join(f"{number} {status}" for status, number in search.counts.items())
     tokens = f" and {search.tokens:,} tokens" if search.tokens else ""
-    say(f"{search.session}: {search.tried} tried ({counts}) in {search.cpu_s:,.0f} CPU-seconds{tokens}.")
+    print_text(f"{search.session}: {search.tried} tried ({counts}) in {search.cpu_s:,.0f} CPU-seconds{tokens}.")
 
 
-def show_verdict(verdict: Verdict, how_fast: str) -> None:
+def show_verdict(verdict: TrialVerdict, how_fast: str) -> None:
     """Print whether a foreign source is right and safe, and how fast."""
     words = {True: "yes", False: "no", None: "not known"}
-    say(f"{verdict.workload}: {verdict.status}{': ' if verdict.reason else ''}{verdict.reason}")
-    say(f"  right: {words[verdict.right]}; safe: {words[verdict.safe]}; ran under {verdict.isolation}")
-    say(f"  {how_fast}")
+    print_text(f"{verdict.workload}: {verdict.status}{': ' if verdict.reason else ''}{verdict.reason}")
+    print_text(f"  right: {words[verdict.right]}; safe: {words[verdict.safe]}; ran under {verdict.isolation}")
+    print_text(f"  {how_fast}")
 
 
-def show_worth(found: Worth) -> None:
+def show_worth(found: KernelValue) -> None:
     """Print what kernels are worth to a lab."""
-    say(found.sentence)
+    print_text(found.sentence)
     table = _table(("ending", "left"), ("with kernels", "right"), ("without", "right"))
     for name, (with_kernels, without) in found.endings.items():
         table.add_row(name, str(with_kernels), str(without))
     _print(table)
-    say(
+    print_text(
         f"{found.scenario} with measurements {found.measurements} (SHA-256 {found.digest[:12]}; {found.told}): "
         f"at the end kernels raise the cluster's work rate to {found.work_rate:.3f} of what it is without them."
     )
 
 
 def _heading(text: str) -> None:
-    say()
-    say(text)
+    print_text()
+    print_text(text)
 
 
 def _print_titled(title: str, table: Table) -> None:

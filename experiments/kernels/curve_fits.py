@@ -9,17 +9,17 @@ from typing import NamedTuple
 
 from experiments.kernels.result_tables import machine_name, sessions
 from hardware.kernels.speedup_curve import (
-    Curve,
-    Interval,
+    CurveInterval,
+    FittedSpeedupCurve,
     MeasurementError,
-    doublings_per_doubling,
+    elasticities,
     estimate,
     measured_workloads,
 )
 from hardware.kernels.trace import Line, Source
 
 
-class Fit(NamedTuple):
+class CurveFit(NamedTuple):
     """The curve of one workload on one machine, from repeated searches by one proposer in the same families."""
 
     machine: str
@@ -27,20 +27,20 @@ class Fit(NamedTuple):
     searches: int
     tried: int
     """Candidates of the median search."""
-    reached: Interval
+    reached: CurveInterval
     """Speed-up over SDPA after all of them, as the winners gave it when they were measured afresh."""
     ceiling: float
     """Speed-up that ever more candidates would come to, by the fit."""
     cap: float | None
     """Speed-up at the roofline."""
-    early: Interval
+    early: CurveInterval
     """Doublings of speed per doubling of candidates, over the first 20."""
-    late: Interval | None
+    late: CurveInterval | None
     """The same from there on; None where no search went farther."""
-    curve: Curve
+    curve: FittedSpeedupCurve
 
 
-def fits(lines: Sequence[Line]) -> list[Fit]:
+def fits(lines: Sequence[Line]) -> list[CurveFit]:
     """Return the fit of every workload that was searched on every machine; none where its measurements are at odds."""
     machines = dict.fromkeys(machine_name(session) for session in sessions(lines).values())
     found = []
@@ -61,12 +61,19 @@ def _session(line: Line) -> str:
     return line.session if not isinstance(line, Source) else ""
 
 
-def _fit(lines: Sequence[Line], machine: str, workload: str) -> Fit:
+def _fit(lines: Sequence[Line], machine: str, workload: str) -> CurveFit:
     found = estimate(lines, workload)
-    early, late = doublings_per_doubling(found)
+    early, late = elasticities(found)
     curve = found.curve
-    return Fit(
-        machine=machine, workload=workload, searches=curve.searches, tried=curve.tried,
-        reached=found.speedup_after(curve.tried), ceiling=math.exp(curve.ceiling),
-        cap=curve.cap if math.isfinite(curve.cap) else None, early=early, late=late, curve=curve,
-    )  # fmt: skip
+    return CurveFit(
+        machine=machine,
+        workload=workload,
+        searches=curve.searches,
+        tried=curve.tried,
+        reached=found.speedup_after(curve.tried),
+        ceiling=math.exp(curve.ceiling),
+        cap=curve.cap if math.isfinite(curve.cap) else None,
+        early=early,
+        late=late,
+        curve=curve,
+    )

@@ -13,22 +13,27 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from experiments.kernels.curve_fits import Fit
-from experiments.kernels.result_tables import Fresh, held_out_gain
-from experiments.kernels.search_tables import Search
+from experiments.kernels.curve_fits import CurveFit
+from experiments.kernels.result_tables import RemeasuredKernel, held_out_gain
+from experiments.kernels.search_tables import SearchRow
 from experiments.plotting.frame import Form, render
 from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
 from hardware.kernels.statistics import Speedup
 
 COLUMNS: Final = 2
 """Of panels: more of them, and a reader of a page has to zoom."""
-LEAST_WIDTH: Final = 8.5
+MIN_WIDTH: Final = 8.5
 WIDTH: Final = 5.6
 HEIGHT: Final = 3.7
 GREY: Final = "#6E6E6E"
 _COLOURS: Final = {
-    "hill-climb": BLUE, "evolve": GREEN, "random": ORANGE, "autotune": PINK, "llm": "#D55E00", "naive": SKY,
-}  # fmt: skip
+    "hill-climb": BLUE,
+    "evolve": GREEN,
+    "random": ORANGE,
+    "autotune": PINK,
+    "llm": "#D55E00",
+    "naive": SKY,
+}
 _TICKS: Final = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 100.0)
 _GAP, _STRIP = 0.03, 0.27
 """Of the strip of winners: its distance and width, as shares of the width of the searches."""
@@ -60,26 +65,30 @@ class Panel(NamedTuple):
 
     machine: str
     workload: str
-    searches: tuple[Search, ...]
+    searches: tuple[SearchRow, ...]
     winners: tuple[tuple[str, Speedup], ...]
     """Proposer, and gain on held-out shapes."""
-    fit: Fit | None
+    fit: CurveFit | None
 
 
-def panels(found: Sequence[Search], measured: Sequence[Fresh], fitted: Sequence[Fit]) -> list[Panel]:
+def panels(found: Sequence[SearchRow], measured: Sequence[RemeasuredKernel], fitted: Sequence[CurveFit]) -> list[Panel]:
     """Return what there is to draw: a panel for every machine and workload with a search in which something passed."""
     drawn = [search for search in found if search.steps]
     keys = dict.fromkeys((search.machine, search.workload) for search in drawn)
     fits = {(fit.machine, fit.workload): fit for fit in fitted}
     return [
-        Panel(*key, tuple(search for search in drawn if (search.machine, search.workload) == key),
-              _winners(key, drawn, measured), fits.get(key))
+        Panel(
+            *key,
+            tuple(search for search in drawn if (search.machine, search.workload) == key),
+            _winners(key, drawn, measured),
+            fits.get(key),
+        )
         for key in keys
-    ]  # fmt: skip
+    ]
 
 
 def _winners(
-    key: tuple[str, str], drawn: Sequence[Search], measured: Sequence[Fresh]
+    key: tuple[str, str], drawn: Sequence[SearchRow], measured: Sequence[RemeasuredKernel]
 ) -> tuple[tuple[str, Speedup], ...]:
     searched = {search.session for search in drawn if (search.machine, search.workload) == key}
     winners = (each for each in measured if each.role == "winner" and each.session.session in searched)
@@ -100,7 +109,7 @@ def picture(drawn: Sequence[Panel], footer: str = "", form: Form = "png") -> byt
 def _figure(drawn: Sequence[Panel]) -> Figure:
     columns = min(COLUMNS, len(drawn))
     lines = math.ceil(len(drawn) / columns)
-    width = max(columns * WIDTH, LEAST_WIDTH)
+    width = max(columns * WIDTH, MIN_WIDTH)
     text = _explanation(drawn, width)
     above = 0.62 + 0.2 * (text.count("\n") + 1)
     height = lines * HEIGHT + above
@@ -155,19 +164,35 @@ def _draw_winners(axes: Axes, panel: Panel, tried: int) -> float:
     places = np.geomspace(left, right, len(panel.winners) + 2)[1:-1]
     for (proposer, gain), place in zip(panel.winners, places, strict=True):
         sides = [[gain.ratio - gain.low], [gain.high - gain.ratio]]
-        axes.errorbar([place], [gain.ratio], yerr=sides, fmt="D", color=_COLOURS.get(proposer, GREY), markersize=5.5,
-                      linewidth=1.3, markeredgecolor="white", markeredgewidth=0.6, zorder=6)  # fmt: skip
+        axes.errorbar(
+            [place],
+            [gain.ratio],
+            yerr=sides,
+            fmt="D",
+            color=_COLOURS.get(proposer, GREY),
+            markersize=5.5,
+            linewidth=1.3,
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            zorder=6,
+        )
     axes.annotate(
-        "measured\nafresh", (math.sqrt(left * right), 0.09), xycoords=("data", "axes fraction"), ha="center",
-        va="bottom", fontsize=9, color=GREY,
-    )  # fmt: skip
+        "measured\nafresh",
+        (math.sqrt(left * right), 0.09),
+        xycoords=("data", "axes fraction"),
+        ha="center",
+        va="bottom",
+        fontsize=9,
+        color=GREY,
+    )
     return right
 
 
-def _draw_search(axes: Axes, search: Search) -> None:
+def _draw_search(axes: Axes, search: SearchRow) -> None:
     numbers, gains = zip(*search.steps, (search.tried, search.steps[-1][1]), strict=True)
-    axes.step(numbers, gains, where="post", color=_COLOURS.get(search.proposer, GREY), linewidth=1.6, alpha=0.75,
-              zorder=3)  # fmt: skip
+    axes.step(
+        numbers, gains, where="post", color=_COLOURS.get(search.proposer, GREY), linewidth=1.6, alpha=0.75, zorder=3
+    )
     axes.plot(*zip(*search.steps, strict=True), "o", color=_COLOURS.get(search.proposer, GREY), markersize=3, zorder=4)
 
 
@@ -199,8 +224,14 @@ def _level_labels(axes: Axes, panel: Panel, cap: float | None, low: float, high:
     if panel.fit:
         curve, ceiling = panel.fit.curve, panel.fit.ceiling
         numbers = np.geomspace(1, curve.tried, 200)
-        axes.plot(numbers, [curve.speedup_after(n) for n in numbers], color="black", linestyle=(0, (4, 2)),
-                  linewidth=1.5, zorder=5)  # fmt: skip
+        axes.plot(
+            numbers,
+            [curve.speedup_after(n) for n in numbers],
+            color="black",
+            linestyle=(0, (4, 2)),
+            linewidth=1.5,
+            zorder=5,
+        )
         axes.axhline(ceiling, color="black", linestyle=(0, (1, 2)), linewidth=1.2, zorder=2)
         found.append(Label(_height(ceiling, low, high), f"fitted ceiling {ceiling:.2f}×", "black"))
     if cap is not None and cap <= high:
@@ -218,11 +249,25 @@ def _height(value: float, low: float, high: float) -> float:
 def _write(axes: Axes, labels: Sequence[Label]) -> None:
     for label, height in spread(labels):
         axes.annotate(
-            label.text, (1.005, label.height), (1.045, height), xycoords="axes fraction", textcoords="axes fraction",
-            color=label.colour, fontsize=9.5, va="center", ha="left", annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": label.colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0,
-                        "relpos": (0, 0.5)},
-        )  # fmt: skip
+            label.text,
+            (1.005, label.height),
+            (1.045, height),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            color=label.colour,
+            fontsize=9.5,
+            va="center",
+            ha="left",
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": label.colour,
+                "linewidth": 0.7,
+                "shrinkA": 0,
+                "shrinkB": 0,
+                "relpos": (0, 0.5),
+            },
+        )
 
 
 def spread(labels: Sequence[Label]) -> list[tuple[Label, float]]:
@@ -260,8 +305,15 @@ def _title(axes: Axes, panel: Panel, several: bool) -> None:
     title = " · ".join(_words(panel.workload))
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", pad=20 if several else 6)
     if several:
-        axes.annotate(panel.machine, (0, 1), (0, 7), xycoords="axes fraction", textcoords="offset points", fontsize=9.5,
-                      color=GREY)  # fmt: skip
+        axes.annotate(
+            panel.machine,
+            (0, 1),
+            (0, 7),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=9.5,
+            color=GREY,
+        )
 
 
 def _words(workload: str) -> list[str]:

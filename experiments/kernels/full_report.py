@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from experiments.errors import InputError
-from experiments.kernels.curve_fits import Fit, fits
-from experiments.kernels.result_tables import Gap, Noise, Row, averages, fresh, gaps, noise, rows
-from experiments.kernels.search_tables import Failures, Forecast, Search, failures, forecasts, searches
-from hardware.kernels.speedup_curve import SHIPPED
-from hardware.kernels.trace import Line, Session, Source, read
+from experiments.kernels.curve_fits import CurveFit, fits
+from experiments.kernels.result_tables import KernelGap, KernelRow, Noise, averages, fresh, gaps, noise, rows
+from experiments.kernels.search_tables import Failures, Forecast, SearchRow, failures, forecasts, searches
+from hardware.kernels.speedup_curve import BUNDLED_MEASUREMENTS_DIR
+from hardware.kernels.trace import Line, MeasurementSession, Source, read
 
 REPORT: Final = "report.json"
 PICTURE: Final = "searches.png"
@@ -20,11 +20,11 @@ PICTURE: Final = "searches.png"
 class Report(NamedTuple):
     """All tables."""
 
-    averages: list[Row]
-    rows: list[Row]
-    gaps: list[Gap]
-    fits: list[Fit]
-    searches: list[Search]
+    averages: list[KernelRow]
+    rows: list[KernelRow]
+    gaps: list[KernelGap]
+    fits: list[CurveFit]
+    searches: list[SearchRow]
     failures: list[Failures]
     forecasts: list[Forecast]
     noise: list[Noise]
@@ -32,7 +32,7 @@ class Report(NamedTuple):
 
 def shipped_traces() -> list[Path]:
     """Return the traces that come with asara."""
-    return sorted(SHIPPED.glob("*.jsonl"))
+    return sorted(BUNDLED_MEASUREMENTS_DIR.glob("*.jsonl"))
 
 
 def read_traces(paths: Sequence[Path]) -> list[Line]:
@@ -54,7 +54,7 @@ def of_workloads(lines: Sequence[Line], only: Sequence[str]) -> list[Line]:
 
     Raises InputError for one that is not there, with those that are.
     """
-    there = {line.session: line.full_name for line in lines if isinstance(line, Session)}
+    there = {line.session: line.full_name for line in lines if isinstance(line, MeasurementSession)}
     for name in only:
         if name not in there.values():
             raise InputError(f"--only {name}: there are {', '.join(dict.fromkeys(there.values()))}")
@@ -70,6 +70,12 @@ def report(lines: Sequence[Line]) -> Report:
     measured = fresh(lines)
     table = rows(measured)
     return Report(
-        averages(table), table, gaps(measured), fits(lines), searches(lines), failures(lines), forecasts(lines),
+        averages(table),
+        table,
+        gaps(measured),
+        fits(lines),
+        searches(lines),
+        failures(lines),
+        forecasts(lines),
         noise(lines),
-    )  # fmt: skip
+    )

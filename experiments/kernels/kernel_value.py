@@ -18,7 +18,7 @@ import numpy as np
 from scipy import stats
 
 from agents.kernel_engineer import UNCALIBRATED
-from sim.kernel_calibration import Calibration
+from sim.kernel_calibration import MeasuredKernels
 from sim.runner import RunResult, run
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
@@ -31,7 +31,7 @@ Watch = Callable[[int, int, World], bool | None]
 """Shown the runs that are over, their number in all, and the world under way, frame by frame; True stops."""
 
 
-class Gain(NamedTuple):
+class PairedGain(NamedTuple):
     """Days by which kernels bring something nearer, each pair of runs by itself and on average."""
 
     days: float
@@ -48,7 +48,7 @@ class Gain(NamedTuple):
         return self.low is not None and self.high is not None and self.low <= 0 <= self.high
 
 
-class Worth(NamedTuple):
+class KernelValue(NamedTuple):
     """What kernels were worth over pairs of runs, one with and one without them, of the same seed."""
 
     scenario: str
@@ -59,11 +59,11 @@ class Worth(NamedTuple):
     """Of the pairs that were run to their endings."""
     doubling: int
     """The last doubling of software that every run reached; 0 if there is none."""
-    to_doubling: Gain | None
+    to_doubling: PairedGain | None
     """Net of what candidates cost."""
-    gross: Gain | None
+    gross: PairedGain | None
     """To the same doubling, if candidates cost nothing; its interval is of luck alone. None where they cost nothing."""
-    to_ending: Gain | None
+    to_ending: PairedGain | None
     """None where a run was cut off by its clock, or starved."""
     endings: dict[str, tuple[int, int]]
     """How many runs ended how: with kernels, and without."""
@@ -103,7 +103,7 @@ class _Seed(NamedTuple):
         return [run for run in self if run is not None]
 
 
-def worth(scenario: Scenario, seeds: Sequence[int], watch: Watch | None = None) -> Worth:
+def worth(scenario: Scenario, seeds: Sequence[int], watch: Watch | None = None) -> KernelValue:
     """Run a scenario with its measurements and without them, for each seed, and return the days between.
 
     With three searches or more each seed is run a third time, with the searches drawn again, so that the interval holds
@@ -119,7 +119,7 @@ def worth(scenario: Scenario, seeds: Sequence[int], watch: Watch | None = None) 
     to_doubling = _gain(done, searches, lambda each: each.doubling_days[doubling - 1]) if doubling else None
     gross = _gross(done, doubling) if doubling else None
     ended = all(each.ending not in CUT_OFF for seed in done for each in seed.runs)
-    return Worth(
+    return KernelValue(
         scenario=scenario.name,
         measurements=calibration.measurements,
         digest=calibration.digest,
@@ -144,7 +144,7 @@ def _runs(scenario: Scenario, seeds: Sequence[int], watch: Watch | None) -> list
     found: list[_Seed] = []
     done, total = 0, (2 + bool(drawn) + (free != scenario)) * len(seeds)
     for number, seed in enumerate(seeds):
-        ways: list[tuple[Scenario, Calibration | None]] = [(scenario, None), (without, None)]
+        ways: list[tuple[Scenario, MeasuredKernels | None]] = [(scenario, None), (without, None)]
         if drawn:
             ways.append((scenario, drawn[number % len(drawn)]))
         if free != scenario:
@@ -177,7 +177,7 @@ def _endings(seeds: Sequence[_Seed]) -> dict[str, tuple[int, int]]:
     }
 
 
-def _gain(seeds: Sequence[_Seed], searches: int, day: Callable[[_Run], float]) -> Gain | None:
+def _gain(seeds: Sequence[_Seed], searches: int, day: Callable[[_Run], float]) -> PairedGain | None:
     """The days from what happened with kernels to what happened without; None where there is nothing to compare."""
     if not seeds:
         return None
@@ -185,13 +185,13 @@ def _gain(seeds: Sequence[_Seed], searches: int, day: Callable[[_Run], float]) -
     again = np.array([day(seed.slow) - day(seed.again) for seed in seeds if seed.again is not None])
     mean, each, other = float(nearer.mean()), tuple(map(float, nearer)), tuple(map(float, again))
     if len(seeds) == 1:
-        return Gain(mean, None, None, each, other)
+        return PairedGain(mean, None, None, each, other)
     moved = float(np.var(again - nearer, ddof=1)) if other else 0.0
     half = half_width(float(np.var(nearer, ddof=1)), len(seeds), moved, searches)
-    return Gain(mean, mean - half, mean + half, each, other)
+    return PairedGain(mean, mean - half, mean + half, each, other)
 
 
-def _gross(seeds: Sequence[_Seed], doubling: int) -> Gain | None:
+def _gross(seeds: Sequence[_Seed], doubling: int) -> PairedGain | None:
     """The days from what happened with candidates that cost nothing to what happened without kernels."""
     free = [_Seed(seed.free, seed.slow, None) for seed in seeds if seed.free is not None]
     return _gain(free, 1, lambda each: each.doubling_days[doubling - 1])
@@ -214,7 +214,7 @@ def half_width(luck: float, pairs: int, moved: float, searches: int) -> float:
     return float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * np.sqrt(variance))
 
 
-def _sentence(doubling: int, gain: Gain | None, pairs: int, searches: int) -> str:
+def _sentence(doubling: int, gain: PairedGain | None, pairs: int, searches: int) -> str:
     if gain is None:
         return "Nothing can be said: there is no doubling of software that every run reached."
     over = f"over {pairs} pair{'s' if pairs > 1 else ''} of runs with the same luck"
@@ -231,7 +231,7 @@ def _sentence(doubling: int, gain: Gain | None, pairs: int, searches: int) -> st
     return f"{_moved(doubling, gain.days)} [{low:.3g}, {high:.3g}], {over}; {holds}."
 
 
-def _gross_sentence(net: Gain | None, gross: Gain | None) -> str:
+def _gross_sentence(net: PairedGain | None, gross: PairedGain | None) -> str:
     """The gross figure, and what the candidates took of it."""
     if net is None or gross is None or not any(gross.each):
         return ""
@@ -241,7 +241,7 @@ def _gross_sentence(net: Gain | None, gross: Gain | None) -> str:
     )
 
 
-def _holds(gain: Gain, searches: int) -> str:
+def _holds(gain: PairedGain, searches: int) -> str:
     """What the interval is of."""
     if gain.drawn_again:
         return f"the interval is of luck and of what {searches} searches leave open"

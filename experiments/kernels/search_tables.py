@@ -11,14 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.kernels.result_tables import candidate_name, floor, machine_name, sessions
-from hardware.kernels.search import ratio, rises
-from hardware.kernels.trace import End, Line, Measured, Session, Timed, Trial
+from hardware.kernels.search import geomean_speedup, improvements
+from hardware.kernels.trace import FinalMeasurement, Line, MeasurementSession, SearchEnd, Timing, Trial
 
-FEWEST_FORECASTS = 5
+MIN_FORECASTS = 5
 """With fewer pairs of prediction and outcome no rank correlation is told."""
 
 
-class Search(NamedTuple):
+class SearchRow(NamedTuple):
     """One search: what it spent and the steps of its best so far."""
 
     session: str
@@ -65,41 +65,50 @@ class Forecast(NamedTuple):
     """Median of predicted over measured speed-up."""
 
 
-def searches(lines: Sequence[Line]) -> list[Search]:
+def searches(lines: Sequence[Line]) -> list[SearchRow]:
     """Return every search of a trace in its order; a session without candidates tried is none."""
     tried: dict[str, list[Trial]] = {}
     for line in lines:
         if isinstance(line, Trial):
             tried.setdefault(line.session, []).append(line)
-    over = {line.session for line in lines if isinstance(line, End)}
+    over = {line.session for line in lines if isinstance(line, SearchEnd)}
     return [
         _search(session, tried[name], name in over, _standard_times(lines, name))
-        for name, session in sessions(lines).items() if name in tried
-    ]  # fmt: skip
+        for name, session in sessions(lines).items()
+        if name in tried
+    ]
 
 
-def _search(session: Session, trials: Sequence[Trial], over: bool, standard: Sequence[Timed]) -> Search:
-    steps = rises(trials)
+def _search(session: MeasurementSession, trials: Sequence[Trial], over: bool, standard: Sequence[Timing]) -> SearchRow:
+    steps = improvements(trials)
     best = steps[-1][0] if steps else None
-    return Search(
-        session=session.session, machine=machine_name(session), workload=session.full_name,
-        proposer=session.proposer, seed=session.seed, tried=len(trials), budget=session.budget, over=over,
+    return SearchRow(
+        session=session.session,
+        machine=machine_name(session),
+        workload=session.full_name,
+        proposer=session.proposer,
+        seed=session.seed,
+        tried=len(trials),
+        budget=session.budget,
+        over=over,
         counts=dict(Counter(trial.status for trial in trials).most_common()),
-        cpu_s=sum(trial.cpu_s for trial in trials), tokens=sum(trial.tokens for trial in trials),
+        cpu_s=sum(trial.cpu_s for trial in trials),
+        tokens=sum(trial.tokens for trial in trials),
         best=candidate_name(best.family, tuple(best.parameters.items()), best.source) if best else "",
-        steps=tuple((trial.number, score) for trial, score in steps), cap=_cap(session, standard),
-    )  # fmt: skip
+        steps=tuple((trial.number, score) for trial, score in steps),
+        cap=_cap(session, standard),
+    )
 
 
-def _standard_times(lines: Sequence[Line], session: str) -> list[Timed]:
+def _standard_times(lines: Sequence[Line], session: str) -> list[Timing]:
     """All in which SDPA was the baseline of a session."""
     trials = (line for line in lines if isinstance(line, Trial) and line.session == session)
-    measured = (line for line in lines if isinstance(line, Measured) and line.session == session)
+    measured = (line for line in lines if isinstance(line, FinalMeasurement) and line.session == session)
     timed = [timed for trial in trials for timed in trial.timed]
     return timed + [timed for line in measured if line.against == "sdpa" for timed in line.timed]
 
 
-def _cap(session: Session, standard: Sequence[Timed]) -> float | None:
+def _cap(session: MeasurementSession, standard: Sequence[Timing]) -> float | None:
     logs = []
     for shape in session.tuned:
         times = [baseline for timed in standard if timed.shape == shape for _, baseline in timed.pairs]
@@ -134,7 +143,7 @@ def forecasts(lines: Sequence[Line]) -> list[Forecast]:
     pairs: dict[str, list[tuple[float, float]]] = {}
     for line in lines:
         if isinstance(line, Trial) and line.status == "passed" and line.expects and line.session in known:
-            score = ratio(line.timed)
+            score = geomean_speedup(line.timed)
             if score is not None:
                 pairs.setdefault(known[line.session].proposer, []).append((line.expects, score))
     return [_forecast(proposer, found) for proposer, found in pairs.items()]
@@ -147,7 +156,7 @@ def _forecast(proposer: str, pairs: Sequence[tuple[float, float]]) -> Forecast:
 
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
     """Return Spearman's rank correlation; None for too few pairs, or where one side is all alike."""
-    if len(pairs) < FEWEST_FORECASTS or any(len(set(side)) == 1 for side in zip(*pairs, strict=True)):
+    if len(pairs) < MIN_FORECASTS or any(len(set(side)) == 1 for side in zip(*pairs, strict=True)):
         return None
     from scipy.stats import rankdata  # noqa: PLC0415
 

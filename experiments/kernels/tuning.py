@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from experiments.errors import InputError
 from experiments.kernels import measurement_sessions
-from experiments.kernels.measurement_sessions import Bench, Lab
+from experiments.kernels.measurement_sessions import KernelEnvironment, SessionEvaluator
 from experiments.kernels.result_tables import claim, fresh, held_out_gain
-from hardware.kernels.candidate import Space
+from hardware.kernels.candidate import ParameterSpace
 from hardware.kernels.family import Family
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Direction, Dtype, Workload, workload
@@ -19,7 +19,7 @@ from hardware.kernels.proposers.base import Proposer
 from hardware.kernels.proposers.llm import LanguageModel
 from hardware.kernels.registry import FOREIGN
 from hardware.kernels.search import Progress, search
-from hardware.kernels.trace import Session, Trace, Trial, read
+from hardware.kernels.trace import MeasurementSession, Trace, Trial, read
 
 BEST_FIRST: Final = ("amx", "avx512", "portable", "tiled")
 """Families with parameters, the likely fastest first."""
@@ -31,7 +31,7 @@ Watch = Callable[[str, Trial, Progress], None]
 """Is told of each trial: the name of the search, the trial, how far it is."""
 
 
-class Asked(NamedTuple):
+class TuningRequest(NamedTuple):
     """A call of ``asara kernels tune``, with everything decided."""
 
     workloads: tuple[str, ...]
@@ -77,7 +77,12 @@ class Sentence(NamedTuple):
 
 
 def choose(
-    lab: Lab, machine: Machine, names: Sequence[str], dtype: Dtype | None, direction: Direction, family: str | None
+    lab: KernelEnvironment,
+    machine: Machine,
+    names: Sequence[str],
+    dtype: Dtype | None,
+    direction: Direction,
+    family: str | None,
 ) -> tuple[Dtype, str]:
     """Return the dtype and the family to tune: those asked for, else the best that the machine has.
 
@@ -114,9 +119,9 @@ def check_place(out: Path, resume: bool) -> None:
         raise InputError(f"--out {out}: it is there already; go on with it by --resume, or name another")
 
 
-def check_sessions(asked: Asked, machine: Machine) -> None:
+def check_sessions(asked: TuningRequest, machine: Machine) -> None:
     """Hold a trace against the searches that are to go on. Raises InputError where it has none of them, or others."""
-    there = {line.session: line for line in read(asked.out) if isinstance(line, Session)}
+    there = {line.session: line for line in read(asked.out) if isinstance(line, MeasurementSession)}
     ours = [there[name] for name in asked.sessions if name in there]
     if not ours:
         raise InputError(
@@ -132,9 +137,9 @@ def check_sessions(asked: Asked, machine: Machine) -> None:
 
 
 def run(
-    asked: Asked,
+    asked: TuningRequest,
     trace: Trace,
-    lab: Lab,
+    lab: KernelEnvironment,
     machine: Machine,
     proposer: Proposer,
     watch: Watch,
@@ -153,9 +158,17 @@ def run(
 
 
 def _one(
-    asked: Asked, trace: Trace, lab: Lab, bench: Bench, wanted: Workload, session: str, number: int,
-    proposer: Proposer, watch: Watch, note: measurement_sessions.Watch,
-) -> Sentence:  # fmt: skip
+    asked: TuningRequest,
+    trace: Trace,
+    lab: KernelEnvironment,
+    bench: SessionEvaluator,
+    wanted: Workload,
+    session: str,
+    number: int,
+    proposer: Proposer,
+    watch: Watch,
+    note: measurement_sessions.Watch,
+) -> Sentence:
     family = lab.family(asked.family)
     space = family.space(bench.machine, wanted.problem)
     tasks = measurement_sessions.closing_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
@@ -178,12 +191,20 @@ def _one(
 
 
 def _search(
-    trace: Trace, lab: Lab, session: Session, bench: Bench, space: Space, family: str, proposer: Proposer, watch: Watch
+    trace: Trace,
+    lab: KernelEnvironment,
+    session: MeasurementSession,
+    bench: SessionEvaluator,
+    space: ParameterSpace,
+    family: str,
+    proposer: Proposer,
+    watch: Watch,
 ) -> None:
     foreign = (
-        proposer.name == LanguageModel.name and bench.isolation.foreign_allowed
+        proposer.name == LanguageModel.name
+        and bench.isolation.foreign_allowed
         and lab.family(FOREIGN).missing(bench.machine, session.problem) is None
-    )  # fmt: skip
+    )
 
     def tell(trial: Trial, progress: Progress) -> None:
         watch(session.session, trial, progress)

@@ -13,8 +13,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from experiments.monte_carlo.loading import LAWS
-from experiments.monte_carlo.runner import Worlds, simulate
-from experiments.monte_carlo.spec import Inputs, Study
+from experiments.monte_carlo.runner import SampledWorlds, simulate
+from experiments.monte_carlo.spec import Inputs, MonteCarloSpec
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import WIDE, Form, Shape, add_title, render
 from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
@@ -22,21 +22,29 @@ from experiments.uncertainty.distributions import Array
 
 DRAWN: Final = 65_536
 """Worlds that the curves are drawn of, the first ones; the dots are of all."""
-MOST_YEARS: Final = 20.0
+MAX_YEARS: Final = 20.0
 _COLOURS: Final = (BLUE, ORANGE, GREEN, PINK, SKY)
 
 
 def mc_picture(
-    found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array], worlds: Worlds, form: Form = "png",
+    found: Mapping[str, Any],
+    study: MonteCarloSpec,
+    drawn: Mapping[str, Array],
+    worlds: SampledWorlds,
+    form: Form = "png",
     shape: Shape = "page",
-) -> bytes:  # fmt: skip
+) -> bytes:
     """Return the picture of an outcome as PNG, SVG or PDF: the same bytes for the same outcome."""
     footer = footer_text(f"n = {found['n']:,} worlds", f"seed {found['seed']}", prior=found["digest"])
     return render(lambda: mc_figure(found, study, drawn, worlds, shape), footer, STYLE, form)
 
 
 def mc_figure(
-    found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array], worlds: Worlds, shape: Shape = "page"
+    found: Mapping[str, Any],
+    study: MonteCarloSpec,
+    drawn: Mapping[str, Array],
+    worlds: SampledWorlds,
+    shape: Shape = "page",
 ) -> Figure:
     """Return the picture: years of progress within some months, and the months to the explosion, as probabilities."""
     size = WIDE if shape == "wide" else (11.5, 5.6)
@@ -51,21 +59,25 @@ def mc_figure(
     return figure
 
 
-def exceedance(study: Study, drawn: Mapping[str, Array], months: float) -> tuple[Array, Array]:
+def exceedance(study: MonteCarloSpec, drawn: Mapping[str, Array], months: float) -> tuple[Array, Array]:
     """Return years of progress, and the probability of at least as many within some stretch of ``months``."""
     inputs = Inputs(*(each[:DRAWN] for each in study.inputs_of(drawn)))
     step = max(1, round(study.doublings_per_year / 4))
-    longest = min(MOST_YEARS * study.doublings_per_year, study.most_doublings, float(inputs.limit_doublings.max()) + 1)
+    longest = min(MAX_YEARS * study.doublings_per_year, study.most_doublings, float(inputs.limit_doublings.max()) + 1)
     windows = list(range(step, math.floor(longest) + 1, step))
     found = simulate(
-        inputs, windows, study.horizon_months, retraining=study.retraining, speed_share=study.speed_share,
+        inputs,
+        windows,
+        study.horizon_months,
+        retraining=study.retraining,
+        speed_share=study.speed_share,
         most_doublings=study.most_doublings,
-    )  # fmt: skip
+    )
     shares = [float(np.mean(found.shortest_months[window] <= months)) for window in windows]
     return np.array([0, *windows]) / study.doublings_per_year, np.array([1.0, *shares])
 
 
-def _draw_progress(axes: Axes, found: Mapping[str, Any], study: Study, drawn: Mapping[str, Array]) -> None:
+def _draw_progress(axes: Axes, found: Mapping[str, Any], study: MonteCarloSpec, drawn: Mapping[str, Array]) -> None:
     stretches = sorted({pair.months for pair in study.pairs}, reverse=True)
     for row, (colour, months) in enumerate(zip(_COLOURS, stretches, strict=False)):
         years, likely = exceedance(study, drawn, months)
@@ -91,7 +103,7 @@ def _label_dots(axes: Axes, dots: Sequence[tuple[float, float]], colour: str, wi
             axes.annotate(f"{probability:.1%}", (years, probability), textcoords="offset points", color=colour, **place)
 
 
-def _draw_explosion(axes: Axes, found: Mapping[str, Any], worlds: Worlds) -> None:
+def _draw_explosion(axes: Axes, found: Mapping[str, Any], worlds: SampledWorlds) -> None:
     horizon, likely = found["horizon_months"], found["explosion"]
     dates = np.sort(worlds.explosion_months[np.isfinite(worlds.explosion_months)])
     grid = np.linspace(0, horizon, 481)
@@ -102,8 +114,9 @@ def _draw_explosion(axes: Axes, found: Mapping[str, Any], worlds: Worlds) -> Non
     if middle is not None:
         half = likely["probability"] / 2
         axes.plot([middle], [half], "o", color=BLUE, markersize=8, markeredgecolor="white", zorder=4)
-        axes.annotate(f"half of them by month {middle:.3g}", (middle, half), (10, -4), textcoords="offset points",
-                      color=BLUE)  # fmt: skip
+        axes.annotate(
+            f"half of them by month {middle:.3g}", (middle, half), (10, -4), textcoords="offset points", color=BLUE
+        )
     axes.set_xlim(0, horizon)
     axes.set_xlabel("months")
     axes.set_title("Probability of an explosion by then", loc="left")
@@ -115,6 +128,12 @@ def _draw_rule(axes: Axes, row: Mapping[str, Any], horizon: float, published: st
     colour = "#444444" if row["own"] else "#8a8a8a"
     said = f" (published: {published})" if published else ""
     axes.axhline(row["probability"], color=colour, linestyle=(0, (4, 2)), linewidth=1.4)
-    axes.annotate(f"{condition}: {row['probability']:.1%}{said}", (horizon, row["probability"]), (0, 5),
-                  textcoords="offset points", ha="right", color=colour,
-                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # fmt: skip
+    axes.annotate(
+        f"{condition}: {row['probability']:.1%}{said}",
+        (horizon, row["probability"]),
+        (0, 5),
+        textcoords="offset points",
+        ha="right",
+        color=colour,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+    )

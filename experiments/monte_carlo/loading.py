@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.errors import InputError
-from experiments.monte_carlo.runner import Share, Worlds, explodes, quantiles, share
-from experiments.monte_carlo.spec import Pair, Retraining, Study, study
+from experiments.monte_carlo.runner import Probability, SampledWorlds, explodes, quantiles, share
+from experiments.monte_carlo.spec import MonteCarloSpec, ProgressQuestion, Retraining, study
 from experiments.storage.atomic import json_file, naming, write_files
 from experiments.storage.file_kinds import other_kind
 from experiments.uncertainty.distributions import Array, PriorError
-from experiments.uncertainty.parsing import nearest
+from experiments.uncertainty.parsing import did_you_mean
 from sim.toml_files import TomlError, name_of, read_toml
 
-SHIPPED: Final = Path(__file__).parents[1] / "priors"
+BUNDLED_PRIORS_DIR: Final = Path(__file__).parents[1] / "priors"
 LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 SUMMARY, TABLE = "mc.json", "mc.csv"
 PICTURES: Final = ("mc.png", "mc.svg", "mc.pdf")
@@ -44,12 +44,12 @@ class Priors(NamedTuple):
     name: str
     digest: str
     """SHA-256 of what the file says, whatever its layout and comments."""
-    study: Study
+    study: MonteCarloSpec
 
 
 def shipped_priors() -> list[str]:
     """Return the names of the priors that come with asara."""
-    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+    return sorted(path.stem for path in BUNDLED_PRIORS_DIR.glob("*.toml"))
 
 
 def load_priors(name: str) -> Priors:
@@ -70,15 +70,15 @@ def load_priors(name: str) -> Priors:
 
 def _find(name: str) -> Path:
     if name in shipped_priors():
-        return SHIPPED / f"{name}.toml"
+        return BUNDLED_PRIORS_DIR / f"{name}.toml"
     if name.endswith(".toml") or "/" in name or Path(name).is_file():
         return Path(name)
-    near = nearest(name, shipped_priors())
+    near = did_you_mean(name, shipped_priors())
     known = ", ".join(shipped_priors())
     raise InputError(f"no priors '{name}'; there are {known}, and a file of your own ends in .toml{near}")
 
 
-def outcome(priors: Priors, n: int, seed: int, drawn: Mapping[str, Array], worlds: Worlds) -> dict[str, Any]:
+def outcome(priors: Priors, n: int, seed: int, drawn: Mapping[str, Array], worlds: SampledWorlds) -> dict[str, Any]:
     """Return probabilities and quantiles as plain values that JSON can hold: None where there is no finite number.
 
     Each probability has the key ``of``, which names its event. ``explosion`` is by the file's own law;
@@ -116,7 +116,7 @@ def _condition(rule: Retraining) -> str:
     return "r(1 - phi) > 1" if rule == "share" else "r > 1"
 
 
-def _by_rule(asked: Study, rule: Retraining, r: Array) -> dict[str, Any]:
+def _by_rule(asked: MonteCarloSpec, rule: Retraining, r: Array) -> dict[str, Any]:
     """Return P(r > 1) or P(r(1 - phi) > 1) under the same draws of r, and whether the file's own law has this rule."""
     own = asked.retraining == rule or (asked.retraining == "damped" and rule == "none")
     event = f"{_condition(rule)}: {_RULES[rule]}"
@@ -129,14 +129,14 @@ _RULES: Final[Mapping[Retraining, str]] = {
 }
 
 
-def _pair(pair: Pair, law: str, worlds: Worlds) -> dict[str, Any]:
+def _pair(pair: ProgressQuestion, law: str, worlds: SampledWorlds) -> dict[str, Any]:
     event = f">= {pair.years:g} years of progress within some {pair.months:g} months: {law}"
     return pair._asdict() | _probability(event, worlds.shortest_months[pair.doublings] <= pair.months)
 
 
 def _probability(event: str, happened: NDArray[np.bool_]) -> dict[str, Any]:
     """Return the probability of an event with its interval, and the event in words."""
-    found: Share = share(happened)
+    found: Probability = share(happened)
     return {"of": event, **found._asdict()}
 
 

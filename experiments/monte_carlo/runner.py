@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.monte_carlo.spec import MOST_DOUBLINGS, SPEED_SHARE, Inputs, Retraining, Study
+from experiments.monte_carlo.spec import MAX_DOUBLINGS, SPEED_SHARE, Inputs, MonteCarloSpec, Retraining
 from experiments.uncertainty.distributions import Array
 from sim import growth
 
@@ -29,7 +29,7 @@ Tell = Callable[[int], None]
 """Shown how many worlds are over."""
 
 
-class Worlds(NamedTuple):
+class SampledWorlds(NamedTuple):
     """What happened in each of n worlds."""
 
     shortest_months: dict[int, Array]
@@ -47,7 +47,7 @@ class Worlds(NamedTuple):
     """Whether `most_doublings` ended the world while its doublings still got faster, and before it exploded."""
 
 
-class Share(NamedTuple):
+class Probability(NamedTuple):
     """How many of n worlds did something, and Wilson's 95% interval of the probability."""
 
     worlds: int
@@ -68,9 +68,15 @@ class _Law(NamedTuple):
 
 
 def simulate(
-    inputs: Inputs, windows: Sequence[int], horizon_months: float, *, retraining: Retraining = "none",
-    speed_share: float = SPEED_SHARE, most_doublings: int = MOST_DOUBLINGS, workers: int | None = None,
-) -> Worlds:  # fmt: skip
+    inputs: Inputs,
+    windows: Sequence[int],
+    horizon_months: float,
+    *,
+    retraining: Retraining = "none",
+    speed_share: float = SPEED_SHARE,
+    most_doublings: int = MAX_DOUBLINGS,
+    workers: int | None = None,
+) -> SampledWorlds:
     """Run a world for each entry of the inputs, and return what happened.
 
     ``windows``: doublings whose shortest stretch is wanted. ``speed_share``: phi from 0 to 1, which ``retraining =
@@ -90,8 +96,8 @@ def simulate(
 
 
 def run_study(
-    study: Study, n: int, seed: int = 0, workers: int | None = None, tell: Tell | None = None
-) -> tuple[dict[str, Array], Worlds]:
+    study: MonteCarloSpec, n: int, seed: int = 0, workers: int | None = None, tell: Tell | None = None
+) -> tuple[dict[str, Array], SampledWorlds]:
     """Draw n worlds from the priors of a study, run them, and return the inputs and what happened.
 
     The same study and seed give the same worlds, whatever ``workers``; fewer worlds are the first of more.
@@ -119,13 +125,13 @@ def explodes(r: Array, retraining: Retraining, speed_share: float = SPEED_SHARE)
     return np.asarray(r * (1 - _share_taken(retraining, speed_share)) > 1)
 
 
-def share(happened: NDArray[np.bool_]) -> Share:
+def share(happened: NDArray[np.bool_]) -> Probability:
     """Return how often something happened, with Wilson's 95% interval."""
     n, hits = len(happened), int(np.count_nonzero(happened))
     at, z2 = hits / n, CONFIDENCE_SCORE**2
     middle = (at + z2 / (2 * n)) / (1 + z2 / n)
     half = CONFIDENCE_SCORE * math.sqrt(at * (1 - at) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return Share(hits, at, 0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half)
+    return Probability(hits, at, 0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half)
 
 
 def quantiles(values: Array, levels: Sequence[float]) -> list[float]:
@@ -149,17 +155,20 @@ def _share_taken(retraining: Retraining, speed_share: float) -> float:
     return speed_share if retraining == "share" else 0.0
 
 
-def _empty(law: _Law, n: int) -> Worlds:
-    return Worlds(
-        {window: np.full(n, np.inf) for window in law.windows}, np.empty(n, bool), np.empty(n), np.empty(n),
+def _empty(law: _Law, n: int) -> SampledWorlds:
+    return SampledWorlds(
+        {window: np.full(n, np.inf) for window in law.windows},
         np.empty(n, bool),
-    )  # fmt: skip
+        np.empty(n),
+        np.empty(n),
+        np.empty(n, bool),
+    )
 
 
-def _part(worlds: Worlds, part: slice) -> Worlds:
+def _part(worlds: SampledWorlds, part: slice) -> SampledWorlds:
     """The same arrays, seen through a slice."""
     shortest = {window: months[part] for window, months in worlds.shortest_months.items()}
-    return Worlds(shortest, *(each[part] for each in worlds[1:]))  # type: ignore[arg-type]  # the rest are arrays
+    return SampledWorlds(shortest, *(each[part] for each in worlds[1:]))  # type: ignore[arg-type]  # the rest are arrays
 
 
 def _in_chunks(
@@ -204,7 +213,7 @@ def _until(halted: threading.Event, parts: Iterator[slice], lock: threading.Lock
         yield part
 
 
-def _run(law: _Law, inputs: Inputs, found: Worlds, rows: Array) -> None:
+def _run(law: _Law, inputs: Inputs, found: SampledWorlds, rows: Array) -> None:
     """Run worlds and write what happened into ``found``; ``rows`` is where the times are kept meanwhile.
 
     Those that may live longest go first, so that the others can be left out when they are over. None lives longer than

@@ -9,17 +9,17 @@ import numpy as np
 
 from experiments.uncertainty.distributions import Array, Constant, Distribution, PriorError
 from experiments.uncertainty.parsing import (
-    Copula,
+    GaussianCopula,
+    array_of_tables,
+    clip_open_unit,
     distribution,
-    inside,
-    number,
+    parse_number,
     rank_correlations,
     require_known,
-    tables_of,
 )
-from sim.random_streams import Streams
+from sim.random_streams import RandomStreams
 
-MOST_DOUBLINGS: Final = 300
+MAX_DOUBLINGS: Final = 300
 """Doublings after which a world is left, unless a file says otherwise: more than any limit that was proposed."""
 SPEED_SHARE: Final = 0.323
 """phi, the share of each doubling that is spent on shorter training runs: the default of `training__speed_share`.
@@ -55,7 +55,7 @@ _LAW: Final = ("name", "retraining", "speed_share", "doublings_per_year", "horiz
 _LOWEST, _HIGHEST = 1e-9, 1e9
 
 
-class Pair(NamedTuple):
+class ProgressQuestion(NamedTuple):
     """A question: is there any stretch of so many months with at least so many years of progress?"""
 
     years: float
@@ -74,13 +74,13 @@ class Inputs(NamedTuple):
     limit_doublings: Array
 
 
-class Study(NamedTuple):
+class MonteCarloSpec(NamedTuple):
     """Priors and questions, as a file states them."""
 
     description: str
     source: str
     inputs: Mapping[str, Distribution]
-    copula: Copula
+    copula: GaussianCopula
     retraining: Retraining
     speed_share: float
     """phi, from 0 to 1; it enters the recursion under the rule "share" alone."""
@@ -88,7 +88,7 @@ class Study(NamedTuple):
     """Doublings of software that make up a year of progress at today's pace."""
     horizon_months: float
     most_doublings: int
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ProgressQuestion, ...]
     explosion_published: str
     """What somebody else says about an explosion, to be shown beside; may be empty."""
 
@@ -103,8 +103,8 @@ class Study(NamedTuple):
         Each input has luck of its own, which depends on seed, chunk and name alone; a smaller chunk is the beginning of
         a larger one.
         """
-        streams = Streams(seed)
-        uniforms = {name: inside(streams.get(f"prior of {name}", chunk).random(size)) for name in self.inputs}
+        streams = RandomStreams(seed)
+        uniforms = {name: clip_open_unit(streams.get(f"prior of {name}", chunk).random(size)) for name in self.inputs}
         linked = self.copula(uniforms)
         return {name: self._values(name, linked[name]) for name in self.inputs}
 
@@ -120,7 +120,7 @@ class Study(NamedTuple):
         return Inputs(first, values["r"], values["parallel_penalty"], values["limit_years"] * self.doublings_per_year)
 
 
-def study(content: Mapping[str, Any]) -> Study:
+def study(content: Mapping[str, Any]) -> MonteCarloSpec:
     """Return the study that the content of a TOML file states. Raises PriorError with what is wrong with it."""
     require_known(content, _SECTIONS, "the file")
     law = _table(content, "law")
@@ -131,18 +131,27 @@ def study(content: Mapping[str, Any]) -> Study:
     speed_share = _in_range({"speed_share": SPEED_SHARE, **law}, "speed_share", 0, 1)
     per_year = _in_range(law, "doublings_per_year", 0.1, 1000)
     horizon = _in_range(law, "horizon_months", 0.1, 12_000)
-    most = _in_range({"most_doublings": MOST_DOUBLINGS, **law}, "most_doublings", 1, 10_000)
+    most = _in_range({"most_doublings": MAX_DOUBLINGS, **law}, "most_doublings", 1, 10_000)
     inputs = _inputs(_table(content, "inputs"))
     pairs = _pairs(content.get("pairs"), per_year, horizon, int(most))
     explosion = content.get("explosion", {})
     if not isinstance(explosion, Mapping):
         raise PriorError("[explosion]: a table with 'published' is needed")
     require_known(explosion, ("published",), "[explosion]")
-    linked = Copula(rank_correlations(content.get("correlations", []), inputs))
-    return Study(
-        str(content.get("description", "")), str(content.get("source", "")), inputs, linked, retraining,
-        speed_share, per_year, horizon, int(most), pairs, str(explosion.get("published", "")),
-    )  # fmt: skip
+    linked = GaussianCopula(rank_correlations(content.get("correlations", []), inputs))
+    return MonteCarloSpec(
+        str(content.get("description", "")),
+        str(content.get("source", "")),
+        inputs,
+        linked,
+        retraining,
+        speed_share,
+        per_year,
+        horizon,
+        int(most),
+        pairs,
+        str(explosion.get("published", "")),
+    )
 
 
 def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -170,7 +179,7 @@ def _retraining(value: Any) -> Retraining:
 def _in_range(table: Mapping[str, Any], name: str, low: float, high: float) -> float:
     if name not in table:
         raise PriorError(f"[law]: '{name}' is missing; allowed: {low:g} to {high:g}. Add it to [law].")
-    value = number(table[name], f"[law]: {name}")
+    value = parse_number(table[name], f"[law]: {name}")
     if not low <= value <= high:
         raise PriorError(f"[law]: {name} = {value:g} is out of bounds; allowed: {low:g} to {high:g}. Change the file.")
     return value
@@ -203,11 +212,11 @@ def _within(prior: Distribution, known: Input, where: str) -> Distribution:
     return prior
 
 
-def _pairs(tables: Any, per_year: float, horizon: float, most: int) -> tuple[Pair, ...]:
+def _pairs(tables: Any, per_year: float, horizon: float, most: int) -> tuple[ProgressQuestion, ...]:
     found = []
-    for table in tables_of(tables or [], "pairs"):
+    for table in array_of_tables(tables or [], "pairs"):
         require_known(table, ("years", "months", "published"), "[[pairs]]")
-        years, months = (number(table.get(name), f"[[pairs]]: {name}") for name in ("years", "months"))
+        years, months = (parse_number(table.get(name), f"[[pairs]]: {name}") for name in ("years", "months"))
         where = f"[[pairs]]: {years:g} years in {months:g} months"
         doublings = years * per_year
         if doublings < 1 or abs(doublings - round(doublings)) > 1e-9 * doublings:
@@ -216,7 +225,7 @@ def _pairs(tables: Any, per_year: float, horizon: float, most: int) -> tuple[Pai
             raise PriorError(f"{where}: that is {doublings:g} doublings, above most_doublings = {most}")
         if not 0 < months <= horizon:
             raise PriorError(f"{where}: months must be above 0 and at most horizon_months = {horizon:g}")
-        found.append(Pair(years, months, round(doublings), str(table.get("published", ""))))
+        found.append(ProgressQuestion(years, months, round(doublings), str(table.get("published", ""))))
     if not found:
         raise PriorError("the file: no [[pairs]] of 'years' and 'months' is there, so nothing is asked")
     return tuple(found)

@@ -30,16 +30,16 @@ def progress(n: int) -> Iterator[Tell]:
 
 def show_outcome(found: Mapping[str, Any]) -> None:
     """Print the probability of each event with its interval, and when the worlds that explode do so."""
-    say(f"{found['priors']} ({found['n']:,} worlds, seed {found['seed']}): {found['description']}")
-    say(f"This file has the {LAWS[found['retraining']]}{_phi(found)}.")
-    say()
+    print_text(f"{found['priors']} ({found['n']:,} worlds, seed {found['seed']}): {found['description']}")
+    print_text(f"This file has the {LAWS[found['retraining']]}{_phi(found)}.")
+    print_text()
     print_table(_explosions(found))
     print_table(_probabilities(found))
     print_table(_quantiles(found))
-    say(_notes(found))
+    print_text(_notes(found))
 
 
-def say(text: str = "") -> None:
+def print_text(text: str = "") -> None:
     """Print a line of plain text, wrapped to the terminal."""
     console().print(text, markup=False, highlight=False)
 

@@ -27,8 +27,10 @@ _LINE: Final = 0.135
 """Inches that a line of the footer takes."""
 _LETTERS_PER_INCH: Final = 16.5
 _UNDATED: Final[Mapping[Form, dict[str, None]]] = {
-    "png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None},
-}  # fmt: skip
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
 
 
 def render(
@@ -61,8 +63,16 @@ def footed(figure: Figure, footer: str) -> Iterator[None]:
     layout = _layout(figure)
     before = layout.get()["rect"]
     _reserve(layout, bottom=(0.06 + _LINE * len(lines)) / height)
-    text = figure.text(_EDGE / width, 0.05 / height, "\n".join(lines), fontsize=_POINTS, color=_SOFT, ha="left",
-                       va="bottom", linespacing=1.2)  # fmt: skip
+    text = figure.text(
+        _EDGE / width,
+        0.05 / height,
+        "\n".join(lines),
+        fontsize=_POINTS,
+        color=_SOFT,
+        ha="left",
+        va="bottom",
+        linespacing=1.2,
+    )
     try:
         yield
     finally:
@@ -79,8 +89,15 @@ def add_title(figure: Figure, title: str, text: str = "") -> None:
     top = _EDGE + 0.27 * len(headline)
     figure.text(_EDGE / width, 1 - _EDGE / height, "\n".join(headline), fontsize=16, fontweight="bold", **place)
     if lines:
-        figure.text(_EDGE / width, 1 - (top + 0.05) / height, "\n".join(lines), fontsize=10.5, color="#444444",
-                    linespacing=1.3, **place)  # fmt: skip
+        figure.text(
+            _EDGE / width,
+            1 - (top + 0.05) / height,
+            "\n".join(lines),
+            fontsize=10.5,
+            color="#444444",
+            linespacing=1.3,
+            **place,
+        )
     _reserve(_layout(figure), top=(top + 0.19 * len(lines) + 0.1) / height)
 
 

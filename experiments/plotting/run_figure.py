@@ -17,7 +17,7 @@ from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import WIDE, Form, Shape, add_title, render
 from experiments.text.scenario_changes import Change, changes_of, titled
 from sim.events import Deployed, ResearchersHoused
-from sim.growth import Law, add_effort, alone_durations
+from sim.growth import Law, add_effort, unconstrained_doubling_times
 
 if TYPE_CHECKING:
     from sim.runner import RunResult
@@ -30,9 +30,9 @@ BLUE, GREEN, ORANGE, PINK, SKY, GREY = "#0072B2", "#009E73", "#E69F00", "#CC79A7
 
 USES = (("inference", SKY), ("experiment", ORANGE), ("training", PINK), ("background", GREEN), ("idle", GREY))
 LABELS = {"experiment": "experiments"}
-MOST_POINTS = 4000
+MAX_POINTS = 4000
 """Points of a series that are drawn: more than a picture has columns."""
-MOST_TICKS = 9
+MAX_TICKS = 9
 HEADROOM = 1.06
 MARGIN = 1.01
 FURTHER = 1.4
@@ -53,7 +53,7 @@ STYLE: Any = {
 }
 
 
-class Curve(NamedTuple):
+class ClosedFormCurve(NamedTuple):
     """Doublings of software against days."""
 
     days: list[float]
@@ -80,7 +80,7 @@ def run_figure(result: RunResult, shape: Shape = "page", changes: Sequence[Chang
     default those that differ from the shipped scenario of the same name.
     """
     figure, panels = _panels(shape)
-    found, alone = _discovered(result), alone_curve(result, max(result.day, 1e-9) * FURTHER)
+    found, alone = _discovered(result), unconstrained_curve(result, max(result.day, 1e-9) * FURTHER)
     _draw_software(panels[0], result, found, alone)
     _draw_researchers(panels[1], result)
     _draw_gpus(panels[2], result)
@@ -108,20 +108,20 @@ def _panels(shape: Shape) -> tuple[Figure, list[Axes]]:
     return figure, [software, *(figure.add_subplot(grid[row, 1], sharex=software) for row in (0, 1))]
 
 
-def alone_curve(result: RunResult, last_day: float) -> Curve:
+def unconstrained_curve(result: RunResult, last_day: float) -> ClosedFormCurve:
     """Return software if nothing but the law held a run up, as far as one doubling beyond the last day."""
     return closed_form(result.scenario, last_day)
 
 
-def closed_form(scenario: Scenario, last_day: float) -> Curve:
+def closed_form(scenario: Scenario, last_day: float) -> ClosedFormCurve:
     """Return software if nothing but the law held a scenario up, as far as one doubling beyond the last day.
 
     Within a doubling the team is taken to be the same, so that effort grows evenly with time.
     """
     step, law = scenario.training.gain_doublings, scenario.law()
-    curve = Curve([0.0], [0.0])
+    curve = ClosedFormCurve([0.0], [0.0])
     doublings = scenario.run.max_doublings + 1
-    durations = alone_durations(law, *scenario.own_team, doublings, step)
+    durations = unconstrained_doubling_times(law, *scenario.own_team, doublings, step)
     for n, days in enumerate(durations):
         if not math.isfinite(days) or curve.days[-1] >= last_day:
             break
@@ -138,12 +138,12 @@ def within_doubling(law: Law, n: int, part: float) -> float:
     return law.software(after if part == 1 else add_effort(law.effort(n) + math.log2(1 - part), after))
 
 
-def _discovered(result: RunResult) -> Curve:
+def _discovered(result: RunResult) -> ClosedFormCurve:
     """What was seen frame by frame, and exactly at each doubling."""
-    seen = zip(*_thin([result.series["day"], result.series["discovered"]]), strict=True)
+    seen = zip(*_downsample([result.series["day"], result.series["discovered"]]), strict=True)
     points = sorted([*seen, *((doubling.day, float(doubling.n)) for doubling in result.doublings)])
     days, levels = zip(*points, strict=True)
-    return Curve(list(days), list(levels))
+    return ClosedFormCurve(list(days), list(levels))
 
 
 def _changes(result: RunResult, column: str) -> list[tuple[float, float]]:
@@ -154,27 +154,37 @@ def _changes(result: RunResult, column: str) -> list[tuple[float, float]]:
     return [(days[at], levels[at]) for at in range(len(days)) if at == 0 or levels[at] != levels[at - 1]]
 
 
-def _held_up(result: RunResult) -> bool:
+def _has_constraints(result: RunResult) -> bool:
     """True if more than the law decides how fast software grows."""
     scenario = result.scenario
     return scenario.training.needed or scenario.researcher.experiment_gpu_days > 0
 
 
-def _last_day(result: RunResult, found: Curve, alone: Curve) -> float:
+def _last_day(result: RunResult, found: ClosedFormCurve, alone: ClosedFormCurve) -> float:
     """Where the picture ends: with the run, or where its closed form comes as far, if that is not much later."""
     day = max(result.day, 1e-9)
-    if _held_up(result) or found.doublings[-1] > alone.doublings[-1]:
+    if _has_constraints(result) or found.doublings[-1] > alone.doublings[-1]:
         return day
     arrival = float(np.interp(found.doublings[-1], alone.doublings, alone.days))
     return max(day, min(arrival, day * FURTHER))
 
 
-def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) -> None:
+def _draw_software(axes: Axes, result: RunResult, found: ClosedFormCurve, alone: ClosedFormCurve) -> None:
     axes.plot(*found, color=BLUE, linewidth=2.6, label="discovered", zorder=3)
     if result.doublings:
         days, numbers = zip(*((doubling.day, doubling.n) for doubling in result.doublings), strict=True)
-        axes.plot(days, numbers, "o", color=BLUE, markersize=6, markeredgecolor="white", markeredgewidth=0.8,
-                  zorder=5, label="a doubling", clip_on=False)  # fmt: skip
+        axes.plot(
+            days,
+            numbers,
+            "o",
+            color=BLUE,
+            markersize=6,
+            markeredgecolor="white",
+            markeredgewidth=0.8,
+            zorder=5,
+            label="a doubling",
+            clip_on=False,
+        )
     steps = [(event.day, event.deployed) for event in result.events if isinstance(event, Deployed)]
     _draw_steps(
         axes, _changes(result, "deployed") or [(0.0, 0.0), *steps], result.day, color=ORANGE, label="deployed", zorder=2
@@ -188,7 +198,7 @@ def _draw_software(axes: Axes, result: RunResult, found: Curve, alone: Curve) ->
 
 def _law_label(result: RunResult) -> str:
     """What the dashed line is: the same as the run on average, or what the run would be without what it has."""
-    if _held_up(result):
+    if _has_constraints(result):
         return "the law alone: no queue, no retraining"
     return "the law alone: no faster kernels" if result.kernels.speedup > 1 else "closed form"
 
@@ -196,18 +206,17 @@ def _law_label(result: RunResult) -> str:
 def _legend_above(axes: Axes, columns: int) -> None:
     # Above and not within: there is no corner that is free in every run. On day 0 there may be nothing to name.
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=columns, columnspacing=1.6,
-                    handlelength=1.8)  # fmt: skip
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=columns, columnspacing=1.6, handlelength=1.8)
 
 
 def label_factors(axes: Axes, top: float) -> None:
     """Label a scale of doublings with factors: powers of two, or of ten where there would be too many."""
     per_ten = math.log2(10)
-    if top <= MOST_TICKS + 4:
-        step = math.ceil(top / MOST_TICKS)
+    if top <= MAX_TICKS + 4:
+        step = math.ceil(top / MAX_TICKS)
         ticks = [float(n) for n in range(0, math.floor(top) + 1, step)]
     else:
-        step = math.ceil(top / per_ten / MOST_TICKS)
+        step = math.ceil(top / per_ten / MAX_TICKS)
         ticks = [power * per_ten for power in range(0, math.floor(top / per_ten) + 1, step)]
     axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_minor_locator(NullLocator())
@@ -241,7 +250,7 @@ def _count(value: float, top: float) -> str:
 
 def _draw_gpus(axes: Axes, result: RunResult) -> None:
     total = result.scenario.cluster.gpus
-    days, *stacks = _thin([result.series["day"], *(_gpus(result, use) for use, _ in USES)])
+    days, *stacks = _downsample([result.series["day"], *(_gpus(result, use) for use, _ in USES)])
     base = np.zeros(len(days))
     step: Literal["pre", "post"] = "post" if result.engine == "fluid" else "pre"  # its rows stand where things change
     for (use, colour), stack in zip(USES, stacks, strict=True):
@@ -278,9 +287,9 @@ def _draw_steps(axes: Axes, steps: Sequence[tuple[float, float]], last_day: floa
         axes.step(*zip(*steps, (last_day, steps[-1][1]), strict=True), where="post", **how)
 
 
-def _thin(columns: Sequence[Sequence[float]]) -> list[list[float]]:
+def _downsample(columns: Sequence[Sequence[float]]) -> list[list[float]]:
     """Every k-th point of some columns and the last, so that no more than so many are drawn."""
     count = len(columns[0])
-    stride = max(1, math.ceil(count / MOST_POINTS))
+    stride = max(1, math.ceil(count / MAX_POINTS))
     kept = dict.fromkeys(itertools.chain(range(0, count, stride), [count - 1]))
     return [[column[at] for at in kept] for column in columns]

@@ -27,11 +27,11 @@ __all__ = [
     "RED",
     "SKY",
     "SOFT",
-    "bare",
-    "end",
-    "factors",
-    "percentages",
-    "readable",
+    "darken_for_contrast",
+    "format_factor_axis",
+    "hide_frame",
+    "label_line_end",
+    "round_to_100_percent",
     "slide",
     "slides",
     "table",
@@ -45,9 +45,16 @@ DOTS: Final = 150
 CONTRAST: Final = 4.5
 """Between text and the white below it, at least: what WCAG 2 asks of text."""
 _STYLE: Final[Any] = STYLE | {
-    "font.size": 13, "legend.fontsize": 11.5, "axes.labelsize": 12.5, "text.color": BLACK, "axes.labelcolor": BLACK,
-    "axes.titlelocation": "left", "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlepad": 10,
-}  # fmt: skip
+    "font.size": 13,
+    "legend.fontsize": 11.5,
+    "axes.labelsize": 12.5,
+    "text.color": BLACK,
+    "axes.labelcolor": BLACK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.titlepad": 10,
+}
 
 
 @contextmanager
@@ -108,7 +115,7 @@ def _ipython() -> Any:
     return IPython.display
 
 
-def end(axes: Axes, x: float, y: float, text: str, colour: str = BLACK, **how: Any) -> None:
+def label_line_end(axes: Axes, x: float, y: float, text: str, colour: str = BLACK, **how: Any) -> None:
     """Write beside a point what a line is, in the colour of the line made :func:`readable`, instead of a legend."""
     placed: dict[str, Any] = {
         "xytext": (7, 0),
@@ -116,10 +123,10 @@ def end(axes: Axes, x: float, y: float, text: str, colour: str = BLACK, **how: A
         "va": "center",
         "annotation_clip": False,
     } | how
-    axes.annotate(text, (x, y), color=readable(colour), **placed)
+    axes.annotate(text, (x, y), color=darken_for_contrast(colour), **placed)
 
 
-def readable(colour: str) -> str:
+def darken_for_contrast(colour: str) -> str:
     """Return a colour as text on white may have it: the same hue, darkened until its contrast is 4.5."""
     shade: Any = np.array(to_rgb(colour))
     while 1.05 / (_luminance(shade) + 0.05) < CONTRAST:
@@ -133,7 +140,7 @@ def _luminance(shade: Any) -> float:
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
-def percentages(shares: Sequence[float]) -> list[int]:
+def round_to_100_percent(shares: Sequence[float]) -> list[int]:
     """Return shares of a whole as whole per cents that add up to 100: those with the largest remainders go up."""
     exact = [100 * share for share in shares]
     whole = [int(each) for each in exact]
@@ -143,7 +150,7 @@ def percentages(shares: Sequence[float]) -> list[int]:
     return whole
 
 
-def bare(axes: Axes) -> None:
+def hide_frame(axes: Axes) -> None:
     """Take away all of a panel's frame but what is drawn."""
     axes.grid(visible=False)
     axes.tick_params(length=0)
@@ -151,7 +158,7 @@ def bare(axes: Axes) -> None:
         side.set_visible(False)
 
 
-def factors(axes: Axes, unit: str = "×") -> None:
+def format_factor_axis(axes: Axes, unit: str = "×") -> None:
     """Label the upward scale with factors, 1×, 2×, 4×: a scale of doublings, or a logarithmic one of whole numbers."""
     if axes.get_yscale() == "linear":
         label_factors(axes, axes.get_ylim()[1])

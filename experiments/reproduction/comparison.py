@@ -16,7 +16,7 @@ MEANINGS: Final[Mapping[Outcome, str]] = {
 LOOSE_WITHIN = 0.2
 
 
-class Row(NamedTuple):
+class Comparison(NamedTuple):
     """One row: what the report says, what is exact, and what the simulator gave."""
 
     row: str
@@ -27,19 +27,19 @@ class Row(NamedTuple):
     note: str = ""
 
 
-class Figure(NamedTuple):
+class ComparedFigure(NamedTuple):
     """A printed figure: the number, and half a unit of its last printed digit."""
 
     value: float
     half_unit: float
 
 
-def figures(printed: str) -> list[Figure]:
+def figures(printed: str) -> list[ComparedFigure]:
     """Return the figures of a text such as "2, 1.5, 1.1"."""
     found = []
     for word in printed.replace(",", " ").split():
         decimals = len(word.partition(".")[2])
-        found.append(Figure(float(word), 0.5 * 10.0**-decimals))
+        found.append(ComparedFigure(float(word), 0.5 * 10.0**-decimals))
     return found
 
 

@@ -25,12 +25,12 @@ TESTS: Final = 16
 MISSES: Final = FALSE_ALARM / TESTS
 """Greatest probability that one interval misses the exact figure."""
 
-_MOST_SEEDS: Final = 1 << 24
+_MAX_SEEDS: Final = 1 << 24
 
 Numbers = NDArray[np.float64]
 
 
-class Interval(NamedTuple):
+class ExactInterval(NamedTuple):
     """The ends of an interval."""
 
     low: float
@@ -41,37 +41,37 @@ class Interval(NamedTuple):
         return self.low <= exact <= self.high
 
 
-def gamma_mean(mean: float, shape: float) -> Interval:
+def gamma_mean(mean: float, shape: float) -> ExactInterval:
     """Return the exact interval of the mean of gamma times, from the mean of a sample.
 
     ``shape``: of the sum of the sample, which is the number of papers in it. The sum of ``shape`` exponential times is
     half their mean times a chi-square with ``2 shape`` degrees of freedom.
     """
-    return Interval(
+    return ExactInterval(
         mean * shape / float(gammaincinv(shape, 1 - MISSES / 2)), mean * shape / float(gammaincinv(shape, MISSES / 2))
     )
 
 
-def share(hits: int, n: int) -> Interval:
+def share(hits: int, n: int) -> ExactInterval:
     """Return Clopper and Pearson's exact interval of a probability, from ``hits`` in ``n`` independent trials."""
     low = float(betaincinv(hits, n - hits + 1, MISSES / 2)) if hits > 0 else 0.0
     high = float(betaincinv(hits + 1, n - hits, 1 - MISSES / 2)) if hits < n else 1.0
-    return Interval(low, high)
+    return ExactInterval(low, high)
 
 
-def mean_of_batches(means: Numbers) -> Interval:
+def mean_of_batches(means: Numbers) -> ExactInterval:
     """Return Student's interval of a mean, from means of long batches: nearly normal and nearly independent."""
     middle, count = float(means.mean()), len(means)
     half = float(stdtrit(count - 1, 1 - MISSES / 2)) * float(means.std(ddof=1)) / math.sqrt(count)
-    return Interval(middle - half, middle + half)
+    return ExactInterval(middle - half, middle + half)
 
 
 class PoissonPapers(NamedTuple):
     """What a sample of doubling times shows where papers are Poisson: intervals, and how many seeds they need."""
 
-    means: list[Interval]
+    means: list[ExactInterval]
     """Mean months of each doubling."""
-    middle_half: Interval
+    middle_half: ExactInterval
     """Share of all doublings whose months lie in the middle half of their Gamma law: 50% if the spread is right."""
     seeds_needed: int
     outcome: Outcome
@@ -100,7 +100,7 @@ def poisson_papers(months: Numbers, doublings: Sequence[tuple[int, int]]) -> Poi
 @cache
 def seeds_needed(papers: tuple[int, ...]) -> int:
     """Return the fewest seeds whose intervals, around exact figures, reach no further than a fifth of these."""
-    low, high = 1, _MOST_SEEDS
+    low, high = 1, _MAX_SEEDS
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if _resolves(middle, papers) else (middle + 1, high)
@@ -110,5 +110,5 @@ def seeds_needed(papers: tuple[int, ...]) -> int:
 def _resolves(seeds: int, papers: tuple[int, ...]) -> bool:
     trials = seeds * len(papers)
     halves = share(trials // 2, trials)
-    relative = [gamma_mean(1.0, n * seeds) for n in papers] + [Interval(2 * halves.low, 2 * halves.high)]
+    relative = [gamma_mean(1.0, n * seeds) for n in papers] + [ExactInterval(2 * halves.low, 2 * halves.high)]
     return all(each.low >= 1 - LOOSE_WITHIN and each.high <= 1 + LOOSE_WITHIN for each in relative)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Event
 
-from experiments.reproduction.comparison import Outcome, Row, compare
-from experiments.reproduction.intervals import Interval, mean_of_batches
+from experiments.reproduction.comparison import Comparison, Outcome, compare
+from experiments.reproduction.intervals import ExactInterval, mean_of_batches
 from hardware.cluster.cluster import ClusterParams, GpuCluster
 from hardware.job_logs.registry import read_job_log
 from hardware.replay import replay
@@ -35,7 +35,7 @@ QUIET = ClusterParams(placement="flat", queue="priority", gpu_hours_between_fail
 """A cluster that only queues: nothing fails, nothing costs, any GPU is as good as another."""
 
 
-def cluster_rows(data: Path | None) -> Iterator[Row]:
+def cluster_rows(data: Path | None) -> Iterator[Comparison]:
     """Yield the rows of the cluster; those of real logs need the folder where the logs lie."""
     yield from _open_rows()
     yield _accounting_row()
@@ -71,16 +71,16 @@ class OpenQueue:
         self._await_next()
 
 
-def _interval(sample: Numbers) -> Interval:
+def _interval(sample: Numbers) -> ExactInterval:
     """Interval of the mean from the means of batches, as neighbours in a queue are alike."""
     return mean_of_batches(np.array([batch.mean() for batch in np.array_split(sample, BATCHES)]))
 
 
-def _random_row(row: str, says: str, exact: float, sample: Numbers, note: str) -> Row:
+def _random_row(row: str, says: str, exact: float, sample: Numbers, note: str) -> Comparison:
     ends = _interval(sample)
     middle, half = (ends.low + ends.high) / 2, (ends.high - ends.low) / 2
     outcome: Outcome = "holds" if ends.contains(exact) else "refuted"
-    return Row(row, says, f"{exact:.4f}", f"{middle:.4f} ± {half:.4f}", outcome, note)
+    return Comparison(row, says, f"{exact:.4f}", f"{middle:.4f} ± {half:.4f}", outcome, note)
 
 
 def erlang_c_wait(servers: int, load: float) -> float:
@@ -93,7 +93,7 @@ def erlang_c_wait(servers: int, load: float) -> float:
     return waiting / (servers * (1 - load))
 
 
-def _open_rows() -> Iterator[Row]:
+def _open_rows() -> Iterator[Comparison]:
     """M/M/c at three loads, and what must hold of any queue: Little's law and nothing lost."""
     servers, jobs = 8, 200_000
     for seed, load in enumerate((0.5, 0.8, 0.9), start=91):
@@ -102,13 +102,16 @@ def _open_rows() -> Iterator[Row]:
         queue = OpenQueue(servers, gaps, lengths, [0] * jobs)
         waits = queue.times_in_system() - lengths
         yield _random_row(
-            f"Erlang C {load}", f"M/M/{servers} at load {load}: mean wait", erlang_c_wait(servers, load), waits,
+            f"Erlang C {load}",
+            f"M/M/{servers} at load {load}: mean wait",
+            erlang_c_wait(servers, load),
+            waits,
             f"{jobs:,} jobs",
-        )  # fmt: skip
+        )
     yield _little_row(queue)
 
 
-def _little_row(queue: OpenQueue) -> Row:
+def _little_row(queue: OpenQueue) -> Comparison:
     """The time that all jobs spent there is the integral of how many were there, to rounding."""
     records = queue.cluster.records
     came = [(job.submitted, 1) for job in records]
@@ -116,18 +119,25 @@ def _little_row(queue: OpenQueue) -> Row:
     times, steps = np.array(sorted(came + went)).T
     integral = float(np.sum(np.cumsum(steps)[:-1] * np.diff(times)))
     error = abs(integral / float(queue.times_in_system().sum()) - 1)
-    return Row(
-        "Little", "number in the system = rate × time in it, to rounding", "0", f"{error:.0e}",
+    return Comparison(
+        "Little",
+        "number in the system = rate × time in it, to rounding",
+        "0",
+        f"{error:.0e}",
         "holds" if error < 1e-9 else "refuted",
-    )  # fmt: skip
+    )
 
 
-def _accounting_row() -> Row:
+def _accounting_row() -> Comparison:
     """A lab whose jobs fail and are preempted: every GPU-second is held for something."""
     scenario = Scenario().replace(
-        cluster__sharing="priority", cluster__gpu_hours_between_failures=2000.0, researcher__initial=64,
-        cluster__gpus=128, run__max_doublings=4, run__frame_days=30.0,
-    )  # fmt: skip
+        cluster__sharing="priority",
+        cluster__gpu_hours_between_failures=2000.0,
+        researcher__initial=64,
+        cluster__gpus=128,
+        run__max_doublings=4,
+        run__frame_days=30.0,
+    )
     jobs = run(scenario, seed=1).jobs
     asked = sum(job.gpus * job.length for job in jobs)
     held = sum(job.held for job in jobs)
@@ -135,14 +145,17 @@ def _accounting_row() -> Row:
     done = sum(job.done for job in jobs)
     error = max(abs(held - spent) / held, abs(asked - done - sum(job.abandoned for job in jobs)) / asked)
     stops = sum(job.failures + job.preemptions for job in jobs)
-    return Row(
-        "Accounting", "GPU-seconds: asked = done + abandoned; held = done + restarts + lost", "0", f"{error:.0e}",
+    return Comparison(
+        "Accounting",
+        "GPU-seconds: asked = done + abandoned; held = done + restarts + lost",
+        "0",
+        f"{error:.0e}",
         "holds" if error < 1e-9 and stops > 0 else "refuted",
         f"{len(jobs):,} jobs with {stops} failures and preemptions",
-    )  # fmt: skip
+    )
 
 
-def _preemption_row() -> Row:
+def _preemption_row() -> Comparison:
     """Preemptive-resume M/M/1 with two classes: the low class stays 1/((1 - rho1)(1 - rho1 - rho2))."""
     jobs, high, low = 200_000, 0.3, 0.4
     rng = np.random.default_rng(82)
@@ -187,17 +200,20 @@ def repairman_throughput(owners: int, gpus: int, think: float) -> float:
     return float(np.sum(weights * np.minimum(np.arange(owners + 1), gpus)) / weights.sum())
 
 
-def _repairman_row() -> Row:
+def _repairman_row() -> Comparison:
     owners, gpus, think, until = 24, 8, 2.5, 20_000.0
     records = ClosedQueue(owners, gpus, think, until, seed=83).cluster.records
     counts, _ = np.histogram([job.ended for job in records], bins=100, range=(0, until))
     return _random_row(
-        "Repairman", f"{owners} researchers on {gpus} GPUs: jobs per mean length",
-        repairman_throughput(owners, gpus, think), counts * 100 / until, f"{len(records):,} jobs",
-    )  # fmt: skip
+        "Repairman",
+        f"{owners} researchers on {gpus} GPUs: jobs per mean length",
+        repairman_throughput(owners, gpus, think),
+        counts * 100 / until,
+        f"{len(records):,} jobs",
+    )
 
 
-def _philly_row(data: Path | None) -> Row:
+def _philly_row(data: Path | None) -> Comparison:
     """Pollaczek-Khinchine: mean wait in M/G/1 is lambda E[S^2]/(2 (1 - rho))."""
     says = "M/G/1 with the 33,192 Philly run times at load 0.5: mean wait, h"
     if data is None:
@@ -213,17 +229,21 @@ def _philly_row(data: Path | None) -> Row:
     return _random_row("Pollaczek-Khinchine", says, exact, stays - lengths, f"{jobs:,} jobs drawn from the log")
 
 
-def _nasa_row(data: Path | None, queue: Literal["fcfs", "easy"], printed: str) -> Row:
+def _nasa_row(data: Path | None, queue: Literal["fcfs", "easy"], printed: str) -> Comparison:
     says = f"NASA log, 128 processors, {queue}: mean wait {printed} s"
     if data is None:
         return _missing(f"NASA {queue}", says, NASA)
     log = read_job_log(data / "traces" / NASA, "swf")
     result = replay(log.jobs, ClusterParams(gpus=128, gpus_per_node=1, queue=queue, placement="flat"))
-    return Row(
-        f"NASA {queue}", says, printed, f"{result.mean_wait:.5f}", compare(printed, [result.mean_wait]),
+    return Comparison(
+        f"NASA {queue}",
+        says,
+        printed,
+        f"{result.mean_wait:.5f}",
+        compare(printed, [result.mean_wait]),
         f"{len(log.jobs):,} jobs; Parallel Workloads Archive, thanks to B. Nitzberg and D. Feitelson",
-    )  # fmt: skip
+    )
 
 
-def _missing(row: str, says: str, file: str) -> Row:
-    return Row(row, says, "–", "–", "no log", f"needs {file}: name its folder with --data or ASARA_DATA")
+def _missing(row: str, says: str, file: str) -> Comparison:
+    return Comparison(row, says, "–", "–", "no log", f"needs {file}: name its folder with --data or ASARA_DATA")

@@ -17,16 +17,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.reproduction.comparison import Row, compare
-from experiments.reproduction.intervals import Interval, poisson_papers
+from experiments.reproduction.comparison import Comparison, compare
+from experiments.reproduction.intervals import ExactInterval, poisson_papers
 from experiments.reproduction.queueing_claims import cluster_rows
 from sim.events import Deployed, TrainingStarted
-from sim.growth import DAYS_PER_MONTH, alone_durations, doubling_ratio, explosion_time, software_at, time_of_doubling
+from sim.growth import (
+    DAYS_PER_MONTH,
+    doubling_ratio,
+    explosion_time,
+    software_at,
+    time_of_doubling,
+    unconstrained_doubling_times,
+)
 from sim.runner import RunResult, run
 from sim.scenario.model import Scenario
 
 
-def rows(seeds: int, data: Path | None) -> Iterator[Row]:
+def rows(seeds: int, data: Path | None) -> Iterator[Comparison]:
     """Yield every row, as it is worked out: the random ones of the World from so many seeds.
 
     ``data``: the folder of the real logs; without it their rows say what is missing.
@@ -69,7 +76,7 @@ def _run(name: str, **changes: Any) -> RunResult:
 # --- the toy model -------------------------------------------------------------------------------------------
 
 
-def _toy_rows() -> Iterator[Row]:
+def _toy_rows() -> Iterator[Comparison]:
     """O1-O7: the toy model with pooled work, which counts fractions of papers as the report does."""
     pooled = {"researcher__timing": "pooled"}
     fizzle = _run("toy-fizzle", **pooled)
@@ -81,62 +88,83 @@ def _toy_rows() -> Iterator[Row]:
         ("O4", exponential, "2, 2, 2", "2, 2, 2", "exponential, papers 2, 4, 8"),
     ):
         months = [days / DAYS_PER_MONTH for days in _durations(result)[:3]]
-        yield Row(row, f"{unit}: {printed} months", exact, _listed(months), compare(printed, months))
+        yield Comparison(row, f"{unit}: {printed} months", exact, _listed(months), compare(printed, months))
     yield _asymptote_row(explosion)
     implied = [result.pace.r_implied or math.nan for result in (fizzle, explosion, exponential)]
-    yield Row(
-        "O6", "Table 3: r = 0.63, 1.72, 1", "0.6309, 1.7095, 1", _listed(implied, 5),
-        compare("0.63, 1.72, 1", implied), "1.72 comes of rounding: 1/0.58",
-    )  # fmt: skip
+    yield Comparison(
+        "O6",
+        "Table 3: r = 0.63, 1.72, 1",
+        "0.6309, 1.7095, 1",
+        _listed(implied, 5),
+        compare("0.63, 1.72, 1", implied),
+        "1.72 comes of rounding: 1/0.58",
+    )
     month = explosion.doublings[12].day / DAYS_PER_MONTH
-    yield Row(
-        "O7", "Fig. 8: 8192 AGIs by month 8", "7.810 months", f"{explosion.researchers} at {month:.4g} months",
+    yield Comparison(
+        "O7",
+        "Fig. 8: 8192 AGIs by month 8",
+        "7.810 months",
+        f"{explosion.researchers} at {month:.4g} months",
         "holds" if explosion.researchers >= 8192 and month <= 8 else "refuted",
-    )  # fmt: skip
+    )
 
 
-def _asymptote_row(explosion: RunResult) -> Row:
+def _asymptote_row(explosion: RunResult) -> Comparison:
     """O3: the sum of all doublings to come, from the ratio that the run shows."""
     first = explosion.doublings[0].duration_days / DAYS_PER_MONTH
     end = explosion_time(first, explosion.pace.ratio or math.nan)
-    return Row("O3", "asymptote at 8 months", "2/(1 - 0.75) = 8", f"{end:.6g}", compare("8", [end]))
+    return Comparison("O3", "asymptote at 8 months", "2/(1 - 0.75) = 8", f"{end:.6g}", compare("8", [end]))
 
 
 # --- returns -------------------------------------------------------------------------------------------------
 
 
-def _returns_rows() -> Iterator[Row]:
+def _returns_rows() -> Iterator[Comparison]:
     """O8-O11: a first doubling of a month, then r = 0.7 and r = 3."""
     slow, fast = _run("returns-0.7"), _run("returns-3")
     q = slow.pace.ratio or math.nan
-    yield Row("O8", "r = 0.7: each doubling 35% longer", "q = 1.34590", f"q = {q:.5f}", compare("1.35", [q]))
+    yield Comparison("O8", "r = 0.7: each doubling 35% longer", "q = 1.34590", f"q = {q:.5f}", compare("1.35", [q]))
     later = _durations(slow)[1:5]
-    yield Row(
-        "O9", "1 month, then 41, 55, 74, 100 days", "40.94, 55.10, 74.16, 99.81", _listed(later),
+    yield Comparison(
+        "O9",
+        "1 month, then 41, 55, 74, 100 days",
+        "40.94, 55.10, 74.16, 99.81",
+        _listed(later),
         compare("41, 55, 74, 100", later),
-    )  # fmt: skip
+    )
     gain, day = 2.0 ** slow.doublings[4].n, slow.doublings[4].day
-    year = 2.0 ** _smooth(0.7, DAYS_PER_MONTH, 365)
-    yield Row(
-        "O10", "~30x in a bit under a year", "32x at day 300.4; 45.8x at day 365",
-        f"{gain:.0f}x at day {day:.1f}; {year:.1f}x at day 365", "loose" if day < 365 and gain > 30 else "refuted",
+    year = 2.0 ** _continuous_deployment_doublings(0.7, DAYS_PER_MONTH, 365)
+    yield Comparison(
+        "O10",
+        "~30x in a bit under a year",
+        "32x at day 300.4; 45.8x at day 365",
+        f"{gain:.0f}x at day {day:.1f}; {year:.1f}x at day 365",
+        "loose" if day < 365 and gain > 30 else "refuted",
         "30x is there two months before the year is over",
-    )  # fmt: skip
+    )
     q, later = fast.pace.ratio or math.nan, _durations(fast)[1:5]
     end = explosion_time(DAYS_PER_MONTH, q)
-    yield Row(
-        "O11", "r = 3: 63% as long; 19, 12, 7.6, 4.8 days", "0.62996; 19.16, 12.07, 7.60, 4.79; t* = 82.20 d",
-        f"{q:.5f}; {_listed(later)}; t* = {end:.2f} d", compare("0.63, 19, 12, 7.6, 4.8", [q, *later]),
-    )  # fmt: skip
+    yield Comparison(
+        "O11",
+        "r = 3: 63% as long; 19, 12, 7.6, 4.8 days",
+        "0.62996; 19.16, 12.07, 7.60, 4.79; t* = 82.20 d",
+        f"{q:.5f}; {_listed(later)}; t* = {end:.2f} d",
+        compare("0.63, 19, 12, 7.6, 4.8", [q, *later]),
+    )
 
 
-def _smooth(r: float, first_doubling_days: float, days: float) -> float:
+def _continuous_deployment_doublings(r: float, first_doubling_days: float, days: float) -> float:
     """Doublings after so many days where software is deployed almost continuously to many researchers."""
     lab = Scenario.load("returns-0.9").replace(
-        growth__r=r, growth__first_doubling_days=first_doubling_days, run__horizon_days=float(days),
-        run__frame_days=float(days), run__max_doublings=100, researcher__initial=100_000, training__gain=1.01,
+        growth__r=r,
+        growth__first_doubling_days=first_doubling_days,
+        run__horizon_days=float(days),
+        run__frame_days=float(days),
+        run__max_doublings=100,
+        researcher__initial=100_000,
+        training__gain=1.01,
         growth__calibrated_for=100_000,
-    )  # fmt: skip
+    )
     return run(with_first_doubling(lab, first_doubling_days), seed=1).software_doublings
 
 
@@ -145,65 +173,81 @@ def with_first_doubling(scenario: Scenario, days: float) -> Scenario:
 
     The law is calibrated for a team that grows in whole doublings. A team that grows with each gain is faster.
     """
-    alone = alone_durations(scenario.law(), *scenario.own_team, 1, scenario.training.gain_doublings)[0]
+    alone = unconstrained_doubling_times(scenario.law(), *scenario.own_team, 1, scenario.training.gain_doublings)[0]
     longer = scenario.growth.first_doubling_days * days / alone
     return scenario.replace(growth__first_doubling_days=longer)
 
 
-def _limits_of_a_year() -> Iterator[Row]:
+def _limits_of_a_year() -> Iterator[Comparison]:
     """O14-O18: how far a year goes."""
-    doublings = [_smooth(0.9, 3.0, 365.0 * year) for year in (1, 2, 3)]
+    doublings = [_continuous_deployment_doublings(0.9, 3.0, 365.0 * year) for year in (1, 2, 3)]
     exact = [float(software_at(365.0 * year, 3.0, float(doubling_ratio(0.9)))) for year in (1, 2, 3)]
-    yield Row(
-        "O14", "r = 0.9, T1 = 3 d: 30 doublings in year 1", f"{exact[0]:.2f}", f"{doublings[0]:.2f}",
-        "holds" if math.floor(doublings[0]) == 30 else "refuted", "30 complete ones",
-    )  # fmt: skip
-    yield Row(
-        "O15", "= about 5 years' worth at 6 doublings a year", f"{exact[0] / 6:.2f}", f"{doublings[0] / 6:.2f}",
+    yield Comparison(
+        "O14",
+        "r = 0.9, T1 = 3 d: 30 doublings in year 1",
+        f"{exact[0]:.2f}",
+        f"{doublings[0]:.2f}",
+        "holds" if math.floor(doublings[0]) == 30 else "refuted",
+        "30 complete ones",
+    )
+    yield Comparison(
+        "O15",
+        "= about 5 years' worth at 6 doublings a year",
+        f"{exact[0] / 6:.2f}",
+        f"{doublings[0] / 6:.2f}",
         compare("5", [doublings[0] / 6]),
-    )  # fmt: skip
+    )
     worth = [(doublings[year] - doublings[year - 1]) / 6 for year in (1, 2)]
     exactly = [(exact[year] - exact[year - 1]) / 6 for year in (1, 2)]
-    yield Row(
-        "O16", "then about 1.5, then about 1 years' worth", _listed(exactly), _listed(worth),
+    yield Comparison(
+        "O16",
+        "then about 1.5, then about 1 years' worth",
+        _listed(exactly),
+        _listed(worth),
         compare("1.5, 1", worth),
-    )  # fmt: skip
+    )
     returns, printed = (0.5, 0.7, 0.9, 1.0), "13.0, 45.8, 428, 4096"
-    gains = [2.0 ** _smooth(r, DAYS_PER_MONTH, 365) for r in returns]
+    gains = [2.0 ** _continuous_deployment_doublings(r, DAYS_PER_MONTH, 365) for r in returns]
     exact_gains = [2.0 ** float(software_at(365, DAYS_PER_MONTH, float(doubling_ratio(r)))) for r in returns]
     near = all(abs(gain / true - 1) < 0.01 for gain, true in zip(gains, exact_gains, strict=True))
-    yield Row(
-        "O18", "Fig. 9, T1 = 1 month: S(12 months) for r = .5, .7, .9, 1", printed, _listed(gains),
-        "holds" if near else compare(printed, gains), "100,000 researchers who get each 1% gain at once: within 1%",
-    )  # fmt: skip
+    yield Comparison(
+        "O18",
+        "Fig. 9, T1 = 1 month: S(12 months) for r = .5, .7, .9, 1",
+        printed,
+        _listed(gains),
+        "holds" if near else compare(printed, gains),
+        "100,000 researchers who get each 1% gain at once: within 1%",
+    )
 
 
 # --- retraining ----------------------------------------------------------------------------------------------
 
 
-def _retraining_rows() -> Iterator[Row]:
+def _retraining_rows() -> Iterator[Comparison]:
     """O19, O21, O22: training runs as a bottleneck."""
     ends = {}
     for k in (0.9, 0.75):
-        runs = _back_to_back(_run(f"retraining-{k:g}", run__frame_days=30.0))
+        runs = _consecutive_trainings(_run(f"retraining-{k:g}", run__frame_days=30.0))
         months = (runs[-1].day + runs[-1].run_days - runs[0].day) / DAYS_PER_MONTH
         ends[k] = (len(runs), months, 2 * (1 - k ** len(runs)) / (1 - k))
-    yield Row(
-        "O19", "2-month first run: k = .9 → 20, k = .75 → 8 months", "2/(1 - k); n runs 2(1 - k^n)/(1 - k)",
+    yield Comparison(
+        "O19",
+        "2-month first run: k = .9 → 20, k = .75 → 8 months",
+        "2/(1 - k); n runs 2(1 - k^n)/(1 - k)",
         "; ".join(f"{n} runs in {months:.4f} of {exact:.4f} months" for n, months, exact in ends.values()),
-        "holds" if _form_the_series(ends) else "refuted",
+        "holds" if _match_geometric_series(ends) else "refuted",
         "back to back: a gain always waits for the next run",
-    )  # fmt: skip
+    )
     yield _split_row()
     yield _delay_row()
 
 
-def _form_the_series(ends: dict[float, tuple[int, float, float]]) -> bool:
+def _match_geometric_series(ends: dict[float, tuple[int, float, float]]) -> bool:
     """Whether the runs took what the series says, and enough of them to come within 3% of its limit."""
     return all(abs(months / exact - 1) < 1e-6 and months > 0.97 * 2 / (1 - k) for k, (_, months, exact) in ends.items())
 
 
-def _back_to_back(result: RunResult) -> list[TrainingStarted]:
+def _consecutive_trainings(result: RunResult) -> list[TrainingStarted]:
     """The training runs that began at the very end of the one before."""
     runs = [event for event in result.events if isinstance(event, TrainingStarted)]
     found = runs[:1]
@@ -214,7 +258,7 @@ def _back_to_back(result: RunResult) -> list[TrainingStarted]:
     return found
 
 
-def _split_row() -> Row:
+def _split_row() -> Comparison:
     """O21: one gain of 30 becomes a run a third as long and a model ten times better."""
     share = math.log(3) / math.log(30)
     result = _run(
@@ -227,37 +271,46 @@ def _split_row() -> Row:
     runs = [event.run_days for event in result.events if isinstance(event, TrainingStarted)]
     better = [2.0**event.deployed for event in result.events if isinstance(event, Deployed)]
     shorter = runs[0] / runs[1]
-    return Row(
-        "O21", "30x efficiency = 3x shorter × 10x larger", "exponent log 3/log 30",
-        f"{shorter:.4g}x shorter × {better[0]:.4g}x better", compare("3, 10", [shorter, better[0]]),
-    )  # fmt: skip
+    return Comparison(
+        "O21",
+        "30x efficiency = 3x shorter × 10x larger",
+        "exponent log 3/log 30",
+        f"{shorter:.4g}x shorter × {better[0]:.4g}x better",
+        compare("3, 10", [shorter, better[0]]),
+    )
 
 
-def _delay_row() -> Row:
+def _delay_row() -> Comparison:
     """O22: how much longer eight doublings take when each generation must be trained."""
     growth = {"growth__r": 1.4, "run__max_doublings": 8, "run__horizon_days": 3650.0, "run__frame_days": 30.0}
     alone = _run("returns-3", **growth)
     trained = _run("retraining-0.75", **growth, growth__first_doubling_days=DAYS_PER_MONTH)
     factor = trained.doublings[-1].day / alone.doublings[-1].day
-    return Row(
-        "O22", "retraining lengthens the way to strongly superhuman AI ~1-3x", "a range",
+    return Comparison(
+        "O22",
+        "retraining lengthens the way to strongly superhuman AI ~1-3x",
+        "a range",
         f"{factor:.2f}x to 8 doublings (r = 1.4, 2-month first run, k = 0.75)",
         "holds" if 1 <= factor <= 3 else "loose" if factor <= 3.5 else "refuted",
         "a later note by the same author: 1.2x in theory, 2-3.5x in its sheet",
-    )  # fmt: skip
+    )
 
 
 # --- inputs and arithmetic -----------------------------------------------------------------------------------
 
 
-def _input_rows() -> Iterator[Row]:
-    yield Row(
-        "O27", "Table 4: r = 1.4 (0.8-2.4), 0.8, 1.6, 3.5, 1.1, ~4; best guess 1-4; fixed compute 0.5-2", "inputs", "–",
-        "input", "growth__r; hardware's 7 and 5 likewise",
-    )  # fmt: skip
-    yield Row("O29", "95% of tasks automated → 20x effort on the rest", "1/(1 - 0.95) = 20", "–", "arithmetic")
-    yield Row("O30", "x times the compute to train → √x more copies from it", "x^0.5", "–", "arithmetic")
-    yield Row(
+def _input_rows() -> Iterator[Comparison]:
+    yield Comparison(
+        "O27",
+        "Table 4: r = 1.4 (0.8-2.4), 0.8, 1.6, 3.5, 1.1, ~4; best guess 1-4; fixed compute 0.5-2",
+        "inputs",
+        "–",
+        "input",
+        "growth__r; hardware's 7 and 5 likewise",
+    )
+    yield Comparison("O29", "95% of tasks automated → 20x effort on the rest", "1/(1 - 0.95) = 20", "–", "arithmetic")
+    yield Comparison("O30", "x times the compute to train → √x more copies from it", "x^0.5", "–", "arithmetic")
+    yield Comparison(
         "O31",
         "P(explosion) 30-60%; alarm threshold 5x the recent pace",
         "inputs",
@@ -270,25 +323,31 @@ def _input_rows() -> Iterator[Row]:
 # --- finite numbers of agents --------------------------------------------------------------------------------
 
 
-def _finite_rows(seeds: int) -> Iterator[Row]:
+def _finite_rows(seeds: int) -> Iterator[Comparison]:
     """F1-F4: what whole papers and chance add."""
     yield run_poisson_row("F1", "toy-fizzle", [(2, 1), (6, 2), (18, 4), (54, 8)], seeds)
     whole = _run("toy-fizzle", researcher__timing="whole", run__horizon_days=3650.0, run__max_doublings=5)
     months = [days / DAYS_PER_MONTH for days in _durations(whole)]
-    yield Row(
-        "F2", "whole papers, started together: 2, 3, 5, 7, 11 months", "ceil(n/N)", _listed(months),
+    yield Comparison(
+        "F2",
+        "whole papers, started together: 2, 3, 5, 7, 11 months",
+        "ceil(n/N)",
+        _listed(months),
         compare("2, 3, 5, 7, 11", months),
-    )  # fmt: skip
+    )
     pooled = _run("toy-fizzle", researcher__timing="pooled")
     error = max(abs(d.day / DAYS_PER_MONTH / float(time_of_doubling(d.n, 2.0, 1.5)) - 1) for d in pooled.doublings)
-    yield Row(
-        "F3", "pooled work: exactly the report's months", "relative error 0", f"{error:.1e}",
+    yield Comparison(
+        "F3",
+        "pooled work: exactly the report's months",
+        "relative error 0",
+        f"{error:.1e}",
         "holds" if error < 1e-9 else "refuted",
-    )  # fmt: skip
+    )
     yield run_poisson_row("F4", "toy-exponential", [(2 * 2**i, 2**i) for i in range(4)], seeds)
 
 
-def run_poisson_row(row: str, name: str, doublings: list[tuple[int, int]], seeds: int) -> Row:
+def run_poisson_row(row: str, name: str, doublings: list[tuple[int, int]], seeds: int) -> Comparison:
     """Run Worlds with Poisson papers, one a seed, and return the row of their doubling times."""
     scenario = Scenario.load(name).replace(
         run__max_doublings=len(doublings), run__horizon_days=1e6, run__frame_days=1e6
@@ -297,7 +356,7 @@ def run_poisson_row(row: str, name: str, doublings: list[tuple[int, int]], seeds
     return poisson_row(row, name, doublings, months)
 
 
-def poisson_row(row: str, name: str, doublings: Sequence[tuple[int, int]], months: NDArray[np.float64]) -> Row:
+def poisson_row(row: str, name: str, doublings: Sequence[tuple[int, int]], months: NDArray[np.float64]) -> Comparison:
     """Return the row of doubling times with Poisson papers: Gamma(n, rate N), so mean n/N and variance n/N^2 months.
 
     ``months``: (seeds, doublings). ``doublings``: papers n and researchers N of each.
@@ -309,11 +368,15 @@ def poisson_row(row: str, name: str, doublings: Sequence[tuple[int, int]], month
     if found.outcome == "cannot tell":
         note = f"cannot tell with {seeds} seeds; {found.seeds_needed} would"
     half = f"{found.middle_half.low:.1%} to {found.middle_half.high:.1%} in the middle half"
-    return Row(
-        row, f"Poisson papers, {name}: mean months of doublings 1-{len(doublings)}; share in the middle half of Gamma",
-        f"{exact}; 50%", f"{means}; {half}", found.outcome, note,
-    )  # fmt: skip
+    return Comparison(
+        row,
+        f"Poisson papers, {name}: mean months of doublings 1-{len(doublings)}; share in the middle half of Gamma",
+        f"{exact}; 50%",
+        f"{means}; {half}",
+        found.outcome,
+        note,
+    )
 
 
-def _ends(interval: Interval) -> str:
+def _ends(interval: ExactInterval) -> str:
     return f"[{interval.low:.3f}, {interval.high:.3f}]"

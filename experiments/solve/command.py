@@ -11,7 +11,7 @@ import typer
 from experiments.cli.options import AsJson, ScenarioName, Settings
 
 if TYPE_CHECKING:
-    from experiments.solve.runs import Tried
+    from experiments.solve.runs import EvaluatedValue
     from experiments.solve.solver import Answer, Solution
 
 NO_VALUE = 1
@@ -21,8 +21,9 @@ NO_VALUE = 1
 def solve(
     until: Annotated[
         str,
-        typer.Option(metavar="GOAL", help="FACTORx=DAY (1000x=365: 1000 times the software on day 365) or "
-                     "doublings=N@DAY."),
+        typer.Option(
+            metavar="GOAL", help="FACTORx=DAY (1000x=365: 1000 times the software on day 365) or doublings=N@DAY."
+        ),
     ],
     parameter: Annotated[str, typer.Option("--for", metavar="NAME", help="Parameter to find: any that is a number.")],
     scenario: ScenarioName = "lab",
@@ -42,7 +43,7 @@ def solve(
         int | None, typer.Option(min=1, help="Processes, with --engine world; as many as cores if left out.")
     ] = None,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Find the value of a parameter with which software reaches a goal on its day; exit 1 if there is none."""
     from experiments.cli.arguments import load_scenario
     from experiments.cli.terminal import print_json
@@ -60,19 +61,22 @@ def solve(
 
 
 def _show(found: Solution) -> None:
-    from experiments.cli.run_table import figure, say
+    from experiments.cli.run_table import format_number, print_text
 
     goal = found.goal
     runs = f"engine: world, {found.seeds} seeds" if found.seeds else "engine: fluid, no randomness"
     unit = f" [{found.unit}]" if found.unit else ""
-    say(f"{found.scenario} ({runs}): {found.parameter}{unit} for software {goal.software} on day {goal.day:g}")
-    say()
+    print_text(f"{found.scenario} ({runs}): {found.parameter}{unit} for software {goal.software} on day {goal.day:g}")
+    print_text()
     for answer in found.answers:
-        say(_answer(found, answer))
+        print_text(_answer(found, answer))
     if not found.answers:
-        say(_none(found))
-    say(f"As the scenario stands, with {_set(found, found.now)}: {_day(found, found.now)}.")
-    say(f"{len(found.tried)} values from {figure(found.low)} to {figure(found.high)} were run{_caveats(found)}.")
+        print_text(_none(found))
+    print_text(f"As the scenario stands, with {_set(found, found.now)}: {_day(found, found.now)}.")
+    print_text(
+        f"{len(found.tried)} values from {format_number(found.low)} to {format_number(found.high)} "
+        f"were run{_caveats(found)}."
+    )
 
 
 def _answer(found: Solution, answer: Answer) -> str:
@@ -95,7 +99,7 @@ def _none(found: Solution) -> str:
     )
 
 
-def _set(found: Solution, tried: Tried) -> str:
+def _set(found: Solution, tried: EvaluatedValue) -> str:
     return f"{found.parameter} = {_value(float(f'{tried.value:.4g}'))}"
 
 
@@ -103,7 +107,7 @@ def _value(value: float) -> str:
     return f"{value:.15g}"
 
 
-def _day(found: Solution, tried: Tried) -> str:
+def _day(found: Solution, tried: EvaluatedValue) -> str:
     """What one value gives, in words."""
     from sim.notebook_display import factor
 

@@ -20,7 +20,7 @@ REACH: Final = 4.0
 """How long a run goes on, over the day of the goal."""
 
 
-class Tried(NamedTuple):
+class EvaluatedValue(NamedTuple):
     """What a scenario gives at one value of the parameter."""
 
     value: float
@@ -36,17 +36,17 @@ class Tried(NamedTuple):
     that never gets there is later than any that does, by one more for each doubling that is missing."""
 
 
-class Evaluator(Protocol):
+class GoalEvaluator(Protocol):
     """Runs a scenario at values of the parameter, each of them once."""
 
     @property
     def refused(self) -> int:
         """Values that no run is possible with."""
 
-    def try_values(self, values: Sequence[float]) -> list[Tried]:
+    def try_values(self, values: Sequence[float]) -> list[EvaluatedValue]:
         """Return what each of the values gives. Raises InputError if no value so far can be run."""
 
-    def all_tried(self) -> list[Tried]:
+    def all_tried(self) -> list[EvaluatedValue]:
         """Return everything that was tried, by ascending value."""
 
 
@@ -57,11 +57,13 @@ class _Cached:
         last = parameters()["run__horizon_days"].high or math.inf
         horizon = min(REACH * day, last)
         self._base = scenario.replace(
-            run__max_doublings=max(1, math.ceil(doublings)), run__horizon_days=horizon, run__until_researchers=0.0,
+            run__max_doublings=max(1, math.ceil(doublings)),
+            run__horizon_days=horizon,
+            run__until_researchers=0.0,
             run__frame_days=horizon,
-        )  # fmt: skip
+        )
         self._parameter, self._doublings, self._day, self._reach = parameter, doublings, day, horizon / day
-        self._found: dict[float, Tried] = {}
+        self._found: dict[float, EvaluatedValue] = {}
         self._refusal = ""
 
     @property
@@ -69,11 +71,11 @@ class _Cached:
         """Values that no run is possible with."""
         return sum(1 for each in self._found.values() if math.isnan(each.miss))
 
-    def all_tried(self) -> list[Tried]:
+    def all_tried(self) -> list[EvaluatedValue]:
         """Return everything that was tried, by ascending value."""
         return [self._found[value] for value in sorted(self._found)]
 
-    def try_values(self, values: Sequence[float]) -> list[Tried]:
+    def try_values(self, values: Sequence[float]) -> list[EvaluatedValue]:
         """Return what each of the values gives. Raises InputError if no value so far can be run."""
         new = [value for value in dict.fromkeys(values) if value not in self._found]
         scenarios = {value: made for value in new if (made := self._scenario(value)) is not None}
@@ -85,7 +87,7 @@ class _Cached:
 
     def _refuse(self, value: float, reason: str) -> None:
         self._refusal = reason
-        self._found[value] = Tried(value, None, None, None, math.nan, math.nan)
+        self._found[value] = EvaluatedValue(value, None, None, None, math.nan, math.nan)
 
     def _scenario(self, value: float) -> Scenario | None:
         stated = int(value) if self._parameter.annotation is int else value
@@ -103,7 +105,7 @@ class _Cached:
         return self._reach - 1 + max(0.0, self._doublings - software) if day is None else day / self._day - 1
 
 
-class Fluid(_Cached):
+class FluidEvaluator(_Cached):
     """Runs by the fluid engine, all values of a call at once."""
 
     def _run(self, scenarios: dict[float, Scenario]) -> None:
@@ -120,10 +122,10 @@ class Fluid(_Cached):
             marks = table.doubling_day[at, : table.doublings[at]].tolist()
             software = float(table.software_doublings[at])
             day = day_of_gain(2.0**self._doublings, marks)
-            self._found[value] = Tried(value, day, None, None, software, self._miss(marks, software))
+            self._found[value] = EvaluatedValue(value, day, None, None, software, self._miss(marks, software))
 
 
-class World(_Cached):
+class WorldEvaluator(_Cached):
     """Runs by the World: the same seeds at every value, so that randomness is common to all of them."""
 
     def __init__(
@@ -156,7 +158,7 @@ class World(_Cached):
             days = [day_of_gain(2.0**self._doublings, each) for each in marks]
             self._misses[value] = misses
             mean = float(np.mean(software))
-            self._found[value] = Tried(value, *mean_day(days), mean, float(np.mean(misses)))
+            self._found[value] = EvaluatedValue(value, *mean_day(days), mean, float(np.mean(misses)))
 
 
 def mean_day(days: Sequence[float | None]) -> tuple[float | None, float | None, float | None]:

@@ -20,7 +20,7 @@ from scipy.special import stdtrit
 from experiments.cli.arguments import find_parameters
 from experiments.errors import InputError
 from experiments.solve.goal import Goal, parse_goal
-from experiments.solve.runs import Evaluator, Fluid, Tried, World
+from experiments.solve.runs import EvaluatedValue, FluidEvaluator, GoalEvaluator, WorldEvaluator
 from sim.runner import Engine
 from sim.scenario.model import Parameter, Scenario, ScenarioError
 
@@ -56,9 +56,9 @@ class Answer(NamedTuple):
     low: float | None
     """The 95% interval over the seeds; None for the fluid, and where the day does not depend on the parameter."""
     high: float | None
-    gives: Tried
+    gives: EvaluatedValue
     """What a run with ``value`` gives."""
-    jump: tuple[Tried, Tried] | None
+    jump: tuple[EvaluatedValue, EvaluatedValue] | None
     """What runs just below and just above give if no value between them meets the goal."""
 
 
@@ -77,13 +77,13 @@ class Solution(NamedTuple):
     """The range that was tried."""
     answers: list[Answer]
     """In ascending order; empty if no value in the range meets the goal."""
-    nearest: Tried
+    nearest: EvaluatedValue
     """Of all values that were tried, the one whose day is nearest to the goal's."""
-    now: Tried
+    now: EvaluatedValue
     """What the scenario gives as it stands."""
     monotone: bool
     """Whether the day only rises, or only falls, with the parameter over the values that were tried."""
-    tried: list[Tried]
+    tried: list[EvaluatedValue]
     """Every value that was run, in ascending order."""
     refused: int
     """Values that no run is possible with."""
@@ -128,11 +128,11 @@ def solve(
     ends = _range(known, chosen, low, high)
     search = _Search(known, chosen, goal, *ends)
     if engine == "fluid":
-        fluid = Fluid(chosen, known, goal.doublings, goal.day)
+        fluid = FluidEvaluator(chosen, known, goal.doublings, goal.day)
         return search.solution(fluid, search.answers_of_fluid(fluid), "fluid", 0)
     if seeds < 2:
         raise InputError(f"seeds = {seeds} is too few for an interval; allowed: at least 2. Leave it out for 8.")
-    world = World(chosen, known, goal.doublings, goal.day, seeds, workers)
+    world = WorldEvaluator(chosen, known, goal.doublings, goal.day, seeds, workers)
     return search.solution(world, search.answers_of_world(world), "world", seeds)
 
 
@@ -201,7 +201,7 @@ class _Search:
         self._whole = parameter.annotation is int
         self._geometric = low > 0 and high / low >= GEOMETRIC_FROM
 
-    def solution(self, runs: Evaluator, answers: list[Answer], engine: Engine, seeds: int) -> Solution:
+    def solution(self, runs: GoalEvaluator, answers: list[Answer], engine: Engine, seeds: int) -> Solution:
         """Return what was found, with everything that was tried on the way."""
         now = runs.try_values([float(self._scenario.flat()[self._parameter.flat_name])])[0]
         inside = self._inside(runs)
@@ -210,19 +210,30 @@ class _Search:
         slack = WORLD_TOLERANCE
         monotone = all(step >= -slack for step in steps) or all(step <= slack for step in steps)
         return Solution(
-            self._scenario.name, self._parameter.flat_name, self._parameter.unit, self._goal, engine, seeds,
-            self._low, self._high, answers, min(inside, key=lambda each: abs(each.miss)), now, monotone, inside,
+            self._scenario.name,
+            self._parameter.flat_name,
+            self._parameter.unit,
+            self._goal,
+            engine,
+            seeds,
+            self._low,
+            self._high,
+            answers,
+            min(inside, key=lambda each: abs(each.miss)),
+            now,
+            monotone,
+            inside,
             runs.refused,
-        )  # fmt: skip
+        )
 
     # --- the fluid ---------------------------------------------------------------------------------------
 
-    def answers_of_fluid(self, runs: Evaluator) -> list[Answer]:
+    def answers_of_fluid(self, runs: GoalEvaluator) -> list[Answer]:
         """Return every value at which the fluid's day crosses the goal's."""
         brackets = self._scanned(runs, POINTS)
         return [self._answer(runs, *pair) for pair in self._narrowed(runs, brackets, TOLERANCE)]
 
-    def _scanned(self, runs: Evaluator, points: int) -> list[_Bracket]:
+    def _scanned(self, runs: GoalEvaluator, points: int) -> list[_Bracket]:
         """Try values over the whole range, and the best place between two of them if none crosses the goal."""
         runs.try_values(self._grid(self._low, self._high, points))
         found = self._brackets(runs)
@@ -239,15 +250,15 @@ class _Search:
     def _allowed(self, value: float) -> float:
         return float(round(value)) if self._whole else float(value)
 
-    def _inside(self, runs: Evaluator) -> list[Tried]:
+    def _inside(self, runs: GoalEvaluator) -> list[EvaluatedValue]:
         """Everything in the range that could be run, by ascending value."""
         return [each for each in runs.all_tried() if self._low <= each.value <= self._high and math.isfinite(each.miss)]
 
-    def _brackets(self, runs: Evaluator) -> list[_Bracket]:
+    def _brackets(self, runs: GoalEvaluator) -> list[_Bracket]:
         inside = [each for each in runs.all_tried() if self._low <= each.value <= self._high]
         return [_Bracket(one.value, other.value) for one, other in itertools.pairwise(inside) if _crosses(one, other)]
 
-    def _polish(self, runs: Evaluator) -> None:
+    def _polish(self, runs: GoalEvaluator) -> None:
         """Look between the neighbours of the nearest value for one that is nearer."""
         tried = self._inside(runs)
         place = min(range(len(tried)), key=lambda at: abs(tried[at].miss))
@@ -263,7 +274,7 @@ class _Search:
         minimize_scalar(distance, bounds=ends, method="bounded", options={"maxiter": 12})
 
     def _narrowed(
-        self, runs: Evaluator, brackets: Sequence[_Bracket], tolerance: float
+        self, runs: GoalEvaluator, brackets: Sequence[_Bracket], tolerance: float
     ) -> list[tuple[_Bracket, float]]:
         """Return each bracket, narrowed, with the value in it at which the day is the goal's or jumps over it."""
         if not brackets:
@@ -272,18 +283,20 @@ class _Search:
             return [(narrow, self._nearer(runs, narrow)) for narrow in (self._halved(runs, each) for each in brackets)]
         left, right = (self._scaled(np.array(column)) for column in zip(*brackets, strict=True))
         roots: Any = find_root(
-            lambda x: np.array([each.miss for each in runs.try_values(self._unscaled(x).tolist())]), (left, right),
-            tolerances={"xrtol": tolerance, "xatol": tolerance * 1e-3, "fatol": tolerance}, maxiter=60,
-        )  # fmt: skip
+            lambda x: np.array([each.miss for each in runs.try_values(self._unscaled(x).tolist())]),
+            (left, right),
+            tolerances={"xrtol": tolerance, "xatol": tolerance * 1e-3, "fatol": tolerance},
+            maxiter=60,
+        )
         ends = [self._unscaled(end).tolist() for end in roots.bracket]
         narrow = [_Bracket(*sorted(pair)) for pair in zip(*ends, strict=True)]
         return [(each, self._nearer(runs, each)) for each in narrow]
 
-    def _nearer(self, runs: Evaluator, bracket: _Bracket) -> float:
+    def _nearer(self, runs: GoalEvaluator, bracket: _Bracket) -> float:
         """The end of a bracket whose day is nearer to the goal's."""
         return min(bracket, key=lambda value: abs(runs.try_values([value])[0].miss))
 
-    def _halved(self, runs: Evaluator, bracket: _Bracket) -> _Bracket:
+    def _halved(self, runs: GoalEvaluator, bracket: _Bracket) -> _Bracket:
         """Two whole numbers in a row between which the day crosses the goal's."""
         left, right = bracket
         first = runs.try_values([left])[0]
@@ -301,7 +314,7 @@ class _Search:
     def _unscaled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.exp(values) if self._geometric else np.asarray(values, dtype=float)
 
-    def _answer(self, runs: Evaluator, bracket: _Bracket, exact: float) -> Answer:
+    def _answer(self, runs: GoalEvaluator, bracket: _Bracket, exact: float) -> Answer:
         value = exact if self._whole else float(f"{exact:.3g}")
         ends = runs.try_values(list(bracket))
         apart = abs(ends[0].miss - ends[1].miss) > JUMP and abs(runs.try_values([exact])[0].miss) > JUMP / 2
@@ -310,7 +323,7 @@ class _Search:
 
     # --- the World ---------------------------------------------------------------------------------------
 
-    def answers_of_world(self, runs: World) -> list[Answer]:
+    def answers_of_world(self, runs: WorldEvaluator) -> list[Answer]:
         """Return the values at which the World's mean day is the goal's; the fluid says where to look first."""
         brackets = [found for hint in self._hints() if (found := self._around(runs, hint)) is not None]
         brackets = list(dict.fromkeys(brackets)) or self._scanned(runs, WORLD_POINTS)
@@ -318,13 +331,13 @@ class _Search:
         return [self._with_interval(runs, answer) for answer in answers]
 
     def _hints(self) -> list[float]:
-        fluid = Fluid(self._scenario, self._parameter, self._goal.doublings, self._goal.day)
+        fluid = FluidEvaluator(self._scenario, self._parameter, self._goal.doublings, self._goal.day)
         try:
             return [answer.exact for answer in self.answers_of_fluid(fluid)]
         except (InputError, ScenarioError):
             return []
 
-    def _around(self, runs: Evaluator, hint: float) -> _Bracket | None:
+    def _around(self, runs: GoalEvaluator, hint: float) -> _Bracket | None:
         """A bracket about the fluid's value, at most as wide as the range."""
         step, most = NEARBY, self._high - self._low
         while True:
@@ -342,7 +355,7 @@ class _Search:
         width = step * max(abs(value), (self._high - self._low) / 10)
         return value - width, value + width
 
-    def _with_interval(self, runs: World, answer: Answer) -> Answer:
+    def _with_interval(self, runs: WorldEvaluator, answer: Answer) -> Answer:
         """The interval of the value: that of the mean day, over the slope of the day in the parameter."""
         value = answer.exact
         misses = runs.misses(value)
@@ -362,6 +375,6 @@ class _Search:
         return answer._replace(low=ends[0], high=ends[1])
 
 
-def _crosses(one: Tried, other: Tried) -> bool:
+def _crosses(one: EvaluatedValue, other: EvaluatedValue) -> bool:
     """Whether the goal's day lies between those of two values that can be run."""
     return math.isfinite(one.miss) and math.isfinite(other.miss) and (one.miss > 0) != (other.miss > 0)

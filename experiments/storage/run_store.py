@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from experiments.cli.arguments import RUN_SUMMARY
 from experiments.errors import InputError
-from experiments.gains import Ended
+from experiments.gains import EndedScenario
 from experiments.storage.atomic import plain, to_json
 from experiments.workbook import workbook
 from hardware.cluster.jobs import JobRecord
@@ -58,53 +58,65 @@ def summary(result: RunResult) -> dict[str, Any]:
     """Return what came of a run as plain values that JSON can hold: None where there is no finite number."""
     pace, long_run = result.pace, result.long_run
     interval = None if pace.low is None else [pace.low, pace.high]
-    found: dict[str, Any] = plain({
-        "scenario": result.scenario.name,
-        "engine": result.engine,
-        "digest": result.digest,
-        "seed": None if result.engine == "fluid" else result.seed,
-        "ending": result.ending,
-        "pace": pace.name,
-        "pace_sentence": pace.sentence,
-        "ratio": pace.ratio,
-        "ratio_interval": interval,
-        "ratio_doublings": None if pace.first is None else [pace.first, pace.last],
-        "r_implied": pace.r_implied,
-        "long_run": long_run.kind,
-        "long_run_sentence": long_run.sentence,
-        "long_run_ratio": long_run.ratio,
-        "long_run_returns": long_run.returns,
-        "bound_by": long_run.bound_by,
-        "fastest_doubling": long_run.fastest_doubling,
-        "doublings": [doubling._asdict() | {"papers": _whole(doubling.papers)} for doubling in result.doublings],
-        "software_doublings": result.software_doublings,
-        "deployed_doublings": result.deployed_doublings,
-        "researchers": result.researchers,
-        "papers": _whole(result.papers),
-        "duplicate_share": result.duplicate_share,
-        "toes_exponent": result.toes_exponent,
-        "cluster": {use: kind._asdict() for use, kind in result.cluster.items()},
-        "kernels": result.kernels._asdict(),
-        "limited_by": result.limited_by,
-        "margins": result.margins._asdict(),
-        "time_shares": result.time_shares,
-        "day": result.day,
-        "sentence": result.sentence,
-    })  # fmt: skip
+    found: dict[str, Any] = plain(
+        {
+            "scenario": result.scenario.name,
+            "engine": result.engine,
+            "digest": result.digest,
+            "seed": None if result.engine == "fluid" else result.seed,
+            "ending": result.ending,
+            "pace": pace.name,
+            "pace_sentence": pace.sentence,
+            "ratio": pace.ratio,
+            "ratio_interval": interval,
+            "ratio_doublings": None if pace.first is None else [pace.first, pace.last],
+            "r_implied": pace.r_implied,
+            "long_run": long_run.kind,
+            "long_run_sentence": long_run.sentence,
+            "long_run_ratio": long_run.ratio,
+            "long_run_returns": long_run.returns,
+            "bound_by": long_run.bound_by,
+            "fastest_doubling": long_run.fastest_doubling,
+            "doublings": [doubling._asdict() | {"papers": _whole(doubling.papers)} for doubling in result.doublings],
+            "software_doublings": result.software_doublings,
+            "deployed_doublings": result.deployed_doublings,
+            "researchers": result.researchers,
+            "papers": _whole(result.papers),
+            "duplicate_share": result.duplicate_share,
+            "toes_exponent": result.toes_exponent,
+            "cluster": {use: kind._asdict() for use, kind in result.cluster.items()},
+            "kernels": result.kernels._asdict(),
+            "limited_by": result.limited_by,
+            "margins": result.margins._asdict(),
+            "time_shares": result.time_shares,
+            "day": result.day,
+            "sentence": result.sentence,
+        }
+    )
     return found
 
 
-def ended(result: RunResult) -> Ended:
+def ended(result: RunResult) -> EndedScenario:
     """Return what says why a run came no farther."""
     run = result.scenario.run
-    return Ended(result.ending, result.day, len(result.doublings), run.max_doublings, float(result.researchers),
-                 run.until_researchers)  # fmt: skip
+    return EndedScenario(
+        result.ending,
+        result.day,
+        len(result.doublings),
+        run.max_doublings,
+        float(result.researchers),
+        run.until_researchers,
+    )
 
 
 def write_run(
-    folder: Path, result: RunResult, picture: bytes, form: Literal["png", "svg", "pdf"] = "png", as_csv: bool = False,
+    folder: Path,
+    result: RunResult,
+    picture: bytes,
+    form: Literal["png", "svg", "pdf"] = "png",
+    as_csv: bool = False,
     as_xlsx: bool = False,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Write a run into a folder, all of it or nothing, and return the names of its files.
 
     Files of an earlier run are removed; what else lies there stays. ``as_csv``: the tables as CSV too.
@@ -112,9 +124,10 @@ def write_run(
     """
     content = summary(result) | {"parameters": result.scenario.flat()}
     tables = {
-        "events": events_table(result.events), "jobs": jobs_table(result.jobs),
+        "events": events_table(result.events),
+        "jobs": jobs_table(result.jobs),
         "series": series_table(result.series, result.engine),
-    }  # fmt: skip
+    }
     with _staged(folder) as stage:
         for name, table in tables.items():
             pq.write_table(table, stage / f"{name}.parquet")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from experiments.cli.options import AsJson, Goal, New, place, write_new
+from experiments.cli.options import AsJson, Goal, New, path_argument, write_new
 from experiments.errors import InputError
 
 DEFAULT_OUT = Path("out/sweeps")
@@ -21,7 +21,7 @@ def sweep(
         typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter of the base scenario. May be repeated."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(parser=place, metavar="DIR", help="The folder of the sweep: out/sweeps/NAME.")
+        Path | None, typer.Option(parser=path_argument, metavar="DIR", help="The folder of the sweep: out/sweeps/NAME.")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Processes on this machine: one a core if left out.")
@@ -62,7 +62,7 @@ def _kept(folder: Path) -> str:
 
 
 def results(
-    folder: Annotated[Path, typer.Argument(parser=place, metavar="DIR", help="The folder of a sweep.")],
+    folder: Annotated[Path, typer.Argument(parser=path_argument, metavar="DIR", help="The folder of a sweep.")],
     sql: Annotated[
         str | None, typer.Option(metavar="QUERY", help="DuckDB's SQL over the tables runs, series and timings.")
     ] = None,

@@ -12,24 +12,31 @@ from pathlib import Path
 from typing import Any
 
 from experiments.cli.arguments import check_folder, parse_settings
-from experiments.cli.run_table import figure, say
+from experiments.cli.run_table import format_number, print_text
 from experiments.cli.terminal import is_live
 from experiments.design.design import Design, load_design
 from experiments.errors import InputError
 from experiments.gains import goal_changes, parse_goal
-from experiments.sweep.runner import Standing, rate, sweep, time_left
-from experiments.sweep.workers.dask import Nodes
-from experiments.sweep.workers.local import Crew
+from experiments.sweep.runner import SweepProgress, rate, sweep, time_left
+from experiments.sweep.workers.dask import DaskWorkers
+from experiments.sweep.workers.local import LocalWorkerPool
 from sim.scenario.model import ScenarioError
 
-MOST_COMPARED = 256
+MAX_COMPARED = 256
 """Runs of a design that are searched for parameters that re-calibrate the effort before day 0."""
 
 
 def run_sweep(
-    design_name: str, settings: list[str], folder: Path, workers: int | None, cluster: str | None,
-    timeout: float | None, engine: str | None, fresh: bool, goal: str | None = None,
-) -> None:  # fmt: skip
+    design_name: str,
+    settings: list[str],
+    folder: Path,
+    workers: int | None,
+    cluster: str | None,
+    timeout: float | None,
+    engine: str | None,
+    fresh: bool,
+    goal: str | None = None,
+) -> None:
     """Run a design into a folder, and report the results. Raises InputError for what cannot be done."""
     if workers is not None and cluster is not None:
         raise InputError("--workers are those of this machine: leave them out with --cluster")
@@ -39,10 +46,10 @@ def run_sweep(
     check_folder(folder)
     with _workers(design, workers, cluster, timeout) as crew, _shown() as watch:
         about = f" ({design.description.rstrip('.')})" * bool(design.description)
-        say(f"{design.name}: {len(design):,} runs{about} into {folder}")
+        print_text(f"{design.name}: {len(design):,} runs{about} into {folder}")
         if note := recalibration(design):
-            say(note)
-        done = sweep(design, folder, crew, fresh, watch, say)
+            print_text(note)
+        done = sweep(design, folder, crew, fresh, watch, print_text)
     _conclude(design, folder, done, multiple)
 
 
@@ -63,7 +70,7 @@ def recalibration(design: Design) -> str:
     The first MOST_COMPARED runs are compared with the base scenario; runs that cannot be built are left out.
     """
     names = dict[str, None]()
-    for run in range(min(len(design), MOST_COMPARED)):
+    for run in range(min(len(design), MAX_COMPARED)):
         try:
             scenario = design.scenario(design.planned(run))
         except ScenarioError:
@@ -81,9 +88,9 @@ def _workers(
 ) -> Iterator[Callable[[], Any]]:
     """Those who will do the runs: a cluster is looked for now, processes are started when there is a run to do."""
     if cluster is None:
-        yield partial(Crew, design, workers or _cores(), timeout)
+        yield partial(LocalWorkerPool, design, workers or _cores(), timeout)
     else:
-        with Nodes(design, cluster, timeout) as nodes:
+        with DaskWorkers(design, cluster, timeout) as nodes:
             yield lambda: nullcontext(nodes)
 
 
@@ -92,11 +99,11 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _conclude(design: Design, folder: Path, done: Standing, goal: float | None) -> None:
-    say(f"{done.done:,} of {done.runs:,} runs are there.")
+def _conclude(design: Design, folder: Path, done: SweepProgress, goal: float | None) -> None:
+    print_text(f"{done.done:,} of {done.runs:,} runs are there.")
     for sentence in _results(folder, goal):
-        say(sentence)
-    say(f"`asara analyse {folder}` draws and explains them, `asara results {folder}` shows the table.")
+        print_text(sentence)
+    print_text(f"`asara analyse {folder}` draws and explains them, `asara results {folder}` shows the table.")
     if len(design) > done.done:
         raise InputError(f"{len(design) - done.done:,} runs are missing")
 
@@ -123,12 +130,12 @@ def _counts(runs: Mapping[str, int]) -> str:
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[Standing], None]]:
+def _shown() -> Iterator[Callable[[SweepProgress], None]]:
     """Show how far a sweep is: a bar where somebody watches, else a line now and then; on stderr."""
     with _bar() if is_live(sys.stderr) else _lines() as show:
         began, first = time.monotonic(), -1
 
-        def watch(standing: Standing) -> None:
+        def watch(standing: SweepProgress) -> None:
             nonlocal first
             first = standing.done if first < 0 else first
             per_second = rate(standing.done - first, time.monotonic() - began)
@@ -138,7 +145,7 @@ def _shown() -> Iterator[Callable[[Standing], None]]:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Standing, float], None]]:
+def _bar() -> Iterator[Callable[[SweepProgress, float], None]]:
     from rich.console import Console  # noqa: PLC0415 - slow to load
     from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
 
@@ -146,17 +153,17 @@ def _bar() -> Iterator[Callable[[Standing, float], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1.0)
 
-        def show(standing: Standing, per_second: float) -> None:
+        def show(standing: SweepProgress, per_second: float) -> None:
             bar.update(task, completed=standing.done / standing.runs, description=_said(standing, per_second))
 
         yield show
 
 
 @contextmanager
-def _lines() -> Iterator[Callable[[Standing, float], None]]:
+def _lines() -> Iterator[Callable[[SweepProgress, float], None]]:
     said_at = time.monotonic()
 
-    def show(standing: Standing, per_second: float) -> None:
+    def show(standing: SweepProgress, per_second: float) -> None:
         nonlocal said_at
         if time.monotonic() - said_at >= 30.0:
             said_at = time.monotonic()
@@ -165,10 +172,10 @@ def _lines() -> Iterator[Callable[[Standing, float], None]]:
     yield show
 
 
-def _said(standing: Standing, per_second: float) -> str:
+def _said(standing: SweepProgress, per_second: float) -> str:
     left = time_left(standing.runs - standing.done, per_second)
     when = "" if left == float("inf") else f" · {_duration(left)} left"
-    text = f"{standing.done:,} of {standing.runs:,} runs · {figure(per_second)} a second{when}"
+    text = f"{standing.done:,} of {standing.runs:,} runs · {format_number(per_second)} a second{when}"
     return f"{text} · long run of these runs: {_counts(standing.outcomes)}" if standing.outcomes else text
 
 

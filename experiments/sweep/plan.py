@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from experiments.design.design import Planned
+    from experiments.design.design import PlannedRun
     from sim.runner import Engine
     from sim.scenario.model import Scenario
 
@@ -21,8 +21,8 @@ class Plan(Protocol):
     def engine(self) -> Engine:
         """Engine of every run."""
 
-    def planned(self, run: int) -> Planned:
+    def planned(self, run: int) -> PlannedRun:
         """Return a run by its number, from 0."""
 
-    def scenario(self, planned: Planned) -> Scenario:
+    def scenario(self, planned: PlannedRun) -> Scenario:
         """Return the scenario of a run. Raises ScenarioError if its values cannot go together."""

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from experiments.cli.run_table import figure, say
+from experiments.cli.run_table import format_number, print_text
 from experiments.cli.terminal import console
 from experiments.sweep.query import manifest, missing, query, read
 from experiments.sweep.records import THRESHOLDS
 
 SHOWN: Final = ("run", "status", "long_run", "pace", "day", "software_doublings", "limited_by")
 """Columns of the plain table: the run, what the design varies, the rest, and the days to a gain that runs reached."""
-MOST_ROWS: Final = 40
+MAX_ROWS: Final = 40
 """Of a table for reading; --csv, --json and --sql have all."""
 
 
@@ -38,7 +38,9 @@ def show_results(folder: Path, sql: str | None, as_csv: bool, as_json: bool) -> 
     else:
         varied = [*about["uncertainties"], *about["levers"]]
         left = missing(folder)
-        say(f"{about['name']}: {len(table):,} of {about['runs']:,} runs{'' if left == 0 else f', {left:,} to come'}.")
+        print_text(
+            f"{about['name']}: {len(table):,} of {about['runs']:,} runs{'' if left == 0 else f', {left:,} to come'}."
+        )
         _print(table, [SHOWN[0], *varied, *SHOWN[1:], *_gain(table)])
 
 
@@ -84,15 +86,15 @@ def _print(table: pa.Table, names: list[str]) -> None:
     found = Table(box=box.SIMPLE_HEAD)
     for name in names:
         found.add_column(name, justify="right")
-    for row in table.select(names).slice(0, MOST_ROWS).to_pylist():
+    for row in table.select(names).slice(0, MAX_ROWS).to_pylist():
         found.add_row(*(_short(value) for value in row.values()))
     width = max(100, 3 + sum(3 + max(len(name), 10) for name in names))
     console(width).print(found, soft_wrap=True)
-    if len(table) > MOST_ROWS:
-        say(f"{len(table) - MOST_ROWS:,} rows more: --csv and --json have all of them.")
+    if len(table) > MAX_ROWS:
+        print_text(f"{len(table) - MAX_ROWS:,} rows more: --csv and --json have all of them.")
 
 
 def _short(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else str(value)
-    return str(value) if isinstance(value, int) else figure(value)
+    return str(value) if isinstance(value, int) else format_number(value)

@@ -8,28 +8,35 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from experiments.gains import Ended, day_of_gain, why_not
+from experiments.gains import EndedScenario, day_of_gain, why_not
 from sim.margins import INPUTS, Margins
 from sim.scenario.model import Parameter, parameters
 
 if TYPE_CHECKING:
-    from experiments.design.design import Planned
+    from experiments.design.design import PlannedRun
     from sim.fluid.api import FluidTable
     from sim.long_run import LongRun
     from sim.runner import RunResult
     from sim.scenario.model import Scenario
     from sim.verdict import Pace
 
-MOST_MOMENTS: Final = 64
+MAX_MOMENTS: Final = 64
 """Frames that are kept of a run's series, the first and the last among them."""
 USES: Final = ("inference", "experiment", "training")
 TIME_SHARES: Final = ("researchers", "experiments", "paused")
 THRESHOLDS: Final = (10, 100, 1000, 1_000_000)
 """Multiples of the software of day 0 whose first day is a column."""
 OBSERVED: Final = (
-    "day", "discovered", "deployed", "researchers", "papers", "duplicates",
-    *(f"gpus_{use}" for use in USES), "experiments_waiting", "work_rate",
-)  # fmt: skip
+    "day",
+    "discovered",
+    "deployed",
+    "researchers",
+    "papers",
+    "duplicates",
+    *(f"gpus_{use}" for use in USES),
+    "experiments_waiting",
+    "work_rate",
+)
 """Columns of a series: what sim.reporters reports under these names."""
 
 _PLAN: Final = {name: pa.int64() for name in ("run", "point", "lever", "replication", "seed")}
@@ -52,7 +59,7 @@ _OUTCOME: Final = {
 }
 
 
-class Finished(NamedTuple):
+class RunRecord(NamedTuple):
     """A run that is over, however it ended."""
 
     row: dict[str, Any]
@@ -83,23 +90,32 @@ def _arrow(parameter: Parameter) -> pa.DataType:
     return {int: pa.int64(), float: pa.float64()}.get(parameter.annotation, pa.string())
 
 
-def planned_row(planned: Planned, values: Mapping[str, Any], engine: str, status: str, message: str) -> dict[str, Any]:
+def planned_row(
+    planned: PlannedRun, values: Mapping[str, Any], engine: str, status: str, message: str
+) -> dict[str, Any]:
     """Return a row of which nothing came yet. ``values``: every parameter by its flat name."""
     row: dict[str, Any] = dict.fromkeys(run_schema().names)
     row |= {name: getattr(planned, name) for name in _PLAN} | dict(values)
     return row | {"engine": engine, "status": status, "message": message}
 
 
-def world_run(planned: Planned, scenario: Scenario, result: RunResult) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def world_run(
+    planned: PlannedRun, scenario: Scenario, result: RunResult
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the row and the thinned series of a run of the World."""
     marks = [doubling.day for doubling in result.doublings]
     waited = result.cluster["experiment"]
     row = planned_row(planned, scenario.flat(), "world", "ok", "") | {
-        "ending": result.ending, "day": result.day, "software_doublings": result.software_doublings,
-        "deployed_doublings": result.deployed_doublings, "researchers": float(result.researchers),
-        "papers": float(result.papers), "duplicate_share": result.duplicate_share,
-        "mean_wait_days": waited.mean_wait_days, "doubling_days": marks,
-    }  # fmt: skip
+        "ending": result.ending,
+        "day": result.day,
+        "software_doublings": result.software_doublings,
+        "deployed_doublings": result.deployed_doublings,
+        "researchers": float(result.researchers),
+        "papers": float(result.papers),
+        "duplicate_share": result.duplicate_share,
+        "mean_wait_days": waited.mean_wait_days,
+        "doubling_days": marks,
+    }
     row |= _margin(result.margins)
     row |= _dynamics(result.pace, result.long_run) | _gains(marks)
     row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in USES}
@@ -108,14 +124,15 @@ def world_run(planned: Planned, scenario: Scenario, result: RunResult) -> tuple[
 
 
 def fluid_run(
-    planned: Planned, scenario: Scenario, table: FluidTable, at: int, binding: Margins
+    planned: PlannedRun, scenario: Scenario, table: FluidTable, at: int, binding: Margins
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the row of a scenario of the fluid, and as its series what is known at each doubling."""
     count = int(table.doublings[at])
     marks = table.doubling_day[at, :count].tolist()
     row = planned_row(planned, scenario.flat(), "fluid", "ok", "") | {
-        "ending": table.ending[at], "doubling_days": marks,
-    }  # fmt: skip
+        "ending": table.ending[at],
+        "doubling_days": marks,
+    }
     row |= _margin(binding)
     numbers = ("day", "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share")
     row |= {name: float(getattr(table, name)[at]) for name in (*numbers, "mean_wait_days")}
@@ -138,10 +155,15 @@ def _margin(found: Margins) -> dict[str, Any]:
 def _dynamics(pace: Pace, long_run: LongRun) -> dict[str, Any]:
     """What the run did over its last part, and where it leads."""
     return {
-        "pace": pace.name, "ratio": pace.ratio, "ratio_low": pace.low, "ratio_high": pace.high,
-        "r_implied": pace.r_implied, "long_run": long_run.kind, "long_run_ratio": long_run.ratio,
+        "pace": pace.name,
+        "ratio": pace.ratio,
+        "ratio_low": pace.low,
+        "ratio_high": pace.high,
+        "r_implied": pace.r_implied,
+        "long_run": long_run.kind,
+        "long_run_ratio": long_run.ratio,
         "fastest_doubling": long_run.fastest_doubling,
-    }  # fmt: skip
+    }
 
 
 def _gains(marks: Sequence[float]) -> dict[str, float | None]:
@@ -154,7 +176,7 @@ def _explained(row: dict[str, Any]) -> dict[str, Any]:
     reasons: dict[str, list[str]] = {}
     for multiple in THRESHOLDS:
         if row[f"days_to_{multiple}x"] is None:
-            reasons.setdefault(why_not(multiple, Ended.of_row(row)), []).append(f"days_to_{multiple}x")
+            reasons.setdefault(why_not(multiple, EndedScenario.of_row(row)), []).append(f"days_to_{multiple}x")
     for name in _OUTCOME:
         if row[name] is None and not name.startswith("days_to_") and name != "why_empty":
             reasons.setdefault(_why_no_number(name, row), []).append(name)
@@ -178,10 +200,10 @@ def _why_no_number(name: str, row: Mapping[str, Any]) -> str:
 
 def _thinned(series: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
     length = len(series["day"])
-    if length <= MOST_MOMENTS:
+    if length <= MAX_MOMENTS:
         kept: Sequence[int] = range(length)
     else:
-        kept = [round(i * (length - 1) / (MOST_MOMENTS - 1)) for i in range(MOST_MOMENTS)]
+        kept = [round(i * (length - 1) / (MAX_MOMENTS - 1)) for i in range(MAX_MOMENTS)]
     return {name: [_number(series[name][at]) for at in kept] for name in OBSERVED}
 
 

@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 
 from experiments.cli.progress import progress as shown_progress
-from experiments.design.design import SEEDS, Planned
+from experiments.design.design import SEEDS, PlannedRun
 from experiments.errors import InputError
-from experiments.sweep.records import Finished, run_schema
-from experiments.sweep.workers.local import Crew
+from experiments.sweep.records import RunRecord, run_schema
+from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
 from sim.runner import Engine
 from sim.scenario.model import Scenario
@@ -47,13 +47,13 @@ class _Listed:
     def base(self) -> Scenario:
         return self.scenarios[0]
 
-    def planned(self, run: int) -> Planned:
+    def planned(self, run: int) -> PlannedRun:
         point, replication = divmod(run, len(self.seeds))
         base, values = self.base.flat(), self.scenarios[point].flat()
         changes = {name: value for name, value in values.items() if value != base[name]}
-        return Planned(run, point, 0, replication, self.seeds[replication], changes)
+        return PlannedRun(run, point, 0, replication, self.seeds[replication], changes)
 
-    def scenario(self, planned: Planned) -> Scenario:
+    def scenario(self, planned: PlannedRun) -> Scenario:
         return self.scenarios[planned.point]
 
     def described(self, run: int) -> str:
@@ -101,7 +101,7 @@ def run_many(
     plan = _Listed(_scenarios(scenario), _seeds(seeds) if engine != "fluid" else (0,), engine)
     _check_choices(engine, on_error)
     use = min(_workers(workers), len(plan))
-    found: dict[int, Finished] = {}
+    found: dict[int, RunRecord] = {}
     with _shown(progress, len(plan)) as tell, _runs(plan, 1 if engine == "fluid" else use) as runs:
         for finished in runs:
             if finished is None:
@@ -115,14 +115,14 @@ def run_many(
 
 
 @contextmanager
-def _runs(plan: _Listed, workers: int) -> Iterator[Iterable[Finished | None]]:
+def _runs(plan: _Listed, workers: int) -> Iterator[Iterable[RunRecord | None]]:
     """Start the runs in this process or in workers; on leaving, no worker is left."""
     if plan.engine == "fluid":
         yield do_runs(plan, list(range(len(plan))))
     elif workers == 1:
         yield (do_runs(plan, [run])[0] for run in range(len(plan)))
     else:
-        with Crew(plan, workers) as crew:
+        with LocalWorkerPool(plan, workers) as crew:
             yield crew.run(range(len(plan)))
 
 

@@ -24,8 +24,8 @@ from experiments.sweep.storage import (
     LIBRARIES,
     MANIFEST,
     clear,
-    done_runs,
-    foreign,
+    completed_runs,
+    has_unexpected_files,
     identities,
     identity_of,
     locked,
@@ -38,11 +38,11 @@ from experiments.sweep.storage import (
 
 if TYPE_CHECKING:
     from experiments.design.design import Design
-    from experiments.sweep.records import Finished
+    from experiments.sweep.records import RunRecord
 
 A_PART: Final = 100
 """Runs that make a part, if they took a second together; more of them when they are shorter."""
-MOST_IN_A_PART: Final = 5000
+MAX_IN_A_PART: Final = 5000
 SECONDS_UNSAVED: Final = 10.0
 """For no longer are runs that are over kept in memory alone."""
 MODEL: Final = ("sim", "agents", "hardware")
@@ -65,11 +65,11 @@ PLANNING: Final = (
 class Workers(Protocol):
     """Whoever does the runs: this machine, or a cluster."""
 
-    def run(self, runs: Sequence[int]) -> Iterator[Finished | None]:
+    def run(self, runs: Sequence[int]) -> Iterator[RunRecord | None]:
         """Yield each run when it is over, and None now and then."""
 
 
-class Standing(NamedTuple):
+class SweepProgress(NamedTuple):
     """How far a sweep is."""
 
     runs: int
@@ -79,12 +79,12 @@ class Standing(NamedTuple):
     """Number of runs by where they lead in the long run; of runs without a result by status."""
 
 
-Watch = Callable[[Standing], None]
+Watch = Callable[[SweepProgress], None]
 
 
 def sweep(
     design: Design, folder: Path, workers: Callable[[], Any], fresh: bool, watch: Watch, note: Callable[[str], None]
-) -> Standing:
+) -> SweepProgress:
     """Do those runs of a design that its folder has not, and return how far that came.
 
     ``workers()`` is a context whose value is a `Workers`. KeyboardInterrupt is passed on after what is over has been
@@ -94,35 +94,35 @@ def sweep(
         with writing(folder):
             complete(folder)
             wanted = manifest_of(design)
-            _take(design, folder, wanted, fresh, note)
-            done = done_runs(folder, note, identity_of(wanted))
+            _claim_folder(design, folder, wanted, fresh, note)
+            done = completed_runs(folder, note, identity_of(wanted))
         left = [run for run in range(len(design)) if run not in done]
         tally = _counted(folder)
-        watch(Standing(len(design), len(done), tally))
+        watch(SweepProgress(len(design), len(done), tally))
         if left:
             with workers() as crew:
-                _collect(crew.run(left), _Keeper(folder, len(design), len(done), tally, watch))
-        return Standing(len(design), len(read_table(folder, "runs", ["run"])), tally)
+                _collect(crew.run(left), _RecordBuffer(folder, len(design), len(done), tally, watch))
+        return SweepProgress(len(design), len(read_table(folder, "runs", ["run"])), tally)
 
 
-class _Keeper:
+class _RecordBuffer:
     """What is over and not written yet."""
 
     def __init__(self, folder: Path, runs: int, done: int, tally: Counter[str], watch: Watch) -> None:
         self._folder, self._runs, self._done, self._tally, self._watch = folder, runs, done, tally, watch
-        self._unsaved: list[Finished] = []
+        self._unsaved: list[RunRecord] = []
         self._saved_at = time.monotonic()
 
-    def take(self, finished: Finished | None) -> None:
+    def take(self, finished: RunRecord | None) -> None:
         """Keep a run, and write a part when there is enough for one."""
         if finished is not None:
             self._unsaved.append(finished)
             self._done += 1
             self._tally[_kind(finished.row["status"], finished.row["long_run"])] += 1
-        self._watch(Standing(self._runs, self._done, self._tally))
+        self._watch(SweepProgress(self._runs, self._done, self._tally))
         waited = time.monotonic() - self._saved_at
         enough = len(self._unsaved) >= A_PART and waited >= 1.0
-        if enough or len(self._unsaved) >= MOST_IN_A_PART or waited >= SECONDS_UNSAVED:
+        if enough or len(self._unsaved) >= MAX_IN_A_PART or waited >= SECONDS_UNSAVED:
             self.save()
 
     def save(self) -> None:
@@ -133,7 +133,7 @@ class _Keeper:
         self._unsaved, self._saved_at = [], time.monotonic()
 
 
-def _collect(finished: Iterator[Finished | None], keeper: _Keeper) -> None:
+def _collect(finished: Iterator[RunRecord | None], keeper: _RecordBuffer) -> None:
     try:
         for each in finished:
             keeper.take(each)
@@ -196,15 +196,17 @@ def model_digest() -> str:
     return found.hexdigest()
 
 
-def _take(design: Design, folder: Path, wanted: Mapping[str, Any], fresh: bool, note: Callable[[str], None]) -> None:
+def _claim_folder(
+    design: Design, folder: Path, wanted: Mapping[str, Any], fresh: bool, note: Callable[[str], None]
+) -> None:
     """Make the folder this design's, or see that it is. Raises InputError with the difference."""
     path = folder / MANIFEST
-    if not path.exists() and foreign(folder):
+    if not path.exists() and has_unexpected_files(folder):
         raise InputError(f"--out {folder}: there are other things in it; name an empty folder or a new one")
     try:
         there = read_manifest(folder, any_format=fresh) if path.exists() else None
     except DamageError as error:
-        if not fresh or foreign(folder):
+        if not fresh or has_unexpected_files(folder):
             _check_recoverable(folder, wanted, f"{path} is damaged")
         note(f"{error} Moved to {set_aside(folder, path)}.")
         there = None
@@ -241,7 +243,7 @@ def _extend(
     why = obstacle(old, design) if old is not None else ""
     if old is None or why:
         raise _other(folder, there, wanted, why)
-    kept = len(done_runs(folder, note, identity_of(there)))
+    kept = len(completed_runs(folder, note, identity_of(there)))
     extend(folder, old, design, wanted)
     note(f"{folder}: extended from {len(old):,} to {len(design):,} runs; {kept:,} are kept.")
 
@@ -266,8 +268,9 @@ def _differences(name: str, old: Any, new: Any) -> Iterator[str]:
     """Every place in which two contents differ, in words."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
-            yield from _differences(f"{name}{key}" if not name or name[-1] in " ." else f"{name}.{key}",
-                                    old.get(key), new.get(key))  # fmt: skip
+            yield from _differences(
+                f"{name}{key}" if not name or name[-1] in " ." else f"{name}.{key}", old.get(key), new.get(key)
+            )
     elif old != new:
         yield f"{name} was {_said(old)}, now {_said(new)}"
 

@@ -41,7 +41,7 @@ from experiments.sweep.part_files import (
     write_table,
     write_whole,
 )
-from experiments.sweep.records import Finished, run_schema, series_schema, timing_schema
+from experiments.sweep.records import RunRecord, run_schema, series_schema, timing_schema
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 3
@@ -52,10 +52,24 @@ LIBRARIES: Final = ("mesa", "networkx", "numpy", "scipy", "simpy")
 """Whose versions a manifest tells: what a run is made of beside the model."""
 _LOCK: Final = ".lock"
 _DIGEST: Final = "digest"
-_STATED: Final = frozenset({
-    "name", "version", "model_digest", "design_digest", "runs", "points", "sampling", "seed", "engine", "levers",
-    "uncertainties", "base", "design", "versions",
-})  # fmt: skip
+_STATED: Final = frozenset(
+    {
+        "name",
+        "version",
+        "model_digest",
+        "design_digest",
+        "runs",
+        "points",
+        "sampling",
+        "seed",
+        "engine",
+        "levers",
+        "uncertainties",
+        "base",
+        "design",
+        "versions",
+    }
+)
 """What a manifest says, by its keys."""
 
 
@@ -110,16 +124,21 @@ def _digest(content: Any) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def write_part(folder: Path, finished: Sequence[Finished]) -> None:
+def write_part(folder: Path, finished: Sequence[RunRecord]) -> None:
     """Write runs that are over as a part of their own. Raises OSError, and leaves nothing of it, where it cannot."""
     ordered = sorted(finished, key=lambda each: each.row["run"])
     series = [row for each in ordered for row in _moments(each)]
     timings = [{"run": each.row["run"], "seconds": each.seconds} for each in ordered]
-    write_tables(folder, next_number(folder), {
-        "series": pa.Table.from_pylist(series, series_schema()),
-        "timings": pa.Table.from_pylist(timings, timing_schema()),
-        "runs": pa.Table.from_pylist([each.row for each in ordered], run_schema()),
-    }, identity_of(read_manifest(folder)))  # fmt: skip
+    write_tables(
+        folder,
+        next_number(folder),
+        {
+            "series": pa.Table.from_pylist(series, series_schema()),
+            "timings": pa.Table.from_pylist(timings, timing_schema()),
+            "runs": pa.Table.from_pylist([each.row for each in ordered], run_schema()),
+        },
+        identity_of(read_manifest(folder)),
+    )
 
 
 def write_tables(folder: Path, number: int, tables: Mapping[str, pa.Table], identity: str) -> None:
@@ -128,7 +147,7 @@ def write_tables(folder: Path, number: int, tables: Mapping[str, pa.Table], iden
         write_table(folder, kind, number, tables[kind], identity)
 
 
-def _moments(finished: Finished) -> Iterator[dict[str, Any]]:
+def _moments(finished: RunRecord) -> Iterator[dict[str, Any]]:
     columns = finished.series
     for at in range(len(columns.get("day", ()))):
         yield {"run": finished.row["run"]} | {name: values[at] for name, values in columns.items()}
@@ -169,7 +188,7 @@ def read_tables(folder: Path, number: int) -> dict[str, pa.Table]:
     return tables
 
 
-def done_runs(folder: Path, note: Callable[[str], None], identity: str | None = None) -> set[int]:
+def completed_runs(folder: Path, note: Callable[[str], None], identity: str | None = None) -> set[int]:
     """Return the runs that are in the folder, after tidying up behind a writer that did not come to its end.
 
     A part that is damaged, or is not of the sweep with this ``identity``, is set aside and reported: its runs are not
@@ -237,7 +256,7 @@ def clear(folder: Path) -> None:
             path.unlink()
 
 
-def foreign(folder: Path) -> bool:
+def has_unexpected_files(folder: Path) -> bool:
     """Return whether a folder holds anything that no sweep has written."""
     own = (_LOCK, MANIFEST, f".{MANIFEST}{UNFINISHED}", SET_ASIDE, EXTENDING, *TABLES)
     return any(each.name not in own for each in folder.iterdir())

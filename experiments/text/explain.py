@@ -15,11 +15,14 @@ from sim.scenario.model import Parameter, parameters
 
 GLOSSARY: Final = "glossary.md"
 SYMBOLS: Final[Mapping[str, str]] = {
-    "p": "growth__parallel_penalty", "r": "growth__r", "s": "researcher__experiment_scaling",
-    "phi": "training__speed_share", "φ": "training__speed_share",
-}  # fmt: skip
+    "p": "growth__parallel_penalty",
+    "r": "growth__r",
+    "s": "researcher__experiment_scaling",
+    "phi": "training__speed_share",
+    "φ": "training__speed_share",
+}
 """Letters that stand for a parameter in equations and sentences."""
-MOST_NEAR: Final = 3
+MAX_NEAR: Final = 3
 _NEAR: Final = 0.6
 
 
@@ -81,7 +84,7 @@ def _by_beginning(asked: str, own: list[Term], terms: list[Term]) -> Meanings:
 def _near(asked: str, terms: Iterable[Term]) -> str:
     names = dict.fromkeys(name for each in parameters().values() for name in (each.flat_name, each.name))
     words = dict.fromkeys(name for each in terms for name in _names(each))
-    found = difflib.get_close_matches(asked, [*names, *words], n=MOST_NEAR, cutoff=_NEAR)
+    found = difflib.get_close_matches(asked, [*names, *words], n=MAX_NEAR, cutoff=_NEAR)
     if not found:
         return "."
     *others, last = [f"'{name}'" for name in found]

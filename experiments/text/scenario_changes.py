@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sim.scenario.model import Scenario, parameters, shipped_scenarios
 
-MOST_SAID = 4
+MAX_SAID = 4
 
 
 class Change(NamedTuple):
@@ -37,8 +37,8 @@ def changes_of(scenario: Scenario, base: Scenario | None = None) -> list[Change]
 
 def changes_text(changes: list[Change]) -> str:
     """Return the changes in a few words, each with its value and the scenario's own in brackets; nothing if none."""
-    more = len(changes) - MOST_SAID
-    return ", ".join([*map(str, changes[:MOST_SAID]), *([f"and {more} more"] * (more > 0))])
+    more = len(changes) - MAX_SAID
+    return ", ".join([*map(str, changes[:MAX_SAID]), *([f"and {more} more"] * (more > 0))])
 
 
 def titled(scenario: Scenario, changes: list[Change]) -> str:

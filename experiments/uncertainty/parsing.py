@@ -29,11 +29,11 @@ def distribution(table: Mapping[str, Any], where: str) -> Distribution:
         raise PriorError(f"{where}: 'distribution' is missing; it is one of {', '.join(DISTRIBUTIONS)}")
     name = table["distribution"]
     if not isinstance(name, str) or name not in DISTRIBUTIONS:
-        near = nearest(str(name), DISTRIBUTIONS)
+        near = did_you_mean(str(name), DISTRIBUTIONS)
         raise PriorError(f"{where}: no distribution {name!r}; there are {', '.join(DISTRIBUTIONS)}{near}")
     kind = DISTRIBUTIONS[name]
     rest = {key: value for key, value in table.items() if key != "distribution"}
-    bounds = {key: number(rest.pop(key), f"{where}: {key}") for key in ("min", "max") if key in rest}
+    bounds = {key: parse_number(rest.pop(key), f"{where}: {key}") for key in ("min", "max") if key in rest}
     stated = _by_interval(kind, rest, where) if "ci80" in rest else _by_parameters(kind, rest, where)
     if not bounds:
         return _checked(stated, where)
@@ -50,9 +50,12 @@ def _by_parameters(kind: type[Distribution], given: Mapping[str, Any], where: st
     if missing := [name for name in needed if name not in given]:
         instead = ", or ci80 = [low, high]" if kind.ci80_allowed else ""
         raise PriorError(f"{where}: {kind.name} needs {' and '.join(needed)}{instead}; missing: {', '.join(missing)}")
-    return kind(**{
-        name: (numbers if name in kind.lists else number)(value, f"{where}: {name}") for name, value in given.items()
-    })  # fmt: skip
+    return kind(
+        **{
+            name: (parse_numbers if name in kind.lists else parse_number)(value, f"{where}: {name}")
+            for name, value in given.items()
+        }
+    )
 
 
 def _by_interval(kind: type[Distribution], given: Mapping[str, Any], where: str) -> Distribution:
@@ -62,7 +65,7 @@ def _by_interval(kind: type[Distribution], given: Mapping[str, Any], where: str)
     interval = given["ci80"]
     if not isinstance(interval, list) or len(interval) != 2:
         raise PriorError(f"{where}: ci80 = {interval!r} is not allowed: write it as [low, high]")
-    low, high = (number(end, f"{where}: ci80") for end in interval)
+    low, high = (parse_number(end, f"{where}: ci80") for end in interval)
     if low >= high:
         raise PriorError(f"{where}: ci80 = [{low:g}, {high:g}]: the first must be below the second")
     try:
@@ -77,7 +80,7 @@ def _checked(found: Distribution, where: str) -> Distribution:
     return found
 
 
-def number(value: Any, where: str) -> float:
+def parse_number(value: Any, where: str) -> float:
     """Return a finite number as a float. Raises PriorError for anything else."""
     try:
         if not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value):
@@ -87,11 +90,11 @@ def number(value: Any, where: str) -> float:
     raise PriorError(f"{where} = {value!r} is not allowed: a finite number is needed")
 
 
-def numbers(value: Any, where: str) -> tuple[float, ...]:
+def parse_numbers(value: Any, where: str) -> tuple[float, ...]:
     """Return a list of finite numbers as a tuple of floats. Raises PriorError for anything else."""
     if not isinstance(value, list):
         raise PriorError(f"{where} = {value!r} is not a list; allowed: finite numbers. Write it as [0, 0.5, 1].")
-    return tuple(number(each, f"{where}[{place}]") for place, each in enumerate(value))
+    return tuple(parse_number(each, f"{where}[{place}]") for place, each in enumerate(value))
 
 
 def require_known(given: Iterable[str], known: Sequence[str], where: str, extra: Sequence[str] = ()) -> None:
@@ -99,17 +102,17 @@ def require_known(given: Iterable[str], known: Sequence[str], where: str, extra:
     allowed = (*known, *extra)
     for key in given:
         if key not in allowed:
-            raise PriorError(f"{where}: no '{key}' here; there may be {', '.join(allowed)}{nearest(key, allowed)}")
+            raise PriorError(f"{where}: no '{key}' here; there may be {', '.join(allowed)}{did_you_mean(key, allowed)}")
 
 
-def nearest(name: str, candidates: Iterable[str]) -> str:
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return "; did you mean '...'?" as `sim.scenario.model.nearest` does."""
-    from sim.scenario.model import nearest as near  # noqa: PLC0415 - it loads Mesa, which nobody needs in order to draw
+    from sim.scenario.model import did_you_mean as near  # noqa: PLC0415 - it loads Mesa, which nobody needs in order to draw
 
     return near(name, candidates)
 
 
-def inside(uniforms: Array) -> Array:
+def clip_open_unit(uniforms: Array) -> Array:
     """Return uniform numbers kept off 0 and 1, where a distribution without ends has no value."""
     return np.clip(uniforms, 2.0**-54, 1 - 2.0**-53)
 
@@ -125,12 +128,13 @@ class RankCorrelation(NamedTuple):
 def rank_correlations(tables: Any, inputs: Mapping[str, Distribution]) -> list[RankCorrelation]:
     """Return the rank correlations that ``[[correlations]]`` of a file states between inputs, by `between` and `rank`.
 
-    Raises PriorError for one that is not allowed; whether they contradict each other is for :class:`Copula` to say.
+    Raises PriorError for one that is not allowed; whether they contradict each other is for :class:`GaussianCopula` to
+    say.
     """
     found: list[RankCorrelation] = []
-    for table in tables_of(tables, "correlations"):
+    for table in array_of_tables(tables, "correlations"):
         require_known(table, ("between", "rank"), "[[correlations]]")
-        between, rank = table.get("between"), number(table.get("rank"), "[[correlations]]: rank")
+        between, rank = table.get("between"), parse_number(table.get("rank"), "[[correlations]]: rank")
         if not isinstance(between, list) or len(between) != 2 or between[0] == between[1]:
             raise PriorError(f"[[correlations]]: between = {between!r} is not allowed: name two inputs")
         where = f"the correlation of {between[0]} and {between[1]}"
@@ -145,14 +149,14 @@ def rank_correlations(tables: Any, inputs: Mapping[str, Distribution]) -> list[R
     return found
 
 
-def tables_of(content: Any, name: str) -> Sequence[Mapping[str, Any]]:
+def array_of_tables(content: Any, name: str) -> Sequence[Mapping[str, Any]]:
     """Return what a file says as ``[[name]]``. Raises PriorError if that is anything but a list of tables."""
     if not isinstance(content, list) or not all(isinstance(table, Mapping) for table in content):
         raise PriorError(f"the file: {name} is not allowed as {content!r}: write [[{name}]]")
     return content
 
 
-class Copula:
+class GaussianCopula:
     """Makes independent uniform numbers depend on each other: a Gaussian copula with given rank correlations.
 
     A bivariate normal pair with correlation ρ has the rank correlation (6/π) asin(ρ/2), so ρ = 2 sin(π rank/6). Raises
@@ -176,8 +180,8 @@ class Copula:
         """Return uniform numbers with the rank correlations; inputs without any stay as they are."""
         found = dict(uniforms)
         if self.names:
-            scores = self._factor @ special.ndtri(inside(np.stack([uniforms[name] for name in self.names])))
-            found |= dict(zip(self.names, inside(special.ndtr(scores)), strict=True))
+            scores = self._factor @ special.ndtri(clip_open_unit(np.stack([uniforms[name] for name in self.names])))
+            found |= dict(zip(self.names, clip_open_unit(special.ndtr(scores)), strict=True))
         return found
 
 

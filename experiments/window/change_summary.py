@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
-from experiments.window.event_text import tell
-from experiments.window.number_format import count, many
+from experiments.window.event_text import describe_events
+from experiments.window.number_format import format_count, pluralize
 from sim.reporters import USES
 
 if TYPE_CHECKING:
     from sim.world import World
 
-MOST_TOLD = 3
+MAX_TOLD = 3
 """Events of the ledger that a sentence tells."""
 
 _ENTERED = {
@@ -24,7 +24,7 @@ _ENTERED = {
 }
 
 
-class Moment(NamedTuple):
+class WorldFingerprint(NamedTuple):
     """Whatever a frame shows of a world, as numbers that cost nothing to compare."""
 
     facts: int
@@ -33,10 +33,10 @@ class Moment(NamedTuple):
     gpus: tuple[int, ...]
 
 
-def moment_of(world: World) -> Moment:
+def fingerprint(world: World) -> WorldFingerprint:
     """Return the moment on which a world stands."""
     datacenter = world.datacenter
-    return Moment(
+    return WorldFingerprint(
         len(world.ledger),
         len(datacenter.records),
         tuple(world.census.count[phase] for phase in Phase),
@@ -44,27 +44,27 @@ def moment_of(world: World) -> Moment:
     )
 
 
-def changed(world: World, before: Moment) -> str:
+def changed(world: World, before: WorldFingerprint) -> str:
     """Return what happened in a world since a moment; empty if nothing did that can be seen."""
-    after = moment_of(world)
+    after = fingerprint(world)
     if after == before:
         return ""
     events = world.ledger[before.facts :]
     field = world.scenario.literature.open_questions
-    told = [tell(event, field).sentence for event in events[:MOST_TOLD]]
-    if len(events) > MOST_TOLD:
-        told.append(f"And {len(events) - MOST_TOLD} more.")
+    told = [describe_events(event, field).sentence for event in events[:MAX_TOLD]]
+    if len(events) > MAX_TOLD:
+        told.append(f"And {len(events) - MAX_TOLD} more.")
     return " ".join(told or [_quietly(world, before, after)])
 
 
-def _quietly(world: World, before: Moment, after: Moment) -> str:
+def _quietly(world: World, before: WorldFingerprint, after: WorldFingerprint) -> str:
     """What happened that no event of the ledger tells."""
     parts = [*_moves(before, after), *_jobs(world, before, after)]
     sentence = "; ".join(parts) or "jobs moved between GPUs"
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _moves(before: Moment, after: Moment) -> list[str]:
+def _moves(before: WorldFingerprint, after: WorldFingerprint) -> list[str]:
     more = {phase: new - old for phase, old, new in zip(Phase, before.phases, after.phases, strict=True)}
     back = more[Phase.QUEUE] > 0 > more[Phase.RUN]  # after a failure, or pushed out
     words = _ENTERED | ({Phase.QUEUE: "lost the GPUs of an experiment, which waits again"} if back else {})
@@ -75,15 +75,17 @@ def _researchers(number: int) -> str:
     return "a researcher" if number == 1 else f"{number:,} researchers"
 
 
-def _jobs(world: World, before: Moment, after: Moment) -> list[str]:
+def _jobs(world: World, before: WorldFingerprint, after: WorldFingerprint) -> list[str]:
     parts = []
     records = world.datacenter.records[before.jobs_over :]
     if records:
         last = records[-1]
         what = "a training run" if last.use == "training" else f"a job for {last.use}"
-        took = f" after {many(last.ended - last.started, 'day')}" if last.started is not None else ""
-        parts.append(f"{what} on {many(last.gpus, 'GPU')} is over{took}")
+        took = f" after {pluralize(last.ended - last.started, 'day')}" if last.started is not None else ""
+        parts.append(f"{what} on {pluralize(last.gpus, 'GPU')} is over{took}")
     for use, old, new in zip(USES, before.gpus, after.gpus, strict=True):
         if new != old:
-            parts.append(f"{use} has {many(new, 'GPU')}, {count(abs(new - old))} {'more' if new > old else 'fewer'}")
+            parts.append(
+                f"{use} has {pluralize(new, 'GPU')}, {format_count(abs(new - old))} {'more' if new > old else 'fewer'}"
+            )
     return parts

@@ -72,8 +72,9 @@ def _warn(host: str) -> None:
     print(
         f"asara: warning: with --host {host} everybody who can reach this machine can use the window, its processor "
         "and its memory; it asks for no password and encrypts nothing",
-        file=sys.stderr, flush=True,
-    )  # fmt: skip
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _open(address: str) -> None:

@@ -9,7 +9,7 @@ from experiments.window.permalink import Link, decode, shipped
 from sim.scenario.model import DEFAULT, Scenario, ScenarioError, shipped_scenarios
 
 
-class Opening(NamedTuple):
+class DefaultLink(NamedTuple):
     """What a page begins with."""
 
     link: Link
@@ -37,16 +37,16 @@ def given() -> Link:
     return _given[0].link if _given else Link(DEFAULT, Scenario.load(DEFAULT))
 
 
-def opened(query: str) -> Opening:
+def opened(query: str) -> DefaultLink:
     """Return what a page opens with whose address has this query; what cannot be read is explained."""
     if not query.strip("?"):
-        return Opening(given())
+        return DefaultLink(given())
     try:
-        return Opening(decode(query, scenario_named))
+        return DefaultLink(decode(query, scenario_named))
     except (InputError, ScenarioError) as error:
         sentence = str(error)
         stop = "" if sentence.endswith((".", "?", "!")) else "."
-        return Opening(given(), f"{sentence}{stop} This page opened without its link.")
+        return DefaultLink(given(), f"{sentence}{stop} This page opened without its link.")
 
 
 def offered() -> list[str]:

@@ -31,7 +31,7 @@ class File(NamedTuple):
     content: bytes
 
 
-class Taken(NamedTuple):
+class DownloadedFile(NamedTuple):
     """A run to take home."""
 
     result: RunResult
@@ -45,14 +45,14 @@ class Kind(NamedTuple):
     label: str
     ending: str
     mime: str
-    make: Callable[[Taken], bytes]
+    make: Callable[[DownloadedFile], bytes]
 
 
 def download(kind: str, result: RunResult, turns: str = "") -> File:
     """Return one of KINDS, of a run as it stands; ``turns``: see Taken. Raises KeyError for another one."""
     made = KINDS[kind]
     name = re.sub(r"[^a-z0-9]+", "-", result.scenario.name.lower())[:40].strip("-") or "scenario"
-    return File(f"asara-{name}-seed-{result.seed}-{made.ending}", made.mime, made.make(Taken(result, turns)))
+    return File(f"asara-{name}-seed-{result.seed}-{made.ending}", made.mime, made.make(DownloadedFile(result, turns)))
 
 
 def scenario_toml(scenario: Scenario) -> str:
@@ -68,7 +68,7 @@ def scenario_toml(scenario: Scenario) -> str:
     return tomli_w.dumps({key: value for key, value in content.items() if value})
 
 
-def _scenario(run: Taken) -> bytes:
+def _scenario(run: DownloadedFile) -> bytes:
     branched = f"# The run that this was taken from branched {run.turns}.\n# A run of this file has it so from day 0.\n"
     return ((branched if run.turns else "") + scenario_toml(run.result.scenario)).encode()
 
@@ -85,7 +85,7 @@ def _csv(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def _picture(run: Taken, form: Any) -> bytes:
+def _picture(run: DownloadedFile, form: Any) -> bytes:
     from experiments.plotting.run_figure import run_picture  # noqa: PLC0415 - matplotlib takes a second to load
 
     scenario = run.result.scenario

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments.window.number_format import count, many, times
+from experiments.window.number_format import format_count, format_factor, pluralize
 from sim import events
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ LINES = 20
 """Events that are told."""
 ONE_BY_ONE = 5
 """Of a row of papers so many, the latest, are told one by one."""
-MOST_EVENTS = 20_000
+MAX_EVENTS = 20_000
 """Of the ledger that are looked at."""
 
 
-class Told(NamedTuple):
+class EventText(NamedTuple):
     """Something that happened, in words."""
 
     day: float
@@ -30,15 +30,15 @@ class Told(NamedTuple):
     sentence: str
 
 
-def last_events(world: World) -> tuple[Told, ...]:
+def last_events(world: World) -> tuple[EventText, ...]:
     """Return the latest events of a world, the newest first; papers in a row are told together."""
-    lines: list[Told] = []
+    lines: list[EventText] = []
     run: list[events.PaperPublished] = []
     field, tried = world.scenario.literature.open_questions, math.inf
-    for event in itertools.islice(reversed(world.ledger), MOST_EVENTS):
+    for event in itertools.islice(reversed(world.ledger), MAX_EVENTS):
         if isinstance(event, events.PaperPublished):
             if len(lines) < ONE_BY_ONE and not run:
-                lines.append(tell(event, field))
+                lines.append(describe_events(event, field))
             else:
                 run.append(event)
             continue
@@ -50,39 +50,41 @@ def last_events(world: World) -> tuple[Told, ...]:
         run = []
         if len(lines) >= LINES:
             break
-        lines.append(tell(event, field))
+        lines.append(describe_events(event, field))
     return tuple([*lines, *_together(run, field)][:LINES])
 
 
-def tell(event: events.Event, field: int) -> Told:
+def describe_events(event: events.Event, field: int) -> EventText:
     """Return an event in words; ``field``: the papers before day 0, after which those of the run are numbered."""
     if isinstance(event, events.PaperPublished):
-        return Told(event.day, type(event).__name__, _paper(event, field))
-    return Told(event.day, type(event).__name__, _WORDS[type(event)](event))
+        return EventText(event.day, type(event).__name__, _paper(event, field))
+    return EventText(event.day, type(event).__name__, _WORDS[type(event)](event))
 
 
-def _together(run: list[events.PaperPublished], field: int) -> Iterable[Told]:
+def _together(run: list[events.PaperPublished], field: int) -> Iterable[EventText]:
     """A row of papers, newest first, in one line."""
     if len(run) == 1:
-        return [tell(run[0], field)]
+        return [describe_events(run[0], field)]
     if not run:
         return []
     papers, duplicates = sum(each.papers for each in run), sum(each.duplicates for each in run)
-    since = f"{many(papers, 'paper')} since day {run[-1].day:,.1f}{_duplicates(duplicates)}"
-    return [Told(run[0].day, events.PaperPublished.__name__, f"{since}; software {times(run[0].discovered)}.")]
+    since = f"{pluralize(papers, 'paper')} since day {run[-1].day:,.1f}{_duplicates(duplicates)}"
+    return [
+        EventText(run[0].day, events.PaperPublished.__name__, f"{since}; software {format_factor(run[0].discovered)}.")
+    ]
 
 
 def _duplicates(number: int) -> str:
-    return f", {count(number)} of them duplicates" if number else ""
+    return f", {format_count(number)} of them duplicates" if number else ""
 
 
 def _paper(event: events.PaperPublished, field: int) -> str:
-    reached = f"software {times(event.discovered)}"
+    reached = f"software {format_factor(event.discovered)}"
     if not event.paper:
-        return f"Pooled work that is worth {many(event.papers, 'paper')} counts: {reached}."
+        return f"Pooled work that is worth {pluralize(event.papers, 'paper')} counts: {reached}."
     if event.papers > 1:
-        papers = f"{many(event.papers, 'paper')}{_duplicates(event.duplicates)}"
-        return f"A cohort of {count(event.authors)} published {papers}: {reached}."
+        papers = f"{pluralize(event.papers, 'paper')}{_duplicates(event.duplicates)}"
+        return f"A cohort of {format_count(event.authors)} published {papers}: {reached}."
     who = f"Researcher {event.researcher}" if event.authors == 1 else f"One of a cohort of {event.authors:,}"
     if event.duplicates:
         return f"{who} published paper {event.paper - field:,}, a duplicate: others had found it meanwhile."
@@ -91,8 +93,8 @@ def _paper(event: events.PaperPublished, field: int) -> str:
 
 def _doubled(event: events.SoftwareDoubled) -> str:
     return (
-        f"Software doubled for the {_ordinal(event.n)} time, after {many(event.papers, 'paper')}, "
-        f"with {many(event.researchers, 'researcher')} at work."
+        f"Software doubled for the {_ordinal(event.n)} time, after {pluralize(event.papers, 'paper')}, "
+        f"with {pluralize(event.researchers, 'researcher')} at work."
     )
 
 
@@ -102,7 +104,7 @@ def _ordinal(number: int) -> str:
 
 
 def _measured(event: events.KernelsMeasured) -> str:
-    searches = many(event.searches, "measured search", "measured searches")
+    searches = pluralize(event.searches, "measured search", "measured searches")
     return f"Kernels follow {searches} ({event.proposer}) of {event.workload}."
 
 
@@ -110,22 +112,25 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     events.SoftwareDoubled: _doubled,
     events.TrainingStarted: lambda event: (
         f"Training of generation {event.generation} was asked for: "
-        f"{many(event.gpus, 'GPU')} for {many(event.run_days, 'day')}."
+        f"{pluralize(event.gpus, 'GPU')} for {pluralize(event.run_days, 'day')}."
     ),
     events.Deployed: lambda event: (
-        f"Generation {event.generation} went to work: deployed software is {times(event.deployed)}."
+        f"Generation {event.generation} went to work: deployed software is {format_factor(event.deployed)}."
     ),
-    events.ResearchersHoused: lambda event: f"{many(event.researchers, 'researcher is', 'researchers are')} at work.",
+    events.ResearchersHoused: lambda event: (
+        f"{pluralize(event.researchers, 'researcher is', 'researchers are')} at work."
+    ),
     events.BackgroundLoaded: lambda event: (
-        f"A log of {many(event.jobs, 'job')} loads the GPUs for experiments: {event.mean_gpus:,.3g} GPUs in the mean."
+        f"A log of {pluralize(event.jobs, 'job')} loads the GPUs for experiments: "
+        f"{event.mean_gpus:,.3g} GPUs in the mean."
     ),
     events.CohortFormed: lambda event: (
-        f"{count(event.researchers)} researchers are a cohort: counted, and not followed one by one."
+        f"{format_count(event.researchers)} researchers are a cohort: counted, and not followed one by one."
     ),
     events.ResearcherSplitOut: lambda event: f"Researcher {event.researcher} left its cohort and is followed alone.",
     events.KernelsMeasured: _measured,
     events.KernelsDeployed: lambda event: (
-        f"Attention is {event.speedup:.3g} times as fast after {many(math.floor(event.candidates), 'candidate')}: "
+        f"Attention is {event.speedup:.3g} times as fast after {pluralize(math.floor(event.candidates), 'candidate')}: "
         f"the cluster does {event.work_rate:.3g} times as much."
     ),
     events.Ended: lambda event: event.sentence,

@@ -20,7 +20,7 @@ from hardware.kernels.speedup_curve import (
 )
 from sim.background import NO_BACKGROUND
 from sim.interventions import FIXED_AT_START
-from sim.scenario.model import Parameter, Scenario, ScenarioError, nearest, parameters, shipped_scenarios
+from sim.scenario.model import Parameter, Scenario, ScenarioError, did_you_mean, parameters, shipped_scenarios
 
 Kind = Literal["number", "whole number", "choice", "switch"]
 
@@ -80,7 +80,7 @@ class Choice(NamedTuple):
     description: str
 
 
-class Filled(NamedTuple):
+class FilledForm(NamedTuple):
     """What came of a form: a scenario, or what is wrong."""
 
     scenario: Scenario | None
@@ -116,7 +116,7 @@ def parse(name: str, text: str) -> Any:
     field = fields().get(name)
     if field is None:
         shown = name[:LONGEST]
-        raise InputError(f"no parameter '{_plain(shown)}'{nearest(shown, fields())}")
+        raise InputError(f"no parameter '{_plain(shown)}'{did_you_mean(shown, fields())}")
     if len(text) > LONGEST:
         raise InputError(f"{name}: {len(text):,} characters are too many: {field.allowed}")
     text = _plain(text.strip())
@@ -134,13 +134,13 @@ def check(name: str, text: str, scenario: Scenario | None = None) -> tuple[Any, 
 
     ``scenario``: the other values, the defaults if there is none. What does not fit together with them is wrong too.
     """
-    filled = fill(scenario or Scenario(), {name: text})
+    filled = scenario_from_form(scenario or Scenario(), {name: text})
     if filled.scenario is None:
         return None, filled.wrong.get(name) or next(iter(filled.wrong.values()))
     return filled.scenario.flat()[name], ""
 
 
-def fill(base: Scenario, typed: Mapping[str, str]) -> Filled:
+def scenario_from_form(base: Scenario, typed: Mapping[str, str]) -> FilledForm:
     """Return the scenario that a form makes of another one; what was typed as it was counts as no change."""
     flat, values, wrong = base.flat(), dict[str, Any](), dict[str, str]()
     for name, text in typed.items():
@@ -155,11 +155,11 @@ def fill(base: Scenario, typed: Mapping[str, str]) -> Filled:
         if sentence := _wrong_alone(base, name, values[name]):
             wrong[name] = sentence
     if wrong:
-        return Filled(None, wrong)
+        return FilledForm(None, wrong)
     try:
-        return Filled(changed(base, values), {})
+        return FilledForm(changed(base, values), {})
     except (ScenarioError, InputError) as error:
-        return Filled(None, {_about(str(error), values): str(error)})
+        return FilledForm(None, {_about(str(error), values): str(error)})
 
 
 def changed(base: Scenario, changes: Mapping[str, Any]) -> Scenario:

@@ -6,19 +6,19 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.window.event_text import Told, last_events
+from experiments.window.event_text import EventText, last_events
 from experiments.window.gpu_grid import Grid, grid_of
 from experiments.window.limiting_factor import Limit, limit_of
 from experiments.window.literature_view import Network, network_of
-from experiments.window.queue_view import Queue, queue_of
-from experiments.window.team_view import Team, team_of
+from experiments.window.queue_view import QueueView, queue_of
+from experiments.window.team_view import TeamView, team_of
 from sim import reporters
 from sim.long_run import LongRun
 from sim.reporters import REPORTERS
 from sim.verdict import Pace
 
 if TYPE_CHECKING:
-    from hardware.kernels.speedup_curve import Curve
+    from hardware.kernels.speedup_curve import FittedSpeedupCurve
     from sim.world import World
 
 COLUMNS = tuple(REPORTERS)
@@ -26,7 +26,7 @@ COLUMNS = tuple(REPORTERS)
 CURVE_POINTS = 64
 
 
-class Kernels(NamedTuple):
+class KernelState(NamedTuple):
     """The measured curve of attention kernels, and where the lab's engineer stands on it."""
 
     calibrated: bool
@@ -74,13 +74,13 @@ class Frame(NamedTuple):
     papers: float
     values: tuple[float, ...]
     """The reporters of sim.reporters, as COLUMNS names them."""
-    team: Team
+    team: TeamView
     grid: Grid
-    queue: Queue
+    queue: QueueView
     network: Network
-    kernels: Kernels
+    kernels: KernelState
     limit: Limit
-    events: tuple[Told, ...]
+    events: tuple[EventText, ...]
     """The latest, newest first."""
     ending: Ending | None
     """None while the run goes on."""
@@ -118,10 +118,10 @@ def frame_of(world: World, between: bool = False) -> Frame:
     )
 
 
-def _kernels(world: World) -> Kernels:
+def _kernels(world: World) -> KernelState:
     engineer, found = world.kernel_engineer, world.calibration
     curve = found.curve
-    return Kernels(
+    return KernelState(
         calibrated=curve is not None,
         candidates=engineer.candidates,
         speedup=engineer.speedup,
@@ -135,7 +135,7 @@ def _kernels(world: World) -> Kernels:
 
 
 @lru_cache(maxsize=32)
-def _points(curve: Curve) -> tuple[tuple[float, float], ...]:
+def _points(curve: FittedSpeedupCurve) -> tuple[tuple[float, float], ...]:
     """A curve, at whole candidates that are about evenly spaced on a log axis."""
     top = math.log(max(2, curve.tried))
     numbers = dict.fromkeys(round(math.exp(top * at / (CURVE_POINTS - 1))) for at in range(CURVE_POINTS))

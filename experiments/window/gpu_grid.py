@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from hardware.cluster.jobs import Job
     from sim.world import World
 
-MOST_CELLS = 1024
+MAX_CELLS = 1024
 """Cells of the grid; of a larger cluster each stands for several nodes."""
-MOST_JOBS = 8
+MAX_JOBS = 8
 """Jobs that a cell names."""
 COLUMNS = ("inference", "experiment", "training", "background", "failed")
 
 
-class Placed(NamedTuple):
+class PlacedGpus(NamedTuple):
     """A job that holds GPUs."""
 
     number: int
@@ -40,7 +40,7 @@ class Placed(NamedTuple):
     preemptions: int
 
 
-class Cell(NamedTuple):
+class GpuCell(NamedTuple):
     """A node, or several of one pool: its GPUs by what they do, which add up to ``gpus``."""
 
     name: str
@@ -54,7 +54,7 @@ class Cell(NamedTuple):
     failed: int
     """Held by a job that began again since the last frame, after a failure."""
     idle: int
-    jobs: tuple[Placed, ...]
+    jobs: tuple[PlacedGpus, ...]
     """Experiments and training runs that hold some of its GPUs."""
     more_jobs: int
     """Further ones, which are not listed."""
@@ -71,7 +71,7 @@ class Grid(NamedTuple):
     """Held by jobs of other users."""
     failed: int
     idle: int
-    cells: tuple[Cell, ...]
+    cells: tuple[GpuCell, ...]
     note: str
     """What a cell is."""
 
@@ -81,8 +81,8 @@ def grid_of(world: World, since: float) -> Grid:
     pools = world.datacenter.pools
     size = world.scenario.cluster.gpus_per_node
     nodes = sum(math.ceil(pool.capacity / size) for pool in pools.values())
-    together = math.ceil(nodes / MOST_CELLS)
-    while sum(_cells_of(pool.capacity, size * together) for pool in pools.values()) > MOST_CELLS:
+    together = math.ceil(nodes / MAX_CELLS)
+    while sum(_cells_of(pool.capacity, size * together) for pool in pools.values()) > MAX_CELLS:
         together += 1  # each pool may have a smaller last cell
     cells = tuple(cell for name, pool in pools.items() for cell in _cells(world, name, pool, together, since))
     return Grid(
@@ -111,14 +111,20 @@ def owner_of(job: Job) -> str:
     return f"researcher {job.owner}"
 
 
-def placed(job: Job) -> Placed:
+def placed(job: Job) -> PlacedGpus:
     """Return a running job as plain values."""
     past, until = job.past, job.begun + job.remaining
-    return Placed(
-        job.number, job.use, owner_of(job), job.gpus, job.tasks, job.begun,
+    return PlacedGpus(
+        job.number,
+        job.use,
+        owner_of(job),
+        job.gpus,
+        job.tasks,
+        job.begun,
         until if until < math.inf else None,
-        0 if past is None else past.failures, 0 if past is None else past.preemptions,
-    )  # fmt: skip
+        0 if past is None else past.failures,
+        0 if past is None else past.preemptions,
+    )
 
 
 class _Tally:
@@ -127,19 +133,19 @@ class _Tally:
     def __init__(self, gpus: int) -> None:
         self.gpus = gpus
         self.held = dict.fromkeys(COLUMNS, 0)
-        self.jobs: list[Placed] = []
+        self.jobs: list[PlacedGpus] = []
         self.more = 0
 
-    def cell(self, name: str, pool: str) -> Cell:
+    def cell(self, name: str, pool: str) -> GpuCell:
         idle = self.gpus - sum(self.held.values())
-        return Cell(name, pool, self.gpus, **self.held, idle=idle, jobs=tuple(self.jobs), more_jobs=self.more)
+        return GpuCell(name, pool, self.gpus, **self.held, idle=idle, jobs=tuple(self.jobs), more_jobs=self.more)
 
 
 def _cells_of(gpus: int, size: int) -> int:
     return math.ceil(gpus / size)
 
 
-def _cells(world: World, name: str, pool: GpuCluster, together: int, since: float) -> Iterator[Cell]:
+def _cells(world: World, name: str, pool: GpuCluster, together: int, since: float) -> Iterator[GpuCell]:
     """The cells of one pool, of so many nodes each."""
     size = world.scenario.cluster.gpus_per_node * together
     tallies = [_Tally(min(size, pool.capacity - first)) for first in range(0, pool.capacity, size)]
@@ -155,7 +161,7 @@ def _cells(world: World, name: str, pool: GpuCluster, together: int, since: floa
             if shown is None or tally is before:
                 continue
             before = tally
-            if len(tally.jobs) < MOST_JOBS:
+            if len(tally.jobs) < MAX_JOBS:
                 tally.jobs.append(shown)
             else:
                 tally.more += 1

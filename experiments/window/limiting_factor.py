@@ -12,23 +12,29 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
-from experiments.window.number_format import count, many, times
+from experiments.window.number_format import format_count, format_factor, pluralize
 from sim import reporters
 
 if TYPE_CHECKING:
     from sim.world import World
 
 STRETCH_DAYS = 30.0
-LEAST_GAP = 0.5
+MIN_GAP = 0.5
 """Doublings of software that are discovered and not at work, from which on they are told of."""
-MOST_ROWS = 64
+MAX_ROWS = 64
 """Frames of the stretch that are looked at; of more every k-th."""
-LEAST_DUPLICATES = 0.05
+MIN_DUPLICATES = 0.05
 """Share of duplicates among the papers of the stretch from which on it is reported."""
 COLUMNS = (
-    "day", "papers", "duplicates",
-    "researchers_think", "researchers_write", "researchers_queue", "researchers_run", "researchers_paused",
-)  # fmt: skip
+    "day",
+    "papers",
+    "duplicates",
+    "researchers_think",
+    "researchers_write",
+    "researchers_queue",
+    "researchers_run",
+    "researchers_paused",
+)
 
 
 class Limit(NamedTuple):
@@ -99,7 +105,7 @@ def _binds(world: World) -> str:
         return "queue"
     if census[Phase.PAUSED] > world.at_work:
         return "paused"
-    return "training" if world.trainer.lacking >= LEAST_GAP else "researchers"
+    return "training" if world.trainer.lacking >= MIN_GAP else "researchers"
 
 
 def _rows(world: World) -> list[_Row]:
@@ -107,19 +113,20 @@ def _rows(world: World) -> list[_Row]:
     columns: Sequence[Sequence[float]] = [world.datacollector.model_vars[name] for name in COLUMNS]
     days = columns[0]
     first = min(bisect_left(days, world.now - STRETCH_DAYS), len(days) - 1)
-    stride = max(1, (len(days) - first) // MOST_ROWS)
+    stride = max(1, (len(days) - first) // MAX_ROWS)
     rows = [_Row(*(float(column[at]) for column in columns)) for at in range(len(days) - 1, first - 1, -stride)]
     return rows[::-1]
 
 
 def _researchers(world: World) -> str:
-    return f"no experiment waits for GPUs, so more than {count(world.at_work)} would do more."
+    return f"no experiment waits for GPUs, so more than {format_count(world.at_work)} would do more."
 
 
 def _queue(world: World) -> str:
     waiting = world.census.count[Phase.QUEUE]
     return (
-        f"{many(waiting, 'experiment waits', 'experiments wait')} and the GPUs are full, so more researchers would "
+        f"{pluralize(waiting, 'experiment waits', 'experiments wait')} and the GPUs are full, so more "
+        "researchers would "
         "only lengthen the queue."
     )
 
@@ -129,7 +136,10 @@ def _waiting_now(world: World) -> str:
     if not world.scenario.researcher.experiment_gpu_days:
         return ""
     waiting, active = world.census.count[Phase.QUEUE], max(1, world.at_work)
-    told = f"{waiting / active:.0%} of the researchers wait for GPUs now ({count(waiting)} of {count(active)})"
+    told = (
+        f"{waiting / active:.0%} of the researchers wait for GPUs now ({format_count(waiting)} of "
+        f"{format_count(active)})"
+    )
     idle = _idle_elsewhere(world) if waiting else ""
     return f"{told}{f', while {idle}' if idle else ''}."
 
@@ -143,7 +153,7 @@ def _idle_elsewhere(world: World) -> str:
         there = pool.pool(use)
         idle = 0 if there is None else there.capacity - pool.gpus_in_use(use)
         if idle > 0:
-            uses.append(f"{many(idle, 'GPU')} for {use} {'is' if idle == 1 else 'are'} idle")
+            uses.append(f"{pluralize(idle, 'GPU')} for {use} {'is' if idle == 1 else 'are'} idle")
     return " and ".join(uses)
 
 
@@ -151,7 +161,7 @@ def _duplicates(world: World, start: _Row) -> str:
     """The share of duplicates among the papers since a moment, and what they count."""
     papers = world.papers - start.papers
     share = (world.literature.duplicates - start.duplicates) / papers if papers > 0 else 0.0
-    if share < LEAST_DUPLICATES:
+    if share < MIN_DUPLICATES:
         return ""
     weight = world.scenario.literature.duplicate_weight
     told = f"{share:.0%} of the papers since day {start.day:.0f} are duplicates"
@@ -162,21 +172,24 @@ def _duplicates(world: World, start: _Row) -> str:
 
 
 def _paused(world: World) -> str:
-    return f"{count(world.census.count[Phase.PAUSED])} researchers have no GPU to run on."
+    return f"{format_count(world.census.count[Phase.PAUSED])} researchers have no GPU to run on."
 
 
 def _training(world: World) -> str:
-    found, working = times(reporters.discovered(world)), times(world.frontier.deployed)
+    found, working = format_factor(reporters.discovered(world)), format_factor(world.frontier.deployed)
     return f"software {found} is discovered and {working} is at work; {_run(world)}."
 
 
 def _not_at_work(world: World) -> str:
     """What became of the software that was discovered and is not at work, if there is any to speak of."""
     found, working = reporters.discovered(world), world.frontier.deployed
-    if not world.scenario.training.needed or found - working < LEAST_GAP:
+    if not world.scenario.training.needed or found - working < MIN_GAP:
         return ""
     shorter = "made training runs shorter, or " if world.scenario.training.speed_share else ""
-    return f"Software {times(found)} is discovered and {times(working)} at work: the difference {shorter}waits for one."
+    return (
+        f"Software {format_factor(found)} is discovered and {format_factor(working)} at work: the "
+        f"difference {shorter}waits for one."
+    )
 
 
 def _run(world: World) -> str:
@@ -186,7 +199,9 @@ def _run(world: World) -> str:
         return "no run is under way until enough waits to be taken up"
     if not jobs[0].seats:
         return f"the next run waits for {jobs[0].gpus:,} GPUs"
-    return f"the run on {jobs[0].gpus:,} GPUs goes on until day {count(round(jobs[0].begun + jobs[0].remaining))}"
+    return (
+        f"the run on {jobs[0].gpus:,} GPUs goes on until day {format_count(round(jobs[0].begun + jobs[0].remaining))}"
+    )
 
 
 _STATES = {"researchers": _researchers, "queue": _queue, "paused": _paused, "training": _training}

@@ -6,17 +6,17 @@ import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.window.number_format import count, many
+from experiments.window.number_format import format_count, pluralize
 from sim.events import PaperPublished
 
 if TYPE_CHECKING:
     from sim.world import World
 
-MOST_PAPERS = 300
+MAX_PAPERS = 300
 """Papers that are shown."""
 NEWEST = 180
 """Of them the newest; the others are earlier ones on which most of these build."""
-MOST_EVENTS = 2000
+MAX_EVENTS = 2000
 """Of the ledger among which the newest papers are looked up."""
 
 
@@ -59,7 +59,7 @@ def network_of(world: World, since: float) -> Network:
     edges = [
         edge for number in newest if literature.graph.has_node(number) for edge in literature.graph.out_edges(number)
     ]
-    room = MOST_PAPERS - len(newest)
+    room = MAX_PAPERS - len(newest)
     earlier = Counter(cited for _, cited in edges if cited not in newest)
     grounds = {number: _earlier(world, number) for number, _ in earlier.most_common(room)}
     shown = newest | grounds
@@ -71,7 +71,7 @@ def network_of(world: World, since: float) -> Network:
 
 def _newest(world: World, since: float) -> dict[int, Paper]:
     found: dict[int, Paper] = {}
-    for event in itertools.islice(reversed(world.ledger), MOST_EVENTS):
+    for event in itertools.islice(reversed(world.ledger), MAX_EVENTS):
         if isinstance(event, PaperPublished) and event.paper:
             found[event.paper] = Paper(
                 event.paper, event.day, False, event.researcher, int(event.papers), event.duplicates, event.day > since
@@ -94,5 +94,5 @@ def _note(world: World, papers: tuple[Paper, ...]) -> str:
         return "No paper has been published yet: step on."
     shown = sum(paper.papers for paper in papers if paper.researcher)
     field = len(papers) - sum(1 for paper in papers if paper.researcher)
-    note = f"The newest {count(shown)} of {many(literature.published, 'paper')}"
+    note = f"The newest {format_count(shown)} of {pluralize(literature.published, 'paper')}"
     return note + (f", and {field} earlier that they build on." if field else ".")

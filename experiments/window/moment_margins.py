@@ -29,7 +29,7 @@ MAX_DAYS: Final = 45.0
 """Simulated days that are run at most in search of the next doubling."""
 MAX_EVENTS: Final = 250_000
 """Events of the clock of the run without a change: then the window ends there."""
-LEAST_GAIN: Final = 1e-3
+MIN_GAIN: Final = 1e-3
 """Doublings; a moment after which software gains less has no margins."""
 _EVENTS_A_PIECE: Final = 2_000
 
@@ -67,7 +67,7 @@ def moment_margins(snapshot: Snapshot, stop: Callable[[], bool] = lambda: False)
     finally:
         forget(base)
     gain = path.gained
-    if gain < LEAST_GAIN:
+    if gain < MIN_GAIN:
         return MomentMargins(
             snapshot.day, "", (), path.days, gain, f"software gains nothing within {path.days:.0f} days"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from experiments.cli.run_table import figure
+from experiments.cli.run_table import format_number
 
 LONGEST = 1e7
 """From here on a number is told as a power of ten."""
@@ -15,12 +15,12 @@ _ROUNDING = 1e-9
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def count(value: float) -> str:
+def format_count(value: float) -> str:
     """Return a number for reading: 12.5, 8,192, 1.5×10⁹."""
-    return figure(value) if abs(value) < LONGEST else _power(math.log10(value))
+    return format_number(value) if abs(value) < LONGEST else _power(math.log10(value))
 
 
-def times(doublings: float) -> str:
+def format_factor(doublings: float) -> str:
     """Return doublings as a factor for reading: ×4.05, ×8,192, ×1.3×10⁹."""
     power = doublings * math.log10(2)
     if power >= math.log10(LONGEST):
@@ -28,9 +28,9 @@ def times(doublings: float) -> str:
     return f"×{2**doublings:,.3g}" if doublings < 10 else f"×{2**doublings:,.0f}"
 
 
-def many(number: float, one: str, more: str = "") -> str:
+def pluralize(number: float, one: str, more: str = "") -> str:
     """Return so many things in words: 1 paper, 2 papers; ``more``: their name if it is not that of one with an s."""
-    return f"{count(number)} {one if number == 1 else more or one + 's'}"
+    return f"{format_count(number)} {one if number == 1 else more or one + 's'}"
 
 
 def percentages(shares: Sequence[float]) -> list[int]:

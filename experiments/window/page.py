@@ -13,24 +13,24 @@ import solara
 from solara.server import kernel_context
 
 from experiments.errors import InputError
-from experiments.window.default_link import Opening, opened, scenario_named
+from experiments.window.default_link import DefaultLink, opened, scenario_named
 from experiments.window.downloads import KINDS, download
-from experiments.window.form_fields import differences, fields, fill
-from experiments.window.gpu_grid import Cell
+from experiments.window.form_fields import differences, fields, scenario_from_form
+from experiments.window.gpu_grid import GpuCell
 from experiments.window.measuring import Measurer
-from experiments.window.player import Goal, Journey
-from experiments.window.session import Session, Shown
+from experiments.window.player import Goal, RunPlayer
+from experiments.window.session import ViewState, WindowSession
 from experiments.window.views import cluster, components, findings, header, settings, software, team, timeline
 from sim.scenario.model import Scenario, ScenarioError
 
-MOST_TYPED = 200
+MAX_TYPED = 200
 """Characters of a value that are read."""
-MOST_WINDOWS = 32
+MAX_WINDOWS = 32
 """Pages that are open at a time on one server."""
-FULL = f"{MOST_WINDOWS} windows are open on this server: close one, and load this page again."
+FULL = f"{MAX_WINDOWS} windows are open on this server: close one, and load this page again."
 
 _log = logging.getLogger("asara.window")
-_open: set[Session] = set()
+_open: set[WindowSession] = set()
 """Sessions that are open. Nothing else is shared between browsers."""
 _counting = threading.Lock()
 _measurer = Measurer()
@@ -57,11 +57,11 @@ class Drawing(NamedTuple):
 class Sight:
     """What a page shows at a time. No tuple: Solara would look for components in each of its numbers."""
 
-    shown: Shown
+    shown: ViewState
     drawing: Drawing
 
 
-def draw(shown: Shown) -> Drawing:
+def draw(shown: ViewState) -> Drawing:
     """Return what the components show of a session."""
     return Drawing(
         limit=findings.limit(shown),
@@ -78,14 +78,14 @@ def draw(shown: Shown) -> Drawing:
     )
 
 
-def open_session(opening: Opening, publish: Callable[[int], None]) -> Session | None:
+def open_session(opening: DefaultLink, publish: Callable[[int], None]) -> WindowSession | None:
     """Return a session of its own for a browser, or None if too many are open."""
-    if len(_open) >= MOST_WINDOWS:
+    if len(_open) >= MAX_WINDOWS:
         close_left_windows()
     with _counting:
-        if len(_open) >= MOST_WINDOWS:
+        if len(_open) >= MAX_WINDOWS:
             return None
-        session = Session(Journey(opening.link.scenario, opening.link.seed), publish, _measurer)
+        session = WindowSession(RunPlayer(opening.link.scenario, opening.link.seed), publish, _measurer)
         _open.add(session)
     if opening.link.frame or opening.link.branches:
         session.travel(opening.link)
@@ -94,7 +94,7 @@ def open_session(opening: Opening, publish: Callable[[int], None]) -> Session | 
     return session
 
 
-def close_session(session: Session | None) -> None:
+def close_session(session: WindowSession | None) -> None:
     """Let go of a session whose browser went away."""
     if session is not None:
         session.close()
@@ -123,14 +123,14 @@ def Page() -> None:
 
 
 @solara.component
-def Window(session: Session, stamp: int) -> None:
+def Window(session: WindowSession, stamp: int) -> None:
     """All components, drawn from what the session last showed."""
     last = solara.use_ref(cast("Sight | None", None))
     last.current = seen(session.shown, last.current)
     View(session, last.current)
 
 
-def seen(shown: Shown, before: Sight | None) -> Sight:
+def seen(shown: ViewState, before: Sight | None) -> Sight:
     """Return what to show; of what cannot be drawn the last that could, and a sentence."""
     try:
         return Sight(shown, draw(shown))
@@ -151,7 +151,7 @@ def seen(shown: Shown, before: Sight | None) -> Sight:
 
 
 @solara.component
-def View(session: Session, sight: Sight) -> None:
+def View(session: WindowSession, sight: Sight) -> None:
     """The components of the page, in their order."""
     drawing = sight.drawing
     Head(session, sight)
@@ -169,7 +169,7 @@ def View(session: Session, sight: Sight) -> None:
 
 
 @solara.component
-def Head(session: Session, sight: Sight) -> None:
+def Head(session: WindowSession, sight: Sight) -> None:
     """Which run it is, its link, and what can be downloaded."""
     file = solara.use_reactive(cast("dict[str, Any] | None", None))
 
@@ -188,7 +188,7 @@ def Head(session: Session, sight: Sight) -> None:
 
 
 @solara.component
-def Form(session: Session, sight: Sight) -> None:
+def Form(session: WindowSession, sight: Sight) -> None:
     """Scenario, seed and parameters; what was typed is kept until it is in use."""
     shown = sight.shown
     typed = solara.use_reactive(cast("dict[str, str]", {}))
@@ -210,14 +210,14 @@ def Form(session: Session, sight: Sight) -> None:
         return scenario_named(chosen.value) if chosen.value else shown.scenario
 
     def note(event: dict[str, Any]) -> None:
-        name, text = str(event.get("name")), str(event.get("text"))[:MOST_TYPED]
+        name, text = str(event.get("name")), str(event.get("text"))[:MAX_TYPED]
         if name == "seed":
             seed.set(text)
         elif name in fields():
             typed.set(typed.value | {name: text})
 
     def in_use() -> Scenario:
-        filled = fill(base(), typed.value)
+        filled = scenario_from_form(base(), typed.value)
         if filled.scenario is None:
             raise InputError(next(iter(filled.wrong.values())))
         return filled.scenario
@@ -237,7 +237,7 @@ def Form(session: Session, sight: Sight) -> None:
 
 
 @solara.component
-def Views(session: Session, sight: Sight) -> None:
+def Views(session: WindowSession, sight: Sight) -> None:
     """All that there is to see of a moment and of the way to it."""
     drawing = sight.drawing
     pointed = solara.use_reactive(cast("int | None", None))
@@ -265,7 +265,7 @@ def Views(session: Session, sight: Sight) -> None:
 
 
 @solara.component
-def Foot(session: Session, sight: Sight) -> None:
+def Foot(session: WindowSession, sight: Sight) -> None:
     """The digest of the run, for those who want to compare."""
     wanted = solara.use_reactive(False)
 
@@ -278,7 +278,7 @@ def Foot(session: Session, sight: Sight) -> None:
     )
 
 
-def asked(session: Session, do: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+def asked(session: WindowSession, do: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
     """Return ``do`` for what a browser sends, whoever made that up: what cannot be done is said on the page."""
 
     def told(event: Any = None, *_: Any) -> None:
@@ -293,7 +293,7 @@ def asked(session: Session, do: Callable[[dict[str, Any]], None]) -> Callable[..
     return told
 
 
-def act(session: Session, event: dict[str, Any]) -> None:
+def act(session: WindowSession, event: dict[str, Any]) -> None:
     """Do what a button asks for; what no button asks for is ignored."""
     what = event.get("what")
     moves = {"play": session.play, "pause": session.pause, "step": session.step, "event": session.step_event}
@@ -311,12 +311,12 @@ def number(event: dict[str, Any], name: str) -> int:
     return value if isinstance(value, int) and 0 <= value < 2**53 else 0
 
 
-def picked(shown: Shown, researcher: int) -> int:
+def picked(shown: ViewState, researcher: int) -> int:
     """Return the researcher to follow when one is picked: none if it is followed already."""
     return 0 if researcher == shown.followed else researcher
 
 
-def cell_at(shown: Shown, place: Any) -> Cell | None:
+def cell_at(shown: ViewState, place: Any) -> GpuCell | None:
     """Return the cell of the grid to which somebody points, if there is one."""
     cells = shown.frame.grid.cells
     return cells[place] if isinstance(place, int) and 0 <= place < len(cells) else None

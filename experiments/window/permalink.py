@@ -14,23 +14,23 @@ from urllib.parse import parse_qsl, urlencode
 
 from experiments.cli.run_table import toml
 from experiments.errors import InputError
-from experiments.window.form_fields import differences, fields, fill, parse
-from experiments.window.player import MOST_FRAMES, MOST_FUTURES, Journey, Moved
-from experiments.window.timeline import FutureView
+from experiments.window.form_fields import differences, fields, parse, scenario_from_form
+from experiments.window.player import MAX_FRAMES, MAX_FUTURES, RunPlayer, SeekResult
+from experiments.window.timeline import TimelineView
 from sim.interventions import FIXED_AT_START
-from sim.scenario.model import DEFAULT, Scenario, nearest, shipped_scenarios
+from sim.scenario.model import DEFAULT, Scenario, did_you_mean, shipped_scenarios
 
 LONGEST = 6000
 """Characters of a query."""
-MOST_PAIRS = 100
-MOST_SEED = 2**63 - 1
+MAX_PAIRS = 100
+MAX_SEED = 2**63 - 1
 LETTERS = "ABCD"
 """Of the futures of a link, in order."""
 _WORDS = ("scenario", "seed", "frame", "branch", "last", "chosen")
 _BRANCH = re.compile(r"([^-@]*)(?:-([^-@]*))?(?:@([^-@]*))?", re.ASCII)
 
 
-class Turn(NamedTuple):
+class BranchPoint(NamedTuple):
     """A branch: from this frame on other parameters hold."""
 
     frame: int
@@ -50,7 +50,7 @@ class Link(NamedTuple):
     """With them: that of day 0."""
     seed: int = 0
     frame: int = 0
-    branches: tuple[Turn, ...] = ()
+    branches: tuple[BranchPoint, ...] = ()
     """All futures beside the first, each after the one that it leaves."""
     last: int = 0
     """The latest frame of the first future that is known; 0: no more than is needed."""
@@ -61,11 +61,11 @@ class Link(NamedTuple):
 def shipped(name: str) -> Scenario:
     """Return a scenario that comes with asara; no name is read as that of a file. Raises InputError for others."""
     if name not in shipped_scenarios():
-        raise InputError(f"there is no scenario '{_shown(name)}' here{nearest(name[:100], shipped_scenarios())}")
+        raise InputError(f"there is no scenario '{_shown(name)}' here{did_you_mean(name[:100], shipped_scenarios())}")
     return Scenario.load(name)
 
 
-def link_of(name: str, scenario: Scenario, seed: int, frame: int, futures: Sequence[FutureView] = ()) -> Link:
+def link_of(name: str, scenario: Scenario, seed: int, frame: int, futures: Sequence[TimelineView] = ()) -> Link:
     """Return the link to a frame of the chosen one of some futures, with all that it is compared with.
 
     ``scenario``: with which the journey began.
@@ -76,13 +76,14 @@ def link_of(name: str, scenario: Scenario, seed: int, frame: int, futures: Seque
     chosen = next(place for place, future in enumerate(futures) if future.chosen)
     lasts = [0 if future.chosen and future.frames == frame else future.frames for future in futures]
     turns = tuple(
-        Turn(future.from_frame, dict(future.changes), _parent(places, future, place), lasts[place])
-        for place, future in enumerate(futures) if place
-    )  # fmt: skip
+        BranchPoint(future.from_frame, dict(future.changes), _parent(places, future, place), lasts[place])
+        for place, future in enumerate(futures)
+        if place
+    )
     return Link(name, scenario, seed, frame, turns, lasts[0], chosen if chosen < len(turns) else None)
 
 
-def _parent(places: Mapping[int, int], future: FutureView, place: int) -> int | None:
+def _parent(places: Mapping[int, int], future: TimelineView, place: int) -> int | None:
     parent = places[future.parent or 0]
     return parent if parent != place - 1 else None
 
@@ -108,10 +109,10 @@ def decode(query: str, find: Callable[[str], Scenario] = shipped) -> Link:
     words, changes, branches = _sorted(_pairs(query))
     name = words.get("scenario", DEFAULT)
     scenario = _filled(find(name), changes)
-    seed = _number("seed", words.get("seed", "0"), MOST_SEED)
-    frame = _number("frame", words.get("frame", "0"), MOST_FRAMES)
-    last = _number("last", words.get("last", "0"), MOST_FRAMES)
-    turns, known = list[Turn](), [scenario]
+    seed = _number("seed", words.get("seed", "0"), MAX_SEED)
+    frame = _number("frame", words.get("frame", "0"), MAX_FRAMES)
+    last = _number("last", words.get("last", "0"), MAX_FRAMES)
+    turns, known = list[BranchPoint](), [scenario]
     for text in branches:
         turn, now = _turn(text, known)
         parent = len(turns) if turn.parent is None else turn.parent
@@ -123,7 +124,7 @@ def decode(query: str, find: Callable[[str], Scenario] = shipped) -> Link:
     return Link(name, scenario, seed, frame, tuple(turns), last, chosen)
 
 
-def travel(link: Link, journey: Journey) -> Moved:
+def travel(link: Link, journey: RunPlayer) -> SeekResult:
     """Bring a journey that stands on day 0 of the link's scenario and seed to its moment, branch by branch.
 
     Raises ScenarioError for a branch that cannot be made.
@@ -152,11 +153,14 @@ def _pairs(query: str) -> list[tuple[str, str]]:
         raise InputError(f"the link has {len(query):,} characters: at most {LONGEST:,} are read")
     try:
         return parse_qsl(
-            query.removeprefix("?"), keep_blank_values=True, strict_parsing=bool(query.strip("?")),
-            errors="strict", max_num_fields=MOST_PAIRS,
-        )  # fmt: skip
+            query.removeprefix("?"),
+            keep_blank_values=True,
+            strict_parsing=bool(query.strip("?")),
+            errors="strict",
+            max_num_fields=MAX_PAIRS,
+        )
     except (ValueError, UnicodeError):
-        raise InputError(f"the link cannot be read: it is no list of at most {MOST_PAIRS} NAME=VALUE") from None
+        raise InputError(f"the link cannot be read: it is no list of at most {MAX_PAIRS} NAME=VALUE") from None
 
 
 def _sorted(pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, str], dict[str, str], list[str]]:
@@ -172,14 +176,14 @@ def _sorted(pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, str], dict[str,
         elif key in fields():
             changes[key] = text
         else:
-            raise InputError(f"the link says '{_shown(key)}', which is no parameter{nearest(key[:100], fields())}")
-    if len(branches) >= MOST_FUTURES:
-        raise InputError(f"the link has {len(branches)} branches: at most {MOST_FUTURES - 1} are kept")
+            raise InputError(f"the link says '{_shown(key)}', which is no parameter{did_you_mean(key[:100], fields())}")
+    if len(branches) >= MAX_FUTURES:
+        raise InputError(f"the link has {len(branches)} branches: at most {MAX_FUTURES - 1} are kept")
     return words, changes, branches
 
 
 def _filled(base: Scenario, changes: Mapping[str, str]) -> Scenario:
-    filled = fill(base, changes)
+    filled = scenario_from_form(base, changes)
     if filled.scenario is None:
         raise InputError("; ".join(filled.wrong.values()))
     return filled.scenario
@@ -199,19 +203,19 @@ def _place(word: str, text: str, there: int) -> int:
     return letters.index(text)
 
 
-def _branch(turn: Turn) -> str:
+def _branch(turn: BranchPoint) -> str:
     last = f"-{turn.last}" if turn.last else ""
     parent = f"@{LETTERS[turn.parent]}" if turn.parent is not None else ""
     changes = [f"{name}={_text(value)}" for name, value in turn.changes.items()]
     return ",".join([f"{turn.frame}{last}{parent}", *changes])
 
 
-def _turn(text: str, known: Sequence[Scenario]) -> tuple[Turn, Scenario]:
+def _turn(text: str, known: Sequence[Scenario]) -> tuple[BranchPoint, Scenario]:
     """A branch, and the scenario that holds from it on; ``known``: those of the futures before it."""
     first, *rest = text.split(",")
     found = _BRANCH.fullmatch(first)
-    frame = _number("branch", found[1] if found else first, MOST_FRAMES)
-    last = _number("branch", found[2], MOST_FRAMES) if found and found[2] is not None else 0
+    frame = _number("branch", found[1] if found else first, MAX_FRAMES)
+    last = _number("branch", found[2], MAX_FRAMES) if found and found[2] is not None else 0
     parent = _place("branch", found[3], len(known)) if found and found[3] is not None else None
     typed, changes = dict[str, str](), dict[str, Any]()
     for each in rest:
@@ -221,7 +225,7 @@ def _turn(text: str, known: Sequence[Scenario]) -> tuple[Turn, Scenario]:
         typed[name], changes[name] = value, parse(name, value)
         if name in FIXED_AT_START:
             raise InputError(f"{name} cannot change within a run, and a branch of the link changes it")
-    return Turn(frame, changes, parent, last), _filled(known[-1 if parent is None else parent], typed)
+    return BranchPoint(frame, changes, parent, last), _filled(known[-1 if parent is None else parent], typed)
 
 
 def _text(value: Any) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Generator
 from threading import RLock
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from experiments.window.change_summary import changed, moment_of
+from experiments.window.change_summary import changed, fingerprint
 from experiments.window.frame import Frame, frame_of
 from experiments.window.researcher_history import life_of
-from experiments.window.timeline import Future, FutureView, comes, facts, forget
+from experiments.window.timeline import Timeline, TimelineView, comes, facts, forget
 from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import Snapshot, World
@@ -21,20 +21,20 @@ GOALS: dict[Goal, str] = {"doubling": "doubling", "retraining": "training run", 
 
 EVENTS_A_PIECE = 1_000
 """Events of the clock between two looks at whether the move is to stop."""
-MOST_PIECES = 10_000
+MAX_PIECES = 10_000
 """Such pieces in one frame: then the move stops, and goes on when it is asked for again."""
-MOST_FRAMES = 100_000
+MAX_FRAMES = 100_000
 """Of one run: the rows of its series would take more memory than one browser should."""
-MOST_FACTS = 500_000
+MAX_FACTS = 500_000
 """Events of the ledger and jobs that are over, of one run, for the same reason: about 0.8 kB each."""
-MOST_INDIVIDUALS = 50_000
+MAX_INDIVIDUALS = 50_000
 """Researchers who are followed one by one, of one run, for the same reason: about 2 kB each."""
-MOST_FUTURES = 4
+MAX_FUTURES = 4
 _TOO_FEW = re.compile(r"^job (\d+) asks for (\d+) GPUs at once, and no more than (\d+) could be given$")
 """What a cluster says of a job that a change leaves too few GPUs."""
 
 
-class Moved(NamedTuple):
+class SeekResult(NamedTuple):
     """What came of a move."""
 
     frame: Frame
@@ -48,7 +48,7 @@ class Moved(NamedTuple):
 class _Place(NamedTuple):
     """Where the journey stands, which need not be where its world is."""
 
-    future: Future
+    future: Timeline
     frame: Frame
     events: int = 0
     """Single events since that frame."""
@@ -59,7 +59,7 @@ class _Timeline(NamedTuple):
 
     seed: int
     beginning: int
-    futures: list[Future]
+    futures: list[Timeline]
     next_index: int
     place: _Place
 
@@ -73,7 +73,7 @@ Work = Generator[None, None, str]
 Answer = TypeVar("Answer")
 
 
-class Journey:
+class RunPlayer:
     """One run that can be stepped, rewound and branched: the same frames as a headless run of (scenario, seed).
 
     Raises ScenarioError if the scenario cannot be run. All methods may be called from any thread. A move works in
@@ -100,7 +100,7 @@ class Journey:
         self._beginning = next(self._beginnings)
         self._world, self._events = world, 0
         """The one world that is alive, and how many events it is beyond its latest whole frame."""
-        self._home = first = Future(0, world)
+        self._home = first = Timeline(0, world)
         """The future in which the world stands."""
         self._futures = [first]
         self._next_index = 1
@@ -161,7 +161,7 @@ class Journey:
         earlier = self._earlier.futures if self._earlier is not None else []
         return sum(future.bytes for future in [*self._futures, *earlier])
 
-    def futures(self, most: int = 2000) -> tuple[FutureView, ...]:
+    def futures(self, most: int = 2000) -> tuple[TimelineView, ...]:
         """Return all futures as plots show them, the first run first; of each at most about so many rows.
 
         It waits for the piece of a move that is at work.
@@ -172,30 +172,30 @@ class Journey:
 
     # Moves
 
-    def step(self, frames: int = 1) -> Moved:
+    def step(self, frames: int = 1) -> SeekResult:
         """Go on by so many whole frames; from between two, the first is the one that has begun."""
         return self._do(lambda: self._steps(frames))
 
-    def step_event(self) -> Moved:
+    def step_event(self) -> SeekResult:
         """Go on to the next event that changes something that can be seen; the sentence says what."""
         return self._do(self._event)
 
-    def to_next(self, goal: Goal, frames: int = 5000) -> Moved:
+    def to_next(self, goal: Goal, frames: int = 5000) -> SeekResult:
         """Go on to the end of the frame in which the goal comes, by at most so many frames.
 
         For a queue: the first frame in which somebody waits after one in which nobody did.
         """
         return self._do(lambda: self._to_next(goal, frames))
 
-    def rewind(self, frame: int) -> Moved:
+    def rewind(self, frame: int) -> SeekResult:
         """Stand on a frame of the chosen future that is known, exactly as it was."""
         return self._do(lambda: self._to(min(max(frame, 0), self.last)))
 
-    def go_to(self, frame: int) -> Moved:
+    def go_to(self, frame: int) -> SeekResult:
         """Stand on a frame, whether it is known or is still to come."""
         return self._do(lambda: self._to(max(frame, 0)))
 
-    def branch(self, frame: int, changes: dict[str, Any]) -> Moved:
+    def branch(self, frame: int, changes: dict[str, Any]) -> SeekResult:
         """Go on from a frame with other parameters and the same luck; the futures so far stay beside it.
 
         Where there are MOST_FUTURES, the oldest goes that nothing branched from. Raises ScenarioError for changes that
@@ -203,18 +203,18 @@ class Journey:
         """
         return self._do(lambda: self._branch(frame, changes))
 
-    def choose(self, index: int) -> Moved:
+    def choose(self, index: int) -> SeekResult:
         """Move along another future from here on, on the same frame or its latest. Raises ScenarioError for none."""
         return self._do(lambda: self._choose(index))
 
-    def reset(self, scenario: Scenario | None = None, seed: int | None = None) -> Moved:
+    def reset(self, scenario: Scenario | None = None, seed: int | None = None) -> SeekResult:
         """Begin again on day 0, with another scenario or seed if given, and without branches.
 
         Raises ScenarioError, and changes nothing, if the scenario cannot be run.
         """
         return self._do(lambda: self._reset(scenario, seed))
 
-    def bring_back(self) -> Moved:
+    def bring_back(self) -> SeekResult:
         """Stand again where it stood before it began anew; what it has now can be brought back in turn.
 
         Raises ScenarioError if it never began anew.
@@ -274,7 +274,7 @@ class Journey:
 
     # How a move works
 
-    def _do(self, work: Callable[[], Work]) -> Moved:
+    def _do(self, work: Callable[[], Work]) -> SeekResult:
         self._move = mine = next(self._numbers)
         pieces: Work | None = None
         while True:
@@ -282,14 +282,14 @@ class Journey:
             with self._lock:
                 self._refuse_if_closed()
                 if self._move != mine:
-                    return Moved(self.current, False, "Stopped: something else was asked for.")
+                    return SeekResult(self.current, False, "Stopped: something else was asked for.")
                 try:
                     pieces = pieces or work()
                     next(pieces)
                 except StopIteration as over:
-                    return Moved(self.current, True, over.value)
+                    return SeekResult(self.current, True, over.value)
                 except _StopError as reason:
-                    return Moved(self.current, False, str(reason))
+                    return SeekResult(self.current, False, str(reason))
 
     def _steps(self, frames: int) -> Work:
         target = self.current.number + frames
@@ -313,8 +313,8 @@ class Journey:
         self._refuse_if_over()
         future, frame, events = self._place
         yield from self._bring(future, frame.number, events)
-        before = moment_of(self._world)
-        for last in range(events + 1, events + MOST_PIECES * EVENTS_A_PIECE + 1):
+        before = fingerprint(self._world)
+        for last in range(events + 1, events + MAX_PIECES * EVENTS_A_PIECE + 1):
             if self._pass_events(1):
                 sentence = changed(self._world, before)
                 yield from self._stand_on(future, frame.number + 1)
@@ -358,7 +358,7 @@ class Journey:
             world = self._world.branch(**changes)
         except ScenarioError as error:
             raise ScenarioError(_refusal(self._world, str(error))) from None
-        branch = Future(self._next_index, world, future.owner(frame), changes)
+        branch = Timeline(self._next_index, world, future.owner(frame), changes)
         self._next_index += 1
         self._futures = [*kept, branch]
         self._take(world, branch)
@@ -366,16 +366,16 @@ class Journey:
         made_room = f"; the oldest future without branches made room ({gone.label})" if gone is not None else ""
         return f"From day {world.now:.6g} on, {branch.label.partition(': ')[2]}{made_room}."
 
-    def _with_room(self) -> list[Future]:
+    def _with_room(self) -> list[Timeline]:
         """The futures that stay when one more comes."""
         kept = self._futures
-        if len(kept) < MOST_FUTURES:
+        if len(kept) < MAX_FUTURES:
             return kept
         needed = {id(future.parent) for future in kept} | {id(self._place.future)}
         oldest = next((future for future in kept if id(future) not in needed), None)
         if oldest is None:
             raise ScenarioError(
-                f"{MOST_FUTURES} futures are kept, each branched from the one before: Start anew makes room"
+                f"{MAX_FUTURES} futures are kept, each branched from the one before: Start anew makes room"
             )
         return [future for future in kept if future is not oldest]
 
@@ -418,7 +418,7 @@ class Journey:
 
     # Where the world is
 
-    def _stand_on(self, future: Future, number: int) -> Work:
+    def _stand_on(self, future: Timeline, number: int) -> Work:
         """Let the journey stand on a frame that is known, or the next one."""
         yield from self._know(future, number)
         owner = future.owner(number)
@@ -429,19 +429,19 @@ class Journey:
         self._place = _Place(future, frame)
         return ""
 
-    def _know(self, future: Future, number: int) -> Work:
+    def _know(self, future: Timeline, number: int) -> Work:
         """See to it that there is a row for a frame, the next one at most."""
         if number > future.known:
-            if number > MOST_FRAMES:
-                raise _StopError(f"A run has at most {MOST_FRAMES:,} frames here: make run__frame_days longer.")
-            if facts(self._world) > MOST_FACTS:
-                raise _StopError(f"A run has at most {MOST_FACTS:,} papers, jobs and other events here.")
-            if len(self._world.population.researchers) > MOST_INDIVIDUALS:
-                raise _StopError(f"At most {MOST_INDIVIDUALS:,} researchers are followed one by one here.")
+            if number > MAX_FRAMES:
+                raise _StopError(f"A run has at most {MAX_FRAMES:,} frames here: make run__frame_days longer.")
+            if facts(self._world) > MAX_FACTS:
+                raise _StopError(f"A run has at most {MAX_FACTS:,} papers, jobs and other events here.")
+            if len(self._world.population.researchers) > MAX_INDIVIDUALS:
+                raise _StopError(f"At most {MAX_INDIVIDUALS:,} researchers are followed one by one here.")
             yield from self._bring(future, number)
         return ""
 
-    def _bring(self, future: Future, number: int, events: int = 0) -> Work:
+    def _bring(self, future: Timeline, number: int, events: int = 0) -> Work:
         """Bring the world to a frame and so many events beyond, by running on or from a moment that was kept."""
         owner = future.owner(number)
         pieces = 0
@@ -453,8 +453,8 @@ class Journey:
                 pieces = 0
             else:
                 pieces += 1
-                if pieces > MOST_PIECES and self._world.steps >= owner.known:
-                    raise _StopError(f"More than {MOST_PIECES * EVENTS_A_PIECE:,} events in one frame: ask again.")
+                if pieces > MAX_PIECES and self._world.steps >= owner.known:
+                    raise _StopError(f"More than {MAX_PIECES * EVENTS_A_PIECE:,} events in one frame: ask again.")
             yield
         return ""
 
@@ -471,13 +471,13 @@ class Journey:
             self._home.note(self._world)
         return over
 
-    def _go_back(self, owner: Future, frame: int) -> None:
+    def _go_back(self, owner: Timeline, frame: int) -> None:
         """Let the world be one that stands on a frame of which the moment was kept."""
         if not self._events:
             self._home.leave(self._world)
         self._take(owner.world_at(frame), owner)
 
-    def _take(self, world: World, home: Future) -> None:
+    def _take(self, world: World, home: Timeline) -> None:
         forget(self._world)
         self._world, self._events, self._home = world, 0, home
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 from experiments.window.gpu_grid import owner_of
-from experiments.window.number_format import count, many
-from hardware.cluster.job_arrays import Lot, LotJob
+from experiments.window.number_format import format_count, pluralize
+from hardware.cluster.job_arrays import ArrayJob, JobArray
 from sim.background import BACKGROUND
 from sim.reporters import USES, uses_of
 
@@ -54,7 +54,7 @@ class UseWait(NamedTuple):
     """Of all jobs that waited, ran or ended in the last 30 days, those that wait up to now; None if there are none."""
 
 
-class Queue(NamedTuple):
+class QueueView(NamedTuple):
     """Who waits."""
 
     jobs: int
@@ -67,7 +67,7 @@ class Queue(NamedTuple):
     """How many are not shown, and whose sizes nobody knows."""
 
 
-def queue_of(world: World) -> Queue:
+def queue_of(world: World) -> QueueView:
     """Return who waits in a world."""
     pools = world.datacenter.pools.values()
     waiting = [job for pool in pools for job in pool.jobs() if not job.seats]
@@ -77,10 +77,10 @@ def queue_of(world: World) -> Queue:
     uses = tuple(_use(use, waiting, lots, waits.get(use)) for use in uses_of(world))
     jobs = sum(use.waiting for use in uses)
     unknown = sum(lot.count for lot in lots)
-    return Queue(jobs, sum(use.gpus for use in uses), tuple(shown), uses, _note(jobs, shown, unknown))
+    return QueueView(jobs, sum(use.gpus for use in uses), tuple(shown), uses, _note(jobs, shown, unknown))
 
 
-def _first(world: World, waiting: list[Job], lots: list[Lot]) -> list[Waiting]:
+def _first(world: World, waiting: list[Job], lots: list[JobArray]) -> list[Waiting]:
     discipline = world.scenario.cluster.queue
 
     def turn(job: Job) -> tuple[float, int]:
@@ -95,12 +95,12 @@ def _first(world: World, waiting: list[Job], lots: list[Lot]) -> list[Waiting]:
     return first + [_of_lot(lot) for lot in lots[: FIRST - len(first)]]
 
 
-def _of_lot(lot: Lot) -> Waiting:
+def _of_lot(lot: JobArray) -> Waiting:
     size = getattr(lot.source, "size", 0)
     return Waiting(lot.number, lot.share.use, f"a cohort of {size:,} researchers", None, lot.count, lot.submitted)
 
 
-def _use(use: str, waiting: list[Job], lots: list[Lot], mean: float | None) -> UseWait:
+def _use(use: str, waiting: list[Job], lots: list[JobArray], mean: float | None) -> UseWait:
     mine = [job for job in waiting if job.use == use]
     unknown = sum(lot.count for lot in lots if lot.share.use == use)
     return UseWait(use, sum(job.tasks for job in mine) + unknown, sum(job.gpus for job in mine), unknown, mean)
@@ -143,7 +143,7 @@ _books: WeakKeyDictionary[World, _Book] = WeakKeyDictionary()
 _reading = threading.Lock()
 
 
-def _mean_waits(world: World, lots: list[Lot]) -> dict[str, float]:
+def _mean_waits(world: World, lots: list[JobArray]) -> dict[str, float]:
     """The mean wait of the jobs of each use that waited, ran or ended lately."""
     with _reading:
         book = _books.setdefault(world, _Book())
@@ -159,7 +159,7 @@ def _mean_waits(world: World, lots: list[Lot]) -> dict[str, float]:
 
 def _waited(job: Job, now: float) -> tuple[float, int]:
     """The days that a job which is not over has waited for its first start, over all its tasks, and how many it has."""
-    if isinstance(job, LotJob) and job.tasks_before:
+    if isinstance(job, ArrayJob) and job.tasks_before:
         return job.waited, job.tasks_before + job.tasks
     return job.tasks * ((now if job.started is None else job.started) - job.submitted), job.tasks
 
@@ -168,5 +168,9 @@ def _note(jobs: int, shown: list[Waiting], unknown: int) -> str:
     if not jobs:
         return "Nobody waits for GPUs."
     listed = sum(each.tasks for each in shown)
-    note = f"The first {count(listed)} of {many(jobs, 'job')}" if listed < jobs else f"All: {many(jobs, 'job')}"
-    return note + (f"; {count(unknown)} sizes drawn when their turn comes." if unknown else ".")
+    note = (
+        f"The first {format_count(listed)} of {pluralize(jobs, 'job')}"
+        if listed < jobs
+        else f"All: {pluralize(jobs, 'job')}"
+    )
+    return note + (f"; {format_count(unknown)} sizes drawn when their turn comes." if unknown else ".")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agents.phases import Phase
-from experiments.window.number_format import count, many, times
+from experiments.window.number_format import format_count, format_factor, pluralize
 from hardware.cluster.jobs import JobRecord
 from sim.events import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agents.researcher import Researcher
     from sim.world import World
 
-MOST_LINES = 500
+MAX_LINES = 500
 """Of a life; a longer one is told from its beginning and its end."""
 
 Line = tuple[float, str]
@@ -72,7 +72,7 @@ def _papers(world: World, number: int) -> list[Line]:
     for event in world.ledger:
         if isinstance(event, PaperPublished) and event.researcher == number and event.authors == 1 and event.paper:
             became = "a duplicate of what others found meanwhile" if event.duplicates else "and it was new"
-            says = f"It publishes paper {event.paper - field:,}, {became}; software {times(event.discovered)}."
+            says = f"It publishes paper {event.paper - field:,}, {became}; software {format_factor(event.discovered)}."
             lines.append((event.day, says))
     return lines
 
@@ -87,16 +87,18 @@ def _experiments(world: World, number: int, joined: CohortFormed | None) -> Iter
 
 def _experiment(record: JobRecord) -> list[Line]:
     lines = [
-        (record.submitted, f"It asks for {many(record.gpus, 'GPU')} for an experiment of {many(record.length, 'day')}.")
+        (
+            record.submitted,
+            f"It asks for {pluralize(record.gpus, 'GPU')} for an experiment of {pluralize(record.length, 'day')}.",
+        )
     ]
     if record.started is None:
         return [*lines, (record.ended, "Its experiment is withdrawn.")]
     waited = record.started - record.submitted
-    after = f"after {many(waited, 'day')}" if waited else "at once"
-    them = "GPU" if record.gpus == 1 else f"{count(record.gpus)} GPUs"
+    after = f"after {pluralize(waited, 'day')}" if waited else "at once"
+    them = "GPU" if record.gpus == 1 else f"{format_count(record.gpus)} GPUs"
     lines.append((record.started, f"It gets the {them} {after}."))
-    broken = [many(n, what) for n, what in
-              ((record.failures, "failure"), (record.preemptions, "preemption")) if n]  # fmt: skip
+    broken = [pluralize(n, what) for n, what in ((record.failures, "failure"), (record.preemptions, "preemption")) if n]
     lines.append((record.ended, "Its experiment is over" + (f", after {' and '.join(broken)}." if broken else ".")))
     return lines
 
@@ -112,12 +114,12 @@ def _now(world: World, number: int) -> str:
 
 
 def _does(one: Researcher) -> str:
-    return f"Now it {_DOES[one.phase]}; {many(one.papers, 'paper')} so far."
+    return f"Now it {_DOES[one.phase]}; {pluralize(one.papers, 'paper')} so far."
 
 
 def _shortened(lines: list[Line]) -> list[Line]:
-    if len(lines) <= MOST_LINES:
+    if len(lines) <= MAX_LINES:
         return lines
-    half = MOST_LINES // 2
+    half = MAX_LINES // 2
     left_out = (lines[half][0], f"({len(lines) - 2 * half:,} more lines are left out.)")
     return [*lines[:half], left_out, *lines[-half:]]

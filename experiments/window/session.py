@@ -16,8 +16,8 @@ from experiments.window.measuring import Measurer
 from experiments.window.moment_margins import MomentMargins
 from experiments.window.page_turns import Turns
 from experiments.window.permalink import Link, travel
-from experiments.window.player import Goal, Journey, Moved
-from experiments.window.timeline import FutureView
+from experiments.window.player import Goal, RunPlayer, SeekResult
+from experiments.window.timeline import TimelineView
 from sim.scenario.model import Scenario, ScenarioError
 
 ROWS = 500
@@ -31,9 +31,9 @@ PACES = {"1": 1.0, "5": 5.0, "20": 20.0, "fast": math.inf}
 FIRST_PACE = "20"
 STILL_SECONDS = 0.7
 """A page that stands still so long has measured what limits progress at its moment."""
-MOST_MEASURED = 5_000
+MAX_MEASURED = 5_000
 """Researchers that are followed one by one, of a moment that is measured."""
-MOST_REMEMBERED = 256
+MAX_REMEMBERED = 256
 """Moments of which the margins are kept."""
 UNSEEN_SECONDS = 20.0
 """It plays no longer than this when no browser says that it has seen what was sent."""
@@ -46,13 +46,13 @@ _turns = Turns()
 _log = logging.getLogger("asara.window")
 
 
-class Shown(NamedTuple):
+class ViewState(NamedTuple):
     """All that a page shows of a journey, in plain values that never change."""
 
     stamp: int
     """Larger in each that is sent."""
     frame: Frame
-    futures: tuple[FutureView, ...]
+    futures: tuple[TimelineView, ...]
     first: Scenario
     """With which the journey began."""
     scenario: Scenario
@@ -86,10 +86,10 @@ class Work(NamedTuple):
     """A move that waits for its turn."""
 
     what: str
-    move: Callable[[Journey], Moved]
+    move: Callable[[RunPlayer], SeekResult]
 
 
-class Session:
+class WindowSession:
     """A journey that is asked from one side and shown on the other.
 
     ``publish`` is called with the stamp of what there is to show: in the thread of the session after each move, and in
@@ -97,7 +97,7 @@ class Session:
     is said.
     """
 
-    def __init__(self, journey: Journey, publish: Callable[[int], None], measurer: Measurer | None = None) -> None:
+    def __init__(self, journey: RunPlayer, publish: Callable[[int], None], measurer: Measurer | None = None) -> None:
         self._journey = journey
         self._measurer = measurer
         self._margins: dict[Any, MomentMargins] = {}
@@ -114,7 +114,7 @@ class Session:
         """What was said when the last move was over."""
         self._seen = -1
         self._followed = 0
-        self.shown = Shown(
+        self.shown = ViewState(
             stamp=0, playing=False, busy=False, pace=FIRST_PACE, said="", wrong=False, digest="", **self._look()
         )
         """What there is to show now."""
@@ -162,7 +162,7 @@ class Session:
         """Begin again on day 0."""
         self.pause()
 
-        def begin(journey: Journey) -> Moved:
+        def begin(journey: RunPlayer) -> SeekResult:
             moved = journey.reset(scenario, seed)
             self._followed = 0
             return moved
@@ -173,7 +173,7 @@ class Session:
         """Go back to the timeline that was left when it last began anew."""
         self.pause()
 
-        def back(journey: Journey) -> Moved:
+        def back(journey: RunPlayer) -> SeekResult:
             moved = journey.bring_back()
             self._followed = 0
             return moved
@@ -221,7 +221,7 @@ class Session:
             self._seen = max(self._seen, stamp)
             self._changed.notify_all()
 
-    def answer(self, question: Callable[[Journey], Answer]) -> Answer:
+    def answer(self, question: Callable[[RunPlayer], Answer]) -> Answer:
         """Return the answer to a question that changes nothing, such as a life or a download."""
         return question(self._journey)
 
@@ -241,7 +241,7 @@ class Session:
 
     # --- the thread of the session -----------------------------------------------------------------------
 
-    def _ask(self, what: str, move: Callable[[Journey], Moved]) -> None:
+    def _ask(self, what: str, move: Callable[[RunPlayer], SeekResult]) -> None:
         with self._changed:
             if self._closed or (self._playing and what != "look"):
                 return
@@ -301,16 +301,19 @@ class Session:
         shown = self.shown
         worked = shown.frame.limit.part != "nothing"
         return (
-            self._measurer is not None and worked and not shown.over and shown.margins is None
+            self._measurer is not None
+            and worked
+            and not shown.over
+            and shown.margins is None
             and self._asked != self._journey.moment
-        )  # fmt: skip
+        )
 
     def _measure(self) -> None:
         """Ask for the margins of the moment on which it stands."""
         assert self._measurer is not None
         moment, people = self._journey.moment, self.shown.frame.team.individuals
-        if people > MOST_MEASURED:
-            why = f"more than {MOST_MEASURED:,} researchers are followed one by one"
+        if people > MAX_MEASURED:
+            why = f"more than {MAX_MEASURED:,} researchers are followed one by one"
             self._measured(moment, MomentMargins(self.shown.frame.day, "", (), 0.0, 0.0, why))
             return
         self._preparing = True
@@ -324,7 +327,7 @@ class Session:
 
     def _measured(self, moment: Any, found: MomentMargins) -> None:
         self._margins[moment] = found
-        if len(self._margins) > MOST_REMEMBERED:
+        if len(self._margins) > MAX_REMEMBERED:
             self._margins.pop(next(iter(self._margins)))
         if moment == self._journey.moment:
             self._tell(margins=found, measuring=False)
@@ -345,7 +348,7 @@ class Session:
             stamp = None if goes_on else self._note(playing=False, busy=False, digest=digest)
         self._send(stamp)
 
-    def _do(self, move: Callable[[Journey], Moved], quiet: bool = False) -> bool:
+    def _do(self, move: Callable[[RunPlayer], SeekResult], quiet: bool = False) -> bool:
         """Make a move and show what came of it, without words if ``quiet`` and all went well; False if it failed."""
         try:
             moved = move(self._journey)
@@ -390,7 +393,7 @@ class Session:
         if not self._wait(lambda: self._seen >= stamp, UNSEEN_SECONDS):
             self.pause()
 
-    def _frames(self, journey: Journey, started: float, pace: float) -> Moved:
+    def _frames(self, journey: RunPlayer, started: float, pace: float) -> SeekResult:
         """One frame, or as many as one look lasts if it goes as fast as it can."""
         moved = journey.step()
         while pace == math.inf and self._playing and moved.done and time.monotonic() < started + LOOK_SECONDS:
@@ -434,20 +437,27 @@ class Session:
             self._asked = None
         margins = self._margins.get(moment)
         return {
-            "frame": journey.current, "futures": journey.futures(ROWS), "scenario": journey.scenario,
-            "seed": journey.seed, "last": journey.last, "over": journey.over, "first": journey.first,
-            "followed": self._followed, "life": tuple(journey.life(self._followed)) if self._followed else (),
-            "has_earlier": journey.has_earlier, "margins": margins,
+            "frame": journey.current,
+            "futures": journey.futures(ROWS),
+            "scenario": journey.scenario,
+            "seed": journey.seed,
+            "last": journey.last,
+            "over": journey.over,
+            "first": journey.first,
+            "followed": self._followed,
+            "life": tuple(journey.life(self._followed)) if self._followed else (),
+            "has_earlier": journey.has_earlier,
+            "margins": margins,
             "measuring": margins is None and self._asked is not None,
-        }  # fmt: skip
+        }
 
-    def _said(self, moved: Moved, quiet: bool) -> str:
+    def _said(self, moved: SeekResult, quiet: bool) -> str:
         if not moved.done and self._halted:
             return f"Stopped on day {moved.frame.day:,.6g}."
         return "" if quiet and moved.done else _one_line(moved.sentence)
 
-    def _stay(self, journey: Journey) -> Moved:
-        return Moved(journey.current, True, self._settled)
+    def _stay(self, journey: RunPlayer) -> SeekResult:
+        return SeekResult(journey.current, True, self._settled)
 
     def _digest(self) -> str:
         return self._journey.digest() if self._wants_digest and not self._playing else ""

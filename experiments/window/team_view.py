@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
-from experiments.window.number_format import many
+from experiments.window.number_format import pluralize
 
 if TYPE_CHECKING:
     from sim.world import World
 
-MOST_PEOPLE = 400
+MAX_PEOPLE = 400
 """Individuals that are listed by number."""
 PHASES = tuple(phase for phase in Phase if phase is not Phase.PUBLISH)
 """Those in which somebody can be seen: publishing takes no time."""
@@ -41,7 +41,7 @@ class Person(NamedTuple):
     """False: no inference GPU houses it."""
 
 
-class Group(NamedTuple):
+class PersonGroup(NamedTuple):
     """A cohort: researchers of whom only the number in each phase is known."""
 
     number: int
@@ -50,14 +50,14 @@ class Group(NamedTuple):
     at_work: int
 
 
-class Team(NamedTuple):
+class TeamView(NamedTuple):
     """All researchers."""
 
     at_work: int
     phases: tuple[InPhase, ...]
     people: tuple[Person, ...]
     """The first individuals, by number."""
-    groups: tuple[Group, ...]
+    groups: tuple[PersonGroup, ...]
     note: str
     """What is shown of whom."""
 
@@ -72,7 +72,7 @@ class Team(NamedTuple):
         return sum(each.in_cohorts for each in self.phases)
 
 
-def team_of(world: World) -> Team:
+def team_of(world: World) -> TeamView:
     """Return the researchers of a world."""
     population = world.population
     cohorts, pool = population.cohorts, world.pool
@@ -84,19 +84,19 @@ def team_of(world: World) -> Team:
         phases.append(InPhase(phase.value, world.census.count[phase] - grouped - pooled, grouped, pooled))
     people = tuple(
         Person(each.unique_id, each.phase.value, each.papers, each.housed)
-        for each in population.researchers[:MOST_PEOPLE]
+        for each in population.researchers[:MAX_PEOPLE]
     )
-    groups = tuple(Group(each.unique_id, each.size, each.housed) for each in cohorts)
-    return Team(world.at_work, tuple(phases), people, groups, _note(len(population.researchers), groups, others))
+    groups = tuple(PersonGroup(each.unique_id, each.size, each.housed) for each in cohorts)
+    return TeamView(world.at_work, tuple(phases), people, groups, _note(len(population.researchers), groups, others))
 
 
-def _note(individuals: int, groups: tuple[Group, ...], others: int) -> str:
+def _note(individuals: int, groups: tuple[PersonGroup, ...], others: int) -> str:
     parts = []
     if groups:
         size = sum(group.size for group in groups)
-        parts.append(f"{many(size, 'researcher')}, as the counts of a cohort.")
-    if individuals > MOST_PEOPLE:
-        parts.append(f"{MOST_PEOPLE} of {individuals:,} individuals are listed.")
+        parts.append(f"{pluralize(size, 'researcher')}, as the counts of a cohort.")
+    if individuals > MAX_PEOPLE:
+        parts.append(f"{MAX_PEOPLE} of {individuals:,} individuals are listed.")
     if others:
         parts.append(f"{others:,} pooled thinkers are a number only.")
     return " ".join(parts)

@@ -13,7 +13,7 @@ _AT_A_TIME = 1 / 16
 """So much is made free when there is too much."""
 
 
-class Shelf:
+class ThinningCache:
     """Things by number, packed. When they take more than ``most_bytes``, those that lie closest for their age go.
 
     What is left is dense near the latest number and ever sparser before it.

@@ -13,23 +13,23 @@ import mesa
 
 from experiments.cli.run_table import toml
 from experiments.window.frame import COLUMNS, Frame, frame_of
-from experiments.window.thinning_cache import Shelf, pack, unpack
+from experiments.window.thinning_cache import ThinningCache, pack, unpack
 from sim import events as ledger
 from sim.scenario.model import Scenario
 from sim.world import World
 
-MOST_FRAME_BYTES = 16 << 20
+MAX_FRAME_BYTES = 16 << 20
 """Of the frames of one future, packed."""
-MOST_SNAPSHOT_BYTES = 32 << 20
+MAX_SNAPSHOT_BYTES = 32 << 20
 """Of the moments of one future, packed."""
 BYTES_AN_EFFORT = 50
 """A moment is kept when the effort since the last one, times this, comes to the bytes of that one: so keeping moments
 costs less than running does, and going back takes about as long as it took to get there from the moment before."""
-LEAST_EFFORT = 300
+MIN_EFFORT = 300
 """Between two moments that are kept."""
 
 
-class Mark(NamedTuple):
+class Bookmark(NamedTuple):
     """Something on the time axis of a future."""
 
     day: float
@@ -39,7 +39,7 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FutureView:
+class TimelineView:
     """A future as plots show it: columns of equal length, and what happened on the way."""
 
     index: int
@@ -55,13 +55,13 @@ class FutureView:
     """The latest frame that is known; its rows begin at ``from_frame``."""
     columns: dict[str, list[float]]
     """The reporters of sim.reporters by name, thinned to at most so many rows; "frame" is the number of each row."""
-    marks: tuple[Mark, ...]
+    marks: tuple[Bookmark, ...]
 
 
-class Future:
+class Timeline:
     """One future, from day 0 or from a branch on. It holds no World: one is made of it for any frame."""
 
-    def __init__(self, index: int, world: World, parent: Future | None = None, changes: dict[str, Any] | None = None):
+    def __init__(self, index: int, world: World, parent: Timeline | None = None, changes: dict[str, Any] | None = None):
         self.index = index
         self.parent = parent
         self.changes = changes or {}
@@ -72,11 +72,11 @@ class Future:
         """The latest frame of which there is a row."""
         self.over: int | None = None
         """The frame with which it ends, once that is known."""
-        self.marks: list[Mark] = []
+        self.marks: list[Bookmark] = []
         self._began = pack(world.snapshot())
         self._day = world.now
-        self._frames = Shelf(MOST_FRAME_BYTES)
-        self._moments = Shelf(MOST_SNAPSHOT_BYTES)
+        self._frames = ThinningCache(MAX_FRAME_BYTES)
+        self._moments = ThinningCache(MAX_SNAPSHOT_BYTES)
         self._columns = {name: array("d") for name in COLUMNS}
         self._events_seen = len(world.ledger)
         self._kept_at, self._kept_bytes = effort(world), len(self._began)
@@ -96,14 +96,14 @@ class Future:
         if self.parent is None:
             return self.scenario.name
         changes: dict[str, Any] = {}
-        future: Future | None = self
+        future: Timeline | None = self
         while future is not None:
             changes = {**future.changes, **changes}
             future = future.parent
         changed = ", ".join(f"{name} = {toml(value)}" for name, value in changes.items())
         return f"from day {self._day:.6g}: {changed or 'no change'}"
 
-    def owner(self, number: int) -> Future:
+    def owner(self, number: int) -> Timeline:
         """Return the future to which a frame belongs: this one, or one that it branched from."""
         future = self
         while number < future.first and future.parent is not None:
@@ -121,7 +121,7 @@ class Future:
         """Take down a world that stands on a whole frame, if that is new, and now and then the whole moment."""
         if world.steps > self.known:
             self._write(world, self.picture(world))
-        if effort(world) - self._kept_at >= max(LEAST_EFFORT, self._kept_bytes // BYTES_AN_EFFORT):
+        if effort(world) - self._kept_at >= max(MIN_EFFORT, self._kept_bytes // BYTES_AN_EFFORT):
             self._keep(world)
 
     def picture(self, world: World) -> Frame:
@@ -132,7 +132,7 @@ class Future:
 
     def leave(self, world: World) -> None:
         """Keep the moment of a world that is left on a whole frame, if much had to be run again to come back."""
-        if effort(world) - self._kept_at >= LEAST_EFFORT and self._moments.at_or_before(world.steps) != world.steps:
+        if effort(world) - self._kept_at >= MIN_EFFORT and self._moments.at_or_before(world.steps) != world.steps:
             self._keep(world)
 
     def _keep(self, world: World) -> None:
@@ -164,20 +164,27 @@ class Future:
         owner = self.owner(number)
         return owner._columns[column][number - owner.first]
 
-    def view(self, chosen: bool, most: int) -> FutureView:
+    def view(self, chosen: bool, most: int) -> TimelineView:
         """Return it as plots show it, of at most about so many rows. Rows are only ever added, so no lock is needed."""
         rows = self.known - self.first + 1
         kept = _thinned(rows, most)
         columns = {name: [column[at] for at in kept] for name, column in self._columns.items()}
         columns["frame"] = [float(self.first + at) for at in kept]
         parent = None if self.parent is None else self.parent.index
-        return FutureView(
-            self.index, self.label, chosen, parent, self.first, dict(self.changes), self.known, columns,
+        return TimelineView(
+            self.index,
+            self.label,
+            chosen,
+            parent,
+            self.first,
+            dict(self.changes),
+            self.known,
+            columns,
             tuple(self.marks),
-        )  # fmt: skip
+        )
 
 
-def comes(goal: str, future: Future, number: int) -> bool:
+def comes(goal: str, future: Timeline, number: int) -> bool:
     """Return whether a doubling, a retraining or a new queue comes in a frame that is known, after the first."""
     if goal == "queue":
         return _waiting(future, number - 1) == 0 < _waiting(future, number)
@@ -191,11 +198,11 @@ def comes(goal: str, future: Future, number: int) -> bool:
     return any(True for _ in days)
 
 
-def _waiting(future: Future, number: int) -> float:
+def _waiting(future: Timeline, number: int) -> float:
     return future.value(number, "experiments_waiting") + future.value(number, "training_waiting")
 
 
-def _day(mark: Mark) -> float:
+def _day(mark: Bookmark) -> float:
     return mark.day
 
 
@@ -214,14 +221,14 @@ def forget(world: World) -> None:
     mesa.Agent._ids.pop(world, None)
 
 
-def _marks(events: list[ledger.Event]) -> Iterator[Mark]:
+def _marks(events: list[ledger.Event]) -> Iterator[Bookmark]:
     for event in events:
         if isinstance(event, ledger.SoftwareDoubled):
-            yield Mark(event.day, "doubling", event.n)
+            yield Bookmark(event.day, "doubling", event.n)
         elif isinstance(event, ledger.TrainingStarted):
-            yield Mark(event.day, "training", event.generation)
+            yield Bookmark(event.day, "training", event.generation)
         elif isinstance(event, ledger.Deployed):
-            yield Mark(event.day, "deployed", event.deployed)
+            yield Bookmark(event.day, "deployed", event.deployed)
 
 
 def _thinned(rows: int, most: int) -> list[int]:

@@ -19,8 +19,8 @@ MOST: dict[str, float] = {
     "run__max_doublings": 128,
 }
 """By flat name; every other parameter may be all that its declaration allows."""
-MOST_NODES = 16_384
-MOST_INDIVIDUALS = 20_000
+MAX_NODES = 16_384
+MAX_INDIVIDUALS = 20_000
 """Of a lab in which everybody is followed alone, on day 0."""
 
 
@@ -32,10 +32,10 @@ def check_bounds(scenario: Scenario) -> None:
             raise InputError(f"{name} = {flat[name]:,.12g} {parameters()[name].unit}: the window allows {most:,.12g}")
     cluster, researcher = scenario.cluster, scenario.researcher
     nodes = math.ceil(cluster.gpus / cluster.gpus_per_node)
-    if nodes > MOST_NODES:
+    if nodes > MAX_NODES:
         raise InputError(
             f"cluster__gpus = {cluster.gpus:,} and cluster__gpus_per_node = {cluster.gpus_per_node:,} make {nodes:,} "
-            f"nodes: the window allows {MOST_NODES:,}"
+            f"nodes: the window allows {MAX_NODES:,}"
         )
     one_by_one = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
     initial, most = scenario.initial_researchers, int(MOST["researcher__initial"])
@@ -46,10 +46,10 @@ def check_bounds(scenario: Scenario) -> None:
             f"cluster__gpus = {cluster.gpus:,} with researcher__gpus_each = {researcher.gpus_each:g} makes {initial:,} "
             "researchers on day 0"
         )
-    if one_by_one and initial > MOST_INDIVIDUALS:
+    if one_by_one and initial > MAX_INDIVIDUALS:
         raise InputError(
             f"{stated}: pooled work with experiments follows everybody alone, and the window allows "
-            f"{MOST_INDIVIDUALS:,} of them"
+            f"{MAX_INDIVIDUALS:,} of them"
         )
     if initial > most:
         raise InputError(f"{stated}: the window allows {most:,}")

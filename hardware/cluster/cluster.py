@@ -14,36 +14,36 @@ from simpy import Environment, Event
 from simpy.core import StopSimulation
 from simpy.events import NORMAL, EventPriority
 
-from hardware.cluster.job_arrays import LONGEST_STAY, Lot, LotJob, TaskSource
+from hardware.cluster.job_arrays import MAX_TASKS_PER_RECORD, ArrayJob, JobArray, TaskSupplier
 from hardware.cluster.jobs import (
-    Book,
+    AllocationEnd,
     EstimatedJob,
+    ExecutionHistory,
     Job,
+    JobAccounting,
+    JobListener,
     JobRecord,
     JobRequest,
-    JobWatcher,
-    Past,
     Seats,
-    Stint,
-    Streams,
+    SupportsStreams,
 )
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.preemption import victims
-from hardware.cluster.queues import BackfillQueue, Queue
+from hardware.cluster.queues import BackfillQueue, QueueDiscipline
 from hardware.cluster.reliability import checkpoint_interval
-from hardware.cluster.state import Pool
-from hardware.cluster.validation import check_discipline, check_room, check_streams, refusal, whole_count
+from hardware.cluster.state import ClusterState
+from hardware.cluster.validation import check_jobs_fit, check_queue_class, check_streams, explain_rejection, whole_count
 
-__all__ = ["ClusterParams", "GpuCluster", "Job", "JobRecord", "JobWatcher", "Streams"]
+__all__ = ["ClusterParams", "GpuCluster", "Job", "JobListener", "JobRecord", "SupportsStreams"]
 
-AFTER_ALL_OTHERS: Final = EventPriority(NORMAL + 1)
+DISPATCH_PRIORITY: Final = EventPriority(NORMAL + 1)
 """SimPy priority of a dispatch among the events of its instant."""
 
-Withdrawn = tuple[Job | Lot, bool]
+Withdrawn = tuple[Job | JobArray, bool]
 """What was taken out of a pool, and whether it ran."""
 
 
-class GpuCluster(Pool):
+class GpuCluster(ClusterState):
     """One pool of GPUs with one queue.
 
     ``env``: any SimPy environment; ``hour``: the length of an hour on its clock (1/24 on a clock of days, 3600 on
@@ -58,15 +58,15 @@ class GpuCluster(Pool):
         self,
         env: Environment,
         params: ClusterParams,
-        streams: Streams | None = None,
+        streams: SupportsStreams | None = None,
         hour: float = 1 / 24,
         gpus: int | None = None,
-        book: Book | None = None,
-        discipline: Callable[[], Queue] | None = None,
+        book: JobAccounting | None = None,
+        discipline: Callable[[], QueueDiscipline] | None = None,
     ) -> None:
         if discipline is not None:
-            check_discipline(discipline)
-        super().__init__(env, Book() if book is None else book, discipline)
+            check_queue_class(discipline)
+        super().__init__(env, JobAccounting() if book is None else book, discipline)
         self._streams = streams
         self._hour = hour
         self._end_calls: list[Callable[[Any], None]] = [self._ended]
@@ -102,7 +102,7 @@ class GpuCluster(Pool):
         owner: int = 0,
         use: str = "job",
         priority: int = 0,
-        watcher: JobWatcher | None = None,
+        watcher: JobListener | None = None,
         expected: float | None = None,
     ) -> Job:
         """Ask for ``gpus`` GPUs at once for ``length`` of clock time; the job returned is an event.
@@ -117,7 +117,7 @@ class GpuCluster(Pool):
         if gpus.__class__ is not int:
             gpus = whole_count(gpus, "gpus")
         if not 1 <= gpus <= self.largest_gang or not length >= 0:
-            raise ValueError(refusal(self, gpus, length))
+            raise ValueError(explain_rejection(self, gpus, length))
         share = self._shares.get((use, priority)) or self._new_share(use, priority)
         book = self._book
         book.last_job = number = book.last_job + 1
@@ -151,13 +151,13 @@ class GpuCluster(Pool):
     def submit_many(
         self,
         count: int,
-        source: TaskSource,
+        source: TaskSupplier,
         payload: Any = None,
         *,
         owner: int = 0,
         use: str = "job",
         priority: int = 0,
-    ) -> Lot:
+    ) -> JobArray:
         """Ask for ``count`` jobs at once; each is drawn from ``source`` when its turn comes.
 
         They take the next ``count`` numbers, and with them their places in the queue. Until its turn comes a job is
@@ -172,7 +172,7 @@ class GpuCluster(Pool):
         book, lots = self._book, self._lots
         first = book.last_job + 1
         book.last_job += count
-        lot = Lot(first, count, source, payload, owner, share, self._env._now)
+        lot = JobArray(first, count, source, payload, owner, share, self._env._now)
         if not lots or lots[-1].share is share:
             lots.append(lot)
         else:
@@ -202,7 +202,7 @@ class GpuCluster(Pool):
     def _unschedule(self, job: Job) -> None:
         """Take the ends of a cancelled job off the clock, which would otherwise run on to them."""
         events = self._env._queue
-        kept = [entry for entry in events if not (entry[3].__class__ is Stint and entry[3].job is job)]
+        kept = [entry for entry in events if not (entry[3].__class__ is AllocationEnd and entry[3].job is job)]
         if len(kept) < len(events):
             events[:] = kept  # in place: the clock may hold the list
             heapify(events)
@@ -218,7 +218,7 @@ class GpuCluster(Pool):
         if (params, size) == (self.params, self.capacity):
             return
         check_streams(params, self._streams)
-        check_room(self.jobs(), params, size)
+        check_jobs_fit(self.jobs(), params, size)
         taken = self.withdraw()
         self._configure(params, size)
         self.adopt(taken)
@@ -240,7 +240,7 @@ class GpuCluster(Pool):
         for each, ran in taken:
             use, priority = each.share.use, each.share.priority
             each.share = self._shares.get((use, priority)) or self._new_share(use, priority)
-            if isinstance(each, Lot):
+            if isinstance(each, JobArray):
                 self._lots.line_up(each, self._queue)
                 continue
             self._queue.push(each)
@@ -260,7 +260,7 @@ class GpuCluster(Pool):
         if not self._turn_due and (self._queue.first is not None or self._lots):
             self._turn_due = True
             self._turn.callbacks = self._turn_calls
-            self._env.schedule(self._turn, AFTER_ALL_OTHERS)
+            self._env.schedule(self._turn, DISPATCH_PRIORITY)
 
     def _take_turn(self, _: Event) -> None:
         self._turn_due = False
@@ -305,11 +305,13 @@ class GpuCluster(Pool):
         if self._backfill_queue is not None:
             self._backfill_queue.began(job, now + (stay if job.__class__ is not EstimatedJob else job.expected))
         if stay < math.inf:
-            calls = self._lot_end_calls if self._gangs_stay and job.__class__ is LotJob else self._end_calls
+            calls = self._lot_end_calls if self._gangs_stay and job.__class__ is ArrayJob else self._end_calls
             if self._mean_life and (life := self._life(job)) < stay:
                 stay, calls = life, self._failure_calls
             env = self._env
-            heappush(env._queue, (now + stay, NORMAL, next(env._eid), Stint(job, calls)))  # as env.schedule() does
+            heappush(
+                env._queue, (now + stay, NORMAL, next(env._eid), AllocationEnd(job, calls))
+            )  # as env.schedule() does
         if job.watcher is not None:
             self._news.append((job, True))
 
@@ -327,7 +329,7 @@ class GpuCluster(Pool):
         assert self._streams is not None, "checked when the cluster was set up"
         return self._streams.get("gpu failure", job.owner).exponential(self._mean_life / job.gpus)
 
-    def _ended(self, stint: Stint) -> None:
+    def _ended(self, stint: AllocationEnd) -> None:
         """Let a job succeed, in the event that ends it: an event of its own would cost as much again."""
         job = stint.job
         if stint.number != job.broken_off:
@@ -351,13 +353,13 @@ class GpuCluster(Pool):
             raise
         self._take_turn_soon(now)
 
-    def _ended_in_lot(self, stint: Stint) -> None:
+    def _ended_in_lot(self, stint: AllocationEnd) -> None:
         """Tell the source that a job of a lot is over, and let its gang go on with the source's next one if it can.
 
         Where only lots wait and the next job is as large this is what a dispatch would do, without a new job, other
         seats and a queue of one. It is the whole cost of a job to the cluster, so it is in one piece.
         """
-        job: LotJob = stint.job  # type: ignore[assignment]  # nobody else ends here
+        job: ArrayJob = stint.job  # type: ignore[assignment]  # nobody else ends here
         if stint.number != job.broken_off:
             return
         env, queue, lots = self._env, self._queue, self._lots
@@ -368,7 +370,7 @@ class GpuCluster(Pool):
             if lots and queue.first is None and not self._turn_due and (not events or events[0][0] > now):
                 lot = lots[0]
                 alike = lot.source is source and lot.share is job.share and lot.owner == job.owner
-                if alike and job.tasks_before + job.tasks < LONGEST_STAY:
+                if alike and job.tasks_before + job.tasks < MAX_TASKS_PER_RECORD:
                     gpus, length, tasks = task = source.draw(lot, self.largest_gang)
                     goes_on = gpus == job.gpus
                     if goes_on:
@@ -393,7 +395,7 @@ class GpuCluster(Pool):
             else:
                 self._wake()
 
-    def _failed(self, stint: Stint) -> None:
+    def _failed(self, stint: AllocationEnd) -> None:
         job = stint.job
         if stint.number != job.broken_off:
             return
@@ -416,7 +418,7 @@ class GpuCluster(Pool):
         del share.jobs[job]
         return stay
 
-    def _set_back(self, job: Job, past: Past) -> None:
+    def _set_back(self, job: Job, past: ExecutionHistory) -> None:
         """Put a job that lost its GPUs back in its place in the queue."""
         past.owed = self._restart
         self._queue.push(job)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from hardware.cluster.jobs import Job
 
-ANY = sys.float_info.max
+UNBOUNDED = sys.float_info.max
 """A length that no job exceeds: standing jobs count as this, so that infinity can mean *no job*."""
 
 
-class Line:
+class FirstFitIndex:
     """Waiting jobs of one priority and one size, in order of arrival; finds the first that is short enough.
 
     A tournament tree of lengths: each question and each change costs the logarithm of the number of jobs.
@@ -72,7 +72,7 @@ class Line:
         slot = self._slots[job.number] = len(self._jobs)
         self._jobs.append(job)
         self._last = job.number
-        self._set(slot, min(job.expected, ANY))
+        self._set(slot, min(job.expected, UNBOUNDED))
 
     def _set(self, slot: int, length: float) -> None:
         lengths = self._lengths

@@ -6,20 +6,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from hardware.cluster.jobs import Job, JobRecord, JobWatcher, Outcome, Past, Share
+from hardware.cluster.jobs import ExecutionHistory, Job, JobClass, JobListener, JobRecord, Outcome
 
 if TYPE_CHECKING:
-    from hardware.cluster.queues import Queue
+    from hardware.cluster.queues import QueueDiscipline
 
-LOOK_AHEAD: Final = 1024
+LOOKAHEAD_JOBS: Final = 1024
 """Jobs that a discipline which compares lengths looks at. Slurm tests 500 waiting jobs (bf_max_job_test) by default."""
 
 
-LONGEST_STAY: Final = 1000
+MAX_TASKS_PER_RECORD: Final = 1000
 """Jobs of a lot that one gang does before it is over, so that there are records before the end of a run."""
 
 
-class Task(NamedTuple):
+class ArrayTask(NamedTuple):
     """What the next job of a lot turns out to be."""
 
     gpus: int
@@ -29,23 +29,23 @@ class Task(NamedTuple):
     """How many of the lot it does, side by side and one after another."""
 
 
-class TaskSource(JobWatcher, Protocol):
+class TaskSupplier(JobListener, Protocol):
     """Who asked for a lot: it says what each job is when its turn comes, and is told what becomes of it."""
 
-    def draw(self, lot: Lot, most: int) -> Task:
+    def draw(self, lot: JobArray, most: int) -> ArrayTask:
         """Return the next job of a lot, of at most ``most`` GPUs and ``lot.count`` tasks."""
 
     def job_over(self, job: Any) -> None:
         """Take note that a job of a lot is over."""
 
 
-class Lot:
+class JobArray:
     """So many jobs of one owner, submitted in the same instant, whose sizes nobody knows before their turn."""
 
     __slots__ = ("count", "number", "owner", "payload", "share", "source", "submitted")
 
     def __init__(
-        self, number: int, count: int, source: TaskSource, payload: Any, owner: int, share: Share, submitted: float
+        self, number: int, count: int, source: TaskSupplier, payload: Any, owner: int, share: JobClass, submitted: float
     ) -> None:
         self.number = number
         """Of the first that still waits: they are numbered in one go, and keep their place among all jobs."""
@@ -58,14 +58,14 @@ class Lot:
         self.share = share
         self.submitted = submitted
 
-    def take(self, env: Any, most: int) -> LotJob:
+    def take(self, env: Any, most: int) -> ArrayJob:
         """Return the next job, or several that are run as one, and count them off."""
         return self.make(env, self.source.draw(self, most))
 
-    def make(self, env: Any, task: Task) -> LotJob:
+    def make(self, env: Any, task: ArrayTask) -> ArrayJob:
         """Return the job that was drawn, and count it off."""
         gpus, length, tasks = task
-        job = LotJob(env, self.number, self.share, gpus, length, self.owner, self.source, self.submitted)
+        job = ArrayJob(env, self.number, self.share, gpus, length, self.owner, self.source, self.submitted)
         job.callbacks.append(self.source.job_over)
         job.lot = self
         job.tasks = tasks
@@ -75,14 +75,14 @@ class Lot:
         return job
 
 
-class LotJob(Job):
+class ArrayJob(Job):
     """A job of a lot, or several of them that one gang does, side by side and one after another."""
 
     __slots__ = ("tasks", "tasks_before", "waited")
     waited: float
     """Waits of all of them, once there were some before."""
 
-    def go_on(self, lot: Lot, length: float, tasks: int, now: float) -> None:
+    def go_on(self, lot: JobArray, length: float, tasks: int, now: float) -> None:
         """Be, from now, what was drawn from a lot, which counts it off."""
         before = self.tasks_before
         if not before:
@@ -105,21 +105,23 @@ class LotJob(Job):
 
     def record_at_end(self, ended: float, stay: float) -> JobRecord:
         """Return what became of them when the last is done."""
-        self.past = self.past or Past(self.begun)
+        self.past = self.past or ExecutionHistory(self.begun)
         return super().record_at_end(ended, stay)
 
 
-class Backlog(deque[Lot]):
+class PendingArrays(deque[JobArray]):
     """The lots in which somebody waits, in the order in which a discipline comes to them."""
 
-    def line_up(self, lot: Lot, queue: Queue) -> None:
+    def line_up(self, lot: JobArray, queue: QueueDiscipline) -> None:
         """Add a lot that may go before others."""
         self.append(lot)
         ordered = sorted(self, key=lambda each: (queue.rank(each.share), each.number))
         self.clear()
         self.extend(ordered)
 
-    def show(self, queue: Queue, env: Any, most: int, writing: Callable[[int, float], float] | None = None) -> None:
+    def show(
+        self, queue: QueueDiscipline, env: Any, most: int, writing: Callable[[int, float], float] | None = None
+    ) -> None:
         """Draw the jobs that the discipline must see, and put them in its queue.
 
         ``writing``: the time that a job of so many GPUs and this length writes checkpoints, if it does.

@@ -60,7 +60,7 @@ class JobRecord(NamedTuple):
         return self.asked - self.done
 
 
-class JobWatcher(Protocol):
+class JobListener(Protocol):
     """Somebody who is told when a job gets GPUs and when it loses them without being over."""
 
     def job_started(self, job: Any) -> None:
@@ -70,14 +70,14 @@ class JobWatcher(Protocol):
         """Take note that the job lost its GPUs and waits again."""
 
 
-class Streams(Protocol):
+class SupportsStreams(Protocol):
     """Random generators named by what they decide and for whom."""
 
     def get(self, name: str, who: int | str = 0) -> Generator:
         """Return the generator for a decision of somebody."""
 
 
-class Share:
+class JobClass:
     """The running jobs of one use and one priority in one pool."""
 
     __slots__ = ("gpus", "held", "jobs", "priority", "use")
@@ -91,13 +91,13 @@ class Share:
         self.jobs: dict[Job, None] = {}
 
 
-class Book:
+class JobAccounting:
     """Running numbers, records and GPU-time by use: one book for all pools that are divided from one cluster."""
 
     def __init__(self) -> None:
         self.last_job = 0
         self.records: list[JobRecord] = []
-        self.shares: list[Share] = []
+        self.shares: list[JobClass] = []
         """Of all pools that there have been."""
 
     def gpu_time(self, use: str, now: float) -> float:
@@ -107,7 +107,7 @@ class Book:
         return over + math.fsum(job.gpus * (now - job.begun) for share in shares for job in share.jobs)
 
 
-class Past:
+class ExecutionHistory:
     """What happened to a job in stays on GPUs that were broken off. Times are clock time, not GPU-time."""
 
     __slots__ = ("failures", "held", "lost", "owed", "preemptions", "restarted", "started", "worked")
@@ -165,11 +165,11 @@ class Job(Event):
         self,
         env: Environment,
         number: int,
-        share: Share,
+        share: JobClass,
         gpus: int,
         length: float,
         owner: int,
-        watcher: JobWatcher | None,
+        watcher: JobListener | None,
         submitted: float,
     ) -> None:
         self.env = env
@@ -188,7 +188,7 @@ class Job(Event):
         """True if it was cancelled while it waited: its queue may not have noticed yet."""
         self.broken_off = 0
         """How many of its stays on GPUs were broken off."""
-        self.past: Past | None = None
+        self.past: ExecutionHistory | None = None
         self.lot: Any = None
         """The lot that it is one of."""
 
@@ -242,11 +242,11 @@ class Job(Event):
             return "over"
         return "running" if self.seats else "waiting"
 
-    def bank(self, elapsed: float) -> Past:
+    def bank(self, elapsed: float) -> ExecutionHistory:
         """Book a stay that was broken off after ``elapsed``: first the restart, then work."""
         self.broken_off += 1
         self.seats = ()
-        past = self.past = self.past or Past(self.begun)
+        past = self.past = self.past or ExecutionHistory(self.begun)
         paid = min(elapsed, past.owed)
         past.held += elapsed
         past.owed -= paid
@@ -254,9 +254,9 @@ class Job(Event):
         past.worked += min(elapsed - paid, self.length - past.worked)
         return past
 
-    def bank_to_checkpoint(self, elapsed: float, checkpoint: float) -> Past:
+    def bank_to_checkpoint(self, elapsed: float, checkpoint: float) -> ExecutionHistory:
         """Book a stay that a failure broke off: work since the last full ``checkpoint`` is lost; 0 loses none."""
-        before = self.past or Past()
+        before = self.past or ExecutionHistory()
         work = max(0.0, elapsed - before.owed)
         safe = before.worked + (min(work, checkpoint * (work // checkpoint)) if checkpoint else work)
         past = self.bank(elapsed)
@@ -266,7 +266,7 @@ class Job(Event):
 
     def record(self, ended: float, outcome: Outcome) -> JobRecord:
         """Return what became of a job that holds no GPUs."""
-        past, gpus = self.past or Past(), self.gpus
+        past, gpus = self.past or ExecutionHistory(), self.gpus
         return JobRecord(
             self.number,
             self.owner,
@@ -352,7 +352,7 @@ class JobRequest(NamedTuple):
 _tuple = tuple.__new__
 
 
-class Stint(Event):
+class AllocationEnd(Event):
     """The scheduled end of one stay of a job on its GPUs; void once that stay was broken off."""
 
     __slots__ = ("callbacks", "job", "number")

@@ -52,7 +52,7 @@ def largest_gang(placement: str, gpus: int, gpus_per_node: int) -> int:
     return gpus - gpus % gpus_per_node
 
 
-class Vacancy:
+class FitProbe:
     """Would a gang fit if some others went or came? Nothing moves; each question costs the nodes of one gang.
 
     The gang needs ``need`` nodes with at least ``threshold`` GPUs free.
@@ -114,7 +114,7 @@ class Placement(ABC):
         """Free the seats of a gang."""
 
     @abstractmethod
-    def vacancy(self, gpus: int) -> Vacancy:
+    def vacancy(self, gpus: int) -> FitProbe:
         """Return a what-if for a gang that does not fit now."""
 
 
@@ -141,9 +141,9 @@ class Flat(Placement):
         """Give them back."""
         self.free += seats[0][1]
 
-    def vacancy(self, gpus: int) -> Vacancy:
+    def vacancy(self, gpus: int) -> FitProbe:
         """Return a what-if over the one count."""
-        return Vacancy((self.free,), threshold=gpus, need=1, have=0)
+        return FitProbe((self.free,), threshold=gpus, need=1, have=0)
 
 
 class Consolidated(Placement):
@@ -215,12 +215,12 @@ class Consolidated(Placement):
         for node, gpus in seats:
             self._set_free(node, self._free[node] + gpus)
 
-    def vacancy(self, gpus: int) -> Vacancy:
+    def vacancy(self, gpus: int) -> FitProbe:
         """Return a what-if over the nodes."""
         size = self.gpus_per_node
         if gpus <= size:
-            return Vacancy(self._free, threshold=gpus, need=1, have=0)
-        return Vacancy(self._free, threshold=size, need=-(-gpus // size), have=self._whole)
+            return FitProbe(self._free, threshold=gpus, need=1, have=0)
+        return FitProbe(self._free, threshold=size, need=-(-gpus // size), have=self._whole)
 
     def _fullest(self, gpus: int) -> int | None:
         for count in range(gpus, self.gpus_per_node + 1):

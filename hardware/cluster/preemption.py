@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from hardware.cluster.jobs import Job, Share
+from hardware.cluster.jobs import Job, JobClass
 from hardware.cluster.placement import Placement
 
 
-def victims(head: Job, shares: Iterable[Share], placement: Placement) -> list[Job]:
+def victims(head: Job, shares: Iterable[JobClass], placement: Placement) -> list[Job]:
     """Return the running jobs that must go so that ``head``, which does not fit, can start; none if none suffice.
 
     Only jobs of strictly lower priority: the lowest first, of these the one that began last, and of those chosen

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
-from hardware.cluster.first_fit import ANY, Line
-from hardware.cluster.job_arrays import LOOK_AHEAD, Lot
-from hardware.cluster.jobs import Job, Seats, Share
+from hardware.cluster.first_fit import UNBOUNDED, FirstFitIndex
+from hardware.cluster.job_arrays import LOOKAHEAD_JOBS, JobArray
+from hardware.cluster.jobs import Job, JobClass, Seats
 from hardware.cluster.placement import Placement
 
 
-class Queue(ABC):
+class QueueDiscipline(ABC):
     """The jobs that wait, in the order of a discipline."""
 
     compares: ClassVar[bool] = True
@@ -38,13 +38,13 @@ class Queue(ABC):
     def remove(self, job: Job) -> None:
         """Take out a job; if it is not the head or about to start, it must be gone."""
 
-    def rank(self, share: Share) -> int:
+    def rank(self, share: JobClass) -> int:
         """Return what goes before arrival: the lower rank first."""
         return 0
 
-    def must_see(self, lot: Lot) -> bool:
+    def must_see(self, lot: JobArray) -> bool:
         """Return whether the next job of the first lot must be known now."""
-        return len(self) < LOOK_AHEAD
+        return len(self) < LOOKAHEAD_JOBS
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -54,7 +54,7 @@ class Queue(ABC):
         """Iterate over the waiting jobs, in no promised order."""
 
 
-class BackfillQueue(Queue):
+class BackfillQueue(QueueDiscipline):
     """A discipline in which jobs may start before the head; it is told who runs."""
 
     @abstractmethod
@@ -74,7 +74,7 @@ class BackfillQueue(Queue):
         """Return the first job that may start now beside the head's reservation."""
 
 
-class Lanes(Queue):
+class PriorityLanes(QueueDiscipline):
     """A discipline in which the head blocks all others and jobs are of few ranks: a lane for each.
 
     The lowest rank goes first, arrival decides between equals. Jobs that are cancelled behind the head stay in
@@ -112,11 +112,11 @@ class Lanes(Queue):
         self.first, self._lane, self._rank = job, lane, rank
         return True
 
-    def rank(self, share: Share) -> int:
+    def rank(self, share: JobClass) -> int:
         """Return minus the priority, or 0 for all."""
         return -share.priority if self._by_priority else 0
 
-    def must_see(self, lot: Lot) -> bool:
+    def must_see(self, lot: JobArray) -> bool:
         """Return whether the next job of the first lot would be the head, which is all that counts."""
         first = self.first
         return first is None or (self.rank(lot.share), lot.number) < (self._rank, first.number)
@@ -172,14 +172,14 @@ def _insert(lane: deque[Job], job: Job) -> None:
     lane.insert(place, job)
 
 
-class Fcfs(Lanes):
+class FirstComeFirstServed(PriorityLanes):
     """First come, first served."""
 
     def __init__(self) -> None:
         super().__init__(by_priority=False)
 
 
-class Priority(Lanes):
+class Priority(PriorityLanes):
     """Higher priority first, then arrival."""
 
     reads_priorities = True
@@ -188,7 +188,7 @@ class Priority(Lanes):
         super().__init__(by_priority=True)
 
 
-class Sjf(Queue):
+class ShortestJobFirst(QueueDiscipline):
     """Shortest remaining time first, whatever the number of GPUs, then arrival; the head blocks all others.
 
     Jobs that are cancelled behind the head stay in the heap until they come up, or are half of all.
@@ -249,7 +249,7 @@ class Reservation:
             if self._vacancy.fits:
                 self.at = end  # and on to those that end in the same instant
         self.at = max(self.at, now)  # a job may have run on past its expected end
-        self._window = _longest_stay(now, self.at)
+        self._window = _max_duration_before(now, self.at)
 
     def longest(self, gpus: int) -> float:
         """Return how long a gang of so many GPUs may stay if it starts now; negative if it does not fit."""
@@ -257,7 +257,7 @@ class Reservation:
         if seats is None:
             return -1.0
         self._placement.release(seats)
-        return ANY if self._spares(seats) else self._window
+        return UNBOUNDED if self._spares(seats) else self._window
 
     def started(self, job: Job) -> None:
         """Take note that a job has started beside the promise."""
@@ -272,29 +272,29 @@ class Reservation:
         return fits
 
 
-def _longest_stay(now: float, until: float) -> float:
+def _max_duration_before(now: float, until: float) -> float:
     """Return a time with ``now + time <= until`` in floating point, where the difference may round up."""
     stay = until - now
     while now + stay > until:
         stay = math.nextafter(stay, -math.inf)
-    return min(stay, ANY)
+    return min(stay, UNBOUNDED)
 
 
-class Easy(BackfillQueue):
+class EasyBackfill(BackfillQueue):
     """Priority, then arrival, with EASY backfill: a later job may start if it does not delay the head."""
 
     reads_priorities = True
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: dict[tuple[int, int], Line] = {}
+        self._lines: dict[tuple[int, int], FirstFitIndex] = {}
         """Who waits behind the head, by (minus priority, GPUs)."""
         self._behind = 0
         """How many they are."""
         self._ends: list[tuple[float, int, Job]] = []
         """(promised end, number, job) of those that run, first end first; standing jobs promise nothing."""
 
-    def rank(self, share: Share) -> int:
+    def rank(self, share: JobClass) -> int:
         """Return minus the priority."""
         return -share.priority
 
@@ -309,7 +309,7 @@ class Easy(BackfillQueue):
         key = (-job.share.priority, job.gpus)
         line = self._lines.get(key)
         if line is None:
-            line = self._lines[key] = Line()
+            line = self._lines[key] = FirstFitIndex()
         line.add(job)
         self._behind += 1
         return True
@@ -321,7 +321,7 @@ class Easy(BackfillQueue):
             return
         self.first = None
         if self._behind:
-            self.first = self._earliest(dict.fromkeys((gpus for _, gpus in self._lines), ANY))
+            self.first = self._earliest(dict.fromkeys((gpus for _, gpus in self._lines), UNBOUNDED))
             assert self.first is not None, "somebody waits behind"
             self._take_out(self.first)
 
@@ -376,5 +376,10 @@ class Easy(BackfillQueue):
             yield from line
 
 
-QUEUES: dict[str, Callable[[], Queue]] = {"fcfs": Fcfs, "priority": Priority, "sjf": Sjf, "easy": Easy}
+QUEUES: dict[str, Callable[[], QueueDiscipline]] = {
+    "fcfs": FirstComeFirstServed,
+    "priority": Priority,
+    "sjf": ShortestJobFirst,
+    "easy": EasyBackfill,
+}
 """Every discipline by its name."""

@@ -4,24 +4,26 @@ from collections.abc import Callable
 
 from simpy import Environment
 
-from hardware.cluster.job_arrays import Backlog, Lot
-from hardware.cluster.jobs import Book, Job, Share
+from hardware.cluster.job_arrays import JobArray, PendingArrays
+from hardware.cluster.jobs import Job, JobAccounting, JobClass
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.placement import PLACEMENTS, fragmentation, largest_gang
-from hardware.cluster.queues import QUEUES, BackfillQueue, Queue
+from hardware.cluster.queues import QUEUES, BackfillQueue, QueueDiscipline
 
 
-class Pool:
+class ClusterState:
     """GPUs in their places, the jobs on them and the jobs that wait. What happens to them is :class:`GpuCluster`'s."""
 
-    def __init__(self, env: Environment, book: Book, discipline: Callable[[], Queue] | None = None) -> None:
+    def __init__(
+        self, env: Environment, book: JobAccounting, discipline: Callable[[], QueueDiscipline] | None = None
+    ) -> None:
         self._discipline = discipline
         self._env = env
         self._book = book
         self.records = book.records
         """All jobs that are over, in the order in which they ended."""
-        self._shares: dict[tuple[str, int], Share] = {}
-        self._lots = Backlog()
+        self._shares: dict[tuple[str, int], JobClass] = {}
+        self._lots = PendingArrays()
 
     def _set_up(self, params: ClusterParams, gpus: int) -> None:
         """Have so many GPUs, all of them free, and nobody in the queue."""
@@ -37,8 +39,8 @@ class Pool:
         self._queue = queue = make()
         self._backfill_queue = queue if isinstance(queue, BackfillQueue) else None
 
-    def _new_share(self, use: str, priority: int) -> Share:
-        share = self._shares[use, priority] = Share(use, priority)
+    def _new_share(self, use: str, priority: int) -> JobClass:
+        share = self._shares[use, priority] = JobClass(use, priority)
         self._book.shares.append(share)
         return share
 
@@ -53,7 +55,7 @@ class Pool:
         return sum(job.tasks for job in self._queue) + self._lots.tasks()
 
     @property
-    def lots(self) -> list[Lot]:
+    def lots(self) -> list[JobArray]:
         """What waits of the jobs whose sizes nobody knows yet."""
         return list(self._lots)
 

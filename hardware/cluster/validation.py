@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from hardware.cluster.jobs import Job, Streams
+from hardware.cluster.jobs import Job, SupportsStreams
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.placement import largest_gang
 
@@ -24,7 +24,7 @@ def whole_count(value: Any, name: str) -> int:
     raise ValueError(f"{name} = {value!r} is not a whole number; allowed: 1, 2, 3 and so on")
 
 
-def refusal(cluster: GpuCluster, gpus: int, length: float) -> str:
+def explain_rejection(cluster: GpuCluster, gpus: int, length: float) -> str:
     """Return why a cluster can never run such a job."""
     if gpus < 1:
         return f"a job needs at least one GPU, not {gpus}"
@@ -35,7 +35,7 @@ def refusal(cluster: GpuCluster, gpus: int, length: float) -> str:
     return f"a job of {gpus} GPUs cannot start: at most {most} GPUs can be had at once{whole}"
 
 
-def check_streams(params: ClusterParams, streams: Streams | None) -> None:
+def check_streams(params: ClusterParams, streams: SupportsStreams | None) -> None:
     """Raise ValueError if GPUs may fail and nothing says when."""
     if params.gpu_hours_between_failures and streams is None:
         raise ValueError(
@@ -43,14 +43,14 @@ def check_streams(params: ClusterParams, streams: Streams | None) -> None:
         )
 
 
-def check_discipline(discipline: object) -> None:
+def check_queue_class(discipline: object) -> None:
     """Raise TypeError for what cannot make a queue, such as a queue that is made already."""
     if not callable(discipline):
         name = type(discipline).__name__
         raise TypeError(f"a discipline makes queues: give the class itself, not {name}(), which is one {name}")
 
 
-def check_room(jobs: Iterable[Job], params: ClusterParams, gpus: int) -> None:
+def check_jobs_fit(jobs: Iterable[Job], params: ClusterParams, gpus: int) -> None:
     """Raise ValueError if one of these jobs could never start in a pool of so many GPUs."""
     largest = largest_gang(params.placement, gpus, params.gpus_per_node)
     for job in jobs:

@@ -10,12 +10,30 @@ from hardware.job_logs.source import Source
 from hardware.tables import Exact, Table, TableError
 
 TASK_COLUMNS: Final = (
-    "time", "missing info", "job ID", "task index", "machine ID", "event type", "user", "scheduling class", "priority",
-    "CPU request", "memory request", "disk space request", "different machines restriction",
-)  # fmt: skip
+    "time",
+    "missing info",
+    "job ID",
+    "task index",
+    "machine ID",
+    "event type",
+    "user",
+    "scheduling class",
+    "priority",
+    "CPU request",
+    "memory request",
+    "disk space request",
+    "different machines restriction",
+)
 JOB_COLUMNS: Final = (
-    "time", "missing info", "job ID", "event type", "user", "scheduling class", "job name", "logical job name",
-)  # fmt: skip
+    "time",
+    "missing info",
+    "job ID",
+    "event type",
+    "user",
+    "scheduling class",
+    "job name",
+    "logical job name",
+)
 SUBMIT, SCHEDULE, LAST_END, LAST_EVENT = 0, 1, 6, 8
 """Types of events: 2 to 6 end a stay (evicted, failed, finished, killed, lost); 7 and 8 are updates."""
 AFTER_THE_TRACE: Final = 2**63 - 1

@@ -177,9 +177,15 @@ class LogBuilder:
             for job, submit, run, gpus, priority, requested in entries
         ]
         return JobLog(
-            jobs, self._skipped, dict(self.left_out), dict(+self.changed), tuple(self.notes), self.size, origin,
+            jobs,
+            self._skipped,
+            dict(self.left_out),
+            dict(+self.changed),
+            tuple(self.notes),
+            self.size,
+            origin,
             self.has_priorities,
-        )  # fmt: skip
+        )
 
     def _check_span(self, origin: Exact) -> None:
         """Raise JobLogError if the clock of a replay could not tell the times of this log apart."""
@@ -191,10 +197,11 @@ class LogBuilder:
         most = MAX_WHOLE_SECONDS if whole else MAX_SECONDS
         if EXACT.add(EXACT.subtract(Decimal(last), Decimal(origin)), total) > most:
             raise JobLogError(
-                self._path, 0,
+                self._path,
+                0,
                 f"submissions and run times span more than {most:,} seconds. Are these nanoseconds? Convert them to "
                 "seconds",
-            )  # fmt: skip
+            )
 
 
 def _since(time: Exact, origin: Exact) -> float:

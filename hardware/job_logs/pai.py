@@ -22,9 +22,17 @@ from hardware.job_logs.source import Source
 from hardware.tables import MAX_WHOLE, Exact, Table, shown
 
 COLUMNS: Final = (
-    "job_name", "task_name", "inst_num", "status", "start_time", "end_time", "plan_cpu", "plan_mem", "plan_gpu",
+    "job_name",
+    "task_name",
+    "inst_num",
+    "status",
+    "start_time",
+    "end_time",
+    "plan_cpu",
+    "plan_mem",
+    "plan_gpu",
     "gpu_type",
-)  # fmt: skip
+)
 """Of the published file, which has no header."""
 STATUSES: Final = ("Terminated", "Failed", "Running", "Waiting")
 SEVERAL_TASKS: Final = "has several tasks with GPUs: one gang from the first start to the last end"

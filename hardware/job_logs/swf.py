@@ -11,7 +11,7 @@ from hardware.tables import MAX_WHOLE, is_whole, shown
 from hardware.tables import exact as exact_number
 
 FIELDS: Final = 18
-FEWEST_FIELDS: Final = 5
+MIN_FIELDS: Final = 5
 _UNKNOWN: Final = -1
 _PARTIAL: Final = (2, 3, 4)
 _CANCELLED: Final = 5
@@ -96,7 +96,7 @@ def is_like(head: str) -> bool:
     if any(_SIZE.match(line.lstrip("; ")) for line in comments):
         return True
     jobs = [line.split() for line in lines if not line.startswith(";")][:1]
-    return any(FEWEST_FIELDS <= len(fields) <= FIELDS and all(map(_is_number, fields)) for fields in jobs)
+    return any(MIN_FIELDS <= len(fields) <= FIELDS and all(map(_is_number, fields)) for fields in jobs)
 
 
 def _is_number(text: str) -> bool:
@@ -108,8 +108,8 @@ def _is_number(text: str) -> bool:
 
 
 def _checked_width(fields: list[str], width: int) -> int:
-    if not FEWEST_FIELDS <= len(fields) <= FIELDS:
-        raise ValueError(f"{len(fields)} fields; allowed: {FIELDS}, or the first {FEWEST_FIELDS} or more of them")
+    if not MIN_FIELDS <= len(fields) <= FIELDS:
+        raise ValueError(f"{len(fields)} fields; allowed: {FIELDS}, or the first {MIN_FIELDS} or more of them")
     if width and len(fields) != width:
         raise ValueError(f"{len(fields)} fields, and the lines above have {width}. Is the line cut off?")
     return len(fields)

@@ -12,7 +12,7 @@ OUTPUTS: Final = ("out", "lse", "dq", "dk", "dv")
 LSE_BYTES: Final = 4
 
 
-class Place(NamedTuple):
+class BufferSlot(NamedTuple):
     """One array: its first byte in the memory, and its sizes."""
 
     offset: int
@@ -36,8 +36,8 @@ class Place(NamedTuple):
 class Layout(NamedTuple):
     """``slots`` independent calls of one shape, each with inputs and outputs of its own."""
 
-    inputs: list[dict[str, Place]]
-    outputs: list[dict[str, Place]]
+    inputs: list[dict[str, BufferSlot]]
+    outputs: list[dict[str, BufferSlot]]
 
     @property
     def input_bytes(self) -> int:
@@ -64,12 +64,12 @@ def layout(shape: Shape, problem: Problem, slots: int) -> Layout:
 
 def _places(
     names: tuple[str, ...], sizes: dict[str, tuple[tuple[int, ...], int]], slots: int
-) -> list[dict[str, Place]]:
+) -> list[dict[str, BufferSlot]]:
     found, offset = [], 0
     for _ in range(slots):
         slot = {}
         for name in names:
-            slot[name] = Place(offset, *sizes[name])
+            slot[name] = BufferSlot(offset, *sizes[name])
             offset = -(-slot[name].end // ALIGNMENT) * ALIGNMENT
         found.append(slot)
     return found

@@ -36,7 +36,7 @@ class Candidate(NamedTuple):
         return f"{self.family}({inside or self.digest[:8] if self.source else inside})"
 
 
-class Space(NamedTuple):
+class ParameterSpace(NamedTuple):
     """The parameters of a template: name → choices in a meaningful order (neighbours are alike)."""
 
     choices: Mapping[str, tuple[Value, ...]]

@@ -74,10 +74,10 @@ def _compile(command: Sequence[str]) -> None:
     except subprocess.TimeoutExpired:
         raise BuildError(f"the compiler took longer than {SECONDS:g} s") from None
     if done.returncode:
-        raise BuildError(first_complaint(done.stderr))
+        raise BuildError(first_error(done.stderr))
 
 
-def first_complaint(text: str) -> str:
+def first_error(text: str) -> str:
     """Return the first error of a compiler's output, or its last line."""
     lines = [line for line in text.splitlines() if line.strip()]
     return next((line for line in lines if "error" in line), lines[-1] if lines else "the compiler failed silently")[

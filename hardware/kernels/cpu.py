@@ -9,9 +9,17 @@ from typing import Final
 
 _CPU_INFO: Final = Path("/proc/cpuinfo")
 _IDENTITY: Final = (
-    "vendor_id", "cpu family", "model", "model name", "stepping", "flags",
-    "CPU implementer", "CPU variant", "CPU part", "Features",
-)  # fmt: skip
+    "vendor_id",
+    "cpu family",
+    "model",
+    "model name",
+    "stepping",
+    "flags",
+    "CPU implementer",
+    "CPU variant",
+    "CPU part",
+    "Features",
+)
 """Those fields, on x86 and on ARM, on which it depends what a compiler makes of ``-march=native``."""
 
 

@@ -18,7 +18,7 @@ STORAGE: Final[dict[str, np.dtype[Any]]] = {
 """What an array of a dtype is stored as; bf16 as the bits of its upper half of a float32."""
 
 
-def store(values: NDArray[np.float32], dtype: Dtype) -> Array:
+def to_storage(values: NDArray[np.float32], dtype: Dtype) -> Array:
     """Return numbers as they are stored, rounded to the nearest, ties to even."""
     if dtype != "bf16":
         with np.errstate(over="ignore"):
@@ -28,7 +28,7 @@ def store(values: NDArray[np.float32], dtype: Dtype) -> Array:
     return ((bits + (odd + 0x7FFF)) >> 16).astype(np.uint16)
 
 
-def value(stored: Array, dtype: Dtype) -> NDArray[np.float32]:
+def from_storage(stored: Array, dtype: Dtype) -> NDArray[np.float32]:
     """Return the numbers that are stored, exactly, as float32."""
     if dtype != "bf16":
         return stored.astype(np.float32, copy=False)

@@ -10,7 +10,7 @@ _SECTION: Final = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL: Final = struct.Struct("<IBBHQQ")
 _DYNAMIC_SYMBOLS: Final = 11
 _FUNCTION, _INDIRECT_FUNCTION = 2, 10
-_MOST_SECTIONS: Final = 4096
+_MAX_SECTIONS: Final = 4096
 
 
 class _Section(NamedTuple):
@@ -20,7 +20,7 @@ class _Section(NamedTuple):
     link: int
 
 
-def exported(content: bytes) -> frozenset[str]:
+def exported_functions(content: bytes) -> frozenset[str]:
     """Return the functions that a 64-bit little-endian shared object defines; none if it is something else."""
     try:
         sections = _sections(content)
@@ -33,7 +33,7 @@ def _sections(content: bytes) -> list[_Section]:
     head = _HEAD.unpack_from(content)
     if head[0][:6] != b"\x7fELF\x02\x01":
         raise ValueError("no 64-bit little-endian ELF")
-    start, size, count = head[6], head[11], min(head[12], _MOST_SECTIONS)
+    start, size, count = head[6], head[11], min(head[12], _MAX_SECTIONS)
     rows = (_SECTION.unpack_from(content, start + at * size) for at in range(count))
     return [_Section(row[1], row[4], row[5], row[6]) for row in rows]
 

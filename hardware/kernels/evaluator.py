@@ -14,29 +14,29 @@ from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine, measure_roofline
 from hardware.kernels.problem import Shape, Workload
-from hardware.kernels.random_inputs import KINDS, Fresh
+from hardware.kernels.random_inputs import KINDS, RandomInputs
 from hardware.kernels.registry import EAGER, FOREIGN, SDPA, family
 from hardware.kernels.sandbox import SandboxError
-from hardware.kernels.timing import MOST_BYTES, PRECISION, Effort, Round, Stage, time_pairs
-from hardware.kernels.trace import Outcome, Timed, over_shapes
-from hardware.kernels.validate import LUCK, Validator, shapes
-from hardware.kernels.worker_client import Caller, FailedError, Memory
+from hardware.kernels.timing import MAX_BYTES, PRECISION, Round, TimingBudget, TimingContext, time_pairs
+from hardware.kernels.trace import Timing, TrialOutcome, geomean_over_shapes
+from hardware.kernels.validate import CROSS_INPUT_FACTOR, Validator, shapes
+from hardware.kernels.worker_client import SharedBuffer, WorkerClient, WorkerFailedError
 
 NO_CLAIM: Final = 1.02
 """A gain is claimed only where the whole interval is above this."""
-QUICK: Final = Effort(rounds=1, most_rounds=1, least=5, most=9)
+QUICK: Final = TimingBudget(rounds=1, most_rounds=1, least=5, most=9)
 """While searching."""
-AFRESH: Final = Effort(rounds=5, most_rounds=8, least=4, most=7)
+AFRESH: Final = TimingBudget(rounds=5, most_rounds=8, least=4, most=7)
 """For a claim."""
-ROUGH: Final = Effort(rounds=3, most_rounds=3, least=4, most=5)
+ROUGH: Final = TimingBudget(rounds=3, most_rounds=3, least=4, most=5)
 """Against eager, which nobody claims to beat: the interval is as wide as it comes."""
-ROOM_FOR_EAGER: Final = 50.0
+EAGER_ERROR_FACTOR: Final = 50.0
 """How much further from SDPA's answer one may be when timed against eager, whose own error is larger."""
-HOPELESS: Final = 0.7
+ABANDON_BELOW: Final = 0.7
 """While searching: of the best so far on the same shape; what is surely below is not timed any further."""
 
 
-class Workbench:
+class KernelEvaluator:
     """One workload on one machine. Use it as a context: it keeps a worker with torch's own attention at hand.
 
     ``machine``: its roofline is measured now if it has none. ``confine_foreign=False`` runs foreign source without
@@ -48,11 +48,11 @@ class Workbench:
         self.problem = workload.problem
         roofline = machine.roofline or measure_roofline()
         self.machine = machine.model_copy(update={"roofline": roofline})
-        self.isolation = sandbox.isolation()
+        self.isolation = sandbox.detect_isolation()
         self._confine = confine_foreign
-        self._inputs = Memory(self._capacity("inputs"))
-        self._stage = Stage(self._inputs, Fresh(self.problem.dtype), self.problem, roofline)
-        self._callers: dict[str, Caller] = {}
+        self._inputs = SharedBuffer(self._capacity("inputs"))
+        self._stage = TimingContext(self._inputs, RandomInputs(self.problem.dtype), self.problem, roofline)
+        self._callers: dict[str, WorkerClient] = {}
         self._loaded: dict[str, Candidate] = {}
         self._validator: Validator | None = None
         self._best: dict[Shape, float] = {}
@@ -64,7 +64,7 @@ class Workbench:
         timed = (*self.workload.tuned, *self.workload.held_out)
         slots = [(shape, 1) for shape in timed] + [(shape, len(KINDS)) for shape in shapes(self.workload)]
         layouts = [layout(shape, self.problem, count) for shape, count in slots]
-        return MOST_BYTES + max(each.input_bytes if side == "inputs" else each.output_bytes for each in layouts)
+        return MAX_BYTES + max(each.input_bytes if side == "inputs" else each.output_bytes for each in layouts)
 
     def __enter__(self) -> Self:
         """Hold this process, and the workers that it starts, to one core.
@@ -83,11 +83,11 @@ class Workbench:
 
     # What it is asked
 
-    def evaluate(self, candidate: Candidate) -> Outcome:
+    def evaluate(self, candidate: Candidate) -> TrialOutcome:
         """Try a candidate on the tuned shapes against SDPA: valid, and about how fast?"""
         return self._try(candidate, SDPA, self.workload.tuned, QUICK)
 
-    def measure(self, candidate: Candidate, against: Literal["sdpa", "eager"] = "sdpa") -> Outcome:
+    def measure(self, candidate: Candidate, against: Literal["sdpa", "eager"] = "sdpa") -> TrialOutcome:
         """Validate a candidate and time it afresh on tuned and held-out shapes, until the intervals are narrow.
 
         The status is "inconclusive" where the machine was too noisy to know the mean over the shapes to 3%, and not
@@ -98,12 +98,12 @@ class Workbench:
             return self._try(candidate, EAGER, every, ROUGH)
         return self._try(candidate, SDPA, every, AFRESH)
 
-    def aa(self) -> Outcome:
+    def aa(self) -> TrialOutcome:
         """Time SDPA against itself, in two processes: "passed" if that is 1 to within 3%, or too near for any claim."""
         outcome = self._try(SDPA, SDPA, self.workload.tuned[:1], AFRESH, key="sdpa again")
         if outcome.status != "passed":
             return outcome
-        found = over_shapes(outcome.timed)
+        found = geomean_over_shapes(outcome.timed)
         if not (found.low <= 1 <= found.high or 1 / NO_CLAIM < found.low <= found.high < NO_CLAIM):
             reason = f"SDPA against itself came out as {found.ratio:.3f} [{found.low:.3f}, {found.high:.3f}]"
             return outcome._replace(status="inconclusive", reason=reason)
@@ -112,24 +112,29 @@ class Workbench:
     # How it does it
 
     def _try(
-        self, candidate: Candidate, baseline: Candidate, timed: Sequence[Shape], effort: Effort,
-        key: str = "candidate", again: bool = True,
-    ) -> Outcome:  # fmt: skip
+        self,
+        candidate: Candidate,
+        baseline: Candidate,
+        timed: Sequence[Shape],
+        effort: TimingBudget,
+        key: str = "candidate",
+        again: bool = True,
+    ) -> TrialOutcome:
         before = self._cpu_ns()
         try:
             if lacking := self._missing(candidate):
                 raise BuildError(lacking)
             result = self._valid_and_timed(candidate, baseline, timed, effort, key)
         except BuildError as error:
-            result = Outcome("failed to build", str(error), "compiler")
+            result = TrialOutcome("failed to build", str(error), "compiler")
         except SandboxError as error:
-            result = Outcome("failed to build", str(error), "sandbox")
-        except FailedError as error:
+            result = TrialOutcome("failed to build", str(error), "sandbox")
+        except WorkerFailedError as error:
             if self._drop_unsound(key):  # not the candidate's fault: once more, with a new worker for the baseline
                 if again:
                     return self._try(candidate, baseline, timed, effort, key, again=False)
-                error = FailedError("inconclusive", f"torch's own attention failed: {error.reason}", "harness")
-            result = Outcome(error.status, error.reason, error.failed_on)
+                error = WorkerFailedError("inconclusive", f"torch's own attention failed: {error.reason}", "harness")
+            result = TrialOutcome(error.status, error.reason, error.failed_on)
         if candidate.family == FOREIGN:
             self._drop(key)
         return result._replace(cpu_s=round((self._cpu_ns() - before) / 1e9, 3))
@@ -144,12 +149,12 @@ class Workbench:
         return kind.missing(self.machine, self.problem)
 
     def _valid_and_timed(
-        self, candidate: Candidate, baseline: Candidate, shapes_timed: Sequence[Shape], effort: Effort, key: str
-    ) -> Outcome:
+        self, candidate: Candidate, baseline: Candidate, shapes_timed: Sequence[Shape], effort: TimingBudget, key: str
+    ) -> TrialOutcome:
         validator = self.validator
         errors = validator.check(self._caller(key, candidate), {*shapes(self.workload), *shapes_timed})
         done: dict[Shape, list[Round]] = {shape: [] for shape in shapes_timed}
-        timed: tuple[Timed, ...] = ()
+        timed: tuple[Timing, ...] = ()
         for number in range(1, effort.most_rounds + 1):
             if number > 1:
                 self._drop_all()
@@ -158,40 +163,46 @@ class Workbench:
             for shape in shapes_timed:
                 done[shape].append(self._time(candidate, baseline, caller, against, shape, effort))
             timed = tuple(self._timed(shape, rounds, errors[shape]) for shape, rounds in done.items())
-            if number >= effort.rounds and not _unclear(timed):
+            if number >= effort.rounds and not _needs_more_pairs(timed):
                 break
         return self._judged(timed, effort)
 
-    def _timed(self, shape: Shape, rounds: Sequence[Round], error: float) -> Timed:
+    def _timed(self, shape: Shape, rounds: Sequence[Round], error: float) -> Timing:
         pairs = tuple(pair for each in rounds for pair in each.pairs)
         sizes = tuple(len(each.pairs) for each in rounds)
         held_out = shape in self.workload.held_out
-        return Timed(shape=shape, held_out=held_out, calls=rounds[-1].calls, pairs=pairs, rounds=sizes, error=error)
+        return Timing(shape=shape, held_out=held_out, calls=rounds[-1].calls, pairs=pairs, rounds=sizes, error=error)
 
     def _time(
-        self, candidate: Candidate, baseline: Candidate, caller: Caller, against: Caller, shape: Shape, effort: Effort
+        self,
+        candidate: Candidate,
+        baseline: Candidate,
+        caller: WorkerClient,
+        against: WorkerClient,
+        shape: Shape,
+        effort: TimingBudget,
     ) -> Round:
         """One round on one shape. What is claimed, or foreign, is looked at more closely."""
         quick = effort is QUICK
-        limits = self.validator.limits(shape, ROOM_FOR_EAGER if baseline == EAGER else LUCK)
+        limits = self.validator.limits(shape, EAGER_ERROR_FACTOR if baseline == EAGER else CROSS_INPUT_FACTOR)
 
         def inspect(calls: int) -> None:
             if not quick or candidate.family == FOREIGN:
                 self.validator.check_timed(caller, against if baseline == SDPA else None, shape, calls)
 
-        hopeless = HOPELESS * self._best.get(shape, 0.0) if quick else 0.0
+        hopeless = ABANDON_BELOW * self._best.get(shape, 0.0) if quick else 0.0
         return time_pairs(caller, against, self._stage, shape, limits, effort, inspect, hopeless)
 
-    def _judged(self, timed: tuple[Timed, ...], effort: Effort) -> Outcome:
+    def _judged(self, timed: tuple[Timing, ...], effort: TimingBudget) -> TrialOutcome:
         if effort is QUICK:
             for each in timed:
                 self._best[each.shape] = max(self._best.get(each.shape, 0.0), each.speedup.ratio)
-        elif effort is AFRESH and (unclear := _unclear(timed)) and _may_be_one(timed):
+        elif effort is AFRESH and (unclear := _needs_more_pairs(timed)) and _is_inconclusive(timed):
             reason = (
                 f"the {unclear[0]} shapes together are not known to {PRECISION:.0%} after {effort.most_rounds} rounds"
             )
-            return Outcome("inconclusive", f"too noisy: {reason}", "noise", timed)
-        return Outcome("passed", timed=timed)
+            return TrialOutcome("inconclusive", f"too noisy: {reason}", "noise", timed)
+        return TrialOutcome("passed", timed=timed)
 
     @property
     def validator(self) -> Validator:
@@ -200,7 +211,7 @@ class Workbench:
             self._validator = Validator(self.workload, self._inputs, self._caller("sdpa", SDPA))
         return self._validator
 
-    def _caller(self, key: str, candidate: Candidate) -> Caller:
+    def _caller(self, key: str, candidate: Candidate) -> WorkerClient:
         """A worker that has the candidate loaded; a new one for foreign source, and for another family than before."""
         kind = family(candidate.family)
         if candidate.family == FOREIGN and not self._confine:
@@ -213,10 +224,15 @@ class Workbench:
         if key not in self._callers:
             foreign = candidate.family == FOREIGN
             folders = [Path(library).parent] if library else []
-            self._callers[key] = Caller(
-                kind.host, self._inputs, self._capacity("outputs"), self.problem,
-                confined=foreign and self._confine, folders=folders, lock=foreign,
-            )  # fmt: skip
+            self._callers[key] = WorkerClient(
+                kind.host,
+                self._inputs,
+                self._capacity("outputs"),
+                self.problem,
+                confined=foreign and self._confine,
+                folders=folders,
+                lock=foreign,
+            )
         self._loaded[key] = candidate
         parameters = [int(value) for _, value in candidate.parameters] if library else []
         self._callers[key].load(
@@ -254,14 +270,14 @@ class Workbench:
         return self._gone_ns + time.process_time_ns() + sum(caller.cpu_ns for caller in self._callers.values())
 
 
-def _may_be_one(timed: Sequence[Timed]) -> bool:
+def _is_inconclusive(timed: Sequence[Timing]) -> bool:
     """Whether it is open which of the two is faster, on the shapes that claims are about."""
-    found = over_shapes([each for each in timed if each.held_out] or timed)
+    found = geomean_over_shapes([each for each in timed if each.held_out] or timed)
     return found.low <= 1 <= found.high
 
 
-def _unclear(timed: Sequence[Timed]) -> list[str]:
+def _needs_more_pairs(timed: Sequence[Timing]) -> list[str]:
     """Where the mean over the shapes is not known well enough: claims are about the tuned or the held-out ones."""
     sides = {"tuned": False, "held-out": True}
     found = {name: [each for each in timed if each.held_out == held_out] for name, held_out in sides.items()}
-    return [name for name, each in found.items() if each and over_shapes(each).half_width > PRECISION]
+    return [name for name, each in found.items() if each and geomean_over_shapes(each).half_width > PRECISION]

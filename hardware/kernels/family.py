@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hardware.kernels.candidate import Candidate, Space
+    from hardware.kernels.candidate import Candidate, ParameterSpace
     from hardware.kernels.machine import Machine
     from hardware.kernels.problem import Problem
 
@@ -36,7 +36,7 @@ class Family(Protocol):
     def missing(self, machine: Machine, problem: Problem) -> str | None:
         """Return why this machine or problem is not for this family, in words; None if all is there."""
 
-    def space(self, machine: Machine, problem: Problem) -> Space:
+    def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
         """Return the parameters that can be tuned; without choices there is one candidate."""
 
     def library(self, candidate: Candidate, problem: Problem) -> str:

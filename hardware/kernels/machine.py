@@ -18,8 +18,17 @@ from hardware.kernels import cpu as processor
 from hardware.kernels.compiler import BuildError
 
 INSTRUCTION_SETS = (
-    "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "asimd",
-)  # fmt: skip
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512bw",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_tile",
+    "amx_bf16",
+    "asimd",
+)
 """Those that a family may ask for, as Linux names them."""
 _PACKAGES = ("torch", "numpy", "triton")
 _SECONDS = 0.2

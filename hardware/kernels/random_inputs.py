@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware.kernels.dtypes import Array, store
+from hardware.kernels.dtypes import Array, to_storage
 from hardware.kernels.problem import Dtype
 
 Kind = Literal["normal", "peaky", "huge logits", "offset", "equal keys"]
@@ -20,7 +20,7 @@ _POOL: Final = 1 << 23
 Floats = NDArray[np.float32]
 
 
-def make(kind: Kind, name: str, normal: Floats) -> Floats:
+def make_input(kind: Kind, name: str, normal: Floats) -> Floats:
     """Return the array called ``name`` (q, k, v, dout) of a kind, from standard normal numbers (..., length, d)."""
     if kind == "peaky" and name == "q":
         return normal * 8
@@ -33,7 +33,7 @@ def make(kind: Kind, name: str, normal: Floats) -> Floats:
     return normal
 
 
-class Fresh:
+class RandomInputs:
     """Standard normal numbers that nobody can foresee, cheap enough for every batch.
 
     A pool is drawn once from the system's randomness; what is handed out begins at a random place of it.
@@ -41,7 +41,7 @@ class Fresh:
 
     def __init__(self, dtype: Dtype) -> None:
         self._chance = np.random.Generator(np.random.PCG64(int.from_bytes(os.urandom(16))))
-        self._pool = store(self._chance.standard_normal(_POOL, dtype=np.float32), dtype)
+        self._pool = to_storage(self._chance.standard_normal(_POOL, dtype=np.float32), dtype)
 
     def fill(self, target: Array) -> None:
         """Fill an array, flat or not, of the dtype's storage."""

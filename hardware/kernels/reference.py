@@ -31,14 +31,14 @@ def backward(q: ArrayLike, k: ArrayLike, v: ArrayLike, dout: ArrayLike, causal: 
     return dlogits @ k64, _transposed(dlogits) @ q64, _transposed(weights) @ d64
 
 
-def seen(queries: int, keys: int, causal: bool) -> NDArray[np.bool_]:
+def visible_mask(queries: int, keys: int, causal: bool) -> NDArray[np.bool_]:
     """Return which key each query sees, (queries, keys)."""
     if not causal:
         return np.ones((queries, keys), dtype=bool)
     return np.arange(keys)[None, :] - keys <= np.arange(queries)[:, None] - queries
 
 
-def error(out: ArrayLike, exact: ArrayLike) -> tuple[float, float]:
+def rms_errors(out: ArrayLike, exact: ArrayLike) -> tuple[float, float]:
     """Return the root mean square of ``out - exact``, over all numbers and in the worst row (last axis).
 
     Infinite where ``out`` is not finite or has another shape.
@@ -55,7 +55,7 @@ def softmax(q: Array, k: Array, causal: bool) -> tuple[Array, Array]:
 
     Of a row that sees no key: 0, and -inf.
     """
-    visible = seen(q.shape[-2], k.shape[-2], causal)
+    visible = visible_mask(q.shape[-2], k.shape[-2], causal)
     logits = np.where(visible, (q * q.shape[-1] ** -0.5) @ _transposed(k), -np.inf)
     highest = np.max(logits, axis=-1, keepdims=True, initial=-np.inf)
     powers = np.exp(logits - np.where(np.isfinite(highest), highest, 0.0))

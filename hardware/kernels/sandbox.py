@@ -53,7 +53,7 @@ _STARTED_S: Final = 20.0
 _TRIED_S: Final = 10.0
 
 
-class Isolation(NamedTuple):
+class IsolationLevel(NamedTuple):
     """What stands between foreign source and the machine."""
 
     name: str
@@ -68,17 +68,17 @@ class SandboxError(Exception):
 
 
 @cache
-def isolation() -> Isolation:
+def detect_isolation() -> IsolationLevel:
     """Return what this machine has; it is tried out once."""
     locked = seccomp.available()
     missing = _bubblewrap_fails()
     if missing is None and locked:
         detail = "bubblewrap: no network, no place to write, no other process in sight; resource limits; seccomp"
-        return Isolation("bubblewrap", detail, True)
+        return IsolationLevel("bubblewrap", detail, True)
     has = "a process of its own, resource limits" + (", seccomp" if locked else "")
     lacks = missing or "this kernel or processor offers no seccomp filter"
     detail = f"{has}; foreign source is refused: {lacks}"
-    return Isolation("process", detail, False)
+    return IsolationLevel("process", detail, False)
 
 
 def _bubblewrap_fails() -> str | None:
@@ -86,7 +86,7 @@ def _bubblewrap_fails() -> str | None:
     if program is None:
         return "install bubblewrap (the program bwrap is not there)"
     try:
-        command = [*_wrapped(program, ()), "--", shutil.which("true") or "/bin/true"]
+        command = [*_bwrap_prefix(program, ()), "--", shutil.which("true") or "/bin/true"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TRIED_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"bubblewrap does not work here ({error})"
@@ -94,7 +94,7 @@ def _bubblewrap_fails() -> str | None:
     return f"bubblewrap does not work here ({said[0] if said else done.returncode})" if done.returncode else None
 
 
-def _wrapped(program: str, readable: Sequence[str | Path]) -> list[str]:
+def _bwrap_prefix(program: str, readable: Sequence[str | Path]) -> list[str]:
     """Return the front of a command that runs in a root of its own, where all is read-only."""
     command = [program, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
     for path in (*_SYSTEM, *readable):
@@ -125,7 +125,7 @@ class Limits(NamedTuple):
             resource.prlimit(pid, name, (least, least))
 
 
-class Child:
+class SandboxedProcess:
     """A process that was started; it must be waited for, or used as a context that ends it.
 
     ``pid``: the worker's own as this process sees it, so that its clock can be read.
@@ -144,7 +144,7 @@ class Child:
         self._killed = False
         self._reason: str | None = None
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> SandboxedProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -237,7 +237,7 @@ def launch(
     confined: bool = True,
     folders: Sequence[str | Path] = (),
     environment: Mapping[str, str] | None = None,
-) -> Child:
+) -> SandboxedProcess:
     """Start a worker that inherits ``fds`` under the same numbers, standard error for its complaint, and nothing else.
 
     Confined, it sees the system's programs, this Python, this package and ``folders`` (files too), all read-only.
@@ -245,13 +245,15 @@ def launch(
     Raises SandboxError.
     """
     if confined:
-        if not isolation().foreign_allowed:
-            raise SandboxError(isolation().detail)
-        front = _wrapped(_bwrap(), (sys.base_prefix, _HERE.parent, *folders))
+        if not detect_isolation().foreign_allowed:
+            raise SandboxError(detect_isolation().detail)
+        front = _bwrap_prefix(_bwrap(), (sys.base_prefix, _HERE.parent, *folders))
         for name, value in (environment or {}).items():
             front += ["--setenv", name, value]
         front += ["--remount-ro", "/", "--as-pid-1"]
-        return _start_held(front, [os.path.realpath(argv[0]), *argv[1:]], fds, Limits(memory_mib, cpu_seconds, 1 / 16))
+        return _start_paused(
+            front, [os.path.realpath(argv[0]), *argv[1:]], fds, Limits(memory_mib, cpu_seconds, 1 / 16)
+        )
     return _start(argv, fds, Limits(memory_mib, cpu_seconds, 256), _kept() | _ONE_THREAD | dict(environment or {}))
 
 
@@ -263,7 +265,7 @@ def _kept() -> dict[str, str]:
     return {name: os.environ[name] for name in _KEPT if name in os.environ}
 
 
-def _start(argv: Sequence[str], fds: Sequence[int], limits: Limits, environment: Mapping[str, str]) -> Child:
+def _start(argv: Sequence[str], fds: Sequence[int], limits: Limits, environment: Mapping[str, str]) -> SandboxedProcess:
     errors = os.memfd_create("errors")
     try:
         process = _spawn(argv, fds, errors, environment)
@@ -271,10 +273,10 @@ def _start(argv: Sequence[str], fds: Sequence[int], limits: Limits, environment:
         os.close(errors)
         raise
     limits.impose(process.pid)
-    return Child(process, process.pid, limits, errors)
+    return SandboxedProcess(process, process.pid, limits, errors)
 
 
-def _start_held(front: Sequence[str], argv: Sequence[str], fds: Sequence[int], limits: Limits) -> Child:
+def _start_paused(front: Sequence[str], argv: Sequence[str], fds: Sequence[int], limits: Limits) -> SandboxedProcess:
     """Start bubblewrap, which waits just before it becomes the command, until the limits are imposed."""
     with contextlib.ExitStack() as stack, contextlib.ExitStack() as on_error:
         errors = os.memfd_create("errors")
@@ -288,7 +290,7 @@ def _start_held(front: Sequence[str], argv: Sequence[str], fds: Sequence[int], l
         limits.impose(pid)
         os.write(go.fileno(), b"!")
         on_error.pop_all()
-        return Child(process, pid, limits, errors)
+        return SandboxedProcess(process, pid, limits, errors)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -334,8 +336,8 @@ def compile_foreign(source: str, flags: Sequence[str] = ("-march=native",), conf
     program = compiler.compiler()
     if program is None:
         raise BuildError("no C++ compiler: install g++, or name one in CXX")
-    if confined and not isolation().foreign_allowed:
-        raise BuildError(isolation().detail)
+    if confined and not detect_isolation().foreign_allowed:
+        raise BuildError(detect_isolation().detail)
     text = source.encode(errors="replace")
     key = compiler.digest(program, flags, text, (compiler.NATIVE / "attention.h").read_bytes())
     beside = compiler.cache_folder()
@@ -357,10 +359,10 @@ def _compiled(program: str, text: bytes, flags: Sequence[str], beside: Path, con
         out.mkdir()
         argv = [program, *compiler.FLAGS, *flags, "-I", str(compiler.NATIVE)]
         if confined:
-            front = _wrapped(_bwrap(), (*_BUILDING, *_compiler_folders(program), compiler.NATIVE))
+            front = _bwrap_prefix(_bwrap(), (*_BUILDING, *_compiler_folders(program), compiler.NATIVE))
             front += ["--ro-bind", str(inside), "/candidate.cpp", "--bind", str(out), "/out", "--remount-ro", "/"]
             front += ["--setenv", "TMPDIR", "/out", "--setenv", "PATH", f"{Path(program).parent}:/usr/bin:/bin"]
-            _built(lambda: _start_held(front, [*argv, "/candidate.cpp", "-o", "/out/it.so"], (), _BUILD_LIMITS))
+            _built(lambda: _start_paused(front, [*argv, "/candidate.cpp", "-o", "/out/it.so"], (), _BUILD_LIMITS))
         else:
             argv += [str(inside), "-o", str(out / "it.so")]
             _built(lambda: _start(argv, (), _BUILD_LIMITS, _kept() | {"TMPDIR": str(out)}))
@@ -378,7 +380,7 @@ def _compiler_folders(program: str) -> list[Path]:
     return found
 
 
-def _built(start: Callable[[], Child]) -> None:
+def _built(start: Callable[[], SandboxedProcess]) -> None:
     try:
         child = start()
     except SandboxError as error:
@@ -388,12 +390,12 @@ def _built(start: Callable[[], Child]) -> None:
     if reason == _KILLED:
         raise BuildError(f"the compiler took longer than {_BUILD_S:g} s")
     if reason != _DONE:
-        raise BuildError(compiler.first_complaint(child.complaint))
+        raise BuildError(compiler.first_error(child.complaint))
 
 
 def _check(made: Path) -> None:
     """Raise BuildError unless it is a plain file that exports the one symbol."""
     if made.is_symlink() or not made.is_file():
         raise BuildError("the compiler made no shared object")
-    if SYMBOL not in elf.exported(made.read_bytes()):
+    if SYMBOL not in elf.exported_functions(made.read_bytes()):
         raise BuildError(f'no symbol {SYMBOL!r}: write  extern "C" int {SYMBOL}(const Attention* a)')

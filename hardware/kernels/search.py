@@ -8,16 +8,26 @@ from math import exp, isfinite, log
 from statistics import fmean, median
 from typing import Final, NamedTuple, Protocol
 
-from hardware.kernels.candidate import Candidate, Space
-from hardware.kernels.proposers.base import NoProposal, Proposal, Proposer, extended, history_of
-from hardware.kernels.proposers.search_space import Pool
-from hardware.kernels.trace import End, Line, Outcome, Session, Status, Timed, Trace, Trial, source_of
+from hardware.kernels.candidate import Candidate, ParameterSpace
+from hardware.kernels.proposers.base import NoProposal, Proposal, Proposer, history_of, with_trial
+from hardware.kernels.proposers.search_space import SearchSpace
+from hardware.kernels.trace import (
+    Line,
+    MeasurementSession,
+    SearchEnd,
+    Status,
+    Timing,
+    Trace,
+    Trial,
+    TrialOutcome,
+    source_of,
+)
 
-REPEATS: Final = 50
+MAX_REPEATS: Final = 50
 """Proposals of what was tried before, in a row, that end a search."""
-SILENCES: Final = 5
+MAX_EMPTY_REPLIES: Final = 5
 """Trials without a proposal, in a row, that end a search."""
-REFUSALS: Final = 3
+MAX_REJECTIONS: Final = 3
 """The same, where the endpoint refuses the key: that does not mend itself."""
 _REFUSED: Final = ("401", "403")
 _REASON: Final = 1000
@@ -32,10 +42,10 @@ class NotMeasuredError(LookupError):
     """A candidate that a table does not hold: it is never guessed what it would have been."""
 
 
-class Evaluator(Protocol):
+class SearchEvaluator(Protocol):
     """Whoever tries a candidate."""
 
-    def evaluate(self, candidate: Candidate) -> Outcome:
+    def evaluate(self, candidate: Candidate) -> TrialOutcome:
         """Return what came of it; a candidate that fails in whatever way is an outcome, not an exception."""
 
 
@@ -55,23 +65,24 @@ class Progress(NamedTuple):
 Watch = Callable[[Trial, Progress], bool | None]
 
 
-def ratio(timed: Sequence[Timed], held_out: bool = False) -> float | None:
+def geomean_speedup(timed: Sequence[Timing], held_out: bool = False) -> float | None:
     """Return the speed-up over the tuned or the held-out shapes; None where there is none.
 
     For ordering: it is without the interval, which takes a bootstrap.
     """
     logs = [
         median(log(baseline / candidate) for candidate, baseline in each.pairs)
-        for each in timed if each.held_out == held_out and each.pairs
-    ]  # fmt: skip
+        for each in timed
+        if each.held_out == held_out and each.pairs
+    ]
     return exp(fmean(logs)) if logs else None
 
 
-def rises(trials: Iterable[Trial]) -> list[tuple[Trial, float]]:
+def improvements(trials: Iterable[Trial]) -> list[tuple[Trial, float]]:
     """Return the trials at which the best speed-up so far rose, with that; the last is the winner."""
     found: list[tuple[Trial, float]] = []
     for trial in trials:
-        score = ratio(trial.timed) if trial.status == "passed" else None
+        score = geomean_speedup(trial.timed) if trial.status == "passed" else None
         if score is not None and (not found or score > found[-1][1]):
             found.append((trial, score))
     return found
@@ -79,13 +90,13 @@ def rises(trials: Iterable[Trial]) -> list[tuple[Trial, float]]:
 
 def search(
     trace: Trace,
-    session: Session,
+    session: MeasurementSession,
     proposer: Proposer,
-    evaluator: Evaluator,
-    spaces: Mapping[str, Space],
+    evaluator: SearchEvaluator,
+    spaces: Mapping[str, ParameterSpace],
     watch: Watch | None = None,
     foreign: bool = False,
-) -> End | None:
+) -> SearchEnd | None:
     """Try candidates until the budget is spent or there is nothing more to propose, and return why it ended.
 
     Every trial is in the trace before the next is proposed. ``watch`` sees each and interrupts with True: then None
@@ -97,7 +108,7 @@ def search(
     while (end := trace.end(session.session)) is None:
         made = run.over() or run.proposed(proposer)
         if isinstance(made, str):
-            trace.append(End(session=session.session, reason=made, trials=run.progress.trials))
+            trace.append(SearchEnd(session=session.session, reason=made, trials=run.progress.trials))
             continue
         trial = run.tried(made, evaluator)
         if watch is not None and watch(trial, run.progress):
@@ -105,7 +116,7 @@ def search(
     return end
 
 
-def _begun(trace: Trace, session: Session, proposer: Proposer) -> Session:
+def _begun(trace: Trace, session: MeasurementSession, proposer: Proposer) -> MeasurementSession:
     """Return the session as its line has it; write the line if there is none yet."""
     if proposer.name != session.proposer:
         raise SearchError(f"session {session.session} is for proposer {session.proposer!r}, not {proposer.name!r}")
@@ -125,24 +136,26 @@ def _begun(trace: Trace, session: Session, proposer: Proposer) -> Session:
 class _Run:
     """What a search knows while it runs; all of it follows from the trace."""
 
-    def __init__(self, trace: Trace, session: Session, spaces: Mapping[str, Space], foreign: bool) -> None:
+    def __init__(
+        self, trace: Trace, session: MeasurementSession, spaces: Mapping[str, ParameterSpace], foreign: bool
+    ) -> None:
         self.trace, self.session = trace, session
-        self.history = history_of(session, Pool(spaces), foreign)
+        self.history = history_of(session, SearchSpace(spaces), foreign)
         self.progress = Progress(0, session.budget, None, None, {}, 0.0, 0)
         self.last: list[Trial] = []
         for trial in trace.trials(session.session):
             self._learn(trial)
 
     def _learn(self, trial: Trial) -> None:
-        self.history = extended(self.history, trial, self.trace.sources() if trial.source else {})
+        self.history = with_trial(self.history, trial, self.trace.sources() if trial.source else {})
         self.progress = _progress(self.progress, trial)
-        self.last = [*self.last, trial][-SILENCES:]
+        self.last = [*self.last, trial][-MAX_EMPTY_REPLIES:]
 
     def over(self) -> str | None:
         """Return why the search is over, None while it is not."""
         if self.progress.trials >= self.session.budget:
             return f"the budget of {self.session.budget} trials is spent"
-        for most, codes in ((REFUSALS, _REFUSED), (SILENCES, None)):
+        for most, codes in ((MAX_REJECTIONS, _REFUSED), (MAX_EMPTY_REPLIES, None)):
             last = self.last[-most:]
             silent = [each for each in last if each.status == "no proposal" and (not codes or each.failed_on in codes)]
             if len(silent) == most:
@@ -154,7 +167,7 @@ class _Run:
         known = {each.candidate.digest for each in self.history.tried}
         refused: tuple[Candidate, ...] = ()
         tokens = 0
-        while len(refused) < REPEATS:
+        while len(refused) < MAX_REPEATS:
             try:
                 proposal = proposer.propose(self.history._replace(refused=refused))
             except NoProposal as no:
@@ -165,12 +178,12 @@ class _Run:
             if proposal.candidate.digest not in known:
                 return proposal._replace(tokens=tokens)
             refused = (*refused, proposal.candidate)
-        return f"the proposer proposed what was tried before, {REPEATS} times in a row"
+        return f"the proposer proposed what was tried before, {MAX_REPEATS} times in a row"
 
-    def tried(self, made: Proposal | NoProposal, evaluator: Evaluator) -> Trial:
+    def tried(self, made: Proposal | NoProposal, evaluator: SearchEvaluator) -> Trial:
         """Try a proposal, write it down, return its line."""
         if isinstance(made, NoProposal):
-            trial = self._trial(None, Outcome("no proposal", made.reason, made.failed_on), None, "", made.tokens)
+            trial = self._trial(None, TrialOutcome("no proposal", made.reason, made.failed_on), None, "", made.tokens)
         else:
             source = source_of(made.candidate)
             if source is not None and source.digest not in self.trace.sources():
@@ -182,7 +195,7 @@ class _Run:
         return trial
 
     def _trial(
-        self, candidate: Candidate | None, outcome: Outcome, expects: float | None, why: str, tokens: int
+        self, candidate: Candidate | None, outcome: TrialOutcome, expects: float | None, why: str, tokens: int
     ) -> Trial:
         source = source_of(candidate) if candidate else None
         return Trial(
@@ -208,7 +221,7 @@ def _tidy(text: str) -> str:
 
 
 def _progress(before: Progress, trial: Trial) -> Progress:
-    found = rises([trial] if before.best is None else [before.best, trial])
+    found = improvements([trial] if before.best is None else [before.best, trial])
     best, score = found[-1] if found else (None, None)
     return Progress(
         before.trials + 1,
@@ -229,7 +242,7 @@ class TableEvaluator:
 
     def __init__(self, lines: Iterable[Line], workload: str | None = None) -> None:
         lines = list(lines)
-        names = {line.session: line.full_name for line in lines if isinstance(line, Session)}
+        names = {line.session: line.full_name for line in lines if isinstance(line, MeasurementSession)}
         trials = [line for line in lines if isinstance(line, Trial) and line.status != "no proposal"]
         present = sorted({names.get(each.session, each.session) for each in trials})
         if workload is None and len(present) > 1:
@@ -241,14 +254,14 @@ class TableEvaluator:
             if workload in (None, names.get(each.session, each.session)):
                 self.table.setdefault(each.digest, each)
 
-    def evaluate(self, candidate: Candidate) -> Outcome:
+    def evaluate(self, candidate: Candidate) -> TrialOutcome:
         """Return the stored outcome. Raises NotMeasuredError with the list of what there is."""
         found = self.table.get(candidate.digest)
         if found is None:
             raise NotMeasuredError(
                 f"{candidate} was not measured: there are {', '.join(map(_name, self.known)) or 'none'}"
             )
-        return Outcome(found.status, found.reason, found.failed_on, found.timed, found.cpu_s)
+        return TrialOutcome(found.status, found.reason, found.failed_on, found.timed, found.cpu_s)
 
     @property
     def known(self) -> list[Trial]:

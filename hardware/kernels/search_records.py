@@ -18,25 +18,25 @@ from pydantic import ValidationError
 
 from hardware.kernels.machine import Roofline
 from hardware.kernels.problem import flops, traffic
-from hardware.kernels.statistics import FEWEST_ROUNDS
-from hardware.kernels.trace import End, Line, Measured, Session, Timed, Trial
+from hardware.kernels.statistics import MIN_ROUNDS
+from hardware.kernels.trace import FinalMeasurement, Line, MeasurementSession, SearchEnd, Timing, Trial
 
 Numbers = NDArray[np.float64]
 
-FEWEST_CANDIDATES: Final = 4
+MIN_CANDIDATES: Final = 4
 """Tried in one search: fewer are no search, and three numbers are fitted."""
-FEWEST_SEARCHES: Final = 3
+MIN_SEARCHES: Final = 3
 """Repeated searches without which there is no interval."""
 _ON_ACCELERATOR: Final = frozenset({"triton"})
 """Families that run on the accelerator of a machine that has one; all others are timed on its processor."""
 
 
-class Search(NamedTuple):
+class SearchRecord(NamedTuple):
     """One search, as it stands in the trace."""
 
-    session: Session
+    session: MeasurementSession
     trials: tuple[Trial, ...]
-    winner: Measured | None
+    winner: FinalMeasurement | None
     """What its winner gave when it was last measured afresh, against SDPA."""
     over: bool
 
@@ -95,39 +95,39 @@ class Searches(NamedTuple):
     """Searches of the workload that are left out, as they are not over or their winner was not measured afresh."""
 
 
-def searched(lines: Iterable[Line]) -> dict[str, list[Search]]:
+def searches_by_workload(lines: Iterable[Line]) -> dict[str, list[SearchRecord]]:
     """Return the searches of each workload, by its full name and in the order of the file; broken off ones too.
 
     A search that is over with fewer candidates than four is none.
     """
-    sessions: dict[str, tuple[Session, list[Trial]]] = {}
-    winners: dict[str, Measured] = {}
+    sessions: dict[str, tuple[MeasurementSession, list[Trial]]] = {}
+    winners: dict[str, FinalMeasurement] = {}
     over = set()
     for line in lines:
-        if isinstance(line, Session):
+        if isinstance(line, MeasurementSession):
             sessions[line.session] = (line, [])
         elif isinstance(line, Trial) and line.session in sessions:
             sessions[line.session][1].append(line)
-        elif isinstance(line, Measured) and line.role == "winner" and line.against == "sdpa":
+        elif isinstance(line, FinalMeasurement) and line.role == "winner" and line.against == "sdpa":
             winners[line.session] = line
-        elif isinstance(line, End):
+        elif isinstance(line, SearchEnd):
             over.add(line.session)
-    by_workload: dict[str, list[Search]] = {}
+    by_workload: dict[str, list[SearchRecord]] = {}
     for name, (session, trials) in sessions.items():
-        search = Search(session, tuple(trials), winners.get(name), name in over)
-        if search.candidates >= (FEWEST_CANDIDATES if search.complete else 1):
+        search = SearchRecord(session, tuple(trials), winners.get(name), name in over)
+        if search.candidates >= (MIN_CANDIDATES if search.complete else 1):
             by_workload.setdefault(session.full_name, []).append(search)
     return by_workload
 
 
 def complete_workloads(lines: Iterable[Line]) -> list[str]:
     """Return the full names of the workloads of which there is a curve."""
-    return sorted(name for name, searches in searched(lines).items() if _groups(searches))
+    return sorted(name for name, searches in searches_by_workload(lines).items() if _groups(searches))
 
 
-def broken_off(lines: Iterable[Line], workload: str) -> int:
+def count_incomplete(lines: Iterable[Line], workload: str) -> int:
     """Return how many searches of a workload are not complete."""
-    return sum(not search.complete for search in searched(lines).get(workload, ()))
+    return sum(not search.complete for search in searches_by_workload(lines).get(workload, ()))
 
 
 def searches_of(lines: Iterable[Line], workload: str) -> Searches | None:
@@ -136,11 +136,11 @@ def searches_of(lines: Iterable[Line], workload: str) -> Searches | None:
     They are of one proposer in the same families: of the groups of three or more, or else of all, the one whose fresh
     winners are the fastest on average.
     """
-    there = searched(lines).get(workload, [])
+    there = searches_by_workload(lines).get(workload, [])
     groups = _groups(there)
     if not groups:
         return None
-    group = max(groups, key=lambda each: (len(each) >= FEWEST_SEARCHES, fmean(s.log_fresh for s in each), len(each)))
+    group = max(groups, key=lambda each: (len(each) >= MIN_SEARCHES, fmean(s.log_fresh for s in each), len(each)))
     first = group[0]
     complete = [search for search in there if search.complete]
     return Searches(
@@ -149,36 +149,36 @@ def searches_of(lines: Iterable[Line], workload: str) -> Searches | None:
         proposer=first.session.proposer,
         best=tuple(_best_so_far(search.trials) for search in group),
         winners=np.array([search.log_fresh for search in group]),
-        log_cap=_log_cap(group),
+        log_cap=_log_roofline_ratio(group),
         machines=tuple(sorted({search.machine for search in complete})),
         broken_off=len(there) - len(complete),
     )
 
 
-def _groups(searches: Iterable[Search]) -> list[list[Search]]:
+def _groups(searches: Iterable[SearchRecord]) -> list[list[SearchRecord]]:
     """The complete searches by proposer and families; a group in which no candidate ever passed says nothing."""
-    groups: dict[tuple[tuple[str, ...], str], list[Search]] = {}
+    groups: dict[tuple[tuple[str, ...], str], list[SearchRecord]] = {}
     for search in searches:
         if search.complete:
             groups.setdefault((search.families, search.session.proposer), []).append(search)
     return [group for group in groups.values() if any(search.passed for search in group)]
 
 
-def _held_out(winner: Measured) -> list[Timed]:
+def _held_out(winner: FinalMeasurement) -> list[Timing]:
     """What the winner took on the held-out shapes, which is what others get; on the tuned ones without."""
     timed = [each for each in winner.timed if each.pairs]
     return [each for each in timed if each.held_out] or timed
 
 
-def _log_ratio(timed: Iterable[Timed]) -> float:
+def _log_ratio(timed: Iterable[Timing]) -> float:
     """Log of the geometric mean over shapes, as ``hardware.kernels.trace.over_shapes`` has it, without its interval."""
     return fmean(_log_median(each) for each in timed)
 
 
-def _log_median(timed: Timed) -> float:
+def _log_median(timed: Timing) -> float:
     """The median log ratio; with three rounds of new processes or more, the mean of the medians of the rounds."""
     logs = [math.log(base / own) for own, base in timed.pairs]
-    if len(timed.rounds) < FEWEST_ROUNDS:
+    if len(timed.rounds) < MIN_ROUNDS:
         return median(logs)
     ends = list(accumulate(timed.rounds))
     return fmean(median(logs[start:end]) for start, end in pairwise([0, *ends]))
@@ -194,7 +194,7 @@ def _best_so_far(trials: Sequence[Trial]) -> Numbers:
     return np.maximum(np.maximum.accumulate(scores), 0.0)
 
 
-def _log_cap(group: Iterable[Search]) -> float:
+def _log_roofline_ratio(group: Iterable[SearchRecord]) -> float:
     """Minus the log of SDPA's fraction of the roofline: the mean over the shapes on which winners were held out.
 
     Each session counts alike, against the roofline that was measured for it.
@@ -203,7 +203,7 @@ def _log_cap(group: Iterable[Search]) -> float:
     return fmean(known) if known else math.inf
 
 
-def _log_headroom(search: Search) -> float | None:
+def _log_headroom(search: SearchRecord) -> float | None:
     try:
         roofline = Roofline.model_validate(search.session.machine.get("roofline"))
     except ValidationError:

@@ -170,7 +170,7 @@ def available() -> bool:
     return bool(_libc.syscall(ctypes.c_long(table.seccomp), _ACTION_AVAILABLE, 0, ctypes.byref(action)) == 0)
 
 
-def lock(writable: Sequence[int] = (2,)) -> None:
+def install_filter(writable: Sequence[int] = (2,)) -> None:
     """Lock this process for good; ``writable``: file descriptors it may still write to. Raises OSError if it cannot.
 
     What it needs besides what is allowed (shared memory mapped, libraries of its own loaded) it does before.

@@ -20,25 +20,25 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from hardware.kernels.search_records import (
-    FEWEST_SEARCHES,
+    MIN_SEARCHES,
     Numbers,
     Searches,
-    broken_off,
     complete_workloads,
+    count_incomplete,
     searches_of,
 )
 from hardware.kernels.trace import Line, read
 
-SHIPPED: Final = Path(__file__).parent / "measurements"
-EARLY: Final = 20
+BUNDLED_MEASUREMENTS_DIR: Final = Path(__file__).parent / "measurements"
+EARLY_CANDIDATES: Final = 20
 """Candidates that count as the early part of a search."""
 RESAMPLES: Final = 300
 CONFIDENCE: Final = 0.95
 _EXPONENTS: Final = (0.05, 4.0)
-_LEAST_ONSET: Final = 1e-3
+_MIN_ONSET: Final = 1e-3
 _GRID: Final = (32, 64)
 """Points in b and in the onset."""
-_ZOOMS: Final = 2
+_REFINEMENTS: Final = 2
 
 
 class MeasurementError(ValueError):
@@ -55,7 +55,7 @@ class MeasurementError(ValueError):
         return str(self.args[0])
 
 
-class Interval(NamedTuple):
+class CurveInterval(NamedTuple):
     """A number with its 95% interval over repeated searches; None where they were too few."""
 
     value: float
@@ -63,13 +63,13 @@ class Interval(NamedTuple):
     high: float | None
 
 
-def told(searches: int, proposer: str, families: str, broken_off: int = 0) -> str:
+def describe_searches(searches: int, proposer: str, families: str, broken_off: int = 0) -> str:
     """Return in words which searches a curve is made of: ``3 hill-climb searches of amx``."""
     said = f"{searches} {proposer} search{'es' if searches > 1 else ''} of {families}"
     return said + (f", {broken_off} broken off left out" if broken_off else "")
 
 
-class Curve(NamedTuple):
+class FittedSpeedupCurve(NamedTuple):
     """Speed-up over SDPA after so many candidates: 1 before the first, rising, constant from ``tried`` on.
 
     Beyond the candidates that were tried nothing was measured, so the curve says no more than its last value.
@@ -96,7 +96,7 @@ class Curve(NamedTuple):
     @property
     def told(self) -> str:
         """Which searches it is made of, in words."""
-        return told(self.searches, self.proposer, self.families, self.broken_off)
+        return describe_searches(self.searches, self.proposer, self.families, self.broken_off)
 
     @property
     def largest(self) -> float:
@@ -124,20 +124,20 @@ class Curve(NamedTuple):
         return self.ceiling * (1 - math.pow(n / self.onset, -self.exponent))
 
 
-class Estimate(NamedTuple):
+class SpeedupEstimate(NamedTuple):
     """A curve, and the curves of the searches drawn again with replacement, from which the intervals are."""
 
-    curve: Curve
-    resampled: tuple[Curve, ...]
+    curve: FittedSpeedupCurve
+    resampled: tuple[FittedSpeedupCurve, ...]
     """Empty below three searches."""
 
-    def speedup_after(self, candidates: float) -> Interval:
+    def speedup_after(self, candidates: float) -> CurveInterval:
         """Return the speed-up with its interval, which stays between 1 and the roofline."""
         log = _interval(self, lambda curve: curve._log_speedup(candidates))
         if log.low is None or log.high is None:
-            return Interval(math.exp(log.value), None, None)
+            return CurveInterval(math.exp(log.value), None, None)
         low, high = math.exp(max(0.0, log.low)), min(self.curve.cap, math.exp(log.high))
-        return Interval(math.exp(log.value), low, high)
+        return CurveInterval(math.exp(log.value), low, high)
 
 
 # --- what there is ---------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Estimate(NamedTuple):
 
 def shipped_measurements() -> list[str]:
     """Return the names of the files that come with asara."""
-    return sorted(path.stem for path in SHIPPED.glob("*.jsonl"))
+    return sorted(path.stem for path in BUNDLED_MEASUREMENTS_DIR.glob("*.jsonl"))
 
 
 def find_measurements(name: str) -> Path:
@@ -154,14 +154,15 @@ def find_measurements(name: str) -> Path:
     Raises MeasurementError for a name that there is not.
     """
     if name in shipped_measurements():
-        return SHIPPED / f"{name}.jsonl"
+        return BUNDLED_MEASUREMENTS_DIR / f"{name}.jsonl"
     if name.endswith(".jsonl"):
         return Path(name)
     there = tuple(shipped_measurements())
     raise MeasurementError(
         f"no measurements of this name; there are: {', '.join([*there, 'any file that ends in .jsonl'])}",
-        name, there,
-    )  # fmt: skip
+        name,
+        there,
+    )
 
 
 def read_measurements(path: Path) -> tuple[str, list[Line]]:
@@ -187,7 +188,7 @@ def measured_workloads(lines: Iterable[Line]) -> list[str]:
     return complete_workloads(lines)
 
 
-def estimate(lines: Sequence[Line], workload: str) -> Estimate:
+def estimate(lines: Sequence[Line], workload: str) -> SpeedupEstimate:
     """Return the curve of a workload, with its intervals from three searches on; all searches of it count alike.
 
     Raises MeasurementError, with what there is, for a workload that was not searched to an end, or on several
@@ -196,18 +197,18 @@ def estimate(lines: Sequence[Line], workload: str) -> Estimate:
     searches = _searches(lines, workload)
     count = len(searches.best)
     curve = _best_fit(searches)
-    if count < FEWEST_SEARCHES:
-        return Estimate(curve, ())
+    if count < MIN_SEARCHES:
+        return SpeedupEstimate(curve, ())
     drawn = Generator(PCG64(0)).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    return Estimate(curve, tuple(_fit(searches, drawn.astype(float), _whole_grid(searches))))
+    return SpeedupEstimate(curve, tuple(_fit(searches, drawn.astype(float), _whole_grid(searches))))
 
 
-def curve_of(lines: Sequence[Line], workload: str) -> Curve:
+def curve_of(lines: Sequence[Line], workload: str) -> FittedSpeedupCurve:
     """Return the curve of a workload without its intervals, which is quicker; errors as of :func:`estimate`."""
     return _best_fit(_searches(lines, workload))
 
 
-def doublings_per_doubling(found: Estimate, early: int = EARLY) -> tuple[Interval, Interval | None]:
+def elasticities(found: SpeedupEstimate, early: int = EARLY_CANDIDATES) -> tuple[CurveInterval, CurveInterval | None]:
     """Return doublings of speed per doubling of candidates: from 1 to ``early``, and from there to the end.
 
     This is r of the loop that makes kernels faster. The late one is None where no search went farther.
@@ -218,18 +219,18 @@ def doublings_per_doubling(found: Estimate, early: int = EARLY) -> tuple[Interva
     return first, late
 
 
-def _slope(curve: Curve, start: int, end: int) -> float:
+def _slope(curve: FittedSpeedupCurve, start: int, end: int) -> float:
     return (curve._log_speedup(end) - curve._log_speedup(start)) / math.log(end / start)
 
 
-def _interval(found: Estimate, what: Callable[[Curve], float]) -> Interval:
+def _interval(found: SpeedupEstimate, what: Callable[[FittedSpeedupCurve], float]) -> CurveInterval:
     """What a curve says, with Student's interval: searches are few, and the bootstrap's spread is of their mean."""
     value, searches = what(found.curve), found.curve.searches
     if not found.resampled:
-        return Interval(value, None, None)
+        return CurveInterval(value, None, None)
     spread = float(np.std([what(curve) for curve in found.resampled])) * math.sqrt(searches / (searches - 1))
     half = float(stdtrit(searches - 1, 0.5 + CONFIDENCE / 2)) * spread
-    return Interval(value, value - half, value + half)
+    return CurveInterval(value, value - half, value + half)
 
 
 def _searches(lines: Sequence[Line], workload: str) -> Searches:
@@ -237,7 +238,7 @@ def _searches(lines: Sequence[Line], workload: str) -> Searches:
     if found is None:
         there = tuple(measured_workloads(lines))
         listed = ", ".join(there) or "no searches at all"
-        unfinished = broken_off(lines, workload)
+        unfinished = count_incomplete(lines, workload)
         why = f" to an end ({unfinished} broken off: asara kernels tune --resume)" if unfinished else ""
         raise MeasurementError(f"{workload} was not measured{why}; there is: {listed}", workload, there)
     if len(found.machines) > 1:
@@ -253,17 +254,17 @@ def _searches(lines: Sequence[Line], workload: str) -> Searches:
 # --- the fit ---------------------------------------------------------------------------------------------
 
 
-def _best_fit(searches: Searches) -> Curve:
+def _best_fit(searches: Searches) -> FittedSpeedupCurve:
     """The curve of all searches, on ever finer grids around the best point."""
     grid = _whole_grid(searches)
-    for _ in range(_ZOOMS):
+    for _ in range(_REFINEMENTS):
         (curve,) = _fit(searches, np.ones((1, len(searches.best))), grid)
         grid = (_around(grid[0], curve.exponent), _around(grid[1], curve.onset))
     return _fit(searches, np.ones((1, len(searches.best))), grid)[0]
 
 
 def _whole_grid(searches: Searches) -> tuple[Numbers, Numbers]:
-    return np.geomspace(*_EXPONENTS, _GRID[0]), np.geomspace(_LEAST_ONSET, _tried(searches), _GRID[1])
+    return np.geomspace(*_EXPONENTS, _GRID[0]), np.geomspace(_MIN_ONSET, _tried(searches), _GRID[1])
 
 
 def _around(points: Numbers, best: float) -> Numbers:
@@ -277,7 +278,7 @@ def _tried(searches: Searches) -> int:
     return int(np.median([len(best) for best in searches.best]))
 
 
-def _fit(searches: Searches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> list[Curve]:
+def _fit(searches: Searches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> list[FittedSpeedupCurve]:
     """Return one curve for each row of ``counts``, which says how often each search counts.
 
     Least squares over a grid of (b, onset), in which the curve is linear in L; then its end is put where the winners
@@ -295,7 +296,7 @@ def _fit(searches: Searches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> 
     at = np.argmin(np.where(_above(fresh, reach, limit), np.inf, loss), axis=1)
     ends = (ceilings[np.arange(len(counts)), at] * reach[at]).tolist()
     return [
-        Curve(
+        FittedSpeedupCurve(
             workload=searches.workload,
             ceiling=min(limit, float(log / reach[best])) if end > 0 else 0.0,
             exponent=float(exponents[best]),

@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 RESAMPLES: Final = 2000
 CONFIDENCE: Final = 0.95
-FEWEST_ROUNDS: Final = 3
+MIN_ROUNDS: Final = 3
 """From which their spread says anything."""
 
 
@@ -36,7 +36,7 @@ def speedup(pairs: Sequence[Sequence[float]], rounds: Sequence[int] = ()) -> Spe
     interval is Student's, 95%, over the medians of the rounds; else the percentile bootstrap of the median over
     all pairs, from a fixed seed: the same pairs, the same interval.
     """
-    if len(rounds) >= FEWEST_ROUNDS:
+    if len(rounds) >= MIN_ROUNDS:
         return student(round_medians(pairs, rounds))
     logs = _logs(pairs)
     drawn = np.random.default_rng(0).integers(len(logs), size=(RESAMPLES, len(logs)))

@@ -9,29 +9,29 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from hardware.kernels.buffer_layout import layout
-from hardware.kernels.dtypes import Array, value
+from hardware.kernels.dtypes import Array, from_storage
 from hardware.kernels.machine import Roofline
 from hardware.kernels.problem import Problem, Shape, flops, traffic
-from hardware.kernels.random_inputs import Fresh
+from hardware.kernels.random_inputs import RandomInputs
 from hardware.kernels.statistics import speedup
-from hardware.kernels.validate import Errors, outputs_of, put
-from hardware.kernels.worker_client import Caller, FailedError, Memory
+from hardware.kernels.validate import Errors, input_view, outputs_of
+from hardware.kernels.worker_client import SharedBuffer, WorkerClient, WorkerFailedError
 
 BATCH_NS: Final = 4_000_000
-MOST_CALLS: Final = 64
-MOST_BYTES: Final = 128 << 20
+MAX_CALLS: Final = 64
+MAX_BYTES: Final = 128 << 20
 """Of inputs or outputs of one batch."""
 PRECISION: Final = 0.03
 """Half width of the interval, in log units, at which measuring ends."""
 TIMED_OUT_AFTER: Final = 50.0
 """Times the baseline's time, and never less than two seconds."""
-MOST_TURNS: Final = 2
+MAX_TURNS: Final = 2
 """Times the pairs that are wanted: so often is it tried to get them."""
-NOISE_OF_FLOOR: Final = 0.9
+FLOOR_NOISE: Final = 0.9
 """Of the roofline's own time: faster than that cannot be."""
 
 
-class Effort(NamedTuple):
+class TimingBudget(NamedTuple):
     """How many pairs are taken."""
 
     rounds: int
@@ -44,11 +44,11 @@ class Effort(NamedTuple):
     """Pairs in each round, at the most."""
 
 
-class Stage(NamedTuple):
+class TimingContext(NamedTuple):
     """Where both perform: the shared inputs, fresh numbers, what is asked, and the machine's roofline."""
 
-    inputs: Memory
-    fresh: Fresh
+    inputs: SharedBuffer
+    fresh: RandomInputs
     problem: Problem
     roofline: Roofline
 
@@ -66,9 +66,15 @@ class Round(NamedTuple):
 
 
 def time_pairs(
-    candidate: Caller, baseline: Caller, stage: Stage, shape: Shape, limits: Errors, effort: Effort,
-    inspect: Callable[[int], None], hopeless_below: float = 0.0,
-) -> Round:  # fmt: skip
+    candidate: WorkerClient,
+    baseline: WorkerClient,
+    stage: TimingContext,
+    shape: Shape,
+    limits: Errors,
+    effort: TimingBudget,
+    inspect: Callable[[int], None],
+    hopeless_below: float = 0.0,
+) -> Round:
     """Time one round of a candidate against a baseline on one shape.
 
     Which of the two goes first alternates. The round ends when its interval is narrow, or wholly below the speed-up
@@ -79,9 +85,9 @@ def time_pairs(
     calls, seconds = _calls(candidate, baseline, stage, shape)
     pairs: list[Pair] = []
     inspected = stage.fresh.pick(effort.least)
-    _together(candidate, baseline, stage, shape, calls, seconds, limits, False)  # caches and clocks warm up
-    for turn in range(MOST_TURNS * effort.most):
-        pair = _together(candidate, baseline, stage, shape, calls, seconds, limits, turn % 2 == 1)
+    _time_pair(candidate, baseline, stage, shape, calls, seconds, limits, False)  # caches and clocks warm up
+    for turn in range(MAX_TURNS * effort.most):
+        pair = _time_pair(candidate, baseline, stage, shape, calls, seconds, limits, turn % 2 == 1)
         if turn == inspected:
             inspect(calls)
         if min(pair) <= 0:  # a clock that was read while the worker still ran: such a pair tells nothing
@@ -92,42 +98,48 @@ def time_pairs(
             if len(pairs) == effort.most or found.half_width <= PRECISION or found.high < hopeless_below:
                 break
     if len(pairs) < effort.least:
-        raise FailedError("inconclusive", "the clock of the worker stood still", "noise")
+        raise WorkerFailedError("inconclusive", "the clock of the worker stood still", "noise")
     inspect(calls)
     _check_floor(pairs, stage, shape)
     return Round(calls, pairs)
 
 
-def _calls(candidate: Caller, baseline: Caller, stage: Stage, shape: Shape) -> tuple[int, float]:
+def _calls(candidate: WorkerClient, baseline: WorkerClient, stage: TimingContext, shape: Shape) -> tuple[int, float]:
     """How many calls make a batch, and when to give up."""
-    _take((baseline, candidate), shape, 1, baseline.patience)
-    _fill(stage, shape, 1)
+    _read_outputs((baseline, candidate), shape, 1, baseline.patience)
+    _refresh_inputs(stage, shape, 1)
     base = _once(baseline, stage.problem, baseline.patience)
     least = min(base, _once(candidate, stage.problem, max(candidate.patience, TIMED_OUT_AFTER * base / 1e9)))
     room = max(layout(shape, stage.problem, 1).input_bytes, layout(shape, stage.problem, 1).output_bytes)
-    calls = min(MOST_CALLS, max(1, MOST_BYTES // room), math.ceil(BATCH_NS / max(1, least)))
+    calls = min(MAX_CALLS, max(1, MAX_BYTES // room), math.ceil(BATCH_NS / max(1, least)))
     return calls, max(2.0, TIMED_OUT_AFTER * calls * base / 1e9)
 
 
-def _once(caller: Caller, problem: Problem, seconds: float) -> int:
+def _once(caller: WorkerClient, problem: Problem, seconds: float) -> int:
     """Nanoseconds of one call: the better of two, but one of a backward pass, which uses up its forward pass."""
     caller.poison()
     caller.prepare(seconds)
     return min(caller.run(seconds) for _ in range(1 if problem.direction == "backward" else 2))
 
 
-def _together(
-    candidate: Caller, baseline: Caller, stage: Stage, shape: Shape, calls: int, seconds: float, limits: Errors,
+def _time_pair(
+    candidate: WorkerClient,
+    baseline: WorkerClient,
+    stage: TimingContext,
+    shape: Shape,
+    calls: int,
+    seconds: float,
+    limits: Errors,
     candidate_first: bool,
-) -> Pair:  # fmt: skip
+) -> Pair:
     """One pair: both on the same fresh inputs, their outputs compared."""
     callers = (candidate, baseline) if candidate_first else (baseline, candidate)
-    _take(callers, shape, calls, seconds)
-    _fill(stage, shape, calls, ("q", "k", "v"))
+    _read_outputs(callers, shape, calls, seconds)
+    _refresh_inputs(stage, shape, calls, ("q", "k", "v"))
     for caller in callers:
         caller.poison()
         caller.prepare(seconds)
-    _fill(stage, shape, calls, ("dout",))
+    _refresh_inputs(stage, shape, calls, ("dout",))
     took = {id(caller): caller.run(seconds) for caller in callers}
     for caller in callers:
         caller.deliver(seconds)
@@ -136,29 +148,31 @@ def _together(
     return (took[id(candidate)] + late) / calls, took[id(baseline)] / calls
 
 
-def _take(callers: tuple[Caller, ...], shape: Shape, slots: int, seconds: float) -> None:
+def _read_outputs(callers: tuple[WorkerClient, ...], shape: Shape, slots: int, seconds: float) -> None:
     for caller in callers:
         caller.take(shape, slots, seconds)
 
 
-def _fill(stage: Stage, shape: Shape, slots: int, names: tuple[str, ...] = ("q", "k", "v", "dout")) -> None:
+def _refresh_inputs(
+    stage: TimingContext, shape: Shape, slots: int, names: tuple[str, ...] = ("q", "k", "v", "dout")
+) -> None:
     if names == ("dout",) and stage.problem.direction == "forward":
         return
     for slot in range(slots):
         for name in names:
-            stage.fresh.fill(put(stage.inputs, shape, stage.problem, slot, slots, name))
+            stage.fresh.fill(input_view(stage.inputs, shape, stage.problem, slot, slots, name))
 
 
-def _compare(candidate: Caller, baseline: Caller, problem: Problem, slots: int, limits: Errors) -> None:
+def _compare(candidate: WorkerClient, baseline: WorkerClient, problem: Problem, slots: int, limits: Errors) -> None:
     for slot in range(slots):
         for name in outputs_of(problem):
-            got, want = (value(each.output(slot, name), problem.dtype) for each in (candidate, baseline))
+            got, want = (from_storage(each.output(slot, name), problem.dtype) for each in (candidate, baseline))
             rms, row = _difference(got, want)
             allowed, allowed_row = limits[name]
             if not (rms <= allowed and row <= allowed_row):
                 times = max(rms / allowed, row / allowed_row)
                 reason = f"a timed {name} differs from SDPA's by {times:.3g} times what is allowed"
-                raise FailedError("wrong", reason, "timed outputs")
+                raise WorkerFailedError("wrong", reason, "timed outputs")
 
 
 def _difference(got: Array, want: Array) -> tuple[float, float]:
@@ -168,12 +182,12 @@ def _difference(got: Array, want: Array) -> tuple[float, float]:
     return float(np.sqrt(squares.mean())), float(np.sqrt(squares.max()))
 
 
-def _check_floor(pairs: Sequence[Pair], stage: Stage, shape: Shape) -> None:
+def _check_floor(pairs: Sequence[Pair], stage: TimingContext, shape: Shape) -> None:
     least = 1e9 * stage.roofline.seconds(
         flops(shape, stage.problem), traffic(shape, stage.problem), stage.problem.dtype
     )
     took = float(np.median([pair[0] for pair in pairs]))
-    if took < NOISE_OF_FLOOR * least:
-        raise FailedError(
+    if took < FLOOR_NOISE * least:
+        raise WorkerFailedError(
             "implausible", f"{took / 1e3:.3g} µs a call on {shape}: the machine needs {least / 1e3:.3g}", "roofline"
         )

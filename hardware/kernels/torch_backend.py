@@ -9,18 +9,18 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from hardware.kernels.buffer_layout import Place, layout
+from hardware.kernels.buffer_layout import BufferSlot, layout
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.problem import Problem
 from hardware.kernels.registry import family
-from hardware.kernels.worker import Order
+from hardware.kernels.worker import CallRequest
 
 DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 warnings.filterwarnings("ignore", message="The given buffer is not writable")  # that is the point of it
 
 
-class TorchHost:
+class TorchBackend:
     """Calls a family of ours on tensors that lie in the shared memories."""
 
     def __init__(self, inputs: mmap.mmap, outputs: mmap.mmap) -> None:
@@ -38,7 +38,7 @@ class TorchHost:
         self._kernel = family(candidate.family).kernel(candidate, problem)
         torch.set_num_threads(1)  # some libraries raise it when they are loaded
 
-    def take(self, order: Order) -> None:
+    def take(self, order: CallRequest) -> None:
         """Lay tensors over the shared memories."""
         where = layout(order.shape, order.problem, order.slots)
         self._direction, self._results = order.problem.direction, []
@@ -52,7 +52,7 @@ class TorchHost:
             for slot in range(order.slots)
         ]
 
-    def _tensor(self, memory: int, place: Place, dtype: str) -> Tensor:
+    def _tensor(self, memory: int, place: BufferSlot, dtype: str) -> Tensor:
         flat = torch.frombuffer(self._memories[memory], dtype=DTYPES[dtype], count=place.numbers, offset=place.offset)
         return flat.view(place.sizes)
 

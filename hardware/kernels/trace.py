@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, PositiveFloat, TypeAdapter, ValidationErr
 
 from hardware.kernels.candidate import Candidate, Value
 from hardware.kernels.problem import Problem, Shape, Workload
-from hardware.kernels.statistics import FEWEST_ROUNDS, Speedup, geomean, round_medians, speedup, student
+from hardware.kernels.statistics import MIN_ROUNDS, Speedup, geomean, round_medians, speedup, student
 
 Status = Literal[
     "passed",
@@ -42,7 +42,7 @@ class TraceError(ValueError):
     """A file that is no trace; the message says where."""
 
 
-class Timed(BaseModel, frozen=True, extra="forbid"):
+class Timing(BaseModel, frozen=True, extra="forbid"):
     """What one shape took: pairs of nanoseconds a call, (candidate, baseline), in the order of measurement."""
 
     shape: Shape
@@ -61,32 +61,32 @@ class Timed(BaseModel, frozen=True, extra="forbid"):
         return speedup(self.pairs, self.rounds)
 
 
-def over_shapes(timed: Sequence[Timed]) -> Speedup:
+def geomean_over_shapes(timed: Sequence[Timing]) -> Speedup:
     """Return the geometric mean of the speed-ups on some shapes, at least one.
 
     Shapes that were timed in the same rounds share their processes: their mean is taken round by round, and the
     interval is Student's over the rounds.
     """
     rounds = {len(each.rounds) for each in timed}
-    if len(rounds) == 1 and min(rounds) >= FEWEST_ROUNDS:
+    if len(rounds) == 1 and min(rounds) >= MIN_ROUNDS:
         logs = [round_medians(each.pairs, each.rounds) for each in timed]
         return student(np.mean(logs, axis=0))
     return geomean([each.speedup for each in timed])
 
 
-class Outcome(NamedTuple):
+class TrialOutcome(NamedTuple):
     """What came of trying a candidate."""
 
     status: Status
     reason: str = ""
     failed_on: str = ""
     """The validation family that it failed: an input kind, a length, gradients, ..."""
-    timed: tuple[Timed, ...] = ()
+    timed: tuple[Timing, ...] = ()
     cpu_s: float = 0.0
     """Processor seconds that it cost, all processes together."""
 
 
-class Session(BaseModel, frozen=True, extra="forbid"):
+class MeasurementSession(BaseModel, frozen=True, extra="forbid"):
     """A search or a measurement begins: what is asked, of whom, on what machine."""
 
     kind: Literal["session"] = "session"
@@ -143,7 +143,7 @@ class Trial(BaseModel, frozen=True, extra="forbid"):
     failed_on: str = ""
     """The validation family that it failed: an input kind, a length, gradients, ...; without a proposal, which part of
     the exchange: an HTTP status, timeout, connection, answer."""
-    timed: tuple[Timed, ...] = ()
+    timed: tuple[Timing, ...] = ()
     cpu_s: float = 0.0
     """Processor seconds that this trial cost, all processes together."""
     tokens: int = 0
@@ -153,13 +153,13 @@ class Trial(BaseModel, frozen=True, extra="forbid"):
     def score(self) -> float | None:
         """Geometric mean of the speed-ups over the tuned shapes; None unless it passed and was timed on them."""
         tuned = [each for each in self.timed if not each.held_out]
-        return over_shapes(tuned).ratio if tuned and self.status == "passed" else None
+        return geomean_over_shapes(tuned).ratio if tuned and self.status == "passed" else None
 
 
 Role = Literal["A/A", "eager", "library", "naive", "winner", "family"]
 
 
-class Measured(BaseModel, frozen=True, extra="forbid"):
+class FinalMeasurement(BaseModel, frozen=True, extra="forbid"):
     """One candidate measured afresh, on tuned and held-out shapes; the source of every claim."""
 
     kind: Literal["measured"] = "measured"
@@ -172,12 +172,12 @@ class Measured(BaseModel, frozen=True, extra="forbid"):
     digest: str
     status: Status
     reason: str = ""
-    timed: tuple[Timed, ...] = ()
+    timed: tuple[Timing, ...] = ()
     lines: int = 0
     """Of code that somebody would have to maintain; 0 where nobody counted."""
 
 
-class End(BaseModel, frozen=True, extra="forbid"):
+class SearchEnd(BaseModel, frozen=True, extra="forbid"):
     """A session is over: its budget was spent, or it was ended early for a reason."""
 
     kind: Literal["end"] = "end"
@@ -186,7 +186,7 @@ class End(BaseModel, frozen=True, extra="forbid"):
     trials: int
 
 
-Line = Session | Source | Trial | Measured | End
+Line = MeasurementSession | Source | Trial | FinalMeasurement | SearchEnd
 _LINES: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 
 
@@ -283,20 +283,22 @@ class Trace:
         """Return the trials of a session, in order."""
         return [line for line in self.lines if isinstance(line, Trial) and line.session == session]
 
-    def session(self, name: str) -> Session | None:
+    def session(self, name: str) -> MeasurementSession | None:
         """Return the line with which a session began, None if there is none of that name."""
-        return next((line for line in self.lines if isinstance(line, Session) and line.session == name), None)
+        return next(
+            (line for line in self.lines if isinstance(line, MeasurementSession) and line.session == name), None
+        )
 
-    def end(self, session: str) -> End | None:
+    def end(self, session: str) -> SearchEnd | None:
         """Return the line with which a session ended, None if it has not."""
-        return next((line for line in self.lines if isinstance(line, End) and line.session == session), None)
+        return next((line for line in self.lines if isinstance(line, SearchEnd) and line.session == session), None)
 
     def sources(self) -> dict[str, str]:
         """Return digest → text of the foreign sources."""
         return {line.digest: line.text for line in self.lines if isinstance(line, Source)}
 
 
-def candidate_of(line: Trial | Measured, sources: dict[str, str]) -> Candidate:
+def candidate_of(line: Trial | FinalMeasurement, sources: dict[str, str]) -> Candidate:
     """Return the candidate of a line; ``sources``: digest → text."""
     return Candidate(line.family, tuple(line.parameters.items()), sources[line.source] if line.source else "")
 

@@ -10,25 +10,25 @@ import numpy as np
 
 from hardware.kernels import reference
 from hardware.kernels.buffer_layout import INPUTS, layout
-from hardware.kernels.dtypes import STORAGE, Array, store, value
+from hardware.kernels.dtypes import STORAGE, Array, from_storage, to_storage
 from hardware.kernels.problem import EPSILON, Problem, Shape, Workload
-from hardware.kernels.random_inputs import KINDS, Fresh, Kind, make
+from hardware.kernels.random_inputs import KINDS, Kind, RandomInputs, make_input
 from hardware.kernels.rounding_error import LEAST, reach, rounding_sources
-from hardware.kernels.worker_client import Caller, FailedError, Memory
+from hardware.kernels.worker_client import SharedBuffer, WorkerClient, WorkerFailedError
 
 LENGTHS: Final = (1, 2, 77, 200, 333)
 """Of keys, and of queries where the workload has more than one: tiny ones, and none that a tile divides."""
 _HEADS: Final = 2
 PATIENCE_TIMES: Final = 50.0
 """Times the seconds of SDPA that a candidate may take."""
-LUCK: Final = 6.0
+CROSS_INPUT_FACTOR: Final = 6.0
 """How much larger an error may be on many other normal inputs than on the one head where it was measured."""
 
 Exact = dict[str, Array]
 Errors = dict[str, tuple[float, float]]
 
 
-class Case(NamedTuple):
+class TestCase(NamedTuple):
     """One shape, with an input kind in each slot, its exact answers and the errors of SDPA on them."""
 
     shape: Shape
@@ -58,7 +58,7 @@ def outputs_of(problem: Problem) -> tuple[str, ...]:
     return ("out",) if problem.direction == "forward" else ("out", "dq", "dk", "dv")
 
 
-def put(inputs: Memory, shape: Shape, problem: Problem, slot: int, slots: int, name: str) -> Array:
+def input_view(inputs: SharedBuffer, shape: Shape, problem: Problem, slot: int, slots: int, name: str) -> Array:
     """Return the place of an input in the shared memory, as it is stored."""
     place = layout(shape, problem, slots).inputs[slot][name]
     stored: Array = inputs.bytes[place.offset : place.end].view(STORAGE[problem.dtype])
@@ -71,41 +71,44 @@ class Validator:
     ``sdpa``: a worker with the library's kernel loaded.
     """
 
-    def __init__(self, workload: Workload, inputs: Memory, sdpa: Caller) -> None:
+    def __init__(self, workload: Workload, inputs: SharedBuffer, sdpa: WorkerClient) -> None:
         self._problem = workload.problem
         self._inputs = inputs
-        self._fresh = Fresh(workload.problem.dtype)
+        self._fresh = RandomInputs(workload.problem.dtype)
         small = [self._draw(shape, KINDS) for shape in shapes(workload)]
         timed = [self._draw(shape, ("normal",)) for shape in (*workload.tuned, *workload.held_out)]
         self.cases = [self._with_errors(case, sdpa) for case in (*small, *timed)]
 
-    def _draw(self, shape: Shape, kinds: Sequence[Kind]) -> Case:
+    def _draw(self, shape: Shape, kinds: Sequence[Kind]) -> TestCase:
         problem = self._problem
         rows = {"q": shape.queries, "dout": shape.queries, "k": shape.keys, "v": shape.keys}
         head = self._fresh.pick(shape.batch), self._fresh.pick(shape.heads)
         stored, exact, least = [], [], []
         for kind in kinds:
             sizes = {name: (shape.batch, shape.heads, rows[name], shape.head_size) for name in INPUTS}
-            slot = {name: store(make(kind, name, self._fresh.normal(*sizes[name])), problem.dtype) for name in INPUTS}
+            slot = {
+                name: to_storage(make_input(kind, name, self._fresh.normal(*sizes[name])), problem.dtype)
+                for name in INPUTS
+            }
             stored.append(slot)
-            values = {name: value(slot[name][head], problem.dtype) for name in INPUTS}
+            values = {name: from_storage(slot[name][head], problem.dtype) for name in INPUTS}
             exact.append(_exact(values, problem))
-            least.append(floors(values, problem) if len(kinds) > 1 else {})
-        return Case(shape, tuple(kinds), stored, head, exact, least)
+            least.append(rounding_floors(values, problem) if len(kinds) > 1 else {})
+        return TestCase(shape, tuple(kinds), stored, head, exact, least)
 
-    def _with_errors(self, case: Case, sdpa: Caller) -> Case:
+    def _with_errors(self, case: TestCase, sdpa: WorkerClient) -> TestCase:
         started = time.monotonic()
         self._call(case, sdpa)
         case = case._replace(seconds=time.monotonic() - started)
         return case._replace(sdpa=[self._errors(case, slot, sdpa) for slot in range(len(case.kinds))])
 
-    def _call(self, case: Case, caller: Caller) -> None:
+    def _call(self, case: TestCase, caller: WorkerClient) -> None:
         """Run a case, twice, on all its slots; the same bits must come of it."""
         slots, problem = len(case.kinds), self._problem
         direction = "forward" if problem.direction == "forward" else "both"
         for slot, stored in enumerate(case.stored):
             for name, content in stored.items():
-                put(self._inputs, case.shape, problem, slot, slots, name)[...] = content
+                input_view(self._inputs, case.shape, problem, slot, slots, name)[...] = content
         patience = max(caller.patience, PATIENCE_TIMES * case.seconds)
         caller.take(case.shape, slots, patience, direction)
         first: list[bytes] = []
@@ -116,23 +119,25 @@ class Validator:
             caller.deliver(patience)
             found = [caller.output(slot, name).tobytes() for slot in range(slots) for name in outputs_of(problem)]
             if first and first != found:
-                raise FailedError("unstable", f"{case.shape}: other bits at the second call", "same bits twice")
+                raise WorkerFailedError("unstable", f"{case.shape}: other bits at the second call", "same bits twice")
             first = found
 
-    def _errors(self, case: Case, slot: int, caller: Caller) -> Errors:
+    def _errors(self, case: TestCase, slot: int, caller: WorkerClient) -> Errors:
         dtype = self._problem.dtype
         return {
-            name: reference.error(value(caller.output(slot, name)[case.head], dtype), case.exact[slot][name])
+            name: reference.rms_errors(
+                from_storage(caller.output(slot, name)[case.head], dtype), case.exact[slot][name]
+            )
             for name in outputs_of(self._problem)
         }
 
-    def check(self, caller: Caller, chosen: Set[Shape]) -> dict[Shape, float]:
+    def check(self, caller: WorkerClient, chosen: Set[Shape]) -> dict[Shape, float]:
         """Return the error of a candidate as a multiple of SDPA's own, the worst by shape, on the chosen shapes.
 
         Raises FailedError if it is more than the problem allows, or if the candidate does not answer as it should.
         """
         worst: dict[Shape, float] = {}
-        unstable: FailedError | None = None
+        unstable: WorkerFailedError | None = None
         for case in self.cases:
             if case.shape not in chosen:
                 continue
@@ -142,15 +147,15 @@ class Validator:
             ]
             for kind, (multiple, name) in zip(case.kinds, multiples, strict=True):
                 if multiple > 1 and kind == "normal":
-                    raise FailedError("wrong", self._reason(case, kind, name, multiple), _length(case.shape))
+                    raise WorkerFailedError("wrong", self._reason(case, kind, name, multiple), _length(case.shape))
                 if multiple > 1 and unstable is None:
-                    unstable = FailedError("unstable", self._reason(case, kind, name, multiple), kind)
+                    unstable = WorkerFailedError("unstable", self._reason(case, kind, name, multiple), kind)
             worst[case.shape] = max(multiple for multiple, _ in multiples) * self._problem.tolerance
         if unstable is not None:
             raise unstable
         return worst
 
-    def _multiple(self, case: Case, slot: int, errors: Errors) -> tuple[float, str]:
+    def _multiple(self, case: TestCase, slot: int, errors: Errors) -> tuple[float, str]:
         """The worst error over what is allowed, and of which output."""
         return self._over_allowed(errors, case.sdpa[slot], case.rounding[slot])
 
@@ -166,12 +171,12 @@ class Validator:
                 found.append((_times(row, problem.worst_row * max(sdpa_row, least_row)), name))
         return max(found)
 
-    def _reason(self, case: Case, kind: Kind, name: str, multiple: float) -> str:
+    def _reason(self, case: TestCase, kind: Kind, name: str, multiple: float) -> str:
         allowed = self._problem.tolerance
         how = f"{multiple * allowed:.3g} times" if np.isfinite(multiple) else "without a finite number, against"
         return f"{name} on {case.shape}, {kind} inputs: {how} the error of SDPA, where {allowed:g} are allowed"
 
-    def check_timed(self, candidate: Caller, sdpa: Caller | None, shape: Shape, slots: int) -> None:
+    def check_timed(self, candidate: WorkerClient, sdpa: WorkerClient | None, shape: Shape, slots: int) -> None:
         """Hold a timed answer itself, of one head that nobody could foresee, to the same rule as all others.
 
         ``sdpa`` has just run on the same inputs; None if it has not: then its error on others must do, twice. Raises
@@ -179,12 +184,12 @@ class Validator:
         """
         slot, head = self._fresh.pick(slots), (self._fresh.pick(shape.batch), self._fresh.pick(shape.heads))
         problem = self._problem
-        stored = {name: put(self._inputs, shape, problem, slot, slots, name)[head] for name in INPUTS}
-        exact = _exact({name: value(each, problem.dtype) for name, each in stored.items()}, problem)
+        stored = {name: input_view(self._inputs, shape, problem, slot, slots, name)[head] for name in INPUTS}
+        exact = _exact({name: from_storage(each, problem.dtype) for name, each in stored.items()}, problem)
 
-        def errors(caller: Caller) -> Errors:
-            outputs = {name: value(caller.output(slot, name)[head], problem.dtype) for name in exact}
-            return {name: reference.error(got, exact[name]) for name, got in outputs.items()}
+        def errors(caller: WorkerClient) -> Errors:
+            outputs = {name: from_storage(caller.output(slot, name)[head], problem.dtype) for name in exact}
+            return {name: reference.rms_errors(got, exact[name]) for name, got in outputs.items()}
 
         if sdpa is None:
             case = next(case for case in self.cases if case.shape == shape)
@@ -194,9 +199,11 @@ class Validator:
         multiple, name = self._over_allowed(errors(candidate), allowed, {})
         if multiple > 1:
             times = multiple * problem.tolerance
-            raise FailedError("wrong", f"a timed {name} on {shape}: {times:.3g} times SDPA's error", "timed outputs")
+            raise WorkerFailedError(
+                "wrong", f"a timed {name} on {shape}: {times:.3g} times SDPA's error", "timed outputs"
+            )
 
-    def limits(self, shape: Shape, room: float = LUCK) -> Errors:
+    def limits(self, shape: Shape, room: float = CROSS_INPUT_FACTOR) -> Errors:
         """Return what two right answers may differ by on normal inputs of a timed shape, by output.
 
         That is the candidate's allowance and SDPA's own error, times the ``room`` for the luck of more inputs.
@@ -210,7 +217,7 @@ def _times(error: float, allowed: float) -> float:
     return error / allowed if allowed else float("inf") if error else 0.0
 
 
-def floors(values: dict[str, Array], problem: Problem) -> Errors:
+def rounding_floors(values: dict[str, Array], problem: Problem) -> Errors:
     """Return the size of the errors that rounding alone makes: where SDPA is exact by luck, others need not be.
 
     ``values``: one head of the inputs by name, (rows, head size). By output: of all numbers, and of the worst row.
@@ -224,7 +231,7 @@ def floors(values: dict[str, Array], problem: Problem) -> Errors:
     found = {}
     for name in outputs_of(problem):
         size = getattr(sizes, name)
-        rms, row = reference.error(size, np.zeros_like(size))
+        rms, row = reference.rms_errors(size, np.zeros_like(size))
         found[name] = (of_all * rms, of_row * row)
     return found
 

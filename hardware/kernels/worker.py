@@ -27,7 +27,7 @@ GO, DONE = b"g", b"."
 """Run a batch; it was run."""
 
 
-class Order(NamedTuple):
+class CallRequest(NamedTuple):
     """The shape that comes next."""
 
     shape: Shape
@@ -35,13 +35,13 @@ class Order(NamedTuple):
     slots: int
 
 
-class Host(Protocol):
+class Backend(Protocol):
     """Calls candidates on the slots of the shared memories."""
 
     def load(self, message: dict[str, Any]) -> None:
         """Make a candidate ready."""
 
-    def take(self, order: Order) -> None:
+    def take(self, order: CallRequest) -> None:
         """Prepare for a shape."""
 
     def prepare(self) -> None:
@@ -54,7 +54,7 @@ class Host(Protocol):
         """See that all results are in the outputs' memory."""
 
 
-class Native:
+class NativeBackend:
     """Calls a compiled candidate by ctypes: it reads and writes the shared memories itself."""
 
     def __init__(self, outputs: mmap.mmap, inputs: int) -> None:
@@ -72,7 +72,7 @@ class Native:
         self._function = abi.load(Path(message["library"]))
         self._parameters = message["parameters"]
 
-    def take(self, order: Order) -> None:
+    def take(self, order: CallRequest) -> None:
         """Fill in the calls of every slot."""
         where = layout(order.shape, order.problem, order.slots)
         self._direction = order.problem.direction
@@ -81,7 +81,7 @@ class Native:
         both = [call for pair in zip(self._forward, self._backward, strict=True) for call in pair]
         self._timed = {"forward": self._forward, "backward": self._backward, "both": both}[self._direction]
 
-    def _call(self, order: Order, where: Layout, slot: int, backward: int) -> Any:
+    def _call(self, order: CallRequest, where: Layout, slot: int, backward: int) -> Any:
         call = abi.call_of(order.shape, order.problem, self._parameters)
         call.backward = backward
         for name, place in where.inputs[slot].items():
@@ -109,7 +109,7 @@ class Native:
         """All is where it belongs."""
 
 
-def serve(control: int, host: Host) -> None:
+def serve(control: int, host: Backend) -> None:
     """Answer requests until the parent hangs up; it sends none before the last was answered.
 
     ``control``: a descriptor, read and written as a file, for these are the calls that a locked worker still has.
@@ -126,12 +126,12 @@ def serve(control: int, host: Host) -> None:
         request = b""
 
 
-def _answer(host: Host, message: dict[str, Any]) -> bytes:
+def _answer(host: Backend, message: dict[str, Any]) -> bytes:
     match message["do"]:
         case "load":
             return _attempt(host.load, message) or DONE
         case "take":
-            order = Order(Shape(*message["shape"]), Problem(*message["problem"]), message["slots"])
+            order = CallRequest(Shape(*message["shape"]), Problem(*message["problem"]), message["slots"])
             return _attempt(host.take, order) or DONE
         case "prepare":
             return _attempt(host.prepare) or DONE
@@ -156,17 +156,17 @@ def main(arguments: list[str]) -> None:
     outputs = mmap.mmap(outputs_fd, output_bytes, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
     host = _host(kind, inputs, outputs)
     if lock:
-        seccomp.lock((control, 2))  # its last words go to standard error
+        seccomp.install_filter((control, 2))  # its last words go to standard error
     os.write(control, DONE)
     serve(control, host)
 
 
-def _host(kind: str, inputs: mmap.mmap, outputs: mmap.mmap) -> Host:
+def _host(kind: str, inputs: mmap.mmap, outputs: mmap.mmap) -> Backend:
     if kind == "native":
-        return Native(outputs, _address(inputs))
-    from hardware.kernels.torch_backend import TorchHost  # noqa: PLC0415 (the other kind must not load torch)
+        return NativeBackend(outputs, _address(inputs))
+    from hardware.kernels.torch_backend import TorchBackend  # noqa: PLC0415 (the other kind must not load torch)
 
-    return TorchHost(inputs, outputs)
+    return TorchBackend(inputs, outputs)
 
 
 def _address(memory: mmap.mmap) -> int:

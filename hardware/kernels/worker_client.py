@@ -22,7 +22,7 @@ from hardware.kernels.problem import Problem, Shape
 from hardware.kernels.trace import Status
 
 START_SECONDS: Final = 60.0
-PATIENCE: Final = {"native": 5.0, "torch": 240.0}
+CALL_TIMEOUT: Final = {"native": 5.0, "torch": 240.0}
 """Seconds that loading, or a small batch of some milliseconds, may take; in torch the first may compile."""
 IDLE_NS: Final = 2_000_000
 """CPU time that a compiled candidate may burn between answering and being asked again, which counts as its time too.
@@ -37,7 +37,7 @@ _OWN_SECONDS: Final = 10_000_000
 _SCRIPT: Final = Path(worker.__file__)
 
 
-class FailedError(Exception):
+class WorkerFailedError(Exception):
     """A candidate that did not do what was asked; carries the status and the validation family."""
 
     def __init__(self, status: Status, reason: str, failed_on: str = "") -> None:
@@ -47,7 +47,7 @@ class FailedError(Exception):
         self.failed_on = failed_on
 
 
-class Memory:
+class SharedBuffer:
     """Memory shared with workers: ``bytes`` is the parent's view of it."""
 
     def __init__(self, size: int) -> None:
@@ -65,20 +65,26 @@ class Memory:
         os.close(self.fd)
 
 
-class Caller:
+class WorkerClient:
     """A worker process and its outputs. Use it as a context; ``cpu_s`` is what it has used so far."""
 
     def __init__(
-        self, host: Literal["native", "torch"], inputs: Memory, output_bytes: int, problem: Problem, confined: bool,
-        folders: Sequence[Path] = (), lock: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        host: Literal["native", "torch"],
+        inputs: SharedBuffer,
+        output_bytes: int,
+        problem: Problem,
+        confined: bool,
+        folders: Sequence[Path] = (),
+        lock: bool = False,
+    ) -> None:
         self.problem = problem
-        self.patience = PATIENCE[host]
+        self.patience = CALL_TIMEOUT[host]
         self.sound = True
         """Whether its last answer was as it should be."""
         self._host = host
         self._direction = problem.direction
-        self.outputs = Memory(output_bytes)
+        self.outputs = SharedBuffer(output_bytes)
         self._ready = 0
         self._where = Layout([], [])
         self._control, theirs = socket.socketpair()
@@ -99,16 +105,20 @@ class Caller:
 
     def _start(
         self, fds: list[int], input_bytes: int, folders: Sequence[Path], confined: bool, lock: bool
-    ) -> sandbox.Child:
+    ) -> sandbox.SandboxedProcess:
         """Start the worker, on whatever core this process is held to."""
         flags = ["-I"] if self._host == "torch" else ["-I", "-S"]
         words = [self._host, *fds, input_bytes, self.outputs.size, int(lock or confined)]
         memory = _TORCH_MIB if self._host == "torch" else self.problem.memory_mib + _PYTHON_MIB
         return sandbox.launch(
-            [sys.executable, *flags, str(_SCRIPT), *map(str, words)], fds, memory_mib=memory,
-            cpu_seconds=_FOREIGN_SECONDS if lock else _OWN_SECONDS, confined=confined, folders=folders,
+            [sys.executable, *flags, str(_SCRIPT), *map(str, words)],
+            fds,
+            memory_mib=memory,
+            cpu_seconds=_FOREIGN_SECONDS if lock else _OWN_SECONDS,
+            confined=confined,
+            folders=folders,
             environment=_KEEP_MEMORY,
-        )  # fmt: skip
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -170,14 +180,14 @@ class Caller:
         burnt = self.cpu_ns - self._ready if self._host == "native" else 0  # torch, which is trusted, may tidy up
         if burnt > IDLE_NS:
             reason = f"{burnt / 1e6:.1f} ms of CPU time outside the timed calls"
-            raise FailedError("cheated", reason, "idle when not asked")
+            raise WorkerFailedError("cheated", reason, "idle when not asked")
         self._control.setblocking(False)
         try:
             unasked = self._control.recv(1)
         except BlockingIOError:
             return burnt
         if unasked:
-            raise FailedError("cheated", "it wrote to the harness unasked", "protocol")
+            raise WorkerFailedError("cheated", "it wrote to the harness unasked", "protocol")
         raise self._gone()
 
     def deliver(self, seconds: float) -> None:
@@ -216,7 +226,7 @@ class Caller:
                 received = self._control.recv(1 << 16)
             except TimeoutError:
                 self.child.kill()
-                raise FailedError("timed out", f"no answer within {seconds:g} s") from None
+                raise WorkerFailedError("timed out", f"no answer within {seconds:g} s") from None
             except OSError:
                 raise self._gone() from None
             if not received:
@@ -227,19 +237,19 @@ class Caller:
                 or len(answer) > 1 << 16
                 or answer[1:].startswith(worker.DONE)
             ):
-                raise FailedError("cheated", "it wrote to the harness unasked", "protocol")
+                raise WorkerFailedError("cheated", "it wrote to the harness unasked", "protocol")
         if answer != worker.DONE:
             self.sound = True  # it answered, if only to say that it cannot
             said = _error(answer)
             if said.startswith("BuildError: "):
-                raise FailedError("failed to build", said.removeprefix("BuildError: "), "compiler")
-            raise FailedError("wrong", said, "crash")
+                raise WorkerFailedError("failed to build", said.removeprefix("BuildError: "), "compiler")
+            raise WorkerFailedError("wrong", said, "crash")
         self.sound = True
 
-    def _gone(self) -> FailedError:
+    def _gone(self) -> WorkerFailedError:
         reason = self.child.wait()
         forbidden = "forbidden" in reason
-        return FailedError("cheated" if forbidden else "wrong", f"its process ended: {reason}", "crash")
+        return WorkerFailedError("cheated" if forbidden else "wrong", f"its process ended: {reason}", "crash")
 
 
 def _error(answer: bytes) -> str:

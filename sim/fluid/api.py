@@ -16,29 +16,29 @@ from agents.phases import Phase
 from hardware.datacenter import SHARED, pool_sizes
 from sim import events
 from sim.fluid.flow import experiments
-from sim.fluid.lab_arrays import Floats, Labs, labs_of
+from sim.fluid.lab_arrays import Floats, LabArrays, lab_arrays
 from sim.fluid.stepper import (
     DYNAMICS,
     ENOUGH_RESEARCHERS,
     HORIZON,
     LIMIT,
     State,
+    experiment_gpus_and_queue,
     gpus_of,
     phases_of,
     rates_of,
     run_labs,
-    use_of,
 )
 from sim.long_run import LongRun, long_run
 from sim.margins import margins_of
 from sim.reporters import REPORTERS, USES, Doubling
-from sim.runner import RunResult, UseOfGpus, kernels_of
+from sim.runner import GpuUsage, RunResult, kernels_of
 from sim.scenario.model import Scenario
 from sim.verdict import Pace, pace_of
 
-FINENESS = 32
+STEPS_PER_DOUBLING = 32
 """Steps to a doubling, at least."""
-AT_ONCE = 2048
+BATCH_SIZE = 2048
 """Scenarios that are stepped together: their numbers fit a processor's cache."""
 
 
@@ -90,7 +90,7 @@ class FluidTable(NamedTuple):
         return [Doubling(*each) for each in rows]  # type: ignore[arg-type]  # World's are whole
 
 
-def fluid(scenarios: Sequence[Scenario], fineness: int = FINENESS) -> FluidTable:
+def fluid(scenarios: Sequence[Scenario], fineness: int = STEPS_PER_DOUBLING) -> FluidTable:
     """Return what comes of scenarios without agents and chance; they may differ in every number.
 
     Each row depends on its scenario alone. ``fineness``: steps to a doubling, at least; the error of what takes steps
@@ -99,17 +99,17 @@ def fluid(scenarios: Sequence[Scenario], fineness: int = FINENESS) -> FluidTable
     """
     if not scenarios:
         raise ValueError("there are no scenarios")
-    blocks = [scenarios[first : first + AT_ONCE] for first in range(0, len(scenarios), AT_ONCE)]
-    return _joined([_block(block, fineness) for block in blocks])
+    blocks = [scenarios[first : first + BATCH_SIZE] for first in range(0, len(scenarios), BATCH_SIZE)]
+    return _concatenate([_block(block, fineness) for block in blocks])
 
 
 def _block(scenarios: Sequence[Scenario], fineness: int) -> FluidTable:
-    labs = labs_of(scenarios)
+    labs = lab_arrays(scenarios)
     state, marks = run_labs(labs, fineness)
     return _table(scenarios, labs, state, marks)
 
 
-def _joined(tables: list[FluidTable]) -> FluidTable:
+def _concatenate(tables: list[FluidTable]) -> FluidTable:
     """Several tables as one."""
     if len(tables) == 1:
         return tables[0]
@@ -130,14 +130,14 @@ def _column(parts: list[Any], most: int) -> Any:
 # --- a table from what the engine left -------------------------------------------------------------------
 
 
-def _table(scenarios: Sequence[Scenario], labs: Labs, state: State, marks: Floats) -> FluidTable:
+def _table(scenarios: Sequence[Scenario], labs: LabArrays, state: State, marks: Floats) -> FluidTable:
     endings = [_ending(*row) for row in zip(scenarios, state.ending.tolist(), state.doublings.tolist(), strict=True)]
     held = {
         "inference": state.inference_gpu_days,
         "experiment": state.experiment_gpu_days,
         "training": state.training_gpu_days,
     }
-    could = _possible(scenarios, state.day)
+    could = _available_gpu_days(scenarios, state.day)
     return FluidTable(
         day=state.day,
         ending=[ending for ending, _ in endings],
@@ -192,7 +192,7 @@ def _ending(scenario: Scenario, why: int, doublings: int) -> tuple[str, str]:
     return events.STARVED
 
 
-def _possible(scenarios: Sequence[Scenario], days: Floats) -> dict[str, Floats]:
+def _available_gpu_days(scenarios: Sequence[Scenario], days: Floats) -> dict[str, Floats]:
     """The GPU-days that each use could have had."""
     sizes = [pool_sizes(scenario.cluster) for scenario in scenarios]
     return {use: days * np.array([float(size.get(SHARED) or size.get(use, 0)) for size in sizes]) for use in USES}
@@ -207,18 +207,18 @@ def _time_shares(state: State) -> dict[str, Floats]:
 # --- one scenario as a run -------------------------------------------------------------------------------
 
 
-def run_fluid(scenario: Scenario, fineness: int = FINENESS) -> RunResult:
+def run_fluid(scenario: Scenario, fineness: int = STEPS_PER_DOUBLING) -> RunResult:
     """Return what comes of a scenario without chance, as a run: no events, no jobs, a series with a row a step.
 
     Its seed is 0 and names nothing. Raises ScenarioError as :func:`fluid` does.
     """
     series: dict[str, list[float]] = {name: [] for name in REPORTERS}
 
-    def look(labs: Labs, state: State) -> None:
-        for name, column in _seen(labs, state).items():
+    def look(labs: LabArrays, state: State) -> None:
+        for name, column in _observe(labs, state).items():
             series[name].append(float(column[0]))
 
-    labs = labs_of([scenario])
+    labs = lab_arrays([scenario])
     state, marks = run_labs(labs, fineness, look)
     found = _table([scenario], labs, state, marks)
     doublings = found.doublings_of(0)
@@ -251,12 +251,12 @@ def run_fluid(scenario: Scenario, fineness: int = FINENESS) -> RunResult:
     )
 
 
-def _seen(labs: Labs, state: State) -> dict[str, Floats]:
+def _observe(labs: LabArrays, state: State) -> dict[str, Floats]:
     """What sim.reporters sees of a World."""
     gpus, phases = gpus_of(labs, state), phases_of(state)
     each = experiments(labs, state.discovered, state.work_rate)
     rates = rates_of(labs, state, each, gpus)
-    used, queued = use_of(rates, each, gpus, phases)
+    used, queued = experiment_gpus_and_queue(rates, each, gpus, phases)
     none = np.zeros_like(used)
     own = {Phase.THINK: phases.thinking * rates.housed, Phase.WRITE: phases.writing * rates.housed}
     count = own | {
@@ -285,10 +285,10 @@ def _seen(labs: Labs, state: State) -> dict[str, Floats]:
     }
 
 
-def _cluster(found: FluidTable) -> dict[str, UseOfGpus]:
+def _cluster(found: FluidTable) -> dict[str, GpuUsage]:
     jobs = {"inference": 0.0, "experiment": float(found.experiments[0]), "training": float(found.training_runs[0])}
     waits = {"inference": 0.0, "experiment": float(found.mean_wait_days[0]), "training": 0.0}
     return {
-        use: UseOfGpus(jobs[use], float(found.gpu_days[use][0]), float(found.utilisation[use][0]), waits[use])
+        use: GpuUsage(jobs[use], float(found.gpu_days[use][0]), float(found.utilisation[use][0]), waits[use])
         for use in USES
     }

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.special import gammainc, gammaln, ndtr
 
 from hardware.cluster.reliability import checkpoint_interval, job_time
-from sim.fluid.lab_arrays import VARIATIONS, Floats, Labs
+from sim.fluid.lab_arrays import VARIATIONS, Floats, LabArrays
 
-TINY = 1e-300
+SMALLEST_RATE = 1e-300
 LARGE = 1e200
 """Stands for a job that never ends, and for more jobs than there ever are."""
 MANY = 1e6
@@ -47,7 +47,7 @@ class Rates(NamedTuple):
     """Experiments that the GPUs can end in a day."""
 
 
-class Moved(NamedTuple):
+class FlowStep(NamedTuple):
     """Papers that came to the end of a phase."""
 
     thought: Floats
@@ -55,7 +55,7 @@ class Moved(NamedTuple):
     written: Floats
 
 
-def experiments(labs: Labs, discovered: Floats, work_rate: Floats) -> Experiments:
+def experiments(labs: LabArrays, discovered: Floats, work_rate: Floats) -> Experiments:
     """Return the mean experiment at so many doublings of discovered software.
 
     The mean is over the distribution of costs, of which each gang size takes an interval: up to one GPU for
@@ -70,9 +70,9 @@ def experiments(labs: Labs, discovered: Floats, work_rate: Floats) -> Experiment
         last, void = size >= labs.gang, size >= 2 * labs.gang
         gang = np.minimum(size, labs.gang)
         edge = np.where(last, np.inf, size * labs.patience)
-        share, number = _below(labs, edge, mean)
+        share, number = _share_below(labs, edge, mean)
         part, jobs = np.where(void, 0.0, share - below), np.where(void, 0.0, number - below_number)
-        length = mean * part / (gang * np.maximum(jobs, TINY) * work_rate)
+        length = mean * part / (gang * np.maximum(jobs, SMALLEST_RATE) * work_rate)
         held = np.where(length > 0, job_days(labs, gang, length) * gang * jobs, 0.0)
         days, gpu_days = days + held / gang, gpu_days + held
         below, below_number = share, number
@@ -80,9 +80,9 @@ def experiments(labs: Labs, discovered: Floats, work_rate: Floats) -> Experiment
     return Experiments(np.minimum(days, LARGE), np.minimum(gpu_days, LARGE))
 
 
-def _below(labs: Labs, edge: Floats, mean: Floats) -> tuple[Floats, Floats]:
+def _share_below(labs: LabArrays, edge: Floats, mean: Floats) -> tuple[Floats, Floats]:
     """The share of all GPU-days, and of all experiments, that costs up to an edge make up."""
-    x = edge / np.maximum(mean, TINY)
+    x = edge / np.maximum(mean, SMALLEST_RATE)
     with np.errstate(divide="ignore"):
         z, half = np.log(x) / labs.sigma, labs.sigma / 2
     fixed, exponential = (labs.variation == VARIATIONS.index(kind) for kind in ("fixed", "exponential"))
@@ -95,9 +95,9 @@ def _below(labs: Labs, edge: Floats, mean: Floats) -> tuple[Floats, Floats]:
     return share, number
 
 
-def job_days(labs: Labs, gpus: Floats, days: Floats) -> Floats:
+def job_days(labs: LabArrays, gpus: Floats, days: Floats) -> Floats:
     """Return the mean days of a job of so many days of work on these GPUs (hardware.cluster.reliability.job_time)."""
-    life = np.where(labs.failures > 0, 1 / np.maximum(labs.failures, TINY), 0.0)
+    life = np.where(labs.failures > 0, 1 / np.maximum(labs.failures, SMALLEST_RATE), 0.0)
     interval = checkpoint_interval(labs.checkpoint, labs.checkpoint_cost, life, gpus)
     return np.asarray(job_time(days, gpus * labs.failures, interval, labs.checkpoint_cost, labs.restart))
 
@@ -111,23 +111,23 @@ def new_findings(researchers: Floats, questions: Floats) -> Floats:
     ``e^x x^(-x) gamma(x, x)``, and one in x of that many papers is new; about ``sqrt(2/(pi x))`` where x is large.
     """
     x = researchers / questions
-    few = np.clip(x, TINY, MANY)
-    log_life = few - few * np.log(few) + gammaln(few) + np.log(np.maximum(gammainc(few, few), TINY))
+    few = np.clip(x, SMALLEST_RATE, MANY)
+    log_life = few - few * np.log(few) + gammaln(few) + np.log(np.maximum(gammainc(few, few), SMALLEST_RATE))
     exact = np.exp(-log_life - np.log(few))
     root = np.sqrt(2 / (np.pi * np.maximum(x, MANY)))
     return np.where(x <= 0, 1.0, np.where(x < MANY, np.minimum(exact, 1.0), root / (1 + root / 3)))
 
 
-def flow(rates: Rates, phases: Phases) -> Moved:
+def flow(rates: Rates, phases: Phases) -> FlowStep:
     """Return what passes through each phase in a day, now."""
     thought = phases.thinking * rates.housed / rates.think
     with np.errstate(divide="ignore", invalid="ignore"):
         run = np.where(rates.run > 0, np.minimum(phases.experimenting / rates.run, rates.most), thought)
         written = np.where(rates.write > 0, phases.writing * rates.housed / rates.write, run)
-    return Moved(thought, run, written)
+    return FlowStep(thought, run, written)
 
 
-def advance(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, Moved]:
+def advance(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, FlowStep]:
     """Return the phases after so many days, and what has passed through each.
 
     Two half steps of backward Euler extrapolated with a whole one: second order, at rest where phases are much shorter
@@ -145,18 +145,18 @@ def advance(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, Moved]:
         good &= move >= 0
     return (
         Phases(*(np.where(good, new, safe) for new, safe in zip(better, twice, strict=True))),
-        Moved(*(np.where(good, new, safe) for new, safe in zip(moves, passed, strict=True))),
+        FlowStep(*(np.where(good, new, safe) for new, safe in zip(moves, passed, strict=True))),
     )
 
 
-def _implicit(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, Moved]:
+def _implicit(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, FlowStep]:
     """One step of backward Euler around the cycle think, run, write, solved in closed form.
 
     ``go`` of what is in a phase or comes to it passes on, ``stay`` = 1 - go; all terms are positive, so that nothing
     cancels however short or long the phases are. Where that would run more than the GPUs can do, they do what they can.
     """
     thinking, running, writing = phases
-    worked, clock = np.maximum(days * rates.housed, TINY), np.maximum(days, TINY)
+    worked, clock = np.maximum(days * rates.housed, SMALLEST_RATE), np.maximum(days, SMALLEST_RATE)
     think_stay, think_go = _split(rates.think, worked)
     run_stay, run_go = _split(rates.run, clock)
     write_stay, write_go = _split(rates.write, worked)
@@ -173,7 +173,7 @@ def _implicit(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, Moved
         np.where(full, np.maximum(running + thought - run, 0.0), run_stay * (running + thought)),
         write_stay * (writing + run),
     )
-    return after, Moved(thought, run, written)
+    return after, FlowStep(thought, run, written)
 
 
 def _split(mean: Floats, days: Floats) -> tuple[Floats, Floats]:

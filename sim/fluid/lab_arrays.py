@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from agents.kernel_engineer import candidates_per_day, research_pace
 from hardware.cluster.placement import largest_gang
 from hardware.datacenter import SHARED, Datacenter, inference_gpus, pool_sizes
-from sim.feasibility import check_ends, check_fits, check_stop, training_gpus
+from sim.feasibility import check_ends, check_jobs_fit, check_stop, training_gpus
 from sim.growth import effort_doublings, software_doublings
-from sim.kernel_calibration import Calibration
+from sim.kernel_calibration import MeasuredKernels
 from sim.scenario.model import Scenario, ScenarioError
 
 Floats = NDArray[np.float64]
 VARIATIONS = ("fixed", "exponential", "lognormal")
-NARROW = 1e-6
+MIN_SIGMA = 1e-6
 """Log units: a lognormal spread that is none."""
 
 
 @dataclass(slots=True)
-class Columns:
+class ParameterColumns:
     """Arrays of one length; subclasses name them."""
 
     def take(self, rows: NDArray[Any]) -> Self:
@@ -34,7 +34,7 @@ class Columns:
 
 
 @dataclass(slots=True)
-class Labs(Columns):
+class LabArrays(ParameterColumns):
     """What does not change during a run. Times in days, GPU-times in GPU-days, software and effort in doublings."""
 
     r: Floats
@@ -124,7 +124,7 @@ class Labs(Columns):
         return np.asarray(np.where(np.isinf(self.limit), free, bounded), dtype=float)
 
 
-def labs_of(scenarios: Sequence[Scenario]) -> Labs:
+def lab_arrays(scenarios: Sequence[Scenario]) -> LabArrays:
     """Return the labs of some scenarios.
 
     Raises ScenarioError, with the number and name of the scenario if there are several, for one that no World could
@@ -140,7 +140,7 @@ def labs_of(scenarios: Sequence[Scenario]) -> Labs:
             raise ScenarioError(f"{where}{error}") from None
     goals, speedups = _deployments([(each, measured(each)) for each in scenarios])
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return Labs(**columns, goals=goals, speedups=speedups)
+    return LabArrays(**columns, goals=goals, speedups=speedups)
 
 
 def _lab(scenario: Scenario) -> dict[str, Any]:
@@ -150,21 +150,30 @@ def _lab(scenario: Scenario) -> dict[str, Any]:
             "researcher__timing = 'whole' has no mean that flows: the fluid engine takes 'poisson' or 'pooled'"
         )
     check_stop(scenario)
-    return _law(scenario) | _researchers(scenario) | _cluster(scenario) | {
-        "attention": scenario.kernels.attention_share,
-        "candidates": candidates_per_day(scenario.kernels, scenario.reference_team.researchers),
-        "pace": research_pace(scenario.kernels, scenario.reference_team.researchers),
-        "candidate_gpu_days": scenario.kernels.candidate_gpu_hours / 24,
-    }  # fmt: skip
+    return (
+        _law(scenario)
+        | _researchers(scenario)
+        | _cluster(scenario)
+        | {
+            "attention": scenario.kernels.attention_share,
+            "candidates": candidates_per_day(scenario.kernels, scenario.reference_team.researchers),
+            "pace": research_pace(scenario.kernels, scenario.reference_team.researchers),
+            "candidate_gpu_days": scenario.kernels.candidate_gpu_hours / 24,
+        }
+    )
 
 
 def _law(scenario: Scenario) -> dict[str, float]:
     law = scenario.law()
     return {
-        "r": law.r, "p": law.p, "limit": law.limit, "log2_initial_effort": law.log2_initial_effort,
-        "horizon": scenario.run.horizon_days, "most_doublings": float(scenario.run.max_doublings),
+        "r": law.r,
+        "p": law.p,
+        "limit": law.limit,
+        "log2_initial_effort": law.log2_initial_effort,
+        "horizon": scenario.run.horizon_days,
+        "most_doublings": float(scenario.run.max_doublings),
         "most_researchers": scenario.run.until_researchers or math.inf,
-    }  # fmt: skip
+    }
 
 
 def _researchers(scenario: Scenario) -> dict[str, Any]:
@@ -172,7 +181,7 @@ def _researchers(scenario: Scenario) -> dict[str, Any]:
     alone = params.timing == "pooled" and params.experiment_gpu_days == 0  # then all work is pooled, writing too
     writing = 0.0 if alone else params.writing_share
     capacity = _Capacities(scenario).capacity("experiment")
-    narrow = params.experiment_variation == "lognormal" and params.experiment_sigma < NARROW
+    narrow = params.experiment_variation == "lognormal" and params.experiment_sigma < MIN_SIGMA
     return {
         "initial": float(scenario.initial_researchers),
         "reference": float(scenario.reference_team.researchers),
@@ -181,7 +190,7 @@ def _researchers(scenario: Scenario) -> dict[str, Any]:
         "cost": params.experiment_gpu_days,
         "cheaper": 1 - params.experiment_scaling,
         "variation": VARIATIONS.index("fixed" if narrow else params.experiment_variation),
-        "sigma": max(params.experiment_sigma, NARROW),
+        "sigma": max(params.experiment_sigma, MIN_SIGMA),
         "patience": params.experiment_days,
         "gang": float(max(1, min(params.experiment_gpus, capacity))),
         "questions": math.inf if alone else float(literature.open_questions),
@@ -192,7 +201,7 @@ def _researchers(scenario: Scenario) -> dict[str, Any]:
 def _cluster(scenario: Scenario) -> dict[str, Any]:
     cluster, training = scenario.cluster, scenario.training
     capacities = cast(Datacenter, _Capacities(scenario))
-    check_fits(scenario, capacities)
+    check_jobs_fit(scenario, capacities)
     check_ends(scenario, capacities)
     lifetime = cluster.gpu_hours_between_failures / 24
     load = scenario.background()
@@ -232,21 +241,21 @@ class _Capacities:
         return largest_gang(self._params.placement, pool, self._params.gpus_per_node)
 
 
-def _calibrations(scenarios: Sequence[Scenario]) -> Callable[[Scenario], Calibration]:
+def _calibrations(scenarios: Sequence[Scenario]) -> Callable[[Scenario], MeasuredKernels]:
     """The calibration of each scenario, read once for all that share its measurements."""
-    found: dict[Any, Calibration] = {}
+    found: dict[Any, MeasuredKernels] = {}
     for scenario in scenarios:
         if scenario.kernels not in found:
             found[scenario.kernels] = scenario.calibration()
     return lambda scenario: found[scenario.kernels]
 
 
-def _deployments(measured: Sequence[tuple[Scenario, Calibration]]) -> tuple[Floats, Floats]:
+def _deployments(measured: Sequence[tuple[Scenario, MeasuredKernels]]) -> tuple[Floats, Floats]:
     """When which kernels are deployed, in candidates tried: as agents.kernel_engineer plans it, one after the other."""
     known: dict[Any, list[tuple[float, float]]] = {}
     for scenario, calibration in measured:
         if scenario.kernels not in known:
-            known[scenario.kernels] = _plan(scenario, calibration)
+            known[scenario.kernels] = _kernel_deployments(scenario, calibration)
     most = max(len(plan) for plan in known.values())
     goals = np.full((len(measured), most + 1), np.inf)
     speedups = np.ones((len(measured), most + 2))
@@ -257,7 +266,7 @@ def _deployments(measured: Sequence[tuple[Scenario, Calibration]]) -> tuple[Floa
     return goals, speedups
 
 
-def _plan(scenario: Scenario, calibration: Calibration) -> list[tuple[float, float]]:
+def _kernel_deployments(scenario: Scenario, calibration: MeasuredKernels) -> list[tuple[float, float]]:
     curve = calibration.curve
     plan: list[tuple[float, float]] = []
     tried, speedup = 0.0, 1.0

@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.kernel_engineer import MOST_TIME, amdahl
+from agents.kernel_engineer import MAX_TIME, amdahl
 from agents.trainer import generation
 from hardware.cluster.reliability import fastest_gpus
 from sim.fluid.flow import (
     LARGE,
-    TINY,
+    SMALLEST_RATE,
     Experiments,
-    Moved,
+    FlowStep,
     Phases,
     Rates,
     advance,
@@ -33,22 +33,22 @@ from sim.fluid.flow import (
     job_days,
     new_findings,
 )
-from sim.fluid.lab_arrays import Columns, Floats, Labs
+from sim.fluid.lab_arrays import Floats, LabArrays, ParameterColumns
 from sim.growth import effort_between
-from sim.software import ENOUGH
+from sim.software import LEVEL_TOLERANCE
 
 RUNNING, DYNAMICS, LIMIT, STARVED, HORIZON, ENOUGH_RESEARCHERS = range(6)
 """Why a lab stopped."""
-SLACK = 1e-12
+PAPER_TOLERANCE = 1e-12
 """By how much papers may exceed those that a doubling takes."""
-LOOSE = 0.5
+COARSE_PAPER_TOLERANCE = 0.5
 """The same for a part of a doubling at which nothing happens."""
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(slots=True)
-class State(Columns):
+class State(ParameterColumns):
     """Where each lab stands, and totals over its days so far."""
 
     row: NDArray[np.int64]
@@ -128,16 +128,16 @@ class Step(NamedTuple):
     """Effective papers to a paper."""
     before: Phases
     after: Phases
-    moved: Moved
+    moved: FlowStep
     rates: Rates
     each: Experiments
     gpus: Gpus
 
 
-Watch = Callable[[Labs, State], None]
+Watch = Callable[[LabArrays, State], None]
 
 
-def run_labs(labs: Labs, fineness: int, watch: Watch | None = None) -> tuple[State, Floats]:
+def run_labs(labs: LabArrays, fineness: int, watch: Watch | None = None) -> tuple[State, Floats]:
     """Return the last state of each lab, and of each doubling its day, days, papers and researchers at work.
 
     ``fineness``: steps to a doubling at least. The second array is (4, labs, most doublings), nan where there were
@@ -149,7 +149,7 @@ def run_labs(labs: Labs, fineness: int, watch: Watch | None = None) -> tuple[Sta
         watch(labs, state)
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
         while len(state.row):
-            _settle(labs, state, _step(labs, state, fineness), marks)
+            _accept_steps(labs, state, _step(labs, state, fineness), marks)
             if watch is not None:
                 watch(labs, state)
             ended = state.ending != RUNNING
@@ -160,26 +160,30 @@ def run_labs(labs: Labs, fineness: int, watch: Watch | None = None) -> tuple[Sta
     return State(**columns).take(np.argsort(columns["row"])), marks
 
 
-def _start(labs: Labs) -> State:
+def _start(labs: LabArrays) -> State:
     zeros = {field.name: np.zeros(len(labs.r)) for field in fields(State)}
     whole = {name: np.zeros(len(labs.r), dtype=np.int64) for name in ("ending", "doublings", "kernels")}
-    return State(**zeros | whole | {
-        "row": np.arange(len(labs.r)),
-        "at_work": labs.initial.copy(),
-        "researchers": labs.initial.copy(),
-        "thinking": labs.initial.copy(),
-        "new": new_findings(labs.initial, labs.questions),
-        "left": np.full(len(labs.r), np.inf),
-        "run_gpus": labs.training_gpus.copy(),
-        "work_rate": np.ones(len(labs.r)),
-        "at_most": np.full(len(labs.r), np.inf),
-    })  # fmt: skip
+    return State(
+        **zeros
+        | whole
+        | {
+            "row": np.arange(len(labs.r)),
+            "at_work": labs.initial.copy(),
+            "researchers": labs.initial.copy(),
+            "thinking": labs.initial.copy(),
+            "new": new_findings(labs.initial, labs.questions),
+            "left": np.full(len(labs.r), np.inf),
+            "run_gpus": labs.training_gpus.copy(),
+            "work_rate": np.ones(len(labs.r)),
+            "at_most": np.full(len(labs.r), np.inf),
+        }
+    )
 
 
 # --- between events --------------------------------------------------------------------------------------
 
 
-def gpus_of(labs: Labs, state: State) -> Gpus:
+def gpus_of(labs: LabArrays, state: State) -> Gpus:
     """Return the GPUs that each use can have now; in one pool training pushes out what is in its way, by nodes."""
     training = np.where(np.isfinite(state.left), state.run_gpus, 0.0)
     pushed = np.ceil(np.maximum(0.0, training + labs.standing - labs.gpus) / labs.node) * labs.node
@@ -194,27 +198,27 @@ def phases_of(state: State) -> Phases:
     return Phases(state.thinking, state.experimenting, state.writing)
 
 
-def rates_of(labs: Labs, state: State, each: Experiments, gpus: Gpus) -> Rates:
+def rates_of(labs: LabArrays, state: State, each: Experiments, gpus: Gpus) -> Rates:
     """Return how fast phases end."""
-    housed = np.where(state.researchers > 0, state.at_work / np.maximum(state.researchers, TINY), 0.0)
-    most = np.where(labs.cost > 0, gpus.experiment / np.maximum(each.gpu_days, TINY), LARGE)
+    housed = np.where(state.researchers > 0, state.at_work / np.maximum(state.researchers, SMALLEST_RATE), 0.0)
+    most = np.where(labs.cost > 0, gpus.experiment / np.maximum(each.gpu_days, SMALLEST_RATE), LARGE)
     pace = np.where(_searching(labs, state), labs.pace, 1.0)
     return Rates(housed, labs.think / pace, each.days, labs.write / pace, most)
 
 
-def use_of(rates: Rates, each: Experiments, gpus: Gpus, phases: Phases) -> tuple[Floats, Floats]:
+def experiment_gpus_and_queue(rates: Rates, each: Experiments, gpus: Gpus, phases: Phases) -> tuple[Floats, Floats]:
     """Return the GPUs that experiments hold and how many experiments queue."""
     running = np.minimum(phases.experimenting, rates.most * rates.run)
-    held = running * np.where(each.days > 0, each.gpu_days / np.maximum(each.days, TINY), 0.0)
+    held = running * np.where(each.days > 0, each.gpu_days / np.maximum(each.days, SMALLEST_RATE), 0.0)
     return np.minimum(held, gpus.experiment), phases.experimenting - running
 
 
-def next_gain(labs: Labs, state: State) -> Floats:
+def next_gain(labs: LabArrays, state: State) -> Floats:
     """Return the discovered doublings at which the next generation can begin."""
     return state.taken + labs.gain
 
 
-def _step(labs: Labs, state: State, fineness: int) -> Step:
+def _step(labs: LabArrays, state: State, fineness: int) -> Step:
     """Try a step: to the next event, or as far as the flow stays nearly the same."""
     gpus, before = gpus_of(labs, state), phases_of(state)
     first = experiments(labs, state.discovered, state.work_rate)
@@ -225,8 +229,8 @@ def _step(labs: Labs, state: State, fineness: int) -> Step:
     goal = np.exp2(labs.log2_initial_effort + effort_between(state.effort, labs.effort(part)) - log2_weight)
     change = np.maximum(np.abs(now.thought - now.run), np.abs(now.run - now.written))
     change = np.maximum(change, np.abs(now.written - now.thought))
-    lasting = np.where(change > 0, state.researchers / np.maximum(fineness * change, TINY), np.inf)
-    ahead = np.minimum(goal / np.maximum(now.written, TINY), lasting)
+    lasting = np.where(change > 0, state.researchers / np.maximum(fineness * change, SMALLEST_RATE), np.inf)
+    ahead = np.minimum(goal / np.maximum(now.written, SMALLEST_RATE), lasting)
     ends = (ahead, labs.horizon - state.day, state.left, _kernel_days(labs, state, gpus), state.at_most)
     days = reduce(np.minimum, ends)
     middle = _after(labs, state, np.minimum(now.written * days, goal) / 2, log2_weight)[1]
@@ -235,60 +239,62 @@ def _step(labs: Labs, state: State, fineness: int) -> Step:
     after, moved = advance(rates, before, days)
     mean = (log2_weight + _log2_weight(labs, state, rates, each, gpus, after)) / 2
     goal, log2_weight = goal * np.exp2(log2_weight - mean), mean
-    fits = moved.written <= goal * (1 + np.where(part < level, LOOSE, SLACK))
+    fits = moved.written <= goal * (1 + np.where(part < level, COARSE_PAPER_TOLERANCE, PAPER_TOLERANCE))
     back = np.maximum(
-        days - (moved.written - goal) / np.maximum(flow(rates, after).written, TINY),
-        days * goal / np.maximum(moved.written, TINY) / 2,
+        days - (moved.written - goal) / np.maximum(flow(rates, after).written, SMALLEST_RATE),
+        days * goal / np.maximum(moved.written, SMALLEST_RATE) / 2,
     )
     state.at_most = np.where(fits, np.inf, back)
     return Step(days, fits, level, log2_weight, before, after, moved, rates, each, gpus)
 
 
-def _level(labs: Labs, state: State) -> Floats:
+def _level(labs: LabArrays, state: State) -> Floats:
     """The doublings of software at which something happens next: a doubling, a gain, the limit."""
-    whole, gain = np.floor(state.discovered + ENOUGH) + 1, next_gain(labs, state)
-    level = np.where(gain > state.discovered + ENOUGH, np.minimum(whole, gain), whole)
+    whole, gain = np.floor(state.discovered + LEVEL_TOLERANCE) + 1, next_gain(labs, state)
+    level = np.where(gain > state.discovered + LEVEL_TOLERANCE, np.minimum(whole, gain), whole)
     return np.minimum(level, labs.limit - 1)
 
 
-def _log2_weight(labs: Labs, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases) -> Floats:
+def _log2_weight(labs: LabArrays, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases) -> Floats:
     """log2 of what a paper counts: the parallelization penalty of those who do research, and duplicates."""
     counted = state.new + labs.duplicate_weight * (1 - state.new)
     team = doing_research(labs, state, rates, each, gpus, phases)
     return (labs.p - 1) * np.log2(np.maximum(team, 1.0)) + np.log2(counted)
 
 
-def doing_research(labs: Labs, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases) -> Floats:
+def doing_research(
+    labs: LabArrays, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases
+) -> Floats:
     """Return the researchers whom the parallelization penalty counts, as sim.world.World.doing_research does."""
-    _, queued = use_of(rates, each, gpus, phases)
+    _, queued = experiment_gpus_and_queue(rates, each, gpus, phases)
     there = (phases.thinking + phases.writing) * rates.housed + phases.experimenting - queued
     supply = np.where(labs.shared, np.maximum(1.0, labs.gpus - labs.standing), labs.experiment_share)
-    supplied = supply / np.maximum(each.gpu_days, TINY) * (rates.think + each.days + rates.write)
+    supplied = supply / np.maximum(each.gpu_days, SMALLEST_RATE) * (rates.think + each.days + rates.write)
     return np.where(labs.cost > 0, np.minimum(there, supplied), state.at_work)
 
 
-def _after(labs: Labs, state: State, papers: Floats, log2_weight: Floats) -> tuple[Floats, Floats]:
+def _after(labs: LabArrays, state: State, papers: Floats, log2_weight: Floats) -> tuple[Floats, Floats]:
     """Effort and discovered software with so many papers more."""
     effort = np.logaddexp2(state.effort, np.log2(papers) + log2_weight - labs.log2_initial_effort)
     return effort, np.maximum(state.discovered, labs.software(effort))
 
 
-def _kernel_days(labs: Labs, state: State, gpus: Gpus) -> Floats:
+def _kernel_days(labs: LabArrays, state: State, gpus: Gpus) -> Floats:
     """Days until the next faster kernel is found."""
     goal = labs.goals[np.arange(len(state.row)), state.kernels]
     per_day = _candidates(labs, state, gpus.experiment + gpus.kernels)
-    return np.where(per_day > 0, np.maximum(0.0, goal - state.tried) / np.maximum(per_day, TINY), np.inf)
+    return np.where(per_day > 0, np.maximum(0.0, goal - state.tried) / np.maximum(per_day, SMALLEST_RATE), np.inf)
 
 
-def _searching(labs: Labs, state: State) -> Mask:
+def _searching(labs: LabArrays, state: State) -> Mask:
     """Where the last of the kernels is not deployed yet."""
     return np.isfinite(labs.goals[np.arange(len(state.row)), state.kernels])
 
 
-def _candidates(labs: Labs, state: State, gpus: Floats) -> Floats:
+def _candidates(labs: LabArrays, state: State, gpus: Floats) -> Floats:
     """Candidates tried in a day, at most what so many GPUs can time; none once the last of the kernels is deployed."""
     per_day = labs.candidates * state.at_work / labs.reference
-    timed = MOST_TIME * gpus * state.work_rate / np.maximum(labs.candidate_gpu_days, TINY)
+    timed = MAX_TIME * gpus * state.work_rate / np.maximum(labs.candidate_gpu_days, SMALLEST_RATE)
     limited = (labs.candidate_gpu_days > 0) & (gpus > 0)
     return np.where(_searching(labs, state), np.where(limited, np.minimum(per_day, timed), per_day), 0.0)
 
@@ -296,7 +302,7 @@ def _candidates(labs: Labs, state: State, gpus: Floats) -> Floats:
 # --- at an event -----------------------------------------------------------------------------------------
 
 
-def _settle(labs: Labs, state: State, step: Step, marks: Floats) -> None:
+def _accept_steps(labs: LabArrays, state: State, step: Step, marks: Floats) -> None:
     """Let a step count where it fits, and let happen what it led to."""
     trained = step.fits & (step.days >= state.left)
     found = step.fits & (step.days >= _kernel_days(labs, state, step.gpus))
@@ -304,25 +310,25 @@ def _settle(labs: Labs, state: State, step: Step, marks: Floats) -> None:
     still = (step.moved.thought <= 0) & (step.moved.run <= 0) & (step.moved.written <= 0)
     starved = stopped & still & ~np.isfinite(state.left)
     step = step._replace(days=np.where(starved, 0.0, step.days))  # it ended with its last event
-    _count(state, step, labs)
-    _move(labs, state, step)
+    _accumulate_totals(state, step, labs)
+    _advance_state(labs, state, step)
     state.day = np.where(stopped & ~starved, labs.horizon, state.day)
-    _mark_doublings(labs, state, marks)
+    _record_doublings(labs, state, marks)
     _deploy(state, trained, state.brings)
     state.brings = np.where(trained, 0.0, state.brings)
     state.left = np.where(trained, np.inf, state.left)
-    begun = _consider(labs, state)
-    _new_kernels(labs, state, found)
-    _house(labs, state, trained | begun | found)
+    begun = _start_due_training(labs, state)
+    _deploy_kernels(labs, state, found)
+    _update_active_researchers(labs, state, trained | begun | found)
     _end(labs, state, stopped, starved)
 
 
-def _count(state: State, step: Step, labs: Labs) -> None:
+def _accumulate_totals(state: State, step: Step, labs: LabArrays) -> None:
     """Add what a step brought to the totals."""
     days = np.where(step.fits, step.days, 0.0)
     mean = Phases(*((old + new) / 2 for old, new in zip(step.before, step.after, strict=True)))
     (used, queued), (used_then, queued_then) = (
-        use_of(step.rates, step.each, step.gpus, phases) for phases in (step.before, step.after)
+        experiment_gpus_and_queue(step.rates, step.each, step.gpus, phases) for phases in (step.before, step.after)
     )
     housed = step.rates.housed
     written = np.where(step.fits, step.moved.written, 0.0)
@@ -340,12 +346,12 @@ def _count(state: State, step: Step, labs: Labs) -> None:
     state.tried = state.tried + days * _candidates(labs, state, step.gpus.experiment + step.gpus.kernels)
 
 
-def _move(labs: Labs, state: State, step: Step) -> None:
+def _advance_state(labs: LabArrays, state: State, step: Step) -> None:
     """Move researchers, clocks and software; a level that is short by rounding alone is reached."""
     fits, days = step.fits, np.where(step.fits, step.days, 0.0)
     state.day, state.since, state.left = state.day + days, state.since + days, state.left - days
     effort, discovered = _after(labs, state, step.moved.written, step.log2_weight)
-    reached = np.abs(discovered - step.level) < ENOUGH
+    reached = np.abs(discovered - step.level) < LEVEL_TOLERANCE
     effort = np.where(reached, labs.effort(step.level), effort)
     state.effort = np.where(fits, effort, state.effort)
     state.discovered = np.where(fits, np.where(reached, step.level, discovered), state.discovered)
@@ -354,8 +360,8 @@ def _move(labs: Labs, state: State, step: Step) -> None:
     state.writing = np.where(fits, step.after.writing, state.writing)
 
 
-def _mark_doublings(labs: Labs, state: State, marks: Floats) -> None:
-    whole = np.floor(state.discovered + ENOUGH)
+def _record_doublings(labs: LabArrays, state: State, marks: Floats) -> None:
+    whole = np.floor(state.discovered + LEVEL_TOLERANCE)
     done = (whole > state.doublings) & (state.doublings < labs.most_doublings)
     if done.any():
         for mark, values in zip(marks, (state.day, state.since, state.papers_since, state.at_work), strict=True):
@@ -370,10 +376,10 @@ def _deploy(state: State, where: Mask, doublings: Floats) -> None:
     state.deployed = np.where(where, better, state.deployed)
 
 
-def _consider(labs: Labs, state: State) -> Mask:
+def _start_due_training(labs: LabArrays, state: State) -> Mask:
     """Begin the generations for which a whole gain waits, one training run at a time; return which labs did."""
     begun = np.zeros(len(state.row), dtype=bool)
-    while (ready := ~np.isfinite(state.left) & (state.discovered >= next_gain(labs, state) - ENOUGH)).any():
+    while (ready := ~np.isfinite(state.left) & (state.discovered >= next_gain(labs, state) - LEVEL_TOLERANCE)).any():
         _begin(labs, state, ready & labs.training)
         untrained = ready & ~labs.training
         state.taken = np.where(untrained, next_gain(labs, state), state.taken)
@@ -383,7 +389,7 @@ def _consider(labs: Labs, state: State) -> Mask:
     return begun
 
 
-def _begin(labs: Labs, state: State, where: Mask) -> None:
+def _begin(labs: LabArrays, state: State, where: Mask) -> None:
     """Begin a training run in these labs, as agents.trainer.Trainer does."""
     if not where.any():
         return
@@ -400,12 +406,12 @@ def _begin(labs: Labs, state: State, where: Mask) -> None:
     state.shorter[where] += plan.shorter
 
 
-def _run_work(labs: Labs, state: State) -> Floats:
+def _run_work(labs: LabArrays, state: State) -> Floats:
     """Days of the next training run on one GPU, with the kernels of now."""
     return np.asarray(labs.first_run * np.exp2(-state.shorter) / state.work_rate)
 
 
-def _new_kernels(labs: Labs, state: State, found: Mask) -> None:
+def _deploy_kernels(labs: LabArrays, state: State, found: Mask) -> None:
     if found.any():
         rows = np.arange(len(state.row))
         state.tried = np.where(found, labs.goals[rows, state.kernels], state.tried)
@@ -418,7 +424,7 @@ def _work_rate(share: Any, speedup: Any) -> Floats:
     return np.asarray(amdahl(share, speedup))
 
 
-def _house(labs: Labs, state: State, where: Mask) -> None:
+def _update_active_researchers(labs: LabArrays, state: State, where: Mask) -> None:
     """Make as many researchers active as inference can house, fractions included; new ones begin to think.
 
     Only the labs in ``where`` change: even the rounding of the others must stay.
@@ -434,7 +440,7 @@ def _house(labs: Labs, state: State, where: Mask) -> None:
     state.new = np.where(where, new_findings(active, labs.questions), state.new)
 
 
-def _end(labs: Labs, state: State, stopped: Mask, starved: Mask) -> None:
+def _end(labs: LabArrays, state: State, stopped: Mask, starved: Mask) -> None:
     """End what is over; of several reasons the one that World would name."""
     reasons = [
         (state.discovered >= labs.limit - 1, LIMIT),

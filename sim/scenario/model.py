@@ -29,11 +29,11 @@ from hardware.datacenter import inference_gpus
 from hardware.kernels.speedup_curve import MeasurementError
 from hardware.kernels.trace import TraceError
 from sim.background import NO_BACKGROUND, BackgroundError, BackgroundLoad, background_load, digest_of_background
-from sim.growth import DAYS_PER_MONTH, GrowthParams, Law, law_of
-from sim.kernel_calibration import Calibration, calibrate, digest_of_measurements, drawn_again
+from sim.growth import DAYS_PER_MONTH, GrowthParams, Law, law_from_params
+from sim.kernel_calibration import MeasuredKernels, bootstrap_curves, calibrate, digest_of_measurements
 from sim.toml_files import TomlError, name_of, read_toml
 
-SHIPPED = Path(__file__).parent / "shipped"
+BUNDLED_SCENARIOS_DIR = Path(__file__).parent / "shipped"
 DEFAULT = "lab"
 
 Measured = TypeVar("Measured")
@@ -74,7 +74,7 @@ class RunParams(
     and Petzold, J. Chem. Phys. 124, 044109, 2006)."""
 
 
-class Team(NamedTuple):
+class TeamSize(NamedTuple):
     """Researchers and what each of them writes."""
 
     researchers: float
@@ -191,20 +191,20 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         return params.initial or max(1, math.floor(inference_gpus(self.cluster) / params.gpus_each + 1e-9))
 
     @property
-    def own_team(self) -> Team:
+    def own_team(self) -> TeamSize:
         """The lab's own team on day 0."""
-        return Team(self.initial_researchers, self.researcher.papers_per_day)
+        return TeamSize(self.initial_researchers, self.researcher.papers_per_day)
 
     @property
-    def reference_team(self) -> Team:
+    def reference_team(self) -> TeamSize:
         """The team that is taken to need `first_doubling_days` for the first doubling: growth__calibrated_for.
 
         The lab's own under the law `papers`, which reads no other.
         """
         researchers = self.growth.calibrated_for if self.growth.law == "returns" else 0
-        return Team(researchers, 1 / DAYS_PER_MONTH) if researchers else self.own_team
+        return TeamSize(researchers, 1 / DAYS_PER_MONTH) if researchers else self.own_team
 
-    def law(self, own_team: Team | None = None) -> Law:
+    def law(self, own_team: TeamSize | None = None) -> Law:
         """Return the law of growth with its effort before day 0.
 
         ``own_team``: the team of day 0, if the scenario no longer has it; read by the law `papers` and if
@@ -212,7 +212,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         """
         own = self.growth.law == "papers" or not self.growth.calibrated_for
         reference = own_team or self.own_team if own else self.reference_team
-        return law_of(self.growth, *reference)
+        return law_from_params(self.growth, *reference)
 
     def recalibrating(self, before: Scenario) -> list[str]:
         """Return the parameters, by flat name, that differ and change the effort before day 0."""
@@ -281,19 +281,19 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
         except BackgroundError as error:
             raise ScenarioError(f"{shown}: {error}") from None
 
-    def calibration(self) -> Calibration:
+    def calibration(self) -> MeasuredKernels:
         """Return the measurements that drive the kernels.
 
         Raises ScenarioError if there are none of this name or workload, or the file cannot be read.
         """
         return self._measured(calibrate)
 
-    def calibrations_drawn_again(self) -> tuple[Calibration, ...]:
+    def calibrations_drawn_again(self) -> tuple[MeasuredKernels, ...]:
         """Return what the measurements might as well have been; errors as of :meth:`calibration`.
 
         Each is the curve of the same searches drawn with replacement; there are none with fewer than three searches.
         """
-        return self._measured(lambda kernels: drawn_again(calibrate(kernels)))
+        return self._measured(lambda kernels: bootstrap_curves(calibrate(kernels)))
 
     def _measured(self, ask: Callable[[KernelParams], Measured]) -> Measured:
         kernels = self.kernels
@@ -304,7 +304,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid"):
             if error.asked == kernels.workload:
                 shown = f"kernels__workload = '{kernels.workload}' with {shown}"
             there = error.there if error.asked == kernels.workload else (*error.there, UNCALIBRATED)
-            raise ScenarioError(f"{shown}: {error}{nearest(error.asked, there)}") from None
+            raise ScenarioError(f"{shown}: {error}{did_you_mean(error.asked, there)}") from None
         except OSError as error:
             raise ScenarioError(f"{shown}: cannot be read ({error.strerror})") from None
         except TraceError as error:
@@ -324,14 +324,22 @@ _READ_BY_LAW = {
 
 
 _CALIBRATE = (
-    "growth__r", "growth__parallel_penalty", "growth__first_doubling_days", "growth__limit_doublings",
+    "growth__r",
+    "growth__parallel_penalty",
+    "growth__first_doubling_days",
+    "growth__limit_doublings",
     "growth__calibrated_for",
-)  # fmt: skip
+)
 """Parameters that change the effort before day 0 under the law `returns`."""
 _SET_THE_TEAM = (
-    "researcher__initial", "researcher__gpus_each", "researcher__papers_per_month", "cluster__gpus",
-    "cluster__inference_share", "cluster__sharing", "cluster__placement",
-)  # fmt: skip
+    "researcher__initial",
+    "researcher__gpus_each",
+    "researcher__papers_per_month",
+    "cluster__gpus",
+    "cluster__inference_share",
+    "cluster__sharing",
+    "cluster__placement",
+)
 """Parameters that do so as well if growth__calibrated_for = 0."""
 
 
@@ -382,9 +390,19 @@ def _parameter(block: str, name: str, field: FieldInfo) -> Parameter:
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     meaning, _, source = " ".join((field.description or "").split()).partition(" Source: ")
     return Parameter(
-        f"{block}__{name}", block, name, field.annotation, field.default, unit,
-        bounds.get("ge", bounds.get("gt")), bounds.get("le"), "gt" in bounds, choices, meaning, source,
-    )  # fmt: skip
+        f"{block}__{name}",
+        block,
+        name,
+        field.annotation,
+        field.default,
+        unit,
+        bounds.get("ge", bounds.get("gt")),
+        bounds.get("le"),
+        "gt" in bounds,
+        choices,
+        meaning,
+        source,
+    )
 
 
 _BOUNDS = ("ge", "gt", "le")
@@ -401,21 +419,21 @@ def _whole(value: Any) -> Any:
 
 def shipped_scenarios() -> list[str]:
     """Return the names of the scenarios that come with asara."""
-    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+    return sorted(path.stem for path in BUNDLED_SCENARIOS_DIR.glob("*.toml"))
 
 
 def _find(name: str) -> Path:
     """The file of a shipped name, or the file that the name is itself."""
     if name in shipped_scenarios():
-        return SHIPPED / f"{name}.toml"
+        return BUNDLED_SCENARIOS_DIR / f"{name}.toml"
     if name.endswith(".toml") or "/" in name or Path(name).is_file():
         return Path(name)
     own = f"{name}.toml"
-    near = f"; did you mean '{own}'?" if Path(own).is_file() else nearest(name, shipped_scenarios())
+    near = f"; did you mean '{own}'?" if Path(own).is_file() else did_you_mean(name, shipped_scenarios())
     raise ScenarioError(f"no scenario '{name}' (`asara scenarios` lists them, a file of your own ends in .toml){near}")
 
 
-def nearest(name: str, candidates: Iterable[str]) -> str:
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return "; did you mean '...'?" with the nearest of the candidates, or nothing if none is near."""
     near = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else ""
@@ -424,7 +442,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
 def _unknown(name: str) -> str:
     meant = [parameter for parameter in parameters().values() if parameter.name == name]
     if not meant:
-        return f"no parameter '{name}'{nearest(name, parameters())}"
+        return f"no parameter '{name}'{did_you_mean(name, parameters())}"
     names = " or ".join(f"'{parameter.flat_name}'" for parameter in meant)
     tables = " or ".join(f"[{parameter.block}]" for parameter in meant)
     return f"no parameter '{name}'; did you mean {names} (in a file: {name} under {tables})?"
@@ -440,6 +458,6 @@ def _explain(block: str, error: ErrorDetails) -> str:
         return f"{shown} {parameter.unit} is out of bounds: {parameter.allowed}"
     if error["type"] == "value_error":
         return f"{shown}: {error['msg'].removeprefix('Value error, ')}"
-    near = nearest(str(error["input"]), parameter.choices) if parameter.choices else ""
+    near = did_you_mean(str(error["input"]), parameter.choices) if parameter.choices else ""
     kind = "a whole number " if parameter.annotation is int else "a number " if parameter.annotation is float else ""
     return f"{shown} is not allowed: {kind}{parameter.allowed}{near}"

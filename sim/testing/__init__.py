@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from sim.testing.invariants import worlds as worlds
     from sim.testing.laws import GrowthLaw as GrowthLaw
     from sim.testing.laws import check_law as check_law
-    from sim.testing.queues import Ask as Ask
+    from sim.testing.queues import JobRequest as JobRequest
     from sim.testing.queues import check_queue as check_queue
 
 _MODULES = {
-    "Ask": "sim.testing.queues",
+    "JobRequest": "sim.testing.queues",
     "GrowthLaw": "sim.testing.laws",
     "check_invariants": "sim.testing.invariants",
     "check_law": "sim.testing.laws",
@@ -26,8 +26,8 @@ _MODULES = {
 """Public names and their modules, loaded when a name is first used: importing the package loads nothing else."""
 
 __all__ = [
-    "Ask",
     "GrowthLaw",
+    "JobRequest",
     "check_invariants",
     "check_law",
     "check_queue",

@@ -26,16 +26,29 @@ from sim.background import NO_BACKGROUND
 from sim.events import Deployed, Ended, KernelsDeployed, PaperPublished
 from sim.reporters import uses_of
 from sim.scenario.model import Parameter, Scenario, ScenarioError, parameters
-from sim.software import ROUNDING
+from sim.software import SUM_TOLERANCE
 from sim.testing.laws import GrowthLaw, check_law
-from sim.testing.queues import Ask, asks, check_queue, histories, served, workloads
-from sim.testing.runner import hold_all
+from sim.testing.queues import JobRequest, check_queue, job_requests, queue_histories, run_workload, workloads
+from sim.testing.runner import run_properties
 from sim.world import World
 
 __all__ = [
-    "SMALL", "Ask", "GrowthLaw", "asks", "check_invariants", "check_law", "check_queue", "check_world", "histories",
-    "served", "small_scenarios", "values_of", "workloads", "workloads_of", "worlds",
-]  # fmt: skip
+    "SMALL",
+    "GrowthLaw",
+    "JobRequest",
+    "check_invariants",
+    "check_law",
+    "check_queue",
+    "check_world",
+    "job_requests",
+    "queue_histories",
+    "run_workload",
+    "small_scenarios",
+    "values_of",
+    "workloads",
+    "workloads_of",
+    "worlds",
+]
 
 SMALL: dict[str, tuple[float, float]] = {
     "growth__r": (0.3, 4),
@@ -87,11 +100,16 @@ _TEXTS = {
 """What the parameters that are text may be with the defaults of the others."""
 
 MAY_BE_ZERO = (
-    "growth__limit_doublings", "growth__calibrated_for", "researcher__initial", "researcher__experiment_gpu_days",
+    "growth__limit_doublings",
+    "growth__calibrated_for",
+    "researcher__initial",
+    "researcher__experiment_gpu_days",
     "cluster__gpu_hours_between_failures",
-    "cluster__checkpoint_hours", "training__shortest_run_days",
-    "training__gpus", "run__until_researchers",
-)  # fmt: skip
+    "cluster__checkpoint_hours",
+    "training__shortest_run_days",
+    "training__gpus",
+    "run__until_researchers",
+)
 
 
 def workloads_of(measurements: str) -> list[str]:
@@ -165,11 +183,11 @@ def check_world(make: Callable[[Scenario, int], World] = World, examples: int = 
         except ScenarioError:
             reject()
             raise
-        _live(world)
+        _run_and_resume(world)
 
     drawn = st.tuples(small_scenarios(**fixed), st.integers(0, 2**32))
     # Scenarios have so many parameters that to simplify one takes minutes.
-    hold_all(drawn, hold, _seed_and_scenario, examples, shortest=False)
+    run_properties(drawn, hold, _seed_and_scenario, examples, shortest=False)
 
 
 def _seed_and_scenario(example: tuple[Scenario, int]) -> str:
@@ -179,7 +197,7 @@ def _seed_and_scenario(example: tuple[Scenario, int]) -> str:
     return f"seed {seed}, Scenario().replace(**{changed})"
 
 
-def _live(world: World) -> None:
+def _run_and_resume(world: World) -> None:
     """Run a world to its end, and once more from a moment well on its way."""
     saved, frames = world.snapshot(), 0
     while world.running:
@@ -221,7 +239,7 @@ def _check_software(world: World) -> None:
     assert levels == sorted(levels), "discovered software fell"
     deployed = [*(event.deployed for event in world.ledger if isinstance(event, Deployed)), world.frontier.deployed]
     assert deployed == sorted(deployed), "deployed software fell"
-    assert world.frontier.deployed <= world.frontier.discovered + ROUNDING, "deployed before it was discovered"
+    assert world.frontier.deployed <= world.frontier.discovered + SUM_TOLERANCE, "deployed before it was discovered"
     assert not any(isinstance(event, Ended) for event in world.ledger[:-1]), f"after the end: {world.ledger[-3:]}"
     days = [event.day for event in world.ledger]
     assert days == sorted(days), "the ledger is out of order"

@@ -6,7 +6,7 @@ from typing import Protocol
 from hypothesis import strategies as st
 
 from sim.growth import add_effort
-from sim.testing.runner import hold_all
+from sim.testing.runner import run_properties
 
 _CLOSE = 1e-6
 """Doublings by which rounding may miss."""
@@ -52,7 +52,7 @@ def check_law(law: GrowthLaw, doublings: float = 16.0, examples: int = 2000) -> 
         _check_inverse(law, high)
 
     level = st.floats(0, doublings)
-    hold_all(st.tuples(level, level, level), hold, _levels, examples)
+    run_properties(st.tuples(level, level, level), hold, _levels, examples)
 
 
 def _levels(levels: tuple[float, float, float]) -> str:

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from simpy import Event
 
 from hardware.cluster.cluster import ClusterParams, GpuCluster, Job, JobRecord
-from hardware.cluster.jobs import Stint
-from hardware.cluster.queues import BackfillQueue, Queue
-from hardware.cluster.validation import check_discipline
+from hardware.cluster.jobs import AllocationEnd
+from hardware.cluster.queues import BackfillQueue, QueueDiscipline
+from hardware.cluster.validation import check_queue_class
 from sim.clock import Clock
-from sim.testing.runner import hold_all
+from sim.testing.runner import run_properties
 
-Discipline = Callable[[], Queue]
+Discipline = Callable[[], QueueDiscipline]
 
 GPUS = 8
 """Of the cluster that the battery has."""
@@ -25,7 +25,7 @@ _FOREVER = 1e6
 """Hours after which every job must be over."""
 
 
-class Ask(NamedTuple):
+class JobRequest(NamedTuple):
     """A job as somebody asks for it."""
 
     at: float
@@ -73,18 +73,20 @@ class Preempt(NamedTuple):
 Step = Submit | Advance | Cancel | Fail | Preempt
 
 
-def asks(gpus: int = GPUS) -> st.SearchStrategy[Ask]:
+def job_requests(gpus: int = GPUS) -> st.SearchStrategy[JobRequest]:
     """Return a strategy for jobs that fit a cluster of so many GPUs; times and lengths are few, so that ties abound."""
     hours = st.integers(0, 12).map(float)
-    return st.builds(Ask, hours, st.integers(1, gpus), st.sampled_from(LENGTHS), st.integers(0, 2))
+    return st.builds(JobRequest, hours, st.integers(1, gpus), st.sampled_from(LENGTHS), st.integers(0, 2))
 
 
-def workloads(gpus: int = GPUS, most: int = 25) -> st.SearchStrategy[list[Ask]]:
+def workloads(gpus: int = GPUS, most: int = 25) -> st.SearchStrategy[list[JobRequest]]:
     """Return a strategy for workloads: jobs in the order in which they are asked for."""
-    return (st.lists(asks(gpus), max_size=most) | st.lists(asks(gpus), min_size=most // 2, max_size=most)).map(sorted)
+    return (
+        st.lists(job_requests(gpus), max_size=most) | st.lists(job_requests(gpus), min_size=most // 2, max_size=most)
+    ).map(sorted)
 
 
-def quiet_cluster(discipline: Discipline, gpus: int = GPUS) -> tuple[Clock, GpuCluster]:
+def reliable_cluster(discipline: Discipline, gpus: int = GPUS) -> tuple[Clock, GpuCluster]:
     """Return a clock of hours and a cluster on it with a discipline, where nothing fails and nobody is pushed out.
 
     Raises TypeError for what makes no queue.
@@ -96,20 +98,22 @@ def quiet_cluster(discipline: Discipline, gpus: int = GPUS) -> tuple[Clock, GpuC
     return clock, GpuCluster(clock, params, hour=1, discipline=discipline)
 
 
-def served(discipline: Discipline, workload: Sequence[Ask], gpus: int = GPUS) -> list[JobRecord]:
+def run_workload(discipline: Discipline, workload: Sequence[JobRequest], gpus: int = GPUS) -> list[JobRecord]:
     """Return the records of a workload's jobs under a discipline, in the order in which they are submitted.
 
     All jobs that arrive at an instant wait in the queue before the dispatch of that instant.
     """
-    return _served(discipline, workload, gpus, after_ends=False)
+    return _run_workload(discipline, workload, gpus, after_ends=False)
 
 
-def _served(discipline: Discipline, workload: Sequence[Ask], gpus: int, after_ends: bool) -> list[JobRecord]:
+def _run_workload(
+    discipline: Discipline, workload: Sequence[JobRequest], gpus: int, after_ends: bool
+) -> list[JobRecord]:
     """Submit each job in an event of its own, before the ends of its instant or after them."""
-    clock, cluster = quiet_cluster(discipline, gpus)
+    clock, cluster = reliable_cluster(discipline, gpus)
 
     def submit(arrival: Event) -> None:
-        ask: Ask = arrival.value  # type: ignore[assignment]  # SimPy: a value is known once the event is processed
+        ask: JobRequest = arrival.value  # type: ignore[assignment]  # SimPy: a value is known once the event is processed
         cluster.submit(ask.gpus, ask.length, priority=ask.priority)
 
     def wait_for_ends(arrival: Event) -> None:
@@ -121,7 +125,7 @@ def _served(discipline: Discipline, workload: Sequence[Ask], gpus: int, after_en
     return sorted(cluster.records)
 
 
-def histories(gpus: int = GPUS, most: int = 30) -> st.SearchStrategy[list[Step]]:
+def queue_histories(gpus: int = GPUS, most: int = 30) -> st.SearchStrategy[list[Step]]:
     """Return a strategy for what may happen to a cluster of so many GPUs, one step after the other."""
     # The simplest job is long and takes all GPUs. Many are small, so that several run at once and leave holes to fill.
     sizes = st.sampled_from([*range(gpus, 0, -1), *range(gpus // 2, 0, -1)])
@@ -153,14 +157,16 @@ def check_queue(discipline: Discipline, examples: int = 500) -> None:
     discipline raises an error of its own; TypeError for a queue in place of its class; ValueError for fewer than one of
     ``examples``.
     """
-    check_discipline(discipline)
-    hold_all(histories(), lambda history: QueueTrial(discipline).live(history), _story, examples)
-    hold_all(workloads(most=10), lambda workload: _await_arrivals(discipline, workload), _workload_story, examples)
+    check_queue_class(discipline)
+    run_properties(queue_histories(), lambda history: QueueTrial(discipline).live(history), _format_history, examples)
+    run_properties(
+        workloads(most=10), lambda workload: _await_arrivals(discipline, workload), _workload_story, examples
+    )
 
 
-def _await_arrivals(discipline: Discipline, workload: Sequence[Ask]) -> None:
+def _await_arrivals(discipline: Discipline, workload: Sequence[JobRequest]) -> None:
     """Assert that starts do not depend on the order of arrivals and ends within an instant."""
-    before, after = (_served(discipline, workload, GPUS, after_ends) for after_ends in (False, True))
+    before, after = (_run_workload(discipline, workload, GPUS, after_ends) for after_ends in (False, True))
     for one, other in zip(before, after, strict=True):
         assert one.started == other.started, (
             f"job {one.job} starts at hour {one.started:g} if the arrivals of an instant precede its ends, and at hour "
@@ -168,13 +174,13 @@ def _await_arrivals(discipline: Discipline, workload: Sequence[Ask]) -> None:
         )
 
 
-def _workload_story(workload: Sequence[Ask]) -> str:
+def _workload_story(workload: Sequence[JobRequest]) -> str:
     """A workload as text; jobs have the numbers that the message means."""
     lines = [f"    {ask}  # job {number}" for number, ask in enumerate(workload, start=1)]
     return "\n".join(["The shortest workload that shows it:", *(lines or ["    (no job has to be submitted)"])])
 
 
-def _story(history: Sequence[Step]) -> str:
+def _format_history(history: Sequence[Step]) -> str:
     """A history as text; jobs have the numbers that the message means."""
     lines, jobs = [], 0
     for step in history:
@@ -188,7 +194,7 @@ class QueueTrial:
 
     def __init__(self, discipline: Discipline) -> None:
         self.discipline = discipline
-        self.clock, self.cluster = quiet_cluster(discipline)
+        self.clock, self.cluster = reliable_cluster(discipline)
         self.jobs: list[Job] = []
         self.promised: tuple[Job, float] | None = None
         """The head of a queue with backfill, and when it starts at the latest."""
@@ -226,7 +232,7 @@ class QueueTrial:
         if isinstance(step, Cancel):
             self.cluster.cancel(job)
         elif job.state == "running":
-            self.cluster._failed(Stint(job, []))
+            self.cluster._failed(AllocationEnd(job, []))
 
     def _advance(self, hours: float) -> None:
         until = self.clock.now + hours

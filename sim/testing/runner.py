@@ -13,7 +13,7 @@ from hypothesis.errors import Flaky, UnsatisfiedAssumption
 Example = TypeVar("Example")
 
 
-def hold_all(
+def run_properties(
     drawn: st.SearchStrategy[Example],
     hold: Callable[[Example], None],
     tell: Callable[[Example], str],
@@ -30,9 +30,14 @@ def hold_all(
     latest = ""
 
     @settings(
-        max_examples=examples, deadline=None, derandomize=True, database=None, print_blob=False,
-        report_multiple_bugs=False, phases=(Phase.generate, Phase.shrink) if shortest else (Phase.generate,),
-    )  # fmt: skip
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        phases=(Phase.generate, Phase.shrink) if shortest else (Phase.generate,),
+    )
     @given(drawn)
     def hold_one(example: Example) -> None:
         nonlocal latest

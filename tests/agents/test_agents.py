@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents import work_model
 from agents.literature import Literature, LiteratureParams
-from agents.phases import SUCCESSORS, Census, Phase, UnlawfulPhaseError
+from agents.phases import ALLOWED_TRANSITIONS, InvalidTransitionError, Phase, PhaseOccupancy
 from agents.researcher import ResearcherParams
 from agents.trainer import TrainingParams
 
@@ -19,19 +19,19 @@ MONTH = 365 / 12
 
 @given(st.sampled_from(Phase), st.sampled_from(Phase))
 def test_a_phase_that_cannot_follow_is_refused(old, new):
-    census = Census()
+    census = PhaseOccupancy()
     census.enter(old, 0.0)
-    if new in SUCCESSORS[old]:
+    if new in ALLOWED_TRANSITIONS[old]:
         census.move(old, new, 1.0)
         assert (census.count[old], census.count[new]) == (0, 1)
     else:
-        with pytest.raises(UnlawfulPhaseError, match=f"{new} cannot follow {old}"):
+        with pytest.raises(InvalidTransitionError, match=f"{new} cannot follow {old}"):
             census.move(old, new, 1.0)
         assert census.count[old] == 1
 
 
 def test_the_census_counts_researcher_days():
-    census = Census()
+    census = PhaseOccupancy()
     census.enter(Phase.THINK, 0.0, 3)
     census.move(Phase.THINK, Phase.QUEUE, 2.0)
     census.move(Phase.QUEUE, Phase.RUN, 5.0)
@@ -66,7 +66,7 @@ def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpus_needed, most, l
     cap = min(most, largest)
     powers = [1, 2, 4, 8, 16, 32, 64]
     in_time = [power for power in powers if power >= gpus_needed and power <= cap]
-    assert work_model.gpus_to_ask(params, gpus_needed * days, largest) == min([*in_time, cap])
+    assert work_model.gang_size(params, gpus_needed * days, largest) == min([*in_time, cap])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpus_needed, most, l
     ],
 )
 def test_a_gang_for_an_experiment_of_a_day(gpu_days, most, gpus):
-    assert work_model.gpus_to_ask(ResearcherParams(experiment_gpus=most, experiment_days=1.0), gpu_days, 64) == gpus
+    assert work_model.gang_size(ResearcherParams(experiment_gpus=most, experiment_days=1.0), gpu_days, 64) == gpus
 
 
 class Places:

@@ -9,9 +9,9 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl, training_share
+from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl, attention_share_of_training
 from agents.researcher import ResearcherParams
-from agents.work_model import gpus_to_ask
+from agents.work_model import gang_size
 
 shares = st.floats(0, 1)
 speedups = st.floats(1, 1e6)
@@ -95,10 +95,12 @@ def test_the_limit_of_amdahls_law_is_what_is_not_attention():
 
 
 def test_the_default_share_is_what_its_source_comes_to():
-    assert training_share(16_384, 8_192) == pytest.approx(KernelParams().attention_share, rel=1e-9)
-    assert training_share(4_096, 8_192) == pytest.approx(0.31, abs=0.005)
-    assert training_share(16_384, 131_072) == pytest.approx(0.64, abs=0.005)
-    assert training_share(12_288, 2_048, 1.0, 1.0) == pytest.approx(1 / (1 + 12 * 6 * 3 / 3.5))  # GPT-3, s/d = 1/6
+    assert attention_share_of_training(16_384, 8_192) == pytest.approx(KernelParams().attention_share, rel=1e-9)
+    assert attention_share_of_training(4_096, 8_192) == pytest.approx(0.31, abs=0.005)
+    assert attention_share_of_training(16_384, 131_072) == pytest.approx(0.64, abs=0.005)
+    assert attention_share_of_training(12_288, 2_048, 1.0, 1.0) == pytest.approx(
+        1 / (1 + 12 * 6 * 3 / 3.5)
+    )  # GPT-3, s/d = 1/6
 
 
 def test_it_deploys_every_gain_and_then_the_largest():
@@ -199,7 +201,7 @@ def test_the_candidates_of_a_deployment_are_a_job_among_the_experiments():
     assert [cost for _, _, cost, _ in lab.asked] == pytest.approx(costs)
     assert {(use, owner) for _, use, _, owner in lab.asked} == {("experiment", -1)}
     for (asked, _, cost, _), (deployed, *_) in zip(lab.asked, lab.deployed, strict=True):
-        assert deployed - asked == pytest.approx(cost / gpus_to_ask(lab.researcher_params, cost, 8))
+        assert deployed - asked == pytest.approx(cost / gang_size(lab.researcher_params, cost, 8))
     assert lab.engineer.speedup == 2.0
 
 

@@ -13,7 +13,7 @@ from sim.world import World
 TEAM = 2000
 LARGE = Scenario().replace(
     researcher__initial=TEAM, run__horizon_days=4.0, run__max_doublings=3, training__needed=False
-)  # fmt: skip
+)
 
 
 class Copycat(Researcher):

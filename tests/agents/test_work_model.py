@@ -16,7 +16,7 @@ def spread(variation: str, sigma: float) -> float:
 
 def sums(params: ResearcherParams, number: int, times: int, seed: int) -> np.ndarray:
     stream = np.random.default_rng(seed)
-    return np.array([work_model.experiments_gpu_days(params, 2.0, number, stream) for _ in range(times)])
+    return np.array([work_model.draw_total_gpu_days(params, 2.0, number, stream) for _ in range(times)])
 
 
 @pytest.mark.parametrize("number", [1, 2, 64, 256, 257, 100_000, 10**9, 10**15])
@@ -37,7 +37,7 @@ def test_many_experiments_cost_the_sum_of_as_many(variation: str, number: int) -
 @pytest.mark.parametrize("sigma", [0.0, 0.3, 1.0, 1.96, 3.0])
 def test_quarters_keep_the_mean_and_nearly_all_of_the_variance(sigma: float) -> None:
     """What is lost is the variance within quarters, of (sigma / 4)^2 / 12 of a mean square, for a lognormal."""
-    shares, means = work_model._quarters(sigma)
+    shares, means = work_model._lognormal_bins(sigma)
     assert shares.sum() == pytest.approx(1.0, abs=1e-12)
     assert shares @ means == pytest.approx(1.0, abs=1e-6)
     variance = shares @ (means - 1.0) ** 2
@@ -60,7 +60,7 @@ def test_one_of_many_is_one_alone() -> None:
     for variation in ("fixed", "exponential", "lognormal"):
         params = ResearcherParams(experiment_variation=variation)
         alone = work_model.experiment_gpu_days(params, 3.0, np.random.default_rng(4))
-        assert work_model.experiments_gpu_days(params, 3.0, 1, np.random.default_rng(4)) == alone
+        assert work_model.draw_total_gpu_days(params, 3.0, 1, np.random.default_rng(4)) == alone
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.95])

@@ -41,9 +41,12 @@ def test_a_row_may_name_any_file_and_several():
 | a word, `asara`, `asara kernels` | no file |
 """
     assert files_named(rows) == [
-        "sim/world.py", "hardware/kernels/elf64.py", "hardware/kernels/abi.py", "hardware/kernels/native/",
+        "sim/world.py",
+        "hardware/kernels/elf64.py",
+        "hardware/kernels/abi.py",
+        "hardware/kernels/native/",
         "hardware/kernels/measurements/*.jsonl",
-    ]  # fmt: skip
+    ]
 
 
 def test_every_file_that_the_map_names_exists():

@@ -7,22 +7,23 @@ import pytest
 from tests.support.browser_pages import Reader, chromium, served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """Chromium for one file of tests: playwright keeps an event loop running, which other files must not meet."""
     with chromium() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(browser: Any) -> Iterator[str]:
     """The window of the lab, on a server of its own."""
     with served() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def at_home(browser: Any, address: str) -> Iterator[Reader]:
-    """A reader who stays for all tests: the second page is there sooner than the first."""
+    """A page that stays open for all tests of a file: the second page loads faster than the first."""
     with contextlib.closing(Reader(browser, address)) as found:
         yield found
 

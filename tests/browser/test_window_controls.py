@@ -17,14 +17,30 @@ from tests.support.browser_pages import Reader, served
 Open = Callable[..., Reader]
 
 BAD = [
-    ("cluster__gpus", "0"), ("cluster__gpus", "-3"), ("cluster__gpus", "1e99"), ("cluster__gpus", "2.5"),
-    ("cluster__gpus", "many"), ("cluster__gpus", ""), ("cluster__gpus", "nan"), ("cluster__gpus", "[1, 2]"),
-    ("cluster__gpus", "64\t; rm -rf /"), ("cluster__gpus", "9" * 80), ("cluster__gpus", "<b>64</b>"),
-    ("cluster__inference_share", "1.5"), ("cluster__inference_share", "inf"), ("cluster__inference_share", "0.9"),
-    ("researcher__initial", "-1"), ("researcher__initial", "true"), ("researcher__initial", "99999999999"),
-    ("growth__r", "-1"), ("growth__r", "../../etc/passwd"), ("training__gain", "1"), ("run__horizon_days", "0"),
-    ("run__horizon_days", "1e300"), ("literature__open_questions", "0"),
-]  # fmt: skip
+    ("cluster__gpus", "0"),
+    ("cluster__gpus", "-3"),
+    ("cluster__gpus", "1e99"),
+    ("cluster__gpus", "2.5"),
+    ("cluster__gpus", "many"),
+    ("cluster__gpus", ""),
+    ("cluster__gpus", "nan"),
+    ("cluster__gpus", "[1, 2]"),
+    ("cluster__gpus", "64\t; rm -rf /"),
+    ("cluster__gpus", "9" * 80),
+    ("cluster__gpus", "<b>64</b>"),
+    ("cluster__inference_share", "1.5"),
+    ("cluster__inference_share", "inf"),
+    ("cluster__inference_share", "0.9"),
+    ("researcher__initial", "-1"),
+    ("researcher__initial", "true"),
+    ("researcher__initial", "99999999999"),
+    ("growth__r", "-1"),
+    ("growth__r", "../../etc/passwd"),
+    ("training__gain", "1"),
+    ("run__horizon_days", "0"),
+    ("run__horizon_days", "1e300"),
+    ("literature__open_questions", "0"),
+]
 
 
 def test_play_and_pause(reader: Open) -> None:

@@ -8,13 +8,13 @@ from hardware.kernels import compiler, sandbox, seccomp
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.machine import Machine, Roofline, survey
 from hardware.kernels.problem import Problem, Shape, Workload
-from hardware.kernels.trace import Outcome
+from hardware.kernels.trace import TrialOutcome
 from tests.support.doc_pages import blocks, text_of
 
 pytest.importorskip("torch", reason="torch is not installed: there is nothing to compare with")
 
 from hardware.kernels import evaluator
-from hardware.kernels.timing import Effort
+from hardware.kernels.timing import TimingBudget
 
 pytestmark = [
     pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler"),
@@ -41,11 +41,11 @@ def machine() -> Machine:
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pairs: what they come to is not the question."""
-    monkeypatch.setattr(evaluator, "QUICK", Effort(rounds=1, most_rounds=1, least=3, most=3))
+    monkeypatch.setattr(evaluator, "QUICK", TimingBudget(rounds=1, most_rounds=1, least=3, most=3))
 
 
-def evaluated(source: str, machine: Machine) -> Outcome:
-    with evaluator.Workbench(WORK, machine, confine_foreign=sandbox.isolation().foreign_allowed) as bench:
+def evaluated(source: str, machine: Machine) -> TrialOutcome:
+    with evaluator.KernelEvaluator(WORK, machine, confine_foreign=sandbox.detect_isolation().foreign_allowed) as bench:
         return bench.evaluate(Candidate("foreign", (), source))
 
 

@@ -29,9 +29,13 @@ from tests.support.sweep_tables import drawn, manifest, write
 OURS = [page for page in PAGES if not page.startswith(SHOWN)]
 WITH_CODE = [page for page in OURS if any(block.language in ("python", "console") for block in blocks(text_of(page)))]
 CHEAP = (
-    r"asara scenarios", r"asara explain( [a-z_]+)?", r"asara kernels report", r"asara fit --published",
-    r"asara run toy-\S+( --(set|seed|out) [\w.=/-]+)*( --json)?", r"asara run \S+ --engine fluid",
-)  # fmt: skip
+    r"asara scenarios",
+    r"asara explain( [a-z_]+)?",
+    r"asara kernels report",
+    r"asara fit --published",
+    r"asara run toy-\S+( --(set|seed|out) [\w.=/-]+)*( --json)?",
+    r"asara run \S+ --engine fluid",
+)
 """Commands that answer within a second or two, and so are run as they stand."""
 
 
@@ -124,22 +128,32 @@ answer = 42
 
 def test_commands_and_blocks_are_found():
     assert command_lines(PAGE) == [
-        "asara run tight.toml --set cluster__gpus=64", 'asara results DIR --sql "select 1 | 2"', "asara kernels report",
+        "asara run tight.toml --set cluster__gpus=64",
+        'asara results DIR --sql "select 1 | 2"',
+        "asara kernels report",
         "asara sweep DESIGN [--workers N | --fresh]",
-    ]  # fmt: skip
+    ]
     assert [is_synopsis(line) for line in command_lines(PAGE)] == [False, False, False, True]
     assert [(block.language, block.file, block.line) for block in blocks(PAGE)] == [
-        ("toml", "tight.toml", 10), ("python", "", 14),
-    ]  # fmt: skip
+        ("toml", "tight.toml", 10),
+        ("python", "", 14),
+    ]
     for line in command_lines(PAGE):
         parse(line)
 
 
 @pytest.mark.parametrize(
     "line",
-    ["asara rum lab", "asara run lab --sed 3", "asara run lab --seed three", "asara analyse", "asara kernels turn",
-     "asara sweep [--worker N]", "asara results DIR extra"],
-)  # fmt: skip
+    [
+        "asara rum lab",
+        "asara run lab --sed 3",
+        "asara run lab --seed three",
+        "asara analyse",
+        "asara kernels turn",
+        "asara sweep [--worker N]",
+        "asara results DIR extra",
+    ],
+)
 def test_a_command_that_does_not_exist_is_noticed(line):
     with pytest.raises(Exception, match=r"\w"):
         parse(line)

@@ -6,14 +6,14 @@ import math
 import pytest
 
 from experiments.errors import InputError
-from experiments.gains import Ended, day_of_gain, doublings_to, parse_goal, why_not
+from experiments.gains import EndedScenario, day_of_gain, doublings_to, parse_goal, why_not
 from experiments.sweep.records import fluid_run
 from sim.fluid.api import fluid
 from sim.margins import margins
 from sim.scenario.model import Scenario
 from tests.support.sweep_runs import toy
 
-MET = Ended("doublings", 400.0, 9, 9, 5000.0, 0.0)
+MET = EndedScenario("doublings", 400.0, 9, 9, 5000.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardware.datacenter import Datacenter, inference_blocks, pool_sizes
+from hardware.datacenter import Datacenter, inference_node_sizes, pool_sizes
 from sim.clock import Clock
 from tests.support.clusters import Diary, Luck, Script, params
 
@@ -37,7 +37,7 @@ def test_the_shares_add_up_to_the_cluster(gpus: int, size: int, inference: float
     for use, share in shares.items():
         assert abs(sizes.get(use, 0) - share * gpus) <= unit + 1e-6
     assert sum(count % unit != 0 for count in sizes.values()) <= 1  # one smaller last node at most
-    assert sum(inference_blocks(chosen)) == sizes.get("inference", 0)
+    assert sum(inference_node_sizes(chosen)) == sizes.get("inference", 0)
 
 
 def test_an_hour_is_a_24th_of_a_day_on_the_clock_of_a_datacenter() -> None:
@@ -117,7 +117,7 @@ def test_by_priority_training_pushes_out_experiments_then_inference() -> None:
 
 def test_inference_sits_in_blocks_of_a_node_and_never_fails() -> None:
     chosen = params(gpus=20, gpus_per_node=8, sharing="priority", inference_share=0.55, placement="consolidated")
-    assert inference_blocks(chosen) == [8, 3]
+    assert inference_node_sizes(chosen) == [8, 3]
     clock, center = datacenter(gpu_hours_between_failures=0.5)
     center.house_inference()
     clock.advance(100)

@@ -59,9 +59,10 @@ def test_no_jobs_and_no_gpus_are_errors() -> None:
 @pytest.mark.parametrize("queue", ["fcfs", "sjf", "easy"])
 def test_replay_times_of_any_origin_give_the_same_waits(queue: str, origin: float) -> None:
     log = jobs(*((origin + at, run, 1) for at, run in [(0, 100), (1, 50), (2, 25), (300, 7)]))
-    assert replay(log, params(queue=queue), gpus=1).waits.tolist() == {
-        "fcfs": [0, 99, 148, 0], "easy": [0, 99, 148, 0], "sjf": [0, 124, 98, 0]
-    }[queue]  # fmt: skip
+    assert (
+        replay(log, params(queue=queue), gpus=1).waits.tolist()
+        == {"fcfs": [0, 99, 148, 0], "easy": [0, 99, 148, 0], "sjf": [0, 124, 98, 0]}[queue]
+    )
 
 
 def test_replay_priorities_order_the_queue_and_preempt_nothing() -> None:
@@ -71,18 +72,27 @@ def test_replay_priorities_order_the_queue_and_preempt_nothing() -> None:
 
 
 def test_replay_easy_with_requested_times_survives_jobs_that_ran_for_longer() -> None:
-    log = [LoggedJob("a", 0, 50, 3, requested_s=10), LoggedJob("b", 1, 10, 4, requested_s=10),
-           LoggedJob("c", 2, 0, 1, requested_s=0), LoggedJob("d", 20, 1, 1, requested_s=1),
-           LoggedJob("e", 30, 0, 1, requested_s=0)]  # fmt: skip
+    log = [
+        LoggedJob("a", 0, 50, 3, requested_s=10),
+        LoggedJob("b", 1, 10, 4, requested_s=10),
+        LoggedJob("c", 2, 0, 1, requested_s=0),
+        LoggedJob("d", 20, 1, 1, requested_s=1),
+        LoggedJob("e", 30, 0, 1, requested_s=0),
+    ]
     assert replay(log, params(gpus=4, queue="easy"), estimates="requested").waits.tolist() == [0, 49, 0, 40, 0]
     assert replay(log, params(gpus=4, queue="easy")).waits.tolist() == [0, 49, 0, 0, 0]
 
 
-@pytest.mark.parametrize(("job", "reason"), [
-    (LoggedJob("x", 0, 1, 1.5), "job x: gpus = 1.5 is not a whole number"),  # type: ignore[arg-type]
-    (LoggedJob("x", -1, 1, 1), "job x: submit_s = -1 is not a time"), (LoggedJob("x", 0, math.nan, 1), "run_s = nan"),
-    (LoggedJob("x", math.inf, 1, 1), "submit_s = inf"), (LoggedJob("x", 0, 1e308, 1), "Are these nanoseconds"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        (LoggedJob("x", 0, 1, 1.5), "job x: gpus = 1.5 is not a whole number"),  # type: ignore[arg-type]
+        (LoggedJob("x", -1, 1, 1), "job x: submit_s = -1 is not a time"),
+        (LoggedJob("x", 0, math.nan, 1), "run_s = nan"),
+        (LoggedJob("x", math.inf, 1, 1), "submit_s = inf"),
+        (LoggedJob("x", 0, 1e308, 1), "Are these nanoseconds"),
+    ],
+)
 def test_replay_jobs_that_are_not_possible_are_refused_before_anything_runs(job: LoggedJob, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         replay([LoggedJob("y", 0, 1e308, 1), job], params())

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.plotting import slides
-from experiments.plotting.slides import percentages, readable
+from experiments.plotting.slides import darken_for_contrast, round_to_100_percent
 
 PALETTE = [slides.BLACK, slides.BLUE, slides.GREEN, slides.ORANGE, slides.PINK, slides.RED, slides.SKY, slides.SOFT]
 
@@ -25,7 +25,7 @@ def test_the_measure_is_that_of_the_standard():
 
 @pytest.mark.parametrize("colour", PALETTE)
 def test_a_word_in_the_colour_of_its_line_can_be_read(colour):
-    found = readable(colour)
+    found = darken_for_contrast(colour)
     assert contrast(found) > 4.45  # colours are kept in 256 steps
     if contrast(colour) > 4.5:
         assert found.lower() == colour.lower()
@@ -33,19 +33,19 @@ def test_a_word_in_the_colour_of_its_line_can_be_read(colour):
 
 @pytest.mark.parametrize("colour", PALETTE)
 def test_it_keeps_its_hue(colour):
-    before, after = ([int(each[at : at + 2], 16) for at in (1, 3, 5)] for each in (colour, readable(colour)))
+    before, after = ([int(each[at : at + 2], 16) for at in (1, 3, 5)] for each in (colour, darken_for_contrast(colour)))
     factor = max(after) / max(before)
     assert after == pytest.approx([factor * part for part in before], abs=1.5)
 
 
 def test_rounded_shares_add_up():
-    assert percentages([0.366, 0.329, 0.305]) == [37, 33, 30]
-    assert percentages([1.0, 0.0]) == [100, 0]
+    assert round_to_100_percent([0.366, 0.329, 0.305]) == [37, 33, 30]
+    assert round_to_100_percent([1.0, 0.0]) == [100, 0]
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=8).filter(any))
 def test_rounded_shares_add_up_to_a_hundred_and_are_near(parts):
     shares = [part / sum(parts) for part in parts]
-    found = percentages(shares)
+    found = round_to_100_percent(shares)
     assert sum(found) == 100
     assert all(abs(whole - 100 * share) < 1 for whole, share in zip(found, shares, strict=True))

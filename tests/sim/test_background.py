@@ -15,17 +15,26 @@ from sim.testing.invariants import check_invariants
 from sim.world import World
 
 QUIET = {
-    "training__needed": False, "researcher__experiment_gpu_days": 0.0, "run__max_doublings": 40,
-    "cluster__inference_share": 0.5, "cluster__training_share": 0.0, "cluster__gpu_hours_between_failures": 0.0,
-    "cluster__gpus": 32, "cluster__placement": "flat",
-}  # fmt: skip
+    "training__needed": False,
+    "researcher__experiment_gpu_days": 0.0,
+    "run__max_doublings": 40,
+    "cluster__inference_share": 0.5,
+    "cluster__training_share": 0.0,
+    "cluster__gpu_hours_between_failures": 0.0,
+    "cluster__gpus": 32,
+    "cluster__placement": "flat",
+}
 """A lab that leaves its 16 GPUs for experiments to the background."""
 
 
 SMALL = {
-    "cluster__gpus": 128, "growth__calibrated_for": 0, "training__needed": False, "run__max_doublings": 2,
-    "cluster__training_share": 0.25, "kernels__measurements": "none",
-}  # fmt: skip
+    "cluster__gpus": 128,
+    "growth__calibrated_for": 0,
+    "training__needed": False,
+    "run__max_doublings": 2,
+    "cluster__training_share": 0.25,
+    "kernels__measurements": "none",
+}
 
 
 def write_log(path, jobs):
@@ -104,9 +113,13 @@ def test_background_makes_experiments_wait_and_the_equations_agree(tmp_path):
 def test_background_in_one_shared_pool_keeps_every_invariant(tmp_path):
     path = steady(tmp_path / "log.csv", gpus=4)
     world = World(
-        Scenario(), 1, **(SMALL | {"training__needed": True, "run__max_doublings": 1}), cluster__sharing="priority",
-        cluster__background=path, training__first_run_gpus=32,
-    )  # fmt: skip
+        Scenario(),
+        1,
+        **(SMALL | {"training__needed": True, "run__max_doublings": 1}),
+        cluster__sharing="priority",
+        cluster__background=path,
+        training__first_run_gpus=32,
+    )
     while world.running:
         world.step()
         check_invariants(world)

@@ -12,20 +12,20 @@ from tests.oracles.queueing import repairman
 
 @pytest.mark.parametrize(("rho", "ceiling"), oracle.CEILINGS.items())
 def test_labour_alone_comes_to_the_published_ceiling_and_no_further(rho, ceiling):
-    assert ces.largest_speedup(0.5, rho) == pytest.approx(ceiling, rel=1e-12)
+    assert ces.max_output_gain(0.5, rho) == pytest.approx(ceiling, rel=1e-12)
     far = math.exp(float(ces.log_output(400.0, 0.0, 0.5, rho)))
     assert far == pytest.approx(ceiling, rel=1e-6)
     assert far <= ceiling * (1 + 1e-12)
 
 
 def test_the_ceiling_where_inputs_substitute_or_do_not_at_all():
-    assert ces.largest_speedup(0.3, 0.0) == math.inf
-    assert ces.largest_speedup(0.3, 0.6) == math.inf
-    assert ces.largest_speedup(1.0, 0.6) == 1
-    assert ces.largest_speedup(0.3, -math.inf) == 1
+    assert ces.max_output_gain(0.3, 0.0) == math.inf
+    assert ces.max_output_gain(0.3, 0.6) == math.inf
+    assert ces.max_output_gain(1.0, 0.6) == 1
+    assert ces.max_output_gain(0.3, -math.inf) == 1
     for share in (0.0, -0.1, 1.1, math.nan):
         with pytest.raises(ValueError, match="a share"):
-            ces.largest_speedup(share, -1.0)
+            ces.max_output_gain(share, -1.0)
 
 
 @pytest.mark.parametrize("rho", [0.8, 0.3, 0.0, -0.5, -4.0])
@@ -44,9 +44,9 @@ def test_limits_are_approached():
 
 def test_sigma_and_rho_are_each_others_inverse():
     for sigma in (0.05, 1.0, oracle.WHITFILL_WU["raw compute"]):
-        assert ces.substitution(ces.rho_of(sigma)) == pytest.approx(sigma)
-    assert ces.rho_of(2.58) == pytest.approx(0.6124, abs=1e-4)
-    assert ces.rho_of(oracle.WHITFILL_WU["near the frontier"]) == -math.inf
+        assert ces.substitution(ces.rho_from_sigma(sigma)) == pytest.approx(sigma)
+    assert ces.rho_from_sigma(2.58) == pytest.approx(0.6124, abs=1e-4)
+    assert ces.rho_from_sigma(oracle.WHITFILL_WU["near the frontier"]) == -math.inf
     assert ces.substitution(-math.inf) == 0
     with pytest.raises(ValueError, match="rho = 1"):
         ces.substitution(1.0)

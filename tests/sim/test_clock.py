@@ -12,7 +12,7 @@ from simpy import Event
 from simpy.events import URGENT
 
 from sim.clock import Clock
-from sim.time_weighted import Meter
+from sim.time_weighted import TimeWeighted
 
 
 class Recorder:
@@ -90,7 +90,7 @@ def test_a_plain_simpy_process_lives_on_it():
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(-5, 5)), max_size=20))
 def test_a_meter_integrates_steps(steps):
-    meter, now, expected, value = Meter(), 0.0, 0.0, 0.0
+    meter, now, expected, value = TimeWeighted(), 0.0, 0.0, 0.0
     for wait, new in steps:
         expected += wait * value
         now += wait

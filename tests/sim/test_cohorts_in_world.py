@@ -19,20 +19,31 @@ from sim.world import World
 thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SAME_TEAM: dict[str, Any] = {
-    "training__needed": True, "training__speed_share": 1.0, "training__shortest_run_days": 0.0,
+    "training__needed": True,
+    "training__speed_share": 1.0,
+    "training__shortest_run_days": 0.0,
     "kernels__measurements": "none",
-}  # fmt: skip
+}
 """All that is discovered goes into shorter training runs: nobody comes, though some may have to rest."""
 LAB: dict[str, Any] = {
-    "researcher__initial": 40, "researcher__experiment_gpu_days": 15.0, "cluster__gpus": 64, "run__max_doublings": 3,
-    "training__first_run_days": 10.0, "run__horizon_days": 120.0, "cluster__gpu_hours_between_failures": 2000.0,
-    "kernels__measurements": "none", "run__leap_error": 0.1, "training__first_run_gpus": 16,
+    "researcher__initial": 40,
+    "researcher__experiment_gpu_days": 15.0,
+    "cluster__gpus": 64,
+    "run__max_doublings": 3,
+    "training__first_run_days": 10.0,
+    "run__horizon_days": 120.0,
+    "cluster__gpu_hours_between_failures": 2000.0,
+    "kernels__measurements": "none",
+    "run__leap_error": 0.1,
+    "training__first_run_gpus": 16,
     "growth__calibrated_for": 0,
-}  # fmt: skip
+}
 BUNDLES: dict[str, Any] = {
-    "researcher__initial": 3000, "researcher__experiment_gpu_days": 0.4, "run__leap_error": 0.3,
+    "researcher__initial": 3000,
+    "researcher__experiment_gpu_days": 0.4,
+    "run__leap_error": 0.3,
     "cluster__gpu_hours_between_failures": 300.0,
-}  # fmt: skip
+}
 """Experiments so small, and so many of them, that several run as one job."""
 
 
@@ -114,12 +125,22 @@ def test_n_cohorts_of_one_are_n_individuals_bit_for_bit(scenario, seed):
 def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
     """A training run takes the GPUs on which the only researcher runs, again and again."""
     changes = SAME_TEAM | {
-        "researcher__initial": 1, "researcher__timing": timing, "cluster__sharing": "priority", "cluster__gpus": 16,
-        "cluster__gpus_per_node": 4, "training__gpus": 16, "training__gain": 1.2, "growth__first_doubling_days": 40.0,
-        "researcher__papers_per_month": 20.0, "researcher__experiment_gpu_days": 2.0, "training__first_run_days": 2.0,
-        "researcher__experiment_gpus": 4, "run__horizon_days": 90.0, "growth__calibrated_for": 0,
+        "researcher__initial": 1,
+        "researcher__timing": timing,
+        "cluster__sharing": "priority",
+        "cluster__gpus": 16,
+        "cluster__gpus_per_node": 4,
+        "training__gpus": 16,
+        "training__gain": 1.2,
+        "growth__first_doubling_days": 40.0,
+        "researcher__papers_per_month": 20.0,
+        "researcher__experiment_gpu_days": 2.0,
+        "training__first_run_days": 2.0,
+        "researcher__experiment_gpus": 4,
+        "run__horizon_days": 90.0,
+        "growth__calibrated_for": 0,
         "training__first_run_gpus": 16,
-    }  # fmt: skip
+    }
     alone, cohort = World(Scenario(), 3, **changes), World(Scenario(), 3, **changes, run__individuals_up_to=0)
     seen_together(alone, cohort)
     housed = [event.researchers for event in alone.ledger if isinstance(event, ResearchersHoused)]

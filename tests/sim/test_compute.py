@@ -34,9 +34,15 @@ def test_initial_researchers_follow_the_inference_gpus_unless_they_are_set(gpus,
     assert Scenario().replace(cluster__gpus=gpus, **changes).initial_researchers == team
 
 
-@pytest.mark.parametrize("change", [
-    {"cluster__gpus": 2048}, {"training__gain": 1.1}, {"cluster__inference_share": 0.6},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cluster__gpus": 2048},
+        {"training__gain": 1.1},
+        {"cluster__inference_share": 0.6},
+    ],
+    ids=str,
+)
 def test_a_change_on_day_0_is_the_same_by_set_and_by_branch(change):
     """The same researchers draw the same streams, so the two agree to the last bit."""
     stated = day_of_the_last_doubling(World(seed=1, **SHORT, **change))
@@ -52,10 +58,18 @@ def test_gain_1_1_reaches_doubling_6_on_the_same_day_by_set_and_by_branch():
     assert stated == day_of_the_last_doubling(branch)
 
 
-@pytest.mark.parametrize("change", [
-    {"cluster__gpus": 4096}, {"researcher__initial": 1000}, {"researcher__papers_per_month": 3.0},
-    {"training__gain": 1.1}, {"training__needed": False}, {"cluster__inference_share": 0.3},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cluster__gpus": 4096},
+        {"researcher__initial": 1000},
+        {"researcher__papers_per_month": 3.0},
+        {"training__gain": 1.1},
+        {"training__needed": False},
+        {"cluster__inference_share": 0.3},
+    ],
+    ids=str,
+)
 def test_the_effort_before_day_0_is_that_of_the_reference_lab(change):
     assert Scenario().replace(**change).law() == Scenario().law()
 
@@ -80,8 +94,13 @@ def test_a_branch_keeps_the_team_of_day_0_as_its_own_reference():
 
 def test_a_larger_cluster_is_faster_without_training_in_proportion_to_its_first_papers():
     """r = 1 and no other hold-up: the days of every doubling go as 1/GPUs."""
-    alone = {"growth__r": 1.0, "training__needed": False, "kernels__measurements": "none",
-             "researcher__experiment_gpu_days": 0.0, "researcher__writing_share": 0.0}  # fmt: skip
+    alone = {
+        "growth__r": 1.0,
+        "training__needed": False,
+        "kernels__measurements": "none",
+        "researcher__experiment_gpu_days": 0.0,
+        "researcher__writing_share": 0.0,
+    }
     found = fluid([Scenario().replace(cluster__gpus=gpus, **alone) for gpus in (1024, 2048, 8192)])
     days = found.doubling_day[:, 8]
     assert days[0] / days == pytest.approx([1, 2, 8], rel=1e-9)
@@ -94,15 +113,21 @@ def test_a_branch_to_more_papers_a_month_keeps_the_law():
     assert branch.frontier.law == World(seed=1, **SHORT, researcher__papers_per_month=2.0).frontier.law
 
 
-@pytest.mark.parametrize(("settings", "words"), [
-    (["growth__r=2"], ["growth__r = 2 re-calibrates", "256 researchers at 1 papers a month", "30.42 days"]),
-    (["growth__limit_doublings=20", "growth__first_doubling_days=10"],
-     ["growth__first_doubling_days = 10 and growth__limit_doublings = 20 re-calibrate", "10 days"]),
-    (["growth__calibrated_for=0", "cluster__gpus=2048"], ["cluster__gpus = 2048", "512 researchers"]),
-    (["cluster__gpus=2048"], []),
-    (["researcher__papers_per_month=2", "training__gain=1.1"], []),
-    (["growth__calibrated_for=256"], []),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["growth__r=2"], ["growth__r = 2 re-calibrates", "256 researchers at 1 papers a month", "30.42 days"]),
+        (
+            ["growth__limit_doublings=20", "growth__first_doubling_days=10"],
+            ["growth__first_doubling_days = 10 and growth__limit_doublings = 20 re-calibrate", "10 days"],
+        ),
+        (["growth__calibrated_for=0", "cluster__gpus=2048"], ["cluster__gpus = 2048", "512 researchers"]),
+        (["cluster__gpus=2048"], []),
+        (["researcher__papers_per_month=2", "training__gain=1.1"], []),
+        (["growth__calibrated_for=256"], []),
+    ],
+    ids=str,
+)
 def test_a_change_that_recalibrates_is_named(settings, words):
     sentence = load_scenario("lab", settings).recalibration_since(load_scenario("lab", []))
     assert bool(sentence) == bool(words)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sim import growth
 from sim.growth import GrowthParams
-from sim.software import Frontier
+from sim.software import SoftwareState
 from tests.oracles import report
 
 RETURNS = st.floats(0.05, 20)
@@ -19,8 +19,8 @@ PER_DAY = 1 / report.MONTH
 
 
 def durations(params: GrowthParams, n: int, researchers: int = 1) -> list[float]:
-    law = growth.law_of(params, researchers, PER_DAY)
-    return list(growth.alone_durations(law, researchers, PER_DAY, n))
+    law = growth.law_from_params(params, researchers, PER_DAY)
+    return list(growth.unconstrained_doubling_times(law, researchers, PER_DAY, n))
 
 
 @pytest.mark.parametrize(("r", "days"), [(0.7, [40.94, 55.10, 74.16, 99.81]), (3.0, [19.16, 12.07, 7.60, 4.79])])
@@ -54,19 +54,19 @@ def test_doubling_times_form_the_chain_whatever_the_team(r, p, team, first):
 
 @pytest.mark.parametrize("r", [0.7, 1.0, 3.0])
 def test_law_of_keeps_the_effort_before_day_0_whatever_the_steps_of_the_team(r):
-    law = growth.law_of(GrowthParams(r=r), 1000, PER_DAY)
-    assert growth.alone_durations(law, 1000, PER_DAY, 1)[0] == pytest.approx(report.MONTH, rel=1e-12)
+    law = growth.law_from_params(GrowthParams(r=r), 1000, PER_DAY)
+    assert growth.unconstrained_doubling_times(law, 1000, PER_DAY, 1)[0] == pytest.approx(report.MONTH, rel=1e-12)
     papers = 1000 * (2.0 ** (1 / r) - 1) ** -1  # of E0, by hand: the first doubling takes 1,000 papers
     assert 2.0**law.log2_initial_effort == pytest.approx(papers, rel=1e-12)
-    continuous = growth.alone_durations(law, 1000, PER_DAY, 6, 1e-4)
+    continuous = growth.unconstrained_doubling_times(law, 1000, PER_DAY, 6, 1e-4)
     assert continuous[0] < report.MONTH * (1 - 1e-3)  # a team that grows at once is faster with the same law
     ratios = [later / before for before, later in pairwise(continuous)]
     assert ratios == pytest.approx([report.ratio(r)] * 5, rel=1e-3)
 
 
 def test_a_team_that_never_gets_its_software_takes_as_long_as_the_papers_say():
-    law = growth.law_of(GrowthParams(law="papers"), 1, PER_DAY)
-    months = [days / report.MONTH for days in growth.alone_durations(law, 1, PER_DAY, 4, 100.0)]
+    law = growth.law_from_params(GrowthParams(law="papers"), 1, PER_DAY)
+    months = [days / report.MONTH for days in growth.unconstrained_doubling_times(law, 1, PER_DAY, 4, 100.0)]
     assert months == pytest.approx([2, 6, 18, 54])
 
 
@@ -92,7 +92,7 @@ def test_returns_fall_linearly_to_nothing_at_the_limit():
 
 
 def test_300_doublings_do_not_overflow():
-    law = growth.law_of(GrowthParams(r=0.05), 1, PER_DAY)
+    law = growth.law_from_params(GrowthParams(r=0.05), 1, PER_DAY)
     effort = law.effort(300.0)
     assert effort == pytest.approx(6000)
     assert law.software(growth.add_effort(effort, effort)) == pytest.approx(300.05)
@@ -150,7 +150,7 @@ def test_no_finite_returns_make_doublings_faster_than_free_ones():
 
 
 def test_deployed_software_never_falls_and_never_exceeds_what_is_discovered():
-    frontier = Frontier(growth.law_of(GrowthParams(), 1, PER_DAY))
+    frontier = SoftwareState(growth.law_from_params(GrowthParams(), 1, PER_DAY))
     frontier.add(100.0)
     found = frontier.discovered
     assert found > 1

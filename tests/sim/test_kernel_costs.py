@@ -16,9 +16,12 @@ from tests.support.known_speedup_curve import search, session_of, write
 FREE = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 0.0}
 DEAR = {"kernels__candidate_researcher_hours": 5000.0, "kernels__candidate_gpu_hours": 0.0}
 SMALL = {
-    "researcher__initial": 60, "cluster__gpus": 64, "training__needed": False, "run__max_doublings": 2,
+    "researcher__initial": 60,
+    "cluster__gpus": 64,
+    "training__needed": False,
+    "run__max_doublings": 2,
     "run__horizon_days": 400.0,
-}  # fmt: skip
+}
 
 
 def lab(**changes) -> Scenario:
@@ -30,9 +33,13 @@ def lab(**changes) -> Scenario:
 def test_a_rate_beyond_all_time_takes_nine_tenths_of_it_until_the_search_is_over(timing, individuals):
     """100 candidates of 5,000 hours: 60 researchers spend 500,000/(0.9 * 60 * 24) = 386 days on them."""
     absurd = lab(
-        researcher__timing=timing, run__individuals_up_to=individuals, kernels__candidates_per_day=1e8,
-        kernels__attention_share=0.0, growth__calibrated_for=0, **DEAR,
-    )  # fmt: skip
+        researcher__timing=timing,
+        run__individuals_up_to=individuals,
+        kernels__candidates_per_day=1e8,
+        kernels__attention_share=0.0,
+        growth__calibrated_for=0,
+        **DEAR,
+    )
     free = absurd.replace(**FREE)
     costly, gratis = run(absurd, 1), run(free, 1)
     assert gratis.doublings[1].day < 80
@@ -49,10 +56,15 @@ def test_a_rate_beyond_all_time_takes_nine_tenths_of_it_until_the_search_is_over
 def test_the_pace_of_work_under_way_changes_exactly():
     """Pooled work: 60 researchers write their papers a tenth as fast until the branch, then as fast as they can."""
     scenario = lab(
-        researcher__timing="pooled", researcher__experiment_gpu_days=0.0, kernels__candidates_per_day=1e8,
-        kernels__attention_share=0.0, growth__law="papers", growth__papers_first_doubling=1e6,
-        growth__difficulty_growth=2.0, **DEAR,
-    )  # fmt: skip
+        researcher__timing="pooled",
+        researcher__experiment_gpu_days=0.0,
+        kernels__candidates_per_day=1e8,
+        kernels__attention_share=0.0,
+        growth__law="papers",
+        growth__papers_first_doubling=1e6,
+        growth__difficulty_growth=2.0,
+        **DEAR,
+    )
     world = World(scenario, 0)
     for _ in range(20):
         world.step()
@@ -71,11 +83,18 @@ def test_individuals_and_cohorts_write_at_the_pace_that_candidates_leave(individ
     A branch that ends the search after 15 days gives the rest at full pace, work under way included.
     """
     scenario = lab(
-        researcher__initial=2000, researcher__experiment_gpu_days=0.0, researcher__writing_share=0.0,
-        run__individuals_up_to=individuals * 10, kernels__candidates_per_day=2000 * 24 * 0.5 / 5000,
-        kernels__attention_share=0.0, growth__law="papers", growth__papers_first_doubling=1e9,
-        growth__difficulty_growth=2.0, run__horizon_days=15.0, **DEAR,
-    )  # fmt: skip
+        researcher__initial=2000,
+        researcher__experiment_gpu_days=0.0,
+        researcher__writing_share=0.0,
+        run__individuals_up_to=individuals * 10,
+        kernels__candidates_per_day=2000 * 24 * 0.5 / 5000,
+        kernels__attention_share=0.0,
+        growth__law="papers",
+        growth__papers_first_doubling=1e9,
+        growth__difficulty_growth=2.0,
+        run__horizon_days=15.0,
+        **DEAR,
+    )
     world = World(scenario, 7)
     while world.running:
         world.step()

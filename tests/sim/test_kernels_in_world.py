@@ -103,9 +103,12 @@ def test_pooled_researchers_finish_sooner_by_the_work_rate(double, share):
         researcher__initial=700_000, run__max_doublings=6, run__horizon_days=1e4, run__frame_days=100.0
     )
     fast = plain.replace(
-        kernels__measurements=str(double), kernels__attention_share=share, kernels__candidates_per_day=1e9,
-        kernels__candidate_researcher_hours=0.0, kernels__candidate_gpu_hours=0.0,
-    )  # fmt: skip
+        kernels__measurements=str(double),
+        kernels__attention_share=share,
+        kernels__candidates_per_day=1e9,
+        kernels__candidate_researcher_hours=0.0,
+        kernels__candidate_gpu_hours=0.0,
+    )
     without, with_kernels = run(plain), run(fast)
     for slow, quick in zip(without.doublings, with_kernels.doublings, strict=True):
         assert quick.day == pytest.approx(slow.day / rate, rel=1e-5)
@@ -167,11 +170,17 @@ def test_a_job_that_waits_runs_on_the_kernels_there_were_when_it_was_asked_for(d
 def test_candidates_still_to_be_tried_keep_no_lab_from_starving(per_day, frame):
     """Everybody waits for an experiment that holds the only GPUs for ever; one day new kernels would house more."""
     stuck = {
-        "researcher__initial": 4, "growth__calibrated_for": 0, "cluster__gpus": 16,
-        "researcher__experiment_gpus": 8, "training__needed": False,
-        "cluster__inference_share": 0.5, "cluster__training_share": 0.0, "run__horizon_days": 1e6,
-        "kernels__attention_share": 0.9, "run__frame_days": frame,
-    }  # fmt: skip
+        "researcher__initial": 4,
+        "growth__calibrated_for": 0,
+        "cluster__gpus": 16,
+        "researcher__experiment_gpus": 8,
+        "training__needed": False,
+        "cluster__inference_share": 0.5,
+        "cluster__training_share": 0.0,
+        "run__horizon_days": 1e6,
+        "kernels__attention_share": 0.9,
+        "run__frame_days": frame,
+    }
 
     def starved(**kernels) -> World:
         world = World(Scenario().replace(**stuck, **kernels), 1)

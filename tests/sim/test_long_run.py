@@ -67,24 +67,30 @@ FAST_PAPERS = {"researcher__writing_share": 0.0, "growth__r": 2.5, "training__sp
 """Papers without a write-up, so that training runs set the pace."""
 
 OTHER_LAWS = [
-        {"growth__law": "papers", "growth__difficulty_growth": 1.5, **NO_TRAINING, **CHEAP},
-        {"growth__law": "papers", "growth__difficulty_growth": 3.0, **NO_TRAINING, **CHEAP},
-        {"researcher__writing_share": 0.0, "growth__r": 1.6, **NO_TRAINING, **CHEAP},
-        {**FAST_PAPERS, "training__takes_up": "one gain"},
-        {"researcher__experiment_gpu_days": 0.0, "researcher__timing": "pooled", "growth__r": 1.6, **NO_TRAINING},
-        {**NO_DUPLICATES, "growth__r": 1.4, **NO_TRAINING, **CHEAP},
-        {**NO_DUPLICATES, "growth__r": 3.0, **NO_TRAINING, **CHEAP},
-        {"training__speed_share": 0.0, "growth__r": 1.6, "training__takes_up": "one gain", **CHEAP},
-        {"training__speed_share": 0.0, "growth__r": 0.8, **CHEAP},
-        {"growth__r": 1 / 0.677, **CHEAP, "training__first_run_days": 1.0},
-        {**EFFORT, "growth__r": 1.4, "growth__parallel_penalty": 0.5, **NO_TRAINING, **CHEAP},
-        {**EFFORT, "growth__r": 3.0, "growth__parallel_penalty": 0.5, **NO_TRAINING, **CHEAP},
-        {**EFFORT, "growth__r": 3.0, "growth__parallel_penalty": 0.6, "training__speed_share": 0.2,
-         "training__first_run_days": 1.0, **CHEAP},
-        {"growth__r": 1.2, "growth__parallel_penalty": 0.5, **NO_TRAINING},
-        {"growth__r": 2.0, "growth__parallel_penalty": 0.5, "researcher__experiment_scaling": 0.7, **NO_TRAINING},
-        {"growth__r": 4.0, "growth__parallel_penalty": 0.5, "researcher__experiment_scaling": 0.4, **NO_TRAINING},
-]  # fmt: skip
+    {"growth__law": "papers", "growth__difficulty_growth": 1.5, **NO_TRAINING, **CHEAP},
+    {"growth__law": "papers", "growth__difficulty_growth": 3.0, **NO_TRAINING, **CHEAP},
+    {"researcher__writing_share": 0.0, "growth__r": 1.6, **NO_TRAINING, **CHEAP},
+    {**FAST_PAPERS, "training__takes_up": "one gain"},
+    {"researcher__experiment_gpu_days": 0.0, "researcher__timing": "pooled", "growth__r": 1.6, **NO_TRAINING},
+    {**NO_DUPLICATES, "growth__r": 1.4, **NO_TRAINING, **CHEAP},
+    {**NO_DUPLICATES, "growth__r": 3.0, **NO_TRAINING, **CHEAP},
+    {"training__speed_share": 0.0, "growth__r": 1.6, "training__takes_up": "one gain", **CHEAP},
+    {"training__speed_share": 0.0, "growth__r": 0.8, **CHEAP},
+    {"growth__r": 1 / 0.677, **CHEAP, "training__first_run_days": 1.0},
+    {**EFFORT, "growth__r": 1.4, "growth__parallel_penalty": 0.5, **NO_TRAINING, **CHEAP},
+    {**EFFORT, "growth__r": 3.0, "growth__parallel_penalty": 0.5, **NO_TRAINING, **CHEAP},
+    {
+        **EFFORT,
+        "growth__r": 3.0,
+        "growth__parallel_penalty": 0.6,
+        "training__speed_share": 0.2,
+        "training__first_run_days": 1.0,
+        **CHEAP,
+    },
+    {"growth__r": 1.2, "growth__parallel_penalty": 0.5, **NO_TRAINING},
+    {"growth__r": 2.0, "growth__parallel_penalty": 0.5, "researcher__experiment_scaling": 0.7, **NO_TRAINING},
+    {"growth__r": 4.0, "growth__parallel_penalty": 0.5, "researcher__experiment_scaling": 0.4, **NO_TRAINING},
+]
 
 
 def test_ratio_of_other_laws_is_that_of_a_long_continuation():
@@ -138,9 +144,15 @@ def test_runs_of_a_shortest_length_are_faster_than_exponential_in_a_long_continu
 
 @pytest.mark.parametrize(
     ("r", "kind"),
-    [(0.9, "fizzle"), (0.998, "fizzle"), (1.0, "exponential"), (1.0004, "exponential"), (1.002, "singular"),
-     (1.1, "singular")],
-)  # fmt: skip
+    [
+        (0.9, "fizzle"),
+        (0.998, "fizzle"),
+        (1.0, "exponential"),
+        (1.0004, "exponential"),
+        (1.002, "singular"),
+        (1.1, "singular"),
+    ],
+)
 def test_kind_at_the_edge(r, kind):
     """The ratio counts as 1 within 0.0005: at r(1 - phi) = 1.0004 it is 0.9997, at 0.998 it is 1.0014."""
     changes = {"growth__parallel_penalty": 1.0, **CHEAP}

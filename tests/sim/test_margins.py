@@ -30,9 +30,13 @@ def test_the_penalty_takes_its_part_of_the_elasticity():
 
 def test_at_full_gpus_more_of_them_bring_progress_and_more_researchers_hardly():
     full = Scenario().replace(
-        **NO_TRAINING, cluster__gpus=1024, researcher__experiment_scaling=1.0, researcher__initial=20_000,
-        run__horizon_days=5000.0, run__max_doublings=6,
-    )  # fmt: skip
+        **NO_TRAINING,
+        cluster__gpus=1024,
+        researcher__experiment_scaling=1.0,
+        researcher__initial=20_000,
+        run__horizon_days=5000.0,
+        run__max_doublings=6,
+    )
     found = binding(full)
     assert found.limited_by == "experiments"
     assert found.elasticities["experiments"] > 0.8
@@ -41,9 +45,13 @@ def test_at_full_gpus_more_of_them_bring_progress_and_more_researchers_hardly():
 
 def test_where_runs_take_all_the_time_training_limits():
     slow = Scenario().replace(
-        growth__r=0.7, growth__first_doubling_days=0.1, training__speed_share=0.0, training__first_run_days=30.0,
-        researcher__experiment_gpu_days=0.0, run__horizon_days=1e6,
-    )  # fmt: skip
+        growth__r=0.7,
+        growth__first_doubling_days=0.1,
+        training__speed_share=0.0,
+        training__first_run_days=30.0,
+        researcher__experiment_gpu_days=0.0,
+        run__horizon_days=1e6,
+    )
     found = binding(slow)
     assert found.limited_by == "training"
     assert found.elasticities["training"] > 0.7

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from agents.work_model import experiment_gpu_days, gpus_to_ask, mean_run_days
-from experiments.bottleneck.steady_state import Held, Watching, setting_at
+from agents.work_model import experiment_gpu_days, gang_size, mean_run_days
+from experiments.bottleneck.steady_state import ObservationWindow, OutputSample, setting_at
 from sim.fluid.api import fluid, run_fluid
 from sim.growth import GrowthParams, returns_from_ratio
 from sim.runner import run
@@ -15,14 +15,21 @@ from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 
 STILL = {
-    "growth__law": "papers", "growth__papers_first_doubling": 1e9, "growth__difficulty_growth": 2.0,
-    "training__needed": False, "training__gain": 1e6, "kernels__measurements": "none",
-}  # fmt: skip
+    "growth__law": "papers",
+    "growth__papers_first_doubling": 1e9,
+    "growth__difficulty_growth": 2.0,
+    "training__needed": False,
+    "training__gain": 1e6,
+    "kernels__measurements": "none",
+}
 """Software stands still, so that only the size of the team differs."""
 FULL = Scenario().replace(
-    growth__parallel_penalty=0.5, researcher__experiment_variation="fixed", cluster__gpus=512,
-    cluster__inference_share=0.75, cluster__training_share=0.0,
-)  # fmt: skip
+    growth__parallel_penalty=0.5,
+    researcher__experiment_variation="fixed",
+    cluster__gpus=512,
+    cluster__inference_share=0.75,
+    cluster__training_share=0.0,
+)
 """128 GPUs for experiments of a fixed cost of 4.17 GPU-days: 30.7 papers a day at most, however many researchers."""
 TEAMS = (512, 1024, 2048, 4096)
 
@@ -43,9 +50,9 @@ def test_researchers_who_only_wait_for_gpus_do_not_lower_output_in_the_equations
 def test_researchers_who_only_wait_for_gpus_do_not_lower_output_in_the_world():
     """Four cohorts of one seed; the relative error of some 900 papers is 1%, false alarms at 4 sigma below 1e-4."""
     base = setting_at(FULL, 0.0, 1.0)._replace(
-        gpus=128, one_by_one=False, watching=Watching(2.0, 1.0), window_days=30.0
+        gpus=128, one_by_one=False, watching=ObservationWindow(2.0, 1.0), window_days=30.0
     )
-    held = [Held.run(FULL, base._replace(researchers=team), 0) for team in TEAMS]
+    held = [OutputSample.run(FULL, base._replace(researchers=team), 0) for team in TEAMS]
     output = [each.papers for each in held]
     assert all(later > 0.97 * earlier for earlier, later in itertools.pairwise(output))
     assert held[-1].written == pytest.approx(128 / 4.17, rel=0.03), "the GPUs are full"
@@ -79,7 +86,7 @@ def test_the_mean_run_is_that_of_drawn_experiments(variation, largest):
     params = Scenario().researcher.model_copy(update={"experiment_variation": variation, "experiment_sigma": 1.0})
     stream = np.random.default_rng(5)
     drawn = [experiment_gpu_days(params, 2.5, stream) for _ in range(40_000)]
-    mean = math.fsum(each / gpus_to_ask(params, each, largest) for each in drawn) / len(drawn)
+    mean = math.fsum(each / gang_size(params, each, largest) for each in drawn) / len(drawn)
     assert mean_run_days(params, 2.5, largest) == pytest.approx(mean, rel=0.04)
 
 
@@ -88,9 +95,12 @@ def test_the_mean_run_is_that_of_drawn_experiments(variation, largest):
 def test_returns_to_effort_put_the_penalty_on_top(p, r):
     """q = 2^(1/r - p), by hand: effort per doubling grows 2^(1/r)-fold, and a doubled team does 2^p as much a day."""
     lab = Scenario.load("toes").replace(
-        growth__returns_to="effort", growth__parallel_penalty=p, growth__r=r, run__max_doublings=5,
+        growth__returns_to="effort",
+        growth__parallel_penalty=p,
+        growth__r=r,
+        run__max_doublings=5,
         run__horizon_days=1e6,
-    )  # fmt: skip
+    )
     for found in (run(lab).doublings, run_fluid(lab).doublings):
         days = [each.duration_days for each in found]
         ratios = [later / earlier for earlier, later in itertools.pairwise(days)]
@@ -105,11 +115,14 @@ def test_only_returns_to_effort_make_a_lower_p_slower_for_every_r():
     def days(r, reading):
         labs = [
             Scenario().replace(
-                growth__returns_to=reading, growth__parallel_penalty=p, growth__r=r, run__max_doublings=10,
+                growth__returns_to=reading,
+                growth__parallel_penalty=p,
+                growth__r=r,
+                run__max_doublings=10,
                 run__horizon_days=1e6,
             )
             for p in penalties
-        ]  # fmt: skip
+        ]
         return list(fluid(labs).doubling_day[:, 9])
 
     for r in (0.7, 1.4, 3.0):
@@ -121,9 +134,13 @@ def test_only_returns_to_effort_make_a_lower_p_slower_for_every_r():
 @pytest.mark.parametrize("team", [1, 16])
 def test_papers_of_a_doubling_are_those_that_the_parameters_state(p, team):
     lab = Scenario.load("toy-fizzle").replace(
-        growth__parallel_penalty=p, growth__papers_first_doubling=32.0, researcher__initial=team, run__max_doublings=5,
-        run__horizon_days=1e6, researcher__timing="pooled",
-    )  # fmt: skip
+        growth__parallel_penalty=p,
+        growth__papers_first_doubling=32.0,
+        researcher__initial=team,
+        run__max_doublings=5,
+        run__horizon_days=1e6,
+        researcher__timing="pooled",
+    )
     found = [each.papers for each in run(lab).doublings]
     assert found == pytest.approx([32 * 3**n for n in range(5)], rel=1e-6)
     effort = run(lab.replace(growth__returns_to="effort"))

@@ -6,40 +6,43 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.random_streams import Streams
+from sim.random_streams import RandomStreams
 
 NAMES = st.tuples(st.sampled_from(["thinking", "writing", "experiment cost"]), st.integers(0, 5))
 
 
-def first_draws(streams: Streams, who: list[tuple[str, int]]) -> dict[tuple[str, int], float]:
+def first_draws(streams: RandomStreams, who: list[tuple[str, int]]) -> dict[tuple[str, int], float]:
     return {key: streams.get(*key).random() for key in who}
 
 
 @given(st.lists(NAMES, unique=True), st.randoms())
 def test_order_of_creation_does_not_matter(names, luck):
     shuffled = luck.sample(names, len(names))
-    assert first_draws(Streams(7), names) == first_draws(Streams(7), shuffled)
+    assert first_draws(RandomStreams(7), names) == first_draws(RandomStreams(7), shuffled)
 
 
 def test_other_names_seeds_and_agents_give_other_luck():
     keys = [("thinking", 1), ("thinking", 2), ("writing", 1), ("thinking", 11)]
-    draws = list(first_draws(Streams(1), keys).values()) + list(first_draws(Streams(2), keys).values())
+    draws = list(first_draws(RandomStreams(1), keys).values()) + list(first_draws(RandomStreams(2), keys).values())
     assert len(set(draws)) == len(draws)
 
 
 def test_a_generator_goes_on_where_it_was():
-    streams = Streams(3)
+    streams = RandomStreams(3)
     first = streams.get("thinking", 1).random()
     assert streams.get("thinking", 1).random() != first
 
 
 def test_the_same_in_another_process_with_other_hashing():
-    code = "from sim.random_streams import Streams; print(Streams(5).get('thinking', 9).random())"
+    code = "from sim.random_streams import Streams; print(RandomStreams(5).get('thinking', 9).random())"
     outputs = {
         subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PATH": ""}, check=True,
-            capture_output=True, text=True,
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
         for seed in ("0", "12345")
-    }  # fmt: skip
-    assert outputs == {f"{Streams(5).get('thinking', 9).random()}\n"}
+    }
+    assert outputs == {f"{RandomStreams(5).get('thinking', 9).random()}\n"}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from simpy import Event
 
 from sim.clock import Clock
-from sim.random_streams import Streams
+from sim.random_streams import RandomStreams
 from sim.scenario.model import Scenario
 from sim.testing.invariants import worlds
 from sim.world import World
@@ -99,7 +99,7 @@ def test_a_job_that_is_too_large_ends_a_frame_that_is_walked_through():
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from("rinc")), max_size=30), st.integers(0, 30))
 def test_generators_go_on_where_they_were_after_being_written_down(draws, at):
-    kept, through = Streams(3), Streams(3)
+    kept, through = RandomStreams(3), RandomStreams(3)
     seen: list[tuple[float, float]] = []
     for place, (who, kind) in enumerate(draws):
         if place == at:
@@ -108,7 +108,7 @@ def test_generators_go_on_where_they_were_after_being_written_down(draws, at):
     assert all(one == other for one, other in seen)
 
 
-def _draw(streams: Streams, who: int, kind: str) -> float:
+def _draw(streams: RandomStreams, who: int, kind: str) -> float:
     generator = streams.get("thinking", who)
     draw = {
         "r": generator.random,

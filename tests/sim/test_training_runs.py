@@ -104,8 +104,11 @@ def test_fastest_gpus_is_that_of_all_numbers_one_by_one():
 GRID = np.unique(np.round(np.geomspace(8, 125_000, 40)).astype(int)) * 8
 
 
-@pytest.mark.parametrize("changes", [{}, {"training__gain": 1.1}, {"training__takes_up": "one gain"},
-                                     {"cluster__gpu_hours_between_failures": 5000.0}], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"training__gain": 1.1}, {"training__takes_up": "one gain"}, {"cluster__gpu_hours_between_failures": 5000.0}],
+    ids=str,
+)
 def test_more_gpus_never_make_a_lab_slower(changes):
     labs = [Scenario().replace(cluster__gpus=int(gpus), run__horizon_days=20_000.0, **changes) for gpus in GRID]
     days = fluid(labs).doubling_day
@@ -123,11 +126,14 @@ def test_more_gpus_never_make_a_drawn_lab_slower(nodes, more, r, life):
     sizes = (nodes * 8, min(nodes + more, 125_000) * 8)
     labs = [
         Scenario().replace(
-            cluster__gpus=size, growth__r=r, cluster__gpu_hours_between_failures=life, run__horizon_days=1e6,
+            cluster__gpus=size,
+            growth__r=r,
+            cluster__gpu_hours_between_failures=life,
+            run__horizon_days=1e6,
             run__max_doublings=6,
         )
         for size in sizes
-    ]  # fmt: skip
+    ]
     days = fluid(labs).doubling_day
     assert np.all(days[1] <= days[0] * (1 + SLACK))
 
@@ -141,8 +147,14 @@ def test_one_gpu_for_training_costs_time():
 
 # --- the World ----------------------------------------------------------------------------------------------------
 
-LAB = {"cluster__gpus": 64, "growth__calibrated_for": 16, "training__first_run_gpus": 16, "run__frame_days": 50.0,
-       "training__first_run_days": 20.0, "run__max_doublings": 5}  # fmt: skip
+LAB = {
+    "cluster__gpus": 64,
+    "growth__calibrated_for": 16,
+    "training__first_run_gpus": 16,
+    "run__frame_days": 50.0,
+    "training__first_run_days": 20.0,
+    "run__max_doublings": 5,
+}
 
 
 def finish(world: World) -> World:
@@ -197,10 +209,14 @@ def test_failures_that_a_world_could_not_work_through_are_refused():
     World(cluster__gpu_hours_between_failures=12.3)
 
 
-@pytest.mark.parametrize("changes", [
-    {"cluster__gpu_hours_between_failures": 1e-3},
-    {"training__needed": False, "cluster__gpu_hours_between_failures": 1e-3},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cluster__gpu_hours_between_failures": 1e-3},
+        {"training__needed": False, "cluster__gpu_hours_between_failures": 1e-3},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("start", [World, run_fluid], ids=["world", "fluid"])
 def test_jobs_that_failures_keep_from_ending_are_refused(start, changes):
     with pytest.raises(ScenarioError, match=r"gpu_hours_between_failures = 0.001 .*rarer"):

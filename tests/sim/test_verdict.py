@@ -26,10 +26,15 @@ def gamma_history(rng: np.random.Generator, papers: list[float], durations: list
 @pytest.mark.parametrize(
     ("ratio", "name"),
     [
-        (0.75, "speeding up"), (0.949, "speeding up"), (0.951, "exponential"), (1.0, "exponential"),
-        (1.049, "exponential"), (1.051, "slowing down"), (1.35, "slowing down"),
+        (0.75, "speeding up"),
+        (0.949, "speeding up"),
+        (0.951, "exponential"),
+        (1.0, "exponential"),
+        (1.049, "exponential"),
+        (1.051, "slowing down"),
+        (1.35, "slowing down"),
     ],
-)  # fmt: skip
+)
 def test_exact_chain_is_named_by_its_ratio(ratio, name):
     """Also pins the 5% around 1 within which growth is called exponential."""
     pace = pace_of(chain(ratio, 8), [1.0] * 8)

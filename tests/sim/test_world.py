@@ -282,7 +282,12 @@ def test_a_watched_run_equals_an_unwatched_one():
 
 def run_to_text(world: World) -> str:
     return str(
-        [reporters.pace(world), reporters.long_run(world), reporters.time_shares(world), reporters.toes_exponent(world)]
+        [
+            reporters.pace(world),
+            reporters.long_run(world),
+            reporters.time_shares(world),
+            reporters.parallelization_exponent(world),
+        ]
     )
 
 
@@ -298,20 +303,26 @@ def test_the_same_bytes_in_another_process_with_other_hashing():
     )
     outputs = {
         subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PATH": ""}, check=True,
-            capture_output=True, text=True,
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout.strip()
         for seed in ("0", "77")
-    }  # fmt: skip
+    }
     assert outputs == {run(small_lab().scenario, 5).digest}
 
 
 def test_one_agent_more_leaves_the_draws_of_the_others_alone():
     """Without a queue, what a researcher does depends on its own luck alone."""
     quiet = {
-        "researcher__experiment_gpu_days": 0.0, "training__needed": False, "growth__first_doubling_days": 10_000.0,
-        "run__horizon_days": 300.0, "kernels__candidate_researcher_hours": 0.0,
-    }  # fmt: skip
+        "researcher__experiment_gpu_days": 0.0,
+        "training__needed": False,
+        "growth__first_doubling_days": 10_000.0,
+        "run__horizon_days": 300.0,
+        "kernels__candidate_researcher_hours": 0.0,
+    }
     few = finish(small_lab(researcher__initial=3, **quiet))
     more = finish(small_lab(researcher__initial=4, **quiet))
 

@@ -13,8 +13,8 @@ import pytest
 
 from benchmarks.coverage import NOISES, covers
 from experiments.estimation.growth_fit import Series
-from experiments.estimation.report import Options, refusal, study, uncertainty
-from experiments.estimation.series import Columns, Data
+from experiments.estimation.report import Options, analyse_series, refusal, uncertainty
+from experiments.estimation.series import Data, SeriesColumns
 from experiments.uncertainty.parsing import distribution
 
 SERIES = 100
@@ -31,8 +31,10 @@ def test_independent_lognormals_give_no_prior_of_explosions() -> None:
     stated = []
     for seed in range(40):
         values = np.random.default_rng(seed).lognormal(0, 1, 30)
-        data = Data(Path("noise.csv"), Columns("rows", "x"), Series(np.ones(30), values), None, list(range(2, 32)))
-        found = study(data, Options(before=0.0 if seed % 2 else None, draws=100))
+        data = Data(
+            Path("noise.csv"), SeriesColumns("rows", "x"), Series(np.ones(30), values), None, list(range(2, 32))
+        )
+        found = analyse_series(data, Options(before=0.0 if seed % 2 else None, draws=100))
         table = uncertainty(found)
         assert (table is None) == (refusal(found) is not None)
         if table is not None:

@@ -23,24 +23,44 @@ LEVEL = 0.01
 SEEN = ("papers", "mean wait", "utilisation", "first doubling")
 
 DAILY = Scenario().replace(
-    growth__law="papers", growth__difficulty_growth=1.5, training__needed=False, kernels__measurements="none",
-    researcher__papers_per_month=DAYS_PER_MONTH, researcher__experiment_variation="fixed",
-    researcher__experiment_scaling=1.0, researcher__experiment_gpus=2, cluster__training_share=0.0,
-    literature__open_questions=100, literature__references=1,
-    run__max_doublings=20, run__frame_days=1e3, run__individuals_up_to=1_000_000,
-)  # fmt: skip
+    growth__law="papers",
+    growth__difficulty_growth=1.5,
+    training__needed=False,
+    kernels__measurements="none",
+    researcher__papers_per_month=DAYS_PER_MONTH,
+    researcher__experiment_variation="fixed",
+    researcher__experiment_scaling=1.0,
+    researcher__experiment_gpus=2,
+    cluster__training_share=0.0,
+    literature__open_questions=100,
+    literature__references=1,
+    run__max_doublings=20,
+    run__frame_days=1e3,
+    run__individuals_up_to=1_000_000,
+)
 """A paper takes a day of thinking and writing; a team that doubles shares as many GPUs as before."""
 FEW = DAILY.replace(
-    researcher__initial=24, growth__papers_first_doubling=30.0, researcher__experiment_gpu_days=0.8,
-    researcher__experiment_days=0.25, cluster__gpus=16, cluster__gpu_hours_between_failures=500.0,
-    run__horizon_days=8.0, run__leap_error=0.0,
-)  # fmt: skip
+    researcher__initial=24,
+    growth__papers_first_doubling=30.0,
+    researcher__experiment_gpu_days=0.8,
+    researcher__experiment_days=0.25,
+    cluster__gpus=16,
+    cluster__gpu_hours_between_failures=500.0,
+    run__horizon_days=8.0,
+    run__leap_error=0.0,
+)
 """Twice as many experiments as eight GPUs can run, on gangs of two that may fail."""
 MANY = DAILY.replace(
-    researcher__initial=150, growth__papers_first_doubling=100.0, researcher__experiment_gpu_days=0.016,
-    researcher__experiment_days=0.001, cluster__gpus=4, cluster__gpus_per_node=2,
-    cluster__gpu_hours_between_failures=0.0, cluster__queue="fcfs", run__horizon_days=1.3,
-)  # fmt: skip
+    researcher__initial=150,
+    growth__papers_first_doubling=100.0,
+    researcher__experiment_gpu_days=0.016,
+    researcher__experiment_days=0.001,
+    cluster__gpus=4,
+    cluster__gpus_per_node=2,
+    cluster__gpu_hours_between_failures=0.0,
+    cluster__queue="fcfs",
+    run__horizon_days=1.3,
+)
 """Three to six researchers leap together, and experiments are so small that two of them run as one job."""
 
 
@@ -127,9 +147,13 @@ def test_leaps_and_jobs_of_two_experiments_keep_the_spread(leaps):
 def test_without_experiments_doubling_times_are_gamma_distributed_however_large_the_leaps(leap_error):
     """The closed form of individuals: 120 papers of 200 researchers, then 180 of 400."""
     scenario = in_one_cohort(DAILY).replace(
-        researcher__initial=200, researcher__writing_share=0.0, researcher__experiment_gpu_days=0.0,
-        growth__papers_first_doubling=120.0, run__max_doublings=2, run__leap_error=leap_error,
-    )  # fmt: skip
+        researcher__initial=200,
+        researcher__writing_share=0.0,
+        researcher__experiment_gpu_days=0.0,
+        growth__papers_first_doubling=120.0,
+        run__max_doublings=2,
+        run__leap_error=leap_error,
+    )
     found = []
     for seed in range(SEEDS):
         world = World(scenario, seed)

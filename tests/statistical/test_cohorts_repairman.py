@@ -28,16 +28,29 @@ class Seen(NamedTuple):
 def lab(team: int, gpus: int, service: float, seed: int, leap_error: float) -> World:
     """A cohort that only thinks and experiments, with as many GPUs again to house it."""
     return World(
-        Scenario(), seed,
-        growth__first_doubling_days=1e6, growth__calibrated_for=0, training__needed=False, training__gain=1e6,
+        Scenario(),
+        seed,
+        growth__first_doubling_days=1e6,
+        growth__calibrated_for=0,
+        training__needed=False,
+        training__gain=1e6,
         kernels__measurements="none",
-        cluster__gpus=2 * gpus, cluster__gpus_per_node=1, cluster__inference_share=0.5, cluster__training_share=0.0,
-        cluster__queue="fcfs", cluster__gpu_hours_between_failures=0.0,
-        researcher__initial=team, researcher__writing_share=0.0, researcher__papers_per_month=DAYS_PER_MONTH,
-        researcher__experiment_gpu_days=service, researcher__experiment_variation="exponential",
-        researcher__experiment_gpus=1, run__individuals_up_to=0, run__leap_error=leap_error,
+        cluster__gpus=2 * gpus,
+        cluster__gpus_per_node=1,
+        cluster__inference_share=0.5,
+        cluster__training_share=0.0,
+        cluster__queue="fcfs",
+        cluster__gpu_hours_between_failures=0.0,
+        researcher__initial=team,
+        researcher__writing_share=0.0,
+        researcher__papers_per_month=DAYS_PER_MONTH,
+        researcher__experiment_gpu_days=service,
+        researcher__experiment_variation="exponential",
+        researcher__experiment_gpus=1,
+        run__individuals_up_to=0,
+        run__leap_error=leap_error,
         run__horizon_days=1e6,
-    )  # fmt: skip
+    )
 
 
 def watch(world: World, settling: int, days: int) -> Seen:

@@ -18,9 +18,14 @@ from tests.oracles import report
 from tests.statistical.test_fluid_labs import LABS
 
 POOLED = {
-    "limits": 1, "returns-0.7": 1, "returns-0.9": 1, "returns-3": 1, "toes": 1,
-    "retraining-0.75": 1_000_000, "retraining-0.9": 1_000_000,
-}  # fmt: skip
+    "limits": 1,
+    "returns-0.7": 1,
+    "returns-0.9": 1,
+    "returns-3": 1,
+    "toes": 1,
+    "retraining-0.75": 1_000_000,
+    "retraining-0.9": 1_000_000,
+}
 TOYS = {"toy-fizzle": (4, 4, 30), "toy-explosion": (8, 7, 20), "toy-exponential": (8, 5, 20)}
 """Researchers on day 0, doublings, seeds."""
 
@@ -51,9 +56,12 @@ def test_poisson_doublings_have_the_fluids_mean(name):
     team, doublings, seeds = TOYS[name]
     law = Scenario.load(name).growth
     scenario = Scenario.load(name).replace(
-        researcher__initial=team, growth__papers_first_doubling=2.0 * team, run__max_doublings=doublings,
-        run__horizon_days=1e6, run__frame_days=1e6,
-    )  # fmt: skip
+        researcher__initial=team,
+        growth__papers_first_doubling=2.0 * team,
+        run__max_doublings=doublings,
+        run__horizon_days=1e6,
+        run__frame_days=1e6,
+    )
     found = np.array([[d.duration_days for d in run(scenario, seed).doublings] for seed in range(seeds)])
     expected = fluid([scenario]).doubling_days[0]
     for n, mean in enumerate(found.mean(axis=0)):
@@ -86,9 +94,13 @@ def test_a_lab_whose_experiments_fill_its_gpus_has_the_fluids_mean():
 
 def test_duplicates_of_memoryless_work_are_the_share_that_the_mean_field_says():
     scenario = Scenario.load("toy-exponential").replace(
-        researcher__initial=200, literature__open_questions=200, training__gain=1e6, run__max_doublings=1,
-        growth__papers_first_doubling=6000.0, run__frame_days=1e6,
-    )  # fmt: skip
+        researcher__initial=200,
+        literature__open_questions=200,
+        training__gain=1e6,
+        run__max_doublings=1,
+        growth__papers_first_doubling=6000.0,
+        run__frame_days=1e6,
+    )
     world, result = run(scenario, 1), run_fluid(scenario)
     half = stats.norm.ppf(0.9995) * math.sqrt(0.25 / 6000)
     assert result.duplicate_share == pytest.approx(1 - 1 / (math.e - 1), rel=1e-9)

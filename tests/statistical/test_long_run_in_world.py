@@ -19,10 +19,16 @@ def test_worlds_do_over_their_last_part_what_the_law_has(returns, kind):
     and passes with 1.5% if 15% are. The seeds are fixed.
     """
     scenario = Scenario.load("lab").replace(
-        growth__r=returns / (1 - 0.323), researcher__experiment_gpu_days=0.0, training__first_run_days=1.0,
-        run__max_doublings=8, run__horizon_days=2000.0, run__frame_days=2000.0, run__individuals_up_to=0,
-        run__leap_error=0.2, kernels__measurements="none",
-    )  # fmt: skip
+        growth__r=returns / (1 - 0.323),
+        researcher__experiment_gpu_days=0.0,
+        training__first_run_days=1.0,
+        run__max_doublings=8,
+        run__horizon_days=2000.0,
+        run__frame_days=2000.0,
+        run__individuals_up_to=0,
+        run__leap_error=0.2,
+        kernels__measurements="none",
+    )
     assert long_run(scenario).kind == kind
     paces = [run(scenario, seed).pace for seed in range(WORLDS)]
     right = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.reproduction.comparison import Row, compare, figures
+from experiments.reproduction.comparison import Comparison, compare, figures
 from experiments.reproduction.intervals import FALSE_ALARM, MISSES, TESTS
 from experiments.reproduction.report_claims import find_data, rows
 
@@ -19,7 +19,7 @@ OF_LOGS = ["Pollaczek-Khinchine", "NASA fcfs", "NASA easy"]
 
 
 @pytest.fixture(scope="module")
-def table() -> dict[str, Row]:
+def table() -> dict[str, Comparison]:
     return {row.row: row for row in rows(200, find_data(None))}
 
 

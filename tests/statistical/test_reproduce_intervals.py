@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.reproduction.comparison import Row
+from experiments.reproduction.comparison import Comparison
 from experiments.reproduction.intervals import (
     MISSES,
     gamma_mean,
@@ -67,7 +67,7 @@ def test_few_seeds_refute_nothing_whatever_they_are():
 
 
 def test_the_first_20_seeds_of_worlds_refute_nothing():
-    rows: list[Row] = [run_poisson_row("F1", "toy-fizzle", FIZZLE, 20)]
+    rows: list[Comparison] = [run_poisson_row("F1", "toy-fizzle", FIZZLE, 20)]
     rows.append(run_poisson_row("F4", "toy-exponential", [(2 * 2**i, 2**i) for i in range(4)], 20))
     assert [row.outcome for row in rows] == ["cannot tell"] * 2
 

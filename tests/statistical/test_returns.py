@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
-from experiments.estimation.growth_fit import NOISES, Noise, Series, falling, fit
+from experiments.estimation.growth_fit import NOISES, Noise, Series, fit, trend_test
 
 SERIES = 500
 ROWS = 50
@@ -43,10 +43,16 @@ def covered(make: Make, r: float, noise: Noise, before: float | None, draws: int
     return held / SERIES
 
 
-@pytest.mark.parametrize(("make", "noise", "before"), [
-    (row_noise, "row", BEFORE), (lasting_noise, "lasting", BEFORE),
-    (row_noise, "row", None), (lasting_noise, "lasting", None), (poisson_world, "lasting", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "noise", "before"),
+    [
+        (row_noise, "row", BEFORE),
+        (lasting_noise, "lasting", BEFORE),
+        (row_noise, "row", None),
+        (lasting_noise, "lasting", None),
+        (poisson_world, "lasting", None),
+    ],
+)
 def test_nine_in_ten_intervals_of_90_percent_hold_r(make: Make, noise: Noise, before: float | None) -> None:
     assert 0.85 <= covered(make, 0.8, noise, before, 400) <= 0.95
 
@@ -61,5 +67,5 @@ def test_constant_r_is_found_falling_no_more_often_than_chance_allows(noise: Noi
     found = 0
     for number in range(SERIES):
         series = make(np.random.default_rng(number), 1.1)
-        found += falling(series, fit(series, noise, BEFORE, draws=1), draws=199, seed=number).p_value <= 0.1
+        found += trend_test(series, fit(series, noise, BEFORE, draws=1), draws=199, seed=number).p_value <= 0.1
     assert 0.06 <= found / SERIES <= 0.14

@@ -121,14 +121,25 @@ def test_researchers_who_share_gpus_are_machines_that_wait_for_repair(team):
     """N researchers, exponential thinking and experiments on c GPUs: the birth-death chain's throughput."""
     gpus, days, papers_per_day = 4, 2.0, 0.25
     scenario = Scenario().replace(
-        growth__first_doubling_days=1e6, training__needed=False, training__gain=1e6, kernels__measurements="none",
-        cluster__gpus=8, cluster__gpus_per_node=1, cluster__inference_share=0.5, cluster__training_share=0.0,
-        cluster__queue="fcfs", cluster__gpu_hours_between_failures=0.0,
-        researcher__initial=team, researcher__writing_share=0.0,
-        researcher__papers_per_month=papers_per_day * report.MONTH, researcher__experiment_gpu_days=days,
-        researcher__experiment_variation="exponential", researcher__experiment_gpus=1,
-        run__horizon_days=2000.0, run__frame_days=2000.0,
-    )  # fmt: skip
+        growth__first_doubling_days=1e6,
+        training__needed=False,
+        training__gain=1e6,
+        kernels__measurements="none",
+        cluster__gpus=8,
+        cluster__gpus_per_node=1,
+        cluster__inference_share=0.5,
+        cluster__training_share=0.0,
+        cluster__queue="fcfs",
+        cluster__gpu_hours_between_failures=0.0,
+        researcher__initial=team,
+        researcher__writing_share=0.0,
+        researcher__papers_per_month=papers_per_day * report.MONTH,
+        researcher__experiment_gpu_days=days,
+        researcher__experiment_variation="exponential",
+        researcher__experiment_gpus=1,
+        run__horizon_days=2000.0,
+        run__frame_days=2000.0,
+    )
     throughput = [run(scenario, seed).papers / 2000 for seed in range(12)]
     expected, _ = queueing.repairman(team, gpus, think=1 / papers_per_day, service=days)
     half = stats.t.ppf(0.995, 11) * np.std(throughput, ddof=1) / math.sqrt(12)
@@ -164,9 +175,12 @@ def test_the_two_camps_differ_as_they_say():
     The delay of doubling 8 is above 0 by a one-sided t test on 4 pairs: false-alarm rate 0.1%.
     """
     changes = {
-        "run__max_doublings": 8, "training__needed": False, "researcher__initial": 32, "growth__calibrated_for": 32,
+        "run__max_doublings": 8,
+        "training__needed": False,
+        "researcher__initial": 32,
+        "growth__calibrated_for": 32,
         "cluster__gpus": 64,
-    }  # fmt: skip
+    }
     fixed, frontier = (
         [run(Scenario.load(f"lab-{camp}-experiments").replace(**changes), seed) for seed in range(4)]
         for camp in ("fixed", "frontier")
@@ -180,10 +194,15 @@ def test_the_two_camps_differ_as_they_say():
 
 def test_priority_sharing_takes_gpus_from_the_researchers_while_a_run_trains():
     scenario = Scenario().replace(
-        cluster__sharing="priority", cluster__training_share=0.5, cluster__gpus=64, researcher__initial=8,
+        cluster__sharing="priority",
+        cluster__training_share=0.5,
+        cluster__gpus=64,
+        researcher__initial=8,
         growth__calibrated_for=8,
-        training__gpus=48, run__max_doublings=3, cluster__gpu_hours_between_failures=0.0,
-    )  # fmt: skip
+        training__gpus=48,
+        run__max_doublings=3,
+        cluster__gpu_hours_between_failures=0.0,
+    )
     world = World(scenario, 0)
     while world.running:
         world.step()

@@ -86,7 +86,7 @@ def library_errors(shape: Shape, kind: str, dtype: str, causal: bool) -> list[tu
 def slack(inputs, causal: bool, dtype: str, logits: str) -> list[tuple[float, float]]:
     """Return the error that rounding alone makes, over all and in the worst row; ``logits``: the type they are in."""
     sizes = rounding(*inputs, causal, EPSILON[dtype], EPSILON[logits], LEAST[dtype])
-    return [reference.error(each, np.zeros_like(each)) for each in sizes]
+    return [reference.rms_errors(each, np.zeros_like(each)) for each in sizes]
 
 
 @functools.lru_cache(maxsize=1000)
@@ -102,7 +102,8 @@ def logits_of(name: str, dtype: str) -> str:
 
 def errors(results, exact) -> list[tuple[float, float]]:
     return [
-        reference.error(got.detach().cpu().double().numpy(), true) for got, true in zip(results, exact, strict=True)
+        reference.rms_errors(got.detach().cpu().double().numpy(), true)
+        for got, true in zip(results, exact, strict=True)
     ]
 
 

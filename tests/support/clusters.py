@@ -71,8 +71,14 @@ class Diary:
 
 def params(**changes: Any) -> ClusterParams:
     """Parameters of a quiet cluster that counts in hours: nothing fails, coming back takes an hour."""
-    quiet: dict[str, Any] = {"gpus": 8, "queue": "fcfs", "placement": "flat", "restart_hours": 1.0,
-                             "checkpoint_hours": 1.0, "checkpoint_seconds": 0.0}  # fmt: skip
+    quiet: dict[str, Any] = {
+        "gpus": 8,
+        "queue": "fcfs",
+        "placement": "flat",
+        "restart_hours": 1.0,
+        "checkpoint_hours": 1.0,
+        "checkpoint_seconds": 0.0,
+    }
     return ClusterParams(**{**quiet, "gpu_hours_between_failures": 0.0, **changes})
 
 

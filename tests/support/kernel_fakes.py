@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
-from experiments.kernels.measurement_sessions import Lab
-from hardware.kernels.candidate import Candidate, Space
+from experiments.kernels.measurement_sessions import KernelEnvironment
+from hardware.kernels.candidate import Candidate, ParameterSpace
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Problem, Workload
-from hardware.kernels.trace import Outcome
+from hardware.kernels.trace import TrialOutcome
 from tests.support.synthetic_traces import MACHINE, session, timed
 
 GAINS = {1: 0.8, 2: 0.9, 4: 1.3, 8: 1.6, 16: 1.1}
@@ -35,8 +35,8 @@ class FakeFamily:
     def missing(self, machine: Machine, problem: Problem) -> str | None:
         return None if problem.dtype in self._dtypes else f"it takes {', '.join(self._dtypes)} and not {problem.dtype}"
 
-    def space(self, machine: Machine, problem: Problem) -> Space:
-        return Space(self._choices, {name: values[0] for name, values in self._choices.items()})
+    def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
+        return ParameterSpace(self._choices, {name: values[0] for name, values in self._choices.items()})
 
     def library(self, candidate: Candidate, problem: Problem) -> str:
         raise NotImplementedError
@@ -69,38 +69,38 @@ class FakeBench:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def evaluate(self, candidate: Candidate) -> Outcome:
+    def evaluate(self, candidate: Candidate) -> TrialOutcome:
         self._world.see(candidate)
         if candidate.values.get("tile") == 2:
-            return Outcome("wrong", "error 9 times SDPA's", "ragged lengths", cpu_s=1.0)
-        return Outcome("passed", timed=tuple(timed(self._session, self._gain(candidate))), cpu_s=1.0)
+            return TrialOutcome("wrong", "error 9 times SDPA's", "ragged lengths", cpu_s=1.0)
+        return TrialOutcome("passed", timed=tuple(timed(self._session, self._gain(candidate))), cpu_s=1.0)
 
-    def measure(self, candidate: Candidate, against: str = "sdpa") -> Outcome:
+    def measure(self, candidate: Candidate, against: str = "sdpa") -> TrialOutcome:
         self._world.see(candidate)
         if candidate.source:
             return self._foreign(candidate.source)
         gain = self._gain(candidate) * (OVER_EAGER if against == "eager" else 1)
         status = "inconclusive" if candidate.values.get("tile") in self._world.restless else "passed"
         reason = "the machine is too noisy" if status != "passed" else ""
-        return Outcome(status, reason, timed=tuple(timed(self._session, gain, gain * 0.9, error=1.5)))
+        return TrialOutcome(status, reason, timed=tuple(timed(self._session, gain, gain * 0.9, error=1.5)))
 
-    def aa(self) -> Outcome:
+    def aa(self) -> TrialOutcome:
         if self._noisy:
-            return Outcome("inconclusive", "SDPA against itself came out as 1.100 [1.050, 1.200]", "noise")
-        return Outcome("passed", timed=tuple(timed(self._session, 1.0)))
+            return TrialOutcome("inconclusive", "SDPA against itself came out as 1.100 [1.050, 1.200]", "noise")
+        return TrialOutcome("passed", timed=tuple(timed(self._session, 1.0)))
 
-    def _foreign(self, source: str) -> Outcome:
+    def _foreign(self, source: str) -> TrialOutcome:
         if "fork" in source:
-            return Outcome("cheated", "it started a process", "system call")
+            return TrialOutcome("cheated", "it started a process", "system call")
         if "crash" in source:
-            return Outcome("wrong", "its process ended: it crashed (SIGSEGV)", "crash")
+            return TrialOutcome("wrong", "its process ended: it crashed (SIGSEGV)", "crash")
         if "forged" in source:
-            return Outcome("implausible", "1 µs a call: the machine needs 9", "roofline")
+            return TrialOutcome("implausible", "1 µs a call: the machine needs 9", "roofline")
         if "broken" in source:
-            return Outcome("failed to build", "error: expected ';'", "compiler")
+            return TrialOutcome("failed to build", "error: expected ';'", "compiler")
         if "slow" in source:
-            return Outcome("passed", timed=tuple(timed(self._session, 0.5, 0.5, error=1.0)))
-        return Outcome("passed", timed=tuple(timed(self._session, 2.0, 1.8, error=1.0)))
+            return TrialOutcome("passed", timed=tuple(timed(self._session, 0.5, 0.5, error=1.0)))
+        return TrialOutcome("passed", timed=tuple(timed(self._session, 2.0, 1.8, error=1.0)))
 
     def _gain(self, candidate: Candidate) -> float:
         if candidate.family == "eager":
@@ -130,12 +130,14 @@ class World:
         found = Machine.model_validate(MACHINE)
         return found if roofline else found.model_copy(update={"roofline": None})
 
-    def lab(self) -> Lab:
-        return Lab(
-            survey=self.survey, isolation=lambda: self.isolation,
+    def lab(self) -> KernelEnvironment:
+        return KernelEnvironment(
+            survey=self.survey,
+            isolation=lambda: self.isolation,
             bench=lambda workload, machine: FakeBench(workload, machine, self),
-            families=tuple(FAMILIES), family=FAMILIES.__getitem__,
-        )  # fmt: skip
+            families=tuple(FAMILIES),
+            family=FAMILIES.__getitem__,
+        )
 
 
 def no_such_number(word: str) -> None:

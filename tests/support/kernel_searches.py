@@ -7,16 +7,16 @@ from hashlib import sha256
 from math import exp
 from pathlib import Path
 
-from hardware.kernels.candidate import Candidate, Space, Value
+from hardware.kernels.candidate import Candidate, ParameterSpace, Value
 from hardware.kernels.machine import Machine, Roofline
 from hardware.kernels.problem import workload
 from hardware.kernels.proposers.base import History, history_of
 from hardware.kernels.proposers.endpoint import Endpoint, Request
 from hardware.kernels.proposers.llm import LanguageModel
 from hardware.kernels.proposers.registry import proposer
-from hardware.kernels.proposers.search_space import Pool
+from hardware.kernels.proposers.search_space import SearchSpace
 from hardware.kernels.search import Progress, search
-from hardware.kernels.trace import End, Outcome, Session, Timed, Trace, Trial
+from hardware.kernels.trace import MeasurementSession, SearchEnd, Timing, Trace, Trial, TrialOutcome
 
 CAUSAL = workload("causal")
 MACHINE = Machine(
@@ -37,7 +37,7 @@ def _fits(values: Mapping[str, Value]) -> bool:
     return int(values["rows"]) * int(values["columns"]) <= 4096
 
 
-TILES = Space(
+TILES = ParameterSpace(
     {
         "rows": (8, 16, 32, 64, 128),
         "columns": (16, 32, 64, 128, 256),
@@ -52,9 +52,11 @@ TILES = Space(
 SPACES = {"tiles": TILES}
 
 
-def session(name: str = "here", proposer: str = "random", seed: int = 0, budget: int = 20, **more: object) -> Session:
+def session(
+    name: str = "here", proposer: str = "random", seed: int = 0, budget: int = 20, **more: object
+) -> MeasurementSession:
     """A session over the causal workload."""
-    return Session(
+    return MeasurementSession(
         session=name,
         date="2025-01-01T00:00:00Z",
         workload=CAUSAL.name,
@@ -70,10 +72,10 @@ def session(name: str = "here", proposer: str = "random", seed: int = 0, budget:
     )
 
 
-def timed(speedup: float, held_out: bool = False) -> tuple[Timed, ...]:
+def timed(speedup: float, held_out: bool = False) -> tuple[Timing, ...]:
     """Every tuned (or held-out) shape with one and the same speed-up."""
     shapes = CAUSAL.held_out if held_out else CAUSAL.tuned
-    return tuple(Timed(shape=shape, held_out=held_out, calls=1, pairs=((100.0, 100 * speedup),)) for shape in shapes)
+    return tuple(Timing(shape=shape, held_out=held_out, calls=1, pairs=((100.0, 100 * speedup),)) for shape in shapes)
 
 
 def speed(values: Mapping[str, Value]) -> float:
@@ -102,14 +104,14 @@ class Surface:
     def __init__(self) -> None:
         self.asked: list[Candidate] = []
 
-    def evaluate(self, candidate: Candidate) -> Outcome:
+    def evaluate(self, candidate: Candidate) -> TrialOutcome:
         """The outcome, always the same."""
         self.asked.append(candidate)
         if candidate.source:
-            return Outcome("failed to build", "kernel.cpp:1: error: no such thing", cpu_s=0.5)
+            return TrialOutcome("failed to build", "kernel.cpp:1: error: no such thing", cpu_s=0.5)
         if is_wrong(candidate):
-            return Outcome("wrong", "far off on a length that is a secret", "ragged length", cpu_s=0.25)
-        return Outcome("passed", timed=timed(speed(candidate.values)), cpu_s=1.0)
+            return TrialOutcome("wrong", "far off on a length that is a secret", "ragged length", cpu_s=0.25)
+        return TrialOutcome("passed", timed=timed(speed(candidate.values)), cpu_s=1.0)
 
 
 def main(path: str, name: str, seed: str, budget: str) -> None:
@@ -126,7 +128,7 @@ if __name__ == "__main__":
     main(*sys.argv[1:])
 
 
-POOL = Pool(SPACES)
+POOL = SearchSpace(SPACES)
 QUESTION = Request("You tune kernels.", "Trial 1.")
 SOURCE = 'extern "C" int attention(const Attention* a) { return 0; }'
 
@@ -141,7 +143,9 @@ def template(why: str = "larger tiles", expects: float = 1.2, **parameters: obje
     return json.dumps({"family": "tiles", "parameters": parameters, "expects": expects, "why": why})
 
 
-def searched(path: Path, endpoint: Endpoint, budget: int = 9, foreign: bool = False) -> tuple[list[Trial], End | None]:
+def searched(
+    path: Path, endpoint: Endpoint, budget: int = 9, foreign: bool = False
+) -> tuple[list[Trial], SearchEnd | None]:
     """The trials and the end of a search by whoever answers."""
     trace = Trace(path)
     here = session(proposer="llm", budget=budget)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hardware.kernels.problem import Problem, Shape, flops, traffic, workload
-from hardware.kernels.trace import End, Line, Measured, Session, Timed, Trial
+from hardware.kernels.trace import FinalMeasurement, Line, MeasurementSession, SearchEnd, Timing, Trial
 
 FILE = Path(__file__).with_name("synthetic-not-measured.jsonl")
 WORKLOAD = "causal/bf16/both"
@@ -27,22 +27,28 @@ def known(n: np.ndarray, ceiling: float, exponent: float, onset: float) -> np.nd
 
 def session_of(
     name: str, full_name: str = WORKLOAD, processor: str = "Imagined", proposer: str = "imagined", **machine: object
-) -> Session:
+) -> MeasurementSession:
     short, dtype, direction = full_name.split("/")
     asked = workload(short, dtype, direction)
-    return Session(
-        session=name, date="2000-01-01T00:00:00Z", workload=short, problem=asked.problem, tuned=asked.tuned,
-        held_out=asked.held_out, machine={"processor": processor, "roofline": ROOFLINE} | machine,
-        isolation="none: nothing ran", proposer=proposer,
-    )  # fmt: skip
+    return MeasurementSession(
+        session=name,
+        date="2000-01-01T00:00:00Z",
+        workload=short,
+        problem=asked.problem,
+        tuned=asked.tuned,
+        held_out=asked.held_out,
+        machine={"processor": processor, "roofline": ROOFLINE} | machine,
+        isolation="none: nothing ran",
+        proposer=proposer,
+    )
 
 
 def timed(
-    session: Session, shapes: Iterable[Shape], log: float, held_out: bool, fraction: float = FRACTION
-) -> tuple[Timed, ...]:
+    session: MeasurementSession, shapes: Iterable[Shape], log: float, held_out: bool, fraction: float = FRACTION
+) -> tuple[Timing, ...]:
     """One pair a shape, with a baseline that reaches this fraction of the roofline."""
     return tuple(
-        Timed(shape=shape, held_out=held_out, calls=1, pairs=((base / math.exp(log), base),))
+        Timing(shape=shape, held_out=held_out, calls=1, pairs=((base / math.exp(log), base),))
         for shape, base in ((shape, standard_ns(shape, session.problem, fraction)) for shape in shapes)
     )
 
@@ -55,7 +61,7 @@ def standard_ns(shape: Shape, problem: Problem, fraction: float = FRACTION) -> f
 
 
 def search(
-    session: Session,
+    session: MeasurementSession,
     logs: Iterable[float | None],
     winner: float | None = None,
     fresh_status: str = "passed",
@@ -71,27 +77,46 @@ def search(
     logs = list(logs)
     for number, log in enumerate(logs, start=1):
         times = () if log is None else timed(session, session.tuned, log, held_out=False)
-        lines.append(Trial(
-            session=session.session, number=number, family=family, parameters={"n": number}, digest=str(number),
-            status="wrong" if log is None else "passed", timed=times,
-        ))  # fmt: skip
-    lines.append(End(session=session.session, reason="the budget is spent", trials=len(logs)))
+        lines.append(
+            Trial(
+                session=session.session,
+                number=number,
+                family=family,
+                parameters={"n": number},
+                digest=str(number),
+                status="wrong" if log is None else "passed",
+                timed=times,
+            )
+        )
+    lines.append(SearchEnd(session=session.session, reason="the budget is spent", trials=len(logs)))
     found = [log for log in logs if log is not None]
     if found:
         fresh = max(found) if winner is None else winner
         times = timed(session, session.tuned, fresh + 0.1, False)
         times += timed(session, session.held_out, fresh, True, fraction)
-        lines.append(Measured(
-            session=session.session, role="winner", family=family, parameters={}, digest="1", timed=times,
-            status=fresh_status,
-        ))  # fmt: skip
+        lines.append(
+            FinalMeasurement(
+                session=session.session,
+                role="winner",
+                family=family,
+                parameters={},
+                digest="1",
+                timed=times,
+                status=fresh_status,
+            )
+        )
     return lines
 
 
 def searches(
-    seed: int, count: int, length: int, curve: tuple[float, float, float], spread: float = 0.05, noise: float = 0.01,
+    seed: int,
+    count: int,
+    length: int,
+    curve: tuple[float, float, float],
+    spread: float = 0.05,
+    noise: float = 0.01,
     full_name: str = WORKLOAD,
-) -> list[Line]:  # fmt: skip
+) -> list[Line]:
     """Repeated searches: each has luck of its own, each measurement noise."""
     chance = np.random.default_rng(seed)
     n = np.arange(1, length + 1)

@@ -12,8 +12,8 @@ from simpy.events import EventPriority
 
 from agents.cohort.cohort import Cohort
 from agents.literature import Literature, LiteratureParams
-from agents.phases import Census, Phase
-from agents.ports import Finding
+from agents.phases import Phase, PhaseOccupancy
+from agents.ports import PaperBatch
 from agents.researcher import Researcher, ResearcherParams
 from hardware.cluster.cluster import ClusterParams, GpuCluster
 from sim.clock import Clock
@@ -36,13 +36,13 @@ class SmallLab:
         self.leap_error = leap_error
         self.researcher_params = ResearcherParams(**{"experiment_gpu_days": 0.0, **changes})
         self.literature = Literature(LiteratureParams(open_questions=20))
-        self.census = Census()
+        self.census = PhaseOccupancy()
         quiet = {"queue": "fcfs", "placement": "flat", "gpu_hours_between_failures": 0.0, "preemption": False}
         self.cluster = GpuCluster(self.clock, ClusterParams(**{"gpus": gpus, **quiet, **(cluster or {})}))
         self.individuals_up_to = 0
         self.work_rate = 1.0
         self.next_step = 1e12
-        self.findings: list[Finding] = []
+        self.findings: list[PaperBatch] = []
         self.on_publish: Callable[[], None] | None = None
         self.model = mesa.Model()
         self._streams: dict[tuple[str, int], np.random.Generator] = {}
@@ -86,7 +86,7 @@ class SmallLab:
     def papers_to_next_step(self, within: float = math.inf) -> float:
         return self.next_step
 
-    def publish(self, finding: Finding) -> None:
+    def publish(self, finding: PaperBatch) -> None:
         self.findings.append(finding)
         self.literature.latest += int(finding.papers)
         if self.on_publish is not None:

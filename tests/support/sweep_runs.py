@@ -12,10 +12,10 @@ from typing import Any, Self
 from experiments.cli.app import main
 from experiments.design.design import Design, load_design
 from experiments.sweep import command
-from experiments.sweep.records import Finished
-from experiments.sweep.runner import Standing, Watch, sweep
-from experiments.sweep.workers.dask import Nodes
-from experiments.sweep.workers.local import Crew
+from experiments.sweep.records import RunRecord
+from experiments.sweep.runner import SweepProgress, Watch, sweep
+from experiments.sweep.workers.dask import DaskWorkers
+from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
 
 TOY = """
@@ -62,12 +62,12 @@ class Here:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def run(self, runs: Sequence[int]) -> Iterator[Finished]:
+    def run(self, runs: Sequence[int]) -> Iterator[RunRecord]:
         for each in runs:
             yield from do_runs(self.design, [each])
 
 
-def run_here(design: Design, folder: Path, note: Callable[[str], None] = quietly, fresh: bool = False) -> Standing:
+def run_here(design: Design, folder: Path, note: Callable[[str], None] = quietly, fresh: bool = False) -> SweepProgress:
     """Run a design in this process."""
     return sweep(design, folder, lambda: Here(design), fresh, quietly, note)
 
@@ -77,14 +77,14 @@ class Rough:
 
     def __init__(self, seed: int, die_at: int) -> None:
         self._chance, self._die_at = random.Random(seed), die_at
-        self.crew: Crew | None = None
+        self.crew: LocalWorkerPool | None = None
 
-    def start(self, design: Design) -> Crew:
-        self.crew = Crew(design, 2)
+    def start(self, design: Design) -> LocalWorkerPool:
+        self.crew = LocalWorkerPool(design, 2)
         self._kill(0)  # before it has said that it is ready
         return self.crew
 
-    def __call__(self, standing: Standing) -> None:
+    def __call__(self, standing: SweepProgress) -> None:
         if self._chance.random() < 0.003:
             self._kill(self._chance.randrange(2))
         if standing.done >= self._die_at:
@@ -105,11 +105,11 @@ def on_nodes(design_file: str, folder: str, address: str, victim: str) -> None:
     """Run a design on a Dask cluster, one of whose processes is killed when a quarter is over."""
     design, alive = load_design(design_file), [int(victim)]
 
-    def watch(standing: Standing) -> None:
+    def watch(standing: SweepProgress) -> None:
         if alive and standing.done > standing.runs // 4:
             os.kill(alive.pop(), signal.SIGKILL)
 
-    sweep(design, Path(folder), lambda: Nodes(design, address), False, watch, quietly)
+    sweep(design, Path(folder), lambda: DaskWorkers(design, address), False, watch, quietly)
 
 
 def interrupted(design_file: str, folder: str, after: str) -> None:
@@ -147,7 +147,7 @@ def _signal_after(runs: int, process: int, number: signal.Signals) -> None:
     def watched() -> Iterator[Watch]:
         with shown() as show:
 
-            def watch(standing: Standing) -> None:
+            def watch(standing: SweepProgress) -> None:
                 show(standing)
                 if standing.done >= runs:
                     with suppress(ProcessLookupError):

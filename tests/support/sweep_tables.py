@@ -19,11 +19,15 @@ from sim.verdict import pace_of
 HORIZON = 730.0
 MOST = 13
 ALONE = {
-    "training__needed": False, "researcher__initial": 256, "researcher__experiment_gpu_days": 0.0,
+    "training__needed": False,
+    "researcher__initial": 256,
+    "researcher__experiment_gpu_days": 0.0,
     "kernels__measurements": "none",
-    "cluster__inference_share": 1.0, "cluster__training_share": 0.0, "run__max_doublings": MOST,
+    "cluster__inference_share": 1.0,
+    "cluster__training_share": 0.0,
+    "run__max_doublings": MOST,
     "run__horizon_days": HORIZON,
-}  # fmt: skip
+}
 """Nothing but the law holds these runs up."""
 RANGES = {"growth__r": (0.5, 2.0), "growth__first_doubling_days": (20.0, 80.0), "growth__parallel_penalty": (0.5, 1.0)}
 UNIFORM = {name: {"distribution": "uniform", "low": low, "high": high} for name, (low, high) in RANGES.items()}
@@ -32,11 +36,22 @@ UNIFORM = {name: {"distribution": "uniform", "low": low, "high": high} for name,
 def manifest(runs: int, **changes: Any) -> dict[str, Any]:
     """What a runner says of its sweep."""
     return {
-        "format": FORMAT, "name": "small", "design": {"name": "small", "question": "What does r do?"},
-        "design_digest": "d" * 64, "model_digest": "m" * 64, "version": "0.1.0", "runs": runs, "points": runs,
-        "levers": [], "uncertainties": UNIFORM, "sampling": "sobol", "seed": 1, "engine": "world",
-        "base": {}, "versions": {},
-    } | changes  # fmt: skip
+        "format": FORMAT,
+        "name": "small",
+        "design": {"name": "small", "question": "What does r do?"},
+        "design_digest": "d" * 64,
+        "model_digest": "m" * 64,
+        "version": "0.1.0",
+        "runs": runs,
+        "points": runs,
+        "levers": [],
+        "uncertainties": UNIFORM,
+        "sampling": "sobol",
+        "seed": 1,
+        "engine": "world",
+        "base": {},
+        "versions": {},
+    } | changes
 
 
 def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int) -> dict[str, Any]:
@@ -56,19 +71,45 @@ def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int
     level = float(len(seen) if all_seen else np.interp(flat["run__horizon_days"], [0.0, *days], range(len(days) + 1)))
     until = seen[-1] if all_seen else flat["run__horizon_days"]
     known = {"run": run, "point": point, "lever": 0, "replication": 0, "seed": run, "engine": "world"} | places
-    return flat | known | {
-        "status": "ok", "message": "", "ending": "doublings" if all_seen else "horizon", "pace": pace,
-        "long_run": "singular" if r > 1 else "fizzle", "long_run_ratio": ratio, "fastest_doubling": None,
-        "ratio": ratio, "ratio_low": ratio, "ratio_high": ratio, "r_implied": r, "day": until,
-        "software_doublings": level, "deployed_doublings": level, "researchers": 256 * 2.0**level,
-        "papers": 10.0, "why_empty": "", "duplicate_share": 0.0, "doubling_days": seen,
-        **{f"days_to_{factor}x": _crossing(seen, math.log2(factor)) for factor in (10, 100, 1000, 1_000_000)},
-        "gpus_in_use_inference": 1.0, "gpus_in_use_experiment": 0.0, "gpus_in_use_training": 0.0,
-        "mean_wait_days": 0.0, "limited_by": "researchers" if r < 1 else "experiments",
-        "elasticity_researchers": 1.0, "elasticity_experiments": 0.0, "elasticity_training": 0.0,
-        "day_by_equations": until, "day_without_training": None,
-        "share_researchers": 0.9, "share_experiments": 0.1, "share_paused": 0.0,
-    }  # fmt: skip
+    return (
+        flat
+        | known
+        | {
+            "status": "ok",
+            "message": "",
+            "ending": "doublings" if all_seen else "horizon",
+            "pace": pace,
+            "long_run": "singular" if r > 1 else "fizzle",
+            "long_run_ratio": ratio,
+            "fastest_doubling": None,
+            "ratio": ratio,
+            "ratio_low": ratio,
+            "ratio_high": ratio,
+            "r_implied": r,
+            "day": until,
+            "software_doublings": level,
+            "deployed_doublings": level,
+            "researchers": 256 * 2.0**level,
+            "papers": 10.0,
+            "why_empty": "",
+            "duplicate_share": 0.0,
+            "doubling_days": seen,
+            **{f"days_to_{factor}x": _crossing(seen, math.log2(factor)) for factor in (10, 100, 1000, 1_000_000)},
+            "gpus_in_use_inference": 1.0,
+            "gpus_in_use_experiment": 0.0,
+            "gpus_in_use_training": 0.0,
+            "mean_wait_days": 0.0,
+            "limited_by": "researchers" if r < 1 else "experiments",
+            "elasticity_researchers": 1.0,
+            "elasticity_experiments": 0.0,
+            "elasticity_training": 0.0,
+            "day_by_equations": until,
+            "day_without_training": None,
+            "share_researchers": 0.9,
+            "share_experiments": 0.1,
+            "share_paused": 0.0,
+        }
+    )
 
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -88,8 +129,9 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.table({name: pa.array(values, kinds.get(name)) for name, values in columns.items()})
 
 
-def drawn(points: int, replications: int = 1, luck: float = 0.1, levers: dict[str, list[Any]] | None = None,
-          seed: int = 1) -> pa.Table:  # fmt: skip
+def drawn(
+    points: int, replications: int = 1, luck: float = 0.1, levers: dict[str, list[Any]] | None = None, seed: int = 1
+) -> pa.Table:
     """A Sobol' design over `RANGES`, all levels of one lever under the same luck."""
     units = qmc.Sobol(len(RANGES), seed=seed).random(points)
     rng = np.random.default_rng(seed)

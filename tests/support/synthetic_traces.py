@@ -4,70 +4,131 @@ from collections.abc import Iterable, Sequence
 
 from hardware.kernels.candidate import Candidate, Value
 from hardware.kernels.problem import Direction, Dtype, Shape, flops, workload
-from hardware.kernels.trace import End, Line, Measured, Role, Session, Status, Timed, Trial
+from hardware.kernels.trace import FinalMeasurement, Line, MeasurementSession, Role, SearchEnd, Status, Timing, Trial
 
 GFLOPS = 100.0
 MACHINE = {
-    "processor": "Imaginary 9000", "architecture": "x86_64", "cores": 1, "memory_gib": 1.0, "caches_kib": {},
-    "instructions": ["avx2"], "compiler": "none", "accelerator": "", "versions": {"torch": "0"},
+    "processor": "Imaginary 9000",
+    "architecture": "x86_64",
+    "cores": 1,
+    "memory_gib": 1.0,
+    "caches_kib": {},
+    "instructions": ["avx2"],
+    "compiler": "none",
+    "accelerator": "",
+    "versions": {"torch": "0"},
     "roofline": {"gflops": {"fp32": GFLOPS, "bf16": GFLOPS}, "copy_gbs": 1e9},
-}  # fmt: skip
+}
 
 
 def session(
-    name: str, workload_name: str = "causal", proposer: str = "", budget: int = 0, seed: int = 0,
-    dtype: Dtype = "fp32", direction: Direction = "forward",
-) -> Session:  # fmt: skip
+    name: str,
+    workload_name: str = "causal",
+    proposer: str = "",
+    budget: int = 0,
+    seed: int = 0,
+    dtype: Dtype = "fp32",
+    direction: Direction = "forward",
+) -> MeasurementSession:
     asked = workload(workload_name, dtype, direction)
-    return Session(
-        session=name, date="2026-01-01T00:00:00Z", workload=asked.name, problem=asked.problem, tuned=asked.tuned,
-        held_out=asked.held_out, machine=MACHINE, isolation="none", proposer=proposer, budget=budget, seed=seed,
-    )  # fmt: skip
+    return MeasurementSession(
+        session=name,
+        date="2026-01-01T00:00:00Z",
+        workload=asked.name,
+        problem=asked.problem,
+        tuned=asked.tuned,
+        held_out=asked.held_out,
+        machine=MACHINE,
+        isolation="none",
+        proposer=proposer,
+        budget=budget,
+        seed=seed,
+    )
 
 
-def standard_ns(of: Session, shape: Shape) -> float:
+def standard_ns(of: MeasurementSession, shape: Shape) -> float:
     """What SDPA takes: twice the least that the machine could."""
     return 2 * flops(shape, of.problem) / GFLOPS
 
 
-def timed(of: Session, tuned: float | None, held_out: float | None = None, error: float | None = None) -> list[Timed]:
+def timed(
+    of: MeasurementSession, tuned: float | None, held_out: float | None = None, error: float | None = None
+) -> list[Timing]:
     """Three pairs a shape with this speed-up over a baseline that takes what SDPA takes, and no noise."""
     parts = ((of.tuned, tuned, False), (of.held_out, held_out, True))
     return [
-        Timed(shape=shape, held_out=held, calls=1, pairs=((standard_ns(of, shape) / gain, standard_ns(of, shape)),) * 3,
-              error=error)
-        for shapes, gain, held in parts if gain is not None for shape in shapes
-    ]  # fmt: skip
+        Timing(
+            shape=shape,
+            held_out=held,
+            calls=1,
+            pairs=((standard_ns(of, shape) / gain, standard_ns(of, shape)),) * 3,
+            error=error,
+        )
+        for shapes, gain, held in parts
+        if gain is not None
+        for shape in shapes
+    ]
 
 
 def measured(
-    of: Session, role: Role, family: str, tuned: float, held_out: float, eager: float | None = None,
-    error: float | None = None, status: Status = "passed", lines: int = 0, **parameters: Value,
-) -> list[Line]:  # fmt: skip
+    of: MeasurementSession,
+    role: Role,
+    family: str,
+    tuned: float,
+    held_out: float,
+    eager: float | None = None,
+    error: float | None = None,
+    status: Status = "passed",
+    lines: int = 0,
+    **parameters: Value,
+) -> list[Line]:
     """A candidate against SDPA, and against eager where a gain over it is given."""
     digest = Candidate(family, tuple(parameters.items())).digest
     found: list[Line] = []
     for against, gains in (("sdpa", (tuned, held_out)), ("eager", (eager, eager))):
         if gains[0] is not None:
-            found.append(Measured(
-                session=of.session, role=role, against=against, family=family, parameters=parameters, digest=digest,
-                status=status, timed=tuple(timed(of, *gains, error)), lines=lines,
-            ))  # fmt: skip
+            found.append(
+                FinalMeasurement(
+                    session=of.session,
+                    role=role,
+                    against=against,
+                    family=family,
+                    parameters=parameters,
+                    digest=digest,
+                    status=status,
+                    timed=tuple(timed(of, *gains, error)),
+                    lines=lines,
+                )
+            )
     return found
 
 
 def trial(
-    of: Session, number: int, gain: float | None, status: Status = "passed", expects: float | None = None,
-    failed_on: str = "", **more: float,
-) -> Trial:  # fmt: skip
+    of: MeasurementSession,
+    number: int,
+    gain: float | None,
+    status: Status = "passed",
+    expects: float | None = None,
+    failed_on: str = "",
+    **more: float,
+) -> Trial:
     passed = tuple(timed(of, gain)) if gain is not None else ()
     return Trial(
-        session=of.session, number=number, family="avx512", parameters={"tile": number}, digest=f"{number:064}",
-        expects=expects, status=status, failed_on=failed_on, timed=passed, cpu_s=1.0, **more,
-    )  # fmt: skip
+        session=of.session,
+        number=number,
+        family="avx512",
+        parameters={"tile": number},
+        digest=f"{number:064}",
+        expects=expects,
+        status=status,
+        failed_on=failed_on,
+        timed=passed,
+        cpu_s=1.0,
+        **more,
+    )
 
 
-def trials(of: Session, gains: Iterable[float | None]) -> list[Line]:
+def trials(of: MeasurementSession, gains: Iterable[float | None]) -> list[Line]:
     """One trial a gain; None is a candidate that was wrong."""
     return [
         trial(of, number, gain, "wrong" if gain is None else "passed", failed_on="" if gain else "ragged lengths")
@@ -75,9 +136,9 @@ def trials(of: Session, gains: Iterable[float | None]) -> list[Line]:
     ]
 
 
-def ended(of: Session, trials: int) -> End:
+def ended(of: MeasurementSession, trials: int) -> SearchEnd:
     """Its budget is spent."""
-    return End(session=of.session, reason="the budget is spent", trials=trials)
+    return SearchEnd(session=of.session, reason="the budget is spent", trials=trials)
 
 
 def write(path, lines: Sequence[Line]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from experiments.window.frame import Frame, frame_of
-from experiments.window.player import Journey
+from experiments.window.player import RunPlayer
 from sim.scenario.model import Scenario
 from sim.world import World
 
@@ -69,7 +69,7 @@ MOVES = st.lists(
 )
 
 
-def move(journey: Journey, what: str, how: Any) -> None:
+def move(journey: RunPlayer, what: str, how: Any) -> None:
     """Do to a journey one of MOVES."""
     if what == "step":
         journey.step(how)

@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from experiments.sweep.analysis.labels import shown
+from experiments.sweep.analysis.labels import format_value
 from experiments.sweep.analysis.sweep_data import Ints, Sweep
 
-MOST_LEVELS: Final = 8
+MAX_LEVELS: Final = 8
 """Values of a number that are classes of their own; a lever keeps all of its values."""
 BINS: Final = 4
 TITLE: Final = 60
@@ -28,7 +28,7 @@ class Axis(NamedTuple):
     """The class of each run."""
 
 
-def cut(sweep: Sweep, name: str, bins: int = BINS) -> Axis:
+def bin_parameter(sweep: Sweep, name: str, bins: int = BINS) -> Axis:
     """Return a parameter in classes: the values of a lever, of a text, or of a number with up to 8 values; else bins.
 
     Bins hold equally many points. Values of a lever are never pooled.
@@ -38,13 +38,13 @@ def cut(sweep: Sweep, name: str, bins: int = BINS) -> Axis:
     if name in sweep.levers or not sweep.is_number(name):
         return _levels(sweep, name, list(sweep.runs[name].to_pylist()))
     values = sweep.numbers(name)
-    if len(np.unique(values)) <= MOST_LEVELS:
+    if len(np.unique(values)) <= MAX_LEVELS:
         return _levels(sweep, name, values.tolist())
     # By point, so that points with more runs do not move the edges.
     _, first = np.unique(sweep.points, return_index=True)
     edges = np.unique(np.quantile(values[first], np.linspace(0, 1, bins + 1)))
     index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
-    labels = tuple(f"{shown(float(low))}–{shown(float(high))}" for low, high in pairwise(edges))
+    labels = tuple(f"{format_value(float(low))}–{format_value(float(high))}" for low, high in pairwise(edges))
     return Axis(name, sweep.label(name, TITLE), labels, index.astype(np.int64))
 
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from experiments.sweep.analysis.sweep_data import ONE_BY_ONE, Sweep
 
-MOST_SAID: Final = 4
+MAX_SAID: Final = 4
 """Combinations that a sentence lists; of more it gives the lowest and the highest."""
-MOST_DRAWN: Final = 6
+MAX_DRAWN: Final = 6
 """Combinations that a picture shows, evenly chosen if there are more; the tables hold all."""
 
 
@@ -53,12 +53,12 @@ def combinations(sweep: Sweep, without: Sequence[str] = ()) -> list[Combination]
     return found
 
 
-def drawn(found: Sequence[Combination], most: int = MOST_DRAWN) -> list[Combination]:
+def drawn(found: Sequence[Combination], most: int = MAX_DRAWN) -> list[Combination]:
     """Return the combinations that a picture shows: all, or so many of them, evenly chosen, both ends included."""
     return [found[at] for at in np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int))]
 
 
-def drawn_note(found: Sequence[Combination], most: int = MOST_DRAWN) -> str:
+def drawn_note(found: Sequence[Combination], most: int = MAX_DRAWN) -> str:
     """Return a sentence if a picture leaves combinations out, else nothing."""
     if len(found) <= most:
         return ""

@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import AsJson, place
+from experiments.cli.options import AsJson, path_argument
 
 
 def analyse(
-    folder: Annotated[Path, typer.Argument(parser=place, metavar="DIR", help="The folder of a sweep, over or not.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=path_argument, metavar="DIR", help="The folder of a sweep, over or not.")
+    ],
     out: Annotated[
-        Path | None, typer.Option(parser=place, metavar="DIR", help="Where to write: DIR/analysis if left out.")
+        Path | None, typer.Option(parser=path_argument, metavar="DIR", help="Where to write: DIR/analysis if left out.")
     ] = None,
     outcome: Annotated[
         str | None,
@@ -25,10 +27,10 @@ def analyse(
     """Analyse a sweep: one HTML report, and its pictures and tables as files."""
     from experiments.cli.arguments import check_folder
     from experiments.cli.progress import progress
-    from experiments.cli.run_table import say
+    from experiments.cli.run_table import print_text
     from experiments.cli.terminal import print_json
     from experiments.storage.atomic import write_files
-    from experiments.sweep.analysis.report import MOST_FAILURES, files, reading, stale, summary, verdict
+    from experiments.sweep.analysis.report import MAX_FAILURES, files, reading, stale, summary, verdict
     from experiments.sweep.analysis.sensitivity import check_outcome
     from experiments.sweep.analysis.sweep_data import load
 
@@ -46,14 +48,14 @@ def analyse(
     if as_json:
         print_json(summary(sweep))
         return
-    say(verdict(sweep))
+    print_text(verdict(sweep))
     if meaning := reading(sweep):
-        say(meaning)
+        print_text(meaning)
     without = sweep.asked - sweep.n
-    say(f"{sweep.n:,} of {sweep.asked:,} runs have a result" + (f", {without:,} have none." if without else "."))
-    for failure in sweep.failures[:MOST_FAILURES]:
+    print_text(f"{sweep.n:,} of {sweep.asked:,} runs have a result" + (f", {without:,} have none." if without else "."))
+    for failure in sweep.failures[:MAX_FAILURES]:
         said = f": {failure.message}" if failure.message else ""
-        say(f"  {failure.runs:,} {failure.status} (the first is run {failure.first}){said}")
-    if rest := sum(failure.runs for failure in sweep.failures[MOST_FAILURES:]):
-        say(f"  and {rest:,} more")
-    say(f"Written to {into}: report.html, and its pictures and tables.")
+        print_text(f"  {failure.runs:,} {failure.status} (the first is run {failure.first}){said}")
+    if rest := sum(failure.runs for failure in sweep.failures[MAX_FAILURES:]):
+        print_text(f"  and {rest:,} more")
+    print_text(f"Written to {into}: report.html, and its pictures and tables.")

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from experiments.sweep.analysis.combinations import MOST_SAID, combinations, drawn, table_of
+from experiments.sweep.analysis.combinations import MAX_SAID, combinations, drawn, table_of
 from experiments.sweep.analysis.estimators import (
     SEED,
+    cluster_bootstrap_interval,
     clustered_share,
     holds_quantile,
     independent,
-    resampled,
     time_quantile,
 )
 from experiments.sweep.analysis.explosion_probability import outcome_words
 from experiments.sweep.analysis.figure_frame import in_style, legend_above, new_figure
 from experiments.sweep.analysis.sweep_data import FACTORS, Ints, Sweep, threshold
-from experiments.sweep.analysis.time_to_gain import observed
+from experiments.sweep.analysis.time_to_gain import censored_times
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ def convergence_table(sweep: Sweep, column: str = "") -> pa.Table:
 
 
 def _rows(sweep: Sweep, column: str) -> pa.Table:
-    times, reached = observed(sweep, column)
+    times, reached = censored_times(sweep, column)
     happened, points = sweep.happened(), sweep.points
     place = _places(sweep)
     rows = []
@@ -67,7 +67,7 @@ def convergence_figure(sweep: Sweep, table: pa.Table | None = None) -> Figure:
     from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK  # noqa: PLC0415
 
     found = convergence_table(sweep) if table is None else table
-    parts = drawn(combinations(sweep), MOST_SAID)
+    parts = drawn(combinations(sweep), MAX_SAID)
     figure, (upper, lower) = new_figure(4.6 + 0.24 * len(parts) * (len(parts) > 1), 2, sharex=True)
     data = [_of(found, part.values) for part in parts]
     medians = np.concatenate([each["median_days"] for each in data])
@@ -143,5 +143,7 @@ def _stages(points: int) -> list[int]:
 def _median_interval(times: np.ndarray, reached: np.ndarray, points: Ints) -> tuple[float | None, float | None]:
     if not holds_quantile(independent(points), 0.5):
         return None, None
-    low, high = resampled(points, lambda rows: [time_quantile(times[rows], reached[rows], 0.5)], RESAMPLES)
+    low, high = cluster_bootstrap_interval(
+        points, lambda rows: [time_quantile(times[rows], reached[rows], 0.5)], RESAMPLES
+    )
     return float(low[0]), float(high[0])

@@ -17,7 +17,7 @@ SEED: Final = 5
 RESAMPLES: Final = 200
 
 
-class Share(NamedTuple):
+class ClusteredProbability(NamedTuple):
     """A share of runs, with its 95% interval."""
 
     share: float
@@ -27,7 +27,7 @@ class Share(NamedTuple):
     points: int
 
 
-class Mean(NamedTuple):
+class ClusteredMean(NamedTuple):
     """A mean over runs, with its 95% interval."""
 
     mean: float
@@ -44,7 +44,7 @@ def wilson(share: float, n: float, z: float = 1.959963984540054) -> tuple[float,
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
-def clustered_share(happened: Flags, points: Ints) -> Share:
+def clustered_share(happened: Flags, points: Ints) -> ClusteredProbability:
     """Return a share with Wilson's interval for the effective number of runs.
 
     Runs of a point share its parameters: m of them say less than m points. The variance of the share is that between
@@ -55,7 +55,7 @@ def clustered_share(happened: Flags, points: Ints) -> Share:
     n, share = len(happened), float(np.mean(happened))
     _, index = np.unique(points, return_inverse=True)
     clusters = int(index.max()) + 1
-    return Share(share, *wilson(share, _effective(happened, index, clusters)), n, clusters)
+    return ClusteredProbability(share, *wilson(share, _effective(happened, index, clusters)), n, clusters)
 
 
 def _effective(happened: Flags, index: Ints, clusters: int) -> float:
@@ -71,18 +71,18 @@ def _effective(happened: Flags, index: Ints, clusters: int) -> float:
     return float(max(min(clusters, 2), min(1.0, alike) * n * shrink))
 
 
-def clustered_mean(values: Floats, points: Ints) -> Mean:
+def clustered_mean(values: Floats, points: Ints) -> ClusteredMean:
     """Return a mean with Student's interval over points; of one point, over its runs."""
     _, index = np.unique(points, return_inverse=True)
     clusters, mean = int(index.max()) + 1, float(np.mean(values))
     if clusters == 1:
         index, clusters = np.arange(len(values)), len(values)
     if clusters < 2:
-        return Mean(mean, -math.inf, math.inf, len(values), 1)
+        return ClusteredMean(mean, -math.inf, math.inf, len(values), 1)
     sums = np.bincount(index, weights=values - mean)
     error = math.sqrt(clusters / (clusters - 1) * float(np.sum(sums**2))) / len(values)
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, clusters - 1)) * error
-    return Mean(mean, mean - half, mean + half, len(values), len(np.unique(points)))
+    return ClusteredMean(mean, mean - half, mean + half, len(values), len(np.unique(points)))
 
 
 def kaplan_meier(times: Floats, reached: Flags) -> tuple[Floats, Floats]:
@@ -122,7 +122,7 @@ def independent(points: Ints) -> int:
     return unique if unique > 1 else len(points)
 
 
-def resampled(
+def cluster_bootstrap_interval(
     points: Ints, estimate: Callable[[Ints], Sequence[float]], resamples: int = RESAMPLES
 ) -> tuple[Floats, Floats]:
     """Return the 95% interval of estimates by drawing whole points again (percentiles of the bootstrap).

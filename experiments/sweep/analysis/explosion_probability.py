@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from experiments.sweep.analysis.binning import MOST_LEVELS, Axis, cut
-from experiments.sweep.analysis.combinations import MOST_SAID, Combination, combinations, drawn, table_of
-from experiments.sweep.analysis.estimators import Share, clustered_share, wilson
+from experiments.sweep.analysis.binning import MAX_LEVELS, Axis, bin_parameter
+from experiments.sweep.analysis.combinations import MAX_SAID, Combination, combinations, drawn, table_of
+from experiments.sweep.analysis.estimators import ClusteredProbability, clustered_share, wilson
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, new_figure
-from experiments.sweep.analysis.labels import percent, said
-from experiments.sweep.analysis.sweep_data import EXPLOSIVE, ONE_BY_ONE, SPEEDING_UP, Flags, Outcome, Sweep
+from experiments.sweep.analysis.labels import percent, phrase_with_name
+from experiments.sweep.analysis.sweep_data import EXPLOSIVE, ONE_BY_ONE, SPEEDING_UP, Flags, RunOutcome, Sweep
 from sim.long_run import SINGULAR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HOW: Final = (
+METHOD_NOTE: Final = (
     "Each combination of levers has its own probability; they are never averaged: a lever is a choice. "
     "The long run is derived from the parameters of a run, so that its probability has no run-to-run variability: "
     "its interval covers the sampled parameters alone. The pace of a run varies with its random seed too. "
@@ -37,14 +37,14 @@ _MAP: Final = ("#f2f7fb", "#56B4E9", "#0072B2", "#00406b")
 """Light to dark in one hue: also in grey one sees which is more."""
 FEWEST: Final = 5
 """Runs of a cell with a plain edge; of fewer it is dashed, where the share is an estimate."""
-MOST_PANELS: Final = 3
-MOST_LETTERS: Final = 52
+MAX_PANELS: Final = 3
+MAX_LETTERS: Final = 52
 """Letters of a line of a title in bold."""
-MOST_TICKS: Final = 24
+MAX_TICKS: Final = 24
 """Classes that have their value written beside a map; of more, every second or third has."""
 
 
-def probability(sweep: Sweep, chosen: Flags | None = None, outcome: Outcome = EXPLOSIVE) -> Share:
+def probability(sweep: Sweep, chosen: Flags | None = None, outcome: RunOutcome = EXPLOSIVE) -> ClusteredProbability:
     """Return the probability of an outcome, over all runs with a result or some of them.
 
     The long run of a point does not vary by seed: replications of a single point count as one run, and without
@@ -70,7 +70,7 @@ def probability_table(sweep: Sweep) -> pa.Table:
 def _probability_rows(sweep: Sweep) -> pa.Table:
     rows = [("all", "all", *_both(sweep, np.ones(sweep.n, dtype=bool)))]
     for name in sweep.varied:
-        axis = cut(sweep, name)
+        axis = bin_parameter(sweep, name)
         for at, text in enumerate(axis.labels):
             rows.append((name, text, *_both(sweep, axis.place == at)))
     names = ("parameter", "value", *_BOTH)
@@ -83,7 +83,7 @@ def plane_table(sweep: Sweep, across: str, up: str) -> pa.Table:
     Columns: the other levers, the two parameters (their class as text), then those of :func:`probability_table`. Raises
     InputError for a column that does not exist.
     """
-    x, y = cut(sweep, across), cut(sweep, up)
+    x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
     return table_of(sweep, lambda part: _plane_rows(part, within(x, part), within(y, part)), (across, up))
 
 
@@ -95,16 +95,24 @@ def within(axis: Axis, part: Sweep) -> Axis:
 def _plane_rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
     rows = [
         (x.labels[i], y.labels[j], *_both(sweep, inside))
-        for j in range(len(y.labels)) for i in range(len(x.labels))
+        for j in range(len(y.labels))
+        for i in range(len(x.labels))
         if (inside := (x.place == i) & (y.place == j)).any()
-    ]  # fmt: skip
+    ]
     names = (x.name, y.name, *_BOTH)
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
 _BOTH: Final = (
-    "p_long_run_singular", "low", "high", "p_speeding_up", "speeding_up_low", "speeding_up_high", "runs", "points",
-)  # fmt: skip
+    "p_long_run_singular",
+    "low",
+    "high",
+    "p_speeding_up",
+    "speeding_up_low",
+    "speeding_up_high",
+    "runs",
+    "points",
+)
 
 
 def _both(sweep: Sweep, chosen: Flags) -> tuple[float, ...]:
@@ -120,9 +128,9 @@ def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
     """
     from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
 
-    x, y = cut(sweep, across), cut(sweep, up)
+    x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
     dense = is_dense(x, y)
-    parts = drawn(combinations(sweep, (across, up)), MOST_PANELS)
+    parts = drawn(combinations(sweep, (across, up)), MAX_PANELS)
     figure, panels = new_figure(len(parts) * (1.6 + (0.34 if dense else 0.72) * len(y.labels)), len(parts))
     colours = LinearSegmentedColormap.from_list("sweep", _MAP)
     interval = _has_interval(sweep, sweep.outcome)
@@ -138,7 +146,7 @@ def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
         frame_map(axes, x, y)
         if part.values:
             axes.set_title(part.text, fontsize=9.5, fontweight="normal")
-    title = fill(outcome_words(sweep, sweep.outcome), MOST_LETTERS)
+    title = fill(outcome_words(sweep, sweep.outcome), MAX_LETTERS)
     title += "\nDark: 100%; light: 0%." * dense + f"\n{parts[0].text}" * bool(parts[0].values)
     panels[0].set_title(title)
     return figure
@@ -146,7 +154,7 @@ def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
 
 def is_dense(x: Axis, y: Axis) -> bool:
     """Return whether a map has more cells than words have room in."""
-    return max(len(x.labels), len(y.labels)) > MOST_LEVELS
+    return max(len(x.labels), len(y.labels)) > MAX_LEVELS
 
 
 def colour_cell(axes: Axes, place: tuple[int, int], colour: Any) -> None:
@@ -157,7 +165,9 @@ def colour_cell(axes: Axes, place: tuple[int, int], colour: Any) -> None:
     axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor=colour, edgecolor=SOFT, linewidth=0.5))
 
 
-def _draw_cell(axes: Axes, place: tuple[int, int], found: Share | None, colour: object, interval: bool) -> None:
+def _draw_cell(
+    axes: Axes, place: tuple[int, int], found: ClusteredProbability | None, colour: object, interval: bool
+) -> None:
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
     i, j = place
@@ -178,10 +188,14 @@ def frame_map(axes: Axes, x: Axis, y: Axis) -> None:
     """Label a map of classes against classes."""
     axes.set_xlim(-0.5, len(x.labels) - 0.5)
     axes.set_ylim(-0.5, len(y.labels) - 0.5)
-    across, up = (list(range(0, len(axis.labels), -(-len(axis.labels) // MOST_TICKS))) for axis in (x, y))
-    axes.set_xticks(across, [x.labels[at] for at in across], rotation=60 if len(x.labels) > MOST_LEVELS else 0)
-    axes.set_yticks(up, [y.labels[at] for at in up], va="center",
-                    rotation=90 if max(map(len, y.labels)) > 5 and not is_dense(x, y) else 0)  # fmt: skip
+    across, up = (list(range(0, len(axis.labels), -(-len(axis.labels) // MAX_TICKS))) for axis in (x, y))
+    axes.set_xticks(across, [x.labels[at] for at in across], rotation=60 if len(x.labels) > MAX_LEVELS else 0)
+    axes.set_yticks(
+        up,
+        [y.labels[at] for at in up],
+        va="center",
+        rotation=90 if max(map(len, y.labels)) > 5 and not is_dense(x, y) else 0,
+    )
     axes.grid(visible=False)
     axes.tick_params(length=0, labelsize=9)
     for side in ("left", "bottom"):
@@ -190,18 +204,18 @@ def frame_map(axes: Axes, x: Axis, y: Axis) -> None:
     axes.set_ylabel(fill(y.title, 34))
 
 
-def ranked(sweep: Sweep) -> list[str]:
+def rank_parameters(sweep: Sweep) -> list[str]:
     """Return the parameters that vary by how much the probability of the outcome depends on them, strongest first.
 
     By the variance between their classes, an effect of chance taken off.
     """
-    strength = {name: _between(sweep, cut(sweep, name)) for name in sweep.varied}
+    strength = {name: _between(sweep, bin_parameter(sweep, name)) for name in sweep.varied}
     return sorted(strength, key=lambda name: -strength[name])
 
 
-def pair_of(sweep: Sweep) -> tuple[str, str] | None:
+def strongest_pair(sweep: Sweep) -> tuple[str, str] | None:
     """Return the two parameters on which the probability of the outcome depends most; None if fewer vary."""
-    best = ranked(sweep)
+    best = rank_parameters(sweep)
     return (best[0], best[1]) if len(best) >= 2 else None
 
 
@@ -237,16 +251,16 @@ def sentence(sweep: Sweep) -> str:
     return f"{_said_of(sweep, EXPLOSIVE)} {_said_of(sweep, SPEEDING_UP)}"
 
 
-def outcome_words(sweep: Sweep, outcome: Outcome) -> str:
+def outcome_words(sweep: Sweep, outcome: RunOutcome) -> str:
     """Return what a figure is: the probability of an outcome, or the share of runs if points were chosen."""
     return f"Share of {outcome.runs}" if sweep.systematic else f"Probability that {outcome.meaning}"
 
 
-def _said_of(sweep: Sweep, outcome: Outcome) -> str:
+def _said_of(sweep: Sweep, outcome: RunOutcome) -> str:
     what = outcome_words(sweep, outcome)
     found = [(part, probability(part.sweep, outcome=outcome)) for part in combinations(sweep)]
     interval = _has_interval(sweep, outcome)
-    if len(found) > MOST_SAID:
+    if len(found) > MAX_SAID:
         ends = [pick(found, key=lambda each: each[1].share) for pick in (min, max)]
         if ends[0][1].share == ends[1][1].share:
             return f"{what}: {percent(ends[0][1].share)} at each of the {len(found):,} combinations of levers."
@@ -256,12 +270,12 @@ def _said_of(sweep: Sweep, outcome: Outcome) -> str:
     return f"{what}: {', '.join(texts)}."
 
 
-def _has_interval(sweep: Sweep, outcome: Outcome) -> bool:
+def _has_interval(sweep: Sweep, outcome: RunOutcome) -> bool:
     """Whether sampling leaves a share open: the long run of fixed parameters is derived, and does not vary by seed."""
     return not sweep.systematic and (outcome != EXPLOSIVE or bool(sweep.uncertainties))
 
 
-def _share_text(found: Share, interval: bool) -> str:
+def _share_text(found: ClusteredProbability, interval: bool) -> str:
     return percent(found.share) + f" [{100 * found.low:.0f}, {100 * found.high:.0f}]" * interval
 
 
@@ -284,7 +298,7 @@ def _one_by_one(sweep: Sweep) -> str:
 def rest_sentence(sweep: Sweep) -> str:
     """Return the other long runs of each combination of levers; nothing if there are many combinations."""
     parts = combinations(sweep)
-    if len(parts) > MOST_SAID or sweep.sampling == ONE_BY_ONE:
+    if len(parts) > MAX_SAID or sweep.sampling == ONE_BY_ONE:
         return ""
     texts = []
     for part in parts:
@@ -301,7 +315,7 @@ def limit_sentence(sweep: Sweep) -> str:
     For each combination of levers; nothing if there are many, or no limit.
     """
     parts = combinations(sweep)
-    if len(parts) > MOST_SAID:
+    if len(parts) > MAX_SAID:
         return ""
     return " ".join(said for part in parts if (said := _limited(part)))
 
@@ -322,7 +336,7 @@ def _limited(part: Combination) -> str:
     )
 
 
-def strongest(sweep: Sweep) -> str:
+def strongest_parameter(sweep: Sweep) -> str:
     """Return the uncertainty on which the probability of the outcome depends most, in words with its ends.
 
     For each combination of levers; nothing if there are many, or if no uncertainty varies. An outcome that is the same
@@ -334,23 +348,23 @@ def strongest(sweep: Sweep) -> str:
     if sweep.n > 1 and (happened.all() or not happened.any()):
         return f"All runs agree on whether {sweep.outcome.meaning}, so nothing matters for it."
     parts = combinations(sweep)
-    if len(parts) > MOST_SAID:
+    if len(parts) > MAX_SAID:
         return ""
     return " ".join(said for part in parts if (said := _strongest(part)))
 
 
 def _strongest(part: Combination) -> str:
     sweep, where = part.sweep, f"With {part.text}, " * bool(part.values)
-    names, happened = ranked(sweep), sweep.happened()
+    names, happened = rank_parameters(sweep), sweep.happened()
     if not names:
         return ""
     if happened.all() or not happened.any():
         agree = f"ll runs agree on whether {sweep.outcome.meaning}, so nothing matters for it."
         return f"{where}{'a' if where else 'A'}{agree}"
     share = f"{where}{'the' if where else 'The'} share of {sweep.outcome.runs}"
-    axis = cut(sweep, names[0])
+    axis = bin_parameter(sweep, names[0])
     if not sweep.systematic and not _depends(sweep, axis):
         return f"{share} depends on no parameter by more than chance."
     ends = [probability(sweep, axis.place == at, sweep.outcome) for at in (0, len(axis.labels) - 1)]
     low, high = (f"{percent(each.share)} at {axis.labels[at]}" for each, at in zip(ends, (0, -1), strict=True))
-    return f"{share} depends most on {said(names[0], sweep.reading)}: {low}, {high}."
+    return f"{share} depends most on {phrase_with_name(names[0], sweep.reading)}: {low}, {high}."

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from experiments.sweep.analysis.combinations import combinations, drawn, table_of
 from experiments.sweep.analysis.figure_frame import INK, in_style, legend_above, new_figure
-from experiments.sweep.analysis.sweep_data import Flags, Floats, Sweep, final_level, stays
-from sim.growth import alone_durations
+from experiments.sweep.analysis.sweep_data import Flags, Floats, Sweep, ended_for_good, final_level
+from sim.growth import unconstrained_doubling_times
 from sim.scenario.model import Scenario, parameters
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
-FEWEST_FOR_BANDS: Final = 20
+MIN_FOR_BANDS: Final = 20
 """Runs of a panel that has bands; of fewer each run is a line, as a twentieth of them is less than one run."""
 DAYS: Final = 121
-MOST_CURVES: Final = 1000
+MAX_CURVES: Final = 1000
 """Points of the design whose closed form is drawn; evenly chosen where there are more."""
 _PARTS: Final = 4
 """Pieces of a doubling that the closed form is drawn in."""
-HOW: Final = (
+METHOD_NOTE: Final = (
     "Software never falls, so a run that was stopped counts from then on as one that is at least as far as it was: a "
     "quantile is drawn only where that decides it, and leaves the picture where it does not. Runs that reached the "
     "hardware's limit or starved stay where they were."
@@ -77,7 +77,7 @@ def fan_figure(sweep: Sweep) -> Figure:
     tables = [
         (_fan_rows(part.sweep, grid), _fan_rows(part.sweep, grid, closed=True) if closed else None) for part in parts
     ]
-    few = [part.sweep if part.sweep.n < FEWEST_FOR_BANDS else None for part in parts]
+    few = [part.sweep if part.sweep.n < MIN_FOR_BANDS else None for part in parts]
     top = max(1.0, *(_top(part.sweep, table) for part, (table, _) in zip(parts, tables, strict=True)))
     for axes, part, (table, alone), single in zip(panels, parts, tables, few, strict=True):
         if single is None:
@@ -108,8 +108,9 @@ def _draw_bands(axes: Axes, table: pa.Table, top: float) -> None:
         upper = np.where(np.isnan(upper), top, upper)
         known = ~np.isnan(lower)
         wide = bool(np.any((upper > lower)[known]))
-        axes.fill_between(days, lower, upper, where=known.tolist(), color=BLUE, alpha=alpha, linewidth=0,
-                          label=text if wide else None)  # fmt: skip
+        axes.fill_between(
+            days, lower, upper, where=known.tolist(), color=BLUE, alpha=alpha, linewidth=0, label=text if wide else None
+        )
 
 
 def _draw_runs(axes: Axes, sweep: Sweep, grid: Floats) -> None:
@@ -133,8 +134,14 @@ def _draw_middle(axes: Axes, table: pa.Table, alone: pa.Table | None, runs: int)
     ends = (("q5", 1.0), ("q50", 1.8), ("q95", 1.0)) if runs > 1 else (("q50", 1.8),)
     for name, width in ends:
         named = f"closed form{': 5%, middle, 95%' * (runs > 1)}" if name == "q50" else None
-        axes.plot(alone["day"].to_numpy(), _floats(alone, name), color=INK, linewidth=width,
-                  linestyle=(0, (4, 2)), label=named)  # fmt: skip
+        axes.plot(
+            alone["day"].to_numpy(),
+            _floats(alone, name),
+            color=INK,
+            linewidth=width,
+            linestyle=(0, (4, 2)),
+            label=named,
+        )
 
 
 def _floats(table: pa.Table, name: str) -> Floats:
@@ -154,7 +161,7 @@ def _grid(sweep: Sweep) -> Floats:
 
 def _levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
     """Doublings of each run on each day, at least and at most: they differ after a run was stopped."""
-    ends, finals, final = sweep.numbers("day"), final_level(sweep), stays(sweep)
+    ends, finals, final = sweep.numbers("day"), final_level(sweep), ended_for_good(sweep)
     lower = np.empty((sweep.n, len(grid)))
     for row, days in enumerate(sweep.runs["doubling_days"].to_pylist()):
         seen = [day for day in days or [] if day is not None]
@@ -169,7 +176,7 @@ def _closed_levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
     names = [name for name in parameters() if name.split("__")[0] in ("growth", "researcher", "cluster", "training")]
     rows = zip(*(sweep.runs[name].to_pylist() for name in names), strict=True)
     distinct = list(dict.fromkeys(rows))
-    chosen = [distinct[at] for at in np.unique(np.linspace(0, len(distinct) - 1, MOST_CURVES).astype(int))]
+    chosen = [distinct[at] for at in np.unique(np.linspace(0, len(distinct) - 1, MAX_CURVES).astype(int))]
     most = math.ceil(float(final_level(sweep).max())) + 1
     curves = [closed_form(dict(zip(names, row, strict=True)), most) for row in chosen]
     lower = np.array([np.interp(grid, days, levels) for days, levels in curves])
@@ -191,7 +198,7 @@ def closed_form(values: dict[str, Any], doublings: int) -> tuple[list[float], li
         scenario = scenario.model_copy(update={block: changed})
     step, law = scenario.training.gain_doublings, scenario.law()
     days, levels = [0.0], [0.0]
-    for n, duration in enumerate(alone_durations(law, *scenario.own_team, doublings, step)):
+    for n, duration in enumerate(unconstrained_doubling_times(law, *scenario.own_team, doublings, step)):
         if not math.isfinite(duration):
             return [*days, 1e9], [*levels, levels[-1]]
         start = days[-1]

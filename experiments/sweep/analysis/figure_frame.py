@@ -36,11 +36,22 @@ def style() -> dict[str, Any]:
     from experiments.plotting.run_figure import STYLE  # noqa: PLC0415
 
     ours = {
-        "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
-        "figure.facecolor": PAPER, "axes.facecolor": PAPER, "savefig.facecolor": PAPER, "grid.color": GRID,
-        "axes.titlelocation": "left", "axes.titlesize": 11.5, "axes.titleweight": "bold", "svg.hashsalt": "asara",
-        "font.size": 10.5, "legend.fontsize": 9.5,
-    }  # fmt: skip
+        "text.color": INK,
+        "axes.edgecolor": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "figure.facecolor": PAPER,
+        "axes.facecolor": PAPER,
+        "savefig.facecolor": PAPER,
+        "grid.color": GRID,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 11.5,
+        "axes.titleweight": "bold",
+        "svg.hashsalt": "asara",
+        "font.size": 10.5,
+        "legend.fontsize": 9.5,
+    }
     return {**STYLE, **ours}
 
 

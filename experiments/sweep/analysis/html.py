@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from experiments.sweep.analysis.labels import percent, shown
+from experiments.sweep.analysis.labels import format_value, percent
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +42,7 @@ summary { cursor: pointer; color: var(--accent); font-size: 0.9rem; }
 footer { margin-top: 3rem; font-size: 0.82rem; color: var(--soft); }
 code { overflow-wrap: anywhere; }
 """
-MOST_ROWS: Final = 40
+MAX_ROWS: Final = 40
 
 
 def page(title: str, body: Sequence[str]) -> str:
@@ -78,7 +78,7 @@ def pictures(found: Sequence[str]) -> str:
 def table(found: pa.Table, summary: str = "") -> str:
     """Return a table, its first rows where it is long; folded behind its summary if there is one."""
     names = found.column_names
-    rows = found.slice(0, MOST_ROWS).to_pylist()
+    rows = found.slice(0, MAX_ROWS).to_pylist()
     head = "".join(_head(name, rows) for name in names)
     lines = ["".join(_cell(name, row[name]) for name in names) for row in rows]
     more = found.num_rows - len(rows)
@@ -91,9 +91,15 @@ def table(found: pa.Table, summary: str = "") -> str:
 
 
 _SHARES: Final = (
-    "probability", "p_long_run_singular", "p_speeding_up", "density", "coverage", "researchers", "experiments",
+    "probability",
+    "p_long_run_singular",
+    "p_speeding_up",
+    "density",
+    "coverage",
+    "researchers",
+    "experiments",
     "training",
-)  # fmt: skip
+)
 
 
 def _head(name: str, rows: list[dict[str, Any]]) -> str:
@@ -118,4 +124,4 @@ def _text(name: str, value: Any) -> str:
         return "not seen" if value > 0 else "–"
     if name in _SHARES and isinstance(value, float):
         return percent(value)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else shown(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else format_value(value)

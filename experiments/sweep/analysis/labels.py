@@ -36,7 +36,7 @@ RETURNS: Final = "growth__r"
 """The parameter whose meaning depends on another one, growth__returns_to."""
 
 
-def words(name: str) -> str:
+def phrase(name: str) -> str:
     """Return a parameter or an outcome in a few plain words; the name itself if nothing is declared."""
     if name in _OUTCOMES:
         return _OUTCOMES[name]
@@ -58,23 +58,23 @@ def words(name: str) -> str:
 
 def with_reading(name: str, reading: str = "") -> str:
     """Return the words for a parameter; those for r name what it is the returns to, if a reading is given."""
-    return f"{words(name)}, returns to {reading}" if reading and name == RETURNS else words(name)
+    return f"{phrase(name)}, returns to {reading}" if reading and name == RETURNS else phrase(name)
 
 
-def said(name: str, reading: str = "") -> str:
+def phrase_with_name(name: str, reading: str = "") -> str:
     """Return a parameter within a sentence: its words, and its name in brackets."""
     plain = with_reading(name, reading)
     return f"“{plain}” ({name})" if plain != name else name
 
 
-def label(name: str, width: int = 40, reading: str = "") -> str:
+def axis_label(name: str, width: int = 40, reading: str = "") -> str:
     """Return the words with the unit, in lines of at most ``width`` letters."""
     known = parameters().get(name)
     unit = f" ({known.unit})" if known is not None and known.unit not in _NO_UNITS else ""
     return textwrap.fill(f"{with_reading(name, reading)}{unit}", width)
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a value of a parameter as a reader writes it."""
     if isinstance(value, bool):
         return "yes" if value else "no"

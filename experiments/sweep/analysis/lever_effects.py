@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from experiments.sweep.analysis.estimators import Mean, clustered_mean
+from experiments.sweep.analysis.estimators import ClusteredMean, clustered_mean
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, new_figure
-from experiments.sweep.analysis.labels import label, percent, shown, words
-from experiments.sweep.analysis.labels import said as said_of
+from experiments.sweep.analysis.labels import axis_label, format_value, percent, phrase
+from experiments.sweep.analysis.labels import phrase_with_name as said_of
 from experiments.sweep.analysis.sweep_data import EXPLOSIVE, SPEEDING_UP, Floats, Ints, Sweep, doublings_a_year
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OUTCOMES: Final = ("explosion", "speeding_up", "doublings_a_year")
-HOW: Final = (
+METHOD_NOTE: Final = (
     "Each run is compared with the one of the same point, replication and other levers at the first level. What "
     "both share, their random seed included, drops out. Each combination of the other levers has its own difference. "
     "Intervals are Student's at 95% over points."
@@ -59,8 +59,9 @@ def lever_effects(sweep: Sweep) -> list[Effect]:
     }
     return [
         _effect(sweep, names, outcome, values[outcome], pairs)
-        for names, pairs in _pairs_of_levels(sweep) for outcome in OUTCOMES
-    ]  # fmt: skip
+        for names, pairs in _pairs_of_levels(sweep)
+        for outcome in OUTCOMES
+    ]
 
 
 def lever_table(sweep: Sweep) -> pa.Table:
@@ -90,7 +91,7 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion", reading: str
     axes.set_ylim(len(chosen) - 0.4, -0.6)
     if outcome != "doublings_a_year":
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}" if abs(value) > 1e-9 else "0")
-        axes.set_xlabel(fill(f"change of the {words(outcome)}, percentage points", 46))
+        axes.set_xlabel(fill(f"change of the {phrase(outcome)}, percentage points", 46))
     else:
         low, high = axes.get_xlim()
         axes.set_xticks([math.log2(factor) for factor in factor_ticks(2**low, 2**high)])
@@ -103,17 +104,17 @@ def factor_ticks(low: float, high: float) -> list[float]:
     """Return round factors between two, 1 among them if it lies there: powers of two on a wide scale."""
     if high / low > _WIDE_SCALE:
         powers = range(math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9) + 1)
-        apart = -(-len(powers) // MOST_TICKS)
+        apart = -(-len(powers) // MAX_TICKS)
         return [2.0**power for power in powers if power % apart == 0]
     ticks: list[float] = []
     for step in _STEPS:
         ticks = [step * at for at in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-        if len(ticks) <= MOST_TICKS:
+        if len(ticks) <= MAX_TICKS:
             break
     return ticks
 
 
-MOST_TICKS: Final = 6
+MAX_TICKS: Final = 6
 _WIDE_SCALE: Final = 8.0
 """Highest factor over the lowest from which on ticks are powers of two."""
 _STEPS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -121,7 +122,7 @@ _STEPS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0
 
 
 def _row_label(effect: Effect, reading: str) -> str:
-    found = f"{label(effect.lever, 26, reading)}:\n{fill(f'{effect.level} against {effect.against}', 34)}"
+    found = f"{axis_label(effect.lever, 26, reading)}:\n{fill(f'{effect.level} against {effect.against}', 34)}"
     return found + f"\n{fill(f'with {effect.others}', 34)}" * bool(effect.others)
 
 
@@ -132,7 +133,7 @@ def lever_sentences(effects: list[Effect]) -> list[str]:
         said += _changes([effect for effect in effects if effect.outcome == outcome.name], outcome.meaning)
     gains = [effect.times_less_variance for effect in effects if math.isfinite(effect.times_less_variance)]
     if gains:
-        low, high = (shown(each(gains)) for each in (min, max))
+        low, high = (format_value(each(gains)) for each in (min, max))
         span = low if low == high else f"{low} to {high}"
         said.append(
             f"Pairing makes the variance of these differences {span} times smaller than if "
@@ -193,7 +194,7 @@ def _effect(sweep: Sweep, names: tuple[str, str, str, str], outcome: str, values
     return Effect(*names, outcome, found.mean, found.low, found.high, found.runs, found.points, gain)
 
 
-def _width(mean: Mean) -> float:
+def _width(mean: ClusteredMean) -> float:
     return mean.high - mean.low
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from experiments.sweep.analysis.binning import Axis, cut
-from experiments.sweep.analysis.combinations import MOST_SAID, combinations, drawn, table_of
-from experiments.sweep.analysis.explosion_probability import MOST_PANELS, colour_cell, frame_map, is_dense, within
+from experiments.sweep.analysis.binning import Axis, bin_parameter
+from experiments.sweep.analysis.combinations import MAX_SAID, combinations, drawn, table_of
+from experiments.sweep.analysis.explosion_probability import MAX_PANELS, colour_cell, frame_map, is_dense, within
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
 from experiments.sweep.analysis.labels import percent
 from experiments.sweep.analysis.sweep_data import Flags, Sweep
@@ -30,7 +30,7 @@ def limits_table(sweep: Sweep, across: str, up: str) -> pa.Table:
     Columns: the other levers, the two parameters (their class as text), limited_by (of most runs), and for each
     resource the share of runs that it limits; runs. Raises InputError for a column that does not exist.
     """
-    x, y = cut(sweep, across), cut(sweep, up)
+    x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
     return table_of(sweep, lambda part: _rows(part, within(x, part), within(y, part)), (across, up))
 
 
@@ -39,14 +39,15 @@ def _rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
     for j, i in product(range(len(y.labels)), range(len(x.labels))):
         inside = (x.place == i) & (y.place == j)
         if inside.any():
-            found = limited(sweep, inside)
-            rows.append((x.labels[i], y.labels[j], max(found, key=lambda each: found[each]), *found.values(),
-                         int(inside.sum())))  # fmt: skip
+            found = limiting_shares(sweep, inside)
+            rows.append(
+                (x.labels[i], y.labels[j], max(found, key=lambda each: found[each]), *found.values(), int(inside.sum()))
+            )
     names = (x.name, y.name, "limited_by", *RESOURCES, "runs")
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
-def limited(sweep: Sweep, chosen: Flags | None = None) -> dict[str, float]:
+def limiting_shares(sweep: Sweep, chosen: Flags | None = None) -> dict[str, float]:
     """Return for each resource the share of runs that it limits, of all runs with a result or of some."""
     by = np.array(sweep.texts("limited_by"))
     by = by if chosen is None else by[chosen]
@@ -61,8 +62,8 @@ def limits_figure(sweep: Sweep, across: str, up: str) -> Figure:
     """
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    x, y = cut(sweep, across), cut(sweep, up)
-    parts = drawn(combinations(sweep, (across, up)), MOST_PANELS)
+    x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
+    parts = drawn(combinations(sweep, (across, up)), MAX_PANELS)
     seen: set[str] = set()
     colours = _colours()
     height = 1.9 + (0.34 if is_dense(x, y) else 0.72) * len(y.labels)
@@ -88,7 +89,7 @@ def _draw_limits(axes: Axes, sweep: Sweep, x: Axis, y: Axis) -> set[str]:
         if not inside.any():
             axes.text(i, j, "" if dense else "no run", ha="center", va="center", fontsize=8, color=SOFT)
             continue
-        found = limited(sweep, inside)
+        found = limiting_shares(sweep, inside)
         most = max(found, key=lambda each: found[each])
         if dense:
             seen.add(most)
@@ -114,10 +115,10 @@ def _split_cell(axes: Axes, place: tuple[int, int], found: dict[str, float]) -> 
 def limits_sentence(sweep: Sweep) -> str:
     """Return what limits how many runs, in words, for each combination of levers; nothing if there are many."""
     parts, said = combinations(sweep), []
-    if len(parts) > MOST_SAID:
+    if len(parts) > MAX_SAID:
         return ""
     for part in parts:
-        found = {resource: share for resource, share in limited(part.sweep).items() if share > 0}
+        found = {resource: share for resource, share in limiting_shares(part.sweep).items() if share > 0}
         shares = [f"{resource} in {percent(share)}" for resource, share in sorted(found.items(), key=lambda e: -e[1])]
         if shares:
             said.append(", ".join(shares) + " of the runs" + f" with {part.text}" * bool(part.values))

@@ -28,8 +28,8 @@ from experiments.sweep.analysis import (
 )
 from experiments.sweep.analysis import html as page
 from experiments.sweep.analysis.combinations import (
-    MOST_DRAWN,
-    MOST_SAID,
+    MAX_DRAWN,
+    MAX_SAID,
     Combination,
     combinations,
     drawn,
@@ -37,22 +37,30 @@ from experiments.sweep.analysis.combinations import (
     stacked,
 )
 from experiments.sweep.analysis.figure_frame import png, svg
-from experiments.sweep.analysis.labels import RETURNS, with_reading, words
-from experiments.sweep.analysis.sweep_data import EXPLOSIVE, FACTORS, ONE_BY_ONE, SPEEDING_UP, Outcome, Sweep, threshold
+from experiments.sweep.analysis.labels import RETURNS, phrase, with_reading
+from experiments.sweep.analysis.sweep_data import (
+    EXPLOSIVE,
+    FACTORS,
+    ONE_BY_ONE,
+    SPEEDING_UP,
+    RunOutcome,
+    Sweep,
+    threshold,
+)
 from sim.growth import reading_of_r
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_PLANES: Final = 3
+MAX_PLANES: Final = 3
 """Pairs of parameters that are drawn, the strongest ones; the tables hold all."""
 SUMMARY: Final = "analysis.json"
-MOST_FAILURES: Final = 10
+MAX_FAILURES: Final = 10
 """Reasons for runs without a result that are shown; of the rest only the number of runs is."""
 _ASKED: Final = ("question", "description")
 
 
-class Part(NamedTuple):
+class ReportSection(NamedTuple):
     """A piece of the report: a heading, words, a picture with its caption, a table."""
 
     name: str
@@ -65,7 +73,7 @@ class Part(NamedTuple):
     table: pa.Table | None
 
 
-def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[Part]:
+def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
     """Yield the parts of the report on a sweep, in its order; those that its design cannot carry say so.
 
     ``outcome``: the only one whose sensitivity is shown, by default all of them.
@@ -83,9 +91,14 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[Part]:
     yield from _regions(sweep)
     table = convergence.convergence_table(sweep)
     said = [convergence.convergence_sentence(sweep, table)]
-    yield Part("convergence", "Are there enough runs?", said, convergence.convergence_figure(sweep, table),
-               f"Estimates as runs accumulate, with their 95% intervals.{drawn_note(combinations(sweep), MOST_SAID)}",
-               table)  # fmt: skip
+    yield ReportSection(
+        "convergence",
+        "Are there enough runs?",
+        said,
+        convergence.convergence_figure(sweep, table),
+        f"Estimates as runs accumulate, with their 95% intervals.{drawn_note(combinations(sweep), MAX_SAID)}",
+        table,
+    )
 
 
 def verdict(sweep: Sweep) -> str:
@@ -96,7 +109,7 @@ def verdict(sweep: Sweep) -> str:
         explosion_probability.rest_sentence(sweep),
         explosion_probability.limit_sentence(sweep),
     ]
-    said.append(explosion_probability.strongest(sweep))
+    said.append(explosion_probability.strongest_parameter(sweep))
     said += time_to_gain.time_sentences(sweep)
     if sweep.levers:
         said.append(lever_effects.lever_words(lever_effects.lever_effects(sweep)))
@@ -121,14 +134,19 @@ def summary(sweep: Sweep) -> dict[str, Any]:
     """Return the figures of a report as plain values, each for every combination of levers: None if not finite."""
     column, why = threshold(sweep)
     found = {
-        "name": sweep.manifest.get("name", ""), "runs": sweep.asked, "with_result": sweep.n, "missing": sweep.missing,
-        "statuses": dict(sweep.statuses), "failures": [each._asdict() for each in sweep.failures],
-        "verdict": verdict(sweep), "reading_of_r": reading(sweep),
+        "name": sweep.manifest.get("name", ""),
+        "runs": sweep.asked,
+        "with_result": sweep.n,
+        "missing": sweep.missing,
+        "statuses": dict(sweep.statuses),
+        "failures": [each._asdict() for each in sweep.failures],
+        "verdict": verdict(sweep),
+        "reading_of_r": reading(sweep),
         "combinations": [_figures(each, column) for each in combinations(sweep)],
         "gain": {"factor": FACTORS[column], "note": why},
         "levers": [each._asdict() for each in lever_effects.lever_effects(sweep)],
         "regions": _regions_found(sweep),
-    }  # fmt: skip
+    }
     told: dict[str, Any] = plain(found)
     return told
 
@@ -137,16 +155,18 @@ def _figures(part: Combination, column: str) -> dict[str, Any]:
     """The figures of one combination of levers."""
     indices = {outcome: sensitivity.sobol_first(part.sweep, outcome) for outcome in sensitivity.OUTCOMES}
     return {
-        "levers": part.values, "explosion": _share(part.sweep, EXPLOSIVE),
-        "speeding_up": _share(part.sweep, SPEEDING_UP), "long_run": dict(Counter(part.sweep.texts("long_run"))),
+        "levers": part.values,
+        "explosion": _share(part.sweep, EXPLOSIVE),
+        "speeding_up": _share(part.sweep, SPEEDING_UP),
+        "long_run": dict(Counter(part.sweep.texts("long_run"))),
         "pace": dict(Counter(part.sweep.texts("pace"))),
         "days": time_to_gain.time_table(part.sweep, column).to_pylist(),
-        "limited_by": limiting_resource.limited(part.sweep),
+        "limited_by": limiting_resource.limiting_shares(part.sweep),
         "sobol": {outcome: {"note": note, "first": _first(each)} for outcome, (each, note) in indices.items()},
-    }  # fmt: skip
+    }
 
 
-def _share(sweep: Sweep, outcome: Outcome) -> dict[str, Any]:
+def _share(sweep: Sweep, outcome: RunOutcome) -> dict[str, Any]:
     found = explosion_probability.probability(sweep, outcome=outcome)
     return found._asdict() | {"meaning": f"probability that {outcome.meaning}"}
 
@@ -157,18 +177,19 @@ def _regions_found(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _region(part: Combination) -> dict[str, Any]:
-    box = scenario_discovery.box_of(part.sweep)
+    box = scenario_discovery.find_explosion_box(part.sweep)
     return {
-        "levers": part.values, "sentence": scenario_discovery.box_sentence(part.sweep, box),
+        "levers": part.values,
+        "sentence": scenario_discovery.box_sentence(part.sweep, box),
         "bounds": box.bounds if box else None,
-    }  # fmt: skip
+    }
 
 
-def html(sweep: Sweep, found: list[Part]) -> str:
+def html(sweep: Sweep, found: list[ReportSection]) -> str:
     """Return the report as one page that needs nothing else."""
     name = str(sweep.manifest.get("name") or "sweep")
     body = [f"<header><h1>{escape(name)}</h1>", *_opening(sweep), "</header>", *_health(sweep)]
-    sections: dict[str, list[Part]] = {}
+    sections: dict[str, list[ReportSection]] = {}
     for part in found:
         sections.setdefault(part.heading, []).append(part)
     for heading, members in sections.items():
@@ -221,63 +242,74 @@ def to_csv(table: pa.Table) -> str:
     return text.getvalue()
 
 
-def _fans(sweep: Sweep) -> Iterator[Part]:
+def _fans(sweep: Sweep) -> Iterator[ReportSection]:
     closed = fan_chart.has_closed_form(sweep)
     law = " Dashed: the same points by the closed form, in which only the law decides." if closed else ""
     said = "Quantiles over runs, on a scale on which each step is the same factor."
     heading, note = "How far does software come?", drawn_note(combinations(sweep))
-    yield Part(
-        "fan", heading, [fan_chart.HOW], fan_chart.fan_figure(sweep), f"{said}{law}{note}", fan_chart.fan_table(sweep)
+    yield ReportSection(
+        "fan",
+        heading,
+        [fan_chart.METHOD_NOTE],
+        fan_chart.fan_figure(sweep),
+        f"{said}{law}{note}",
+        fan_chart.fan_table(sweep),
     )
     if closed:
-        yield Part("fan-closed-form", heading, [], None, "", fan_chart.fan_table(sweep, closed=True))
+        yield ReportSection("fan-closed-form", heading, [], None, "", fan_chart.fan_table(sweep, closed=True))
 
 
-def _planes(sweep: Sweep) -> Iterator[Part]:
+def _planes(sweep: Sweep) -> Iterator[ReportSection]:
     heading = "How probable is an explosion?"
-    yield Part("probability", heading, [explosion_probability.sentence(sweep), explosion_probability.HOW], None, "",
-               explosion_probability.probability_table(sweep))  # fmt: skip
+    yield ReportSection(
+        "probability",
+        heading,
+        [explosion_probability.sentence(sweep), explosion_probability.METHOD_NOTE],
+        None,
+        "",
+        explosion_probability.probability_table(sweep),
+    )
     if sweep.sampling == ONE_BY_ONE:
         return
     for number, (across, up) in enumerate(_pairs(sweep)):
-        figure = explosion_probability.plane_figure(sweep, across, up) if number < MOST_PLANES else None
+        figure = explosion_probability.plane_figure(sweep, across, up) if number < MAX_PLANES else None
         others = combinations(sweep, (across, up))
         caption = (
             f"{explosion_probability.outcome_words(sweep, sweep.outcome)}, its 95% interval and the number of runs n; "
             f"a dashed edge: an estimate from fewer than {explosion_probability.FEWEST} runs."
-            f"{drawn_note(others, explosion_probability.MOST_PANELS)}"
+            f"{drawn_note(others, explosion_probability.MAX_PANELS)}"
         )
         table = explosion_probability.plane_table(sweep, across, up)
-        yield Part(f"probability-{across}-{up}", heading, [], figure, caption, table)
+        yield ReportSection(f"probability-{across}-{up}", heading, [], figure, caption, table)
 
 
 def _pairs(sweep: Sweep) -> list[tuple[str, str]]:
     """All pairs of parameters that vary, the two strongest ones first."""
-    ranked = explosion_probability.ranked(sweep)[:6]
+    ranked = explosion_probability.rank_parameters(sweep)[:6]
     return sorted(combinations_of(ranked, 2), key=lambda pair: sum(map(ranked.index, pair)))
 
 
-def _time(sweep: Sweep) -> Part:
+def _time(sweep: Sweep) -> ReportSection:
     column, _ = threshold(sweep)
     caption = (
         f"Share of runs whose software has grown {FACTORS[column]:,}-fold by a day, with its 95% interval."
         f"{drawn_note(combinations(sweep))}"
     )
-    said = [" ".join(time_to_gain.time_sentences(sweep)), time_to_gain.HOW]
+    said = [" ".join(time_to_gain.time_sentences(sweep)), time_to_gain.METHOD_NOTE]
     heading = "How long does a large gain take?"
-    return Part(
+    return ReportSection(
         "time", heading, said, time_to_gain.time_figure(sweep, column), caption, time_to_gain.time_table(sweep, column)
     )
 
 
-def _levers(sweep: Sweep) -> Iterator[Part]:
+def _levers(sweep: Sweep) -> Iterator[ReportSection]:
     effects, heading = lever_effects.lever_effects(sweep), "What do the levers do?"
-    said = [*lever_effects.lever_sentences(effects), lever_effects.HOW]
+    said = [*lever_effects.lever_sentences(effects), lever_effects.METHOD_NOTE]
     for outcome in lever_effects.OUTCOMES if effects else ():
-        caption = f"Change of the {words(outcome)}."
+        caption = f"Change of the {phrase(outcome)}."
         table = lever_effects.lever_table(sweep) if outcome == "explosion" else None
         figure = lever_effects.lever_figure(effects, outcome, sweep.reading)
-        yield Part(
+        yield ReportSection(
             f"levers-{outcome}", heading, said if table is not None else [], figure, f"{caption} {_PAIRED}", table
         )
 
@@ -285,42 +317,45 @@ def _levers(sweep: Sweep) -> Iterator[Part]:
 _PAIRED: Final = "Dots: mean over pairs of runs with the same random seed; bars: 95% intervals."
 
 
-def _limits(sweep: Sweep) -> Iterator[Part]:
+def _limits(sweep: Sweep) -> Iterator[ReportSection]:
     alone = sweep.sampling == ONE_BY_ONE
-    pair, heading = None if alone else explosion_probability.pair_of(sweep), "Which resource limits where?"
+    pair, heading = None if alone else explosion_probability.strongest_pair(sweep), "Which resource limits where?"
     figure = limiting_resource.limits_figure(sweep, *pair) if pair and len(set(sweep.texts("limited_by"))) > 1 else None
     table = limiting_resource.limits_table(sweep, *pair) if pair else None
-    note = drawn_note(combinations(sweep, pair), explosion_probability.MOST_PANELS) if pair else ""
+    note = drawn_note(combinations(sweep, pair), explosion_probability.MAX_PANELS) if pair else ""
     caption = (
         "The input of which 1% more brings the last doubling forward most. Each cell is divided between the inputs by "
         f"their share of its runs; the largest share is written in it.{note}"
     )
-    yield Part("limits", heading, [limiting_resource.limits_sentence(sweep)], figure, caption, table)
+    yield ReportSection("limits", heading, [limiting_resource.limits_sentence(sweep)], figure, caption, table)
 
 
-def _sensitivity(sweep: Sweep, chosen: str | None = None) -> Iterator[Part]:
+def _sensitivity(sweep: Sweep, chosen: str | None = None) -> Iterator[ReportSection]:
     heading, alone = "What matters most?", sweep.sampling == ONE_BY_ONE
-    how = ("One parameter changes at a time, all others are at their base: exact differences." if alone else
-           "The runs of the lowest and the highest tenth of a parameter, or its lowest and highest level, beside all "
-           "runs; grey: 95% intervals.")  # fmt: skip
+    how = (
+        "One parameter changes at a time, all others are at their base: exact differences."
+        if alone
+        else "The runs of the lowest and the highest tenth of a parameter, or its lowest and highest level, beside all "
+        "runs; grey: 95% intervals."
+    )
     if not alone and not sweep.uncertainties:
-        yield Part("tornado", heading, ["Nothing but levers varies; what they do is above."], None, "", None)
+        yield ReportSection("tornado", heading, ["Nothing but levers varies; what they do is above."], None, "", None)
         return
     for outcome in sensitivity.tornado_outcomes(sweep, chosen):
         table = sensitivity.tornado_table(sweep, outcome)
         said = [sensitivity.same_everywhere(sweep, outcome), sensitivity.not_reached_sentence(sweep, outcome)]
         if table.num_rows:
             figure = sensitivity.tornado_figure(sweep, outcome)
-            note = "" if alone else drawn_note(combinations(sweep), sensitivity.MOST_PANELS)
+            note = "" if alone else drawn_note(combinations(sweep), sensitivity.MAX_PANELS)
             never = " Never: not within the run." * outcome.startswith("days_to_")
-            caption = f"Tornado of the {words(outcome)}. {how}{never}{note}"
-            yield Part(f"tornado-{outcome}", heading, said, figure, caption, table)
+            caption = f"Tornado of the {phrase(outcome)}. {how}{never}{note}"
+            yield ReportSection(f"tornado-{outcome}", heading, said, figure, caption, table)
         elif any(said):
-            yield Part(f"tornado-{outcome}", heading, said, None, "", None)
+            yield ReportSection(f"tornado-{outcome}", heading, said, None, "", None)
     yield from _sobol(sweep, heading, sensitivity.OUTCOMES if chosen is None else (chosen,))
 
 
-def _sobol(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[Part]:
+def _sobol(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[ReportSection]:
     parts, said = combinations(sweep), set[str]()
     for outcome in outcomes:
         tables = []
@@ -328,38 +363,40 @@ def _sobol(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[Pa
             found, why = sensitivity.sobol_first(part.sweep, outcome)
             if found is None:
                 if why not in said:
-                    yield Part(f"sobol-{outcome}", heading, [why], None, "", None)
+                    yield ReportSection(f"sobol-{outcome}", heading, [why], None, "", None)
                 said.add(why)
                 continue
             tables.append((part.values, sensitivity.sobol_table(found)))
-            if len(tables) > MOST_DRAWN:
+            if len(tables) > MAX_DRAWN:
                 continue
             where = f" with {part.text}" * bool(part.values)
-            caption = (f"First-order Sobol' indices of the {words(outcome)}{where}: the share of the variance that "
-                       "each explains by itself. What is left is interactions. Around 0, slightly below included, "
-                       "means nothing.")  # fmt: skip
+            caption = (
+                f"First-order Sobol' indices of the {phrase(outcome)}{where}: the share of the variance that "
+                "each explains by itself. What is left is interactions. Around 0, slightly below included, "
+                "means nothing."
+            )
             name = f"sobol-{outcome}" + f"-{at + 1}" * (len(parts) > 1)
-            yield Part(name, heading, [], sensitivity.sobol_figure(found, part.sweep.reading), caption, None)
+            yield ReportSection(name, heading, [], sensitivity.sobol_figure(found, part.sweep.reading), caption, None)
         if tables:
-            yield Part(f"sobol-{outcome}", heading, [], None, "", stacked(tables))
+            yield ReportSection(f"sobol-{outcome}", heading, [], None, "", stacked(tables))
 
 
-def _regions(sweep: Sweep) -> Iterator[Part]:
+def _regions(sweep: Sweep) -> Iterator[ReportSection]:
     parts, heading, tables = scenario_discovery.parts_of(sweep), f"Where are {sweep.outcome.plural} most frequent?", []
     for at, part in enumerate(parts):
-        box = scenario_discovery.box_of(part.sweep)
+        box = scenario_discovery.find_explosion_box(part.sweep)
         tables.append((part.values, scenario_discovery.box_table(part.sweep, box)))
         if part not in drawn(parts):
             continue
         said = [f"With {part.text}: " * bool(part.values) + scenario_discovery.box_sentence(part.sweep, box)]
-        said += [scenario_discovery.HOW] * (box is not None and at == 0)
-        among = [*(box.bounds if box else ()), *explosion_probability.ranked(part.sweep)]
+        said += [scenario_discovery.METHOD_NOTE] * (box is not None and at == 0)
+        among = [*(box.bounds if box else ()), *explosion_probability.rank_parameters(part.sweep)]
         axes = [name for name in dict.fromkeys(among) if name in scenario_discovery.box_inputs(part.sweep)][:2]
         figure = scenario_discovery.box_figure(part.sweep, box, axes[0], axes[1]) if box and len(axes) == 2 else None
         where = f" with {part.text}" * bool(part.values)
         caption = f"Each run{where}, and the box, drawn over two of the parameters."
-        yield Part("region" + f"-{at + 1}" * (len(parts) > 1), heading, said, figure, caption, None)
-    yield Part("region", heading, [drawn_note(parts).strip()], None, "", stacked(tables))
+        yield ReportSection("region" + f"-{at + 1}" * (len(parts) > 1), heading, said, figure, caption, None)
+    yield ReportSection("region", heading, [drawn_note(parts).strip()], None, "", stacked(tables))
 
 
 def _opening(sweep: Sweep) -> list[str]:
@@ -387,9 +424,9 @@ def _health(sweep: Sweep) -> list[str]:
     lines = [page.paragraph(" ".join(said), kind)]
     if sweep.failures:
         names = ("status", "message", "runs", "first")
-        shown = sweep.failures[:MOST_FAILURES]
+        shown = sweep.failures[:MAX_FAILURES]
         lines.append(page.table(pa.table({name: [getattr(each, name) for each in shown] for name in names})))
-        if rest := sum(failure.runs for failure in sweep.failures[MOST_FAILURES:]):
+        if rest := sum(failure.runs for failure in sweep.failures[MAX_FAILURES:]):
             lines.append(page.paragraph(f"And {rest:,} more runs for other reasons.", "prose"))
     return lines
 
@@ -414,25 +451,33 @@ def _distribution(sweep: Sweep, name: str) -> str:
 
 
 def _levels(sweep: Sweep, name: str) -> list[str]:
-    from experiments.sweep.analysis.binning import cut  # noqa: PLC0415
+    from experiments.sweep.analysis.binning import bin_parameter  # noqa: PLC0415
 
-    return list(cut(sweep, name).labels)
+    return list(bin_parameter(sweep, name).labels)
 
 
 def picture_footer(sweep: Sweep) -> str:
     """Return the footer of the pictures of a sweep: runs, seed, engine, version and the digest of the design."""
     made = {name: str(sweep.manifest.get(name, "?")) for name in ("seed", "engine", "version")}
     return footer_text(
-        f"n = {plural(sweep.n, 'run')}", f"seed {made['seed']}", f"engine {made['engine']}", by=made["version"],
+        f"n = {plural(sweep.n, 'run')}",
+        f"seed {made['seed']}",
+        f"engine {made['engine']}",
+        by=made["version"],
         design=str(sweep.manifest.get("design_digest", "?")),
-    )  # fmt: skip
+    )
 
 
 def _footer(sweep: Sweep) -> str:
     said = sweep.manifest
-    items = [f"asara {said.get('version', '?')}", f"engine {said.get('engine', '?')}", f"sampling {sweep.sampling}",
-             f"{said.get('points', '?')} points", f"seed {said.get('seed', '?')}",
-             *(f"{what} {str(said.get(f'{what}_digest', '?'))[:12]}" for what in ("design", "model"))]  # fmt: skip
+    items = [
+        f"asara {said.get('version', '?')}",
+        f"engine {said.get('engine', '?')}",
+        f"sampling {sweep.sampling}",
+        f"{said.get('points', '?')} points",
+        f"seed {said.get('seed', '?')}",
+        *(f"{what} {str(said.get(f'{what}_digest', '?'))[:12]}" for what in ("design", "model")),
+    ]
     return f"<footer>{escape(' · '.join(items))}</footer>"
 
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from experiments.sweep.analysis.binning import MOST_LEVELS, cut
+from experiments.sweep.analysis.binning import MAX_LEVELS, bin_parameter
 from experiments.sweep.analysis.combinations import Combination, combinations
-from experiments.sweep.analysis.estimators import SEED, Share, clustered_share
+from experiments.sweep.analysis.estimators import SEED, ClusteredProbability, clustered_share
 from experiments.sweep.analysis.figure_frame import INK, in_style, legend_above, new_figure
-from experiments.sweep.analysis.labels import percent, shown
+from experiments.sweep.analysis.labels import format_value, percent
 from experiments.sweep.analysis.sweep_data import Flags, Floats, Sweep
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ ENOUGH: Final = 200
 """Points from which on the box is found on one half of them and judged on the other."""
 _MATTERS: Final = 0.01
 """A restriction without which the density falls by less is dropped."""
-HOW: Final = (
+METHOD_NOTE: Final = (
     "Found by PRIM (Friedman and Fisher, 1999), which peels thin slices off the space of parameters; of the boxes on "
     "its way the one with the largest harmonic mean of density (the share of its runs with the outcome) and coverage "
     "(the share of all runs with the outcome that it holds)."
@@ -47,8 +47,8 @@ class Box(NamedTuple):
 
     bounds: Bounds
     """Of those parameters only that are restricted."""
-    density: Share
-    coverage: Share
+    density: ClusteredProbability
+    coverage: ClusteredProbability
     held_out: bool
     """Whether density and coverage are of points that the box was not found on."""
 
@@ -81,7 +81,7 @@ def parts_of(sweep: Sweep) -> list[Combination]:
     return combinations(sweep) if sweep.uncertainties else [Combination({}, sweep)]
 
 
-def box_of(sweep: Sweep) -> Box | None:
+def find_explosion_box(sweep: Sweep) -> Box | None:
     """Return the box where the sweep's outcome is most frequent; None without one.
 
     Restrictions are on numbers and yes-or-no parameters that vary.
@@ -157,8 +157,9 @@ def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
         (happened, ORANGE, "o", sweep.outcome.plural),
     ):
         those = rows[chosen[rows]]
-        axes.scatter(x.values[those], y.values[those], s=14, c=colour, marker=marker, alpha=0.6, linewidths=0.9,
-                     label=text)  # fmt: skip
+        axes.scatter(
+            x.values[those], y.values[those], s=14, c=colour, marker=marker, alpha=0.6, linewidths=0.9, label=text
+        )
     for axis, one in ((axes.xaxis, x), (axes.yaxis, y)):
         if one.levels:
             axis.set_ticks(range(len(one.levels)), one.levels)
@@ -277,12 +278,12 @@ def _restriction(sweep: Sweep, name: str, low: float, high: float) -> str:
         levels = sorted(set(sweep.runs[name].to_pylist()))
         return " or ".join(f"{name} = {sweep.value_text(name, level)}" for level in levels if low <= level <= high)
     if not sweep.is_number(name):  # of yes and no a restriction leaves one
-        return f"{name} = {shown(low > 0)}"
+        return f"{name} = {format_value(low > 0)}"
     if math.isinf(high):
-        return f"{name} ≥ {shown(low)}"
+        return f"{name} ≥ {format_value(low)}"
     if math.isinf(low):
-        return f"{name} ≤ {shown(high)}"
-    return f"{name} = {shown(low)}" if low == high else f"{shown(low)} ≤ {name} ≤ {shown(high)}"
+        return f"{name} ≤ {format_value(high)}"
+    return f"{name} = {format_value(low)}" if low == high else f"{format_value(low)} ≤ {name} ≤ {format_value(high)}"
 
 
 class _Drawn(NamedTuple):
@@ -297,9 +298,9 @@ def _drawn(sweep: Sweep, name: str, box: Box) -> _Drawn:
     """The parameter itself, or, with few levels, the place of the level with some scatter so that runs are seen."""
     values, ends = sweep.numbers(name), box.bounds.get(name, (-math.inf, math.inf))
     levels = np.unique(values)
-    if len(levels) > MOST_LEVELS:
+    if len(levels) > MAX_LEVELS:
         return _Drawn(values, (), ends)
     scatter = np.random.default_rng(SEED).uniform(-0.3, 0.3, len(values))
     inside = np.flatnonzero((levels >= ends[0]) & (levels <= ends[1]))
     place = np.searchsorted(levels, values)
-    return _Drawn(place + scatter, cut(sweep, name).labels, (inside[0] - 0.4, inside[-1] + 0.4))
+    return _Drawn(place + scatter, bin_parameter(sweep, name).labels, (inside[0] - 0.4, inside[-1] + 0.4))

@@ -15,14 +15,14 @@ from experiments.errors import InputError
 from experiments.sweep.analysis.combinations import Combination, combinations, drawn, table_of
 from experiments.sweep.analysis.estimators import (
     SEED,
+    cluster_bootstrap_interval,
     clustered_mean,
     holds_quantile,
     independent,
-    resampled,
     time_quantile,
 )
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
-from experiments.sweep.analysis.labels import label, percent, shown, words
+from experiments.sweep.analysis.labels import axis_label, format_value, percent, phrase
 from experiments.sweep.analysis.sweep_data import (
     EXPLOSIVE,
     FACTORS,
@@ -36,7 +36,7 @@ from experiments.sweep.analysis.sweep_data import (
     threshold,
     why_not_gained,
 )
-from experiments.sweep.analysis.time_to_gain import observed
+from experiments.sweep.analysis.time_to_gain import censored_times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,18 +49,18 @@ SHARES: Final = (EXPLOSIVE.name, SPEEDING_UP.name)
 OUTCOMES: Final = (*SHARES, "doublings_a_year")
 CHOICES: Final = (*OUTCOMES, *FACTORS, "software_doublings")
 """Outcomes that a tornado and indices can be asked for."""
-FEWEST_POINTS: Final = 100
+MIN_POINTS: Final = 100
 """Points without which the harmonics of a parameter are mostly noise."""
 HARMONICS: Final = 6
 """As Tissot and Prieur take (Reliab. Eng. Syst. Saf. 107, 205, 2012); more of them, more noise."""
-MOST_LUCK: Final = 0.9
+MAX_REPLICATION_SHARE: Final = 0.9
 """Share of the variance beyond which nothing is told about the rest."""
-MOST_BARS: Final = 12
-MOST_PANELS: Final = 3
+MAX_BARS: Final = 12
+MAX_PANELS: Final = 3
 DECILES: Final = (0.1, 0.9)
 
 
-class Bar(NamedTuple):
+class TornadoBar(NamedTuple):
     """An outcome at the low and the high end of a parameter."""
 
     parameter: str
@@ -106,15 +106,16 @@ def tornado_outcomes(sweep: Sweep, chosen: str | None = None) -> tuple[str, ...]
 def check_outcome(name: str) -> str:
     """Return the name of an outcome of `CHOICES`. Raises InputError for another, with the nearest."""
     if name not in CHOICES:
-        from sim.scenario.model import nearest  # noqa: PLC0415
+        from sim.scenario.model import did_you_mean  # noqa: PLC0415
 
         raise InputError(
-            f"--outcome = {name} is not an outcome of a sweep; allowed: {', '.join(CHOICES)}{nearest(name, CHOICES)}."
+            f"--outcome = {name} is not an outcome of a sweep; allowed: "
+            f"{', '.join(CHOICES)}{did_you_mean(name, CHOICES)}."
         )
     return name
 
 
-def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[Bar]]:
+def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[TornadoBar]]:
     """Return the outcome in the middle of the design and at both ends of each parameter, the longest bar first.
 
     One-at-a-time designs: with all other parameters at their base, compared replication by replication; no bars if the
@@ -140,7 +141,7 @@ def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[Bar]]
     return middle, sorted(bars, key=_length, reverse=True)
 
 
-def _length(bar: Bar) -> float:
+def _length(bar: TornadoBar) -> float:
     """How long a bar is; one that ends at a gain that was not reached is the longest."""
     if bar.at_low == bar.at_high:
         return 0.0
@@ -159,18 +160,18 @@ def tornado_table(sweep: Sweep, outcome: str = "explosion") -> pa.Table:
 
 def _bar_table(sweep: Sweep, outcome: str) -> pa.Table:
     _, bars = tornado(sweep, outcome)
-    kinds = {name: pa.string() if name == "parameter" else pa.float64() for name in Bar._fields}
-    kinds |= {name: pa.int64() for name in Bar._fields if name.startswith(("runs_", "not_reached_"))}
-    return pa.table({name: pa.array([getattr(bar, name) for bar in bars], kinds[name]) for name in Bar._fields})
+    kinds = {name: pa.string() if name == "parameter" else pa.float64() for name in TornadoBar._fields}
+    kinds |= {name: pa.int64() for name in TornadoBar._fields if name.startswith(("runs_", "not_reached_"))}
+    return pa.table({name: pa.array([getattr(bar, name) for bar in bars], kinds[name]) for name in TornadoBar._fields})
 
 
 def same_everywhere(sweep: Sweep, outcome: str) -> str:
     """Return the sentence that an outcome is the same in all runs, so that nothing matters for it; else nothing."""
     values = outcome_of(sweep, outcome)
     if not np.isfinite(values).any():
-        return f"No run has a value of the {words(outcome)}, so nothing can be compared."
+        return f"No run has a value of the {phrase(outcome)}, so nothing can be compared."
     if sweep.n > 1 and np.isfinite(values).all() and np.ptp(values) == 0:
-        return f"The {words(outcome)} is the same in all runs, so nothing matters for it."
+        return f"The {phrase(outcome)} is the same in all runs, so nothing matters for it."
     return ""
 
 
@@ -188,8 +189,9 @@ def not_reached_sentence(sweep: Sweep, outcome: str) -> str:
             )
             found += [
                 f"{bar.parameter} = {value_text(part.sweep, bar.parameter, value)}{where} ({missing} of {runs})"
-                for value, missing, runs in ends if missing
-            ]  # fmt: skip
+                for value, missing, runs in ends
+                if missing
+            ]
     if not found:
         return ""
     why = Counter(reason for reason in reasons if reason).most_common(1)[0][0]
@@ -216,15 +218,15 @@ def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
     Each bar has the value of the parameter and the outcome at its end. A panel for each combination of levers, 3 at
     most. A dotted line at the right stands for gains that half of the runs did not reach.
     """
-    parts = drawn([part for part in _tornado_parts(sweep) if tornado(part.sweep, outcome)[1]], MOST_PANELS)
+    parts = drawn([part for part in _tornado_parts(sweep) if tornado(part.sweep, outcome)[1]], MAX_PANELS)
     found = [(part, *tornado(part.sweep, outcome)) for part in parts]
-    rows = [len(bars[:MOST_BARS]) for _, _, bars in found]
+    rows = [len(bars[:MAX_BARS]) for _, _, bars in found]
     height, ratios = 0.9 + 0.35 * len(rows) + 0.62 * sum(rows), {"height_ratios": rows}
     figure, panels = new_figure(height, len(rows), sharex=True, gridspec_kw=ratios)
     edge, span = _edge([level for _, middle, bars in found for level in (middle, *_levels_of(bars))])
     ends = []
     for axes, (part, middle, bars) in zip(panels, found, strict=True):
-        ends += _draw_bars(axes, part.sweep, outcome, middle, bars[:MOST_BARS], edge)
+        ends += _draw_bars(axes, part.sweep, outcome, middle, bars[:MAX_BARS], edge)
         if part.values and len(part.text):
             axes.set_title(fill(part.text, 52), fontsize=9.5, fontweight="normal", pad=22 if axes is panels[0] else 6)
     panels[0].set_xlim(_with_room(span, ends))
@@ -233,7 +235,7 @@ def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
     return figure
 
 
-def _levels_of(bars: list[Bar]) -> list[float]:
+def _levels_of(bars: list[TornadoBar]) -> list[float]:
     return [level for bar in bars for level in (bar.at_low, bar.at_high)]
 
 
@@ -268,7 +270,7 @@ _ROUNDS: Final = 40
 
 
 def _draw_bars(
-    axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list[Bar], edge: float
+    axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list[TornadoBar], edge: float
 ) -> list[tuple[float, int, bool]]:
     """Draw the bars of a panel, and return where their texts begin, their letters, and whether they go to the right."""
     from experiments.plotting.run_figure import BLUE, ORANGE  # noqa: PLC0415
@@ -290,8 +292,15 @@ def _draw_bars(
             right = place >= start
             outer = float(ends[1] if right else ends[0])
             found.append((outer, len(text) + 1, right))
-            axes.annotate(text, (outer, row + shift), (4 if right else -4, 0), textcoords="offset points", va="center",
-                          ha="left" if right else "right", fontsize=7.6)  # fmt: skip
+            axes.annotate(
+                text,
+                (outer, row + shift),
+                (4 if right else -4, 0),
+                textcoords="offset points",
+                va="center",
+                ha="left" if right else "right",
+                fontsize=7.6,
+            )
     axes.axvline(start, color=SOFT, linewidth=1)
     if math.isfinite(edge):
         axes.axvline(edge, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
@@ -309,13 +318,13 @@ def outcome_text(outcome: str, level: float) -> str:
         return percent(level)
     if outcome == "doublings_a_year":
         return f"{2**level:.3g} a year"
-    return f"{level:,.0f}" if outcome.startswith("days_to_") else shown(level)
+    return f"{level:,.0f}" if outcome.startswith("days_to_") else format_value(level)
 
 
 def _label_axis(axes: Axes, outcome: str, span: tuple[float, float]) -> None:
     from matplotlib.ticker import MaxNLocator, MultipleLocator  # noqa: PLC0415
 
-    axes.set_xlabel(fill(f"median {words(outcome)}" if outcome.startswith("days_to_") else words(outcome), 46))
+    axes.set_xlabel(fill(f"median {phrase(outcome)}" if outcome.startswith("days_to_") else phrase(outcome), 46))
     if outcome in SHARES:
         axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -340,12 +349,12 @@ def sobol_first(sweep: Sweep, outcome: str = "explosion") -> tuple[Indices | Non
     replications. Levers are choices without a distribution: take one combination of them.
     """
     values = outcome_of(sweep, outcome)
-    if why := _cannot(sweep, values):
+    if why := _unavailable_reason(sweep, values):
         return None, why
     _, index = np.unique(sweep.points, return_inverse=True)
     names = [name for name in sweep.uncertainties if sweep.is_number(name)]
-    first, half = _by_fourier(sweep, values, index, names)
-    luck = luck_share(sweep, values)
+    first, half = _rbd_fast_indices(sweep, values, index, names)
+    luck = replication_variance_share(sweep, values)
     return Indices(tuple(names), tuple(first), tuple(half), luck), ""
 
 
@@ -353,9 +362,11 @@ def sobol_table(found: Indices) -> pa.Table:
     """Return indices as a table: parameter, first_order, low, high (95%); luck is a row of its own."""
     rows = list(zip(found.names, found.first, found.half, strict=True))
     columns: dict[str, list[Any]] = {
-        "parameter": [name for name, *_ in rows], "first_order": [first for _, first, _ in rows],
-        "low": [first - half for _, first, half in rows], "high": [first + half for _, first, half in rows],
-    }  # fmt: skip
+        "parameter": [name for name, *_ in rows],
+        "first_order": [first for _, first, _ in rows],
+        "low": [first - half for _, first, half in rows],
+        "high": [first + half for _, first, half in rows],
+    }
     if np.isfinite(found.luck):
         for name, value in zip(columns, ("luck", found.luck, found.luck, found.luck), strict=True):
             columns[name].append(value)
@@ -375,7 +386,7 @@ def sobol_figure(found: Indices, reading: str = "") -> Figure:
         axes.barh(row, max(first, 0.0), height=0.62, color=PINK if name == "luck" else BLUE, linewidth=0)
         axes.plot([max(first - half, 0), min(first + half, 1)], [row, row], color=SOFT, linewidth=1.4)
     randomness = "randomness: between runs of the same point"
-    texts = [randomness if name == "luck" else label(name, 30, reading) for _, _, name in rows]
+    texts = [randomness if name == "luck" else axis_label(name, 30, reading) for _, _, name in rows]
     axes.set_yticks(range(len(rows)), texts, fontsize=8.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
@@ -385,9 +396,12 @@ def sobol_figure(found: Indices, reading: str = "") -> Figure:
 
 
 def sobol_indices(
-    function: Callable[[Floats], Floats], names: Sequence[str], distributions: Mapping[str, Distribution],
-    n: int = 1024, seed: int = 0,
-) -> pa.Table:  # fmt: skip
+    function: Callable[[Floats], Floats],
+    names: Sequence[str],
+    distributions: Mapping[str, Distribution],
+    n: int = 1024,
+    seed: int = 0,
+) -> pa.Table:
     """Return first and total Sobol' indices of a function: parameter, S1, S1_half, ST, ST_half (half 95% intervals).
 
     ``function`` takes an array of shape (rows, len(names)) and returns one number a row; it is asked for n (names + 2)
@@ -405,7 +419,7 @@ def sobol_indices(
     return pa.table({"parameter": list(names)} | {ours: found[key].tolist() for ours, key in columns.items()})
 
 
-def luck_share(sweep: Sweep, values: Floats) -> float:
+def replication_variance_share(sweep: Sweep, values: Floats) -> float:
     """Return the share of a variance that is between runs of the same point and levers; NaN without replications."""
     _, group = np.unique(np.column_stack([sweep.points, sweep.runs["lever"].to_numpy()]), axis=0, return_inverse=True)
     group = group.ravel()
@@ -418,7 +432,7 @@ def luck_share(sweep: Sweep, values: Floats) -> float:
     return float(min(1.0, np.sum(within[many] ** 2) / freedom / np.var(values, ddof=1)))
 
 
-def _by_fourier(sweep: Sweep, values: Floats, index: Ints, names: list[str]) -> tuple[list[float], list[float]]:
+def _rbd_fast_indices(sweep: Sweep, values: Floats, index: Ints, names: list[str]) -> tuple[list[float], list[float]]:
     from SALib.analyze import rbd_fast  # noqa: PLC0415
 
     means = np.bincount(index, weights=values) / np.bincount(index)
@@ -433,20 +447,22 @@ def _by_fourier(sweep: Sweep, values: Floats, index: Ints, names: list[str]) -> 
     return [float(each) * between for each in found["S1"]], [float(each) * between for each in found["S1_conf"]]
 
 
-def _cannot(sweep: Sweep, values: Floats) -> str:
+def _unavailable_reason(sweep: Sweep, values: Floats) -> str:
     """Why the design cannot carry first-order indices; nothing if it can."""
-    points, luck = len(np.unique(sweep.points)), luck_share(sweep, values)
+    points, luck = len(np.unique(sweep.points)), replication_variance_share(sweep, values)
     reasons = {
-        f"a {sweep.sampling} design does not draw its points at random, as sobol, latin-hypercube and random do":
-            sweep.systematic,
+        f"a {sweep.sampling} design does not draw its points at random; sobol, latin-hypercube and random do": (
+            sweep.systematic
+        ),
         "its levers are choices, which have no share of a variance": bool(sweep.levers),
         "no uncertainty varies": not [name for name in sweep.uncertainties if sweep.is_number(name)],
-        "its uncertainties are correlated, so that no share of the variance belongs to one alone":
-            _correlated(sweep.manifest.get("design", {})),
-        f"{points} points are too few, {FEWEST_POINTS} the least": points < FEWEST_POINTS,
+        "its uncertainties are correlated, so that no share of the variance belongs to one alone": _correlated(
+            sweep.manifest.get("design", {})
+        ),
+        f"{points} points are too few, {MIN_POINTS} the least": points < MIN_POINTS,
         "the outcome is the same in all runs": np.var(values) == 0,
-        f"{luck:.0%} of the variance is random, between replications of the same point": luck > MOST_LUCK,
-    }  # fmt: skip
+        f"{luck:.0%} of the variance is random, between replications of the same point": luck > MAX_REPLICATION_SHARE,
+    }
     found = next((reason for reason, holds in reasons.items() if holds), "")
     return f"This design cannot carry Sobol' indices: {found}." if found else ""
 
@@ -480,12 +496,14 @@ def _end_tenths(values: Floats) -> tuple[Flags, Flags]:
     return values <= low, values >= high
 
 
-def _bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple[Flags, Flags]) -> Bar:
+def _bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple[Flags, Flags]) -> TornadoBar:
     (at_low, error_low), (at_high, error_high) = (_level(sweep, outcome, values, end) for end in ends)
     low, high = (float(np.mean(sweep.numbers(name)[end])) for end in ends)
     missing_low, missing_high = (int(np.sum(~np.isfinite(values[end]))) for end in ends)
     runs_low, runs_high = (int(end.sum()) for end in ends)
-    return Bar(name, low, high, at_low, at_high, error_low, error_high, missing_low, missing_high, runs_low, runs_high)
+    return TornadoBar(
+        name, low, high, at_low, at_high, error_low, error_high, missing_low, missing_high, runs_low, runs_high
+    )
 
 
 def _level(sweep: Sweep, outcome: str, values: Floats, chosen: Flags) -> tuple[float, float]:
@@ -505,11 +523,11 @@ def _level(sweep: Sweep, outcome: str, values: Floats, chosen: Flags) -> tuple[f
 
 def _median_day(sweep: Sweep, column: str, chosen: Flags) -> tuple[float, float]:
     part = sweep.only(chosen)
-    times, reached = observed(part, column)
+    times, reached = censored_times(part, column)
     middle = time_quantile(times, reached, 0.5)
     if not math.isfinite(middle) or not holds_quantile(independent(part.points), 0.5):
         return middle, math.nan
-    low, high = resampled(part.points, lambda rows: [time_quantile(times[rows], reached[rows], 0.5)])
+    low, high = cluster_bootstrap_interval(part.points, lambda rows: [time_quantile(times[rows], reached[rows], 0.5)])
     return middle, float(high[0] - low[0]) / 2 if math.isfinite(high[0]) else math.nan
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.errors import InputError
-from experiments.gains import Ended, day_of_gain, why_not
+from experiments.gains import EndedScenario, day_of_gain, why_not
 from experiments.sweep import query
 from sim.long_run import EXPLOSION_MEANING, SINGULAR
 from sim.scenario.model import parameters
@@ -26,11 +26,26 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 OK: Final = "ok"
 NEEDED: Final = (
-    "run", "point", "lever", "replication", "seed", "status", "message", "ending", "long_run", "pace", "day",
-    "software_doublings", "doubling_days", "days_to_10x", "days_to_100x", "days_to_1000x", "limited_by",
-)  # fmt: skip
+    "run",
+    "point",
+    "lever",
+    "replication",
+    "seed",
+    "status",
+    "message",
+    "ending",
+    "long_run",
+    "pace",
+    "day",
+    "software_doublings",
+    "doubling_days",
+    "days_to_10x",
+    "days_to_100x",
+    "days_to_1000x",
+    "limited_by",
+)
 """Columns without which a table is none of a sweep."""
-NEVER: Final = ("limit reached", "starved")
+NO_EVENT: Final = ("limit reached", "starved")
 """Endings after which software grows no more; after all others it might have."""
 ONE_BY_ONE: Final = "one-at-a-time"
 SYSTEMATIC: Final = ("grid", ONE_BY_ONE)
@@ -38,7 +53,7 @@ SYSTEMATIC: Final = ("grid", ONE_BY_ONE)
 FACTORS: Final = {"days_to_1000x": 1000, "days_to_100x": 100, "days_to_10x": 10}
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """Something that a run did or did not, in words."""
 
     name: str
@@ -51,13 +66,15 @@ class Outcome(NamedTuple):
     """The runs in one word or two."""
 
 
-EXPLOSIVE: Final = Outcome(
+EXPLOSIVE: Final = RunOutcome(
     "explosion", EXPLOSION_MEANING, "runs whose doubling times shrink without limit (long_run = singular)", "explosions"
 )
-SPEEDING_UP: Final = Outcome(
-    "speeding_up", "the run was speeding up over its last part (pace = speeding up)",
-    "runs that were speeding up over their last part (pace = speeding up)", "runs that were speeding up",
-)  # fmt: skip
+SPEEDING_UP: Final = RunOutcome(
+    "speeding_up",
+    "the run was speeding up over its last part (pace = speeding up)",
+    "runs that were speeding up over their last part (pace = speeding up)",
+    "runs that were speeding up",
+)
 
 
 class Failure(NamedTuple):
@@ -123,14 +140,14 @@ class Sweep:
         return np.array([name == "speeding up" for name in self.texts("pace")], dtype=bool)
 
     @cached_property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RunOutcome:
         """What maps and regions show: explosions, or runs that were speeding up if no run is explosive.
 
         A part of a sweep has the outcome of the whole, so that one report shows one outcome.
         """
         return EXPLOSIVE if self.explosive.any() else SPEEDING_UP
 
-    def happened(self, outcome: Outcome | None = None) -> Flags:
+    def happened(self, outcome: RunOutcome | None = None) -> Flags:
         """Return which runs had an outcome, by default :attr:`outcome`."""
         return self.explosive if (outcome or self.outcome) == EXPLOSIVE else self.speeding_up
 
@@ -141,20 +158,20 @@ class Sweep:
 
     def value_text(self, name: str, value: Any) -> str:
         """Return a value of a column as a reader writes it; of a coupled lever, the values of its parameters."""
-        from experiments.sweep.analysis.labels import shown  # noqa: PLC0415 - it reads every parameter
+        from experiments.sweep.analysis.labels import format_value  # noqa: PLC0415 - it reads every parameter
 
         moved = self.coupled.get(name)
         if moved is None:
-            return shown(value)
+            return format_value(value)
         row = self.runs[name].to_pylist().index(int(value))
-        return " / ".join(shown(self.runs[each][row].as_py()) for each in moved)
+        return " / ".join(format_value(self.runs[each][row].as_py()) for each in moved)
 
     def label(self, name: str, width: int = 40) -> str:
         """Return the words for a parameter with its unit; of a coupled lever, its name and those of its parameters."""
-        from experiments.sweep.analysis.labels import label  # noqa: PLC0415 - it reads every parameter
+        from experiments.sweep.analysis.labels import axis_label  # noqa: PLC0415 - it reads every parameter
 
         moved = self.coupled.get(name)
-        return label(name, width, self.reading) if moved is None else fill(f"{name} ({' / '.join(moved)})", width)
+        return axis_label(name, width, self.reading) if moved is None else fill(f"{name} ({' / '.join(moved)})", width)
 
     @cached_property
     def reading(self) -> str:
@@ -265,7 +282,7 @@ def why_not_gained(sweep: Sweep, multiple: float) -> list[str | None]:
     reasons: list[str | None] = []
     for row in sweep.runs.select(names).to_pylist():
         reached = day_of_gain(multiple, row["doubling_days"] or []) is not None
-        reasons.append(None if reached else why_not(multiple, Ended.of_row(row)))
+        reasons.append(None if reached else why_not(multiple, EndedScenario.of_row(row)))
     return reasons
 
 
@@ -291,14 +308,14 @@ def final_level(sweep: Sweep) -> Floats:
     return sweep.numbers("software_doublings")
 
 
-def stays(sweep: Sweep) -> Flags:
+def ended_for_good(sweep: Sweep) -> Flags:
     """Return which runs ended for good: at the limit of the hardware, or with nothing under way."""
-    return np.array([ending in NEVER for ending in sweep.texts("ending")], dtype=bool)
+    return np.array([ending in NO_EVENT for ending in sweep.texts("ending")], dtype=bool)
 
 
 def stopped_early(sweep: Sweep) -> Flags:
     """Return which runs were stopped as they had come far enough, not by the clock and not for good."""
-    return np.array([ending not in (*NEVER, "horizon") for ending in sweep.texts("ending")], dtype=bool)
+    return np.array([ending not in (*NO_EVENT, "horizon") for ending in sweep.texts("ending")], dtype=bool)
 
 
 def doublings_a_year(sweep: Sweep) -> Floats:
@@ -348,7 +365,7 @@ _NUMBER: Final = re.compile(r"(?<![A-Za-z_\d])[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?"
 
 def _known(name: str, table: pa.Table) -> str:
     if name not in table.column_names:
-        from sim.scenario.model import nearest  # noqa: PLC0415
+        from sim.scenario.model import did_you_mean  # noqa: PLC0415
 
-        raise InputError(f"the sweep has no column '{name}'{nearest(name, [*parameters(), *table.column_names])}")
+        raise InputError(f"the sweep has no column '{name}'{did_you_mean(name, [*parameters(), *table.column_names])}")
     return name

@@ -11,8 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.gains import day_of_gain
-from experiments.sweep.analysis.combinations import MOST_SAID, Combination, combinations, drawn, table_of
-from experiments.sweep.analysis.estimators import holds_quantile, independent, kaplan_meier, resampled, time_quantile
+from experiments.sweep.analysis.combinations import MAX_SAID, Combination, combinations, drawn, table_of
+from experiments.sweep.analysis.estimators import (
+    cluster_bootstrap_interval,
+    holds_quantile,
+    independent,
+    kaplan_meier,
+    time_quantile,
+)
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
 from experiments.sweep.analysis.labels import percent
 from experiments.sweep.analysis.sweep_data import (
@@ -22,7 +28,7 @@ from experiments.sweep.analysis.sweep_data import (
     Floats,
     Ints,
     Sweep,
-    stays,
+    ended_for_good,
     threshold,
     why_not_gained,
 )
@@ -31,23 +37,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
-MOST_REASONS: Final = 3
+MAX_REASONS: Final = 3
 _MIDDLE: Final = "With all parameters in the middle, "
-HOW: Final = (
+METHOD_NOTE: Final = (
     "The share is Kaplan and Meier's: a run that the clock stopped before counts as long as it was seen, and one that "
     "reached the hardware's limit or starved before counts as one that never gets there. Intervals are 95%, by drawing "
     "the points of the design again; of too few points (5 for a median) there is none."
 )
 
 
-def observed(sweep: Sweep, column: str = "days_to_1000x") -> tuple[Floats, Flags]:
+def censored_times(sweep: Sweep, column: str = "days_to_1000x") -> tuple[Floats, Flags]:
     """Return when each run reached a gain or was last seen (infinity: it never will), and whether it reached it."""
     return _observed(sweep, sweep.numbers(column))
 
 
 def _observed(sweep: Sweep, days: Floats) -> tuple[Floats, Flags]:
     reached = np.isfinite(days)
-    never = stays(sweep) & ~reached
+    never = ended_for_good(sweep) & ~reached
     return np.where(reached, days, np.where(never, math.inf, sweep.numbers("day"))), reached
 
 
@@ -61,12 +67,12 @@ def time_table(sweep: Sweep, column: str = "days_to_1000x") -> pa.Table:
 
 
 def _time_rows(sweep: Sweep, column: str) -> pa.Table:
-    times, reached = observed(sweep, column)
+    times, reached = censored_times(sweep, column)
 
     def estimate(rows: Ints) -> list[float]:
         return [time_quantile(times[rows], reached[rows], share) for share in QUANTILES]
 
-    low, high = resampled(sweep.points, estimate)
+    low, high = cluster_bootstrap_interval(sweep.points, estimate)
     enough = [holds_quantile(independent(sweep.points), share) for share in QUANTILES]
     ends = {
         name: pa.array([float(end) if fine else None for end, fine in zip(each, enough, strict=True)], pa.float64())
@@ -82,20 +88,28 @@ def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
     from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK, SKY  # noqa: PLC0415
 
     parts = drawn(combinations(sweep))
-    last = max(_last_day(observed(part.sweep, column)[0]) for part in parts)
+    last = max(_last_day(censored_times(part.sweep, column)[0]) for part in parts)
     grid = np.linspace(0, last, 161)
     figure, (axes,) = new_figure(3.5 + 0.24 * (len(parts) - 1) * (len(parts) > 1))
     for part, colour in zip(parts, (BLUE, ORANGE, GREEN, PINK, SKY, SOFT), strict=False):
-        times, reached = observed(part.sweep, column)
+        times, reached = censored_times(part.sweep, column)
         if holds_quantile(independent(part.sweep.points), 0.5):
-            low, high = resampled(part.sweep.points, lambda rows, t=times, r=reached: _shares(t[rows], r[rows], grid))  # type: ignore[misc]
+            low, high = cluster_bootstrap_interval(
+                part.sweep.points,
+                lambda rows, t=times, r=reached: _shares(t[rows], r[rows], grid),  # type: ignore[misc]
+            )
             axes.fill_between(grid, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
         days, shares = kaplan_meier(times, reached)
         middle = time_quantile(times, reached, 0.5)
         when = f"half by day {middle:,.0f}" if math.isfinite(middle) else "less than half were seen to"
         text = f"{part.text}: {when}" if part.values else f"share of runs: {when}"
-        axes.step([0, *days, 1.03 * last], [0, *shares, shares[-1] if len(shares) else 0], where="post", color=colour,
-                  label=fill(text, 66))  # fmt: skip
+        axes.step(
+            [0, *days, 1.03 * last],
+            [0, *shares, shares[-1] if len(shares) else 0],
+            where="post",
+            color=colour,
+            label=fill(text, 66),
+        )
         if math.isfinite(middle):
             axes.plot([middle], [0.5], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
     axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
@@ -113,7 +127,7 @@ def time_sentences(sweep: Sweep) -> list[str]:
     """Return the time to a 1,000-fold gain, or to the largest that can be shown, for each combination of levers."""
     column, why = threshold(sweep)
     parts, factor = combinations(sweep), f"{FACTORS[column]:,}-fold"
-    said = _each(parts, column, factor) if len(parts) <= MOST_SAID else _ends(parts, column, factor)
+    said = _each(parts, column, factor) if len(parts) <= MAX_SAID else _ends(parts, column, factor)
     said += _reasons(parts, FACTORS[column])
     return [*said, why] if why else said
 
@@ -124,14 +138,14 @@ def goal_sentences(sweep: Sweep, multiple: float) -> list[str]:
     column = f"days_to_{multiple:.15g}x"
     goal = sweep.with_column(column, pa.array(days, pa.float64()))
     parts, factor = combinations(goal), f"{multiple:,.15g}-fold"
-    said = _each(parts, column, factor) if len(parts) <= MOST_SAID else _ends(parts, column, factor)
+    said = _each(parts, column, factor) if len(parts) <= MAX_SAID else _ends(parts, column, factor)
     return [*said, *_reasons(parts, multiple)]
 
 
 def _each(parts: list[Combination], column: str, factor: str) -> list[str]:
     said = []
     for part in parts:
-        times, reached = observed(part.sweep, column)
+        times, reached = censored_times(part.sweep, column)
         points, middle = part.sweep.points, time_quantile(times, reached, 0.5)
         where = f"With {part.text}, " if part.values else _MIDDLE * (part.sweep.sampling == ONE_BY_ONE)
         runs = "1 run" if part.sweep.n == 1 else f"{part.sweep.n:,} runs"
@@ -139,7 +153,10 @@ def _each(parts: list[Combination], column: str, factor: str) -> list[str]:
         if math.isfinite(middle):
             interval = ""
             if not part.sweep.systematic and holds_quantile(independent(points), 0.5):
-                low, high = resampled(points, lambda rows, t=times, r=reached: [time_quantile(t[rows], r[rows], 0.5)])  # type: ignore[misc]
+                low, high = cluster_bootstrap_interval(
+                    points,
+                    lambda rows, t=times, r=reached: [time_quantile(t[rows], r[rows], 0.5)],  # type: ignore[misc]
+                )
                 upper = f"{high[0]:,.0f}" if math.isfinite(high[0]) else "later than was watched"
                 interval = f" (95% interval {low[0]:,.0f} to {upper})"
             sentence += f", half of all by day {middle:,.0f}{interval}."
@@ -151,7 +168,7 @@ def _each(parts: list[Combination], column: str, factor: str) -> list[str]:
 
 def _ends(parts: list[Combination], column: str, factor: str) -> list[str]:
     """The fastest and the slowest of many combinations, and how many have no median."""
-    medians = [(time_quantile(*observed(part.sweep, column), 0.5), part) for part in parts]
+    medians = [(time_quantile(*censored_times(part.sweep, column), 0.5), part) for part in parts]
     there = [each for each in medians if math.isfinite(each[0])]
     if not there:
         return [f"At none of the {len(parts):,} combinations of levers was half of the runs seen to gain {factor}."]
@@ -167,7 +184,7 @@ def _ends(parts: list[Combination], column: str, factor: str) -> list[str]:
 def _reasons(parts: list[Combination], multiple: float) -> list[str]:
     """Why runs have no day for a gain: for each combination, or as counts of runs if there are many."""
     found: list[str] = []
-    if len(parts) > MOST_SAID:
+    if len(parts) > MAX_SAID:
         reasons = [why for part in parts for why in why_not_gained(part.sweep, multiple)]
         return [_counted(reasons, multiple, "")] if any(reasons) else []
     for part in parts:
@@ -180,10 +197,10 @@ def _reasons(parts: list[Combination], multiple: float) -> list[str]:
 def _counted(reasons: list[str | None], multiple: float, where: str) -> str:
     counts = Counter(why for why in reasons if why)
     total = sum(counts.values())
-    listed = "; ".join(f"{n:,} {why}" for why, n in counts.most_common(MOST_REASONS))
-    more = f"; {total - sum(n for _, n in counts.most_common(MOST_REASONS)):,} for other reasons"
+    listed = "; ".join(f"{n:,} {why}" for why, n in counts.most_common(MAX_REASONS))
+    more = f"; {total - sum(n for _, n in counts.most_common(MAX_REASONS)):,} for other reasons"
     runs = "1 run" if total == 1 else f"{total:,} runs"
-    more *= len(counts) > MOST_REASONS
+    more *= len(counts) > MAX_REASONS
     return f"{runs}{where} {'has' if total == 1 else 'have'} no day for {multiple:,.15g}x: {listed}{more}."
 
 

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from experiments.errors import InputError
 from experiments.sweep.runner import model_identity
 from experiments.sweep.workers.batch_size import pace_of
-from experiments.sweep.workers.local import Crew
+from experiments.sweep.workers.local import LocalWorkerPool
 
 if TYPE_CHECKING:
     from experiments.design.design import Design
-    from experiments.sweep.records import Finished
+    from experiments.sweep.records import RunRecord
 
 _ADDRESS: Final = re.compile(r"(tcp|tls|ucx|wss?)://\S+:\d{1,5}")
 PATIENCE: Final = "10s"
@@ -45,10 +45,10 @@ class _Crews:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: list[tuple[object, Crew, threading.Timer]] = []
+        self._idle: list[tuple[object, LocalWorkerPool, threading.Timer]] = []
 
     @contextmanager
-    def crew(self, key: object, start: Callable[[], Crew]) -> Iterator[Crew]:
+    def crew(self, key: object, start: Callable[[], LocalWorkerPool]) -> Iterator[LocalWorkerPool]:
         """Lend an idle crew of this key, or a new one; idle ones of other keys are ended."""
         with self._lock:
             idle, self._idle = self._idle, []
@@ -67,14 +67,14 @@ class _Crews:
             raise
         self._keep(key, crew)
 
-    def _keep(self, key: object, crew: Crew) -> None:
+    def _keep(self, key: object, crew: LocalWorkerPool) -> None:
         timer = threading.Timer(IDLE_SECONDS, self._expire, [crew])
         timer.daemon = True
         with self._lock:
             self._idle.append((key, crew, timer))
         timer.start()
 
-    def _expire(self, crew: Crew) -> None:
+    def _expire(self, crew: LocalWorkerPool) -> None:
         with self._lock:
             found = [each for each in self._idle if each[1] is crew]
             self._idle = [each for each in self._idle if each[1] is not crew]
@@ -99,15 +99,15 @@ def end_idle_workers() -> None:
     _crews.end()
 
 
-def do_task(design: Design, runs: list[int], timeout: float | None, identity: Mapping[str, str]) -> list[Finished]:
+def do_task(design: Design, runs: list[int], timeout: float | None, identity: Mapping[str, str]) -> list[RunRecord]:
     """Do some runs on this node. Raises InputError where it would not run what ``identity`` says."""
     if model_identity() != identity:
         raise InputError("a node has another version of asara's model, or of what it is built on; install the same")
-    with _crews.crew((design.digest, timeout), lambda: Crew(design, 1, timeout)) as crew:
+    with _crews.crew((design.digest, timeout), lambda: LocalWorkerPool(design, 1, timeout)) as crew:
         return [finished for finished in crew.run(runs) if finished is not None]
 
 
-class Nodes:
+class DaskWorkers:
     """The nodes of a Dask cluster, as a context.
 
     Raises InputError where no cluster is, or a node has another version of asara.
@@ -136,10 +136,10 @@ class Nodes:
         with suppress(Exception):
             self._client.close(timeout=CLOSE_SECONDS)
 
-    def run(self, runs: Sequence[int]) -> Iterator[Finished | None]:
+    def run(self, runs: Sequence[int]) -> Iterator[RunRecord | None]:
         """Yield each of the runs when it is over, and None now and then."""
         waiting, lost = deque([list(runs)]), 0
-        at_work: dict[Future[list[Finished]], list[int]] = {}
+        at_work: dict[Future[list[RunRecord]], list[int]] = {}
         while waiting or at_work:
             self._check_scheduler()
             try:
@@ -161,7 +161,7 @@ class Nodes:
                     waiting.append(task)
             yield None
 
-    def _hand_out(self, waiting: deque[list[int]], at_work: dict[Future[list[Finished]], list[int]]) -> None:
+    def _hand_out(self, waiting: deque[list[int]], at_work: dict[Future[list[RunRecord]], list[int]]) -> None:
         """Keep two tasks for each thread of the cluster."""
         threads = max(1, sum(self._client.nthreads().values()))
         while waiting and len(at_work) < 2 * threads:
@@ -181,7 +181,7 @@ class Nodes:
             f"--cluster {self._address}: the scheduler is gone; finished runs are kept; the same command continues"
         )
 
-    def _noted(self, finished: list[Finished]) -> list[Finished]:
+    def _noted(self, finished: list[RunRecord]) -> list[RunRecord]:
         self._pace.note(len(finished), sum(each.seconds for each in finished))
         return finished
 

@@ -18,17 +18,17 @@ from experiments.sweep.workers.process import unfinished
 
 if TYPE_CHECKING:
     from experiments.sweep.plan import Plan
-    from experiments.sweep.records import Finished
+    from experiments.sweep.records import RunRecord
 
 ATTEMPTS: Final = 4
 """How many workers may die of a run before it is a row with the status "killed"."""
-STARTS: Final = 5
+MAX_FAILED_STARTS: Final = 5
 """Workers in a row that may die before they are ready; something is wrong then that no other worker will mend."""
 START_SECONDS: Final = 120.0
 """After which a worker that has not said that it is ready is replaced."""
 
 
-class Crew:
+class LocalWorkerPool:
     """Some workers, and the runs that they are at.
 
     ``timeout``: seconds of wall time after which a run is a row with the status "timeout"; None: never. Use it as a
@@ -64,7 +64,7 @@ class Crew:
         for worker in self._workers:
             worker.kill()
 
-    def run(self, runs: Sequence[int]) -> Iterator[Finished | None]:
+    def run(self, runs: Sequence[int]) -> Iterator[RunRecord | None]:
         """Yield each of the runs when it is over, in whatever order, and None at least every half second between."""
         waiting = deque(runs)
         left = len(waiting)
@@ -89,7 +89,7 @@ class Crew:
                 count = 1 if alone else self._pace.share(len(waiting), len(self._workers))
                 worker.give([waiting.popleft() for _ in range(count)])
 
-    def _heard(self, worker: _Worker) -> Iterator[Finished]:
+    def _heard(self, worker: _Worker) -> Iterator[RunRecord]:
         """What a worker has to say; one that is dead is found out by its silence."""
         try:
             while worker.connection.poll():
@@ -105,15 +105,15 @@ class Crew:
         except Exception:  # half a message, whatever it unpickles to, is the last that is heard of a worker
             worker.dead = True
 
-    def _looked_after(self, worker: _Worker, waiting: deque[int]) -> Iterator[Finished]:
+    def _looked_after(self, worker: _Worker, waiting: deque[int]) -> Iterator[RunRecord]:
         """Replace a worker that is dead or hangs; its run is tried again or given up, its other runs go back."""
         hangs = worker.hangs(self._timeout)
         if not worker.dead and not hangs:
             return
         worker.kill()
         self._unborn += not worker.ready
-        if self._unborn >= STARTS:
-            raise InputError(f"{STARTS} workers in a row ended before they had begun, {_how(worker)}")
+        if self._unborn >= MAX_FAILED_STARTS:
+            raise InputError(f"{MAX_FAILED_STARTS} workers in a row ended before they had begun, {_how(worker)}")
         # Of the World each run is told, so that the first is the one; a fluid tells of none before all are over.
         suspects = list(worker.runs) if self._design.engine == "fluid" else list(worker.runs)[:1]
         self._alone.update(suspects)
@@ -140,8 +140,11 @@ class _Worker:
         self.connection, theirs = Pipe()
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "experiments.sweep.workers.process", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True, env=_environment(),
-        )  # fmt: skip
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=_environment(),
+        )
         theirs.close()
         self.runs: deque[int] = deque()
         self._batches: deque[int] = deque()
@@ -161,7 +164,7 @@ class _Worker:
         self._batches.extend([len(runs)] if self._in_batches else [1] * len(runs))
         self._send(runs)
 
-    def ended_batch(self, finished: Finished) -> tuple[int, float] | None:
+    def ended_batch(self, finished: RunRecord) -> tuple[int, float] | None:
         """Return the runs and seconds of the batch that a run ends, None if others of it are to come."""
         self._done, self._seconds = self._done + 1, self._seconds + finished.seconds
         if self._done < self._batches[0]:

@@ -17,32 +17,32 @@ import time
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from experiments.sweep.records import Finished, fluid_run, planned_row, world_run
+from experiments.sweep.records import RunRecord, fluid_run, planned_row, world_run
 from sim.fluid.api import fluid
 from sim.margins import margins
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 
 if TYPE_CHECKING:
-    from experiments.design.design import Planned
+    from experiments.design.design import PlannedRun
     from experiments.sweep.plan import Plan
 
 
-def do_runs(design: Plan, runs: list[int]) -> list[Finished]:
+def do_runs(design: Plan, runs: list[int]) -> list[RunRecord]:
     """Return what came of these runs of a design, in their order; what cannot be run is a row that says why."""
     if design.engine == "fluid":
         return _fluid_runs(design, [design.planned(each) for each in runs])
     return [_world_run(design, design.planned(each)) for each in runs]
 
 
-def unfinished(design: Plan, number: int, status: str, message: str) -> Finished:
+def unfinished(design: Plan, number: int, status: str, message: str) -> RunRecord:
     """Return the row of a run that came to nothing."""
     planned = design.planned(number)
     values = design.base.flat() | planned.changes
-    return Finished(planned_row(planned, values, design.engine, status, message), {}, 0.0)
+    return RunRecord(planned_row(planned, values, design.engine, status, message), {}, 0.0)
 
 
-def _world_run(design: Plan, planned: Planned) -> Finished:
+def _world_run(design: Plan, planned: PlannedRun) -> RunRecord:
     began = time.perf_counter()
     try:
         scenario = design.scenario(planned)
@@ -51,14 +51,14 @@ def _world_run(design: Plan, planned: Planned) -> Finished:
         return unfinished(design, planned.run, "invalid", str(error))
     except Exception as error:  # whatever one run does, the others go on
         return unfinished(design, planned.run, "failed", _described(error))
-    return Finished(row, series, time.perf_counter() - began)
+    return RunRecord(row, series, time.perf_counter() - began)
 
 
-def _fluid_runs(design: Plan, plans: list[Planned]) -> list[Finished]:
+def _fluid_runs(design: Plan, plans: list[PlannedRun]) -> list[RunRecord]:
     """All of them at once; if that fails one by one, so that only those at fault are lost."""
     began = time.perf_counter()
-    found: dict[int, Finished] = {}
-    scenarios: list[tuple[Planned, Scenario]] = []
+    found: dict[int, RunRecord] = {}
+    scenarios: list[tuple[PlannedRun, Scenario]] = []
     for planned in plans:
         try:
             scenarios.append((planned, design.scenario(planned)))
@@ -77,7 +77,7 @@ def _fluid_runs(design: Plan, plans: list[Planned]) -> list[Finished]:
     seconds = (time.perf_counter() - began) / len(plans)
     for at, (planned, scenario) in enumerate(scenarios):
         assert table is not None
-        found[planned.run] = Finished(*fluid_run(planned, scenario, table, at, binding[at]), seconds)
+        found[planned.run] = RunRecord(*fluid_run(planned, scenario, table, at, binding[at]), seconds)
     return [found[planned.run] for planned in plans]
 
 

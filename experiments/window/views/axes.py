@@ -32,20 +32,35 @@ def round_up(value: float) -> float:
 def day_axis(end: float) -> Option:
     """Return the axis of days."""
     return {
-        "type": "value", "min": 0, "max": end, "name": "day", "nameLocation": "end", "nameGap": 6,
-        "nameTextStyle": {"color": "$soft", "verticalAlign": "middle"}, "interval": end / (5 if end % 6 else 6),
-        "axisLine": {"lineStyle": {"color": "$line"}}, "axisTick": {"show": False}, "splitLine": {"show": False},
+        "type": "value",
+        "min": 0,
+        "max": end,
+        "name": "day",
+        "nameLocation": "end",
+        "nameGap": 6,
+        "nameTextStyle": {"color": "$soft", "verticalAlign": "middle"},
+        "interval": end / (5 if end % 6 else 6),
+        "axisLine": {"lineStyle": {"color": "$line"}},
+        "axisTick": {"show": False},
+        "splitLine": {"show": False},
         "axisLabel": {"color": "$soft", "formatter": "@count", "hideOverlap": True},
-    }  # fmt: skip
+    }
 
 
 def value_axis(top: float, interval: float | None = None, write: str = "@count", name: str = "") -> Option:
     """Return an axis from 0 to ``top``, with a label at each ``interval``."""
     return {
-        "type": "value", "min": 0, "max": top, "interval": interval or top / 4, "name": name,
-        "nameTextStyle": {"color": "$soft", "align": "left"}, "axisLine": {"show": False}, "axisTick": {"show": False},
-        "splitLine": {"lineStyle": {"color": "$line"}}, "axisLabel": {"color": "$soft", "formatter": write},
-    }  # fmt: skip
+        "type": "value",
+        "min": 0,
+        "max": top,
+        "interval": interval or top / 4,
+        "name": name,
+        "nameTextStyle": {"color": "$soft", "align": "left"},
+        "axisLine": {"show": False},
+        "axisTick": {"show": False},
+        "splitLine": {"lineStyle": {"color": "$line"}},
+        "axisLabel": {"color": "$soft", "formatter": write},
+    }
 
 
 def chart(x: Option, y: Option, series: list[Option], told: str, right: int = 34) -> Option:
@@ -58,20 +73,35 @@ def chart(x: Option, y: Option, series: list[Option], told: str, right: int = 34
         "yAxis": y,
         "series": series,
         "tooltip": {
-            "trigger": "axis", "confine": True, "formatter": told, "backgroundColor": "$raised", "borderColor": "$line",
-            "textStyle": {"color": "$ink", "fontSize": 12}, "axisPointer": {"lineStyle": {"color": "$faint"}},
+            "trigger": "axis",
+            "confine": True,
+            "formatter": told,
+            "backgroundColor": "$raised",
+            "borderColor": "$line",
+            "textStyle": {"color": "$ink", "fontSize": 12},
+            "axisPointer": {"lineStyle": {"color": "$faint"}},
         },
-    }  # fmt: skip
+    }
 
 
 def line(name: str, colour: str, points: list[list[float]], **more: Any) -> Option:
     """Return a line through points. ``more``: width, kind (such as "dashed"), opacity, options of ECharts."""
-    look = {"color": f"${colour}", "width": more.pop("width", 2), "type": more.pop("kind", "solid"),
-            "opacity": more.pop("opacity", 1)}  # fmt: skip
+    look = {
+        "color": f"${colour}",
+        "width": more.pop("width", 2),
+        "type": more.pop("kind", "solid"),
+        "opacity": more.pop("opacity", 1),
+    }
     return {
-        "type": "line", "name": name, "data": points, "symbol": "none", "lineStyle": look,
-        "itemStyle": {"color": f"${colour}"}, "silent": True, **more,
-    }  # fmt: skip
+        "type": "line",
+        "name": name,
+        "data": points,
+        "symbol": "none",
+        "lineStyle": look,
+        "itemStyle": {"color": f"${colour}"},
+        "silent": True,
+        **more,
+    }
 
 
 def points(days: Iterable[float], values: Iterable[float]) -> list[list[float]]:

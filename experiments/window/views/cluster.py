@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from experiments.window.gpu_grid import Cell, Placed
-from experiments.window.number_format import count, many
+from experiments.window.gpu_grid import GpuCell, PlacedGpus
+from experiments.window.number_format import format_count, pluralize
 from experiments.window.queue_view import Waiting
-from experiments.window.session import Shown
+from experiments.window.session import ViewState
 from experiments.window.views.axes import (
     Option,
     chart,
@@ -32,7 +32,7 @@ LISTED = 2
 """Jobs of a node that are told."""
 
 
-def gpus(shown: Shown) -> dict[str, Any]:
+def gpus(shown: ViewState) -> dict[str, Any]:
     """Return the grid as its component takes it: for each node its GPUs, and how many of them do what."""
     grid = shown.frame.grid
     counts = {use: getattr(grid, use) for use in USES}
@@ -59,7 +59,7 @@ def gpus(shown: Shown) -> dict[str, Any]:
     }
 
 
-def cell_told(cell: Cell) -> str:
+def cell_told(cell: GpuCell) -> str:
     """Return a node and the jobs on it, in words."""
     uses = [f"{getattr(cell, use)} {LABELS.get(use, use)}" for use in USES if getattr(cell, use)]
     name = cell.name[:1].upper() + cell.name[1:]
@@ -69,7 +69,7 @@ def cell_told(cell: Cell) -> str:
     return "\n".join(lines) + (f" · and {more} more" if more else "")
 
 
-def job_told(job: Placed) -> str:
+def job_told(job: PlacedGpus) -> str:
     """Return a job in words."""
     what = f"{job.tasks:,} experiments" if job.tasks > 1 else JOBS.get(job.use, "training run")
     until = f" until day {job.until:,.1f}" if job.until is not None else ""
@@ -78,7 +78,7 @@ def job_told(job: Placed) -> str:
     return f"Job {job.number:,}: {what} of {job.owner}, {job.gpus:,} GPUs since day {job.since:,.1f}{until}{again}"
 
 
-def waits(shown: Shown) -> dict[str, Any]:
+def waits(shown: ViewState) -> dict[str, Any]:
     """Return the chart of those who wait as its component takes it."""
     queue, rows = shown.frame.queue, columns(shown)
     return {
@@ -86,8 +86,18 @@ def waits(shown: Shown) -> dict[str, Any]:
         "title": "Waiting for GPUs",
         "told": "jobs that wait, day by day",
         "legend": [
-            {"label": "experiments", "colour": "red", "kind": "line", "told": count(_waiting(shown, "experiment"))},
-            {"label": "training runs", "colour": "pink", "kind": "line", "told": count(_waiting(shown, "training"))},
+            {
+                "label": "experiments",
+                "colour": "red",
+                "kind": "line",
+                "told": format_count(_waiting(shown, "experiment")),
+            },
+            {
+                "label": "training runs",
+                "colour": "pink",
+                "kind": "line",
+                "told": format_count(_waiting(shown, "training")),
+            },
         ],
         "option": waits_option(rows, shown.frame.day),
         "height": 216,
@@ -96,7 +106,7 @@ def waits(shown: Shown) -> dict[str, Any]:
     }
 
 
-def nobody_waits(shown: Shown, now: str) -> str:
+def nobody_waits(shown: ViewState, now: str) -> str:
     """Return what to do where nobody waits: ``now`` is how it stands."""
     if shown.scenario.researcher.experiment_gpu_days == 0:
         return f"{now} Papers take no experiments here: choose the scenario “lab”, whose papers do."
@@ -105,7 +115,7 @@ def nobody_waits(shown: Shown, now: str) -> str:
     return f"{now} Press “queue” to go on until somebody does."
 
 
-def _waiting(shown: Shown, use: str) -> int:
+def _waiting(shown: ViewState, use: str) -> int:
     return next((each.waiting for each in shown.frame.queue.uses if each.use == use), 0)
 
 
@@ -126,7 +136,7 @@ def waits_option(rows: dict[str, list[float]], day: float) -> Option:
     return chart(day_axis(end_of_axis(max(known, day, 1.0))), value_axis(top), series, "@day count")
 
 
-def queue(shown: Shown) -> dict[str, Any]:
+def queue(shown: ViewState) -> dict[str, Any]:
     """Return who is next in the queue as its component takes it."""
     found = shown.frame.queue
     return {
@@ -134,8 +144,8 @@ def queue(shown: Shown) -> dict[str, Any]:
         "uses": [
             {
                 "use": LABELS.get(use.use, use.use),
-                "waiting": count(use.waiting),
-                "gpus": count(use.gpus) + " and more" * bool(use.sizes_unknown),
+                "waiting": format_count(use.waiting),
+                "gpus": format_count(use.gpus) + " and more" * bool(use.sizes_unknown),
                 "mean": "–" if use.mean_wait_days is None else f"{use.mean_wait_days:.2f} days",
             }
             for use in found.uses
@@ -146,7 +156,7 @@ def queue(shown: Shown) -> dict[str, Any]:
 
 
 def _asked(job: Waiting) -> str:
-    size = "size not drawn yet" if job.gpus is None else many(job.gpus, "GPU")
-    these = f" for {count(job.tasks)} experiments" if job.tasks > 1 else ""
+    size = "size not drawn yet" if job.gpus is None else pluralize(job.gpus, "GPU")
+    these = f" for {format_count(job.tasks)} experiments" if job.tasks > 1 else ""
     owner = job.owner[:1].upper() + job.owner[1:]
     return f"{owner}{these}: {size}"

@@ -56,9 +56,18 @@ def _opened(value: Any, widget: Any) -> Any:
 
 @component("head.vue")
 def Head(
-    title: str, seed: str, changes: Values, about: str, link: str, still: bool, link_note: str, files: Values,
-    file: Any, event_wanted: Event, event_taken: Callable[..., None],
-) -> None:  # fmt: skip
+    title: str,
+    seed: str,
+    changes: Values,
+    about: str,
+    link: str,
+    still: bool,
+    link_note: str,
+    files: Values,
+    file: Any,
+    event_wanted: Event,
+    event_taken: Callable[..., None],
+) -> None:
     """Which run it is, its link, and what can be downloaded."""
 
 
@@ -81,37 +90,77 @@ def Limit(
 
 @component("controls.vue")
 def Controls(
-    stamp: int, at: int, last: int, between: bool, day: float, days: Values, marks: Values, playing: bool, busy: bool,
-    over: bool, pace: str, paces: Values, said: str, wrong: bool, event_act: Event, event_rewind: Event,
+    stamp: int,
+    at: int,
+    last: int,
+    between: bool,
+    day: float,
+    days: Values,
+    marks: Values,
+    playing: bool,
+    busy: bool,
+    over: bool,
+    pace: str,
+    paces: Values,
+    said: str,
+    wrong: bool,
+    event_act: Event,
+    event_rewind: Event,
     event_seen: Event,
-) -> None:  # fmt: skip
+) -> None:
     """Play, step, go on, and the timeline."""
 
 
 @component("settings.vue")
 def Settings(
-    scenario: str, scenarios: Values, seed: str, seed_wrong: str, groups: Values, note: str, can_branch: bool,
-    wrong: bool, edits: int, has_earlier: bool, event_chose: Event, event_back: Callable[..., None],
-    event_typed: Event, event_branch: Callable[..., None], event_start: Callable[..., None],
+    scenario: str,
+    scenarios: Values,
+    seed: str,
+    seed_wrong: str,
+    groups: Values,
+    note: str,
+    can_branch: bool,
+    wrong: bool,
+    edits: int,
+    has_earlier: bool,
+    event_chose: Event,
+    event_back: Callable[..., None],
+    event_typed: Event,
+    event_branch: Callable[..., None],
+    event_start: Callable[..., None],
     event_undo: Callable[..., None],
-) -> None:  # fmt: skip
+) -> None:
     """Scenario, seed and parameters."""
 
 
 @component("chart.vue")
 def Chart(
-    name: str, title: str, told: str, legend: Values, option: dict[str, Any], height: int, wide: bool,
-    empty: str = "", choices: Values = [],  # noqa: B006 - a default that nobody changes
+    name: str,
+    title: str,
+    told: str,
+    legend: Values,
+    option: dict[str, Any],
+    height: int,
+    wide: bool,
+    empty: str = "",
+    choices: Values = [],  # noqa: B006 - a default that nobody changes
     event_choose: Event | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Lines against an axis."""
 
 
 @component("grid.vue")
 def Grid(
-    note: str, legend: Values, pools: Values, cells: Values, summary: str, hint: str, stamp: int, cell: str,
+    note: str,
+    legend: Values,
+    pools: Values,
+    cells: Values,
+    summary: str,
+    hint: str,
+    stamp: int,
+    cell: str,
     event_looked: Event,
-) -> None:  # fmt: skip
+) -> None:
     """GPUs, node by node."""
 
 
@@ -127,9 +176,16 @@ def Network(note: str, papers: Values, edges: Values, legend: Values, hint: str,
 
 @component("people.vue")
 def People(
-    note: str, people: Values, colours: Values, words: Values, groups: Values, chosen: int, life: Values, empty: str,
+    note: str,
+    people: Values,
+    colours: Values,
+    words: Values,
+    groups: Values,
+    chosen: int,
+    life: Values,
+    empty: str,
     event_pick: Event,
-) -> None:  # fmt: skip
+) -> None:
     """Researchers one by one, and the life of one."""
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from experiments.window.frame import Frame
 from experiments.window.literature_view import Network
-from experiments.window.number_format import count, many, percentages, times
-from experiments.window.session import Shown
+from experiments.window.number_format import format_count, format_factor, percentages, pluralize
+from experiments.window.session import ViewState
 from experiments.window.views.axes import Option, chart, line, short, value_axis
 
 PARTS = {
@@ -19,14 +19,21 @@ PARTS = {
 }
 """Where the researchers' time went: a colour and words for each part."""
 EVENTS = {
-    "PaperPublished": "grey", "SoftwareDoubled": "blue", "TrainingStarted": "pink", "Deployed": "orange",
-    "ResearchersHoused": "green", "CohortFormed": "green", "ResearcherSplitOut": "green", "KernelsMeasured": "sky",
-    "KernelsDeployed": "sky", "Ended": "red",
-}  # fmt: skip
+    "PaperPublished": "grey",
+    "SoftwareDoubled": "blue",
+    "TrainingStarted": "pink",
+    "Deployed": "orange",
+    "ResearchersHoused": "green",
+    "CohortFormed": "green",
+    "ResearcherSplitOut": "green",
+    "KernelsMeasured": "sky",
+    "KernelsDeployed": "sky",
+    "Ended": "red",
+}
 STRONG = frozenset({"SoftwareDoubled", "Deployed", "Ended"})
 
 
-def limit(shown: Shown) -> dict[str, Any]:
+def limit(shown: ViewState) -> dict[str, Any]:
     """Return what limits progress as its component takes it."""
     found, ending = shown.frame.limit, shown.frame.ending
     parts = found.shares or tuple((name, 0.0) for name in PARTS)
@@ -45,7 +52,7 @@ def limit(shown: Shown) -> dict[str, Any]:
         "did": "" if ending is None else f"What this run did: {ending.pace.sentence}",
         "leads": "" if ending is None else f"Where it leads: {ending.long_run.sentence}",
         "shares": shares,
-        "since": "" if not found.shares else f"Researchers' time since day {count(round(found.since))}:",
+        "since": "" if not found.shares else f"Researchers' time since day {format_count(round(found.since))}:",
         "bar_label": ", ".join(f"{each['label']} {each['told']}" for each in shares),
         "figures": figures(shown),
     }
@@ -54,9 +61,11 @@ def limit(shown: Shown) -> dict[str, Any]:
 INPUTS = {"researchers": "researchers", "experiments": "GPUs for experiments", "training": "GPUs for training runs"}
 """What :mod:`experiments.window.moment_margins` raises, in words."""
 NAMES = {
-    "researchers": "Researchers", "queue": "GPUs for experiments", "paused": "GPUs for inference",
+    "researchers": "Researchers",
+    "queue": "GPUs for experiments",
+    "paused": "GPUs for inference",
     "training": "Training runs or researchers",
-}  # fmt: skip
+}
 """The limits as the rule on the state of a moment names them."""
 MORE_OF = {
     "researchers": "more of them would bring progress forward most.",
@@ -67,7 +76,7 @@ PART_OF = {"researchers": "researchers", "experiments": "queue", "training": "tr
 """The limit that a raised input is."""
 
 
-def headline(shown: Shown) -> tuple[str, str]:
+def headline(shown: ViewState) -> tuple[str, str]:
     """Return the limit of a moment and a sentence on it: as it was measured, else by the rule on its state."""
     found, margins = shown.frame.limit, shown.margins
     if found.part == "nothing":
@@ -84,7 +93,7 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def measured(shown: Shown) -> str:
+def measured(shown: ViewState) -> str:
     """Return the elasticities of a moment in words, and how and over which days they were measured."""
     margins = shown.margins
     if shown.playing or shown.busy or shown.frame.limit.part == "nothing":
@@ -98,7 +107,7 @@ def measured(shown: Shown) -> str:
     rest = ", ".join(f"{name} {percent(value)}" for name, value in others)
     return (
         f"1% more {first[0]} would bring the next software gain {percent(first[1])} sooner ({rest}). "
-        f"Measured by a paired run with 25% more of each, over {count(round(margins.days, 1))} days."
+        f"Measured by a paired run with 25% more of each, over {format_count(round(margins.days, 1))} days."
     )
 
 
@@ -107,17 +116,17 @@ def percent(value: float) -> str:
     return f"{abs(value) if abs(value) < 0.005 else value:.2f}%"
 
 
-def figures(shown: Shown) -> list[dict[str, str]]:
+def figures(shown: ViewState) -> list[dict[str, str]]:
     """Return the key figures of a moment."""
     frame, grid = shown.frame, shown.frame.grid
     busy = grid.gpus - grid.idle
     rows = (
         ("day", "Day", f"{frame.day:,.1f}", "Days since the start"),
-        ("software", "Software", times(frame.discovered), "Discovered, against day 0"),
-        ("researchers", "Researchers", count(frame.team.at_work), "At work"),
-        ("papers", "Papers", count(frame.papers), "Published since day 0"),
+        ("software", "Software", format_factor(frame.discovered), "Discovered, against day 0"),
+        ("researchers", "Researchers", format_count(frame.team.at_work), "At work"),
+        ("papers", "Papers", format_count(frame.papers), "Published since day 0"),
         ("busy", "GPUs busy", f"{busy / grid.gpus:.0%}", f"{busy:,} of {grid.gpus:,} GPUs hold a job"),
-        ("waiting", "Jobs waiting", count(frame.queue.jobs), jobs_told(frame)),
+        ("waiting", "Jobs waiting", format_count(frame.queue.jobs), jobs_told(frame)),
     )
     return [{"key": key, "name": name, "value": value, "why": why} for key, name, value, why in rows]
 
@@ -127,12 +136,14 @@ def jobs_told(frame: Frame) -> str:
     waiting = next(each.all for each in frame.team.phases if each.phase == "queue")
     behind = waiting - next(each.waiting for each in frame.queue.uses if each.use == "experiment")
     more = (
-        f"; {many(behind, 'experiment')} more of a cohort come next on GPUs that run others of it" if behind > 0 else ""
+        f"; {pluralize(behind, 'experiment')} more of a cohort come next on GPUs that run others of it"
+        if behind > 0
+        else ""
     )
     return f"For GPUs{more}"
 
 
-def literature(shown: Shown) -> dict[str, Any]:
+def literature(shown: ViewState) -> dict[str, Any]:
     """Return the literature as its component takes it."""
     network = shown.frame.network
     places = {paper.number: place for place, paper in enumerate(network.papers)}
@@ -150,8 +161,8 @@ def literature(shown: Shown) -> dict[str, Any]:
         ],
         "edges": [[places[paper], places[earlier]] for paper, earlier in network.edges],
         "legend": [
-            {"label": "published", "told": count(network.published)},
-            {"label": "duplicates", "told": count(network.duplicates)},
+            {"label": "published", "told": format_count(network.published)},
+            {"label": "duplicates", "told": format_count(network.duplicates)},
         ],
         "hint": BY_ONE if _one_by_one(network) else AT_ONCE,
         "empty": "" if network.papers else network.note,
@@ -169,11 +180,11 @@ AT_ONCE = (
 )
 
 
-def kernels(shown: Shown) -> dict[str, Any]:
+def kernels(shown: ViewState) -> dict[str, Any]:
     """Return the measured kernel curve as its component takes it."""
     found = shown.frame.kernels
     told = f"the cluster does ×{found.work_rate:.3g} as much a day"
-    stands = f"×{found.speedup:.3g} after {many(math.floor(found.candidates), 'candidate')}"
+    stands = f"×{found.speedup:.3g} after {pluralize(math.floor(found.candidates), 'candidate')}"
     return {
         "name": "kernels",
         "title": "Attention kernels, as measured",
@@ -197,28 +208,40 @@ NO_KERNELS = (
 )
 
 
-def kernels_option(shown: Shown) -> Option:
+def kernels_option(shown: ViewState) -> Option:
     """Return speed-up against candidates tried, and where the engineer stands."""
     found = shown.frame.kernels
     step = 0.5 if found.largest <= 3 else math.ceil(found.largest / 4)
     top = step * math.ceil((found.largest + 0.05) / step)
     axis = {
-        "type": "log", "min": 1, "max": max(10, found.tried), "name": "tried", "nameLocation": "end", "nameGap": 6,
-        "nameTextStyle": {"color": "$soft", "verticalAlign": "middle"}, "axisTick": {"show": False},
-        "axisLine": {"lineStyle": {"color": "$line"}}, "splitLine": {"show": False},
+        "type": "log",
+        "min": 1,
+        "max": max(10, found.tried),
+        "name": "tried",
+        "nameLocation": "end",
+        "nameGap": 6,
+        "nameTextStyle": {"color": "$soft", "verticalAlign": "middle"},
+        "axisTick": {"show": False},
+        "axisLine": {"lineStyle": {"color": "$line"}},
+        "splitLine": {"show": False},
         "axisLabel": {"color": "$soft", "formatter": "@count"},
-    }  # fmt: skip
+    }
     curve = [[short(candidates), short(speedup)] for candidates, speedup in found.curve]
     at = [[short(min(max(1, math.floor(found.candidates)), max(10, found.tried))), short(found.speedup)]]
     engineer = {
-        "type": "scatter", "name": "the lab's engineer", "data": at, "symbolSize": 12, "silent": True, "z": 5,
+        "type": "scatter",
+        "name": "the lab's engineer",
+        "data": at,
+        "symbolSize": 12,
+        "silent": True,
+        "z": 5,
         "itemStyle": {"color": "$ink", "borderColor": "$card", "borderWidth": 2},
-    }  # fmt: skip
+    }
     series = [line("speed-up", "blue", curve, width=2.4), engineer]
     return chart(axis, value_axis(top, step, "@times"), series, "@candidate times")
 
 
-def events(shown: Shown) -> dict[str, Any]:
+def events(shown: ViewState) -> dict[str, Any]:
     """Return the last events as their component takes them."""
     return {
         "lines": [

@@ -9,12 +9,12 @@ from experiments.window.default_link import scenario_named
 from experiments.window.downloads import KINDS
 from experiments.window.form_fields import differences, fields
 from experiments.window.permalink import encode, link_of
-from experiments.window.session import Shown
+from experiments.window.session import ViewState
 from experiments.window.views.timeline import way
 from sim.scenario.model import Scenario, shipped_scenarios
 
 
-def head(shown: Shown) -> dict[str, Any]:
+def head(shown: ViewState) -> dict[str, Any]:
     """Return the head of the page as its component takes it."""
     first = shown.first
     link = link_of(first.name, first, shown.seed, shown.frame.number, shown.futures)
@@ -30,7 +30,7 @@ def head(shown: Shown) -> dict[str, Any]:
     }
 
 
-def changes(shown: Shown) -> list[dict[str, str]]:
+def changes(shown: ViewState) -> list[dict[str, str]]:
     """Return what differs from the scenario of its name, on day 0 and since the branches of the chosen future."""
     base = scenario_named(shown.first.name).readable()
     found = [_change(base, name, value, "") for name, value in differences(base, shown.first).items()]
@@ -54,7 +54,7 @@ def _told(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
-def about(shown: Shown) -> str:
+def about(shown: ViewState) -> str:
     """Return the description of the scenario; of a changed one only if it names no number."""
     described = shown.first.description
     return "" if re.search(r"\d", described) and changes(shown) else described

@@ -8,21 +8,21 @@ from typing import Any
 
 from experiments.errors import InputError
 from experiments.window.default_link import offered, scenario_named
-from experiments.window.form_fields import Field, Filled, blocks, fill
-from experiments.window.permalink import MOST_SEED
-from experiments.window.session import Shown
+from experiments.window.form_fields import Field, FilledForm, blocks, scenario_from_form
+from experiments.window.permalink import MAX_SEED
+from experiments.window.session import ViewState
 from sim.interventions import FIXED_AT_START
 from sim.scenario.model import Scenario
 
 STOPS = 48
 """Places of a slider."""
-SEED_ALLOWED = f"a whole number from 0 to {MOST_SEED:,}"
+SEED_ALLOWED = f"a whole number from 0 to {MAX_SEED:,}"
 
 
-def settings(shown: Shown, typed: Mapping[str, str], seed: str, chosen: str = "") -> dict[str, Any]:
+def settings(shown: ViewState, typed: Mapping[str, str], seed: str, chosen: str = "") -> dict[str, Any]:
     """Return the form as its component takes it; ``typed``, ``seed`` and ``chosen``: what is not in use yet."""
     base = scenario_named(chosen) if chosen else shown.scenario
-    filled = fill(base, typed)
+    filled = scenario_from_form(base, typed)
     seed_wrong = "" if not seed else seed_error(seed)
     groups = [group(title, rows, base, typed, filled) for title, rows in blocks().items()]
     edits = sum(group["changed"] for group in groups)
@@ -43,14 +43,14 @@ def settings(shown: Shown, typed: Mapping[str, str], seed: str, chosen: str = ""
     }
 
 
-def fixed_edits(shown: Shown, groups: list[dict[str, Any]], seed: str) -> list[str]:
+def fixed_edits(shown: ViewState, groups: list[dict[str, Any]], seed: str) -> list[str]:
     """Return what was changed and can only be so on day 0: the seed, and where that day is over some parameters."""
     changed = [field["name"] for group in groups for field in group["fields"] if field["changed"]]
     fixed = [name for name in changed if name in FIXED_AT_START] if shown.frame.number else []
     return [*fixed, *(["The seed"] if seed and seed != str(shown.seed) else [])]
 
 
-def note(shown: Shown, edits: int, wrong: bool, fixed: Sequence[str] = ()) -> str:
+def note(shown: ViewState, edits: int, wrong: bool, fixed: Sequence[str] = ()) -> str:
     """Return what can be done with what was changed."""
     if wrong:
         return "Correct what is marked, or undo it."
@@ -62,7 +62,7 @@ def note(shown: Shown, edits: int, wrong: bool, fixed: Sequence[str] = ()) -> st
 
 
 def group(
-    title: str, rows: list[Field], scenario: Scenario, typed: Mapping[str, str], filled: Filled
+    title: str, rows: list[Field], scenario: Scenario, typed: Mapping[str, str], filled: FilledForm
 ) -> dict[str, Any]:
     """Return the fields of one block as the form shows them."""
     flat = scenario.flat()
@@ -73,11 +73,17 @@ def group(
 
 def _field(field: Field, value: str, typed: str | None, wrong: str) -> dict[str, Any]:
     return {
-        "name": field.name, "label": field.label, "unit": unit(field), "choices": choices(field, value),
-        "slides": field.slider is not None, "stops": stops(field.name, field.slider, field.log, field.kind),
-        "text": value if typed is None else typed, "changed": typed is not None and typed.strip() != value,
-        "wrong": wrong, "why": why(field),
-    }  # fmt: skip
+        "name": field.name,
+        "label": field.label,
+        "unit": unit(field),
+        "choices": choices(field, value),
+        "slides": field.slider is not None,
+        "stops": stops(field.name, field.slider, field.log, field.kind),
+        "text": value if typed is None else typed,
+        "changed": typed is not None and typed.strip() != value,
+        "wrong": wrong,
+        "why": why(field),
+    }
 
 
 def unit(field: Field) -> str:
@@ -130,6 +136,6 @@ def seed_error(text: str) -> str:
 def seed_of(text: str) -> int:
     """Return a seed that was typed. Raises InputError."""
     shown = text.strip()
-    if not (shown.isascii() and shown.isdigit()) or len(shown) > len(str(MOST_SEED)) or int(shown) > MOST_SEED:
+    if not (shown.isascii() and shown.isdigit()) or len(shown) > len(str(MAX_SEED)) or int(shown) > MAX_SEED:
         raise InputError(f"the seed must be {SEED_ALLOWED}")
     return int(shown)

@@ -7,28 +7,28 @@ from functools import lru_cache
 from typing import Any
 
 from experiments.plotting.run_figure import closed_form
-from experiments.window.number_format import times
-from experiments.window.session import Shown
-from experiments.window.timeline import FutureView
+from experiments.window.number_format import format_factor
+from experiments.window.session import ViewState
+from experiments.window.timeline import TimelineView
 from experiments.window.views.axes import Option, chart, day_axis, end_of_axis, line, points, value_axis
 from sim.scenario.model import Scenario
 
-MOST_LABELS = 7
-LEAST_DAYS = 26.0
+MAX_LABELS = 7
+MIN_DAYS = 26.0
 AHEAD = 1.12
 """How much further than the run the axis goes, at least."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Names of futures, in the order in which they came about."""
 
 
-def software(shown: Shown) -> dict[str, Any]:
+def software(shown: ViewState) -> dict[str, Any]:
     """Return the chart of software as its component takes it."""
     frame = shown.frame
     several = len(shown.futures) > 1
     return {
         "name": "software",
         "title": "Software",
-        "told": f"{times(frame.discovered)} discovered, {times(frame.deployed)} at work; log scale",
+        "told": f"{format_factor(frame.discovered)} discovered, {format_factor(frame.deployed)} at work; log scale",
         "legend": [
             {"label": "discovered", "colour": "blue", "kind": "line"},
             {"label": "at work (deployed)", "colour": "orange", "kind": "line"},
@@ -42,32 +42,35 @@ def software(shown: Shown) -> dict[str, Any]:
     }
 
 
-def choice(future: FutureView) -> dict[str, Any]:
+def choice(future: TimelineView) -> dict[str, Any]:
     """Return a future as something to choose."""
     return {
-        "index": future.index, "letter": letter(future), "label": future.label, "chosen": future.chosen,
+        "index": future.index,
+        "letter": letter(future),
+        "label": future.label,
+        "chosen": future.chosen,
         "why": f"Go on along this future: {future.label}",
-    }  # fmt: skip
+    }
 
 
-def letter(future: FutureView) -> str:
+def letter(future: TimelineView) -> str:
     """Return the name of a future."""
     return LETTERS[future.index % len(LETTERS)]
 
 
-def option(shown: Shown) -> Option:
+def option(shown: ViewState) -> Option:
     """Return software against days, as doublings on an axis that is labelled with factors: a log scale."""
     days = [future.columns["day"][-1] for future in shown.futures if future.columns["day"]]
-    end = end_of_axis(max([*days, shown.frame.day, LEAST_DAYS]) * AHEAD)
+    end = end_of_axis(max([*days, shown.frame.day, MIN_DAYS]) * AHEAD)
     tops = [max(future.columns["discovered"], default=0.0) for future in shown.futures]
-    step = math.ceil((max([*tops, 2.0]) + 0.6) / MOST_LABELS)
+    step = math.ceil((max([*tops, 2.0]) + 0.6) / MAX_LABELS)
     top = step * math.ceil((max([*tops, 2.0]) + 0.6) / step)
     series = [each for future in shown.futures for each in lines(future, len(shown.futures) > 1)]
     series += [alone(shown.first, end), here(shown)]
     return chart(day_axis(end), value_axis(float(top), step, "@factor"), series, "@day factor")
 
 
-def lines(future: FutureView, several: bool) -> list[Option]:
+def lines(future: TimelineView, several: bool) -> list[Option]:
     """Return what was discovered and what is at work in a future; the one that is gone along is drawn strongly."""
     days = future.columns["day"]
     name = f" ({letter(future)})" if several else ""
@@ -104,11 +107,17 @@ def alone_label(scenario: Scenario) -> str:
     return "the law alone: no queue, no retraining" if held_up else "closed form"
 
 
-def here(shown: Shown) -> Option:
+def here(shown: ViewState) -> Option:
     """Return the moment on which the page stands."""
     frame = shown.frame
     spot = [[round(frame.day, 2), round(frame.discovered, 4)]]
     return {
-        "type": "scatter", "name": "here", "data": spot, "symbolSize": 9, "silent": True, "z": 6,
-        "itemStyle": {"color": "$blue", "borderColor": "$card", "borderWidth": 2}, "tooltip": {"show": False},
-    }  # fmt: skip
+        "type": "scatter",
+        "name": "here",
+        "data": spot,
+        "symbolSize": 9,
+        "silent": True,
+        "z": 6,
+        "itemStyle": {"color": "$blue", "borderColor": "$card", "borderWidth": 2},
+        "tooltip": {"show": False},
+    }

@@ -6,9 +6,9 @@ import itertools
 from typing import Any
 
 from agents.phases import Phase
-from experiments.window.number_format import count, many
-from experiments.window.session import Shown
-from experiments.window.team_view import PHASES, Group
+from experiments.window.number_format import format_count, pluralize
+from experiments.window.session import ViewState
+from experiments.window.team_view import PHASES, PersonGroup
 from experiments.window.views.axes import (
     Option,
     chart,
@@ -25,21 +25,24 @@ from experiments.window.views.timeline import columns
 
 COLOURS = {"think": "green", "queue": "red", "run": "orange", "write": "blue", "paused": "pink"}
 WORDS = {
-    "think": "thinking", "queue": "waiting for GPUs", "run": "experiment runs", "write": "writing",
+    "think": "thinking",
+    "queue": "waiting for GPUs",
+    "run": "experiment runs",
+    "write": "writing",
     "paused": "resting: no GPU houses it",
-}  # fmt: skip
+}
 SHORT = WORDS | {"paused": "resting"}
 
 
-def team(shown: Shown) -> dict[str, Any]:
+def team(shown: ViewState) -> dict[str, Any]:
     """Return the chart of researchers by phase as its component takes it."""
     counts = {each.phase: each.all for each in shown.frame.team.phases}
     return {
         "name": "team",
         "title": "Researchers by phase",
-        "told": f"{count(shown.frame.team.at_work)} at work",
+        "told": f"{format_count(shown.frame.team.at_work)} at work",
         "legend": [
-            {"label": SHORT[phase], "colour": COLOURS[phase], "told": count(counts[phase])}
+            {"label": SHORT[phase], "colour": COLOURS[phase], "told": format_count(counts[phase])}
             for phase in PHASES
             if phase is not Phase.PAUSED or counts[phase]
         ],
@@ -73,16 +76,17 @@ def layer(phase: str, rows: dict[str, list[float]], height: list[float]) -> Opti
 
 def standing(day: float, top: float) -> Option:
     """Return an upright line on the day on which the page stands."""
-    return line("here", "ink", [[round(day, 2), 0], [round(day, 2), top]], width=1, kind="dotted", z=6,
-                tooltip={"show": False})  # fmt: skip
+    return line(
+        "here", "ink", [[round(day, 2), 0], [round(day, 2), top]], width=1, kind="dotted", z=6, tooltip={"show": False}
+    )
 
 
-def people(shown: Shown) -> dict[str, Any]:
+def people(shown: ViewState) -> dict[str, Any]:
     """Return the researchers one by one, and the life of the one who is followed."""
     team = shown.frame.team
     order = [phase.value for phase in PHASES]
     return {
-        "note": team.note or f"{many(len(team.people), 'researcher')}, followed one by one.",
+        "note": team.note or f"{pluralize(len(team.people), 'researcher')}, followed one by one.",
         "people": [[each.number, order.index(each.phase), each.papers] for each in team.people],
         "colours": [COLOURS[phase] for phase in order],
         "words": [WORDS[phase] for phase in order],
@@ -90,12 +94,13 @@ def people(shown: Shown) -> dict[str, Any]:
         "chosen": shown.followed,
         "life": [[f"{day:,.1f}", sentence] for day, sentence in shown.life],
         "empty": team.note or "Nobody is at work: give inference more GPUs, and start anew.",
-    }  # fmt: skip
+    }
 
 
-def cohort_told(group: Group) -> str:
+def cohort_told(group: PersonGroup) -> str:
     """Return what a cohort is, in words."""
     return (
-        f"A cohort of {many(group.size, 'researcher')}, {count(group.at_work)} of them at work: counts of the phases "
+        f"A cohort of {pluralize(group.size, 'researcher')}, {format_count(group.at_work)} of them at "
+        "work: counts of the phases "
         "above. Nobody in it is followed alone, so there is no life to tell."
     )

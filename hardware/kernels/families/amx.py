@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hardware.kernels.candidate import Space, Value
-from hardware.kernels.families.compiled import Compiled
+from hardware.kernels.candidate import ParameterSpace, Value
+from hardware.kernels.families.compiled import CompiledFamily
 from hardware.kernels.problem import Dtype
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _NAIVE: Final[dict[str, Value]] = {
 }
 
 
-class Amx(Compiled):
+class Amx(CompiledFamily):
     """Tiles of 16 queries against blocks of keys; products on the matrix unit overlap with the softmax.
 
     Parameters: ``q_block`` queries that share a block of ``k_block`` keys while it is near; ``exponential`` 0 for a
@@ -65,11 +65,11 @@ class Amx(Compiled):
     needs = ("amx_tile", "amx_bf16", "avx512_bf16")
     dtypes: tuple[Dtype, ...] = ("bf16",)
 
-    def space(self, machine: Machine, problem: Problem) -> Space:
+    def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
         """Return the parameters; those that the pass does not use have one choice."""
         forward = problem.direction == "forward"
         choices = _COMMON | (_BACKWARD if not forward else _fixed(_BACKWARD)) | (_AHEAD if forward else _fixed(_AHEAD))
-        return Space(choices, _NAIVE)
+        return ParameterSpace(choices, _NAIVE)
 
 
 def _fixed(choices: dict[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:

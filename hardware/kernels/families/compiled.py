@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hardware.kernels import abi, compiler
-from hardware.kernels.candidate import Candidate, Space
+from hardware.kernels.candidate import Candidate, ParameterSpace
 from hardware.kernels.compiler import NATIVE
 from hardware.kernels.problem import Dtype, Problem, Shape
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hardware.kernels.machine import Machine
 
 
-class Compiled:
+class CompiledFamily:
     """A family written as one C++ template, compiled once with all its variants.
 
     A subclass names itself, its ``source`` in ``native/``, its compiler ``flags``, the instruction sets that it
@@ -53,7 +53,7 @@ class Compiled:
             return "there is no C++ compiler: install g++, or name one in CXX"
         return None
 
-    def space(self, machine: Machine, problem: Problem) -> Space:
+    def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
         """Return the parameters that can be tuned."""
         raise NotImplementedError
 

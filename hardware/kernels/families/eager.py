@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hardware.kernels.candidate import Candidate
-from hardware.kernels.families.torch_base import ByAutograd, InTorch
+from hardware.kernels.families.torch_base import AutogradKernel, TorchFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +31,7 @@ def _causal_softmax(logits: Tensor) -> Tensor:
     return weights.masked_fill(hidden, 0.0) if queries > keys else weights
 
 
-class Eager(InTorch):
+class Eager(TorchFamily):
     """The formula, in torch."""
 
     name = "eager"
@@ -39,7 +39,7 @@ class Eager(InTorch):
 
     def kernel(self, candidate: Candidate, problem: Problem) -> Kernel:
         """Return the kernel."""
-        return ByAutograd(partial(attention, causal=problem.causal))
+        return AutogradKernel(partial(attention, causal=problem.causal))
 
 
 FAMILY = Eager()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Final
 
-from hardware.kernels.candidate import Space, Value
-from hardware.kernels.families.compiled import Compiled
+from hardware.kernels.candidate import ParameterSpace, Value
+from hardware.kernels.families.compiled import CompiledFamily
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ def fits(values: Mapping[str, Value]) -> bool:
     return int(values["accumulators"]) >= max(int(values["width"]), int(values["out_width"]))
 
 
-class Portable(Compiled):
+class Portable(CompiledFamily):
     """The template in ``native/fp32.cpp``, without AVX-512. It computes in fp32 whatever the dtype of its inputs.
 
     Parameters: ``width``, vectors of queries in a panel; ``out_width``, vectors of the head in a tile of the output;
@@ -41,7 +41,7 @@ class Portable(Compiled):
     dtypes = ("fp32", "bf16", "fp16")
     accumulators: tuple[int, ...] = (2, 4, 6, 8, 10, 12)
 
-    def space(self, machine: Machine, problem: Problem) -> Space:
+    def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
         """Return the parameters; naive is a small square tile, small blocks and a precise exponential."""
         choices = {
             "width": (1, 2, 3, 4, 6),
@@ -63,7 +63,7 @@ class Portable(Compiled):
             "copy": 1,
             "prefetch": 0,
         }
-        return Space(choices, naive, fits)
+        return ParameterSpace(choices, naive, fits)
 
 
 FAMILY = Portable()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hardware.kernels.candidate import Candidate
-from hardware.kernels.families.torch_base import ByAutograd, InTorch
+from hardware.kernels.families.torch_base import AutogradKernel, TorchFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ def attention(causal: bool) -> Function:
     return aligned if causal else scaled_dot_product_attention
 
 
-class Sdpa(InTorch):
+class Sdpa(TorchFamily):
     """The library."""
 
     name = "sdpa"
@@ -41,7 +41,7 @@ class Sdpa(InTorch):
 
     def kernel(self, candidate: Candidate, problem: Problem) -> Kernel:
         """Return the kernel."""
-        return ByAutograd(attention(problem.causal))
+        return AutogradKernel(attention(problem.causal))
 
 
 FAMILY = Sdpa()

@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from hardware.kernels.candidate import Candidate, Space
-from hardware.kernels.families.torch_base import InTorch
+from hardware.kernels.candidate import Candidate, ParameterSpace
+from hardware.kernels.families.torch_base import TorchFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,17 +110,17 @@ def _float(tensor: Tensor) -> Tensor:
     return tensor.float()
 
 
-class TiledFamily(InTorch):
+class TiledFamily(TorchFamily):
     """Tiles with an online softmax, in torch."""
 
     name = "tiled"
     summary = "tiles with an online softmax, in torch operations"
 
-    def space(self, machine: Machine, problem: Problem) -> Space:
+    def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
         """Return tile sizes, the numbers to sum in, and when to rescale."""
         sums = SUMS[:1] if problem.dtype == "fp32" else SUMS
         choices = {"q_block": BLOCKS, "k_block": BLOCKS, "sums": sums, "rescale": RESCALES}
-        return Space(choices, {"q_block": 64, "k_block": 64, "sums": "fp32", "rescale": "always"})
+        return ParameterSpace(choices, {"q_block": 64, "k_block": 64, "sums": "fp32", "rescale": "always"})
 
     def kernel(self, candidate: Candidate, problem: Problem) -> Kernel:
         """Return the kernel."""

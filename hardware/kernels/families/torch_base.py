@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hardware.kernels.candidate import Candidate, Space
+from hardware.kernels.candidate import Candidate, ParameterSpace
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     """Attention of q, k and v that torch can differentiate."""
 
 
-class InTorch:
+class TorchFamily:
     """A family whose kernels take torch tensors. A subclass names itself and makes its :meth:`kernel`."""
 
     name: str
@@ -45,9 +45,9 @@ class InTorch:
         """Return what this machine lacks, in words; None if all is there."""
         return None if "torch" in machine.versions else "torch is not installed: install asara[kernels]"
 
-    def space(self, machine: Machine, problem: Problem) -> Space:
+    def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
         """Return a space without choices: there is one candidate."""
-        return Space({}, {})
+        return ParameterSpace({}, {})
 
     def library(self, candidate: Candidate, problem: Problem) -> str:
         """Return the empty string: there is no compiled object."""
@@ -58,7 +58,7 @@ class InTorch:
         raise NotImplementedError
 
 
-class ByAutograd:
+class AutogradKernel:
     """A kernel whose backward pass is torch's own, through the graph that the forward pass kept."""
 
     def __init__(self, function: Function) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import BuildError, cache_folder
 from hardware.kernels.families import eager
-from hardware.kernels.families.torch_base import ByAutograd, InTorch
+from hardware.kernels.families.torch_base import AutogradKernel, TorchFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hardware.kernels.problem import Problem
 
 
-class ByInductor(ByAutograd):
+class InductorKernel(AutogradKernel):
     """The formula compiled, anew for every shape; the backward pass is compiled too.
 
     The first call of a shape takes seconds and raises BuildError where the compiler fails.
@@ -51,7 +51,7 @@ class ByInductor(ByAutograd):
         return result
 
 
-class Compile(InTorch):
+class Compile(TorchFamily):
     """The formula, compiled by torch."""
 
     name = "compile"
@@ -65,7 +65,7 @@ class Compile(InTorch):
 
     def kernel(self, candidate: Candidate, problem: Problem) -> Kernel:
         """Return the kernel. What the compiler refuses shows when it is first called: BuildError."""
-        return ByInductor(problem.causal)
+        return InductorKernel(problem.causal)
 
 
 FAMILY = Compile()

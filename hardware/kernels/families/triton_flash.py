@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from hardware.kernels.candidate import Candidate, Space, Value
+from hardware.kernels.candidate import Candidate, ParameterSpace, Value
 from hardware.kernels.compiler import BuildError, cache_folder
-from hardware.kernels.families.torch_base import InTorch
+from hardware.kernels.families.torch_base import TorchFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,8 +28,11 @@ WIDEST: Final = 128
 TARGET: Final = ("cuda", 90, 32)
 """A Hopper GPU, as Triton calls it."""
 _FORWARD: Final[dict[str, tuple[Value, ...]]] = {
-    "q_block": BLOCKS, "k_block": BLOCKS, "num_warps": (2, 4, 8), "num_stages": (1, 2, 3, 4),
-}  # fmt: skip
+    "q_block": BLOCKS,
+    "k_block": BLOCKS,
+    "num_warps": (2, 4, 8),
+    "num_stages": (1, 2, 3, 4),
+}
 _BACKWARD: Final = {f"back_{name}": choices for name, choices in _FORWARD.items()}
 _OPTIONS: Final = ("num_warps", "num_stages", "enable_fp_fusion")
 """What a launch tells the compiler; all else that is fixed is an argument of the kernel."""
@@ -57,9 +60,19 @@ class Flash:
         out, lse = q.new_empty(q.shape), q.new_empty(q.shape[:3]).float()
         grid = (-(-queries // self._ahead["Q_BLOCK"]), batch * heads)
         self._code.forward_kernel[grid](
-            q, k, v, out, lse, *_strides(q, k, v), heads, queries, k.shape[2], _scale2(head_size),
-            **_widths(head_size), **self._ahead,
-        )  # fmt: skip
+            q,
+            k,
+            v,
+            out,
+            lse,
+            *_strides(q, k, v),
+            heads,
+            queries,
+            k.shape[2],
+            _scale2(head_size),
+            **_widths(head_size),
+            **self._ahead,
+        )
         return out, (q, k, v, out, lse) if keep else None
 
     def backward(self, kept: Any, dout: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -146,7 +159,7 @@ def _type(argument: str, problem: Problem) -> str:
     return "fp32" if argument in {"scale", "dscale"} else "i32"
 
 
-class Triton(InTorch):
+class Triton(TorchFamily):
     """Tiles with an online softmax, on a GPU."""
 
     name = "triton"
@@ -170,7 +183,7 @@ class Triton(InTorch):
             return "there is no CUDA GPU"
         return "this version times on the processor only: Triton is built and tested, and not timed"
 
-    def space(self, machine: Machine, problem: Problem) -> Space:
+    def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
         """Return tile sizes, warps and stages, the backward pass's own; and in fp32 how exactly to multiply."""
         choices, naive = dict(_FORWARD), dict(_NAIVE)
         if problem.direction != "forward":
@@ -179,7 +192,7 @@ class Triton(InTorch):
         if problem.dtype == "fp32":
             choices["precision"] = ("ieee", "tf32x3")
             naive["precision"] = "ieee"
-        return Space(choices, naive)
+        return ParameterSpace(choices, naive)
 
     def kernel(self, candidate: Candidate, problem: Problem) -> Kernel:
         """Return the kernel; Triton compiles at the first call of a head size."""

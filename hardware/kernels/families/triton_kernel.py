@@ -62,10 +62,28 @@ def _reach(row, queries, keys, CAUSAL: tl.constexpr, Q_BLOCK: tl.constexpr, K_BL
 
 @triton.jit
 def _attend(
-    out, total, highest, q_tile, k, v, k_row, v_row, row, start, end, queries, keys, scale,
-    HEAD: tl.constexpr, WIDTH: tl.constexpr, CAUSAL: tl.constexpr,
-    Q_BLOCK: tl.constexpr, K_BLOCK: tl.constexpr, PRECISION: tl.constexpr, WHOLE: tl.constexpr,
-):  # fmt: skip
+    out,
+    total,
+    highest,
+    q_tile,
+    k,
+    v,
+    k_row,
+    v_row,
+    row,
+    start,
+    end,
+    queries,
+    keys,
+    scale,
+    HEAD: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CAUSAL: tl.constexpr,
+    Q_BLOCK: tl.constexpr,
+    K_BLOCK: tl.constexpr,
+    PRECISION: tl.constexpr,
+    WHOLE: tl.constexpr,
+):
     """The online softmax over the keys from ``start`` to ``end``."""
     for column in range(start, end, K_BLOCK):
         k_tile = _load(k, k_row, column, keys, HEAD, WIDTH, K_BLOCK, WHOLE)
@@ -88,10 +106,31 @@ def _attend(
 
 @triton.jit
 def forward_kernel(
-    q, k, v, out, lse, q_batch, q_head, q_row, k_batch, k_head, k_row, v_batch, v_head, v_row,
-    heads, queries, keys, scale, HEAD: tl.constexpr, WIDTH: tl.constexpr, CAUSAL: tl.constexpr,
-    Q_BLOCK: tl.constexpr, K_BLOCK: tl.constexpr, PRECISION: tl.constexpr,
-):  # fmt: skip
+    q,
+    k,
+    v,
+    out,
+    lse,
+    q_batch,
+    q_head,
+    q_row,
+    k_batch,
+    k_head,
+    k_row,
+    v_batch,
+    v_head,
+    v_row,
+    heads,
+    queries,
+    keys,
+    scale,
+    HEAD: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CAUSAL: tl.constexpr,
+    Q_BLOCK: tl.constexpr,
+    K_BLOCK: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
     """Output and log2-sum-exp2 of a tile of queries, 0 where no key is seen; ``scale`` includes log2(e)."""
     row = tl.program_id(0) * Q_BLOCK
     q_tile = _load(_head(q, q_batch, q_head, heads), q_row, row, queries, HEAD, WIDTH, Q_BLOCK, False)
@@ -102,13 +141,51 @@ def forward_kernel(
     total = tl.zeros([Q_BLOCK], dtype=tl.float32)
     highest = tl.zeros([Q_BLOCK], dtype=tl.float32) - float("inf")
     tile, total, highest = _attend(
-        tile, total, highest, q_tile, k, v, k_row, v_row, row, 0, whole, queries, keys, scale,
-        HEAD, WIDTH, CAUSAL, Q_BLOCK, K_BLOCK, PRECISION, True,
-    )  # fmt: skip
+        tile,
+        total,
+        highest,
+        q_tile,
+        k,
+        v,
+        k_row,
+        v_row,
+        row,
+        0,
+        whole,
+        queries,
+        keys,
+        scale,
+        HEAD,
+        WIDTH,
+        CAUSAL,
+        Q_BLOCK,
+        K_BLOCK,
+        PRECISION,
+        True,
+    )
     tile, total, highest = _attend(
-        tile, total, highest, q_tile, k, v, k_row, v_row, row, whole, end, queries, keys, scale,
-        HEAD, WIDTH, CAUSAL, Q_BLOCK, K_BLOCK, PRECISION, False,
-    )  # fmt: skip
+        tile,
+        total,
+        highest,
+        q_tile,
+        k,
+        v,
+        k_row,
+        v_row,
+        row,
+        whole,
+        end,
+        queries,
+        keys,
+        scale,
+        HEAD,
+        WIDTH,
+        CAUSAL,
+        Q_BLOCK,
+        K_BLOCK,
+        PRECISION,
+        False,
+    )
     blind = total == 0.0
     divisor = tl.where(blind, 1.0, total)
     total_log = tl.where(blind, 0.0, highest) + tl.log2(divisor)
@@ -120,10 +197,29 @@ def forward_kernel(
 
 @triton.jit
 def _gather(
-    dq, q_tile, dout_tile, lse, mean, k, v, k_row, v_row, row, start, end, queries, keys, scale,
-    HEAD: tl.constexpr, WIDTH: tl.constexpr, CAUSAL: tl.constexpr,
-    Q_BLOCK: tl.constexpr, K_BLOCK: tl.constexpr, PRECISION: tl.constexpr, WHOLE: tl.constexpr,
-):  # fmt: skip
+    dq,
+    q_tile,
+    dout_tile,
+    lse,
+    mean,
+    k,
+    v,
+    k_row,
+    v_row,
+    row,
+    start,
+    end,
+    queries,
+    keys,
+    scale,
+    HEAD: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CAUSAL: tl.constexpr,
+    Q_BLOCK: tl.constexpr,
+    K_BLOCK: tl.constexpr,
+    PRECISION: tl.constexpr,
+    WHOLE: tl.constexpr,
+):
     """The gradient of a tile of queries from the keys from ``start`` to ``end``."""
     for column in range(start, end, K_BLOCK):
         k_tile = _load(k, k_row, column, keys, HEAD, WIDTH, K_BLOCK, WHOLE)
@@ -140,11 +236,38 @@ def _gather(
 
 @triton.jit
 def queries_kernel(
-    q, k, v, dout, out, lse, mean, dq, q_batch, q_head, q_row, k_batch, k_head, k_row,
-    v_batch, v_head, v_row, d_batch, d_head, d_row,
-    heads, queries, keys, scale, dscale, HEAD: tl.constexpr, WIDTH: tl.constexpr, CAUSAL: tl.constexpr,
-    Q_BLOCK: tl.constexpr, K_BLOCK: tl.constexpr, PRECISION: tl.constexpr,
-):  # fmt: skip
+    q,
+    k,
+    v,
+    dout,
+    out,
+    lse,
+    mean,
+    dq,
+    q_batch,
+    q_head,
+    q_row,
+    k_batch,
+    k_head,
+    k_row,
+    v_batch,
+    v_head,
+    v_row,
+    d_batch,
+    d_head,
+    d_row,
+    heads,
+    queries,
+    keys,
+    scale,
+    dscale,
+    HEAD: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CAUSAL: tl.constexpr,
+    Q_BLOCK: tl.constexpr,
+    K_BLOCK: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
     """dq of a tile of queries; and its rows' sum(out * dout), which the keys' gradients need."""
     row = tl.program_id(0) * Q_BLOCK
     first = tl.program_id(1).to(tl.int64) * queries
@@ -160,22 +283,82 @@ def queries_kernel(
     whole, end = _reach(row, queries, keys, CAUSAL, Q_BLOCK, K_BLOCK)
     tile = tl.zeros([Q_BLOCK, WIDTH], dtype=tl.float32)
     tile = _gather(
-        tile, q_tile, dout_tile, lses, means, k, v, k_row, v_row, row, 0, whole, queries, keys, scale,
-        HEAD, WIDTH, CAUSAL, Q_BLOCK, K_BLOCK, PRECISION, True,
-    )  # fmt: skip
+        tile,
+        q_tile,
+        dout_tile,
+        lses,
+        means,
+        k,
+        v,
+        k_row,
+        v_row,
+        row,
+        0,
+        whole,
+        queries,
+        keys,
+        scale,
+        HEAD,
+        WIDTH,
+        CAUSAL,
+        Q_BLOCK,
+        K_BLOCK,
+        PRECISION,
+        True,
+    )
     tile = _gather(
-        tile, q_tile, dout_tile, lses, means, k, v, k_row, v_row, row, whole, end, queries, keys, scale,
-        HEAD, WIDTH, CAUSAL, Q_BLOCK, K_BLOCK, PRECISION, False,
-    )  # fmt: skip
+        tile,
+        q_tile,
+        dout_tile,
+        lses,
+        means,
+        k,
+        v,
+        k_row,
+        v_row,
+        row,
+        whole,
+        end,
+        queries,
+        keys,
+        scale,
+        HEAD,
+        WIDTH,
+        CAUSAL,
+        Q_BLOCK,
+        K_BLOCK,
+        PRECISION,
+        False,
+    )
     _store(dq + first * HEAD, tile * dscale, row, queries, HEAD, WIDTH, Q_BLOCK)
 
 
 @triton.jit
 def _scatter(
-    dk, dv, k_tile, v_tile, q, dout, lse, mean, q_row, d_row, column, start, end, queries, keys, scale,
-    HEAD: tl.constexpr, WIDTH: tl.constexpr, CAUSAL: tl.constexpr,
-    Q_BLOCK: tl.constexpr, K_BLOCK: tl.constexpr, PRECISION: tl.constexpr, WHOLE: tl.constexpr,
-):  # fmt: skip
+    dk,
+    dv,
+    k_tile,
+    v_tile,
+    q,
+    dout,
+    lse,
+    mean,
+    q_row,
+    d_row,
+    column,
+    start,
+    end,
+    queries,
+    keys,
+    scale,
+    HEAD: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CAUSAL: tl.constexpr,
+    Q_BLOCK: tl.constexpr,
+    K_BLOCK: tl.constexpr,
+    PRECISION: tl.constexpr,
+    WHOLE: tl.constexpr,
+):
     """The gradients of a tile of keys from the queries from ``start`` to ``end``."""
     for row in range(start, end, Q_BLOCK):
         rows = row + tl.arange(0, Q_BLOCK)
@@ -196,11 +379,38 @@ def _scatter(
 
 @triton.jit
 def keys_kernel(
-    q, k, v, dout, lse, mean, dk, dv, q_batch, q_head, q_row, k_batch, k_head, k_row,
-    v_batch, v_head, v_row, d_batch, d_head, d_row,
-    heads, queries, keys, scale, dscale, HEAD: tl.constexpr, WIDTH: tl.constexpr, CAUSAL: tl.constexpr,
-    Q_BLOCK: tl.constexpr, K_BLOCK: tl.constexpr, PRECISION: tl.constexpr,
-):  # fmt: skip
+    q,
+    k,
+    v,
+    dout,
+    lse,
+    mean,
+    dk,
+    dv,
+    q_batch,
+    q_head,
+    q_row,
+    k_batch,
+    k_head,
+    k_row,
+    v_batch,
+    v_head,
+    v_row,
+    d_batch,
+    d_head,
+    d_row,
+    heads,
+    queries,
+    keys,
+    scale,
+    dscale,
+    HEAD: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CAUSAL: tl.constexpr,
+    Q_BLOCK: tl.constexpr,
+    K_BLOCK: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
     """dk and dv of a tile of keys."""
     column = tl.program_id(0) * K_BLOCK
     pair = tl.program_id(1).to(tl.int64)
@@ -220,12 +430,54 @@ def keys_kernel(
     dk_tile = tl.zeros([K_BLOCK, WIDTH], dtype=tl.float32)
     dv_tile = tl.zeros([K_BLOCK, WIDTH], dtype=tl.float32)
     dk_tile, dv_tile = _scatter(
-        dk_tile, dv_tile, k_tile, v_tile, q, dout, lse, mean, q_row, d_row, column, start, tl.minimum(middle, queries),
-        queries, keys, scale, HEAD, WIDTH, CAUSAL, Q_BLOCK, K_BLOCK, PRECISION, False,
-    )  # fmt: skip
+        dk_tile,
+        dv_tile,
+        k_tile,
+        v_tile,
+        q,
+        dout,
+        lse,
+        mean,
+        q_row,
+        d_row,
+        column,
+        start,
+        tl.minimum(middle, queries),
+        queries,
+        keys,
+        scale,
+        HEAD,
+        WIDTH,
+        CAUSAL,
+        Q_BLOCK,
+        K_BLOCK,
+        PRECISION,
+        False,
+    )
     dk_tile, dv_tile = _scatter(
-        dk_tile, dv_tile, k_tile, v_tile, q, dout, lse, mean, q_row, d_row, column, middle, queries,
-        queries, keys, scale, HEAD, WIDTH, CAUSAL, Q_BLOCK, K_BLOCK, PRECISION, True,
-    )  # fmt: skip
+        dk_tile,
+        dv_tile,
+        k_tile,
+        v_tile,
+        q,
+        dout,
+        lse,
+        mean,
+        q_row,
+        d_row,
+        column,
+        middle,
+        queries,
+        queries,
+        keys,
+        scale,
+        HEAD,
+        WIDTH,
+        CAUSAL,
+        Q_BLOCK,
+        K_BLOCK,
+        PRECISION,
+        True,
+    )
     _store(dk + pair * keys * HEAD, dk_tile * dscale, column, keys, HEAD, WIDTH, K_BLOCK)
     _store(dv + pair * keys * HEAD, dv_tile, column, keys, HEAD, WIDTH, K_BLOCK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from hardware.kernels import compiler, sandbox
-from hardware.kernels.candidate import Candidate, Space
+from hardware.kernels.candidate import Candidate, ParameterSpace
 from hardware.kernels.compiler import BuildError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hardware.kernels.problem import Problem
 
 
-class Foreign:
+class UntrustedFamily:
     """C++ that came from outside."""
 
     name = "foreign"
@@ -25,14 +25,14 @@ class Foreign:
 
     def missing(self, machine: Machine, problem: Problem) -> str | None:
         """Return what this machine lacks to run it safely, in words; None if all is there."""
-        isolation = sandbox.isolation()
+        isolation = sandbox.detect_isolation()
         if not isolation.foreign_allowed:
             return isolation.detail
         return None if compiler.compiler() else "there is no C++ compiler: install g++, or name one in CXX"
 
-    def space(self, machine: Machine, problem: Problem) -> Space:
+    def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
         """Return no choices: the source is what there is."""
-        return Space({}, {})
+        return ParameterSpace({}, {})
 
     def library(self, candidate: Candidate, problem: Problem) -> str:
         """Return the path of the compiled object. Raises BuildError."""
@@ -45,4 +45,4 @@ class Foreign:
         raise BuildError("foreign source runs in the sandbox only")
 
 
-FAMILY = Foreign()
+FAMILY = UntrustedFamily()

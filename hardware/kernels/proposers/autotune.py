@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.proposers.base import History, Proposal
-from hardware.kernels.proposers.surrogate import expected
+from hardware.kernels.proposers.surrogate import expected_speedup
 
 
 class Autotune:
@@ -21,7 +21,7 @@ class Autotune:
         candidate, why = _descend(history), "The next choice of one parameter, the others held."
         if candidate is None:
             candidate, why = _around_best(history), "One of the untried candidates nearest to the best."
-        return candidate and Proposal(candidate, expected(history, candidate), why)
+        return candidate and Proposal(candidate, expected_speedup(history, candidate), why)
 
 
 def _descend(history: History) -> Candidate | None:

@@ -10,11 +10,11 @@ from numpy.random import Generator
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Problem, Shape
-from hardware.kernels.proposers.search_space import Pool
-from hardware.kernels.trace import Session, Status, Trial, candidate_of
+from hardware.kernels.proposers.search_space import SearchSpace
+from hardware.kernels.trace import MeasurementSession, Status, Trial, candidate_of
 
 
-class Tried(NamedTuple):
+class TrialSummary(NamedTuple):
     """One candidate and what came of it, as far as a proposer may know."""
 
     number: int
@@ -39,7 +39,7 @@ class History(NamedTuple):
     shapes: tuple[Shape, ...]
     """Those that are tuned on."""
     machine: Machine
-    pool: Pool
+    pool: SearchSpace
     """What may be proposed."""
     foreign: bool
     """Whether C++ source may be proposed too."""
@@ -48,7 +48,7 @@ class History(NamedTuple):
     """Of the proposer's own choices; it has nothing to do with inputs."""
     number: int = 1
     """Of the trial that is to be proposed: 1, 2, ..."""
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[TrialSummary, ...] = ()
     refused: tuple[Candidate, ...] = ()
     """What was already proposed for this trial, and refused because it had been tried before."""
     complaint: str = ""
@@ -108,7 +108,7 @@ class Proposer(Protocol):
         """Return the next candidate, None if there is nothing more to propose. Raises NoProposal."""
 
 
-def history_of(session: Session, pool: Pool, foreign: bool = False) -> History:
+def history_of(session: MeasurementSession, pool: SearchSpace, foreign: bool = False) -> History:
     """Return the history at the beginning of a search."""
     return History(
         session.full_name,
@@ -122,7 +122,7 @@ def history_of(session: Session, pool: Pool, foreign: bool = False) -> History:
     )
 
 
-def extended(history: History, trial: Trial, sources: dict[str, str]) -> History:
+def with_trial(history: History, trial: Trial, sources: dict[str, str]) -> History:
     """Return the history with one more trial; ``sources``: digest → text."""
     complaint = trial.reason if trial.status == "no proposal" and trial.failed_on == "answer" else ""
     history = history._replace(number=trial.number + 1, refused=(), complaint=complaint)
@@ -131,8 +131,8 @@ def extended(history: History, trial: Trial, sources: dict[str, str]) -> History
     return history._replace(tried=(*history.tried, _tried(trial, sources)))
 
 
-def _tried(trial: Trial, sources: dict[str, str]) -> Tried:
-    return Tried(
+def _tried(trial: Trial, sources: dict[str, str]) -> TrialSummary:
+    return TrialSummary(
         trial.number,
         candidate_of(trial, sources),
         trial.status,

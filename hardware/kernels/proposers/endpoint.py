@@ -17,11 +17,11 @@ SECONDS: Final = 300.0
 """That one answer may take, from the request to its last byte."""
 BYTES: Final = 4 << 20
 """Of one answer; more is refused."""
-WAITS: Final = (2.0, 8.0)
+RETRY_DELAYS: Final = (2.0, 8.0)
 """Seconds before the second and the third attempt, where a later one may help."""
 LONGEST_WAIT: Final = 60.0
 """Seconds, whatever the endpoint asks for."""
-AGAIN: Final = frozenset({"connection", "408", "409", "425", "429", "500", "502", "503", "504"})
+RETRY_STATUSES: Final = frozenset({"connection", "408", "409", "425", "429", "500", "502", "503", "504"})
 """What a later attempt may mend."""
 
 
@@ -60,7 +60,7 @@ class Endpoint(Protocol):
         """Return the reply, None if there will be no more. Raises NoProposal if nothing usable came."""
 
 
-class Scripted:
+class ScriptedEndpoint:
     """Ready replies, in order; a NoProposal among them is raised."""
 
     def __init__(self, replies: Sequence[str | Reply | NoProposal]) -> None:
@@ -102,7 +102,7 @@ class _Later(NoProposal):
     seconds: float | None = None
 
 
-class Live:
+class OpenAiEndpoint:
     """An endpoint behind the ``openai`` client (extra ``llm``).
 
     ``wait``: called with seconds before another attempt, at most twice a request.
@@ -125,7 +125,7 @@ class Live:
         self._client = OpenAI(base_url=base_url, api_key=key or "none", max_retries=0, timeout=seconds)
 
     @classmethod
-    def from_environment(cls) -> Live:
+    def from_environment(cls) -> OpenAiEndpoint:
         """Return the endpoint of ASARA_LLM_BASE_URL, _MODEL and _API_KEY. Raises EndpointError if one is missing."""
         base_url, model = (os.environ.get(f"ASARA_LLM_{name}", "").strip() for name in ("BASE_URL", "MODEL"))
         if not base_url or not model:
@@ -138,11 +138,11 @@ class Live:
 
     def ask(self, request: Request) -> Reply:
         """Return the reply. Raises NoProposal, which never carries the key, after the last attempt."""
-        for pause in WAITS:
+        for pause in RETRY_DELAYS:
             try:
                 return self._attempt(request)
             except _Later as error:
-                if error.failed_on not in AGAIN:
+                if error.failed_on not in RETRY_STATUSES:
                     raise
                 self.wait(min(error.seconds or pause, LONGEST_WAIT))
         return self._attempt(request)

@@ -8,17 +8,17 @@ from numpy.random import Generator
 
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.proposers.base import History, Proposal
-from hardware.kernels.proposers.surrogate import expected
+from hardware.kernels.proposers.surrogate import expected_speedup
 
 POPULATION: Final = 12
 """The best so many that passed, no two of them the same."""
-FOUNDERS: Final = 4
+MIN_PARENTS: Final = 4
 """So many must have passed before there are children."""
-CONTENDERS: Final = 3
+TOURNAMENT_SIZE: Final = 3
 """In a tournament."""
-STRANGERS: Final = 0.1
+RANDOM_SHARE: Final = 0.1
 """Share of proposals that are drawn at random, so that the population does not become one clan."""
-CHILDREN: Final = 50
+MAX_ATTEMPTS: Final = 50
 """That may turn out to have been tried before, until a stranger takes their place."""
 
 
@@ -33,14 +33,14 @@ class Evolve:
         chance, known = history.chance, history.known
         parents = history.passed[:POPULATION]
         candidate, why = None, "A child of two parents from among the best."
-        if len(parents) >= FOUNDERS and chance.random() >= STRANGERS:
-            children = (_child(history, parents, chance) for _ in range(CHILDREN))
+        if len(parents) >= MIN_PARENTS and chance.random() >= RANDOM_SHARE:
+            children = (_child(history, parents, chance) for _ in range(MAX_ATTEMPTS))
             candidate = next((each for each in children if each is not None and each not in known), None)
         if candidate is None:
             why = "A stranger, for diversity."
             first = next((each for each in history.pool.naives[:1] if each not in known), None)
             candidate = first or history.pool.draw(chance, known)
-        return candidate and Proposal(candidate, expected(history, candidate), why)
+        return candidate and Proposal(candidate, expected_speedup(history, candidate), why)
 
 
 def _child(history: History, parents: list[tuple[Candidate, float]], chance: Generator) -> Candidate | None:
@@ -59,4 +59,4 @@ def _child(history: History, parents: list[tuple[Candidate, float]], chance: Gen
 
 
 def _winner(parents: list[tuple[Candidate, float]], chance: Generator) -> Candidate:
-    return parents[min(int(chance.integers(len(parents))) for _ in range(CONTENDERS))][0]
+    return parents[min(int(chance.integers(len(parents))) for _ in range(TOURNAMENT_SIZE))][0]

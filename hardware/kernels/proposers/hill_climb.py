@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.proposers.base import History, Proposal
-from hardware.kernels.proposers.surrogate import expected
+from hardware.kernels.proposers.surrogate import expected_speedup
 
 
 class _Climb(NamedTuple):
@@ -32,10 +32,10 @@ class HillClimb:
         climb, chance = _climb(history), history.chance
         if climb.at is not None:
             step = climb.steps[int(chance.integers(len(climb.steps)))]
-            return Proposal(step, expected(history, step), f"One step from a speed-up of {climb.score:.3g}.")
+            return Proposal(step, expected_speedup(history, step), f"One step from a speed-up of {climb.score:.3g}.")
         start = next((each for each in history.pool.naives[:1] if each not in history.known), None)
         start = start or history.pool.draw(chance, history.known)
-        return start and Proposal(start, expected(history, start), "A new start for a climb.")
+        return start and Proposal(start, expected_speedup(history, start), "A new start for a climb.")
 
 
 def _climb(history: History) -> _Climb:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from hardware.kernels.proposers.base import History, Proposal
-from hardware.kernels.proposers.endpoint import Endpoint, EndpointError, Live, Request, Scripted
+from hardware.kernels.proposers.endpoint import Endpoint, EndpointError, OpenAiEndpoint, Request, ScriptedEndpoint
 from hardware.kernels.proposers.prompt import system_prompt, user_prompt
-from hardware.kernels.proposers.recording import Record, Replay, ready_replies
-from hardware.kernels.proposers.response_parser import proposal_of
+from hardware.kernels.proposers.recording import RecordingEndpoint, ReplayEndpoint, load_replies
+from hardware.kernels.proposers.response_parser import parse_proposal
 
 Mode = Literal["live", "record", "replay", "scripted"]
 MODES: Final = get_args(Mode)
@@ -28,7 +28,7 @@ class LanguageModel:
     def propose(self, history: History) -> Proposal | None:
         """Return what the model proposes. Raises NoProposal for a broken exchange or an unusable answer."""
         reply = self.endpoint.ask(request_of(history))
-        return None if reply is None else proposal_of(reply, history)
+        return None if reply is None else parse_proposal(reply, history)
 
 
 def request_of(history: History) -> Request:
@@ -45,11 +45,11 @@ def from_environment(mode: Mode = "live", tape: Path | None = None) -> LanguageM
     if mode not in MODES:
         raise EndpointError(f"no mode {mode!r}: there are {', '.join(MODES)}")
     if mode == "live":
-        return LanguageModel(Live.from_environment())
+        return LanguageModel(OpenAiEndpoint.from_environment())
     if tape is None:
         raise EndpointError(f"mode {mode} of a language model needs a tape: name one")
     if mode == "record":
-        return LanguageModel(Record(tape, Live.from_environment()))
+        return LanguageModel(RecordingEndpoint(tape, OpenAiEndpoint.from_environment()))
     if not tape.is_file():
         raise EndpointError(f"there is no tape {tape}")
-    return LanguageModel(Replay(tape) if mode == "replay" else Scripted(ready_replies(tape)))
+    return LanguageModel(ReplayEndpoint(tape) if mode == "replay" else ScriptedEndpoint(load_replies(tape)))

@@ -7,7 +7,7 @@ from typing import Final
 from hardware.kernels.abi import SYMBOL
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import NATIVE
-from hardware.kernels.proposers.base import History, Tried
+from hardware.kernels.proposers.base import History, TrialSummary
 
 BEST: Final = 5
 """Parents that are shown because they are fast."""
@@ -107,15 +107,15 @@ def _list(title: str, items: list[str]) -> str:
     return "\n".join([f"{title}:", *(f"- {item}" for item in items)]) if items else ""
 
 
-def _best(history: History) -> list[Tried]:
+def _best(history: History) -> list[TrialSummary]:
     passed = [each for each in history.tried if each.score is not None]
     return sorted(passed, key=lambda each: -(each.score or 0.0))[:BEST]
 
 
-def _diverse(history: History, best: list[Tried]) -> list[Tried]:
+def _diverse(history: History, best: list[TrialSummary]) -> list[TrialSummary]:
     """Return those that passed and are the least like the best and each other, one after the other."""
     rest = [each for each in history.tried if each.score is not None and each not in best]
-    chosen: list[Tried] = []
+    chosen: list[TrialSummary] = []
     while rest and len(chosen) < DIVERSE:
         shown = [each.candidate for each in best + chosen]
         chosen.append(max(rest, key=lambda each: min(_unlike(each.candidate, other) for other in shown)))
@@ -130,22 +130,22 @@ def _unlike(one: Candidate, other: Candidate) -> int:
     return sum(a != b for a, b in zip(one.parameters, other.parameters, strict=True)) + (one.source != other.source)
 
 
-def _failures(history: History) -> list[Tried]:
+def _failures(history: History) -> list[TrialSummary]:
     return [each for each in history.tried if each.score is None][-FAILURES:]
 
 
-def _told(tried: Tried) -> str:
+def _told(tried: TrialSummary) -> str:
     shapes = ", ".join(f"{shape}: {ratio:.2f}" for shape, ratio in tried.by_shape)
     return f"{tried.candidate}: {tried.score:.2f}" + (f" ({shapes})" if len(tried.by_shape) > 1 else "")
 
 
-def _failure(tried: Tried) -> str:
+def _failure(tried: TrialSummary) -> str:
     failed = f" on {tried.failed_on}" if tried.failed_on else ""
     complaint = f": {tried.complaint[:300]}" if tried.complaint else ""
     return f"{tried.candidate}: {tried.status}{failed}{complaint}"
 
 
-def _source(best: list[Tried]) -> str:
+def _source(best: list[TrialSummary]) -> str:
     """Return the text of the fastest foreign parent, as something to build upon."""
     source = next((each.candidate.source for each in best if each.candidate.source), "")
     name = next((str(each.candidate) for each in best if each.candidate.source), "")

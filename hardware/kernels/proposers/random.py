@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hardware.kernels.proposers.base import History, Proposal
-from hardware.kernels.proposers.surrogate import expected
+from hardware.kernels.proposers.surrogate import expected_speedup
 
 
 class Random:
@@ -17,4 +17,4 @@ class Random:
         candidate = history.pool.draw(history.chance, history.known)
         if candidate is None:
             return None
-        return Proposal(candidate, expected(history, candidate), "Drawn at random from what was not tried yet.")
+        return Proposal(candidate, expected_speedup(history, candidate), "Drawn at random from what was not tried yet.")

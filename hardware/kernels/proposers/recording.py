@@ -55,7 +55,7 @@ def _read(path: Path) -> tuple[dict[str, _Take], int]:
     return takes, whole
 
 
-def ready_replies(path: Path) -> tuple[str, ...]:
+def load_replies(path: Path) -> tuple[str, ...]:
     """Return what a file has a model say, in order: one JSON object, or one text in quotes, a line.
 
     Raises TapeError with the line that is neither.
@@ -74,7 +74,7 @@ def ready_replies(path: Path) -> tuple[str, ...]:
     return tuple(replies)
 
 
-class Replay:
+class ReplayEndpoint:
     """Reads the tape; asks nobody."""
 
     def __init__(self, tape: Path) -> None:
@@ -90,7 +90,7 @@ class Replay:
         return self._takes[request.digest].play()
 
 
-class Record:
+class RecordingEndpoint:
     """Asks an endpoint what is not on the tape yet, and writes it down before the search goes on.
 
     A reply that is there is played, so that a search that was killed pays for none twice; a failure is asked again.

@@ -33,7 +33,7 @@ class _Foreign(BaseModel, extra="forbid"):
     why: str = ""
 
 
-def proposal_of(reply: Reply, history: History) -> Proposal:
+def parse_proposal(reply: Reply, history: History) -> Proposal:
     """Return what a reply proposes. Raises NoProposal that says what is wrong with it."""
     try:
         return _checked(_object(reply.text), history)._replace(tokens=reply.tokens)

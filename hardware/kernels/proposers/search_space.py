@@ -12,7 +12,7 @@ from typing import Final
 
 from numpy.random import Generator
 
-from hardware.kernels.candidate import Candidate, Space, Value
+from hardware.kernels.candidate import Candidate, ParameterSpace, Value
 
 TRIES: Final = 500
 """Draws that may be refused before the pool is looked through in order."""
@@ -20,10 +20,10 @@ LISTED: Final = 200_000
 """Combinations that are listed at most; of a larger space only these are known in order, all can be drawn."""
 
 
-class Pool:
+class SearchSpace:
     """The candidates of some spaces, family → space, in that order."""
 
-    def __init__(self, spaces: Mapping[str, Space]) -> None:
+    def __init__(self, spaces: Mapping[str, ParameterSpace]) -> None:
         self.spaces = dict(spaces)
         sizes = (float(prod(map(len, space.choices.values()))) for space in self.spaces.values())
         self._ends = list(accumulate(sizes))

@@ -13,7 +13,7 @@ PRIOR: Final = 1.0
 """Imagined trials of each value without any effect: so little do one or two trials count."""
 
 
-def expected(history: History, candidate: Candidate) -> float | None:
+def expected_speedup(history: History, candidate: Candidate) -> float | None:
     """Return the speed-up over SDPA that is expected if the candidate passes; None before its family ever did.
 
     Mean log speed-up of the family, plus an effect of each parameter's value: the mean of what is left over among the

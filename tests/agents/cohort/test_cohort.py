@@ -13,7 +13,7 @@ from agents.cohort import cohort as cohort_module
 from agents.cohort.cohort import Cohort
 from agents.phases import Phase
 from agents.researcher import Researcher
-from agents.workforce import Population
+from agents.workforce import Workforce
 from tests.support.small_lab import SmallLab, check
 
 QUICK: dict[str, Any] = {"papers_per_month": 60.0, "experiment_gpu_days": 0.1, "experiment_days": 0.05}
@@ -227,7 +227,7 @@ class Waiting:
 
     def __init__(self, count: int, mean_gpu_days: float) -> None:
         self.count = count
-        self.payload = cohort_module.Asked(mean_gpu_days, 1.0, 0)
+        self.payload = cohort_module.ExperimentBatch(mean_gpu_days, 1.0, 0)
 
 
 @settings(deadline=None, derandomize=True, max_examples=100)
@@ -307,9 +307,9 @@ def test_a_guest_whose_job_is_stopped_goes_on_with_it() -> None:
 # --- individuals and cohorts ----------------------------------------------------------------------------
 
 
-def people(lab: SmallLab, individuals: int) -> Population:
+def people(lab: SmallLab, individuals: int) -> Workforce:
     lab.individuals_up_to = individuals
-    return Population(lab.model, lab, None)  # type: ignore[arg-type]
+    return Workforce(lab.model, lab, None)  # type: ignore[arg-type]
 
 
 def test_a_team_that_grows_beyond_its_size_becomes_a_cohort_when_the_instant_is_over() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.cohort.stage import Stage
+from agents.cohort.stage import CohortStage
 from tests.support.small_lab import SmallLab
 
 MEAN = 365 / 12 * 0.8
@@ -21,7 +21,7 @@ class Leaving:
     def __init__(self, lab: SmallLab, most: float = math.inf, back: bool = False) -> None:
         self.lab = lab
         self.left: list[tuple[float, int]] = []
-        self.stage = Stage(lab, "thinking", 1, self.through, lambda: most)
+        self.stage = CohortStage(lab, "thinking", 1, self.through, lambda: most)
         self.back = back
 
     def through(self, count: int) -> None:
@@ -196,7 +196,7 @@ def test_nobody_joins_without_a_trace() -> None:
 def test_work_that_takes_no_time_is_through_at_once() -> None:
     lab = SmallLab(writing_share=0.0)
     left: list[int] = []
-    writing = Stage(lab, "writing", 1, left.append, lambda: math.inf)
+    writing = CohortStage(lab, "writing", 1, left.append, lambda: math.inf)
     writing.join(50)
     assert left == [], "in an event of its own"
     lab.clock.advance(0.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.cohort.start_index import Begun
+from agents.cohort.start_index import StartIndexSampler
 
 
 class Places:
@@ -21,7 +21,7 @@ class Places:
 
 
 def test_one_label_needs_no_luck() -> None:
-    begun = Begun()
+    begun = StartIndexSampler()
     begun.add(10, 7)
     assert [begun.take(3, Places()), begun.take(7, Places())] == [7, 7]
     assert begun.count == 0
@@ -30,7 +30,7 @@ def test_one_label_needs_no_luck() -> None:
 
 
 def test_who_leaves_has_any_of_the_labels_present() -> None:
-    begun = Begun()
+    begun = StartIndexSampler()
     begun.add(30, 1)
     begun.add(10, 2)
     assert begun.take(20, Places(0.749)) == 1
@@ -41,7 +41,7 @@ def test_who_leaves_has_any_of_the_labels_present() -> None:
 def test_labels_are_taken_in_proportion() -> None:
     stream, taken = np.random.default_rng(5), np.zeros(4)
     for _ in range(20_000):
-        begun = Begun()
+        begun = StartIndexSampler()
         for label, count in enumerate((5, 20, 25)):
             begun.add(count, label)
         begun.take(25, stream)
@@ -53,7 +53,7 @@ def test_labels_are_taken_in_proportion() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=300), st.integers(0, 9))
 def test_many_labels_become_half_as_many_and_nobody_is_lost(steps: list[tuple[int, bool]], seed: int) -> None:
-    stream, begun = np.random.default_rng(seed), Begun()
+    stream, begun = np.random.default_rng(seed), StartIndexSampler()
     begun.LONGEST = 8  # type: ignore[misc]  # so that few are many
     there, latest = 0, 0
     for count, leave in steps:
@@ -76,7 +76,7 @@ def test_many_labels_become_half_as_many_and_nobody_is_lost(steps: list[tuple[in
 def test_of_two_neighbours_either_gives_its_label_as_likely_as_its_weight() -> None:
     stream, seen = np.random.default_rng(3), np.zeros(2)
     for _ in range(2000):
-        begun = Begun()
+        begun = StartIndexSampler()
         begun.LONGEST = 3  # type: ignore[misc]  # so that four are many
         for label, count in enumerate((1, 3, 5, 5, 6)):
             begun.add(count, label)
@@ -90,7 +90,7 @@ def test_of_two_neighbours_either_gives_its_label_as_likely_as_its_weight() -> N
 
 def test_the_count_stays_right_over_a_million_turns() -> None:
     """As many come as leave, in batches of any size; the weights shrink by 10^100 hundreds of times."""
-    stream, begun = np.random.default_rng(1), Begun()
+    stream, begun = np.random.default_rng(1), StartIndexSampler()
     begun.add(1000, 0)
     sizes = stream.integers(1, 1000, size=500_000).tolist()
     late = 0

@@ -15,26 +15,35 @@ from experiments.bottleneck.steady_state import (
     BALANCED,
     FULL,
     IDLE,
-    Held,
-    Watching,
+    ObservationWindow,
+    OutputSample,
     experiment_gpus,
     gpus_at_start,
     held_scenario,
     setting_at,
 )
-from experiments.bottleneck.study import STEP, estimate, study, without_luck
+from experiments.bottleneck.study import STEP, cost_adjusted_papers, estimate, study
 from experiments.bottleneck.table import PUBLISHED, bottleneck_figure, conclusion, picture, sentence
 from sim import ces
 from sim.scenario.model import Scenario, ScenarioError
 from tests.oracles.ces import WHITFILL_WU, repairman_elasticities
 
 REPAIRMAN = {
-    "cluster__gpus": 16, "cluster__gpus_per_node": 1, "cluster__placement": "flat", "cluster__queue": "fcfs",
-    "cluster__gpu_hours_between_failures": 0.0, "cluster__inference_share": 0.5, "cluster__training_share": 0.0,
-    "researcher__initial": 24, "researcher__papers_per_month": 365 / 12, "researcher__writing_share": 0.0,
-    "researcher__experiment_variation": "exponential", "researcher__experiment_gpus": 1,
-    "kernels__measurements": "none", "growth__calibrated_for": 0,
-}  # fmt: skip
+    "cluster__gpus": 16,
+    "cluster__gpus_per_node": 1,
+    "cluster__placement": "flat",
+    "cluster__queue": "fcfs",
+    "cluster__gpu_hours_between_failures": 0.0,
+    "cluster__inference_share": 0.5,
+    "cluster__training_share": 0.0,
+    "researcher__initial": 24,
+    "researcher__papers_per_month": 365 / 12,
+    "researcher__writing_share": 0.0,
+    "researcher__experiment_variation": "exponential",
+    "researcher__experiment_gpus": 1,
+    "kernels__measurements": "none",
+    "growth__calibrated_for": 0,
+}
 """A researcher thinks for a day, and experiments run on 8 GPUs, one each."""
 
 
@@ -55,7 +64,7 @@ def measured(small):
         return study(small, [0.0, 2.0], range(3))
 
 
-SHARP = ces.Fit(log_labour=0.0, log_compute=0.0, log_scale=0.0, alpha=0.5, rho=-15.0, error=0.0)
+SHARP = ces.CesFit(log_labour=0.0, log_compute=0.0, log_scale=0.0, alpha=0.5, rho=-15.0, error=0.0)
 """A CES in papers that researchers alone, and that GPUs alone, allow."""
 
 
@@ -67,7 +76,7 @@ def test_elasticities_are_the_machine_repairmans(cost, monkeypatch):
     plan = bottleneck._plan(scenario, setting_at(scenario, 0.0, 1.0))
     owners, servers = [each.researchers for each in plan.labour], [each.gpus for each in plan.compute]
     assert (owners, servers) == ([19, 32], [6, 10])
-    runs = [{each: Held.run(scenario, each, seed) for each in plan.settings} for seed in range(6)]
+    runs = [{each: OutputSample.run(scenario, each, seed) for each in plan.settings} for seed in range(6)]
     found = bottleneck._point(plan, bottleneck._Output(SHARP, 1.0), runs)
     exact = repairman_elasticities(owners, servers, (24, 8), think=1.0, service=cost)
     for each, truth in zip((found.labour, found.compute), exact, strict=True):
@@ -78,7 +87,7 @@ def test_elasticities_are_the_machine_repairmans(cost, monkeypatch):
 
 def test_cohorts_and_individuals_have_the_elasticities_of_the_machine_repairman(monkeypatch):
     """At the corner, with ten times as many of both: there a cohort moves in leaps."""
-    monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", Watching(2.0, 2.0))
+    monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", ObservationWindow(2.0, 2.0))
     scenario = repairman(0.45, researcher__initial=240, cluster__gpus=160)
     base, seeds = setting_at(scenario, 0.0, 1.0), range(5)
     assert (base.one_by_one, base.gpus) == (True, 80)
@@ -86,7 +95,7 @@ def test_cohorts_and_individuals_have_the_elasticities_of_the_machine_repairman(
     for one_by_one in (True, False):
         plan = bottleneck._plan(scenario, base._replace(one_by_one=one_by_one))
         assert [each[:3] for each in plan.settings[:4]] == [(0, 190, 80), (0, 305, 80), (0, 240, 63), (0, 240, 101)]
-        runs = [{each: Held.run(scenario, each, seed) for each in plan.settings} for seed in seeds]
+        runs = [{each: OutputSample.run(scenario, each, seed) for each in plan.settings} for seed in seeds]
         found = bottleneck._point(plan, bottleneck._Output(SHARP, 1.0), runs)
         for each, truth in zip((found.labour, found.compute), exact, strict=True):
             half = stats.t.ppf(0.995, 4) * np.std(each.each, ddof=1) / math.sqrt(5)
@@ -111,7 +120,7 @@ def test_software_stands_still_in_a_held_lab_and_each_pool_has_what_was_asked(mo
     for scenario in (Scenario(), repairman(0.3), Scenario().replace(cluster__sharing="priority")):
         setting = setting_at(scenario, 0.0, 0.5)
         worlds = []
-        held = Held.run(scenario, setting, 1, lambda world, worlds=worlds: worlds.append(world))
+        held = OutputSample.run(scenario, setting, 1, lambda world, worlds=worlds: worlds.append(world))
         world = worlds[-1]
         assert world.at_work == setting.researchers
         assert world.datacenter.pool("experiment").capacity == setting.gpus == gpus_at_start(scenario)
@@ -166,7 +175,7 @@ def test_labour_and_compute_hardly_substitute(measured):
         at = 1 if case.scaling else 2
         assert (corner.doublings, corner.researchers) == (at, 32 * 2**at), "of those near load 1 the nearest"
         assert 0 < corner.sigma.value < 0.35
-        assert corner.rho.value == pytest.approx(ces.rho_of(corner.sigma.value))
+        assert corner.rho.value == pytest.approx(ces.rho_from_sigma(corner.sigma.value))
         assert corner.sigma.low <= corner.sigma.value <= corner.sigma.high
         least = np.minimum(1.0, 1 / np.array(corner.loads))
         assert corner.outputs / least == pytest.approx(np.ones(len(least)), abs=0.3)
@@ -203,13 +212,17 @@ def test_what_luck_in_costs_did_is_taken_out_as_far_as_gpus_hold_research_up():
     idle, balanced, full = (setting_at(lab, each, 1.0) for each in (0.0, 3.0, 5.0))
     fewer = full._replace(gpus=full.gpus // 2)
     for luck in (0.5, 1.0, 2.0):
-        assert without_luck(7.0, full, luck, SHARP, full) == pytest.approx(7 * luck, rel=1e-4), "work over cost"
-        assert without_luck(7.0, idle, luck, SHARP, idle) == pytest.approx(7, rel=1e-4), "GPUs wait whatever they cost"
-    assert without_luck(7.0, fewer, 2.0, SHARP, full, 0.5) == pytest.approx(7 * 2 * 2**0.5, rel=1e-3)
-    assert 8 < without_luck(7.0, balanced, 1.25, SHARP, balanced) < 7 * 1.25
-    assert without_luck(7.0, balanced, 0.1, SHARP, balanced) > 6, "cheap ones bring no more than researchers can do"
-    assert without_luck(7.0, fewer, 1.0, SHARP, full) == pytest.approx(14, rel=1e-3)
-    assert without_luck(7.0, idle._replace(gpus=128), 1.0, SHARP, idle) == pytest.approx(7, rel=1e-4)
+        assert cost_adjusted_papers(7.0, full, luck, SHARP, full) == pytest.approx(7 * luck, rel=1e-4), "work over cost"
+        assert cost_adjusted_papers(7.0, idle, luck, SHARP, idle) == pytest.approx(7, rel=1e-4), (
+            "GPUs wait whatever they cost"
+        )
+    assert cost_adjusted_papers(7.0, fewer, 2.0, SHARP, full, 0.5) == pytest.approx(7 * 2 * 2**0.5, rel=1e-3)
+    assert 8 < cost_adjusted_papers(7.0, balanced, 1.25, SHARP, balanced) < 7 * 1.25
+    assert cost_adjusted_papers(7.0, balanced, 0.1, SHARP, balanced) > 6, (
+        "cheap ones bring no more than researchers can do"
+    )
+    assert cost_adjusted_papers(7.0, fewer, 1.0, SHARP, full) == pytest.approx(14, rel=1e-3)
+    assert cost_adjusted_papers(7.0, idle._replace(gpus=128), 1.0, SHARP, idle) == pytest.approx(7, rel=1e-4)
 
 
 def test_a_path_has_a_moment_near_its_corner_and_the_sweep_is_there():
@@ -296,7 +309,7 @@ SMALL += ["--set", "researcher__experiment_gpu_days=0.4"]
 def brief(monkeypatch):
     """Windows that show nothing but that all is said and written."""
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 25)
-    monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", Watching(1.0, 0.5))
+    monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", ObservationWindow(1.0, 0.5))
 
 
 def test_the_command_says_draws_and_writes(asara, tmp_path, brief):
@@ -314,12 +327,15 @@ def test_the_command_says_draws_and_writes(asara, tmp_path, brief):
     assert len(found["sentences"]) == 3
     assert found["step"] == STEP
     assert found["published"][1] == {
-        "what": PUBLISHED[1].what, "sigma": -0.1, "rho": None, "source": PUBLISHED[1].source,
-    }  # fmt: skip
+        "what": PUBLISHED[1].what,
+        "sigma": -0.1,
+        "rho": None,
+        "source": PUBLISHED[1].source,
+    }
 
 
 def test_an_interruption_tells_whole_seeds_or_nothing(asara, tmp_path, monkeypatch, brief):
-    run, calls = Held.run, []
+    run, calls = OutputSample.run, []
 
     def stopping_at(call):
         def stopping(*arguments):
@@ -329,7 +345,7 @@ def test_an_interruption_tells_whole_seeds_or_nothing(asara, tmp_path, monkeypat
             return run(*arguments)
 
         calls.clear()
-        monkeypatch.setattr(Held, "run", stopping)
+        monkeypatch.setattr(OutputSample, "run", stopping)
 
     stopping_at(3)
     answer = asara("bottleneck", *SMALL, "--seeds", 2, "--out", "kept")
@@ -359,10 +375,10 @@ def test_sentences_say_which_input_holds_research_up(measured):
 
 def test_nothing_seen_is_no_result(monkeypatch):
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 1e-3)
-    monkeypatch.setattr("experiments.bottleneck.steady_state.IDLE", Watching(0.5, 1e-6))
+    monkeypatch.setattr("experiments.bottleneck.steady_state.IDLE", ObservationWindow(0.5, 1e-6))
     scenario = repairman(0.3)
     with pytest.raises(ScenarioError, match="nothing can be said"):
-        Held.run(scenario, setting_at(scenario, 0.0, 1.0), 0)
+        OutputSample.run(scenario, setting_at(scenario, 0.0, 1.0), 0)
 
 
 def test_picture_has_its_legend_above_the_panel_and_explains_its_words(measured):

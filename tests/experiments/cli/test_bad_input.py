@@ -16,7 +16,7 @@ from experiments.cli import app
 from experiments.cli.arguments import load_scenario
 from experiments.design.design import load_design
 from experiments.errors import InputError
-from experiments.monte_carlo.loading import SHIPPED
+from experiments.monte_carlo.loading import BUNDLED_PRIORS_DIR
 from experiments.storage.file_kinds import BLOCKS
 from sim.scenario.model import parameters
 
@@ -186,12 +186,21 @@ def test_a_sentence_is_one_line_whatever_was_typed(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("cluster__gpus=1,024", 1024), ("cluster__gpus=1e3", 1000), ("cluster__gpus=64.0", 64),
-        ("cluster__gpus= 64 ", 64), ("growth__r=1", 1.0), ("growth__r=.5", 0.5), ("run__horizon_days=1,000.5", 1000.5),
-        ("training__needed=False", False), ("training__needed=no", False), ("training__needed=YES", True),
-        ("training__needed=true", True), ("cluster__queue=easy", "easy"), ("cluster__queue='easy'", "easy"),
+        ("cluster__gpus=1,024", 1024),
+        ("cluster__gpus=1e3", 1000),
+        ("cluster__gpus=64.0", 64),
+        ("cluster__gpus= 64 ", 64),
+        ("growth__r=1", 1.0),
+        ("growth__r=.5", 0.5),
+        ("run__horizon_days=1,000.5", 1000.5),
+        ("training__needed=False", False),
+        ("training__needed=no", False),
+        ("training__needed=YES", True),
+        ("training__needed=true", True),
+        ("cluster__queue=easy", "easy"),
+        ("cluster__queue='easy'", "easy"),
     ],
-)  # fmt: skip
+)
 def test_a_setting_as_people_type_it_is_read(setting, value):
     name = setting.partition("=")[0]
     found = load_scenario("lab", [setting]).flat()[name]
@@ -217,7 +226,7 @@ def test_whole_numbers_with_an_exponent_are_read_in_files(asara, tmp_path):
     ("line", "text"),
     [
         ("run mine.toml --engine fluid", "[run]\nmax_doublings = 2\n"),
-        ("mc mine.toml --n 10", (SHIPPED / "successor.toml").read_text(encoding="utf-8")),
+        ("mc mine.toml --n 10", (BUNDLED_PRIORS_DIR / "successor.toml").read_text(encoding="utf-8")),
         ("sweep mine.toml", FILES["design.toml"].replace("[64, 128]", "[0]")),
     ],
 )
@@ -233,8 +242,12 @@ def test_tables_of_a_scenario_are_its_blocks():
 
 
 def test_a_disk_that_is_full_is_a_sentence_with_the_name_of_the_file(asara, monkeypatch, full_disk):
-    lines = ["run toy-fizzle --set run__max_doublings=2 --out new", "mc successor --n 1000 --out new",
-             "replay good.csv --gpus 4 --out new.csv", "kernels report --only causal/bf16/both --out new"]  # fmt: skip
+    lines = [
+        "run toy-fizzle --set run__max_doublings=2 --out new",
+        "mc successor --n 1000 --out new",
+        "replay good.csv --gpus 4 --out new.csv",
+        "kernels report --only causal/bf16/both --out new",
+    ]
     Path("good.csv").write_text("job,submit_s,run_s,gpus\n" + "".join(f"job{n},{n},10,4\n" for n in range(500)))
     for line in lines:
         with full_disk():
@@ -265,9 +278,13 @@ def test_a_font_without_a_character_and_a_home_that_cannot_be_written_leave_stde
     (tmp_path / "my läb 🚀.toml").write_text("[run]\nmax_doublings = 2\n", encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": "/proc/1", "MPLCONFIGDIR": "/proc/1"}
     found = subprocess.run(
-        [sys.executable, "-m", "experiments.cli.app", "run", "my läb 🚀.toml", "--out", "new"], capture_output=True,
-        text=True, env=environment, cwd=tmp_path, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "experiments.cli.app", "run", "my läb 🚀.toml", "--out", "new"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+    )
     assert (found.returncode, found.stderr) == (0, "")
 
 
@@ -275,7 +292,7 @@ def test_a_font_without_a_character_and_a_home_that_cannot_be_written_leave_stde
     ("line", "text"),
     [
         ("run FILE --out new", "[run]\nmax_doublings = 2\n"),
-        ("mc FILE --n 10 --out new", (SHIPPED / "successor.toml").read_text(encoding="utf-8")),
+        ("mc FILE --n 10 --out new", (BUNDLED_PRIORS_DIR / "successor.toml").read_text(encoding="utf-8")),
         ("fit FILE --output x --draws 100 --out new", "x\n" + "".join(f"{1.5**n:.4f}\n" for n in range(8))),
         ("replay FILE --gpus 4 --out new/waits.csv", LOG),
     ],

@@ -34,9 +34,12 @@ def test_what_a_run_reaches_is_never_refused(monkeypatch, name, seed):
 def test_a_small_team_is_not_refused_for_what_chance_may_bring(monkeypatch):
     monkeypatch.setattr(expected_length, "MANY_RESEARCHERS", 0.0)
     alone = {
-        "run__max_doublings": 30, "run__horizon_days": 100.0, "growth__calibrated_for": 0,
-        "researcher__experiment_gpu_days": 0.0, "training__needed": False,
-    }  # fmt: skip
+        "run__max_doublings": 30,
+        "run__horizon_days": 100.0,
+        "growth__calibrated_for": 0,
+        "researcher__experiment_gpu_days": 0.0,
+        "training__needed": False,
+    }
     scenario = Scenario.load("lab").replace(researcher__initial=1, run__until_researchers=1e5, **alone)
     refuse_out_of_reach(scenario)
     with pytest.raises(InputError, match="out of reach"):

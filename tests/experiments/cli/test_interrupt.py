@@ -123,8 +123,10 @@ def test_a_run_on_a_terminal_shows_how_it_goes_and_can_be_interrupted(tmp_path):
     command = [sys.executable, "-m", "experiments.cli.app", *SCENARIO, "--set", "run__frame_days=0.001", "--json"]
     with subprocess.Popen(
         [*command, "--set", "run__max_doublings=14", "--until", "1e6", "--out", tmp_path / "kept"],
-        stdout=subprocess.PIPE, stderr=theirs, env=os.environ | {"COLUMNS": "120"},
-    ) as process:  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=os.environ | {"COLUMNS": "120"},
+    ) as process:
         os.close(theirs)
         shown = b""
         while b"researchers" not in shown:

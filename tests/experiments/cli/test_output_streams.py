@@ -185,8 +185,12 @@ def test_a_command_in_a_shell_writes_its_file(tmp_path, redirection):
     line = f"{sys.executable} -m experiments.cli.app replay {log} --gpus 4 --out {out}"
     found = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {line} {redirection}"],
-        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=ROOT,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+    )
     assert found.returncode == SHELL[redirection], found.stderr
     assert out.is_file()
     assert "Traceback" not in found.stderr
@@ -197,8 +201,11 @@ def test_a_run_in_the_posix_locale_shows_what_it_can(tmp_path):
     environment = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
     found = subprocess.run(
         [sys.executable, "-m", "experiments.cli.app", "run", "toy-explosion", "--out", str(tmp_path / "new")],
-        capture_output=True, check=False, env=os.environ | environment, cwd=ROOT,
-    )  # fmt: skip
+        capture_output=True,
+        check=False,
+        env=os.environ | environment,
+        cwd=ROOT,
+    )
     assert (found.returncode, found.stderr) == (0, b"")
     assert b"Written to" in found.stdout
     assert (tmp_path / "new/run.json").is_file()

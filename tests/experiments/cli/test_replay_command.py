@@ -33,12 +33,24 @@ def test_jobs_wait_as_the_queue_says(asara, log):
     assert (answer.code, answer.err) == (0, "")
     found = json.loads(answer.out)
     assert found == {
-        "log": "log.csv", "format": "csv", "gpus": 4, "gpus_per_node": None, "queue": "fcfs", "placement": "flat",
-        "estimates": None, "priorities": None,
-        "jobs": 4, "skipped": 0, "left_out": {}, "changed": {}, "notes": [],
-        "mean_wait_s": pytest.approx((0 + 9 + 13.5 + 12.5) / 4), "median_wait_s": pytest.approx((9 + 12.5) / 2),
-        "p99_wait_s": pytest.approx(13.47), "utilisation": pytest.approx((40 + 22 + 4) / (4 * 17.5)),
-    }  # fmt: skip
+        "log": "log.csv",
+        "format": "csv",
+        "gpus": 4,
+        "gpus_per_node": None,
+        "queue": "fcfs",
+        "placement": "flat",
+        "estimates": None,
+        "priorities": None,
+        "jobs": 4,
+        "skipped": 0,
+        "left_out": {},
+        "changed": {},
+        "notes": [],
+        "mean_wait_s": pytest.approx((0 + 9 + 13.5 + 12.5) / 4),
+        "median_wait_s": pytest.approx((9 + 12.5) / 2),
+        "p99_wait_s": pytest.approx(13.47),
+        "utilisation": pytest.approx((40 + 22 + 4) / (4 * 17.5)),
+    }
 
 
 def test_waits_are_written_in_the_order_of_the_log(asara, log, tmp_path):
@@ -102,8 +114,9 @@ def replayed(asara, tmp_path, text, *options, name="log.csv"):
 PRIORITIES = "job,submit_s,run_s,gpus,priority\nlow,0,100,2,0\nmid,1,10,2,1\nhigh,2,10,2,9\n"
 
 
-@pytest.mark.parametrize(("queue", "starts"), [("fcfs", [0, 100, 110]), ("priority", [0, 110, 100]),
-                                               ("easy", [0, 110, 100])])  # fmt: skip
+@pytest.mark.parametrize(
+    ("queue", "starts"), [("fcfs", [0, 100, 110]), ("priority", [0, 110, 100]), ("easy", [0, 110, 100])]
+)
 def test_replay_priorities_of_the_log_are_read_by_disciplines_that_read_priorities(asara, tmp_path, queue, starts):
     found = replayed(asara, tmp_path, PRIORITIES, "--gpus", 2, "--queue", queue, "--out", "waits.csv")
     with (tmp_path / "waits.csv").open(newline="") as file:

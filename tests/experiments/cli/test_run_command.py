@@ -6,17 +6,43 @@ import sys
 
 import pytest
 
-from experiments.cli.run_table import MOST_ROWS
+from experiments.cli.run_table import MAX_ROWS
 from sim.runner import run
 from sim.scenario.model import Scenario, parameters, shipped_scenarios
 
 KEYS = [
-    "scenario", "engine", "digest", "seed", "ending", "pace", "pace_sentence", "ratio", "ratio_interval",
-    "ratio_doublings", "r_implied", "long_run", "long_run_sentence", "long_run_ratio", "long_run_returns",
-    "bound_by", "fastest_doubling", "doublings", "software_doublings", "deployed_doublings", "researchers",
-    "papers", "duplicate_share", "toes_exponent", "cluster", "kernels", "limited_by", "margins",
-    "time_shares", "day", "sentence",
-]  # fmt: skip
+    "scenario",
+    "engine",
+    "digest",
+    "seed",
+    "ending",
+    "pace",
+    "pace_sentence",
+    "ratio",
+    "ratio_interval",
+    "ratio_doublings",
+    "r_implied",
+    "long_run",
+    "long_run_sentence",
+    "long_run_ratio",
+    "long_run_returns",
+    "bound_by",
+    "fastest_doubling",
+    "doublings",
+    "software_doublings",
+    "deployed_doublings",
+    "researchers",
+    "papers",
+    "duplicate_share",
+    "toes_exponent",
+    "cluster",
+    "kernels",
+    "limited_by",
+    "margins",
+    "time_shares",
+    "day",
+    "sentence",
+]
 
 
 def no_such_number(word: str) -> None:
@@ -90,8 +116,8 @@ def test_a_run_is_told_in_words(asara):
 def test_a_long_table_shows_its_ends(asara):
     answer = asara("run", "returns-3", "--set", "run__max_doublings=60", "--set", "growth__r=1.0", "--until", 9999)
     rows = [line.split()[0] for line in answer.out.splitlines() if line.strip()[:1].isdigit() or "..." in line]
-    assert len(rows) == MOST_ROWS + 1
-    assert rows[MOST_ROWS // 2] == "..."
+    assert len(rows) == MAX_ROWS + 1
+    assert rows[MAX_ROWS // 2] == "..."
     assert (rows[0], rows[-1]) == ("1", "60")
 
 

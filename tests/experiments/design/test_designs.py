@@ -19,7 +19,7 @@ from scipy import stats
 
 from experiments.design import design as designs
 from experiments.design import sampling
-from experiments.design.design import SEEDS, load_design, seed_of, shipped_designs, to_toml
+from experiments.design.design import SEEDS, load_design, run_seed, shipped_designs, to_toml
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 
@@ -120,7 +120,7 @@ def test_levers_are_compared_under_the_same_luck(tmp_path):
         assert plan.seed == luck[plan.point, plan.replication] and 0 <= plan.seed < SEEDS
         assert plan.changes["growth__r"] == found.values(plan.point)["growth__r"]
     assert len({(plan.point, plan.lever, plan.replication) for plan in plans}) == len(plans)
-    assert not {plan.seed for plan in plans} & {seed_of(1, point, 0) for point in range(1000)}
+    assert not {plan.seed for plan in plans} & {run_seed(1, point, 0) for point in range(1000)}
 
 
 def test_paired_seeds_cut_the_variance_of_a_levers_effect_tenfold(tmp_path):
@@ -177,11 +177,14 @@ def contents(draw):
     chosen = draw(st.lists(st.sampled_from(list(NUMBERS)), min_size=1, unique=True))
     levers = draw(st.lists(st.sampled_from(list(LEVERS)), unique=True))
     content = {
-        "description": draw(st.text(max_size=5)), "sampling": sampling, "seed": draw(st.integers(0, 2**63 - 1)),
+        "description": draw(st.text(max_size=5)),
+        "sampling": sampling,
+        "seed": draw(st.integers(0, 2**63 - 1)),
         "uncertainties": {name: NUMBERS[name] | ({"levels": 2} if sampling == "grid" else {}) for name in chosen},
-        "levers": {name: draw(LEVERS[name]) for name in levers}, "replications": draw(st.integers(1, 3)),
+        "levers": {name: draw(LEVERS[name]) for name in levers},
+        "replications": draw(st.integers(1, 3)),
         "set": {"run__max_doublings": draw(st.integers(1, 9))},
-    }  # fmt: skip
+    }
     if sampling not in ("grid", "one-at-a-time"):
         content["n"] = 2 ** draw(st.integers(0, 5))
         if len(chosen) > 1 and draw(st.booleans()):
@@ -325,8 +328,9 @@ def test_coupled_lever_takes_its_lists_pairwise(tmp_path):
     assert (len(found), found.combinations) == (8, 4)
     assert [found.lever_values(number) for number in range(4)] == [
         {"cluster__gpus": gpus, "researcher__initial": team, "training__needed": needed}
-        for gpus, team in ((1024, 256), (2048, 512)) for needed in (True, False)
-    ]  # fmt: skip
+        for gpus, team in ((1024, 256), (2048, 512))
+        for needed in (True, False)
+    ]
     assert found.lever_parameters == ["cluster__gpus", "researcher__initial", "training__needed"]
     # Both steps of the lever are compared under the same random numbers, and a run is planned from its number alone.
     assert len({found.planned(number).seed for number in range(4)}) == 1

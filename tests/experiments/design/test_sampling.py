@@ -6,20 +6,26 @@ from scipy import stats
 from scipy.stats import qmc
 
 from experiments.design import sampling
-from experiments.design.sampling import SAMPLINGS, Space, near_powers, points, unit
+from experiments.design.sampling import (
+    SAMPLINGS,
+    UncertaintySpace,
+    neighbouring_powers_of_two,
+    points,
+    unit_cube_points,
+)
 
 SAMPLED = ("sobol", "latin-hypercube", "random")
 NAMES = ("growth__r", "cluster__gpus", "run__horizon_days")
 
 
 def drawn(way, n=256, names=NAMES, seed=1, levels=()):
-    return unit(way, Space(names, n, seed, levels), 0)
+    return unit_cube_points(way, UncertaintySpace(names, n, seed, levels), 0)
 
 
 @pytest.mark.parametrize("way", SAMPLINGS)
 def test_points_lie_inside_the_cube_and_are_as_many_as_was_said(way):
-    space = Space(NAMES, 64, 3, (2, 3, 4))
-    found = unit(way, space, 0)
+    space = UncertaintySpace(NAMES, 64, 3, (2, 3, 4))
+    found = unit_cube_points(way, space, 0)
     assert found.shape == (points(way, space), 3)
     assert ((found > 0) & (found < 1)).all()
 
@@ -62,16 +68,16 @@ def test_another_seed_is_other_luck(way):
 
 @pytest.mark.parametrize("way", [way for way in SAMPLINGS if way != "random"])
 def test_blocks_together_are_the_whole(way, monkeypatch):
-    space = Space(NAMES, 64, 7, (3, 5, 2))
-    whole = unit(way, space, 0)
+    space = UncertaintySpace(NAMES, 64, 7, (3, 5, 2))
+    whole = unit_cube_points(way, space, 0)
     monkeypatch.setattr(sampling, "BLOCK", 4)
-    parts = [unit(way, space, block) for block in range(-(-len(whole) // 4))]
+    parts = [unit_cube_points(way, space, block) for block in range(-(-len(whole) // 4))]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 def test_blocks_of_random_points_differ(monkeypatch):
     monkeypatch.setattr(sampling, "BLOCK", 32)
-    first, second = (unit("random", Space(NAMES, 64, 7), block) for block in (0, 1))
+    first, second = (unit_cube_points("random", UncertaintySpace(NAMES, 64, 7), block) for block in (0, 1))
     assert not np.isin(first, second).any()
 
 
@@ -89,4 +95,10 @@ def test_one_at_a_time_moves_one_and_leaves_the_others_in_the_middle():
 
 
 def test_powers_of_two():
-    assert [near_powers(n) for n in (1, 2, 3, 200, 256)] == [(1, 1), (2, 2), (2, 4), (128, 256), (256, 256)]
+    assert [neighbouring_powers_of_two(n) for n in (1, 2, 3, 200, 256)] == [
+        (1, 1),
+        (2, 2),
+        (2, 4),
+        (128, 256),
+        (256, 256),
+    ]

@@ -15,21 +15,23 @@ PAGE = "before\n<!-- paces -->\nold\n<!-- end -->\nbetween\n<!-- spread -->\n<!-
 @pytest.mark.parametrize(("team", "doublings"), [(1, 6), (16, 6), (64, 13)])
 def test_the_closed_form_of_the_spread_is_the_sum_of_gamma_variances(team, doublings):
     expected = oracle.luck_of_the_end(2.0 * team, 1.5, team, doublings)
-    assert variability_page.spread_of(team, doublings=doublings) == pytest.approx(expected, rel=1e-12)
+    assert variability_page.coefficient_of_variation(team, doublings=doublings) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_spread_of_all_of_an_explosion():
     """A team of one: (1 - m/2)/sqrt(P (1 - m/4)), in the report's explosion 22% of its eight months."""
-    assert variability_page.spread_of(1, doublings=math.inf) == pytest.approx(0.25 / math.sqrt(2 * 0.625))
-    assert variability_page.spread_of(1, doublings=200) == pytest.approx(
-        variability_page.spread_of(1, doublings=math.inf)
+    assert variability_page.coefficient_of_variation(1, doublings=math.inf) == pytest.approx(
+        0.25 / math.sqrt(2 * 0.625)
+    )
+    assert variability_page.coefficient_of_variation(1, doublings=200) == pytest.approx(
+        variability_page.coefficient_of_variation(1, doublings=math.inf)
     )
 
 
 @pytest.mark.parametrize("team", [1, 2])
 def test_worlds_end_when_the_gamma_law_says(team):
     """Mean and spread of 60 Worlds, in 99.8% intervals; a paper of the last doubling may begin it."""
-    worlds = variability_page.by_worlds(variability_page.EXPLOSION, team, 60)
+    worlds = variability_page.simulated_verdicts(variability_page.EXPLOSION, team, 60)
     papers, teams = (
         variability_page.papers_of(variability_page.EXPLOSION, team),
         team * 2.0 ** np.arange(variability_page.DOUBLINGS),
@@ -39,12 +41,15 @@ def test_worlds_end_when_the_gamma_law_says(team):
     assert abs(np.mean(worlds.ends) / mean - 1) < 3.1 * spread / math.sqrt(60)
     low, high = (math.sqrt(stats.chi2.ppf(level, 59) / 59) for level in (0.001, 0.999))
     assert 0.9 * low < worlds.spread / spread < 1.1 * high
-    assert spread == pytest.approx(variability_page.spread_of(team), rel=0.15)
+    assert spread == pytest.approx(variability_page.coefficient_of_variation(team), rel=0.15)
 
 
 @pytest.mark.parametrize(("r", "team"), [(0.9, 1), (1.1, 1)])
 def test_worlds_are_called_what_the_gamma_law_says(r, team):
-    worlds, theory = variability_page.by_worlds(r, team, 50), variability_page.by_theory(r, team, 400)
+    worlds, theory = (
+        variability_page.simulated_verdicts(r, team, 50),
+        variability_page.theoretical_verdicts(r, team, 400),
+    )
     for found, expected in ((worlds.speeding_up, theory.speeding_up), (worlds.slowing_down, theory.slowing_down)):
         low, high = stats.binom.ppf([0.0005, 0.9995], 50, np.clip([expected - 0.03, expected + 0.03], 0, 1)) / 50
         assert low <= found <= high
@@ -60,7 +65,7 @@ def test_the_page_is_renewed_between_its_marks_and_the_same_each_time(tmp_path):
     assert page.startswith("before\n<!-- paces -->\n| r | ") and page.endswith("<!-- end -->\nafter\n")
     assert "old" not in page
     assert page.count("| 1.71 | singular | 4 | 2 |") == 1
-    assert variability_page.renew(page, []) != page
+    assert variability_page.update_tables(page, []) != page
 
 
 def test_a_page_without_a_place_is_refused_before_anything_is_run(tmp_path):

@@ -12,8 +12,8 @@ import pytest
 from experiments.estimation import backtest
 from experiments.estimation.figure import picture
 from experiments.estimation.published_estimates import above_one, content
-from experiments.estimation.report import Options, study
-from experiments.estimation.series import Columns, read
+from experiments.estimation.report import Options, analyse_series
+from experiments.estimation.series import SeriesColumns, read
 from experiments.sweep import query
 from experiments.uncertainty.parsing import distribution
 from sim.runner import run
@@ -60,8 +60,10 @@ def test_the_speed_run_has_r_081_for_each_record(asara: Any, nanogpt: Path) -> N
     assert found["neighbours"] > 0.9
     assert found["depends_on_before"] is None and found["refusal"] is None
     assert [warning.split(":")[0] for warning in found["warnings"]] == [
-        "Rules may have changed", "Fixed target", "Imported ideas",
-    ]  # fmt: skip
+        "Rules may have changed",
+        "Fixed target",
+        "Imported ideas",
+    ]
 
 
 def test_the_speed_run_has_r_084_for_each_contributor(asara: Any, nanogpt: Path, tmp_path: Path) -> None:
@@ -252,41 +254,59 @@ def test_the_terminal_reports_r_its_assumptions_and_reservations(asara: Any, goo
 def test_few_points_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "short.csv"
     path.write_text("speed\n" + "".join(f"{2.0 ** (0.1 * n)}\n" for n in range(10)))
-    found = study(read(path, Columns("rows", "speed")), Options(draws=100))
+    found = analyse_series(read(path, SeriesColumns("rows", "speed")), Options(draws=100))
     assert "Few points: 10 rows" in " ".join(found.warnings)
 
 
-@pytest.mark.parametrize(("text", "options", "says"), [
-    (GOOD, ["--input", "wrok", "--output", "speed"],
-     "no column 'wrok'; there are day, work, speed; did you mean 'work'?"),
-    (GOOD, ["--output", "sped"], "did you mean 'speed'?"),
-    (GOOD.replace("2025-01-03,1", "2025-01-03,one"), ["--input", "work", "--output", "speed"],
-     "line 4: work = 'one' is not a number"),
-    (GOOD.replace("2025-01-05", "5.1.2025"), ["--output", "speed", "--date", "day"],
-     "line 6: day = '5.1.2025' is not a date"),
-    (GOOD.replace("2025-01-05", "2024-01-05"), ["--output", "speed", "--date", "day"], "in the order of time"),
-    ("\n".join(GOOD.splitlines()[:5]), ["--output", "speed"], "4 rows, and at least 5 are needed"),
-    ("x\n3\n2\n0\n4\n5\n", ["--output", "x"], "line 4: x = 0 must be above 0"),
-    ("x,e\n3,1\n2,1\n1,-1\n4,1\n5,1\n", ["--output", "x", "--input", "e"], "line 4: e = -1 must be 0 or more"),
-    ("x,e\n3,1\n2,0\n1,0\n4,0\n5,1\n", ["--output", "x", "--input", "e"], "e is above 0 in too few rows"),
-    ("x,e\n3,0\n2,1\n1,1\n4,1\n5,1\n", ["--output", "x", "--input", "e", "--before", "0"],
-     "the first row has no effort"),
-    ("x,e\n3,1\n2,2\n1,1\n4,4\n5,5\n", ["--output", "x", "--input", "e", "--cumulative"], "must not fall"),
-    ("x\n3\n3\n3\n3\n3\n", ["--output", "x"], "x is 3 in every row"),
-    ("e;x\n1;3\n", ["--output", "x"], "separated by semicolons; allowed: commas."),
-    ("e\tx\n1\t3\n", ["--output", "x"], "separated by tabs; allowed: commas."),
-    ("x\n3,5\n", ["--output", "x"], "line 2: 2 cells, and the header has 1; decimal commas split cells in two."),
-    ('x\n"3,5"\n', ["--output", "x"], "line 2: x = '3,5' has a comma; allowed: digits with a decimal point."),
-    ("x\n1_000\n", ["--output", "x"], "line 2: x = '1_000' has an underscore; allowed: digits"),
-    ("x,x\n3,1\n", ["--output", "x"], "two columns are called 'x'"),
-    ("x,y\n3\n", ["--output", "x"], "line 2: 1 cells, and the header has 2"),
-    ("", ["--output", "x"], "empty"),
-    (GOOD, [], "a CSV file and --output COLUMN are needed"),
-    (GOOD, ["--output", "speed", "--before", "some"],
-     "--before = some is not an effort; allowed: a number from 0 on, or `unknown`"),
-    (GOOD, ["--output", "speed", "--published"], "leave out the file"),
-    (GOOD, ["--output", "speed", "--backtest", "--share", "0.95"], "leave 23 to fit and 1 to forecast"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        (
+            GOOD,
+            ["--input", "wrok", "--output", "speed"],
+            "no column 'wrok'; there are day, work, speed; did you mean 'work'?",
+        ),
+        (GOOD, ["--output", "sped"], "did you mean 'speed'?"),
+        (
+            GOOD.replace("2025-01-03,1", "2025-01-03,one"),
+            ["--input", "work", "--output", "speed"],
+            "line 4: work = 'one' is not a number",
+        ),
+        (
+            GOOD.replace("2025-01-05", "5.1.2025"),
+            ["--output", "speed", "--date", "day"],
+            "line 6: day = '5.1.2025' is not a date",
+        ),
+        (GOOD.replace("2025-01-05", "2024-01-05"), ["--output", "speed", "--date", "day"], "in the order of time"),
+        ("\n".join(GOOD.splitlines()[:5]), ["--output", "speed"], "4 rows, and at least 5 are needed"),
+        ("x\n3\n2\n0\n4\n5\n", ["--output", "x"], "line 4: x = 0 must be above 0"),
+        ("x,e\n3,1\n2,1\n1,-1\n4,1\n5,1\n", ["--output", "x", "--input", "e"], "line 4: e = -1 must be 0 or more"),
+        ("x,e\n3,1\n2,0\n1,0\n4,0\n5,1\n", ["--output", "x", "--input", "e"], "e is above 0 in too few rows"),
+        (
+            "x,e\n3,0\n2,1\n1,1\n4,1\n5,1\n",
+            ["--output", "x", "--input", "e", "--before", "0"],
+            "the first row has no effort",
+        ),
+        ("x,e\n3,1\n2,2\n1,1\n4,4\n5,5\n", ["--output", "x", "--input", "e", "--cumulative"], "must not fall"),
+        ("x\n3\n3\n3\n3\n3\n", ["--output", "x"], "x is 3 in every row"),
+        ("e;x\n1;3\n", ["--output", "x"], "separated by semicolons; allowed: commas."),
+        ("e\tx\n1\t3\n", ["--output", "x"], "separated by tabs; allowed: commas."),
+        ("x\n3,5\n", ["--output", "x"], "line 2: 2 cells, and the header has 1; decimal commas split cells in two."),
+        ('x\n"3,5"\n', ["--output", "x"], "line 2: x = '3,5' has a comma; allowed: digits with a decimal point."),
+        ("x\n1_000\n", ["--output", "x"], "line 2: x = '1_000' has an underscore; allowed: digits"),
+        ("x,x\n3,1\n", ["--output", "x"], "two columns are called 'x'"),
+        ("x,y\n3\n", ["--output", "x"], "line 2: 1 cells, and the header has 2"),
+        ("", ["--output", "x"], "empty"),
+        (GOOD, [], "a CSV file and --output COLUMN are needed"),
+        (
+            GOOD,
+            ["--output", "speed", "--before", "some"],
+            "--before = some is not an effort; allowed: a number from 0 on, or `unknown`",
+        ),
+        (GOOD, ["--output", "speed", "--published"], "leave out the file"),
+        (GOOD, ["--output", "speed", "--backtest", "--share", "0.95"], "leave 23 to fit and 1 to forecast"),
+    ],
+)
 def test_bad_input_gets_one_sentence(asara: Any, tmp_path: Path, text: str, options: list[str], says: str) -> None:
     path = tmp_path / "in.csv"
     path.write_text(text)
@@ -300,9 +320,11 @@ def test_files_that_are_none_get_one_sentence(asara: Any, tmp_path: Path) -> Non
     (tmp_path / "noise.csv").write_bytes(bytes(range(256)))
     (tmp_path / "zeros.csv").write_bytes(b"\0\0\0\n\0")
     for name, says in (
-        ("none.csv", "no such file"), (".", "that is a folder"), ("noise.csv", "not a text file in UTF-8"),
+        ("none.csv", "no such file"),
+        (".", "that is a folder"),
+        ("noise.csv", "not a text file in UTF-8"),
         ("zeros.csv", "not a text file in UTF-8"),
-    ):  # fmt: skip
+    ):
         answer = asara("fit", tmp_path / name, "--output", "speed", "--out", tmp_path / "written")
         assert answer.code == 2 and says in answer.err and answer.err.count("\n") == 1
     assert not (tmp_path / "written").exists()
@@ -342,9 +364,9 @@ def test_a_back_test_of_a_series_that_keeps_the_law_beats_naive_guesses(tmp_path
     total = np.cumsum(rng.poisson(6, 60)) / 6
     path = tmp_path / "law.csv"
     path.write_text("speed\n" + "".join(f"{value}\n" for value in (4 + total) ** 0.9))
-    found = backtest.backtest(read(path, Columns("rows", "speed")), Options(before=4.0, draws=400), 0.6)
+    found = backtest.backtest(read(path, SeriesColumns("rows", "speed")), Options(before=4.0, draws=400), 0.6)
     scores = {each.forecast: each for each in found.scores}
-    world = scores[backtest.AS_IT_CAME]
+    world = scores[backtest.OBSERVED_INPUT]
     assert world.crps < 0.5 * min(each.crps for each in found.scores if each is not world)
     assert world.coverage["0.9"] >= 0.8
     assert found.papers_per_effort == pytest.approx(6, rel=0.6)
@@ -360,7 +382,7 @@ def test_a_back_test_reads_dates_and_says_how_it_did(asara: Any, good: Path) -> 
 
 
 def test_picture_of_a_fit_names_its_columns_and_states_its_origin(good: Path) -> None:
-    found = study(read(good, Columns("work", "speed", "day")), Options(draws=50, seed=7))
+    found = analyse_series(read(good, SeriesColumns("work", "speed", "day")), Options(draws=50, seed=7))
     drawn = picture(found, "svg").decode()
     for words in ("cumulative work", "speed, times that of the first row", "50 bootstrap draws, seed 7 · asara 0."):
         assert words in drawn

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.estimation.growth_fit import NOISES, Noise, Series, falling, fit, persistence, residuals
+from experiments.estimation.growth_fit import NOISES, Noise, Series, fit, lag1_autocorrelation, residuals, trend_test
 from experiments.estimation.scoring_rules import coverage, crps
 
 
@@ -96,25 +96,28 @@ def test_r_that_falls_is_told_from_r_that_does_not(noise: Noise) -> None:
     errors = rng.normal(0, 0.05, 60)
     straight = Series(np.ones(60), 2.0 ** (1.2 * x + errors * 0.2))
     bent = Series(np.ones(60), 2.0 ** (1.5 * x - 0.1 * x**2 + errors * 0.2))
-    assert falling(straight, fit(straight, noise), draws=400).p_value > 0.1
-    found = falling(bent, fit(bent, noise), draws=400)
+    assert trend_test(straight, fit(straight, noise), draws=400).p_value > 0.1
+    found = trend_test(bent, fit(bent, noise), draws=400)
     assert found.p_value < 0.05
     assert found.change == pytest.approx(-0.2, abs=0.06)
 
 
 def test_residuals_that_go_together_are_noticed() -> None:
     rng = np.random.default_rng(7)
-    assert persistence(np.cumsum(rng.normal(size=80)))[1]
-    assert not persistence(rng.normal(size=80))[1]
+    assert lag1_autocorrelation(np.cumsum(rng.normal(size=80)))[1]
+    assert not lag1_autocorrelation(rng.normal(size=80))[1]
 
 
-@pytest.mark.parametrize("series", [
-    law(1.0, 0.0, 4),
-    Series(np.array([0.0, 1, 1, 1, 1, 1]), np.arange(1.0, 7)),
-    Series(np.ones(6), np.array([1.0, 2, 0, 3, 4, 5])),
-    Series(np.array([1.0, -1, 1, 1, 1, 1]), np.arange(1.0, 7)),
-    Series(np.array([1.0, 0, 0, 0, 0, 1]), np.arange(1.0, 7)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "series",
+    [
+        law(1.0, 0.0, 4),
+        Series(np.array([0.0, 1, 1, 1, 1, 1]), np.arange(1.0, 7)),
+        Series(np.ones(6), np.array([1.0, 2, 0, 3, 4, 5])),
+        Series(np.array([1.0, -1, 1, 1, 1, 1]), np.arange(1.0, 7)),
+        Series(np.array([1.0, 0, 0, 0, 0, 1]), np.arange(1.0, 7)),
+    ],
+)
 def test_what_cannot_be_fitted_is_refused(series: Series) -> None:
     with pytest.raises(ValueError, match=r"rows with effort|above 0|no effort"):
         fit(series)

@@ -37,9 +37,16 @@ def drawn(lines):
 def test_each_workload_with_something_to_show_has_a_panel():
     first, second, third = session("a", "causal"), session("b", "long"), session("c", "short")
     lines = [
-        first, second, third, *trials(first, [1.0, 1.2]), *trials(second, [None, None]), *trials(third, [0.1] * 5),
-        *measured(first, "winner", "avx512", 1.2, 1.1), ended(third, 5), *measured(third, "winner", "avx512", 0.1, 0.2),
-    ]  # fmt: skip
+        first,
+        second,
+        third,
+        *trials(first, [1.0, 1.2]),
+        *trials(second, [None, None]),
+        *trials(third, [0.1] * 5),
+        *measured(first, "winner", "avx512", 1.2, 1.1),
+        ended(third, 5),
+        *measured(third, "winner", "avx512", 0.1, 0.2),
+    ]
     causal, short = drawn(lines)
     assert (causal.workload, short.workload) == ("causal/fp32/forward", "short/fp32/forward")
     assert [gain.ratio for _, gain in causal.winners] == pytest.approx([1.1])

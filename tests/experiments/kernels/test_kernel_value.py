@@ -29,9 +29,10 @@ SMALL = {
 def lines_of(*speedups: float) -> list:
     """A search for each speed-up, found at once."""
     return [
-        line for number, each in enumerate(speedups)
+        line
+        for number, each in enumerate(speedups)
         for line in search(session_of(f"search {number}"), [math.log(each)] * 8)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture

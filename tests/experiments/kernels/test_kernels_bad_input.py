@@ -3,9 +3,15 @@
 import pytest
 
 FILES = {
-    "empty.jsonl": "", "words.jsonl": "not a trace\n", "broken.jsonl": '{"kind":"session"}\n', "empty.cpp": " \n",
-    "good.cpp": 'extern "C" int attention();\n', "a.jsonl": "", "number.jsonl": "5\n", "other.jsonl": '{"kind":"x"}\n',
-}  # fmt: skip
+    "empty.jsonl": "",
+    "words.jsonl": "not a trace\n",
+    "broken.jsonl": '{"kind":"session"}\n',
+    "empty.cpp": " \n",
+    "good.cpp": 'extern "C" int attention();\n',
+    "a.jsonl": "",
+    "number.jsonl": "5\n",
+    "other.jsonl": '{"kind":"x"}\n',
+}
 BAD = {
     "unknown workload": ("measure --workload caussal", ["--workload caussal", "did you mean 'causal'"]),
     "unknown workload of a search": ("tune --workload x", ["--workload x", "short, long, causal, wide, decode"]),

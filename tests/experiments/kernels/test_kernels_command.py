@@ -161,9 +161,18 @@ def test_report_holds_every_table_and_only_json(asara, trace):
 def test_report_is_told_in_tables(asara, trace):
     words = " ".join(asara("kernels", "report", trace).out.split())
     for part in (
-        "Imaginary 9000", "guided search: evolve", "1.30x", "1.35x", "3.90x", "65%", "Kernel Gap", "proved",
-        "What effort buys", "3 evolve searches of avx512", "25%",
-    ):  # fmt: skip
+        "Imaginary 9000",
+        "guided search: evolve",
+        "1.30x",
+        "1.35x",
+        "3.90x",
+        "65%",
+        "Kernel Gap",
+        "proved",
+        "What effort buys",
+        "3 evolve searches of avx512",
+        "25%",
+    ):
         assert part in words
 
 
@@ -194,7 +203,7 @@ def test_a_trace_of_measurements_alone_has_no_picture(asara, world, tmp_path):
 def test_without_shipped_measurements_a_trace_must_be_named(asara, monkeypatch, tmp_path):
     from experiments.kernels import full_report
 
-    monkeypatch.setattr(full_report, "SHIPPED", tmp_path)
+    monkeypatch.setattr(full_report, "BUNDLED_MEASUREMENTS_DIR", tmp_path)
     answer = asara("kernels", "report")
     assert (answer.code, answer.out) == (2, "")
     assert "name a trace" in answer.err
@@ -256,12 +265,23 @@ def test_without_a_sandbox_no_foreign_source_runs(asara, world, tmp_path):
 @pytest.fixture
 def pairs(monkeypatch):
     from experiments.kernels import commands
-    from experiments.kernels.kernel_value import Gain, Worth
+    from experiments.kernels.kernel_value import KernelValue, PairedGain
 
-    found = Worth(
-        "lab", "t", "ab" * 32, (0, 1), 3, Gain(2.0, 1.0, 3.0, (1.5, 2.5)), None, None, {"horizon": (2, 2)}, 1.1,
-        4, "4 evolve searches of amx", "Nearer.",
-    )  # fmt: skip
+    found = KernelValue(
+        "lab",
+        "t",
+        "ab" * 32,
+        (0, 1),
+        3,
+        PairedGain(2.0, 1.0, 3.0, (1.5, 2.5)),
+        None,
+        None,
+        {"horizon": (2, 2)},
+        1.1,
+        4,
+        "4 evolve searches of amx",
+        "Nearer.",
+    )
     asked = []
 
     def worth(scenario, seeds, watch):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hardware.kernels.trace import Measured, Trial, read
+from hardware.kernels.trace import FinalMeasurement, Trial, read
 from tests.support.kernel_fakes import FAMILIES, from_json
 
 TUNE = ["kernels", "tune", "--budget", 5, "--proposer", "random"]
@@ -20,11 +20,15 @@ def test_tune_ends_with_the_winner_measured_afresh_and_a_sentence(asara, world, 
     assert claim in words
     assert "5 tried (4 passed, 1 wrong)" in words
     lines = read(tmp_path / "kernels.jsonl")
-    roles = [(line.role, line.against) for line in lines if isinstance(line, Measured)]
+    roles = [(line.role, line.against) for line in lines if isinstance(line, FinalMeasurement)]
     assert roles == [
-        ("A/A", "sdpa"), ("library", "eager"), ("naive", "sdpa"), ("naive", "eager"), ("winner", "sdpa"),
+        ("A/A", "sdpa"),
+        ("library", "eager"),
+        ("naive", "sdpa"),
+        ("naive", "eager"),
+        ("winner", "sdpa"),
         ("winner", "eager"),
-    ]  # fmt: skip
+    ]
 
 
 def test_tune_takes_the_best_family_and_dtype_that_the_machine_has(asara, world, monkeypatch):
@@ -118,7 +122,7 @@ def test_an_interrupted_search_goes_on_where_it_was(asara, world, tmp_path, mome
     again = asara(*command)
     assert (again.code, again.err) == (0, "")
     lines = [line for line in read(tmp_path / "kept.jsonl") if line.kind != "session"]
-    aa = [line for line in lines if isinstance(line, Measured) and line.role == "A/A"]
+    aa = [line for line in lines if isinstance(line, FinalMeasurement) and line.role == "A/A"]
     assert len(aa) == 2, "the machine is held against itself each time"
     assert [line for line in lines if line not in aa] == [line for line in whole if line not in aa]
 

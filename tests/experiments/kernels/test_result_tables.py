@@ -5,9 +5,9 @@ import math
 import pytest
 
 from experiments.kernels import measurement_sessions, result_tables, search_tables
-from hardware.kernels.search import ratio
+from hardware.kernels.search import geomean_speedup
 from hardware.kernels.statistics import Speedup, geomean
-from hardware.kernels.trace import End, Source, over_shapes
+from hardware.kernels.trace import SearchEnd, Source, geomean_over_shapes
 from tests.support.synthetic_traces import measured, session, timed, trial, trials
 
 TUNE = session("t", proposer="autotune", budget=20)
@@ -68,9 +68,11 @@ def test_repeated_searches_give_their_geometric_mean():
 def test_the_average_is_geometric_over_workloads_and_takes_the_best_family():
     long = session("l", "long", proposer="autotune")
     lines = [
-        *LINES, long,
-        *measured(long, "winner", "avx512", 2.0, 2.0), *measured(long, "winner", "portable", 1.0, 1.0),
-    ]  # fmt: skip
+        *LINES,
+        long,
+        *measured(long, "winner", "avx512", 2.0, 2.0),
+        *measured(long, "winner", "portable", 1.0, 1.0),
+    ]
     (mean,) = result_tables.averages(result_tables.rows(result_tables.fresh(lines)))
     assert (mean.workload, mean.method) == ("all 2/fp32/forward", "auto-tuner")
     assert mean.over_sdpa.ratio == pytest.approx(math.sqrt(1.25 * 2))
@@ -98,9 +100,11 @@ def test_the_best_kernel_is_chosen_by_the_tuned_shapes_and_told_by_the_others():
 def test_a_workload_has_the_family_that_is_best_on_its_tuned_shapes():
     long = session("l", "long", proposer="autotune")
     lines = [
-        *LINES, long,
-        *measured(long, "winner", "avx512", 2.0, 2.0), *measured(long, "winner", "portable", 1.0, 9.0),
-    ]  # fmt: skip
+        *LINES,
+        long,
+        *measured(long, "winner", "avx512", 2.0, 2.0),
+        *measured(long, "winner", "portable", 1.0, 9.0),
+    ]
     (mean,) = result_tables.averages(result_tables.rows(result_tables.fresh(lines)))
     assert mean.over_sdpa.ratio == pytest.approx(math.sqrt(1.25 * 2))
 
@@ -111,7 +115,7 @@ def test_the_interval_of_a_claim_is_that_of_the_rounds():
     (one, *_) = timed(TUNE, None, 1.0)
     shapes = [one.model_copy(update={"pairs": pairs, "rounds": (1,) * 5})] * 4
     found = result_tables.held_out_gain(shapes)
-    assert found == over_shapes(shapes)
+    assert found == geomean_over_shapes(shapes)
     assert found.half_width == pytest.approx(2 * geomean([each.speedup for each in shapes]).half_width)
 
 
@@ -127,7 +131,7 @@ def test_a_machine_is_known_by_its_processor():
 def test_where_nothing_beats_the_standard_the_gap_is_one():
     slow = [TUNE, *measured(TUNE, "winner", "avx512", 2.0, 0.9)]
     assert result_tables.gaps(result_tables.fresh(slow)) == [
-        result_tables.Gap("Imaginary 9000", "causal/fp32/forward", "sdpa", Speedup(1, 1, 1), proved=False)
+        result_tables.KernelGap("Imaginary 9000", "causal/fp32/forward", "sdpa", Speedup(1, 1, 1), proved=False)
     ]
 
 
@@ -167,7 +171,7 @@ def test_a_search_is_told_by_where_its_best_rose():
     assert (found.best, found.tried, found.over) == ("avx512(tile=5)", 5, False)
     assert found.cap == pytest.approx(2)
     assert (found.counts, found.cpu_s) == ({"passed": 4, "wrong": 1}, 5)
-    (over,) = search_tables.searches([*LINES, End(session="t", reason="spent", trials=5)])
+    (over,) = search_tables.searches([*LINES, SearchEnd(session="t", reason="spent", trials=5)])
     assert over.over
 
 
@@ -204,9 +208,9 @@ def test_few_or_equal_predictions_have_no_rank_correlation():
 
 def test_ratios_without_intervals_agree_with_those_with():
     shapes = timed(TUNE, 1.3, 1.7)
-    assert ratio(shapes) == pytest.approx(1.3)
-    assert ratio(shapes, held_out=True) == pytest.approx(1.7)
-    assert ratio([]) is None
+    assert geomean_speedup(shapes) == pytest.approx(1.3)
+    assert geomean_speedup(shapes, held_out=True) == pytest.approx(1.7)
+    assert geomean_speedup([]) is None
     assert result_tables.held_out_gain(shapes).ratio == pytest.approx(1.7)
     assert result_tables.held_out_gain(shapes, held_out=False).ratio == pytest.approx(1.3)
     assert result_tables.held_out_gain([]) is None

@@ -154,9 +154,14 @@ def test_the_share_of_a_study_is_the_default_of_the_world():
 
 
 LAB = Scenario.load("returns-3").replace(
-    cluster__gpus=16, cluster__inference_share=0.5, cluster__training_share=0.5, training__needed=True,
-    training__first_run_days=1e-3, run__max_doublings=40, run__horizon_days=1e6,
-)  # fmt: skip
+    cluster__gpus=16,
+    cluster__inference_share=0.5,
+    cluster__training_share=0.5,
+    training__needed=True,
+    training__first_run_days=1e-3,
+    run__max_doublings=40,
+    run__horizon_days=1e6,
+)
 """A lab without experiments whose first training run takes a minute and a half."""
 
 
@@ -206,8 +211,10 @@ def test_a_limit_ends_the_doublings_and_the_last_one_begins_before_it():
     worlds = Inputs(np.array([0.1, 0.1]), np.array([2.0, 2.0]), np.array([0.3, 0.3]), np.array([10.0, 9.5]))
     found = simulate(worlds, (9, 10, 11), 1e6)
     assert [np.isfinite(found.shortest_months[window]).tolist() for window in (9, 10, 11)] == [
-        [True, True], [True, True], [False, False]
-    ]  # fmt: skip
+        [True, True],
+        [True, True],
+        [False, False],
+    ]
 
 
 def test_a_stretch_beyond_the_horizon_does_not_count():

@@ -3,13 +3,13 @@
 import pytest
 
 from experiments.plotting import run_figure as analysis
-from experiments.plotting.run_figure import alone_curve, run_figure, run_picture
+from experiments.plotting.run_figure import run_figure, run_picture, unconstrained_curve
 from sim.runner import run
 from sim.scenario.model import Scenario
 from tests.support.known_speedup_curve import FILE
 
 
-def at_doublings(curve: analysis.Curve) -> list[float]:
+def at_doublings(curve: analysis.ClosedFormCurve) -> list[float]:
     return [day for day, level in zip(*curve, strict=True) if abs(level - round(level)) < 1e-9 and level > 0]
 
 
@@ -17,12 +17,12 @@ def at_doublings(curve: analysis.Curve) -> list[float]:
 def test_the_closed_form_runs_through_the_doublings_of_an_exact_run(name):
     result = run(Scenario.load(name))
     expected = [doubling.day for doubling in result.doublings]
-    assert at_doublings(alone_curve(result, result.day))[: len(expected)] == pytest.approx(expected)
+    assert at_doublings(unconstrained_curve(result, result.day))[: len(expected)] == pytest.approx(expected)
 
 
 def test_within_a_doubling_the_closed_form_is_what_an_exact_run_discovers():
     result = run(Scenario.load("returns-0.7"))
-    curve = alone_curve(result, result.day)
+    curve = unconstrained_curve(result, result.day)
     seen = dict(zip(result.series["day"], result.series["discovered"], strict=True))
     assert all(a < b for a, b in zip(curve.days, curve.days[1:], strict=False))
     middle = curve.days.index(at_doublings(curve)[0]) - 8
@@ -47,8 +47,8 @@ def test_a_run_in_which_nothing_happened_has_a_picture_too():
 
 
 def test_a_long_series_is_thinned_and_keeps_its_last_point(monkeypatch):
-    monkeypatch.setattr(analysis, "MOST_POINTS", 10)
-    days, squares = analysis._thin([list(range(95)), [day**2 for day in range(95)]])
+    monkeypatch.setattr(analysis, "MAX_POINTS", 10)
+    days, squares = analysis._downsample([list(range(95)), [day**2 for day in range(95)]])
     assert len(days) <= 11
     assert (days[0], days[-1]) == (0, 94)
     assert squares == [day**2 for day in days]

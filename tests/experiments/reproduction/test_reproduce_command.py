@@ -6,15 +6,15 @@ import pytest
 
 from experiments.cli.app import main
 from experiments.reproduction import report_claims
-from experiments.reproduction.comparison import Row
+from experiments.reproduction.comparison import Comparison
 
-HELD = Row("O1", "2, 3, 4.5 months", "2, 3, 4.5", "2, 3, 4.5", "holds")
-REFUTED = Row("O2", "2 months", "2", "9", "refuted", "a note")
+HELD = Comparison("O1", "2, 3, 4.5 months", "2, 3, 4.5", "2, 3, 4.5", "holds")
+REFUTED = Comparison("O2", "2 months", "2", "9", "refuted", "a note")
 
 
 @pytest.fixture
 def table(monkeypatch):
-    def give(*rows: Row) -> None:
+    def give(*rows: Comparison) -> None:
         monkeypatch.setattr(report_claims, "rows", lambda seeds, data: iter(rows))
 
     return give

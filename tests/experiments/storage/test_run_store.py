@@ -47,8 +47,9 @@ def test_a_run_is_read_back_as_it_was(tmp_path, lab):
     for row, event in zip(rows, lab.events, strict=True):
         assert row["event"] == type(event).__name__
         assert {name: value for name, value in row.items() if value is not None} == {
-            "event": row["event"], **event._asdict()
-        }  # fmt: skip
+            "event": row["event"],
+            **event._asdict(),
+        }
 
 
 def test_read_run_after_one_flipped_bit_is_the_same_run_or_refused(tmp_path, toy):
@@ -157,7 +158,7 @@ def test_workbook_of_a_run_has_its_summary_and_tables_and_equal_bytes(tmp_path):
 
 def test_workbook_leaves_a_table_out_that_no_sheet_can_hold(monkeypatch):
     openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
-    monkeypatch.setattr("experiments.workbook.MOST_ROWS", 3)
+    monkeypatch.setattr("experiments.workbook.MAX_ROWS", 3)
     content = workbook({"a": 1}, {"long": pa.table({"x": [1, 2, 3]}), "short": pa.table({"x": [1, 2]})})
     book = openpyxl.load_workbook(io.BytesIO(content))
     assert book["long"]["A1"].value == "3 rows, more than a sheet can have: see long.parquet"

@@ -25,9 +25,12 @@ def test_new_writes_a_commented_file_and_never_over_another(asara, tmp_path, com
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [("--new mine.txt", "ends in .toml"), ("--new no/mine.toml", "cannot be written"),
-     ("other.toml --new mine.toml", "without 'other.toml'")],
-)  # fmt: skip
+    [
+        ("--new mine.txt", "ends in .toml"),
+        ("--new no/mine.toml", "cannot be written"),
+        ("other.toml --new mine.toml", "without 'other.toml'"),
+    ],
+)
 def test_new_with_a_bad_name_is_refused_in_a_sentence(asara, tmp_path, arguments, word):
     answer = asara("mc", *arguments.split())
     assert answer.code == 2

@@ -58,9 +58,7 @@ def test_fluid_pace_leaves_a_fifth_of_a_batch_to_its_fixed_cost_whatever_the_cos
     assert seconds <= max(1.1 * BATCH_SECONDS, 6 * fixed) + each
 
 
-@given(
-    st.floats(0.0, 20.0), st.floats(1e-5, 5.0), st.lists(st.floats(0.8, 1.25), min_size=40, max_size=40)
-)  # fmt: skip
+@given(st.floats(0.0, 20.0), st.floats(1e-5, 5.0), st.lists(st.floats(0.8, 1.25), min_size=40, max_size=40))
 def test_fluid_pace_on_a_busy_machine_costs_at_most_three_times_the_best(fixed, each, noise):
     pace = FluidPace()
     for factor in noise:

@@ -118,9 +118,13 @@ def test_sweep_whose_output_cannot_be_written_does_not_blame_its_workers(design_
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
-            [*command, "sweep", str(design_file), "--workers", "1"], env=environment, check=False, stdout=full,
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [*command, "sweep", str(design_file), "--workers", "1"],
+            env=environment,
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     assert ended.returncode != 0
     assert "No space left" in ended.stderr and "worker" not in ended.stderr and "Traceback" not in ended.stderr
 

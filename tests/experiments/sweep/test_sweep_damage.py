@@ -44,12 +44,15 @@ def _flipped_footer(content: bytes) -> bytes:
 
 
 DAMAGES = {
-    "flipped value": _flipped_value, "flipped footer": _flipped_footer, "flipped middle": lambda content: (
+    "flipped value": _flipped_value,
+    "flipped footer": _flipped_footer,
+    "flipped middle": lambda content: (
         content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 0xFF]) + content[len(content) // 2 + 1 :]
     ),
-    "truncated": lambda content: content[: len(content) * 3 // 4], "empty": lambda content: b"",
+    "truncated": lambda content: content[: len(content) * 3 // 4],
+    "empty": lambda content: b"",
     "longer": lambda content: content + b"\0",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -35,9 +35,15 @@ researcher__initial = {initial}
 {coupled}
 """
 SMALL = {
-    "engine": "world", "sampling": "sobol", "n": "n = 2", "replications": 1, "low": 1.5, "levels": "",
-    "initial": [1, 2], "coupled": "",
-}  # fmt: skip
+    "engine": "world",
+    "sampling": "sobol",
+    "n": "n = 2",
+    "replications": 1,
+    "low": 1.5,
+    "levels": "",
+    "initial": [1, 2],
+    "coupled": "",
+}
 COUPLED = """
 [levers.clock]
 zip = {{ run__horizon_days = {}, run__until_researchers = {} }}

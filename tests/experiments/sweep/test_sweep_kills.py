@@ -15,8 +15,8 @@ from experiments.errors import InputError
 from experiments.sweep.query import read, series
 from experiments.sweep.runner import manifest_of, model_identity, sweep
 from experiments.sweep.storage import write_manifest, write_part
-from experiments.sweep.workers.dask import Nodes, do_task
-from experiments.sweep.workers.local import ATTEMPTS, Crew
+from experiments.sweep.workers.dask import DaskWorkers, do_task
+from experiments.sweep.workers.local import ATTEMPTS, LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
 from tests.support.sweep_runs import command_for, on_nodes, quietly, roughly, toy, without_scheduler
 from tests.support.sweep_tables import as_bytes
@@ -89,7 +89,7 @@ def workers_of(process: int) -> list[psutil.Process]:
 def test_dask_nodes_end_their_workers_after_a_sweep(tmp_path, cluster):
     address, (one, two, _) = cluster
     design = toy(tmp_path, 64)
-    with Nodes(design, address) as nodes:
+    with DaskWorkers(design, address) as nodes:
         found = [each for each in nodes.run(range(len(design))) if each is not None]
         assert workers_of(one) or workers_of(two)
     assert len(found) == 128
@@ -108,7 +108,7 @@ def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_p
     assert "the scheduler is gone; finished runs are kept; the same command continues" in said
     assert "Traceback" not in said and "workers" not in said
     assert 100 <= len(read(folder)) < 800
-    assert sweep(design, folder, lambda: Crew(design, 1), False, quietly, quietly).done == 800
+    assert sweep(design, folder, lambda: LocalWorkerPool(design, 1), False, quietly, quietly).done == 800
 
 
 def test_a_node_with_another_model_is_refused():
@@ -127,7 +127,7 @@ def test_workers_that_cannot_start_are_not_replaced_for_ever(tmp_path, monkeypat
     (tmp_path / "sitecustomize.py").write_text(STILLBORN)
     monkeypatch.syspath_prepend(tmp_path)
     with (
-        Crew(toy(tmp_path, 4), 2) as crew,
+        LocalWorkerPool(toy(tmp_path, 4), 2) as crew,
         pytest.raises(InputError, match=r"ended before they had begun, the last with exit code 7"),
     ):
         list(crew.run(range(8)))
@@ -140,7 +140,7 @@ def test_crew_whose_workers_cannot_be_started_says_so_in_one_sentence(tmp_path, 
     design = toy(tmp_path, 1)
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with pytest.raises(InputError, match=r"no worker process can be started \(Resource temporarily unavailable\)"):
-        Crew(design, 2)
+        LocalWorkerPool(design, 2)
 
 
 BAD_RUNS = """
@@ -165,7 +165,7 @@ def test_a_run_that_kills_hangs_or_fails_is_a_row_and_costs_no_other(tmp_path, m
     monkeypatch.syspath_prepend(tmp_path)
     design = toy(tmp_path, 4)
     design.levers["researcher__initial"] = (1, 3, 4, 5)  # type: ignore[index]
-    done = sweep(design, tmp_path / "bad", lambda: Crew(design, 2, timeout=2.0), False, quietly, quietly)
+    done = sweep(design, tmp_path / "bad", lambda: LocalWorkerPool(design, 2, timeout=2.0), False, quietly, quietly)
     rows = read(tmp_path / "bad").to_pylist()
     found = {row["researcher__initial"]: (row["status"], row["message"]) for row in rows}
     assert done.done == len(rows) == 16

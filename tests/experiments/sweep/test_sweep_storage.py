@@ -15,10 +15,10 @@ from experiments.design.design import load_design
 from experiments.errors import InputError
 from experiments.sweep.part_files import SET_ASIDE, TABLES, parts
 from experiments.sweep.query import query, read, series, timings
-from experiments.sweep.records import MOST_MOMENTS, OBSERVED, run_schema
+from experiments.sweep.records import MAX_MOMENTS, OBSERVED, run_schema
 from experiments.sweep.runner import manifest_of
-from experiments.sweep.storage import MANIFEST, done_runs, locked, read_manifest, write_manifest, write_part
-from experiments.sweep.workers.local import Crew
+from experiments.sweep.storage import MANIFEST, completed_runs, locked, read_manifest, write_manifest, write_part
+from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
 from tests.support.sweep_runs import quietly, run_here, toy
 
@@ -87,7 +87,7 @@ def test_a_series_is_thinned_to_its_ends_and_what_lies_between(tmp_path):
     seen = do_runs(_with_base(design, design.base.replace(run__max_doublings=9)), [0])[0]
     days = seen.series["day"]
     assert set(seen.series) == set(OBSERVED)
-    assert len(days) == MOST_MOMENTS
+    assert len(days) == MAX_MOMENTS
     assert days[0] == 0
     assert days[-1] == seen.row["day"]
     assert days == sorted(set(days))
@@ -198,7 +198,7 @@ def test_what_a_killed_writer_left_behind_is_not_read_and_is_tidied_up(swept):
     orphan = orphan.with_name(orphan.name.replace("part-000001", "part-000002"))
     orphan.write_bytes(parts(folder, "series")[1].read_bytes())
     assert len(series(folder)) == 16 * 3, "series without their runs are those of nobody"
-    assert done_runs(folder, quietly) == set(range(16))
+    assert completed_runs(folder, quietly) == set(range(16))
     assert not leftover.exists() and not orphan.exists()
     run_here(design, folder)
     assert len(read(folder)) == 16
@@ -319,6 +319,6 @@ def test_what_cannot_be_run_is_a_row_that_says_why(tmp_path):
     rows = read(tmp_path / "rows").to_pylist()
     assert [row["status"] for row in rows] == ["ok", "invalid"] * 2
     assert all("researcher__initial" in row["message"] for row in rows[1::2])
-    with Crew(design, 1) as crew:
+    with LocalWorkerPool(design, 1) as crew:
         again = [finished.row for finished in crew.run([row["run"] for row in rows]) if finished is not None]
     assert sorted(again, key=lambda row: row["run"]) == rows

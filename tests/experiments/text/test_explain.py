@@ -10,16 +10,22 @@ from sim.scenario.model import parameters
 def found(word):
     meanings = find_meanings(word)
     return (
-        {term.name for term in meanings.terms}, [each.flat_name for each in meanings.parameters],
+        {term.name for term in meanings.terms},
+        [each.flat_name for each in meanings.parameters],
         [each.flat_name for each in meanings.mentioned],
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
     ("symbol", "parameter"),
-    [("p", "growth__parallel_penalty"), ("s", "researcher__experiment_scaling"), ("r", "growth__r"),
-     ("phi", "training__speed_share"), ("φ", "training__speed_share")],
-)  # fmt: skip
+    [
+        ("p", "growth__parallel_penalty"),
+        ("s", "researcher__experiment_scaling"),
+        ("r", "growth__r"),
+        ("phi", "training__speed_share"),
+        ("φ", "training__speed_share"),
+    ],
+)
 def test_explain_of_a_symbol_is_the_parameter_that_it_stands_for(symbol, parameter):
     assert found(symbol)[1:] == ([parameter], [])
 
@@ -34,10 +40,18 @@ def test_explain_of_p_has_the_glossary_entry_and_not_deploy_step(asara):
 
 @pytest.mark.parametrize(
     ("word", "term"),
-    [("toes", "parallelization penalty, stepping on toes (p)"), ("retrain", "retraining"), ("verdict", "verdict"),
-     ("explosion", "explosion (SIE)"), ("SIE", "explosion (SIE)"), ("pace", "pace"), ("long run", "long run"),
-     ("σ", "sigma (σ)"), ("Amdahl", "Amdahl's law")],
-)  # fmt: skip
+    [
+        ("toes", "parallelization penalty, stepping on toes (p)"),
+        ("retrain", "retraining"),
+        ("verdict", "verdict"),
+        ("explosion", "explosion (SIE)"),
+        ("SIE", "explosion (SIE)"),
+        ("pace", "pace"),
+        ("long run", "long run"),
+        ("σ", "sigma (σ)"),
+        ("Amdahl", "Amdahl's law"),
+    ],
+)
 def test_explain_of_a_word_finds_its_glossary_entry(word, term):
     assert term in found(word)[0]
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import special, stats
 
 from experiments.uncertainty.distributions import DISTRIBUTIONS, PriorError
-from experiments.uncertainty.parsing import Copula, RankCorrelation, distribution
+from experiments.uncertainty.parsing import GaussianCopula, RankCorrelation, distribution
 
 U = np.linspace(0.001, 0.999, 999)
 CASES = {
@@ -60,14 +60,17 @@ def test_quantiles_are_joined_by_straight_lines_and_invert():
     assert cut.ppf(np.array([0.25, 0.5])) == pytest.approx([1.5, 2])
 
 
-@pytest.mark.parametrize(("shares", "values", "says"), [
-    ([0, 1], [1], "shares has 2 numbers and values has 1; allowed: equally many"),
-    ([0, 0.6, 0.5, 1], [1, 2, 3, 4], "shares goes from 0.6 to 0.5; allowed: ascending"),
-    ([0, 0.5, 1], [1, 1, 2], "values goes from 1 to 1; allowed: ascending"),
-    ([0.1, 0.9], [1, 2], "shares goes from 0.1 to 0.9; allowed: from 0 to 1"),
-    (0.5, [1, 2], "shares = 0.5 is not a list; allowed: finite numbers"),
-    ([0, 1], [1, math.inf], "values"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("shares", "values", "says"),
+    [
+        ([0, 1], [1], "shares has 2 numbers and values has 1; allowed: equally many"),
+        ([0, 0.6, 0.5, 1], [1, 2, 3, 4], "shares goes from 0.6 to 0.5; allowed: ascending"),
+        ([0, 0.5, 1], [1, 1, 2], "values goes from 1 to 1; allowed: ascending"),
+        ([0.1, 0.9], [1, 2], "shares goes from 0.1 to 0.9; allowed: from 0 to 1"),
+        (0.5, [1, 2], "shares = 0.5 is not a list; allowed: finite numbers"),
+        ([0, 1], [1, math.inf], "values"),
+    ],
+)
 def test_quantiles_that_are_none_get_one_sentence(shares, values, says):
     with pytest.raises(PriorError, match=re.escape(says)):
         made("quantiles", shares=shares, values=values)
@@ -93,7 +96,7 @@ def test_a_constant_is_what_it_is_and_a_beta_goes_from_0_to_1_unless_told():
 def test_ranks_come_out_as_asked(rank):
     n, chance = 20_000, np.random.default_rng(5)
     drawn = {name: chance.random(n) for name in ("a", "b", "c")}
-    linked = Copula([RankCorrelation("a", "b", rank)])(drawn)
+    linked = GaussianCopula([RankCorrelation("a", "b", rank)])(drawn)
     found = stats.spearmanr(linked["a"], linked["b"]).statistic
     assert found == pytest.approx(rank, abs=4 / math.sqrt(n))
     np.testing.assert_array_equal(linked["c"], drawn["c"], "an input without a correlation stays as it was")
@@ -110,20 +113,20 @@ def correlations_of(copula, names):
 
 @pytest.mark.parametrize("rank", [-0.9, -0.3, 0.5, 0.95])
 def test_normal_scores_have_the_correlation_of_the_rank_exactly(rank):
-    found = correlations_of(Copula([RankCorrelation("a", "b", rank)]), "ab")
+    found = correlations_of(GaussianCopula([RankCorrelation("a", "b", rank)]), "ab")
     r = 2 * math.sin(math.pi * rank / 6)
     np.testing.assert_allclose(found, [[1, r], [r, 1]], atol=1e-12)
 
 
 def test_three_ranks_at_once():
     wanted = [RankCorrelation("a", "b", 0.6), RankCorrelation("b", "c", -0.4), RankCorrelation("a", "c", 0.1)]
-    found = correlations_of(Copula(wanted), "abc")
+    found = correlations_of(GaussianCopula(wanted), "abc")
     ab, bc, ac = (2 * math.sin(math.pi * each.rank / 6) for each in wanted)
     np.testing.assert_allclose(found, [[1, ab, ac], [ab, 1, bc], [ac, bc, 1]], atol=1e-12)
 
 
 def test_extreme_uniforms_stay_within():
-    linked = Copula([RankCorrelation("a", "b", 0.9)])({name: np.array([0.0, 1 - 2**-53]) for name in "ab"})
+    linked = GaussianCopula([RankCorrelation("a", "b", 0.9)])({name: np.array([0.0, 1 - 2**-53]) for name in "ab"})
     for values in linked.values():
         assert ((values > 0) & (values < 1)).all()
 
@@ -131,9 +134,9 @@ def test_extreme_uniforms_stay_within():
 def test_ranks_that_contradict_each_other_are_refused():
     wanted = [RankCorrelation("a", "b", 0.9), RankCorrelation("b", "c", 0.9), RankCorrelation("a", "c", -0.9)]
     with pytest.raises(PriorError, match="rank correlations of a, b, c contradict each other"):
-        Copula(wanted)
+        GaussianCopula(wanted)
     with pytest.raises(PriorError, match="not positive definite"):
-        Copula([RankCorrelation("a", "b", 1.0)])
+        GaussianCopula([RankCorrelation("a", "b", 1.0)])
 
 
 BROKEN = {

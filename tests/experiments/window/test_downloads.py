@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from experiments.storage.run_store import events_table, series_table
 from experiments.window.downloads import KINDS, download, scenario_toml
 from experiments.window.form_fields import changed
-from experiments.window.player import Journey
+from experiments.window.player import RunPlayer
 from sim.runner import run
 from sim.scenario.model import Scenario
 from sim.testing.invariants import small_scenarios
@@ -23,7 +23,7 @@ LAB = small_lab()
 
 @pytest.fixture(scope="module")
 def result():
-    journey = Journey(LAB, 2)
+    journey = RunPlayer(LAB, 2)
     journey.step(18)
     return journey.result()
 
@@ -44,11 +44,11 @@ def test_pictures_are_pictures_and_always_the_same_bytes(result):
     assert png.startswith(b"\x89PNG")
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     assert (png, svg) == (download("png", result).content, download("svg", result).content)
-    assert download("png", Journey(LAB).result()).content.startswith(b"\x89PNG")
+    assert download("png", RunPlayer(LAB).result()).content.startswith(b"\x89PNG")
 
 
 def test_what_is_taken_from_a_branch_says_so(tmp_path):
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.branch(4, {"training__needed": False})
     journey.step(3)
     file = download("scenario", journey.result(), journey.turns)
@@ -60,11 +60,11 @@ def test_what_is_taken_from_a_branch_says_so(tmp_path):
     picture = ElementTree.fromstring(download("svg", journey.result(), journey.turns).content)
     plain = ElementTree.fromstring(download("svg", journey.result()).content)
     assert ElementTree.tostring(picture) != ElementTree.tostring(plain)
-    assert Journey(LAB).turns == ""
+    assert RunPlayer(LAB).turns == ""
 
 
 def test_a_scenario_is_read_back_by_the_command(asara, tmp_path):
-    journey = Journey(changed(LAB, {"growth__law": "papers", "cluster__queue": "sjf"}), 3)
+    journey = RunPlayer(changed(LAB, {"growth__law": "papers", "cluster__queue": "sjf"}), 3)
     journey.go_to(10_000)
     file = download("scenario", journey.result())
     (tmp_path / file.name).write_bytes(file.content)
@@ -85,7 +85,7 @@ def test_every_scenario_can_be_said_in_a_file(tmp_path_factory, scenario):
 
 
 def test_names_of_files_are_tame():
-    named = Journey(LAB.model_copy(update={"name": "../Übel\n/$(x)"}), 5).result()
+    named = RunPlayer(LAB.model_copy(update={"name": "../Übel\n/$(x)"}), 5).result()
     names = [download(kind, named).name for kind in KINDS if kind not in ("png", "svg")]
     assert names[0] == "asara-bel-x-seed-5-ledger.parquet"
     assert all(name.isascii() and "/" not in name and name.isprintable() for name in names)

@@ -14,9 +14,9 @@ from experiments.window.form_fields import (
     check,
     differences,
     fields,
-    fill,
     parse,
     scenario_choices,
+    scenario_from_form,
 )
 from experiments.window.visitor_limits import MOST, check_bounds
 from sim.scenario.model import Scenario, parameters, shipped_scenarios
@@ -133,29 +133,35 @@ def test_whatever_is_typed_is_a_value_or_a_sentence(name, text):
 def test_a_form_is_checked_as_a_whole_and_each_field_hears_of_itself():
     base = Scenario()
     both = {"cluster__inference_share": "0.9", "cluster__training_share": "0.05"}
-    assert fill(base, both).scenario.cluster.inference_share == 0.9
-    three = fill(base, both | {"growth__r": "x", "cluster__gpus": "0"})
+    assert scenario_from_form(base, both).scenario.cluster.inference_share == 0.9
+    three = scenario_from_form(base, both | {"growth__r": "x", "cluster__gpus": "0"})
     assert three.scenario is None
     assert set(three.wrong) == {"growth__r", "cluster__gpus"}
-    crossed = fill(base, {"cluster__inference_share": "0.9", "growth__r": "2"})
+    crossed = scenario_from_form(base, {"cluster__inference_share": "0.9", "growth__r": "2"})
     assert set(crossed.wrong) == {"cluster__inference_share"}
-    many = fill(base, {"cluster__gpus": "100000", "cluster__gpus_per_node": "1"})
+    many = scenario_from_form(base, {"cluster__gpus": "100000", "cluster__gpus_per_node": "1"})
     assert "100,000 nodes: the window allows 16,384" in many.wrong["cluster__gpus"]
-    alone = fill(base, {"researcher__timing": "pooled", "researcher__initial": "30000", "run__max_doublings": "3"})
+    alone = scenario_from_form(
+        base, {"researcher__timing": "pooled", "researcher__initial": "30000", "run__max_doublings": "3"}
+    )
     assert "follows everybody alone" in alone.wrong["researcher__initial"]
-    by_gpus = fill(base, {"researcher__timing": "pooled", "cluster__gpus": "90000", "run__max_doublings": "3"})
+    by_gpus = scenario_from_form(
+        base, {"researcher__timing": "pooled", "cluster__gpus": "90000", "run__max_doublings": "3"}
+    )
     assert "makes 22,500 researchers on day 0" in by_gpus.wrong["cluster__gpus"]
-    small = fill(base, {"cluster__gpus": "100000", "researcher__gpus_each": "0.001"})
+    small = scenario_from_form(base, {"cluster__gpus": "100000", "researcher__gpus_each": "0.001"})
     assert "makes 50,000,000 researchers on day 0" in small.wrong["cluster__gpus"]
 
 
 def test_what_was_not_touched_is_no_change():
     base = Scenario()
     everything = {name: typed(value) for name, value in base.flat().items()}
-    assert fill(base, everything) == (base, {})
-    other = fill(base, everything | {"growth__law": "papers", "growth__papers_first_doubling": "3"}).scenario
+    assert scenario_from_form(base, everything) == (base, {})
+    other = scenario_from_form(
+        base, everything | {"growth__law": "papers", "growth__papers_first_doubling": "3"}
+    ).scenario
     assert other.growth.papers_first_doubling == 3.0
-    assert fill(base, {"kernels__measurements": "none"}).scenario.kernels.measurements == "none"
+    assert scenario_from_form(base, {"kernels__measurements": "none"}).scenario.kernels.measurements == "none"
 
 
 def test_another_law_leaves_nothing_behind_that_no_file_could_say():

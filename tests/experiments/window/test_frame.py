@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from experiments.window import gpu_grid as cells_module
 from experiments.window.event_text import LINES
 from experiments.window.frame import COLUMNS, frame_of
-from experiments.window.gpu_grid import MOST_CELLS, MOST_JOBS
-from experiments.window.literature_view import MOST_PAPERS
-from experiments.window.number_format import times
+from experiments.window.gpu_grid import MAX_CELLS, MAX_JOBS
+from experiments.window.literature_view import MAX_PAPERS
+from experiments.window.number_format import format_factor
 from experiments.window.queue_view import FIRST
-from experiments.window.team_view import MOST_PEOPLE
+from experiments.window.team_view import MAX_PEOPLE
 from sim import reporters
 from sim.events import Deployed, PaperPublished, SoftwareDoubled
 from sim.runner import run
@@ -36,14 +36,14 @@ def check_frame(world: World, between: bool = False) -> None:
         assert sum(getattr(counted, use) for use in USES) == counted.gpus, counted
         assert all(getattr(counted, use) >= 0 for use in USES), counted
     assert sum(cell.gpus for cell in grid.cells) == grid.gpus == cluster.gpus
-    assert 1 <= len(grid.cells) <= MOST_CELLS
+    assert 1 <= len(grid.cells) <= MAX_CELLS
     assert grid.idle == reporters.gpus_idle(world)
     held = {use: world.datacenter.gpus_in_use(use) for use in reporters.USES}
     assert grid.inference + grid.experiment + grid.training + grid.failed == sum(held.values())
     assert all(getattr(grid, use) <= gpus for use, gpus in held.items())
     for cell in grid.cells:
-        assert len(cell.jobs) <= MOST_JOBS
-        assert (cell.more_jobs > 0) <= (len(cell.jobs) == MOST_JOBS)
+        assert len(cell.jobs) <= MAX_JOBS
+        assert (cell.more_jobs > 0) <= (len(cell.jobs) == MAX_JOBS)
         assert all(job.since <= world.now <= (job.until or math.inf) + 1e-9 for job in cell.jobs), cell
     for phase in frame.team.phases:
         assert phase.all == world.census.count[phase.phase]
@@ -57,7 +57,7 @@ def check_frame(world: World, between: bool = False) -> None:
     assert sum(each.tasks for each in frame.queue.first) <= frame.queue.jobs
     numbers = [paper.number for paper in frame.network.papers]
     assert numbers == sorted(set(numbers))
-    assert len(numbers) <= MOST_PAPERS
+    assert len(numbers) <= MAX_PAPERS
     assert all(later in numbers and earlier in numbers and later > earlier for later, earlier in frame.network.edges)
     shares = [share for _, share in frame.limit.shares]
     assert not shares or math.isclose(sum(shares), 1)
@@ -125,7 +125,7 @@ def test_large_clusters_are_shown_in_few_cells(placement, sharing):
         world.step()
     check_frame(world)
     cells = frame_of(world).grid.cells
-    assert 900 < len(cells) <= MOST_CELLS
+    assert 900 < len(cells) <= MAX_CELLS
     assert "13 nodes of 8" in frame_of(world).grid.note or "rows of 104" in frame_of(world).grid.note
     sizes = {cell.gpus for cell in cells}
     assert max(sizes) == 104
@@ -140,8 +140,11 @@ def test_cells_follow_the_seats_of_the_jobs():
     for node, free in enumerate(pool._placement.free_by_node):
         assert cells[f"experiment node {node + 1} of {len(pool._placement.free_by_node)}"].idle == free
     seats = {(node, job.number) for job in pool.jobs() for node, _ in job.seats}
-    shown = {(node, job.number) for node in range(len(pool._placement.free_by_node))
-             for job in cells[f"experiment node {node + 1} of 1"].jobs}  # fmt: skip
+    shown = {
+        (node, job.number)
+        for node in range(len(pool._placement.free_by_node))
+        for job in cells[f"experiment node {node + 1} of 1"].jobs
+    }
     assert seats == shown
 
 
@@ -153,9 +156,11 @@ def test_a_job_that_came_back_after_a_failure_is_shown_as_failed():
         world.step()
         frame = frame_of(world)
         back = {
-            job.number for pool in world.datacenter.pools.values() for job in pool.jobs()
+            job.number
+            for pool in world.datacenter.pools.values()
+            for job in pool.jobs()
             if job.seats and job.past is not None and job.past.failures and job.begun > since
-        }  # fmt: skip
+        }
         shown = {job.number for cell in frame.grid.cells if cell.failed for job in cell.jobs}
         assert back <= shown
         assert (frame.grid.failed > 0) == bool(back)
@@ -165,8 +170,7 @@ def test_a_job_that_came_back_after_a_failure_is_shown_as_failed():
 
 def test_the_queue_is_shown_in_its_order():
     for queue in ("fcfs", "priority", "sjf", "easy"):
-        world = World(small_lab(cluster__queue=queue, researcher__initial=40,
-                                run__max_doublings=9), 3)  # fmt: skip
+        world = World(small_lab(cluster__queue=queue, researcher__initial=40, run__max_doublings=9), 3)
         for _ in range(10):
             world.step()
         first = frame_of(world).queue.first
@@ -193,7 +197,7 @@ def test_lots_of_a_cohort_are_counted_and_not_drawn():
 
 def test_many_individuals_are_listed_in_part():
     frame = frame_of(World(small_lab(researcher__initial=500), 1))
-    assert len(frame.team.people) == MOST_PEOPLE
+    assert len(frame.team.people) == MAX_PEOPLE
     assert frame.team.note == "400 of 500 individuals are listed."
 
 
@@ -222,12 +226,17 @@ def test_the_network_shows_the_newest_and_marks_what_is_new():
         ({"cluster__gpus": 32, "researcher__initial": 60}, "queue", "lengthen the queue"),
         ({"training__first_run_days": 500.0, "cluster__gpus": 256, "run__max_doublings": 9}, "training", "discovered"),
         (
-            {"researcher__experiment_gpus": 1, "researcher__experiment_gpu_days": 400.0, "cluster__gpus": 4096,
-             "training__needed": False},
-            "researchers", "no experiment waits",
+            {
+                "researcher__experiment_gpus": 1,
+                "researcher__experiment_gpu_days": 400.0,
+                "cluster__gpus": 4096,
+                "training__needed": False,
+            },
+            "researchers",
+            "no experiment waits",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_limits_progress_is_said_in_a_sentence(changes, part, says):
     world = World(small_lab(**changes), 1)
     for _ in range(40):
@@ -240,7 +249,7 @@ def test_what_limits_progress_is_said_in_a_sentence(changes, part, says):
 def test_what_is_discovered_and_not_at_work_is_told_beside_what_limits():
     frame = walk(small_lab(), 0).frames[-1]
     assert frame.limit.part != "training"
-    assert f"is discovered and {times(frame.deployed)} at work" in frame.limit.also
+    assert f"is discovered and {format_factor(frame.deployed)} at work" in frame.limit.also
     assert "made training runs shorter" in frame.limit.also
     alone = walk(small_lab(training__needed=False), 0).frames[-1]
     assert alone.limit.also == ""
@@ -250,7 +259,7 @@ def test_the_sentence_and_the_figures_tell_of_one_software():
     world = World(Scenario.load("retraining-0.75"), 0)
     while frame_of(world).limit.part != "training" or reporters.discovered(world) == world.frontier.discovered:
         world.step()
-    assert times(reporters.discovered(world)) in frame_of(world).limit.state
+    assert format_factor(reporters.discovered(world)) in frame_of(world).limit.state
 
 
 def test_rest_for_want_of_gpus_is_no_retraining_where_there_is_none():
@@ -332,7 +341,7 @@ def test_ending_has_pace_and_long_run():
 
 
 def test_cells_name_at_most_so_many_jobs(monkeypatch):
-    monkeypatch.setattr(cells_module, "MOST_JOBS", 1)
+    monkeypatch.setattr(cells_module, "MAX_JOBS", 1)
     world = World(small_lab(researcher__experiment_gpus=1), 1)
     for _ in range(10):
         world.step()

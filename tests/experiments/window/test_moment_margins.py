@@ -9,8 +9,8 @@ from experiments.window.frame import frame_of
 from experiments.window.measuring import Measurer
 from experiments.window.moment_margins import INPUTS, MomentMargins, moment_margins, raised
 from experiments.window.number_format import percentages
-from experiments.window.player import Journey
-from experiments.window.session import Session
+from experiments.window.player import RunPlayer
+from experiments.window.session import WindowSession
 from experiments.window.views import findings
 from hardware.datacenter import inference_gpus, pool_sizes
 from sim.scenario.model import Scenario
@@ -76,7 +76,7 @@ def test_raised_input_of_a_shared_pool_leaves_the_gpus_of_inference(name: str) -
     assert inference_gpus(more) == pytest.approx(there)
 
 
-def measured_session(scenario: Scenario, frames: int) -> Session:
+def measured_session(scenario: Scenario, frames: int) -> WindowSession:
     """A session of so many frames whose moment is measured."""
     news = threading.Condition()
 
@@ -84,9 +84,9 @@ def measured_session(scenario: Scenario, frames: int) -> Session:
         with news:
             news.notify_all()
 
-    journey = Journey(scenario, 1)
+    journey = RunPlayer(scenario, 1)
     journey.step(frames)
-    session = Session(journey, publish, Measurer())
+    session = WindowSession(journey, publish, Measurer())
     with news:
         assert news.wait_for(lambda: session.shown.margins is not None, timeout=60)
     return session
@@ -105,9 +105,9 @@ def test_session_that_stands_still_shows_the_margins_of_its_moment() -> None:
 
 
 def shown_with(margins: MomentMargins | None, measuring: bool = False):
-    journey = Journey(CROWDED, 1)
+    journey = RunPlayer(CROWDED, 1)
     journey.step(20)
-    session = Session(journey, lambda stamp: None)
+    session = WindowSession(journey, lambda stamp: None)
     session.close()
     assert session.freed.wait(30)
     return session.shown._replace(margins=margins, measuring=measuring)

@@ -16,7 +16,7 @@ from solara.server import kernel_context  # noqa: E402
 
 from experiments.window import page  # noqa: E402
 from experiments.window.app import Page  # noqa: E402
-from experiments.window.session import Session  # noqa: E402
+from experiments.window.session import WindowSession  # noqa: E402
 from tests.support.window_runs import logged  # noqa: E402
 
 
@@ -55,9 +55,10 @@ class Rendered:
     def part(self, **traits: Any) -> Any:
         """The one component that has these values."""
         (found,) = [
-            each for each in self.widgets()
+            each
+            for each in self.widgets()
             if all(each.has_trait(name) and getattr(each, name) == value for name, value in traits.items())
-        ]  # fmt: skip
+        ]
         return found
 
     def with_trait(self, name: str) -> Any:
@@ -94,18 +95,39 @@ def test_a_step_reaches_every_component(rendered: Rendered) -> None:
 
 
 MADE_UP = (
-    None, 3, "x", [], {}, {"what": []}, {"frame": "a"}, {"frame": -1}, {"stamp": 1e300}, {"cell": [1]},
-    {"number": True}, {"name": {}, "text": []}, {"scenario": "/etc/passwd"}, {"kind": "../x"}, {"what": "__class__"},
-)  # fmt: skip
+    None,
+    3,
+    "x",
+    [],
+    {},
+    {"what": []},
+    {"frame": "a"},
+    {"frame": -1},
+    {"stamp": 1e300},
+    {"cell": [1]},
+    {"number": True},
+    {"name": {}, "text": []},
+    {"scenario": "/etc/passwd"},
+    {"kind": "../x"},
+    {"what": "__class__"},
+)
 
 
 @pytest.mark.parametrize(
     ("trait", "event"),
     [
-        ("paces", "act"), ("paces", "rewind"), ("paces", "seen"), ("cells", "looked"), ("people", "pick"),
-        ("scenarios", "typed"), ("scenarios", "chose"), ("scenarios", "back"), ("files", "wanted"), ("digest", "want"),
+        ("paces", "act"),
+        ("paces", "rewind"),
+        ("paces", "seen"),
+        ("cells", "looked"),
+        ("people", "pick"),
+        ("scenarios", "typed"),
+        ("scenarios", "chose"),
+        ("scenarios", "back"),
+        ("files", "wanted"),
+        ("digest", "want"),
     ],
-)  # fmt: skip
+)
 def test_whatever_a_browser_sends_is_answered_by_a_sentence_at_most(
     rendered: Rendered, trait: str, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +201,7 @@ def test_two_pages_share_nothing(rendered: Rendered) -> None:
 def test_too_many_windows_are_refused_and_those_left_make_room(
     rendered: Rendered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "MOST_WINDOWS", 1)
+    monkeypatch.setattr(page, "MAX_WINDOWS", 1)
     refused = Rendered()
     assert refused.session is None
     assert any(getattr(each, "children", None) == [page.FULL] for each in refused.widgets())
@@ -190,5 +212,5 @@ def test_too_many_windows_are_refused_and_those_left_make_room(
     )
     monkeypatch.setitem(kernel_context.contexts, "left", left)
     welcome = Rendered()
-    assert isinstance(welcome.session, Session)
+    assert isinstance(welcome.session, WindowSession)
     welcome.close()

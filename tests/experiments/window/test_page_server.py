@@ -52,11 +52,20 @@ def test_what_a_page_asks_for_passes(tmp_path: Path, path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/readyz", "/resourcez", "/etc/passwd", "/_solara/cdn/lib", "/_solara/cdn/", "/_solara/cdn/lib/b.js",
-        "/_solara/cdn/../secret", "/_solara/cdn/lib/../../secret", "/_solara/api/evict/1", "/other",
-        "/_solara/cdn/\x00", "/_solara/cdn/" + "a" * 5000,
+        "/readyz",
+        "/resourcez",
+        "/etc/passwd",
+        "/_solara/cdn/lib",
+        "/_solara/cdn/",
+        "/_solara/cdn/lib/b.js",
+        "/_solara/cdn/../secret",
+        "/_solara/cdn/lib/../../secret",
+        "/_solara/api/evict/1",
+        "/other",
+        "/_solara/cdn/\x00",
+        "/_solara/cdn/" + "a" * 5000,
     ],
-)  # fmt: skip
+)
 def test_all_else_is_not_found(tmp_path: Path, path: str) -> None:
     start, body = answers(guard(tmp_path), request(path))
     assert start["status"] == 404

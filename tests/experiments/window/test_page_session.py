@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from experiments.window.player import Journey, Moved
-from experiments.window.session import Session, Shown
+from experiments.window.player import RunPlayer, SeekResult
+from experiments.window.session import ViewState, WindowSession
 from sim.scenario.model import Scenario
 from sim.world import World
 from tests.support.window_runs import logged
@@ -20,9 +20,9 @@ class Watched:
 
     def __init__(self, scenario: Scenario = LAB) -> None:
         self._news = threading.Condition()
-        self.journey = Journey(scenario, 0)
+        self.journey = RunPlayer(scenario, 0)
         self.stamps: list[int] = []
-        self.session = Session(self.journey, self._published)
+        self.session = WindowSession(self.journey, self._published)
 
     def _published(self, stamp: int) -> None:
         with self._news:
@@ -30,7 +30,7 @@ class Watched:
             self._news.notify_all()
         self.session.seen(stamp)  # as a browser that is never late
 
-    def until(self, condition: Any) -> Shown:
+    def until(self, condition: Any) -> ViewState:
         with self._news:
             assert self._news.wait_for(lambda: condition(self.session.shown), timeout=30), self.session.shown.said
         return self.session.shown
@@ -83,7 +83,7 @@ def test_it_is_said_to_stand_once_the_frame_at_work_is_shown(watched: Watched, m
     begun, go_on = threading.Event(), threading.Event()
     step = watched.journey.step
 
-    def slow() -> Moved:
+    def slow() -> SeekResult:
         begun.set()
         assert go_on.wait(30)
         return step()
@@ -135,7 +135,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_defect_is_said_and_the_session_goes_on(watched: Watched, log: list[str]) -> None:
-    def broken(journey: Journey) -> Moved:
+    def broken(journey: RunPlayer) -> SeekResult:
         raise KeyError("defect")
 
     watched.session._ask("step", broken)
@@ -164,10 +164,10 @@ def test_a_page_that_cannot_be_told_once_is_told_the_next_time(
 def test_a_long_move_is_busy_until_a_pause_stops_it(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     started, stopped = threading.Event(), threading.Event()
 
-    def go_on(goal: str) -> Moved:
+    def go_on(goal: str) -> SeekResult:
         started.set()
         assert stopped.wait(30)
-        return Moved(watched.journey.current, False, "Stopped: something else was asked for.")
+        return SeekResult(watched.journey.current, False, "Stopped: something else was asked for.")
 
     monkeypatch.setattr(watched.journey, "to_next", go_on)
     monkeypatch.setattr(watched.journey, "cancel", stopped.set)
@@ -189,11 +189,11 @@ class Held:
         for name in self.begun:
             monkeypatch.setattr(watched.journey, name, self._held(name, watched.journey))
 
-    def _held(self, name: str, journey: Journey) -> Any:
-        def move(*_: Any) -> Moved:
+    def _held(self, name: str, journey: RunPlayer) -> Any:
+        def move(*_: Any) -> SeekResult:
             self.begun[name].set()
             assert self.go_on[name].wait(30)
-            return Moved(journey.current, True, name)
+            return SeekResult(journey.current, True, name)
 
         return move
 
@@ -256,10 +256,10 @@ def test_of_rewinds_that_wait_only_the_last_counts(watched: Watched) -> None:
     watched.until(lambda s: s.frame.number == 6)
     held, go_on = threading.Event(), threading.Event()
 
-    def wait(journey: Journey) -> Moved:
+    def wait(journey: RunPlayer) -> SeekResult:
         held.set()
         assert go_on.wait(30)
-        return Moved(journey.current, True, "")
+        return SeekResult(journey.current, True, "")
 
     seen: list[int] = []
     rewind = watched.journey.rewind

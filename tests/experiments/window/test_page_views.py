@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from experiments.window.number_format import count, many, times
+from experiments.window.number_format import format_count, format_factor, pluralize
 from experiments.window.page import Drawing, cell_at, draw
-from experiments.window.player import Journey
-from experiments.window.session import Session, Shown
-from experiments.window.timeline import FutureView
+from experiments.window.player import RunPlayer
+from experiments.window.session import ViewState, WindowSession
+from experiments.window.timeline import TimelineView
 from experiments.window.views import cluster, header, settings, software, team, timeline
 from experiments.window.views.axes import end_of_axis, round_up
 from sim.scenario.model import Scenario, shipped_scenarios
@@ -18,25 +18,25 @@ MOST_BYTES = 400_000
 """Of one drawing, as it is sent."""
 
 
-def shown_of(journey: Journey) -> Shown:
+def shown_of(journey: RunPlayer) -> ViewState:
     """What a session would show of a journey that somebody else moves."""
-    session = Session(journey, lambda stamp: None)
+    session = WindowSession(journey, lambda stamp: None)
     session.close()
     return session.shown
 
 
-def after(scenario: Scenario, frames: int, seed: int = 0) -> Shown:
-    journey = Journey(scenario, seed)
+def after(scenario: Scenario, frames: int, seed: int = 0) -> ViewState:
+    journey = RunPlayer(scenario, seed)
     journey.step(frames)
     return shown_of(journey)
 
 
 @pytest.fixture(scope="module")
-def lab() -> Shown:
+def lab() -> ViewState:
     return after(Scenario.load("lab-frontier-experiments"), 120)
 
 
-def test_a_drawing_is_plain_and_small(lab: Shown) -> None:
+def test_a_drawing_is_plain_and_small(lab: ViewState) -> None:
     sent = json.dumps(draw(lab)._asdict(), allow_nan=False)
     assert len(sent) < MOST_BYTES
 
@@ -56,14 +56,14 @@ def test_a_million_researchers_are_drawn_as_what_they_are() -> None:
     assert drawing.people["people"] == []
 
 
-def test_the_grid_has_all_gpus(lab: Shown) -> None:
+def test_the_grid_has_all_gpus(lab: ViewState) -> None:
     drawn = cluster.gpus(lab)
     assert sum(cell[0] for cell in drawn["cells"]) == lab.frame.grid.gpus
     assert all(cell[0] == sum(cell[1:]) for cell in drawn["cells"])
     assert sum(pool["cells"] for pool in drawn["pools"]) == len(drawn["cells"])
 
 
-def test_a_node_is_told_with_its_jobs(lab: Shown) -> None:
+def test_a_node_is_told_with_its_jobs(lab: ViewState) -> None:
     busy = next(cell for cell in lab.frame.grid.cells if cell.jobs)
     told = cluster.cell_told(busy)
     assert f"Job {busy.jobs[0].number:,}" in told
@@ -72,11 +72,11 @@ def test_a_node_is_told_with_its_jobs(lab: Shown) -> None:
 
 
 @pytest.mark.parametrize("place", [None, -1, 10**9, "3", 2.5, {}])
-def test_a_place_that_is_none_is_no_cell(lab: Shown, place: Any) -> None:
+def test_a_place_that_is_none_is_no_cell(lab: ViewState, place: Any) -> None:
     assert cell_at(lab, place) is None
 
 
-def test_layers_of_the_team_add_up(lab: Shown) -> None:
+def test_layers_of_the_team_add_up(lab: ViewState) -> None:
     option = team.option(timeline.columns(lab), lab.frame.day)
     top = next(each for each in option["series"] if each["name"] == team.SHORT["paused"])
     everybody = sum(each.all for each in lab.frame.team.phases)
@@ -85,7 +85,7 @@ def test_layers_of_the_team_add_up(lab: Shown) -> None:
     assert sum(own) == pytest.approx(everybody)
 
 
-def test_software_is_drawn_as_doublings_beside_the_law_alone(lab: Shown) -> None:
+def test_software_is_drawn_as_doublings_beside_the_law_alone(lab: ViewState) -> None:
     option = software.option(lab)
     lines = {each["name"]: each["data"] for each in option["series"]}
     assert lines["discovered"][-1] == [lab.frame.day, pytest.approx(lab.frame.discovered, rel=1e-4)]
@@ -94,8 +94,8 @@ def test_software_is_drawn_as_doublings_beside_the_law_alone(lab: Shown) -> None
     assert option["xAxis"]["max"] > lab.frame.day
 
 
-def branched() -> tuple[Journey, Shown]:
-    journey = Journey(Scenario.load("lab"), 0)
+def branched() -> tuple[RunPlayer, ViewState]:
+    journey = RunPlayer(Scenario.load("lab"), 0)
     journey.step(10)
     journey.branch(6, {"training__needed": False})
     journey.step(3)
@@ -120,7 +120,7 @@ def test_the_way_is_the_past_of_the_first_future_and_then_the_chosen_one() -> No
     assert rows["discovered"][6:] == branch.columns["discovered"]
 
 
-def test_the_timeline_marks_doublings_retrainings_and_branches(lab: Shown) -> None:
+def test_the_timeline_marks_doublings_retrainings_and_branches(lab: ViewState) -> None:
     drawn = timeline.controls(lab)
     kinds = {mark["kind"] for mark in drawn["marks"]}
     assert {"doubling", "retraining"} <= kinds
@@ -147,14 +147,14 @@ def test_empty_views_say_what_to_do() -> None:
     assert "Press “queue”" in lab.queue["empty"]
 
 
-def test_dots_are_told_as_what_they_are(lab: Shown) -> None:
+def test_dots_are_told_as_what_they_are(lab: ViewState) -> None:
     few, cohort = Scenario.load("lab"), Scenario.load("toy-explosion").replace(run__individuals_up_to=16)
     assert "Each dot is a paper" in draw(after(few, 0)).literature["hint"]
     assert "Each dot is a paper" in draw(after(few, 3)).literature["hint"]
     assert "a cohort may publish many" in draw(after(cohort, 1000)).literature["hint"]
 
 
-def test_a_new_seed_is_for_a_new_run(lab: Shown) -> None:
+def test_a_new_seed_is_for_a_new_run(lab: ViewState) -> None:
     form = settings.settings(lab, {}, "7")
     assert not form["can_branch"]
     assert form["note"].startswith("The seed is decided on day 0")
@@ -177,25 +177,37 @@ def test_round_figures(value: float, above: float) -> None:
     ("doublings", "told"), [(0, "×1"), (2.02, "×4.06"), (13, "×8,192"), (30, "×1.1×10⁹"), (300, "×2×10⁹⁰")]
 )
 def test_factors_are_told_for_reading(doublings: float, told: str) -> None:
-    assert times(doublings) == told
+    assert format_factor(doublings) == told
 
 
 @pytest.mark.parametrize(
     ("number", "told"),
-    [(0, "0"), (12.5, "12.5"), (8192, "8,192"), (9_999_999, "9,999,999"), (1e7, "10⁷"), (1_548_139_829, "1.5×10⁹"),
-     (9.96e9, "10¹⁰")],
-)  # fmt: skip
+    [
+        (0, "0"),
+        (12.5, "12.5"),
+        (8192, "8,192"),
+        (9_999_999, "9,999,999"),
+        (1e7, "10⁷"),
+        (1_548_139_829, "1.5×10⁹"),
+        (9.96e9, "10¹⁰"),
+    ],
+)
 def test_numbers_are_told_for_reading(number: float, told: str) -> None:
-    assert count(number) == told
+    assert format_count(number) == told
 
 
 def test_one_of_a_thing_is_told_as_one() -> None:
-    assert [many(number, "paper") for number in (0, 1, 2, 1e9)] == ["0 papers", "1 paper", "2 papers", "10⁹ papers"]
-    assert many(2, "search", "searches") == "2 searches"
+    assert [pluralize(number, "paper") for number in (0, 1, 2, 1e9)] == [
+        "0 papers",
+        "1 paper",
+        "2 papers",
+        "10⁹ papers",
+    ]
+    assert pluralize(2, "search", "searches") == "2 searches"
 
 
 def test_letters_name_futures() -> None:
-    view = FutureView(27, "x", True, None, 0, {}, 0, {}, ())
+    view = TimelineView(27, "x", True, None, 0, {}, 0, {}, ())
     assert software.letter(view) == "B"
 
 
@@ -208,7 +220,7 @@ def test_experiments_behind_others_on_their_gang_are_told() -> None:
     shown = after(many_short, 1)
     behind = shown.frame.value("researchers_queue") - shown.frame.value("experiments_waiting")
     assert behind > 100
-    assert draw(shown).limit["figures"][-1]["why"].startswith(f"For GPUs; {many(behind, 'experiment')} more")
+    assert draw(shown).limit["figures"][-1]["why"].startswith(f"For GPUs; {pluralize(behind, 'experiment')} more")
 
 
 def test_head_of_a_changed_run_names_what_differs() -> None:

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experiments.errors import InputError
-from experiments.window.permalink import LONGEST, MOST_SEED, Link, Turn, decode, encode, link_of, shipped, travel
-from experiments.window.player import MOST_FRAMES, Journey
+from experiments.window.permalink import LONGEST, MAX_SEED, BranchPoint, Link, decode, encode, link_of, shipped, travel
+from experiments.window.player import MAX_FRAMES, RunPlayer
 from experiments.window.visitor_limits import check_bounds
 from sim.interventions import FIXED_AT_START
 from sim.scenario.model import Scenario, ScenarioError, parameters, shipped_scenarios
@@ -29,9 +29,9 @@ def links(draw):
         changes = {}
         for parameter in draw(st.lists(st.sampled_from(CHANGEABLE), max_size=4, unique=True)):
             changes[parameter] = draw(values_of(parameters()[parameter]))
-        turns.append(Turn(frame, changes))
+        turns.append(BranchPoint(frame, changes))
     scenario = scenario.model_copy(update={"name": name, "description": "", "source": ""})
-    return Link(name, scenario, draw(st.integers(0, MOST_SEED)), draw(st.integers(0, MOST_FRAMES)), tuple(turns))
+    return Link(name, scenario, draw(st.integers(0, MAX_SEED)), draw(st.integers(0, MAX_FRAMES)), tuple(turns))
 
 
 @given(links())
@@ -57,7 +57,7 @@ def test_nothing_is_the_default_and_defaults_are_left_out():
 def test_a_link_leads_to_the_same_moment():
     base = Scenario.load("lab")
     scenario = small_lab(cluster__gpu_hours_between_failures=300.0)
-    journey = Journey(scenario, 4)
+    journey = RunPlayer(scenario, 4)
     journey.step(20)
     journey.branch(8, {"cluster__gpus": 64})
     journey.go_to(14)
@@ -72,7 +72,7 @@ def test_a_link_leads_to_the_same_moment():
     found = decode(query)
     assert found.scenario.flat() == scenario.flat()
     assert found.scenario.name == base.name
-    other = Journey(found.scenario, found.seed)
+    other = RunPlayer(found.scenario, found.seed)
     moved = travel(found, other)
     assert moved.done
     assert moved.frame == journey.current
@@ -82,7 +82,7 @@ def test_a_link_leads_to_the_same_moment():
 
 def test_link_of_a_comparison_carries_every_future() -> None:
     scenario = small_lab(cluster__gpu_hours_between_failures=300.0)
-    journey = Journey(scenario, 4)
+    journey = RunPlayer(scenario, 4)
     journey.step(20)
     journey.branch(8, {"cluster__gpus": 64})
     journey.go_to(14)
@@ -96,7 +96,7 @@ def test_link_of_a_comparison_carries_every_future() -> None:
     assert "last=20&branch=8-14,cluster__gpus=64&branch=6-9@A,training__gain=1.5&chosen=B&frame=12" in query
     found = decode(query)
     assert found._replace(scenario=scenario) == link
-    other = Journey(found.scenario, found.seed)
+    other = RunPlayer(found.scenario, found.seed)
     assert travel(found, other).frame == journey.current
     assert [future.label for future in other.futures()] == [future.label for future in journey.futures()]
     assert [future.columns for future in other.futures()] == [future.columns for future in journey.futures()]
@@ -104,32 +104,32 @@ def test_link_of_a_comparison_carries_every_future() -> None:
 
 
 def test_link_of_a_first_future_that_is_compared_stands_on_it() -> None:
-    journey = Journey(small_lab())
+    journey = RunPlayer(small_lab())
     journey.step(12)
     journey.branch(5, {"cluster__gpus": 64})
     journey.choose(0)
     journey.rewind(7)
     found = decode(encode(link_of("lab", small_lab(), 0, 7, journey.futures())))
-    other = Journey(found.scenario, found.seed)
+    other = RunPlayer(found.scenario, found.seed)
     assert travel(found, other).frame == journey.current
     assert (other.chosen, other.last, len(other.futures())) == (0, 12, 2)
 
 
 def test_a_link_beyond_the_end_stops_there_and_says_so():
     link = decode("scenario=toy-explosion&frame=100000")
-    journey = Journey(link.scenario, link.seed)
+    journey = RunPlayer(link.scenario, link.seed)
     moved = travel(link, journey)
     assert not moved.done
     assert "The run is over" in moved.sentence
     late = decode("scenario=toy-explosion&branch=90000&frame=5")
-    moved = travel(late, Journey(late.scenario, late.seed))
+    moved = travel(late, RunPlayer(late.scenario, late.seed))
     assert not moved.done
 
 
 def test_a_branch_that_a_run_refuses_is_said():
     link = decode("scenario=lab&branch=3,cluster__gpus=8")
     with pytest.raises(ScenarioError):
-        travel(link, Journey(link.scenario, link.seed))
+        travel(link, RunPlayer(link.scenario, link.seed))
 
 
 HOSTILE = [
@@ -157,7 +157,7 @@ HOSTILE = [
     ("cluster__inference_share=0.9", "more than the whole cluster"),
     ("seed=-1", "seed = '-1' is not allowed"),
     ("seed=1e3", "a whole number from 0"),
-    (f"seed={MOST_SEED + 1}", "a whole number from 0"),
+    (f"seed={MAX_SEED + 1}", "a whole number from 0"),
     ("seed=" + "9" * 5000, "a whole number from 0"),
     ("seed=٣", "a whole number from 0"),
     ("frame=100001", "from 0 to 100,000"),
@@ -212,7 +212,7 @@ def test_any_text_is_a_link_or_a_sentence(query):
         return
     check_bounds(link.scenario)
     assert link.name in shipped_scenarios()
-    assert 0 <= link.frame <= MOST_FRAMES
+    assert 0 <= link.frame <= MAX_FRAMES
 
 
 def test_no_name_is_read_as_that_of_a_file(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.window.player import Journey
+from experiments.window.player import RunPlayer
 from sim.scenario.model import ScenarioError
 from sim.testing.invariants import small_scenarios
 from sim.world import World
@@ -15,7 +15,7 @@ WALKED = walk(LAB)
 
 
 def test_frames_are_those_of_a_headless_run():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     for number in range(1, WALKED.last + 1):
         moved = journey.step()
         assert (moved.done, moved.frame.number) == (True, number)
@@ -41,7 +41,7 @@ def test_any_way_through_any_lab_leaves_the_run_as_it_is(data):
         walked = walk(scenario, seed)
     except ScenarioError:
         return
-    journey = Journey(scenario, seed)
+    journey = RunPlayer(scenario, seed)
     for what, how in data.draw(MOVES):
         move(journey, what, how)
         frame = journey.current
@@ -57,7 +57,7 @@ def test_any_way_through_any_lab_leaves_the_run_as_it_is(data):
 
 
 def test_events_are_told_and_frames_between_are_marked():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(3)
     frames = []
     while (moved := journey.step_event()).frame.number != 4:
@@ -75,22 +75,24 @@ def test_events_are_told_and_frames_between_are_marked():
 
 def test_to_next_stops_at_the_frame_in_which_it_comes():
     for goal, comes in (("doubling", "SoftwareDoubled"), ("retraining", "TrainingStarted")):
-        journey = Journey(LAB)
+        journey = RunPlayer(LAB)
         moved = journey.to_next(goal)
         frame, before = moved.frame, WALKED.frames[moved.frame.number - 1]
         assert moved.done
         days = [event.day for event in frame.events if event.kind == comes]
         assert days
         assert all(before.day < day <= frame.day for day in days)
-    journey = Journey(LAB)
-    waits = [series + more for series, more in zip(WALKED.series["experiments_waiting"],
-                                                   WALKED.series["training_waiting"], strict=True)]  # fmt: skip
+    journey = RunPlayer(LAB)
+    waits = [
+        series + more
+        for series, more in zip(WALKED.series["experiments_waiting"], WALKED.series["training_waiting"], strict=True)
+    ]
     first = next(n for n in range(1, len(waits)) if waits[n] > 0 == waits[n - 1])
     assert journey.to_next("queue").frame.number == first
 
 
 def test_a_long_way_that_is_stopped_ends_where_it_got():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     passed = []
 
     def look():
@@ -109,7 +111,7 @@ def test_a_long_way_that_is_stopped_ends_where_it_got():
 
 def test_to_next_says_why_nothing_came():
     calm = small_lab(training__needed=False, cluster__gpus=256)
-    journey = Journey(calm)
+    journey = RunPlayer(calm)
     moved = journey.to_next("retraining", 5)
     assert not moved.done
     assert (moved.frame.number, moved.sentence) == (5, "No training run up to day 5: none came in 5 frames.")
@@ -120,7 +122,7 @@ def test_to_next_says_why_nothing_came():
 
 
 def test_marks_are_those_of_the_ledger():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.go_to(WALKED.last)
     events = journey.result().events
     kinds = {"SoftwareDoubled": "doubling", "TrainingStarted": "training", "Deployed": "deployed"}
@@ -130,7 +132,7 @@ def test_marks_are_those_of_the_ledger():
 
 
 def test_a_goal_is_found_in_the_frame_from_which_a_future_branched():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     found = journey.to_next("doubling").frame.number
     journey.branch(found, {"cluster__gpus": 64})
     journey.step(3)
@@ -139,7 +141,7 @@ def test_a_goal_is_found_in_the_frame_from_which_a_future_branched():
 
 
 def test_known_frames_are_searched_without_being_run_again(monkeypatch):
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     found = journey.to_next("doubling").frame.number
     journey.rewind(0)
     monkeypatch.setattr(journey, "_pass_events", lambda most: pytest.fail("run again"))
@@ -147,7 +149,7 @@ def test_known_frames_are_searched_without_being_run_again(monkeypatch):
 
 
 def test_a_branch_without_a_change_has_the_same_future():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(20)
     assert journey.branch(12, {}).frame.number == 12
     journey.go_to(WALKED.last)
@@ -159,13 +161,13 @@ def test_a_branch_without_a_change_has_the_same_future():
 
 
 def _all_marks(scenario):
-    journey = Journey(scenario)
+    journey = RunPlayer(scenario)
     journey.go_to(10_000)
     return journey.futures()[0].marks
 
 
 def test_a_branch_is_another_future_beside_the_first():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(25)
     moved = journey.branch(10, {"cluster__gpus": 64, "training__gain": 1.5})
     assert "cluster__gpus = 64" in moved.sentence
@@ -183,12 +185,13 @@ def test_a_branch_is_another_future_beside_the_first():
     assert journey.current == WALKED.frames[20]
     assert journey.digest() == WALKED.digests[20]
     assert [future.label for future in journey.futures()] == [
-        "lab", "from day 10: cluster__gpus = 64, training__gain = 1.5",
-    ]  # fmt: skip
+        "lab",
+        "from day 10: cluster__gpus = 64, training__gain = 1.5",
+    ]
 
 
 def test_a_branch_that_cannot_be_made_changes_nothing():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(10)
     with pytest.raises(ScenarioError, match="cannot change within a run"):
         journey.branch(10, {"researcher__initial": 9})
@@ -201,7 +204,7 @@ def test_a_branch_that_cannot_be_made_changes_nothing():
 
 
 def test_few_futures_are_kept_and_none_that_another_needs():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(12)
     said = []
     for gpus in (40, 48, 56, 64, 72):
@@ -220,7 +223,7 @@ def test_few_futures_are_kept_and_none_that_another_needs():
 
 
 def test_futures_that_begin_together_do_not_hang_on_each_other():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(12)
     for gpus in (40, 48, 56, 64, 72):
         journey.branch(8, {"cluster__gpus": gpus})  # each time from the future that was chosen last, where it begins
@@ -239,7 +242,7 @@ def test_futures_that_begin_together_do_not_hang_on_each_other():
 
 
 def test_a_run_that_is_over_goes_on_in_a_branch_with_more_room():
-    journey = Journey(small_lab(run__horizon_days=5.0, run__max_doublings=20))
+    journey = RunPlayer(small_lab(run__horizon_days=5.0, run__max_doublings=20))
     journey.go_to(99)
     assert journey.over
     assert journey.current.number == 5
@@ -251,7 +254,7 @@ def test_a_run_that_is_over_goes_on_in_a_branch_with_more_room():
 
 
 def test_reset_begins_again_and_refuses_what_cannot_run():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(9)
     journey.branch(4, {"cluster__gpus": 64})
     with pytest.raises(ScenarioError):
@@ -266,7 +269,7 @@ def test_reset_begins_again_and_refuses_what_cannot_run():
 
 
 def test_a_result_is_left_alone_by_later_moves():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(10)
     result = journey.result()
     counts = len(result.events), len(result.jobs), len(result.series["day"])
@@ -276,7 +279,7 @@ def test_a_result_is_left_alone_by_later_moves():
 
 
 def test_a_life_is_told_from_the_run():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(25)
     before = journey.digest()
     lines = journey.life(2)
@@ -294,7 +297,7 @@ def test_a_life_is_told_from_the_run():
 
 
 def test_the_life_of_one_of_a_cohort_ends_where_nobody_is_followed():
-    journey = Journey(small_lab(run__individuals_up_to=8, run__max_doublings=6))
+    journey = RunPlayer(small_lab(run__individuals_up_to=8, run__max_doublings=6))
     while not journey.current.team.groups:
         assert journey.step().done
     journey.step(3)
@@ -306,7 +309,7 @@ def test_the_life_of_one_of_a_cohort_ends_where_nobody_is_followed():
 
 
 def test_timeline_before_a_new_start_can_be_brought_back_and_left_again():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(20)
     journey.branch(8, {"cluster__gpus": 64})
     journey.go_to(14)
@@ -327,7 +330,7 @@ def test_timeline_before_a_new_start_can_be_brought_back_and_left_again():
 
 
 def test_branch_during_a_training_run_gives_it_fewer_gpus():
-    journey = Journey(small_lab(cluster__gpus=64, training__first_run_days=40.0, run__max_doublings=9))
+    journey = RunPlayer(small_lab(cluster__gpus=64, training__first_run_days=40.0, run__max_doublings=9))
     journey.to_next("retraining")
     at = journey.current.number
     journey.branch(at, {"cluster__training_share": 0.125})
@@ -336,7 +339,7 @@ def test_branch_during_a_training_run_gives_it_fewer_gpus():
 
 
 def test_branch_that_leaves_a_job_too_few_gpus_says_which_job_and_when_it_ends():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.go_to(10)
     says = r"^an experiment holds \d GPUs and could have at most 0: leave its pool more GPUs, or branch after day \d"
     with pytest.raises(ScenarioError, match=says):

@@ -10,9 +10,13 @@ from sim.world import World
 from tests.support.window_runs import small_lab
 
 CROWDED = small_lab(
-    cluster__gpus=64, researcher__initial=400, researcher__papers_per_month=60.0,
-    researcher__experiment_gpu_days=0.05, run__max_doublings=40, training__needed=False,
-)  # fmt: skip
+    cluster__gpus=64,
+    researcher__initial=400,
+    researcher__papers_per_month=60.0,
+    researcher__experiment_gpu_days=0.05,
+    run__max_doublings=40,
+    training__needed=False,
+)
 COHORT = CROWDED.replace(run__individuals_up_to=100)
 
 

@@ -6,7 +6,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.window.thinning_cache import Shelf, pack, unpack
+from experiments.window.thinning_cache import ThinningCache, pack, unpack
 
 
 def test_what_was_packed_comes_back_anew():
@@ -17,7 +17,7 @@ def test_what_was_packed_comes_back_anew():
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 60)), max_size=120), st.integers(150, 2000))
 def test_bytes_are_bounded_and_things_are_right(puts, most):
-    shelf = Shelf(most)
+    shelf = ThinningCache(most)
     last: dict[int, int] = {}
     for number, size in puts:
         shelf.put(number, (number, os.urandom(size)))
@@ -34,7 +34,7 @@ def test_bytes_are_bounded_and_things_are_right(puts, most):
 
 
 def test_the_past_is_thinned_evenly_and_the_present_is_dense():
-    shelf = Shelf(64 * 100)
+    shelf = ThinningCache(64 * 100)
     for number in range(5000):
         shelf.put(number, os.urandom(40))
     numbers = shelf.numbers
@@ -47,7 +47,7 @@ def test_the_past_is_thinned_evenly_and_the_present_is_dense():
 
 
 def test_what_is_too_large_is_not_kept():
-    shelf = Shelf(50)
+    shelf = ThinningCache(50)
     shelf.put(1, os.urandom(100))
     assert shelf.numbers == ()
     assert shelf.bytes == 0

@@ -5,8 +5,8 @@ from weakref import WeakSet
 
 import pytest
 
-from experiments.window.player import Journey
-from experiments.window.session import Session
+from experiments.window.player import RunPlayer
+from experiments.window.session import WindowSession
 from sim.scenario.model import ScenarioError
 from sim.world import World
 from tests.support.window_runs import small_lab
@@ -28,7 +28,7 @@ def new_since(before: WeakSet[World]) -> int:
 def test_worlds_after_pages_are_closed_are_none() -> None:
     before = worlds()
     for _ in range(3):
-        session = Session(Journey(LAB), lambda stamp: None)
+        session = WindowSession(RunPlayer(LAB), lambda stamp: None)
         session.step()
         session.close()
         assert session.freed.wait(30)
@@ -38,7 +38,7 @@ def test_worlds_after_pages_are_closed_are_none() -> None:
 
 def test_worlds_of_a_journey_that_rewinds_branches_and_resets_are_one() -> None:
     before = worlds()
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.go_to(25)
     journey.rewind(3)
     journey.step_event()
@@ -57,7 +57,7 @@ def test_worlds_of_a_journey_that_rewinds_branches_and_resets_are_one() -> None:
 @pytest.mark.parametrize("changes", [{"cluster__gpus": 8}, {"run__horizon_days": 2.0}])
 def test_worlds_after_a_refused_branch_are_one(changes: dict[str, float]) -> None:
     before = worlds()
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.go_to(10)
     with pytest.raises(ScenarioError):
         journey.branch(10, changes)
@@ -67,10 +67,10 @@ def test_worlds_after_a_refused_branch_are_one(changes: dict[str, float]) -> Non
 
 def test_journey_after_close_refuses_moves_and_questions() -> None:
     before = worlds()
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     journey.step(5)
     journey.close()
-    for question in (Journey.step, Journey.digest, Journey.result, Journey.reset):
+    for question in (RunPlayer.step, RunPlayer.digest, RunPlayer.result, RunPlayer.reset):
         with pytest.raises(ScenarioError, match="this page is closed: load it again"):
             question(journey)
     assert journey.current.number == 5

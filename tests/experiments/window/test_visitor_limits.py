@@ -7,8 +7,8 @@ from hypothesis import given
 
 from experiments.window import player as journey_module
 from experiments.window import timeline as futures_module
-from experiments.window.player import Journey
-from experiments.window.timeline import Future
+from experiments.window.player import RunPlayer
+from experiments.window.timeline import Timeline
 from tests.support.window_runs import MOVES, move, small_lab, thorough, walk
 
 LAB = small_lab()
@@ -18,13 +18,13 @@ WALKED = walk(LAB)
 @given(MOVES)
 @thorough
 def test_rewinding_is_exact_when_little_is_kept(moves):
-    bounds = {"MOST_FRAME_BYTES": 12_000, "MOST_SNAPSHOT_BYTES": 60_000, "LEAST_EFFORT": 20, "BYTES_AN_EFFORT": 10**9}
+    bounds = {"MAX_FRAME_BYTES": 12_000, "MAX_SNAPSHOT_BYTES": 60_000, "MIN_EFFORT": 20, "BYTES_AN_EFFORT": 10**9}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in bounds.items():
             patch.setattr(futures_module, name, value)
-        journey = Journey(LAB)
+        journey = RunPlayer(LAB)
         journey.go_to(WALKED.last)
-        future: Future = journey._futures[0]
+        future: Timeline = journey._futures[0]
         assert len(future._frames.numbers) < WALKED.last / 2, "the test keeps too much to say anything"
         assert len(future._moments.numbers) >= 1
         for what, how in moves:
@@ -39,12 +39,12 @@ def test_rewinding_is_exact_when_little_is_kept(moves):
 
 def test_events_between_frames_are_found_again_when_a_move_was_stopped_on_its_way(monkeypatch):
     long = small_lab(run__frame_days=30.0)
-    wanted = Journey(long)
+    wanted = RunPlayer(long)
     straight = [wanted.step_event().frame for _ in range(25)]
     assert {frame.number for frame in straight} == {0}
-    journey = Journey(long)
+    journey = RunPlayer(long)
     monkeypatch.setattr(journey_module, "EVENTS_A_PIECE", 8)
-    monkeypatch.setattr(journey_module, "MOST_PIECES", 1)
+    monkeypatch.setattr(journey_module, "MAX_PIECES", 1)
     for frame in straight:
         assert journey.step_event().frame == frame
         moved = journey.step()
@@ -56,7 +56,7 @@ def test_events_between_frames_are_found_again_when_a_move_was_stopped_on_its_wa
 
 def test_two_journeys_do_not_meet():
     labs = [(LAB, 0), (small_lab(cluster__gpus=64), 7), (LAB, 1)]
-    journeys = [Journey(scenario, seed) for scenario, seed in labs]
+    journeys = [RunPlayer(scenario, seed) for scenario, seed in labs]
     for _ in range(6):
         for step, journey in enumerate(journeys, 1):
             journey.step(step)
@@ -68,7 +68,7 @@ def test_two_journeys_do_not_meet():
 
 
 def test_moves_from_several_threads_leave_the_run_as_it_is():
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     failed: list[BaseException] = []
 
     def work(way: int) -> None:
@@ -90,15 +90,15 @@ def test_moves_from_several_threads_leave_the_run_as_it_is():
 
 
 def test_a_move_can_be_cancelled_and_goes_on_when_asked_again(monkeypatch):
-    journey = Journey(LAB)
-    note = Future.note
+    journey = RunPlayer(LAB)
+    note = Timeline.note
 
     def note_and_cancel(self, world):
         note(self, world)
         if world.steps == 7:
             journey.cancel()
 
-    monkeypatch.setattr(Future, "note", note_and_cancel)
+    monkeypatch.setattr(Timeline, "note", note_and_cancel)
     moved = journey.step(20)
     assert (moved.done, moved.sentence) == (False, "Stopped: something else was asked for.")
     assert 6 <= moved.frame.number <= 7
@@ -108,8 +108,8 @@ def test_a_move_can_be_cancelled_and_goes_on_when_asked_again(monkeypatch):
 def test_an_event_that_nobody_sees_is_passed_and_a_long_wait_for_one_is_bounded(monkeypatch):
     monkeypatch.setattr(journey_module, "changed", lambda world, before: "")
     monkeypatch.setattr(journey_module, "EVENTS_A_PIECE", 4)
-    monkeypatch.setattr(journey_module, "MOST_PIECES", 2)
-    journey = Journey(small_lab(run__frame_days=10.0))
+    monkeypatch.setattr(journey_module, "MAX_PIECES", 2)
+    journey = RunPlayer(small_lab(run__frame_days=10.0))
     moved = journey.step_event()
     assert (moved.done, moved.frame.number, moved.frame.between) == (False, 0, True)
     assert "in 8 events" in moved.sentence
@@ -123,8 +123,8 @@ def test_an_event_that_nobody_sees_is_passed_and_a_long_wait_for_one_is_bounded(
 def test_long_frames_are_walked_in_pieces(monkeypatch):
     long = small_lab(run__frame_days=60.0, run__max_doublings=20)
     monkeypatch.setattr(journey_module, "EVENTS_A_PIECE", 10)
-    monkeypatch.setattr(journey_module, "MOST_PIECES", 3)
-    journey = Journey(long)
+    monkeypatch.setattr(journey_module, "MAX_PIECES", 3)
+    journey = RunPlayer(long)
     moved = journey.step()
     assert not moved.done
     assert moved.frame.number == 0
@@ -137,11 +137,11 @@ def test_long_frames_are_walked_in_pieces(monkeypatch):
 
 @pytest.mark.parametrize(
     ("bound", "value", "says"),
-    [("MOST_FRAMES", 12, "12 frames"), ("MOST_FACTS", 40, "40 papers"), ("MOST_INDIVIDUALS", 5, "5 researchers")],
+    [("MAX_FRAMES", 12, "12 frames"), ("MAX_FACTS", 40, "40 papers"), ("MAX_INDIVIDUALS", 5, "5 researchers")],
 )
 def test_runs_are_bounded_and_say_so(monkeypatch, bound, value, says):
     monkeypatch.setattr(journey_module, bound, value)
-    journey = Journey(LAB)
+    journey = RunPlayer(LAB)
     moved = journey.go_to(WALKED.last)
     assert not moved.done
     assert says in moved.sentence

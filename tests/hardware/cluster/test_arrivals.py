@@ -8,7 +8,7 @@ import pytest
 from simpy import Environment
 
 from hardware.cluster.cluster import GpuCluster, Job
-from hardware.cluster.queues import QUEUES, Queue
+from hardware.cluster.queues import QUEUES, QueueDiscipline
 from hardware.job_logs.log import LoggedJob
 from hardware.replay import replay
 from sim.clock import Clock
@@ -21,7 +21,7 @@ LOGS = 1000
 GPUS = 4
 
 
-class Sorted(Queue):
+class Sorted(QueueDiscipline):
     """A discipline as a user plugs it in: a list, sorted after each change."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class LastInFirstOut(Sorted):
         return (-job.number,)
 
 
-DISCIPLINES: dict[str, Callable[[], Queue]] = {**QUEUES, "longest": LongestFirst, "lifo": LastInFirstOut}
+DISCIPLINES: dict[str, Callable[[], QueueDiscipline]] = {**QUEUES, "longest": LongestFirst, "lifo": LastInFirstOut}
 
 
 def random_log(seed: int) -> list[Request]:
@@ -183,13 +183,23 @@ def test_experiments_of_a_world_start_as_in_the_slow_scheduler(name: str) -> Non
     """Whole papers: all researchers ask in the same instants, for gangs of different lengths."""
     result = run(
         Scenario().replace(
-            researcher__initial=24, growth__calibrated_for=24, researcher__timing="whole",
+            researcher__initial=24,
+            growth__calibrated_for=24,
+            researcher__timing="whole",
             researcher__experiment_variation="lognormal",
-            researcher__experiment_gpus=4, cluster__gpus=24, cluster__inference_share=0.5, cluster__training_share=0.25,
-            cluster__placement="flat", cluster__queue=name, cluster__gpu_hours_between_failures=0.0,
-            training__needed=False, kernels__measurements="none", run__until_researchers=0, run__max_doublings=1,
+            researcher__experiment_gpus=4,
+            cluster__gpus=24,
+            cluster__inference_share=0.5,
+            cluster__training_share=0.25,
+            cluster__placement="flat",
+            cluster__queue=name,
+            cluster__gpu_hours_between_failures=0.0,
+            training__needed=False,
+            kernels__measurements="none",
+            run__until_researchers=0,
+            run__max_doublings=1,
         )
-    )  # fmt: skip
+    )
     records = sorted(job for job in result.jobs if job.use == "experiment")
     jobs = [Request(job.submitted, job.length, job.gpus) for job in records if job.started is not None]
     found = first_starts(jobs, 6, name)

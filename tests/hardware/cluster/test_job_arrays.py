@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hardware.cluster import cluster as cluster_module
 from hardware.cluster.cluster import GpuCluster, Job, JobRecord
-from hardware.cluster.job_arrays import LOOK_AHEAD, Lot
+from hardware.cluster.job_arrays import LOOKAHEAD_JOBS, JobArray
 from hardware.cluster.placement import PLACEMENTS
 from hardware.cluster.queues import QUEUES
 from hardware.datacenter import Datacenter
@@ -92,7 +92,7 @@ class Crowd:
 
     # What it is asked and told
 
-    def draw(self, lot: Lot, most: int) -> tuple[int, float, int]:
+    def draw(self, lot: JobArray, most: int) -> tuple[int, float, int]:
         self.drawn = lot.number
         tasks = min(self.bundle, lot.count)
         gpus, length = sizes(lot.number, self.alike)
@@ -184,7 +184,7 @@ class Same:
         self.gpus, self.length, self.tasks, self.lengths = gpus, length, tasks, lengths or {}
         self.started: list[int] = []
 
-    def draw(self, lot: Lot, most: int) -> tuple[int, float, int]:
+    def draw(self, lot: JobArray, most: int) -> tuple[int, float, int]:
         return self.gpus, self.lengths.get(lot.number, self.length), min(self.tasks, lot.count)
 
     def job_started(self, job: Job) -> None:
@@ -201,7 +201,7 @@ def test_gangs_that_go_on_are_recorded_every_so_often() -> None:
     clock, gpus = cluster(gpus=1, preemption=False)
     gpus.submit_many(2500, Same())
     clock.advance(2500.0)
-    stay = cluster_module.LONGEST_STAY
+    stay = cluster_module.MAX_TASKS_PER_RECORD
     assert [(record.job, record.tasks) for record in gpus.records] == [(1, stay), (stay + 1, stay), (2 * stay + 1, 500)]
     first = gpus.records[0]
     assert (first.started, first.ended, first.length, first.held) == (0.0, stay, stay, stay)
@@ -230,11 +230,11 @@ def test_shortest_first_compares_the_jobs_of_a_lot_that_came_while_all_gpus_were
 
 def test_shortest_first_looks_only_so_far_ahead() -> None:
     clock, gpus = cluster(gpus=1, queue="sjf", preemption=False)
-    last = LOOK_AHEAD + 50
+    last = LOOKAHEAD_JOBS + 50
     source = Same(length=1.0, lengths={last: 0.5})
     gpus.submit_many(last, source)
     clock.advance(60.0)
-    assert len(gpus.jobs()) - 1 <= LOOK_AHEAD
+    assert len(gpus.jobs()) - 1 <= LOOKAHEAD_JOBS
     assert source.started.index(last) == 50, "it went first as soon as it was seen"
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from simpy import Event
 
 from hardware.cluster.cluster import GpuCluster, Job
-from hardware.cluster.first_fit import ANY, Line
-from hardware.cluster.jobs import Share
+from hardware.cluster.first_fit import UNBOUNDED, FirstFitIndex
+from hardware.cluster.jobs import JobClass
 from hardware.cluster.queues import QUEUES
 from sim.clock import Clock
 from tests.support.clusters import cluster
@@ -235,9 +235,9 @@ def test_cancelled_jobs_do_not_pile_up(queue: str) -> None:
     assert sum(reference() is not None for reference in alive) <= 21  # those that wait, as many again, the head
 
 
-def line_of(lengths: list[float]) -> tuple[Line, list[Job]]:
-    clock, line = Clock(), Line()
-    jobs = [Job(clock, number, Share("job", 0), 1, length, 0, None, 0.0) for number, length in enumerate(lengths)]
+def line_of(lengths: list[float]) -> tuple[FirstFitIndex, list[Job]]:
+    clock, line = Clock(), FirstFitIndex()
+    jobs = [Job(clock, number, JobClass("job", 0), 1, length, 0, None, 0.0) for number, length in enumerate(lengths)]
     return line, jobs
 
 
@@ -261,6 +261,6 @@ def test_a_line_finds_the_first_that_is_short_enough(steps: list[tuple[int, int]
 
 def test_a_standing_job_waits_in_a_line_too() -> None:
     line, jobs = line_of([math.inf])
-    assert line.first(ANY) is None
+    assert line.first(UNBOUNDED) is None
     line.add(jobs[0])
-    assert line.first(1e300) is None and line.first(ANY) is jobs[0]
+    assert line.first(1e300) is None and line.first(UNBOUNDED) is jobs[0]

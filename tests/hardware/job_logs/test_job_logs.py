@@ -79,24 +79,27 @@ def test_read_a_missing_column_is_an_error_even_if_bad_lines_are_skipped(name: s
         parsed("", name)
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ("job;submit_s;run_s;gpus\n1;0;1;1\n", "line 1: the header's columns are separated by semicolons"),
-    ("job\tsubmit_s\trun_s\tgpus\n1\t0\t1\t1\n", "line 1: the header's columns are separated by tabs"),
-    ("job,submit_s,run_s,gpus\na,0,3,5,2\n", "line 2: 5 cells, and the header has 4; decimal commas"),
-    ("job,submit_s,run_s,gpus\na,0,3\n", "line 2: 3 cells, and the header has 4"),
-    ("job,submit_s,run_s,gpus,gpus\na,0,10,2,7\n", "line 1: two columns are called 'gpus'"),
-    ("Job,submit_s,run_s,gpus\na,0,10,2\n", "line 1: no column job .*; did you mean job by 'Job'?"),
-    ('job,submit_s,run_s,gpus\n1,0,"1,5",1\n', "line 2: run_s = '1,5' has a comma"),
-    ("job,submit_s,run_s,gpus\n1,0,1_000,1\n", "line 2: run_s = '1_000' has an underscore"),
-    ("job,submit_s,run_s,gpus\n1,0,1,1_0\n", "line 2: gpus = '1_0' has an underscore"),
-    ("job,submit_s,run_s,gpus\n1,0,1,2.5\n", "line 2: gpus = '2.5' is not a whole number"),
-    ("job,submit_s,run_s,gpus\n1,0,1,٣\n", "line 2: gpus = '٣' is not a number"),
-    ('job,submit_s,run_s,gpus\n"1,0,1,1\n', "line 2: not a CSV file"),
-    ('job,submit_s,run_s,gpus\n"1"x,0,1,1\n', "line 2: not a CSV file"),
-    ('job,submit_s,run_s,gpus\n"a,0,1,1\nb",0,1,1\n', "line 3: a cell contains a line break"),
-    ("job,submit_s,run_s,gpus,\n1,0,1,1,7\n", "line 2: a cell stands in a column without a name"),
-    ("job,submit_s,run_s,gpus\n1,0,1,1\0\n", "zero bytes"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("job;submit_s;run_s;gpus\n1;0;1;1\n", "line 1: the header's columns are separated by semicolons"),
+        ("job\tsubmit_s\trun_s\tgpus\n1\t0\t1\t1\n", "line 1: the header's columns are separated by tabs"),
+        ("job,submit_s,run_s,gpus\na,0,3,5,2\n", "line 2: 5 cells, and the header has 4; decimal commas"),
+        ("job,submit_s,run_s,gpus\na,0,3\n", "line 2: 3 cells, and the header has 4"),
+        ("job,submit_s,run_s,gpus,gpus\na,0,10,2,7\n", "line 1: two columns are called 'gpus'"),
+        ("Job,submit_s,run_s,gpus\na,0,10,2\n", "line 1: no column job .*; did you mean job by 'Job'?"),
+        ('job,submit_s,run_s,gpus\n1,0,"1,5",1\n', "line 2: run_s = '1,5' has a comma"),
+        ("job,submit_s,run_s,gpus\n1,0,1_000,1\n", "line 2: run_s = '1_000' has an underscore"),
+        ("job,submit_s,run_s,gpus\n1,0,1,1_0\n", "line 2: gpus = '1_0' has an underscore"),
+        ("job,submit_s,run_s,gpus\n1,0,1,2.5\n", "line 2: gpus = '2.5' is not a whole number"),
+        ("job,submit_s,run_s,gpus\n1,0,1,٣\n", "line 2: gpus = '٣' is not a number"),
+        ('job,submit_s,run_s,gpus\n"1,0,1,1\n', "line 2: not a CSV file"),
+        ('job,submit_s,run_s,gpus\n"1"x,0,1,1\n', "line 2: not a CSV file"),
+        ('job,submit_s,run_s,gpus\n"a,0,1,1\nb",0,1,1\n', "line 3: a cell contains a line break"),
+        ("job,submit_s,run_s,gpus,\n1,0,1,1,7\n", "line 2: a cell stands in a column without a name"),
+        ("job,submit_s,run_s,gpus\n1,0,1,1\0\n", "zero bytes"),
+    ],
+)
 def test_read_csv_with_a_flaw_names_its_cause(text: str, reason: str) -> None:
     with pytest.raises(JobLogError, match=reason):
         parsed(text, "csv")
@@ -133,9 +136,16 @@ def test_read_files_that_are_packed_or_not_text_names_the_cause(name: str, tmp_p
         read_job_log(tmp_path / "nowhere", name)
 
 
-@pytest.mark.parametrize(("file", "name"), [
-    ("a.swf", "swf"), ("A.SWF", "swf"), ("A.SWF.GZ", "swf"), ("openb_pods.csv", "alibaba"), ("jobs.csv", "csv"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("a.swf", "swf"),
+        ("A.SWF", "swf"),
+        ("A.SWF.GZ", "swf"),
+        ("openb_pods.csv", "alibaba"),
+        ("jobs.csv", "csv"),
+    ],
+)
 def test_guess_format_reads_the_name(file: str, name: str) -> None:
     assert guess_format(Path(file)) == name
 
@@ -153,8 +163,9 @@ def test_read_alibaba_leaves_out_pods_without_a_gpu_or_never_scheduled_and_repor
     assert log.jobs == [LoggedJob("c", 0, 3, 1)]
     assert log.left_out == {"asks for no GPU": 1, "was never scheduled": 1}
     assert log.changed == {
-        "asks for a part of a GPU: has a whole one": 1, "still ran at the end of the log: cut there": 1
-    }  # fmt: skip
+        "asks for a part of a GPU: has a whole one": 1,
+        "still ran at the end of the log: cut there": 1,
+    }
 
 
 def test_read_the_nasa_log_gives_all_its_jobs() -> None:

@@ -60,9 +60,13 @@ def test_sacct_rows_are_jobs_with_total_gpus_limit_and_priority() -> None:
 
 
 def test_sacct_jobs_that_never_started_or_have_no_gpu_are_left_out() -> None:
-    rows = [sacct("1", "PENDING", 0, "", "Unknown"), sacct("2_[3-9]", "PENDING", 0, "", "Unknown"),
-            sacct("3", "CANCELLED by 7", 0, "", "None"), sacct("4", "CANCELLED by 7", 0, ""),
-            sacct("5", "COMPLETED", 9, "cpu=8,mem=64G")]  # fmt: skip
+    rows = [
+        sacct("1", "PENDING", 0, "", "Unknown"),
+        sacct("2_[3-9]", "PENDING", 0, "", "Unknown"),
+        sacct("3", "CANCELLED by 7", 0, "", "None"),
+        sacct("4", "CANCELLED by 7", 0, ""),
+        sacct("5", "COMPLETED", 9, "cpu=8,mem=64G"),
+    ]
     log = parsed(SACCT + "".join(rows), "sacct")
     assert (log.jobs, log.left_out) == ([], {"never ran": 4, "asks for no GPU": 1})
 
@@ -78,10 +82,14 @@ def test_sacct_jobs_that_still_run_are_cut_at_what_has_elapsed() -> None:
     assert ([job.run_s for job in log.jobs], log.changed) == ([9], {"still ran at the end of the log: cut there": 1})
 
 
-@pytest.mark.parametrize(("elapsed", "limit", "run", "requested"), [
-    ("1-02:03:04", "UNLIMITED", 93784, None), ("00:09", "Partition_Limit", 9, None),
-    ("02:00:00", "7-00:00:00", 7200, 604800),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("elapsed", "limit", "run", "requested"),
+    [
+        ("1-02:03:04", "UNLIMITED", 93784, None),
+        ("00:09", "Partition_Limit", 9, None),
+        ("02:00:00", "7-00:00:00", 7200, 604800),
+    ],
+)
 def test_sacct_durations_are_days_hours_minutes_and_seconds(elapsed: str, limit: str, run: int, requested: Any) -> None:
     header = "JobID|State|Submit|Start|Elapsed|Timelimit|ReqTRES\n"
     log = parsed(f"{header}1|COMPLETED|1700000000|1700000000|{elapsed}|{limit}|gres/gpu=1\n", "sacct")
@@ -101,10 +109,16 @@ def philly(*attempts: tuple[int | None, int | None, int], job: str = "a") -> dic
         return None if second is None else f"2017-10-07 01:00:{second:02}"
 
     return {
-        "jobid": job, "submitted_time": "2017-10-07 01:00:00", "vc": "v", "status": "Pass", "user": "u",
-        "attempts": [{"start_time": at(start), "end_time": at(end), "detail": [{"ip": "m", "gpus": ["g"] * gpus}]}
-                     for start, end, gpus in attempts],
-    }  # fmt: skip
+        "jobid": job,
+        "submitted_time": "2017-10-07 01:00:00",
+        "vc": "v",
+        "status": "Pass",
+        "user": "u",
+        "attempts": [
+            {"start_time": at(start), "end_time": at(end), "detail": [{"ip": "m", "gpus": ["g"] * gpus}]}
+            for start, end, gpus in attempts
+        ],
+    }
 
 
 def test_philly_attempts_are_added_and_jobs_without_any_are_left_out() -> None:
@@ -112,8 +126,9 @@ def test_philly_attempts_are_added_and_jobs_without_any_are_left_out() -> None:
     assert log.jobs == [LoggedJob("a", 0, 13, 8)]
     assert log.left_out == {"never ran": 1}
     assert log.changed == {
-        "was restarted: its run times are added": 1, "has attempts of different sizes: the largest is taken": 1
-    }  # fmt: skip
+        "was restarted: its run times are added": 1,
+        "has attempts of different sizes: the largest is taken": 1,
+    }
 
 
 def test_philly_attempts_without_start_or_end_are_not_counted() -> None:
@@ -129,14 +144,21 @@ def test_philly_jobs_that_still_run_are_cut_at_the_latest_time() -> None:
     assert log.changed["still ran at the end of the log: cut there"] == 1
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ("[1]", "entry 1: jobid = 'None' is not a text"), ("{}", "not a list of jobs"), ("[", "line 1: not valid JSON"),
-    ('[{"jobid": "a", "jobid": "b"}]', "a key stands twice"), ("[NaN]", "NaN is not a number of JSON"),
-    (json.dumps([philly((9, 1, 1))]), "entry 1: end_time = .* is before start_time"), ("[" * 100_000, "not valid JSON"),
-    (json.dumps([philly() | {"attempts": 3}]), "entry 1: attempts = '3' is not a list"),
-    (json.dumps([philly() | {"attempts": [3]}]), "entry 1: '3' is not an attempt"),
-    (json.dumps([philly() | {"submitted_time": 3}]), "entry 1: submitted_time = '3' is not a text"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[1]", "entry 1: jobid = 'None' is not a text"),
+        ("{}", "not a list of jobs"),
+        ("[", "line 1: not valid JSON"),
+        ('[{"jobid": "a", "jobid": "b"}]', "a key stands twice"),
+        ("[NaN]", "NaN is not a number of JSON"),
+        (json.dumps([philly((9, 1, 1))]), "entry 1: end_time = .* is before start_time"),
+        ("[" * 100_000, "not valid JSON"),
+        (json.dumps([philly() | {"attempts": 3}]), "entry 1: attempts = '3' is not a list"),
+        (json.dumps([philly() | {"attempts": [3]}]), "entry 1: '3' is not an attempt"),
+        (json.dumps([philly() | {"submitted_time": 3}]), "entry 1: submitted_time = '3' is not a text"),
+    ],
+)
 def test_philly_json_with_a_flaw_names_its_entry(text: str, reason: str) -> None:
     with pytest.raises(JobLogError, match=reason):
         parsed(text, "philly")
@@ -200,8 +222,9 @@ def test_borg_tasks_that_were_there_before_or_after_the_trace_are_cut_and_report
     log = parsed(events, "borg")
     assert log.jobs == [LoggedJob("1/0", 0, 8, 1, 9), LoggedJob("1/1", 3, 5, 1, 9)]
     assert log.changed == {
-        "was there before the log began: taken from there": 2, "still ran at the end of the log: cut there": 1
-    }  # fmt: skip
+        "was there before the log began: taken from there": 2,
+        "still ran at the end of the log: cut there": 1,
+    }
 
 
 def test_borg_tasks_that_were_never_scheduled_are_left_out() -> None:
@@ -213,8 +236,9 @@ def test_borg_events_that_are_missing_or_reconstructed_are_reported() -> None:
     log = parsed(borg(1, 0) + borg(2, 1) + borg(3, 1) + borg(5, 6, missing="1"), "borg")
     assert [job.run_s for job in log.jobs] == [3]
     assert sorted(log.changed) == [
-        "has an event that the trace's authors reconstructed", "has an event without the one before it"
-    ]  # fmt: skip
+        "has an event that the trace's authors reconstructed",
+        "has an event without the one before it",
+    ]
 
 
 def test_borg_job_events_hold_one_gpu_each() -> None:

@@ -35,8 +35,15 @@ def test_read_partial_executions_without_a_summary_counts_them_apart() -> None:
     assert (len(log.jobs), log.left_out) == (1, {swf.LONE_PART: 2})
 
 
-@pytest.mark.parametrize("line", ["2 10 50 -1 -1 -1 -1 8 200 -1 5", "2 10 50 0 0 -1 -1 8 200 -1 5",
-                                  "2 10 50 -1 8 -1 -1 8 200 -1 5", "2 10 50 0 -1 -1 -1 8 200 -1 5"])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2 10 50 -1 -1 -1 -1 8 200 -1 5",
+        "2 10 50 0 0 -1 -1 8 200 -1 5",
+        "2 10 50 -1 8 -1 -1 8 200 -1 5",
+        "2 10 50 0 -1 -1 -1 8 200 -1 5",
+    ],
+)
 def test_read_jobs_cancelled_before_they_ran_leaves_them_out(line: str) -> None:
     log = parsed(f"{JOB}{line} 1 1 1 1 -1 -1 -1\n")
     assert (len(log.jobs), log.left_out) == (1, {swf.NEVER_RAN: 1})
@@ -59,12 +66,25 @@ def test_read_an_unknown_status_is_bad() -> None:
         parsed("1 0 0 10 8 -1 -1 8 20 -1 6 1 1 1 1 -1 -1 -1\n")
 
 
-@pytest.mark.parametrize(("head", "size"), [
-    ("\n; MaxProcs: 16\n", 16), (" ; MaxProcs: 16\n", 16), ("\ufeff; MaxProcs: 16\n", 16), (";MaxProcs:16\r\n", 16),
-    ("; MaxProcs: 338 (batch partition, 4 more)\n", 338), ("; MaxNodes: 64\n", 64), ("; maxprocs: 16\n", 16),
-    ("; MaxProcs: 8\n; MaxProcs: 16\n", 16), ("; MaxNodes: 4\n; MaxProcs: 16\n", 16), ("; MaxProcs: 1,024\n", None),
-    ("; MaxProcs: -1\n", None), ("; MaxProcs: 1.5\n", None), ("; Note: MaxProcs: 9\n", None), ("", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("head", "size"),
+    [
+        ("\n; MaxProcs: 16\n", 16),
+        (" ; MaxProcs: 16\n", 16),
+        ("\ufeff; MaxProcs: 16\n", 16),
+        (";MaxProcs:16\r\n", 16),
+        ("; MaxProcs: 338 (batch partition, 4 more)\n", 338),
+        ("; MaxNodes: 64\n", 64),
+        ("; maxprocs: 16\n", 16),
+        ("; MaxProcs: 8\n; MaxProcs: 16\n", 16),
+        ("; MaxNodes: 4\n; MaxProcs: 16\n", 16),
+        ("; MaxProcs: 1,024\n", None),
+        ("; MaxProcs: -1\n", None),
+        ("; MaxProcs: 1.5\n", None),
+        ("; Note: MaxProcs: 9\n", None),
+        ("", None),
+    ],
+)
 def test_read_a_head_finds_the_size(head: str, size: int | None) -> None:
     log = parsed(head + JOB)
     assert (log.size.gpus if log.size else None, len(log.jobs)) == (size, 1)

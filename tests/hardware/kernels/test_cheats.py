@@ -15,7 +15,7 @@ from tests.hardware.kernels.cheats.catalogue import CHEATS, Cheat
 pytest.importorskip("torch", reason="torch is not installed: there is nothing to compare with")
 
 from hardware.kernels import evaluator
-from hardware.kernels.timing import Effort
+from hardware.kernels.timing import TimingBudget
 
 pytestmark = [
     pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler"),
@@ -30,7 +30,7 @@ PROBLEMS = {
 }
 OUT_OF_REACH = Roofline(gflops={"fp32": 1e6, "bf16": 1e6, "fp16": 1e6}, copy_gbs=1e6)
 """Here nothing is caught by being faster than the machine."""
-BRIEF = Effort(rounds=1, most_rounds=1, least=3, most=3)
+BRIEF = TimingBudget(rounds=1, most_rounds=1, least=3, most=3)
 NO_FASTER = 2.0
 """Times as fast as the plain kernel that does the same work: what is honest differs by noise alone."""
 SWIFT_S = 1.0
@@ -71,7 +71,7 @@ ALSO_WITHOUT_BUBBLEWRAP = (
 )
 
 
-class Benches(dict[tuple[str, bool], evaluator.Workbench]):
+class Benches(dict[tuple[str, bool], evaluator.KernelEvaluator]):
     """Workbenches by problem, and by whether foreign source is confined; each is made when it is asked for."""
 
     def __init__(self, machine: Machine, open_until: ExitStack) -> None:
@@ -80,10 +80,10 @@ class Benches(dict[tuple[str, bool], evaluator.Workbench]):
         self.machine = machine.model_copy(update={"roofline": OUT_OF_REACH})
         self._plain: dict[tuple[str, bool], float] = {}
 
-    def __missing__(self, key: tuple[str, bool]) -> evaluator.Workbench:
+    def __missing__(self, key: tuple[str, bool]) -> evaluator.KernelEvaluator:
         problem, confined = key
         work = Workload("tiny", PROBLEMS[problem], *SHAPES)
-        bench = evaluator.Workbench(work, self.machine, confine_foreign=confined)
+        bench = evaluator.KernelEvaluator(work, self.machine, confine_foreign=confined)
         self[key] = self._open_until.enter_context(bench)
         return self[key]
 
@@ -111,7 +111,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def try_it(cheat: Cheat, benches: Benches, confined: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if "timed out" in cheat.expected:
-        monkeypatch.setitem(worker_client.PATIENCE, "native", SWIFT_S)
+        monkeypatch.setitem(worker_client.CALL_TIMEOUT, "native", SWIFT_S)
     problem = next((name for name in PROBLEMS if cheat.is_about(name)), "forward")
     outcome = benches[problem, confined].evaluate(Candidate("foreign", (), cheat.source))
     assert outcome.status in cheat.statuses, f"{cheat.name}: {outcome.status}, {outcome.reason}"
@@ -123,9 +123,9 @@ def try_it(cheat: Cheat, benches: Benches, confined: bool, monkeypatch: pytest.M
 @pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.name)
 def test_a_cheat_is_caught_or_measured_as_what_it_is(cheat, benches, monkeypatch):
-    confined = sandbox.isolation().foreign_allowed
+    confined = sandbox.detect_isolation().foreign_allowed
     if cheat.is_about("bubblewrap") and not confined:
-        pytest.skip(sandbox.isolation().detail)
+        pytest.skip(sandbox.detect_isolation().detail)
     try_it(cheat, benches, confined, monkeypatch)
 
 
@@ -138,7 +138,7 @@ def test_the_worst_are_caught_by_seccomp_and_protocol_alone(name, benches, monke
 
 def test_the_search_goes_on_after_a_crash(benches):
     crash, plain = (next(each for each in CHEATS if each.name == name) for name in ("crashes", "plain C++"))
-    bench = benches["forward", sandbox.isolation().foreign_allowed]
+    bench = benches["forward", sandbox.detect_isolation().foreign_allowed]
     found = [bench.evaluate(Candidate("foreign", (), each.source)).status for each in (plain, crash, plain)]
     assert found == ["passed", "wrong", "passed"]
 

@@ -9,12 +9,12 @@ from hardware.kernels import compiler, timing
 from hardware.kernels import evaluator as bench_module
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import BuildError
-from hardware.kernels.evaluator import Workbench
+from hardware.kernels.evaluator import KernelEvaluator
 from hardware.kernels.machine import Roofline, survey
 from hardware.kernels.problem import Problem, Shape, Workload, workload
 from hardware.kernels.registry import SDPA
-from hardware.kernels.timing import Effort
-from hardware.kernels.trace import Timed
+from hardware.kernels.timing import TimingBudget
+from hardware.kernels.trace import Timing
 
 SMALL = Workload("small", Problem("fp32", "both", True), (Shape(1, 2, 64, 64, 32),), (Shape(1, 2, 96, 96, 32),))
 SLOW = Roofline(gflops={"fp32": 1e3, "bf16": 1e3, "fp16": 1e3}, copy_gbs=1e3)
@@ -27,7 +27,7 @@ def machine():
 
 @pytest.fixture(scope="module")
 def bench(machine):
-    with Workbench(SMALL, machine) as found:
+    with KernelEvaluator(SMALL, machine) as found:
         yield found
 
 
@@ -46,7 +46,7 @@ def test_a_right_candidate_passes_and_its_times_are_kept(bench):
 
 
 def test_measuring_afresh_takes_new_processes_and_looks_at_the_held_out_shapes(bench, monkeypatch):
-    monkeypatch.setattr("hardware.kernels.evaluator.AFRESH", Effort(rounds=2, most_rounds=2, least=2, most=2))
+    monkeypatch.setattr("hardware.kernels.evaluator.AFRESH", TimingBudget(rounds=2, most_rounds=2, least=2, most=2))
     monkeypatch.setattr("hardware.kernels.evaluator.PRECISION", 1e9)
     before = bench.evaluate(SDPA)
     pids = {caller.child.pid for caller in bench._callers.values()}
@@ -61,9 +61,9 @@ def test_measuring_afresh_takes_new_processes_and_looks_at_the_held_out_shapes(b
 
 
 def test_a_measurement_that_stays_wide_is_inconclusive_and_keeps_its_pairs(bench, monkeypatch):
-    monkeypatch.setattr("hardware.kernels.evaluator.AFRESH", Effort(rounds=1, most_rounds=1, least=3, most=3))
+    monkeypatch.setattr("hardware.kernels.evaluator.AFRESH", TimingBudget(rounds=1, most_rounds=1, least=3, most=3))
     monkeypatch.setattr("hardware.kernels.evaluator.PRECISION", 0.0)
-    monkeypatch.setattr("hardware.kernels.evaluator._may_be_one", lambda timed: True)
+    monkeypatch.setattr("hardware.kernels.evaluator._is_inconclusive", lambda timed: True)
     outcome = bench.measure(SDPA)
     assert (outcome.status, outcome.failed_on) == ("inconclusive", "noise")
     assert len(outcome.timed[0].pairs) == 3
@@ -73,10 +73,10 @@ def test_a_measurement_that_stays_wide_is_inconclusive_and_keeps_its_pairs(bench
 @pytest.mark.parametrize(("ratios", "open_question"), [((1.9, 2.1, 2.3), False), ((0.9, 1.0, 1.1), True)])
 def test_a_wide_interval_leaves_something_open_only_where_it_holds_1(ratios, open_question):
     pairs = tuple((1.0, each) for each in ratios)
-    far = Timed(shape=SMALL.tuned[0], held_out=False, calls=1, pairs=((1.0, 9.0),) * 3, rounds=(1, 1, 1))
-    timed = (far, Timed(shape=SMALL.held_out[0], held_out=True, calls=1, pairs=pairs, rounds=(1, 1, 1)))
-    assert bench_module._may_be_one(timed) == open_question
-    assert bench_module._unclear(timed) == ["held-out"]
+    far = Timing(shape=SMALL.tuned[0], held_out=False, calls=1, pairs=((1.0, 9.0),) * 3, rounds=(1, 1, 1))
+    timed = (far, Timing(shape=SMALL.held_out[0], held_out=True, calls=1, pairs=pairs, rounds=(1, 1, 1)))
+    assert bench_module._is_inconclusive(timed) == open_question
+    assert bench_module._needs_more_pairs(timed) == ["held-out"]
 
 
 def test_a_time_that_the_machine_cannot_reach_is_implausible(bench, monkeypatch):
@@ -106,14 +106,14 @@ def test_a_baseline_that_always_fails_is_not_blamed_on_the_candidate(bench, monk
         return True
 
     monkeypatch.setattr(bench, "_drop_unsound", fail)
-    monkeypatch.setattr("hardware.kernels.evaluator.LUCK", -1.0)
+    monkeypatch.setattr("hardware.kernels.evaluator.CROSS_INPUT_FACTOR", -1.0)
     outcome = bench.evaluate(SDPA)
     assert (outcome.status, outcome.failed_on) == ("inconclusive", "harness")
 
 
 def test_the_process_is_held_to_one_core_only_while_it_measures(machine):
     before = os.sched_getaffinity(0)
-    with Workbench(SMALL, machine):
+    with KernelEvaluator(SMALL, machine):
         assert len(os.sched_getaffinity(0)) == 1
     assert os.sched_getaffinity(0) == before
 
@@ -126,14 +126,14 @@ def test_families_that_are_not_for_this_problem_say_why(bench):
 
 
 def test_a_candidate_whose_answers_differ_from_the_timed_baseline_is_wrong(bench, monkeypatch):
-    monkeypatch.setattr("hardware.kernels.evaluator.LUCK", -1.0)
+    monkeypatch.setattr("hardware.kernels.evaluator.CROSS_INPUT_FACTOR", -1.0)
     outcome = bench.evaluate(SDPA)
     assert (outcome.status, outcome.failed_on) == ("wrong", "timed outputs")
 
 
 def test_what_sdpa_may_differ_by_is_larger_in_bf16_than_in_fp32(bench, machine):
     asked = Workload("small", Problem("bf16", "forward", False), SMALL.tuned, SMALL.held_out)
-    with Workbench(asked, machine) as other:
+    with KernelEvaluator(asked, machine) as other:
         assert other.evaluate(SDPA).status == "passed"
         rough, _ = other.validator.limits(SMALL.tuned[0])["out"]
     fine, _ = bench.validator.limits(SMALL.tuned[0])["out"]
@@ -142,7 +142,7 @@ def test_what_sdpa_may_differ_by_is_larger_in_bf16_than_in_fp32(bench, machine):
 
 def test_the_backward_pass_alone_is_asked_and_checked(machine):
     asked = Workload("small", Problem("fp32", "backward", True), SMALL.tuned, SMALL.held_out)
-    with Workbench(asked, machine) as bench:
+    with KernelEvaluator(asked, machine) as bench:
         assert bench.evaluate(SDPA).status == "passed"
 
 

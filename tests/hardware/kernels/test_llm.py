@@ -14,11 +14,11 @@ import pytest
 
 from hardware.kernels.proposers import endpoint as endpoints
 from hardware.kernels.proposers.base import NoProposal
-from hardware.kernels.proposers.endpoint import EndpointError, Live, Reply
+from hardware.kernels.proposers.endpoint import EndpointError, OpenAiEndpoint, Reply
 from hardware.kernels.proposers.llm import from_environment
-from hardware.kernels.proposers.recording import Record
+from hardware.kernels.proposers.recording import RecordingEndpoint
 from hardware.kernels.proposers.registry import proposer
-from hardware.kernels.trace import End
+from hardware.kernels.trace import SearchEnd
 from tests.support.kernel_searches import (
     QUESTION,
     SOURCE,
@@ -107,9 +107,9 @@ class Stub:
         self.over.wait()
         handler.close_connection = True
 
-    def live(self, *answers: Answer, seconds: float = 20.0) -> Live:
+    def live(self, *answers: Answer, seconds: float = 20.0) -> OpenAiEndpoint:
         self.answers = list(answers)
-        return Live(self.url, "a-model", KEY, seconds, wait=self.waited.append)
+        return OpenAiEndpoint(self.url, "a-model", KEY, seconds, wait=self.waited.append)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
     made.server.server_close()
 
 
-def failure(live: Live) -> NoProposal:
+def failure(live: OpenAiEndpoint) -> NoProposal:
     with pytest.raises(NoProposal) as caught:
         live.ask(QUESTION)
     return caught.value
@@ -156,7 +156,7 @@ def test_a_reply_without_usage_has_no_tokens(stub: Stub) -> None:
 def test_a_key_of_another_service_is_never_sent(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "of-another-service")
     stub.answers = [says("hello")]
-    Live(stub.url, "a-model").ask(QUESTION)
+    OpenAiEndpoint(stub.url, "a-model").ask(QUESTION)
     assert stub.keys == ["Bearer none"]
 
 
@@ -247,9 +247,17 @@ def test_what_is_no_chat_completion_is_said_to_be_none(stub: Stub, body: bytes) 
 
 def test_each_failure_is_a_trial_and_the_search_goes_on(stub: Stub, tmp_path: Path) -> None:
     live = stub.live(
-        says(template(rows=16)), send(200, b"<html>"), says(""), says(template(rows=32)), says("Certainly!"),
-        refuses(401), refuses(400), says(None), says(template(rows=64), read=4000), seconds=5.0,
-    )  # fmt: skip
+        says(template(rows=16)),
+        send(200, b"<html>"),
+        says(""),
+        says(template(rows=32)),
+        says("Certainly!"),
+        refuses(401),
+        refuses(400),
+        says(None),
+        says(template(rows=64), read=4000),
+        seconds=5.0,
+    )
     trials, end = searched(tmp_path / "t.jsonl", live)
     assert [each.failed_on for each in trials if each.status == "no proposal"] == [
         *("endpoint", "answer", "answer", "401", "400", "answer")
@@ -257,7 +265,7 @@ def test_each_failure_is_a_trial_and_the_search_goes_on(stub: Stub, tmp_path: Pa
     assert [each.parameters["rows"] for each in trials if each.parameters] == [16, 32, 64]
     assert [each.tokens for each in trials] == [100, 0, 100, 100, 100, 0, 0, 100, 4010]
     assert [(each.expects, each.why) for each in trials if each.parameters] == [(1.2, "larger tiles")] * 3
-    assert end == End(session="here", reason="the budget of 9 trials is spent", trials=9)
+    assert end == SearchEnd(session="here", reason="the budget of 9 trials is spent", trials=9)
     assert KEY not in (tmp_path / "t.jsonl").read_text()
 
 
@@ -314,16 +322,21 @@ def test_a_tape_to_replay_has_to_be_there(tmp_path: Path) -> None:
 def test_without_the_client_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(importlib.sys.modules, "openai", None)
     with pytest.raises(EndpointError, match=r"pip install 'asara\[llm\]'"):
-        Live("http://127.0.0.1:9/v1", "a-model")
+        OpenAiEndpoint("http://127.0.0.1:9/v1", "a-model")
 
 
 def test_a_recorded_search_replays_to_the_same_trace(stub: Stub, tmp_path: Path) -> None:
     tape = tmp_path / "deep" / "tape.jsonl"
     live = stub.live(
-        says(template(rows=16)), refuses(401), says("nonsense"), says(template(rows=16)), says(template(rows=32)),
-        says(json.dumps({"source": SOURCE, "why": "größer"})), says(template(unroll=2)),
-    )  # fmt: skip
-    searched(tmp_path / "recorded.jsonl", Record(tape, live), 6, foreign=True)
+        says(template(rows=16)),
+        refuses(401),
+        says("nonsense"),
+        says(template(rows=16)),
+        says(template(rows=32)),
+        says(json.dumps({"source": SOURCE, "why": "größer"})),
+        says(template(unroll=2)),
+    )
+    searched(tmp_path / "recorded.jsonl", RecordingEndpoint(tape, live), 6, foreign=True)
     asked = len(stub.requests)
     searched(tmp_path / "replayed.jsonl", from_environment("replay", tape).endpoint, 6, foreign=True)
     assert (tmp_path / "replayed.jsonl").read_bytes() == (tmp_path / "recorded.jsonl").read_bytes()

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from hardware.kernels.candidate import Candidate
-from hardware.kernels.proposers.base import NoProposal, Tried
-from hardware.kernels.proposers.endpoint import Reply, Request, Scripted
+from hardware.kernels.proposers.base import NoProposal, TrialSummary
+from hardware.kernels.proposers.endpoint import Reply, Request, ScriptedEndpoint
 from hardware.kernels.proposers.llm import LanguageModel, from_environment, request_of
 from hardware.kernels.proposers.prompt import system_prompt, user_prompt
-from hardware.kernels.proposers.recording import NotOnTapeError, Record, Replay, TapeError
-from hardware.kernels.proposers.response_parser import proposal_of
-from hardware.kernels.proposers.search_space import Pool
+from hardware.kernels.proposers.recording import NotOnTapeError, RecordingEndpoint, ReplayEndpoint, TapeError
+from hardware.kernels.proposers.response_parser import parse_proposal
+from hardware.kernels.proposers.search_space import SearchSpace
 from hardware.kernels.search import search
-from hardware.kernels.trace import End, Trace
+from hardware.kernels.trace import SearchEnd, Trace
 from tests.support.kernel_searches import (
     CAUSAL,
     POOL,
@@ -34,32 +34,34 @@ from tests.support.kernel_searches import (
 
 def test_what_is_not_on_the_tape_is_an_error_that_says_so(tmp_path: Path) -> None:
     tape = tmp_path / "tape.jsonl"
-    Record(tape, Scripted(["one"])).ask(QUESTION)
-    assert Replay(tape).ask(QUESTION) == Reply("one")
+    RecordingEndpoint(tape, ScriptedEndpoint(["one"])).ask(QUESTION)
+    assert ReplayEndpoint(tape).ask(QUESTION) == Reply("one")
     for other in (QUESTION._replace(user="Trial 2."), QUESTION._replace(seed=1)):
         with pytest.raises(
             NotOnTapeError, match=rf"tape.jsonl has no reply to request {other.digest[:12]}: it holds 1"
         ):
-            Replay(tape).ask(other)
+            ReplayEndpoint(tape).ask(other)
 
 
 def test_a_search_off_the_tape_stops_with_the_trace_as_it_is(tmp_path: Path) -> None:
-    tape, script = tmp_path / "tape.jsonl", Scripted([template(rows=rows) for rows in (16, 32)])
-    searched(tmp_path / "short.jsonl", Record(tape, script), 2)
+    tape, script = tmp_path / "tape.jsonl", ScriptedEndpoint([template(rows=rows) for rows in (16, 32)])
+    searched(tmp_path / "short.jsonl", RecordingEndpoint(tape, script), 2)
     with pytest.raises(NotOnTapeError):
-        searched(tmp_path / "long.jsonl", Replay(tape), 3)
+        searched(tmp_path / "long.jsonl", ReplayEndpoint(tape), 3)
 
 
 def test_a_killed_recording_asks_for_nothing_twice(tmp_path: Path) -> None:
     tape, replies = tmp_path / "tape.jsonl", [template(rows=rows) for rows in (16, 32, 64)]
-    searched(tmp_path / "t.jsonl", Record(tape, Scripted(replies)), 3)
+    searched(tmp_path / "t.jsonl", RecordingEndpoint(tape, ScriptedEndpoint(replies)), 3)
     whole = tape.read_bytes()
     ends = [at for at, byte in enumerate(whole) if byte == ord("\n")]
     for cut in (*range(0, len(whole), 41), *ends):
         tape.write_bytes(whole[:cut])
         kept = sum(end <= cut for end in ends)
         unasked = [NoProposal("asked again", "503")] * kept
-        trials, _ = searched(tmp_path / f"{cut}.jsonl", Record(tape, Scripted([*unasked, *replies[kept:]])), 3)
+        trials, _ = searched(
+            tmp_path / f"{cut}.jsonl", RecordingEndpoint(tape, ScriptedEndpoint([*unasked, *replies[kept:]])), 3
+        )
         assert [each.parameters["rows"] for each in trials] == [16, 32, 64]
         assert tape.read_bytes() == whole
 
@@ -67,11 +69,15 @@ def test_a_killed_recording_asks_for_nothing_twice(tmp_path: Path) -> None:
 def test_a_recorded_failure_is_asked_again_and_the_newest_counts(tmp_path: Path) -> None:
     tape = tmp_path / "tape.jsonl"
     with pytest.raises(NoProposal, match="busy"):
-        Record(tape, Scripted([NoProposal("busy", "503", 3)])).ask(QUESTION)
+        RecordingEndpoint(tape, ScriptedEndpoint([NoProposal("busy", "503", 3)])).ask(QUESTION)
     with pytest.raises(NoProposal, match="busy") as caught:
-        Replay(tape).ask(QUESTION)
+        ReplayEndpoint(tape).ask(QUESTION)
     assert (caught.value.failed_on, caught.value.tokens) == ("503", 3)
-    assert Record(tape, Scripted(["hello"])).ask(QUESTION) == Replay(tape).ask(QUESTION) == Reply("hello")
+    assert (
+        RecordingEndpoint(tape, ScriptedEndpoint(["hello"])).ask(QUESTION)
+        == ReplayEndpoint(tape).ask(QUESTION)
+        == Reply("hello")
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,14 +86,16 @@ def test_a_recorded_failure_is_asked_again_and_the_newest_counts(tmp_path: Path)
 def test_what_is_no_tape_is_named_by_file_and_line_and_left_alone(tmp_path: Path, content: bytes) -> None:
     tape = tmp_path / "shopping.txt"
     tape.write_bytes(content)
-    for opened in (Replay, lambda path: Record(path, Scripted([]))):
+    for opened in (ReplayEndpoint, lambda path: RecordingEndpoint(path, ScriptedEndpoint([]))):
         with pytest.raises(TapeError, match=r"shopping.txt, line 1: not a line of a tape"):
             opened(tape)
     assert tape.read_bytes() == content
 
 
 def test_a_recording_ends_when_there_are_no_more_replies(tmp_path: Path) -> None:
-    trials, end = searched(tmp_path / "t.jsonl", Record(tmp_path / "tape.jsonl", Scripted([template(rows=16)])))
+    trials, end = searched(
+        tmp_path / "t.jsonl", RecordingEndpoint(tmp_path / "tape.jsonl", ScriptedEndpoint([template(rows=16)]))
+    )
     assert len(trials) == 1
     assert end is not None
     assert end.reason == "the proposer has nothing more to propose"
@@ -95,7 +103,11 @@ def test_a_recording_ends_when_there_are_no_more_replies(tmp_path: Path) -> None
 
 def test_half_a_character_does_not_break_the_tape(tmp_path: Path) -> None:
     tape = tmp_path / "tape.jsonl"
-    assert Record(tape, Scripted(["half \ud800"])).ask(QUESTION) == Replay(tape).ask(QUESTION) == Reply("half ?")
+    assert (
+        RecordingEndpoint(tape, ScriptedEndpoint(["half \ud800"])).ask(QUESTION)
+        == ReplayEndpoint(tape).ask(QUESTION)
+        == Reply("half ?")
+    )
 
 
 # The script
@@ -103,20 +115,20 @@ def test_half_a_character_does_not_break_the_tape(tmp_path: Path) -> None:
 
 def test_a_script_drives_a_whole_search(tmp_path: Path) -> None:
     replies = [template(rows=rows, columns=columns) for rows in (8, 16, 32) for columns in (16, 32)]
-    trials, end = searched(tmp_path / "t.jsonl", Scripted(replies))
+    trials, end = searched(tmp_path / "t.jsonl", ScriptedEndpoint(replies))
     assert [each.parameters["rows"] for each in trials] == [8, 8, 16, 16, 32, 32]
-    assert end == End(session="here", reason="the proposer has nothing more to propose", trials=6)
+    assert end == SearchEnd(session="here", reason="the proposer has nothing more to propose", trials=6)
 
 
 def test_a_script_that_repeats_itself_goes_on_after_a_stop(tmp_path: Path) -> None:
     rows = [8, 8, 16, 8, 32, 64, 64]
     replies = [Reply(template(rows=each), 10) for each in rows]
-    trials, _ = searched(tmp_path / "whole.jsonl", Scripted(replies))
+    trials, _ = searched(tmp_path / "whole.jsonl", ScriptedEndpoint(replies))
     assert [each.parameters["rows"] for each in trials] == [8, 16, 32, 64]
     whole = (tmp_path / "whole.jsonl").read_bytes()
     for cut in range(1, len(whole), 211):
         (tmp_path / "t.jsonl").write_bytes(whole[:cut])
-        searched(tmp_path / "t.jsonl", Scripted(replies))
+        searched(tmp_path / "t.jsonl", ScriptedEndpoint(replies))
         assert (tmp_path / "t.jsonl").read_bytes() == whole
 
 
@@ -155,13 +167,13 @@ def test_ready_replies_of_a_file_are_answered_in_order(tmp_path: Path) -> None:
     ],
 )
 def test_the_last_object_of_an_answer_counts(text: str) -> None:
-    made = proposal_of(Reply(text, 7), history())
+    made = parse_proposal(Reply(text, 7), history())
     assert made.candidate == TILES.candidate("tiles", {"rows": 16})
     assert (made.expects, made.why, made.tokens) == (1.2, "larger tiles", 7)
 
 
 def test_what_is_left_out_is_untuned() -> None:
-    made = proposal_of(Reply('{"family": "tiles"}'), history())
+    made = parse_proposal(Reply('{"family": "tiles"}'), history())
     assert (made.candidate, made.expects, made.why) == (POOL.naives[0], None, "")
 
 
@@ -195,7 +207,7 @@ def test_what_is_left_out_is_untuned() -> None:
 )
 def test_an_answer_against_the_schema_is_none_and_says_why(text: str, reason: str) -> None:
     with pytest.raises(NoProposal) as caught:
-        proposal_of(Reply(text, 70), history())
+        parse_proposal(Reply(text, 70), history())
     assert reason in caught.value.reason
     assert caught.value.reason.startswith("an unusable answer: ")
     assert len(caught.value.reason) <= 500
@@ -213,12 +225,12 @@ def test_an_answer_against_the_schema_is_none_and_says_why(text: str, reason: st
 )
 def test_foreign_source_has_a_schema_too(answer: dict[str, object], reason: str) -> None:
     with pytest.raises(NoProposal, match=reason):
-        proposal_of(Reply(json.dumps(answer)), history(foreign=True))
+        parse_proposal(Reply(json.dumps(answer)), history(foreign=True))
 
 
 def test_foreign_source_is_a_candidate_of_its_own() -> None:
     answer = json.dumps({"source": SOURCE, "expects": 2, "why": "by hand"})
-    made = proposal_of(Reply(answer), history(foreign=True))
+    made = parse_proposal(Reply(answer), history(foreign=True))
     assert made.candidate == Candidate("foreign", (), SOURCE)
     assert (made.expects, made.why) == (2.0, "by hand")
 
@@ -226,10 +238,12 @@ def test_foreign_source_is_a_candidate_of_its_own() -> None:
 # The prompt
 
 
-def tried(number: int, score: float | None, **values: object) -> Tried:
+def tried(number: int, score: float | None, **values: object) -> TrialSummary:
     candidate = TILES.candidate("tiles", values)
     shapes = tuple((shape, score) for shape in CAUSAL.tuned) if score else ()
-    return Tried(number, candidate, "passed" if score else "wrong", score, shapes, "" if score else "peaky inputs")
+    return TrialSummary(
+        number, candidate, "passed" if score else "wrong", score, shapes, "" if score else "peaky inputs"
+    )
 
 
 def test_the_model_is_told_problem_machine_and_parameters() -> None:
@@ -254,13 +268,15 @@ def test_for_foreign_source_the_model_is_told_the_call() -> None:
         "one of these",
     ):
         assert told in text
-    alone = system_prompt(history(foreign=True, pool=Pool({})))
+    alone = system_prompt(history(foreign=True, pool=SearchSpace({})))
     assert '"family"' not in alone
     assert "this form" in alone
 
 
 def test_the_model_is_told_what_was_learnt() -> None:
-    foreign = Tried(9, Candidate("foreign", (), SOURCE), "failed to build", None, complaint="kernel.cpp:3: error: no j")
+    foreign = TrialSummary(
+        9, Candidate("foreign", (), SOURCE), "failed to build", None, complaint="kernel.cpp:3: error: no j"
+    )
     fast = [
         tried(at, 2.0 - at / 10, rows=8, columns=16, degree=4, unroll=unroll) for at, unroll in enumerate((1, 2, 4))
     ]
@@ -279,7 +295,7 @@ def test_the_model_is_told_what_was_learnt() -> None:
 
 def test_another_family_is_the_least_alike() -> None:
     fast = [tried(at, 2.0 - at / 10, rows=8, unroll=1 + at % 2, degree=3 + at // 2) for at in range(5)]
-    near, other = tried(7, 1.0, rows=128, order="queries"), Tried(8, Candidate("sdpa"), "passed", 1.0)
+    near, other = tried(7, 1.0, rows=128, order="queries"), TrialSummary(8, Candidate("sdpa"), "passed", 1.0)
     text = user_prompt(history(tried=(*fast, near, other)))
     assert text.index("sdpa(): 1.00") < text.index(f"{near.candidate}: 1.00")
 
@@ -293,7 +309,7 @@ def test_a_machine_without_a_roofline_has_none_to_tell() -> None:
 
 
 def test_the_model_is_shown_the_fastest_source() -> None:
-    sources = [Tried(at, Candidate("foreign", (), f"// {at}"), "passed", 1.0 + at) for at in (1, 2)]
+    sources = [TrialSummary(at, Candidate("foreign", (), f"// {at}"), "passed", 1.0 + at) for at in (1, 2)]
     text = user_prompt(history(tried=tuple(sources)))
     assert text.count("Source of foreign(") == 1
     assert ":\n// 2\n" in text
@@ -308,7 +324,7 @@ def test_the_model_is_told_what_was_refused_and_what_was_wrong_with_its_answer()
 def test_the_model_is_never_told_a_seed_or_a_shape_that_is_held_out(tmp_path: Path) -> None:
     asked: list[Request] = []
 
-    class Listens(Scripted):
+    class Listens(ScriptedEndpoint):
         def ask(self, request: Request) -> Reply | None:
             asked.append(request)
             return super().ask(request)

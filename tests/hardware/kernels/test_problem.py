@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hardware.kernels import reference
 from hardware.kernels.buffer_layout import ALIGNMENT, layout
-from hardware.kernels.candidate import Candidate, Space
-from hardware.kernels.dtypes import STORAGE, store, value
+from hardware.kernels.candidate import Candidate, ParameterSpace
+from hardware.kernels.dtypes import STORAGE, from_storage, to_storage
 from hardware.kernels.problem import (
     BYTES,
     DIRECTIONS,
@@ -24,7 +24,7 @@ from hardware.kernels.problem import (
     traffic,
     workload,
 )
-from hardware.kernels.random_inputs import KINDS, Fresh, make
+from hardware.kernels.random_inputs import KINDS, RandomInputs, make_input
 
 sizes = st.integers(1, 40)
 shapes = st.builds(Shape, st.integers(1, 3), st.integers(1, 3), sizes, sizes, st.integers(1, 70))
@@ -50,7 +50,7 @@ def test_what_there_is_not_is_refused_in_words(wrong):
 
 @given(sizes, sizes, st.booleans())
 def test_pairs_are_those_that_the_reference_sees(queries, keys, causal):
-    assert pairs_seen(Shape(1, 1, queries, keys, 1), causal) == reference.seen(queries, keys, causal).sum()
+    assert pairs_seen(Shape(1, 1, queries, keys, 1), causal) == reference.visible_mask(queries, keys, causal).sum()
 
 
 def test_operations_and_bytes_of_a_call_counted_by_hand():
@@ -79,13 +79,13 @@ def test_nothing_overlaps_in_the_shared_memories(shape, problem, slots):
 def test_numbers_are_rounded_as_torch_rounds_them(numbers, dtype):
     names = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     exact = np.array(numbers, dtype=np.float32)
-    stored = store(exact, dtype)
+    stored = to_storage(exact, dtype)
     assert stored.dtype == STORAGE[dtype]
-    assert np.array_equal(value(stored, dtype), torch.from_numpy(exact).to(names[dtype]).float().numpy())
+    assert np.array_equal(from_storage(stored, dtype), torch.from_numpy(exact).to(names[dtype]).float().numpy())
 
 
 def test_fresh_numbers_are_normal_and_never_the_same():
-    fresh = Fresh("fp32")
+    fresh = RandomInputs("fp32")
     first, second = np.empty(100_000, np.float32), np.empty(100_000, np.float32)
     fresh.fill(first)
     fresh.fill(second)
@@ -98,15 +98,15 @@ def test_fresh_numbers_are_normal_and_never_the_same():
 def test_a_fill_larger_than_the_pool_is_filled_to_its_end(monkeypatch):
     monkeypatch.setattr("hardware.kernels.random_inputs._POOL", 1000)
     target = np.full((7, 1234), np.nan, np.float32)
-    Fresh("fp32").fill(target)
+    RandomInputs("fp32").fill(target)
     assert np.isfinite(target).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_input_does_what_it_says(kind):
     normal = np.random.default_rng(1).standard_normal((1, 2, 64, 16), dtype=np.float32)
-    q, k, v = (make(kind, name, normal) for name in "qkv")
-    logits = reference.seen(64, 64, False) * (q @ np.swapaxes(k, -1, -2)) / 4
+    q, k, v = (make_input(kind, name, normal) for name in "qkv")
+    logits = reference.visible_mask(64, 64, False) * (q @ np.swapaxes(k, -1, -2)) / 4
     expected = {
         "normal": np.array_equal(q, normal) and np.array_equal(k, normal),
         "peaky": np.array_equal(q, normal * 8),
@@ -117,7 +117,7 @@ def test_each_kind_of_input_does_what_it_says(kind):
     assert expected[kind]
 
 
-SPACE = Space(
+SPACE = ParameterSpace(
     {"tile": (16, 32, 64), "order": ("a", "b")}, {"tile": 16, "order": "a"}, lambda v: v != {"tile": 64, "order": "b"}
 )
 

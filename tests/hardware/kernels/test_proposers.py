@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardware.kernels.candidate import Candidate, Space, Value
-from hardware.kernels.proposers.base import History, Proposal, Tried, extended, history_of
+from hardware.kernels.candidate import Candidate, ParameterSpace, Value
+from hardware.kernels.proposers.base import History, Proposal, TrialSummary, history_of, with_trial
 from hardware.kernels.proposers.registry import PROPOSERS, UnknownProposerError, proposer
-from hardware.kernels.proposers.search_space import Pool
-from hardware.kernels.proposers.surrogate import expected
+from hardware.kernels.proposers.search_space import SearchSpace
+from hardware.kernels.proposers.surrogate import expected_speedup
 from hardware.kernels.trace import Trial
 from tests.support.kernel_searches import CAUSAL, SPACES, TILES, Surface, is_wrong, session, speed, timed
 
 SHIPPED = ("naive", "random", "hill-climb", "evolve", "autotune", "llm")
 TUNERS = ("random", "hill-climb", "evolve", "autotune")
-POOL = Pool(SPACES)
+POOL = SearchSpace(SPACES)
 FASTEST = max(speed(each.values) for each in TILES.all("tiles") if not is_wrong(each))
 
 
@@ -26,11 +26,11 @@ def score(candidate: Candidate) -> float | None:
 
 
 def further(history: History, candidate: Candidate, found: float | None) -> History:
-    tried = Tried(history.number, candidate, "wrong" if found is None else "passed", found)
+    tried = TrialSummary(history.number, candidate, "wrong" if found is None else "passed", found)
     return history._replace(number=history.number + 1, tried=(*history.tried, tried))
 
 
-def walk(name: str, seed: int, trials: int, pool: Pool = POOL) -> Iterator[tuple[History, Proposal]]:
+def walk(name: str, seed: int, trials: int, pool: SearchSpace = POOL) -> Iterator[tuple[History, Proposal]]:
     """The proposals of a search over the known table, each with the history it was made from."""
     history, who = history_of(session(proposer=name, seed=seed, budget=trials), pool), proposer(name)
     for _ in range(trials):
@@ -60,7 +60,7 @@ def test_what_learns_needs_fewer_than_half_the_trials_of_what_does_not() -> None
 
 
 @st.composite
-def spaces(draw: st.DrawFn) -> dict[str, Space]:
+def spaces(draw: st.DrawFn) -> dict[str, ParameterSpace]:
     """One to three small families, some of whose combinations, perhaps the untuned one too, are not allowed."""
     made = {}
     for family in ("one", "two", "three")[: draw(st.integers(1, 3))]:
@@ -71,15 +71,17 @@ def spaces(draw: st.DrawFn) -> dict[str, Space]:
         def allowed(values: object, modulus: int = modulus) -> bool:
             return sum(values.values()) % modulus != 1  # type: ignore[attr-defined]
 
-        made[family] = Space(choices, {name: options[-1] for name, options in choices.items()}, allowed)
+        made[family] = ParameterSpace(choices, {name: options[-1] for name, options in choices.items()}, allowed)
     return made
 
 
 @pytest.mark.parametrize("name", TUNERS)
 @settings(max_examples=30, deadline=None)
 @given(spaces=spaces(), seed=st.integers(0, 2**32), luck=st.randoms(use_true_random=False))
-def test_any_space_is_proposed_whole_and_nothing_twice(name: str, spaces: dict[str, Space], seed: int, luck) -> None:
-    pool = Pool(spaces)
+def test_any_space_is_proposed_whole_and_nothing_twice(
+    name: str, spaces: dict[str, ParameterSpace], seed: int, luck
+) -> None:
+    pool = SearchSpace(spaces)
     history, who = history_of(session(proposer=name, seed=seed), pool), proposer(name)
     seen = []
     while (made := who.propose(history)) is not None:
@@ -115,7 +117,7 @@ def test_another_seed_is_another_search(name: str) -> None:
 
 
 def test_naive_has_one_shot_at_the_first_family() -> None:
-    two = Pool({"tiles": TILES, "other": Space({}, {})})
+    two = SearchSpace({"tiles": TILES, "other": ParameterSpace({}, {})})
     assert [made.candidate for _, made in walk("naive", 0, 5, two)] == [TILES.candidate("tiles", {})]
 
 
@@ -139,7 +141,7 @@ def test_a_climb_starts_only_from_what_passed() -> None:
 
 
 def test_a_climb_takes_each_step_up_and_restarts_on_the_peak() -> None:
-    line = Pool({"line": Space({"x": tuple(range(9)), "y": (0, 1, 2)}, {"x": 0, "y": 0})})
+    line = SearchSpace({"line": ParameterSpace({"x": tuple(range(9)), "y": (0, 1, 2)}, {"x": 0, "y": 0})})
     history, who, starts = history_of(session(proposer="hill-climb"), line), proposer("hill-climb"), []
     for _ in range(27):
         made = who.propose(history)
@@ -167,16 +169,16 @@ def test_autotune_holds_all_parameters_but_one() -> None:
 
 
 def test_an_additive_table_is_foretold() -> None:
-    space = Space({"a": (0, 1, 2), "b": (0, 1, 2)}, {"a": 0, "b": 0})
-    history = history_of(session(), Pool({"f": space}))
-    assert expected(history, space.candidate("f", {})) is None
+    space = ParameterSpace({"a": (0, 1, 2), "b": (0, 1, 2)}, {"a": 0, "b": 0})
+    history = history_of(session(), SearchSpace({"f": space}))
+    assert expected_speedup(history, space.candidate("f", {})) is None
     everything = list(space.all("f"))
     for _ in range(30):  # so often that the shrinkage no longer counts
         for each in everything:
             history = further(history, each, 2.0 ** (int(each.values["a"]) - 0.5 * int(each.values["b"])))
     for each in everything:
         truth = 2.0 ** (int(each.values["a"]) - 0.5 * int(each.values["b"]))
-        assert expected(history, each) == pytest.approx(truth, rel=0.05)
+        assert expected_speedup(history, each) == pytest.approx(truth, rel=0.05)
 
 
 def test_what_is_expected_comes_true_more_often_than_the_mean() -> None:
@@ -210,13 +212,15 @@ def test_the_history_holds_what_it_may_and_nothing_else() -> None:
         failed_on="offset",
         timed=(*timed(1.5), *timed(9.0, held_out=True)),
     )
-    history = extended(begun, trial, {})
+    history = with_trial(begun, trial, {})
     assert history.tried == (
-        Tried(1, candidate, "wrong", None, tuple((shape, pytest.approx(1.5)) for shape in CAUSAL.tuned), "offset"),
+        TrialSummary(
+            1, candidate, "wrong", None, tuple((shape, pytest.approx(1.5)) for shape in CAUSAL.tuned), "offset"
+        ),
     )
     assert all(str(shape) not in repr(history) and repr(shape) not in repr(history) for shape in CAUSAL.held_out)
     assert "12345" not in repr(history)
-    built = extended(begun, trial.model_copy(update={"status": "failed to build", "reason": "error: no"}), {})
+    built = with_trial(begun, trial.model_copy(update={"status": "failed to build", "reason": "error: no"}), {})
     assert built.tried[0].complaint == "error: no"
 
 
@@ -232,13 +236,13 @@ def test_a_trial_without_a_proposal_counts_but_is_no_candidate() -> None:
         reason="no JSON",
         failed_on="answer",
     )
-    history = extended(begun, trial, {})
+    history = with_trial(begun, trial, {})
     assert (history.number, history.tried, history.complaint) == (2, (), "no JSON")
-    assert extended(begun, trial.model_copy(update={"failed_on": "503"}), {}).complaint == ""
+    assert with_trial(begun, trial.model_copy(update={"failed_on": "503"}), {}).complaint == ""
 
 
 def test_a_pool_draws_every_candidate_alike() -> None:
-    pool = Pool({"one": Space({"x": (0, 1, 2)}, {"x": 0}), "two": Space({}, {})})
+    pool = SearchSpace({"one": ParameterSpace({"x": (0, 1, 2)}, {"x": 0}), "two": ParameterSpace({}, {})})
     chance = history_of(session(), pool).chance
     drawn = [pool.draw(chance, ()) for _ in range(4000)]
     assert all(abs(drawn.count(each) - 1000) < 150 for each in pool.listed)
@@ -246,14 +250,14 @@ def test_a_pool_draws_every_candidate_alike() -> None:
 
 
 def test_a_pool_without_candidates_has_none() -> None:
-    for nothing in (Pool({}), Pool({"f": Space({"x": (1, 2)}, {"x": 1}, lambda values: False)})):
+    for nothing in (SearchSpace({}), SearchSpace({"f": ParameterSpace({"x": (1, 2)}, {"x": 1}, lambda values: False)})):
         for name in PROPOSERS:
             if name != "llm":
                 assert proposer(name).propose(history_of(session(), nothing)) is None
 
 
 def test_the_nearest_come_first_and_other_families_last() -> None:
-    pool = Pool({"one": Space({"x": (0, 1, 2, 3)}, {"x": 0}), "two": Space({}, {})})
+    pool = SearchSpace({"one": ParameterSpace({"x": (0, 1, 2, 3)}, {"x": 0}), "two": ParameterSpace({}, {})})
     at, seen = Candidate("one", (("x", 1),)), []
     while (found := pool.nearest(at, seen, history_of(session(), pool).chance)) is not None:
         seen.append(found)

@@ -94,7 +94,7 @@ def test_equal_keys_give_the_mean_value():
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(("queries", "keys"), CASES)
 def test_the_mask_has_as_many_pairs_as_the_problem_counts(queries, keys, causal):
-    assert reference.seen(queries, keys, causal).sum() == pairs_seen(Shape(1, 1, queries, keys, 8), causal)
+    assert reference.visible_mask(queries, keys, causal).sum() == pairs_seen(Shape(1, 1, queries, keys, 8), causal)
 
 
 def test_inputs_may_be_of_any_type_and_stay_as_they_are():
@@ -108,16 +108,16 @@ def test_inputs_may_be_of_any_type_and_stay_as_they_are():
 def test_error_over_all_numbers_and_in_the_worst_row():
     exact = np.full((1, 1, 4, 9), 2.0)
     out = exact.copy()
-    assert reference.error(out, exact) == (0.0, 0.0)
+    assert reference.rms_errors(out, exact) == (0.0, 0.0)
     out[0, 0, 2] += 0.02
-    assert reference.error(out, exact) == pytest.approx((0.01, 0.02))
+    assert reference.rms_errors(out, exact) == pytest.approx((0.01, 0.02))
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_error_of_what_is_not_finite_is_infinite(wrong):
     exact = np.ones((1, 1, 2, 2))
-    assert reference.error(np.full_like(exact, wrong), exact) == (np.inf, np.inf)
-    assert reference.error(np.ones((1, 1, 1, 2)), exact) == (np.inf, np.inf)
+    assert reference.rms_errors(np.full_like(exact, wrong), exact) == (np.inf, np.inf)
+    assert reference.rms_errors(np.ones((1, 1, 1, 2)), exact) == (np.inf, np.inf)
 
 
 def test_a_wrong_name_is_answered_with_the_near_one():

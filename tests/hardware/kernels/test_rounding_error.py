@@ -7,7 +7,7 @@ from scipy import stats
 from hardware.kernels import reference
 from hardware.kernels.problem import EPSILON, Problem
 from hardware.kernels.rounding_error import FALSE_ALARM, LEAST, reach, rounding, sum_of_products
-from hardware.kernels.validate import floors
+from hardware.kernels.validate import rounding_floors
 from tests.support.attention_cases import KINDS
 
 SHAPE = (2, 2, 60, 24)
@@ -46,7 +46,7 @@ def test_predicts_the_size_of_the_error(kind, name, dtype):
     exact = (reference.forward(*inputs[:3], False)[0], *reference.backward(*inputs, False))
     sizes = rounding(*inputs, False, EPSILON[name], EPSILON[name], LEAST[name])
     for got, true, size in zip(in_precision(*inputs, dtype), exact, sizes, strict=True):
-        found, predicted = reference.error(got, true)[0], reference.error(size, np.zeros_like(size))[0]
+        found, predicted = reference.rms_errors(got, true)[0], reference.rms_errors(size, np.zeros_like(size))[0]
         assert 0.15 * predicted < found < 2.5 * predicted
 
 
@@ -108,9 +108,9 @@ def over_allowed(keys, head_size, draws, **wrong):
     largest = np.zeros(draws)
     for draw in range(draws):
         given = {name: each[draw] for name, each in zip(("q", "k", "v", "dout"), normal, strict=True)}
-        allowed = floors(given, problem)
+        allowed = rounding_floors(given, problem)
         for name, got, true in zip(("dq", "dk"), found, exact, strict=True):
-            rms, row = reference.error(got[draw], true[draw, 0])
+            rms, row = reference.rms_errors(got[draw], true[draw, 0])
             limits = problem.tolerance * allowed[name][0], problem.worst_row * allowed[name][1]
             largest[draw] = max(largest[draw], rms / limits[0], row / limits[1])
     return largest
@@ -128,8 +128,10 @@ def test_right_gradients_of_few_keys_are_never_called_wrong(keys, head_size):
 
 
 WRONG = {
-    "the mean is left out": {"mean": 0.0}, "sums in fp16": {"sums": np.float16}, "a mean too large": {"mean": 1.001},
-}  # fmt: skip
+    "the mean is left out": {"mean": 0.0},
+    "sums in fp16": {"sums": np.float16},
+    "a mean too large": {"mean": 1.001},
+}
 
 
 @pytest.mark.parametrize("wrong", WRONG)

@@ -26,18 +26,18 @@ needs_seccomp = pytest.mark.skipif(not seccomp.available(), reason="this kernel 
 
 @pytest.fixture(params=[True, False], ids=["bubblewrap", "process"])
 def confined(request) -> bool:
-    if request.param and not sandbox.isolation().foreign_allowed:
-        pytest.skip(sandbox.isolation().detail)
+    if request.param and not sandbox.detect_isolation().foreign_allowed:
+        pytest.skip(sandbox.detect_isolation().detail)
     return bool(request.param)
 
 
 @pytest.fixture
 def bubblewrap() -> None:
-    if not sandbox.isolation().foreign_allowed:
-        pytest.skip(sandbox.isolation().detail)
+    if not sandbox.detect_isolation().foreign_allowed:
+        pytest.skip(sandbox.detect_isolation().detail)
 
 
-def end_of(code: str, *, confined: bool, seconds: float = 20.0, **limits) -> tuple[str, sandbox.Child]:
+def end_of(code: str, *, confined: bool, seconds: float = 20.0, **limits) -> tuple[str, sandbox.SandboxedProcess]:
     """Return why a Python process ended, and what is left of it."""
     with launch([sys.executable, "-I", "-S", "-c", code], confined=confined, **limits) as child:
         return child.wait(seconds), child
@@ -260,7 +260,7 @@ def test_a_processor_without_a_list_is_not_locked(monkeypatch):
     monkeypatch.setattr(seccomp, "_TABLES", {})
     assert not seccomp.available()
     with pytest.raises(OSError, match="no list of system calls"):
-        seccomp.lock()
+        seccomp.install_filter()
 
 
 @pytest.mark.parametrize("name", ["x86_64", "aarch64"])
@@ -276,16 +276,16 @@ def test_every_way_through_the_filter_ends_in_an_answer(name):
 
 @pytest.fixture
 def afresh():
-    sandbox.isolation.cache_clear()
+    sandbox.detect_isolation.cache_clear()
     yield
-    sandbox.isolation.cache_clear()
+    sandbox.detect_isolation.cache_clear()
 
 
 @pytest.mark.usefixtures("afresh")
 class TestWithout:
     def test_bubblewrap_foreign_source_is_refused_with_the_way_to_get_it(self, monkeypatch, machine):
         monkeypatch.setenv("PATH", "/nowhere")
-        found = sandbox.isolation()
+        found = sandbox.detect_isolation()
         assert (found.name, found.foreign_allowed) == ("process", False)
         assert "install bubblewrap" in found.detail
         assert "install bubblewrap" in family("foreign").missing(machine, Problem("fp32", "forward", causal=False))
@@ -302,12 +302,12 @@ class TestWithout:
         (tmp_path / "bwrap").write_text("#!/bin/sh\necho no user namespaces >&2\nexit 1\n")
         (tmp_path / "bwrap").chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-        assert "does not work here (no user namespaces)" in sandbox.isolation().detail
+        assert "does not work here (no user namespaces)" in sandbox.detect_isolation().detail
 
     def test_seccomp(self, monkeypatch):
         monkeypatch.setattr(seccomp, "available", lambda: False)
         monkeypatch.setattr(sandbox, "_bubblewrap_fails", lambda: None)
-        found = sandbox.isolation()
+        found = sandbox.detect_isolation()
         assert not found.foreign_allowed
         assert "seccomp" in found.detail
 
@@ -320,7 +320,7 @@ class TestWithout:
 def test_foreign_source_is_compiled_once(tmp_path, monkeypatch):
     monkeypatch.setenv("ASARA_CACHE", str(tmp_path))
     made = compile_foreign(MUTE)
-    assert "attention" in elf.exported(made.read_bytes())
+    assert "attention" in elf.exported_functions(made.read_bytes())
     first = made.stat().st_mtime_ns
     assert compile_foreign(MUTE) == made
     assert made.stat().st_mtime_ns == first
@@ -367,4 +367,4 @@ def test_foreign_source_is_never_loaded_here():
     "content", [b"", b"\x7fELF", b"\x7fELF\x02\x01" + bytes(10), b"\x7fELF\x02\x01" + b"\xff" * 500]
 )
 def test_what_is_no_shared_object_exports_nothing(content):
-    assert elf.exported(content) == frozenset()
+    assert elf.exported_functions(content) == frozenset()

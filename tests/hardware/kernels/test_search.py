@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hardware.kernels.candidate import Candidate, Space
+from hardware.kernels.candidate import Candidate, ParameterSpace
 from hardware.kernels.proposers.base import History, NoProposal, Proposal
 from hardware.kernels.proposers.registry import proposer
-from hardware.kernels.search import REPEATS, NotMeasuredError, Progress, SearchError, TableEvaluator, search
-from hardware.kernels.trace import End, Session, Trace, Trial, read
+from hardware.kernels.search import MAX_REPEATS, NotMeasuredError, Progress, SearchError, TableEvaluator, search
+from hardware.kernels.trace import MeasurementSession, SearchEnd, Trace, Trial, read
 from tests.support.kernel_searches import SPACES, TILES, Surface, session
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +31,7 @@ class Says:
         return self.say(history)
 
 
-def run(path: Path, name: str = "random", budget: int = 20, seed: int = 0, **more) -> End | None:
+def run(path: Path, name: str = "random", budget: int = 20, seed: int = 0, **more) -> SearchEnd | None:
     return search(
         Trace(path), session(proposer=name, budget=budget, seed=seed), proposer(name), Surface(), SPACES, **more
     )
@@ -45,8 +45,8 @@ def nth(history: History) -> Proposal:
 def test_the_trace_keeps_prediction_and_outcome_of_every_trial(tmp_path: Path, name: str) -> None:
     end = run(tmp_path / "trace.jsonl", name)
     first, *trials, last = read(tmp_path / "trace.jsonl")
-    assert isinstance(first, Session)
-    assert end == last == End(session="here", reason="the budget of 20 trials is spent", trials=20)
+    assert isinstance(first, MeasurementSession)
+    assert end == last == SearchEnd(session="here", reason="the budget of 20 trials is spent", trials=20)
     assert [each.number for each in trials] == list(range(1, 21))
     assert len({each.digest for each in trials}) == 20
     assert {each.status for each in trials} == {"passed", "wrong"}
@@ -59,11 +59,11 @@ def test_the_trace_keeps_prediction_and_outcome_of_every_trial(tmp_path: Path, n
 
 def test_it_ends_when_there_is_nothing_more_to_propose(tmp_path: Path) -> None:
     end = run(tmp_path / "trace.jsonl", "naive")
-    assert end == End(session="here", reason="the proposer has nothing more to propose", trials=1)
+    assert end == SearchEnd(session="here", reason="the proposer has nothing more to propose", trials=1)
 
 
 def test_a_budget_of_nothing_is_spent(tmp_path: Path) -> None:
-    assert run(tmp_path / "trace.jsonl", budget=0) == End(
+    assert run(tmp_path / "trace.jsonl", budget=0) == SearchEnd(
         session="here", reason="the budget of 0 trials is spent", trials=0
     )
 
@@ -90,8 +90,10 @@ def test_a_proposer_that_only_repeats_itself_ends_the_search(tmp_path: Path) -> 
         return Proposal(history.pool.listed[0])
 
     end = search(Trace(tmp_path / "t.jsonl"), session(proposer="says"), Says(same), Surface(), SPACES)
-    assert end == End(session="here", reason="the proposer proposed what was tried before, 50 times in a row", trials=1)
-    assert refusals == [0, *range(REPEATS)]
+    assert end == SearchEnd(
+        session="here", reason="the proposer proposed what was tried before, 50 times in a row", trials=1
+    )
+    assert refusals == [0, *range(MAX_REPEATS)]
 
 
 def test_tokens_of_refused_proposals_are_counted(tmp_path: Path) -> None:
@@ -142,7 +144,7 @@ def test_silence_that_lasts_ends_the_search(tmp_path: Path, code: str, trials: i
 
     path = tmp_path / "t.jsonl"
     end = search(Trace(path), session(proposer="says"), Says(silent), Surface(), SPACES)
-    assert end == End(session="here", reason=f"no proposal {trials} times in a row: no", trials=trials + 2)
+    assert end == SearchEnd(session="here", reason=f"no proposal {trials} times in a row: no", trials=trials + 2)
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.rstrip().rfind(b"\n") + 1])  # a kill before the end was written
     search(Trace(path), session(proposer="says"), Says(silent), Surface(), SPACES)
@@ -321,6 +323,6 @@ def test_a_family_without_choices_is_one_candidate(tmp_path: Path) -> None:
         def evaluate(self, candidate: Candidate):
             return Surface().evaluate(TILES.candidate("tiles", {}))
 
-    end = search(Trace(tmp_path / "t.jsonl"), session(), proposer("random"), Passes(), {"sdpa": Space({}, {})})
+    end = search(Trace(tmp_path / "t.jsonl"), session(), proposer("random"), Passes(), {"sdpa": ParameterSpace({}, {})})
     assert end is not None
     assert end.trials == 1

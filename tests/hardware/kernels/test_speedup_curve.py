@@ -11,23 +11,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.kernels.speedup_curve import (
-    Curve,
+    FittedSpeedupCurve,
     MeasurementError,
     curve_of,
-    doublings_per_doubling,
+    elasticities,
     estimate,
     find_measurements,
     measured_workloads,
     read_measurements,
     shipped_measurements,
 )
-from hardware.kernels.trace import TraceError, Trial, over_shapes
+from hardware.kernels.trace import TraceError, Trial, geomean_over_shapes
 from tests.support.known_speedup_curve import FILE, WORKLOAD, known, search, searches, session_of, write
 
 curves = st.builds(
-    Curve, st.just(WORKLOAD), st.floats(1e-6, 5), st.floats(0.05, 4), st.floats(1e-3, 50), st.integers(4, 500),
-    st.just(1000.0), st.just(1),
-)  # fmt: skip
+    FittedSpeedupCurve,
+    st.just(WORKLOAD),
+    st.floats(1e-6, 5),
+    st.floats(0.05, 4),
+    st.floats(1e-3, 50),
+    st.integers(4, 500),
+    st.just(1000.0),
+    st.just(1),
+)
 
 
 @pytest.mark.parametrize("curve", [(math.log(2.2), 0.5, 0.7), (math.log(1.8), 0.3, 2.0), (math.log(3.0), 1.0, 6.0)])
@@ -129,7 +135,7 @@ def test_the_end_is_the_speedup_that_is_claimed_of_the_winner(rounds):
     )
     lines[-1] = lines[-1].model_copy(update={"timed": timed})
     found = curve_of([lines[0].model_copy(update={"machine": {}}), *lines[1:]], WORKLOAD)
-    assert found.largest == pytest.approx(over_shapes([each for each in timed if each.held_out]).ratio)
+    assert found.largest == pytest.approx(geomean_over_shapes([each for each in timed if each.held_out]).ratio)
 
 
 def test_a_winner_that_is_wrong_when_measured_afresh_was_none():
@@ -228,26 +234,30 @@ def test_searches_that_were_all_broken_off_are_refused():
 
 def test_the_candidates_tried_are_those_of_the_median_search():
     lines = [
-        line for number, length in enumerate((4, 6, 50))
+        line
+        for number, length in enumerate((4, 6, 50))
         for line in search(session_of(f"long {number}"), np.linspace(0.1, 0.5, length).tolist())
-    ]  # fmt: skip
+    ]
     assert curve_of(lines, WORKLOAD).tried == 6
     assert curve_of(lines + broken_off("killed", 4), WORKLOAD).tried == 6
 
 
 def test_an_endpoint_that_never_answered_is_no_search_that_found_nothing():
     silent = search(session_of("silent"), [None] * 5)
-    silent = [line.model_copy(update={"status": "no proposal", "family": ""}) if isinstance(line, Trial) else line
-              for line in silent]  # fmt: skip
+    silent = [
+        line.model_copy(update={"status": "no proposal", "family": ""}) if isinstance(line, Trial) else line
+        for line in silent
+    ]
     good = search(session_of("good"), [0.3, 0.5, 0.6, 0.6])
     assert curve_of(good + silent, WORKLOAD) == curve_of(good, WORKLOAD)
 
 
 def repeated(count: int, log: float, family: str, proposer: str) -> list:
     return [
-        line for number in range(count)
+        line
+        for number in range(count)
         for line in search(session_of(f"{family} {proposer} {number}", proposer=proposer), [log] * 8, family=family)
-    ]  # fmt: skip
+    ]
 
 
 def test_one_curve_is_of_one_proposer_in_one_family():
@@ -291,14 +301,14 @@ def test_fewer_than_three_searches_have_no_interval():
     two = estimate(searches(0, 2, 20, (0.8, 0.5, 0.7)), WORKLOAD)
     assert two.speedup_after(20)[1:] == (None, None)
     assert two.resampled == ()
-    early, late = doublings_per_doubling(two)
+    early, late = elasticities(two)
     assert early.low is None
     assert late is None, "no search went farther"
 
 
 def test_speed_doubles_less_and_less_for_a_doubling_of_effort():
     curve = (math.log(2.5), 0.6, 0.8)
-    early, late = doublings_per_doubling(estimate(searches(3, 4, 200, curve), WORKLOAD))
+    early, late = elasticities(estimate(searches(3, 4, 200, curve), WORKLOAD))
     logs = known(np.array([1.0, 20.0, 200.0]), *curve)
     assert early.low < (logs[1] - logs[0]) / math.log(20) < early.high
     assert late.low < (logs[2] - logs[1]) / math.log(10) < late.high

@@ -7,7 +7,7 @@ from scipy import stats
 
 from hardware.kernels.problem import Shape
 from hardware.kernels.statistics import Speedup, geomean, speedup, student
-from hardware.kernels.trace import Timed, over_shapes
+from hardware.kernels.trace import Timing, geomean_over_shapes
 
 SHAPE = Shape(1, 1, 8, 8, 8)
 
@@ -63,14 +63,14 @@ def measured(chance, spread_between, rounds=5, shapes=3, pairs=4, within=0.03):
     found = []
     for _ in range(shapes):
         logs = np.concatenate([chance.normal(each, within, pairs) for each in process])
-        found.append(Timed(shape=SHAPE, held_out=True, calls=1, pairs=pairs_of(logs), rounds=(pairs,) * rounds))
+        found.append(Timing(shape=SHAPE, held_out=True, calls=1, pairs=pairs_of(logs), rounds=(pairs,) * rounds))
     return found
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.01, 0.03])
 def test_the_interval_over_shapes_holds_the_truth_however_much_processes_differ(spread):
     chance = np.random.default_rng(5)
-    results = [over_shapes(measured(chance, spread)) for _ in range(400)]
+    results = [geomean_over_shapes(measured(chance, spread)) for _ in range(400)]
     held = sum(found.low <= 1 <= found.high for found in results)
     assert stats.binomtest(held, 400, 0.95).pvalue > 0.001
     assert sum(found.low > 1.02 for found in results) <= 4 + 400 * 0.025 * (spread > 0)
@@ -88,10 +88,10 @@ def test_pooled_pairs_would_hold_it_far_less_often():
 
 
 def test_shapes_of_other_rounds_are_joined_as_independent():
-    one, other = (Timed(shape=SHAPE, held_out=False, calls=1, pairs=((1.0, 2.0), (1.0, 2.2))) for _ in range(2))
-    assert over_shapes([one, other]) == geomean([one.speedup, other.speedup])
+    one, other = (Timing(shape=SHAPE, held_out=False, calls=1, pairs=((1.0, 2.0), (1.0, 2.2))) for _ in range(2))
+    assert geomean_over_shapes([one, other]) == geomean([one.speedup, other.speedup])
 
 
 def test_a_time_that_is_none_is_refused():
     with pytest.raises(ValidationError):
-        Timed(shape=SHAPE, held_out=False, calls=1, pairs=((0.0, 1.0),))
+        Timing(shape=SHAPE, held_out=False, calls=1, pairs=((0.0, 1.0),))

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.problem import DIRECTIONS, DTYPES, Problem, Shape
 from hardware.kernels.trace import (
-    End,
+    FinalMeasurement,
     Line,
-    Measured,
-    Session,
+    MeasurementSession,
+    SearchEnd,
     Source,
-    Timed,
+    Timing,
     Trace,
     TraceError,
     Trial,
@@ -36,7 +36,7 @@ PROBLEMS = st.builds(
 VALUES = st.dictionaries(TEXT, st.integers() | TEXT, max_size=4)
 STATUSES = st.sampled_from(["passed", "wrong", "failed to build", "no proposal"])
 TIMED = st.builds(
-    Timed,
+    Timing,
     shape=SHAPES,
     held_out=st.booleans(),
     calls=st.integers(1),
@@ -58,7 +58,7 @@ JSON = st.recursive(
 )
 LINES: st.SearchStrategy[Line] = st.one_of(
     st.builds(
-        Session,
+        MeasurementSession,
         session=TEXT,
         date=TEXT,
         workload=TEXT,
@@ -71,8 +71,10 @@ LINES: st.SearchStrategy[Line] = st.one_of(
     ),
     st.builds(Source, digest=TEXT, text=TEXT),
     st.builds(Trial, number=st.integers(), expects=st.none() | NUMBER, why=TEXT, failed_on=TEXT, cpu_s=NUMBER, **TRIED),
-    st.builds(Measured, role=st.sampled_from(["A/A", "winner"]), against=st.sampled_from(["sdpa", "eager"]), **TRIED),
-    st.builds(End, session=TEXT, reason=TEXT, trials=st.integers()),
+    st.builds(
+        FinalMeasurement, role=st.sampled_from(["A/A", "winner"]), against=st.sampled_from(["sdpa", "eager"]), **TRIED
+    ),
+    st.builds(SearchEnd, session=TEXT, reason=TEXT, trials=st.integers()),
 )
 
 
@@ -86,7 +88,7 @@ def some_lines() -> list[Line]:
         session(),
         trial(timed=timed(1.25)),
         trial(number=2, reason="größer → \u2028"),
-        End(session="here", reason="over", trials=2),
+        SearchEnd(session="here", reason="over", trials=2),
     ]
 
 

@@ -26,12 +26,16 @@ def no_triton(machine):
 
 def test_passes_the_battery_in_the_interpreter(machine):
     no_triton(machine)
-    files = [str(HERE / name) for name in ("test_battery.py", "interpreted.py")]
+    files = [str(HERE / "test_conformance.py"), str(ROOT / "tests" / "support" / "triton_interpreter.py")]
     which = "(triton or interpreted) and not leak"  # at 0.1 s a call, there are too few calls to tell
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-k", which, *files],
-        cwd=ROOT, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=os.environ | {"TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed

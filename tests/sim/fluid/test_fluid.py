@@ -11,7 +11,7 @@ from agents import work_model
 from hardware.cluster.reliability import fastest_gpus
 from sim.fluid.api import fluid, run_fluid
 from sim.fluid.flow import experiments, job_days, new_findings
-from sim.fluid.lab_arrays import labs_of
+from sim.fluid.lab_arrays import lab_arrays
 from sim.fluid.stepper import run_labs
 from sim.margins import margins
 from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
@@ -22,9 +22,13 @@ from tests.oracles import report
 EXACT = 1e-9
 LONG = {"run__horizon_days": 1e6}
 ALONE = {
-    "training__needed": False, "kernels__measurements": "none", "growth__first_doubling_days": 1e6,
-    "training__gain": 1e6, "cluster__gpu_hours_between_failures": 0.0, "researcher__experiment_scaling": 1.0,
-}  # fmt: skip
+    "training__needed": False,
+    "kernels__measurements": "none",
+    "growth__first_doubling_days": 1e6,
+    "training__gain": 1e6,
+    "cluster__gpu_hours_between_failures": 0.0,
+    "researcher__experiment_scaling": 1.0,
+}
 """A lab whose software hardly moves: nothing but the flow of its papers is seen."""
 
 
@@ -41,8 +45,9 @@ def test_the_toy_models_are_the_reports_arithmetic(name, m, timing):
     )
 
 
-@pytest.mark.parametrize(("name", "r", "p"), [("returns-0.7", 0.7, 1), ("returns-0.9", 0.9, 1), ("returns-3", 3.0, 1),
-                                              ("toes", 3.0, 0.5)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "r", "p"), [("returns-0.7", 0.7, 1), ("returns-0.9", 0.9, 1), ("returns-3", 3.0, 1), ("toes", 3.0, 0.5)]
+)
 def test_returns_and_toes_are_the_chain(name, r, p):
     days = days_of(name)
     assert len(days) >= 20
@@ -121,8 +126,14 @@ def test_papers_of_a_team_that_begins_to_think_come_as_the_closed_form_says_at_s
 
 @pytest.mark.parametrize("gpus", [64, 4096])
 def test_in_the_long_run_researchers_or_gpus_decide_how_many_papers_there_are(gpus):
-    scenario = Scenario().replace(cluster__gpus=gpus, researcher__initial=256, researcher__experiment_variation="fixed",
-                                  researcher__experiment_gpu_days=12.0, run__horizon_days=1e5, **ALONE)  # fmt: skip
+    scenario = Scenario().replace(
+        cluster__gpus=gpus,
+        researcher__initial=256,
+        researcher__experiment_variation="fixed",
+        researcher__experiment_gpu_days=12.0,
+        run__horizon_days=1e5,
+        **ALONE,
+    )
     found = fluid([scenario])
     own, each = report.MONTH, 12.0 / 8
     expected = min(256 / (own + each), gpus / 4 / 12.0)
@@ -135,13 +146,15 @@ def test_in_the_long_run_researchers_or_gpus_decide_how_many_papers_there_are(gp
 @pytest.mark.parametrize(("most", "discovered"), [(1, 0.0), (6, 1.5), (8, 0.0), (64, 4.0)])
 def test_the_mean_experiment_is_that_of_what_researchers_ask_for(variation, most, discovered):
     scenario = Scenario().replace(
-        researcher__experiment_variation=variation, researcher__experiment_gpus=most,
-        researcher__experiment_gpu_days=13.0, cluster__gpu_hours_between_failures=0.0,
-    )  # fmt: skip
+        researcher__experiment_variation=variation,
+        researcher__experiment_gpus=most,
+        researcher__experiment_gpu_days=13.0,
+        cluster__gpu_hours_between_failures=0.0,
+    )
     params, mean = scenario.researcher, 13.0 * 2 ** (-0.5 * discovered)
-    found = experiments(labs_of([scenario]), np.array([discovered]), np.array([2.0]))
+    found = experiments(lab_arrays([scenario]), np.array([discovered]), np.array([2.0]))
     costs = [work_model.experiment_gpu_days(params, mean, _Ladder(z)) for z in _ladder(variation)]
-    days = [cost / work_model.gpus_to_ask(params, cost, 256) for cost in costs]
+    days = [cost / work_model.gang_size(params, cost, 256) for cost in costs]
     assert found.gpu_days[0] == pytest.approx(mean / 2)
     assert found.days[0] == pytest.approx(np.mean(days) / 2, rel=0.01)
 
@@ -170,10 +183,12 @@ def _ladder(variation: str) -> np.ndarray:
 @pytest.mark.parametrize(("work", "failures"), [(5.0, 0.4), (0.7, 1.0), (3.0, 0.05)])
 def test_failures_make_a_job_longer_by_what_they_undo(work, failures):
     scenario = Scenario().replace(
-        cluster__checkpoint_hours=24.0, cluster__restart_hours=6.0, cluster__checkpoint_seconds=0.0,
+        cluster__checkpoint_hours=24.0,
+        cluster__restart_hours=6.0,
+        cluster__checkpoint_seconds=0.0,
         cluster__gpu_hours_between_failures=24.0,
-    )  # fmt: skip
-    found = job_days(labs_of([scenario]), np.array([failures]), np.array([work]))[0]  # GPUs: one fails once a day
+    )
+    found = job_days(lab_arrays([scenario]), np.array([failures]), np.array([work]))[0]  # GPUs: one fails once a day
     draws = oracle.job_days(work, failures, 0.25, 1.0, 20_000)
     half = 3.3 * draws.std() / np.sqrt(len(draws))
     assert abs(found - draws.mean()) < half
@@ -206,12 +221,15 @@ def test_many_at_once_are_one_at_a_time_bit_for_bit():
     scenarios = [Scenario.load(name) for name in shipped_scenarios()]
     scenarios += [
         Scenario().replace(
-            growth__r=chance.uniform(0.4, 3), researcher__experiment_scaling=chance.uniform(), run__max_doublings=5,
-            cluster__gpus=int(chance.integers(64, 4000)), training__gain=chance.uniform(1.2, 6),
+            growth__r=chance.uniform(0.4, 3),
+            researcher__experiment_scaling=chance.uniform(),
+            run__max_doublings=5,
+            cluster__gpus=int(chance.integers(64, 4000)),
+            training__gain=chance.uniform(1.2, 6),
             literature__duplicate_weight=chance.uniform(),
         )
         for _ in range(7)
-    ]  # fmt: skip
+    ]
     together, reversed_ = fluid(scenarios, 8), fluid(scenarios[::-1], 8)
     for row, scenario in enumerate(scenarios):
         alone = fluid([scenario], 8)
@@ -230,16 +248,22 @@ def random_labs(n: int, seed: int, doublings: int = 9) -> list[Scenario]:
     chance, lab = np.random.default_rng(seed), Scenario()
     return [
         lab.replace(
-            run__max_doublings=doublings, run__horizon_days=1e5, growth__r=chance.uniform(0.4, 3),
-            researcher__experiment_scaling=chance.uniform(), cluster__gpus=int(2 ** chance.uniform(6, 13)),
-            training__gain=chance.uniform(1.1, 6), literature__duplicate_weight=chance.uniform(),
-            training__speed_share=chance.uniform(), growth__parallel_penalty=chance.uniform(0.4, 1),
-            training__needed=bool(chance.integers(4)), cluster__sharing=str(chance.choice(["priority", "shares"])),
+            run__max_doublings=doublings,
+            run__horizon_days=1e5,
+            growth__r=chance.uniform(0.4, 3),
+            researcher__experiment_scaling=chance.uniform(),
+            cluster__gpus=int(2 ** chance.uniform(6, 13)),
+            training__gain=chance.uniform(1.1, 6),
+            literature__duplicate_weight=chance.uniform(),
+            training__speed_share=chance.uniform(),
+            growth__parallel_penalty=chance.uniform(0.4, 1),
+            training__needed=bool(chance.integers(4)),
+            cluster__sharing=str(chance.choice(["priority", "shares"])),
             cluster__gpu_hours_between_failures=float(10 ** chance.uniform(2.5, 6)),
             kernels__measurements=str(chance.choice(["none", "xeon-amx"])),
         )
         for _ in range(n)
-    ]  # fmt: skip
+    ]
 
 
 def rows_of(table, n: int) -> list[list[object]]:
@@ -263,9 +287,13 @@ def test_fluid_rows_of_110_random_labs_are_equal_to_the_bit_for_any_partition():
 
 def test_fluid_lab_beside_a_faster_one_has_the_row_that_it_has_alone():
     lab = Scenario.load("lab").replace(
-        growth__r=1.5, training__gain=3.84, cluster__gpus=256, researcher__experiment_scaling=0.5,
-        run__max_doublings=6, run__horizon_days=1e4,
-    )  # fmt: skip
+        growth__r=1.5,
+        training__gain=3.84,
+        cluster__gpus=256,
+        researcher__experiment_scaling=0.5,
+        run__max_doublings=6,
+        run__horizon_days=1e4,
+    )
     other = lab.replace(growth__r=2.51, training__gain=3.52)
     assert fluid([lab]).day[0] == fluid([lab, other]).day[0]
 
@@ -301,14 +329,14 @@ def test_nothing_is_ever_negative_or_more_than_there_is(scenarios):
     flowing = [each.replace(researcher__timing="poisson") for each in scenarios if each.researcher.timing == "whole"]
     flowing += [each for each in scenarios if each.researcher.timing != "whole"]
     try:
-        labs = labs_of(flowing)
+        labs = lab_arrays(flowing)
     except ScenarioError:
         return
     run_labs(labs, 8, check)
 
 
 def check(labs, state):
-    from sim.fluid.api import _seen
+    from sim.fluid.api import _observe
 
     for field in ("thinking", "experimenting", "writing", "day", "since", "left", "papers", "tried", "paused_days"):
         assert np.all(getattr(state, field) >= 0), field
@@ -316,7 +344,7 @@ def check(labs, state):
     assert np.all(state.at_work <= state.researchers * (1 + 1e-12))
     everywhere = state.thinking + state.experimenting + state.writing
     assert everywhere == pytest.approx(state.researchers, rel=1e-9)
-    seen = _seen(labs, state)
+    seen = _observe(labs, state)
     used = seen["gpus_inference"] + seen["gpus_experiment"] + seen["gpus_training"]
     assert np.all(used <= labs.gpus * (1 + 1e-12)), "more GPUs in use than there are"
     assert all(np.all(column >= -1e-9) for column in seen.values())
@@ -348,8 +376,12 @@ def test_endings_are_worlds(name, changes, ending):
 
 
 def test_a_lab_whose_experiments_never_end_is_refused():
-    never = Scenario().replace(cluster__gpu_hours_between_failures=1e-6, training__needed=False,
-                               researcher__experiment_gpus=1, kernels__measurements="none")  # fmt: skip
+    never = Scenario().replace(
+        cluster__gpu_hours_between_failures=1e-6,
+        training__needed=False,
+        researcher__experiment_gpus=1,
+        kernels__measurements="none",
+    )
     with pytest.raises(ScenarioError, match=r"gpu_hours_between_failures = 1e-06 .*experiment.*rarer"):
         run_fluid(never)
 

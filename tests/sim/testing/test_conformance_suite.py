@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 
 from hardware.cluster.cluster import ClusterParams, GpuCluster, Job
-from hardware.cluster.queues import QUEUES, BackfillQueue, Easy, Fcfs, Queue
+from hardware.cluster.queues import QUEUES, BackfillQueue, EasyBackfill, FirstComeFirstServed, QueueDiscipline
 from sim.clock import Clock
 from sim.testing.invariants import Ask, check_queue, served, workloads
 
 ROOT = Path(__file__).parents[3]
 
 
-class SmallestFirst(Queue):
+class SmallestFirst(QueueDiscipline):
     """Fewest GPUs first, then arrival."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Unordered(SmallestFirst):
         return True
 
 
-class Greedy(Easy):
+class Greedy(EasyBackfill):
     """Backfill that lets anybody in who fits."""
 
     def beside(self, reservation):  # type: ignore[no-untyped-def]
@@ -134,7 +134,7 @@ class HeadKept(SmallestFirst):
         return answer
 
 
-class Complacent(Easy):
+class Complacent(EasyBackfill):
     """Who does not fit now could not start, it says, and forgets whom they may push out."""
 
     held = 0
@@ -205,12 +205,20 @@ def test_disciplines_that_are_right_pass(discipline):
 
 @pytest.mark.parametrize(
     ("discipline", "said"),
-    [(Forgetful, "wait, and the queue holds"), (Silent, "GPUs idle"), (Miscounting, "the queue counts"),
-     (Headless, "the head is nobody"), (Crashing, "TypeError"), (Moody, "other records"),
-     (Greedy, "others went before it"), (NeverBack, "wait, and the queue holds"), (HeadKept, "the head is nobody"),
-     (Complacent, "GPUs idle or may be taken from jobs of lower priority"),
-     (Shared, "the queue holds jobs of another cluster")],
-)  # fmt: skip
+    [
+        (Forgetful, "wait, and the queue holds"),
+        (Silent, "GPUs idle"),
+        (Miscounting, "the queue counts"),
+        (Headless, "the head is nobody"),
+        (Crashing, "TypeError"),
+        (Moody, "other records"),
+        (Greedy, "others went before it"),
+        (NeverBack, "wait, and the queue holds"),
+        (HeadKept, "the head is nobody"),
+        (Complacent, "GPUs idle or may be taken from jobs of lower priority"),
+        (Shared, "the queue holds jobs of another cluster"),
+    ],
+)
 def test_each_mistake_of_a_discipline_is_caught_and_told_at_its_shortest(discipline, said):
     with pytest.raises(AssertionError, match=said) as caught:
         check_queue(discipline)
@@ -249,7 +257,7 @@ def test_a_cluster_keeps_its_discipline_whatever_its_parameters_name():
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(workloads())
 def test_what_is_served_is_served_in_the_order_of_the_workload(workload):
-    records = served(Fcfs, workload)
+    records = served(FirstComeFirstServed, workload)
     assert [(record.submitted, record.gpus, record.length) for record in records] == [ask[:3] for ask in workload]
     starts = [record.started for record in records]
     assert starts == sorted(starts)  # first come, first served

@@ -9,22 +9,26 @@ import pytest
 from simpy import Event
 
 from agents.trainer import Trainer
-from hardware.cluster.queues import Fcfs
-from sim.growth import GrowthParams, Law, law_of
+from hardware.cluster.queues import FirstComeFirstServed
+from sim.growth import GrowthParams, Law, law_from_params
 from sim.scenario.model import Scenario
 from sim.testing.invariants import check_law, check_queue, check_world
 from sim.world import World
 
-LAW = law_of(GrowthParams(), 256, 1 / 30)
+LAW = law_from_params(GrowthParams(), 256, 1 / 30)
 
 
 @pytest.mark.parametrize(
     "params",
-    [GrowthParams(), GrowthParams(r=0.3, parallel_penalty=0.2), GrowthParams(limit_doublings=8.0),
-     GrowthParams(law="papers", difficulty_growth=1.5)],
-)  # fmt: skip
+    [
+        GrowthParams(),
+        GrowthParams(r=0.3, parallel_penalty=0.2),
+        GrowthParams(limit_doublings=8.0),
+        GrowthParams(law="papers", difficulty_growth=1.5),
+    ],
+)
 def test_our_laws_pass(params):
-    check_law(law_of(params, 256, 1 / 30))
+    check_law(law_from_params(params, 256, 1 / 30))
 
 
 class Shifted(Law):
@@ -151,13 +155,15 @@ def test_our_world_passes():
 
 @pytest.mark.parametrize(
     ("trainer", "said", "cause"),
-    [(Generous, "deployed before it was discovered", AssertionError),
-     (Regretful, "deployed software fell", AssertionError),
-     (Worsening, "ValueError: cannot deploy -0.5 doublings: deployed software never falls", ValueError),
-     (Boastful, r"ValueError: cannot deploy \S+ doublings: \S+ are discovered and not yet deployed", ValueError),
-     (Unsaved, "AttributeError: Can't pickle local object|PicklingError: ", Exception),
-     (Broken, "KeyError: 'gain'", KeyError)],
-)  # fmt: skip
+    [
+        (Generous, "deployed before it was discovered", AssertionError),
+        (Regretful, "deployed software fell", AssertionError),
+        (Worsening, "ValueError: cannot deploy -0.5 doublings: deployed software never falls", ValueError),
+        (Boastful, r"ValueError: cannot deploy \S+ doublings: \S+ are discovered and not yet deployed", ValueError),
+        (Unsaved, "AttributeError: Can't pickle local object|PicklingError: ", Exception),
+        (Broken, "KeyError: 'gain'", KeyError),
+    ],
+)
 def test_an_agent_that_cheats_or_breaks_is_told_with_its_seed_and_scenario(trainer, said, cause):
     fixed = {"run__horizon_days": 90.0, "kernels__measurements": "none", "training__needed": True}
     with pytest.raises(AssertionError) as caught:
@@ -175,8 +181,10 @@ def test_a_world_that_hangs_on_chance_is_told_with_its_seed_too():
 
 
 @pytest.mark.parametrize("examples", [0, -3])
-@pytest.mark.parametrize("check", [check_world, lambda **asked: check_law(LAW, **asked),
-                                   lambda **asked: check_queue(Fcfs, **asked)])  # fmt: skip
+@pytest.mark.parametrize(
+    "check",
+    [check_world, lambda **asked: check_law(LAW, **asked), lambda **asked: check_queue(FirstComeFirstServed, **asked)],
+)
 def test_a_battery_without_examples_is_refused(check, examples):
     with pytest.raises(ValueError, match=rf"examples = {examples}: there must be at least 1"):
         check(examples=examples)

@@ -19,7 +19,7 @@ from experiments.sweep.analysis import (
     time_to_gain,
 )
 from experiments.sweep.analysis import estimators as st
-from experiments.sweep.analysis.binning import cut
+from experiments.sweep.analysis.binning import bin_parameter
 from experiments.sweep.analysis.sweep_data import Sweep, sweep_of, threshold
 from experiments.uncertainty.distributions import Uniform
 from tests.support import sweep_tables
@@ -112,16 +112,16 @@ def test_probability_follows_r(plain):
     found = explosion_probability.probability(plain)
     assert found.share == pytest.approx(2 / 3, abs=0.02)  # r uniform from 0.5 to 2, and above 1 is an explosion
     assert found.low < 2 / 3 < found.high
-    assert explosion_probability.ranked(plain)[0] == "growth__r"
+    assert explosion_probability.rank_parameters(plain)[0] == "growth__r"
     rows = explosion_probability.plane_table(plain, "growth__r", "growth__parallel_penalty").to_pylist()
     assert sum(each["runs"] for each in rows) == 256
-    assert {each["p_long_run_singular"] for each in rows if each["growth__r"] == cut(plain, "growth__r").labels[0]} == {
-        0.0
-    }
+    assert {
+        each["p_long_run_singular"] for each in rows if each["growth__r"] == bin_parameter(plain, "growth__r").labels[0]
+    } == {0.0}
 
 
 def test_median_time_is_that_of_the_runs_if_none_is_censored_before(plain):
-    times_seen, reached = time_to_gain.observed(plain)
+    times_seen, reached = time_to_gain.censored_times(plain)
     expected = np.sort(np.where(reached, times_seen, math.inf))[127]
     middle = time_to_gain.time_table(plain).to_pylist()[2]
     assert middle["days"] == pytest.approx(expected)
@@ -139,7 +139,7 @@ def test_runs_that_were_stopped_before_a_gain_lower_the_gain_that_is_told():
 def test_limits_are_counted_in_each_cell(plain):
     rows = limiting_resource.limits_table(plain, "growth__r", "growth__parallel_penalty").to_pylist()
     assert {each["limited_by"] for each in rows[:1]} == {"researchers"}  # the generator's: where r is below 1
-    assert sum(limiting_resource.limited(plain).values()) == pytest.approx(1)
+    assert sum(limiting_resource.limiting_shares(plain).values()) == pytest.approx(1)
     assert all(each["researchers"] + each["experiments"] == pytest.approx(1) for each in rows)
 
 
@@ -247,8 +247,13 @@ def test_correlated_uncertainties_carry_no_indices():
 
 
 def test_a_tornado_one_at_a_time_is_exact():
-    changes = [{}, {"growth__r": 0.8}, {"growth__r": 2.0}, {"growth__first_doubling_days": 20.0},
-               {"growth__first_doubling_days": 60.0}]  # fmt: skip
+    changes = [
+        {},
+        {"growth__r": 0.8},
+        {"growth__r": 2.0},
+        {"growth__first_doubling_days": 20.0},
+        {"growth__first_doubling_days": 60.0},
+    ]
     rows = [row(n, n, changed, 0.0) for n, changed in enumerate(changes)]
     rows.append(row(5, 0, {"growth__parallel_penalty": 0.5}, 0.0, lever=1))
     said = manifest(6, sampling="one-at-a-time", levers=["growth__parallel_penalty"])
@@ -302,7 +307,7 @@ def test_without_a_difference_there_is_no_box():
 def test_levers_alone_are_mapped_level_by_level(levels, classes):
     """As in a grid of levers, in which all runs are of one point."""
     sweep = small(1, levers={"researcher__initial": [16 * at for at in range(1, levels + 1)]})
-    axis = cut(sweep, "researcher__initial")
+    axis = bin_parameter(sweep, "researcher__initial")
     assert len(axis.labels) == classes
     assert set(axis.place.tolist()) == set(range(classes))
     assert max(np.bincount(axis.place)) <= -(-levels // classes)
@@ -318,16 +323,16 @@ def test_chance_alone_is_told_as_chance():
         verdicts = np.where(np.random.default_rng(seed).random(sweep.n) < 0.5, "singular", "fizzle")
         at = sweep.runs.column_names.index("long_run")
         chance = Sweep(sweep.manifest, sweep.runs.set_column(at, "long_run", pa.array(verdicts)), sweep.statuses, [])
-        matters += "depends most" in explosion_probability.strongest(chance)
+        matters += "depends most" in explosion_probability.strongest_parameter(chance)
         boxes += "Explosions are most frequent where" in scenario_discovery.box_sentence(
-            chance, scenario_discovery.box_of(chance)
+            chance, scenario_discovery.find_explosion_box(chance)
         )
     assert matters <= 1
     assert boxes <= 1
 
 
 def test_a_box_is_told_in_words_and_judged_on_other_points(plain):
-    box = scenario_discovery.box_of(plain)
+    box = scenario_discovery.find_explosion_box(plain)
     assert box.held_out
     assert box.bounds["growth__r"] == (pytest.approx(1.0, abs=0.03), math.inf)
     assert box.density.share > 0.95
@@ -339,7 +344,7 @@ def test_a_box_is_told_in_words_and_judged_on_other_points(plain):
 @pytest.mark.parametrize(("bounds", "word"), [((-math.inf, 0.0), "no"), ((1.0, math.inf), "yes")])
 def test_a_box_says_yes_and_no_in_words(bounds, word):
     sweep = small(256, levers={"training__needed": [False, True]})
-    share = st.Share(0.9, 0.8, 0.95, runs=100, points=100)
+    share = st.ClusteredProbability(0.9, 0.8, 0.95, runs=100, points=100)
     box = scenario_discovery.Box({"training__needed": bounds}, density=share, coverage=share, held_out=False)
     assert f"Explosions are most frequent where training__needed = {word}: 90% " in scenario_discovery.box_sentence(
         sweep, box
@@ -375,9 +380,9 @@ def test_a_pair_with_a_run_missing_is_left_out(paired):
 
 
 def test_bins_hold_as_many_points_each_and_levers_keep_their_levels(paired):
-    axis = cut(paired, "growth__r")
+    axis = bin_parameter(paired, "growth__r")
     assert np.bincount(axis.place).tolist() == [192] * 4
-    assert cut(paired, "researcher__initial").labels == ("64", "256", "1,024")
-    assert cut(paired, "cluster__queue").labels == ("easy",)
+    assert bin_parameter(paired, "researcher__initial").labels == ("64", "256", "1,024")
+    assert bin_parameter(paired, "cluster__queue").labels == ("easy",)
     with pytest.raises(InputError, match="did you mean 'growth__r'"):
-        cut(paired, "growth_r")
+        bin_parameter(paired, "growth_r")

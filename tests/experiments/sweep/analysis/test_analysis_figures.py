@@ -48,11 +48,13 @@ def test_fan_of_many_runs_has_bands():
 
 def one_at_a_time(horizon=730.0):
     """r at 0.9 in the middle, 0.5 and 2.0: with the low value a 1,000-fold gain is not reached."""
-    rows = [
-        row(at, at, {"growth__r": r, "run__horizon_days": horizon}, 0.0) for at, r in enumerate((0.9, 0.5, 2.0))
-    ]  # fmt: skip
-    said = manifest(3, sampling="one-at-a-time", points=3,
-                    uncertainties={"growth__r": {"distribution": "uniform", "low": 0.5, "high": 2.0}})  # fmt: skip
+    rows = [row(at, at, {"growth__r": r, "run__horizon_days": horizon}, 0.0) for at, r in enumerate((0.9, 0.5, 2.0))]
+    said = manifest(
+        3,
+        sampling="one-at-a-time",
+        points=3,
+        uncertainties={"growth__r": {"distribution": "uniform", "low": 0.5, "high": 2.0}},
+    )
     return sweep_of(table(rows), said)
 
 
@@ -80,8 +82,10 @@ def test_map_colours_cells_of_a_single_run():
         row(at, at, {"growth__r": r, "training__gain": gain}, 0.0)
         for at, (r, gain) in enumerate((r, gain) for r in (0.5, 2.0) for gain in (1.2, 1.5))
     ]
-    sweep = sweep_of(table(rows), manifest(4, sampling="grid", points=4,
-                                           uncertainties=levels | {"training__gain": levels["growth__r"]}))  # fmt: skip
+    sweep = sweep_of(
+        table(rows),
+        manifest(4, sampling="grid", points=4, uncertainties=levels | {"training__gain": levels["growth__r"]}),
+    )
     axes = explosion_probability.plane_figure(sweep, "growth__r", "training__gain").axes[0]
     colours = {tuple(round(part, 3) for part in patch.get_facecolor()) for patch in axes.patches}
     assert len(axes.patches) == 4
@@ -112,9 +116,13 @@ def test_report_with_one_limit_everywhere_has_no_map_of_limits():
 
 @pytest.mark.parametrize(
     ("low", "high", "ticks"),
-    [(0.55, 1.02, [0.6, 0.7, 0.8, 0.9, 1.0]), (0.98, 1.02, [0.98, 0.99, 1.0, 1.01, 1.02]), (0.9, 5.0, [1, 2, 3, 4, 5]),
-     (0.4, 70.0, [1.0, 4.0, 16.0, 64.0])],
-)  # fmt: skip
+    [
+        (0.55, 1.02, [0.6, 0.7, 0.8, 0.9, 1.0]),
+        (0.98, 1.02, [0.98, 0.99, 1.0, 1.01, 1.02]),
+        (0.9, 5.0, [1, 2, 3, 4, 5]),
+        (0.4, 70.0, [1.0, 4.0, 16.0, 64.0]),
+    ],
+)
 def test_ticks_of_factors_are_round(low, high, ticks):
     assert lever_effects.factor_ticks(low, high) == pytest.approx(ticks)
 

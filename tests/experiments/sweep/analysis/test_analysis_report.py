@@ -115,8 +115,18 @@ def test_failures_of_one_reason_are_one_line_and_reasons_are_at_most_ten(tmp_pat
 
 def test_each_picture_has_its_table_and_each_table_reads_back(files):
     tables = {name: content.decode().splitlines() for name, content in files.items() if name.endswith(".csv")}
-    assert {"fan.csv", "fan-closed-form.csv", "probability.csv", "time.csv", "limits.csv", "levers-explosion.csv",
-            "tornado-explosion.csv", "sobol-explosion.csv", "region.csv", "convergence.csv"} <= set(tables)  # fmt: skip
+    assert {
+        "fan.csv",
+        "fan-closed-form.csv",
+        "probability.csv",
+        "time.csv",
+        "limits.csv",
+        "levers-explosion.csv",
+        "tornado-explosion.csv",
+        "sobol-explosion.csv",
+        "region.csv",
+        "convergence.csv",
+    } <= set(tables)
     assert tables["probability.csv"][1].split(",")[:3] == ["64", "all", "all"]
     overall = [line.split(",") for line in tables["probability.csv"] if ",all,all," in line]
     assert [cells[-2:] for cells in overall] == [["127", "127"], ["126", "126"]]
@@ -177,9 +187,11 @@ def broken(tmp_path, kind):
     if kind == "torn":
         (place / "runs" / "part-000000-0123456789abcdef.parquet").write_bytes(b"PAR1 and no more")
     parts = {
-        "failures": failed(some, dict.fromkeys(range(4), ("failed", "no GPU"))), "foreign": pa.table({"a": [1]}),
-        "twice": pa.concat_tables([some, some]), "nothing": some.slice(0, 0),
-    }  # fmt: skip
+        "failures": failed(some, dict.fromkeys(range(4), ("failed", "no GPU"))),
+        "foreign": pa.table({"a": [1]}),
+        "twice": pa.concat_tables([some, some]),
+        "nothing": some.slice(0, 0),
+    }
     if kind in parts:
         write_table(place, "runs", 0, parts[kind], identity_of(manifest(4)))
     return place
@@ -223,12 +235,12 @@ def test_what_cannot_be_analysed_is_one_sentence_and_writes_nothing(tmp_path, ki
 
 def test_every_parameter_has_plain_words():
     for name in parameters():
-        words = labels.words(name)
+        words = labels.phrase(name)
         assert 3 < len(words) <= 90, (name, words)
         assert "__" not in words
         assert "`" not in words
-    assert labels.words("growth__r") == "Returns to software R&D"
-    assert labels.words("training__speed_share") == "Share of each gain spent on shorter runs"
+    assert labels.phrase("growth__r") == "Returns to software R&D"
+    assert labels.phrase("training__speed_share") == "Share of each gain spent on shorter runs"
 
 
 def test_text_is_escaped_and_numbers_are_readable():

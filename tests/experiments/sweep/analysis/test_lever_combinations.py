@@ -16,7 +16,7 @@ from experiments.sweep.analysis import (
     time_to_gain,
 )
 from experiments.sweep.analysis import estimators as st
-from experiments.sweep.analysis.binning import cut
+from experiments.sweep.analysis.binning import bin_parameter
 from experiments.sweep.analysis.combinations import combinations, drawn
 from experiments.sweep.analysis.report import summary, verdict
 from experiments.sweep.analysis.sweep_data import sweep_of
@@ -37,14 +37,20 @@ def coupled():
     for point in range(32):
         for place, (gpus, team) in enumerate(((1024, 64), (2048, 1024))):
             for needed in (False, True):
-                values = {"growth__r": 0.5 + point / 20, "cluster__gpus": gpus, "researcher__initial": team,
-                          "training__needed": needed}  # fmt: skip
+                values = {
+                    "growth__r": 0.5 + point / 20,
+                    "cluster__gpus": gpus,
+                    "researcher__initial": team,
+                    "training__needed": needed,
+                }
                 rows.append(row(len(rows), point, values, -0.5 * needed, lever=2 * place + needed))
     zipped = {"zip": {"cluster__gpus": [1024, 2048], "researcher__initial": [64, 1024]}}
     said = manifest(
-        len(rows), points=32, levers=["cluster__gpus", "researcher__initial", "training__needed"],
+        len(rows),
+        points=32,
+        levers=["cluster__gpus", "researcher__initial", "training__needed"],
         design={"levers": {"compute": zipped, "training__needed": [False, True]}},
-    )  # fmt: skip
+    )
     return sweep_of(table(rows), said)
 
 
@@ -72,11 +78,14 @@ def test_headline_has_a_figure_for_each_combination_and_none_over_all(one):
 
 def test_tables_have_a_column_for_the_lever(one):
     made = [
-        explosion_probability.probability_table(one), time_to_gain.time_table(one), fan_chart.fan_table(one),
-        convergence.convergence_table(one), sensitivity.tornado_table(one, "doublings_a_year"),
+        explosion_probability.probability_table(one),
+        time_to_gain.time_table(one),
+        fan_chart.fan_table(one),
+        convergence.convergence_table(one),
+        sensitivity.tornado_table(one, "doublings_a_year"),
         explosion_probability.plane_table(one, "growth__r", "growth__parallel_penalty"),
         limiting_resource.limits_table(one, "growth__r", "growth__parallel_penalty"),
-    ]  # fmt: skip
+    ]
     for each in made:
         assert each.column_names[0] == "researcher__initial"
         assert set(each["researcher__initial"].to_pylist()) == {"64", "1,024"}
@@ -89,8 +98,11 @@ def test_each_median_is_that_of_its_own_runs(one):
     for part in combinations(one):
         days = part.sweep.numbers("days_to_10x")
         expected = np.sort(np.where(np.isfinite(days), days, math.inf))[31]
-        rows = [each for each in time_to_gain.time_table(one, "days_to_10x").to_pylist()
-                if each["researcher__initial"] == part.values["researcher__initial"]]  # fmt: skip
+        rows = [
+            each
+            for each in time_to_gain.time_table(one, "days_to_10x").to_pylist()
+            if each["researcher__initial"] == part.values["researcher__initial"]
+        ]
         assert rows[2]["days"] == pytest.approx(expected)
 
 
@@ -108,10 +120,11 @@ def test_coupled_lever_is_one_lever(coupled):
     assert coupled.levers == ["compute", "training__needed"]
     assert [each.text for each in combinations(coupled)] == [
         f"compute = {text}, training__needed = {needed}"
-        for text in ("1,024 / 64", "2,048 / 1,024") for needed in ("no", "yes")
-    ]  # fmt: skip
-    assert cut(coupled, "compute").labels == ("1,024 / 64", "2,048 / 1,024")
-    assert cut(coupled, "compute").title == "compute (cluster__gpus / researcher__initial)"
+        for text in ("1,024 / 64", "2,048 / 1,024")
+        for needed in ("no", "yes")
+    ]
+    assert bin_parameter(coupled, "compute").labels == ("1,024 / 64", "2,048 / 1,024")
+    assert bin_parameter(coupled, "compute").title == "compute (cluster__gpus / researcher__initial)"
     assert verdict(coupled).startswith("compute is cluster__gpus / researcher__initial.")
 
 
@@ -137,7 +150,7 @@ def test_constant_outcome_has_no_causes():
     ]
     sweep = sweep_of(table(rows), manifest(8, sampling="grid", levers=["training__needed"]))
     assert sweep.explosive.all()
-    assert explosion_probability.strongest(sweep) == (
+    assert explosion_probability.strongest_parameter(sweep) == (
         "All runs agree on whether doubling times shrink without limit (long_run = singular), "
         "so nothing matters for it."
     )
@@ -175,8 +188,15 @@ def alone(changes):
 
 
 def test_tornado_of_days_states_what_was_not_reached():
-    sweep = alone([{}, {"growth__r": 0.5}, {"growth__r": 2.0}, {"growth__first_doubling_days": 30.0},
-                   {"growth__first_doubling_days": 60.0}])  # fmt: skip
+    sweep = alone(
+        [
+            {},
+            {"growth__r": 0.5},
+            {"growth__r": 2.0},
+            {"growth__first_doubling_days": 30.0},
+            {"growth__first_doubling_days": 60.0},
+        ]
+    )
     middle, bars = sensitivity.tornado(sweep, "days_to_1000x")
     days = sweep.numbers("days_to_1000x")
     assert middle == pytest.approx(days[0])
@@ -216,7 +236,7 @@ def test_region_is_of_one_combination_each():
     sweep = small(64, luck=0.2, levers=ONE)
     parts = scenario_discovery.parts_of(sweep)
     assert [each.values for each in parts] == [{"researcher__initial": "64"}, {"researcher__initial": "1,024"}]
-    boxes = [scenario_discovery.box_of(each.sweep) for each in parts]
+    boxes = [scenario_discovery.find_explosion_box(each.sweep) for each in parts]
     assert all(box is not None and "researcher__initial" not in box.bounds for box in boxes)
     grid = small(1, levers={"researcher__initial": [16, 64, 256, 1024]})
     assert len(scenario_discovery.parts_of(grid)) == 1
