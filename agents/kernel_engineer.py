@@ -143,7 +143,7 @@ class KernelEngineer(mesa.Agent):
         if self._per_day > 0:
             speedup = min(self._found * (1 + params.deploy_step), self.curve.largest)
             self._goal = (max(self._tried, self.curve.candidates_to_reach(speedup)), speedup)
-            self._alarm = self.lab.meanwhile((self._goal[0] - self._tried) / self._per_day, self._reached)
+            self._alarm = self.lab.after_in_background((self._goal[0] - self._tried) / self._per_day, self._reached)
 
     def _set_pace(self) -> None:
         pace = research_pace(self.lab.kernel_params, self.lab.reference_researchers) if self._searching else 1.0
@@ -168,7 +168,7 @@ class KernelEngineer(mesa.Agent):
     def _time(self, gpu_days: float) -> None:
         """Ask for the GPUs that the candidates of a deployment need, as an experiment of so many GPU-days would."""
         gpus = gang_size(self.lab.researcher_params, gpu_days, self.lab.largest_gang("experiment"))
-        job = self.lab.ask_gpus("experiment", gpus, gpu_days / gpus, self.unique_id)
+        job = self.lab.submit_job("experiment", gpus, gpu_days / gpus, self.unique_id)
         self._timed[job] = self._tried, self._found
         job.callbacks.append(self._are_timed)
 

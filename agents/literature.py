@@ -53,7 +53,7 @@ class Literature:
         self.duplicates = 0
 
     @property
-    def grounds(self) -> list[int]:
+    def open_question_papers(self) -> list[int]:
         """The papers on whose ground a question is open."""
         return self._grounds.tolist()
 

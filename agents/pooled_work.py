@@ -46,7 +46,7 @@ class PooledWork:
         self.accrue()
         del self.members[researcher]
 
-    def count_others(self, researchers: int) -> None:
+    def set_anonymous_members(self, researchers: int) -> None:
         """Set the number of researchers without an agent each. Call :meth:`plan` afterwards."""
         self.accrue()
         self.lab.census.enter(Phase.THINK, self.lab.now, researchers - self.others)
@@ -60,7 +60,7 @@ class PooledWork:
             missing = max(0.0, self._needed() - self._papers)
             self._alarm = self.lab.after(missing / self._papers_per_day(), self._thought_out)
 
-    def publish_fraction(self) -> None:
+    def flush(self) -> None:
         """Publish what has been done so far: the team is about to change, and with it what work is worth."""
         self.accrue()
         if self._papers > 0 and not self._experiments():

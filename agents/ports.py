@@ -99,10 +99,10 @@ class Lab(Protocol):
     def after(self, days: float, callback: Callable[[Event], None]) -> Event:
         """Have ``callback`` called when so many days have passed."""
 
-    def meanwhile(self, days: float, callback: Callable[[Event], None]) -> Event:
+    def after_in_background(self, days: float, callback: Callable[[Event], None]) -> Event:
         """As :meth:`after`, for what happens only while the lab is alive: it alone keeps no run going."""
 
-    def chance(self, decision: str, who: int) -> Generator:
+    def rng_for(self, decision: str, who: int) -> Generator:
         """Return the random generator of this decision of this agent."""
 
     def experiment_gpu_days(self) -> float:
@@ -123,7 +123,7 @@ class Lab(Protocol):
     def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:
         """Have ``callback`` called when all else of this instant is done."""
 
-    def team_formed(self, cohort: int, researchers: int) -> None:
+    def cohort_formed(self, cohort: int, researchers: int) -> None:
         """Take note that so many researchers are a cohort from now on."""
 
     def split_out(self, cohort: int, researcher: int) -> None:
@@ -144,7 +144,7 @@ class Lab(Protocol):
     def withdraw(self, job: Any) -> None:
         """Take back a job that was asked for."""
 
-    def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: JobListener | None = None) -> Event:
+    def submit_job(self, use: str, gpus: int, days: float, owner: int, watcher: JobListener | None = None) -> Event:
         """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over.
 
         ``days``: with the kernels of day 0; with faster ones it takes less.
@@ -153,7 +153,7 @@ class Lab(Protocol):
     def publish(self, finding: PaperBatch) -> None:
         """Make a finding known: software is discovered."""
 
-    def ask_many(self, use: str, number: int, source: ArrayTaskSource, payload: Any, owner: int) -> None:
+    def submit_job_array(self, use: str, number: int, source: ArrayTaskSource, payload: Any, owner: int) -> None:
         """Ask the cluster for so many jobs at once, each of which ``source`` draws when its turn comes."""
 
     def papers_to_next_step(self, within: float = math.inf) -> float:
@@ -165,7 +165,7 @@ class Lab(Protocol):
     def discovered_doublings(self) -> float:
         """Return the doublings of software that have been discovered."""
 
-    def training_started(self, generation: int, gpus: int, days: float) -> None:
+    def training_requested(self, generation: int, gpus: int, days: float) -> None:
         """Take note that the training run of a generation was asked for; ``days`` as in :meth:`ask_gpus`."""
 
     def deploy(self, generation: int, doublings: float) -> None:

@@ -76,7 +76,7 @@ class Researcher(mesa.Agent):
         self.unique_id = number
         self.lab = lab
         self.pool = pool
-        self.housed = True
+        self.active = True
         self.phase = phase or Phase.THINK
         self.papers = 0
         self.began = 0
@@ -90,7 +90,7 @@ class Researcher(mesa.Agent):
             lab.census.enter(Phase.THINK, lab.now)
             self._begin_paper()
 
-    def go_on(self, days: float, began: int) -> None:
+    def resume_with(self, days: float, began: int) -> None:
         """Go on with a paper that takes so many days more in this phase."""
         self.began = began
         self._set_alarm(days)
@@ -102,11 +102,11 @@ class Researcher(mesa.Agent):
         elif self._alarm is not None:
             self._set_alarm((self._due - self.lab.now) * factor)
 
-    def work_left(self) -> tuple[Phase, float]:
+    def remaining_work(self) -> tuple[Phase, float]:
         """Return which part of its paper it is at, or was before it paused, and the days that this still takes."""
         return self._paused or (self.phase, self._due - self.lab.now)
 
-    def disappear(self) -> None:
+    def remove(self) -> None:
         """Be no individual any more: somebody else goes on with the paper."""
         self._alarm = None
         self.remove()
@@ -118,7 +118,7 @@ class Researcher(mesa.Agent):
 
     def pause(self) -> None:
         """Stop: no GPU houses this researcher. An experiment that queues or runs goes on without it."""
-        self.housed = False
+        self.active = False
         if self.phase is Phase.THINK and self.pool is not None:
             self.pool.leave(self)
             self._rest(0.0)
@@ -127,7 +127,7 @@ class Researcher(mesa.Agent):
 
     def resume(self) -> None:
         """Go on where :meth:`pause` stopped."""
-        self.housed = True
+        self.active = True
         if self._paused is None:
             return
         phase, left = self._paused
@@ -146,10 +146,10 @@ class Researcher(mesa.Agent):
             return
         number = self.unique_id
         params = self.lab.researcher_params
-        gpu_days = work_model.experiment_gpu_days(params, mean, self.lab.chance("experiment cost", number))
+        gpu_days = work_model.experiment_gpu_days(params, mean, self.lab.rng_for("experiment cost", number))
         gpus = work_model.gang_size(params, gpu_days, self.lab.largest_gang("experiment"))
         self._become(Phase.QUEUE)
-        self.job = self.lab.ask_gpus("experiment", gpus, gpu_days / gpus, number, watcher=self)
+        self.job = self.lab.submit_job("experiment", gpus, gpu_days / gpus, number, watcher=self)
         self.job.callbacks.append(self.experiment_over)
 
     def job_started(self, job: Any) -> None:
@@ -174,20 +174,20 @@ class Researcher(mesa.Agent):
 
     def thinking_days(self) -> float:
         """Return the days of work until the next paper is thought out."""
-        return work_model.thinking_days(self.lab.researcher_params, self.lab.chance("thinking", self.unique_id))
+        return work_model.thinking_days(self.lab.researcher_params, self.lab.rng_for("thinking", self.unique_id))
 
     def writing_days(self) -> float:
         """Return the days of work that writing takes after an experiment."""
-        return work_model.writing_days(self.lab.researcher_params, self.lab.chance("writing", self.unique_id))
+        return work_model.writing_days(self.lab.researcher_params, self.lab.rng_for("writing", self.unique_id))
 
     def write_up(self) -> None:
         """Write the paper, and publish it when that is done."""
         days = self.writing_days() / self.lab.research_pace
-        if days == 0 and self.housed:
+        if days == 0 and self.active:
             self._publish()
             return
         self._become(Phase.WRITE)
-        if self.housed:
+        if self.active:
             self._set_alarm(days)
         else:
             self._rest(days)
@@ -200,7 +200,7 @@ class Researcher(mesa.Agent):
         self._begin_paper()
         if self.pool is not None:
             self.pool.plan()
-        if not self.housed:
+        if not self.active:
             self.pause()  # what it published brought a new generation, which found fewer GPUs than the last count
 
     def _rest(self, days_left: float) -> None:

@@ -123,7 +123,7 @@ class Trainer(mesa.Agent):
         return self.taken_up + self.lab.training_params.gain_doublings
 
     @property
-    def lacking(self) -> float:
+    def deployment_gap_doublings(self) -> float:
         """Doublings that deployed software lacks for want of training runs: of the run under way, and of what waits."""
         if not self.lab.training_params.needed:
             return 0.0
@@ -132,7 +132,7 @@ class Trainer(mesa.Agent):
         later = generation(waiting, waiting, True, self._length(), params.speed_share, params.shortest_run_days).better
         return float(later) + self.brings
 
-    def consider(self) -> None:
+    def start_due_generations(self) -> None:
         """Begin the generations for which a whole gain of discovered software waits, one run at a time."""
         while self._run is None and self.lab.discovered_doublings() >= self.next_gain_at - LEVEL_TOLERANCE:
             self.generation += 1
@@ -188,11 +188,11 @@ class Trainer(mesa.Agent):
         self._one_gpu_days = one_gpu_days
         gpus = self.lab.gpus_for_training(one_gpu_days)
         days = one_gpu_days / gpus**self.lab.training_params.scaling
-        self._run = self.lab.ask_gpus("training", gpus, days, self.unique_id)
+        self._run = self.lab.submit_job("training", gpus, days, self.unique_id)
         self._run.callbacks.append(self._trained)
-        self.lab.training_started(self.generation, gpus, days)
+        self.lab.training_requested(self.generation, gpus, days)
 
     def _trained(self, run: Event) -> None:
         self._run = None
         self.lab.deploy(self.generation, self._brings)
-        self.consider()
+        self.start_due_generations()

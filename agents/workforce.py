@@ -49,7 +49,7 @@ class Workforce:
         self.researchers: list[Researcher] = []
         """Individuals, in the order of their numbers."""
         self.cohorts: list[Cohort] = []
-        self.at_work = 0
+        self.active_researchers = 0
         self._last_number = 0
         self._gathering = False
 
@@ -64,13 +64,13 @@ class Workforce:
         others = self._pool.others if self._pool is not None else 0
         return others + len(self.researchers) + self.in_cohorts
 
-    def house(self, room: int) -> None:
+    def set_active(self, room: int) -> None:
         """Pause the latest researchers or wake them, then create new ones, until ``room`` are at work."""
-        before, self.at_work = self.at_work, room
+        before, self.active_researchers = self.active_researchers, room
         if self._pool is not None and self._lab.experiment_gpu_days() == 0:
             individuals = room if self._stay_individuals(room) else min(room, self._lab.individuals_up_to)
-            self._pool.count_others(room - individuals)
-            self._house(individuals - sum(each.housed for each in self.researchers))
+            self._pool.set_anonymous_members(room - individuals)
+            self._house(individuals - sum(each.active for each in self.researchers))
         else:
             self._house(room - before)
 
@@ -113,7 +113,7 @@ class Workforce:
         for researcher in gathered:
             cohort.absorb(researcher)
         self.researchers = [each for each in self.researchers if each not in gathered]
-        self._lab.team_formed(cohort.unique_id, cohort.size)
+        self._lab.cohort_formed(cohort.unique_id, cohort.size)
         return cohort
 
     def split_out(self, cohort: Cohort) -> Researcher:
@@ -126,20 +126,20 @@ class Workforce:
 
     def _pause(self, researchers: int) -> None:
         for cohort in reversed(self.cohorts):
-            resting = min(researchers, cohort.housed)
+            resting = min(researchers, cohort.active)
             cohort.rest(resting)
             researchers -= resting
-        for researcher in [each for each in reversed(self.researchers) if each.housed][:researchers]:
+        for researcher in [each for each in reversed(self.researchers) if each.active][:researchers]:
             researcher.pause()
 
     def _wake(self, researchers: int) -> int:
         """Wake at most so many; return how many."""
         left = researchers
-        for researcher in [each for each in self.researchers if not each.housed][:left]:
+        for researcher in [each for each in self.researchers if not each.active][:left]:
             researcher.resume()
             left -= 1
         for cohort in self.cohorts:
-            waking = min(left, cohort.size - cohort.housed)
+            waking = min(left, cohort.size - cohort.active)
             if waking:
                 cohort.wake(waking)
                 left -= waking
@@ -185,7 +185,7 @@ class Workforce:
         cohort.grow(researchers)
         self._last_number += researchers
         if not self._gathering:
-            self._lab.team_formed(cohort.unique_id, cohort.size)
+            self._lab.cohort_formed(cohort.unique_id, cohort.size)
 
     def _gather_all(self, _: Event) -> None:
         self._gathering = False
@@ -194,7 +194,7 @@ class Workforce:
             assert researcher.phase is not Phase.PUBLISH, "nobody publishes at the end of an instant"
             cohort.absorb(researcher)
         self.researchers = []
-        self._lab.team_formed(cohort.unique_id, cohort.size)
+        self._lab.cohort_formed(cohort.unique_id, cohort.size)
 
     def _new_cohort(self, number: int) -> Cohort:
         cohort = self._cohort(self._model, self._lab, number)

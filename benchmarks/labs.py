@@ -128,7 +128,7 @@ class Lots:
     def ask(self, thought: Thought) -> None:
         """Ask for a GPU."""
         self.thoughts.append(thought)
-        self.cluster.submit_many(1, self)
+        self.cluster.submit_array(1, self)
 
     def draw(self, _lot: Any, _most: int) -> tuple[int, float, int]:
         """Say what a job is, when its turn comes."""

@@ -104,7 +104,7 @@ class Datacenter:
             raise ValueError(self._nothing_for(use))
         return pool.submit(gpus, length, owner=owner, use=use, priority=PRIORITIES[use], watcher=watcher)
 
-    def submit_many(
+    def submit_array(
         self, use: str, number: int, source: TaskSupplier, payload: Any = None, *, owner: int = 0
     ) -> JobArray:
         """Ask for so many jobs of a use at once; see ``GpuCluster.submit_many``.
@@ -114,7 +114,7 @@ class Datacenter:
         pool = self.pool(use)
         if pool is None:
             raise ValueError(self._nothing_for(use))
-        return pool.submit_many(number, source, payload, owner=owner, use=use, priority=PRIORITIES[use])
+        return pool.submit_array(number, source, payload, owner=owner, use=use, priority=PRIORITIES[use])
 
     def _nothing_for(self, use: str) -> str:
         return f"there are no GPUs for {use}: its share of {self.params.gpus} comes to none"
@@ -124,7 +124,7 @@ class Datacenter:
         pool = self.pool(job.use)
         return pool is not None and pool.cancel(job)
 
-    def house_inference(self, watcher: JobListener | None = None) -> None:
+    def start_inference(self, watcher: JobListener | None = None) -> None:
         """Have inference hold its share of the GPUs from now on, by standing jobs of one node each.
 
         ``watcher`` is told of each node that inference gets or loses. Failures are not simulated here: another

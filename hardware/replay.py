@@ -76,7 +76,7 @@ def _submit_all(env: Environment, cluster: GpuCluster, arrivals: list[tuple[floa
         while events and events[0][0] < at:
             step()
         env._now = at
-        cluster.submit_together([request for _, request in together])
+        cluster.submit_batch([request for _, request in together])
 
 
 def replay(

@@ -164,7 +164,7 @@ class BackgroundJobs:
         return self._start + self._repeats * self.load.period_days + float(self.load.submit_days[self._next])
 
     def _schedule(self) -> None:
-        self._world.meanwhile(max(0.0, self._due() - self._world.now), self._on_arrival)
+        self._world.after_in_background(max(0.0, self._due() - self._world.now), self._on_arrival)
 
     def _on_arrival(self, _: Event) -> None:
         load, world = self.load, self._world

@@ -24,7 +24,7 @@ class InferenceCapacity:
     def __init__(self, world: World) -> None:
         self._world = world
         self._due = False
-        world.datacenter.house_inference(self)
+        world.datacenter.start_inference(self)
         self.gpus_at_start = world.datacenter.inference_gpus_wanted
 
     def job_started(self, job: Any) -> None:
@@ -40,8 +40,8 @@ class InferenceCapacity:
         world = self._world
         hardware = world.datacenter.inference_gpus / self.gpus_at_start * world.work_rate
         room = int(world.own_team.researchers * 2.0**world.frontier.deployed * hardware * (1 + LEVEL_TOLERANCE))
-        if room != world.at_work:
-            world.population.house(room)
+        if room != world.active_researchers:
+            world.population.set_active(room)
             world.ledger.append(ResearchersHoused(world.now, room))
             world.kernel_engineer.plan()
         if world.pool is not None:
@@ -57,6 +57,6 @@ class InferenceCapacity:
     def _settle(self, _: Event) -> None:
         self._due = False
         if self._world.pool is not None:
-            self._world.pool.publish_fraction()
+            self._world.pool.flush()
         if self._world.ending is None:
             self.settle()

@@ -39,12 +39,12 @@ def apply_scenario_change(world: World, scenario: Scenario) -> None:
         return
     _check_changes(world, scenario)
     if world.pool is not None:
-        world.pool.publish_fraction()
+        world.pool.flush()
     if world.ending is not None:
         _resume(world, scenario)
     old, world.scenario = world.scenario, scenario
     _change_blocks(world, old)
-    world.trainer.consider()
+    world.trainer.start_due_generations()
     world.housing.settle()
 
 
@@ -73,7 +73,7 @@ def _resume(world: World, scenario: Scenario) -> None:
     assert ending is not None, "only a run that is over can be reopened"
     until = scenario.run.until_researchers
     room = scenario.run.horizon_days > world.now and scenario.run.max_doublings > world.doublings
-    room = room and (until == 0 or until > world.at_work)
+    room = room and (until == 0 or until > world.active_researchers)
     if ending.ending not in _STOPPED or not room:
         raise ScenarioError(f"this run is over ({ending.ending}): branch from an earlier moment")
     world.ledger.remove(ending)
@@ -90,7 +90,7 @@ def _change_blocks(world: World, old: Scenario) -> None:
     check_ends(new, world.datacenter)
     check_failures(new)
     if new.run.frame_days != old.run.frame_days:
-        world.count_frames_from_now()
+        world.restart_frames()
     if old.training.needed and not new.training.needed:
         _cancel_training(world)
     if new.kernels != old.kernels:

@@ -47,7 +47,7 @@ def day(world: World) -> float:
 def discovered(world: World) -> float:
     """Doublings of discovered software, pooled work in progress included."""
     pending = world.pool.papers if world.pool is not None and world.experiment_gpu_days() == 0 else 0.0
-    return world.frontier.after(world.effective(pending))[1]
+    return world.frontier.after(world.effective_papers(pending))[1]
 
 
 def deployed(world: World) -> float:
@@ -57,7 +57,7 @@ def deployed(world: World) -> float:
 
 def researchers(world: World) -> int:
     """Researchers at work."""
-    return world.at_work
+    return world.active_researchers
 
 
 def in_cohorts(world: World) -> int:
@@ -201,7 +201,7 @@ def parallelization_exponent(world: World) -> float | None:
     marks = [event for event in world.ledger if isinstance(event, SoftwareDoubled)]
     rows = [(0.0, 0, world.own_team.researchers)]
     rows += [(mark.papers, mark.duplicates, mark.researchers) for mark in marks]
-    rows.append((world.papers, world.literature.duplicates, world.at_work))
+    rows.append((world.papers, world.literature.duplicates, world.active_researchers))
     points = [
         (math.log(max(1, team)), math.log1p(-min(1 - 1e-12, (dup - dup0) / (total - total0))), total - total0)
         for (total0, dup0, _), (total, dup, team) in itertools.pairwise(rows)

@@ -161,7 +161,7 @@ def summarise(world: World) -> RunResult:
         doublings=reporters.doublings(world),
         software_doublings=reporters.discovered(world),
         deployed_doublings=world.frontier.deployed,
-        researchers=world.at_work,
+        researchers=world.active_researchers,
         papers=world.papers,
         duplicate_share=world.literature.duplicates / max(1, world.literature.published),
         toes_exponent=reporters.parallelization_exponent(world),

@@ -175,7 +175,7 @@ class World(mesa.Model):
         apply_scenario_change(copy, copy.scenario.replace(**changes))
         return copy
 
-    def count_frames_from_now(self) -> None:
+    def restart_frames(self) -> None:
         """Let the frames of a new length begin at this moment."""
         self._frames_from = (self.now, self.steps)
 
@@ -183,7 +183,7 @@ class World(mesa.Model):
         """Return the SHA-256 of all that has happened: the ledger and the cluster's records."""
         return events.digest([*self.ledger, *self.datacenter.records])
 
-    def effective(self, papers: float) -> float:
+    def effective_papers(self, papers: float) -> float:
         """Return what papers written now count: n researchers who do research achieve ``n^p`` instead of n."""
         penalty = self.scenario.growth.parallel_penalty
         return float(papers * max(1, self.doing_research) ** (penalty - 1)) if penalty < 1 else float(papers)
@@ -200,7 +200,7 @@ class World(mesa.Model):
         """
         params, pace = self.scenario.researcher, self.research_pace
         if params.experiment_gpu_days == 0:
-            return self.at_work
+            return self.active_researchers
         there = sum(self.census.count[phase] for phase in RESEARCHING)
         cost = self.experiment_gpu_days() / self.work_rate
         if there * cost <= self.gpus_for_experiments() / (params.papers_per_day * pace):
@@ -209,9 +209,9 @@ class World(mesa.Model):
         return min(there, self.gpus_for_experiments() / cost * (1 / (params.papers_per_day * pace) + run))
 
     @property
-    def at_work(self) -> int:
+    def active_researchers(self) -> int:
         """Researchers at work."""
-        return self.population.at_work
+        return self.population.active_researchers
 
     # --- the agents' side: agents.ports.Lab --------------------------------------------------------------
 
@@ -256,7 +256,7 @@ class World(mesa.Model):
         alarm.callbacks.append(callback)
         return alarm
 
-    def meanwhile(self, days: float, callback: Callable[[Event], None]) -> Event:
+    def after_in_background(self, days: float, callback: Callable[[Event], None]) -> Event:
         """Have ``callback`` called when so many days have passed, unless nothing else is under way then."""
         alarm = self.clock.background(days)
         alarm.callbacks.append(callback)
@@ -270,7 +270,7 @@ class World(mesa.Model):
         event._value = None
         self.clock.schedule(event, _LAST_OF_INSTANT)
 
-    def chance(self, decision: str, who: int) -> Generator:
+    def rng_for(self, decision: str, who: int) -> Generator:
         """Return the random generator of this decision of this agent."""
         return self.streams.get(decision, who)
 
@@ -298,7 +298,7 @@ class World(mesa.Model):
         """Take back a job that was asked for."""
         self.datacenter.cancel(job)
 
-    def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: JobListener | None = None) -> Event:
+    def submit_job(self, use: str, gpus: int, days: float, owner: int, watcher: JobListener | None = None) -> Event:
         """Ask the cluster for a gang of GPUs, for so many days of work with the kernels of day 0.
 
         The event returned succeeds when the job is over; it runs on the kernels there were when it was asked for.
@@ -308,10 +308,10 @@ class World(mesa.Model):
         except ValueError as error:
             raise ImpossibleJobError(str(error)) from None
 
-    def ask_many(self, use: str, number: int, source: ArrayTaskSource, payload: Any, owner: int) -> None:
+    def submit_job_array(self, use: str, number: int, source: ArrayTaskSource, payload: Any, owner: int) -> None:
         """Ask the cluster for so many jobs at once, each drawn from ``source`` when its turn comes."""
         try:
-            self.datacenter.submit_many(use, number, source, payload, owner=owner)
+            self.datacenter.submit_array(use, number, source, payload, owner=owner)
         except ValueError as error:
             raise ImpossibleJobError(str(error)) from None
 
@@ -326,7 +326,7 @@ class World(mesa.Model):
         if self.frontier.discovered + LEVEL_TOLERANCE < gain < step:
             step = gain
         effective = self.frontier.law.papers_between(self.frontier.effort, step)
-        return effective / self.effective(1.0)
+        return effective / self.effective_papers(1.0)
 
     def publish(self, finding: PaperBatch) -> None:
         """Make a finding known: it adds to effort, and software may double, be retrained, be deployed."""
@@ -334,7 +334,7 @@ class World(mesa.Model):
             return  # one of several that were handed in together ended it
         number, duplicates = self._add_to_literature(finding)
         weight = 1 - (1 - self.scenario.literature.duplicate_weight) * duplicates / finding.papers
-        effective = self.effective(weight * finding.papers)
+        effective = self.effective_papers(weight * finding.papers)
         self.papers += finding.papers
         self.frontier.add(effective)
         self.ledger.append(
@@ -350,21 +350,21 @@ class World(mesa.Model):
             )
         )
         self._note_doublings()
-        self.trainer.consider()
+        self.trainer.start_due_generations()
         self._see_whether_over()
 
     def _add_to_literature(self, finding: PaperBatch) -> tuple[int, int]:
         """The number of the latest paper of a finding, and how many of its papers are duplicates; 0 if it has none."""
         if finding.began is None:
             return 0, 0
-        stream = self.chance("references", finding.researcher)
+        stream = self.rng_for("references", finding.researcher)
         if finding.papers == 1:
             number, duplicate = self.literature.add(finding.began, stream)
             return number, int(duplicate)
         duplicates = self.literature.add_many(int(finding.papers), finding.began, stream)
         return self.literature.latest, duplicates
 
-    def team_formed(self, cohort: int, researchers: int) -> None:
+    def cohort_formed(self, cohort: int, researchers: int) -> None:
         """Take note that so many researchers are a cohort from now on."""
         self.ledger.append(events.CohortFormed(self.now, cohort, researchers))
 
@@ -372,14 +372,14 @@ class World(mesa.Model):
         """Take note that a researcher left its cohort, and is followed by itself from now on."""
         self.ledger.append(events.ResearcherSplitOut(self.now, cohort, researcher))
 
-    def training_started(self, generation: int, gpus: int, days: float) -> None:
+    def training_requested(self, generation: int, gpus: int, days: float) -> None:
         """Take note that the training run of a generation was asked for."""
         self.ledger.append(events.TrainingStarted(self.now, generation, gpus, days / self.work_rate))
 
     def deploy(self, generation: int, doublings: float) -> None:
         """Put a new generation to work; doublings and errors as :meth:`agents.ports.Lab.deploy` has them."""
         if self.pool is not None:
-            self.pool.publish_fraction()
+            self.pool.flush()
         if self.ending is not None:
             return
         before = math.floor(self.frontier.deployed + LEVEL_TOLERANCE)
@@ -397,7 +397,7 @@ class World(mesa.Model):
 
     def team_growth(self) -> float:
         """Return the researchers at work over those of the reference team."""
-        return self.at_work / self.reference_team.researchers
+        return self.active_researchers / self.reference_team.researchers
 
     def set_research_pace(self, pace: float) -> None:
         """Let researchers have another share of their time for papers from now on, work under way included."""
@@ -414,7 +414,7 @@ class World(mesa.Model):
         """Put faster attention to work: jobs asked for from now on take less, and inference houses more."""
         self.ledger.append(events.KernelsDeployed(self.now, candidates, speedup, self.work_rate))
         if self.pool is not None:
-            self.pool.publish_fraction()
+            self.pool.flush()
         if self.ending is None:
             self.housing.settle()
 
@@ -446,7 +446,9 @@ class World(mesa.Model):
         while self.doublings < min(self.frontier.whole_doublings, self.scenario.run.max_doublings):
             self.doublings += 1
             self.ledger.append(
-                events.SoftwareDoubled(self.now, self.doublings, self.papers, self.literature.duplicates, self.at_work)
+                events.SoftwareDoubled(
+                    self.now, self.doublings, self.papers, self.literature.duplicates, self.active_researchers
+                )
             )
 
     def _see_whether_over(self) -> None:

@@ -63,7 +63,7 @@ class Cohort(mesa.Agent):
         self.unique_id = number
         self.lab = lab
         self.count = dict.fromkeys(Phase, 0)
-        self.unhoused = 0
+        self.inactive_pending = 0
         """Of those who queue or run: no inference GPU houses them, and they will rest when their experiment is over."""
         self.thinking = CohortStage(lab, "thinking", number, self._have_ideas, self._most_ideas)
         self.writing = CohortStage(lab, "writing", number, self._written, self._publishable)
@@ -83,9 +83,9 @@ class Cohort(mesa.Agent):
         return sum(self.count.values())
 
     @property
-    def housed(self) -> int:
+    def active(self) -> int:
         """Researchers at work."""
-        return self.size - self.count[Phase.PAUSED] - self.unhoused - self._owed
+        return self.size - self.count[Phase.PAUSED] - self.inactive_pending - self._owed
 
     @property
     def owed(self) -> int:
@@ -103,23 +103,23 @@ class Cohort(mesa.Agent):
     def rest(self, researchers: int) -> None:
         """Let so many stop, any of those at work: no GPU houses them. Their experiments go on without them."""
         thinking, writing = self.count[Phase.THINK], self.count[Phase.WRITE]
-        away = self.count[Phase.QUEUE] + self.count[Phase.RUN] - self.unhoused
+        away = self.count[Phase.QUEUE] + self.count[Phase.RUN] - self.inactive_pending
         there = min(researchers, thinking + writing + away)
         ideas, drafts, experiments = self._choose((thinking, writing, away), there)
         self._rest(self.thinking, Phase.THINK, ideas)
         self._rest(self.writing, Phase.WRITE, drafts)
-        self.unhoused += experiments
+        self.inactive_pending += experiments
         self._owed += researchers - there
 
     def wake(self, researchers: int) -> None:
         """Let so many of those who stopped go on."""
         forgiven = min(researchers, self._owed)
         self._owed -= forgiven
-        resting = (self.thinking.resting, self.writing.resting, self.unhoused)
+        resting = (self.thinking.resting, self.writing.resting, self.inactive_pending)
         ideas, drafts, experiments = self._choose(resting, researchers - forgiven)
         self._wake(self.thinking, Phase.THINK, ideas)
         self._wake(self.writing, Phase.WRITE, drafts)
-        self.unhoused -= experiments
+        self.inactive_pending -= experiments
 
     def start_over(self) -> None:
         """Drop the papers that are being thought about, and begin new ones together."""
@@ -137,26 +137,26 @@ class Cohort(mesa.Agent):
         if job is not None:
             job.watcher, job.callbacks = self, [self.job_over]
             job.lot = AbsorbedJob(ExperimentBatch(0.0, 1.0, began))
-            self.unhoused += not researcher.housed
+            self.inactive_pending += not researcher.active
             if phase is Phase.RUN:
                 self._running[job] = None
         else:
-            part, days = researcher.work_left()
+            part, days = researcher.remaining_work()
             stage, labels = (self.writing, self._drafts) if part is Phase.WRITE else (self.thinking, self.ideas)
             labels.add(1, began)
-            stage.take_in(days)
+            stage.add_partial(days)
             if phase is Phase.PAUSED:
                 stage.rest(1)
-        researcher.disappear()
+        researcher.remove()
 
     def split_out(self, number: int) -> Researcher:
         """Let one of those at work go its own way from here on, any of them alike, as the individual of that number.
 
         It keeps its paper and its experiment. Raises ValueError if nobody is at work.
         """
-        if self.housed <= 0:
+        if self.active <= 0:
             raise ValueError("nobody of this cohort is at work")
-        away = self.count[Phase.QUEUE] + self.count[Phase.RUN] - self.unhoused
+        away = self.count[Phase.QUEUE] + self.count[Phase.RUN] - self.inactive_pending
         thinks, writes, _ = self._choose((self.count[Phase.THINK], self.count[Phase.WRITE], away), 1)
         if not thinks and not writes:
             return self._split_out_with_experiment(number)
@@ -164,7 +164,7 @@ class Cohort(mesa.Agent):
             (Phase.THINK, self.thinking, self.ideas) if thinks else (Phase.WRITE, self.writing, self._drafts)
         )
         researcher = Researcher(self.model, self.lab, number, None, phase)
-        researcher.go_on(stage.take_out(), labels.take(1, self._chance("paper")))
+        researcher.resume_with(stage.remove_one(), labels.take(1, self._chance("paper")))
         self.count[phase] -= 1
         return researcher
 
@@ -172,7 +172,7 @@ class Cohort(mesa.Agent):
 
     def _begin(self, researchers: int) -> None:
         self.ideas.add(researchers, self.lab.literature.latest)
-        self.thinking.join(researchers)
+        self.thinking.add_new(researchers)
 
     def _have_ideas(self, researchers: int) -> None:
         """So many papers are thought out: ask for their experiments, or write them up if they need none."""
@@ -183,7 +183,7 @@ class Cohort(mesa.Agent):
             return
         self._move(Phase.THINK, Phase.QUEUE, researchers)
         asked = ExperimentBatch(mean, self.lab.work_rate, began)
-        self.lab.ask_many("experiment", researchers, self, asked, self.unique_id)
+        self.lab.submit_job_array("experiment", researchers, self, asked, self.unique_id)
 
     def draw(self, lot: Any, most: int) -> tuple[int, float, int]:
         """Return GPUs, days and tasks of the next job of a lot."""
@@ -228,7 +228,7 @@ class Cohort(mesa.Agent):
                 guest.researcher.experiment_over(job)
         self._move(Phase.QUEUE, Phase.RUN, tasks - running)
         away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
-        unhoused, _ = self._choose((self.unhoused, away - self.unhoused), tasks)
+        unhoused, _ = self._choose((self.inactive_pending, away - self.inactive_pending), tasks)
         self._write(tasks, job.lot.payload.began, Phase.RUN, unhoused)
 
     def _write(self, papers: int, began: int, phase: Phase, unhoused: int = 0) -> None:
@@ -238,8 +238,8 @@ class Cohort(mesa.Agent):
         if later:
             self._move(phase, Phase.WRITE, later)
             self._drafts.add(later, began)
-            self.writing.join(later)
-            self.unhoused -= unhoused
+            self.writing.add_new(later)
+            self.inactive_pending -= unhoused
             self._rest(self.writing, Phase.WRITE, unhoused)
         if papers > later:
             self._hand_in(papers - later, began, phase)
@@ -253,7 +253,7 @@ class Cohort(mesa.Agent):
         left = papers
         while left:
             part = int(min(left, self._publishable()))
-            self.lab.publish(PaperBatch(self.unique_id, part, began, self.housed + self._owed))
+            self.lab.publish(PaperBatch(self.unique_id, part, began, self.active + self._owed))
             left -= part
         self._move(Phase.PUBLISH, Phase.THINK, papers)
         self._begin(papers)
@@ -364,7 +364,7 @@ class Cohort(mesa.Agent):
             self.count[new] += researchers
 
     def _chance(self, decision: str) -> np.random.Generator:
-        return self.lab.chance(decision, self.unique_id)
+        return self.lab.rng_for(decision, self.unique_id)
 
 
 def _draw(stream: np.random.Generator, good: int, bad: int, number: int) -> int:

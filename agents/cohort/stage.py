@@ -66,14 +66,14 @@ class CohortStage:
         leap = [] if self._leap is None else [self._leap[2]]
         return [group.due for group in self._groups.values()] + leap
 
-    def join(self, count: int) -> None:
+    def add_new(self, count: int) -> None:
         """Add researchers who begin now."""
         if (count > 1 or self._lab.leap_error * self.merged >= 1) and self._memoryless:
             self._merge(count)
         elif count > 0:
             self._set(count, self._days())
 
-    def take_in(self, days: float) -> None:
+    def add_partial(self, days: float) -> None:
         """Add a researcher who was at it before, and needs so many days more."""
         if self._memoryless and self._lab.leap_error > 0:
             self._merge(1)
@@ -85,7 +85,7 @@ class CohortStage:
         count = self.working
         self._groups.clear()
         self._set_merged(0)
-        self.join(count)
+        self.add_new(count)
 
     def rest(self, count: int) -> None:
         """Put so many to rest, those who came last by themselves first."""
@@ -127,7 +127,7 @@ class CohortStage:
             days = (due - now) * factor
             self._leap = (self._lab.after(days, self._leapt), size, now + days)
 
-    def take_out(self) -> float:
+    def remove_one(self) -> float:
         """Take out one who is at it; return how many days that one still needs."""
         if self.merged:
             self._set_merged(self.merged - 1)
@@ -144,7 +144,7 @@ class CohortStage:
 
     def _days(self) -> float:
         draw = work_model.thinking_days if self._part == "thinking" else work_model.writing_days
-        return draw(self._lab.researcher_params, self._lab.chance(self._part, self._who)) / self._lab.research_pace
+        return draw(self._lab.researcher_params, self._lab.rng_for(self._part, self._who)) / self._lab.research_pace
 
     def _set(self, count: int, days: float) -> None:
         self._groups[self._lab.after(days, self._through)] = StageGroup(count, self._lab.now + days)
@@ -182,7 +182,7 @@ class CohortStage:
         self._leap = None
         if self.merged:
             size = max(1, int(min(self._share_of(self.merged), self._most())))
-            stream = self._lab.chance(self._part, self._who)
+            stream = self._lab.rng_for(self._part, self._who)
             mean = work_model.mean_days(self._lab.researcher_params, self._part) / self._lab.research_pace
             days = mean * stream.standard_gamma(size) / self.merged
             self._leap = (self._lab.after(days, self._leapt), size, self._lab.now + days)

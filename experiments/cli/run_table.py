@@ -108,7 +108,7 @@ def _moment(world: World) -> str:
     total = world.scenario.cluster.gpus
     queue = sum(REPORTERS[f"{use}_waiting"](world) for use in ("experiments", "training"))
     return (
-        f"day {world.now:,.0f} · {world.doublings} doublings · {world.at_work:,} researchers · "
+        f"day {world.now:,.0f} · {world.doublings} doublings · {world.active_researchers:,} researchers · "
         f"{total - gpus_idle(world):,}/{total:,} GPUs busy · {queue:,} jobs queue"
     )
 

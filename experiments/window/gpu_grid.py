@@ -113,14 +113,14 @@ def owner_of(job: Job) -> str:
 
 def placed(job: Job) -> PlacedGpus:
     """Return a running job as plain values."""
-    past, until = job.past, job.begun + job.remaining
+    past, until = job.past, job.started_at + job.remaining
     return PlacedGpus(
         job.number,
         job.use,
         owner_of(job),
         job.gpus,
         job.tasks,
-        job.begun,
+        job.started_at,
         until if until < math.inf else None,
         0 if past is None else past.failures,
         0 if past is None else past.preemptions,
@@ -190,7 +190,7 @@ def _split(seats: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int,
 
 def _came_back(job: Job, since: float) -> bool:
     """Whether a job began again since the last frame, having failed."""
-    return job.past is not None and job.past.failures > 0 and job.begun > since
+    return job.past is not None and job.past.failures > 0 and job.started_at > since
 
 
 def _name(pool: str, at: int, cells: int, together: int, flat: bool) -> str:

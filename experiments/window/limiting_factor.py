@@ -103,9 +103,9 @@ def _binds(world: World) -> str:
         free = 0 if pool is None else pool.capacity - pool.in_use
     if census[Phase.QUEUE] and free < world.scenario.cluster.gpus_per_node:
         return "queue"
-    if census[Phase.PAUSED] > world.at_work:
+    if census[Phase.PAUSED] > world.active_researchers:
         return "paused"
-    return "training" if world.trainer.lacking >= MIN_GAP else "researchers"
+    return "training" if world.trainer.deployment_gap_doublings >= MIN_GAP else "researchers"
 
 
 def _rows(world: World) -> list[_Row]:
@@ -119,7 +119,7 @@ def _rows(world: World) -> list[_Row]:
 
 
 def _researchers(world: World) -> str:
-    return f"no experiment waits for GPUs, so more than {format_count(world.at_work)} would do more."
+    return f"no experiment waits for GPUs, so more than {format_count(world.active_researchers)} would do more."
 
 
 def _queue(world: World) -> str:
@@ -135,7 +135,7 @@ def _waiting_now(world: World) -> str:
     """The share of the researchers that wait at this moment, and GPUs of other uses that are idle meanwhile."""
     if not world.scenario.researcher.experiment_gpu_days:
         return ""
-    waiting, active = world.census.count[Phase.QUEUE], max(1, world.at_work)
+    waiting, active = world.census.count[Phase.QUEUE], max(1, world.active_researchers)
     told = (
         f"{waiting / active:.0%} of the researchers wait for GPUs now ({format_count(waiting)} of "
         f"{format_count(active)})"
@@ -200,7 +200,8 @@ def _run(world: World) -> str:
     if not jobs[0].seats:
         return f"the next run waits for {jobs[0].gpus:,} GPUs"
     return (
-        f"the run on {jobs[0].gpus:,} GPUs goes on until day {format_count(round(jobs[0].begun + jobs[0].remaining))}"
+        f"the run on {jobs[0].gpus:,} GPUs goes on until day "
+        f"{format_count(round(jobs[0].started_at + jobs[0].remaining))}"
     )
 
 

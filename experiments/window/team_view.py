@@ -37,7 +37,7 @@ class Person(NamedTuple):
     number: int
     phase: str
     papers: int
-    at_work: bool
+    active_researchers: bool
     """False: no inference GPU houses it."""
 
 
@@ -47,13 +47,13 @@ class PersonGroup(NamedTuple):
     number: int
     """Of its first researcher."""
     size: int
-    at_work: int
+    active_researchers: int
 
 
 class TeamView(NamedTuple):
     """All researchers."""
 
-    at_work: int
+    active_researchers: int
     phases: tuple[InPhase, ...]
     people: tuple[Person, ...]
     """The first individuals, by number."""
@@ -83,11 +83,13 @@ def team_of(world: World) -> TeamView:
         pooled = others if phase is Phase.THINK else 0
         phases.append(InPhase(phase.value, world.census.count[phase] - grouped - pooled, grouped, pooled))
     people = tuple(
-        Person(each.unique_id, each.phase.value, each.papers, each.housed)
+        Person(each.unique_id, each.phase.value, each.papers, each.active)
         for each in population.researchers[:MAX_PEOPLE]
     )
-    groups = tuple(PersonGroup(each.unique_id, each.size, each.housed) for each in cohorts)
-    return TeamView(world.at_work, tuple(phases), people, groups, _note(len(population.researchers), groups, others))
+    groups = tuple(PersonGroup(each.unique_id, each.size, each.active) for each in cohorts)
+    return TeamView(
+        world.active_researchers, tuple(phases), people, groups, _note(len(population.researchers), groups, others)
+    )
 
 
 def _note(individuals: int, groups: tuple[PersonGroup, ...], others: int) -> str:

@@ -133,7 +133,7 @@ class GpuCluster(ClusterState):
             self._wake()
         return job
 
-    def submit_together(self, asked: Iterable[JobRequest]) -> None:
+    def submit_batch(self, asked: Iterable[JobRequest]) -> None:
         """Ask for several jobs, and let them start in this event if no other is to come in this instant.
 
         Use when one event submits several jobs and nothing waits for them: it saves the event of a dispatch.
@@ -148,7 +148,7 @@ class GpuCluster(ClusterState):
             self._turn_due = was_due
         self._take_turn_soon(self._env._now)
 
-    def submit_many(
+    def submit_array(
         self,
         count: int,
         source: TaskSupplier,
@@ -187,9 +187,9 @@ class GpuCluster(ClusterState):
         if state == "over":
             return False
         if state == "running":
-            job.bank(self._give_back(job, now))
+            job.record_interruption(self._give_back(job, now))
         else:
-            job.gone = True
+            job.cancelled = True
             self._queue.remove(job)
         if job.broken_off:
             self._unschedule(job)
@@ -229,7 +229,7 @@ class GpuCluster(ClusterState):
         taken = [(job, job.state == "running") for job in self.jobs()]
         for job, ran in taken:
             if ran:
-                job.bank(self._give_back(job, now))
+                job.record_interruption(self._give_back(job, now))
         lots = self.lots
         self._lots.clear()
         self._new_queue()
@@ -297,7 +297,7 @@ class GpuCluster(ClusterState):
     def _start(self, job: Job, seats: Seats, now: float) -> None:
         """Let a job run, and schedule what comes first: its end, or its failure, at the rate of its GPUs."""
         job.seats = seats
-        job.begun = now
+        job.started_at = now
         share = job.share
         share.gpus += job.gpus
         share.jobs[job] = None
@@ -400,7 +400,7 @@ class GpuCluster(ClusterState):
         if stint.number != job.broken_off:
             return
         stay = self._give_back(job, self._env.now)
-        past = job.bank_to_checkpoint(stay, self._interval(job.gpus) + self._write)
+        past = job.record_failure(stay, self._interval(job.gpus) + self._write)
         past.failures += 1
         self._set_back(job, past)
         self._wake()
@@ -412,7 +412,7 @@ class GpuCluster(ClusterState):
             self._backfill_queue.left(job)
         self._placement.release(job.seats)
         share, gpus = job.share, job.gpus
-        stay = now - job.begun
+        stay = now - job.started_at
         share.gpus -= gpus
         share.held += gpus * stay
         del share.jobs[job]
@@ -433,7 +433,7 @@ class GpuCluster(ClusterState):
         self._queue.remove(head)  # before the victims come back, some of them perhaps before it
         now = self._env.now
         for job in chosen:
-            past = job.bank(self._give_back(job, now))
+            past = job.record_interruption(self._give_back(job, now))
             past.preemptions += 1
             self._set_back(job, past)
         return self._placement.take(head.gpus)

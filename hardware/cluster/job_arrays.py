@@ -86,7 +86,7 @@ class ArrayJob(Job):
         """Be, from now, what was drawn from a lot, which counts it off."""
         before = self.tasks_before
         if not before:
-            started = self.begun if self.past is None else self.past.started
+            started = self.started_at if self.past is None else self.past.started
             self.waited = self.tasks * ((started or 0.0) - self.submitted)
         self.tasks_before = before + self.tasks
         self.waited += tasks * (now - lot.submitted)
@@ -105,7 +105,7 @@ class ArrayJob(Job):
 
     def record_at_end(self, ended: float, stay: float) -> JobRecord:
         """Return what became of them when the last is done."""
-        self.past = self.past or ExecutionHistory(self.begun)
+        self.past = self.past or ExecutionHistory(self.started_at)
         return super().record_at_end(ended, stay)
 
 

@@ -104,7 +104,7 @@ class JobAccounting:
         """Return the GPU-time that a use has held up to ``now``."""
         shares = [share for share in self.shares if share.use == use]
         over = math.fsum(share.held for share in shares)
-        return over + math.fsum(job.gpus * (now - job.begun) for share in shares for job in share.jobs)
+        return over + math.fsum(job.gpus * (now - job.started_at) for share in shares for job in share.jobs)
 
 
 class ExecutionHistory:
@@ -134,12 +134,11 @@ class Job(Event):
     # Slots, because every job comes by here; what only some of them have is in `past`.
     __slots__ = (
         "_value",
-        "begun",
         "broken_off",
         "callbacks",
+        "cancelled",
         "ends",
         "env",
-        "gone",
         "gpus",
         "length",
         "lot",
@@ -148,6 +147,7 @@ class Job(Event):
         "past",
         "seats",
         "share",
+        "started_at",
         "submitted",
         "watcher",
     )
@@ -156,7 +156,7 @@ class Job(Event):
     """For how many jobs of one owner it stands."""
     tasks_before: int = 0
     """How many its gang did before, and went on without a break."""
-    begun: float
+    started_at: float
     """When it last got its GPUs; means something once it did."""
     ends: float
     """Where there is backfill: when it will be over if nothing comes in between."""
@@ -184,7 +184,7 @@ class Job(Event):
         self.submitted = submitted
         self.seats: Seats = ()
         """Where it sits while it runs."""
-        self.gone = False
+        self.cancelled = False
         """True if it was cancelled while it waited: its queue may not have noticed yet."""
         self.broken_off = 0
         """How many of its stays on GPUs were broken off."""
@@ -233,7 +233,7 @@ class Job(Event):
         """When it first got its GPUs, None if it never did."""
         if self.past is not None:
             return self.past.started
-        return getattr(self, "begun", None)
+        return getattr(self, "started_at", None)
 
     @property
     def state(self) -> State:
@@ -242,11 +242,11 @@ class Job(Event):
             return "over"
         return "running" if self.seats else "waiting"
 
-    def bank(self, elapsed: float) -> ExecutionHistory:
+    def record_interruption(self, elapsed: float) -> ExecutionHistory:
         """Book a stay that was broken off after ``elapsed``: first the restart, then work."""
         self.broken_off += 1
         self.seats = ()
-        past = self.past = self.past or ExecutionHistory(self.begun)
+        past = self.past = self.past or ExecutionHistory(self.started_at)
         paid = min(elapsed, past.owed)
         past.held += elapsed
         past.owed -= paid
@@ -254,12 +254,12 @@ class Job(Event):
         past.worked += min(elapsed - paid, self.length - past.worked)
         return past
 
-    def bank_to_checkpoint(self, elapsed: float, checkpoint: float) -> ExecutionHistory:
+    def record_failure(self, elapsed: float, checkpoint: float) -> ExecutionHistory:
         """Book a stay that a failure broke off: work since the last full ``checkpoint`` is lost; 0 loses none."""
         before = self.past or ExecutionHistory()
         work = max(0.0, elapsed - before.owed)
         safe = before.worked + (min(work, checkpoint * (work // checkpoint)) if checkpoint else work)
-        past = self.bank(elapsed)
+        past = self.record_interruption(elapsed)
         past.lost += max(0.0, past.worked - safe)
         past.worked = min(past.worked, safe)
         return past
@@ -307,7 +307,7 @@ class Job(Event):
                 gpus,
                 self.length,
                 self.submitted,
-                self.begun,
+                self.started_at,
                 ended,
                 "done",
                 0,
@@ -317,7 +317,7 @@ class Job(Event):
                 0.0,
                 0.0,
                 1,
-                self.begun - self.submitted,
+                self.started_at - self.submitted,
             ),
         )
 

@@ -16,7 +16,7 @@ def victims(head: Job, shares: Iterable[JobClass], placement: Placement) -> list
     if not lower or head.gpus > placement.free + sum(share.gpus for share in lower):
         return []
     candidates = [job for share in lower for job in share.jobs]
-    candidates.sort(key=lambda job: (job.priority, -job.begun, -job.number))
+    candidates.sort(key=lambda job: (job.priority, -job.started_at, -job.number))
     vacancy = placement.vacancy(head.gpus)
     chosen: list[Job] = []
     while not vacancy.fits:

@@ -130,7 +130,7 @@ class PriorityLanes(QueueDiscipline):
             return
         lane = self._lane
         lane.popleft()
-        if lane and not lane[0].gone:
+        if lane and not lane[0].cancelled:
             self.first = lane[0]
         else:
             self._find_first()
@@ -138,7 +138,7 @@ class PriorityLanes(QueueDiscipline):
     def _find_first(self) -> None:
         self.first = None
         for rank, lane in self._lanes.items():
-            while lane and lane[0].gone:
+            while lane and lane[0].cancelled:
                 lane.popleft()
                 self._gone -= 1
             if lane:
@@ -152,7 +152,7 @@ class PriorityLanes(QueueDiscipline):
 
     def _sweep(self) -> None:
         for lane in self._lanes.values():
-            waiting = [job for job in lane if not job.gone]
+            waiting = [job for job in lane if not job.cancelled]
             lane.clear()
             lane.extend(waiting)
         self._gone = 0
@@ -161,7 +161,7 @@ class PriorityLanes(QueueDiscipline):
         return sum(map(len, self._lanes.values())) - self._gone
 
     def __iter__(self) -> Iterator[Job]:
-        return (job for lane in self._lanes.values() for job in lane if not job.gone)
+        return (job for lane in self._lanes.values() for job in lane if not job.cancelled)
 
 
 def _insert(lane: deque[Job], job: Job) -> None:
@@ -211,14 +211,14 @@ class ShortestJobFirst(QueueDiscipline):
         heap = self._heap
         if job is self.first:
             heappop(heap)
-            while heap and heap[0][2].gone:
+            while heap and heap[0][2].cancelled:
                 heappop(heap)
                 self._gone -= 1
             self.first = heap[0][2] if heap else None
             return
         self._gone += 1
         if self._gone > len(self):
-            heap[:] = [entry for entry in heap if not entry[2].gone]
+            heap[:] = [entry for entry in heap if not entry[2].cancelled]
             heapify(heap)
             self._gone = 0
 
@@ -226,7 +226,7 @@ class ShortestJobFirst(QueueDiscipline):
         return len(self._heap) - self._gone
 
     def __iter__(self) -> Iterator[Job]:
-        return (job for _, _, job in self._heap if not job.gone)
+        return (job for _, _, job in self._heap if not job.cancelled)
 
 
 class Reservation:

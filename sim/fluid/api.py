@@ -154,7 +154,7 @@ def _table(scenarios: Sequence[Scenario], labs: LabArrays, state: State, marks: 
         doubling_researchers=marks[3],
         software_doublings=state.discovered,
         deployed_doublings=state.deployed,
-        researchers=state.at_work,
+        researchers=state.active_researchers,
         papers=state.papers,
         duplicate_share=state.duplicates / np.maximum(1.0, state.papers),
         training_runs=np.where(labs.training, state.generation - np.isfinite(state.left), 0.0),
@@ -258,17 +258,17 @@ def _observe(labs: LabArrays, state: State) -> dict[str, Floats]:
     rates = rates_of(labs, state, each, gpus)
     used, queued = experiment_gpus_and_queue(rates, each, gpus, phases)
     none = np.zeros_like(used)
-    own = {Phase.THINK: phases.thinking * rates.housed, Phase.WRITE: phases.writing * rates.housed}
+    own = {Phase.THINK: phases.thinking * rates.active, Phase.WRITE: phases.writing * rates.active}
     count = own | {
         Phase.QUEUE: queued,
         Phase.RUN: phases.experimenting - queued,
-        Phase.PAUSED: (phases.thinking + phases.writing) * (1 - rates.housed),
+        Phase.PAUSED: (phases.thinking + phases.writing) * (1 - rates.active),
     }
     return {
         "day": state.day,
         "discovered": state.discovered,
         "deployed": state.deployed,
-        "researchers": state.at_work,
+        "researchers": state.active_researchers,
         "researchers_in_cohorts": state.researchers,
         "papers": state.papers,
         "duplicates": state.duplicates,

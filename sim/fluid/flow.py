@@ -37,7 +37,7 @@ class Phases(NamedTuple):
 class Rates(NamedTuple):
     """How fast phases end."""
 
-    housed: Floats
+    active: Floats
     """Share of the researchers that GPUs house; the others neither think nor write."""
     think: Floats
     """Mean days of it."""
@@ -120,10 +120,10 @@ def new_findings(researchers: Floats, questions: Floats) -> Floats:
 
 def flow(rates: Rates, phases: Phases) -> FlowStep:
     """Return what passes through each phase in a day, now."""
-    thought = phases.thinking * rates.housed / rates.think
+    thought = phases.thinking * rates.active / rates.think
     with np.errstate(divide="ignore", invalid="ignore"):
         run = np.where(rates.run > 0, np.minimum(phases.experimenting / rates.run, rates.most), thought)
-        written = np.where(rates.write > 0, phases.writing * rates.housed / rates.write, run)
+        written = np.where(rates.write > 0, phases.writing * rates.active / rates.write, run)
     return FlowStep(thought, run, written)
 
 
@@ -156,7 +156,7 @@ def _implicit(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, FlowS
     cancels however short or long the phases are. Where that would run more than the GPUs can do, they do what they can.
     """
     thinking, running, writing = phases
-    worked, clock = np.maximum(days * rates.housed, SMALLEST_RATE), np.maximum(days, SMALLEST_RATE)
+    worked, clock = np.maximum(days * rates.active, SMALLEST_RATE), np.maximum(days, SMALLEST_RATE)
     think_stay, think_go = _split(rates.think, worked)
     run_stay, run_go = _split(rates.run, clock)
     write_stay, write_go = _split(rates.write, worked)

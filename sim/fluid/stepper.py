@@ -64,7 +64,7 @@ class State(ParameterColumns):
     since: Floats
     """Days since the last one: no difference of days, which would be rounding where a doubling takes seconds."""
     papers_since: Floats
-    at_work: Floats
+    active_researchers: Floats
     researchers: Floats
     """At work or without a GPU to house them."""
     thinking: Floats
@@ -168,7 +168,7 @@ def _start(labs: LabArrays) -> State:
         | whole
         | {
             "row": np.arange(len(labs.r)),
-            "at_work": labs.initial.copy(),
+            "active_researchers": labs.initial.copy(),
             "researchers": labs.initial.copy(),
             "thinking": labs.initial.copy(),
             "new": new_findings(labs.initial, labs.questions),
@@ -200,7 +200,9 @@ def phases_of(state: State) -> Phases:
 
 def rates_of(labs: LabArrays, state: State, each: Experiments, gpus: Gpus) -> Rates:
     """Return how fast phases end."""
-    housed = np.where(state.researchers > 0, state.at_work / np.maximum(state.researchers, SMALLEST_RATE), 0.0)
+    housed = np.where(
+        state.researchers > 0, state.active_researchers / np.maximum(state.researchers, SMALLEST_RATE), 0.0
+    )
     most = np.where(labs.cost > 0, gpus.experiment / np.maximum(each.gpu_days, SMALLEST_RATE), LARGE)
     pace = np.where(_searching(labs, state), labs.pace, 1.0)
     return Rates(housed, labs.think / pace, each.days, labs.write / pace, most)
@@ -267,10 +269,10 @@ def doing_research(
 ) -> Floats:
     """Return the researchers whom the parallelization penalty counts, as sim.world.World.doing_research does."""
     _, queued = experiment_gpus_and_queue(rates, each, gpus, phases)
-    there = (phases.thinking + phases.writing) * rates.housed + phases.experimenting - queued
+    there = (phases.thinking + phases.writing) * rates.active + phases.experimenting - queued
     supply = np.where(labs.shared, np.maximum(1.0, labs.gpus - labs.standing), labs.experiment_share)
     supplied = supply / np.maximum(each.gpu_days, SMALLEST_RATE) * (rates.think + each.days + rates.write)
-    return np.where(labs.cost > 0, np.minimum(there, supplied), state.at_work)
+    return np.where(labs.cost > 0, np.minimum(there, supplied), state.active_researchers)
 
 
 def _after(labs: LabArrays, state: State, papers: Floats, log2_weight: Floats) -> tuple[Floats, Floats]:
@@ -293,7 +295,7 @@ def _searching(labs: LabArrays, state: State) -> Mask:
 
 def _candidates(labs: LabArrays, state: State, gpus: Floats) -> Floats:
     """Candidates tried in a day, at most what so many GPUs can time; none once the last of the kernels is deployed."""
-    per_day = labs.candidates * state.at_work / labs.reference
+    per_day = labs.candidates * state.active_researchers / labs.reference
     timed = MAX_TIME * gpus * state.work_rate / np.maximum(labs.candidate_gpu_days, SMALLEST_RATE)
     limited = (labs.candidate_gpu_days > 0) & (gpus > 0)
     return np.where(_searching(labs, state), np.where(limited, np.minimum(per_day, timed), per_day), 0.0)
@@ -330,7 +332,7 @@ def _accumulate_totals(state: State, step: Step, labs: LabArrays) -> None:
     (used, queued), (used_then, queued_then) = (
         experiment_gpus_and_queue(step.rates, step.each, step.gpus, phases) for phases in (step.before, step.after)
     )
-    housed = step.rates.housed
+    housed = step.rates.active
     written = np.where(step.fits, step.moved.written, 0.0)
     state.papers = state.papers + written
     state.papers_since = state.papers_since + written
@@ -364,7 +366,9 @@ def _record_doublings(labs: LabArrays, state: State, marks: Floats) -> None:
     whole = np.floor(state.discovered + LEVEL_TOLERANCE)
     done = (whole > state.doublings) & (state.doublings < labs.most_doublings)
     if done.any():
-        for mark, values in zip(marks, (state.day, state.since, state.papers_since, state.at_work), strict=True):
+        for mark, values in zip(
+            marks, (state.day, state.since, state.papers_since, state.active_researchers), strict=True
+        ):
             mark[state.row[done], state.doublings[done]] = values[done]
         state.doublings = state.doublings + done
         state.since = np.where(done, 0.0, state.since)
@@ -434,7 +438,7 @@ def _update_active_researchers(labs: LabArrays, state: State, where: Mask) -> No
     hardware = gpus_of(labs, state).inference / labs.standing * state.work_rate
     active = labs.initial * np.exp2(state.deployed) * hardware
     added = np.where(where, np.maximum(0.0, active - state.researchers), 0.0)
-    state.at_work = np.where(where, active, state.at_work)
+    state.active_researchers = np.where(where, active, state.active_researchers)
     state.thinking = state.thinking + added
     state.researchers = state.researchers + added
     state.new = np.where(where, new_findings(active, labs.questions), state.new)
@@ -445,7 +449,7 @@ def _end(labs: LabArrays, state: State, stopped: Mask, starved: Mask) -> None:
     reasons = [
         (state.discovered >= labs.limit - 1, LIMIT),
         (state.doublings >= labs.most_doublings, DYNAMICS),
-        (state.at_work * (1 + 1e-9) >= labs.most_researchers, ENOUGH_RESEARCHERS),
+        (state.active_researchers * (1 + 1e-9) >= labs.most_researchers, ENOUGH_RESEARCHERS),
         (starved, STARVED),
         (stopped, HORIZON),
     ]

@@ -263,11 +263,11 @@ def _check_population(world: World) -> None:
     counted, population = world.census.count, world.population
     assert all(count >= 0 for count in counted.values()), counted
     others = world.pool.others if world.pool is not None else 0
-    housed = sum(each.housed for each in population.researchers) + sum(each.housed for each in population.cohorts)
-    assert world.at_work == others + housed, "at work, but not housed"
+    housed = sum(each.active for each in population.researchers) + sum(each.active for each in population.cohorts)
+    assert world.active_researchers == others + housed, "at work, but not housed"
     assert sum(counted.values()) == population.size, "a researcher is nowhere or twice"
     for researcher in population.researchers:
-        assert researcher.housed or researcher.phase in (Phase.PAUSED, Phase.QUEUE, Phase.RUN), researcher.phase
+        assert researcher.active or researcher.phase in (Phase.PAUSED, Phase.QUEUE, Phase.RUN), researcher.phase
     for cohort in population.cohorts:
         _check_cohort(cohort)
     running = sum(cohort.count[Phase.RUN] for cohort in population.cohorts)
@@ -280,4 +280,4 @@ def _check_cohort(cohort: Cohort) -> None:
     assert cohort.thinking.working == count[Phase.THINK], "who thinks is not at it"
     assert cohort.writing.working == count[Phase.WRITE], "who writes is not at it"
     assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED], "who rests was at nothing"
-    assert 0 <= cohort.unhoused <= count[Phase.QUEUE] + count[Phase.RUN], cohort.unhoused
+    assert 0 <= cohort.inactive_pending <= count[Phase.QUEUE] + count[Phase.RUN], cohort.inactive_pending

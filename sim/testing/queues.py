@@ -284,7 +284,7 @@ class QueueTrial:
 
     def _fits_at(self, head: Job) -> float:
         free = GPUS - self.cluster.in_use
-        ends = sorted((job.begun + job.remaining, job.gpus) for job in self.jobs if job.state == "running")
+        ends = sorted((job.started_at + job.remaining, job.gpus) for job in self.jobs if job.state == "running")
         fits = accumulate((gpus for _, gpus in ends), initial=free)
         return next(at for (at, _), there in zip(ends, islice(fits, 1, None), strict=True) if there >= head.gpus)
 

@@ -106,7 +106,7 @@ def test_a_finding_published_meanwhile_from_the_same_ground_is_a_duplicate():
     assert literature.add(5, places) == (9, False), "another question"
     assert literature.add(7, places) == (10, True), "a duplicate opened nothing"
     assert (literature.published, literature.duplicates) == (5, 2)
-    assert literature.grounds == [1, 2, 8, 9, 5]
+    assert literature.open_question_papers == [1, 2, 8, 9, 5]
     assert list(literature.graph.successors(7)) == [3], "it builds on what there was when it began"
 
 
@@ -123,13 +123,13 @@ def test_the_literature_is_a_graph_from_papers_to_earlier_ones(seeds, questions,
     literature = Literature(LiteratureParams(open_questions=questions, references=references))
     under_way = []
     for seed in seeds:
-        under_way.append((literature.latest, literature.grounds))
+        under_way.append((literature.latest, literature.open_question_papers))
         if seed % 2:
             began, grounds = under_way.pop(0)
             number, _ = literature.add(began, np.random.default_rng(seed))
             assert 1 <= len(list(literature.graph.successors(number))) <= references
             assert set(literature.graph.successors(number)) <= set(grounds)
-    assert len(literature.grounds) == len(set(literature.grounds)) == questions
+    assert len(literature.open_question_papers) == len(set(literature.open_question_papers)) == questions
     assert nx.is_directed_acyclic_graph(literature.graph)
     assert all(earlier < later for later, earlier in literature.graph.edges)
 
@@ -139,7 +139,7 @@ def test_papers_of_one_instant_answer_each_question_once(papers, questions, seed
     literature = Literature(LiteratureParams(open_questions=questions))
     stream = np.random.default_rng(seed)
     duplicates = literature.add_many(papers, literature.latest, stream)
-    answered = sum(ground > questions for ground in literature.grounds)
+    answered = sum(ground > questions for ground in literature.open_question_papers)
     assert papers - duplicates == answered >= 1
     assert (literature.latest, literature.published) == (questions + papers, papers)
     assert literature.add_many(papers, questions, stream) >= papers - (questions - answered), "some are answered"

@@ -53,7 +53,7 @@ class SmallLab:
     def now(self):
         return self.clock.now
 
-    def meanwhile(self, days, callback):
+    def after_in_background(self, days, callback):
         alarm = self.clock.timeout(days)
         alarm.callbacks.append(callback)
         return alarm
@@ -67,7 +67,7 @@ class SmallLab:
     def largest_gang(self, use):
         return self.gpus
 
-    def ask_gpus(self, use, gpus, days, owner):
+    def submit_job(self, use, gpus, days, owner):
         self.asked.append((self.now, use, gpus * days, owner))
         return self.clock.timeout(days)
 
@@ -117,8 +117,8 @@ def test_it_deploys_every_gain_and_then_the_largest():
 def test_after_a_deployment_the_next_is_planned_once(grows):
     """Whether or not the team grows with it, which plans too."""
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
-    alarms, make = [], lab.meanwhile
-    lab.meanwhile = lambda days, callback: alarms.append(days) or make(days, callback)
+    alarms, make = [], lab.after_in_background
+    lab.after_in_background = lambda days, callback: alarms.append(days) or make(days, callback)
     if grows:
         lab.deploy_kernels = lambda *_: lab.set_team(2.0)
     lab.clock.run(until=3)

@@ -49,7 +49,7 @@ def copycats():
 
 def test_team_of_own_researchers_above_the_limit_stays_individuals(copycats):
     population = copycats.population
-    assert len(population.researchers) == population.at_work >= TEAM
+    assert len(population.researchers) == population.active_researchers >= TEAM
     assert population.cohorts == []
     assert {type(each) for each in population.researchers} == {Copycat}
 

@@ -47,7 +47,7 @@ def test_the_c_loop_and_the_cluster_finish_the_same_jobs_with_the_same_draws(tmp
     assert (counted.all_jobs, counted.jobs) == (lab.finished, lab.finished - before)
     assert counted.last == records[-1].ended
     running = [job for job in lab.cluster.jobs() if job.state == "running"]
-    waits = [job.begun - job.submitted for job in running]
+    waits = [job.started_at - job.submitted for job in running]
     waits += [record.started - record.submitted for record in records if record.started is not None]
     assert counted.waited == pytest.approx(math.fsum(waits), rel=1e-12)
 

@@ -76,7 +76,7 @@ def test_a_use_without_gpus_is_refused_in_words() -> None:
 
 def test_with_shares_nobody_waits_for_another_use() -> None:
     clock, center = datacenter()
-    center.house_inference()
+    center.start_inference()
     training, experiment = center.submit("training", 16, 5.0), center.submit("experiment", 16, 5.0, owner=3)
     clock.advance(1)
     assert [center.gpus_in_use(use) for use in USES] == [32, 16, 16]
@@ -93,7 +93,7 @@ def test_with_shares_nobody_waits_for_another_use() -> None:
 def test_by_priority_training_pushes_out_experiments_then_inference() -> None:
     clock, center = datacenter(sharing="priority", queue="priority", restart_hours=0.0)
     diary = Diary()
-    center.house_inference(diary)
+    center.start_inference(diary)
     experiments = [center.submit("experiment", 8, 10.0) for _ in range(4)]
     clock.advance(1)
     assert [center.gpus_in_use(use) for use in USES] == [32, 32, 0]
@@ -119,14 +119,14 @@ def test_inference_sits_in_blocks_of_a_node_and_never_fails() -> None:
     chosen = params(gpus=20, gpus_per_node=8, sharing="priority", inference_share=0.55, placement="consolidated")
     assert inference_node_sizes(chosen) == [8, 3]
     clock, center = datacenter(gpu_hours_between_failures=0.5)
-    center.house_inference()
+    center.start_inference()
     clock.advance(100)
     assert center.inference_gpus == 32 and center.gpu_time("inference") == 3200
 
 
 def test_reconfigure_moves_the_borders_and_inference_with_them() -> None:
     clock, center = datacenter()
-    center.house_inference()
+    center.start_inference()
     experiments = [center.submit("experiment", 8, 10.0) for _ in range(4)]
     clock.advance(4)
     center.reconfigure(params(gpus=64, placement="consolidated", inference_share=0.25))
@@ -144,7 +144,7 @@ def test_reconfigure_moves_the_borders_and_inference_with_them() -> None:
 
 def test_inference_can_be_sent_away_and_called_back() -> None:
     clock, center = datacenter()
-    center.house_inference()
+    center.start_inference()
     clock.advance(1)
     center.reconfigure(params(gpus=64, placement="consolidated", inference_share=0.0))
     clock.advance(2)
@@ -158,7 +158,7 @@ def test_inference_can_be_sent_away_and_called_back() -> None:
 def test_a_node_of_inference_that_was_cancelled_comes_back_with_the_next_change() -> None:
     clock, center = datacenter()
     diary = Diary()
-    center.house_inference(diary)
+    center.start_inference(diary)
     clock.advance(1)
     pool = center.pool("inference")
     assert pool is not None and center.cancel(pool.jobs()[0])
@@ -171,7 +171,7 @@ def test_a_node_of_inference_that_was_cancelled_comes_back_with_the_next_change(
 
 def test_reconfigure_between_shares_and_priority_keeps_every_job() -> None:
     clock, center = datacenter()
-    center.house_inference()
+    center.start_inference()
     jobs = [center.submit("experiment", 16, 10.0), center.submit("training", 16, 10.0)]
     clock.advance(3)
     for sharing in ("priority", "shares", "priority"):
@@ -186,7 +186,7 @@ def test_reconfigure_between_shares_and_priority_keeps_every_job() -> None:
 
 def test_reconfigure_refuses_before_it_changes() -> None:
     clock, center = datacenter()
-    center.house_inference()
+    center.start_inference()
     job = center.submit("training", 16, 10.0)
     clock.advance(1)
     with pytest.raises(ValueError, match=f"job {job.number} asks for 16 GPUs at once, and no more than 0"):
@@ -199,7 +199,7 @@ def test_reconfigure_refuses_before_it_changes() -> None:
 
 def test_a_datacenter_is_saved_with_its_clock() -> None:
     clock, center = datacenter(sharing="priority", gpu_hours_between_failures=30.0, queue="easy")
-    center.house_inference()
+    center.start_inference()
     for owner in range(12):
         center.submit("training" if owner % 3 == 0 else "experiment", 1 + owner, 5.0, owner=owner)
     clock.advance(3)

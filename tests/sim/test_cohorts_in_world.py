@@ -209,7 +209,7 @@ def test_nothing_jumps_when_one_is_split_out_and_it_goes_on_living(changes):
     for _ in range(15):
         for _ in range(2):
             world.step()
-        if cohort.housed == 0:
+        if cohort.active == 0:
             continue
         before = seen(world)
         researcher = world.population.split_out(cohort)
@@ -249,7 +249,7 @@ def test_nobody_can_be_split_out_where_nobody_is_at_work():
         run__individuals_up_to=0, cluster__sharing="priority", training__gpus=64, growth__first_doubling_days=2.0
     )
     cohort = world.population.cohorts[0]
-    while cohort.housed:
+    while cohort.active:
         world.step()
     with pytest.raises(ValueError, match="nobody of this cohort is at work"):
         world.population.split_out(cohort)
@@ -310,7 +310,7 @@ def test_cohorts_keep_every_invariant_at_every_frame(world, before, data):
         some = data.draw(st.lists(st.sampled_from(alone), min_size=1, unique=True), label="gathered")
         world.population.gather(some)
         check_invariants(world)
-    for cohort in [each for each in world.population.cohorts if each.housed and world.running]:
+    for cohort in [each for each in world.population.cohorts if each.active and world.running]:
         world.population.split_out(cohort)
         check_invariants(world)
     branch = world.branch()

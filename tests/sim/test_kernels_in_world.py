@@ -139,11 +139,11 @@ def team_until(world, day):
 def test_jobs_asked_for_from_then_on_take_less_and_those_that_run_keep_their_kernels(double):
     quick = {"kernels__measurements": str(double), "kernels__attention_share": 1.0}
     world = World(lab(**quick, cluster__gpu_hours_between_failures=0.0, kernels__candidates_per_day=0.5), 0)
-    before = world.ask_gpus("training", 8, 4.0, owner=0)
+    before = world.submit_job("training", 8, 4.0, owner=0)
     while world.work_rate == 1:
         world.step()
     assert [event.day for event in deployments(world)] == [2.0]
-    after = world.ask_gpus("training", 8, 4.0, owner=0)
+    after = world.submit_job("training", 8, 4.0, owner=0)
     assert (before.length, after.length) == (4.0, pytest.approx(2.0))
     finish(world)
     started = {event.day: event.run_days for event in world.ledger if isinstance(event, TrainingStarted)}
@@ -158,7 +158,7 @@ def test_a_job_that_waits_runs_on_the_kernels_there_were_when_it_was_asked_for(d
     world = World(lab(**quick, cluster__gpu_hours_between_failures=0.0, training__needed=False), 0)
     all_gpus = world.largest_gang("training")
     for _ in range(2):
-        world.ask_gpus("training", all_gpus, 4.0, owner=0)
+        world.submit_job("training", all_gpus, 4.0, owner=0)
     finish(world)
     assert deployments(world)[0].day == 2.0
     jobs = [job for job in world.datacenter.records if job.use == "training"]
@@ -200,9 +200,9 @@ def test_candidates_still_to_be_tried_keep_no_lab_from_starving(per_day, frame):
 def test_inference_houses_more_researchers(tmp_path):
     path = write(tmp_path / "mine.jsonl", search(session_of("one"), [0.7] * 8, winner=math.log(2.01)))
     world = World(lab(kernels__measurements=str(path), kernels__attention_share=1.0), 0)
-    assert world.at_work == 60
+    assert world.active_researchers == 60
     world.step()
-    assert world.at_work == 120
+    assert world.active_researchers == 120
 
 
 def test_the_run_says_what_drove_it():
@@ -348,7 +348,7 @@ def test_a_branch_can_change_what_kernels_are_worth_and_how_fast_they_come():
     assert speedup > 1
     worth_more = world.branch(kernels__attention_share=0.9)
     assert worth_more.work_rate == amdahl(0.9, speedup) > rate
-    assert worth_more.at_work > world.at_work
+    assert worth_more.active_researchers > world.active_researchers
     assert deployments(worth_more)[-1][2:] == (speedup, worth_more.work_rate)
     faster = world.branch(kernels__candidates_per_day=100.0)
     assert faster.kernel_engineer.candidates == pytest.approx(world.kernel_engineer.candidates)

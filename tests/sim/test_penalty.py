@@ -68,15 +68,15 @@ def test_those_without_a_gpu_or_in_the_queue_are_not_counted():
         most = 128 / 4.17 * (365 / 12 + 4.17 / 8)
         assert world.doing_research == pytest.approx(min(active, most))
     assert count["queue"] > 0
-    assert world.effective(2.0) == pytest.approx(2 * world.doing_research**-0.5)
+    assert world.effective_papers(2.0) == pytest.approx(2 * world.doing_research**-0.5)
 
 
 def test_without_experiments_all_active_researchers_count():
     world = World(Scenario.load("toes"), 0)
     for _ in range(40):
         world.step()
-    assert world.at_work > 1
-    assert world.doing_research == world.at_work
+    assert world.active_researchers > 1
+    assert world.doing_research == world.active_researchers
 
 
 @pytest.mark.parametrize("variation", ["fixed", "exponential", "lognormal"])

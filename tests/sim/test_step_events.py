@@ -84,7 +84,7 @@ def test_a_frame_says_when_it_is_over():
 def test_a_job_that_is_too_large_ends_a_frame_that_is_walked_through():
     def doomed() -> World:
         world = World(Scenario.load("toy-explosion"), 1)
-        world.clock.timeout(1.5).callbacks.append(lambda _: world.ask_gpus("experiment", 10_000, 1.0, owner=1))
+        world.clock.timeout(1.5).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
         return world
 
     walked, run = doomed(), doomed()

@@ -193,7 +193,7 @@ def test_halving_all_compute_replans_the_run_under_way():
         world.step_events()
     for _ in range(40):
         world.step_events()
-    begun, now = world.trainer.run.begun, world.now
+    begun, now = world.trainer.run.started_at, world.now
     branch = world.branch(cluster__gpus=32)
     assert branch.trainer.run.gpus == 8
     left = 20.0 - (now - begun)

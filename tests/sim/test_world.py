@@ -118,7 +118,7 @@ def test_a_branch_can_change_the_cluster_under_running_jobs(gpus):
     check_invariants(branch)
     finish(branch)
     check_invariants(branch)
-    assert branch.at_work != finish(world).at_work or branch.digest() != world.digest()
+    assert branch.active_researchers != finish(world).active_researchers or branch.digest() != world.digest()
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_new_law_in_a_branch_needs_the_papers_that_it_needs_from_the_start():
     world = World(pooled, 0)
     while world.doublings < 3:
         world.clock.advance_events(math.inf)
-    assert world.at_work == 8 * pooled.researcher.initial
+    assert world.active_researchers == 8 * pooled.researcher.initial
     branch = finish(world.branch(growth__r=1.2))
     fresh = finish(World(pooled.replace(growth__r=1.2), 0))
     needed = [reporters.doublings(each)[4:] for each in (branch, fresh)]
@@ -229,7 +229,7 @@ def test_a_run_that_stopped_goes_on_in_a_branch_with_more_room():
 
 def test_a_branch_on_day_0_houses_what_the_new_cluster_can():
     branch = small_lab(researcher__initial=16).branch(cluster__gpus=64)
-    assert branch.at_work == 32
+    assert branch.active_researchers == 32
     assert [event.researchers for event in branch.ledger if isinstance(event, ResearchersHoused)] == [16, 32]
 
 
@@ -365,7 +365,7 @@ def test_a_run_of_too_many_agents_is_refused_before_it_starts():
 def test_a_job_that_turns_out_too_large_ends_the_run_as_starved():
     world = small_lab()
     world.step()
-    world.clock.timeout(1.0).callbacks.append(lambda _: world.ask_gpus("experiment", 10_000, 1.0, owner=1))
+    world.clock.timeout(1.0).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
     finish(world)
     assert world.ending.ending == "starved"
     assert "10000" in world.ending.sentence.replace(",", "")
@@ -374,7 +374,7 @@ def test_a_job_that_turns_out_too_large_ends_the_run_as_starved():
 def test_a_run_that_starves_on_its_very_last_event_ends_on_that_day():
     world = small_lab()
     world.clock._queue.clear()
-    world.clock.timeout(1.5).callbacks.append(lambda _: world.ask_gpus("experiment", 10_000, 1.0, owner=1))
+    world.clock.timeout(1.5).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
     finish(world)
     assert (world.ending.ending, world.ending.day, world.now) == ("starved", 1.5, 1.5)
 

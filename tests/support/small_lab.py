@@ -62,7 +62,7 @@ class SmallLab:
         event._ok, event._value = True, None
         self.clock.schedule(event, EventPriority(3))
 
-    def chance(self, decision: str, who: int) -> np.random.Generator:
+    def rng_for(self, decision: str, who: int) -> np.random.Generator:
         if (decision, who) not in self._streams:
             name = int.from_bytes(hashlib.sha256(decision.encode()).digest()[:4], "big")
             self._streams[decision, who] = np.random.default_rng([self.seed, name, who])
@@ -77,11 +77,11 @@ class SmallLab:
     def gpus_for_experiments(self) -> int:
         return self.cluster.capacity
 
-    def ask_gpus(self, use: str, gpus: int, days: float, owner: int, watcher: Any = None) -> Event:
+    def submit_job(self, use: str, gpus: int, days: float, owner: int, watcher: Any = None) -> Event:
         return self.cluster.submit(gpus, days, owner=owner, use=use, watcher=watcher)
 
-    def ask_many(self, use: str, number: int, source: Any, payload: Any, owner: int) -> None:
-        self.cluster.submit_many(number, source, payload, owner=owner, use=use)
+    def submit_job_array(self, use: str, number: int, source: Any, payload: Any, owner: int) -> None:
+        self.cluster.submit_array(number, source, payload, owner=owner, use=use)
 
     def papers_to_next_step(self, within: float = math.inf) -> float:
         return self.next_step
@@ -92,7 +92,7 @@ class SmallLab:
         if self.on_publish is not None:
             self.on_publish()
 
-    def team_formed(self, cohort: int, researchers: int) -> None:
+    def cohort_formed(self, cohort: int, researchers: int) -> None:
         """Nothing to note."""
 
     def split_out(self, cohort: int, researcher: int) -> None:
@@ -112,7 +112,7 @@ def check(lab: SmallLab, cohort: Cohort, individuals: list[Researcher]) -> None:
     assert {phase: count[phase] + alone[phase] for phase in Phase} == lab.census.count
     assert (cohort.thinking.working, cohort.writing.working) == (count[Phase.THINK], count[Phase.WRITE])
     assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED]
-    assert 0 <= cohort.unhoused <= count[Phase.QUEUE] + count[Phase.RUN]
+    assert 0 <= cohort.inactive_pending <= count[Phase.QUEUE] + count[Phase.RUN]
     assert lab.census.count[Phase.RUN] <= lab.cluster.in_use
     own = [job for job in lab.cluster.jobs() if job.watcher is cohort]
     guests = [each for each in individuals if each.job is None and each.phase in (Phase.QUEUE, Phase.RUN)]

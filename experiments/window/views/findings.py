@@ -123,7 +123,7 @@ def figures(shown: ViewState) -> list[dict[str, str]]:
     rows = (
         ("day", "Day", f"{frame.day:,.1f}", "Days since the start"),
         ("software", "Software", format_factor(frame.discovered), "Discovered, against day 0"),
-        ("researchers", "Researchers", format_count(frame.team.at_work), "At work"),
+        ("researchers", "Researchers", format_count(frame.team.active_researchers), "At work"),
         ("papers", "Papers", format_count(frame.papers), "Published since day 0"),
         ("busy", "GPUs busy", f"{busy / grid.gpus:.0%}", f"{busy:,} of {grid.gpus:,} GPUs hold a job"),
         ("waiting", "Jobs waiting", format_count(frame.queue.jobs), jobs_told(frame)),

@@ -40,7 +40,7 @@ def team(shown: ViewState) -> dict[str, Any]:
     return {
         "name": "team",
         "title": "Researchers by phase",
-        "told": f"{format_count(shown.frame.team.at_work)} at work",
+        "told": f"{format_count(shown.frame.team.active_researchers)} at work",
         "legend": [
             {"label": SHORT[phase], "colour": COLOURS[phase], "told": format_count(counts[phase])}
             for phase in PHASES
@@ -100,7 +100,7 @@ def people(shown: ViewState) -> dict[str, Any]:
 def cohort_told(group: PersonGroup) -> str:
     """Return what a cohort is, in words."""
     return (
-        f"A cohort of {pluralize(group.size, 'researcher')}, {format_count(group.at_work)} of them at "
+        f"A cohort of {pluralize(group.size, 'researcher')}, {format_count(group.active_researchers)} of them at "
         "work: counts of the phases "
         "above. Nobody in it is followed alone, so there is no life to tell."
     )

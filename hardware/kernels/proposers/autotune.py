@@ -46,5 +46,5 @@ def _descend(history: History) -> Candidate | None:
 def _around_best(history: History) -> Candidate | None:
     best = [each for each, _ in history.passed if each in history.pool]
     if not best:
-        return history.pool.draw(history.chance, history.known)
-    return history.pool.nearest(best[0], history.known, history.chance)
+        return history.pool.draw(history.rng, history.known)
+    return history.pool.nearest(best[0], history.known, history.rng)

@@ -55,7 +55,7 @@ class History(NamedTuple):
     """Why there was no proposal for the trial before this one, if the answer was at fault."""
 
     @property
-    def chance(self) -> Generator:
+    def rng(self) -> Generator:
         """A fresh generator for this trial: the same seed, trial and refusals, the same numbers."""
         return np.random.default_rng([self.seed, self.number, len(self.refused)])
 

@@ -30,7 +30,7 @@ class Evolve:
 
     def propose(self, history: History) -> Proposal | None:
         """Return an untried child of two parents, or a stranger."""
-        chance, known = history.chance, history.known
+        chance, known = history.rng, history.known
         parents = history.passed[:POPULATION]
         candidate, why = None, "A child of two parents from among the best."
         if len(parents) >= MIN_PARENTS and chance.random() >= RANDOM_SHARE:

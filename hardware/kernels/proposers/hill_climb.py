@@ -29,7 +29,7 @@ class HillClimb:
 
     def propose(self, history: History) -> Proposal | None:
         """Return an untried neighbour of where the climb stands, or a new start."""
-        climb, chance = _climb(history), history.chance
+        climb, chance = _climb(history), history.rng
         if climb.at is not None:
             step = climb.steps[int(chance.integers(len(climb.steps)))]
             return Proposal(step, expected_speedup(history, step), f"One step from a speed-up of {climb.score:.3g}.")

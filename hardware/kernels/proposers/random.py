@@ -14,7 +14,7 @@ class Random:
 
     def propose(self, history: History) -> Proposal | None:
         """Return a candidate that was not tried yet."""
-        candidate = history.pool.draw(history.chance, history.known)
+        candidate = history.pool.draw(history.rng, history.known)
         if candidate is None:
             return None
         return Proposal(candidate, expected_speedup(history, candidate), "Drawn at random from what was not tried yet.")

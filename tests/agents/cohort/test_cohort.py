@@ -82,10 +82,10 @@ def test_nobody_and_nothing_is_lost(
     for name, number in steps:
         take(lab, cohort, individuals, name, number)
         check(lab, cohort, individuals)
-        assert cohort.size == cohort.housed + cohort.count[Phase.PAUSED] + cohort.unhoused
-    cohort.wake(cohort.size - cohort.housed)
+        assert cohort.size == cohort.active + cohort.count[Phase.PAUSED] + cohort.inactive_pending
+    cohort.wake(cohort.size - cohort.active)
     run(lab, 5.0, cohort, individuals)
-    assert cohort.housed == cohort.size
+    assert cohort.active == cohort.size
     tasks = sum(record.tasks for record in lab.cluster.records)
     done = tasks + sum(getattr(job, "tasks_before", 0) for job in lab.cluster.jobs())
     writing_up = lab.census.count[Phase.WRITE]
@@ -95,12 +95,12 @@ def test_nobody_and_nothing_is_lost(
 
 def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str, number: int) -> None:
     if name == "rest":
-        cohort.rest(min(number, cohort.housed))
+        cohort.rest(min(number, cohort.active))
     elif name == "wake":
-        cohort.wake(min(number, cohort.size - cohort.housed))
+        cohort.wake(min(number, cohort.size - cohort.active))
     elif name == "grow":
         cohort.grow(number)
-    elif name == "split_out" and cohort.housed:
+    elif name == "split_out" and cohort.active:
         individuals.append(cohort.split_out(1000 + len(individuals) + number))
     elif name == "absorb" and individuals:
         researcher = individuals[number % len(individuals)]
@@ -109,7 +109,7 @@ def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str
             cohort.absorb(researcher)
     elif name == "pause" and individuals:
         researcher = individuals[number % len(individuals)]
-        researcher.pause() if researcher.housed else researcher.resume()
+        researcher.pause() if researcher.active else researcher.resume()
     elif name == "gpus":
         lab.cluster.reconfigure(lab.cluster.params.model_copy(update={"gpus": 4 + number % 4}))
         lab.clock.advance(lab.now)
@@ -121,7 +121,7 @@ def test_all_may_rest_and_all_wake_again() -> None:
     lab, cohort = cohort_of(50, leap_error=0.05, gpus=3, **QUICK)
     run(lab, 2.0, cohort, [])
     cohort.rest(50)
-    assert cohort.housed == 0
+    assert cohort.active == 0
     run(lab, 30.0, cohort, [])
     papers = lab.papers
     assert cohort.count[Phase.PAUSED] == 50, "experiments went on without them, and nobody wrote"
@@ -129,7 +129,7 @@ def test_all_may_rest_and_all_wake_again() -> None:
     assert lab.papers == papers
     cohort.wake(50)
     run(lab, 5.0, cohort, [])
-    assert cohort.housed == 50 and lab.papers > papers
+    assert cohort.active == 50 and lab.papers > papers
 
 
 @pytest.mark.parametrize("writing_share", [0.0, 0.3])
@@ -139,8 +139,8 @@ def test_who_publishes_rests_as_soon_as_the_paper_is_out(writing_share: float) -
     seen = []
 
     def house_nobody() -> None:
-        cohort.rest(cohort.housed)
-        seen.append((cohort.housed, cohort.owed, cohort.count[Phase.PUBLISH]))
+        cohort.rest(cohort.active)
+        seen.append((cohort.active, cohort.owed, cohort.count[Phase.PUBLISH]))
 
     lab.on_publish = house_nobody
     lab.clock.advance(1000.0)
@@ -149,7 +149,7 @@ def test_who_publishes_rests_as_soon_as_the_paper_is_out(writing_share: float) -
     check(lab, cohort, [])
     assert (cohort.count[Phase.PAUSED], cohort.owed) == (10, 0)
     cohort.wake(4)
-    assert (cohort.housed, cohort.size) == (4, 10)
+    assert (cohort.active, cohort.size) == (4, 10)
 
 
 def test_what_is_owed_may_be_forgiven() -> None:
@@ -158,8 +158,8 @@ def test_what_is_owed_may_be_forgiven() -> None:
     lab.next_step = 3.0
 
     def house_all_or_nobody() -> None:
-        if cohort.housed:
-            cohort.rest(cohort.housed)
+        if cohort.active:
+            cohort.rest(cohort.active)
         else:
             cohort.wake(10)
 
@@ -167,7 +167,7 @@ def test_what_is_owed_may_be_forgiven() -> None:
     lab.clock.advance(365 / 12 + 1e-6)
     assert [finding.papers for finding in lab.findings] == [3, 3, 3, 1], "no more at once than bring the next step"
     check(lab, cohort, [])
-    assert (cohort.housed, cohort.owed) == (10, 0)
+    assert (cohort.active, cohort.owed) == (10, 0)
 
 
 def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -> None:
@@ -175,10 +175,10 @@ def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -
     for seed in range(30):
         lab, cohort = cohort_of(40, seed=seed, leap_error=0.4, gpus=2, **QUICK | {"writing_share": 0.0})
         run(lab, 1.0, cohort, [])
-        cohort.rest(min(cohort.housed, 20))
-        lab.on_publish = lambda cohort=cohort: cohort.wake(cohort.size - cohort.housed)
+        cohort.rest(min(cohort.active, 20))
+        lab.on_publish = lambda cohort=cohort: cohort.wake(cohort.size - cohort.active)
         run(lab, 3.0, cohort, [])
-        assert cohort.housed == 40
+        assert cohort.active == 40
 
 
 # --- who is chosen ---------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ def test_nobody_who_rests_is_split_out() -> None:
     assert away > 10
     cohort.rest(27)
     individuals = []
-    while cohort.housed:
+    while cohort.active:
         individuals.append(cohort.split_out(100 + len(individuals)))
         check(lab, cohort, individuals)
     assert len(individuals) == 3
@@ -315,11 +315,11 @@ def people(lab: SmallLab, individuals: int) -> Workforce:
 def test_a_team_that_grows_beyond_its_size_becomes_a_cohort_when_the_instant_is_over() -> None:
     lab = SmallLab(gpus=3, **QUICK)
     population = people(lab, 10)
-    population.house(10)
+    population.set_active(10)
     lab.clock.advance(2.0)
     phases = dict(lab.census.count)
     waiting = lab.cluster.waiting
-    population.house(12)
+    population.set_active(12)
     assert (len(population.researchers), population.in_cohorts, population.size) == (10, 2, 12)
     lab.clock.advance(lab.now)
     assert (population.researchers, population.in_cohorts) == ([], 12)
@@ -334,22 +334,22 @@ def test_a_team_that_grows_beyond_its_size_becomes_a_cohort_when_the_instant_is_
 def test_individuals_who_rest_become_those_of_a_cohort_who_rest() -> None:
     lab = SmallLab(gpus=2, **QUICK)
     population = people(lab, 20)
-    population.house(20)
+    population.set_active(20)
     lab.clock.advance(2.0)
-    population.house(5)
+    population.set_active(5)
     lab.clock.advance(2.02)
     cohort = population.gather(list(population.researchers))
     check(lab, cohort, [])
-    assert (cohort.housed, cohort.size, population.researchers) == (5, 20, [])
-    population.house(20)
-    assert cohort.housed == 20
+    assert (cohort.active, cohort.size, population.researchers) == (5, 20, [])
+    population.set_active(20)
+    assert cohort.active == 20
     run(lab, 3.0, cohort, [])
 
 
 def test_whoever_awaits_an_experiment_of_its_cohort_cannot_join_another() -> None:
     lab = SmallLab(gpus=1, **QUICK)
     population = people(lab, 0)
-    population.house(40)
+    population.set_active(40)
     lab.clock.advance(3.0)
     (cohort,) = population.cohorts
     individuals = [population.split_out(cohort) for _ in range(10)]

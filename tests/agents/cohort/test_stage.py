@@ -27,7 +27,7 @@ class Leaving:
     def through(self, count: int) -> None:
         self.left.append((self.lab.now, count))
         if self.back:
-            self.stage.join(count)
+            self.stage.add_new(count)
 
     def days(self) -> list[float]:
         return [day for day, _ in self.left]
@@ -45,7 +45,7 @@ def test_one_by_one_the_times_are_those_of_so_many_exponentials() -> None:
     days = np.empty((times, n))
     for seed in range(times):
         leaving = stage(seed)
-        leaving.stage.join(n)
+        leaving.stage.add_new(n)
         leaving.lab.clock.advance(1e6)
         assert [count for _, count in leaving.left] == [1] * n
         days[seed] = leaving.days()
@@ -59,10 +59,10 @@ def test_one_alone_draws_what_an_individual_does() -> None:
     from agents import work_model
 
     leaving = stage(seed=3, leap_error=0.3)
-    leaving.stage.join(1)
+    leaving.stage.add_new(1)
     leaving.lab.clock.advance(1e5)
     assert leaving.days() == [
-        work_model.thinking_days(leaving.lab.researcher_params, SmallLab(3).chance("thinking", 1))
+        work_model.thinking_days(leaving.lab.researcher_params, SmallLab(3).rng_for("thinking", 1))
     ]
 
 
@@ -71,7 +71,7 @@ def test_one_alone_draws_what_an_individual_does() -> None:
 )
 def test_so_many_leave_at_once(error: float, most: float, size: int) -> None:
     leaving = stage(leap_error=error, most=most)
-    leaving.stage.join(1000)
+    leaving.stage.add_new(1000)
     while not leaving.left:
         leaving.lab.clock.step()
     assert leaving.left[0][1] == size
@@ -80,7 +80,7 @@ def test_so_many_leave_at_once(error: float, most: float, size: int) -> None:
 
 def test_leaps_become_smaller_as_fewer_are_left() -> None:
     leaving = stage(leap_error=0.1)
-    leaving.stage.join(1000)
+    leaving.stage.add_new(1000)
     leaving.lab.clock.advance(1e6)
     left, there = [count for _, count in leaving.left], 1000
     for count in left:
@@ -94,7 +94,7 @@ def test_where_all_come_back_the_rate_is_right_whatever_the_leaps(error: float) 
     """n researchers leave n times a mean: a Poisson number, within 4.5 standard deviations."""
     n, means = 300, 40
     leaving = stage(seed=2, leap_error=error, back=True)
-    leaving.stage.join(n)
+    leaving.stage.add_new(n)
     leaving.lab.clock.advance(means * MEAN)
     assert abs(sum(count for _, count in leaving.left) - n * means) < 4.5 * math.sqrt(n * means)
 
@@ -102,10 +102,10 @@ def test_where_all_come_back_the_rate_is_right_whatever_the_leaps(error: float) 
 def test_a_leap_comes_sooner_when_others_join() -> None:
     """Half of the wait is over; with three times as many the other half takes a third as long."""
     leaving = stage(leap_error=0.1)
-    leaving.stage.join(100)
+    leaving.stage.add_new(100)
     (due,) = leaving.stage.due_days
     leaving.lab.clock.advance(due / 2)
-    leaving.stage.join(200)
+    leaving.stage.add_new(200)
     leaving.lab.clock.advance(1e3)
     assert leaving.left[0] == (pytest.approx(due / 2 + due / 6), 10), "planned for 100, of whom 10 leave at once"
 
@@ -115,7 +115,7 @@ def test_when_many_rest_a_leap_takes_no_more_than_its_share_of_those_left() -> N
     firsts = []
     for seed in range(400):
         leaving = stage(seed, leap_error=0.1)
-        leaving.stage.join(1000)
+        leaving.stage.add_new(1000)
         leaving.stage.rest(990)
         leaving.lab.clock.advance(1e4)
         assert [count for _, count in leaving.left] == [1] * 10
@@ -125,7 +125,7 @@ def test_when_many_rest_a_leap_takes_no_more_than_its_share_of_those_left() -> N
 
 def test_who_rests_keeps_the_time_that_is_left() -> None:
     leaving = stage(timing="whole")
-    leaving.stage.join(5)
+    leaving.stage.add_new(5)
     leaving.lab.clock.advance(10.0)
     leaving.stage.rest(3)
     assert (leaving.stage.working, leaving.stage.resting) == (2, 3)
@@ -142,7 +142,7 @@ def test_who_rests_keeps_the_time_that_is_left() -> None:
 def test_those_who_came_last_rest_first_and_wake_first() -> None:
     leaving = stage()
     for _ in range(3):
-        leaving.stage.join(1)
+        leaving.stage.add_new(1)
     due = leaving.stage.due_days
     leaving.stage.rest(2)
     leaving.stage.wake(1)
@@ -155,7 +155,7 @@ def test_a_rest_and_a_wake_in_one_instant_change_no_time() -> None:
     for count in (1, 40):
         calm, stirred = (stage(seed=5) for _ in range(2))
         for leaving in (calm, stirred):
-            leaving.stage.join(count)
+            leaving.stage.add_new(count)
             leaving.lab.clock.advance(0.25)
         working = stirred.stage.working
         stirred.stage.rest(min(3, working))
@@ -167,18 +167,18 @@ def test_a_rest_and_a_wake_in_one_instant_change_no_time() -> None:
 
 def test_all_of_equal_times_leave_together() -> None:
     leaving = stage(timing="whole", leap_error=0.1)
-    leaving.stage.join(1000)
+    leaving.stage.add_new(1000)
     leaving.lab.clock.advance(4.0)
-    leaving.stage.join(1)
+    leaving.stage.add_new(1)
     leaving.lab.clock.advance(1e3)
     assert leaving.left == [(MEAN, 1000), (4.0 + MEAN, 1)]
 
 
 def test_starting_over_drops_what_was_thought_and_leaves_those_who_rest_alone() -> None:
     leaving = stage(timing="whole")
-    leaving.stage.join(4)
+    leaving.stage.add_new(4)
     leaving.lab.clock.advance(5.0)
-    leaving.stage.join(3)
+    leaving.stage.add_new(3)
     leaving.stage.rest(2)
     leaving.stage.start_over()
     assert (leaving.stage.working, leaving.stage.resting) == (5, 2)
@@ -188,7 +188,7 @@ def test_starting_over_drops_what_was_thought_and_leaves_those_who_rest_alone() 
 
 def test_nobody_joins_without_a_trace() -> None:
     leaving = stage()
-    leaving.stage.join(0)
+    leaving.stage.add_new(0)
     assert leaving.stage.working == 0
     assert leaving.lab.clock.peek() == math.inf
 
@@ -197,7 +197,7 @@ def test_work_that_takes_no_time_is_through_at_once() -> None:
     lab = SmallLab(writing_share=0.0)
     left: list[int] = []
     writing = CohortStage(lab, "writing", 1, left.append, lambda: math.inf)
-    writing.join(50)
+    writing.add_new(50)
     assert left == [], "in an event of its own"
     lab.clock.advance(0.0)
     assert left == [50]
@@ -208,19 +208,19 @@ def test_one_who_is_taken_out_needs_as_long_as_any(count: int) -> None:
     days = []
     for seed in range(600):
         leaving = stage(seed)
-        leaving.stage.join(count)
-        days.append(leaving.stage.take_out())
+        leaving.stage.add_new(count)
+        days.append(leaving.stage.remove_one())
         assert leaving.stage.working == count - 1
     assert np.mean(days) == pytest.approx(MEAN, rel=4 / math.sqrt(600))
     whole = stage(timing="whole")
-    whole.stage.join(count)
+    whole.stage.add_new(count)
     whole.lab.clock.advance(3.0)
-    assert whole.stage.take_out() == MEAN - 3.0
+    assert whole.stage.remove_one() == MEAN - 3.0
 
 
 def test_one_who_is_taken_in_goes_on_where_it_was() -> None:
     leaving = stage()
-    leaving.stage.take_in(2.5)
+    leaving.stage.add_partial(2.5)
     leaving.lab.clock.advance(10.0)
     assert leaving.left == [(2.5, 1)]
 
@@ -239,7 +239,7 @@ def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str)
     for name, number in steps:
         before = sum(count for _, count in leaving.left)
         if name == "join":
-            there.join(number)
+            there.add_new(number)
             working += number
         elif name == "rest":
             there.rest(min(number, working))
@@ -248,10 +248,10 @@ def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str)
             there.wake(min(number, resting))
             working, resting = working + min(number, resting), resting - min(number, resting)
         elif name == "take_out" and working:
-            assert there.take_out() >= 0
+            assert there.remove_one() >= 0
             working -= 1
         elif name == "take_in":
-            there.take_in(float(number))
+            there.add_partial(float(number))
             working += 1
         elif name == "start_over":
             there.start_over()
@@ -274,7 +274,7 @@ def test_work_under_way_takes_as_many_times_as_long_as_it_is_stretched(size: int
     """
     plain, stretched = (stage(seed=5, leap_error=0.1) for _ in range(2))
     for leaving in (plain, stretched):
-        leaving.stage.join(size)
+        leaving.stage.add_new(size)
         leaving.lab.clock.advance(0.01)
         if rests:
             leaving.stage.rest(size)

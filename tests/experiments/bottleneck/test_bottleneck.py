@@ -122,12 +122,14 @@ def test_software_stands_still_in_a_held_lab_and_each_pool_has_what_was_asked(mo
         worlds = []
         held = OutputSample.run(scenario, setting, 1, lambda world, worlds=worlds: worlds.append(world))
         world = worlds[-1]
-        assert world.at_work == setting.researchers
+        assert world.active_researchers == setting.researchers
         assert world.datacenter.pool("experiment").capacity == setting.gpus == gpus_at_start(scenario)
         assert world.experiment_gpu_days() == pytest.approx(setting.gpu_days, rel=1e-6)
         assert world.now == pytest.approx(setting.warm_up_days + setting.window_days)
         assert held.papers * setting.window_days < world.papers
-        assert held.papers == pytest.approx(held.written * world.at_work ** (scenario.growth.parallel_penalty - 1))
+        assert held.papers == pytest.approx(
+            held.written * world.active_researchers ** (scenario.growth.parallel_penalty - 1)
+        )
         # Little's law of the GPUs: those that are busy are papers a day times the GPU-days that each held
         assert 0 < held.written * held.luck * setting.gpu_days < setting.gpus
 

@@ -159,7 +159,7 @@ def test_a_job_that_came_back_after_a_failure_is_shown_as_failed():
             job.number
             for pool in world.datacenter.pools.values()
             for job in pool.jobs()
-            if job.seats and job.past is not None and job.past.failures and job.begun > since
+            if job.seats and job.past is not None and job.past.failures and job.started_at > since
         }
         shown = {job.number for cell in frame.grid.cells if cell.failed for job in cell.jobs}
         assert back <= shown

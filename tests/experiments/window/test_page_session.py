@@ -184,14 +184,14 @@ class Held:
 
     def __init__(self, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("experiments.window.session.BUSY_SECONDS", 0.0)
-        self.begun = {"step": threading.Event(), "to_next": threading.Event()}
+        self.started_at = {"step": threading.Event(), "to_next": threading.Event()}
         self.go_on = {"step": threading.Event(), "to_next": threading.Event()}
-        for name in self.begun:
+        for name in self.started_at:
             monkeypatch.setattr(watched.journey, name, self._held(name, watched.journey))
 
     def _held(self, name: str, journey: RunPlayer) -> Any:
         def move(*_: Any) -> SeekResult:
-            self.begun[name].set()
+            self.started_at[name].set()
             assert self.go_on[name].wait(30)
             return SeekResult(journey.current, True, name)
 
@@ -211,12 +211,12 @@ def test_move_asked_for_within_a_step_is_busy_until_both_are_over(
 ) -> None:
     held = Held(watched, monkeypatch)
     watched.session.step()
-    assert held.begun["step"].wait(30)
+    assert held.started_at["step"].wait(30)
     watched.session.to_next("doubling")
     watched.until(lambda s: s.busy)
     monkeypatch.setattr("experiments.window.session.BUSY_SECONDS", 60.0)
     held.go_on["step"].set()
-    assert held.begun["to_next"].wait(30)
+    assert held.started_at["to_next"].wait(30)
     assert watched.session.shown.busy
     held.go_on["to_next"].set()
     assert watched.until(lambda s: not s.busy).said == "to_next."

@@ -379,7 +379,7 @@ def test_reconfigure_refuses_before_it_changes() -> None:
         gpus.reconfigure(params(gpus=7))
     with pytest.raises(ValueError, match="give streams"):
         gpus.reconfigure(params(gpu_hours_between_failures=5.0))
-    assert (gpus.capacity, gpus.in_use, jobs[0].begun) == (8, 8, 0)
+    assert (gpus.capacity, gpus.in_use, jobs[0].started_at) == (8, 8, 0)
 
 
 def test_reconfigure_to_the_same_is_nothing() -> None:
@@ -431,7 +431,7 @@ def test_submit_a_number_of_gpus_that_is_not_whole_is_an_error(gpus: Any) -> Non
     with pytest.raises(ValueError, match=r"gpus = .* is not a whole number; allowed: 1, 2, 3 and so on"):
         pool.submit(gpus, 1.0)
     with pytest.raises(ValueError, match="is not a whole number"):
-        pool.submit_many(gpus, Diary())  # type: ignore[arg-type]
+        pool.submit_array(gpus, Diary())  # type: ignore[arg-type]
 
 
 def test_submit_a_whole_number_of_any_type_is_a_count() -> None:

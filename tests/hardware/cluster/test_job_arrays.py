@@ -70,7 +70,7 @@ class Crowd:
                 self.one(1, owner, priority)
             return
         self.asked += count
-        self.gpus.submit_many(count, self, owner=owner, priority=priority)
+        self.gpus.submit_array(count, self, owner=owner, priority=priority)
 
     def one(self, _: int, owner: int, priority: int) -> None:
         self.asked += 1
@@ -199,7 +199,7 @@ class Same:
 
 def test_gangs_that_go_on_are_recorded_every_so_often() -> None:
     clock, gpus = cluster(gpus=1, preemption=False)
-    gpus.submit_many(2500, Same())
+    gpus.submit_array(2500, Same())
     clock.advance(2500.0)
     stay = cluster_module.MAX_TASKS_PER_RECORD
     assert [(record.job, record.tasks) for record in gpus.records] == [(1, stay), (stay + 1, stay), (2 * stay + 1, 500)]
@@ -211,9 +211,9 @@ def test_gangs_that_go_on_are_recorded_every_so_often() -> None:
 def test_a_gang_goes_on_for_its_own_source_and_owner_alone() -> None:
     clock, gpus = cluster(gpus=1, preemption=False)
     source = Same()
-    gpus.submit_many(3, source, owner=1)
-    gpus.submit_many(2, source, owner=2)
-    gpus.submit_many(2, Same(), owner=2)
+    gpus.submit_array(3, source, owner=1)
+    gpus.submit_array(2, source, owner=2)
+    gpus.submit_array(2, Same(), owner=2)
     clock.advance(10.0)
     assert [(record.owner, record.tasks) for record in gpus.records] == [(1, 3), (2, 2), (2, 2)]
 
@@ -221,9 +221,9 @@ def test_a_gang_goes_on_for_its_own_source_and_owner_alone() -> None:
 def test_shortest_first_compares_the_jobs_of_a_lot_that_came_while_all_gpus_were_busy() -> None:
     clock, gpus = cluster(gpus=1, queue="sjf", preemption=False)
     source = Same(lengths={1: 2.0, 2: 5.0, 3: 3.0, 4: 1.0})
-    gpus.submit_many(1, source)
+    gpus.submit_array(1, source)
     clock.advance(1.0)
-    gpus.submit_many(3, source)
+    gpus.submit_array(3, source)
     clock.advance(20.0)
     assert source.started == [1, 4, 3, 2]
 
@@ -232,7 +232,7 @@ def test_shortest_first_looks_only_so_far_ahead() -> None:
     clock, gpus = cluster(gpus=1, queue="sjf", preemption=False)
     last = LOOKAHEAD_JOBS + 50
     source = Same(length=1.0, lengths={last: 0.5})
-    gpus.submit_many(last, source)
+    gpus.submit_array(last, source)
     clock.advance(60.0)
     assert len(gpus.jobs()) - 1 <= LOOKAHEAD_JOBS
     assert source.started.index(last) == 50, "it went first as soon as it was seen"
@@ -241,7 +241,7 @@ def test_shortest_first_looks_only_so_far_ahead() -> None:
 def test_a_gang_that_had_been_stopped_and_goes_on_keeps_its_accounts() -> None:
     """Two GPUs become one and two again: the second job is stopped for an hour, and then its gang goes on."""
     clock, gpus = cluster(gpus=2, preemption=False)
-    gpus.submit_many(4, Same(length=4.0))
+    gpus.submit_array(4, Same(length=4.0))
     clock.advance(1.0)
     gpus.reconfigure(params(gpus=1, preemption=False))
     clock.advance(2.0)
@@ -254,7 +254,7 @@ def test_a_gang_that_had_been_stopped_and_goes_on_keeps_its_accounts() -> None:
 
 def test_a_gang_that_is_stopped_after_it_went_on_keeps_its_accounts() -> None:
     clock, gpus = cluster(gpus=1, preemption=False)
-    gpus.submit_many(3, Same(length=4.0))
+    gpus.submit_array(3, Same(length=4.0))
     clock.advance(6.0)
     assert (gpus.waiting, gpus.running) == (1, 1)
     gpus.reconfigure(params(gpus=1, queue="priority", preemption=True))
@@ -274,8 +274,8 @@ def test_another_discipline_puts_the_waiting_lots_in_its_own_order() -> None:
     clock, gpus = cluster(gpus=1, queue="fcfs", preemption=False)
     low, high = Same(), Same()
     gpus.submit(1, 1.0)
-    gpus.submit_many(3, low, priority=0)
-    gpus.submit_many(3, high, priority=5)
+    gpus.submit_array(3, low, priority=0)
+    gpus.submit_array(3, high, priority=5)
     clock.advance(0.5)
     gpus.reconfigure(params(gpus=1, queue="priority", preemption=False))
     clock.advance(3.75)
@@ -288,8 +288,8 @@ def test_waiting_lots_move_to_the_pool_of_their_use() -> None:
     clock = Clock()
     center = Datacenter(clock, params(gpus=8, sharing="shares", preemption=False), hour=1)
     source = Same(length=1.0)
-    center.submit_many("experiment", 10, source)
-    center.submit_many("training", 10, Same(gpus=2))
+    center.submit_array("experiment", 10, source)
+    center.submit_array("training", 10, Same(gpus=2))
     clock.advance(0.5)
     center.reconfigure(params(gpus=8, sharing="priority", preemption=False))
     assert center.waiting("experiment") + center.waiting("training") == 20, "all are set back"
@@ -302,7 +302,7 @@ def test_waiting_lots_move_to_the_pool_of_their_use() -> None:
 def test_a_pool_does_not_vanish_under_a_waiting_lot() -> None:
     clock = Clock()
     center = Datacenter(clock, params(gpus=8, sharing="shares", preemption=False), hour=1)
-    center.submit_many("experiment", 10, Same(length=1.0))
+    center.submit_array("experiment", 10, Same(length=1.0))
     before = center.params
     with pytest.raises(ValueError, match="jobs for experiment wait, and there would be no GPUs for them"):
         center.reconfigure(params(gpus=8, inference_share=0.5, training_share=0.5))
@@ -313,7 +313,7 @@ def test_a_pool_does_not_vanish_under_a_waiting_lot() -> None:
 def test_a_lot_of_nothing_is_refused(count: int) -> None:
     _, gpus = cluster()
     with pytest.raises(ValueError, match=f"at least one job, not {count}"):
-        gpus.submit_many(count, Same())
+        gpus.submit_array(count, Same())
     assert gpus.waiting == 0
     assert gpus.submit(1, 1.0).number == 1, "no number was given away"
 
@@ -321,14 +321,14 @@ def test_a_lot_of_nothing_is_refused(count: int) -> None:
 def test_a_lot_for_a_use_without_gpus_is_refused() -> None:
     center = Datacenter(Clock(), params(gpus=8, inference_share=0.75, training_share=0.25), hour=1)
     with pytest.raises(ValueError, match="no GPUs for experiment: its share of 8 comes to none"):
-        center.submit_many("experiment", 5, Same())
+        center.submit_array("experiment", 5, Same())
     with pytest.raises(ValueError, match="no use 'coffee' of the cluster"):
-        center.submit_many("coffee", 5, Same())
+        center.submit_array("coffee", 5, Same())
 
 
 def test_a_lot_costs_the_same_however_large_it_is() -> None:
     clock, gpus = cluster(gpus=4, preemption=False)
-    gpus.submit_many(10**15, Same(tasks=10**6, length=math.pi))
+    gpus.submit_array(10**15, Same(tasks=10**6, length=math.pi))
     clock.advance(10.0)
     assert len(gpus.jobs()) == gpus.running == 4
     assert gpus.waiting == 10**15 - 4 * 4 * 10**6, "three bundles each are done, the fourth runs"

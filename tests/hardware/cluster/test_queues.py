@@ -178,12 +178,12 @@ def free_nodes(gpus: GpuCluster, running: list[Job], size: int) -> list[int]:
 
 def promise(gpus: GpuCluster, head: Job, jobs: list[Job], size: int) -> float:
     """When the head fits if all that run end as asked, worked out from where they sit."""
-    running = sorted((job for job in jobs if job.state == "running"), key=lambda job: job.begun + job.length)
+    running = sorted((job for job in jobs if job.state == "running"), key=lambda job: job.started_at + job.length)
     for index in range(len(running) + 1):
         free = free_nodes(gpus, running[index:], size)
         fits = max(free) >= head.gpus if head.gpus <= size else free.count(size) * size >= head.gpus
         if fits:
-            return running[index - 1].begun + running[index - 1].length if index else gpus._env.now
+            return running[index - 1].started_at + running[index - 1].length if index else gpus._env.now
     raise AssertionError("a job that never fits was accepted")
 
 

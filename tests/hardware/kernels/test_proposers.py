@@ -243,7 +243,7 @@ def test_a_trial_without_a_proposal_counts_but_is_no_candidate() -> None:
 
 def test_a_pool_draws_every_candidate_alike() -> None:
     pool = SearchSpace({"one": ParameterSpace({"x": (0, 1, 2)}, {"x": 0}), "two": ParameterSpace({}, {})})
-    chance = history_of(session(), pool).chance
+    chance = history_of(session(), pool).rng
     drawn = [pool.draw(chance, ()) for _ in range(4000)]
     assert all(abs(drawn.count(each) - 1000) < 150 for each in pool.listed)
     assert pool.draw(chance, pool.listed) is None
@@ -259,7 +259,7 @@ def test_a_pool_without_candidates_has_none() -> None:
 def test_the_nearest_come_first_and_other_families_last() -> None:
     pool = SearchSpace({"one": ParameterSpace({"x": (0, 1, 2, 3)}, {"x": 0}), "two": ParameterSpace({}, {})})
     at, seen = Candidate("one", (("x", 1),)), []
-    while (found := pool.nearest(at, seen, history_of(session(), pool).chance)) is not None:
+    while (found := pool.nearest(at, seen, history_of(session(), pool).rng)) is not None:
         seen.append(found)
     assert [each.values.get("x") for each in (seen[0], *seen[3:])] == [1, 3, None]
 

@@ -341,7 +341,7 @@ def check(labs, state):
     for field in ("thinking", "experimenting", "writing", "day", "since", "left", "papers", "tried", "paused_days"):
         assert np.all(getattr(state, field) >= 0), field
     assert np.all(state.deployed <= state.discovered + 1e-9)
-    assert np.all(state.at_work <= state.researchers * (1 + 1e-12))
+    assert np.all(state.active_researchers <= state.researchers * (1 + 1e-12))
     everywhere = state.thinking + state.experimenting + state.writing
     assert everywhere == pytest.approx(state.researchers, rel=1e-9)
     seen = _observe(labs, state)

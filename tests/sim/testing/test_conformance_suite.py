@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hardware.cluster.cluster import ClusterParams, GpuCluster, Job
 from hardware.cluster.queues import QUEUES, BackfillQueue, EasyBackfill, FirstComeFirstServed, QueueDiscipline
 from sim.clock import Clock
-from sim.testing.invariants import Ask, check_queue, served, workloads
+from sim.testing.invariants import JobRequest, check_queue, run_workload, workloads
 
 ROOT = Path(__file__).parents[3]
 
@@ -232,7 +232,7 @@ def test_a_discipline_that_chooses_before_the_arrivals_of_an_instant_is_caught()
         check_queue(Hasty)
     workload = str(caught.value).split("shows it:\n")[1].splitlines()
     assert 3 <= len(workload) <= 6
-    assert all(line.strip().startswith("Ask(") for line in workload)
+    assert all(line.strip().startswith("JobRequest(") for line in workload)
 
 
 def test_an_order_that_hangs_on_chance_is_told_without_the_words_of_hypothesis():
@@ -257,19 +257,19 @@ def test_a_cluster_keeps_its_discipline_whatever_its_parameters_name():
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(workloads())
 def test_what_is_served_is_served_in_the_order_of_the_workload(workload):
-    records = served(FirstComeFirstServed, workload)
+    records = run_workload(FirstComeFirstServed, workload)
     assert [(record.submitted, record.gpus, record.length) for record in records] == [ask[:3] for ask in workload]
     starts = [record.started for record in records]
     assert starts == sorted(starts)  # first come, first served
 
 
 def test_a_workload_by_hand():
-    records = served(SmallestFirst, [Ask(0, 8, 1.0), Ask(0.5, 8, 1.0), Ask(0.5, 2, 3.0)])
+    records = run_workload(SmallestFirst, [JobRequest(0, 8, 1.0), JobRequest(0.5, 8, 1.0), JobRequest(0.5, 2, 3.0)])
     assert [record.started for record in records] == [0, 4, 1]
 
 
 def test_a_workload_is_served_with_all_arrivals_of_an_instant_before_its_dispatch():
-    records = served(SmallestFirst, [Ask(0, 8, 1.0), Ask(0.5, 8, 1.0), Ask(1.0, 2, 3.0)])
+    records = run_workload(SmallestFirst, [JobRequest(0, 8, 1.0), JobRequest(0.5, 8, 1.0), JobRequest(1.0, 2, 3.0)])
     assert [record.started for record in records] == [0, 4, 1]
 
 

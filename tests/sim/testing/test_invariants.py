@@ -85,16 +85,16 @@ def test_an_error_of_a_law_is_told_as_what_does_not_hold():
 class Generous(Trainer):
     """Deploys more than was discovered."""
 
-    def consider(self) -> None:
+    def start_due_generations(self) -> None:
         self.lab.frontier.deployed += 1.0  # type: ignore[attr-defined]
-        super().consider()
+        super().start_due_generations()
 
 
 class Regretful(Trainer):
     """Takes back what is deployed."""
 
-    def consider(self) -> None:
-        super().consider()
+    def start_due_generations(self) -> None:
+        super().start_due_generations()
         frontier = self.lab.frontier  # type: ignore[attr-defined]
         frontier.deployed = max(0.0, frontier.deployed - 0.5)
 
@@ -118,13 +118,13 @@ class Boastful(Trainer):
 class Unsaved(Trainer):
     """Waits by a callback that cannot be pickled."""
 
-    def consider(self) -> None:
+    def start_due_generations(self) -> None:
         self.lab.after(1.0, lambda _: None)
-        super().consider()
+        super().start_due_generations()
 
 
 class Broken(Trainer):
-    def consider(self) -> None:
+    def start_due_generations(self) -> None:
         raise KeyError("gain")
 
 
@@ -133,11 +133,11 @@ class Fickle(Trainer):
 
     failed = False
 
-    def consider(self) -> None:
+    def start_due_generations(self) -> None:
         if not Fickle.failed:
             Fickle.failed = True
             raise KeyError("gain")
-        super().consider()
+        super().start_due_generations()
 
 
 def lab_of(trainer: type[Trainer]) -> Callable[[Scenario, int], World]:
