@@ -106,8 +106,8 @@ class Researcher(mesa.Agent):
         """Return which part of its paper it is at, or was before it paused, and the days that this still takes."""
         return self._paused or (self.phase, self._due - self.lab.now)
 
-    def remove(self) -> None:
-        """Be no individual any more: somebody else goes on with the paper."""
+    def hand_over(self) -> None:
+        """Leave the model: a cohort continues the paper."""
         self._alarm = None
         self.remove()
 

@@ -147,7 +147,7 @@ class Cohort(mesa.Agent):
             stage.add_partial(days)
             if phase is Phase.PAUSED:
                 stage.rest(1)
-        researcher.remove()
+        researcher.hand_over()
 
     def split_out(self, number: int) -> Researcher:
         """Let one of those at work go its own way from here on, any of them alike, as the individual of that number.
