@@ -34,7 +34,7 @@ def test_a_generator_goes_on_where_it_was():
 
 
 def test_the_same_in_another_process_with_other_hashing():
-    code = "from sim.random_streams import Streams; print(RandomStreams(5).get('thinking', 9).random())"
+    code = "from sim.random_streams import RandomStreams; print(RandomStreams(5).get('thinking', 9).random())"
     outputs = {
         subprocess.run(
             [sys.executable, "-c", code],
