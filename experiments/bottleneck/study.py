@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from experiments.bottleneck.steady_state import METHOD_NOTE, LabState, OutputSample, experiment_gpus, setting_at
+from experiments.statistics.intervals import mean_interval
 from sim import ces
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
@@ -183,11 +183,10 @@ def study(
 
 def estimate(each: Sequence[float] | NDArray[np.float64]) -> OutputEstimate:
     """Return the mean of one figure a seed, with Student's interval."""
-    mean, count = float(np.mean(each)), len(each)
-    if count < 2:
-        return OutputEstimate(mean, None, None, tuple(map(float, each)))
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) * np.std(each, ddof=1) / math.sqrt(count))
-    return OutputEstimate(mean, mean - half, mean + half, tuple(map(float, each)))
+    values = tuple(map(float, each))
+    if len(values) == 1:
+        return OutputEstimate(values[0], None, None, values)
+    return OutputEstimate(*mean_interval(values), values)
 
 
 class _Output(NamedTuple):

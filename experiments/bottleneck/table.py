@@ -22,7 +22,7 @@ from experiments.cli.run_table import print_text
 from experiments.cli.terminal import print_table
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import Form, add_title, render
-from experiments.plotting.run_figure import BLUE, ORANGE, PINK, STYLE
+from experiments.plotting.style import BLUE, ORANGE, PINK, STYLE
 from sim import ces
 
 WIDE: Final = 140

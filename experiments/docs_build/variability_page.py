@@ -12,17 +12,16 @@ import math
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from experiments.plotting.run_figure import BLUE, GREY, ORANGE, STYLE
+from experiments.plotting.frame import figure_bytes
+from experiments.plotting.style import BLUE, GREY, ORANGE, STYLE
 from sim.growth import DAYS_PER_MONTH, difficulty_from_returns, returns_from_difficulty
 from sim.long_run import long_run
 from sim.runner import run
@@ -182,7 +181,6 @@ def update_tables(page: str, found: Sequence[VariabilityRow]) -> str:
 
 def picture(found: Sequence[VariabilityRow]) -> bytes:
     """Return the picture as PNG; equal rows give equal bytes."""
-    buffer = BytesIO()
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
@@ -190,9 +188,7 @@ def picture(found: Sequence[VariabilityRow]) -> bytes:
         left, right = figure.subplots(1, 2)
         _draw_paces(left, found)
         _draw_dates(right, found)
-        FigureCanvasAgg(figure)
-        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
-    return buffer.getvalue()
+        return figure_bytes(figure)
 
 
 def _draw_paces(axes: Axes, found: Sequence[VariabilityRow]) -> None:

@@ -16,7 +16,7 @@ from experiments.estimation.report import REPORTED_INTERVAL, AnyFit, FitReport, 
 from experiments.estimation.series import ROWS
 from experiments.plotting.captions import footer_text, plural
 from experiments.plotting.frame import Form, add_title, render
-from experiments.plotting.run_figure import BLUE, GREY, ORANGE, STYLE
+from experiments.plotting.style import BLUE, GREY, ORANGE, STYLE
 
 _DARK: Final = "#444444"
 _SPAN: Final = 200

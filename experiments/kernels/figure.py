@@ -17,7 +17,7 @@ from experiments.kernels.curve_fits import CurveFit
 from experiments.kernels.result_tables import RemeasuredKernel, held_out_gain
 from experiments.kernels.search_tables import SearchRow
 from experiments.plotting.frame import Form, render
-from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
+from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
 from hardware.kernels.statistics import Speedup
 
 COLUMNS: Final = 2

@@ -17,7 +17,7 @@ from experiments.monte_carlo.runner import SampledWorlds, simulate
 from experiments.monte_carlo.spec import Inputs, MonteCarloSpec
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import WIDE, Form, Shape, add_title, render
-from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
+from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
 from experiments.uncertainty.distributions import Array
 
 DRAWN: Final = 65_536

@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.monte_carlo.spec import MAX_DOUBLINGS, SPEED_SHARE, Inputs, MonteCarloSpec, Retraining
+from experiments.statistics.intervals import wilson
 from experiments.uncertainty.distributions import Array
 from sim import growth
 
 CHUNK: Final = 16_384
 """Worlds that are drawn and run together. Another number would be other luck."""
-CONFIDENCE_SCORE: Final = 1.959963984540054
-"""Standard deviations on either side of a 95% interval."""
 
 Tell = Callable[[int], None]
 """Shown how many worlds are over."""
@@ -128,10 +127,7 @@ def explodes(r: Array, retraining: Retraining, speed_share: float = SPEED_SHARE)
 def share(happened: NDArray[np.bool_]) -> Probability:
     """Return how often something happened, with Wilson's 95% interval."""
     n, hits = len(happened), int(np.count_nonzero(happened))
-    at, z2 = hits / n, CONFIDENCE_SCORE**2
-    middle = (at + z2 / (2 * n)) / (1 + z2 / n)
-    half = CONFIDENCE_SCORE * math.sqrt(at * (1 - at) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return Probability(hits, at, 0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half)
+    return Probability(hits, hits / n, *wilson(hits / n, n))
 
 
 def quantiles(values: Array, levels: Sequence[float]) -> list[float]:

@@ -40,15 +40,20 @@ def render(
 
     The reader's matplotlibrc is not read.
     """
-    buffer = BytesIO()
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(cast("Any", {**style, "svg.hashsalt": "asara"}))
         figure = draw()
         with footed(figure, footer):
-            FigureCanvasAgg(figure)
-            metadata: Any = _UNDATED[form]
-            figure.savefig(buffer, format=form, dpi=dpi, metadata=metadata)
+            return figure_bytes(figure, form, dpi)
+
+
+def figure_bytes(figure: Figure, form: Form = "png", dpi: int = 150) -> bytes:
+    """Return a figure as PNG, SVG or PDF: the same bytes for the same figure, without a date or a version."""
+    buffer = BytesIO()
+    FigureCanvasAgg(figure)
+    metadata: Any = _UNDATED[form]
+    figure.savefig(buffer, format=form, dpi=dpi, metadata=metadata)
     return buffer.getvalue()
 
 

@@ -15,6 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import WIDE, Form, Shape, add_title, render
+from experiments.plotting.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, STYLE, label_factors
 from experiments.text.scenario_changes import Change, changes_of, titled
 from sim.events import Deployed, ResearchersHoused
 from sim.growth import Law, add_effort, unconstrained_doubling_times
@@ -25,32 +26,14 @@ if TYPE_CHECKING:
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-BLUE, GREEN, ORANGE, PINK, SKY, GREY = "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D9D9D9"
-"""Okabe and Ito's palette, which colour-blind readers can tell apart, and a grey for what is idle."""
-
 USES = (("inference", SKY), ("experiment", ORANGE), ("training", PINK), ("background", GREEN), ("idle", GREY))
 LABELS = {"experiment": "experiments"}
 MAX_POINTS = 4000
 """Points of a series that are drawn: more than a picture has columns."""
-MAX_TICKS = 9
 HEADROOM = 1.06
 MARGIN = 1.01
 FURTHER = 1.4
 """How much longer than the run the picture may be, so that its closed form comes as far."""
-
-STYLE: Any = {
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#E6E6E6",
-    "grid.linewidth": 0.8,
-    "legend.frameon": False,
-    "legend.fontsize": 10,
-    "lines.linewidth": 2.0,
-    "lines.solid_capstyle": "butt",
-}
 
 
 class ClosedFormCurve(NamedTuple):
@@ -207,27 +190,6 @@ def _legend_above(axes: Axes, columns: int) -> None:
     # Above and not within: there is no corner that is free in every run. On day 0 there may be nothing to name.
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=columns, columnspacing=1.6, handlelength=1.8)
-
-
-def label_factors(axes: Axes, top: float) -> None:
-    """Label a scale of doublings with factors: powers of two, or of ten where there would be too many."""
-    per_ten = math.log2(10)
-    if top <= MAX_TICKS + 4:
-        step = math.ceil(top / MAX_TICKS)
-        ticks = [float(n) for n in range(0, math.floor(top) + 1, step)]
-    else:
-        step = math.ceil(top / per_ten / MAX_TICKS)
-        ticks = [power * per_ten for power in range(0, math.floor(top / per_ten) + 1, step)]
-    axes.yaxis.set_major_locator(FixedLocator(ticks))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda level, _: _factor(level, top)))
-
-
-def _factor(level: float, top: float) -> str:
-    """A level as a factor, in powers of ten on a scale on which the upper ones would be long to read."""
-    per_ten = math.log2(10)
-    long = top >= 6 * per_ten and level > 0
-    return f"$10^{{{level / per_ten:.0f}}}$×" if long else f"{round(2**level):,}×"
 
 
 def _draw_researchers(axes: Axes, result: RunResult) -> None:

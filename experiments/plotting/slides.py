@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
 from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
-from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK, SKY, STYLE, label_factors
+from experiments.plotting.frame import figure_bytes
+from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE, label_factors
 
 __all__ = [
     "BLACK",
@@ -79,7 +78,7 @@ def slides(
         panels = list(figure.subplots(rows, columns, squeeze=False, **how).ravel())
         yield panels
         _set_title(figure, title, note)
-        _show(_png(figure), title)
+        _show(figure_bytes(figure, dpi=DOTS), title)
 
 
 def _set_title(figure: Figure, title: str, note: str) -> None:
@@ -94,13 +93,6 @@ def _set_title(figure: Figure, title: str, note: str) -> None:
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
     engine.set(rect=(0, 0, 1, 1 - room / height))
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", dpi=DOTS, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def _show(png: bytes, alt: str) -> None:

@@ -7,16 +7,16 @@ nothing, so that an unlikely handful of seeds refutes nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, gammainc, gammaincinv, stdtrit
+from scipy.special import betaincinv, gammainc, gammaincinv
 
 from experiments.reproduction.comparison import LOOSE_WITHIN, Outcome
+from experiments.statistics.intervals import mean_interval
 
 FALSE_ALARM: Final = 0.01
 """Greatest probability that any row of a right simulator is called refuted."""
@@ -61,9 +61,8 @@ def share(hits: int, n: int) -> ExactInterval:
 
 def mean_of_batches(means: Numbers) -> ExactInterval:
     """Return Student's interval of a mean, from means of long batches: nearly normal and nearly independent."""
-    middle, count = float(means.mean()), len(means)
-    half = float(stdtrit(count - 1, 1 - MISSES / 2)) * float(means.std(ddof=1)) / math.sqrt(count)
-    return ExactInterval(middle - half, middle + half)
+    found = mean_interval(means, 1 - MISSES)
+    return ExactInterval(found.low, found.high)
 
 
 class PoissonPapers(NamedTuple):

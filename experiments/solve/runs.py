@@ -8,10 +8,10 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from experiments.errors import InputError
 from experiments.gains import day_of_gain
+from experiments.statistics.intervals import mean_interval
 from experiments.sweep.run_many import RunFailedError, run_many
 from sim.fluid.api import fluid
 from sim.scenario.model import Parameter, Scenario, ScenarioError, parameters
@@ -166,6 +166,4 @@ def mean_day(days: Sequence[float | None]) -> tuple[float | None, float | None, 
     known = [day for day in days if day is not None]
     if len(known) < len(days):
         return None, None, None
-    mean = float(np.mean(known))
-    half = float(stdtrit(len(known) - 1, 0.975)) * float(np.std(known, ddof=1)) / math.sqrt(len(known))
-    return mean, mean - half, mean + half
+    return mean_interval(known)

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.optimize.elementwise import find_root
-from scipy.special import stdtrit
 
 from experiments.cli.arguments import find_parameters
 from experiments.errors import InputError
 from experiments.solve.goal import Goal, parse_goal
 from experiments.solve.runs import EvaluatedValue, FluidEvaluator, GoalEvaluator, WorldEvaluator
+from experiments.statistics.intervals import student_score
 from sim.runner import Engine
 from sim.scenario.model import Parameter, Scenario, ScenarioError
 
@@ -369,7 +369,7 @@ class _Search:
         error = float(np.std(misses, ddof=1)) / math.sqrt(len(misses))
         if answer.jump is not None or not abs(slope) > 0:
             return answer
-        half = abs(float(stdtrit(len(misses) - 1, 0.5 + CONFIDENCE / 2)) * error / slope)
+        half = abs(student_score(len(misses) - 1) * error / slope)
         centre = self._scaled(np.array([value])) - runs.try_values([value])[0].miss / slope
         ends = self._unscaled(np.array([centre[0] - half, centre[0] + half])).tolist()
         return answer._replace(low=ends[0], high=ends[1])

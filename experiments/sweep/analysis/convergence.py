@@ -64,7 +64,7 @@ def convergence_figure(sweep: Sweep, table: pa.Table | None = None) -> Figure:
 
     ``table``: that of :func:`convergence_table`.
     """
-    from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK  # noqa: PLC0415
+    from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK  # noqa: PLC0415
 
     found = convergence_table(sweep) if table is None else table
     parts = drawn(combinations(sweep), MAX_SAID)

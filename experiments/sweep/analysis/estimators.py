@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.stats import CensoredData, ecdf
 
+from experiments.statistics.intervals import CONFIDENCE, normal_score, student_score, wilson
 from experiments.sweep.analysis.sweep_data import Flags, Floats, Ints
 
-CONFIDENCE: Final = 0.95
 SEED: Final = 5
 """Of what is drawn here: resamples and halves, so that a sweep has one analysis."""
 RESAMPLES: Final = 200
@@ -37,13 +37,6 @@ class ClusteredMean(NamedTuple):
     points: int
 
 
-def wilson(share: float, n: float, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Return Wilson's interval of a share seen in n independent tries (J. Am. Stat. Assoc. 22, 209, 1927)."""
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
-
-
 def clustered_share(happened: Flags, points: Ints) -> ClusteredProbability:
     """Return a share with Wilson's interval for the effective number of runs.
 
@@ -66,7 +59,7 @@ def _effective(happened: Flags, index: Ints, clusters: int) -> float:
         return clusters
     sums = np.bincount(index, weights=happened - share)
     variance = clusters / (clusters - 1) * float(np.sum(sums**2)) / n**2
-    shrink = (stats.norm.ppf(0.5 + CONFIDENCE / 2) / stats.t.ppf(0.5 + CONFIDENCE / 2, clusters - 1)) ** 2
+    shrink = (normal_score() / student_score(clusters - 1)) ** 2
     alike = share * (1 - share) / n / variance if variance > 0 else 1.0
     return float(max(min(clusters, 2), min(1.0, alike) * n * shrink))
 
@@ -81,7 +74,7 @@ def clustered_mean(values: Floats, points: Ints) -> ClusteredMean:
         return ClusteredMean(mean, -math.inf, math.inf, len(values), 1)
     sums = np.bincount(index, weights=values - mean)
     error = math.sqrt(clusters / (clusters - 1) * float(np.sum(sums**2))) / len(values)
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, clusters - 1)) * error
+    half = student_score(clusters - 1) * error
     return ClusteredMean(mean, mean - half, mean + half, len(values), len(np.unique(points)))
 
 
@@ -92,13 +85,11 @@ def kaplan_meier(times: Floats, reached: Flags) -> tuple[Floats, Floats]:
     """
     if not reached.any():
         return np.empty(0), np.empty(0)
-    order = np.lexsort((~reached, times))
-    times, reached = times[order], reached[order]
-    at_risk = len(times) - np.arange(len(times))
-    left = np.cumprod(np.where(reached, 1 - 1 / at_risk, 1.0))
-    days, last = np.unique(times[reached], return_index=True)
-    ends = np.append(last[1:], int(reached.sum())) - 1
-    return days, 1 - left[reached][ends]
+    seen = times[reached]
+    censored = np.minimum(times[~reached], seen.max() + 1)  # SciPy takes finite times only
+    found = ecdf(CensoredData(uncensored=seen, right=censored)).cdf
+    events = np.isin(found.quantiles, seen)
+    return found.quantiles[events], found.probabilities[events]
 
 
 def time_quantile(times: Floats, reached: Flags, share: float) -> float:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from experiments.statistics.intervals import wilson
 from experiments.sweep.analysis.binning import MAX_LEVELS, Axis, bin_parameter
 from experiments.sweep.analysis.combinations import MAX_SAID, Combination, combinations, drawn, table_of
-from experiments.sweep.analysis.estimators import ClusteredProbability, clustered_share, wilson
+from experiments.sweep.analysis.estimators import ClusteredProbability, clustered_share
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, new_figure
 from experiments.sweep.analysis.labels import percent, phrase_with_name
 from experiments.sweep.analysis.sweep_data import EXPLOSIVE, ONE_BY_ONE, SPEEDING_UP, Flags, RunOutcome, Sweep

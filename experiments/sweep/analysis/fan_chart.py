@@ -69,7 +69,7 @@ def has_closed_form(sweep: Sweep) -> bool:
 @in_style
 def fan_figure(sweep: Sweep) -> Figure:
     """Return the fan chart of the runs: a panel for each combination of levers (6 at most)."""
-    from experiments.plotting.run_figure import label_factors  # noqa: PLC0415
+    from experiments.plotting.style import label_factors  # noqa: PLC0415
 
     parts, grid = drawn(combinations(sweep)), _grid(sweep)
     figure, panels = new_figure(1.0 + 2.7 * len(parts), len(parts), sharex=True, sharey=True)
@@ -99,7 +99,7 @@ def fan_figure(sweep: Sweep) -> Figure:
 
 
 def _draw_bands(axes: Axes, table: pa.Table, top: float) -> None:
-    from experiments.plotting.run_figure import BLUE  # noqa: PLC0415
+    from experiments.plotting.style import BLUE  # noqa: PLC0415
 
     days = table["day"].to_numpy()
     for low, high, alpha, text in (("q5", "q95", 0.2, "90% of runs"), ("q25", "q75", 0.35, "half of the runs")):
@@ -115,7 +115,7 @@ def _draw_bands(axes: Axes, table: pa.Table, top: float) -> None:
 
 def _draw_runs(axes: Axes, sweep: Sweep, grid: Floats) -> None:
     """Draw each run as a line of its own, as far as it went: they are too few for quantiles at 5% and 95%."""
-    from experiments.plotting.run_figure import BLUE  # noqa: PLC0415
+    from experiments.plotting.style import BLUE  # noqa: PLC0415
 
     if sweep.n == 1:  # the line in the middle is the run
         return
@@ -125,7 +125,7 @@ def _draw_runs(axes: Axes, sweep: Sweep, grid: Floats) -> None:
 
 
 def _draw_middle(axes: Axes, table: pa.Table, alone: pa.Table | None, runs: int) -> None:
-    from experiments.plotting.run_figure import BLUE  # noqa: PLC0415
+    from experiments.plotting.style import BLUE  # noqa: PLC0415
 
     text = "the run in the middle" if runs > 1 else "the only run"
     axes.plot(table["day"].to_numpy(), _floats(table, "q50"), color=BLUE, linewidth=2.4, label=text)

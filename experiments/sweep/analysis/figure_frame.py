@@ -33,7 +33,7 @@ _VARIABLES: Final = {
 
 def style() -> dict[str, Any]:
     """Return the settings of matplotlib for every picture of a sweep."""
-    from experiments.plotting.run_figure import STYLE  # noqa: PLC0415
+    from experiments.plotting.style import STYLE  # noqa: PLC0415
 
     ours = {
         "text.color": INK,

@@ -76,7 +76,7 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion", reading: str
 
     ``reading`` is what r is the returns to.
     """
-    from experiments.plotting.run_figure import BLUE  # noqa: PLC0415
+    from experiments.plotting.style import BLUE  # noqa: PLC0415
 
     chosen = [effect for effect in effects if effect.outcome == outcome][:24]
     labels = [_row_label(effect, reading) for effect in chosen]

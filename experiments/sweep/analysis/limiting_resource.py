@@ -131,6 +131,6 @@ def limits_sentence(sweep: Sweep) -> str:
 
 
 def _colours() -> dict[str, str]:
-    from experiments.plotting.run_figure import ORANGE, PINK, SKY  # noqa: PLC0415
+    from experiments.plotting.style import ORANGE, PINK, SKY  # noqa: PLC0415
 
     return dict(zip(RESOURCES, (SKY, ORANGE, PINK, SOFT), strict=True))

@@ -6,8 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from html import escape
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import combinations as combinations_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -26,7 +25,6 @@ from experiments.sweep.analysis import (
     sensitivity,
     time_to_gain,
 )
-from experiments.sweep.analysis import html as page
 from experiments.sweep.analysis.combinations import (
     MAX_DRAWN,
     MAX_SAID,
@@ -37,6 +35,7 @@ from experiments.sweep.analysis.combinations import (
     stacked,
 )
 from experiments.sweep.analysis.figure_frame import png, svg
+from experiments.sweep.analysis.html import TableView, render_page, report_picture, table_view
 from experiments.sweep.analysis.labels import RETURNS, phrase, with_reading
 from experiments.sweep.analysis.sweep_data import (
     EXPLOSIVE,
@@ -188,17 +187,31 @@ def _region(part: Combination) -> dict[str, Any]:
 def html(sweep: Sweep, found: list[ReportSection]) -> str:
     """Return the report as one page that needs nothing else."""
     name = str(sweep.manifest.get("name") or "sweep")
-    body = [f"<header><h1>{escape(name)}</h1>", *_opening(sweep), "</header>", *_health(sweep)]
     sections: dict[str, list[ReportSection]] = {}
     for part in found:
         sections.setdefault(part.heading, []).append(part)
-    for heading, members in sections.items():
-        body.append(page.heading(heading))
-        body += [page.paragraph(sentence) for part in members for sentence in part.sentences]
-        drawn = [page.picture(svg(p.figure, p.name), p.caption, p.caption) for p in members if p.figure is not None]
-        body.append(page.pictures(drawn) if drawn else "")
-        body += [page.table(p.table, f"Table: {p.name}") for p in members if p.table is not None and p.table.num_rows]
-    return page.page(name, [*body, *_design(sweep), _footer(sweep)])
+    return render_page(
+        {
+            "title": name,
+            "questions": _questions(sweep),
+            "verdict": verdict(sweep),
+            "health": _health(sweep),
+            "sections": [_section(heading, members) for heading, members in sections.items()],
+            "design": _design(sweep),
+            "footer": _footer(sweep),
+        }
+    )
+
+
+def _section(heading: str, members: Sequence[ReportSection]) -> dict[str, Any]:
+    return {
+        "heading": heading,
+        "sentences": [sentence for part in members for sentence in part.sentences],
+        "pictures": [report_picture(svg(p.figure, p.name), p.caption) for p in members if p.figure is not None],
+        "tables": [
+            {"name": p.name, "view": table_view(p.table)} for p in members if p.table is not None and p.table.num_rows
+        ],
+    }
 
 
 def files(
@@ -399,47 +412,45 @@ def _regions(sweep: Sweep) -> Iterator[ReportSection]:
     yield ReportSection("region", heading, [drawn_note(parts).strip()], None, "", stacked(tables))
 
 
-def _opening(sweep: Sweep) -> list[str]:
+def _questions(sweep: Sweep) -> list[str]:
+    """Return what the design asks, what varies in it, and how its inputs are read."""
     design = sweep.manifest.get("design", {})
     asked = next((str(design[key]) for key in _ASKED if isinstance(design, Mapping) and design.get(key)), "")
     varied = "; ".join(f"{with_reading(name, sweep.reading)} ({name})" for name in sweep.varied)
-    meaning = reading(sweep)
-    return [
-        page.paragraph(asked, "asked"),
-        page.paragraph(f"Varied: {varied}." if varied else "Nothing but the random seed varies.", "asked"),
-        *([page.paragraph(meaning, "asked")] if meaning else []),
-        page.paragraph(verdict(sweep), "verdict"),
-    ]
+    varies = f"Varied: {varied}." if varied else "Nothing but the random seed varies."
+    return [text for text in (asked, varies, reading(sweep)) if text]
 
 
-def _health(sweep: Sweep) -> list[str]:
-    """What became of the runs without a result: never left out in silence."""
+def _health(sweep: Sweep) -> dict[str, Any]:
+    """Return how many runs have a result, and why the others have none."""
     said = [f"{sweep.n:,} of {sweep.asked:,} runs have a result, and all that is shown is of these."]
     if sweep.missing:
         said.append(f"{sweep.missing:,} runs are missing: the sweep has not finished.")
     bad = sum(failure.runs for failure in sweep.failures)
     if bad:
         said.append(f"{bad:,} runs came to nothing; if that depends on the parameters, the shares are biased.")
-    kind = "warning" if sweep.missing or bad else "prose"
-    lines = [page.paragraph(" ".join(said), kind)]
-    if sweep.failures:
-        names = ("status", "message", "runs", "first")
-        shown = sweep.failures[:MAX_FAILURES]
-        lines.append(page.table(pa.table({name: [getattr(each, name) for each in shown] for name in names})))
-        if rest := sum(failure.runs for failure in sweep.failures[MAX_FAILURES:]):
-            lines.append(page.paragraph(f"And {rest:,} more runs for other reasons.", "prose"))
-    return lines
+    names = ("status", "message", "runs", "first")
+    shown = sweep.failures[:MAX_FAILURES]
+    rest = sum(failure.runs for failure in sweep.failures[MAX_FAILURES:])
+    return {
+        "text": " ".join(said),
+        "incomplete": bool(sweep.missing or bad),
+        "failures": table_view(pa.table({name: [getattr(each, name) for each in shown] for name in names}))
+        if shown
+        else None,
+        "other_failures": f"{rest:,}" if rest else "",
+    }
 
 
-def _design(sweep: Sweep) -> list[str]:
+def _design(sweep: Sweep) -> TableView | None:
     """What was varied, and how."""
     rows = [(name, "uncertain", sweep.label(name, 200), _distribution(sweep, name)) for name in sweep.uncertainties]
     rows += [(name, "lever", sweep.label(name, 200), ", ".join(_levels(sweep, name))) for name in sweep.levers]
     if not rows:
-        return []
+        return None
     names = ("parameter", "kind", "meaning", "values")
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    return [page.heading("What was varied"), page.table(pa.table(columns))]
+    return table_view(pa.table(columns))
 
 
 def _distribution(sweep: Sweep, name: str) -> str:
@@ -478,7 +489,7 @@ def _footer(sweep: Sweep) -> str:
         f"seed {said.get('seed', '?')}",
         *(f"{what} {str(said.get(f'{what}_digest', '?'))[:12]}" for what in ("design", "model")),
     ]
-    return f"<footer>{escape(' · '.join(items))}</footer>"
+    return " · ".join(items)
 
 
 def _first(found: sensitivity.Indices | None) -> dict[str, Any] | None:

@@ -146,7 +146,7 @@ def box_table(sweep: Sweep, box: Box | None) -> pa.Table:
 @in_style
 def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
     """Return the runs over two parameters, those with the outcome and others, with the box drawn."""
-    from experiments.plotting.run_figure import BLUE, ORANGE  # noqa: PLC0415
+    from experiments.plotting.style import BLUE, ORANGE  # noqa: PLC0415
 
     happened = sweep.happened()
     x, y = _drawn(sweep, across, box), _drawn(sweep, up, box)

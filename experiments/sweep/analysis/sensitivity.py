@@ -273,7 +273,7 @@ def _draw_bars(
     axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list[TornadoBar], edge: float
 ) -> list[tuple[float, int, bool]]:
     """Draw the bars of a panel, and return where their texts begin, their letters, and whether they go to the right."""
-    from experiments.plotting.run_figure import BLUE, ORANGE  # noqa: PLC0415
+    from experiments.plotting.style import BLUE, ORANGE  # noqa: PLC0415
 
     found = []
     start = middle if math.isfinite(middle) else edge
@@ -376,7 +376,7 @@ def sobol_table(found: Indices) -> pa.Table:
 @in_style
 def sobol_figure(found: Indices, reading: str = "") -> Figure:
     """Return first-order indices as bars, the largest first; ``reading`` is what r is the returns to."""
-    from experiments.plotting.run_figure import BLUE, PINK  # noqa: PLC0415
+    from experiments.plotting.style import BLUE, PINK  # noqa: PLC0415
 
     rows = sorted(zip(found.first, found.half, found.names, strict=True), reverse=True)[:12]
     if np.isfinite(found.luck):
@@ -546,7 +546,7 @@ def _change_alone(sweep: Sweep, values: Floats, chosen: Flags) -> tuple[float, f
 def _legend(axes: Axes, alone: bool) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    from experiments.plotting.run_figure import BLUE, ORANGE  # noqa: PLC0415
+    from experiments.plotting.style import BLUE, ORANGE  # noqa: PLC0415
 
     texts = ("low value", "high value") if alone else ("lowest tenth", "highest tenth")
     handles = [Patch(color=colour, label=text) for colour, text in zip((ORANGE, BLUE), texts, strict=True)]

@@ -85,7 +85,7 @@ def _time_rows(sweep: Sweep, column: str) -> pa.Table:
 @in_style
 def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
     """Return the share of runs that has gained a multiple against days: a line for each combination of levers."""
-    from experiments.plotting.run_figure import BLUE, GREEN, ORANGE, PINK, SKY  # noqa: PLC0415
+    from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY  # noqa: PLC0415
 
     parts = drawn(combinations(sweep))
     last = max(_last_day(censored_times(part.sweep, column)[0]) for part in parts)

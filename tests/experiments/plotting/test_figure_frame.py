@@ -12,7 +12,8 @@ from experiments.monte_carlo.loading import load_priors, outcome
 from experiments.monte_carlo.runner import run_study
 from experiments.plotting.captions import footer_text, plural
 from experiments.plotting.frame import add_title, footed, render
-from experiments.plotting.run_figure import STYLE, run_figure, run_picture
+from experiments.plotting.run_figure import run_figure, run_picture
+from experiments.plotting.style import STYLE
 from experiments.text.scenario_changes import changes_of, changes_text, titled
 from sim.fluid.api import run_fluid
 from sim.runner import run

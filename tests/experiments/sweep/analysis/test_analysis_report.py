@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from experiments.errors import InputError
-from experiments.sweep.analysis import html as page
 from experiments.sweep.analysis import labels, report
 from experiments.sweep.analysis.command import analyse
 from experiments.sweep.analysis.figure_frame import png
+from experiments.sweep.analysis.html import render_page, table_view
 from experiments.sweep.analysis.sweep_data import load, sweep_of
 from experiments.sweep.part_files import write_table
 from experiments.sweep.storage import identity_of, write_manifest
@@ -160,7 +160,7 @@ def test_a_systematic_design_says_that_its_shares_are_no_probabilities(tmp_path)
     place = write(tmp_path / "grid", table(rows), manifest(5, sampling="grid", points=5))
     text = report.files(load(place))["report.html"].decode()
     assert "not probabilities of what will happen" in text
-    assert "cannot carry Sobol&#x27; indices: a grid design" in text
+    assert "cannot carry Sobol&#39; indices: a grid design" in text
 
 
 def test_one_run_is_enough_for_a_report(tmp_path):
@@ -244,11 +244,22 @@ def test_every_parameter_has_plain_words():
 
 
 def test_text_is_escaped_and_numbers_are_readable():
-    shown = page.table(
-        pa.table({"growth__r": ["<b>"], "probability": [0.254], "days": [float("inf")], "runs": [12345]})
+    found = pa.table({"growth__r": ["<b>"], "probability": [0.254], "days": [float("inf")], "runs": [12345]})
+    tables = [{"name": "t", "view": table_view(found)}]
+    shown = render_page(
+        {
+            "title": "<t>",
+            "questions": [],
+            "verdict": "v",
+            "health": {"text": "<i>", "incomplete": False, "failures": None, "other_failures": ""},
+            "sections": [{"heading": "a & b", "sentences": [], "pictures": [], "tables": tables}],
+            "design": None,
+            "footer": "",
+        }
     )
-    assert "&lt;b&gt;" in shown
+    assert '<td class="text">&lt;b&gt;</td>' in shown
     assert "<td>25%</td><td>not seen</td><td>12,345</td>" in shown
+    assert all(text in shown for text in ("<h1>&lt;t&gt;</h1>", "<h2>a &amp; b</h2>", "&lt;i&gt;"))
 
 
 def test_a_figure_has_one_picture_whatever_the_reader_set(folder):
