@@ -9,8 +9,6 @@ from tests.support.english import MAX_WORDS, MAX_WORDS_WITH_CODE, problems_in, p
 WRITTEN = [page for page in PAGES if not page.startswith(SHOWN) and page.removeprefix("docs/") not in GENERATED]
 """Pages that are written by hand; the text of the others stands in the source and in the notebooks."""
 PENDING: set[str] = {
-    "README.md",
-    "docs/explanation/architecture.md",
     "docs/explanation/compute-bottleneck.md",
     "docs/explanation/fitting-r.md",
     "docs/explanation/kernels.md",
