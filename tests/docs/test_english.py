@@ -15,21 +15,12 @@ PENDING: set[str] = {
     "docs/explanation/simulation-vs-theory.md",
     "docs/explanation/speed.md",
     "docs/explanation/what-the-numbers-mean.md",
-    "docs/how-to/add-a-proposer.md",
-    "docs/how-to/add-a-queue-discipline.md",
-    "docs/how-to/add-a-scenario.md",
-    "docs/how-to/property-test-your-policy.md",
     "docs/how-to/solve-for-a-value.md",
-    "docs/how-to/use-the-cluster-in-your-model.md",
     "docs/reference/job-logs.md",
     "docs/reference/monte-carlo.md",
     "docs/reference/sweep-analysis.md",
     "docs/reference/sweeps.md",
     "docs/reference/window.md",
-    "docs/tutorials/1-first-run.md",
-    "docs/tutorials/2-first-scenario.md",
-    "docs/tutorials/3-first-sweep.md",
-    "docs/tutorials/4-first-kernel.md",
 }
 """Pages that are still to be rewritten."""
 
