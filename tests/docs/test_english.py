@@ -3,10 +3,12 @@
 import pytest
 
 from experiments.docs_build.cli_reference import PAGES as GENERATED
-from tests.support.doc_pages import PAGES, SHOWN, text_of
+from tests.support.doc_pages import NOTEBOOK_PAGES, PAGES, text_of
 from tests.support.english import MAX_WORDS, MAX_WORDS_WITH_CODE, problems_in, prose_of_page, sentences
 
-WRITTEN = [page for page in PAGES if not page.startswith(SHOWN) and page.removeprefix("docs/") not in GENERATED]
+WRITTEN = [
+    page for page in PAGES if not page.startswith(NOTEBOOK_PAGES) and page.removeprefix("docs/") not in GENERATED
+]
 """Pages that are written by hand; the text of the others stands in the source and in the notebooks."""
 PENDING: set[str] = {
     "docs/explanation/compute-bottleneck.md",
