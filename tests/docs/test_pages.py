@@ -1,4 +1,4 @@
-"""What the pages say runs: their Python, their files, their commands; what they point at is there."""
+"""The Python, files and commands of the pages run and give the output shown, and links lead to pages that exist."""
 
 import re
 import shlex
@@ -11,23 +11,25 @@ from experiments.cli.app import main
 from experiments.docs_build.cli_reference import PAGES as GENERATED
 from hardware.cluster.queues import QUEUES
 from tests.support.doc_pages import (
+    NOTEBOOK_PAGES,
     PAGES,
     ROOT,
-    SHOWN,
     blocks,
+    check_command,
     command_lines,
-    followed,
+    execute_page,
     is_synopsis,
-    keep,
-    links,
-    parse,
-    run,
+    link_targets,
+    run_block,
     text_of,
+    write_block,
 )
 from tests.support.sweep_tables import drawn, manifest, write
 
-OURS = [page for page in PAGES if not page.startswith(SHOWN)]
-WITH_CODE = [page for page in OURS if any(block.language in ("python", "console") for block in blocks(text_of(page)))]
+WRITTEN = [page for page in PAGES if not page.startswith(NOTEBOOK_PAGES)]
+WITH_CODE = [
+    page for page in WRITTEN if any(block.language in ("python", "console") for block in blocks(text_of(page)))
+]
 CHEAP = (
     r"asara scenarios",
     r"asara explain( [a-z_]+)?",
@@ -36,12 +38,12 @@ CHEAP = (
     r"asara run toy-\S+( --(set|seed|out) [\w.=/-]+)*( --json)?",
     r"asara run \S+ --engine fluid",
 )
-"""Commands that answer within a second or two, and so are run as they stand."""
+"""Commands that take a second or two, and are therefore run."""
 
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Somebody who follows a page in a folder of their own, in which there is a sweep already."""
+    """Work in an empty folder with a finished sweep in out/quick, as a reader of a page would."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     names = dict(QUEUES)
@@ -54,36 +56,36 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("page", WITH_CODE)
-def test_what_a_page_shows_is_what_happens(page, reader):
+def test_page_executed_gives_the_output_that_it_shows(page, reader):
     text = text_of(page)
-    assert followed(page, text, reader) == text, "look at what has changed, then run `python -m tests.docs.renew`"
+    assert execute_page(page, text, reader) == text, f"check the change, then run `python -m tests.docs.renew {page}`"
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if command_lines(text_of(page))])
-def test_every_command_of_a_page_can_be_typed(page):
+def test_command_of_a_page_has_arguments_that_exist(page):
     for line in command_lines(text_of(page)):
-        parse(line)
+        check_command(line)
 
 
 def cheap(page: str) -> list[str]:
     return [line for line in command_lines(text_of(page)) if any(re.fullmatch(each, line) for each in CHEAP)]
 
 
-@pytest.mark.parametrize("page", [page for page in OURS if cheap(page)])
-def test_what_answers_at_once_is_run_as_it_stands(page, reader, capsys):
+@pytest.mark.parametrize("page", [page for page in WRITTEN if cheap(page)])
+def test_cheap_command_of_a_page_succeeds(page, reader, capsys):
     for block in blocks(text_of(page)):
-        keep(block, reader)
+        write_block(block, reader)
     for line in cheap(page):
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_a_page_points_at_is_there(page):
-    missing = [target for target in links(text_of(page)) if not _there(page, target)]
+def test_link_of_a_page_leads_to_a_file_and_heading_that_exist(page):
+    missing = [target for target in link_targets(text_of(page)) if not _exists(page, target)]
     assert missing == []
 
 
-def _there(page: str, target: str) -> bool:
+def _exists(page: str, target: str) -> bool:
     file, _, heading = target.partition("#")
     path = (ROOT / page).parent / file if file else ROOT / page
     if not path.exists():
@@ -92,21 +94,28 @@ def _there(page: str, target: str) -> bool:
 
 
 def _anchor(line: str) -> str:
-    """What a heading is called in a link."""
+    """Return the name of a heading in a link."""
     return re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") if line.startswith("#") else ""
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_pages_made_from_the_code_are_what_the_code_says(name):
+def test_page_made_from_the_code_is_up_to_date(name):
     assert text_of(f"docs/{name}") == GENERATED[name](), "run `make docs`"
 
 
-def test_every_page_is_on_the_map():
-    named = {(ROOT / "docs" / target.partition("#")[0]).resolve() for target in links(text_of("docs/README.md"))}
-    assert [page for page in PAGES[1:] if page != "docs/README.md" and (ROOT / page).resolve() not in named] == []
+INDEXES = ["docs/README.md", "docs/explanation/decisions/README.md"]
 
 
-# --- that the tests above can fail ----------------------------------------------------------------------------------
+def test_every_page_is_linked_from_an_index():
+    linked = {
+        ((ROOT / index).parent / target.partition("#")[0]).resolve()
+        for index in INDEXES
+        for target in link_targets(text_of(index))
+    }
+    assert [page for page in PAGES if page != "docs/README.md" and (ROOT / page).resolve() not in linked] == []
+
+
+# --- the tests above can fail ---------------------------------------------------------------------------------------
 
 PAGE = """
 Text, `asara nothing` in it.
@@ -126,7 +135,7 @@ answer = 42
 """
 
 
-def test_commands_and_blocks_are_found():
+def test_command_lines_and_blocks_of_a_page_are_found():
     assert command_lines(PAGE) == [
         "asara run tight.toml --set cluster__gpus=64",
         'asara results DIR --sql "select 1 | 2"',
@@ -139,7 +148,7 @@ def test_commands_and_blocks_are_found():
         ("python", "", 14),
     ]
     for line in command_lines(PAGE):
-        parse(line)
+        check_command(line)
 
 
 @pytest.mark.parametrize(
@@ -154,19 +163,19 @@ def test_commands_and_blocks_are_found():
         "asara results DIR extra",
     ],
 )
-def test_a_command_that_does_not_exist_is_noticed(line):
+def test_check_command_of_a_wrong_line_raises(line):
     with pytest.raises(Exception, match=r"\w"):
-        parse(line)
+        check_command(line)
 
 
-def test_a_block_that_fails_names_the_line_of_its_page():
+def test_run_block_that_fails_has_the_line_of_its_page():
     block = blocks("one\n\n```python\nx = 1\nx / 0\n```\n")[0]
     with pytest.raises(ZeroDivisionError) as caught:
-        run(block, "README.md", {})
+        run_block(block, "README.md", {})
     assert caught.traceback[-1].lineno + 1 == 5
 
 
-SAYS = """
+EXAMPLE = """
 ```python
 print(6 * 7)
 ```
@@ -186,7 +195,7 @@ ANSWER = (
 )
 
 
-def test_what_a_page_shows_is_put_right(reader):
-    right = SAYS.format(printed=42, answer=ANSWER)
-    assert followed("README.md", SAYS.format(printed=41, answer="nothing"), reader) == right
-    assert followed("README.md", right, reader) == right
+def test_execute_page_with_wrong_output_returns_the_right_output(reader):
+    right = EXAMPLE.format(printed=42, answer=ANSWER)
+    assert execute_page("README.md", EXAMPLE.format(printed=41, answer="nothing"), reader) == right
+    assert execute_page("README.md", right, reader) == right

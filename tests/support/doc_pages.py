@@ -1,4 +1,4 @@
-"""What the tests of the pages share: the code and the command lines that stand in them."""
+"""Read, execute and check the pages of the documentation."""
 
 import re
 import shlex
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
-SHOWN = "docs/notebooks"
-"""Pages of notebooks, which tests/notebooks executes whole."""
+NOTEBOOK_PAGES = "docs/notebooks"
+"""Folder of the pages that are made from notebooks; tests/notebooks executes these."""
 PAGES = [path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"(?:#|//) ([\w-]+\.\w+)\n")
@@ -23,36 +23,37 @@ class Block(NamedTuple):
     language: str
     text: str
     line: int
-    """Of the page, on which its text begins."""
+    """Line of the page on which the text begins."""
 
     @property
     def file(self) -> str:
-        """The file that it is, if its first line is a comment with nothing but a name; else nothing."""
+        """Name of the file, if the first line is a comment that contains a file name only; else empty."""
         named = _FILE.match(self.text)
         return named.group(1) if named else ""
 
 
 def text_of(page: str) -> str:
+    """Return the text of a page, given its path from the root."""
     return (ROOT / page).read_text(encoding="utf-8")
 
 
 def blocks(text: str) -> list[Block]:
-    """The fenced blocks of a page, in order."""
+    """Return the fenced blocks of a page, in order."""
     found = _FENCE.finditer(text)
     return [Block(each.group(1), each.group(2), text[: each.start(2)].count("\n") + 1) for each in found]
 
 
-def followed(page: str, text: str, folder: Path) -> str:
-    """Do what a page says in its order, and return it with what came of it where it shows that.
+def execute_page(page: str, text: str, folder: Path) -> str:
+    """Execute the blocks of a page in order, and return the page with the output of today.
 
     A block whose first line names a file is written into the folder, from which Python imports. All other Python runs
-    in one session; a ```text block right behind it is what it printed. In a ```console block lines with $ are typed,
-    the others are what they answered.
+    in one namespace; a ```text block directly after it has its output. In a ```console block the lines with $ are
+    commands, and the other lines are their output.
     """
     sys.path.insert(0, str(folder))
     known = set(sys.modules)
     try:
-        return _followed(page, text, folder)
+        return _execute(page, text, folder)
     finally:
         sys.path.remove(str(folder))
         for name in set(sys.modules) - known:
@@ -60,72 +61,75 @@ def followed(page: str, text: str, folder: Path) -> str:
                 del sys.modules[name]
 
 
-def _followed(page: str, text: str, folder: Path) -> str:
-    session: dict[str, Any] = {"__name__": "__main__"}
+def _execute(page: str, text: str, folder: Path) -> str:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
     printed, after, made = "", 0, []
     end = 0
     for found in _FENCE.finditer(text):
         block = Block(found.group(1), found.group(2), text[: found.start(2)].count("\n") + 1)
         content = block.text
-        keep(block, folder)
+        write_block(block, folder)
         if block.language == "python" and not block.file:
-            printed, after = run(block, page, session), found.end()
+            printed, after = run_block(block, page, namespace), found.end()
         elif block.language == "text" and after and not text[after : found.start()].strip():
             content = printed
         elif block.language == "console":
-            content = "".join(answered(line) for line in block.text.splitlines() if line.startswith("$ "))
+            content = "".join(run_command(line) for line in block.text.splitlines() if line.startswith("$ "))
         made += [text[end : found.start(2)], content]
         end = found.end(2)
     return "".join([*made, text[end:]])
 
 
-def keep(block: Block, folder: Path) -> None:
-    """Write a block that is a file."""
+def write_block(block: Block, folder: Path) -> None:
+    """Write a block that is a file into the folder."""
     if block.file:
         (folder / block.file).write_text(block.text, encoding="utf-8")
 
 
-def run(block: Block, page: str, session: dict[str, Any]) -> str:
-    """Run a block of Python, and return what it printed; an error names the line of the page."""
-    with redirect_stdout(StringIO()) as said:
-        exec(compile("\n" * (block.line - 1) + block.text, str(ROOT / page), "exec"), session)
-    return _tidy(said.getvalue())
+def run_block(block: Block, page: str, namespace: dict[str, Any]) -> str:
+    """Run a block of Python and return its output; the traceback of an error has the line of the page."""
+    with redirect_stdout(StringIO()) as output:
+        exec(compile("\n" * (block.line - 1) + block.text, str(ROOT / page), "exec"), namespace)
+    return _strip_lines(output.getvalue())
 
 
-def answered(line: str) -> str:
-    """A line of a terminal, and what the command answers."""
+def run_command(line: str) -> str:
+    """Run a line of a terminal, and return the line with its output."""
     from experiments.cli.app import main
 
-    said = StringIO()
-    with redirect_stdout(said), redirect_stderr(said):
+    output = StringIO()
+    with redirect_stdout(output), redirect_stderr(output):
         main(shlex.split(line, comments=True)[2:])
-    return f"{line}\n{_tidy(said.getvalue())}"
+    return f"{line}\n{_strip_lines(output.getvalue())}"
 
 
-def _tidy(text: str) -> str:
+def _strip_lines(text: str) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.strip("\n").splitlines())
 
 
 def command_lines(text: str) -> list[str]:
-    """The lines of indented and fenced blocks that begin with the command, without comments and redirections."""
+    """Return the lines of blocks that begin with `asara`, without comments and redirections."""
     indented = re.findall(r"^    (asara .*)$", text, re.MULTILINE)
     inside = [line for block in blocks(text) for line in block.text.splitlines()]
     fenced = [line.removeprefix("$ ") for line in inside if line.startswith(("asara ", "$ asara "))]
-    return [_bare(line) for line in dict.fromkeys([*indented, *fenced])]
+    return [_without_comment(line) for line in dict.fromkeys([*indented, *fenced])]
 
 
-def _bare(line: str) -> str:
-    """What would be typed: a comment is behind # or, in a table of commands, behind two blanks."""
+def _without_comment(line: str) -> str:
+    """Return the part to type: a comment follows #, or two blanks in a table of commands."""
     return re.split(r"\s+#|\s{2,}|\s>", line)[0].strip()
 
 
 def is_synopsis(line: str) -> bool:
-    """True if it says what may be typed, and is nothing that anybody types."""
+    """Return whether a line describes the arguments of a command, and is not itself a command."""
     return bool(re.search(r"[\[\]|]", re.sub(r'"[^"]*"', "", line)))
 
 
-def parse(line: str) -> None:
-    """Parse a command line as the command does; a synopsis is only looked up. Raises where it cannot be."""
+def check_command(line: str) -> None:
+    """Parse a command line as the command does; check only the names in a synopsis.
+
+    Raises AssertionError or the parser's own error for a command, argument or option that does not exist.
+    """
     from typer.main import get_command
 
     from experiments.cli.app import app
@@ -144,8 +148,8 @@ def parse(line: str) -> None:
         command.make_context(line, words, parent=context)
 
 
-def links(text: str) -> Iterator[str]:
-    """The places of this repository that a page points at."""
+def link_targets(text: str) -> Iterator[str]:
+    """Yield the files and headings of this repository to which a page links."""
     bare = _FENCE.sub("", text)
     for target in re.findall(r"\]\(([^)\s]+)\)", bare):
         if "://" not in target:
