@@ -88,8 +88,8 @@ assert [kind for *_, kind in rows] == ["singular", "fizzle", "fizzle", "fizzle"]
 
 # %% [markdown]
 """
-With cheap experiments and no training the run stays close to the law, and explodes. **Either of the two stops
-that.**
+With cheap experiments and no training the run stays close to the law, and explodes. **Training runs or frontier
+experiments stop that.**
 
 - **Training runs** alone lead to a fizzle, close to exponential growth. Part of each doubling of software goes into
   shorter training runs, and only the rest into better researchers.

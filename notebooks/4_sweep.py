@@ -172,18 +172,18 @@ without = combinations(sweep)[0]
 assert without.values == {"training__needed": "no"}
 bars = sensitivity.tornado_table(without.sweep, "explosion").to_pylist()
 with slide(
-    "The probability of an explosion depends most on the returns",
-    "share with long_run = singular, without training runs, at little and much of each: its lowest and highest tenth",
+    "Frontier experiments and low returns prevent most explosions",
+    "share with long_run = singular, without training runs, in the lowest (low) and highest (high) tenth of each",
 ) as axes:
     for row, bar in enumerate(bars):
-        little, much = bar["at_low"], bar["at_high"]
+        low, high = bar["at_low"], bar["at_high"]
         if bar["parameter"] == "growth__parallel_penalty":  # a larger p is a smaller penalty
-            little, much = much, little
-        axes.plot([little, much], [-row, -row], color=BLUE, linewidth=9, alpha=0.3)
-        axes.plot(little, -row, "o", color=SKY, markersize=11)
-        axes.plot(much, -row, "o", color=BLUE, markersize=11)
-    end(axes, bars[0]["at_high"], 0.36, "much", BLUE, xytext=(0, 0), ha="center")
-    end(axes, bars[0]["at_low"], 0.36, "little", SKY, xytext=(0, 0), ha="center")
+            low, high = high, low
+        axes.plot([low, high], [-row, -row], color=BLUE, linewidth=9, alpha=0.3)
+        axes.plot(low, -row, "o", color=SKY, markersize=11)
+        axes.plot(high, -row, "o", color=BLUE, markersize=11)
+    end(axes, bars[0]["at_high"], 0.36, "high", BLUE, xytext=(0, 0), ha="center")
+    end(axes, bars[0]["at_low"], 0.36, "low", SKY, xytext=(0, 0), ha="center")
     axes.set_yticks([-row for row in range(len(bars))], [NAMES[bar["parameter"]] for bar in bars])
     axes.set(xlim=(-0.03, None), ylim=(0.5 - len(bars), 0.6))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
