@@ -55,7 +55,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/lab-to-a-million/run.png docs/pictures/lab-to-a-million.png
 	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
-	$(BIN)/python -m experiments.docs_build.variability_page docs/explanation/simulation-vs-theory.md docs/pictures/luck.png
+	$(BIN)/python -m experiments.docs_build.variability_page docs/explanation/simulation-vs-theory.md docs/pictures/run-to-run-variability.png
 	$(BIN)/asara bottleneck --out $(OUT)/docs/bottleneck
 	cp $(OUT)/docs/bottleneck/bottleneck.png docs/pictures/bottleneck.png
 	$(BIN)/asara mc successor --out $(OUT)/docs/mc

@@ -1,14 +1,14 @@
 # %% [markdown]
 """
-# 1. The report in ten minutes
+# 1. The report's figures from simulated runs
 
-Suppose AI systems do all of AI research, and the stock of hardware stays as it is. Better software means more AI
-researchers on the same machines, and more researchers find the next improvement sooner. But each improvement is
-also harder to find than the last. Which of the two wins?
+Suppose AI systems do all AI research, and the stock of hardware is fixed. Better software means more AI researchers
+on the same machines, and more researchers find the next improvement sooner. But each improvement is also harder to
+find than the last. Which effect is stronger?
 
 Eth and Davidson (*Will AI R&D Automation Cause a Software Intelligence Explosion?*, 2025: *the report* from here on)
-answer with arithmetic. Here their figures and tables are drawn from runs, in which researchers write papers one by
-one, with the arithmetic beside them.
+answer with arithmetic. This notebook draws their figures and tables from runs, in which researchers write papers one
+by one, and compares them with the arithmetic.
 """
 
 # %%
@@ -49,11 +49,11 @@ from sim.scenario.model import Scenario
 
 # %% [markdown]
 """
-## One beginning, two fates (Figures 6 and 7)
+## Fizzle and explosion from the same start (Figures 6 and 7)
 
-One AI researcher writes a paper a month. Two papers double its efficiency, so that the same hardware houses two. In
-the *fizzle* each doubling takes three times as many papers as the one before, in the *explosion* one and a half
-times as many. Work is `pooled` here: as in the report, half a paper counts half.
+One AI researcher writes a paper a month. Two papers double its efficiency, so that the same hardware runs two
+researchers. In the *fizzle* each doubling takes three times as many papers as the one before. In the *explosion* it
+takes one and a half times as many. Work is `pooled` here: as in the report, half a paper counts half.
 """
 
 
@@ -64,7 +64,7 @@ def toy(name, seed=0, **changes):
 
 
 def months(result):
-    """Tell how many months each doubling took."""
+    """Return the length of each doubling in months."""
     return [doubling.duration_days / DAYS_PER_MONTH for doubling in result.doublings]
 
 
@@ -75,7 +75,7 @@ COLOURS = {"fizzle": BLUE, "explosion": RED, "exponential": ORANGE}
 
 # %%
 with slides(
-    "One beginning, two fates", "months that each doubling takes; a dot is a researcher at work", rows=2
+    "Fizzle and explosion from the same start", "months that each doubling takes; a dot is an active researcher", rows=2
 ) as panels:
     for axes, name in zip(panels, ("fizzle", "explosion"), strict=True):
         ends = np.cumsum([0, *months(exact[name])[:4]])
@@ -92,10 +92,10 @@ with slides(
 
 # %% [markdown]
 """
-What decides is how fast papers get harder, against how fast the team grows. A team that doubles keeps its pace if
-the next doubling takes exactly twice the papers (Table 2). The report puts that into one number, the *returns to
-research* r: how often software doubles each time that all research ever done doubles (Table 3). Above 1 doublings
-get faster.
+The result depends on two rates: how fast papers get harder, and how fast the team grows. A team that doubles keeps
+its pace if the next doubling takes exactly twice the papers (Table 2). The report combines both in one number, the
+*returns to research* r (Table 3). It is the number of doublings of software for each doubling of all research so
+far. With r above 1 doublings get faster.
 """
 
 # %%
@@ -109,12 +109,12 @@ table(("scenario", "papers of doubling 1", "of doubling 2", "ratio", "r in the r
 
 # %% [markdown]
 """
-The second r is 1.7095; the report's 1.72 comes of rounding 1/0.58.
+The second r is 1.7095; the report's 1.72 is due to rounding of 1/0.58.
 
-## Luck (Figure 8)
+## Run-to-run variability (Figure 8)
 
-The report's curve for the explosion goes through the roof after eight months. Real papers come at random. Each thin
-line is one of a hundred worlds with `poisson` papers: the same law, other luck.
+The report's curve for the explosion has a vertical asymptote after eight months. Real papers come at random. Each
+thin line is one of a hundred worlds with `poisson` papers: the same law with another random seed.
 """
 
 # %%
@@ -126,11 +126,11 @@ tenth = np.array([result.doublings[9].day / DAYS_PER_MONTH for result in worlds[
 spread = tenth.std(ddof=1)
 assert round(spread) == 2
 with slide(
-    "Through the roof in eight months, give or take two",
-    f"researchers; thin: worlds with luck of their own, which spread by {spread:.1f} months (one standard deviation)",
+    "The explosion comes after eight months, give or take two",
+    f"researchers; thin: worlds with different random seeds; standard deviation of doubling 10: {spread:.1f} months",
 ) as axes:
-    for name, lucky in worlds.items():
-        for result in lucky:
+    for name, results in worlds.items():
+        for result in results:
             days = [0.0, *(doubling.day / DAYS_PER_MONTH for doubling in result.doublings)]
             axes.plot(days, np.exp2(range(len(days))), color=COLOURS[name], linewidth=0.7, alpha=0.25)
         days = np.cumsum([0, *months(exact[name])])
@@ -145,9 +145,9 @@ with slide(
 
 # %% [markdown]
 """
-The mean of the thin lines is the report's thick one; any single world can be months early or late, and most of that
-luck falls on the first two doublings, when few are at work. What a lab sees in its first months may be chance.
-`asara reproduce` holds both the mean and the spread against theory.
+The mean of the thin lines is the report's thick one. A single world can be months early or late. Most of that
+variability comes from the first two doublings, when few researchers are active. So the first months of a lab may
+reflect chance. `asara reproduce` compares both the mean and the spread with theory.
 """
 
 # %%
@@ -159,16 +159,16 @@ for n, found, theory in ((1, first, 2.0), (10, tenth, 8 * (1 - 0.75**10))):
 
 # %% [markdown]
 """
-## The first year, whatever the returns (Figure 9)
+## The first year for six values of r (Figure 9)
 
 Now software grows continuously, and the first doubling takes a month. Dots are the doublings of runs with 100,000
-researchers who get every gain of 1% at once; dashed lines are the arithmetic.
+researchers who get every gain of 1% at once. Dashed lines are the arithmetic.
 """
 
 
 # %%
 def first_year(r):
-    """Run a year, or 13 doublings, in which nothing but the law holds software up."""
+    """Run a year, or 13 doublings, in which only the law limits software."""
     return run(
         with_first_doubling(
             Scenario.load("returns-0.9").replace(
@@ -185,7 +185,7 @@ def first_year(r):
 
 years = {r: first_year(r) for r in (0.5, 0.7, 0.9, 1.0, 1.4, 3.0)}
 with slide(
-    "Below r = 1 growth slows down, above it growth runs away",
+    "Growth slows down if r is below 1 and speeds up if it is above",
     "growth of software; dashed: arithmetic, dots: doublings of runs",
 ) as axes:
     for (r, result), colour in zip(years.items(), (BLUE, GREEN, SKY, ORANGE, RED, PINK), strict=True):
@@ -210,17 +210,19 @@ assert round(slow.doublings[4].day / DAYS_PER_MONTH) == 10  # 32-fold
 
 # %% [markdown]
 """
-By the report r = 0.7 brings about 30-fold growth in a bit under a year. The runs say 46-fold after
-a year, and 32-fold two months earlier. A fizzle is fast for a while.
+In the report r = 0.7 brings about 30-fold growth in a bit under a year. The runs give 46-fold growth after a year,
+and 32-fold two months earlier. So a fizzle can be fast for a while.
 
-## Even an explosion ends (Figure 10)
+## Hardware limits end an explosion (Figure 10)
 
-Fixed hardware can do only so much. Let r start at 3 and fall to nothing over 16 doublings:
+Fixed hardware has a limit. Let r start at 3 and fall to 0 over 16 doublings:
 """
 
 # %%
 limited, endless = (run(Scenario.load(name).replace(run__frame_days=1.0)) for name in ("limits", "returns-3"))
-with slide("Limits bend an explosion", "growth of software, with r = 3 on the first day; dotted: arithmetic") as axes:
+with slide(
+    "A hardware limit ends an explosion", "growth of software, with r = 3 on the first day; dotted: arithmetic"
+) as axes:
     axes.plot(endless.series["day"], endless.series["discovered"], color=PINK)
     axes.plot(limited.series["day"], limited.series["discovered"], color=BLUE, linewidth=3)
     for result in (limited, endless):
@@ -235,20 +237,22 @@ assert limited.ending == "limit reached"
 
 # %% [markdown]
 """
-## What are the returns, really? (Table 4)
+## Estimates of the returns (Table 4)
 
-Nobody knows. The report gathers what was seen in neighbouring fields while hardware grew, and guesses 1 to 4 from
-that. With hardware fixed it lowers its guess to 0.5 to 2, which is half. The right part of the table does the same to
-every row that was seen while hardware grew: it halves r, or its range where the report gives one. The last column but
-one says on which side of 1 all of that half lies. For a range `asara` adds the probability that r is above 1: it takes
-r to be lognormal, with as much of it inside as the range holds. So the 90% interval of image recognition, 0.8 to 2.4,
-becomes 0.4 to 1.2, and 14% lies above 1. That the best guesses hold 80% is our reading; the report does not say.
+The returns to AI research are not known. The report collects estimates from neighbouring fields, made while hardware
+grew, and guesses 1 to 4 from them. With hardware fixed it lowers its guess to half of that, 0.5 to 2. The right part
+of the table halves every row that was measured while hardware grew: its r, or its range if the report gives one. The
+last column but one gives the side of 1 on which the halved range lies.
+
+For a range `asara` adds the probability that r is above 1. It treats r as lognormal, with the share inside the range
+that the table gives. The 90% interval of image recognition, 0.8 to 2.4, becomes 0.4 to 1.2, and 14% lies above 1.
+The report does not state which share its best guesses contain; 80% is our reading.
 """
 
 
 # %%
 def spanned(ends, factor=1.0):
-    """Write one figure, or the ends of a range."""
+    """Format one figure, or the ends of a range."""
     return " to ".join(f"{factor * value:.3g}" for value in ends)
 
 
@@ -256,7 +260,7 @@ rows = []
 for row in content()["returns"]["rows"]:
     inside = f"{spanned(row['range'])} ({row['share']:.0%})" if row["range"] else "–"
     means = row["halved"] or row["as_seen"]
-    fixed, likely = (means["side_of_one"], means["above_one"]) if means else ("not asked", None)
+    fixed, likely = (means["side_of_one"], means["above_one"]) if means else ("not applicable", None)
     half = spanned(row["range"] or row["r"], 0.5) if row["halved"] else "–"
     chance = f"{likely:.0%}" if likely is not None else "–"
     rows.append((row["domain"], row["hardware"], spanned(row["r"]), inside, half, fixed, chance))
@@ -276,7 +280,7 @@ assert [row[-1] for row in rows if row[0] == "image recognition"] == ["14%"]
 
 # %% [markdown]
 """
-**In short.** Whether software explodes hangs on whether r is above 1 with hardware fixed, and the best guesses lie
-on both sides. All of this leaves out what a lab also needs: GPUs for experiments, and training runs. That is [the
-next notebook](2_stalls.md).
+**In short.** Software explodes if r is above 1 with hardware fixed, and the best guesses lie on both sides of 1.
+This notebook leaves out two other needs of a lab: GPUs for experiments, and training runs. [The next
+notebook](2_stalls.md) adds them.
 """

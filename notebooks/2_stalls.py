@@ -1,13 +1,14 @@
 # %% [markdown]
 """
-# 2. Where does it stall?
+# 2. What stops an explosion: training runs and experiments
 
-In the [report's arithmetic](1_report.md) researchers do nothing but think. A real lab also tries things out: papers
-need experiments, experiments need GPUs, and what is found helps nobody before a new model has been trained. All of
-it shares one cluster that does not grow. Where would an explosion get stuck?
+In the [report's arithmetic](1_report.md) researchers do nothing but think. In a real lab papers need experiments,
+and experiments need GPUs. A discovery has an effect only after a new model has been trained. All of this shares one
+cluster that does not grow. Which of these needs can stop an explosion?
 
-Here is a lab with 1,024 GPUs: half of them house the researchers, a quarter trains, the rest runs experiments. Its
-returns to research are r = 1.4, the report's figure for image recognition, so the law alone would explode.
+Here is a lab with 1,024 GPUs. Half of them run the researchers, a quarter trains, the rest runs experiments. Its
+returns to research are r = 1.4, the report's figure for image recognition, so the law alone would lead to an
+explosion.
 """
 
 # %%
@@ -41,10 +42,10 @@ lab = Scenario.load("lab").replace(run__max_doublings=8, run__horizon_days=1500.
 """
 ## Four labs
 
-Two questions make four labs. Must a discovery wait for a *training run*? And do *experiments* get cheaper as
-algorithms improve, or must they keep up with the frontier? Here the first is answered no and yes; the second by both
-extremes: experiments of fixed size, each at half the cost after a doubling of software (*cheap*), and experiments at
-the size of the frontier, which never get cheaper (*frontier*).
+Two questions make four labs. Must a discovery wait for a *training run*? Do *experiments* get cheaper as algorithms
+improve, or must they keep up with the frontier? The first is answered with no and yes, the second with both
+extremes. *Cheap* experiments have a fixed size, and their cost halves with each doubling of software. *Frontier*
+experiments have the size of the frontier and never get cheaper.
 """
 
 # %%
@@ -60,7 +61,9 @@ COLOURS = dict(zip(LABS, (RED, PINK, SKY, BLUE), strict=True))
 runs = {name: run(lab.replace(**changes), seed=1) for name, changes in LABS.items()}
 
 # %%
-with slide("The same law, four futures", "growth of software; dashed: the law alone, which nothing holds up") as axes:
+with slide(
+    "The same law leads four labs to different results", "growth of software; dashed: the law without other limits"
+) as axes:
     law = unconstrained_curve(runs["cheap experiments, no training"], 200)
     axes.plot(*law, color=BLACK, linestyle=(0, (4, 3)), linewidth=1.4)
     for name, result in runs.items():
@@ -87,17 +90,18 @@ assert [kind for *_, kind in rows] == ["singular", "fizzle", "fizzle", "fizzle"]
 
 # %% [markdown]
 """
-With cheap experiments and no training the run stays close to the law, and explodes. **Either of the two stops that.**
+With cheap experiments and no training the run stays close to the law, and explodes. **Training runs or frontier
+experiments stop that.**
 
-- **Training runs** alone lead to a fizzle, close to exponential growth. Of each doubling of software a part goes into
+- **Training runs** alone lead to a fizzle, close to exponential growth. Part of each doubling of software goes into
   shorter training runs, and only the rest into better researchers.
-- **Experiments at the frontier** alone turn the explosion into a fizzle. For four doublings nobody notices; then the
-  GPUs are full.
+- **Experiments at the frontier** alone turn the explosion into a fizzle. For four doublings they have no effect;
+  then the GPUs are full.
 
-Why close? A doubling of software brings the lab with training only 1.60 times as many researchers, where without
-training it would be 2. The next doubling takes 1.64 times as much research. The two nearly cancel: each doubling takes
-1.64/1.60 = 1.026 times as long in the long run. Over few doublings a run shows the start-up of its training runs as
-well, so that its own pace can look faster. The mean path, without chance, over more doublings:
+Why close to exponential? A doubling of software brings the lab with training only 1.60 times as many researchers.
+Without training it would be 2 times. The next doubling takes 1.64 times as much research. The two nearly cancel:
+each doubling takes 1.64/1.60 = 1.026 times as long in the long run. Over few doublings a run also shows the start-up
+of its training runs, so its own pace can look faster. The mean path, without randomness, over more doublings:
 """
 
 # %%
@@ -112,12 +116,11 @@ assert mean.pace.name == "exponential" and round(mean.long_run.ratio, 3) == 1.02
 
 # %% [markdown]
 """
-
-## Where the time goes
+## Where the researchers' time goes
 
 Every day of a researcher is counted once: thinking and writing, in experiments and their queue, or without a GPU.
-Training runs take none of it. They delay the day on which more researchers are at work. These shares are an
-accounting and not what limits a lab: experiments limit it as soon as their GPUs are full, however little time they
+Training runs take none of it. They delay the day on which more researchers become active. These shares are an
+accounting and not what limits a lab. Experiments limit it as soon as their GPUs are full, however little time they
 take. The table shows what limits each lab at its last doubling, by the equations.
 """
 
@@ -155,15 +158,15 @@ assert last.time_shares["researchers"] > 0.5 and last.limited_by == "experiments
 
 # %% [markdown]
 """
-Each figure is the percentage by which 1% more of an input brings the last doubling forward. The fourth lab spends most
-of its time thinking and writing, and is limited by GPUs for experiments.
+Each figure is the percentage by which 1% more of an input brings the last doubling forward. The fourth lab spends
+most of its time thinking and writing, and is limited by GPUs for experiments.
 
-## The two camps
+## Two views on experiments
 
-How much do experiments matter? One camp says that better algorithms make experiments cheaper, so that compute
-hardly binds. The other says that only experiments near the size of the frontier teach anything, and those never get
-cheaper. Both are one number here, s: an experiment costs 2^(-(1 - s)) of what it did before each doubling of
-software. The equations (`--engine fluid`) give the mean path in a second, so we can turn s as we like.
+How much do experiments matter? In one view better algorithms make experiments cheaper, so that compute hardly binds.
+In the other view only experiments near the size of the frontier are informative, and those never get cheaper. Both
+views are one number here, s: an experiment costs 2^(-(1 - s)) of its earlier cost after each doubling of software.
+The equations (`--engine fluid`) give the mean path in a second, so several values of s can be compared.
 """
 
 # %%
@@ -171,7 +174,9 @@ SCALINGS = (0.0, 0.25, 0.5, 0.75, 1.0)
 longer = lab.replace(run__max_doublings=9)
 camps = [run_fluid(longer.replace(researcher__experiment_scaling=s, **FREE)) for s in SCALINGS]
 with slides(
-    "One number separates the camps", "s: how closely experiments must follow the frontier; no training runs", columns=2
+    "The larger s, the sooner GPUs limit progress",
+    "s: how closely experiments must follow the frontier; no training runs",
+    columns=2,
 ) as panels:
     for s, result, colour in zip(SCALINGS, camps, (RED, ORANGE, GREEN, SKY, BLUE), strict=True):
         numbers, lengths = zip(*((each.n, each.duration_days) for each in result.doublings), strict=True)
@@ -196,13 +201,13 @@ table(("s", "fastest doubling", "the ninth, beside it", "limited by"), rows)
 
 # %% [markdown]
 """
-With s up to a quarter each of the nine doublings is faster than the one before. From a half on the lab speeds up as
-well, and then turns round: the GPUs are full. The larger s, the sooner.
+With s up to a quarter each of the nine doublings is faster than the one before. From a half on the lab speeds up at
+first and then slows down, because the GPUs are full. The larger s, the sooner.
 
-## Would more GPUs help?
+## The effect of more GPUs
 
-At s = 1, and without training, a lab wants twice the GPUs for experiments with each doubling of software. So more
-GPUs only put the day off:
+At s = 1, and without training, a lab needs twice the GPUs for experiments with each doubling of software. So more
+GPUs only delay the slow-down:
 """
 
 # %%
@@ -217,10 +222,11 @@ table(("GPUs", "fastest doubling", "days of the first", "days of the ninth", "li
 
 # %% [markdown]
 """
-**In short.** With the same returns, which by themselves would explode, the long run depends on two things. If
-discoveries must wait for training runs, this lab grows almost steadily and does not explode. If experiments must stay
-at the frontier it fizzles, with training or without, and more GPUs only move the moment when they bind. Whoever wants
-to know whether to expect an explosion should ask both: must a new model be trained for each step, and what will
+**In short.** These returns alone would lead to an explosion. The long run depends on two more things. If discoveries
+must wait for training runs, this lab grows almost steadily and does not explode. If experiments must stay at the
+frontier it fizzles, with training or without. More GPUs only move the moment when they bind.
+
+To judge whether to expect an explosion, answer both questions. Must a new model be trained for each step? What will
 experiments cost ten doublings from now? Try it: `asara run lab-frontier-experiments`, `asara bottleneck`. [The next
-notebook](3_kernels.md) asks whether better software for the GPUs themselves gets a lab out of this.
+notebook](3_kernels.md) examines whether faster software for the GPUs themselves removes the limit.
 """

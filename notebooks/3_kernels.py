@@ -1,13 +1,15 @@
 # %% [markdown]
 """
-# 3. Kernels, really measured
+# 3. Measured kernel searches
 
-The loop of the [first notebook](1_report.md) assumes that effort buys better software. One corner of that can be
-tried on an ordinary machine: *attention*, the part of a language model that people write by hand again for each new
-processor. A search proposes variants of the program, builds them, throws out those that compute something else,
-times the rest, and learns from that what to try next. Such a program is called a *kernel*. No number here is
-simulated until the last section: all are read from the record of real searches that comes with asara (one core of a
-Xeon, an ordinary server processor; `asara kernels tune` makes such a record of your machine).
+The loop of the [first notebook](1_report.md) assumes that effort buys better software. One part of that can be
+tested on an ordinary machine: *attention*. Experts rewrite this part of a language model by hand for each new
+processor. Such a program is called a *kernel*. A search proposes variants of it, builds them, and discards those
+that compute something else. It times the rest and uses the results to choose the next variants.
+
+No number here is simulated until the last section. All are read from the record of real searches that comes with
+asara. They ran on one core of a Xeon, an ordinary server processor. `asara kernels tune` makes such a record of your
+machine.
 """
 
 # %%
@@ -28,30 +30,30 @@ LOAD = "causal/bf16/both"  # causal attention in numbers of 16 bits (bf16), forw
 
 # %% [markdown]
 """
-## Who writes the fastest kernel?
+## Which method finds the fastest kernel?
 
-An article of March 2026, *AI Bootstrapping Itself: How LLMs Are Writing Code That Outperforms Human Engineers* (by
-way of Hacker News, without an author), reports four ways and what each gives on a GPU. Here are the nearest that we
-measured, on one core of a processor. They are not the same:
+An article of March 2026 compares four methods and the gain of each on a GPU. Its title is *AI Bootstrapping Itself:
+How LLMs Are Writing Code That Outperforms Human Engineers* (by way of Hacker News, without an author). Here are the
+nearest methods that we measured, on one core of a processor. They are not the same:
 
-- The *experts* are those of torch, whose kernel for attention (`scaled_dot_product_attention`, SDPA) everyone uses;
-  the article's are the authors of FlashAttention.
-- An *auto-tuner* tries settings of a template, here as there.
+- The *experts* are those of torch, with its widely used kernel for attention (`scaled_dot_product_attention`, SDPA).
+  The article's are the authors of FlashAttention.
+- An *auto-tuner* tries settings of a template, here as in the article.
 - The article's *guided search* is led by a language model, which writes the candidates. Ours is a *hill climb*: it
   changes a setting of the best kernel so far, and keeps what is faster.
-- A *completion* is what a language model writes when it is asked once. Ours is the first kernel that the template
-  gives, and no language model had a hand in it.
-- *Random search* takes settings by chance. The article has no such row.
+- A *completion* is the single answer of a language model. Ours is the first kernel that the template gives, without
+  a language model.
+- *Random search* chooses settings at random. The article has no such row.
 
-All our candidates are of the template `amx`, so called after the unit of the processor that multiplies small matrices
-of 16-bit numbers. Each winner was measured afresh, on shapes that no search had seen; brackets are 95% intervals of
+All our candidates are of the template `amx`, named after the unit of the processor that multiplies small matrices of
+16-bit numbers. Each winner was measured afresh, on shapes that no search had seen; brackets are 95% intervals of
 that measurement.
 """
 
 
 # %%
 def interval(gain):
-    """Write a speed-up as people read it."""
+    """Format a speed-up and its interval."""
     return f"{gain.ratio:.2f} [{gain.low:.2f}, {gain.high:.2f}]" if gain else "–"
 
 
@@ -79,18 +81,19 @@ assert speeds["random search"].low > speeds["guided search: hill-climb"].high
 
 # %% [markdown]
 """
-The first kernel of the template is already three times as fast as that of the experts. These can hardly have looked
-here: theirs reaches 3% of what this core can do at most. So most of the gain lies in the template, which was written
-for this processor, and not in the search through its settings. Nor did climbing do better than chance: the one random
-search found a faster kernel than the three climbs did on average. That says nothing of a search that a language model
-leads, which was not measured here.
+The first kernel of the template is already three times as fast as that of the experts. The experts probably did not
+optimise for this processor: their kernel reaches 3% of the maximum of this core. So most of the gain is due to the
+template, which was written for this processor, and not to the search through its settings.
 
-## Does effort keep paying?
+Climbing was not better than chance either: the one random search found a faster kernel than the three climbs did on
+average. This is no evidence about a search that a language model leads, which was not measured here.
 
-That is the question of an explosion in small. The steps are the best kernel so far of each hill climb, against the
-number of candidates that it had tried. The dashed line is the curve that drives the lab below. It lies lower because
-it ends where the winners did when they were measured afresh: the best of many quick measurements is partly the
-luckiest.
+## Do gains continue with more effort?
+
+An explosion depends on the same question at a larger scale. The steps are the best kernel so far of each hill climb,
+over the number of candidates that it had tried. The dashed line is the curve that drives the lab below. It is lower
+because it ends at the speed of the winners when they were measured afresh. The best of many quick measurements is
+partly best by chance.
 """
 
 # %%
@@ -98,7 +101,7 @@ fitted = estimate(trace, LOAD)
 curve = fitted.curve
 early, late = elasticities(fitted)
 with slide(
-    "Most of the gain is there at once",
+    "The first candidates bring most of the gain",
     "speed over torch's own kernel (SDPA), at attention as training does it, in 16 bits, on one core",
 ) as axes:
     climbs = [each for each in searches(of_workloads(trace, [LOAD])) if each.proposer == "hill-climb"]
@@ -122,10 +125,10 @@ assert max(early.high, late.high) < 1 / 8
 
 # %% [markdown]
 """
-## What is that worth to a lab?
+## What the kernels gain for a lab
 
-In the simulated lab attention is a tenth of all work, and kernel engineers walk along the measured curve, as far as
-it was tried and never beyond. Each world is run twice with the same luck, with these kernels and without.
+In the simulated lab attention is a tenth of all work. Kernel engineers follow the measured curve up to the last
+candidate that was tried. Each world is run twice with the same random seed, with these kernels and without.
 """
 
 # %%
@@ -144,7 +147,8 @@ assert (gained.doubling, round(gained.to_doubling.days / 7)) == (6, 3)
 # %%
 SHARES = (0.1, 0.3, 0.5, 1.0)
 with slide(
-    "What faster attention can do", "work done a day by the whole cluster, by the share of it that is attention"
+    "The gain from faster attention depends on its share of the work",
+    "work done a day by the whole cluster, by the share of it that is attention",
 ) as axes:
     speed = np.geomspace(1, 16, 100)
     for share, colour in zip(SHARES, (BLUE, GREEN, ORANGE, RED), strict=True):
@@ -159,9 +163,9 @@ with slide(
 
 # %% [markdown]
 """
-**In short.** Kernels can be much faster than the experts' where experts have not yet looked, and a search makes them
-faster still. But a doubling of effort bought less than an eighth of a doubling of speed, and attention is a small part
-of the work. This loop alone feeds no explosion: it brings this lab's sixth doubling nearer by three weeks.
-`asara kernels report` prints every table, and [Kernels](../kernels.md) says how each number was taken. Next: [a sweep
-from design to answer](4_sweep.md).
+**In short.** Kernels can be much faster than those of experts who did not optimise for a processor, and a search
+makes them faster still. But a doubling of effort bought less than an eighth of a doubling of speed, and attention is
+a small part of the work. This loop alone does not lead to an explosion: it brings this lab's sixth doubling forward
+by three weeks. `asara kernels report` prints every table, and [Kernels](../explanation/kernels.md) describes how
+each number was measured. Next: [a sweep from design to answer](4_sweep.md).
 """

@@ -2,24 +2,26 @@
 """
 # 4. A sweep, from design to answer
 
-One run is an anecdote. How likely is an explosion, if nobody knows the returns to research, nor how much
-researchers *step on each other's toes*: how far many at once find less than the same number in turn, because they
-find the same things? And what could somebody do about it? A *design* says what is uncertain and what could be
-chosen; a *sweep* runs it all; the analysis says what came of it. This is a small one, on a lab of 8 researchers and
-32 GPUs.
+A single run is not evidence. How probable is an explosion if its main inputs are uncertain? One input is the returns
+to research. Another is the *parallelization penalty* ("stepping on toes"). Many researchers at once find less than
+the same number one after the other, because they find the same things. And which decisions of a lab would change the
+answer?
+
+A *design* lists what is uncertain and what can be chosen. A *sweep* runs the design. The analysis reports the
+results. This is a small example, on a lab of 8 researchers and 32 GPUs.
 
 ## The design
 
-A design is a file. Under `[uncertainties]` stands what somebody believes, under `[levers]` what somebody could
-decide. Here three things are uncertain:
+A design is a file. `[uncertainties]` contains the prior of each uncertain parameter, `[levers]` the values between
+which a lab could choose. Three parameters are uncertain here:
 
 - the returns to research r (`growth__r`), as in [notebook 1](1_report.md);
-- stepping on toes, p (`growth__parallel_penalty`): n researchers at once find as much as n^p who take turns, so that 1
-  is none of it, and less is more;
-- how closely experiments must follow the frontier, s (`researcher__experiment_scaling`), as in
-  [notebook 2](2_stalls.md).
+- the parallelization penalty p (`growth__parallel_penalty`): n researchers at once find as much as n^p one after the
+  other. 1 means that there is no penalty; a smaller p means a larger penalty;
+- how closely experiments must follow the frontier, s (`researcher__experiment_scaling`), as in [notebook
+  2](2_stalls.md).
 
-Somebody could decide whether a new generation needs a training run (`training__needed`).
+The lever is whether a new generation needs a training run (`training__needed`).
 """
 
 # %%
@@ -72,15 +74,17 @@ print(f"{len(design)} runs: {design.points} points, {design.combinations} choice
 
 # %% [markdown]
 """
-The range of r is the report's best guess with hardware fixed: 0.5 to 2, read as an 80% interval (`ci80`: one draw in
-ten lies below, one in ten above). Half of it is below 1, which is exactly the knife-edge. For p the report's
-figures take 1, and a later study (Davidson and Houlden, 2025) 0.15 to 0.6; here it is anything from 0.4 to 1. For s
-both camps have their say. *Sobol'* points are spread more evenly over all of that than draws by chance would be.
-Every run is a world of agents with luck of its own; `engine = "fluid"` would take the equations instead.
+The range of r is the report's best guess with hardware fixed: 0.5 to 2, used as an 80% interval (`ci80`: one draw in
+ten lies below, one in ten above). Half of it is below 1, the threshold of an explosion. For p the report's figures
+use 1, and a later study (Davidson and Houlden, 2025) 0.15 to 0.6. Here it is between 0.4 and 1. The range of s
+covers both views of notebook 2.
+
+*Sobol'* points are spread more evenly over these ranges than random draws. Every run is a world of agents with its
+own random seed; `engine = "fluid"` would use the equations instead.
 
 ## The sweep
 
-This is what `asara sweep mine.toml` does. It may be stopped at any moment; the same command goes on.
+This is what `asara sweep mine.toml` does. You can stop it at any moment; the same command continues it.
 """
 
 # %%
@@ -88,7 +92,7 @@ assert main(["sweep", "mine.toml", "--out", "mine", "--workers", "1"]) == 0
 
 # %% [markdown]
 """
-Every run is a row of one table, with all its parameters and what became of it. It can be asked in SQL:
+Every run is a row of one table, with all its parameters and results. SQL queries can be run on it:
 """
 
 # %%
@@ -107,8 +111,8 @@ table(
 
 # %% [markdown]
 """
-The pace of a run may be *undecided*: in a lab as small as this one, seven doublings often show too much chance. The
-long run follows from the parameters of the row, so that it does not depend on chance or on when the run stops.
+The pace of a run may be *undecided*: in a lab as small as this one, seven doublings often vary too much by chance.
+The long run follows from the parameters of the row. It does not depend on chance or on when the run stops.
 
 ## How probable is an explosion?
 
@@ -119,7 +123,7 @@ An explosion means that doubling times shrink without limit (long_run = singular
 sweep = load(Path("mine"))
 chances = explosion_probability.plane_table(sweep, "growth__r", "training__needed").to_pylist()
 with slide(
-    "The returns decide, and training runs raise the bar",
+    "Explosions need high returns, and are rarer with training runs",
     "probability that doubling times shrink without limit, by quarter of r, with 95% intervals",
 ) as axes:
     for needed, name, colour, shift in (
@@ -143,11 +147,11 @@ for part in combinations(sweep):
 
 # %% [markdown]
 """
-## What matters most?
+## Which inputs matter most?
 
-Each run with training has a twin without, at the same point and under the same luck: what differs between twins is
-due to training alone. Of the uncertainties the picture compares the worlds without training runs in the lowest and in
-the highest tenth of each.
+Each run with training has a twin without, at the same point and with the same random seed. The difference between
+twins is therefore due to training alone. For the uncertainties the picture compares the worlds without training runs
+in the lowest and in the highest tenth of each.
 """
 
 # %%
@@ -161,37 +165,38 @@ for effect in lever_effects.lever_effects(sweep):
 # %%
 NAMES = {
     "growth__r": "returns to research",
-    "growth__parallel_penalty": "stepping on toes",
+    "growth__parallel_penalty": "parallelization penalty",
     "researcher__experiment_scaling": "experiments at the frontier",
 }
 without = combinations(sweep)[0]
 assert without.values == {"training__needed": "no"}
 bars = sensitivity.tornado_table(without.sweep, "explosion").to_pylist()
 with slide(
-    "What an explosion hangs on",
-    "share with long_run = singular, without training runs, at little and much of each: its lowest and highest tenth",
+    "Frontier experiments and low returns prevent most explosions",
+    "share with long_run = singular, without training runs, in the lowest (low) and highest (high) tenth of each",
 ) as axes:
     for row, bar in enumerate(bars):
-        little, much = bar["at_low"], bar["at_high"]
-        if bar["parameter"] == "growth__parallel_penalty":  # the larger p, the less do they step on toes
-            little, much = much, little
-        axes.plot([little, much], [-row, -row], color=BLUE, linewidth=9, alpha=0.3)
-        axes.plot(little, -row, "o", color=SKY, markersize=11)
-        axes.plot(much, -row, "o", color=BLUE, markersize=11)
-    label_line_end(axes, bars[0]["at_high"], 0.36, "much", BLUE, xytext=(0, 0), ha="center")
-    label_line_end(axes, bars[0]["at_low"], 0.36, "little", SKY, xytext=(0, 0), ha="center")
+        low, high = bar["at_low"], bar["at_high"]
+        if bar["parameter"] == "growth__parallel_penalty":  # a larger p is a smaller penalty
+            low, high = high, low
+        axes.plot([low, high], [-row, -row], color=BLUE, linewidth=9, alpha=0.3)
+        axes.plot(low, -row, "o", color=SKY, markersize=11)
+        axes.plot(high, -row, "o", color=BLUE, markersize=11)
+    label_line_end(axes, bars[0]["at_high"], 0.36, "high", BLUE, xytext=(0, 0), ha="center")
+    label_line_end(axes, bars[0]["at_low"], 0.36, "low", SKY, xytext=(0, 0), ha="center")
     axes.set_yticks([-row for row in range(len(bars))], [NAMES[bar["parameter"]] for bar in bars])
     axes.set(xlim=(-0.03, None), ylim=(0.5 - len(bars), 0.6))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
 # %% [markdown]
 """
-## Where do explosions live?
+## Which combinations lead to explosions?
 
-In a box of parameters, perhaps. PRIM, the *patient rule induction method*, looks for one: it shaves thin slices off the
-whole range, each time the one that leaves explosions densest, and stops where the box is dense and yet holds most of
-them. From 200 points on it looks on one half of them and counts on the other. Here are too few for that: it counts on
-the points on which it has looked, which flatters the box.
+PRIM, the *patient rule induction method*, looks for a box of parameters in which explosions are frequent. It removes
+thin slices from the whole range, each time the one that leaves the highest share of explosions. It stops when the
+box has a high share and still contains most explosions. From 200 points on it searches on one half of them and
+counts on the other. This sweep has fewer points. It counts on the points on which it searched, so the share in the
+box is biased upwards.
 """
 
 # %%
@@ -203,10 +208,10 @@ assert box.bounds["growth__r"][0] > 1 and box.bounds["researcher__experiment_sca
 
 # %% [markdown]
 """
-So: with r above 1 and experiments that get cheaper as software improves. The box holds runs with training runs and
-without them. It is not bounded by stepping on toes either, because `growth__returns_to = "inputs"`: r is what remains
-after toes. Three runs of one lab that differ only in p and in this reading show it, by the equations and without
-training runs:
+The box has r above 1 and experiments that get cheaper as software improves. It contains runs with training runs and
+without them. It is not bounded by the parallelization penalty either, because of `growth__returns_to = "inputs"`: r
+then includes the penalty. Three runs of one lab that differ only in p and in this reading show it, by the equations
+and without training runs:
 """
 
 # %%
@@ -227,14 +232,14 @@ assert [twin.pace.name for twin in twins] == ["speeding up", "speeding up", "slo
 
 # %% [markdown]
 """
-With returns to inputs a smaller p makes the explosion slower and leaves it one. With returns to effort the same p turns
-it into a fizzle, because an explosion then needs r p > 1.
+With returns to inputs a smaller p makes the explosion slower but does not prevent it. With returns to effort the
+same p turns it into a fizzle, because an explosion then needs r p > 1.
 
 ## The answer
 
-`asara analyse mine` writes all of this and more as one page. It begins with this paragraph, which compares the lowest
-and the highest *quarter* of r, with training and without; the picture above took tenths, and so its ends lie
-farther apart:
+`asara analyse mine` writes all of this and more as one page. It begins with the paragraph below, which compares the
+lowest and the highest *quarter* of r, with training and without. The picture above used tenths, so its ends lie
+farther apart.
 """
 
 # %%

@@ -13,11 +13,11 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from sim.scenario.model import Parameter, parameters
 
-INTRODUCTION = """# Where each number comes from
+INTRODUCTION = """# Parameters and their sources
 
-Every parameter, with what it means, what is allowed, its default, and the source of the default. The defaults are
-the scenario `lab`. `asara explain NAME` prints the same for one of them. This page is made by `make docs` from the
-declarations in the code, where each parameter stands once, beside the part that uses it.
+Every parameter with its default, its allowed values, its meaning, and the source of the default. The defaults are those
+of the scenario `lab`. `asara explain NAME` prints the same for one parameter. `make docs` generates this page from the
+declarations in the code. Each parameter is declared once, beside the part that uses it.
 """
 
 COMMANDS = """# Every command
@@ -53,7 +53,7 @@ def _entry(parameter: Parameter) -> str:
     return (
         f"**`{parameter.flat_name}`** = {default} ({parameter.allowed})\n\n"
         f"- {parameter.meaning}\n"
-        f"- *Where it comes from:* {parameter.source}\n"
+        f"- *Source:* {parameter.source}\n"
     )
 
 

@@ -76,8 +76,8 @@ def page(notebook: Any, name: str) -> Page:
     pictures: dict[str, bytes] = {}
     text = "\n\n".join(part for cell in notebook.cells for part in _cell(cell, name, pictures))
     origin = (
-        "*A notebook: the grey blocks of code may be skipped, for what each of them shows stands below it. Its text is "
-        f"[notebooks/{name}.py](../../notebooks/{name}.py); `make notebooks` runs that and makes this page.*"
+        "*This page is a notebook. You can skip the grey blocks of code: the output of each follows it. The source is "
+        f"[notebooks/{name}.py](../../notebooks/{name}.py); `make notebooks` executes it and generates this page.*"
     )
     title, _, rest = text.partition("\n\n")
     return Page(f"{title}\n\n{origin}\n\n{rest}\n", pictures)

@@ -1,9 +1,8 @@
 """Measure run-to-run variability: the tables and the picture of docs/explanation/simulation-vs-theory.md.
 
 Run as ``python -m experiments.docs_build.variability_page PAGE PICTURE``; the page's text around the tables stays.
-Only the times of papers
-are random in these Worlds (the report's toy model with Poisson papers). They are compared with Gamma distributions.
-Each run gives the same numbers.
+Only the times of papers are random in these Worlds (the report's toy model with Poisson papers). They are compared
+with Gamma distributions. Each run gives the same numbers.
 """
 
 from __future__ import annotations
@@ -167,11 +166,11 @@ def spread_table(found: Sequence[VariabilityRow]) -> str:
 
 
 def update_tables(page: str, found: Sequence[VariabilityRow]) -> str:
-    """Return the page with its tables renewed. Raises ValueError if it lacks the marks of a table."""
+    """Return the page with its tables renewed. Raises ValueError if it lacks the markers of a table."""
     for name, table in (("paces", pace_table(found)), ("spread", spread_table(found))):
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not place.search(page):
-            raise ValueError(f"the page has no place for a table: <!-- {name} --> and below it <!-- end -->")
+            raise ValueError(f"the page lacks the markers of a table: add <!-- {name} --> and, below it, <!-- end -->")
         page = place.sub(rf"\g<1>{table}\n\g<2>", page)
     return page
 

@@ -106,7 +106,7 @@ def test_the_same_notebook_gives_the_same_bytes_and_keeps_stderr_to_itself():
     one, other = (page(execute(new_notebook(cells=cells)), "small") for _ in range(2))
     assert one == other
     assert list(one.pictures) == ["notebook-small-1.png"]
-    assert one.text.startswith("# Title\n\n*A notebook")
+    assert one.text.startswith("# Title\n\n*This page is a notebook")
     assert one.text.endswith(SHOWN) and "17 s left\n" not in one.text
 
 
@@ -116,7 +116,7 @@ def test_the_line_about_the_page_stands_below_its_title():
     )
     title, origin, *rest = found.text.split("\n\n")
     assert title == "# Title"
-    assert origin.startswith("*A notebook: ") and "may be skipped" in origin and "notebooks/s.py" in origin
+    assert origin.startswith("*This page is a notebook. ") and "You can skip" in origin and "notebooks/s.py" in origin
     assert rest == ["A story.", "## Then", "More.\n"]
 
 

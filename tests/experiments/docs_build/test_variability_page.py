@@ -1,4 +1,4 @@
-"""What luck alone does: Worlds against the Gamma law, and the page that is made of both."""
+"""Compare run-to-run variability of Worlds with the Gamma law, and check the page that shows both."""
 
 import math
 
@@ -18,8 +18,8 @@ def test_the_closed_form_of_the_spread_is_the_sum_of_gamma_variances(team, doubl
     assert variability_page.coefficient_of_variation(team, doublings=doublings) == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_spread_of_all_of_an_explosion():
-    """A team of one: (1 - m/2)/sqrt(P (1 - m/4)), in the report's explosion 22% of its eight months."""
+def test_the_spread_of_a_whole_explosion():
+    """Expect (1 - m/2)/sqrt(P (1 - m/4)) for a team of one: 22% of the eight months of the report's explosion."""
     assert variability_page.coefficient_of_variation(1, doublings=math.inf) == pytest.approx(
         0.25 / math.sqrt(2 * 0.625)
     )
@@ -29,8 +29,8 @@ def test_the_spread_of_all_of_an_explosion():
 
 
 @pytest.mark.parametrize("team", [1, 2])
-def test_worlds_end_when_the_gamma_law_says(team):
-    """Mean and spread of 60 Worlds, in 99.8% intervals; a paper of the last doubling may begin it."""
+def test_worlds_end_on_the_days_of_the_gamma_law(team):
+    """Compare mean and spread of 60 Worlds with 99.8% intervals; a paper of the last doubling may begin it."""
     worlds = variability_page.simulated_verdicts(variability_page.EXPLOSION, team, 60)
     papers, teams = (
         variability_page.papers_of(variability_page.EXPLOSION, team),
@@ -45,7 +45,7 @@ def test_worlds_end_when_the_gamma_law_says(team):
 
 
 @pytest.mark.parametrize(("r", "team"), [(0.9, 1), (1.1, 1)])
-def test_worlds_are_called_what_the_gamma_law_says(r, team):
+def test_worlds_have_the_paces_of_the_gamma_law(r, team):
     worlds, theory = (
         variability_page.simulated_verdicts(r, team, 50),
         variability_page.theoretical_verdicts(r, team, 400),
@@ -55,7 +55,7 @@ def test_worlds_are_called_what_the_gamma_law_says(r, team):
         assert low <= found <= high
 
 
-def test_the_page_is_renewed_between_its_marks_and_the_same_each_time(tmp_path):
+def test_the_page_is_renewed_between_its_markers_and_the_same_each_time(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).write_text(PAGE)
         variability_page.main(tmp_path / name, tmp_path / "pictures" / f"{name}.png", {1: 3, 4: 2}, draws=20)
@@ -68,8 +68,8 @@ def test_the_page_is_renewed_between_its_marks_and_the_same_each_time(tmp_path):
     assert variability_page.update_tables(page, []) != page
 
 
-def test_a_page_without_a_place_is_refused_before_anything_is_run(tmp_path):
+def test_a_page_without_markers_is_refused_before_any_run(tmp_path):
     (tmp_path / "page").write_text("nothing")
-    with pytest.raises(ValueError, match="no place for a table"):
+    with pytest.raises(ValueError, match="lacks the markers of a table"):
         variability_page.main(tmp_path / "page", tmp_path / "image.png", variability_page.TEAMS)
     assert (tmp_path / "page").read_text() == "nothing"
