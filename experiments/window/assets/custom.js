@@ -1,4 +1,4 @@
-// What all views of the window share: the colour scheme, figures in words, drawing, and the library that draws lines.
+// Shared by all views of the page: colour scheme, number formats, drawing, and the chart library.
 window.asara = (() => {
   const KEPT = "asara.theme";
   const system = window.matchMedia("(prefers-color-scheme: dark)");
@@ -8,7 +8,7 @@ window.asara = (() => {
     try {
       return window.localStorage.getItem(KEPT);
     } catch {
-      return null; // a browser that keeps nothing
+      return null; // a browser without local storage
     }
   }
   function dark() {
@@ -34,7 +34,7 @@ window.asara = (() => {
   function colour(name) {
     return getComputedStyle(root).getPropertyValue(`--${name}`).trim();
   }
-  // A figure for reading: up to four digits, thousands apart, powers of ten where it would be long.
+  // Formats a number: up to four digits, thousands separators, powers of ten for large numbers.
   function figure(value) {
     const size = Math.abs(value);
     if (size >= 1e7) {
@@ -44,7 +44,7 @@ window.asara = (() => {
     if (size >= 1000 || Number.isInteger(value)) return Math.round(value).toLocaleString("en-US");
     return String(Number(value.toPrecision(3)));
   }
-  // Doublings as a factor: ×8, ×1.3×10⁹.
+  // Formats doublings as a factor: ×8, ×1.3×10⁹.
   function factor(doublings) {
     return `×${figure(2 ** doublings)}`;
   }
@@ -52,7 +52,7 @@ window.asara = (() => {
     return String(power).replace(/./g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]);
   }
 
-  // Calls again whenever the colours or the size of a place change; returns what ends it.
+  // Calls `draw` on each change of the colours or of the size of an element; returns a function that stops it.
   function redrawn(place, draw) {
     const again = () => draw();
     const size = new ResizeObserver(again);
@@ -63,7 +63,7 @@ window.asara = (() => {
       window.removeEventListener("asara-theme", again);
     };
   }
-  // A pen on an empty canvas as large as a place, which counts in pixels of the page.
+  // Clears a canvas, gives it the size of an element, and returns its context in CSS pixels.
   function penOn(canvas, place) {
     const scale = window.devicePixelRatio || 1;
     canvas.width = place.clientWidth * scale;
