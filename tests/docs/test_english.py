@@ -10,31 +10,9 @@ WRITTEN = [
     page for page in PAGES if not page.startswith(NOTEBOOK_PAGES) and page.removeprefix("docs/") not in GENERATED
 ]
 """Pages that are written by hand; the text of the others stands in the source and in the notebooks."""
-PENDING: set[str] = {
-    "docs/explanation/compute-bottleneck.md",
-    "docs/explanation/fitting-r.md",
-    "docs/explanation/kernels.md",
-    "docs/explanation/simulation-vs-theory.md",
-    "docs/explanation/speed.md",
-    "docs/explanation/what-the-numbers-mean.md",
-    "docs/how-to/solve-for-a-value.md",
-    "docs/reference/job-logs.md",
-    "docs/reference/monte-carlo.md",
-    "docs/reference/sweep-analysis.md",
-    "docs/reference/sweeps.md",
-    "docs/reference/window.md",
-}
-"""Pages that are still to be rewritten."""
-
-
-@pytest.mark.parametrize("page", [page for page in WRITTEN if page not in PENDING])
+@pytest.mark.parametrize("page", WRITTEN)
 def test_page_is_in_plain_english(page):
     assert problems_in(prose_of_page(text_of(page))) == []
-
-
-@pytest.mark.parametrize("page", sorted(PENDING))
-def test_pending_page_still_needs_rewriting(page):
-    assert problems_in(prose_of_page(text_of(page))), f"{page} keeps the rules; remove it from PENDING"
 
 
 # --- the rules themselves -------------------------------------------------------------------------------------------
