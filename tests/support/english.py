@@ -4,7 +4,11 @@
 through `prose_of_page` first.
 """
 
+import ast
+import inspect
+import io
 import re
+import tokenize
 
 MAX_WORDS = 25
 """Words that a sentence may have."""
@@ -39,6 +43,7 @@ _LINK = re.compile(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^)]*\)")
 _EQUATION = re.compile(r"[=^·×≤≥≈÷]|\[[\d−., -]+\]")
 _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|cf|vs|et al|Fig|approx)\.")
 _SENTENCE_END = re.compile(r"""(?:(?<=[.!?])|(?<=[.!?]["'”’)*_])|(?<=[.!?]\*\*)|(?<=:)(?=\s+["'“‘(*_]*[A-Z§]))\s+""")
+_WORDS_OF_A_MESSAGE = 4
 _PLACE = "§"
 """What stands for a piece of code while sentences are split."""
 
@@ -93,3 +98,47 @@ def prose_of_page(page: str) -> str:
 
 def _has_code(sentence: str) -> bool:
     return _PLACE in sentence or bool(_EQUATION.search(sentence))
+
+
+def texts_of_module(source: str) -> list[tuple[int, str]]:
+    """Return the docstrings, comments and messages of a Python module, each with its line number.
+
+    A message is a string of at least four words; a value that is put into it counts as one word.
+    """
+    tree = ast.parse(source)
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)} - {
+        id(node) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)
+    }
+    found = _comments(source)
+    for node in ast.walk(tree):
+        text = _text_of(node) if id(node) not in inner else ""
+        if text and (id(node) in docs or len(re.findall(r"[A-Za-z]{2,}", text)) >= _WORDS_OF_A_MESSAGE and " " in text):
+            found.append((node.lineno, inspect.cleandoc(text)))
+    return sorted(found)
+
+
+def _text_of(node: ast.AST) -> str:
+    """Return the text of a string, with code of reStructuredText as a mark; nothing for any other node."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            str(part.value) if isinstance(part, ast.Constant) else f" {_PLACE} ".strip() for part in node.values
+        )
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _comments(source: str) -> list[tuple[int, str]]:
+    """Return each run of comment lines as one text; instructions to linters are left out."""
+    found: list[tuple[int, str]] = []
+    before = -1
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type != tokenize.COMMENT or re.match(r"#\s*(noqa|type:|!|---)", token.string):
+            continue
+        text = re.sub(r"\s*#\s*noqa.*", "", token.string[1:]).strip(" -")
+        alone = not token.line[: token.start[1]].strip()
+        if alone and found and token.start[0] == before + 1:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {text}")
+        else:
+            found.append((token.start[0], text))
+        before = token.start[0] if alone else -1
+    return found
