@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MAX_DESCRIBED_EVENTS = 3
 """Maximum number of events of the ledger in a sentence."""
 
+_USE_NAMES = {"experiment": "experiments"}
 _PHASE_ENTERED = {
     Phase.QUEUE: "requested GPUs",
     Phase.RUN: "began an experiment",
@@ -80,12 +81,10 @@ def _job_changes(world: World, before: WorldFingerprint, after: WorldFingerprint
     records = world.datacenter.records[before.jobs_over :]
     if records:
         last = records[-1]
-        what = "a training run" if last.use == "training" else f"a job for {last.use}"
+        what = "a training run" if last.use == "training" else f"a job for {_USE_NAMES.get(last.use, last.use)}"
         took = f" after {pluralize(last.ended - last.started, 'day')}" if last.started is not None else ""
         parts.append(f"{what} on {pluralize(last.gpus, 'GPU')} has ended{took}")
     for use, old, new in zip(USES, before.gpus, after.gpus, strict=True):
         if new != old:
-            parts.append(
-                f"{use} has {pluralize(new, 'GPU')}, {format_count(abs(new - old))} {'more' if new > old else 'fewer'}"
-            )
+            parts.append(f"GPUs for {_USE_NAMES.get(use, use)}: {format_count(new)} ({new - old:+,})")
     return parts

@@ -38,9 +38,9 @@ def show(
     from experiments.window.server import LOOPBACK, create_server, open_socket
 
     link, base = _checked_link(scenario, settings or [], seed)
-    window = create_server(host)
-    with open_socket(host, port) as taken:
-        address = _address(host, taken.getsockname()[1])
+    web_server = create_server(host)
+    with open_socket(host, port) as listener:
+        address = _address(host, listener.getsockname()[1])
         if host not in LOOPBACK:
             _warn_of_host(host)
         set_default(link, base)
@@ -48,10 +48,10 @@ def show(
         if not no_browser:
             threading.Thread(target=_open_browser, args=(address,), daemon=True).start()
         try:
-            window.run(sockets=[taken])
+            web_server.run(sockets=[listener])
         except KeyboardInterrupt:
             return
-    if not window.started:
+    if not web_server.started:
         raise InputError("the server could not start; try another --port")
 
 

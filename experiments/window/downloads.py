@@ -50,10 +50,12 @@ class DownloadKind(NamedTuple):
 
 def download(kind: str, result: RunResult, changes_text: str = "") -> DownloadFile:
     """Return a download of a run; ``changes_text`` as in `DownloadedRun`. Raises KeyError for an unknown kind."""
-    made = DOWNLOADS[kind]
+    found = DOWNLOADS[kind]
     name = re.sub(r"[^a-z0-9]+", "-", result.scenario.name.lower())[:40].strip("-") or "scenario"
     return DownloadFile(
-        f"asara-{name}-seed-{result.seed}-{made.file_ending}", made.mime, made.make(DownloadedRun(result, changes_text))
+        f"asara-{name}-seed-{result.seed}-{found.file_ending}",
+        found.mime,
+        found.make(DownloadedRun(result, changes_text)),
     )
 
 

@@ -242,8 +242,10 @@ def _allowed_choices(parameter: Parameter) -> tuple[str, ...]:
     if parameter.flat_name == "cluster__background":
         return (NO_BACKGROUND,)
     if parameter.flat_name == "kernels__workload":
-        there = [measured_workloads(read_measurements(find_measurements(name))[1]) for name in shipped_measurements()]
-        return tuple(dict.fromkeys(name for names in there for name in names))
+        workloads = [
+            measured_workloads(read_measurements(find_measurements(name))[1]) for name in shipped_measurements()
+        ]
+        return tuple(dict.fromkeys(name for names in workloads for name in names))
     return parameter.choices
 
 

@@ -1,7 +1,7 @@
 """Find what limits progress at a frame, by a rule on the state of the World.
 
-If experiments wait and no GPU is free, GPUs for experiments are the limit: more researchers would only lengthen the
-queue. Otherwise researchers are the limit, or training runs if discovered software waits for them. The rule cannot
+If experiments wait and no whole node is free, GPUs for experiments are the limit: more researchers would only lengthen
+the queue. Otherwise researchers are the limit, or training runs if discovered software waits for them. The rule cannot
 separate these two. The rule gives an answer at once. The elasticities of the same frame are measured by
 :mod:`experiments.window.moment_margins`.
 """
@@ -47,7 +47,7 @@ class LimitingFactor(NamedTuple):
     state: str
     """State of the World at this frame, as a sentence that follows the name of the limit."""
     also: str
-    """Second limit, as a sentence; empty if there is none."""
+    """Second limit, as a sentence; empty if use_pool is none."""
     shares: tuple[tuple[str, float], ...]
     """Name and share of each use of the researcher-days since then; the shares add up to 1."""
     since: float
@@ -134,7 +134,7 @@ def _describe_researchers(world: World) -> str:
 def _describe_queue(world: World) -> str:
     waiting = world.census.count[Phase.QUEUE]
     return (
-        f"{pluralize(waiting, 'experiment waits', 'experiments wait')} and no GPU is free, so more "
+        f"{pluralize(waiting, 'experiment waits', 'experiments wait')} and no GPU node is free, so more "
         "researchers would only lengthen the queue."
     )
 
@@ -144,12 +144,12 @@ def _describe_waiting(world: World) -> str:
     if not world.scenario.researcher.experiment_gpu_days:
         return ""
     waiting, active = world.census.count[Phase.QUEUE], max(1, world.active_researchers)
-    told = (
+    sentence = (
         f"{waiting / active:.0%} of the researchers wait for GPUs now ({format_count(waiting)} of "
         f"{format_count(active)})"
     )
     idle = _describe_idle_gpus(world) if waiting else ""
-    return f"{told}{f', while {idle}' if idle else ''}."
+    return f"{sentence}{f', while {idle}' if idle else ''}."
 
 
 def _describe_idle_gpus(world: World) -> str:
@@ -158,8 +158,8 @@ def _describe_idle_gpus(world: World) -> str:
         return ""
     pool, uses = world.datacenter, []
     for use in ("training", "inference"):
-        there = pool.pool(use)
-        idle = 0 if there is None else there.capacity - pool.gpus_in_use(use)
+        use_pool = pool.pool(use)
+        idle = 0 if use_pool is None else use_pool.capacity - pool.gpus_in_use(use)
         if idle > 0:
             uses.append(f"{pluralize(idle, 'GPU')} for {use} {'is' if idle == 1 else 'are'} idle")
     return " and ".join(uses)
@@ -172,11 +172,11 @@ def _describe_duplicates(world: World, start: _Row) -> str:
     if share < MIN_DUPLICATE_SHARE:
         return ""
     weight = world.scenario.literature.duplicate_weight
-    told = f"{share:.0%} of the papers since day {start.day:.0f} are duplicates"
+    sentence = f"{share:.0%} of the papers since day {start.day:.0f} are duplicates"
     if weight == 1:
-        return f"{told}; they count in full here."
+        return f"{sentence}; they count in full here."
     lost = share * (1 - weight)
-    return f"{told}; each counts as {weight:.3g} papers, which costs {lost:.0%} of the effort."
+    return f"{sentence}; each counts as {weight:.3g} papers, which costs {lost:.0%} of the effort."
 
 
 def _describe_paused(world: World) -> str:
@@ -184,18 +184,18 @@ def _describe_paused(world: World) -> str:
 
 
 def _describe_training(world: World) -> str:
-    found, working = format_factor(reporters.discovered(world)), format_factor(world.frontier.deployed)
-    return f"software {found} is discovered and {working} is deployed; {_describe_training_run(world)}."
+    discovered, deployed = format_factor(reporters.discovered(world)), format_factor(world.frontier.deployed)
+    return f"software {discovered} is discovered and {deployed} is deployed; {_describe_training_run(world)}."
 
 
 def _describe_deployment_gap(world: World) -> str:
     """Describe software that is discovered but not deployed; empty if the gap is small."""
-    found, working = reporters.discovered(world), world.frontier.deployed
-    if not world.scenario.training.needed or found - working < MIN_GAP_DOUBLINGS:
+    discovered, deployed = reporters.discovered(world), world.frontier.deployed
+    if not world.scenario.training.needed or discovered - deployed < MIN_GAP_DOUBLINGS:
         return ""
     shorter = "has shortened training runs or " if world.scenario.training.speed_share else ""
     return (
-        f"Software {format_factor(found)} is discovered and {format_factor(working)} is "
+        f"Software {format_factor(discovered)} is discovered and {format_factor(deployed)} is "
         f"deployed. The difference {shorter}waits for the next training run."
     )
 

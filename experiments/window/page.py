@@ -190,8 +190,8 @@ def Header(session: WindowSession, view: ReactiveView) -> None:
     def make(event: dict[str, Any]) -> None:
         kind = str(event.get("kind"))
         if kind in DOWNLOADS:
-            made = session.query(lambda player: download(kind, player.result(), player.changes_text))
-            file.set({"name": made.name, "mime": made.mime, "content": made.content})
+            made_file = session.query(lambda player: download(kind, player.result(), player.changes_text))
+            file.set({"name": made_file.name, "mime": made_file.mime, "content": made_file.content})
 
     components.HeaderPanel(
         **header.header_props(view.state),
@@ -209,7 +209,7 @@ def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
     seed = solara.use_reactive("")
     chosen = solara.use_reactive("")
 
-    def forget() -> None:
+    def discard_edits() -> None:
         typed.set({})
         seed.set("")
         chosen.set("")
@@ -223,29 +223,31 @@ def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
     def base() -> Scenario:
         return scenario_named(chosen.value) if chosen.value else state.scenario
 
-    def note(event: dict[str, Any]) -> None:
+    def store_value(event: dict[str, Any]) -> None:
         name, text = str(event.get("name")), str(event.get("text"))[:MAX_INPUT_LENGTH]
         if name == "seed":
             seed.set(text)
         elif name in fields():
             typed.set(typed.value | {name: text})
 
-    def in_use() -> Scenario:
+    def edited_scenario() -> Scenario:
         filled = scenario_from_form(base(), typed.value)
         if filled.scenario is None:
             raise InputError(next(iter(filled.errors.values())))
         return filled.scenario
 
-    solara.use_effect(forget, [state.scenario, state.seed])
+    solara.use_effect(discard_edits, [state.scenario, state.seed])
     components.SettingsPanel(
         **settings.settings_props(state, typed.value, seed.value, chosen.value),
-        event_typed=guarded_handler(session, note),
-        event_undo=guarded_handler(session, lambda event: forget()),
+        event_typed=guarded_handler(session, store_value),
+        event_undo=guarded_handler(session, lambda event: discard_edits()),
         event_chose=guarded_handler(session, choose),
         event_back=guarded_handler(session, lambda event: session.restore_earlier()),
-        event_branch=guarded_handler(session, lambda event: session.branch(differences(state.scenario, in_use()))),
+        event_branch=guarded_handler(
+            session, lambda event: session.branch(differences(state.scenario, edited_scenario()))
+        ),
         event_start=guarded_handler(
-            session, lambda event: session.reset(in_use(), settings.parse_seed(seed.value or str(state.seed)))
+            session, lambda event: session.reset(edited_scenario(), settings.parse_seed(seed.value or str(state.seed)))
         ),
     )
 
@@ -296,7 +298,7 @@ def Footer(session: WindowSession, view: ReactiveView) -> None:
 def guarded_handler(session: WindowSession, do: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
     """Return a handler of untrusted browser events that shows errors on the page instead of raising them."""
 
-    def told(event: Any = None, *_: Any) -> None:
+    def handle(event: Any = None, *_: Any) -> None:
         try:
             do(event if isinstance(event, dict) else {})
         except (InputError, ScenarioError) as error:
@@ -305,7 +307,7 @@ def guarded_handler(session: WindowSession, do: Callable[[dict[str, Any]], None]
             _log.exception("an action of the page failed")
             session.report_error(f"The action failed ({type(error).__name__}). Try again, or start anew.")
 
-    return told
+    return handle
 
 
 def dispatch(session: WindowSession, event: dict[str, Any]) -> None:

@@ -355,7 +355,7 @@ class RunPlayer:
             timeline, changes = timeline.parent, {**timeline.changes, **changes}
         yield from self._advance_world_to(timeline, frame)
         kept = self._timelines_with_room()
-        gone = next((each for each in self._timelines if each not in kept), None)
+        dropped = next((each for each in self._timelines if each not in kept), None)
         try:
             world = self._world.branch(**changes)
         except ScenarioError as error:
@@ -365,10 +365,12 @@ class RunPlayer:
         self._timelines = [*kept, branch]
         self._adopt_world(world, branch)
         self._position = _Position(branch, branch.latest_frame)
-        made_room = (
-            f"; the oldest branch without branches of its own was dropped ({gone.label})" if gone is not None else ""
+        drop_note = (
+            f"; the oldest branch without branches of its own was dropped ({dropped.label})"
+            if dropped is not None
+            else ""
         )
-        return f"From day {world.now:.6g} on, {branch.label.partition(': ')[2]}{made_room}."
+        return f"From day {world.now:.6g} on, {branch.label.partition(': ')[2]}{drop_note}."
 
     def _timelines_with_room(self) -> list[Timeline]:
         """Return the timelines that remain if one more is added."""

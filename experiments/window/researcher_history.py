@@ -47,21 +47,23 @@ def history_of(world: World, number: int) -> list[HistoryLine]:
 
 
 def _arrival_line(world: World, number: int, joined: CohortFormed | None) -> Iterator[HistoryLine]:
-    """Describe how the researcher became active, and how it joined a cohort."""
-    came = 0.0
+    """Describe how the researcher outcome active, and how it joined a cohort."""
+    arrived = 0.0
     for event in world.ledger:
         if isinstance(event, ResearcherSplitOut) and event.researcher == number:
             yield event.day, "It leaves its cohort and is an individual from now on."
             return
         if isinstance(event, ResearchersHoused) and event.researchers >= number:
-            came = event.day
+            arrived = event.day
             break
-    alone = joined is None or came < joined.day
+    is_individual = joined is None or arrived < joined.day
     yield (
-        came,
-        "It becomes active." if alone else "It becomes active in a cohort, whose members have no individual history.",
+        arrived,
+        "It becomes active."
+        if is_individual
+        else "It becomes active in a cohort, whose members have no individual history.",
     )
-    if joined is not None and alone:
+    if joined is not None and is_individual:
         yield joined.day, f"It joins a cohort of {joined.researchers:,}, whose members have no individual history."
 
 
@@ -78,9 +80,11 @@ def _paper_lines(world: World, number: int) -> list[HistoryLine]:
     field = world.scenario.literature.open_questions
     for event in world.ledger:
         if isinstance(event, PaperPublished) and event.researcher == number and event.authors == 1 and event.paper:
-            became = "a duplicate of an earlier result" if event.duplicates else "a new result"
-            says = f"It publishes paper {event.paper - field:,}, {became}; software {format_factor(event.discovered)}."
-            lines.append((event.day, says))
+            outcome = "a duplicate of an earlier result" if event.duplicates else "a new result"
+            sentence = (
+                f"It publishes paper {event.paper - field:,}, {outcome}; software {format_factor(event.discovered)}."
+            )
+            lines.append((event.day, sentence))
     return lines
 
 
@@ -103,25 +107,29 @@ def _job_lines(record: JobRecord) -> list[HistoryLine]:
         return [*lines, (record.ended, "Its experiment is withdrawn.")]
     waited = record.started - record.submitted
     after = f"after {pluralize(waited, 'day')}" if waited else "at once"
-    them = "GPU" if record.gpus == 1 else f"{format_count(record.gpus)} GPUs"
-    lines.append((record.started, f"It receives the {them} {after}."))
-    broken = [pluralize(n, what) for n, what in ((record.failures, "failure"), (record.preemptions, "preemption")) if n]
-    lines.append((record.ended, "Its experiment ends" + (f", after {' and '.join(broken)}." if broken else ".")))
+    gpus = "GPU" if record.gpus == 1 else f"{format_count(record.gpus)} GPUs"
+    lines.append((record.started, f"It receives the {gpus} {after}."))
+    interruptions = [
+        pluralize(n, what) for n, what in ((record.failures, "failure"), (record.preemptions, "preemption")) if n
+    ]
+    lines.append(
+        (record.ended, "Its experiment ends" + (f", after {' and '.join(interruptions)}." if interruptions else "."))
+    )
     return lines
 
 
 def _current_line(world: World, number: int) -> str:
-    one = next((each for each in world.population.researchers if each.unique_id == number), None)
-    if one is not None:
-        return _activity(one)
+    researcher = next((each for each in world.population.researchers if each.unique_id == number), None)
+    if researcher is not None:
+        return _activity(researcher)
     if world.population.cohorts:
         size = world.population.in_cohorts
         return f"Now it is one of {size:,} researchers of a cohort. Only the number in each phase is known."
     return "Now it thinks in a pool, whose members have no individual history."
 
 
-def _activity(one: Researcher) -> str:
-    return f"Now it {_ACTIVITIES[one.phase]}; {pluralize(one.papers, 'paper')} so far."
+def _activity(researcher: Researcher) -> str:
+    return f"Now it {_ACTIVITIES[researcher.phase]}; {pluralize(researcher.papers, 'paper')} so far."
 
 
 def _truncate_lines(lines: list[HistoryLine]) -> list[HistoryLine]:

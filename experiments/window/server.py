@@ -118,18 +118,18 @@ def open_socket(host: str, port: int) -> socket.socket:
             f"--host {host}: no such address on this machine. Use 127.0.0.1 to serve this machine only."
         ) from None
     # With this protocol asyncio recognizes TCP and sends at once. Otherwise small messages would wait 40 ms.
-    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(address)
-        taken.listen()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
     except OSError as error:
-        taken.close()
+        listener.close()
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(
             f"--host {host} --port {port}: cannot be used ({reason}). Use --port 0 for a free port."
         ) from None
-    return taken
+    return listener
 
 
 def configure_solara() -> None:

@@ -259,8 +259,8 @@ class WindowSession:
     def _show_busy(self) -> None:
         with self._condition:
             under_way = (self._is_moving or self._moves) and not self._is_playing and not self.view_state.is_busy
-            said = f"Moving: day {self.view_state.frame.day:,.6g}."
-            stamp = self._replace_view_state(is_busy=True, message=said, is_error=False) if under_way else None
+            message = f"Moving: day {self.view_state.frame.day:,.6g}."
+            stamp = self._replace_view_state(is_busy=True, message=message, is_error=False) if under_way else None
         self._publish_stamp(stamp)
 
     def _run_thread(self) -> None:
@@ -272,7 +272,7 @@ class WindowSession:
         """Execute waiting moves until the session is closed."""
         while True:
             with self._condition:
-                something = self._condition.wait_for(
+                is_work_waiting = self._condition.wait_for(
                     lambda: bool(self._is_closed or self._moves or self._is_playing or self._shows_movement()),
                     timeout=MEASURE_AFTER_SECONDS if self._can_measure() else None,
                 )
@@ -281,7 +281,7 @@ class WindowSession:
                 move, playing = self._moves.popleft() if self._moves else None, self._is_playing
                 self._is_moving = move is not None
                 self._is_pause_requested = False
-            if not something:
+            if not is_work_waiting:
                 self._request_margins()
             elif move is not None:
                 self._last_progress_at = time.monotonic()
@@ -296,13 +296,13 @@ class WindowSession:
     # Measurement of the limit on progress
 
     def _can_measure(self) -> bool:
-        shown = self.view_state
-        worked = shown.frame.limit.part != "nothing"
+        state = self.view_state
+        worked = state.frame.limit.part != "nothing"
         return (
             self._measurer is not None
             and worked
-            and not shown.is_over
-            and shown.margins is None
+            and not state.is_over
+            and state.margins is None
             and self._requested_position != self._player.position_key
         )
 
@@ -350,13 +350,13 @@ class WindowSession:
         """Execute a move and show its result, without a message if ``quiet``; return False if the move failed."""
         try:
             moved = move(self._player)
-            told = {
+            fields = {
                 "message": self._describe_result(moved, quiet),
                 "is_error": False,
                 "digest": self._digest(),
                 **self._shown_player(),
             }
-            self._show_outcome(**told)
+            self._show_outcome(**fields)
         except (ScenarioError, InputError, ValueError) as error:
             self._show_outcome(message=_one_line(str(error)), is_error=True)
         except Exception as error:

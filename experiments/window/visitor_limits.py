@@ -41,22 +41,22 @@ def check_bounds(scenario: Scenario) -> None:
             f"cluster__gpus = {cluster.gpus:,} and cluster__gpus_per_node = {cluster.gpus_per_node:,} make {nodes:,} "
             f"nodes, too many for the page; allowed: at most {MAX_NODES:,}. {NEXT_STEP}"
         )
-    one_by_one = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
+    needs_individuals = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
     initial, most = scenario.initial_researchers, int(MAX_VALUES["researcher__initial"])
     if researcher.initial:
-        stated = f"researcher__initial = {initial:,} researchers"
+        origin = f"researcher__initial = {initial:,} researchers"
     else:
-        stated = (
+        origin = (
             f"cluster__gpus = {cluster.gpus:,} with researcher__gpus_each = {researcher.gpus_each:g} makes {initial:,} "
             "researchers on day 0"
         )
-    if one_by_one and initial > MAX_INDIVIDUALS:
+    if needs_individuals and initial > MAX_INDIVIDUALS:
         raise InputError(
-            f"{stated}; pooled work with experiments needs individual researchers; allowed on the page: at most "
+            f"{origin}; pooled work with experiments needs individual researchers; allowed on the page: at most "
             f"{MAX_INDIVIDUALS:,}. {NEXT_STEP}"
         )
     if initial > most:
-        raise InputError(f"{stated}, too many for the page; allowed: at most {most:,}. {NEXT_STEP}")
+        raise InputError(f"{origin}, too many for the page; allowed: at most {most:,}. {NEXT_STEP}")
 
 
 def check_background(name: str) -> None:
@@ -67,6 +67,8 @@ def check_background(name: str) -> None:
 
 def check_measurements(name: str) -> None:
     """Raise InputError for measurements that are not shipped with asara: a typed value never names a file."""
-    there = [*shipped_measurements(), UNCALIBRATED]
-    if name not in there:
-        raise InputError(f"kernels__measurements = '{name}' is not available on the page; allowed: {', '.join(there)}")
+    available = [*shipped_measurements(), UNCALIBRATED]
+    if name not in available:
+        raise InputError(
+            f"kernels__measurements = '{name}' is not available on the page; allowed: {', '.join(available)}"
+        )

@@ -73,9 +73,11 @@ def describe_job(job: PlacedGpus) -> str:
     """Describe a job that holds GPUs."""
     what = f"{job.tasks:,} experiments" if job.tasks > 1 else JOB_NAMES.get(job.use, "training run")
     until = f" until day {job.until:,.1f}" if job.until is not None else ""
-    again = f", failed {job.failures}×" if job.failures else ""
-    again += f", preempted {job.preemptions}×" if job.preemptions else ""
-    return f"Job {job.number:,}: {what} of {job.owner}, {job.gpus:,} GPUs since day {job.since:,.1f}{until}{again}"
+    interruptions = f", failed {job.failures}×" if job.failures else ""
+    interruptions += f", preempted {job.preemptions}×" if job.preemptions else ""
+    return (
+        f"Job {job.number:,}: {what} of {job.owner}, {job.gpus:,} GPUs since day {job.since:,.1f}{until}{interruptions}"
+    )
 
 
 def waiting_props(state: ViewState) -> dict[str, Any]:
@@ -159,6 +161,6 @@ def queue_props(state: ViewState) -> dict[str, Any]:
 
 def _describe_request(job: WaitingJob) -> str:
     size = "size not drawn yet" if job.gpus is None else pluralize(job.gpus, "GPU")
-    these = f" for {format_count(job.tasks)} experiments" if job.tasks > 1 else ""
+    experiments = f" for {format_count(job.tasks)} experiments" if job.tasks > 1 else ""
     owner = job.owner[:1].upper() + job.owner[1:]
-    return f"{owner}{these}: {size}"
+    return f"{owner}{experiments}: {size}"

@@ -13,17 +13,17 @@ from experiments.window.views.axes import Option, chart_option, line_series, rou
 def kernel_props(state: ViewState) -> dict[str, Any]:
     """Return the values of the chart of measured kernels."""
     found = state.frame.kernels
-    told = f"work rate of the cluster: ×{found.work_rate:.3g}"
-    stands = f"×{found.speedup:.3g} after {pluralize(math.floor(found.candidates), 'candidate')}"
+    work_rate = f"work rate of the cluster: ×{found.work_rate:.3g}"
+    position = f"×{found.speedup:.3g} after {pluralize(math.floor(found.candidates), 'candidate')}"
     return {
         "name": "kernels",
         "title": "Attention kernels, as measured",
-        "told": told if found.calibrated else "",
+        "told": work_rate if found.calibrated else "",
         "legend": []
         if not found.calibrated
         else [
             {"label": "speed-up over the library", "colour": "blue", "kind": "line"},
-            {"label": "the lab's engineer", "colour": "ink", "told": stands},
+            {"label": "the lab's engineer", "colour": "ink", "told": position},
         ],
         "option": kernel_option(state) if found.calibrated else {},
         "height": 216,

@@ -86,7 +86,7 @@ def _path_bookmarks(state: ViewState) -> Iterator[Bookmark]:
 
 def _describe_bookmark(mark: Bookmark) -> str:
     if mark.kind == "doubling":
-        return f"Day {mark.day:,.1f}: software has doubled {mark.value:g} times"
+        return f"Day {mark.day:,.1f}: software reached doubling {mark.value:g}"
     return f"Day {mark.day:,.1f}: training of generation {mark.value:g} was requested"
 
 
