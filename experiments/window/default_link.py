@@ -10,7 +10,7 @@ from sim.scenario.model import DEFAULT, Scenario, ScenarioError, shipped_scenari
 
 
 class PageLink(NamedTuple):
-    """The start of a page."""
+    """The link with which a page opens, or why it was not opened."""
 
     link: Link
     error: str = ""

@@ -34,6 +34,10 @@ _TOO_FEW_GPUS = re.compile(r"^job (\d+) asks for (\d+) GPUs at once, and no more
 """Message of the cluster about a job that a change leaves too few GPUs."""
 
 
+PositionKey = tuple[int, int, int, int]
+"""Run, timeline, frame, and number of single events since the frame."""
+
+
 class SeekResult(NamedTuple):
     """The result of a move."""
 
@@ -114,7 +118,7 @@ class RunPlayer:
         return self._position.frame
 
     @property
-    def position_key(self) -> tuple[int, int, int, int]:
+    def position_key(self) -> PositionKey:
         """Key of the current position; equal keys mean equal positions."""
         timeline, frame, events = self._position
         return self._run_number, timeline.owner_of(frame.number).index, frame.number, events

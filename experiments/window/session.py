@@ -16,7 +16,7 @@ from experiments.window.measuring import Measurer
 from experiments.window.moment_margins import MomentMargins
 from experiments.window.page_turns import MoveTurns
 from experiments.window.permalink import Link, restore
-from experiments.window.player import Goal, RunPlayer, SeekResult
+from experiments.window.player import Goal, PositionKey, RunPlayer, SeekResult
 from experiments.window.timeline import TimelineView
 from sim.scenario.model import Scenario, ScenarioError
 
@@ -100,8 +100,8 @@ class WindowSession:
     def __init__(self, player: RunPlayer, publish: Callable[[int], None], measurer: Measurer | None = None) -> None:
         self._player = player
         self._measurer = measurer
-        self._margins: dict[Any, MomentMargins] = {}
-        self._requested_position: Any = None
+        self._margins: dict[PositionKey, MomentMargins] = {}
+        self._requested_position: PositionKey | None = None
         """Position whose margins were requested last."""
         self._is_preparing_snapshot = False
         self._publish = publish
@@ -309,25 +309,25 @@ class WindowSession:
     def _request_margins(self) -> None:
         """Request the margins of the current frame."""
         assert self._measurer is not None
-        moment, people = self._player.position_key, self.view_state.frame.team.individuals
-        if people > MAX_MEASURED_INDIVIDUALS:
+        position, individuals = self._player.position_key, self.view_state.frame.team.individuals
+        if individuals > MAX_MEASURED_INDIVIDUALS:
             why = f"more than {MAX_MEASURED_INDIVIDUALS:,} individual researchers are in this run"
-            self._store_margins(moment, MomentMargins(self.view_state.frame.day, "", (), 0.0, 0.0, why))
+            self._store_margins(position, MomentMargins(self.view_state.frame.day, "", (), 0.0, 0.0, why))
             return
         self._is_preparing_snapshot = True
         snapshot = self._player.snapshot()
         self._is_preparing_snapshot = False
         if snapshot is None:
             return
-        self._requested_position = moment
+        self._requested_position = position
         self._update_view(is_measuring=True)
-        self._measurer.submit(self, snapshot, lambda found: self._store_margins(moment, found))
+        self._measurer.submit(self, snapshot, lambda found: self._store_margins(position, found))
 
-    def _store_margins(self, moment: Any, found: MomentMargins) -> None:
-        self._margins[moment] = found
+    def _store_margins(self, position: PositionKey, found: MomentMargins) -> None:
+        self._margins[position] = found
         if len(self._margins) > MAX_CACHED_MARGINS:
             self._margins.pop(next(iter(self._margins)))
-        if moment == self._player.position_key:
+        if position == self._player.position_key:
             self._update_view(margins=found, is_measuring=False)
 
     def _interrupt_snapshot(self) -> None:
