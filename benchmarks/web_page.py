@@ -46,11 +46,11 @@ def page(scenario: Scenario) -> Iterator[WindowSession]:
     server.configure_solara()
     import solara  # noqa: PLC0415 - it reads its settings when it is imported
 
-    from experiments.window.page import Page, _open_sessions  # noqa: PLC0415
+    from experiments.window.page import Page, open_sessions  # noqa: PLC0415
 
     default_link.set_default(Link(scenario.name, scenario), scenario)
     _, context = solara.render(Page(), handle_error=False)
-    (session,) = _open_sessions
+    (session,) = open_sessions
     try:
         yield session
     finally:
@@ -66,7 +66,7 @@ def beyond(session: WindowSession) -> float:
         within[0] = cpu_seconds(lambda: moved.append(player.step()))
         return moved[0]
 
-    return cpu_seconds(lambda: session._execute(step, quiet=True)) - within[0]
+    return cpu_seconds(lambda: session.execute(step, quiet=True)) - within[0]
 
 
 def compare(case: LabCase) -> Row:

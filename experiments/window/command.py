@@ -37,12 +37,12 @@ def show(
     from experiments.window.default_link import set_default
     from experiments.window.server import LOOPBACK, create_server, open_socket
 
-    link, base = _checked_link(scenario, settings or [], seed)
+    link, base = checked_link(scenario, settings or [], seed)
     web_server = create_server(host)
     with open_socket(host, port) as listener:
-        address = _address(host, listener.getsockname()[1])
+        address = page_address(host, listener.getsockname()[1])
         if host not in LOOPBACK:
-            _warn_of_host(host)
+            warn_of_host(host)
         set_default(link, base)
         print(f"asara: the page is open at {address} (Ctrl-C stops the server)", flush=True)
         if not no_browser:
@@ -55,7 +55,7 @@ def show(
         raise InputError("the server could not start; try another --port")
 
 
-def _checked_link(scenario: str, settings: list[str], seed: int) -> tuple[Link, Scenario]:
+def checked_link(scenario: str, settings: list[str], seed: int) -> tuple[Link, Scenario]:
     """Return the link of the request and its scenario without changes, after a test that the World can be built."""
     from experiments.cli.arguments import load_scenario
     from experiments.window.permalink import Link
@@ -67,12 +67,14 @@ def _checked_link(scenario: str, settings: list[str], seed: int) -> tuple[Link, 
     return Link(chosen.name, chosen, seed), base
 
 
-def _address(host: str, port: int) -> str:
+def page_address(host: str, port: int) -> str:
+    """Return the address of the page that a browser on this machine can open."""
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{name}:{port}/"
 
 
-def _warn_of_host(host: str) -> None:
+def warn_of_host(host: str) -> None:
+    """Print a warning that other machines can use the page."""
     print(
         f"asara: warning: with --host {host}, everyone who can reach this machine can use the page, its processor and "
         "its memory. There is no password and no encryption.",

@@ -42,7 +42,7 @@ MAX_WINDOWS = 32
 TOO_MANY_WINDOWS = f"{MAX_WINDOWS} pages are open on this server. Close one, then load this page again."
 
 _log = logging.getLogger("asara.window")
-_open_sessions: set[WindowSession] = set()
+open_sessions: set[WindowSession] = set()
 """Open sessions. Browsers share nothing else but the measurer."""
 _sessions_lock = threading.Lock()
 _measurer = Measurer()
@@ -92,13 +92,13 @@ def build_props(state: ViewState) -> PageProps:
 
 def open_session(opening: PageLink, publish: Callable[[int], None]) -> WindowSession | None:
     """Open a session for a browser; return None if too many are open."""
-    if len(_open_sessions) >= MAX_WINDOWS:
+    if len(open_sessions) >= MAX_WINDOWS:
         close_disconnected_pages()
     with _sessions_lock:
-        if len(_open_sessions) >= MAX_WINDOWS:
+        if len(open_sessions) >= MAX_WINDOWS:
             return None
         session = WindowSession(RunPlayer(opening.link.scenario, opening.link.seed), publish, _measurer)
-        _open_sessions.add(session)
+        open_sessions.add(session)
     if opening.link.frame or opening.link.branches:
         session.open_link(opening.link)
     if opening.error:
@@ -111,7 +111,7 @@ def close_session(session: WindowSession | None) -> None:
     if session is not None:
         session.close()
         with _sessions_lock:
-            _open_sessions.discard(session)
+            open_sessions.discard(session)
 
 
 def close_disconnected_pages() -> None:

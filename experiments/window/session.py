@@ -127,34 +127,34 @@ class WindowSession:
 
     def step(self) -> None:
         """Advance by one frame."""
-        self._enqueue("step", lambda player: player.step())
+        self.enqueue("step", lambda player: player.step())
 
     def step_event(self) -> None:
         """Advance by one event."""
-        self._enqueue("event", lambda player: player.step_event())
+        self.enqueue("event", lambda player: player.step_event())
 
     def advance_to_next(self, goal: Goal) -> None:
         """Advance to the next doubling, retraining or queue."""
-        self._enqueue(goal, lambda player: player.advance_to_next(goal))
+        self.enqueue(goal, lambda player: player.advance_to_next(goal))
 
     def rewind(self, frame: int) -> None:
         """Go to a known frame; of several waiting rewinds only the last is executed."""
         self.pause()
-        self._enqueue("rewind", lambda player: player.rewind(frame))
+        self.enqueue("rewind", lambda player: player.rewind(frame))
 
     def open_link(self, link: Link) -> None:
         """Go to the frame of a link, from day 0 of its scenario and seed."""
-        self._enqueue("open link", lambda player: restore(link, player))
+        self.enqueue("open link", lambda player: restore(link, player))
 
     def branch(self, changes: Mapping[str, Any]) -> None:
         """Start a branch at the current frame, with other parameters and the same randomness."""
         self.pause()
-        self._enqueue("branch", lambda player: player.branch(player.current_frame.number, dict(changes)))
+        self.enqueue("branch", lambda player: player.branch(player.current_frame.number, dict(changes)))
 
     def choose(self, timeline: int) -> None:
         """Continue along another timeline."""
         self.pause()
-        self._enqueue("choose", lambda player: player.choose(timeline))
+        self.enqueue("choose", lambda player: player.choose(timeline))
 
     def reset(self, scenario: Scenario, seed: int) -> None:
         """Start a new run on day 0."""
@@ -165,7 +165,7 @@ class WindowSession:
             self._followed_researcher = 0
             return moved
 
-        self._enqueue("reset", begin)
+        self.enqueue("reset", begin)
 
     def restore_earlier(self) -> None:
         """Return to the run before the last reset."""
@@ -176,7 +176,7 @@ class WindowSession:
             self._followed_researcher = 0
             return moved
 
-        self._enqueue("bring back", back)
+        self.enqueue("bring back", back)
 
     def play(self) -> None:
         """Advance frame by frame until a pause, the end of the run, or a missing acknowledgement."""
@@ -198,6 +198,18 @@ class WindowSession:
             self._condition.notify_all()
         self._player.cancel()
 
+    def enqueue(self, what: str, move: Callable[[RunPlayer], SeekResult]) -> None:
+        """Queue a move; during playback only requests to show something are accepted."""
+        with self._condition:
+            if self._is_closed or (self._is_playing and what != "look"):
+                return
+            if self._moves and self._moves[-1].what == what == "rewind":
+                self._moves.pop()
+            self._moves.append(QueuedMove(what, move))
+            self._condition.notify_all()
+        self._interrupt_snapshot()
+        self._show_busy_later()
+
     def set_pace(self, pace: str) -> None:
         """Set the pace of playback, one of ``PACES``; other names are ignored."""
         if pace in PACES:
@@ -206,12 +218,12 @@ class WindowSession:
     def want_digest(self, wanted: bool) -> None:
         """Start or stop the computation of the digest at each pause."""
         self._is_digest_wanted = wanted
-        self._enqueue("look", self._stay_in_place)
+        self.enqueue("look", self._stay_in_place)
 
     def follow(self, researcher: int) -> None:
         """Show the history of a researcher from now on; 0 for none."""
         self._followed_researcher = researcher
-        self._enqueue("look", self._stay_in_place)
+        self.enqueue("look", self._stay_in_place)
 
     def acknowledge(self, stamp: int) -> None:
         """Record that a browser has shown the state with this stamp."""
@@ -238,17 +250,6 @@ class WindowSession:
             self._measurer.withdraw(self)
 
     # The thread of the session
-
-    def _enqueue(self, what: str, move: Callable[[RunPlayer], SeekResult]) -> None:
-        with self._condition:
-            if self._is_closed or (self._is_playing and what != "look"):
-                return
-            if self._moves and self._moves[-1].what == what == "rewind":
-                self._moves.pop()
-            self._moves.append(QueuedMove(what, move))
-            self._condition.notify_all()
-        self._interrupt_snapshot()
-        self._show_busy_later()
 
     def _show_busy_later(self) -> None:
         """Show after ``BUSY_AFTER_SECONDS`` that a move is running, unless it has ended."""
@@ -286,7 +287,7 @@ class WindowSession:
             elif move is not None:
                 self._last_progress_at = time.monotonic()
                 _turns.begin(self)
-                self._execute(move.move, quiet=move.what == "step")
+                self.execute(move.move, quiet=move.what == "step")
                 _turns.end(self)
             elif playing:
                 self._play_once()
@@ -346,7 +347,7 @@ class WindowSession:
             stamp = None if goes_on else self._replace_view_state(is_playing=False, is_busy=False, digest=digest)
         self._publish_stamp(stamp)
 
-    def _execute(self, move: Callable[[RunPlayer], SeekResult], quiet: bool = False) -> bool:
+    def execute(self, move: Callable[[RunPlayer], SeekResult], quiet: bool = False) -> bool:
         """Execute a move and show its result, without a message if ``quiet``; return False if the move failed."""
         try:
             moved = move(self._player)
@@ -392,7 +393,7 @@ class WindowSession:
         """Advance by one shown frame, then wait until the browser has shown it and the next frame is due."""
         started, pace = time.monotonic(), PACES[self.view_state.pace]
         if (
-            not self._execute(lambda player: self._play_frames(player, started, pace), quiet=True)
+            not self.execute(lambda player: self._play_frames(player, started, pace), quiet=True)
             or self.view_state.is_over
         ):
             with self._condition:

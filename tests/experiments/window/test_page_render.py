@@ -24,9 +24,9 @@ class RenderedPage:
     """A page, its session and its components."""
 
     def __init__(self) -> None:
-        before = set(page._open_sessions)
+        before = set(page.open_sessions)
         self.box, self.context = solara.render(Page(), handle_error=False)
-        (self.session,) = page._open_sessions - before or {None}
+        (self.session,) = page.open_sessions - before or {None}
         self._news = threading.Condition()
         if self.session is not None:
             self.with_trait("digest").observe(self._drawn, "stamp")
@@ -183,9 +183,9 @@ def test_page_keeps_the_last_view_if_a_frame_cannot_be_drawn(
 def test_closed_page_releases_its_session() -> None:
     rendered = RenderedPage()
     session = rendered.session
-    assert session in page._open_sessions
+    assert session in page.open_sessions
     rendered.close()
-    assert session not in page._open_sessions
+    assert session not in page.open_sessions
     assert session.freed.wait(30)
 
 

@@ -144,7 +144,7 @@ def test_session_reports_a_defect_and_continues(watched: RecordedSession, log: l
     def broken(player: RunPlayer) -> SeekResult:
         raise KeyError("defect")
 
-    watched.session._enqueue("step", broken)
+    watched.session.enqueue("step", broken)
     shown = watched.until(lambda s: s.is_error)
     assert shown.message == "This step failed (KeyError). Rewind or start anew."
     assert any("a move failed" in line for line in log)
@@ -270,7 +270,7 @@ def test_session_executes_only_the_last_waiting_rewind(watched: RecordedSession)
     seen: list[int] = []
     rewind = watched.player.rewind
     watched.player.rewind = lambda frame: (seen.append(frame), rewind(frame))[1]  # type: ignore[method-assign]
-    watched.session._enqueue("hold", wait)
+    watched.session.enqueue("hold", wait)
     assert held.wait(30)
     for frame in (5, 4, 3):
         watched.session.rewind(frame)
