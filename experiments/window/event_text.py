@@ -127,7 +127,6 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     events.CohortFormed: lambda event: (
         f"{format_count(event.researchers)} researchers form a cohort, which is counted by phase."
     ),
-    events.ResearcherSplitOut: lambda event: f"Researcher {event.researcher} left its cohort and is now an individual.",
     events.KernelsMeasured: _describe_measurement,
     events.KernelsDeployed: lambda event: (
         f"Attention is {event.speedup:.3g} times as fast after {pluralize(math.floor(event.candidates), 'candidate')}: "

@@ -47,7 +47,7 @@ class LimitingFactor(NamedTuple):
     state: str
     """State of the World at this frame, as a sentence that follows the name of the limit."""
     also: str
-    """Second limit, as a sentence; empty if use_pool is none."""
+    """Second limit, as a sentence; empty if there is none."""
     shares: tuple[tuple[str, float], ...]
     """Name and share of each use of the researcher-days since then; the shares add up to 1."""
     since: float

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agents.phases import Phase
 from experiments.window.number_format import format_count, format_factor, pluralize
 from hardware.cluster.jobs import JobRecord
-from sim.events import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
+from sim.events import CohortFormed, PaperPublished, ResearchersHoused
 
 if TYPE_CHECKING:
     from agents.researcher import Researcher
@@ -31,8 +31,7 @@ _ACTIVITIES = {
 def history_of(world: World, number: int) -> list[HistoryLine]:
     """Return the history of a researcher: days and sentences, oldest first.
 
-    The history of a cohort member ends when it joins the cohort. To follow it further, it would have to be split out of
-    its cohort, which would change the run.
+    The history of a cohort member ends when it joins the cohort: a cohort has only counts of its members.
     """
     if not 1 <= number <= world.population.size:
         return [(world.now, f"There is no researcher {number:,}; numbers go from 1 to {world.population.size:,}.")]
@@ -47,12 +46,9 @@ def history_of(world: World, number: int) -> list[HistoryLine]:
 
 
 def _arrival_line(world: World, number: int, joined: CohortFormed | None) -> Iterator[HistoryLine]:
-    """Describe how the researcher outcome active, and how it joined a cohort."""
+    """Describe how the researcher became active, and how it joined a cohort."""
     arrived = 0.0
     for event in world.ledger:
-        if isinstance(event, ResearcherSplitOut) and event.researcher == number:
-            yield event.day, "It leaves its cohort and is an individual from now on."
-            return
         if isinstance(event, ResearchersHoused) and event.researchers >= number:
             arrived = event.day
             break

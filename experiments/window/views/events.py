@@ -13,7 +13,6 @@ EVENT_COLOURS = {
     "Deployed": "orange",
     "ResearchersHoused": "green",
     "CohortFormed": "green",
-    "ResearcherSplitOut": "green",
     "KernelsMeasured": "sky",
     "KernelsDeployed": "sky",
     "Ended": "red",

@@ -49,6 +49,7 @@ def test_downloaded_figures_are_reproducible(result):
     assert download("png", RunPlayer(LAB).result()).content.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_download_of_a_branch_states_its_changes(tmp_path):
     player = RunPlayer(LAB)
     player.branch(4, {"training__needed": False})
@@ -65,6 +66,7 @@ def test_download_of_a_branch_states_its_changes(tmp_path):
     assert RunPlayer(LAB).changes_text == ""
 
 
+@pytest.mark.slow
 def test_downloaded_scenario_is_read_by_the_command(asara, tmp_path):
     player = RunPlayer(scenario_with_changes(LAB, {"growth__law": "papers", "cluster__queue": "sjf"}), 3)
     player.seek(10_000)

@@ -28,6 +28,7 @@ def world_after(scenario: Scenario, frames: int, seed: int = 1) -> World:
     return world
 
 
+@pytest.mark.slow
 def test_moment_margins_at_full_gpus_name_experiments() -> None:
     world = world_after(CROWDED, 20)
     before = world.digest()

@@ -67,6 +67,7 @@ def test_session_computes_the_digest_on_request_only(watched: RecordedSession) -
     watched.until(lambda s: not s.digest)
 
 
+@pytest.mark.slow
 def test_session_plays_until_pause_and_ignores_steps(watched: RecordedSession) -> None:
     watched.session.set_pace("fast")
     watched.session.play()

@@ -47,7 +47,7 @@ def links(draw):
 
 @pytest.mark.slow
 @given(links())
-@examples(40, HealthCheck.filter_too_much)
+@examples(20, HealthCheck.filter_too_much)
 def test_decode_inverts_encode(link):
     query = encode(link)
     assert query.isascii()
