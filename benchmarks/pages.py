@@ -1,7 +1,6 @@
-"""What a page that plays a heavy lab costs another page: the time of its steps beside the heavy one, over alone.
+"""Measure how a page that plays a large lab slows the steps of another page.
 
-Both pages are sessions of one process, as the server of the window has them. By the clock, medians of one run; for
-information.
+Both pages are sessions of one process, as in the server. Wall-clock times, medians of one run; for information.
 """
 
 import statistics
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 
 from benchmarks.ratio_table import Row, show
 from experiments.window.player import RunPlayer
-from experiments.window.server import share_processor
+from experiments.window.server import shorten_thread_switches
 from experiments.window.session import WindowSession
 from sim.scenario.model import Scenario
 
@@ -21,8 +20,8 @@ HEAVY = Scenario.load("lab").replace(researcher__initial=1_000_000, cluster__gpu
 LIGHT = Scenario.load("lab")
 
 
-class Page:
-    """A page that looks at once at all that is sent to it."""
+class AcknowledgingPage:
+    """A page that acknowledges each state at once."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._news = threading.Condition()
@@ -31,20 +30,20 @@ class Page:
     def _published(self, stamp: int) -> None:
         with self._news:
             self._news.notify_all()
-        self.session.seen(stamp)
+        self.session.acknowledge(stamp)
 
     def step(self) -> float:
-        """Return the seconds from the request of a step until it is shown."""
-        start, frame = time.perf_counter(), self.session.shown.frame.number
+        """Return the time from the request of a step until it is shown [s]."""
+        start, frame = time.perf_counter(), self.session.view_state.frame.number
         self.session.step()
         with self._news:
-            self._news.wait_for(lambda: self.session.shown.frame.number > frame)
+            self._news.wait_for(lambda: self.session.view_state.frame.number > frame)
         return time.perf_counter() - start
 
 
 def rows() -> Iterator[Row]:
     """Measure steps alone and beside a page that plays."""
-    light, heavy = Page(LIGHT), Page(HEAVY)
+    light, heavy = AcknowledgingPage(LIGHT), AcknowledgingPage(HEAVY)
     alone = [light.step() for _ in range(STEPS)]
     heavy.session.set_pace("fast")
     heavy.session.play()
@@ -64,7 +63,7 @@ def rows() -> Iterator[Row]:
 
 def main() -> int:
     """Print the table."""
-    share_processor()
+    shorten_thread_switches()
     return int(show("pages beside each other", rows()) > 0)
 
 

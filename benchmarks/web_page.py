@@ -1,8 +1,8 @@
-"""What the page of the window costs: a step as drawn and sent, beyond the journey's own, and the way to the first page.
+"""Measure the cost of the page: a step as drawn and sent beyond the player's own, and the time to the first page.
 
-A step is judged by the CPU time of all that follows the journey's step (what components show, and what is sent), over
-100 ms. For information, by the clock: from the command to its first page in Chromium, the next page, and a step from
-the press of the button to the page that is painted, beyond the model's. Exits with 1 if a limit is missed.
+The limit applies to the CPU time after the player's step (values of the components and messages), relative to 100 ms.
+Wall-clock times are for information: the command until its first page in Chromium, and the next page. A step is also
+timed from the button to the painted page, beyond the model's step. Exits with 1 if a limit is missed.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from typing import Any
 from rich.progress import track
 
 from benchmarks.ratio_table import Row, cpu_seconds, show, wall_seconds
-from benchmarks.window import BEYOND_MS, CASES, Case
+from benchmarks.window import BEYOND_MS, CASES, LabCase
 from experiments.window import default_link, server
 from experiments.window.permalink import Link, encode
 from experiments.window.player import RunPlayer
@@ -37,20 +37,20 @@ PRESSED = """() => new Promise(done => {
   look.observe(document.body, { subtree: true, attributes: true });
   document.querySelector('[data-do="step"]').click();
 })"""
-"""Returns the seconds from the press of *Step* to the page that shows the frame."""
+"""Script that returns the time from the press of *Step* to the painted frame [s]."""
 
 
 @contextmanager
 def page(scenario: Scenario) -> Iterator[WindowSession]:
-    """A page without a browser, and its session."""
-    server.prepare()
+    """Render a page without a browser; yield its session."""
+    server.configure_solara()
     import solara  # noqa: PLC0415 - it reads its settings when it is imported
 
-    from experiments.window.page import Page, _open  # noqa: PLC0415
+    from experiments.window.page import Page, open_sessions  # noqa: PLC0415
 
-    default_link.give(Link(scenario.name, scenario), scenario)
+    default_link.set_default(Link(scenario.name, scenario), scenario)
     _, context = solara.render(Page(), handle_error=False)
-    (session,) = _open
+    (session,) = open_sessions
     try:
         yield session
     finally:
@@ -58,29 +58,29 @@ def page(scenario: Scenario) -> Iterator[WindowSession]:
 
 
 def beyond(session: WindowSession) -> float:
-    """Return the seconds that a step of the page takes beyond the journey's."""
+    """Return the time of a step of the page beyond the player's [s]."""
     within = [0.0]
 
-    def step(journey: RunPlayer) -> Any:
+    def step(player: RunPlayer) -> Any:
         moved: list[Any] = []
-        within[0] = cpu_seconds(lambda: moved.append(journey.step()))
+        within[0] = cpu_seconds(lambda: moved.append(player.step()))
         return moved[0]
 
-    return cpu_seconds(lambda: session._do(step, quiet=True)) - within[0]
+    return cpu_seconds(lambda: session.execute(step, quiet=True)) - within[0]
 
 
-def compare(case: Case) -> Row:
+def compare(case: LabCase) -> Row:
     """Measure a case."""
     with page(case.scenario) as session:
         for _ in range(WARM_STEPS):
             beyond(session)
         taken = 1e3 * statistics.median(beyond(session) for _ in range(STEPS))
-    name = f"{case.name}: a step drawn and sent beyond the journey's, over {BEYOND_MS:g} ms"
+    name = f"{case.name}: a step drawn and sent, beyond the player's, over {BEYOND_MS:g} ms"
     return Row(name, f"{taken:.1f} ms", f"{BEYOND_MS:g} ms", taken / BEYOND_MS, case.limit)
 
 
 def in_chromium() -> Iterator[Row]:
-    """Measure what a reader waits for, where there is a Chromium."""
+    """Measure wall-clock times in Chromium, if it is installed."""
     from tests.support.browser_pages import Reader, chromium, served  # noqa: PLC0415
 
     start = time.perf_counter()
@@ -103,8 +103,8 @@ def in_chromium() -> Iterator[Row]:
         )
 
 
-def pressed(reader: Any, case: Case) -> float:
-    """Return the seconds that a reader waits for a step, beyond those that the model takes for it."""
+def pressed(reader: Any, case: LabCase) -> float:
+    """Return the median time of a step in the browser beyond the model's [s]."""
     reader.open(f"?{encode(Link(case.scenario.name, case.scenario))}")
     seen = [reader.page.evaluate(PRESSED) for _ in range(WARM_STEPS + STEPS)]
     reader.close()
@@ -114,12 +114,12 @@ def pressed(reader: Any, case: Case) -> float:
 
 
 def told(what: str, seconds: float) -> Row:
-    """Return a row for information: seconds by the clock, over one second."""
+    """Return a row for information: wall-clock time relative to one second."""
     return Row(what, f"{seconds:.2f} s", "1 s", seconds)
 
 
 def rows() -> Iterator[Row]:
-    """Measure all."""
+    """Measure all cases."""
     for case in track(CASES, "measuring", transient=True):
         yield compare(case)
     yield from in_chromium()

@@ -1,4 +1,4 @@
-"""The window: what the server of `asara show` loads."""
+"""Define the Solara application that `asara show` serves."""
 # ruff: noqa: N802 - components are named as Solara names its own
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from typing import Any
 import solara
 
 from experiments.window.page import Page
-from experiments.window.server import prepare
+from experiments.window.server import configure_solara
 
-prepare()  # for those who serve this file with a command of their own
+configure_solara()  # needed if this file is served by another command
 
 __all__ = ["Layout", "Page"]
 
 
 @solara.component
 def Layout(children: list[Any]) -> None:
-    """The page and nothing around it."""
+    """Show the page without the default layout of Solara."""
     solara.v.Html(tag="main", class_="asara", children=children)

@@ -1,40 +1,41 @@
-"""What one event of the clock changed, in one sentence."""
+"""Describe in one sentence what an event of the simulation clock changed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
-from experiments.window.event_text import describe_events
+from experiments.window.event_text import describe_event
 from experiments.window.number_format import format_count, pluralize
 from sim.reporters import USES
 
 if TYPE_CHECKING:
     from sim.world import World
 
-MAX_TOLD = 3
-"""Events of the ledger that a sentence tells."""
+MAX_DESCRIBED_EVENTS = 3
+"""Maximum number of events of the ledger in a sentence."""
 
-_ENTERED = {
-    Phase.QUEUE: "asked for GPUs",
+_USE_NAMES = {"experiment": "experiments"}
+_PHASE_ENTERED = {
+    Phase.QUEUE: "requested GPUs",
     Phase.RUN: "began an experiment",
-    Phase.WRITE: "began to write up",
+    Phase.WRITE: "began to write",
     Phase.THINK: "began to think",
-    Phase.PAUSED: "stopped for want of inference GPUs",
+    Phase.PAUSED: "paused because no inference GPU is available",
 }
 
 
 class WorldFingerprint(NamedTuple):
-    """Whatever a frame shows of a world, as numbers that cost nothing to compare."""
+    """The visible state of a world as counts that are cheap to compare."""
 
-    facts: int
+    ledger_events: int
     jobs_over: int
     phases: tuple[int, ...]
     gpus: tuple[int, ...]
 
 
 def fingerprint(world: World) -> WorldFingerprint:
-    """Return the moment on which a world stands."""
+    """Return the fingerprint of a world."""
     datacenter = world.datacenter
     return WorldFingerprint(
         len(world.ledger),
@@ -44,48 +45,46 @@ def fingerprint(world: World) -> WorldFingerprint:
     )
 
 
-def changed(world: World, before: WorldFingerprint) -> str:
-    """Return what happened in a world since a moment; empty if nothing did that can be seen."""
+def describe_changes(world: World, before: WorldFingerprint) -> str:
+    """Describe the visible changes in a world since a fingerprint; empty if there are none."""
     after = fingerprint(world)
     if after == before:
         return ""
-    events = world.ledger[before.facts :]
+    events = world.ledger[before.ledger_events :]
     field = world.scenario.literature.open_questions
-    told = [describe_events(event, field).sentence for event in events[:MAX_TOLD]]
-    if len(events) > MAX_TOLD:
-        told.append(f"And {len(events) - MAX_TOLD} more.")
-    return " ".join(told or [_quietly(world, before, after)])
+    sentences = [describe_event(event, field).sentence for event in events[:MAX_DESCRIBED_EVENTS]]
+    if len(events) > MAX_DESCRIBED_EVENTS:
+        sentences.append(f"And {pluralize(len(events) - MAX_DESCRIBED_EVENTS, 'more event')}.")
+    return " ".join(sentences or [_unlogged_changes(world, before, after)])
 
 
-def _quietly(world: World, before: WorldFingerprint, after: WorldFingerprint) -> str:
-    """What happened that no event of the ledger tells."""
-    parts = [*_moves(before, after), *_jobs(world, before, after)]
+def _unlogged_changes(world: World, before: WorldFingerprint, after: WorldFingerprint) -> str:
+    """Describe changes that the ledger does not record."""
+    parts = [*_phase_changes(before, after), *_job_changes(world, before, after)]
     sentence = "; ".join(parts) or "jobs moved between GPUs"
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _moves(before: WorldFingerprint, after: WorldFingerprint) -> list[str]:
+def _phase_changes(before: WorldFingerprint, after: WorldFingerprint) -> list[str]:
     more = {phase: new - old for phase, old, new in zip(Phase, before.phases, after.phases, strict=True)}
-    back = more[Phase.QUEUE] > 0 > more[Phase.RUN]  # after a failure, or pushed out
-    words = _ENTERED | ({Phase.QUEUE: "lost the GPUs of an experiment, which waits again"} if back else {})
-    return [f"{_researchers(more[phase])} {did}" for phase, did in words.items() if more[phase] > 0]
+    back = more[Phase.QUEUE] > 0 > more[Phase.RUN]  # after a failure or a preemption
+    words = _PHASE_ENTERED | ({Phase.QUEUE: "lost the GPUs of an experiment, which waits again"} if back else {})
+    return [f"{_format_researchers(more[phase])} {did}" for phase, did in words.items() if more[phase] > 0]
 
 
-def _researchers(number: int) -> str:
+def _format_researchers(number: int) -> str:
     return "a researcher" if number == 1 else f"{number:,} researchers"
 
 
-def _jobs(world: World, before: WorldFingerprint, after: WorldFingerprint) -> list[str]:
+def _job_changes(world: World, before: WorldFingerprint, after: WorldFingerprint) -> list[str]:
     parts = []
     records = world.datacenter.records[before.jobs_over :]
     if records:
         last = records[-1]
-        what = "a training run" if last.use == "training" else f"a job for {last.use}"
+        what = "a training run" if last.use == "training" else f"a job for {_USE_NAMES.get(last.use, last.use)}"
         took = f" after {pluralize(last.ended - last.started, 'day')}" if last.started is not None else ""
-        parts.append(f"{what} on {pluralize(last.gpus, 'GPU')} is over{took}")
+        parts.append(f"{what} on {pluralize(last.gpus, 'GPU')} has ended{took}")
     for use, old, new in zip(USES, before.gpus, after.gpus, strict=True):
         if new != old:
-            parts.append(
-                f"{use} has {pluralize(new, 'GPU')}, {format_count(abs(new - old))} {'more' if new > old else 'fewer'}"
-            )
+            parts.append(f"GPUs for {_USE_NAMES.get(use, use)}: {format_count(new)} ({new - old:+,})")
     return parts

@@ -1,4 +1,4 @@
-"""`asara show`: the window on a page of the browser."""
+"""Define `asara show`, which opens a run in the browser."""
 # ruff: noqa: PLC0415
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from experiments.window.permalink import Link
     from sim.scenario.model import Scenario
 
-PORT = 8765
+DEFAULT_PORT = 8765
 
 
 def show(
@@ -24,61 +24,67 @@ def show(
     settings: Settings = None,
     seed: Seed = 0,
     host: Annotated[
-        str, typer.Option(help="Who can reach it: this machine alone, unless you say otherwise.")
+        str, typer.Option(help="Address to listen on; the default serves this machine only.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 selects a free one.")
+    ] = DEFAULT_PORT,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address without opening a browser.")
+    ] = False,
 ) -> None:
-    """Step through a run in the browser: rewind it, and run on with another policy and the same luck."""
-    from experiments.window.default_link import give
-    from experiments.window.server import LOOPBACK, listen, server
+    """Step through a run in the browser: play, rewind, and branch with other parameters and the same seed."""
+    from experiments.window.default_link import set_default
+    from experiments.window.server import LOOPBACK, create_server, open_socket
 
-    link, base = _link(scenario, settings or [], seed)
-    window = server(host)
-    with listen(host, port) as taken:
-        address = _address(host, taken.getsockname()[1])
+    link, base = checked_link(scenario, settings or [], seed)
+    web_server = create_server(host)
+    with open_socket(host, port) as listener:
+        address = page_address(host, listener.getsockname()[1])
         if host not in LOOPBACK:
-            _warn(host)
-        give(link, base)
-        print(f"asara: the window is open at {address} (Ctrl-C closes it)", flush=True)
+            warn_of_host(host)
+        set_default(link, base)
+        print(f"asara: the page is open at {address} (Ctrl-C stops the server)", flush=True)
         if not no_browser:
-            threading.Thread(target=_open, args=(address,), daemon=True).start()
+            threading.Thread(target=_open_browser, args=(address,), daemon=True).start()
         try:
-            window.run(sockets=[taken])
+            web_server.run(sockets=[listener])
         except KeyboardInterrupt:
             return
-    if not window.started:
-        raise InputError("the server of the window could not start")
+    if not web_server.started:
+        raise InputError("the server could not start; try another --port")
 
 
-def _link(scenario: str, settings: list[str], seed: int) -> tuple[Link, Scenario]:
-    """What was asked for, tried before anything is served, and its scenario without changes."""
+def checked_link(scenario: str, settings: list[str], seed: int) -> tuple[Link, Scenario]:
+    """Return the link of the request and its scenario without changes, after a test that the World can be built."""
     from experiments.cli.arguments import load_scenario
     from experiments.window.permalink import Link
-    from experiments.window.timeline import forget
+    from experiments.window.timeline import release_world
     from sim.world import World
 
     base, chosen = load_scenario(scenario, []), load_scenario(scenario, settings)
-    forget(World(chosen, seed))
+    release_world(World(chosen, seed))
     return Link(chosen.name, chosen, seed), base
 
 
-def _address(host: str, port: int) -> str:
+def page_address(host: str, port: int) -> str:
+    """Return the address of the page that a browser on this machine can open."""
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{name}:{port}/"
 
 
-def _warn(host: str) -> None:
+def warn_of_host(host: str) -> None:
+    """Print a warning that other machines can use the page."""
     print(
-        f"asara: warning: with --host {host} everybody who can reach this machine can use the window, its processor "
-        "and its memory; it asks for no password and encrypts nothing",
+        f"asara: warning: with --host {host}, everyone who can reach this machine can use the page, its processor and "
+        "its memory. There is no password and no encryption.",
         file=sys.stderr,
         flush=True,
     )
 
 
-def _open(address: str) -> None:
-    """Open the page where there is a browser; where there is none the address is printed already."""
+def _open_browser(address: str) -> None:
+    """Open the page in a browser, if there is one; the address is printed in any case."""
     import contextlib
     import webbrowser
 

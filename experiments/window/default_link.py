@@ -1,64 +1,64 @@
-"""With what a page opens: what its link says, or else what the command was given."""
+"""Choose what a page opens with: its link, or the scenario of the command."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from experiments.errors import InputError
-from experiments.window.permalink import Link, decode, shipped
+from experiments.window.permalink import Link, decode, shipped_scenario
 from sim.scenario.model import DEFAULT, Scenario, ScenarioError, shipped_scenarios
 
 
-class DefaultLink(NamedTuple):
-    """What a page begins with."""
+class PageLink(NamedTuple):
+    """The link with which a page opens, or why it was not opened."""
 
     link: Link
-    wrong: str = ""
-    """Why it is not what was asked for; empty if it is."""
+    error: str = ""
+    """Why the requested link was not opened; empty if it was."""
 
 
-class _Given(NamedTuple):
+class _CommandDefault(NamedTuple):
     link: Link
     base: Scenario
-    """The scenario of its name, without changes."""
+    """Scenario of this name, without changes."""
 
 
-_given: list[_Given] = []
-"""What the command was given: set once, before the server starts."""
+_command_default: list[_CommandDefault] = []
+"""Link and scenario of the command, set once before the server starts."""
 
 
-def give(link: Link, base: Scenario) -> None:
-    """Let pages without a link open with this from now on; ``base``: its scenario without changes, maybe of a file."""
-    _given[:] = [_Given(link, base)]
+def set_default(link: Link, base: Scenario) -> None:
+    """Set the start of pages without a link; ``base`` is its scenario without changes, possibly from a file."""
+    _command_default[:] = [_CommandDefault(link, base)]
 
 
-def given() -> Link:
-    """Return what a page without a link opens with."""
-    return _given[0].link if _given else Link(DEFAULT, Scenario.load(DEFAULT))
+def default_link() -> Link:
+    """Return the start of a page without a link."""
+    return _command_default[0].link if _command_default else Link(DEFAULT, Scenario.load(DEFAULT))
 
 
-def opened(query: str) -> DefaultLink:
-    """Return what a page opens with whose address has this query; what cannot be read is explained."""
+def link_from_query(query: str) -> PageLink:
+    """Return the start of a page by the query of its address; errors are explained."""
     if not query.strip("?"):
-        return DefaultLink(given())
+        return PageLink(default_link())
     try:
-        return DefaultLink(decode(query, scenario_named))
+        return PageLink(decode(query, scenario_named))
     except (InputError, ScenarioError) as error:
         sentence = str(error)
         stop = "" if sentence.endswith((".", "?", "!")) else "."
-        return DefaultLink(given(), f"{sentence}{stop} This page opened without its link.")
+        return PageLink(default_link(), f"{sentence}{stop} This page opened without its link.")
 
 
-def offered() -> list[str]:
-    """Return the names of all scenarios that a page can choose: what is shipped, and what the command was given."""
-    return list(dict.fromkeys([*shipped_scenarios(), given().name]))
+def available_scenarios() -> list[str]:
+    """Return the names of all scenarios that a page can select: the shipped ones and that of the command."""
+    return list(dict.fromkeys([*shipped_scenarios(), default_link().name]))
 
 
 def scenario_named(name: str) -> Scenario:
-    """Return one of the scenarios that are offered, without changes; no name is ever read as that of a file.
+    """Return an available scenario without changes; a name is never read as a file.
 
     Raises InputError for any other name.
     """
-    if _given and name == _given[0].link.name and name not in shipped_scenarios():
-        return _given[0].base
-    return shipped(name)
+    if _command_default and name == _command_default[0].link.name and name not in shipped_scenarios():
+        return _command_default[0].base
+    return shipped_scenario(name)

@@ -1,4 +1,4 @@
-"""What can be taken home from the window: ledger, series, scenario and picture of a run, as bytes."""
+"""Create the downloads of a run as bytes: event log (ledger), series, scenario and figure."""
 
 from __future__ import annotations
 
@@ -19,46 +19,50 @@ from sim.scenario.model import Scenario, parameters
 if TYPE_CHECKING:
     from sim.runner import RunResult
 
-_drawing = threading.Lock()
-"""matplotlib's settings belong to the process, and several browsers may ask at once."""
+_matplotlib_lock = threading.Lock()
+"""Settings of matplotlib are global to the process, and several browsers may draw at once."""
 
 
-class File(NamedTuple):
-    """A file to be downloaded."""
+class DownloadFile(NamedTuple):
+    """A file for download."""
 
     name: str
     mime: str
     content: bytes
 
 
-class DownloadedFile(NamedTuple):
-    """A run to take home."""
+class DownloadedRun(NamedTuple):
+    """The run to download."""
 
     result: RunResult
-    turns: str
-    """What was otherwise from a later day on, in words; empty where all of it held from day 0."""
+    changes_text: str
+    """Changes since a later day, in words; empty if everything has held from day 0."""
 
 
-class Kind(NamedTuple):
-    """Something that can be downloaded."""
+class DownloadKind(NamedTuple):
+    """A kind of download."""
 
     label: str
-    ending: str
+    file_ending: str
     mime: str
-    make: Callable[[DownloadedFile], bytes]
+    make: Callable[[DownloadedRun], bytes]
 
 
-def download(kind: str, result: RunResult, turns: str = "") -> File:
-    """Return one of KINDS, of a run as it stands; ``turns``: see Taken. Raises KeyError for another one."""
-    made = KINDS[kind]
+def download(kind: str, result: RunResult, changes_text: str = "") -> DownloadFile:
+    """Return a download of a run; ``changes_text`` as in `DownloadedRun`. Raises KeyError for an unknown kind."""
+    found = DOWNLOADS[kind]
     name = re.sub(r"[^a-z0-9]+", "-", result.scenario.name.lower())[:40].strip("-") or "scenario"
-    return File(f"asara-{name}-seed-{result.seed}-{made.ending}", made.mime, made.make(DownloadedFile(result, turns)))
+    return DownloadFile(
+        f"asara-{name}-seed-{result.seed}-{found.file_ending}",
+        found.mime,
+        found.make(DownloadedRun(result, changes_text)),
+    )
 
 
 def scenario_toml(scenario: Scenario) -> str:
-    """Return a scenario as a file that `asara run` reads: what differs from the defaults.
+    """Return a scenario as a TOML file for `asara run`, with all values that differ from the defaults.
 
-    Its digest is that of the scenario, whose parameters that nothing reads have their defaults.
+    The digest of the file equals that of the scenario with unused parameters at their defaults.
     """
     content: dict[str, Any] = {"description": scenario.description, "source": scenario.source}
     for name, value in scenario.readable().flat().items():
@@ -68,45 +72,51 @@ def scenario_toml(scenario: Scenario) -> str:
     return tomli_w.dumps({key: value for key, value in content.items() if value})
 
 
-def _scenario(run: DownloadedFile) -> bytes:
-    branched = f"# The run that this was taken from branched {run.turns}.\n# A run of this file has it so from day 0.\n"
-    return ((branched if run.turns else "") + scenario_toml(run.result.scenario)).encode()
+def _scenario_bytes(run: DownloadedRun) -> bytes:
+    branched = (
+        f"# The downloaded run branched {run.changes_text}.\n# A run of this file has these changes from day 0 on.\n"
+    )
+    return ((branched if run.changes_text else "") + scenario_toml(run.result.scenario)).encode()
 
 
-def _parquet(table: pa.Table) -> bytes:
+def _parquet_bytes(table: pa.Table) -> bytes:
     buffer = BytesIO()
     pq.write_table(table, buffer)
     return buffer.getvalue()
 
 
-def _csv(table: pa.Table) -> bytes:
+def _csv_bytes(table: pa.Table) -> bytes:
     buffer = BytesIO()
     pyarrow.csv.write_csv(table, buffer)
     return buffer.getvalue()
 
 
-def _picture(run: DownloadedFile, form: Any) -> bytes:
+def _figure_bytes(run: DownloadedRun, form: Any) -> bytes:
     from experiments.plotting.run_figure import run_picture  # noqa: PLC0415 - matplotlib takes a second to load
 
     scenario = run.result.scenario
-    title = f"{scenario.name}, {run.turns}" if run.turns else scenario.name
-    with _drawing:
+    title = f"{scenario.name}, {run.changes_text}" if run.changes_text else scenario.name
+    with _matplotlib_lock:
         return run_picture(run.result._replace(scenario=scenario.model_copy(update={"name": title})), form)
 
 
 _PARQUET, _CSV = "application/vnd.apache.parquet", "text/csv"
 
-KINDS: dict[str, Kind] = {
-    "ledger parquet": Kind(
-        "ledger (Parquet)", "ledger.parquet", _PARQUET, lambda run: _parquet(events_table(run.result.events))
+DOWNLOADS: dict[str, DownloadKind] = {
+    "ledger parquet": DownloadKind(
+        "ledger (Parquet)", "ledger.parquet", _PARQUET, lambda run: _parquet_bytes(events_table(run.result.events))
     ),
-    "ledger csv": Kind("ledger (CSV)", "ledger.csv", _CSV, lambda run: _csv(events_table(run.result.events))),
-    "series parquet": Kind(
-        "series (Parquet)", "series.parquet", _PARQUET, lambda run: _parquet(series_table(run.result.series))
+    "ledger csv": DownloadKind(
+        "ledger (CSV)", "ledger.csv", _CSV, lambda run: _csv_bytes(events_table(run.result.events))
     ),
-    "series csv": Kind("series (CSV)", "series.csv", _CSV, lambda run: _csv(series_table(run.result.series))),
-    "scenario": Kind("scenario (TOML)", "scenario.toml", "application/toml", _scenario),
-    "png": Kind("picture (PNG)", "run.png", "image/png", lambda run: _picture(run, "png")),
-    "svg": Kind("picture (SVG)", "run.svg", "image/svg+xml", lambda run: _picture(run, "svg")),
+    "series parquet": DownloadKind(
+        "series (Parquet)", "series.parquet", _PARQUET, lambda run: _parquet_bytes(series_table(run.result.series))
+    ),
+    "series csv": DownloadKind(
+        "series (CSV)", "series.csv", _CSV, lambda run: _csv_bytes(series_table(run.result.series))
+    ),
+    "scenario": DownloadKind("scenario (TOML)", "scenario.toml", "application/toml", _scenario_bytes),
+    "png": DownloadKind("picture (PNG)", "run.png", "image/png", lambda run: _figure_bytes(run, "png")),
+    "svg": DownloadKind("picture (SVG)", "run.svg", "image/svg+xml", lambda run: _figure_bytes(run, "svg")),
 }
-"""All that there is, by name."""
+"""All kinds of downloads, by name."""

@@ -1,4 +1,4 @@
-"""A frame: an immutable picture of a World at one moment, in plain values. Every view reads frames, never the World."""
+"""Describe a World at one time as plain immutable values. Views read frames only, never the World."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from experiments.window.event_text import EventText, last_events
-from experiments.window.gpu_grid import Grid, grid_of
-from experiments.window.limiting_factor import Limit, limit_of
-from experiments.window.literature_view import Network, network_of
+from experiments.window.gpu_grid import GpuGrid, grid_of
+from experiments.window.limiting_factor import LimitingFactor, limiting_factor_of
+from experiments.window.literature_view import CitationNetwork, network_of
 from experiments.window.queue_view import QueueView, queue_of
 from experiments.window.team_view import TeamView, team_of
 from sim import reporters
@@ -22,86 +22,87 @@ if TYPE_CHECKING:
     from sim.world import World
 
 COLUMNS = tuple(REPORTERS)
-"""What ``Frame.values`` are, in order."""
+"""Names of the values in ``Frame.values``, in order."""
 CURVE_POINTS = 64
 
 
 class KernelState(NamedTuple):
-    """The measured curve of attention kernels, and where the lab's engineer stands on it."""
+    """The measured curve of attention kernels, and the current position of the lab's engineer on it."""
 
     calibrated: bool
-    """False: no measurements drive the run, and attention never gets faster."""
+    """False if the run uses no measurements; attention is then never faster."""
     candidates: float
-    """Tried so far."""
+    """Number of candidates tried so far."""
     speedup: float
-    """Of attention, deployed."""
+    """Speed-up of deployed attention."""
     work_rate: float
-    """Of the cluster, over that of day 0."""
+    """Work rate of the cluster, relative to day 0."""
     curve: tuple[tuple[float, float], ...]
-    """Candidates and speed-up, as measured; empty if uncalibrated."""
+    """Measured pairs of candidates and speed-up; empty if uncalibrated."""
     tried: int
-    """Candidates of the searches that were made: the curve says nothing beyond."""
+    """Number of candidates of the searches; the curve has no values beyond it."""
     largest: float
-    """Speed-up after all of them."""
+    """Speed-up after all candidates."""
     workload: str
-    told: str
-    """Which searches were made, in words."""
+    method_note: str
+    """Searches that were made, in words."""
 
 
 class Ending(NamedTuple):
-    """Why a run stopped, what it did and where it leads."""
+    """The end of a run: its reason, its pace and its long-run behaviour."""
 
     name: str
     sentence: str
     pace: Pace
-    """What the run did over its last part."""
+    """Pace over the last part of the run."""
     long_run: LongRun
-    """Where it leads."""
+    """Long-run behaviour."""
 
 
 class Frame(NamedTuple):
-    """A World at one moment."""
+    """A World at one time."""
 
     number: int
-    """Of the latest whole frame."""
-    between: bool
-    """True: single events have been stepped since; the next whole frame is still to come."""
+    """Number of the latest whole frame."""
+    is_between_frames: bool
+    """Whether single events have been run since that frame."""
     day: float
     discovered: float
-    """Doublings of software (log2)."""
+    """Discovered software [doublings]."""
     deployed: float
-    """Doublings of software (log2)."""
+    """Deployed software [doublings]."""
     papers: float
     values: tuple[float, ...]
-    """The reporters of sim.reporters, as COLUMNS names them."""
+    """Values of sim.reporters, in the order of ``COLUMNS``."""
     team: TeamView
-    grid: Grid
+    grid: GpuGrid
     queue: QueueView
-    network: Network
+    network: CitationNetwork
     kernels: KernelState
-    limit: Limit
+    limit: LimitingFactor
     events: tuple[EventText, ...]
-    """The latest, newest first."""
+    """Latest events, newest first."""
     ending: Ending | None
-    """None while the run goes on."""
+    """End of the run; None if the run continues."""
 
     def value(self, column: str) -> float:
-        """Return what a reporter of sim.reporters saw."""
+        """Return the value of a reporter of sim.reporters."""
         return self.values[COLUMNS.index(column)]
 
 
-def frame_of(world: World, between: bool = False) -> Frame:
-    """Return a world as it stands; it changes nothing in it and keeps nothing of it.
+def frame_of(world: World, is_between_frames: bool = False) -> Frame:
+    """Return the frame of a world. The world is neither changed nor referenced.
 
-    ``between``: it stands within a frame. The same moment of the same run gives an equal frame, however it was reached.
+    ``is_between_frames``: the world is within a frame. Equal states of a run give equal frames, however they were
+    reached.
     """
     days = world.datacollector.model_vars["day"]
     number = len(days) - 1
-    since = days[-1] if between else days[max(0, number - 1)]
+    since = days[-1] if is_between_frames else days[max(0, number - 1)]
     values = tuple(reporter(world) for reporter in REPORTERS.values())
     return Frame(
         number=number,
-        between=between,
+        is_between_frames=is_between_frames,
         day=world.now,
         discovered=reporters.discovered(world),
         deployed=world.frontier.deployed,
@@ -111,14 +112,14 @@ def frame_of(world: World, between: bool = False) -> Frame:
         grid=grid_of(world, since),
         queue=queue_of(world),
         network=network_of(world, since),
-        kernels=_kernels(world),
-        limit=limit_of(world),
+        kernels=_kernel_state(world),
+        limit=limiting_factor_of(world),
         events=last_events(world),
-        ending=_ending(world),
+        ending=_ending_of(world),
     )
 
 
-def _kernels(world: World) -> KernelState:
+def _kernel_state(world: World) -> KernelState:
     engineer, found = world.kernel_engineer, world.calibration
     curve = found.curve
     return KernelState(
@@ -126,23 +127,23 @@ def _kernels(world: World) -> KernelState:
         candidates=engineer.candidates,
         speedup=engineer.speedup,
         work_rate=world.work_rate,
-        curve=_points(curve) if curve is not None else (),
+        curve=_curve_points(curve) if curve is not None else (),
         tried=curve.tried if curve is not None else 0,
         largest=curve.largest if curve is not None else 1.0,
         workload=found.workload,
-        told=curve.told if curve is not None else "uncalibrated: no measurements drive the kernels",
+        method_note=curve.told if curve is not None else "uncalibrated: the run uses no measurements",
     )
 
 
 @lru_cache(maxsize=32)
-def _points(curve: FittedSpeedupCurve) -> tuple[tuple[float, float], ...]:
-    """A curve, at whole candidates that are about evenly spaced on a log axis."""
+def _curve_points(curve: FittedSpeedupCurve) -> tuple[tuple[float, float], ...]:
+    """Return points of a curve at whole numbers of candidates, about evenly spaced on a log axis."""
     top = math.log(max(2, curve.tried))
     numbers = dict.fromkeys(round(math.exp(top * at / (CURVE_POINTS - 1))) for at in range(CURVE_POINTS))
     return tuple((float(number), curve.speedup_after(number)) for number in numbers)
 
 
-def _ending(world: World) -> Ending | None:
+def _ending_of(world: World) -> Ending | None:
     if world.ending is None:
         return None
     return Ending(world.ending.ending, world.ending.sentence, reporters.pace(world), reporters.long_run(world))

@@ -1,4 +1,4 @@
-"""The GPUs of a World as a grid of nodes, and who waits for them: plain values that change with nothing."""
+"""Describe the GPUs of a World as a grid of nodes with plain values."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from sim.world import World
 
 MAX_CELLS = 1024
-"""Cells of the grid; of a larger cluster each stands for several nodes."""
-MAX_JOBS = 8
-"""Jobs that a cell names."""
-COLUMNS = ("inference", "experiment", "training", "background", "failed")
+"""Maximum number of cells; in larger clusters a cell represents several nodes."""
+MAX_JOBS_PER_CELL = 8
+"""Maximum number of jobs that a cell lists."""
+USE_COLUMNS = ("inference", "experiment", "training", "background", "failed")
 
 
 class PlacedGpus(NamedTuple):
@@ -27,21 +27,21 @@ class PlacedGpus(NamedTuple):
     number: int
     use: str
     owner: str
-    """Who asked for it, in words."""
+    """Owner of the job, in words."""
     gpus: int
-    """Of the whole job, on however many nodes."""
+    """GPUs of the whole job, on all nodes."""
     tasks: int
-    """Experiments that it stands for."""
+    """Number of experiments that it represents."""
     since: float
-    """The day on which it last got its GPUs."""
+    """Day on which it last received its GPUs."""
     until: float | None
-    """The day on which it will be over if nothing comes between; None for what never ends by itself."""
+    """Planned day of its end; None for a job without an end."""
     failures: int
     preemptions: int
 
 
 class GpuCell(NamedTuple):
-    """A node, or several of one pool: its GPUs by what they do, which add up to ``gpus``."""
+    """A node, or several nodes of one pool: GPUs by use, which add up to ``gpus``."""
 
     name: str
     pool: str
@@ -50,42 +50,42 @@ class GpuCell(NamedTuple):
     experiment: int
     training: int
     background: int
-    """Held by jobs of other users."""
+    """GPUs of jobs of other users."""
     failed: int
-    """Held by a job that began again since the last frame, after a failure."""
+    """GPUs of jobs that restarted after a failure since the last frame."""
     idle: int
     jobs: tuple[PlacedGpus, ...]
     """Experiments and training runs that hold some of its GPUs."""
     more_jobs: int
-    """Further ones, which are not listed."""
+    """Number of further jobs that are not listed."""
 
 
-class Grid(NamedTuple):
-    """The whole cluster; the numbers add up to ``gpus``, and so do the cells."""
+class GpuGrid(NamedTuple):
+    """The whole cluster: the counts and the cells each add up to ``gpus``."""
 
     gpus: int
     inference: int
     experiment: int
     training: int
     background: int
-    """Held by jobs of other users."""
+    """GPUs of jobs of other users."""
     failed: int
     idle: int
     cells: tuple[GpuCell, ...]
     note: str
-    """What a cell is."""
+    """What a cell represents."""
 
 
-def grid_of(world: World, since: float) -> Grid:
-    """Return the GPUs of a world; ``since``: the day of the last frame."""
+def grid_of(world: World, since: float) -> GpuGrid:
+    """Return the GPUs of a world; ``since`` is the day of the last frame."""
     pools = world.datacenter.pools
     size = world.scenario.cluster.gpus_per_node
     nodes = sum(math.ceil(pool.capacity / size) for pool in pools.values())
-    together = math.ceil(nodes / MAX_CELLS)
-    while sum(_cells_of(pool.capacity, size * together) for pool in pools.values()) > MAX_CELLS:
-        together += 1  # each pool may have a smaller last cell
-    cells = tuple(cell for name, pool in pools.items() for cell in _cells(world, name, pool, together, since))
-    return Grid(
+    nodes_per_cell = math.ceil(nodes / MAX_CELLS)
+    while sum(_cell_count(pool.capacity, size * nodes_per_cell) for pool in pools.values()) > MAX_CELLS:
+        nodes_per_cell += 1  # the last cell of each pool may be smaller
+    cells = tuple(cell for name, pool in pools.items() for cell in _cells(world, name, pool, nodes_per_cell, since))
+    return GpuGrid(
         gpus=sum(cell.gpus for cell in cells),
         inference=sum(cell.inference for cell in cells),
         experiment=sum(cell.experiment for cell in cells),
@@ -94,12 +94,12 @@ def grid_of(world: World, since: float) -> Grid:
         failed=sum(cell.failed for cell in cells),
         idle=sum(cell.idle for cell in cells),
         cells=cells,
-        note=_note(world, together),
+        note=_describe_cells(world, nodes_per_cell),
     )
 
 
 def owner_of(job: Job) -> str:
-    """Return who asked for a job, in words."""
+    """Return the owner of a job in words."""
     if job.use == "training":
         return "the trainer"
     if job.use == "inference":
@@ -111,7 +111,7 @@ def owner_of(job: Job) -> str:
     return f"researcher {job.owner}"
 
 
-def placed(job: Job) -> PlacedGpus:
+def placed_gpus(job: Job) -> PlacedGpus:
     """Return a running job as plain values."""
     past, until = job.past, job.started_at + job.remaining
     return PlacedGpus(
@@ -127,58 +127,58 @@ def placed(job: Job) -> PlacedGpus:
     )
 
 
-class _Tally:
-    """What is on one cell, while it is counted."""
+class _CellTally:
+    """The jobs and GPUs of one cell during the count."""
 
     def __init__(self, gpus: int) -> None:
         self.gpus = gpus
-        self.held = dict.fromkeys(COLUMNS, 0)
+        self.held = dict.fromkeys(USE_COLUMNS, 0)
         self.jobs: list[PlacedGpus] = []
-        self.more = 0
+        self.more_jobs = 0
 
     def cell(self, name: str, pool: str) -> GpuCell:
         idle = self.gpus - sum(self.held.values())
-        return GpuCell(name, pool, self.gpus, **self.held, idle=idle, jobs=tuple(self.jobs), more_jobs=self.more)
+        return GpuCell(name, pool, self.gpus, **self.held, idle=idle, jobs=tuple(self.jobs), more_jobs=self.more_jobs)
 
 
-def _cells_of(gpus: int, size: int) -> int:
+def _cell_count(gpus: int, size: int) -> int:
     return math.ceil(gpus / size)
 
 
-def _cells(world: World, name: str, pool: GpuCluster, together: int, since: float) -> Iterator[GpuCell]:
-    """The cells of one pool, of so many nodes each."""
-    size = world.scenario.cluster.gpus_per_node * together
-    tallies = [_Tally(min(size, pool.capacity - first)) for first in range(0, pool.capacity, size)]
+def _cells(world: World, name: str, pool: GpuCluster, nodes_per_cell: int, since: float) -> Iterator[GpuCell]:
+    """Build the cells of one pool, each of ``nodes_per_cell`` nodes."""
+    size = world.scenario.cluster.gpus_per_node * nodes_per_cell
+    tallies = [_CellTally(min(size, pool.capacity - first)) for first in range(0, pool.capacity, size)]
     running = [job for job in pool.jobs() if job.seats]
     flat = world.scenario.cluster.placement == "flat"
-    for job, seats in _in_a_row(running) if flat else ((job, job.seats) for job in running):
-        column = "failed" if _came_back(job, since) else job.use
-        shown = None if job.use == "inference" else placed(job)
+    for job, seats in _unplaced_spans(running) if flat else ((job, job.seats) for job in running):
+        column = "failed" if _restarted_since(job, since) else job.use
+        shown = None if job.use == "inference" else placed_gpus(job)
         before = None
-        for node, gpus in _split(seats, size) if flat else seats:
-            tally = tallies[node if flat else node // together]
+        for node, gpus in _split_span(seats, size) if flat else seats:
+            tally = tallies[node if flat else node // nodes_per_cell]
             tally.held[column] += gpus
             if shown is None or tally is before:
                 continue
             before = tally
-            if len(tally.jobs) < MAX_JOBS:
+            if len(tally.jobs) < MAX_JOBS_PER_CELL:
                 tally.jobs.append(shown)
             else:
-                tally.more += 1
+                tally.more_jobs += 1
     for at, tally in enumerate(tallies):
-        yield tally.cell(_name(name, at, len(tallies), together, flat), name)
+        yield tally.cell(_cell_name(name, at, len(tallies), nodes_per_cell, flat), name)
 
 
-def _in_a_row(jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[tuple[int, int], ...]]]:
-    """GPUs without places, one job after the other: (first GPU, GPUs)."""
+def _unplaced_spans(jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[tuple[int, int], ...]]]:
+    """Assign consecutive GPUs to jobs without nodes: (first GPU, GPUs)."""
     first = 0
     for job in jobs:
         yield job, ((first, job.gpus),)
         first += job.gpus
 
 
-def _split(seats: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, int]]:
-    """A stretch of GPUs, cut where the cells end: (cell, GPUs)."""
+def _split_span(seats: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, int]]:
+    """Split a span of GPUs at the borders of cells: (cell, GPUs)."""
     ((first, gpus),) = seats
     end = first + gpus
     while first < end:
@@ -188,22 +188,22 @@ def _split(seats: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int,
         first += here
 
 
-def _came_back(job: Job, since: float) -> bool:
-    """Whether a job began again since the last frame, having failed."""
+def _restarted_since(job: Job, since: float) -> bool:
+    """Return whether a job restarted after a failure since a day."""
     return job.past is not None and job.past.failures > 0 and job.started_at > since
 
 
-def _name(pool: str, at: int, cells: int, together: int, flat: bool) -> str:
+def _cell_name(pool: str, at: int, cells: int, nodes_per_cell: int, flat: bool) -> str:
     what = "row" if flat else "node"
-    if together == 1:
+    if nodes_per_cell == 1:
         return f"{pool} {what} {at + 1} of {cells}"
-    return f"{pool} {what}s {at * together + 1:,} to {(at + 1) * together:,}"
+    return f"{pool} {what}s {at * nodes_per_cell + 1:,} to {(at + 1) * nodes_per_cell:,}"
 
 
-def _note(world: World, together: int) -> str:
+def _describe_cells(world: World, nodes_per_cell: int) -> str:
     cluster = world.scenario.cluster
     if cluster.placement == "flat":
-        return f"Flat placement knows no nodes: GPUs are shown in rows of {cluster.gpus_per_node * together}."
-    if together == 1:
+        return f"Flat placement has no nodes: GPUs are shown in rows of {cluster.gpus_per_node * nodes_per_cell}."
+    if nodes_per_cell == 1:
         return f"Each cell is a node of {cluster.gpus_per_node} GPUs."
-    return f"Each cell is {together} nodes of {cluster.gpus_per_node} GPUs."
+    return f"Each cell is {nodes_per_cell} nodes of {cluster.gpus_per_node} GPUs."

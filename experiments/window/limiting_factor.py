@@ -1,8 +1,9 @@
-"""What limits progress now: a rule on the state of this moment, and the facts beside it.
+"""Find what limits progress at a frame, by a rule on the state of the World.
 
-Experiments that queue at full GPUs: more researchers would only lengthen the queue, so GPUs limit. Otherwise
-researchers limit, or training runs if discovered software waits for them: the rule cannot tell which of these two. It
-names a limit at once; :mod:`experiments.window.moment_margins` measures the elasticities of the same moment.
+If experiments wait and no whole node is free, GPUs for experiments are the limit: more researchers would only lengthen
+the queue. Otherwise researchers are the limit, or training runs if discovered software waits for them. The rule cannot
+separate these two. The rule gives an answer at once. The elasticities of the same frame are measured by
+:mod:`experiments.window.moment_margins`.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from sim import reporters
 if TYPE_CHECKING:
     from sim.world import World
 
-STRETCH_DAYS = 30.0
-MIN_GAP = 0.5
-"""Doublings of software that are discovered and not at work, from which on they are told of."""
+WINDOW_DAYS = 30.0
+MIN_GAP_DOUBLINGS = 0.5
+"""Discovered but not deployed software that is worth reporting [doublings]."""
 MAX_ROWS = 64
-"""Frames of the stretch that are looked at; of more every k-th."""
-MIN_DUPLICATES = 0.05
-"""Share of duplicates among the papers of the stretch from which on it is reported."""
+"""Maximum number of frames of the window that are read; of more frames, every k-th is read."""
+MIN_DUPLICATE_SHARE = 0.05
+"""Share of duplicates among the papers of the window above which it is reported."""
 COLUMNS = (
     "day",
     "papers",
@@ -37,23 +38,24 @@ COLUMNS = (
 )
 
 
-class Limit(NamedTuple):
-    """What limits progress, over the last stretch of a run."""
+class LimitingFactor(NamedTuple):
+    """The limit on progress, and the researchers' time over the last ``WINDOW_DAYS``."""
 
     part: str
-    """researchers, queue, paused or training (training runs or researchers); nothing before any work was done."""
+    """Name of the limit: researchers, queue, paused, training (training runs or researchers) or nothing (no work so
+    far)."""
     state: str
-    """What is so at this moment, as half a sentence that follows the name of the limit."""
+    """State of the World at this frame, as a sentence that follows the name of the limit."""
     also: str
-    """What else holds it back; empty if nothing does."""
+    """Second limit, as a sentence; empty if there is none."""
     shares: tuple[tuple[str, float], ...]
-    """Of the researcher-days since then: name and share; they add up to 1."""
+    """Name and share of each use of the researcher-days since then; the shares add up to 1."""
     since: float
-    """The day on which the stretch began."""
+    """First day of the window."""
     waiting: str
-    """The share of the researchers that wait for GPUs now, in words; empty if papers take no experiments."""
+    """Share of the researchers that wait for GPUs now, as a sentence; empty if papers need no experiments."""
     duplicates: str
-    """The share of the papers of the stretch that are duplicates, in words; empty if it is small."""
+    """Share of duplicates among the papers of the window, as a sentence; empty if it is small."""
 
 
 class _Row(NamedTuple):
@@ -67,13 +69,13 @@ class _Row(NamedTuple):
     paused: float
 
 
-def limit_of(world: World) -> Limit:
-    """Return what limits a world's progress now, and where its researchers' time of the last 30 days went.
+def limiting_factor_of(world: World) -> LimitingFactor:
+    """Return what limits the progress of a world, and the use of its researchers' time over the last 30 days.
 
-    The shares are those of :func:`sim.reporters.time_shares`, whose experiments are told apart here: those that wait
-    for GPUs (queue), and those that run. They are an accounting; the rule is about this moment.
+    The shares are those of :func:`sim.reporters.time_shares`, with experiments split into those that wait for GPUs
+    (queue) and those that run. The shares are an accounting of the window; the rule uses the current state only.
     """
-    rows = _rows(world)
+    rows = _recent_rows(world)
     days = dict.fromkeys(("researchers", "queue", "experiments", "paused"), 0.0)
     before = rows[0].day
     for row in rows:
@@ -85,17 +87,23 @@ def limit_of(world: World) -> Limit:
         days["paused"] += weight * row.paused
     total = sum(days.values())
     if total <= 0:
-        return Limit("nothing", "no work has been done yet: press Step, or Play.", "", (), rows[0].day, "", "")
+        return LimitingFactor("nothing", "no work has been done yet. Press Step or Play.", "", (), rows[0].day, "", "")
     shares = tuple((name, part / total) for name, part in days.items())
-    part = _binds(world)
-    also = _not_at_work(world) if part != "training" else ""
-    return Limit(
-        part, _STATES[part](world), also, shares, rows[0].day, _waiting_now(world), _duplicates(world, rows[0])
+    part = _limiting_part(world)
+    also = _describe_deployment_gap(world) if part != "training" else ""
+    return LimitingFactor(
+        part,
+        _DESCRIPTIONS[part](world),
+        also,
+        shares,
+        rows[0].day,
+        _describe_waiting(world),
+        _describe_duplicates(world, rows[0]),
     )
 
 
-def _binds(world: World) -> str:
-    """What binds at this moment."""
+def _limiting_part(world: World) -> str:
+    """Return the name of the limit at the current state."""
     census = world.census.count
     free = reporters.gpus_idle(world)
     if world.scenario.cluster.sharing == "shares":
@@ -105,104 +113,106 @@ def _binds(world: World) -> str:
         return "queue"
     if census[Phase.PAUSED] > world.active_researchers:
         return "paused"
-    return "training" if world.trainer.deployment_gap_doublings >= MIN_GAP else "researchers"
+    return "training" if world.trainer.deployment_gap_doublings >= MIN_GAP_DOUBLINGS else "researchers"
 
 
-def _rows(world: World) -> list[_Row]:
-    """What was seen in the last stretch, and what there is now."""
+def _recent_rows(world: World) -> list[_Row]:
+    """Return the recorded rows of the window, at most ``MAX_ROWS``, oldest first."""
     columns: Sequence[Sequence[float]] = [world.datacollector.model_vars[name] for name in COLUMNS]
     days = columns[0]
-    first = min(bisect_left(days, world.now - STRETCH_DAYS), len(days) - 1)
+    first = min(bisect_left(days, world.now - WINDOW_DAYS), len(days) - 1)
     stride = max(1, (len(days) - first) // MAX_ROWS)
     rows = [_Row(*(float(column[at]) for column in columns)) for at in range(len(days) - 1, first - 1, -stride)]
     return rows[::-1]
 
 
-def _researchers(world: World) -> str:
-    return f"no experiment waits for GPUs, so more than {format_count(world.active_researchers)} would do more."
+def _describe_researchers(world: World) -> str:
+    number = format_count(world.active_researchers)
+    return f"no experiment waits for GPUs, so more than {number} researchers would increase progress."
 
 
-def _queue(world: World) -> str:
+def _describe_queue(world: World) -> str:
     waiting = world.census.count[Phase.QUEUE]
     return (
-        f"{pluralize(waiting, 'experiment waits', 'experiments wait')} and the GPUs are full, so more "
-        "researchers would "
-        "only lengthen the queue."
+        f"{pluralize(waiting, 'experiment waits', 'experiments wait')} and no GPU node is free, so more "
+        "researchers would only lengthen the queue."
     )
 
 
-def _waiting_now(world: World) -> str:
-    """The share of the researchers that wait at this moment, and GPUs of other uses that are idle meanwhile."""
+def _describe_waiting(world: World) -> str:
+    """Describe the share of researchers that wait now, and GPUs of other uses that are idle meanwhile."""
     if not world.scenario.researcher.experiment_gpu_days:
         return ""
     waiting, active = world.census.count[Phase.QUEUE], max(1, world.active_researchers)
-    told = (
+    sentence = (
         f"{waiting / active:.0%} of the researchers wait for GPUs now ({format_count(waiting)} of "
         f"{format_count(active)})"
     )
-    idle = _idle_elsewhere(world) if waiting else ""
-    return f"{told}{f', while {idle}' if idle else ''}."
+    idle = _describe_idle_gpus(world) if waiting else ""
+    return f"{sentence}{f', while {idle}' if idle else ''}."
 
 
-def _idle_elsewhere(world: World) -> str:
-    """GPUs that experiments cannot have and that no job holds; empty if there are none."""
+def _describe_idle_gpus(world: World) -> str:
+    """Describe idle GPUs that are reserved for other uses than experiments; empty if there are none."""
     if world.scenario.cluster.sharing != "shares":
         return ""
     pool, uses = world.datacenter, []
     for use in ("training", "inference"):
-        there = pool.pool(use)
-        idle = 0 if there is None else there.capacity - pool.gpus_in_use(use)
+        use_pool = pool.pool(use)
+        idle = 0 if use_pool is None else use_pool.capacity - pool.gpus_in_use(use)
         if idle > 0:
             uses.append(f"{pluralize(idle, 'GPU')} for {use} {'is' if idle == 1 else 'are'} idle")
     return " and ".join(uses)
 
 
-def _duplicates(world: World, start: _Row) -> str:
-    """The share of duplicates among the papers since a moment, and what they count."""
+def _describe_duplicates(world: World, start: _Row) -> str:
+    """Describe the share of duplicates among the papers since a row, and the weight of a duplicate."""
     papers = world.papers - start.papers
     share = (world.literature.duplicates - start.duplicates) / papers if papers > 0 else 0.0
-    if share < MIN_DUPLICATES:
+    if share < MIN_DUPLICATE_SHARE:
         return ""
     weight = world.scenario.literature.duplicate_weight
-    told = f"{share:.0%} of the papers since day {start.day:.0f} are duplicates"
+    sentence = f"{share:.0%} of the papers since day {start.day:.0f} are duplicates"
     if weight == 1:
-        return f"{told}; they count in full here."
+        return f"{sentence}; they count in full here."
     lost = share * (1 - weight)
-    return f"{told}; each counts {weight:.3g} of a paper, which takes {lost:.0%} of the effort."
+    return f"{sentence}; each counts as {weight:.3g} papers, which costs {lost:.0%} of the effort."
 
 
-def _paused(world: World) -> str:
-    return f"{format_count(world.census.count[Phase.PAUSED])} researchers have no GPU to run on."
+def _describe_paused(world: World) -> str:
+    return f"{format_count(world.census.count[Phase.PAUSED])} researchers have no GPU for inference."
 
 
-def _training(world: World) -> str:
-    found, working = format_factor(reporters.discovered(world)), format_factor(world.frontier.deployed)
-    return f"software {found} is discovered and {working} is at work; {_run(world)}."
+def _describe_training(world: World) -> str:
+    discovered, deployed = format_factor(reporters.discovered(world)), format_factor(world.frontier.deployed)
+    return f"software {discovered} is discovered and {deployed} is deployed; {_describe_training_run(world)}."
 
 
-def _not_at_work(world: World) -> str:
-    """What became of the software that was discovered and is not at work, if there is any to speak of."""
-    found, working = reporters.discovered(world), world.frontier.deployed
-    if not world.scenario.training.needed or found - working < MIN_GAP:
+def _describe_deployment_gap(world: World) -> str:
+    """Describe software that is discovered but not deployed; empty if the gap is small."""
+    discovered, deployed = reporters.discovered(world), world.frontier.deployed
+    if not world.scenario.training.needed or discovered - deployed < MIN_GAP_DOUBLINGS:
         return ""
-    shorter = "made training runs shorter, or " if world.scenario.training.speed_share else ""
+    shorter = "has shortened training runs or " if world.scenario.training.speed_share else ""
     return (
-        f"Software {format_factor(found)} is discovered and {format_factor(working)} at work: the "
-        f"difference {shorter}waits for one."
+        f"Software {format_factor(discovered)} is discovered and {format_factor(deployed)} is "
+        f"deployed. The difference {shorter}waits for the next training run."
     )
 
 
-def _run(world: World) -> str:
+def _describe_training_run(world: World) -> str:
     pool = world.datacenter.pool("training")
     jobs = [job for job in pool.jobs() if job.use == "training"] if pool is not None else []
     if not jobs:
-        return "no run is under way until enough waits to be taken up"
+        return "the next run starts when enough software waits"
     if not jobs[0].seats:
         return f"the next run waits for {jobs[0].gpus:,} GPUs"
-    return (
-        f"the run on {jobs[0].gpus:,} GPUs goes on until day "
-        f"{format_count(round(jobs[0].started_at + jobs[0].remaining))}"
-    )
+    return f"the run on {jobs[0].gpus:,} GPUs ends on day {format_count(round(jobs[0].started_at + jobs[0].remaining))}"
 
 
-_STATES = {"researchers": _researchers, "queue": _queue, "paused": _paused, "training": _training}
+_DESCRIPTIONS = {
+    "researchers": _describe_researchers,
+    "queue": _describe_queue,
+    "paused": _describe_paused,
+    "training": _describe_training,
+}

@@ -1,4 +1,4 @@
-"""The literature as a growing network: the newest papers and what they build on."""
+"""Select the newest papers of the literature and the papers they build on, as a network."""
 
 from __future__ import annotations
 
@@ -13,86 +13,88 @@ if TYPE_CHECKING:
     from sim.world import World
 
 MAX_PAPERS = 300
-"""Papers that are shown."""
-NEWEST = 180
-"""Of them the newest; the others are earlier ones on which most of these build."""
+"""Maximum number of papers that are shown."""
+MAX_NEWEST_PAPERS = 180
+"""Maximum number of newest papers; the others are earlier papers on which most of these build."""
 MAX_EVENTS = 2000
-"""Of the ledger among which the newest papers are looked up."""
+"""Maximum number of events of the ledger that are searched for the newest papers."""
 
 
-class Paper(NamedTuple):
-    """A paper, or several that a cohort published in one instant."""
+class PaperNode(NamedTuple):
+    """A paper, or several papers that a cohort published in one instant."""
 
     number: int
-    """In the literature; of several the last."""
+    """Number in the literature; of several papers, the number of the last."""
     day: float | None
-    """None for an earlier paper, shown because newer ones build on it."""
+    """Day of publication; None for an earlier paper, shown because newer papers build on it."""
     before_start: bool
-    """Part of the field before day 0."""
+    """Whether the paper is older than day 0."""
     researcher: int
-    """Its author, or the cohort of its authors by the number of the first; 0 for an earlier paper."""
+    """Number of the author, or of the first researcher of the cohort of its authors; 0 for an earlier paper."""
     papers: int
     duplicates: int
-    new: bool
-    """Published since the last frame."""
+    is_new: bool
+    """Whether it was published since the last frame."""
 
 
-class Network(NamedTuple):
-    """Some papers, and who among them builds on whom."""
+class CitationNetwork(NamedTuple):
+    """Papers and the papers they build on."""
 
-    papers: tuple[Paper, ...]
-    """By number."""
+    papers: tuple[PaperNode, ...]
+    """Papers in the order of their numbers."""
     edges: tuple[tuple[int, int], ...]
-    """(paper, the earlier one that it builds on), both of those shown."""
-    before: int
-    """Papers of the field before day 0, after which those of the run are numbered."""
+    """Pairs of a paper and an earlier paper that it builds on; both are in ``papers``."""
+    papers_before_start: int
+    """Number of papers before day 0; papers of the run are numbered after them."""
     published: int
-    """Since day 0."""
+    """Number of papers since day 0."""
     duplicates: int
     note: str
 
 
-def network_of(world: World, since: float) -> Network:
-    """Return the newest of a world's literature; ``since``: the day of the last frame."""
+def network_of(world: World, since: float) -> CitationNetwork:
+    """Return the newest papers of a world; ``since`` is the day of the last frame."""
     literature = world.literature
-    newest = _newest(world, since)
+    newest = _newest_papers(world, since)
     edges = [
         edge for number in newest if literature.graph.has_node(number) for edge in literature.graph.out_edges(number)
     ]
     room = MAX_PAPERS - len(newest)
     earlier = Counter(cited for _, cited in edges if cited not in newest)
-    grounds = {number: _earlier(world, number) for number, _ in earlier.most_common(room)}
+    grounds = {number: _earlier_paper(world, number) for number, _ in earlier.most_common(room)}
     shown = newest | grounds
     kept = tuple((number, cited) for number, cited in edges if cited in shown)
     papers = tuple(shown[number] for number in sorted(shown))
     before = world.scenario.literature.open_questions
-    return Network(papers, kept, before, literature.published, literature.duplicates, _note(world, papers))
+    return CitationNetwork(
+        papers, kept, before, literature.published, literature.duplicates, _describe_network(world, papers)
+    )
 
 
-def _newest(world: World, since: float) -> dict[int, Paper]:
-    found: dict[int, Paper] = {}
+def _newest_papers(world: World, since: float) -> dict[int, PaperNode]:
+    found: dict[int, PaperNode] = {}
     for event in itertools.islice(reversed(world.ledger), MAX_EVENTS):
         if isinstance(event, PaperPublished) and event.paper:
-            found[event.paper] = Paper(
+            found[event.paper] = PaperNode(
                 event.paper, event.day, False, event.researcher, int(event.papers), event.duplicates, event.day > since
             )
-            if len(found) == NEWEST:
+            if len(found) == MAX_NEWEST_PAPERS:
                 break
     return found
 
 
-def _earlier(world: World, number: int) -> Paper:
-    """A paper that others build on, which no duplicate is, of which no more is looked up."""
-    return Paper(number, None, number <= world.scenario.literature.open_questions, 0, 1, 0, new=False)
+def _earlier_paper(world: World, number: int) -> PaperNode:
+    """Return an earlier paper. Earlier papers are never duplicates, and their events are not searched."""
+    return PaperNode(number, None, number <= world.scenario.literature.open_questions, 0, 1, 0, is_new=False)
 
 
-def _note(world: World, papers: tuple[Paper, ...]) -> str:
+def _describe_network(world: World, papers: tuple[PaperNode, ...]) -> str:
     literature = world.literature
     if world.pool is not None and not literature.published and world.papers:
-        return "Pooled work comes in fractions: there are no single papers."
+        return "Pooled work is continuous: there are no single papers."
     if not literature.published:
-        return "No paper has been published yet: step on."
+        return "No paper has been published yet. Press Step."
     shown = sum(paper.papers for paper in papers if paper.researcher)
     field = len(papers) - sum(1 for paper in papers if paper.researcher)
     note = f"The newest {format_count(shown)} of {pluralize(literature.published, 'paper')}"
-    return note + (f", and {field} earlier that they build on." if field else ".")
+    return note + (f", and {field} earlier papers that they build on." if field else ".")

@@ -1,4 +1,4 @@
-"""The worker process that measures what limits progress: one for all pages, one moment at a time."""
+"""Measure what limits progress in a worker process: one process for all pages, one snapshot at a time."""
 
 from __future__ import annotations
 
@@ -13,71 +13,71 @@ from typing import Final, NamedTuple
 from experiments.window.moment_margins import MomentMargins, moment_margins
 from sim.world import Snapshot
 
-Done = Callable[[MomentMargins], None]
-_NICE: Final = 10
-"""The worker leaves the processor to the pages."""
-_FAILED: Final = "the measurement failed"
+MarginsCallback = Callable[[MomentMargins], None]
+_NICENESS: Final = 10
+"""Niceness of the worker, so that pages have priority."""
+_FAILURE_TEXT: Final = "the measurement failed"
 _STOP: Final = None
 
 
-class _Request(NamedTuple):
+class _MarginsRequest(NamedTuple):
     key: Hashable
     snapshot: Snapshot
-    done: Done
+    on_done: MarginsCallback
 
 
 class Measurer:
-    """Measures moments in a process of its own, the oldest request first; of each key only the latest counts.
+    """A queue of measurements in a worker process, oldest request first, with one request per key.
 
-    ``done`` is called with what was found, in a thread of the measurer. The process starts with the first request and
-    ends with the measurer's process.
+    ``on_done`` is called with the result, in a thread of the measurer. The process starts with the first request and
+    ends with the process of the measurer.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._waiting: dict[Hashable, _Request] = {}
-        self._current: _Request | None = None
+        self._condition = threading.Condition()
+        self._waiting: dict[Hashable, _MarginsRequest] = {}
+        self._current: _MarginsRequest | None = None
         self._worker: Connection | None = None
         self._thread: threading.Thread | None = None
-        self._sending = threading.Lock()
+        self._send_lock = threading.Lock()
 
-    def submit(self, key: Hashable, snapshot: Snapshot, done: Done) -> None:
-        """Ask for the margins of a moment, in place of all that ``key`` has asked for so far."""
+    def submit(self, key: Hashable, snapshot: Snapshot, on_done: MarginsCallback) -> None:
+        """Request the margins of a snapshot; earlier requests of ``key`` are dropped."""
         self.withdraw(key)
-        with self._changed:
-            self._waiting[key] = _Request(key, snapshot, done)
+        with self._condition:
+            self._waiting[key] = _MarginsRequest(key, snapshot, on_done)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="asara measuring", daemon=True)
+                self._thread = threading.Thread(target=self._process_requests, name="asara measuring", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            self._condition.notify_all()
 
     def withdraw(self, key: Hashable) -> None:
-        """Drop what ``key`` has asked for; its ``done`` is not called any more."""
-        with self._changed:
+        """Drop the request of ``key``; its ``on_done`` is not called."""
+        with self._condition:
             self._waiting.pop(key, None)
             if self._current is not None and self._current.key == key:
                 self._current = None
                 if self._worker is not None:
-                    with contextlib.suppress(OSError), self._sending:
+                    with contextlib.suppress(OSError), self._send_lock:
                         self._worker.send(_STOP)
 
-    def _serve(self) -> None:
+    def _process_requests(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting)
+            with self._condition:
+                self._condition.wait_for(lambda: self._waiting)
                 self._current = request = self._waiting.pop(next(iter(self._waiting)))
-            found = self._measure(request)
-            with self._changed:
+            found = self._measure_in_worker(request)
+            with self._condition:
                 wanted, self._current = self._current is request, None
             if wanted:
-                request.done(found)
+                request.on_done(found)
 
-    def _measure(self, request: _Request) -> MomentMargins:
-        """Have the worker measure a moment; a worker that died is replaced with the next request."""
-        failed = MomentMargins(request.snapshot.day, "", (), 0.0, 0.0, _FAILED)
+    def _measure_in_worker(self, request: _MarginsRequest) -> MomentMargins:
+        """Measure a snapshot in the worker; a dead worker is replaced at the next request."""
+        failed = MomentMargins(request.snapshot.day, "", (), 0.0, 0.0, _FAILURE_TEXT)
         try:
-            worker = self._worker or self._start()
-            with self._sending:
+            worker = self._worker or self._start_worker()
+            with self._send_lock:
                 worker.send(request.snapshot)
             found = worker.recv()
         except (OSError, EOFError):
@@ -85,19 +85,19 @@ class Measurer:
             return failed
         return found if isinstance(found, MomentMargins) else failed
 
-    def _start(self) -> Connection:
+    def _start_worker(self) -> Connection:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        context.Process(target=serve, args=(theirs,), name="asara measuring", daemon=True).start()
+        context.Process(target=serve_margins, args=(theirs,), name="asara measuring", daemon=True).start()
         theirs.close()
         self._worker = ours
         return ours
 
 
-def serve(requests: Connection) -> None:
-    """Answer each snapshot with its margins, or with a sentence if that fails; stop early if told to."""
+def serve_margins(requests: Connection) -> None:
+    """Answer each snapshot with its margins, or with a sentence on failure; a stop request ends a measurement early."""
     with contextlib.suppress(OSError):
-        os.nice(_NICE)
+        os.nice(_NICENESS)
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             snapshot = requests.recv()

@@ -1,10 +1,12 @@
-"""What limits progress at one moment, measured: the same moment runs on with a quarter more of one input at a time.
+"""Measure what limits progress at one frame: run the same state on with a quarter more of one input at a time.
 
-Each input is raised by GPUs: researchers by GPUs for inference, which house them, experiments and training runs by
-GPUs of their own. All runs share the randomness of the moment. Their experiments cost the mean, because a single one of
-1,000 times the median cost would hide what a quarter more of an input brings. An elasticity is the percentage by which
-1% more of an input brings the next gain of software forward: a doubling, or as much as comes within the window. In
-:mod:`sim.margins` inputs are raised from day 0 on, by the equations; here from this moment on, in the agents.
+Each input is raised by GPUs: researchers by GPUs for inference, experiments and training runs by GPUs of their own. All
+runs share the randomness of the frame. Their experiments cost the mean, because one experiment of 1,000 times the
+median cost would hide the effect of an input.
+
+An elasticity is the percentage by which 1% more of an input brings the next software gain sooner. A gain is a doubling,
+or the gain within the window. :mod:`sim.margins` raises inputs from day 0 on, by the equations; this module raises them
+from a frame on, in the agents.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from experiments.window.timeline import forget
+from experiments.window.timeline import release_world
 from hardware.cluster.params import ClusterParams
 from hardware.datacenter import SHARED, inference_gpus, pool_sizes
 from sim import reporters
@@ -23,49 +25,49 @@ from sim.scenario.model import ScenarioError
 from sim.world import Snapshot, World
 
 INPUTS: Final = ("researchers", "experiments", "training")
-MORE: Final = 1.25
-"""By how much an input is raised, as nearly as whole nodes allow, by one node at least."""
+INPUT_FACTOR: Final = 1.25
+"""Factor on an input, as near as whole nodes allow, by one node at least."""
 MAX_DAYS: Final = 45.0
-"""Simulated days that are run at most in search of the next doubling."""
+"""Maximum simulated time of the search for the next doubling [days]."""
 MAX_EVENTS: Final = 250_000
-"""Events of the clock of the run without a change: then the window ends there."""
+"""Maximum number of clock events of the run without a change; the window then ends there."""
 MIN_GAIN: Final = 1e-3
-"""Doublings; a moment after which software gains less has no margins."""
-_EVENTS_A_PIECE: Final = 2_000
+"""Minimum gain of software [doublings]; a frame with less has no margins."""
+_EVENTS_PER_PIECE: Final = 2_000
 
 
 class MomentMargins(NamedTuple):
-    """What binds at one moment."""
+    """The elasticities at one frame."""
 
     day: float
-    """Of the moment."""
+    """Day of the frame."""
     limited_by: str
-    """The input of the largest elasticity; empty if no input changes anything or nothing could be measured."""
+    """Input with the largest elasticity; empty if no input has an effect or nothing was measured."""
     elasticities: tuple[tuple[str, float], ...]
-    """Input and percentage by which 1% more of it brings the gain of software forward."""
+    """Input and percentage by which 1% more of it brings the software gain sooner."""
     days: float
-    """The window: simulated days of the run without a change."""
+    """Length of the window: simulated time of the run without a change [days]."""
     gain: float
-    """Doublings of software that it gained, which the others were timed on."""
-    why: str = ""
+    """Software gain in the window, which the other runs are timed on [doublings]."""
+    reason: str = ""
     """Why nothing was measured; else empty."""
 
 
 class StoppedError(Exception):
-    """A measurement was stopped from outside."""
+    """The caller stopped a measurement."""
 
 
 def moment_margins(snapshot: Snapshot, stop: Callable[[], bool] = lambda: False) -> MomentMargins:
-    """Measure what binds at a moment, by runs from it of the same randomness. It changes nothing outside.
+    """Measure the elasticities at a snapshot, by runs with shared randomness. Nothing else is changed.
 
-    ``stop`` is called now and then. Raises StoppedError once it returns True.
+    ``stop`` is called at intervals. Raises StoppedError once it returns True.
     """
-    base = _world(snapshot)
+    base = _restored_world(snapshot)
     try:
-        path = _Path(base, stop)
+        path = _SoftwarePath(base, stop)
         path.run(path.start + 1.0, MAX_DAYS, MAX_EVENTS)
     finally:
-        forget(base)
+        release_world(base)
     gain = path.gained
     if gain < MIN_GAIN:
         return MomentMargins(
@@ -76,10 +78,10 @@ def moment_margins(snapshot: Snapshot, stop: Callable[[], bool] = lambda: False)
     return MomentMargins(snapshot.day, best if largest > 0 else "", found, path.days, gain)
 
 
-def raised(cluster: ClusterParams, name: str) -> tuple[dict[str, Any], float]:
-    """Return the changes that give one use more GPUs and the others as many as before, and the factor of its GPUs.
+def raise_input(cluster: ClusterParams, name: str) -> tuple[dict[str, Any], float]:
+    """Return the changes that give one use more GPUs and the others the same number, and the factor on its GPUs.
 
-    No changes for a use that has none.
+    A use without GPUs has no changes.
     """
     sizes, unit = pool_sizes(cluster), cluster.gpus_per_node if cluster.placement == "consolidated" else 1
     inference = inference_gpus(cluster)
@@ -91,7 +93,7 @@ def raised(cluster: ClusterParams, name: str) -> tuple[dict[str, Any], float]:
         now = {"researchers": inference, "training": training, "experiments": sizes.get("experiment", 0)}
     if not now[name]:
         return {}, 1.0
-    more = max(1, round(now[name] * (MORE - 1) / unit)) * unit
+    more = max(1, round(now[name] * (INPUT_FACTOR - 1) / unit)) * unit
     gpus = cluster.gpus + more
     inference += more if name == "researchers" else 0
     training += more if name == "training" else 0
@@ -103,13 +105,13 @@ def raised(cluster: ClusterParams, name: str) -> tuple[dict[str, Any], float]:
     return changes, (now[name] + more) / now[name]
 
 
-def _elasticity(snapshot: Snapshot, name: str, base: _Path) -> float:
-    """How much sooner the gain of the base comes with more of one input; 0 where the input plays no part."""
-    world = _world(snapshot)
+def _elasticity(snapshot: Snapshot, name: str, base: _SoftwarePath) -> float:
+    """Return the elasticity of one input; 0 if the input is not used."""
+    world = _restored_world(snapshot)
     try:
-        if not _plays_a_part(world, name):
+        if not _is_input_used(world, name):
             return 0.0
-        changes, factor = raised(world.scenario.cluster, name)
+        changes, factor = raise_input(world.scenario.cluster, name)
         if not changes:
             return 0.0
         more = world.branch(**changes)
@@ -117,26 +119,26 @@ def _elasticity(snapshot: Snapshot, name: str, base: _Path) -> float:
             if name == "training" and more.trainer.run is not None:
                 more.trainer.interrupt()
                 more.trainer.resume()
-            path = _Path(more, base.stop)
+            path = _SoftwarePath(more, base.stop)
             path.run(base.start + base.gained, 2 * base.days, 3 * MAX_EVENTS)
         finally:
-            forget(more)
+            release_world(more)
     except ScenarioError:
         return 0.0
     finally:
-        forget(world)
+        release_world(world)
     days = path.day_of(base.gained)
     return math.log(base.day_of(base.gained) / days) / math.log(factor)
 
 
-def _plays_a_part(world: World, name: str) -> bool:
+def _is_input_used(world: World, name: str) -> bool:
     if name == "experiments":
         return world.scenario.researcher.experiment_gpu_days > 0
     return name == "researchers" or world.scenario.training.needed
 
 
-def _world(snapshot: Snapshot) -> World:
-    """A world of its own at a moment, that has room to run on."""
+def _restored_world(snapshot: Snapshot) -> World:
+    """Create a world from a snapshot, with later end conditions."""
     world = World.restore(snapshot)
     run = world.scenario.run
     try:
@@ -149,11 +151,11 @@ def _world(snapshot: Snapshot) -> World:
     except ScenarioError:
         return world
     finally:
-        forget(world)
+        release_world(world)
 
 
-class _Path:
-    """The software of a world, from a moment on."""
+class _SoftwarePath:
+    """The software of a world from a frame on."""
 
     def __init__(self, world: World, stop: Callable[[], bool]) -> None:
         self._world = world
@@ -164,7 +166,7 @@ class _Path:
 
     @property
     def gained(self) -> float:
-        """Doublings of software since the moment."""
+        """Software gain since the frame [doublings]."""
         return self._gains[-1]
 
     @property
@@ -172,18 +174,18 @@ class _Path:
         return self._days[-1]
 
     def run(self, target: float, days: float, events: int) -> None:
-        """Run on until software has so many doublings, or so many days or events have passed."""
+        """Run until software reaches ``target`` doublings, or ``days`` days or ``events`` events have passed."""
         world, start, most = self._world, self._world.now, events
         while world.running and self.start + self.gained < target and world.now - start < days and most > 0:
             before = world.steps
             while world.running and world.steps == before and most > 0:
                 if self.stop():
                     raise StoppedError
-                world.step_events(_EVENTS_A_PIECE)
-                most -= _EVENTS_A_PIECE
+                world.step_events(_EVENTS_PER_PIECE)
+                most -= _EVENTS_PER_PIECE
             self._days.append(world.now - start)
             self._gains.append(reporters.discovered(world) - self.start)
 
     def day_of(self, gain: float) -> float:
-        """Return the days after which so much was gained, along straight lines between frames; at most all."""
+        """Return the days after which a gain was reached, by linear interpolation between frames; at most all days."""
         return float(np.interp(gain, self._gains, self._days))

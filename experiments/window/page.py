@@ -1,4 +1,4 @@
-"""The page: one journey for each browser, drawn from what its session last showed."""
+"""Build the page of one browser from the last state that its session published."""
 # ruff: noqa: N802 - components are named as Solara names its own
 
 from __future__ import annotations
@@ -13,32 +13,44 @@ import solara
 from solara.server import kernel_context
 
 from experiments.errors import InputError
-from experiments.window.default_link import DefaultLink, opened, scenario_named
-from experiments.window.downloads import KINDS, download
+from experiments.window.default_link import PageLink, link_from_query, scenario_named
+from experiments.window.downloads import DOWNLOADS, download
 from experiments.window.form_fields import differences, fields, scenario_from_form
 from experiments.window.gpu_grid import GpuCell
 from experiments.window.measuring import Measurer
 from experiments.window.player import Goal, RunPlayer
 from experiments.window.session import ViewState, WindowSession
-from experiments.window.views import cluster, components, findings, header, settings, software, team, timeline
+from experiments.window.views import (
+    cluster,
+    components,
+    events,
+    header,
+    kernels,
+    limiting_factor,
+    literature,
+    settings,
+    software,
+    team,
+    timeline,
+)
 from sim.scenario.model import Scenario, ScenarioError
 
-MAX_TYPED = 200
-"""Characters of a value that are read."""
+MAX_INPUT_LENGTH = 200
+"""Maximum length of a typed value that is read [characters]."""
 MAX_WINDOWS = 32
-"""Pages that are open at a time on one server."""
-FULL = f"{MAX_WINDOWS} windows are open on this server: close one, and load this page again."
+"""Maximum number of pages that are open on one server."""
+TOO_MANY_WINDOWS = f"{MAX_WINDOWS} pages are open on this server. Close one, then load this page again."
 
 _log = logging.getLogger("asara.window")
-_open: set[WindowSession] = set()
-"""Sessions that are open. Nothing else is shared between browsers."""
-_counting = threading.Lock()
+open_sessions: set[WindowSession] = set()
+"""Open sessions. Browsers share nothing else but the measurer."""
+_sessions_lock = threading.Lock()
 _measurer = Measurer()
-"""Measures for all pages what limits progress."""
+"""Measures what limits progress, for all pages."""
 
 
-class Drawing(NamedTuple):
-    """What every component of the page is given, by its name."""
+class PageProps(NamedTuple):
+    """The values of each component of the page, by name."""
 
     limit: dict[str, Any]
     controls: dict[str, Any]
@@ -54,56 +66,56 @@ class Drawing(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
-    """What a page shows at a time. No tuple: Solara would look for components in each of its numbers."""
+class ReactiveView:
+    """A state and the values drawn from it. Not a tuple: Solara would search each of its numbers for components."""
 
-    shown: ViewState
-    drawing: Drawing
+    state: ViewState
+    props: PageProps
 
 
-def draw(shown: ViewState) -> Drawing:
-    """Return what the components show of a session."""
-    return Drawing(
-        limit=findings.limit(shown),
-        controls=timeline.controls(shown),
-        software=software.software(shown),
-        team=team.team(shown),
-        waits=cluster.waits(shown),
-        gpus=cluster.gpus(shown),
-        queue=cluster.queue(shown),
-        literature=findings.literature(shown),
-        kernels=findings.kernels(shown),
-        people=team.people(shown),
-        events=findings.events(shown),
+def build_props(state: ViewState) -> PageProps:
+    """Return the values of all components for a state."""
+    return PageProps(
+        limit=limiting_factor.limit_props(state),
+        controls=timeline.controls_props(state),
+        software=software.software_props(state),
+        team=team.team_props(state),
+        waits=cluster.waiting_props(state),
+        gpus=cluster.gpu_grid_props(state),
+        queue=cluster.queue_props(state),
+        literature=literature.literature_props(state),
+        kernels=kernels.kernel_props(state),
+        people=team.people_props(state),
+        events=events.event_props(state),
     )
 
 
-def open_session(opening: DefaultLink, publish: Callable[[int], None]) -> WindowSession | None:
-    """Return a session of its own for a browser, or None if too many are open."""
-    if len(_open) >= MAX_WINDOWS:
-        close_left_windows()
-    with _counting:
-        if len(_open) >= MAX_WINDOWS:
+def open_session(opening: PageLink, publish: Callable[[int], None]) -> WindowSession | None:
+    """Open a session for a browser; return None if too many are open."""
+    if len(open_sessions) >= MAX_WINDOWS:
+        close_disconnected_pages()
+    with _sessions_lock:
+        if len(open_sessions) >= MAX_WINDOWS:
             return None
         session = WindowSession(RunPlayer(opening.link.scenario, opening.link.seed), publish, _measurer)
-        _open.add(session)
+        open_sessions.add(session)
     if opening.link.frame or opening.link.branches:
-        session.travel(opening.link)
-    if opening.wrong:
-        session.complain(opening.wrong)
+        session.open_link(opening.link)
+    if opening.error:
+        session.report_error(opening.error)
     return session
 
 
 def close_session(session: WindowSession | None) -> None:
-    """Let go of a session whose browser went away."""
+    """Close a session after its browser has left."""
     if session is not None:
         session.close()
-        with _counting:
-            _open.discard(session)
+        with _sessions_lock:
+            open_sessions.discard(session)
 
 
-def close_left_windows() -> None:
-    """Close the windows of browsers that went away without saying so, instead of waiting for them to come back."""
+def close_disconnected_pages() -> None:
+    """Close pages whose browsers have disconnected, without waiting for them to reconnect."""
     for context in list(kernel_context.contexts.values()):
         if context.page_status and kernel_context.PageStatus.CONNECTED not in context.page_status.values():
             context.close("cull")
@@ -111,91 +123,93 @@ def close_left_windows() -> None:
 
 @solara.component
 def Page() -> None:
-    """The window: the journey of one browser."""
+    """Show the page of one browser."""
     router = solara.use_router()
     stamp = solara.use_reactive(-1)
-    session = solara.use_memo(lambda: open_session(opened(router.search or ""), stamp.set), [])
+    session = solara.use_memo(lambda: open_session(link_from_query(router.search or ""), stamp.set), [])
     solara.use_effect(lambda: lambda: close_session(session), [])
     if session is None:
-        solara.v.Html(tag="p", class_="asara-full", children=[FULL])
+        solara.v.Html(tag="p", class_="asara-full", children=[TOO_MANY_WINDOWS])
         return
     Window(session, stamp.value)
 
 
 @solara.component
 def Window(session: WindowSession, stamp: int) -> None:
-    """All components, drawn from what the session last showed."""
-    last = solara.use_ref(cast("Sight | None", None))
-    last.current = seen(session.shown, last.current)
+    """Draw all components from the state of a session."""
+    last = solara.use_ref(cast("ReactiveView | None", None))
+    last.current = last_drawable(session.view_state, last.current)
     View(session, last.current)
 
 
-def seen(shown: ViewState, before: Sight | None) -> Sight:
-    """Return what to show; of what cannot be drawn the last that could, and a sentence."""
+def last_drawable(state: ViewState, before: ReactiveView | None) -> ReactiveView:
+    """Return the view of a state; if it cannot be drawn, the last view with an error message."""
     try:
-        return Sight(shown, draw(shown))
+        return ReactiveView(state, build_props(state))
     except Exception as error:
         if before is None:
             raise
         _log.exception("a frame could not be drawn")
-        said = f"This frame could not be drawn ({type(error).__name__}). Step on, or rewind."
-        now: dict[str, Any] = {
-            "stamp": shown.stamp,
-            "playing": shown.playing,
-            "busy": shown.busy,
-            "said": said,
+        message = f"This frame could not be drawn ({type(error).__name__}). Step or rewind."
+        shown = before.state._replace(
+            stamp=state.stamp, is_playing=state.is_playing, is_busy=state.is_busy, message=message, is_error=True
+        )
+        controls = before.props.controls | {
+            "stamp": state.stamp,
+            "playing": state.is_playing,
+            "busy": state.is_busy,
+            "said": message,
             "wrong": True,
         }
-        controls = before.drawing.controls | now
-        return Sight(before.shown._replace(**now), before.drawing._replace(controls=controls))
+        return ReactiveView(shown, before.props._replace(controls=controls))
 
 
 @solara.component
-def View(session: WindowSession, sight: Sight) -> None:
-    """The components of the page, in their order."""
-    drawing = sight.drawing
-    Head(session, sight)
-    components.Limit(**drawing.limit)
-    components.Controls(
-        **drawing.controls,
-        event_act=asked(session, lambda event: act(session, event)),
-        event_rewind=asked(session, lambda event: session.rewind(number(event, "frame"))),
-        event_seen=asked(session, lambda event: session.seen(number(event, "stamp"))),
+def View(session: WindowSession, view: ReactiveView) -> None:
+    """Show the components of the page in order."""
+    props = view.props
+    Header(session, view)
+    components.LimitPanel(**props.limit)
+    components.ControlsPanel(
+        **props.controls,
+        event_act=guarded_handler(session, lambda event: dispatch(session, event)),
+        event_rewind=guarded_handler(session, lambda event: session.rewind(whole_number(event, "frame"))),
+        event_seen=guarded_handler(session, lambda event: session.acknowledge(whole_number(event, "stamp"))),
     )
     with solara.v.Html(tag="div", class_="asara-body"):
-        Form(session, sight)
-        Views(session, sight)
-    Foot(session, sight)
+        SettingsForm(session, view)
+        ViewPanels(session, view)
+    Footer(session, view)
 
 
 @solara.component
-def Head(session: WindowSession, sight: Sight) -> None:
-    """Which run it is, its link, and what can be downloaded."""
+def Header(session: WindowSession, view: ReactiveView) -> None:
+    """Show the name of the run, its link and the downloads."""
     file = solara.use_reactive(cast("dict[str, Any] | None", None))
 
     def make(event: dict[str, Any]) -> None:
         kind = str(event.get("kind"))
-        if kind in KINDS:
-            made = session.answer(lambda journey: download(kind, journey.result(), journey.turns))
-            file.set({"name": made.name, "mime": made.mime, "content": made.content})
+        if kind in DOWNLOADS:
+            made_file = session.query(lambda player: download(kind, player.result(), player.changes_text))
+            file.set({"name": made_file.name, "mime": made_file.mime, "content": made_file.content})
 
-    components.Head(
-        **header.head(sight.shown),
+    components.HeaderPanel(
+        **header.header_props(view.state),
         file=file.value,
-        event_wanted=asked(session, make),
-        event_taken=asked(session, lambda event: file.set(None)),
+        event_wanted=guarded_handler(session, make),
+        event_taken=guarded_handler(session, lambda event: file.set(None)),
     )
 
 
 @solara.component
-def Form(session: WindowSession, sight: Sight) -> None:
-    """Scenario, seed and parameters; what was typed is kept until it is in use."""
-    shown = sight.shown
+def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
+    """Show scenario, seed and parameters; typed values are kept until they are applied."""
+    state = view.state
     typed = solara.use_reactive(cast("dict[str, str]", {}))
     seed = solara.use_reactive("")
     chosen = solara.use_reactive("")
 
-    def forget() -> None:
+    def discard_edits() -> None:
         typed.set({})
         seed.set("")
         chosen.set("")
@@ -204,119 +218,122 @@ def Form(session: WindowSession, sight: Sight) -> None:
         name = str(event.get("scenario"))
         scenario_named(name)
         typed.set({})
-        chosen.set("" if name == shown.first.name else name)
+        chosen.set("" if name == state.initial_scenario.name else name)
 
     def base() -> Scenario:
-        return scenario_named(chosen.value) if chosen.value else shown.scenario
+        return scenario_named(chosen.value) if chosen.value else state.scenario
 
-    def note(event: dict[str, Any]) -> None:
-        name, text = str(event.get("name")), str(event.get("text"))[:MAX_TYPED]
+    def store_value(event: dict[str, Any]) -> None:
+        name, text = str(event.get("name")), str(event.get("text"))[:MAX_INPUT_LENGTH]
         if name == "seed":
             seed.set(text)
         elif name in fields():
             typed.set(typed.value | {name: text})
 
-    def in_use() -> Scenario:
+    def edited_scenario() -> Scenario:
         filled = scenario_from_form(base(), typed.value)
         if filled.scenario is None:
-            raise InputError(next(iter(filled.wrong.values())))
+            raise InputError(next(iter(filled.errors.values())))
         return filled.scenario
 
-    solara.use_effect(forget, [shown.scenario, shown.seed])
-    components.Settings(
-        **settings.settings(shown, typed.value, seed.value, chosen.value),
-        event_typed=asked(session, note),
-        event_undo=asked(session, lambda event: forget()),
-        event_chose=asked(session, choose),
-        event_back=asked(session, lambda event: session.bring_back()),
-        event_branch=asked(session, lambda event: session.branch(differences(shown.scenario, in_use()))),
-        event_start=asked(
-            session, lambda event: session.reset(in_use(), settings.seed_of(seed.value or str(shown.seed)))
+    solara.use_effect(discard_edits, [state.scenario, state.seed])
+    components.SettingsPanel(
+        **settings.settings_props(state, typed.value, seed.value, chosen.value),
+        event_typed=guarded_handler(session, store_value),
+        event_undo=guarded_handler(session, lambda event: discard_edits()),
+        event_chose=guarded_handler(session, choose),
+        event_back=guarded_handler(session, lambda event: session.restore_earlier()),
+        event_branch=guarded_handler(
+            session, lambda event: session.branch(differences(state.scenario, edited_scenario()))
+        ),
+        event_start=guarded_handler(
+            session, lambda event: session.reset(edited_scenario(), settings.parse_seed(seed.value or str(state.seed)))
         ),
     )
 
 
 @solara.component
-def Views(session: WindowSession, sight: Sight) -> None:
-    """All that there is to see of a moment and of the way to it."""
-    drawing = sight.drawing
+def ViewPanels(session: WindowSession, view: ReactiveView) -> None:
+    """Show all panels of a frame."""
+    props = view.props
     pointed = solara.use_reactive(cast("int | None", None))
-    cell = cell_at(sight.shown, pointed.value)
+    cell = cell_at(view.state, pointed.value)
 
     def pick(event: dict[str, Any]) -> None:
-        session.follow(picked(sight.shown, number(event, "number")))
+        session.follow(toggled_researcher(view.state, whole_number(event, "number")))
 
     with solara.v.Html(tag="div", class_="asara-views"):
-        components.Chart(
-            **drawing.software, event_choose=asked(session, lambda event: session.choose(number(event, "index")))
+        components.ChartPanel(
+            **props.software,
+            event_choose=guarded_handler(session, lambda event: session.choose(whole_number(event, "index"))),
         )
-        components.Chart(**drawing.team)
-        components.Chart(**drawing.waits)
-        components.Grid(
-            **drawing.gpus,
-            cell=cluster.cell_told(cell) if cell is not None else "",
-            event_looked=asked(session, lambda event: pointed.set(event.get("cell"))),
+        components.ChartPanel(**props.team)
+        components.ChartPanel(**props.waits)
+        components.GridPanel(
+            **props.gpus,
+            cell=cluster.describe_cell(cell) if cell is not None else "",
+            event_looked=guarded_handler(session, lambda event: pointed.set(event.get("cell"))),
         )
-        components.Queue(**drawing.queue)
-        components.Network(**drawing.literature)
-        components.Chart(**drawing.kernels)
-        components.People(**drawing.people, event_pick=asked(session, pick))
-        components.Events(**drawing.events)
+        components.QueuePanel(**props.queue)
+        components.NetworkPanel(**props.literature)
+        components.ChartPanel(**props.kernels)
+        components.PeoplePanel(**props.people, event_pick=guarded_handler(session, pick))
+        components.EventsPanel(**props.events)
 
 
 @solara.component
-def Foot(session: WindowSession, sight: Sight) -> None:
-    """The digest of the run, for those who want to compare."""
+def Footer(session: WindowSession, view: ReactiveView) -> None:
+    """Show the digest of the run."""
     wanted = solara.use_reactive(False)
 
     def want(event: dict[str, Any]) -> None:
         wanted.set(bool(event.get("wanted")))
         session.want_digest(wanted.value)
 
-    components.Foot(
-        stamp=sight.shown.stamp, digest=sight.shown.digest, wanted=wanted.value, event_want=asked(session, want)
+    components.FooterPanel(
+        stamp=view.state.stamp, digest=view.state.digest, wanted=wanted.value, event_want=guarded_handler(session, want)
     )
 
 
-def asked(session: WindowSession, do: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
-    """Return ``do`` for what a browser sends, whoever made that up: what cannot be done is said on the page."""
+def guarded_handler(session: WindowSession, do: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+    """Return a handler of untrusted browser events that shows errors on the page instead of raising them."""
 
-    def told(event: Any = None, *_: Any) -> None:
+    def handle(event: Any = None, *_: Any) -> None:
         try:
             do(event if isinstance(event, dict) else {})
         except (InputError, ScenarioError) as error:
-            session.complain(str(error))
+            session.report_error(str(error))
         except Exception as error:
-            _log.exception("what the page asked for failed")
-            session.complain(f"This could not be done ({type(error).__name__}).")
+            _log.exception("an action of the page failed")
+            session.report_error(f"The action failed ({type(error).__name__}). Try again, or start anew.")
 
-    return told
+    return handle
 
 
-def act(session: WindowSession, event: dict[str, Any]) -> None:
-    """Do what a button asks for; what no button asks for is ignored."""
+def dispatch(session: WindowSession, event: dict[str, Any]) -> None:
+    """Execute the action of a button; unknown actions are ignored."""
     what = event.get("what")
     moves = {"play": session.play, "pause": session.pause, "step": session.step, "event": session.step_event}
     if what == "pace":
         session.set_pace(str(event.get("pace")))
     elif what in get_args(Goal):
-        session.to_next(cast(Goal, what))
+        session.advance_to_next(cast(Goal, what))
     elif isinstance(what, str) and what in moves:
         moves[what]()
 
 
-def number(event: dict[str, Any], name: str) -> int:
-    """Return a whole number that a browser sent; 0 for anything else."""
+def whole_number(event: dict[str, Any], name: str) -> int:
+    """Return a whole number that a browser sent; 0 for any other value."""
     value = event.get(name)
     return value if isinstance(value, int) and 0 <= value < 2**53 else 0
 
 
-def picked(shown: ViewState, researcher: int) -> int:
-    """Return the researcher to follow when one is picked: none if it is followed already."""
-    return 0 if researcher == shown.followed else researcher
+def toggled_researcher(state: ViewState, researcher: int) -> int:
+    """Return the researcher to follow after a click; 0 if the researcher is followed already."""
+    return 0 if researcher == state.followed_researcher else researcher
 
 
-def cell_at(shown: ViewState, place: Any) -> GpuCell | None:
-    """Return the cell of the grid to which somebody points, if there is one."""
-    cells = shown.frame.grid.cells
+def cell_at(state: ViewState, place: Any) -> GpuCell | None:
+    """Return the cell of the GPU grid at a position; None if there is none."""
+    cells = state.frame.grid.cells
     return cells[place] if isinstance(place, int) and 0 <= place < len(cells) else None

@@ -1,4 +1,4 @@
-"""Turns between pages: what plays or takes long gives way to moves of other pages that have just begun."""
+"""Give priority to new moves: playback and long moves of a page wait for moves that other pages have just begun."""
 
 from __future__ import annotations
 
@@ -6,34 +6,36 @@ import threading
 import time
 from collections.abc import Hashable
 
-SHORT_SECONDS = 0.3
-"""So long after its beginning a move goes before others; so long another waits for it at most, between two pieces."""
+PRIORITY_SECONDS = 0.3
+"""Duration for which a new move has priority, and maximum wait of other moves between two pieces [s]."""
 
 
-class Turns:
-    """Who has just begun a move, in one process."""
+class MoveTurns:
+    """The moves that have just begun, in one process."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._began: dict[Hashable, float] = {}
+        self._condition = threading.Condition()
+        self._started_at: dict[Hashable, float] = {}
 
     def begin(self, key: Hashable) -> None:
-        """Note that a page begins a move."""
-        with self._changed:
-            self._began[key] = time.monotonic()
+        """Record that a page begins a move."""
+        with self._condition:
+            self._started_at[key] = time.monotonic()
 
     def end(self, key: Hashable) -> None:
-        """Note that what came of the move is shown."""
-        with self._changed:
-            self._began.pop(key, None)
-            self._changed.notify_all()
+        """Record that the result of a move is shown."""
+        with self._condition:
+            self._started_at.pop(key, None)
+            self._condition.notify_all()
 
     def give_way(self, key: Hashable) -> None:
-        """Wait while moves of other pages have just begun, unless one of this page has."""
-        with self._changed:
-            if not self._is_short(key):
-                self._changed.wait_for(lambda: not any(map(self._is_short, self._began)), timeout=SHORT_SECONDS)
+        """Wait while new moves of other pages have priority, unless this page has a new move too."""
+        with self._condition:
+            if not self._has_priority(key):
+                self._condition.wait_for(
+                    lambda: not any(map(self._has_priority, self._started_at)), timeout=PRIORITY_SECONDS
+                )
 
-    def _is_short(self, key: Hashable) -> bool:
-        began = self._began.get(key)
-        return began is not None and time.monotonic() - began < SHORT_SECONDS
+    def _has_priority(self, key: Hashable) -> bool:
+        began = self._started_at.get(key)
+        return began is not None and time.monotonic() - began < PRIORITY_SECONDS

@@ -1,4 +1,4 @@
-"""Who waits for GPUs, and how long jobs of the last 30 days have waited."""
+"""Collect the jobs that wait for GPUs, and the mean wait over the last 30 days."""
 
 from __future__ import annotations
 
@@ -21,66 +21,66 @@ if TYPE_CHECKING:
     from hardware.cluster.jobs import Job, JobRecord
     from sim.world import World
 
-FIRST = 20
-"""Jobs of the queue that are shown."""
-LATELY_DAYS = 30.0
+MAX_LISTED_JOBS = 20
+"""Maximum number of waiting jobs that are listed."""
+RECENT_DAYS = 30.0
 
 
-class Waiting(NamedTuple):
-    """A job that waits, or several alike of one cohort."""
+class WaitingJob(NamedTuple):
+    """A waiting job, or several identical jobs of one cohort."""
 
     number: int
-    """Of the first."""
+    """Number of the first job."""
     use: str
     owner: str
     gpus: int | None
-    """Of each; None: nobody knows before its turn comes."""
+    """GPUs of each job; None if the size is drawn when the job starts."""
     tasks: int
-    """Jobs that it stands for."""
+    """Number of jobs that this entry represents."""
     since: float
 
 
 class UseWait(NamedTuple):
-    """How one use of the cluster waits."""
+    """The waiting jobs of one use of the cluster."""
 
     use: str
     waiting: int
-    """Jobs that wait now."""
+    """Number of jobs that wait now."""
     gpus: int
-    """That they ask for, as far as that is known."""
+    """GPUs that these jobs request, as far as the sizes are known."""
     sizes_unknown: int
-    """Jobs whose size is drawn when their turn comes, so that ``gpus`` is not all that is wanted."""
+    """Number of jobs whose size is drawn when they start; ``gpus`` does not include them."""
     mean_wait_days: float | None
-    """Of all jobs that waited, ran or ended in the last 30 days, those that wait up to now; None if there are none."""
+    """Mean wait of all jobs that waited, ran or ended in the last 30 days [days]; None if there are none."""
 
 
 class QueueView(NamedTuple):
-    """Who waits."""
+    """All waiting jobs."""
 
     jobs: int
     gpus: int
-    """That they ask for, as far as that is known."""
-    first: tuple[Waiting, ...]
-    """In the order of the discipline, where backfill may let a later one go before."""
+    """GPUs that the jobs request, as far as the sizes are known."""
+    first: tuple[WaitingJob, ...]
+    """Next jobs in the order of the queue discipline; backfill may start a later job first."""
     uses: tuple[UseWait, ...]
     note: str
-    """How many are not shown, and whose sizes nobody knows."""
+    """How many jobs are listed, and how many have no size yet."""
 
 
 def queue_of(world: World) -> QueueView:
-    """Return who waits in a world."""
+    """Return the waiting jobs of a world."""
     pools = world.datacenter.pools.values()
     waiting = [job for pool in pools for job in pool.jobs() if not job.seats]
-    lots = [lot for pool in pools for lot in pool.lots]
-    shown = list(_first(world, waiting, lots))
-    waits = _mean_waits(world, lots)
-    uses = tuple(_use(use, waiting, lots, waits.get(use)) for use in uses_of(world))
+    arrays = [array_job for pool in pools for array_job in pool.lots]
+    shown = list(_next_jobs(world, waiting, arrays))
+    waits = _mean_waits(world, arrays)
+    uses = tuple(_use_wait(use, waiting, arrays, waits.get(use)) for use in uses_of(world))
     jobs = sum(use.waiting for use in uses)
-    unknown = sum(lot.count for lot in lots)
-    return QueueView(jobs, sum(use.gpus for use in uses), tuple(shown), uses, _note(jobs, shown, unknown))
+    unknown = sum(array_job.count for array_job in arrays)
+    return QueueView(jobs, sum(use.gpus for use in uses), tuple(shown), uses, _describe_list(jobs, shown, unknown))
 
 
-def _first(world: World, waiting: list[Job], lots: list[JobArray]) -> list[Waiting]:
+def _next_jobs(world: World, waiting: list[Job], arrays: list[JobArray]) -> list[WaitingJob]:
     discipline = world.scenario.cluster.queue
 
     def turn(job: Job) -> tuple[float, int]:
@@ -89,49 +89,56 @@ def _first(world: World, waiting: list[Job], lots: list[JobArray]) -> list[Waiti
         return 0.0 if discipline == "fcfs" else -job.priority, job.number
 
     first = [
-        Waiting(job.number, job.use, owner_of(job), job.gpus, job.tasks, job.submitted)
-        for job in heapq.nsmallest(FIRST, waiting, key=turn)
+        WaitingJob(job.number, job.use, owner_of(job), job.gpus, job.tasks, job.submitted)
+        for job in heapq.nsmallest(MAX_LISTED_JOBS, waiting, key=turn)
     ]
-    return first + [_of_lot(lot) for lot in lots[: FIRST - len(first)]]
+    return first + [_waiting_array(array_job) for array_job in arrays[: MAX_LISTED_JOBS - len(first)]]
 
 
-def _of_lot(lot: JobArray) -> Waiting:
-    size = getattr(lot.source, "size", 0)
-    return Waiting(lot.number, lot.share.use, f"a cohort of {size:,} researchers", None, lot.count, lot.submitted)
+def _waiting_array(array_job: JobArray) -> WaitingJob:
+    size = getattr(array_job.source, "size", 0)
+    return WaitingJob(
+        array_job.number,
+        array_job.share.use,
+        f"a cohort of {size:,} researchers",
+        None,
+        array_job.count,
+        array_job.submitted,
+    )
 
 
-def _use(use: str, waiting: list[Job], lots: list[JobArray], mean: float | None) -> UseWait:
+def _use_wait(use: str, waiting: list[Job], arrays: list[JobArray], mean: float | None) -> UseWait:
     mine = [job for job in waiting if job.use == use]
-    unknown = sum(lot.count for lot in lots if lot.share.use == use)
+    unknown = sum(array_job.count for array_job in arrays if array_job.share.use == use)
     return UseWait(use, sum(job.tasks for job in mine) + unknown, sum(job.gpus for job in mine), unknown, mean)
 
 
-class _Sums:
-    """Running sums of the waits of one use, by the day on which its jobs ended."""
+class _WaitSums:
+    """Running sums of the waits of one use, ordered by the day on which its jobs ended."""
 
     def __init__(self) -> None:
         self._ended = array("d")
-        self._waited, self._tasks = array("d", [0.0]), array("q", [0])
+        self._days_waited, self._tasks = array("d", [0.0]), array("q", [0])
 
     def add(self, record: JobRecord) -> None:
         self._ended.append(record.ended)
-        self._waited.append(self._waited[-1] + record.waited)
+        self._days_waited.append(self._days_waited[-1] + record.waited)
         self._tasks.append(self._tasks[-1] + record.tasks)
 
     def since(self, day: float) -> tuple[float, int]:
-        """Return the days waited by the jobs that ended from a day on, and how many there were."""
+        """Return the total wait [days] and the number of the jobs that ended on or after a day."""
         at = bisect_left(self._ended, day)
-        return self._waited[-1] - self._waited[at], self._tasks[-1] - self._tasks[at]
+        return self._days_waited[-1] - self._days_waited[at], self._tasks[-1] - self._tasks[at]
 
 
-class _Book:
-    """Running sums of all uses of one world, brought up to date when they are read."""
+class _WaitTotals:
+    """Running sums of all uses of one world, updated when they are read."""
 
     def __init__(self) -> None:
         self._seen = 0
-        self._sums = {use: _Sums() for use in (*USES, BACKGROUND)}
+        self._sums = {use: _WaitSums() for use in (*USES, BACKGROUND)}
 
-    def read(self, records: Sequence[JobRecord]) -> dict[str, _Sums]:
+    def read(self, records: Sequence[JobRecord]) -> dict[str, _WaitSums]:
         for record in records[self._seen :]:
             if record.started is not None:
                 self._sums[record.use].add(record)
@@ -139,38 +146,44 @@ class _Book:
         return self._sums
 
 
-_books: WeakKeyDictionary[World, _Book] = WeakKeyDictionary()
-_reading = threading.Lock()
+_totals: WeakKeyDictionary[World, _WaitTotals] = WeakKeyDictionary()
+_totals_lock = threading.Lock()
 
 
-def _mean_waits(world: World, lots: list[JobArray]) -> dict[str, float]:
-    """The mean wait of the jobs of each use that waited, ran or ended lately."""
-    with _reading:
-        book = _books.setdefault(world, _Book())
-        ended = {use: sums.since(world.now - LATELY_DAYS) for use, sums in book.read(world.datacenter.records).items()}
-    # Jobs of infinite length are those by which inference holds its GPUs: they never wait.
+def _mean_waits(world: World, arrays: list[JobArray]) -> dict[str, float]:
+    """Return the mean wait of the jobs of each use that waited, ran or ended in the last 30 days [days]."""
+    with _totals_lock:
+        totals = _totals.setdefault(world, _WaitTotals())
+        ended = {
+            use: sums.since(world.now - RECENT_DAYS) for use, sums in totals.read(world.datacenter.records).items()
+        }
+    # Inference holds its GPUs by jobs of infinite length, which never wait.
     jobs = [job for pool in world.datacenter.pools.values() for job in pool.jobs() if job.length < math.inf]
-    here = [(job.use, *_waited(job, world.now)) for job in jobs]
-    here += [(lot.share.use, lot.count * (world.now - lot.submitted), lot.count) for lot in lots]
+    here = [(job.use, *_days_waited(job, world.now)) for job in jobs]
+    here += [
+        (array_job.share.use, array_job.count * (world.now - array_job.submitted), array_job.count)
+        for array_job in arrays
+    ]
     for use, days, tasks in here:
         ended[use] = ended[use][0] + days, ended[use][1] + tasks
     return {use: days / tasks for use, (days, tasks) in ended.items() if tasks}
 
 
-def _waited(job: Job, now: float) -> tuple[float, int]:
-    """The days that a job which is not over has waited for its first start, over all its tasks, and how many it has."""
+def _days_waited(job: Job, now: float) -> tuple[float, int]:
+    """Return the wait of an unfinished job until its first start, summed over its tasks [days], and its number of
+    tasks."""
     if isinstance(job, ArrayJob) and job.tasks_before:
         return job.waited, job.tasks_before + job.tasks
     return job.tasks * ((now if job.started is None else job.started) - job.submitted), job.tasks
 
 
-def _note(jobs: int, shown: list[Waiting], unknown: int) -> str:
+def _describe_list(jobs: int, shown: list[WaitingJob], unknown: int) -> str:
     if not jobs:
-        return "Nobody waits for GPUs."
+        return "No job waits for GPUs."
     listed = sum(each.tasks for each in shown)
     note = (
         f"The first {format_count(listed)} of {pluralize(jobs, 'job')}"
         if listed < jobs
         else f"All: {pluralize(jobs, 'job')}"
     )
-    return note + (f"; {format_count(unknown)} sizes drawn when their turn comes." if unknown else ".")
+    return note + (f"; {format_count(unknown)} sizes are drawn when the jobs start." if unknown else ".")

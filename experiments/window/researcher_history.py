@@ -1,4 +1,4 @@
-"""The life of one researcher so far, from what the run has written down."""
+"""Describe the history of one researcher from the records of a run."""
 
 from __future__ import annotations
 
@@ -8,116 +8,127 @@ from typing import TYPE_CHECKING
 from agents.phases import Phase
 from experiments.window.number_format import format_count, format_factor, pluralize
 from hardware.cluster.jobs import JobRecord
-from sim.events import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
+from sim.events import CohortFormed, PaperPublished, ResearchersHoused
 
 if TYPE_CHECKING:
     from agents.researcher import Researcher
     from sim.world import World
 
 MAX_LINES = 500
-"""Of a life; a longer one is told from its beginning and its end."""
+"""Maximum number of lines; a longer history shows its beginning and end."""
 
-Line = tuple[float, str]
+HistoryLine = tuple[float, str]
 
-_DOES = {
+_ACTIVITIES = {
     Phase.THINK: "thinks about its next paper",
     Phase.QUEUE: "waits for GPUs for its experiment",
     Phase.RUN: "runs its experiment",
     Phase.WRITE: "writes up its paper",
-    Phase.PAUSED: "rests: no inference GPU houses it",
+    Phase.PAUSED: "is paused: no inference GPU is available",
 }
 
 
-def life_of(world: World, number: int) -> list[Line]:
-    """Return what a researcher has done: days and sentences, the oldest first.
+def history_of(world: World, number: int) -> list[HistoryLine]:
+    """Return the history of a researcher: days and sentences, oldest first.
 
-    Of a member of a cohort that is what it did before it joined, for nobody in a cohort is followed alone. It could be
-    only by being split out, which the run would write down and draw for: it would be another run. So nobody is.
+    The history of a cohort member ends when it joins the cohort: a cohort has only counts of its members.
     """
     if not 1 <= number <= world.population.size:
-        return [(world.now, f"There is no researcher {number:,}: there are {world.population.size:,}.")]
-    joined = _joined(world, number)
-    lines = [*_came(world, number, joined), *_papers(world, number), *_experiments(world, number, joined)]
+        return [(world.now, f"There is no researcher {number:,}; numbers go from 1 to {world.population.size:,}.")]
+    joined = _cohort_joined(world, number)
+    lines = [
+        *_arrival_line(world, number, joined),
+        *_paper_lines(world, number),
+        *_experiment_lines(world, number, joined),
+    ]
     lines.sort(key=lambda line: line[0])
-    return [*_shortened(lines), (world.now, _now(world, number))]
+    return [*_truncate_lines(lines), (world.now, _current_line(world, number))]
 
 
-def _came(world: World, number: int, joined: CohortFormed | None) -> Iterator[Line]:
-    """How it went to work, and became one of a cohort."""
-    came = 0.0
+def _arrival_line(world: World, number: int, joined: CohortFormed | None) -> Iterator[HistoryLine]:
+    """Describe how the researcher became active, and how it joined a cohort."""
+    arrived = 0.0
     for event in world.ledger:
-        if isinstance(event, ResearcherSplitOut) and event.researcher == number:
-            yield event.day, "It leaves its cohort, and is followed alone from here on."
-            return
         if isinstance(event, ResearchersHoused) and event.researchers >= number:
-            came = event.day
+            arrived = event.day
             break
-    alone = joined is None or came < joined.day
-    yield came, "It goes to work." if alone else "It goes to work in a cohort, in which nobody is followed alone."
-    if joined is not None and alone:
-        yield joined.day, f"It becomes one of a cohort of {joined.researchers:,}, in which nobody is followed alone."
+    is_individual = joined is None or arrived < joined.day
+    yield (
+        arrived,
+        "It becomes active."
+        if is_individual
+        else "It becomes active in a cohort, whose members have no individual history.",
+    )
+    if joined is not None and is_individual:
+        yield joined.day, f"It joins a cohort of {joined.researchers:,}, whose members have no individual history."
 
 
-def _joined(world: World, number: int) -> CohortFormed | None:
-    """When it became part of a cohort, if it did; who came later did at once."""
+def _cohort_joined(world: World, number: int) -> CohortFormed | None:
+    """Return the event in which the researcher joined a cohort; None for an individual. Later arrivals join at once."""
     if any(each.unique_id == number for each in world.population.researchers):
         return None
     return next((event for event in world.ledger if isinstance(event, CohortFormed)), None)
 
 
-def _papers(world: World, number: int) -> list[Line]:
-    """Its own papers; a cohort, whose number is that of its first researcher, hands its papers in as many."""
+def _paper_lines(world: World, number: int) -> list[HistoryLine]:
+    """Describe the researcher's own papers; papers of a cohort have several authors and are left out."""
     lines = []
     field = world.scenario.literature.open_questions
     for event in world.ledger:
         if isinstance(event, PaperPublished) and event.researcher == number and event.authors == 1 and event.paper:
-            became = "a duplicate of what others found meanwhile" if event.duplicates else "and it was new"
-            says = f"It publishes paper {event.paper - field:,}, {became}; software {format_factor(event.discovered)}."
-            lines.append((event.day, says))
+            outcome = "a duplicate of an earlier result" if event.duplicates else "a new result"
+            sentence = (
+                f"It publishes paper {event.paper - field:,}, {outcome}; software {format_factor(event.discovered)}."
+            )
+            lines.append((event.day, sentence))
     return lines
 
 
-def _experiments(world: World, number: int, joined: CohortFormed | None) -> Iterator[Line]:
-    """Its experiments that are over; later ones under this number are those of the whole cohort."""
+def _experiment_lines(world: World, number: int, joined: CohortFormed | None) -> Iterator[HistoryLine]:
+    """Describe the finished experiments; later ones under this number belong to the whole cohort."""
     for record in world.datacenter.records:
         own = joined is None or record.submitted <= joined.day
         if own and record.owner == number and record.use == "experiment":
-            yield from _experiment(record)
+            yield from _job_lines(record)
 
 
-def _experiment(record: JobRecord) -> list[Line]:
+def _job_lines(record: JobRecord) -> list[HistoryLine]:
     lines = [
         (
             record.submitted,
-            f"It asks for {pluralize(record.gpus, 'GPU')} for an experiment of {pluralize(record.length, 'day')}.",
+            f"It requests {pluralize(record.gpus, 'GPU')} for an experiment of {pluralize(record.length, 'day')}.",
         )
     ]
     if record.started is None:
         return [*lines, (record.ended, "Its experiment is withdrawn.")]
     waited = record.started - record.submitted
     after = f"after {pluralize(waited, 'day')}" if waited else "at once"
-    them = "GPU" if record.gpus == 1 else f"{format_count(record.gpus)} GPUs"
-    lines.append((record.started, f"It gets the {them} {after}."))
-    broken = [pluralize(n, what) for n, what in ((record.failures, "failure"), (record.preemptions, "preemption")) if n]
-    lines.append((record.ended, "Its experiment is over" + (f", after {' and '.join(broken)}." if broken else ".")))
+    gpus = "GPU" if record.gpus == 1 else f"{format_count(record.gpus)} GPUs"
+    lines.append((record.started, f"It receives the {gpus} {after}."))
+    interruptions = [
+        pluralize(n, what) for n, what in ((record.failures, "failure"), (record.preemptions, "preemption")) if n
+    ]
+    lines.append(
+        (record.ended, "Its experiment ends" + (f", after {' and '.join(interruptions)}." if interruptions else "."))
+    )
     return lines
 
 
-def _now(world: World, number: int) -> str:
-    one = next((each for each in world.population.researchers if each.unique_id == number), None)
-    if one is not None:
-        return _does(one)
+def _current_line(world: World, number: int) -> str:
+    researcher = next((each for each in world.population.researchers if each.unique_id == number), None)
+    if researcher is not None:
+        return _activity(researcher)
     if world.population.cohorts:
         size = world.population.in_cohorts
-        return f"Now it is one of {size:,} researchers of a cohort, all alike: only how many do what is known, not who."
-    return "Now it thinks, in a pool in which nobody has a life of its own."
+        return f"Now it is one of {size:,} researchers of a cohort. Only the number in each phase is known."
+    return "Now it thinks in a pool, whose members have no individual history."
 
 
-def _does(one: Researcher) -> str:
-    return f"Now it {_DOES[one.phase]}; {pluralize(one.papers, 'paper')} so far."
+def _activity(researcher: Researcher) -> str:
+    return f"Now it {_ACTIVITIES[researcher.phase]}; {pluralize(researcher.papers, 'paper')} so far."
 
 
-def _shortened(lines: list[Line]) -> list[Line]:
+def _truncate_lines(lines: list[HistoryLine]) -> list[HistoryLine]:
     if len(lines) <= MAX_LINES:
         return lines
     half = MAX_LINES // 2

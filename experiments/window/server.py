@@ -1,4 +1,4 @@
-"""The server of the window: Solara's, which Mesa's own window runs on too, behind a guard."""
+"""Run the server of the page: Solara's server, which Mesa uses too, behind a request guard."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Names of this machine that only this machine can use."""
+"""Names that only this machine can use for itself."""
 ASSETS = Path(__file__).parent / "assets"
-TURN_SECONDS = 5e-4
+THREAD_SWITCH_SECONDS = 5e-4
 SETTINGS: Mapping[str, str] = {
     "SOLARA_APP": "experiments.window.app",
     "SOLARA_ASSETS_FONTAWESOME_ENABLED": "False",
@@ -36,36 +36,36 @@ SETTINGS: Mapping[str, str] = {
     "SOLARA_THEME_TITLE": "asara",
     "SOLARA_THEME_VARIANT": "light",
 }
-"""What Solara reads when it is imported. No telemetry; a window whose browser went away is freed after ten minutes."""
+"""Settings that Solara reads at import. No telemetry; a page without a browser is freed after ten minutes."""
 
-_PLACES = ("/static/", "/jupyter/nbextensions/", "/jupyter/api/kernels/", "/_solara/api/close/")
-"""Beside the page itself and the libraries it loads, all that a browser has to ask for."""
-_LIBRARIES = "/_solara/cdn/"
-_PLAIN = re.compile(r"[\w@./+-]{1,400}", re.ASCII)
-"""Names that a file of a library has."""
+_ALLOWED_PATHS = ("/static/", "/jupyter/nbextensions/", "/jupyter/api/kernels/", "/_solara/api/close/")
+"""Paths that a browser needs besides the page itself and the libraries."""
+_LIBRARY_PATH = "/_solara/cdn/"
+_LIBRARY_FILE = re.compile(r"[\w@./+-]{1,400}", re.ASCII)
+"""Characters of the path of a library file."""
 
 
-OTHER_NAME = (
-    b"not here: this window answers to the names of its own machine only. Behind a proxy, let the proxy set the Host "
-    b"header to 127.0.0.1, or start it with `asara show --host`\n"
+UNKNOWN_HOST_ANSWER = (
+    b"not found: this server accepts only the names of its own machine. Behind a proxy, set the Host header to "
+    b"127.0.0.1, or start the server with `asara show --host`\n"
 )
 """Answer to a request that names another host."""
 
 
-class Guard:
-    """Passes on what a browser has to ask for, and refuses all else.
+class RequestGuard:
+    """Pass on the requests that the page needs, and refuse all others.
 
-    ``hosts``: names under which the server may be addressed; None for any. A page of another origin may not open a
-    connection, and no library is fetched from elsewhere: what is not in ``libraries`` is not found.
+    ``hosts`` are the allowed names of the server; None for any. A page of another origin cannot open a connection.
+    Libraries are not fetched from other servers: a file that is not in ``libraries`` is not found.
     """
 
     def __init__(self, app: App, libraries: Path, hosts: frozenset[str] | None) -> None:
         self._app = app
-        self._libraries = libraries.resolve()
+        self._library_folder = libraries.resolve()
         self._hosts = hosts
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer a request, as ASGI has it."""
+        """Answer a request of the ASGI protocol."""
         kind = scope["type"]
         if kind not in ("http", "websocket") or self.allows(scope):
             await self._app(scope, receive, send)
@@ -73,88 +73,97 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
         else:
             await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]})
-            await send({"type": "http.response.body", "body": b"not here\n" if self._is_own(scope) else OTHER_NAME})
+            await send(
+                {
+                    "type": "http.response.body",
+                    "body": b"not found\n" if self._is_known_host(scope) else UNKNOWN_HOST_ANSWER,
+                }
+            )
 
     def allows(self, scope: Message) -> bool:
         """Return whether a request may pass."""
-        if not self._is_own(scope):
+        if not self._is_known_host(scope):
             return False
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host", "")
         if scope["type"] == "websocket" and headers.get(b"origin", "").partition("://")[2] != host:
             return False
-        return self._is_known(scope["path"])
+        return self._is_allowed_path(scope["path"])
 
-    def _is_own(self, scope: Message) -> bool:
-        """Whether a request names this server by a name that it answers to."""
+    def _is_known_host(self, scope: Message) -> bool:
+        """Return whether a request names an allowed host."""
         host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        return self._hosts is None or _name_of(host) in self._hosts
+        return self._hosts is None or _host_name(host) in self._hosts
 
-    def _is_known(self, path: str) -> bool:
-        if path.startswith(_LIBRARIES):
-            if not _PLAIN.fullmatch(path):
+    def _is_allowed_path(self, path: str) -> bool:
+        if path.startswith(_LIBRARY_PATH):
+            if not _LIBRARY_FILE.fullmatch(path):
                 return False
-            file = (self._libraries / path.removeprefix(_LIBRARIES)).resolve()
-            return file.is_relative_to(self._libraries) and file.is_file()
-        return path == "/" or path.startswith(_PLACES)
+            file = (self._library_folder / path.removeprefix(_LIBRARY_PATH)).resolve()
+            return file.is_relative_to(self._library_folder) and file.is_file()
+        return path == "/" or path.startswith(_ALLOWED_PATHS)
 
 
-def _name_of(host: str) -> str:
-    """The name in a Host header, without the port."""
+def _host_name(host: str) -> str:
+    """Return the name in a Host header, without the port."""
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; port 0 is any free one. Raises InputError if that cannot be."""
+def open_socket(host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 selects a free port. Raises InputError if the address cannot be used."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
-        raise InputError(f"--host {host}: no such address on this machine; 127.0.0.1 is this machine alone") from None
-    # By this protocol asyncio knows TCP, and sends at once: else each small message would wait 40 ms for the last one.
-    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        raise InputError(
+            f"--host {host}: no such address on this machine. Use 127.0.0.1 to serve this machine only."
+        ) from None
+    # With this protocol asyncio recognizes TCP and sends at once. Otherwise small messages would wait 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(address)
-        taken.listen()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
     except OSError as error:
-        taken.close()
+        listener.close()
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise InputError(f"--host {host} --port {port}: cannot be used ({reason}); --port 0 takes a free one") from None
-    return taken
+        raise InputError(
+            f"--host {host} --port {port}: cannot be used ({reason}). Use --port 0 for a free port."
+        ) from None
+    return listener
 
 
-def prepare() -> None:
-    """Set what Solara reads at import, and where the style is. Raises InputError if its packages are not installed."""
+def configure_solara() -> None:
+    """Set what Solara reads at import, and the folder of the style. Raises InputError if packages are missing."""
     os.environ.update(SETTINGS)
     try:
         import solara.server.settings  # noqa: PLC0415
         import solara_assets  # noqa: F401, PLC0415
     except ImportError:
-        raise InputError("the window needs more packages: install asara with its extra 'viz'") from None
-    solara.server.settings.telemetry.mixpanel_enable = False  # whoever imported it before this
+        raise InputError("`asara show` needs additional packages; install asara with its extra 'viz'") from None
+    solara.server.settings.telemetry.mixpanel_enable = False  # in case Solara was imported earlier
     solara.server.settings.assets.extra_locations = [str(ASSETS)]
 
 
-def share_processor() -> None:
-    """Let the threads of this process take turns of half a millisecond.
+def shorten_thread_switches() -> None:
+    """Switch between the threads of this process every half millisecond.
 
-    A step takes and leaves the interpreter's lock many times. Beside a thread that computes, each time costs a turn,
-    which Python makes 5 ms long.
+    A step takes and releases the interpreter's lock many times. Beside a computing thread, each time costs a switch
+    interval, which is 5 ms by default.
     """
-    sys.setswitchinterval(TURN_SECONDS)
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
 
 
-def server(host: str) -> uvicorn.Server:
-    """Return the server of the window, for a socket that :func:`listen` returned for this host."""
-    prepare()
-    share_processor()
+def create_server(host: str) -> uvicorn.Server:
+    """Return the server of the page, for a socket that :func:`open_socket` returned for this host."""
+    configure_solara()
+    shorten_thread_switches()
     import solara.server.settings  # noqa: PLC0415
     import solara.server.starlette  # noqa: PLC0415
     import uvicorn  # noqa: PLC0415
 
-    # Solara warns at each page that its cookie is good for this site only, which is what a window needs.
+    # Solara warns on each page that its cookie is valid for this site only, which is intended here.
     warnings.filterwarnings("ignore", message="Cookies with samesite=none", category=UserWarning)
     libraries = solara.server.settings.assets.proxy_cache_dir
-    guard = Guard(solara.server.starlette.app, libraries, LOOPBACK if host in LOOPBACK else None)
+    guard = RequestGuard(solara.server.starlette.app, libraries, LOOPBACK if host in LOOPBACK else None)
     config = uvicorn.Config(guard, log_level="error", access_log=False, lifespan="on", timeout_graceful_shutdown=1)
     return uvicorn.Server(config)

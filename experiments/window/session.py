@@ -1,4 +1,4 @@
-"""A session: the journey of one browser, moved by one thread of its own, which says after each move what to show."""
+"""Run the player of one browser in a thread of its own, and publish the state to show after each move."""
 
 from __future__ import annotations
 
@@ -14,456 +14,486 @@ from experiments.errors import InputError
 from experiments.window.frame import Frame
 from experiments.window.measuring import Measurer
 from experiments.window.moment_margins import MomentMargins
-from experiments.window.page_turns import Turns
-from experiments.window.permalink import Link, travel
-from experiments.window.player import Goal, RunPlayer, SeekResult
+from experiments.window.page_turns import MoveTurns
+from experiments.window.permalink import Link, restore
+from experiments.window.player import Goal, PositionKey, RunPlayer, SeekResult
 from experiments.window.timeline import TimelineView
 from sim.scenario.model import Scenario, ScenarioError
 
-ROWS = 500
-"""Rows of a future that are drawn: about as many as a chart has columns."""
-LOOK_SECONDS = 0.1
-"""Played as fast as it goes, a frame is shown this often."""
-GLANCE_SECONDS = 0.5
-"""On a long way, where it stands is shown this often."""
+MAX_PLOT_ROWS = 500
+"""Maximum number of rows of a timeline in a chart; about one per pixel column."""
+FAST_FRAME_SECONDS = 0.1
+"""Interval between frames that are shown at the fastest pace [s]."""
+PROGRESS_SECONDS = 0.5
+"""Interval between progress reports of a long move [s]."""
 PACES = {"1": 1.0, "5": 5.0, "20": 20.0, "fast": math.inf}
-"""Frames a second."""
-FIRST_PACE = "20"
-STILL_SECONDS = 0.7
-"""A page that stands still so long has measured what limits progress at its moment."""
-MAX_MEASURED = 5_000
-"""Researchers that are followed one by one, of a moment that is measured."""
-MAX_REMEMBERED = 256
-"""Moments of which the margins are kept."""
-UNSEEN_SECONDS = 20.0
-"""It plays no longer than this when no browser says that it has seen what was sent."""
+"""Frames per second, by the name of the pace."""
+DEFAULT_PACE = "20"
+MEASURE_AFTER_SECONDS = 0.7
+"""Idle time after which the limit on progress is measured [s]."""
+MAX_MEASURED_INDIVIDUALS = 5_000
+"""Maximum number of individual researchers in a World that is measured."""
+MAX_CACHED_MARGINS = 256
+"""Maximum number of frames whose margins are kept."""
+ACKNOWLEDGE_TIMEOUT_SECONDS = 20.0
+"""Time after which playback stops if no browser acknowledges a state [s]."""
 
-Answer = TypeVar("Answer")
-BUSY_SECONDS = 0.3
-"""A move that takes longer than this is shown to be under way."""
-_turns = Turns()
-"""Of all pages of this process."""
+AnswerT = TypeVar("AnswerT")
+BUSY_AFTER_SECONDS = 0.3
+"""Duration after which a move is shown as running [s]."""
+_turns = MoveTurns()
+"""Order of moves between all pages of this process."""
 _log = logging.getLogger("asara.window")
 
 
 class ViewState(NamedTuple):
-    """All that a page shows of a journey, in plain values that never change."""
+    """Everything that a page shows of a player, as immutable values."""
 
     stamp: int
-    """Larger in each that is sent."""
+    """Number that increases with each published state."""
     frame: Frame
-    futures: tuple[TimelineView, ...]
-    first: Scenario
-    """With which the journey began."""
+    timelines: tuple[TimelineView, ...]
+    initial_scenario: Scenario
+    """Scenario at the start of the first timeline."""
     scenario: Scenario
-    """Of the chosen future, with the changes of its branches."""
+    """Scenario of the chosen timeline, with the changes of its branches."""
     seed: int
-    last: int
-    """The latest frame that is known."""
-    over: bool
-    playing: bool
-    busy: bool
-    """A move waits or is under way for longer than BUSY_SECONDS; a pause stops it."""
+    last_frame: int
+    """Latest frame that is known."""
+    is_over: bool
+    is_playing: bool
+    is_busy: bool
+    """Whether a move has waited or run for longer than ``BUSY_AFTER_SECONDS``; a pause stops it."""
     pace: str
-    said: str
-    """What the last move came to, or what is wrong."""
-    wrong: bool
+    message: str
+    """Result of the last move, or an error message."""
+    is_error: bool
     digest: str
-    """Of the run so far, while somebody wants to see it; else empty."""
-    followed: int
-    """The researcher whose life is told; 0 for nobody."""
-    life: tuple[tuple[float, str], ...]
-    """Days and sentences, the oldest first."""
+    """Digest of the run so far if it was requested; else empty."""
+    followed_researcher: int
+    """Number of the researcher whose history is shown; 0 for none."""
+    history: tuple[tuple[float, str], ...]
+    """Days and sentences of the history, oldest first."""
     has_earlier: bool
-    """Whether the timeline before the last new start can be brought back."""
+    """Whether the run before the last reset can be restored."""
     margins: MomentMargins | None = None
-    """What limits progress at this moment, once it is measured."""
-    measuring: bool = False
-    """Whether it is being measured."""
+    """Measured limit on progress at this frame; None before it is measured."""
+    is_measuring: bool = False
+    """Whether the limit is being measured."""
 
 
-class Work(NamedTuple):
-    """A move that waits for its turn."""
+class QueuedMove(NamedTuple):
+    """A move that waits for execution."""
 
     what: str
     move: Callable[[RunPlayer], SeekResult]
 
 
 class WindowSession:
-    """A journey that is asked from one side and shown on the other.
+    """A thread that executes moves of a player in order, and the state to show.
 
-    ``publish`` is called with the stamp of what there is to show: in the thread of the session after each move, and in
-    the caller's when it begins to play. Every method returns at once. Nothing that goes wrong in a move is raised: it
-    is said.
+    ``publish`` is called with the stamp of each new state: in the thread of the session after each move, and in the
+    caller's thread when playback begins. Every method returns at once. Errors in a move are not raised; they become the
+    message of the state.
     """
 
-    def __init__(self, journey: RunPlayer, publish: Callable[[int], None], measurer: Measurer | None = None) -> None:
-        self._journey = journey
+    def __init__(self, player: RunPlayer, publish: Callable[[int], None], measurer: Measurer | None = None) -> None:
+        self._player = player
         self._measurer = measurer
-        self._margins: dict[Any, MomentMargins] = {}
-        self._asked: Any = None
-        """The moment whose margins were asked for last."""
-        self._preparing = False
+        self._margins: dict[PositionKey, MomentMargins] = {}
+        self._requested_position: PositionKey | None = None
+        """Position whose margins were requested last."""
+        self._is_preparing_snapshot = False
         self._publish = publish
-        self._work: deque[Work] = deque()
-        self._changed = threading.Condition()
-        self._playing = self._closed = self._wants_digest = self._halted = False
-        self._moving = False
-        """Whether a move is under way."""
-        self._settled = ""
-        """What was said when the last move was over."""
-        self._seen = -1
-        self._followed = 0
-        self.shown = ViewState(
-            stamp=0, playing=False, busy=False, pace=FIRST_PACE, said="", wrong=False, digest="", **self._look()
-        )
-        """What there is to show now."""
+        self._moves: deque[QueuedMove] = deque()
+        self._condition = threading.Condition()
+        self._is_playing = self._is_closed = self._is_digest_wanted = self._is_pause_requested = False
+        self._is_moving = False
+        """Whether a move is running."""
+        self._last_message = ""
+        """Message at the end of the last move."""
+        self._acknowledged_stamp = -1
+        self._followed_researcher = 0
+        self.view_state = view_state(player)
+        """Current state to show."""
         self.freed = threading.Event()
-        """Set once a closed session has ended its thread and freed its world."""
-        self._glanced = 0.0
-        journey.on_way = self._glance
-        self._thread = threading.Thread(target=self._run, name="asara window", daemon=True)
+        """Set when a closed session has ended its thread and released its world."""
+        self._last_progress_at = 0.0
+        player.on_progress = self._report_progress
+        self._thread = threading.Thread(target=self._run_thread, name="asara window", daemon=True)
         self._thread.start()
 
-    # --- asked by the page -------------------------------------------------------------------------------
+    # Called by the page
 
     def step(self) -> None:
-        """Go one frame on."""
-        self._ask("step", lambda journey: journey.step())
+        """Advance by one frame."""
+        self.enqueue("step", lambda player: player.step())
 
     def step_event(self) -> None:
-        """Go one event on."""
-        self._ask("event", lambda journey: journey.step_event())
+        """Advance by one event."""
+        self.enqueue("event", lambda player: player.step_event())
 
-    def to_next(self, goal: Goal) -> None:
-        """Go on to the next doubling, retraining or queue."""
-        self._ask(goal, lambda journey: journey.to_next(goal))
+    def advance_to_next(self, goal: Goal) -> None:
+        """Advance to the next doubling, retraining or queue."""
+        self.enqueue(goal, lambda player: player.advance_to_next(goal))
 
     def rewind(self, frame: int) -> None:
-        """Stand on a known frame; of several rewinds that wait only the last counts."""
+        """Go to a known frame; of several waiting rewinds only the last is executed."""
         self.pause()
-        self._ask("rewind", lambda journey: journey.rewind(frame))
+        self.enqueue("rewind", lambda player: player.rewind(frame))
 
-    def travel(self, link: Link) -> None:
-        """Go to the moment of a link, from day 0 of its scenario and seed."""
-        self._ask("travel", lambda journey: travel(link, journey))
+    def open_link(self, link: Link) -> None:
+        """Go to the frame of a link, from day 0 of its scenario and seed."""
+        self.enqueue("open link", lambda player: restore(link, player))
 
     def branch(self, changes: Mapping[str, Any]) -> None:
-        """Go on from here with other parameters and the same luck."""
+        """Start a branch at the current frame, with other parameters and the same randomness."""
         self.pause()
-        self._ask("branch", lambda journey: journey.branch(journey.current.number, dict(changes)))
+        self.enqueue("branch", lambda player: player.branch(player.current_frame.number, dict(changes)))
 
-    def choose(self, future: int) -> None:
-        """Go on along another future."""
+    def choose(self, timeline: int) -> None:
+        """Continue along another timeline."""
         self.pause()
-        self._ask("choose", lambda journey: journey.choose(future))
+        self.enqueue("choose", lambda player: player.choose(timeline))
 
     def reset(self, scenario: Scenario, seed: int) -> None:
-        """Begin again on day 0."""
+        """Start a new run on day 0."""
         self.pause()
 
-        def begin(journey: RunPlayer) -> SeekResult:
-            moved = journey.reset(scenario, seed)
-            self._followed = 0
+        def begin(player: RunPlayer) -> SeekResult:
+            moved = player.reset(scenario, seed)
+            self._followed_researcher = 0
             return moved
 
-        self._ask("reset", begin)
+        self.enqueue("reset", begin)
 
-    def bring_back(self) -> None:
-        """Go back to the timeline that was left when it last began anew."""
+    def restore_earlier(self) -> None:
+        """Return to the run before the last reset."""
         self.pause()
 
-        def back(journey: RunPlayer) -> SeekResult:
-            moved = journey.bring_back()
-            self._followed = 0
+        def back(player: RunPlayer) -> SeekResult:
+            moved = player.restore_earlier()
+            self._followed_researcher = 0
             return moved
 
-        self._ask("bring back", back)
+        self.enqueue("bring back", back)
 
     def play(self) -> None:
-        """Go on frame by frame until somebody pauses, the run is over, or nobody looks."""
-        with self._changed:
-            if self._closed or self.shown.over or self._work:
+        """Advance frame by frame until a pause, the end of the run, or a missing acknowledgement."""
+        with self._condition:
+            if self._is_closed or self.view_state.is_over or self._moves:
                 return
-            self._playing = True
-            stamp = self._note(playing=True, said="", wrong=False)
-            self._changed.notify_all()
-        self._interrupt_measuring()
-        self._send(stamp)
+            self._is_playing = True
+            stamp = self._replace_view_state(is_playing=True, message="", is_error=False)
+            self._condition.notify_all()
+        self._interrupt_snapshot()
+        self._publish_stamp(stamp)
 
     def pause(self) -> None:
-        """Stop playing, or the move that is under way, at the next whole piece of work: then it is said to stand."""
-        with self._changed:
-            self._playing = False
-            self._halted = True
-            self._work.clear()
-            self._changed.notify_all()
-        self._journey.cancel()
+        """Stop playback or the running move after its current piece; the state then shows the pause."""
+        with self._condition:
+            self._is_playing = False
+            self._is_pause_requested = True
+            self._moves.clear()
+            self._condition.notify_all()
+        self._player.cancel()
+
+    def enqueue(self, what: str, move: Callable[[RunPlayer], SeekResult]) -> None:
+        """Queue a move; during playback only requests to show something are accepted."""
+        with self._condition:
+            if self._is_closed or (self._is_playing and what != "look"):
+                return
+            if self._moves and self._moves[-1].what == what == "rewind":
+                self._moves.pop()
+            self._moves.append(QueuedMove(what, move))
+            self._condition.notify_all()
+        self._interrupt_snapshot()
+        self._show_busy_later()
 
     def set_pace(self, pace: str) -> None:
-        """Play as fast as one of PACES says; others are ignored."""
+        """Set the pace of playback, one of ``PACES``; other names are ignored."""
         if pace in PACES:
-            self._tell(pace=pace)
+            self._update_view(pace=pace)
 
     def want_digest(self, wanted: bool) -> None:
-        """Have the digest of the run computed whenever it stands still, or no more."""
-        self._wants_digest = wanted
-        self._ask("look", self._stay)
+        """Start or stop the computation of the digest at each pause."""
+        self._is_digest_wanted = wanted
+        self.enqueue("look", self._stay_in_place)
 
     def follow(self, researcher: int) -> None:
-        """Have the life of a researcher told from now on; 0 for nobody's."""
-        self._followed = researcher
-        self._ask("look", self._stay)
+        """Show the history of a researcher from now on; 0 for none."""
+        self._followed_researcher = researcher
+        self.enqueue("look", self._stay_in_place)
 
-    def seen(self, stamp: int) -> None:
-        """Note that a browser has shown what was sent with this stamp."""
-        with self._changed:
-            self._seen = max(self._seen, stamp)
-            self._changed.notify_all()
+    def acknowledge(self, stamp: int) -> None:
+        """Record that a browser has shown the state with this stamp."""
+        with self._condition:
+            self._acknowledged_stamp = max(self._acknowledged_stamp, stamp)
+            self._condition.notify_all()
 
-    def answer(self, question: Callable[[RunPlayer], Answer]) -> Answer:
-        """Return the answer to a question that changes nothing, such as a life or a download."""
-        return question(self._journey)
+    def query(self, question: Callable[[RunPlayer], AnswerT]) -> AnswerT:
+        """Return the answer to a question that changes nothing, such as a history or a download."""
+        return question(self._player)
 
-    def complain(self, sentence: str) -> None:
-        """Say what is wrong."""
-        self._tell(said=_one_line(sentence), wrong=True)
+    def report_error(self, sentence: str) -> None:
+        """Show an error message."""
+        self._update_view(message=_one_line(sentence), is_error=True)
 
     def close(self) -> None:
-        """End the thread, which frees the world as its last act; ``freed`` is set then."""
-        with self._changed:
-            self._closed, self._playing = True, False
-            self._work.clear()
-            self._changed.notify_all()
-        self._journey.cancel()
+        """End the thread, which releases the world last; ``freed`` is then set."""
+        with self._condition:
+            self._is_closed, self._is_playing = True, False
+            self._moves.clear()
+            self._condition.notify_all()
+        self._player.cancel()
         if self._measurer is not None:
             self._measurer.withdraw(self)
 
-    # --- the thread of the session -----------------------------------------------------------------------
+    # The thread of the session
 
-    def _ask(self, what: str, move: Callable[[RunPlayer], SeekResult]) -> None:
-        with self._changed:
-            if self._closed or (self._playing and what != "look"):
-                return
-            if self._work and self._work[-1].what == what == "rewind":
-                self._work.pop()
-            self._work.append(Work(what, move))
-            self._changed.notify_all()
-        self._interrupt_measuring()
-        self._show_soon()
-
-    def _show_soon(self) -> None:
-        """Show that a move is under way, unless it is over before BUSY_SECONDS have passed."""
-        timer = threading.Timer(BUSY_SECONDS, self._show_busy)
+    def _show_busy_later(self) -> None:
+        """Show after ``BUSY_AFTER_SECONDS`` that a move is running, unless it has ended."""
+        timer = threading.Timer(BUSY_AFTER_SECONDS, self._show_busy)
         timer.daemon = True
         timer.start()
 
     def _show_busy(self) -> None:
-        with self._changed:
-            under_way = (self._moving or self._work) and not self._playing and not self.shown.busy
-            said = f"On the way, day {self.shown.frame.day:,.6g}."
-            stamp = self._note(busy=True, said=said, wrong=False) if under_way else None
-        self._send(stamp)
+        with self._condition:
+            under_way = (self._is_moving or self._moves) and not self._is_playing and not self.view_state.is_busy
+            message = f"Moving: day {self.view_state.frame.day:,.6g}."
+            stamp = self._replace_view_state(is_busy=True, message=message, is_error=False) if under_way else None
+        self._publish_stamp(stamp)
 
-    def _run(self) -> None:
-        self._move_on()
-        self._journey.close()
+    def _run_thread(self) -> None:
+        self._process_moves()
+        self._player.close()
         self.freed.set()
 
-    def _move_on(self) -> None:
-        """Do what is asked for until the session is closed."""
+    def _process_moves(self) -> None:
+        """Execute waiting moves until the session is closed."""
         while True:
-            with self._changed:
-                something = self._changed.wait_for(
-                    lambda: bool(self._closed or self._work or self._playing or self._said_to_move()),
-                    timeout=STILL_SECONDS if self._can_measure() else None,
+            with self._condition:
+                is_work_waiting = self._condition.wait_for(
+                    lambda: bool(self._is_closed or self._moves or self._is_playing or self._shows_movement()),
+                    timeout=MEASURE_AFTER_SECONDS if self._can_measure() else None,
                 )
-                if self._closed:
+                if self._is_closed:
                     return
-                work, playing = self._work.popleft() if self._work else None, self._playing
-                self._moving = work is not None
-                self._halted = False
-            if not something:
-                self._measure()
-            elif work is not None:
-                self._glanced = time.monotonic()
+                move, playing = self._moves.popleft() if self._moves else None, self._is_playing
+                self._is_moving = move is not None
+                self._is_pause_requested = False
+            if not is_work_waiting:
+                self._request_margins()
+            elif move is not None:
+                self._last_progress_at = time.monotonic()
                 _turns.begin(self)
-                self._do(work.move, quiet=work.what == "step")
+                self.execute(move.move, quiet=move.what == "step")
                 _turns.end(self)
             elif playing:
                 self._play_once()
             else:
-                self._rest()
+                self._mark_idle()
 
-    # --- what limits progress ----------------------------------------------------------------------------
+    # Measurement of the limit on progress
 
     def _can_measure(self) -> bool:
-        shown = self.shown
-        worked = shown.frame.limit.part != "nothing"
+        state = self.view_state
+        worked = state.frame.limit.part != "nothing"
         return (
             self._measurer is not None
             and worked
-            and not shown.over
-            and shown.margins is None
-            and self._asked != self._journey.moment
+            and not state.is_over
+            and state.margins is None
+            and self._requested_position != self._player.position_key
         )
 
-    def _measure(self) -> None:
-        """Ask for the margins of the moment on which it stands."""
+    def _request_margins(self) -> None:
+        """Request the margins of the current frame."""
         assert self._measurer is not None
-        moment, people = self._journey.moment, self.shown.frame.team.individuals
-        if people > MAX_MEASURED:
-            why = f"more than {MAX_MEASURED:,} researchers are followed one by one"
-            self._measured(moment, MomentMargins(self.shown.frame.day, "", (), 0.0, 0.0, why))
+        position, individuals = self._player.position_key, self.view_state.frame.team.individuals
+        if individuals > MAX_MEASURED_INDIVIDUALS:
+            why = f"more than {MAX_MEASURED_INDIVIDUALS:,} individual researchers are in this run"
+            self._store_margins(position, MomentMargins(self.view_state.frame.day, "", (), 0.0, 0.0, why))
             return
-        self._preparing = True
-        snapshot = self._journey.snapshot()
-        self._preparing = False
+        self._is_preparing_snapshot = True
+        snapshot = self._player.snapshot()
+        self._is_preparing_snapshot = False
         if snapshot is None:
             return
-        self._asked = moment
-        self._tell(measuring=True)
-        self._measurer.submit(self, snapshot, lambda found: self._measured(moment, found))
+        self._requested_position = position
+        self._update_view(is_measuring=True)
+        self._measurer.submit(self, snapshot, lambda found: self._store_margins(position, found))
 
-    def _measured(self, moment: Any, found: MomentMargins) -> None:
-        self._margins[moment] = found
-        if len(self._margins) > MAX_REMEMBERED:
+    def _store_margins(self, position: PositionKey, found: MomentMargins) -> None:
+        self._margins[position] = found
+        if len(self._margins) > MAX_CACHED_MARGINS:
             self._margins.pop(next(iter(self._margins)))
-        if moment == self._journey.moment:
-            self._tell(margins=found, measuring=False)
+        if position == self._player.position_key:
+            self._update_view(margins=found, is_measuring=False)
 
-    def _interrupt_measuring(self) -> None:
-        """Let a move go first: the moment is measured again if it is still stood on."""
-        if self._preparing:
-            self._journey.cancel()
+    def _interrupt_snapshot(self) -> None:
+        """Stop a snapshot for a measurement, so that a move can run first; the measurement is repeated later."""
+        if self._is_preparing_snapshot:
+            self._player.cancel()
 
-    def _said_to_move(self) -> bool:
-        return self.shown.playing or self.shown.busy
+    def _shows_movement(self) -> bool:
+        return self.view_state.is_playing or self.view_state.is_busy
 
-    def _rest(self) -> None:
-        """Say that it stands still."""
+    def _mark_idle(self) -> None:
+        """Show that playback and moves have ended."""
         digest = self._digest()
-        with self._changed:
-            goes_on = self._work or self._playing
-            stamp = None if goes_on else self._note(playing=False, busy=False, digest=digest)
-        self._send(stamp)
+        with self._condition:
+            goes_on = self._moves or self._is_playing
+            stamp = None if goes_on else self._replace_view_state(is_playing=False, is_busy=False, digest=digest)
+        self._publish_stamp(stamp)
 
-    def _do(self, move: Callable[[RunPlayer], SeekResult], quiet: bool = False) -> bool:
-        """Make a move and show what came of it, without words if ``quiet`` and all went well; False if it failed."""
+    def execute(self, move: Callable[[RunPlayer], SeekResult], quiet: bool = False) -> bool:
+        """Execute a move and show its result, without a message if ``quiet``; return False if the move failed."""
         try:
-            moved = move(self._journey)
-            told = {"said": self._said(moved, quiet), "wrong": False, "digest": self._digest(), **self._look()}
-            self._come(**told)
+            moved = move(self._player)
+            fields = {
+                "message": self._describe_result(moved, quiet),
+                "is_error": False,
+                "digest": self._digest(),
+                **self._shown_player(),
+            }
+            self._show_outcome(**fields)
         except (ScenarioError, InputError, ValueError) as error:
-            self._come(said=_one_line(str(error)), wrong=True)
+            self._show_outcome(message=_one_line(str(error)), is_error=True)
         except Exception as error:
             _log.exception("a move failed")
-            what = f"This step failed ({type(error).__name__}). Rewind, or start anew."
-            self._come(said=what, wrong=True)
+            what = f"This step failed ({type(error).__name__}). Rewind or start anew."
+            self._show_outcome(message=what, is_error=True)
         else:
             return True
         return False
 
-    def _come(self, **changes: Any) -> None:
-        """Show what came of a move; the page is busy as long as another one waits."""
-        with self._changed:
-            self._moving = False
-            self._settled = changes["said"]
-            stamp = self._note(busy=self.shown.busy and bool(self._work), **changes)
-            if self._work:
-                self._show_soon()
-        self._send(stamp)
+    def _show_outcome(self, **changes: Any) -> None:
+        """Show the result of a move; the page stays busy while another move waits."""
+        with self._condition:
+            self._is_moving = False
+            self._last_message = changes["message"]
+            stamp = self._replace_view_state(is_busy=self.view_state.is_busy and bool(self._moves), **changes)
+            if self._moves:
+                self._show_busy_later()
+        self._publish_stamp(stamp)
 
-    def _glance(self) -> None:
-        """Let other pages have their turn, and show now and then how far a long move has come."""
+    def _report_progress(self) -> None:
+        """Give way to other pages, and report the progress of a long move at intervals."""
         _turns.give_way(self)
-        if self.shown.busy and time.monotonic() >= self._glanced + GLANCE_SECONDS:
-            self._tell(said=f"On the way, day {self._journey.current.day:,.6g}.", wrong=False, **self._look())
-            self._glanced = time.monotonic()
+        if self.view_state.is_busy and time.monotonic() >= self._last_progress_at + PROGRESS_SECONDS:
+            self._update_view(
+                message=f"Moving: day {self._player.current_frame.day:,.6g}.",
+                is_error=False,
+                **self._shown_player(),
+            )
+            self._last_progress_at = time.monotonic()
 
     def _play_once(self) -> None:
-        """Go on by what one look takes, show it, and wait until it is seen and the next is due."""
-        started, pace = time.monotonic(), PACES[self.shown.pace]
-        if not self._do(lambda journey: self._frames(journey, started, pace), quiet=True) or self.shown.over:
-            with self._changed:
-                self._playing = False
+        """Advance by one shown frame, then wait until the browser has shown it and the next frame is due."""
+        started, pace = time.monotonic(), PACES[self.view_state.pace]
+        if (
+            not self.execute(lambda player: self._play_frames(player, started, pace), quiet=True)
+            or self.view_state.is_over
+        ):
+            with self._condition:
+                self._is_playing = False
             return
-        stamp = self.shown.stamp
-        self._wait(lambda: False, started + 1 / pace - time.monotonic())
-        if not self._wait(lambda: self._seen >= stamp, UNSEEN_SECONDS):
+        stamp = self.view_state.stamp
+        self._wait_while_playing(lambda: False, started + 1 / pace - time.monotonic())
+        if not self._wait_while_playing(lambda: self._acknowledged_stamp >= stamp, ACKNOWLEDGE_TIMEOUT_SECONDS):
             self.pause()
 
-    def _frames(self, journey: RunPlayer, started: float, pace: float) -> SeekResult:
-        """One frame, or as many as one look lasts if it goes as fast as it can."""
-        moved = journey.step()
-        while pace == math.inf and self._playing and moved.done and time.monotonic() < started + LOOK_SECONDS:
-            moved = journey.step()
+    def _play_frames(self, player: RunPlayer, started: float, pace: float) -> SeekResult:
+        """Advance by one frame, or at the fastest pace by the frames of ``FAST_FRAME_SECONDS``."""
+        moved = player.step()
+        while pace == math.inf and self._is_playing and moved.done and time.monotonic() < started + FAST_FRAME_SECONDS:
+            moved = player.step()
         return moved
 
-    def _wait(self, until: Callable[[], bool], seconds: float) -> bool:
-        """Wait for something, at most so long and only while it plays; False if the time ran out."""
-        with self._changed:
-            self._changed.wait_for(lambda: until() or not self._playing, timeout=max(0.0, seconds))
-            return until() or not self._playing
+    def _wait_while_playing(self, until: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a condition during playback; return False if the time has run out."""
+        with self._condition:
+            self._condition.wait_for(lambda: until() or not self._is_playing, timeout=max(0.0, seconds))
+            return until() or not self._is_playing
 
-    # --- what is shown -----------------------------------------------------------------------------------
+    # The state to show
 
-    def _tell(self, **changes: Any) -> None:
-        self._send(self._note(**changes))
+    def _update_view(self, **changes: Any) -> None:
+        self._publish_stamp(self._replace_view_state(**changes))
 
-    def _note(self, **changes: Any) -> int | None:
-        """Note what there is to show from now on, and return its stamp; None once the session is closed."""
-        with self._changed:
-            if self._closed:
+    def _replace_view_state(self, **changes: Any) -> int | None:
+        """Replace the state to show and return its stamp; None if the session is closed."""
+        with self._condition:
+            if self._is_closed:
                 return None
-            self.shown = self.shown._replace(stamp=self.shown.stamp + 1, **changes)
-            return self.shown.stamp
+            self.view_state = self.view_state._replace(stamp=self.view_state.stamp + 1, **changes)
+            return self.view_state.stamp
 
-    def _send(self, stamp: int | None) -> None:
-        """Publish a stamp, if there is one: never while others wait for the session, who may draw the page."""
+    def _publish_stamp(self, stamp: int | None) -> None:
+        """Publish a stamp, if there is one. Never call this with the lock held: the receiver may draw the page."""
         if stamp is None:
             return
         try:
             self._publish(stamp)
-        except Exception:  # the next move is published again
-            _log.exception("a page could not be told")
+        except Exception:  # the next state is published again
+            _log.exception("a state could not be published")
 
-    def _look(self) -> dict[str, Any]:
-        """What there is to see of the journey."""
-        journey = self._journey
-        moment = journey.moment
-        if self._measurer is not None and moment != self._asked:
+    def _shown_player(self) -> dict[str, Any]:
+        """Return the fields of the state that describe the player, and drop a measurement of another frame."""
+        position = self._player.position_key
+        if self._measurer is not None and position != self._requested_position:
             self._measurer.withdraw(self)
-            self._asked = None
-        margins = self._margins.get(moment)
-        return {
-            "frame": journey.current,
-            "futures": journey.futures(ROWS),
-            "scenario": journey.scenario,
-            "seed": journey.seed,
-            "last": journey.last,
-            "over": journey.over,
-            "first": journey.first,
-            "followed": self._followed,
-            "life": tuple(journey.life(self._followed)) if self._followed else (),
-            "has_earlier": journey.has_earlier,
+            self._requested_position = None
+        margins = self._margins.get(position)
+        return _fields_of_player(self._player, self._followed_researcher) | {
             "margins": margins,
-            "measuring": margins is None and self._asked is not None,
+            "is_measuring": margins is None and self._requested_position is not None,
         }
 
-    def _said(self, moved: SeekResult, quiet: bool) -> str:
-        if not moved.done and self._halted:
+    def _describe_result(self, moved: SeekResult, quiet: bool) -> str:
+        if not moved.done and self._is_pause_requested:
             return f"Stopped on day {moved.frame.day:,.6g}."
         return "" if quiet and moved.done else _one_line(moved.sentence)
 
-    def _stay(self, journey: RunPlayer) -> SeekResult:
-        return SeekResult(journey.current, True, self._settled)
+    def _stay_in_place(self, player: RunPlayer) -> SeekResult:
+        return SeekResult(player.current_frame, True, self._last_message)
 
     def _digest(self) -> str:
-        return self._journey.digest() if self._wants_digest and not self._playing else ""
+        return self._player.digest() if self._is_digest_wanted and not self._is_playing else ""
+
+
+def view_state(player: RunPlayer, followed_researcher: int = 0) -> ViewState:
+    """Return the state that a page shows of a paused player."""
+    return ViewState(
+        stamp=0,
+        is_playing=False,
+        is_busy=False,
+        pace=DEFAULT_PACE,
+        message="",
+        is_error=False,
+        digest="",
+        **_fields_of_player(player, followed_researcher),
+    )
+
+
+def _fields_of_player(player: RunPlayer, followed_researcher: int) -> dict[str, Any]:
+    """Return the fields of a state that describe a player."""
+    return {
+        "frame": player.current_frame,
+        "timelines": player.timelines(MAX_PLOT_ROWS),
+        "scenario": player.scenario,
+        "seed": player.seed,
+        "last_frame": player.last_known_frame,
+        "is_over": player.is_over,
+        "initial_scenario": player.initial_scenario,
+        "followed_researcher": followed_researcher,
+        "history": tuple(player.history(followed_researcher)) if followed_researcher else (),
+        "has_earlier": player.has_earlier,
+    }
 
 
 def _one_line(text: str) -> str:
-    """A sentence on one line, with its full stop."""
+    """Return a sentence on one line, with a full stop."""
     line = " ".join(text.split())
     return line if not line or line.endswith((".", "?", "!")) else f"{line}."

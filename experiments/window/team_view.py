@@ -1,4 +1,4 @@
-"""The researchers of a World by phase: who is followed alone, and who is part of a cohort."""
+"""Count the researchers of a World by phase: individual researchers and members of cohorts."""
 
 from __future__ import annotations
 
@@ -11,64 +11,64 @@ if TYPE_CHECKING:
     from sim.world import World
 
 MAX_PEOPLE = 400
-"""Individuals that are listed by number."""
+"""Maximum number of individual researchers that are listed."""
 PHASES = tuple(phase for phase in Phase if phase is not Phase.PUBLISH)
-"""Those in which somebody can be seen: publishing takes no time."""
+"""Phases that a researcher can be seen in; publishing takes no time."""
 
 
-class InPhase(NamedTuple):
-    """Researchers in one phase."""
+class PhaseCount(NamedTuple):
+    """The researchers in one phase."""
 
     phase: str
     individuals: int
     in_cohorts: int
     pooled: int
-    """Thinkers whom the pool counts, and who are nobody else."""
+    """Thinkers that only the pool counts."""
 
     @property
-    def all(self) -> int:
-        """All of them."""
+    def total(self) -> int:
+        """Number of all researchers in the phase."""
         return self.individuals + self.in_cohorts + self.pooled
 
 
-class Person(NamedTuple):
-    """A researcher who is followed alone."""
+class IndividualResearcher(NamedTuple):
+    """An individual researcher."""
 
     number: int
     phase: str
     papers: int
-    active_researchers: bool
-    """False: no inference GPU houses it."""
+    is_active: bool
+    """False if no inference GPU is available to run the researcher."""
 
 
-class PersonGroup(NamedTuple):
-    """A cohort: researchers of whom only the number in each phase is known."""
+class CohortSummary(NamedTuple):
+    """A cohort: only the number of its researchers in each phase is known."""
 
     number: int
-    """Of its first researcher."""
+    """Number of its first researcher."""
     size: int
     active_researchers: int
 
 
 class TeamView(NamedTuple):
-    """All researchers."""
+    """All researchers of a world."""
 
     active_researchers: int
-    phases: tuple[InPhase, ...]
-    people: tuple[Person, ...]
-    """The first individuals, by number."""
-    groups: tuple[PersonGroup, ...]
+    phases: tuple[PhaseCount, ...]
+    people: tuple[IndividualResearcher, ...]
+    """First individual researchers, by number."""
+    groups: tuple[CohortSummary, ...]
     note: str
-    """What is shown of whom."""
+    """Which researchers are listed and which are only counted."""
 
     @property
     def individuals(self) -> int:
-        """Researchers who are followed alone."""
+        """Number of individual researchers."""
         return sum(each.individuals for each in self.phases)
 
     @property
     def in_cohorts(self) -> int:
-        """Researchers in cohorts."""
+        """Number of researchers in cohorts."""
         return sum(each.in_cohorts for each in self.phases)
 
 
@@ -81,24 +81,28 @@ def team_of(world: World) -> TeamView:
     for phase in PHASES:
         grouped = sum(cohort.count[phase] for cohort in cohorts)
         pooled = others if phase is Phase.THINK else 0
-        phases.append(InPhase(phase.value, world.census.count[phase] - grouped - pooled, grouped, pooled))
+        phases.append(PhaseCount(phase.value, world.census.count[phase] - grouped - pooled, grouped, pooled))
     people = tuple(
-        Person(each.unique_id, each.phase.value, each.papers, each.active)
+        IndividualResearcher(each.unique_id, each.phase.value, each.papers, each.active)
         for each in population.researchers[:MAX_PEOPLE]
     )
-    groups = tuple(PersonGroup(each.unique_id, each.size, each.active) for each in cohorts)
+    groups = tuple(CohortSummary(each.unique_id, each.size, each.active) for each in cohorts)
     return TeamView(
-        world.active_researchers, tuple(phases), people, groups, _note(len(population.researchers), groups, others)
+        world.active_researchers,
+        tuple(phases),
+        people,
+        groups,
+        _describe_team(len(population.researchers), groups, others),
     )
 
 
-def _note(individuals: int, groups: tuple[PersonGroup, ...], others: int) -> str:
+def _describe_team(individuals: int, groups: tuple[CohortSummary, ...], others: int) -> str:
     parts = []
     if groups:
         size = sum(group.size for group in groups)
-        parts.append(f"{pluralize(size, 'researcher')}, as the counts of a cohort.")
+        parts.append(f"{pluralize(size, 'researcher')} in cohorts are only counted.")
     if individuals > MAX_PEOPLE:
         parts.append(f"{MAX_PEOPLE} of {individuals:,} individuals are listed.")
     if others:
-        parts.append(f"{others:,} pooled thinkers are a number only.")
+        parts.append(f"{others:,} pooled thinkers are only counted.")
     return " ".join(parts)

@@ -1,4 +1,4 @@
-"""Numbered things in a bounded number of bytes: of what is old, ever fewer are kept."""
+"""Keep numbered values in a bounded number of bytes by thinning old entries."""
 
 from __future__ import annotations
 
@@ -7,62 +7,63 @@ import zlib
 from bisect import bisect_right, insort
 from typing import Any
 
-_FAST = 1
-"""zlib's level: a third of the size, at a speed that nobody notices."""
-_AT_A_TIME = 1 / 16
-"""So much is made free when there is too much."""
+_COMPRESSION_LEVEL = 1
+"""Compression level of zlib: a third of the size at little cost."""
+_FREED_SHARE = 1 / 16
+"""Share of the memory that is freed at once."""
 
 
 class ThinningCache:
-    """Things by number, packed. When they take more than ``most_bytes``, those that lie closest for their age go.
+    """A cache of packed values by number, which thins old entries above ``max_bytes``.
 
-    What is left is dense near the latest number and ever sparser before it.
+    The remaining entries are dense near the latest number and sparser before it. The first entries to go are those with
+    the closest neighbours for their age.
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        self.bytes = 0
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.stored_bytes = 0
         self._packed: dict[int, bytes] = {}
         self._numbers: list[int] = []
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """What there is, in order."""
+        """Numbers of the kept values, in order."""
         return tuple(self._numbers)
 
-    def put(self, number: int, thing: Any) -> int:
-        """Keep a thing under a number, if it fits at all; return its bytes, packed."""
-        packed = pack(thing)
+    def put(self, number: int, value: Any) -> int:
+        """Keep a value under a number, if it fits; return its packed size [bytes]."""
+        packed = pack(value)
         self._drop(number)
         self._packed[number] = packed
         insort(self._numbers, number)
-        self.bytes += len(packed)
-        while self.bytes > self.most_bytes:
+        self.stored_bytes += len(packed)
+        while self.stored_bytes > self.max_bytes:
             self._thin()
         return len(packed)
 
     def get(self, number: int) -> Any:
-        """Return what is kept under a number, None if nothing is."""
+        """Return the value of a number; None if it is not kept."""
         packed = self._packed.get(number)
         return None if packed is None else unpack(packed)
 
     def at_or_before(self, number: int) -> int | None:
-        """Return the latest number up to this one under which something is kept, None if there is none."""
+        """Return the latest kept number up to this one; None if there is none."""
         place = bisect_right(self._numbers, number)
         return self._numbers[place - 1] if place else None
 
     def _thin(self) -> None:
-        """Drop what is least missed, some at a time so that it need not be looked for at every turn."""
-        enough = self.most_bytes * (1 - _AT_A_TIME)
-        for number in self._least_missed():
+        """Drop the least useful entries, several at a time so that the search is rare."""
+        enough = self.max_bytes * (1 - _FREED_SHARE)
+        for number in self._removal_order():
             self._drop(number)
-            if self.bytes <= enough:
+            if self.stored_bytes <= enough:
                 return
 
-    def _least_missed(self) -> list[int]:
-        """Numbers of which no two are neighbours, those first whose neighbours lie closest together for their age.
+    def _removal_order(self) -> list[int]:
+        """Return numbers in order of removal: those with the closest neighbours for their age first, no two adjacent.
 
-        The latest is not among them unless it is alone.
+        The latest number is included only if there is no other.
         """
         numbers = self._numbers
         if len(numbers) == 1:
@@ -81,15 +82,15 @@ class ThinningCache:
     def _drop(self, number: int) -> None:
         packed = self._packed.pop(number, None)
         if packed is not None:
-            self.bytes -= len(packed)
+            self.stored_bytes -= len(packed)
             self._numbers.remove(number)
 
 
-def pack(thing: Any) -> bytes:
-    """Return a thing as few bytes."""
-    return zlib.compress(pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL), _FAST)
+def pack(value: Any) -> bytes:
+    """Return a value as compressed bytes."""
+    return zlib.compress(pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL), _COMPRESSION_LEVEL)
 
 
 def unpack(packed: bytes) -> Any:
-    """Return what was packed, made anew."""
+    """Return a copy of a packed value."""
     return pickle.loads(zlib.decompress(packed))

@@ -1,4 +1,4 @@
-"""One future of a journey: where it begins, what was seen in it, and moments from which it can be run again."""
+"""Store one timeline of a player: its rows, frames, bookmarks and checkpoints."""
 
 from __future__ import annotations
 
@@ -19,209 +19,219 @@ from sim.scenario.model import Scenario
 from sim.world import World
 
 MAX_FRAME_BYTES = 16 << 20
-"""Of the frames of one future, packed."""
-MAX_SNAPSHOT_BYTES = 32 << 20
-"""Of the moments of one future, packed."""
-BYTES_AN_EFFORT = 50
-"""A moment is kept when the effort since the last one, times this, comes to the bytes of that one: so keeping moments
-costs less than running does, and going back takes about as long as it took to get there from the moment before."""
-MIN_EFFORT = 300
-"""Between two moments that are kept."""
+"""Maximum memory of the packed frames of one timeline [bytes]."""
+MAX_CHECKPOINT_BYTES = 32 << 20
+"""Maximum memory of the packed checkpoints of one timeline [bytes]."""
+BYTES_PER_COST_UNIT = 50
+"""Size of the last checkpoint per unit of recreation cost at which the next one is kept [bytes].
+
+Checkpoints then cost less than the run itself. Going back takes about as long as the run from the previous checkpoint.
+"""
+MIN_RECREATION_COST = 300
+"""Minimum recreation cost between two checkpoints."""
 
 
 class Bookmark(NamedTuple):
-    """Something on the time axis of a future."""
+    """A marked point on the time axis of a timeline."""
 
     day: float
     kind: Literal["doubling", "training", "deployed"]
     value: float
-    """Doublings of software that are discovered, the generation that is trained, or doublings that are deployed."""
+    """Doublings of discovered software, generation in training, or deployed doublings, by kind."""
 
 
 @dataclass(frozen=True)
 class TimelineView:
-    """A future as plots show it: columns of equal length, and what happened on the way."""
+    """A timeline for plots: columns of equal length, and bookmarks."""
 
     index: int
     label: str
-    """The first run, or what was changed and when."""
-    chosen: bool
-    """Whether the journey moves along it."""
+    """Name of the first run, or changes of the branch and their day."""
+    is_chosen: bool
+    """Whether the player follows it."""
     parent: int | None
-    """The future it branched from."""
+    """Index of the timeline from which it branched."""
     from_frame: int
     changes: dict[str, Any]
-    frames: int
-    """The latest frame that is known; its rows begin at ``from_frame``."""
+    last_frame: int
+    """Latest known frame; the rows begin at ``from_frame``."""
     columns: dict[str, list[float]]
-    """The reporters of sim.reporters by name, thinned to at most so many rows; "frame" is the number of each row."""
-    marks: tuple[Bookmark, ...]
+    """Columns of sim.reporters by name, thinned to a maximum number of rows; "frame" is the number of each row."""
+    bookmarks: tuple[Bookmark, ...]
 
 
 class Timeline:
-    """One future, from day 0 or from a branch on. It holds no World: one is made of it for any frame."""
+    """One timeline, from day 0 or from a branch on. It holds no World, but can create one at any frame."""
 
     def __init__(self, index: int, world: World, parent: Timeline | None = None, changes: dict[str, Any] | None = None):
         self.index = index
         self.parent = parent
         self.changes = changes or {}
         self.scenario: Scenario = world.scenario
-        self.first = world.steps
-        """The frame with which it begins."""
-        self.known = world.steps - 1
-        """The latest frame of which there is a row."""
-        self.over: int | None = None
-        """The frame with which it ends, once that is known."""
-        self.marks: list[Bookmark] = []
-        self._began = pack(world.snapshot())
-        self._day = world.now
+        self.first_frame = world.steps
+        """First frame."""
+        self.last_known_frame = world.steps - 1
+        """Latest frame that has a row."""
+        self.final_frame: int | None = None
+        """Last frame of the run; None before the end is known."""
+        self.bookmarks: list[Bookmark] = []
+        self._initial_snapshot = pack(world.snapshot())
+        self._first_day = world.now
         self._frames = ThinningCache(MAX_FRAME_BYTES)
-        self._moments = ThinningCache(MAX_SNAPSHOT_BYTES)
+        self._checkpoints = ThinningCache(MAX_CHECKPOINT_BYTES)
         self._columns = {name: array("d") for name in COLUMNS}
-        self._events_seen = len(world.ledger)
-        self._kept_at, self._kept_bytes = effort(world), len(self._began)
-        self.latest = self.picture(world)
-        """The frame that was pictured last."""
-        self._write(world, self.latest)
+        self._events_read = len(world.ledger)
+        self._cost_at_checkpoint, self._checkpoint_bytes = recreation_cost(world), len(self._initial_snapshot)
+        self.latest_frame = self.capture_frame(world)
+        """Frame that was captured last."""
+        self._append_row(world, self.latest_frame)
 
     @property
-    def bytes(self) -> int:
-        """What it keeps, all together."""
+    def stored_bytes(self) -> int:
+        """Memory of everything that the timeline keeps [bytes]."""
         rows = sum(len(column) * column.itemsize for column in self._columns.values())
-        return len(self._began) + self._frames.bytes + self._moments.bytes + rows
+        return len(self._initial_snapshot) + self._frames.stored_bytes + self._checkpoints.stored_bytes + rows
 
     @property
     def label(self) -> str:
-        """The first run, or when it left it and all that is otherwise since."""
+        """Scenario name of the first run, or the day of the branch and all changes since the first run."""
         if self.parent is None:
             return self.scenario.name
         changes: dict[str, Any] = {}
-        future: Timeline | None = self
-        while future is not None:
-            changes = {**future.changes, **changes}
-            future = future.parent
+        timeline: Timeline | None = self
+        while timeline is not None:
+            changes = {**timeline.changes, **changes}
+            timeline = timeline.parent
         changed = ", ".join(f"{name} = {toml(value)}" for name, value in changes.items())
-        return f"from day {self._day:.6g}: {changed or 'no change'}"
+        return f"from day {self._first_day:.6g}: {changed or 'no change'}"
 
-    def owner(self, number: int) -> Timeline:
-        """Return the future to which a frame belongs: this one, or one that it branched from."""
-        future = self
-        while number < future.first and future.parent is not None:
-            future = future.parent
-        return future
+    def owner_of(self, number: int) -> Timeline:
+        """Return the timeline that contains a frame: this one, or one from which it branched."""
+        timeline = self
+        while number < timeline.first_frame and timeline.parent is not None:
+            timeline = timeline.parent
+        return timeline
 
-    def frame(self, number: int) -> Frame | None:
-        """Return a frame of its own if it is kept."""
-        if self.latest.number == number:
-            return self.latest
+    def kept_frame(self, number: int) -> Frame | None:
+        """Return a frame of this timeline; None if it is not kept."""
+        if self.latest_frame.number == number:
+            return self.latest_frame
         frame: Frame | None = self._frames.get(number)
         return frame
 
-    def note(self, world: World) -> None:
-        """Take down a world that stands on a whole frame, if that is new, and now and then the whole moment."""
-        if world.steps > self.known:
-            self._write(world, self.picture(world))
-        if effort(world) - self._kept_at >= max(MIN_EFFORT, self._kept_bytes // BYTES_AN_EFFORT):
-            self._keep(world)
+    def record(self, world: World) -> None:
+        """Record a world at a whole frame: a new row, and a checkpoint if one is due."""
+        if world.steps > self.last_known_frame:
+            self._append_row(world, self.capture_frame(world))
+        if recreation_cost(world) - self._cost_at_checkpoint >= max(
+            MIN_RECREATION_COST, self._checkpoint_bytes // BYTES_PER_COST_UNIT
+        ):
+            self._keep_checkpoint(world)
 
-    def picture(self, world: World) -> Frame:
-        """Return the frame on which a world stands, and keep it."""
-        self.latest = frame = frame_of(world)
+    def capture_frame(self, world: World) -> Frame:
+        """Capture and keep the current frame of a world."""
+        self.latest_frame = frame = frame_of(world)
         self._frames.put(frame.number, frame)
         return frame
 
-    def leave(self, world: World) -> None:
-        """Keep the moment of a world that is left on a whole frame, if much had to be run again to come back."""
-        if effort(world) - self._kept_at >= MIN_EFFORT and self._moments.at_or_before(world.steps) != world.steps:
-            self._keep(world)
+    def keep_checkpoint_if_costly(self, world: World) -> None:
+        """Keep a checkpoint of a world at a whole frame before it is dropped, if it is costly to recreate."""
+        if (
+            recreation_cost(world) - self._cost_at_checkpoint >= MIN_RECREATION_COST
+            and self._checkpoints.at_or_before(world.steps) != world.steps
+        ):
+            self._keep_checkpoint(world)
 
-    def _keep(self, world: World) -> None:
-        self._kept_bytes = self._moments.put(world.steps, world.snapshot())
-        self._kept_at = effort(world)
+    def _keep_checkpoint(self, world: World) -> None:
+        self._checkpoint_bytes = self._checkpoints.put(world.steps, world.snapshot())
+        self._cost_at_checkpoint = recreation_cost(world)
 
-    def _write(self, world: World, frame: Frame) -> None:
+    def _append_row(self, world: World, frame: Frame) -> None:
         for name, value in zip(COLUMNS, frame.values, strict=True):
             self._columns[name].append(value)
-        self.marks += _marks(world.ledger[self._events_seen :])
-        self._events_seen = len(world.ledger)
+        self.bookmarks += _bookmarks_in(world.ledger[self._events_read :])
+        self._events_read = len(world.ledger)
         if world.ending is not None:
-            self.over = frame.number
-        self.known = frame.number  # last, for those who read meanwhile
+            self.final_frame = frame.number
+        self.last_known_frame = frame.number  # last, because other threads read up to it
 
-    def moment_before(self, number: int) -> int:
-        """Return the latest frame up to this one at which a world can be had at once."""
-        kept = self._moments.at_or_before(number)
-        return self.first if kept is None else kept
+    def checkpoint_before(self, number: int) -> int:
+        """Return the latest frame up to ``number`` that has a checkpoint."""
+        kept = self._checkpoints.at_or_before(number)
+        return self.first_frame if kept is None else kept
 
-    def world_at(self, number: int) -> World:
-        """Return a world at one of those frames, made anew."""
-        world = World.restore(self._moments.get(number) or unpack(self._began))
-        self._kept_at = effort(world)
+    def restore_world(self, number: int) -> World:
+        """Create a world from the checkpoint at a frame."""
+        world = World.restore(self._checkpoints.get(number) or unpack(self._initial_snapshot))
+        self._cost_at_checkpoint = recreation_cost(world)
         return world
 
-    def value(self, number: int, column: str) -> float:
-        """Return what a reporter saw at a frame that is known."""
-        owner = self.owner(number)
-        return owner._columns[column][number - owner.first]
+    def value_at(self, number: int, column: str) -> float:
+        """Return the value of a reporter at a known frame."""
+        owner = self.owner_of(number)
+        return owner._columns[column][number - owner.first_frame]
 
-    def view(self, chosen: bool, most: int) -> TimelineView:
-        """Return it as plots show it, of at most about so many rows. Rows are only ever added, so no lock is needed."""
-        rows = self.known - self.first + 1
-        kept = _thinned(rows, most)
+    def to_view(self, is_chosen: bool, max_rows: int) -> TimelineView:
+        """Return the timeline for plots, with about ``max_rows`` rows at most. Rows are only appended, so no lock is
+        needed."""
+        rows = self.last_known_frame - self.first_frame + 1
+        kept = _evenly_spaced_rows(rows, max_rows)
         columns = {name: [column[at] for at in kept] for name, column in self._columns.items()}
-        columns["frame"] = [float(self.first + at) for at in kept]
+        columns["frame"] = [float(self.first_frame + at) for at in kept]
         parent = None if self.parent is None else self.parent.index
         return TimelineView(
             self.index,
             self.label,
-            chosen,
+            is_chosen,
             parent,
-            self.first,
+            self.first_frame,
             dict(self.changes),
-            self.known,
+            self.last_known_frame,
             columns,
-            tuple(self.marks),
+            tuple(self.bookmarks),
         )
 
 
-def comes(goal: str, future: Timeline, number: int) -> bool:
-    """Return whether a doubling, a retraining or a new queue comes in a frame that is known, after the first."""
+def reached_in_known_frames(goal: str, timeline: Timeline, number: int) -> bool:
+    """Return whether a doubling, a retraining or a new queue is reached in a known frame after the first."""
     if goal == "queue":
-        return _waiting(future, number - 1) == 0 < _waiting(future, number)
-    owner = future.owner(number)
-    if number == owner.first and owner.parent is not None:
-        owner = owner.parent.owner(number)  # a branch begins with the moment that ends the frame before
-    start, end = (future.value(at, "day") for at in (number - 1, number))
-    first = bisect_right(owner.marks, start, key=_day)
+        return _waiting_jobs(timeline, number - 1) == 0 < _waiting_jobs(timeline, number)
+    owner = timeline.owner_of(number)
+    if number == owner.first_frame and owner.parent is not None:
+        owner = owner.parent.owner_of(number)  # a branch begins with the state at the end of the previous frame
+    start, end = (timeline.value_at(at, "day") for at in (number - 1, number))
+    first = bisect_right(owner.bookmarks, start, key=_day_of)
     kind = "doubling" if goal == "doubling" else "training"
-    days = itertools.takewhile(lambda day: day <= end, (mark.day for mark in owner.marks[first:] if mark.kind == kind))
+    days = itertools.takewhile(
+        lambda day: day <= end, (mark.day for mark in owner.bookmarks[first:] if mark.kind == kind)
+    )
     return any(True for _ in days)
 
 
-def _waiting(future: Timeline, number: int) -> float:
-    return future.value(number, "experiments_waiting") + future.value(number, "training_waiting")
+def _waiting_jobs(timeline: Timeline, number: int) -> float:
+    return timeline.value_at(number, "experiments_waiting") + timeline.value_at(number, "training_waiting")
 
 
-def _day(mark: Bookmark) -> float:
+def _day_of(mark: Bookmark) -> float:
     return mark.day
 
 
-def effort(world: World) -> int:
-    """Return what it took to run a world so far: its frames, and what happened."""
-    return world.steps + facts(world)
+def recreation_cost(world: World) -> int:
+    """Return the cost of running a world to its current state: its frames and records."""
+    return world.steps + count_records(world)
 
 
-def facts(world: World) -> int:
-    """Return how much has happened in a world: events of the ledger, and jobs that are over."""
+def count_records(world: World) -> int:
+    """Return the number of records of a world: ledger events and finished jobs."""
     return len(world.ledger) + len(world.datacenter.records)
 
 
-def forget(world: World) -> None:
-    """Let go of a world that nobody needs any more: Mesa counts agents in a class attribute that would keep it."""
+def release_world(world: World) -> None:
+    """Release a world: Mesa counts agents in a class attribute, which would keep it in memory."""
     mesa.Agent._ids.pop(world, None)
 
 
-def _marks(events: list[ledger.Event]) -> Iterator[Bookmark]:
+def _bookmarks_in(events: list[ledger.Event]) -> Iterator[Bookmark]:
     for event in events:
         if isinstance(event, ledger.SoftwareDoubled):
             yield Bookmark(event.day, "doubling", event.n)
@@ -231,8 +241,8 @@ def _marks(events: list[ledger.Event]) -> Iterator[Bookmark]:
             yield Bookmark(event.day, "deployed", event.deployed)
 
 
-def _thinned(rows: int, most: int) -> list[int]:
-    """Evenly spaced rows, the last one among them."""
-    stride = max(1, -(-rows // most))
+def _evenly_spaced_rows(rows: int, max_rows: int) -> list[int]:
+    """Return evenly spaced row numbers, including the last one."""
+    stride = max(1, -(-rows // max_rows))
     kept = list(range(0, rows, stride))
     return kept if kept[-1] == rows - 1 else [*kept, rows - 1]

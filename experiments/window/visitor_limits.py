@@ -1,4 +1,4 @@
-"""What a visitor of the window may ask for at most, so that one browser cannot take a machine's memory."""
+"""Limit the size of the scenarios of visitors, so that one browser cannot exhaust the memory of the server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hardware.kernels.speedup_curve import shipped_measurements
 from sim.background import NO_BACKGROUND
 from sim.scenario.model import Scenario, parameters
 
-MOST: dict[str, float] = {
+MAX_VALUES: dict[str, float] = {
     "researcher__initial": 10_000_000,
     "cluster__gpus": 100_000,
     "literature__open_questions": 100_000,
@@ -18,51 +18,57 @@ MOST: dict[str, float] = {
     "run__horizon_days": 36_500.0,
     "run__max_doublings": 128,
 }
-"""By flat name; every other parameter may be all that its declaration allows."""
+"""Maximum by flat name; other parameters have their declared bounds only."""
 MAX_NODES = 16_384
 MAX_INDIVIDUALS = 20_000
-"""Of a lab in which everybody is followed alone, on day 0."""
+"""Maximum number of individual researchers on day 0."""
+NEXT_STEP = "Use `asara run` for larger scenarios."
 
 
 def check_bounds(scenario: Scenario) -> None:
-    """Raise InputError, with what is allowed, for a scenario that is too large for the window."""
+    """Raise InputError, with the allowed range, if a scenario is too large for the page."""
     flat = scenario.flat()
-    for name, most in MOST.items():
+    for name, most in MAX_VALUES.items():
         if flat[name] > most:
-            raise InputError(f"{name} = {flat[name]:,.12g} {parameters()[name].unit}: the window allows {most:,.12g}")
+            raise InputError(
+                f"{name} = {flat[name]:,.12g} {parameters()[name].unit} is too large for the page; allowed: at most "
+                f"{most:,.12g}. {NEXT_STEP}"
+            )
     cluster, researcher = scenario.cluster, scenario.researcher
     nodes = math.ceil(cluster.gpus / cluster.gpus_per_node)
     if nodes > MAX_NODES:
         raise InputError(
             f"cluster__gpus = {cluster.gpus:,} and cluster__gpus_per_node = {cluster.gpus_per_node:,} make {nodes:,} "
-            f"nodes: the window allows {MAX_NODES:,}"
+            f"nodes, too many for the page; allowed: at most {MAX_NODES:,}. {NEXT_STEP}"
         )
-    one_by_one = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
-    initial, most = scenario.initial_researchers, int(MOST["researcher__initial"])
+    needs_individuals = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
+    initial, most = scenario.initial_researchers, int(MAX_VALUES["researcher__initial"])
     if researcher.initial:
-        stated = f"researcher__initial = {initial:,} researchers"
+        origin = f"researcher__initial = {initial:,} researchers"
     else:
-        stated = (
+        origin = (
             f"cluster__gpus = {cluster.gpus:,} with researcher__gpus_each = {researcher.gpus_each:g} makes {initial:,} "
             "researchers on day 0"
         )
-    if one_by_one and initial > MAX_INDIVIDUALS:
+    if needs_individuals and initial > MAX_INDIVIDUALS:
         raise InputError(
-            f"{stated}: pooled work with experiments follows everybody alone, and the window allows "
-            f"{MAX_INDIVIDUALS:,} of them"
+            f"{origin}; pooled work with experiments needs individual researchers; allowed on the page: at most "
+            f"{MAX_INDIVIDUALS:,}. {NEXT_STEP}"
         )
     if initial > most:
-        raise InputError(f"{stated}: the window allows {most:,}")
+        raise InputError(f"{origin}, too many for the page; allowed: at most {most:,}. {NEXT_STEP}")
 
 
 def check_background(name: str) -> None:
-    """Raise InputError for a job log: what a visitor types never names a file."""
+    """Raise InputError for a job log: a typed value never names a file."""
     if name != NO_BACKGROUND:
-        raise InputError(f"cluster__background = '{name}': the window has {NO_BACKGROUND}")
+        raise InputError(f"cluster__background = '{name}' is not available on the page; allowed: {NO_BACKGROUND}")
 
 
 def check_measurements(name: str) -> None:
-    """Raise InputError for measurements that do not come with asara: what a visitor types never names a file."""
-    there = [*shipped_measurements(), UNCALIBRATED]
-    if name not in there:
-        raise InputError(f"kernels__measurements = '{name}': the window has {', '.join(there)}")
+    """Raise InputError for measurements that are not shipped with asara: a typed value never names a file."""
+    available = [*shipped_measurements(), UNCALIBRATED]
+    if name not in available:
+        raise InputError(
+            f"kernels__measurements = '{name}' is not available on the page; allowed: {', '.join(available)}"
+        )

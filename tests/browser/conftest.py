@@ -9,38 +9,38 @@ from tests.support.browser_pages import Reader, chromium, served
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium for one file of tests: playwright keeps an event loop running, which other files must not meet."""
+    """Start Chromium for one file of tests; the event loop of playwright must not run during other files."""
     with chromium() as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def address(browser: Any) -> Iterator[str]:
-    """The window of the lab, on a server of its own."""
+    """Serve the page of the lab and return its address."""
     with served() as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def at_home(browser: Any, address: str) -> Iterator[Reader]:
-    """A page that stays open for all tests of a file: the second page loads faster than the first."""
+def shared_page(browser: Any, address: str) -> Iterator[Reader]:
+    """Keep one page open for all tests of a file, because later pages load faster."""
     with contextlib.closing(Reader(browser, address)) as found:
         yield found
 
 
 @pytest.fixture
-def reader(browser: Any, address: str, at_home: Reader) -> Iterator[Callable[..., Reader]]:
-    """Opens pages; the second of a test, and one with options, in a browser profile of its own. All must be sound."""
+def reader(browser: Any, address: str, shared_page: Reader) -> Iterator[Callable[..., Reader]]:
+    """Return a function that opens pages; further pages and pages with options use new browser profiles."""
     opened: list[Reader] = []
 
     def open_page(query: str = "", width: int = 1280, **options: Any) -> Reader:
         new = bool(opened or options)
-        opened.append(Reader(browser, address, **options) if new else at_home)
+        opened.append(Reader(browser, address, **options) if new else shared_page)
         opened[-1].page.set_viewport_size({"width": width, "height": 900})
         return opened[-1].open(query)
 
     yield open_page
     for each in opened:
         each.sound()
-        if each is not at_home:
+        if each is not shared_page:
             each.close()

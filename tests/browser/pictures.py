@@ -1,7 +1,7 @@
-"""Pictures of the window for the docs: one story at two widths, in light and dark.
+"""Take screenshots of the page for the docs: one run at two widths, in light and dark.
 
-A lab whose experiments must stay at the frontier's size goes on until its researchers wait; it is rewound, and runs
-on from there with experiments that get cheaper, by the same luck.
+In the lab, experiments must keep the size of the frontier. The run continues until its researchers wait. It is rewound,
+and a branch continues with cheaper experiments and the same randomness.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 from tests.support.browser_pages import Reader, chromium, served
 
 REWOUND, LAST = 260, 470
-"""Frames: where the second future begins, and how far the first is run."""
+"""First frame of the branch, and last frame of the first run."""
 SIZES = {1280: 1340, 390: 1480}
 """Width and height in pixels."""
 
 
 def tell(page: Reader) -> None:
-    """Play the story."""
+    """Run the lab and its branch on the page."""
     page.until_frame(LAST)
     page.rewind(REWOUND)
     page.type("researcher__experiment_scaling", "0.5")
@@ -39,7 +39,7 @@ def _play_to_the_end(page: Reader) -> None:
 
 
 def shoot(page: Reader, folder: Path) -> None:
-    """Write the pictures of a page as it stands."""
+    """Write screenshots of a page in all sizes and colour schemes."""
     for scheme in ("light", "dark"):
         page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for width, height in SIZES.items():
@@ -50,7 +50,7 @@ def shoot(page: Reader, folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    """Make all pictures in a folder."""
+    """Write all screenshots into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser, served() as address:
         page = Reader(browser, address)

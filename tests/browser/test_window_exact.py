@@ -1,4 +1,4 @@
-"""What the page shows is the run that a headless one is: stepped, rewound, branched, shared, in two browsers."""
+"""The page in browsers: steps, rewinds, branches and links equal headless runs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +14,14 @@ Open = Callable[..., Reader]
 
 
 def headless(frames: int, seed: int = 0, scenario: str = "lab", **changes: Any) -> World:
-    """A run that nobody watches, after so many frames."""
+    """Return the World of a headless run after a number of frames."""
     world = World(Scenario.load(scenario).replace(**changes), seed)
     for _ in range(frames):
         world.step()
     return world
 
 
-def test_steps_are_those_of_a_headless_run(reader: Open) -> None:
+def test_page_steps_equal_a_headless_run(reader: Open) -> None:
     page = reader()
     assert page.frame() == 0
     page.step(4)
@@ -32,20 +32,20 @@ def test_steps_are_those_of_a_headless_run(reader: Open) -> None:
     assert page.digest() == headless(5).digest()
 
 
-def test_single_events_lead_to_the_same_frame(reader: Open) -> None:
+def test_page_events_lead_to_the_same_frame(reader: Open) -> None:
     page = reader()
     page.step()
     page.press("event")
     page.until("() => document.querySelector('[data-said]').innerText.length > 0")
     assert 1 < page.day() <= 2
     page.press("event")
-    page.press("step")  # to the end of the frame that has begun
+    page.press("step")  # ends the current frame
     page.until_frame(2)
     assert page.day() == 2
     assert page.digest() == headless(2).digest()
 
 
-def test_rewound_and_stepped_again_it_is_the_same_run(reader: Open) -> None:
+def test_page_rewound_and_stepped_again_equals_a_headless_run(reader: Open) -> None:
     page = reader()
     page.step(5)
     before = page.digest()
@@ -56,13 +56,13 @@ def test_rewound_and_stepped_again_it_is_the_same_run(reader: Open) -> None:
     page.press("first")
     page.until_frame(0)
     assert page.day() == 0
-    page.rewind(5)  # forwards, as far as it is known
+    page.rewind(5)  # forwards, to the latest known frame
     assert page.digest() == before
     page.press("back")
     page.until_frame(4)
 
 
-def test_a_branch_without_a_change_is_the_same_future(reader: Open) -> None:
+def test_page_branch_without_changes_equals_the_first_run(reader: Open) -> None:
     page = reader()
     page.step(3)
     page.press("branch")
@@ -71,7 +71,7 @@ def test_a_branch_without_a_change_is_the_same_future(reader: Open) -> None:
     assert page.digest() == headless(5).digest()
 
 
-def test_a_branch_runs_on_with_the_same_luck_beside_the_first_future(reader: Open) -> None:
+def test_page_branch_shares_randomness_with_the_first_run(reader: Open) -> None:
     page = reader()
     page.step(5)
     first = page.digest()
@@ -93,7 +93,7 @@ def test_a_branch_runs_on_with_the_same_luck_beside_the_first_future(reader: Ope
     assert page.digest() == first
 
 
-def test_two_browsers_do_not_meet(reader: Open) -> None:
+def test_browsers_are_independent(reader: Open) -> None:
     one, other = reader(), reader("?scenario=lab&seed=7")
     one.step(2)
     other.step(1)
@@ -104,7 +104,7 @@ def test_two_browsers_do_not_meet(reader: Open) -> None:
     assert (one.frame(), other.frame()) == (3, 4)
 
 
-def test_a_link_opens_the_same_moment(reader: Open) -> None:
+def test_link_opens_the_same_frame(reader: Open) -> None:
     page = reader("?scenario=lab&seed=3&cluster__gpus=512")
     page.step(3)
     page.type("training__gain", "1.5")
@@ -119,7 +119,7 @@ def test_a_link_opens_the_same_moment(reader: Open) -> None:
     assert other.page.input_value('[data-field="cluster__gpus"]') == "512"
 
 
-def test_a_page_that_is_loaded_again_comes_back_to_where_it_stood(reader: Open) -> None:
+def test_reloaded_page_restores_its_frame(reader: Open) -> None:
     page = reader()
     page.step(4)
     page.until("() => window.location.search.endsWith('frame=4')")
@@ -131,7 +131,7 @@ def test_a_page_that_is_loaded_again_comes_back_to_where_it_stood(reader: Open) 
 @pytest.mark.parametrize(
     ("goal", "kind", "frames"), [("doubling", SoftwareDoubled, 60), ("retraining", TrainingStarted, 60)]
 )
-def test_on_to_the_next(reader: Open, goal: str, kind: type, frames: int) -> None:
+def test_advance_to_next_goal_equals_a_headless_run(reader: Open, goal: str, kind: type, frames: int) -> None:
     page = reader()
     page.press(goal)
     page.until_said("Day")
@@ -142,7 +142,7 @@ def test_on_to_the_next(reader: Open, goal: str, kind: type, frames: int) -> Non
     assert page.frame() <= frames
 
 
-def test_on_to_the_next_queue(reader: Open) -> None:
+def test_advance_to_next_queue_shows_waiting_jobs(reader: Open) -> None:
     page = reader("?scenario=lab-frontier-experiments&cluster__gpus=384")
     page.press("queue")
     page.until_said("Day")

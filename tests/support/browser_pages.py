@@ -1,4 +1,4 @@
-"""A browser on the window, and what a reader does there. Everything waits for what it asked for, and for no time."""
+"""Operate the page in a browser. Each action waits for its effect and never for a fixed time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PATIENCE_MS = 60_000
-"""How long a condition may take before a test fails; no test waits that long for anything that comes."""
+"""Timeout of a condition [ms]; a test fails after it."""
 NO_CHROMIUM = "no Chromium on this machine: the tests of the window in a browser need one (apt install chromium)"
 
 
 @contextlib.contextmanager
 def served(*arguments: str) -> Iterator[str]:
-    """The window on a free port, as the command serves it: its address."""
+    """Serve the page on a free port with the command; yield its address."""
     start = "import typer; from experiments.window.command import show; typer.run(show)"
     command = [sys.executable, "-c", start, "--port", "0", "--no-browser", *arguments]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -35,7 +35,7 @@ def served(*arguments: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
-    """Debian's Chromium, or a skip that says why."""
+    """Start Chromium, or skip the test with the reason."""
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = shutil.which("chromium")
     if path is None:
@@ -47,7 +47,7 @@ def chromium() -> Iterator[Any]:
 
 
 class Reader:
-    """A reader in front of a page, who notices every request that leaves this machine and every error."""
+    """A page in a browser, with a record of its errors and its requests to other machines."""
 
     def __init__(self, browser: Any, address: str, **options: Any) -> None:
         self.address = address
@@ -71,16 +71,16 @@ class Reader:
         return self
 
     def close(self) -> None:
-        self.page.goto("about:blank")  # a page that is left says so, and is freed
+        self.page.goto("about:blank")  # the server releases a page that is left
         self.context.close()
 
-    # What there is to read
+    # Values of the page
 
     def text(self, selector: str) -> str:
         return str(self.page.inner_text(selector))
 
     def frame(self) -> int:
-        """The frame on which the page stands."""
+        """Return the current frame of the page."""
         return int(self.page.get_attribute(".asara-controls", "data-frame"))
 
     def day(self) -> float:
@@ -90,25 +90,25 @@ class Reader:
         return self.text("[data-said]")
 
     def digest(self) -> str:
-        """The fingerprint of the run, which is shown when somebody wants it."""
+        """Open the digest of the run and return it."""
         if self.page.get_attribute(".asara-foot details", "open") is None:
             self.page.click('[data-do="digest"]')
         self.until("() => document.querySelector('.asara-foot code').dataset.digest.length > 0")
         return str(self.page.get_attribute(".asara-foot code", "data-digest"))
 
-    # What a reader does
+    # Actions on the page
 
     def press(self, what: str) -> None:
-        """Press a button, once it can be pressed."""
+        """Press a button when it is enabled."""
         self.page.click(f'[data-do="{what}"]:enabled')
 
     def until(self, condition: str, argument: Any = None) -> None:
-        """Wait until a condition of the page holds, in JavaScript. Missing parts are waited for."""
+        """Wait until a JavaScript condition holds; missing elements count as not yet."""
         guarded = f"asked => {{ try {{ return ({condition})(asked) }} catch {{ return false }} }}"
         self.page.wait_for_function(guarded, arg=argument)
 
     def until_frame(self, frame: int) -> None:
-        """Wait until the whole page shows a frame: the foot comes last. A page that is loading has neither part."""
+        """Wait until the whole page, with the footer as its last part, shows a frame."""
         self.until(
             "frame => { const [shown, foot] = ['.asara-controls', '.asara-foot'].map(each =>"
             " document.querySelector(each)?.dataset); return Number(shown?.frame) === frame"
@@ -120,7 +120,7 @@ class Reader:
         self.until("words => document.querySelector('[data-said]').innerText.includes(words)", words)
 
     def step(self, times: int = 1) -> None:
-        """Step so many frames, one by one."""
+        """Step a number of frames, one by one."""
         for _ in range(times):
             before = self.frame()
             self.press("step")
@@ -149,7 +149,7 @@ class Reader:
             self.page.wait_for_selector(f'[data-field="{name}"]')
 
     def sound(self) -> None:
-        """Nothing went wrong that a reader would see, and nothing left this machine."""
+        """Assert that the page has shown no error and has sent no request to other machines."""
         errors, self.errors = self.errors, []
         assert errors == []
         assert self.elsewhere == []

@@ -1,19 +1,19 @@
-"""What the tests of the window share: small labs, and runs that nobody looks at."""
+"""Share small labs and headless runs between the tests of the page."""
 
 import logging
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from experiments.window.frame import Frame, frame_of
 from experiments.window.player import RunPlayer
 from sim.scenario.model import Scenario
 from sim.world import World
+from tests.support.properties import examples
 
 
-class Walked(NamedTuple):
+class HeadlessRun(NamedTuple):
     """A headless run, frame by frame."""
 
     frames: list[Frame]
@@ -26,7 +26,7 @@ class Walked(NamedTuple):
 
 
 def small_lab(**changes: Any) -> Scenario:
-    """Return a lab of few researchers in which all happens in few frames: queues, failures, training, an ending."""
+    """Return a lab of few researchers with queues, failures, training and an ending in few frames."""
     lab = {
         "researcher__initial": 6,
         "growth__calibrated_for": 0,
@@ -43,18 +43,18 @@ def small_lab(**changes: Any) -> Scenario:
     return Scenario.load("lab").replace(**(lab | changes))
 
 
-def walk(scenario: Scenario, seed: int = 0) -> Walked:
-    """Run a scenario to its end and note what each frame was."""
+def run_headless(scenario: Scenario, seed: int = 0) -> HeadlessRun:
+    """Run a scenario to its end and record each frame."""
     world = World(scenario, seed)
     frames, digests = [frame_of(world)], [world.digest()]
     while world.running:
         world.step()
         frames.append(frame_of(world))
         digests.append(world.digest())
-    return Walked(frames, digests, world.datacollector.model_vars)
+    return HeadlessRun(frames, digests, world.datacollector.model_vars)
 
 
-thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = examples(25)
 MOVES = st.lists(
     st.one_of(
         st.tuples(st.just("step"), st.integers(1, 6)),
@@ -69,29 +69,34 @@ MOVES = st.lists(
 )
 
 
-def move(journey: RunPlayer, what: str, how: Any) -> None:
-    """Do to a journey one of MOVES."""
+def move(player: RunPlayer, what: str, how: Any) -> None:
+    """Execute one of ``MOVES`` on a player."""
     if what == "step":
-        journey.step(how)
+        player.step(how)
     elif what == "event":
         for _ in range(how):
-            journey.step_event()
+            player.step_event()
     elif what == "next":
-        journey.to_next(how, 40)
+        player.advance_to_next(how, 40)
     elif what == "rewind":
-        journey.rewind(how)
+        player.rewind(how)
     elif what == "go to":
-        journey.go_to(how)
+        player.seek(how)
     elif what == "digest":
-        journey.digest()
+        player.digest()
     else:
-        journey.life(how)
+        player.history(how)
 
 
-def logged(monkeypatch: pytest.MonkeyPatch, module: str) -> list[str]:
-    """What a module of the window logs, through a logger of its own: other libraries set up those that all share."""
+def captured_log(monkeypatch: pytest.MonkeyPatch, module: str) -> list[str]:
+    """Return a list of the log messages of a module, which gets a logger of its own for the test."""
     lines: list[str] = []
     logger = logging.Logger("asara.window")
-    logger.addFilter(lambda record: bool(lines.append(record.getMessage())))
+
+    def keep(record: logging.LogRecord) -> bool:
+        lines.append(record.getMessage())
+        return False
+
+    logger.addFilter(keep)
     monkeypatch.setattr(f"{module}._log", logger)
     return lines

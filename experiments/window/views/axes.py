@@ -1,4 +1,4 @@
-"""What the charts of the window have in common: axes that move in steps, lines, and short figures."""
+"""Build axes, lines and rounded numbers for the charts of the page."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 Option = dict[str, Any]
-"""As ECharts reads it. "$blue" is a colour of the scheme that the page uses, "@count" a way to write a figure."""
+"""Options of an ECharts chart. "$blue" is a colour of the current scheme, "@count" a number format."""
 
-_ENDS = (10, 20, 30, 40, 60, 90, 120, 180, 240, 300, 360, 480, 600, 750)
-"""Days at which the axes of time may end, so that they rarely move."""
+_AXIS_ENDS = (10, 20, 30, 40, 60, 90, 120, 180, 240, 300, 360, 480, 600, 750)
+"""Ends of time axes [days]; steps keep the axes from moving often."""
 
 
-def end_of_axis(day: float) -> float:
-    """Return where an axis of time ends that shows this day."""
-    return next((float(end) for end in _ENDS if day <= end), round_up(day))
+def axis_end(day: float) -> float:
+    """Return the end of a time axis that shows a day."""
+    return next((float(end) for end in _AXIS_ENDS if day <= end), round_up(day))
 
 
 def round_up(value: float) -> float:
-    """Return the next of 1, 1.5, 2, 3, 4, 5, 6, 8 and 10 times a power of ten; 1 for less."""
+    """Round up to the next of 1, 1.5, 2, 3, 4, 5, 6, 8 and 10 times a power of ten; to 1 for less."""
     if value <= 1:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -30,7 +30,7 @@ def round_up(value: float) -> float:
 
 
 def day_axis(end: float) -> Option:
-    """Return the axis of days."""
+    """Build the axis of days."""
     return {
         "type": "value",
         "min": 0,
@@ -47,8 +47,8 @@ def day_axis(end: float) -> Option:
     }
 
 
-def value_axis(top: float, interval: float | None = None, write: str = "@count", name: str = "") -> Option:
-    """Return an axis from 0 to ``top``, with a label at each ``interval``."""
+def value_axis(top: float, interval: float | None = None, formatter: str = "@count", name: str = "") -> Option:
+    """Build an axis from 0 to ``top`` with a label at each ``interval``."""
     return {
         "type": "value",
         "min": 0,
@@ -59,12 +59,12 @@ def value_axis(top: float, interval: float | None = None, write: str = "@count",
         "axisLine": {"show": False},
         "axisTick": {"show": False},
         "splitLine": {"lineStyle": {"color": "$line"}},
-        "axisLabel": {"color": "$soft", "formatter": write},
+        "axisLabel": {"color": "$soft", "formatter": formatter},
     }
 
 
-def chart(x: Option, y: Option, series: list[Option], told: str, right: int = 34) -> Option:
-    """Return a chart; ``told``: how what lies under the pointer is written, such as "@day count"."""
+def chart_option(x: Option, y: Option, series: list[Option], tooltip: str, right: int = 34) -> Option:
+    """Build a chart; ``tooltip`` is the format of the values under the pointer, such as "@day count"."""
     return {
         "animation": False,
         "textStyle": {"fontFamily": "system-ui, 'Segoe UI', Roboto, Arial, sans-serif"},
@@ -75,7 +75,7 @@ def chart(x: Option, y: Option, series: list[Option], told: str, right: int = 34
         "tooltip": {
             "trigger": "axis",
             "confine": True,
-            "formatter": told,
+            "formatter": tooltip,
             "backgroundColor": "$raised",
             "borderColor": "$line",
             "textStyle": {"color": "$ink", "fontSize": 12},
@@ -84,8 +84,8 @@ def chart(x: Option, y: Option, series: list[Option], told: str, right: int = 34
     }
 
 
-def line(name: str, colour: str, points: list[list[float]], **more: Any) -> Option:
-    """Return a line through points. ``more``: width, kind (such as "dashed"), opacity, options of ECharts."""
+def line_series(name: str, colour: str, points: list[list[float]], **more: Any) -> Option:
+    """Build a line through points; ``more`` gives width, kind (such as "dashed"), opacity and options of ECharts."""
     look = {
         "color": f"${colour}",
         "width": more.pop("width", 2),
@@ -104,16 +104,16 @@ def line(name: str, colour: str, points: list[list[float]], **more: Any) -> Opti
     }
 
 
-def points(days: Iterable[float], values: Iterable[float]) -> list[list[float]]:
-    """Return points with as many digits as anybody can see."""
-    return [[round(day, 2), short(value)] for day, value in zip(days, values, strict=True)]
+def plot_points(days: Iterable[float], values: Iterable[float]) -> list[list[float]]:
+    """Return points, rounded to the resolution of a chart."""
+    return [[round(day, 2), round_for_plot(value)] for day, value in zip(days, values, strict=True)]
 
 
-def short(value: float) -> float:
-    """Return a number with five digits: enough for a pixel, and quick to send."""
+def round_for_plot(value: float) -> float:
+    """Round to five digits: enough for a pixel, and quick to send."""
     return float(f"{value:.5g}")
 
 
-def largest(columns: Iterable[Sequence[float]], least: float = 0.0) -> float:
-    """Return the largest of all numbers, or ``least``."""
+def max_value(columns: Iterable[Sequence[float]], least: float = 0.0) -> float:
+    """Return the maximum over all columns, or ``least`` if they are empty."""
     return max((max(column) for column in columns if column), default=least)

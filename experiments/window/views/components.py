@@ -1,4 +1,4 @@
-"""The components of the page: each takes plain values, is drawn by the browser, and says what was done to it."""
+"""Declare the components of the page: each takes plain values, is drawn by the browser and sends events."""
 # ruff: noqa: N802 - components are named as Solara names its own
 
 from __future__ import annotations
@@ -10,69 +10,69 @@ from typing import Any, ParamSpec
 
 import solara
 
-P = ParamSpec("P")
-Values = list[Any]
-Event = Callable[[Any], None]
-"""Is told what was done, in plain values that somebody may have made up."""
+Props = ParamSpec("Props")
+PropList = list[Any]
+EventCallback = Callable[[Any], None]
+"""Receives an event of the browser; the values are untrusted."""
 
 
-class _Closed:
-    """A list or dictionary that is passed on as one thing."""
+class _Opaque:
+    """A list or dictionary that Solara treats as one value."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Closed) and self.value == other.value
+        return isinstance(other, _Opaque) and self.value == other.value
 
     __hash__ = None  # type: ignore[assignment]  # as of what is in it
 
 
-def component(template: str) -> Callable[[Callable[P, None]], Callable[P, Any]]:
-    """Make a component of a Vue template; the parameters of the function are what it takes."""
+def component(template: str) -> Callable[[Callable[Props, None]], Callable[Props, Any]]:
+    """Create a component from a Vue template; the parameters of the function are its values."""
 
-    def decorate(function: Callable[P, None]) -> Callable[P, Any]:
+    def decorate(function: Callable[Props, None]) -> Callable[Props, Any]:
         names = [name for name in signature(function).parameters if not name.startswith("event_")]
-        made: Any = solara.component_vue(template, to_json=dict.fromkeys(names, _opened))(function)
+        made: Any = solara.component_vue(template, to_json=dict.fromkeys(names, _unwrap))(function)
 
         @wraps(function)
-        def element(*args: P.args, **values: P.kwargs) -> Any:
+        def element(*args: Props.args, **values: Props.kwargs) -> Any:
             assert not args, "components take their values by name"
-            return made(**{name: _closed(value) for name, value in values.items()})
+            return made(**{name: _wrap(value) for name, value in values.items()})
 
         return element
 
     return decorate
 
 
-def _closed(value: Any) -> Any:
-    """Close what has many values: to look for components in each number of a chart takes longer than all else."""
-    return _Closed(value) if isinstance(value, list | dict) else value
+def _wrap(value: Any) -> Any:
+    """Wrap lists and dictionaries: a search for components in each number of a chart would dominate the run time."""
+    return _Opaque(value) if isinstance(value, list | dict) else value
 
 
-def _opened(value: Any, widget: Any) -> Any:
-    return value.value if isinstance(value, _Closed) else value
+def _unwrap(value: Any, widget: Any) -> Any:
+    return value.value if isinstance(value, _Opaque) else value
 
 
 @component("head.vue")
-def Head(
+def HeaderPanel(
     title: str,
     seed: str,
-    changes: Values,
+    changes: PropList,
     about: str,
     link: str,
     still: bool,
     link_note: str,
-    files: Values,
+    files: PropList,
     file: Any,
-    event_wanted: Event,
+    event_wanted: EventCallback,
     event_taken: Callable[..., None],
 ) -> None:
-    """Which run it is, its link, and what can be downloaded."""
+    """Show the name of the run, its link and the downloads."""
 
 
 @component("limit.vue")
-def Limit(
+def LimitPanel(
     part: str,
     sentence: str,
     measured: str,
@@ -80,120 +80,120 @@ def Limit(
     ending: str,
     did: str,
     leads: str,
-    shares: Values,
+    shares: PropList,
     since: str,
     bar_label: str,
-    figures: Values,
+    figures: PropList,
 ) -> None:
-    """What limits progress now, and the key figures."""
+    """Show what limits progress now, and the key figures."""
 
 
 @component("controls.vue")
-def Controls(
+def ControlsPanel(
     stamp: int,
     at: int,
     last: int,
     between: bool,
     day: float,
-    days: Values,
-    marks: Values,
+    days: PropList,
+    marks: PropList,
     playing: bool,
     busy: bool,
     over: bool,
     pace: str,
-    paces: Values,
+    paces: PropList,
     said: str,
     wrong: bool,
-    event_act: Event,
-    event_rewind: Event,
-    event_seen: Event,
+    event_act: EventCallback,
+    event_rewind: EventCallback,
+    event_seen: EventCallback,
 ) -> None:
-    """Play, step, go on, and the timeline."""
+    """Show the buttons and the timeline."""
 
 
 @component("settings.vue")
-def Settings(
+def SettingsPanel(
     scenario: str,
-    scenarios: Values,
+    scenarios: PropList,
     seed: str,
     seed_wrong: str,
-    groups: Values,
+    groups: PropList,
     note: str,
     can_branch: bool,
     wrong: bool,
     edits: int,
     has_earlier: bool,
-    event_chose: Event,
+    event_chose: EventCallback,
     event_back: Callable[..., None],
-    event_typed: Event,
+    event_typed: EventCallback,
     event_branch: Callable[..., None],
     event_start: Callable[..., None],
     event_undo: Callable[..., None],
 ) -> None:
-    """Scenario, seed and parameters."""
+    """Show scenario, seed and parameters as a form."""
 
 
 @component("chart.vue")
-def Chart(
+def ChartPanel(
     name: str,
     title: str,
     told: str,
-    legend: Values,
+    legend: PropList,
     option: dict[str, Any],
     height: int,
     wide: bool,
     empty: str = "",
-    choices: Values = [],  # noqa: B006 - a default that nobody changes
-    event_choose: Event | None = None,
+    choices: PropList = [],  # noqa: B006 - a default that nobody changes
+    event_choose: EventCallback | None = None,
 ) -> None:
-    """Lines against an axis."""
+    """Show lines over an axis."""
 
 
 @component("grid.vue")
-def Grid(
+def GridPanel(
     note: str,
-    legend: Values,
-    pools: Values,
-    cells: Values,
+    legend: PropList,
+    pools: PropList,
+    cells: PropList,
     summary: str,
     hint: str,
     stamp: int,
     cell: str,
-    event_looked: Event,
+    event_looked: EventCallback,
 ) -> None:
-    """GPUs, node by node."""
+    """Show the GPUs of each node."""
 
 
 @component("queue.vue")
-def Queue(note: str, uses: Values, first: Values, empty: str) -> None:
-    """Who waits for GPUs."""
+def QueuePanel(note: str, uses: PropList, first: PropList, empty: str) -> None:
+    """Show the jobs that wait for GPUs."""
 
 
 @component("network.vue")
-def Network(note: str, papers: Values, edges: Values, legend: Values, hint: str, empty: str) -> None:
-    """Papers and what they build on."""
+def NetworkPanel(note: str, papers: PropList, edges: PropList, legend: PropList, hint: str, empty: str) -> None:
+    """Show papers and the papers they build on."""
 
 
 @component("people.vue")
-def People(
+def PeoplePanel(
     note: str,
-    people: Values,
-    colours: Values,
-    words: Values,
-    groups: Values,
+    people: PropList,
+    colours: PropList,
+    words: PropList,
+    groups: PropList,
     chosen: int,
-    life: Values,
+    life: PropList,
     empty: str,
-    event_pick: Event,
+    event_pick: EventCallback,
 ) -> None:
-    """Researchers one by one, and the life of one."""
+    """Show individual researchers, and the history of one."""
 
 
 @component("events.vue")
-def Events(lines: Values, empty: str) -> None:
-    """What happened last."""
+def EventsPanel(lines: PropList, empty: str) -> None:
+    """Show the latest events."""
 
 
 @component("foot.vue")
-def Foot(stamp: int, digest: str, wanted: bool, event_want: Event) -> None:
-    """The digest of the run, for those who want to compare."""
+def FooterPanel(stamp: int, digest: str, wanted: bool, event_want: EventCallback) -> None:
+    """Show the digest of the run."""

@@ -1,4 +1,4 @@
-"""Which run it is, the link to its moment, and what can be downloaded of it."""
+"""Build the header: the name of the run, its changes, its link and the downloads."""
 
 from __future__ import annotations
 
@@ -6,58 +6,63 @@ import re
 from typing import Any
 
 from experiments.window.default_link import scenario_named
-from experiments.window.downloads import KINDS
+from experiments.window.downloads import DOWNLOADS
 from experiments.window.form_fields import differences, fields
 from experiments.window.permalink import encode, link_of
 from experiments.window.session import ViewState
-from experiments.window.views.timeline import way
+from experiments.window.views.timeline import timeline_path
 from sim.scenario.model import Scenario, shipped_scenarios
 
 
-def head(shown: ViewState) -> dict[str, Any]:
-    """Return the head of the page as its component takes it."""
-    first = shown.first
-    link = link_of(first.name, first, shown.seed, shown.frame.number, shown.futures)
+def header_props(state: ViewState) -> dict[str, Any]:
+    """Return the values of the header."""
+    first = state.initial_scenario
+    link = link_of(first.name, first, state.seed, state.frame.number, state.timelines)
     return {
         "title": first.name,
-        "seed": str(shown.seed),
-        "changes": changes(shown),
-        "about": about(shown),
+        "seed": str(state.seed),
+        "changes": scenario_changes(state),
+        "about": description(state),
         "link": f"?{encode(link, scenario_named)}",
-        "still": not shown.playing and not shown.busy,
-        "link_note": "" if first.name in shipped_scenarios() else OWN_FILE,
-        "files": [{"kind": kind, "label": made.label} for kind, made in KINDS.items()],
+        "still": not state.is_playing and not state.is_busy,
+        "link_note": "" if first.name in shipped_scenarios() else OWN_FILE_NOTE,
+        "files": [{"kind": kind, "label": made.label} for kind, made in DOWNLOADS.items()],
     }
 
 
-def changes(shown: ViewState) -> list[dict[str, str]]:
-    """Return what differs from the scenario of its name, on day 0 and since the branches of the chosen future."""
-    base = scenario_named(shown.first.name).readable()
-    found = [_change(base, name, value, "") for name, value in differences(base, shown.first).items()]
-    before = shown.first
-    for future in way(shown)[1:]:
-        after = before.replace(**future.changes)
-        since = f" since day {future.columns['day'][0]:,.6g}"
-        found += [_change(before, name, value, since) for name, value in differences(before, after).items()]
+def scenario_changes(state: ViewState) -> list[dict[str, str]]:
+    """Return the differences from the named scenario: on day 0, and since the branches of the chosen timeline."""
+    base = scenario_named(state.initial_scenario.name).readable()
+    found = [
+        _describe_change(base, name, value, "") for name, value in differences(base, state.initial_scenario).items()
+    ]
+    before = state.initial_scenario
+    for timeline in timeline_path(state)[1:]:
+        after = before.replace(**timeline.changes)
+        since = f" since day {timeline.columns['day'][0]:,.6g}"
+        found += [_describe_change(before, name, value, since) for name, value in differences(before, after).items()]
         before = after
     return found
 
 
-def _change(before: Scenario, name: str, value: Any, since: str) -> dict[str, str]:
+def _describe_change(before: Scenario, name: str, value: Any, since: str) -> dict[str, str]:
     label = fields()[name].label
-    return {"name": name, "told": f"{label} {_told(value)} ({_told(before.readable().flat()[name])}){since}"}
+    return {
+        "name": name,
+        "told": f"{label} {_format_value(value)} ({_format_value(before.readable().flat()[name])}){since}",
+    }
 
 
-def _told(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
-def about(shown: ViewState) -> str:
-    """Return the description of the scenario; of a changed one only if it names no number."""
-    described = shown.first.description
-    return "" if re.search(r"\d", described) and changes(shown) else described
+def description(state: ViewState) -> str:
+    """Return the description of the scenario; empty if it is changed and the text contains a number."""
+    described = state.initial_scenario.description
+    return "" if re.search(r"\d", described) and scenario_changes(state) else described
 
 
-OWN_FILE = "This scenario is a file of the one who opened the window: its link works there, and nowhere else."
+OWN_FILE_NOTE = "This scenario is a file on the server, so the link works on this server only."

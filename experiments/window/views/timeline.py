@@ -1,4 +1,4 @@
-"""The way that leads to where the page stands: the chosen future, and before its branch those it came from."""
+"""Join the timelines on the path from the first run to the chosen branch, and build the controls."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from experiments.window.session import PACES, ViewState
 from experiments.window.timeline import Bookmark, TimelineView
 
-MAX_DAYS = 120
-"""Places of the timeline of which the day is sent; between them time passes evenly."""
-MAX_MARKS = 120
-KINDS = {"doubling": "doubling", "training": "retraining"}
-"""What the timeline marks."""
-PACE_LABELS = {"1": "1 a second", "5": "5 a second", "20": "20 a second", "fast": "fastest"}
+MAX_SENT_DAYS = 120
+"""Maximum number of frames whose day is sent; the browser interpolates between them."""
+MAX_BOOKMARKS = 120
+BOOKMARK_KINDS = {"doubling": "doubling", "training": "retraining"}
+"""Kinds of bookmarks that the timeline shows."""
+PACE_LABELS = {"1": "1 per second", "5": "5 per second", "20": "20 per second", "fast": "fastest"}
 
 
-def way(shown: ViewState) -> list[TimelineView]:
-    """Return the futures of the way, the first run first."""
-    by_index = {future.index: future for future in shown.futures}
-    at: TimelineView | None = next(future for future in shown.futures if future.chosen)
+def timeline_path(state: ViewState) -> list[TimelineView]:
+    """Return the timelines on the path to the chosen one, the first run first."""
+    by_index = {timeline.index: timeline for timeline in state.timelines}
+    at: TimelineView | None = next(timeline for timeline in state.timelines if timeline.is_chosen)
     found: list[TimelineView] = []
     while at is not None:
         found.append(at)
@@ -28,69 +28,70 @@ def way(shown: ViewState) -> list[TimelineView]:
     return found[::-1]
 
 
-def columns(shown: ViewState) -> dict[str, list[float]]:
-    """Return the columns of the whole way."""
-    futures = way(shown)
-    joined: dict[str, list[float]] = {name: [] for name in futures[0].columns}
-    for future, after in zip(futures, [*futures[1:], None], strict=True):
-        rows = future.columns["frame"]
+def path_columns(state: ViewState) -> dict[str, list[float]]:
+    """Return the columns of the whole path."""
+    timelines = timeline_path(state)
+    joined: dict[str, list[float]] = {name: [] for name in timelines[0].columns}
+    for timeline, after in zip(timelines, [*timelines[1:], None], strict=True):
+        rows = timeline.columns["frame"]
         end = len(rows) if after is None else sum(1 for frame in rows if frame < after.from_frame)
-        for name, values in future.columns.items():
+        for name, values in timeline.columns.items():
             joined[name] += values[:end]
     return joined
 
 
-def controls(shown: ViewState) -> dict[str, Any]:
-    """Return the controls and the timeline as their component takes them."""
-    frame, rows = shown.frame, columns(shown)
-    stride = max(1, len(rows["frame"]) // MAX_DAYS)
+def controls_props(state: ViewState) -> dict[str, Any]:
+    """Return the values of the controls and the timeline."""
+    frame, rows = state.frame, path_columns(state)
+    stride = max(1, len(rows["frame"]) // MAX_SENT_DAYS)
     days = [[int(at), round(day, 2)] for at, day in zip(rows["frame"], rows["day"], strict=True)]
     return {
-        "stamp": shown.stamp,
+        "stamp": state.stamp,
         "at": frame.number,
-        "last": shown.last,
-        "between": frame.between,
+        "last": state.last_frame,
+        "between": frame.is_between_frames,
         "day": frame.day,
         "days": [*days[:-1:stride], *days[-1:]],
-        "marks": marks(shown, rows),
-        "playing": shown.playing,
-        "busy": shown.busy,
-        "over": shown.over,
-        "pace": shown.pace,
+        "marks": bookmark_props(state, rows),
+        "playing": state.is_playing,
+        "busy": state.is_busy,
+        "over": state.is_over,
+        "pace": state.pace,
         "paces": [{"value": pace, "label": PACE_LABELS[pace]} for pace in PACES],
-        "said": shown.said,
-        "wrong": shown.wrong,
+        "said": state.message,
+        "wrong": state.is_error,
     }
 
 
-def marks(shown: ViewState, rows: dict[str, list[float]]) -> list[dict[str, Any]]:
-    """Return the doublings, retrainings and branches of the way, and where on the timeline they are."""
+def bookmark_props(state: ViewState, rows: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """Return the doublings, retrainings and branches on the path, with their frames."""
     found = [
-        {"frame": frame_at(mark.day, rows), "kind": KINDS[mark.kind], "what": _told(mark)}
-        for mark in _marks(shown)
-        if mark.kind in KINDS
+        {"frame": frame_at(mark.day, rows), "kind": BOOKMARK_KINDS[mark.kind], "what": _describe_bookmark(mark)}
+        for mark in _path_bookmarks(state)
+        if mark.kind in BOOKMARK_KINDS
     ]
     branches = [
-        {"frame": future.from_frame, "kind": "branch", "what": f"Branch {future.label}"} for future in way(shown)[1:]
+        {"frame": timeline.from_frame, "kind": "branch", "what": f"Branch {timeline.label}"}
+        for timeline in timeline_path(state)[1:]
     ]
-    return [*found[:: max(1, -(-len(found) // MAX_MARKS))], *branches]
+    return [*found[:: max(1, -(-len(found) // MAX_BOOKMARKS))], *branches]
 
 
-def _marks(shown: ViewState) -> Iterator[Bookmark]:
-    futures = way(shown)
-    for future, after in zip(futures, [*futures[1:], None], strict=True):
+def _path_bookmarks(state: ViewState) -> Iterator[Bookmark]:
+    timelines = timeline_path(state)
+    for timeline, after in zip(timelines, [*timelines[1:], None], strict=True):
         until = after.columns["day"][0] if after is not None and after.columns["day"] else float("inf")
-        yield from (mark for mark in future.marks if mark.day <= until)
+        yield from (mark for mark in timeline.bookmarks if mark.day <= until)
 
 
-def _told(mark: Bookmark) -> str:
+def _describe_bookmark(mark: Bookmark) -> str:
     if mark.kind == "doubling":
-        return f"Day {mark.day:,.1f}: software has doubled {mark.value:g} times"
-    return f"Day {mark.day:,.1f}: training of generation {mark.value:g} was asked for"
+        return f"Day {mark.day:,.1f}: software reached doubling {mark.value:g}"
+    return f"Day {mark.day:,.1f}: training of generation {mark.value:g} was requested"
 
 
 def frame_at(day: float, rows: dict[str, list[float]]) -> int:
-    """Return the frame that shows a day, as near as the rows tell."""
+    """Return the frame that is nearest to a day, interpolated between the known rows."""
     days, frames = rows["day"], rows["frame"]
     for at, (left, right) in enumerate(itertools.pairwise(days)):
         if day <= right:

@@ -1,4 +1,4 @@
-"""What is taken home from the window is what the command would have written."""
+"""Downloads of the page: equal to what the command writes."""
 
 import io
 import json
@@ -7,15 +7,16 @@ from xml.etree import ElementTree
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from experiments.storage.run_store import events_table, series_table
-from experiments.window.downloads import KINDS, download, scenario_toml
-from experiments.window.form_fields import changed
+from experiments.window.downloads import DOWNLOADS, download, scenario_toml
+from experiments.window.form_fields import scenario_with_changes
 from experiments.window.player import RunPlayer
 from sim.runner import run
 from sim.scenario.model import Scenario
 from sim.testing.invariants import small_scenarios
+from tests.support.properties import examples
 from tests.support.window_runs import small_lab
 
 LAB = small_lab()
@@ -23,12 +24,12 @@ LAB = small_lab()
 
 @pytest.fixture(scope="module")
 def result():
-    journey = RunPlayer(LAB, 2)
-    journey.step(18)
-    return journey.result()
+    player = RunPlayer(LAB, 2)
+    player.step(18)
+    return player.result()
 
 
-def test_tables_are_those_of_a_run_that_stopped_there(result):
+def test_downloaded_tables_equal_a_headless_run(result):
     headless = run(LAB, 2, watch=lambda world: world.steps >= 18)
     assert result.digest == headless.digest
     for kind, table in (("ledger", events_table(headless.events)), ("series", series_table(headless.series))):
@@ -39,7 +40,8 @@ def test_tables_are_those_of_a_run_that_stopped_there(result):
         assert text.column("day").to_pylist() == pytest.approx(table.column("day").to_pylist())
 
 
-def test_pictures_are_pictures_and_always_the_same_bytes(result):
+@pytest.mark.slow
+def test_downloaded_figures_are_reproducible(result):
     png, svg = download("png", result).content, download("svg", result).content
     assert png.startswith(b"\x89PNG")
     assert ElementTree.fromstring(svg).tag.endswith("svg")
@@ -47,36 +49,39 @@ def test_pictures_are_pictures_and_always_the_same_bytes(result):
     assert download("png", RunPlayer(LAB).result()).content.startswith(b"\x89PNG")
 
 
-def test_what_is_taken_from_a_branch_says_so(tmp_path):
-    journey = RunPlayer(LAB)
-    journey.branch(4, {"training__needed": False})
-    journey.step(3)
-    file = download("scenario", journey.result(), journey.turns)
+@pytest.mark.slow
+def test_download_of_a_branch_states_its_changes(tmp_path):
+    player = RunPlayer(LAB)
+    player.branch(4, {"training__needed": False})
+    player.step(3)
+    file = download("scenario", player.result(), player.changes_text)
     first, second, *_ = file.content.decode().splitlines()
-    assert first == "# The run that this was taken from branched from day 4: training__needed = false."
+    assert first == "# The downloaded run branched from day 4: training__needed = false."
     assert second.startswith("# ")
     (tmp_path / file.name).write_bytes(file.content)
-    assert Scenario.load(tmp_path / file.name).digest() == journey.scenario.digest()
-    picture = ElementTree.fromstring(download("svg", journey.result(), journey.turns).content)
-    plain = ElementTree.fromstring(download("svg", journey.result()).content)
+    assert Scenario.load(tmp_path / file.name).digest() == player.scenario.digest()
+    picture = ElementTree.fromstring(download("svg", player.result(), player.changes_text).content)
+    plain = ElementTree.fromstring(download("svg", player.result()).content)
     assert ElementTree.tostring(picture) != ElementTree.tostring(plain)
-    assert RunPlayer(LAB).turns == ""
+    assert RunPlayer(LAB).changes_text == ""
 
 
-def test_a_scenario_is_read_back_by_the_command(asara, tmp_path):
-    journey = RunPlayer(changed(LAB, {"growth__law": "papers", "cluster__queue": "sjf"}), 3)
-    journey.go_to(10_000)
-    file = download("scenario", journey.result())
+@pytest.mark.slow
+def test_downloaded_scenario_is_read_by_the_command(asara, tmp_path):
+    player = RunPlayer(scenario_with_changes(LAB, {"growth__law": "papers", "cluster__queue": "sjf"}), 3)
+    player.seek(10_000)
+    file = download("scenario", player.result())
     (tmp_path / file.name).write_bytes(file.content)
-    assert Scenario.load(tmp_path / file.name).digest() == journey.scenario.digest()
+    assert Scenario.load(tmp_path / file.name).digest() == player.scenario.digest()
     answer = asara("run", file.name, "--seed", 3, "--json")
     assert answer.code == 0
-    assert json.loads(answer.out)["digest"] == journey.digest()
+    assert json.loads(answer.out)["digest"] == player.digest()
 
 
+@pytest.mark.slow
 @given(small_scenarios())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_every_scenario_can_be_said_in_a_file(tmp_path_factory, scenario):
+@examples(25)
+def test_scenario_toml_reproduces_every_scenario(tmp_path_factory, scenario):
     path = tmp_path_factory.mktemp("scenario") / "drawn.toml"
     path.write_text(scenario_toml(scenario), encoding="utf-8")
     read = Scenario.load(path)
@@ -84,9 +89,9 @@ def test_every_scenario_can_be_said_in_a_file(tmp_path_factory, scenario):
     assert read.digest() == scenario.readable().digest()
 
 
-def test_names_of_files_are_tame():
+def test_download_names_contain_safe_characters_only():
     named = RunPlayer(LAB.model_copy(update={"name": "../Übel\n/$(x)"}), 5).result()
-    names = [download(kind, named).name for kind in KINDS if kind not in ("png", "svg")]
+    names = [download(kind, named).name for kind in DOWNLOADS if kind not in ("png", "svg")]
     assert names[0] == "asara-bel-x-seed-5-ledger.parquet"
     assert all(name.isascii() and "/" not in name and name.isprintable() for name in names)
     assert len(set(names)) == len(names)

@@ -1,40 +1,41 @@
-"""A field for every parameter, and one clear sentence for everything that is wrong in it."""
+"""Form fields: one for every parameter, with one error message for each invalid value."""
 
 import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.window.form_fields import (
-    LONGEST,
+    MAX_VALUE_LENGTH,
     blocks,
-    changed,
-    check,
+    check_value,
     differences,
     fields,
-    parse,
+    parse_value,
     scenario_choices,
     scenario_from_form,
+    scenario_with_changes,
 )
-from experiments.window.visitor_limits import MOST, check_bounds
+from experiments.window.visitor_limits import MAX_VALUES, check_bounds
 from sim.scenario.model import Scenario, parameters, shipped_scenarios
 from sim.testing.invariants import small_scenarios
 from sim.world import World
+from tests.support.properties import examples
 
 
 def typed(value: object) -> str:
-    """A value as somebody would type it."""
+    """Return a value as text that a visitor could type."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @pytest.mark.parametrize("name", shipped_scenarios())
-def test_what_comes_with_asara_is_allowed_in_the_window(name):
+def test_shipped_scenarios_are_within_the_visitor_limits(name):
     check_bounds(Scenario.load(name))
 
 
-def test_every_parameter_has_a_field_with_all_that_a_form_needs():
+def test_fields_cover_every_parameter():
     assert list(fields()) == list(parameters())
     assert [field.name for block in blocks().values() for field in block] == list(parameters())
     for name, field in fields().items():
@@ -45,12 +46,12 @@ def test_every_parameter_has_a_field_with_all_that_a_form_needs():
         if field.kind in ("number", "whole number"):
             assert field.low is not None and field.high is not None
             assert parameter.low == field.low
-            assert field.high == min(parameter.high, MOST.get(name, parameter.high))
+            assert field.high == min(parameter.high, MAX_VALUES.get(name, parameter.high))
             assert field.unit
             if field.slider is not None:
                 assert field.low <= field.slider[0] < field.slider[1] <= field.high
                 assert field.slider[0] <= field.default <= field.slider[1]
-                assert not field.log or field.slider[0] > 0
+                assert not field.is_log or field.slider[0] > 0
         elif field.kind == "choice":
             assert field.default in field.choices
         else:
@@ -58,21 +59,21 @@ def test_every_parameter_has_a_field_with_all_that_a_form_needs():
 
 
 @pytest.mark.parametrize("name", list(parameters()))
-def test_every_field_takes_its_default_its_bounds_and_its_choices(name):
+def test_check_value_accepts_default_bounds_and_choices(name):
     field = fields()[name]
     law = "papers" if "law `papers`" in field.help else "returns"
     base = Scenario().replace(growth__law=law)
-    assert check(name, typed(field.default), base) == (field.default, "")
+    assert check_value(name, typed(field.default), base) == (field.default, "")
     for choice in field.choices:
-        assert check(name, choice, base) == (choice, "")
+        assert check_value(name, choice, base) == (choice, "")
     if field.kind in ("number", "whole number"):
         least = 1e-3 if "above" in field.allowed else 0
         for bound in (field.low + least, field.high):
-            value, wrong = check(name, typed(bound), base)
+            value, wrong = check_value(name, typed(bound), base)
             assert value == bound or not wrong.startswith(f"{name} ="), (bound, wrong)
 
 
-BAD = [
+INVALID_VALUES = [
     ("cluster__gpus", "0", "from 1 to 100,000 GPUs"),
     ("cluster__gpus", "-3", "from 1 to 100,000 GPUs"),
     ("cluster__gpus", "many", "a whole number from 1 to 100,000 GPUs"),
@@ -83,7 +84,7 @@ BAD = [
     ("cluster__gpus", "", "a whole number from 1 to 100,000 GPUs"),
     ("cluster__gpus", "100001", "from 1 to 100,000 GPUs"),
     ("cluster__gpus", "9" * 90, "from 1 to 100,000 GPUs"),
-    ("cluster__gpus", "9" * 5000, "5,000 characters are too many: from 1 to 100,000 GPUs"),
+    ("cluster__gpus", "9" * 5000, "a value of 5,000 characters is too long; allowed: from 1 to 100,000 GPUs"),
     ("cluster__gpus", "1\n2", "a whole number from 1 to 100,000 GPUs"),
     ("cluster__gpus", "8; rm -rf /", "a whole number from 1 to 100,000 GPUs"),
     ("cluster__gpus", "true", "a whole number from 1 to 100,000 GPUs"),
@@ -112,9 +113,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "says"), BAD)
-def test_a_bad_value_gives_one_sentence_with_what_is_allowed(name, text, says):
-    value, wrong = check(name, text)
+@pytest.mark.parametrize(("name", "text", "says"), INVALID_VALUES)
+def test_check_value_of_bad_text_names_what_is_allowed(name, text, says):
+    value, wrong = check_value(name, text)
     assert value is None
     assert says in wrong
     assert "\n" not in wrong
@@ -122,38 +123,38 @@ def test_a_bad_value_gives_one_sentence_with_what_is_allowed(name, text, says):
     assert name.partition("__")[2] in wrong
 
 
-@given(st.sampled_from(list(parameters())), st.text(max_size=2 * LONGEST))
-@settings(max_examples=300, deadline=None)
-def test_whatever_is_typed_is_a_value_or_a_sentence(name, text):
-    value, wrong = check(name, text)
+@given(st.sampled_from(list(parameters())), st.text(max_size=2 * MAX_VALUE_LENGTH))
+@examples(300)
+def test_check_value_of_any_text_returns_value_or_message(name, text):
+    value, wrong = check_value(name, text)
     assert (value is None) == bool(wrong)
     assert wrong.isprintable()
 
 
-def test_a_form_is_checked_as_a_whole_and_each_field_hears_of_itself():
+def test_form_reports_each_error_at_its_field():
     base = Scenario()
     both = {"cluster__inference_share": "0.9", "cluster__training_share": "0.05"}
     assert scenario_from_form(base, both).scenario.cluster.inference_share == 0.9
     three = scenario_from_form(base, both | {"growth__r": "x", "cluster__gpus": "0"})
     assert three.scenario is None
-    assert set(three.wrong) == {"growth__r", "cluster__gpus"}
+    assert set(three.errors) == {"growth__r", "cluster__gpus"}
     crossed = scenario_from_form(base, {"cluster__inference_share": "0.9", "growth__r": "2"})
-    assert set(crossed.wrong) == {"cluster__inference_share"}
+    assert set(crossed.errors) == {"cluster__inference_share"}
     many = scenario_from_form(base, {"cluster__gpus": "100000", "cluster__gpus_per_node": "1"})
-    assert "100,000 nodes: the window allows 16,384" in many.wrong["cluster__gpus"]
+    assert "100,000 nodes, too many for the page; allowed: at most 16,384" in many.errors["cluster__gpus"]
     alone = scenario_from_form(
         base, {"researcher__timing": "pooled", "researcher__initial": "30000", "run__max_doublings": "3"}
     )
-    assert "follows everybody alone" in alone.wrong["researcher__initial"]
+    assert "needs individual researchers" in alone.errors["researcher__initial"]
     by_gpus = scenario_from_form(
         base, {"researcher__timing": "pooled", "cluster__gpus": "90000", "run__max_doublings": "3"}
     )
-    assert "makes 22,500 researchers on day 0" in by_gpus.wrong["cluster__gpus"]
+    assert "makes 22,500 researchers on day 0" in by_gpus.errors["cluster__gpus"]
     small = scenario_from_form(base, {"cluster__gpus": "100000", "researcher__gpus_each": "0.001"})
-    assert "makes 50,000,000 researchers on day 0" in small.wrong["cluster__gpus"]
+    assert "makes 50,000,000 researchers on day 0" in small.errors["cluster__gpus"]
 
 
-def test_what_was_not_touched_is_no_change():
+def test_form_with_unchanged_values_returns_the_base_scenario():
     base = Scenario()
     everything = {name: typed(value) for name, value in base.flat().items()}
     assert scenario_from_form(base, everything) == (base, {})
@@ -164,38 +165,39 @@ def test_what_was_not_touched_is_no_change():
     assert scenario_from_form(base, {"kernels__measurements": "none"}).scenario.kernels.measurements == "none"
 
 
-def test_another_law_leaves_nothing_behind_that_no_file_could_say():
+def test_changed_law_resets_parameters_of_the_other_law():
     base = Scenario().replace(growth__r=2.0)
-    papers = changed(base, {"growth__law": "papers"})
+    papers = scenario_with_changes(base, {"growth__law": "papers"})
     assert papers.growth.r == parameters()["growth__r"].default
     assert differences(Scenario(), papers) == {"growth__law": "papers"}
-    assert changed(papers, {"growth__law": "returns"}).growth.r == parameters()["growth__r"].default
+    assert scenario_with_changes(papers, {"growth__law": "returns"}).growth.r == parameters()["growth__r"].default
 
 
+@pytest.mark.slow
 @given(small_scenarios(), small_scenarios())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_differences_lead_from_one_scenario_to_another(base, other):
+@examples(25)
+def test_differences_turn_one_scenario_into_another(base, other):
     changes = differences(base, other)
-    assert changed(base, changes).flat() == other.readable().flat()
+    assert scenario_with_changes(base, changes).flat() == other.readable().flat()
     assert not differences(other, other)
 
 
-def test_what_the_window_allows_can_be_run():
+def test_largest_allowed_scenarios_can_be_run():
     for name in ("researcher__initial", "cluster__gpus", "literature__open_questions"):
-        scenario = changed(Scenario(), {name: fields()[name].high})
+        scenario = scenario_with_changes(Scenario(), {name: fields()[name].high})
         check_bounds(scenario)
         World(scenario).step_events(10)
 
 
-def test_the_chooser_names_what_is_shipped():
+def test_scenario_choices_are_the_shipped_scenarios():
     files = sorted((Path(__file__).parents[3] / "sim" / "scenario" / "shipped").glob("*.toml"))
     described = {path.stem: tomllib.loads(path.read_text(encoding="utf-8"))["description"] for path in files}
     assert "lab" in described
     assert {choice.name: choice.description for choice in scenario_choices()} == described
 
 
-def test_a_value_keeps_its_kind():
-    assert parse("training__needed", "True") is True
-    assert parse("cluster__gpus", " 64 ") == 64
-    assert parse("growth__r", "1") == 1
-    assert parse("growth__r", "1,000.5") == 1000.5
+def test_parse_value_keeps_the_type():
+    assert parse_value("training__needed", "True") is True
+    assert parse_value("cluster__gpus", " 64 ") == 64
+    assert parse_value("growth__r", "1") == 1
+    assert parse_value("growth__r", "1,000.5") == 1000.5

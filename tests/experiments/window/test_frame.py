@@ -1,20 +1,20 @@
-"""A frame is what a World is at a moment: complete, consistent, and nothing that could change."""
+"""Frames: complete, consistent and immutable."""
 
 import math
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.window import gpu_grid as cells_module
-from experiments.window.event_text import LINES
+from experiments.window import gpu_grid as grid_module
+from experiments.window.event_text import MAX_LINES
 from experiments.window.frame import COLUMNS, frame_of
-from experiments.window.gpu_grid import MAX_CELLS, MAX_JOBS
+from experiments.window.gpu_grid import MAX_CELLS, MAX_JOBS_PER_CELL
 from experiments.window.literature_view import MAX_PAPERS
 from experiments.window.number_format import format_factor
-from experiments.window.queue_view import FIRST
+from experiments.window.queue_view import MAX_LISTED_JOBS
 from experiments.window.team_view import MAX_PEOPLE
 from sim import reporters
 from sim.events import Deployed, PaperPublished, SoftwareDoubled
@@ -22,15 +22,16 @@ from sim.runner import run
 from sim.scenario.model import Scenario, shipped_scenarios
 from sim.testing.invariants import worlds
 from sim.world import World
-from tests.support.window_runs import small_lab, walk
+from tests.support.properties import examples
+from tests.support.window_runs import run_headless, small_lab
 
-thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = examples(40)
 USES = ("inference", "experiment", "training", "failed", "idle")
 
 
-def check_frame(world: World, between: bool = False) -> None:
-    """Assert that a frame of a world says the same as the world, and adds up."""
-    frame = frame_of(world, between)
+def check_frame(world: World, is_between_frames: bool = False) -> None:
+    """Assert that a frame agrees with its world and adds up."""
+    frame = frame_of(world, is_between_frames)
     grid, cluster = frame.grid, world.scenario.cluster
     for counted in (grid, *grid.cells):
         assert sum(getattr(counted, use) for use in USES) == counted.gpus, counted
@@ -42,18 +43,18 @@ def check_frame(world: World, between: bool = False) -> None:
     assert grid.inference + grid.experiment + grid.training + grid.failed == sum(held.values())
     assert all(getattr(grid, use) <= gpus for use, gpus in held.items())
     for cell in grid.cells:
-        assert len(cell.jobs) <= MAX_JOBS
-        assert (cell.more_jobs > 0) <= (len(cell.jobs) == MAX_JOBS)
+        assert len(cell.jobs) <= MAX_JOBS_PER_CELL
+        assert (cell.more_jobs > 0) <= (len(cell.jobs) == MAX_JOBS_PER_CELL)
         assert all(job.since <= world.now <= (job.until or math.inf) + 1e-9 for job in cell.jobs), cell
     for phase in frame.team.phases:
-        assert phase.all == world.census.count[phase.phase]
+        assert phase.total == world.census.count[phase.phase]
         assert min(phase.individuals, phase.in_cohorts, phase.pooled) >= 0
     assert frame.team.in_cohorts == world.population.in_cohorts
     assert frame.team.individuals == len(world.population.researchers)
     waiting = {use.use: use.waiting for use in frame.queue.uses}
     assert waiting == {use: world.datacenter.waiting(use) for use in reporters.USES}
     assert frame.queue.jobs == sum(waiting.values())
-    assert len(frame.queue.first) <= FIRST
+    assert len(frame.queue.first) <= MAX_LISTED_JOBS
     assert sum(each.tasks for each in frame.queue.first) <= frame.queue.jobs
     numbers = [paper.number for paper in frame.network.papers]
     assert numbers == sorted(set(numbers))
@@ -61,20 +62,21 @@ def check_frame(world: World, between: bool = False) -> None:
     assert all(later in numbers and earlier in numbers and later > earlier for later, earlier in frame.network.edges)
     shares = [share for _, share in frame.limit.shares]
     assert not shares or math.isclose(sum(shares), 1)
-    assert frame.limit.state.endswith((".", "on."))
-    assert len(frame.events) <= LINES
+    assert frame.limit.state.endswith(".")
+    assert len(frame.events) <= MAX_LINES
     assert (frame.ending is None) == (world.ending is None)
     assert frame.values == tuple(reporter(world) for reporter in reporters.REPORTERS.values())
 
 
+@pytest.mark.slow
 @thorough
 @given(worlds(), st.integers(0, 40))
-def test_frames_add_up_and_change_nothing(world, events):
+def test_frames_add_up_and_leave_the_world_unchanged(world, events):
     other = World.restore(world.snapshot())
     check_frame(world)
     while world.running:
         world.step_events(events)
-        check_frame(world, between=True)
+        check_frame(world, is_between_frames=True)
         world.step()
         check_frame(world)
     while other.running:
@@ -85,14 +87,14 @@ def test_frames_add_up_and_change_nothing(world, events):
 
 
 def plain(value: Any) -> bool:
-    """Whether a value is made of nothing that could change, or that lives."""
+    """Return whether a value consists of immutable plain values only."""
     if isinstance(value, tuple):
         return all(plain(part) for part in value)
     return value is None or type(value) in (str, int, float, bool)
 
 
 @pytest.mark.parametrize("name", shipped_scenarios())
-def test_frames_are_plain_values_and_stay_as_they_were(name):
+def test_frames_are_immutable_plain_values(name):
     world = World(Scenario.load(name), 2)
     world.step()
     frame = frame_of(world)
@@ -104,9 +106,9 @@ def test_frames_are_plain_values_and_stay_as_they_were(name):
     assert frame_of(world) != frame
 
 
-def test_a_moment_has_one_frame_whoever_looked_before():
+def test_equal_states_give_equal_frames():
     scenario = small_lab()
-    walked = walk(scenario)
+    walked = run_headless(scenario)
     world = World(scenario)
     for number in range(1, 21):
         world.step()
@@ -116,9 +118,10 @@ def test_a_moment_has_one_frame_whoever_looked_before():
     assert frame_of(world) == walked.frames[20]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("placement", ["flat", "consolidated"])
 @pytest.mark.parametrize("sharing", ["shares", "priority"])
-def test_large_clusters_are_shown_in_few_cells(placement, sharing):
+def test_grid_of_a_large_cluster_has_few_cells(placement, sharing):
     changes = {"cluster__gpus": 100_003, "cluster__placement": placement, "cluster__sharing": sharing}
     world = World(Scenario.load("lab").replace(**changes), 1)
     for _ in range(3):
@@ -131,24 +134,22 @@ def test_large_clusters_are_shown_in_few_cells(placement, sharing):
     assert max(sizes) == 104
 
 
-def test_cells_follow_the_seats_of_the_jobs():
-    world = World(small_lab(), 0)
-    for _ in range(12):
+@pytest.mark.parametrize(("nodes", "size"), [(1, 8), (4, 2)])
+def test_cells_show_the_jobs_and_idle_gpus_of_each_node(nodes, size):
+    world = World(small_lab(cluster__gpus_per_node=size), 0)
+    pool = world.datacenter.pools["experiment"]
+    assert pool.capacity == nodes * size
+    while not any(job.seats for job in pool.jobs()):
         world.step()
     cells = {cell.name: cell for cell in frame_of(world).grid.cells}
-    pool = world.datacenter.pools["experiment"]
-    for node, free in enumerate(pool._placement.free_by_node):
-        assert cells[f"experiment node {node + 1} of {len(pool._placement.free_by_node)}"].idle == free
-    seats = {(node, job.number) for job in pool.jobs() for node, _ in job.seats}
-    shown = {
-        (node, job.number)
-        for node in range(len(pool._placement.free_by_node))
-        for job in cells[f"experiment node {node + 1} of 1"].jobs
-    }
-    assert seats == shown
+    held = [(node, job.number, gpus) for job in pool.jobs() for node, gpus in job.seats]
+    for node in range(nodes):
+        cell = cells[f"experiment node {node + 1} of {nodes}"]
+        assert cell.idle == size - sum(gpus for place, _, gpus in held if place == node)
+        assert {job.number for job in cell.jobs} == {number for place, number, _ in held if place == node}
 
 
-def test_a_job_that_came_back_after_a_failure_is_shown_as_failed():
+def test_grid_shows_restarted_jobs_as_failed():
     world = World(small_lab(cluster__gpu_hours_between_failures=100.0), 1)
     seen = 0
     for _ in range(40):
@@ -168,7 +169,7 @@ def test_a_job_that_came_back_after_a_failure_is_shown_as_failed():
     assert seen, "nothing failed: the test says nothing"
 
 
-def test_the_queue_is_shown_in_its_order():
+def test_queue_view_follows_the_discipline():
     for queue in ("fcfs", "priority", "sjf", "easy"):
         world = World(small_lab(cluster__queue=queue, researcher__initial=40, run__max_doublings=9), 3)
         for _ in range(10):
@@ -181,7 +182,7 @@ def test_the_queue_is_shown_in_its_order():
             assert [each.number for each in first] == sorted(each.number for each in first)
 
 
-def test_lots_of_a_cohort_are_counted_and_not_drawn():
+def test_frame_of_a_cohort_draws_no_random_numbers():
     world = World(small_lab(researcher__initial=5000, run__individuals_up_to=100), 1)
     for _ in range(5):
         world.step()
@@ -190,25 +191,25 @@ def test_lots_of_a_cohort_are_counted_and_not_drawn():
     assert frame.team.groups[0].size == frame.team.in_cohorts == world.population.in_cohorts
     assert "cohort" in frame.team.note
     assert not frame.team.people
-    assert "drawn when their turn comes" in frame.queue.note
+    assert "drawn when the jobs start" in frame.queue.note
     assert any("cohort" in job.owner for cell in frame.grid.cells for job in cell.jobs)
     assert world.digest() == before
 
 
-def test_many_individuals_are_listed_in_part():
+def test_team_view_limits_the_listed_individuals():
     frame = frame_of(World(small_lab(researcher__initial=500), 1))
     assert len(frame.team.people) == MAX_PEOPLE
     assert frame.team.note == "400 of 500 individuals are listed."
 
 
-def test_the_network_shows_the_newest_and_marks_what_is_new():
+def test_network_contains_the_newest_papers():
     world = World(small_lab(researcher__initial=60), 1)
     for _ in range(30):
         world.step()
     network = frame_of(world).network
     written = [event for event in world.ledger if isinstance(event, PaperPublished)]
     assert network.papers[-1].number == written[-1].paper
-    assert {paper.number for paper in network.papers if paper.new} == {
+    assert {paper.number for paper in network.papers if paper.is_new} == {
         event.paper for event in written if event.day > world.now - 1
     }
     shown = {event.paper: event for event in written}
@@ -222,7 +223,7 @@ def test_the_network_shows_the_newest_and_marks_what_is_new():
 @pytest.mark.parametrize(
     ("changes", "part", "says"),
     [
-        ({"training__needed": False, "researcher__experiment_gpu_days": 0.0}, "researchers", "would do more"),
+        ({"training__needed": False, "researcher__experiment_gpu_days": 0.0}, "researchers", "would increase progress"),
         ({"cluster__gpus": 32, "researcher__initial": 60}, "queue", "lengthen the queue"),
         ({"training__first_run_days": 500.0, "cluster__gpus": 256, "run__max_doublings": 9}, "training", "discovered"),
         (
@@ -237,7 +238,7 @@ def test_the_network_shows_the_newest_and_marks_what_is_new():
         ),
     ],
 )
-def test_what_limits_progress_is_said_in_a_sentence(changes, part, says):
+def test_limiting_factor_names_the_limit(changes, part, says):
     world = World(small_lab(**changes), 1)
     for _ in range(40):
         world.step()
@@ -246,23 +247,23 @@ def test_what_limits_progress_is_said_in_a_sentence(changes, part, says):
     assert says in limit.state
 
 
-def test_what_is_discovered_and_not_at_work_is_told_beside_what_limits():
-    frame = walk(small_lab(), 0).frames[-1]
+def test_limiting_factor_reports_undeployed_software():
+    frame = run_headless(small_lab(), 0).frames[-1]
     assert frame.limit.part != "training"
-    assert f"is discovered and {format_factor(frame.deployed)} at work" in frame.limit.also
-    assert "made training runs shorter" in frame.limit.also
-    alone = walk(small_lab(training__needed=False), 0).frames[-1]
+    assert f"is discovered and {format_factor(frame.deployed)} is deployed" in frame.limit.also
+    assert "has shortened training runs" in frame.limit.also
+    alone = run_headless(small_lab(training__needed=False), 0).frames[-1]
     assert alone.limit.also == ""
 
 
-def test_the_sentence_and_the_figures_tell_of_one_software():
+def test_limiting_factor_and_figures_show_the_same_software():
     world = World(Scenario.load("retraining-0.75"), 0)
     while frame_of(world).limit.part != "training" or reporters.discovered(world) == world.frontier.discovered:
         world.step()
     assert format_factor(reporters.discovered(world)) in frame_of(world).limit.state
 
 
-def test_rest_for_want_of_gpus_is_no_retraining_where_there_is_none():
+def test_limiting_factor_of_paused_researchers_is_not_training():
     world = World(small_lab(training__needed=False, researcher__experiment_gpu_days=0.0), 1)
     world.step()
     world.step()
@@ -275,7 +276,7 @@ def test_rest_for_want_of_gpus_is_no_retraining_where_there_is_none():
     assert limit.part != "training"
 
 
-def test_the_limit_is_that_of_the_whole_run_where_the_stretch_is_the_whole_run():
+def test_limiting_factor_shares_equal_time_shares_of_the_run():
     for changes in ({}, {"researcher__initial": 40}):
         world = World(small_lab(run__frame_days=0.05, **changes), 1)
         for _ in range(500):
@@ -285,14 +286,14 @@ def test_the_limit_is_that_of_the_whole_run_where_the_stretch_is_the_whole_run()
         assert lately == pytest.approx(whole, abs=0.02)
 
 
-def test_nothing_limits_before_anything_was_done():
+def test_limiting_factor_on_day_0_is_nothing():
     frame = frame_of(World(Scenario.load("toy-explosion"), 1))
     assert frame.limit.part == "nothing"
-    assert frame.queue.note == "Nobody waits for GPUs."
+    assert frame.queue.note == "No job waits for GPUs."
     assert "No paper" in frame.network.note
 
 
-def test_events_are_told_newest_first_and_papers_in_a_row_together():
+def test_last_events_are_newest_first_with_grouped_papers():
     world = World(small_lab(researcher__initial=60), 1)
     for _ in range(40):
         world.step()
@@ -309,7 +310,7 @@ def test_events_are_told_newest_first_and_papers_in_a_row_together():
     assert any(isinstance(event, Deployed) for event in world.ledger)
 
 
-def test_kernels_stand_on_their_curve():
+def test_kernel_state_lies_on_the_measured_curve():
     world = World(Scenario.load("lab"), 1)
     for _ in range(3):
         world.step()
@@ -327,11 +328,11 @@ def test_kernels_stand_on_their_curve():
     assert kernels.curve[-1][1] == pytest.approx(kernels.largest)
     bare = frame_of(World(Scenario.load("lab").replace(kernels__measurements="none"), 1)).kernels
     assert (bare.calibrated, bare.curve, bare.speedup) == (False, (), 1.0)
-    assert "uncalibrated" in bare.told
+    assert "uncalibrated" in bare.method_note
 
 
-def test_ending_has_pace_and_long_run():
-    frame = walk(small_lab()).frames[-1]
+def test_frame_ending_has_pace_and_long_run():
+    frame = run_headless(small_lab()).frames[-1]
     result = run(small_lab(), 0)
     assert frame.ending is not None
     assert (frame.ending.name, frame.ending.sentence) == (result.ending, result.sentence)
@@ -340,8 +341,8 @@ def test_ending_has_pace_and_long_run():
     assert COLUMNS[0] == "day"
 
 
-def test_cells_name_at_most_so_many_jobs(monkeypatch):
-    monkeypatch.setattr(cells_module, "MAX_JOBS", 1)
+def test_grid_cells_limit_the_listed_jobs(monkeypatch):
+    monkeypatch.setattr(grid_module, "MAX_JOBS_PER_CELL", 1)
     world = World(small_lab(researcher__experiment_gpus=1), 1)
     for _ in range(10):
         world.step()

@@ -1,4 +1,4 @@
-"""What limits progress at a moment is what brings it forward most when there is more of it."""
+"""Margins: the limiting input is the one with the largest effect."""
 
 import math
 import threading
@@ -7,11 +7,11 @@ import pytest
 
 from experiments.window.frame import frame_of
 from experiments.window.measuring import Measurer
-from experiments.window.moment_margins import INPUTS, MomentMargins, moment_margins, raised
-from experiments.window.number_format import percentages
+from experiments.window.moment_margins import INPUTS, MomentMargins, moment_margins, raise_input
+from experiments.window.number_format import round_to_100_percent
 from experiments.window.player import RunPlayer
-from experiments.window.session import WindowSession
-from experiments.window.views import findings
+from experiments.window.session import WindowSession, view_state
+from experiments.window.views import limiting_factor
 from hardware.datacenter import inference_gpus, pool_sizes
 from sim.scenario.model import Scenario
 from sim.world import World
@@ -28,6 +28,7 @@ def world_after(scenario: Scenario, frames: int, seed: int = 1) -> World:
     return world
 
 
+@pytest.mark.slow
 def test_moment_margins_at_full_gpus_name_experiments() -> None:
     world = world_after(CROWDED, 20)
     before = world.digest()
@@ -48,7 +49,7 @@ def test_moment_margins_without_experiments_and_training_name_researchers() -> N
     assert values["researchers"] == pytest.approx(1.0, abs=0.35)
 
 
-def test_moment_margins_of_a_run_that_is_over_look_beyond_its_end() -> None:
+def test_moment_margins_of_an_ended_run_extend_its_horizon() -> None:
     world = world_after(small_lab(run__horizon_days=20.0, researcher__initial=60), 20)
     assert world.ending is not None
     assert moment_margins(world.snapshot()).gain > 0
@@ -56,9 +57,9 @@ def test_moment_margins_of_a_run_that_is_over_look_beyond_its_end() -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"cluster__gpus_per_node": 4}, {"cluster__placement": "flat"}])
 @pytest.mark.parametrize("name", INPUTS)
-def test_raised_input_leaves_the_gpus_of_the_others(name: str, changes: dict[str, object]) -> None:
+def test_raise_input_keeps_the_gpus_of_other_uses(name: str, changes: dict[str, object]) -> None:
     cluster = small_lab(**changes).cluster
-    changed, factor = raised(cluster, name)
+    changed, factor = raise_input(cluster, name)
     more = small_lab(**(changes | changed)).cluster
     use = {"researchers": "inference", "experiments": "experiment"}.get(name, name)
     for each, gpus in pool_sizes(cluster).items():
@@ -67,9 +68,9 @@ def test_raised_input_leaves_the_gpus_of_the_others(name: str, changes: dict[str
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_raised_input_of_a_shared_pool_leaves_the_gpus_of_inference(name: str) -> None:
+def test_raise_input_in_a_shared_pool_keeps_the_gpus_of_inference(name: str) -> None:
     cluster = small_lab(cluster__sharing="priority").cluster
-    changed, factor = raised(cluster, name)
+    changed, factor = raise_input(cluster, name)
     more = small_lab(cluster__sharing="priority", **changed).cluster
     assert more.gpus > cluster.gpus
     there = inference_gpus(cluster) * (factor if name == "researchers" else 1.0)
@@ -77,26 +78,27 @@ def test_raised_input_of_a_shared_pool_leaves_the_gpus_of_inference(name: str) -
 
 
 def measured_session(scenario: Scenario, frames: int) -> WindowSession:
-    """A session of so many frames whose moment is measured."""
+    """Return a session at a frame whose margins are measured."""
     news = threading.Condition()
 
     def publish(_: int) -> None:
         with news:
             news.notify_all()
 
-    journey = RunPlayer(scenario, 1)
-    journey.step(frames)
-    session = WindowSession(journey, publish, Measurer())
+    player = RunPlayer(scenario, 1)
+    player.step(frames)
+    session = WindowSession(player, publish, Measurer())
     with news:
-        assert news.wait_for(lambda: session.shown.margins is not None, timeout=60)
+        assert news.wait_for(lambda: session.view_state.margins is not None, timeout=60)
     return session
 
 
-def test_session_that_stands_still_shows_the_margins_of_its_moment() -> None:
+@pytest.mark.slow
+def test_paused_session_shows_the_margins_of_its_frame() -> None:
     session = measured_session(CROWDED, 20)
-    assert session.shown.margins == moment_margins(world_after(CROWDED, 20).snapshot())
-    assert not session.shown.measuring
-    drawn = findings.limit(session.shown)
+    assert session.view_state.margins == moment_margins(world_after(CROWDED, 20).snapshot())
+    assert not session.view_state.is_measuring
+    drawn = limiting_factor.limit_props(session.view_state)
     assert drawn["part"] == "queue"
     assert drawn["measured"].startswith("1% more GPUs for experiments would bring the next software gain")
     assert "paired run with 25% more of each" in drawn["measured"]
@@ -104,29 +106,28 @@ def test_session_that_stands_still_shows_the_margins_of_its_moment() -> None:
     assert session.freed.wait(30)
 
 
-def shown_with(margins: MomentMargins | None, measuring: bool = False):
-    journey = RunPlayer(CROWDED, 1)
-    journey.step(20)
-    session = WindowSession(journey, lambda stamp: None)
-    session.close()
-    assert session.freed.wait(30)
-    return session.shown._replace(margins=margins, measuring=measuring)
+def shown_with(margins: MomentMargins | None, is_measuring: bool = False):
+    player = RunPlayer(CROWDED, 1)
+    player.step(20)
+    return view_state(player)._replace(margins=margins, is_measuring=is_measuring)
 
 
 def test_headline_names_the_input_of_the_largest_elasticity() -> None:
     values = (("researchers", 0.9), ("experiments", 0.1), ("training", 0.0))
     found = MomentMargins(20.0, "researchers", values, 30.0, 0.5)
-    drawn = findings.limit(shown_with(found))
+    drawn = limiting_factor.limit_props(shown_with(found))
     assert drawn["part"] == "researchers"
     assert drawn["sentence"].startswith("Researchers: ")
     assert "0.90% sooner (GPUs for experiments 0.10%, GPUs for training runs 0.00%)." in drawn["measured"]
 
 
-def test_limit_says_while_it_is_being_measured() -> None:
-    assert findings.limit(shown_with(None, measuring=True))["measured"].startswith("Elasticities are being measured")
+def test_limit_panel_reports_a_running_measurement() -> None:
+    assert limiting_factor.limit_props(shown_with(None, is_measuring=True))["measured"].startswith(
+        "Elasticities are being measured"
+    )
 
 
-def test_limit_says_how_many_wait_now_and_which_gpus_are_idle() -> None:
+def test_limiting_factor_reports_waiting_researchers_and_idle_gpus() -> None:
     lab = small_lab(cluster__gpus=32, researcher__initial=60, training__gain=1000.0, run__max_doublings=9)
     limit = frame_of(world_after(lab, 25)).limit
     assert limit.part == "queue"
@@ -135,7 +136,7 @@ def test_limit_says_how_many_wait_now_and_which_gpus_are_idle() -> None:
 
 
 @pytest.mark.parametrize(("weight", "says"), [(1.0, "they count in full here."), (0.5, "of the effort.")])
-def test_limit_names_duplicated_work(weight: float, says: str) -> None:
+def test_limiting_factor_reports_duplicates(weight: float, says: str) -> None:
     lab = small_lab(researcher__initial=60, literature__duplicate_weight=weight, run__max_doublings=9)
     limit = frame_of(world_after(lab, 30)).limit
     assert "of the papers since day 0 are duplicates; " in limit.duplicates
@@ -146,6 +147,6 @@ def test_limit_names_duplicated_work(weight: float, says: str) -> None:
     ("shares", "told"),
     [([0.733, 0.004, 0.003, 0.26], [73, 1, 0, 26]), ([1 / 3] * 3, [34, 33, 33]), ([1.0, 0.0], [100, 0]), ([0.0], [0])],
 )
-def test_percentages_of_shares_add_up_to_100(shares: list[float], told: list[int]) -> None:
-    assert percentages(shares) == told
+def test_round_to_100_percent_adds_up_to_100(shares: list[float], told: list[int]) -> None:
+    assert round_to_100_percent(shares) == told
     assert sum(told) == (100 if math.fsum(shares) else 0)

@@ -1,4 +1,4 @@
-"""The page as Solara builds it, without a browser: which components it has, what they are given, and what they ask."""
+"""The page as Solara builds it, without a browser: components, values and events."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from experiments.window import server
 
-server.prepare()
+server.configure_solara()
 solara: Any = pytest.importorskip("solara")
 
 from solara.server import kernel_context  # noqa: E402
@@ -17,16 +17,16 @@ from solara.server import kernel_context  # noqa: E402
 from experiments.window import page  # noqa: E402
 from experiments.window.app import Page  # noqa: E402
 from experiments.window.session import WindowSession  # noqa: E402
-from tests.support.window_runs import logged  # noqa: E402
+from tests.support.window_runs import captured_log  # noqa: E402
 
 
-class Rendered:
+class RenderedPage:
     """A page, its session and its components."""
 
     def __init__(self) -> None:
-        before = set(page._open)
+        before = set(page.open_sessions)
         self.box, self.context = solara.render(Page(), handle_error=False)
-        (self.session,) = page._open - before or {None}
+        (self.session,) = page.open_sessions - before or {None}
         self._news = threading.Condition()
         if self.session is not None:
             self.with_trait("digest").observe(self._drawn, "stamp")
@@ -36,15 +36,15 @@ class Rendered:
             self._news.notify_all()
 
     def until(self, condition: Any) -> None:
-        """Wait until all components, the foot as the last, show what holds."""
+        """Wait until all components, of which the footer is the last, show a state that meets the condition."""
         foot = self.with_trait("digest")
 
         def drawn() -> bool:
-            shown = self.session.shown
+            shown = self.session.view_state
             return condition(shown) and foot.stamp == shown.stamp
 
         with self._news:
-            assert self._news.wait_for(drawn, timeout=30), self.session.shown.said
+            assert self._news.wait_for(drawn, timeout=30), self.session.view_state.message
 
     def widgets(self, within: Any = None) -> list[Any]:
         found = [within or self.box]
@@ -53,7 +53,7 @@ class Rendered:
         return found
 
     def part(self, **traits: Any) -> Any:
-        """The one component that has these values."""
+        """Return the only component with these values."""
         (found,) = [
             each
             for each in self.widgets()
@@ -66,7 +66,7 @@ class Rendered:
         return found
 
     def ask(self, trait: str, event: str, data: Any) -> None:
-        """Do what the browser would: send an event of the component that has a trait."""
+        """Send an event of the component that has a trait, as the browser would."""
         getattr(self.with_trait(trait), f"vue_{event}")(data)
 
     def close(self) -> None:
@@ -74,27 +74,27 @@ class Rendered:
 
 
 @pytest.fixture
-def rendered() -> Iterator[Rendered]:
-    found = Rendered()
+def rendered() -> Iterator[RenderedPage]:
+    found = RenderedPage()
     yield found
     found.close()
 
 
-def test_all_views_are_there(rendered: Rendered) -> None:
+def test_page_contains_all_panels(rendered: RenderedPage) -> None:
     for name in ("software", "team", "queue", "kernels"):
         assert rendered.part(name=name).option is not None
     for trait in ("cells", "papers", "people", "lines", "uses", "marks", "sentence", "digest", "files", "scenarios"):
         assert rendered.with_trait(trait)
 
 
-def test_a_step_reaches_every_component(rendered: Rendered) -> None:
+def test_page_step_updates_the_components(rendered: RenderedPage) -> None:
     rendered.ask("paces", "act", {"what": "step"})
     rendered.until(lambda shown: shown.frame.number == 1)
     assert rendered.with_trait("paces").at == 1
     assert rendered.with_trait("figures").figures.value[0]["value"] == "1.0"
 
 
-MADE_UP = (
+UNTRUSTED_EVENTS = (
     None,
     3,
     "x",
@@ -128,50 +128,50 @@ MADE_UP = (
         ("digest", "want"),
     ],
 )
-def test_whatever_a_browser_sends_is_answered_by_a_sentence_at_most(
-    rendered: Rendered, trait: str, event: str, monkeypatch: pytest.MonkeyPatch
+def test_page_survives_untrusted_events(
+    rendered: RenderedPage, trait: str, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failures = logged(monkeypatch, "experiments.window.page")
-    for data in MADE_UP:
+    failures = captured_log(monkeypatch, "experiments.window.page")
+    for data in UNTRUSTED_EVENTS:
         rendered.ask(trait, event, data)
     rendered.session.step()
     rendered.until(lambda shown: shown.frame.number >= 1)
     assert not failures
 
 
-def test_researcher_that_is_picked_again_is_followed_no_more(rendered: Rendered) -> None:
+def test_page_stops_following_a_researcher_on_a_second_click(rendered: RenderedPage) -> None:
     rendered.ask("people", "pick", {"number": 5})
-    rendered.until(lambda shown: shown.followed == 5)
+    rendered.until(lambda shown: shown.followed_researcher == 5)
     rendered.ask("people", "pick", {"number": 5})
-    rendered.until(lambda shown: shown.followed == 0)
+    rendered.until(lambda shown: shown.followed_researcher == 0)
 
 
-def test_scenario_that_is_selected_is_applied_by_a_new_start_alone(rendered: Rendered) -> None:
+def test_page_applies_a_selected_scenario_at_the_start_only(rendered: RenderedPage) -> None:
     rendered.session.step()
     rendered.until(lambda shown: shown.frame.number == 1)
     rendered.ask("scenarios", "chose", {"scenario": "toy-explosion"})
     form = rendered.with_trait("scenarios")
     assert (form.scenario, form.can_branch, form.has_earlier) == ("toy-explosion", False, False)
-    assert rendered.session.shown.first.name == "lab"
-    assert rendered.session.shown.frame.number == 1
+    assert rendered.session.view_state.initial_scenario.name == "lab"
+    assert rendered.session.view_state.frame.number == 1
     rendered.ask("scenarios", "start", None)
-    rendered.until(lambda shown: shown.first.name == "toy-explosion")
+    rendered.until(lambda shown: shown.initial_scenario.name == "toy-explosion")
     rendered.ask("scenarios", "back", None)
-    rendered.until(lambda shown: shown.first.name == "lab" and shown.frame.number == 1)
+    rendered.until(lambda shown: shown.initial_scenario.name == "lab" and shown.frame.number == 1)
 
 
-def test_what_cannot_be_drawn_is_said_and_what_was_drawn_stays(
-    rendered: Rendered, monkeypatch: pytest.MonkeyPatch
+def test_page_keeps_the_last_view_if_a_frame_cannot_be_drawn(
+    rendered: RenderedPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(shown: Any) -> Any:
         raise ZeroDivisionError
 
-    log = logged(monkeypatch, "experiments.window.page")
-    monkeypatch.setattr(page, "draw", broken)
+    log = captured_log(monkeypatch, "experiments.window.page")
+    monkeypatch.setattr(page, "build_props", broken)
     rendered.session.step()
     rendered.until(lambda shown: shown.frame.number == 1)
     controls = rendered.with_trait("paces")
-    assert controls.said == "This frame could not be drawn (ZeroDivisionError). Step on, or rewind."
+    assert controls.said == "This frame could not be drawn (ZeroDivisionError). Step or rewind."
     assert controls.at == 0
     monkeypatch.undo()
     rendered.session.step()
@@ -180,37 +180,37 @@ def test_what_cannot_be_drawn_is_said_and_what_was_drawn_stays(
     assert any("could not be drawn" in line for line in log)
 
 
-def test_a_page_that_is_left_frees_its_session() -> None:
-    rendered = Rendered()
+def test_closed_page_releases_its_session() -> None:
+    rendered = RenderedPage()
     session = rendered.session
-    assert session in page._open
+    assert session in page.open_sessions
     rendered.close()
-    assert session not in page._open
+    assert session not in page.open_sessions
     assert session.freed.wait(30)
 
 
-def test_two_pages_share_nothing(rendered: Rendered) -> None:
-    other = Rendered()
+def test_pages_are_independent(rendered: RenderedPage) -> None:
+    other = RenderedPage()
     other.ask("paces", "act", {"what": "step"})
     other.until(lambda shown: shown.frame.number == 1)
-    assert rendered.session.shown.frame.number == 0
-    assert rendered.session._journey is not other.session._journey
+    assert rendered.session.view_state.frame.number == 0
+    assert rendered.session._player is not other.session._player
     other.close()
 
 
-def test_too_many_windows_are_refused_and_those_left_make_room(
-    rendered: Rendered, monkeypatch: pytest.MonkeyPatch
+def test_page_beyond_the_limit_is_refused_until_another_disconnects(
+    rendered: RenderedPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page, "MAX_WINDOWS", 1)
-    refused = Rendered()
+    refused = RenderedPage()
     assert refused.session is None
-    assert any(getattr(each, "children", None) == [page.FULL] for each in refused.widgets())
+    assert any(getattr(each, "children", None) == [page.TOO_MANY_WINDOWS] for each in refused.widgets())
     refused.close()
     left = SimpleNamespace(
         page_status={"1": kernel_context.PageStatus.DISCONNECTED},
         close=lambda why: page.close_session(rendered.session),
     )
     monkeypatch.setitem(kernel_context.contexts, "left", left)
-    welcome = Rendered()
+    welcome = RenderedPage()
     assert isinstance(welcome.session, WindowSession)
     welcome.close()

@@ -1,4 +1,4 @@
-"""A session: what is asked of it is done in order by its own thread, and whatever goes wrong is a sentence."""
+"""Sessions: moves run in order in one thread, and errors become messages."""
 
 import threading
 from collections.abc import Iterator
@@ -10,40 +10,42 @@ from experiments.window.player import RunPlayer, SeekResult
 from experiments.window.session import ViewState, WindowSession
 from sim.scenario.model import Scenario
 from sim.world import World
-from tests.support.window_runs import logged
+from tests.support.window_runs import captured_log
 
 LAB = Scenario.load("lab")
 
 
-class Watched:
-    """A session and all that it has published, with a way to wait for what is to come."""
+class RecordedSession:
+    """A session and the stamps that it has published, with a method to wait for a state."""
 
     def __init__(self, scenario: Scenario = LAB) -> None:
         self._news = threading.Condition()
-        self.journey = RunPlayer(scenario, 0)
+        self.player = RunPlayer(scenario, 0)
         self.stamps: list[int] = []
-        self.session = WindowSession(self.journey, self._published)
+        self.session = WindowSession(self.player, self._published)
 
     def _published(self, stamp: int) -> None:
         with self._news:
             self.stamps.append(stamp)
             self._news.notify_all()
-        self.session.seen(stamp)  # as a browser that is never late
+        self.session.acknowledge(stamp)  # as a browser without delay
 
     def until(self, condition: Any) -> ViewState:
         with self._news:
-            assert self._news.wait_for(lambda: condition(self.session.shown), timeout=30), self.session.shown.said
-        return self.session.shown
+            assert self._news.wait_for(lambda: condition(self.session.view_state), timeout=30), (
+                self.session.view_state.message
+            )
+        return self.session.view_state
 
 
 @pytest.fixture
-def watched() -> Iterator[Watched]:
-    found = Watched()
+def watched() -> Iterator[RecordedSession]:
+    found = RecordedSession()
     yield found
     found.session.close()
 
 
-def test_steps_come_one_after_the_other(watched: Watched) -> None:
+def test_session_executes_steps_in_order(watched: RecordedSession) -> None:
     for _ in range(3):
         watched.session.step()
     shown = watched.until(lambda s: s.frame.number == 3)
@@ -54,7 +56,7 @@ def test_steps_come_one_after_the_other(watched: Watched) -> None:
     assert watched.stamps == sorted(watched.stamps)
 
 
-def test_the_digest_is_told_only_while_somebody_wants_it(watched: Watched) -> None:
+def test_session_computes_the_digest_on_request_only(watched: RecordedSession) -> None:
     watched.session.step()
     assert watched.until(lambda s: s.frame.number == 1).digest == ""
     watched.session.want_digest(True)
@@ -65,89 +67,94 @@ def test_the_digest_is_told_only_while_somebody_wants_it(watched: Watched) -> No
     watched.until(lambda s: not s.digest)
 
 
-def test_play_goes_on_until_pause_and_steps_meanwhile_are_ignored(watched: Watched) -> None:
+@pytest.mark.slow
+def test_session_plays_until_pause_and_ignores_steps(watched: RecordedSession) -> None:
     watched.session.set_pace("fast")
     watched.session.play()
-    watched.until(lambda s: s.playing)
+    watched.until(lambda s: s.is_playing)
     watched.session.step()
     watched.until(lambda s: s.frame.number >= 5)
     watched.session.pause()
-    shown = watched.until(lambda s: not s.playing)
+    shown = watched.until(lambda s: not s.is_playing)
     watched.session.want_digest(True)
     shown = watched.until(lambda s: s.digest)
-    assert not shown.playing
-    assert shown.frame.number == watched.journey.current.number
+    assert not shown.is_playing
+    assert shown.frame.number == watched.player.current_frame.number
 
 
-def test_it_is_said_to_stand_once_the_frame_at_work_is_shown(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_session_shows_the_pause_after_the_running_frame(
+    watched: RecordedSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    step = watched.journey.step
+    step = watched.player.step
 
     def slow() -> SeekResult:
         begun.set()
         assert go_on.wait(30)
         return step()
 
-    monkeypatch.setattr(watched.journey, "step", slow)
+    monkeypatch.setattr(watched.player, "step", slow)
     watched.session.want_digest(True)
     watched.until(lambda s: s.digest)
     watched.session.play()
     assert begun.wait(30)
     watched.session.pause()
-    assert watched.session.shown.playing
-    assert watched.session.shown.frame.number == 0
+    assert watched.session.view_state.is_playing
+    assert watched.session.view_state.frame.number == 0
     go_on.set()
-    shown = watched.until(lambda s: not s.playing)
-    assert shown.frame.number == watched.journey.current.number == 1
-    assert shown.digest == watched.journey.digest()
+    shown = watched.until(lambda s: not s.is_playing)
+    assert shown.frame.number == watched.player.current_frame.number == 1
+    assert shown.digest == watched.player.digest()
 
 
-def test_play_ends_with_the_run() -> None:
-    watched = Watched(LAB.replace(run__horizon_days=4.0))
+def test_session_stops_playback_at_the_end_of_the_run() -> None:
+    watched = RecordedSession(LAB.replace(run__horizon_days=4.0))
     watched.session.play()
-    shown = watched.until(lambda s: s.over and not s.playing)
+    shown = watched.until(lambda s: s.is_over and not s.is_playing)
     assert shown.frame.number == 4
     assert shown.frame.ending is not None
-    watched.session.play()  # nothing comes after the end
-    assert not watched.session.shown.playing
+    watched.session.play()  # the run has ended
+    assert not watched.session.view_state.is_playing
     watched.session.close()
 
 
-def test_play_stops_when_nobody_looks(monkeypatch: pytest.MonkeyPatch, watched: Watched) -> None:
-    monkeypatch.setattr("experiments.window.session.UNSEEN_SECONDS", 0.0)
-    monkeypatch.setattr(watched.session, "seen", lambda stamp: None)
+def test_session_stops_playback_without_acknowledgement(
+    monkeypatch: pytest.MonkeyPatch, watched: RecordedSession
+) -> None:
+    monkeypatch.setattr("experiments.window.session.ACKNOWLEDGE_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr(watched.session, "acknowledge", lambda stamp: None)
     watched.session.set_pace("fast")
     watched.session.play()
-    watched.until(lambda s: s.frame.number >= 1 and not s.playing)
+    watched.until(lambda s: s.frame.number >= 1 and not s.is_playing)
 
 
-def test_what_cannot_be_done_is_said(watched: Watched) -> None:
+def test_session_reports_a_refused_move(watched: RecordedSession) -> None:
     watched.session.branch({"cluster__gpus": 0})
-    shown = watched.until(lambda s: s.wrong)
-    assert shown.said == "cluster__gpus = 0 GPUs is out of bounds: from 1 to 1,000,000 GPUs."
+    shown = watched.until(lambda s: s.is_error)
+    assert shown.message == "cluster__gpus = 0 GPUs is out of bounds: from 1 to 1,000,000 GPUs."
     watched.session.step()
-    assert not watched.until(lambda s: s.frame.number == 1).wrong
+    assert not watched.until(lambda s: s.frame.number == 1).is_error
 
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    return logged(monkeypatch, "experiments.window.session")
+    return captured_log(monkeypatch, "experiments.window.session")
 
 
-def test_a_defect_is_said_and_the_session_goes_on(watched: Watched, log: list[str]) -> None:
-    def broken(journey: RunPlayer) -> SeekResult:
+def test_session_reports_a_defect_and_continues(watched: RecordedSession, log: list[str]) -> None:
+    def broken(player: RunPlayer) -> SeekResult:
         raise KeyError("defect")
 
-    watched.session._ask("step", broken)
-    shown = watched.until(lambda s: s.wrong)
-    assert shown.said == "This step failed (KeyError). Rewind, or start anew."
+    watched.session.enqueue("step", broken)
+    shown = watched.until(lambda s: s.is_error)
+    assert shown.message == "This step failed (KeyError). Rewind or start anew."
     assert any("a move failed" in line for line in log)
     watched.session.step()
     watched.until(lambda s: s.frame.number == 1)
 
 
-def test_a_page_that_cannot_be_told_once_is_told_the_next_time(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch, log: list[str]
+def test_session_publishes_again_after_a_failed_publish(
+    watched: RecordedSession, monkeypatch: pytest.MonkeyPatch, log: list[str]
 ) -> None:
     def broken(stamp: int) -> None:
         raise ConnectionError
@@ -155,116 +162,116 @@ def test_a_page_that_cannot_be_told_once_is_told_the_next_time(
     publish = watched.session._publish
     monkeypatch.setattr(watched.session, "_publish", broken)
     watched.session.set_pace("1")
-    assert any("a page could not be told" in line for line in log)
+    assert any("a state could not be published" in line for line in log)
     monkeypatch.setattr(watched.session, "_publish", publish)
     watched.session.step()
     watched.until(lambda s: s.frame.number == 1 and s.pace == "1")
 
 
-def test_a_long_move_is_busy_until_a_pause_stops_it(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_session_is_busy_until_a_pause_stops_a_long_move(
+    watched: RecordedSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started, stopped = threading.Event(), threading.Event()
 
     def go_on(goal: str) -> SeekResult:
         started.set()
         assert stopped.wait(30)
-        return SeekResult(watched.journey.current, False, "Stopped: something else was asked for.")
+        return SeekResult(watched.player.current_frame, False, "Stopped: something else was asked for.")
 
-    monkeypatch.setattr(watched.journey, "to_next", go_on)
-    monkeypatch.setattr(watched.journey, "cancel", stopped.set)
-    watched.session.to_next("queue")
-    assert watched.until(lambda s: s.busy)
+    monkeypatch.setattr(watched.player, "advance_to_next", go_on)
+    monkeypatch.setattr(watched.player, "cancel", stopped.set)
+    watched.session.advance_to_next("queue")
+    assert watched.until(lambda s: s.is_busy)
     assert started.wait(30)
     watched.session.pause()
-    shown = watched.until(lambda s: s.said == "Stopped on day 0.")
-    assert not shown.busy
+    shown = watched.until(lambda s: s.message == "Stopped on day 0.")
+    assert not shown.is_busy
 
 
-class Held:
-    """Moves of a journey that go on when they are let go, one by one."""
+class BlockedMoves:
+    """Moves of a player that block until the test releases them."""
 
-    def __init__(self, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("experiments.window.session.BUSY_SECONDS", 0.0)
-        self.started_at = {"step": threading.Event(), "to_next": threading.Event()}
-        self.go_on = {"step": threading.Event(), "to_next": threading.Event()}
+    def __init__(self, watched: RecordedSession, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("experiments.window.session.BUSY_AFTER_SECONDS", 0.0)
+        self.started_at = {"step": threading.Event(), "advance_to_next": threading.Event()}
+        self.go_on = {"step": threading.Event(), "advance_to_next": threading.Event()}
         for name in self.started_at:
-            monkeypatch.setattr(watched.journey, name, self._held(name, watched.journey))
+            monkeypatch.setattr(watched.player, name, self._held(name, watched.player))
 
-    def _held(self, name: str, journey: RunPlayer) -> Any:
+    def _held(self, name: str, player: RunPlayer) -> Any:
         def move(*_: Any) -> SeekResult:
             self.started_at[name].set()
             assert self.go_on[name].wait(30)
-            return SeekResult(journey.current, True, name)
+            return SeekResult(player.current_frame, True, name)
 
         return move
 
 
-def test_step_that_takes_long_is_busy_until_it_is_shown(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = Held(watched, monkeypatch)
+def test_session_is_busy_until_a_long_step_is_shown(watched: RecordedSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = BlockedMoves(watched, monkeypatch)
     watched.session.step()
-    assert watched.until(lambda s: s.busy).said == "On the way, day 0."
+    assert watched.until(lambda s: s.is_busy).message == "Moving: day 0."
     held.go_on["step"].set()
-    assert watched.until(lambda s: not s.busy).said == ""
+    assert watched.until(lambda s: not s.is_busy).message == ""
 
 
-def test_move_asked_for_within_a_step_is_busy_until_both_are_over(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = Held(watched, monkeypatch)
+def test_session_is_busy_until_both_queued_moves_end(watched: RecordedSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = BlockedMoves(watched, monkeypatch)
     watched.session.step()
     assert held.started_at["step"].wait(30)
-    watched.session.to_next("doubling")
-    watched.until(lambda s: s.busy)
-    monkeypatch.setattr("experiments.window.session.BUSY_SECONDS", 60.0)
+    watched.session.advance_to_next("doubling")
+    watched.until(lambda s: s.is_busy)
+    monkeypatch.setattr("experiments.window.session.BUSY_AFTER_SECONDS", 60.0)
     held.go_on["step"].set()
-    assert held.started_at["to_next"].wait(30)
-    assert watched.session.shown.busy
-    held.go_on["to_next"].set()
-    assert watched.until(lambda s: not s.busy).said == "to_next."
+    assert held.started_at["advance_to_next"].wait(30)
+    assert watched.session.view_state.is_busy
+    held.go_on["advance_to_next"].set()
+    assert watched.until(lambda s: not s.is_busy).message == "advance_to_next."
 
 
-def test_step_that_is_stopped_says_so(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = Held(watched, monkeypatch)
+def test_session_reports_a_stopped_step(watched: RecordedSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = BlockedMoves(watched, monkeypatch)
     watched.session.step()
     watched.session.step()
-    watched.until(lambda s: s.busy)
+    watched.until(lambda s: s.is_busy)
     watched.session.pause()
     held.go_on["step"].set()
-    assert not watched.until(lambda s: not s.busy).busy
-    assert watched.session.shown.frame.number == 0
+    assert not watched.until(lambda s: not s.is_busy).is_busy
+    assert watched.session.view_state.frame.number == 0
 
 
-def test_branches_rewinds_and_futures(watched: Watched) -> None:
+def test_session_rewinds_branches_chooses_and_resets(watched: RecordedSession) -> None:
     for _ in range(4):
         watched.session.step()
     watched.until(lambda s: s.frame.number == 4)
     watched.session.rewind(2)
     watched.until(lambda s: s.frame.number == 2)
     watched.session.branch({"cluster__gpus": 2048})
-    shown = watched.until(lambda s: len(s.futures) == 2)
+    shown = watched.until(lambda s: len(s.timelines) == 2)
     assert shown.scenario.cluster.gpus == 2048
-    assert shown.first.cluster.gpus == LAB.cluster.gpus
+    assert shown.initial_scenario.cluster.gpus == LAB.cluster.gpus
     watched.session.choose(0)
-    assert watched.until(lambda s: s.futures[0].chosen).scenario == LAB
+    assert watched.until(lambda s: s.timelines[0].is_chosen).scenario == LAB
     watched.session.reset(LAB, 7)
     shown = watched.until(lambda s: s.seed == 7)
-    assert (shown.frame.number, len(shown.futures)) == (0, 1)
+    assert (shown.frame.number, len(shown.timelines)) == (0, 1)
 
 
-def test_of_rewinds_that_wait_only_the_last_counts(watched: Watched) -> None:
+def test_session_executes_only_the_last_waiting_rewind(watched: RecordedSession) -> None:
     for _ in range(6):
         watched.session.step()
     watched.until(lambda s: s.frame.number == 6)
     held, go_on = threading.Event(), threading.Event()
 
-    def wait(journey: RunPlayer) -> SeekResult:
+    def wait(player: RunPlayer) -> SeekResult:
         held.set()
         assert go_on.wait(30)
-        return SeekResult(journey.current, True, "")
+        return SeekResult(player.current_frame, True, "")
 
     seen: list[int] = []
-    rewind = watched.journey.rewind
-    watched.journey.rewind = lambda frame: (seen.append(frame), rewind(frame))[1]  # type: ignore[method-assign]
-    watched.session._ask("hold", wait)
+    rewind = watched.player.rewind
+    watched.player.rewind = lambda frame: (seen.append(frame), rewind(frame))[1]  # type: ignore[method-assign]
+    watched.session.enqueue("hold", wait)
     assert held.wait(30)
     for frame in (5, 4, 3):
         watched.session.rewind(frame)
@@ -273,14 +280,14 @@ def test_of_rewinds_that_wait_only_the_last_counts(watched: Watched) -> None:
     assert seen == [3]
 
 
-def test_the_life_of_a_researcher_is_told_until_nobody_is_followed(watched: Watched) -> None:
+def test_session_shows_the_history_of_the_followed_researcher(watched: RecordedSession) -> None:
     watched.session.follow(1)
-    assert watched.until(lambda s: s.followed == 1).life
+    assert watched.until(lambda s: s.followed_researcher == 1).history
     watched.session.follow(0)
-    assert watched.until(lambda s: s.followed == 0).life == ()
+    assert watched.until(lambda s: s.followed_researcher == 0).history == ()
 
 
-def test_a_closed_session_publishes_nothing_and_its_thread_ends(watched: Watched) -> None:
+def test_closed_session_publishes_nothing_and_ends_its_thread(watched: RecordedSession) -> None:
     watched.session.close()
     assert watched.session.freed.wait(30)
     before = list(watched.stamps)
@@ -290,7 +297,7 @@ def test_a_closed_session_publishes_nothing_and_its_thread_ends(watched: Watched
     assert watched.stamps == before
 
 
-def test_an_unknown_pace_is_ignored(watched: Watched) -> None:
-    before = watched.session.shown
+def test_session_ignores_an_unknown_pace(watched: RecordedSession) -> None:
+    before = watched.session.view_state
     watched.session.set_pace("0.0001")
-    assert watched.session.shown == before
+    assert watched.session.view_state == before

@@ -1,27 +1,27 @@
-"""A page that plays gives way to the moves of other pages, for a bounded time."""
+"""Turns: playback gives way to the moves of other pages for a bounded time."""
 
 import threading
 
 import pytest
 
 from experiments.window import page_turns
-from experiments.window.page_turns import Turns
+from experiments.window.page_turns import MoveTurns
 
 
 def test_give_way_without_moves_of_others_returns_at_once() -> None:
-    found = Turns()
+    found = MoveTurns()
     found.give_way("page")
     found.begin("page")
     found.begin("other")
-    found.give_way("page")  # its own move has just begun as well
+    found.give_way("page")  # its own move has priority as well
     found.end("page")
     found.end("other")
     found.give_way("page")
 
 
 def test_give_way_waits_until_the_move_of_another_page_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_turns, "SHORT_SECONDS", 60.0)
-    found, order, started = Turns(), list[str](), threading.Event()
+    monkeypatch.setattr(page_turns, "PRIORITY_SECONDS", 60.0)
+    found, order, started = MoveTurns(), list[str](), threading.Event()
 
     def play() -> None:
         started.set()
@@ -38,8 +38,8 @@ def test_give_way_waits_until_the_move_of_another_page_is_over(monkeypatch: pyte
     assert order == ["step", "piece"]
 
 
-def test_give_way_to_a_move_that_takes_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_turns, "SHORT_SECONDS", 0.0)
-    found = Turns()
+def test_give_way_to_a_long_move_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_turns, "PRIORITY_SECONDS", 0.0)
+    found = MoveTurns()
     found.begin("long")
     found.give_way("playing")

@@ -1,4 +1,4 @@
-"""What the components of the page are given: plain, bounded, and what the frame says."""
+"""Values of the components: plain, bounded and equal to the frame."""
 
 import json
 from typing import Any
@@ -6,29 +6,29 @@ from typing import Any
 import pytest
 
 from experiments.window.number_format import format_count, format_factor, pluralize
-from experiments.window.page import Drawing, cell_at, draw
+from experiments.window.page import PageProps, build_props, cell_at
 from experiments.window.player import RunPlayer
-from experiments.window.session import ViewState, WindowSession
+from experiments.window.session import ViewState, view_state
 from experiments.window.timeline import TimelineView
 from experiments.window.views import cluster, header, settings, software, team, timeline
-from experiments.window.views.axes import end_of_axis, round_up
+from experiments.window.views.axes import axis_end, round_up
 from sim.scenario.model import Scenario, shipped_scenarios
 
-MOST_BYTES = 400_000
-"""Of one drawing, as it is sent."""
+MAX_PROPS_BYTES = 400_000
+"""Maximum size of the values of one page as JSON [bytes]."""
 
 
-def shown_of(journey: RunPlayer) -> ViewState:
-    """What a session would show of a journey that somebody else moves."""
-    session = WindowSession(journey, lambda stamp: None)
-    session.close()
-    return session.shown
+def shown_of(player: RunPlayer) -> ViewState:
+    """Return the state that a page shows of a player, which is closed then."""
+    state = view_state(player)
+    player.close()
+    return state
 
 
 def after(scenario: Scenario, frames: int, seed: int = 0) -> ViewState:
-    journey = RunPlayer(scenario, seed)
-    journey.step(frames)
-    return shown_of(journey)
+    player = RunPlayer(scenario, seed)
+    player.step(frames)
+    return shown_of(player)
 
 
 @pytest.fixture(scope="module")
@@ -36,147 +36,147 @@ def lab() -> ViewState:
     return after(Scenario.load("lab-frontier-experiments"), 120)
 
 
-def test_a_drawing_is_plain_and_small(lab: ViewState) -> None:
-    sent = json.dumps(draw(lab)._asdict(), allow_nan=False)
-    assert len(sent) < MOST_BYTES
+def test_page_props_are_plain_and_small(lab: ViewState) -> None:
+    sent = json.dumps(build_props(lab)._asdict(), allow_nan=False)
+    assert len(sent) < MAX_PROPS_BYTES
 
 
 @pytest.mark.parametrize("name", shipped_scenarios())
-def test_every_scenario_can_be_drawn_on_day_0_and_later(name: str) -> None:
+def test_page_props_of_every_shipped_scenario_are_plain(name: str) -> None:
     for frames in (0, 3):
-        drawing = draw(after(Scenario.load(name), frames))
+        drawing = build_props(after(Scenario.load(name), frames))
         json.dumps(drawing._asdict(), allow_nan=False)
 
 
-def test_a_million_researchers_are_drawn_as_what_they_are() -> None:
-    drawing = draw(after(Scenario.load("lab").replace(researcher__initial=1_000_000), 2))
-    assert len(json.dumps(drawing._asdict(), allow_nan=False)) < MOST_BYTES
+def test_page_props_of_a_million_researchers_show_a_cohort() -> None:
+    drawing = build_props(after(Scenario.load("lab").replace(researcher__initial=1_000_000), 2))
+    assert len(json.dumps(drawing._asdict(), allow_nan=False)) < MAX_PROPS_BYTES
     (group,) = drawing.people["groups"]
     assert "cohort of" in group["told"]
     assert drawing.people["people"] == []
 
 
-def test_the_grid_has_all_gpus(lab: ViewState) -> None:
-    drawn = cluster.gpus(lab)
+def test_gpu_grid_props_contain_all_gpus(lab: ViewState) -> None:
+    drawn = cluster.gpu_grid_props(lab)
     assert sum(cell[0] for cell in drawn["cells"]) == lab.frame.grid.gpus
     assert all(cell[0] == sum(cell[1:]) for cell in drawn["cells"])
     assert sum(pool["cells"] for pool in drawn["pools"]) == len(drawn["cells"])
 
 
-def test_a_node_is_told_with_its_jobs(lab: ViewState) -> None:
+def test_describe_cell_lists_its_jobs(lab: ViewState) -> None:
     busy = next(cell for cell in lab.frame.grid.cells if cell.jobs)
-    told = cluster.cell_told(busy)
+    told = cluster.describe_cell(busy)
     assert f"Job {busy.jobs[0].number:,}" in told
     assert f"{busy.gpus:,} GPUs" in told
-    assert len(told.splitlines()) <= 1 + cluster.LISTED
+    assert len(told.splitlines()) <= 1 + cluster.MAX_DESCRIBED_JOBS
 
 
 @pytest.mark.parametrize("place", [None, -1, 10**9, "3", 2.5, {}])
-def test_a_place_that_is_none_is_no_cell(lab: ViewState, place: Any) -> None:
+def test_cell_at_an_invalid_position_is_none(lab: ViewState, place: Any) -> None:
     assert cell_at(lab, place) is None
 
 
-def test_layers_of_the_team_add_up(lab: ViewState) -> None:
-    option = team.option(timeline.columns(lab), lab.frame.day)
-    top = next(each for each in option["series"] if each["name"] == team.SHORT["paused"])
-    everybody = sum(each.all for each in lab.frame.team.phases)
+def test_team_layers_add_up(lab: ViewState) -> None:
+    option = team.team_option(timeline.path_columns(lab), lab.frame.day)
+    top = next(each for each in option["series"] if each["name"] == team.SHORT_PHASE_WORDS["paused"])
+    everybody = sum(each.total for each in lab.frame.team.phases)
     assert top["data"][-1][1] == pytest.approx(everybody)
-    own = [each["data"][-1][2] for each in option["series"] if each["name"] in team.SHORT.values()]
+    own = [each["data"][-1][2] for each in option["series"] if each["name"] in team.SHORT_PHASE_WORDS.values()]
     assert sum(own) == pytest.approx(everybody)
 
 
-def test_software_is_drawn_as_doublings_beside_the_law_alone(lab: ViewState) -> None:
-    option = software.option(lab)
+def test_software_chart_shows_doublings_and_the_unconstrained_curve(lab: ViewState) -> None:
+    option = software.software_option(lab)
     lines = {each["name"]: each["data"] for each in option["series"]}
     assert lines["discovered"][-1] == [lab.frame.day, pytest.approx(lab.frame.discovered, rel=1e-4)]
-    assert lines[software.alone_label(lab.first)][0] == [0.0, 0.0]
+    assert lines[software.unconstrained_label(lab.initial_scenario)][0] == [0.0, 0.0]
     assert option["yAxis"]["max"] > lab.frame.discovered
     assert option["xAxis"]["max"] > lab.frame.day
 
 
-def branched() -> tuple[RunPlayer, ViewState]:
-    journey = RunPlayer(Scenario.load("lab"), 0)
-    journey.step(10)
-    journey.branch(6, {"training__needed": False})
-    journey.step(3)
-    return journey, shown_of(journey)
+def branched() -> ViewState:
+    player = RunPlayer(Scenario.load("lab"), 0)
+    player.step(10)
+    player.branch(6, {"training__needed": False})
+    player.step(3)
+    return shown_of(player)
 
 
-def test_both_futures_are_drawn_and_can_be_chosen() -> None:
-    _, shown = branched()
-    drawn = software.software(shown)
+def test_software_chart_shows_all_branches() -> None:
+    shown = branched()
+    drawn = software.software_props(shown)
     assert [each["chosen"] for each in drawn["choices"]] == [False, True]
     assert "training__needed = false" in drawn["choices"][1]["label"]
     names = [each["name"] for each in drawn["option"]["series"]]
     assert {"discovered (A)", "discovered (B)"} <= set(names)
 
 
-def test_the_way_is_the_past_of_the_first_future_and_then_the_chosen_one() -> None:
-    _, shown = branched()
-    first, branch = shown.futures
-    rows = timeline.columns(shown)
+def test_path_columns_join_the_first_run_and_the_branch() -> None:
+    shown = branched()
+    first, branch = shown.timelines
+    rows = timeline.path_columns(shown)
     assert rows["frame"] == [float(frame) for frame in range(10)]
     assert rows["discovered"][:6] == first.columns["discovered"][:6]
     assert rows["discovered"][6:] == branch.columns["discovered"]
 
 
-def test_the_timeline_marks_doublings_retrainings_and_branches(lab: ViewState) -> None:
-    drawn = timeline.controls(lab)
+def test_controls_mark_doublings_retrainings_and_branches(lab: ViewState) -> None:
+    drawn = timeline.controls_props(lab)
     kinds = {mark["kind"] for mark in drawn["marks"]}
     assert {"doubling", "retraining"} <= kinds
-    assert all(0 <= mark["frame"] <= lab.last for mark in drawn["marks"])
+    assert all(0 <= mark["frame"] <= lab.last_frame for mark in drawn["marks"])
     assert drawn["days"][0] == [0, 0.0]
     assert drawn["days"][-1] == [lab.frame.number, lab.frame.day]
-    _, shown = branched()
-    assert {"frame": 6, "kind": "branch"}.items() <= timeline.controls(shown)["marks"][-1].items()
+    shown = branched()
+    assert {"frame": 6, "kind": "branch"}.items() <= timeline.controls_props(shown)["marks"][-1].items()
 
 
-def test_a_day_lies_on_its_frame() -> None:
+def test_frame_at_interpolates_days() -> None:
     rows = {"day": [0.0, 5.0, 10.0], "frame": [0.0, 10.0, 20.0]}
     assert [timeline.frame_at(day, rows) for day in (0.0, 2.5, 5.0, 9.9, 10.0, 99.0)] == [0, 5, 10, 20, 20, 20]
 
 
-def test_empty_views_say_what_to_do() -> None:
-    drawing: Drawing = draw(after(Scenario.load("toy-explosion"), 0))
+def test_empty_panels_give_a_hint() -> None:
+    drawing: PageProps = build_props(after(Scenario.load("toy-explosion"), 0))
     empty = [drawing.waits["empty"], drawing.queue["empty"], drawing.kernels["empty"], drawing.literature["empty"]]
     assert all(text.strip() for text in empty)
-    assert "no experiments here" in drawing.waits["empty"]
-    assert "no experiments here" in drawing.queue["empty"]
-    lab = draw(after(Scenario.load("lab"), 0))
+    assert "need no experiments here" in drawing.waits["empty"]
+    assert "need no experiments here" in drawing.queue["empty"]
+    lab = build_props(after(Scenario.load("lab"), 0))
     assert "Press “queue”" in lab.waits["empty"]
     assert "Press “queue”" in lab.queue["empty"]
 
 
-def test_dots_are_told_as_what_they_are(lab: ViewState) -> None:
+def test_literature_hint_explains_the_dots(lab: ViewState) -> None:
     few, cohort = Scenario.load("lab"), Scenario.load("toy-explosion").replace(run__individuals_up_to=16)
-    assert "Each dot is a paper" in draw(after(few, 0)).literature["hint"]
-    assert "Each dot is a paper" in draw(after(few, 3)).literature["hint"]
-    assert "a cohort may publish many" in draw(after(cohort, 1000)).literature["hint"]
+    assert "Each dot is a paper" in build_props(after(few, 0)).literature["hint"]
+    assert "Each dot is a paper" in build_props(after(few, 3)).literature["hint"]
+    assert "a cohort may publish many" in build_props(after(cohort, 1000)).literature["hint"]
 
 
-def test_a_new_seed_is_for_a_new_run(lab: ViewState) -> None:
-    form = settings.settings(lab, {}, "7")
+def test_settings_with_a_new_seed_cannot_branch(lab: ViewState) -> None:
+    form = settings.settings_props(lab, {}, "7")
     assert not form["can_branch"]
-    assert form["note"].startswith("The seed is decided on day 0")
-    assert settings.settings(lab, {}, str(lab.seed))["can_branch"]
+    assert form["note"].startswith("The seed is fixed on day 0")
+    assert settings.settings_props(lab, {}, str(lab.seed))["can_branch"]
 
 
 @pytest.mark.parametrize(
     ("day", "end"), [(0, 10), (10, 10), (10.5, 20), (364, 480), (730, 750), (751, 800), (1e5, 1e5)]
 )
-def test_axes_of_time_end_at_round_days(day: float, end: float) -> None:
-    assert end_of_axis(day) == end
+def test_axis_end_is_a_round_day(day: float, end: float) -> None:
+    assert axis_end(day) == end
 
 
 @pytest.mark.parametrize(("value", "above"), [(0, 1), (1, 1), (1.01, 1.5), (7, 8), (900, 1000), (1001, 1500)])
-def test_round_figures(value: float, above: float) -> None:
+def test_round_up_returns_round_numbers(value: float, above: float) -> None:
     assert round_up(value) == above
 
 
 @pytest.mark.parametrize(
     ("doublings", "told"), [(0, "×1"), (2.02, "×4.06"), (13, "×8,192"), (30, "×1.1×10⁹"), (300, "×2×10⁹⁰")]
 )
-def test_factors_are_told_for_reading(doublings: float, told: str) -> None:
+def test_format_factor_is_readable(doublings: float, told: str) -> None:
     assert format_factor(doublings) == told
 
 
@@ -192,11 +192,11 @@ def test_factors_are_told_for_reading(doublings: float, told: str) -> None:
         (9.96e9, "10¹⁰"),
     ],
 )
-def test_numbers_are_told_for_reading(number: float, told: str) -> None:
+def test_format_count_is_readable(number: float, told: str) -> None:
     assert format_count(number) == told
 
 
-def test_one_of_a_thing_is_told_as_one() -> None:
+def test_pluralize_uses_the_singular_for_one() -> None:
     assert [pluralize(number, "paper") for number in (0, 1, 2, 1e9)] == [
         "0 papers",
         "1 paper",
@@ -206,13 +206,14 @@ def test_one_of_a_thing_is_told_as_one() -> None:
     assert pluralize(2, "search", "searches") == "2 searches"
 
 
-def test_letters_name_futures() -> None:
+def test_branch_name_is_a_letter() -> None:
     view = TimelineView(27, "x", True, None, 0, {}, 0, {}, ())
-    assert software.letter(view) == "B"
+    assert software.branch_name(view) == "B"
 
 
-def test_experiments_behind_others_on_their_gang_are_told() -> None:
-    few = draw(after(Scenario.load("lab"), 3)).limit["figures"][-1]
+@pytest.mark.slow
+def test_key_figures_report_experiments_behind_their_cohort() -> None:
+    few = build_props(after(Scenario.load("lab"), 3)).limit["figures"][-1]
     assert few["why"] == "For GPUs"
     many_short = Scenario.load("lab").replace(
         researcher__initial=200_000, growth__calibrated_for=200_000, researcher__experiment_gpu_days=0.1
@@ -220,39 +221,41 @@ def test_experiments_behind_others_on_their_gang_are_told() -> None:
     shown = after(many_short, 1)
     behind = shown.frame.value("researchers_queue") - shown.frame.value("experiments_waiting")
     assert behind > 100
-    assert draw(shown).limit["figures"][-1]["why"].startswith(f"For GPUs; {pluralize(behind, 'experiment')} more")
+    assert (
+        build_props(shown).limit["figures"][-1]["why"].startswith(f"For GPUs; {pluralize(behind, 'experiment')} more")
+    )
 
 
-def test_head_of_a_changed_run_names_what_differs() -> None:
+def test_header_of_a_changed_run_lists_the_changes() -> None:
     changed = Scenario.load("lab").replace(cluster__gpus=512, training__needed=False)
-    chips = header.head(after(changed, 0))["changes"]
+    chips = header.header_props(after(changed, 0))["changes"]
     assert [chip["told"] for chip in chips] == ["GPUs 512 (1,024)", "Needed off (on)"]
-    assert header.head(after(Scenario.load("lab"), 0))["changes"] == []
+    assert header.header_props(after(Scenario.load("lab"), 0))["changes"] == []
 
 
-def test_head_of_a_branch_names_what_differs_and_since_when() -> None:
-    _, shown = branched()
-    assert [chip["told"] for chip in header.head(shown)["changes"]] == ["Needed off (on) since day 6"]
+def test_header_of_a_branch_lists_the_changes_and_their_day() -> None:
+    shown = branched()
+    assert [chip["told"] for chip in header.header_props(shown)["changes"]] == ["Needed off (on) since day 6"]
 
 
-def test_head_of_a_changed_run_shows_no_description_with_a_number() -> None:
+def test_header_of_a_changed_run_hides_a_description_with_numbers() -> None:
     limits = Scenario.load("limits")
-    assert "16 doublings" in header.head(after(limits, 0))["about"]
-    assert header.head(after(limits.replace(growth__limit_doublings=8.0), 0))["about"] == ""
+    assert "16 doublings" in header.header_props(after(limits, 0))["about"]
+    assert header.header_props(after(limits.replace(growth__limit_doublings=8.0), 0))["about"] == ""
     lab = Scenario.load("lab")
-    assert header.head(after(lab.replace(cluster__gpus=512), 0))["about"] == lab.description
+    assert header.header_props(after(lab.replace(cluster__gpus=512), 0))["about"] == lab.description
 
 
-def test_papers_of_a_run_are_numbered_from_1() -> None:
+def test_paper_numbers_of_a_run_start_at_1() -> None:
     shown = after(Scenario.load("lab"), 3)
     told = [event.sentence for event in shown.frame.events if "published paper" in event.sentence]
     assert len(told) >= 1
-    numbers = [number for number, day, *_ in draw(shown).literature["papers"] if day is not None]
+    numbers = [number for number, day, *_ in build_props(shown).literature["papers"] if day is not None]
     assert numbers == list(range(1, shown.frame.network.published + 1))
     assert f"published paper {numbers[-1]:,}" in told[0]
 
 
-def test_candidates_are_whole_and_each_number_is_told_once() -> None:
+def test_kernel_events_show_each_whole_candidate_once() -> None:
     shown = after(Scenario.load("lab"), 1)
     told = [event.sentence for event in shown.frame.events if event.kind == "KernelsDeployed"]
     after_each = [sentence.partition(" after ")[2].partition(":")[0] for sentence in told]

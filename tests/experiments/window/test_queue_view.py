@@ -1,10 +1,10 @@
-"""The mean wait covers every job of the last 30 days, those that still wait included."""
+"""Queue view: the mean wait covers all jobs of the last 30 days, waiting jobs included."""
 
 import math
 
 import pytest
 
-from experiments.window.queue_view import LATELY_DAYS, queue_of
+from experiments.window.queue_view import RECENT_DAYS, queue_of
 from sim.scenario.model import Scenario
 from sim.world import World
 from tests.support.window_runs import small_lab
@@ -21,9 +21,9 @@ COHORT = CROWDED.replace(run__individuals_up_to=100)
 
 
 def mean_wait(world: World, use: str) -> float:
-    """The same mean, job by job."""
+    """Return the mean wait, computed job by job."""
     records = [r for r in world.datacenter.records if r.use == use and r.started is not None]
-    lately = [(r.waited, r.tasks) for r in records if r.ended >= world.now - LATELY_DAYS]
+    lately = [(r.waited, r.tasks) for r in records if r.ended >= world.now - RECENT_DAYS]
     for pool in world.datacenter.pools.values():
         for job in pool.jobs():
             if job.use == use and job.length < math.inf:
@@ -35,7 +35,7 @@ def mean_wait(world: World, use: str) -> float:
 
 
 @pytest.mark.parametrize("scenario", [CROWDED, COHORT], ids=["individuals", "cohort"])
-def test_mean_wait_of_many_jobs_covers_the_whole_window(scenario: Scenario) -> None:
+def test_mean_wait_covers_all_jobs_of_the_window(scenario: Scenario) -> None:
     world = World(scenario, 1)
     for _ in range(12):
         for _ in range(4):
@@ -43,11 +43,11 @@ def test_mean_wait_of_many_jobs_covers_the_whole_window(scenario: Scenario) -> N
         (use,) = [each for each in queue_of(world).uses if each.use == "experiment"]
         assert use.mean_wait_days == pytest.approx(mean_wait(world, "experiment"))
     assert len(world.datacenter.records) > 2000
-    assert world.now > LATELY_DAYS
+    assert world.now > RECENT_DAYS
     assert queue_of(World.restore(world.snapshot())) == queue_of(world)
 
 
-def test_mean_wait_counts_jobs_that_still_wait() -> None:
+def test_mean_wait_includes_waiting_jobs() -> None:
     world = World(small_lab(cluster__gpus=32, researcher__initial=60), 1)
     for _ in range(20):
         world.step()

@@ -1,4 +1,4 @@
-"""What is kept stays within its bytes, is dense near the end, and comes back as it was."""
+"""Thinning cache: bounded, dense near the latest number, and exact."""
 
 import itertools
 import os
@@ -9,35 +9,35 @@ from hypothesis import strategies as st
 from experiments.window.thinning_cache import ThinningCache, pack, unpack
 
 
-def test_what_was_packed_comes_back_anew():
+def test_unpack_returns_an_equal_copy():
     thing = {"a": [1, 2.5], "b": ("x",)}
     assert unpack(pack(thing)) == thing
     assert unpack(pack(thing)) is not thing
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 60)), max_size=120), st.integers(150, 2000))
-def test_bytes_are_bounded_and_things_are_right(puts, most):
-    shelf = ThinningCache(most)
+def test_thinning_cache_stays_within_its_bytes(puts, most):
+    cache = ThinningCache(most)
     last: dict[int, int] = {}
     for number, size in puts:
-        shelf.put(number, (number, os.urandom(size)))
+        cache.put(number, (number, os.urandom(size)))
         last[number] = size
-        assert shelf.bytes <= most
-        assert list(shelf.numbers) == sorted(set(shelf.numbers))
+        assert cache.stored_bytes <= most
+        assert list(cache.numbers) == sorted(set(cache.numbers))
     for number in range(201):
-        kept = shelf.get(number)
-        assert (kept is not None) == (number in shelf.numbers)
+        kept = cache.get(number)
+        assert (kept is not None) == (number in cache.numbers)
         if kept is not None:
             assert (kept[0], len(kept[1])) == (number, last[number])
-        at = shelf.at_or_before(number)
-        assert at == max((each for each in shelf.numbers if each <= number), default=None)
+        at = cache.at_or_before(number)
+        assert at == max((each for each in cache.numbers if each <= number), default=None)
 
 
-def test_the_past_is_thinned_evenly_and_the_present_is_dense():
-    shelf = ThinningCache(64 * 100)
+def test_thinning_cache_is_dense_near_the_latest_number():
+    cache = ThinningCache(64 * 100)
     for number in range(5000):
-        shelf.put(number, os.urandom(40))
-    numbers = shelf.numbers
+        cache.put(number, os.urandom(40))
+    numbers = cache.numbers
     assert numbers[-1] == 4999
     assert len(numbers) > 40
     assert numbers[-5:] == (4995, 4996, 4997, 4998, 4999)
@@ -46,8 +46,8 @@ def test_the_past_is_thinned_evenly_and_the_present_is_dense():
     assert all(gap <= max(1, 0.6 * old) for gap, old in zip(gaps, age, strict=True))
 
 
-def test_what_is_too_large_is_not_kept():
-    shelf = ThinningCache(50)
-    shelf.put(1, os.urandom(100))
-    assert shelf.numbers == ()
-    assert shelf.bytes == 0
+def test_thinning_cache_drops_values_that_are_too_large():
+    cache = ThinningCache(50)
+    cache.put(1, os.urandom(100))
+    assert cache.numbers == ()
+    assert cache.stored_bytes == 0

@@ -1,6 +1,7 @@
-"""No World outlives the page that made it: Mesa keeps each in a class attribute until it is let go of."""
+"""Worlds are released with their page: Mesa keeps each in a class attribute until then."""
 
 import gc
+from collections.abc import Iterator
 from weakref import WeakSet
 
 import pytest
@@ -14,18 +15,27 @@ from tests.support.window_runs import small_lab
 LAB = small_lab()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_older_objects() -> Iterator[None]:
+    """Hide objects of earlier tests from the garbage collector: a search of a million objects takes seconds."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def worlds() -> WeakSet[World]:
-    """The Worlds that there are in this process."""
+    """Return the Worlds of this process."""
     gc.collect()
     return WeakSet(each for each in gc.get_objects() if issubclass(type(each), World))
 
 
 def new_since(before: WeakSet[World]) -> int:
-    """How many Worlds there are that were not there before; earlier tests may let go of theirs meanwhile."""
+    """Return the number of Worlds that are not in ``before``; worlds of earlier tests may disappear meanwhile."""
     return len([each for each in worlds() if each not in before])
 
 
-def test_worlds_after_pages_are_closed_are_none() -> None:
+def test_closed_pages_leave_no_worlds() -> None:
     before = worlds()
     for _ in range(3):
         session = WindowSession(RunPlayer(LAB), lambda stamp: None)
@@ -36,43 +46,43 @@ def test_worlds_after_pages_are_closed_are_none() -> None:
     assert new_since(before) == 0
 
 
-def test_worlds_of_a_journey_that_rewinds_branches_and_resets_are_one() -> None:
+def test_player_keeps_one_world_after_rewinds_branches_and_resets() -> None:
     before = worlds()
-    journey = RunPlayer(LAB)
-    journey.go_to(25)
-    journey.rewind(3)
-    journey.step_event()
-    journey.branch(3, {"cluster__gpus": 64})
-    journey.go_to(25)
-    journey.choose(0)
-    journey.digest()
-    journey.reset(seed=1)
-    journey.go_to(12)
+    player = RunPlayer(LAB)
+    player.seek(25)
+    player.rewind(3)
+    player.step_event()
+    player.branch(3, {"cluster__gpus": 64})
+    player.seek(25)
+    player.choose(0)
+    player.digest()
+    player.reset(seed=1)
+    player.seek(12)
     assert new_since(before) == 1
-    journey.close()
-    del journey
+    player.close()
+    del player
     assert new_since(before) == 0
 
 
 @pytest.mark.parametrize("changes", [{"cluster__gpus": 8}, {"run__horizon_days": 2.0}])
-def test_worlds_after_a_refused_branch_are_one(changes: dict[str, float]) -> None:
+def test_refused_branch_leaves_one_world(changes: dict[str, float]) -> None:
     before = worlds()
-    journey = RunPlayer(LAB)
-    journey.go_to(10)
+    player = RunPlayer(LAB)
+    player.seek(10)
     with pytest.raises(ScenarioError):
-        journey.branch(10, changes)
+        player.branch(10, changes)
     assert new_since(before) == 1
-    journey.close()
+    player.close()
 
 
-def test_journey_after_close_refuses_moves_and_questions() -> None:
+def test_closed_player_refuses_moves_and_questions() -> None:
     before = worlds()
-    journey = RunPlayer(LAB)
-    journey.step(5)
-    journey.close()
+    player = RunPlayer(LAB)
+    player.step(5)
+    player.close()
     for question in (RunPlayer.step, RunPlayer.digest, RunPlayer.result, RunPlayer.reset):
         with pytest.raises(ScenarioError, match="this page is closed: load it again"):
-            question(journey)
-    assert journey.current.number == 5
-    del journey
+            question(player)
+    assert player.current_frame.number == 5
+    del player
     assert new_since(before) == 0

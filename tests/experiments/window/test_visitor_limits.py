@@ -1,81 +1,86 @@
-"""However a journey is stopped, hurried or short of memory, its run stays as it is."""
+"""Limits of players: interruptions and little memory do not change the run."""
 
 import threading
 
 import pytest
 from hypothesis import given
 
-from experiments.window import player as journey_module
-from experiments.window import timeline as futures_module
+from experiments.window import player as player_module
+from experiments.window import timeline as timeline_module
 from experiments.window.player import RunPlayer
 from experiments.window.timeline import Timeline
-from tests.support.window_runs import MOVES, move, small_lab, thorough, walk
+from tests.support.window_runs import MOVES, move, run_headless, small_lab, thorough
 
 LAB = small_lab()
-WALKED = walk(LAB)
 
 
-@given(MOVES)
+@pytest.mark.slow
 @thorough
-def test_rewinding_is_exact_when_little_is_kept(moves):
-    bounds = {"MAX_FRAME_BYTES": 12_000, "MAX_SNAPSHOT_BYTES": 60_000, "MIN_EFFORT": 20, "BYTES_AN_EFFORT": 10**9}
+@given(MOVES)
+def test_player_with_little_memory_rewinds_exactly(walked, moves):
+    bounds = {
+        "MAX_FRAME_BYTES": 12_000,
+        "MAX_CHECKPOINT_BYTES": 60_000,
+        "MIN_RECREATION_COST": 20,
+        "BYTES_PER_COST_UNIT": 10**9,
+    }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in bounds.items():
-            patch.setattr(futures_module, name, value)
-        journey = RunPlayer(LAB)
-        journey.go_to(WALKED.last)
-        future: Timeline = journey._futures[0]
-        assert len(future._frames.numbers) < WALKED.last / 2, "the test keeps too much to say anything"
-        assert len(future._moments.numbers) >= 1
+            patch.setattr(timeline_module, name, value)
+        player = RunPlayer(LAB)
+        player.seek(walked.last)
+        timeline: Timeline = player._timelines[0]
+        assert len(timeline._frames.numbers) < walked.last / 2, "the test keeps too much to say anything"
+        assert len(timeline._checkpoints.numbers) >= 1
         for what, how in moves:
-            move(journey, what, how)
-            assert future._frames.bytes <= 12_000
-            assert future._moments.bytes <= 60_000
-            frame = journey.current
-            if not frame.between:
-                assert frame == WALKED.frames[frame.number]
-                assert journey.digest() == WALKED.digests[frame.number]
+            move(player, what, how)
+            assert timeline._frames.stored_bytes <= 12_000
+            assert timeline._checkpoints.stored_bytes <= 60_000
+            frame = player.current_frame
+            if not frame.is_between_frames:
+                assert frame == walked.frames[frame.number]
+                assert player.digest() == walked.digests[frame.number]
 
 
-def test_events_between_frames_are_found_again_when_a_move_was_stopped_on_its_way(monkeypatch):
+def test_player_returns_to_events_between_frames_after_a_stopped_move(monkeypatch):
     long = small_lab(run__frame_days=30.0)
     wanted = RunPlayer(long)
     straight = [wanted.step_event().frame for _ in range(25)]
     assert {frame.number for frame in straight} == {0}
-    journey = RunPlayer(long)
-    monkeypatch.setattr(journey_module, "EVENTS_A_PIECE", 8)
-    monkeypatch.setattr(journey_module, "MAX_PIECES", 1)
+    player = RunPlayer(long)
+    monkeypatch.setattr(player_module, "EVENTS_PER_PIECE", 8)
+    monkeypatch.setattr(player_module, "MAX_PIECES_PER_FRAME", 1)
     for frame in straight:
-        assert journey.step_event().frame == frame
-        moved = journey.step()
+        assert player.step_event().frame == frame
+        moved = player.step()
         assert not moved.done
         assert "in one frame" in moved.sentence
-        assert journey.current == frame
-        assert journey.digest() == journey.digest()
+        assert player.current_frame == frame
+        assert player.digest() == player.digest()
 
 
-def test_two_journeys_do_not_meet():
+def test_players_are_independent():
     labs = [(LAB, 0), (small_lab(cluster__gpus=64), 7), (LAB, 1)]
-    journeys = [RunPlayer(scenario, seed) for scenario, seed in labs]
+    players = [RunPlayer(scenario, seed) for scenario, seed in labs]
     for _ in range(6):
-        for step, journey in enumerate(journeys, 1):
-            journey.step(step)
-            journey.step_event()
-            journey.life(1)
-    for (scenario, seed), journey in zip(labs, journeys, strict=True):
-        journey.step()
-        assert journey.digest() == walk(scenario, seed).digests[journey.current.number]
+        for step, player in enumerate(players, 1):
+            player.step(step)
+            player.step_event()
+            player.history(1)
+    for (scenario, seed), player in zip(labs, players, strict=True):
+        player.step()
+        assert player.digest() == run_headless(scenario, seed).digests[player.current_frame.number]
 
 
-def test_moves_from_several_threads_leave_the_run_as_it_is():
-    journey = RunPlayer(LAB)
+def test_player_moved_by_several_threads_equals_a_headless_run(walked):
+    player = RunPlayer(LAB)
     failed: list[BaseException] = []
 
     def work(way: int) -> None:
         try:
             for number in range(12):
-                move(journey, *[("step", 2), ("rewind", number), ("event", 3), ("digest", None)][(number + way) % 4])
-                journey.futures()
+                move(player, *[("step", 2), ("rewind", number), ("event", 3), ("digest", None)][(number + way) % 4])
+                player.timelines()
         except BaseException as error:
             failed.append(error)
 
@@ -85,65 +90,69 @@ def test_moves_from_several_threads_leave_the_run_as_it_is():
     for thread in threads:
         thread.join()
     assert not failed
-    journey.step()
-    assert journey.digest() == WALKED.digests[journey.current.number]
+    player.step()
+    assert player.digest() == walked.digests[player.current_frame.number]
 
 
-def test_a_move_can_be_cancelled_and_goes_on_when_asked_again(monkeypatch):
-    journey = RunPlayer(LAB)
-    note = Timeline.note
+def test_cancelled_move_continues_on_the_next_request(walked, monkeypatch):
+    player = RunPlayer(LAB)
+    record = Timeline.record
 
-    def note_and_cancel(self, world):
-        note(self, world)
+    def record_and_cancel(self, world):
+        record(self, world)
         if world.steps == 7:
-            journey.cancel()
+            player.cancel()
 
-    monkeypatch.setattr(Timeline, "note", note_and_cancel)
-    moved = journey.step(20)
-    assert (moved.done, moved.sentence) == (False, "Stopped: something else was asked for.")
+    monkeypatch.setattr(Timeline, "record", record_and_cancel)
+    moved = player.step(20)
+    assert (moved.done, moved.sentence) == (False, "Stopped: another move was requested.")
     assert 6 <= moved.frame.number <= 7
-    assert journey.step(20 - moved.frame.number).frame == WALKED.frames[20]
+    assert player.step(20 - moved.frame.number).frame == walked.frames[20]
 
 
-def test_an_event_that_nobody_sees_is_passed_and_a_long_wait_for_one_is_bounded(monkeypatch):
-    monkeypatch.setattr(journey_module, "changed", lambda world, before: "")
-    monkeypatch.setattr(journey_module, "EVENTS_A_PIECE", 4)
-    monkeypatch.setattr(journey_module, "MAX_PIECES", 2)
-    journey = RunPlayer(small_lab(run__frame_days=10.0))
-    moved = journey.step_event()
-    assert (moved.done, moved.frame.number, moved.frame.between) == (False, 0, True)
+def test_step_event_skips_invisible_events_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr(player_module, "describe_changes", lambda world, before: "")
+    monkeypatch.setattr(player_module, "EVENTS_PER_PIECE", 4)
+    monkeypatch.setattr(player_module, "MAX_PIECES_PER_FRAME", 2)
+    player = RunPlayer(small_lab(run__frame_days=10.0))
+    moved = player.step_event()
+    assert (moved.done, moved.frame.number, moved.frame.is_between_frames) == (False, 0, True)
     assert "in 8 events" in moved.sentence
     day = moved.frame.day
-    assert journey.step_event().frame.day > day
-    while not (moved := journey.step_event()).done:
+    assert player.step_event().frame.day > day
+    while not (moved := player.step_event()).done:
         assert moved.frame.number == 0
-    assert moved.frame == walk(small_lab(run__frame_days=10.0)).frames[1]
+    assert moved.frame == run_headless(small_lab(run__frame_days=10.0)).frames[1]
 
 
-def test_long_frames_are_walked_in_pieces(monkeypatch):
+def test_player_runs_long_frames_in_pieces(monkeypatch):
     long = small_lab(run__frame_days=60.0, run__max_doublings=20)
-    monkeypatch.setattr(journey_module, "EVENTS_A_PIECE", 10)
-    monkeypatch.setattr(journey_module, "MAX_PIECES", 3)
-    journey = RunPlayer(long)
-    moved = journey.step()
+    monkeypatch.setattr(player_module, "EVENTS_PER_PIECE", 10)
+    monkeypatch.setattr(player_module, "MAX_PIECES_PER_FRAME", 3)
+    player = RunPlayer(long)
+    moved = player.step()
     assert not moved.done
     assert moved.frame.number == 0
-    assert "ask again" in moved.sentence
+    assert "Press Step again" in moved.sentence
     for _ in range(1000):
-        if (moved := journey.step()).done:
+        if (moved := player.step()).done:
             break
-    assert journey.digest() == walk(long).digests[1]
+    assert player.digest() == run_headless(long).digests[1]
 
 
 @pytest.mark.parametrize(
     ("bound", "value", "says"),
-    [("MAX_FRAMES", 12, "12 frames"), ("MAX_FACTS", 40, "40 papers"), ("MAX_INDIVIDUALS", 5, "5 researchers")],
+    [
+        ("MAX_FRAMES", 12, "12 frames"),
+        ("MAX_RECORDS", 40, "40 papers"),
+        ("MAX_INDIVIDUALS", 5, "5 individual researchers"),
+    ],
 )
-def test_runs_are_bounded_and_say_so(monkeypatch, bound, value, says):
-    monkeypatch.setattr(journey_module, bound, value)
-    journey = RunPlayer(LAB)
-    moved = journey.go_to(WALKED.last)
+def test_player_stops_at_its_limits_and_names_them(walked, monkeypatch, bound, value, says):
+    monkeypatch.setattr(player_module, bound, value)
+    player = RunPlayer(LAB)
+    moved = player.seek(walked.last)
     assert not moved.done
     assert says in moved.sentence
     assert moved.frame.number <= 12
-    assert journey.rewind(0).done
+    assert player.rewind(0).done

@@ -1,0 +1,31 @@
+"""Build the panel of the latest events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from experiments.window.session import ViewState
+
+EVENT_COLOURS = {
+    "PaperPublished": "grey",
+    "SoftwareDoubled": "blue",
+    "TrainingStarted": "pink",
+    "Deployed": "orange",
+    "ResearchersHoused": "green",
+    "CohortFormed": "green",
+    "KernelsMeasured": "sky",
+    "KernelsDeployed": "sky",
+    "Ended": "red",
+}
+EMPHASISED_EVENTS = frozenset({"SoftwareDoubled", "Deployed", "Ended"})
+
+
+def event_props(state: ViewState) -> dict[str, Any]:
+    """Return the values of the panel of the latest events."""
+    return {
+        "lines": [
+            [f"{told.day:,.1f}", told.sentence, EVENT_COLOURS.get(told.kind, "grey"), told.kind in EMPHASISED_EVENTS]
+            for told in state.frame.events
+        ],
+        "empty": "There are no events yet. Press “Step” for a frame, or “Event” for the next event.",
+    }
