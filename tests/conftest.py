@@ -4,11 +4,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
+from tests.support.properties import load_profile
 
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
-
+load_profile()
 
 _LONGEST_FILES = (
     "test_sweep_kills.py",

@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.kernel_engineer import amdahl
@@ -21,6 +21,7 @@ from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
 from sim.testing.invariants import check_invariants, worlds
 from sim.world import World
 from tests.support.known_speedup_curve import FILE, WORKLOAD, search, session_of, write
+from tests.support.properties import examples
 
 MEASURED = {"kernels__measurements": str(FILE)}
 LAB = {
@@ -37,7 +38,7 @@ LAB = {
     "kernels__candidate_gpu_hours": 0.0,
 }
 """Candidates cost nothing here; tests/sim/test_kernel_costs.py has what they cost."""
-thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = examples(20)
 
 
 def lab(**changes) -> Scenario:

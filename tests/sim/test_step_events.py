@@ -2,7 +2,7 @@
 
 import pickle
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from simpy import Event
 
@@ -11,8 +11,9 @@ from sim.random_streams import RandomStreams
 from sim.scenario.model import Scenario
 from sim.testing.invariants import worlds
 from sim.world import World
+from tests.support.properties import examples
 
-thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = examples(30)
 
 
 @given(st.lists(st.floats(0, 100), max_size=30), st.floats(0, 100), st.lists(st.integers(1, 5), max_size=10))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.phases import Phase
@@ -15,6 +15,7 @@ from sim.runner import run, summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.testing.invariants import check_invariants, small_scenarios, worlds
 from sim.world import World
+from tests.support.properties import examples
 
 LAB = {
     "researcher__initial": 4,
@@ -26,7 +27,7 @@ LAB = {
     "run__max_doublings": 4,
     "cluster__gpu_hours_between_failures": 1000.0,
 }
-thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = examples(30)
 
 
 def finish(world: World) -> World:

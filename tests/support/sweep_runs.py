@@ -85,7 +85,7 @@ class Rough:
         return self.crew
 
     def __call__(self, standing: SweepProgress) -> None:
-        if self._chance.random() < 0.003:
+        if self._chance.random() < 0.02:
             self._kill(self._chance.randrange(2))
         if standing.done >= self._die_at:
             os.kill(os.getpid(), signal.SIGKILL)

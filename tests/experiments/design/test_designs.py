@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -22,6 +22,7 @@ from experiments.design import sampling
 from experiments.design.design import SEEDS, load_design, run_seed, shipped_designs, to_toml
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
+from tests.support.properties import examples
 
 ROOT = Path(__file__).parents[3]
 R = {"distribution": "lognormal", "ci80": [0.7, 3.0]}
@@ -192,7 +193,7 @@ def contents(draw):
     return content
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(contents(), st.data())
 def test_a_design_survives_a_round_trip(tmp_path_factory, content, data):
     folder = tmp_path_factory.mktemp("designs")

@@ -364,7 +364,7 @@ def test_a_back_test_of_a_series_that_keeps_the_law_beats_naive_guesses(tmp_path
     total = np.cumsum(rng.poisson(6, 60)) / 6
     path = tmp_path / "law.csv"
     path.write_text("speed\n" + "".join(f"{value}\n" for value in (4 + total) ** 0.9))
-    found = backtest.backtest(read(path, SeriesColumns("rows", "speed")), Options(before=4.0, draws=400), 0.6)
+    found = backtest.backtest(read(path, SeriesColumns("rows", "speed")), Options(before=4.0, draws=100), 0.6)
     scores = {each.forecast: each for each in found.scores}
     world = scores[backtest.OBSERVED_INPUT]
     assert world.crps < 0.5 * min(each.crps for each in found.scores if each is not world)
@@ -373,7 +373,7 @@ def test_a_back_test_of_a_series_that_keeps_the_law_beats_naive_guesses(tmp_path
 
 
 def test_a_back_test_reads_dates_and_says_how_it_did(asara: Any, good: Path) -> None:
-    answer = asara("fit", good, "--input", "work", "--output", "speed", "--date", "day", "--backtest", "--out", "b")
+    answer = asara("fit", good, "--input", "work", "--output", "speed", "--date", "day", "--backtest", "--draws", 200, "--out", "b")
     assert answer.code == 0
     assert "past's pace" in answer.out and "one trial of a forecast" in " ".join(answer.out.split())
     stored = json.loads(Path("b/backtest.json").read_text())

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from agents import work_model
@@ -18,6 +18,7 @@ from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
 from sim.testing.invariants import small_scenarios
 from tests.oracles import fluid as oracle
 from tests.oracles import report
+from tests.support.properties import examples
 
 EXACT = 1e-9
 LONG = {"run__horizon_days": 1e6}
@@ -323,7 +324,7 @@ def test_a_run_is_its_row_of_the_table():
     assert result.digest == run_fluid(scenario).digest
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(25, *HealthCheck)
 @given(st.lists(small_scenarios(kernels__measurements="none"), min_size=1, max_size=3))
 def test_nothing_is_ever_negative_or_more_than_there_is(scenarios):
     flowing = [each.replace(researcher__timing="poisson") for each in scenarios if each.researcher.timing == "whole"]
