@@ -1,30 +1,95 @@
-"""Hooks of all tests: no property has a deadline, and the summary lists what this machine could not test."""
+"""Hooks of all tests: Hypothesis profile, markers by folder, order of files, skips in CI and the summary of skips."""
 
+import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.support.properties import load_profile
 
 load_profile()
 
+_TESTS = Path(__file__).parent
+_MARKER_OF_FOLDER = {
+    "statistical": "statistical",
+    "browser": "browser",
+    "hardware/kernels": "kernels",
+    "docs": "docs",
+    "notebooks": "docs",
+}
 _LONGEST_FILES = (
-    "test_sweep_kills.py",
-    "test_notebooks.py",
-    "test_cohorts.py",
-    "test_reproduce.py",
-    "test_world_theory.py",
-    "test_window_controls.py",
-    "test_pages.py",
-    "test_bottleneck.py",
+    "notebooks/test_notebooks.py",
+    "browser/test_window_controls.py",
+    "experiments/sweep/test_sweep_kills.py",
+    "docs/test_pages.py",
+    "statistical/test_cohorts.py",
+    "statistical/test_reproduce.py",
+    "experiments/sweep/analysis/test_analysis_report.py",
+    "experiments/bottleneck/test_bottleneck.py",
+    "sim/test_cohorts_in_world.py",
+    "statistical/test_world_theory.py",
+    "statistical/test_cohorts_repairman.py",
+    "browser/test_window_exact.py",
 )
-"""Files that take longest. They go first, so that no process ends the run alone with one of them."""
+"""Files that take longest, the longest first. Processes that share the tests then end at about the same time."""
+_ALLOWED_SKIPS = (
+    "processor has no",
+    "this kernel or processor",
+    "no CUDA GPU",
+    "the compiler makes no code for",
+    "TRITON_INTERPRET",
+    "/proc/self/statm",
+)
+"""Parts of the reasons for which a test may be skipped in CI: features of the processor, the kernel and the GPU."""
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Put the tests of the longest files first; the order within a file stays."""
+    """Mark tests by their folder, and put the tests of the longest files first; the order within a file stays."""
     places = {name: place for place, name in enumerate(_LONGEST_FILES)}
-    items.sort(key=lambda item: places.get(Path(item.path).name, len(places)))
+    for item in items:
+        name = _name(item)
+        for folder, marker in _MARKER_OF_FOLDER.items():
+            if name.startswith(f"{folder}/"):
+                item.add_marker(marker)
+    items.sort(key=lambda item: places.get(_name(item), len(places)))
+
+
+def _name(item: Any) -> str:
+    """Return the path of a test's file within the folder of tests."""
+    path = Path(item.path)
+    return path.relative_to(_TESTS).as_posix() if path.is_relative_to(_TESTS) else path.name
+
+
+# --- skips ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[Any]:
+    """Fail a test in CI if it was skipped for want of something that can be installed."""
+    report = yield
+    if not hasattr(report, "wasxfail"):
+        _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Iterator[Any]:
+    """Fail a file in CI if it was skipped for want of something that can be installed."""
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+def _forbid_skip(report: Any) -> None:
+    if not report.skipped or os.environ.get("CI") != "true":
+        return
+    reason = _reason(report)
+    if not any(allowed in reason for allowed in _ALLOWED_SKIPS):
+        report.outcome = "failed"
+        report.longrepr = f"Skipped in CI, where every test must run: {reason}. Install what is missing (see .ci/run)."
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -39,5 +104,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def _reason(report: Any) -> str:
+    """Return the first line of the reason of a skip: Hypothesis adds the example to it."""
     text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-    return text.removeprefix("Skipped: ")
+    return text.removeprefix("Skipped: ").partition("\n")[0].rstrip(".")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hardware.kernels.problem import DTYPES, Problem, Shape
 from hardware.kernels.registry import family
 from tests.support.attention_cases import call, check, errors, exact, kernel_of, logits_of, slack, tensor, usable
-from tests.support.tensor_layouts import LAYOUTS
 from tests.support.properties import examples
+from tests.support.tensor_layouts import LAYOUTS
 
 ON_A_PROCESSOR = ("eager", "sdpa", "tiled", "portable", "avx512", "amx")
 """Those whose shapes cost nothing to build."""
