@@ -301,10 +301,8 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(asara, tmp_path, case)
     assert list(tmp_path.iterdir()) == []
 
 
-SMALL = ["--doublings", "0,1"]
-for name, value in REPAIRMAN.items():
-    SMALL += ["--set", f"{name}={value}"]
-SMALL += ["--set", "researcher__experiment_gpu_days=0.4"]
+CHANGES = REPAIRMAN | {"researcher__experiment_gpu_days": 0.4}
+SMALL = ["--doublings", "0,1", *(word for name, value in CHANGES.items() for word in ("--set", f"{name}={value}"))]
 
 
 @pytest.fixture
