@@ -144,6 +144,6 @@ def no_such_number(word: str) -> None:
     raise AssertionError(f"{word} is not JSON")
 
 
-def from_json(answer):
+def from_json(answer: Any) -> Any:
     assert (answer.code, answer.err) == (0, "")
     return json.loads(answer.out, parse_constant=no_such_number)

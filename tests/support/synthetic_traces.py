@@ -1,6 +1,7 @@
 """Traces with known answers."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from hardware.kernels.candidate import Candidate, Value
 from hardware.kernels.problem import Direction, Dtype, Shape, flops, workload
@@ -141,5 +142,5 @@ def ended(of: MeasurementSession, trials: int) -> SearchEnd:
     return SearchEnd(session=of.session, reason="the budget is spent", trials=trials)
 
 
-def write(path, lines: Sequence[Line]) -> None:
+def write(path: Path, lines: Sequence[Line]) -> None:
     path.write_text("".join(line.model_dump_json() + "\n" for line in lines))
