@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from hardware.kernels import reference
 from hardware.kernels.family import Family, Kernel
 from hardware.kernels.machine import Machine
-from hardware.kernels.problem import EPSILON, Problem, Shape
+from hardware.kernels.problem import EPSILON, Dtype, Problem, Shape
 from hardware.kernels.registry import family
 from hardware.kernels.rounding_error import LEAST, rounding
 
@@ -80,19 +80,21 @@ def case(shape: Shape, kind: str, dtype: str, causal: bool) -> Case:
 
 
 def exact(inputs: Sequence[np.ndarray], causal: bool) -> tuple[np.ndarray, ...]:
-    return (reference.forward(*inputs[:3], causal)[0], *reference.backward(*inputs, causal))
+    q, k, v, dout = inputs
+    return (reference.forward(q, k, v, causal)[0], *reference.backward(q, k, v, dout, causal))
 
 
 @functools.lru_cache(maxsize=500)
 def library_errors(shape: Shape, kind: str, dtype: str, causal: bool) -> list[tuple[float, float]]:
     given = case(shape, kind, dtype, causal)
-    kernel = kernel_of("sdpa", Problem(dtype, "both", causal))
+    kernel = kernel_of("sdpa", Problem(cast("Dtype", dtype), "both", causal))
     return errors(call(kernel, [tensor(each, dtype) for each in given.inputs]), given.exact)
 
 
 def slack(inputs: Sequence[np.ndarray], causal: bool, dtype: str, logits: str) -> list[tuple[float, float]]:
     """Return the error that rounding alone makes, over all and in the worst row; ``logits``: the type they are in."""
-    sizes = rounding(*inputs, causal, EPSILON[dtype], EPSILON[logits], LEAST[dtype])
+    q, k, v, dout = inputs
+    sizes = rounding(q, k, v, dout, causal, EPSILON[dtype], EPSILON[logits], LEAST[dtype])
     return [reference.rms_errors(each, np.zeros_like(each)) for each in sizes]
 
 
@@ -117,7 +119,7 @@ def errors(results: Iterable[Tensor], exact: Iterable[np.ndarray]) -> list[tuple
 def kernel_of(name: str, problem: Problem, machine: Machine | None = None, **values: Any) -> Kernel:
     """Return a family's kernel: the naive one, or with these parameters."""
     found = family(name)
-    space = found.space(machine, problem)
+    space = found.space(cast("Machine", machine), problem)
     return found.kernel(space.candidate(name, dict(space.naive) | values), problem)
 
 
@@ -139,8 +141,8 @@ def is_slow(name: str) -> bool:
 
 def call(kernel: Kernel, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Return out, dq, dk and dv."""
-    *qkv, dout = inputs
-    out, kept = kernel.forward(*qkv, keep=True)
+    q, k, v, dout = inputs
+    out, kept = kernel.forward(q, k, v, keep=True)
     return (out, *kernel.backward(kept, dout))
 
 

@@ -136,10 +136,10 @@ def interrupted_while_loading(design_file: str, folder: str, module: str) -> Non
     class Press:
         def find_spec(self, name: str, path: object = None, target: object = None) -> None:
             if name == module:
-                sys.meta_path.remove(self)  # type: ignore[arg-type]
+                sys.meta_path.remove(self)
                 os.kill(os.getpid(), signal.SIGINT)
 
-    sys.meta_path.insert(0, Press())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Press())
     sys.exit(main(["sweep", design_file, "--out", folder, "--workers", "1"]))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 from hardware.kernels.candidate import Candidate, Value
 from hardware.kernels.problem import Direction, Dtype, Shape, flops, workload
@@ -86,7 +87,11 @@ def measured(
     """A candidate against SDPA, and against eager where a gain over it is given."""
     digest = Candidate(family, tuple(parameters.items())).digest
     found: list[Line] = []
-    for against, gains in (("sdpa", (tuned, held_out)), ("eager", (eager, eager))):
+    baselines: tuple[tuple[Literal["sdpa", "eager"], tuple[float | None, float | None]], ...] = (
+        ("sdpa", (tuned, held_out)),
+        ("eager", (eager, eager)),
+    )
+    for against, gains in baselines:
         if gains[0] is not None:
             found.append(
                 FinalMeasurement(
@@ -111,7 +116,7 @@ def trial(
     status: Status = "passed",
     expects: float | None = None,
     failed_on: str = "",
-    **more: float,
+    **more: Any,
 ) -> Trial:
     passed = tuple(timed(of, gain)) if gain is not None else ()
     return Trial(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from hardware.kernels.problem import Problem, Shape
+from hardware.kernels.problem import Dtype, Problem, Shape
 from tests.support.attention_cases import call, case, check, errors, exact, kernel_of, slack, tensor
 from tests.support.tensor_layouts import LAYOUTS
 
@@ -14,7 +14,7 @@ SIZES = [16, 24, 64, 128]
 
 
 def hold(
-    shape: Shape, causal: bool, layouts: Sequence[str] = ("contiguous",) * 4, dtype: str = "fp32", **values: int
+    shape: Shape, causal: bool, layouts: Sequence[str] = ("contiguous",) * 4, dtype: Dtype = "fp32", **values: int
 ) -> None:
     problem = Problem(dtype, "both", causal)
     inputs = [
