@@ -20,6 +20,30 @@ _MARKER_OF_FOLDER = {
     "docs": "docs",
     "notebooks": "docs",
 }
+_SLOW_FILES = (
+    "experiments/bottleneck/test_bottleneck.py",
+    "experiments/cli/test_interrupt.py",
+    "experiments/cli/test_output_streams.py",
+    "experiments/docs_build/test_variability_page.py",
+    "experiments/estimation/test_fit_command.py",
+    "experiments/kernels/test_kernel_value.py",
+    "experiments/solve/test_solve.py",
+    "experiments/sweep/analysis/test_analysis_report.py",
+    "experiments/sweep/test_run_many.py",
+    "experiments/sweep/test_sweep_command.py",
+    "experiments/sweep/test_sweep_kills.py",
+    "experiments/window/test_queue_view.py",
+    "experiments/window/test_timeline.py",
+    "sim/fluid/test_fluid.py",
+    "sim/test_cohorts_in_world.py",
+    "sim/test_kernel_costs.py",
+    "sim/test_kernels_in_world.py",
+    "sim/test_long_run.py",
+    "sim/test_penalty.py",
+    "sim/test_training_runs.py",
+    "sim/testing/test_conformance_suite.py",
+)
+"""Files most of whose tests start processes or run many or large labs. All their tests are marked slow."""
 _LONGEST_FILES = (
     "notebooks/test_notebooks.py",
     "browser/test_window_controls.py",
@@ -47,13 +71,15 @@ _ALLOWED_SKIPS = (
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Mark tests by their folder, and put the tests of the longest files first; the order within a file stays."""
+    """Mark tests by folder and file, and put the tests of the longest files first; the order within a file stays."""
     places = {name: place for place, name in enumerate(_LONGEST_FILES)}
     for item in items:
         name = _name(item)
         for folder, marker in _MARKER_OF_FOLDER.items():
             if name.startswith(f"{folder}/"):
                 item.add_marker(marker)
+        if name in _SLOW_FILES:
+            item.add_marker("slow")
     items.sort(key=lambda item: places.get(_name(item), len(places)))
 
 

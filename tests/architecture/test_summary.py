@@ -40,6 +40,7 @@ def run_tests(folder: Path, ci: str, **files: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+@pytest.mark.slow
 def test_summary_after_skips_counts_them_by_reason(tmp_path):
     code, shown = run_tests(tmp_path, "", test_skips=SKIPS, test_module=MODULE)
     assert code == 0
@@ -49,6 +50,7 @@ def test_summary_after_skips_counts_them_by_reason(tmp_path):
     assert "     1  no_such_package is not installed\n" in shown
 
 
+@pytest.mark.slow
 def test_skip_in_ci_fails_unless_the_processor_lacks_a_feature(tmp_path):
     code, shown = run_tests(tmp_path, "true", test_skips=SKIPS)
     assert code == 1
@@ -58,6 +60,7 @@ def test_skip_in_ci_fails_unless_the_processor_lacks_a_feature(tmp_path):
     assert "     1  the processor has no avx512f\n" in shown
 
 
+@pytest.mark.slow
 def test_file_that_is_skipped_in_ci_is_an_error(tmp_path):
     code, shown = run_tests(tmp_path, "true", test_module=MODULE)
     assert code == 2

@@ -59,6 +59,7 @@ def test_missing_gain_has_its_reason(ended, reason):
     assert why_not(1000, ended) == reason
 
 
+@pytest.mark.slow
 def test_row_explains_its_empty_columns(tmp_path):
     planned = toy(tmp_path, 1).planned(0)
     lab = Scenario.load("lab")
@@ -83,6 +84,7 @@ def test_row_explains_its_empty_columns(tmp_path):
 # --- the commands ---
 
 
+@pytest.mark.slow
 def test_run_to_a_goal_reaches_it_or_says_why(asara):
     reached = json.loads(asara("run", "lab", "--engine", "fluid", "--goal", "1000x", "--json").out)
     assert reached["goal"]["multiple"] == 1000

@@ -100,6 +100,7 @@ def test_background_with_a_stated_load_holds_that_many_gpus_in_the_mean(tmp_path
     check_invariants(world)
 
 
+@pytest.mark.slow
 def test_background_makes_experiments_wait_and_the_equations_agree(tmp_path):
     """Compare one seed with the equations to within 5%: seeds of this lab spread by 2%, 1% below in the mean."""
     path = steady(tmp_path / "log.csv", gpus=8, number=200)

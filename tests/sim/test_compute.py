@@ -34,6 +34,7 @@ def test_initial_researchers_follow_the_inference_gpus_unless_they_are_set(gpus,
     assert Scenario().replace(cluster__gpus=gpus, **changes).initial_researchers == team
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -79,6 +79,7 @@ def test_undefined_has_a_reason():
     assert whole[1].limited_by in INPUTS
 
 
+@pytest.mark.slow
 def test_a_scenario_has_the_same_margins_alone_and_among_others():
     labs = [Scenario(), Scenario().replace(growth__r=0.8), Scenario().replace(**NO_TRAINING, cluster__gpus=2048)]
     together = margins(labs, [4, 5, 6])

@@ -79,6 +79,7 @@ def test_any_allowed_value_of_any_parameter_is_kept(data):
     assert Scenario().replace(**changes).flat()[name] == value
 
 
+@pytest.mark.slow
 @given(small_scenarios())
 def test_the_digest_tells_scenarios_apart_and_nothing_else(scenario):
     assert Scenario(name="other").replace(**_readable(scenario)).digest() == scenario.digest()

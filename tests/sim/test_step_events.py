@@ -2,6 +2,7 @@
 
 import pickle
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simpy import Event
@@ -53,6 +54,7 @@ def test_no_event_follows_a_halt_and_no_background_comes_alone():
     assert idle.advance_events(10) == 0
 
 
+@pytest.mark.slow
 @thorough
 @given(worlds(), st.lists(st.integers(0, 40), max_size=60))
 def test_events_and_frames_in_any_mixture_leave_the_same_run(world, steps):

@@ -40,6 +40,7 @@ def small_lab(seed: int = 0, **changes) -> World:
     return World(Scenario().replace(**(LAB | changes)), seed)
 
 
+@pytest.mark.slow
 @thorough
 @given(worlds())
 def test_invariants_hold_at_every_frame(world):
@@ -51,6 +52,7 @@ def test_invariants_hold_at_every_frame(world):
     assert world.ending.ending in ("doublings", "researchers", "limit reached", "starved", "horizon")
 
 
+@pytest.mark.slow
 @thorough
 @given(worlds(), st.sampled_from([0.1, 0.37, 1.0, 7.0]))
 def test_the_frame_changes_nothing_that_happens(world, frame):
@@ -73,6 +75,7 @@ def test_frames_of_four_lengths_leave_the_same_ledger(timing):
     assert len(digests) == 1
 
 
+@pytest.mark.slow
 @thorough
 @given(worlds(), st.integers(0, 8), st.integers(0, 8))
 def test_a_restored_world_runs_on_as_if_nothing_had_happened(world, before, after):
@@ -86,6 +89,7 @@ def test_a_restored_world_runs_on_as_if_nothing_had_happened(world, before, afte
     assert finish(World.restore(snapshot)).digest() == world.digest()
 
 
+@pytest.mark.slow
 @thorough
 @given(worlds(), st.integers(0, 8))
 def test_branch_with_a_change_and_back_has_the_same_future(world, before):
@@ -311,6 +315,7 @@ def test_a_watcher_can_stop_a_run():
     assert (result.ending, result.day) == ("interrupted", 5.0)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_another_process_with_other_hashing():
     code = (
         "from sim.runner import run; from sim.scenario.model import Scenario; "
@@ -414,6 +419,7 @@ def test_doublings_are_recorded_once_each_and_in_order():
     assert housed == [2**n for n in range(14)]
 
 
+@pytest.mark.slow
 @thorough
 @given(small_scenarios(), st.integers(0, 1000))
 def test_the_series_and_the_ledger_tell_the_same_story(scenario, seed):

@@ -65,6 +65,7 @@ STEP = st.tuples(
 )
 
 
+@pytest.mark.slow
 @examples(100)
 @given(
     st.lists(STEP, min_size=5, max_size=30),

@@ -155,6 +155,7 @@ def test_a_plan_does_not_depend_on_what_was_asked_before(tmp_path, monkeypatch):
         found.planned(len(found))
 
 
+@pytest.mark.slow
 def test_another_process_plans_the_same():
     code = "from experiments.design.design import load_design as l; d = l('report'); print(d.digest, d.planned(77))"
     asked, environment = [sys.executable, "-c", code], {"PYTHONHASHSEED": "12"}
@@ -193,6 +194,7 @@ def contents(draw):
     return content
 
 
+@pytest.mark.slow
 @examples(30)
 @given(contents(), st.data())
 def test_a_design_survives_a_round_trip(tmp_path_factory, content, data):
@@ -290,6 +292,7 @@ def test_there_are_the_four_of_the_docs():
     assert sizes == {"bottlenecks": 308, "quick": 128, "report": 512, "retraining": 187}
 
 
+@pytest.mark.slow
 def test_the_plane_of_footnote_42_has_the_border_of_the_closed_form():
     """Gains of g that are spent on runs k times as long leave g^(1-phi): doublings get faster if r (1 + log2 k) > 1."""
     found = load_design("retraining")

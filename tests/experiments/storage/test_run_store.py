@@ -52,6 +52,7 @@ def test_a_run_is_read_back_as_it_was(tmp_path, lab):
         }
 
 
+@pytest.mark.slow
 def test_read_run_after_one_flipped_bit_is_the_same_run_or_refused(tmp_path, toy):
     run_store.write_run(tmp_path, toy, b"picture")
     expected, chance, noticed = run_store.read_run(tmp_path), random.Random(1), 0

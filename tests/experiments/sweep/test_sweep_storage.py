@@ -39,6 +39,7 @@ def write_whole(design, folder: Path, parts) -> None:
         write_part(folder, do_runs(design, runs))
 
 
+@pytest.mark.slow
 @examples(25, HealthCheck.function_scoped_fixture)
 @given(st.permutations(range(16)), st.lists(st.integers(1, 15), max_size=4), st.integers(0, 16))
 def test_any_subset_in_any_order_and_any_parts_comes_to_the_same_table(tmp_path_factory, order, cuts, first):
@@ -313,6 +314,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
             run_here(design, tmp_path, fresh=fresh)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_run_is_a_row_that_says_why(tmp_path):
     design = toy(tmp_path, 2, engine="fluid")
     design.levers["researcher__initial"] = (1, 10**16)  # type: ignore[index]

@@ -165,6 +165,7 @@ def play(trial: Trial, steps: list[Any], saves: bool) -> list[JobRecord]:
     return records
 
 
+@pytest.mark.slow
 @examples(400)
 @given(SETTINGS, STEPS, st.integers(0, 5))
 def test_gpus_are_never_too_many_and_all_their_time_is_accounted_for(
@@ -173,6 +174,7 @@ def test_gpus_are_never_too_many_and_all_their_time_is_accounted_for(
     play(Trial(chosen, seed), steps, saves=False)
 
 
+@pytest.mark.slow
 @examples(150)
 @given(SETTINGS, STEPS, st.integers(0, 5))
 def test_saved_in_the_middle_it_runs_on_as_if_nothing_had_happened(

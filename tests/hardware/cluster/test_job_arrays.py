@@ -148,6 +148,7 @@ def starts(crowd: Crowd) -> list[tuple[int, str, float]]:
     return sorted(crowd.diary, key=lambda told: (told[0], told[2], told[1]))
 
 
+@pytest.mark.slow
 @examples(250)
 @given(SETTINGS | QUIET, STEPS, st.booleans())
 def test_a_lot_runs_as_its_jobs_would_one_by_one(chosen: dict[str, Any], steps: list[Any], alike: bool) -> None:

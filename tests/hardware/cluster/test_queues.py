@@ -222,6 +222,7 @@ def test_cancelled_jobs_leave_every_queue(queue: str, gone: tuple[int, ...]) -> 
     assert done == [0, *sorted(waiting, key=lambda number: order(queue, asks[number], number))]
 
 
+@pytest.mark.slow
 def test_cancelled_jobs_do_not_pile_up(queue: str) -> None:
     clock, gpus = cluster(gpus=1, queue=queue, preemption=False)
     gpus.submit(1, 1000)
