@@ -2,6 +2,7 @@
 own, since Triton reads TRITON_INTERPRET when it is first imported."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ SIZES = [16, 24, 64, 128]
 
 
 def hold(
-    shape: Shape, causal: bool, layouts: Sequence[str] = ("contiguous",) * 4, dtype: Dtype = "fp32", **values: int
+    shape: Shape, causal: bool, layouts: Sequence[str] = ("contiguous",) * 4, dtype: Dtype = "fp32", **values: Any
 ) -> None:
     problem = Problem(dtype, "both", causal)
     inputs = [
@@ -31,7 +32,7 @@ def hold(
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(("rows", "columns"), TILES)
 def test_tiles_of_any_size(rows: int, columns: int, causal: bool) -> None:
-    tiles = {"q_block": rows, "k_block": columns, "back_q_block": columns, "back_k_block": rows}
+    tiles: dict[str, Any] = {"q_block": rows, "k_block": columns, "back_q_block": columns, "back_k_block": rows}
     hold(Shape(1, 1, 45, 51, 32), causal, **tiles)
 
 
