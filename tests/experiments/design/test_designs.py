@@ -20,6 +20,7 @@ from scipy import stats
 from experiments.design import design as designs
 from experiments.design import sampling
 from experiments.design.design import SEEDS, load_design, run_seed, shipped_designs, to_toml
+from sim.long_run import long_run
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 from tests.support.properties import examples
@@ -369,3 +370,20 @@ def test_digest_of_plain_levers_is_that_of_their_lists():
     hashed = {key: found.content[key] for key in keys} | {"digest of the base": found.base.digest()}
     hashed["levers"] = {"training__needed": [True, False]}
     assert sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest() == found.digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["quick", "report", "bottlenecks"])
+def test_probability_of_an_explosion_does_not_depend_on_the_stopping_rule(design):
+    """Compare rules of 6, 9 and 30 doublings: the long run follows from the parameters alone."""
+    found = load_design(design)
+    scenarios = [found.scenario(found.planned(number)) for number in range(len(found))]
+    kinds = [
+        [
+            long_run(each.replace(run__max_doublings=doublings, run__horizon_days=365.0 * years)).kind
+            for each in scenarios
+        ]
+        for doublings, years in ((6, 2), (9, 2), (30, 10))
+    ]
+    assert kinds[0] == kinds[1] == kinds[2]
+    assert ("singular" in kinds[0]) == (design != "report")
