@@ -25,7 +25,7 @@ def hold(
     numbers = [each.double().numpy() for each in inputs]
     true = exact(numbers, causal)
     theirs = errors(call(kernel_of("sdpa", problem), inputs), true)
-    results = call(kernel_of("triton", problem, **values), inputs)
+    results = call(kernel_of("triton", problem, None, **values), inputs)
     check(results, true, theirs, slack(numbers, causal, dtype, "fp32"), problem, f"{shape} {values}")
 
 
