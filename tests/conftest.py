@@ -46,17 +46,20 @@ _SLOW_FILES = (
 """Files most of whose tests start processes or run many or large labs. All their tests are marked slow."""
 _LONGEST_FILES = (
     "notebooks/test_notebooks.py",
-    "browser/test_window_controls.py",
     "experiments/sweep/test_sweep_kills.py",
+    "browser/test_window_controls.py",
     "docs/test_pages.py",
-    "statistical/test_cohorts.py",
     "statistical/test_reproduce.py",
+    "statistical/test_cohorts.py",
     "experiments/sweep/analysis/test_analysis_report.py",
-    "experiments/bottleneck/test_bottleneck.py",
-    "sim/test_cohorts_in_world.py",
-    "statistical/test_world_theory.py",
-    "statistical/test_cohorts_repairman.py",
+    "experiments/sweep/test_sweep_command.py",
     "browser/test_window_exact.py",
+    "experiments/estimation/test_fit_command.py",
+    "experiments/bottleneck/test_bottleneck.py",
+    "hardware/kernels/test_evaluator.py",
+    "statistical/test_cohorts_repairman.py",
+    "statistical/test_world_theory.py",
+    "statistical/test_queueing.py",
 )
 """Files that take longest, the longest first. Processes that share the tests then end at about the same time."""
 _ALLOWED_SKIPS = (
