@@ -22,8 +22,11 @@ _MARKER_OF_FOLDER = {
 }
 _SLOW_FILES = (
     "experiments/bottleneck/test_bottleneck.py",
+    "experiments/cli/test_expected_length.py",
+    "experiments/cli/test_fluid_command.py",
     "experiments/cli/test_interrupt.py",
     "experiments/cli/test_output_streams.py",
+    "experiments/cli/test_terminal.py",
     "experiments/docs_build/test_variability_page.py",
     "experiments/estimation/test_fit_command.py",
     "experiments/kernels/test_kernel_value.py",
@@ -42,6 +45,7 @@ _SLOW_FILES = (
     "sim/test_penalty.py",
     "sim/test_training_runs.py",
     "sim/testing/test_conformance_suite.py",
+    "sim/testing/test_invariants.py",
 )
 """Files most of whose tests start processes or run many or large labs. All their tests are marked slow."""
 _LONGEST_FILES = (

@@ -98,6 +98,7 @@ def test_run_to_a_goal_reaches_it_or_says_why(asara):
         assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.slow
 def test_stored_run_is_replaced_only_if_asked(asara, tmp_path):
     line = ["run", "toy-fizzle", "--engine", "fluid", "--set", "run__max_doublings=4", "--out", "here"]
     assert asara(*line, "--csv").code == 0

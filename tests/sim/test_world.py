@@ -363,7 +363,7 @@ def test_one_decision_more_leaves_the_other_draws_alone():
     without = small_lab(researcher__writing_share=0.0, **plain)
     with_writing = small_lab(researcher__writing_share=0.5, **plain)
     for one, other in zip(without.population.researchers, with_writing.population.researchers, strict=True):
-        assert other.work_left()[1] == pytest.approx(one.work_left()[1] / 2)
+        assert other.remaining_work()[1] == pytest.approx(one.remaining_work()[1] / 2)
 
 
 def test_a_world_takes_flat_names():

@@ -260,6 +260,7 @@ def test_one_by_one_where_no_error_is_allowed() -> None:
 # --- who is split out ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_those_who_are_split_out_come_from_all_phases_alike() -> None:
     """What is left is as it was: 150 of 300, in each phase within 4.5 standard deviations of half."""
     lab, cohort = cohort_of(300, leap_error=0.05, gpus=60, **QUICK)

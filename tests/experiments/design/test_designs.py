@@ -125,6 +125,7 @@ def test_levers_are_compared_under_the_same_luck(tmp_path):
     assert not {plan.seed for plan in plans} & {run_seed(1, point, 0) for point in range(1000)}
 
 
+@pytest.mark.slow
 def test_paired_seeds_cut_the_variance_of_a_levers_effect_tenfold(tmp_path):
     """Toy explosions with papers 1.5- and 1.6-fold; docs/reference/sweeps.md: 139-fold by doubling 7, 100 seeds."""
     content = {"base": "toy-explosion", "sampling": "grid", "replications": 40, "set": {"run__max_doublings": 5}}

@@ -169,6 +169,7 @@ def test_nothing_is_lost_when_the_pool_changes_under_waiting_lots(
     play(Crowd(chosen, True, alike, bundle), steps)
 
 
+@pytest.mark.slow
 @examples(80)
 @given(SETTINGS | QUIET, CHANGING_STEPS, st.integers(1, 4), st.booleans())
 def test_lots_saved_in_the_middle_run_on_as_if_nothing_had_happened(
