@@ -121,7 +121,7 @@ SLACK = 1e-3
 """Share of a day count by which the steps of the equations may miss."""
 
 
-@examples(20)
+@examples(12)
 @given(st.integers(8, 125_000), st.integers(1, 125_000), st.floats(0.6, 2.5), st.sampled_from([0.0, 2000.0, 50_700.0]))
 def test_more_gpus_never_make_a_drawn_lab_slower(nodes, more, r, life):
     sizes = (nodes * 8, min(nodes + more, 125_000) * 8)
