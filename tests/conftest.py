@@ -30,10 +30,14 @@ _SLOW_FILES = (
     "experiments/docs_build/test_variability_page.py",
     "experiments/estimation/test_fit_command.py",
     "experiments/kernels/test_kernel_value.py",
+    "experiments/monte_carlo/test_command.py",
+    "experiments/plotting/test_figure_frame.py",
     "experiments/solve/test_solve.py",
+    "experiments/sweep/analysis/test_analysis_figures.py",
     "experiments/sweep/analysis/test_analysis_report.py",
     "experiments/sweep/test_run_many.py",
     "experiments/sweep/test_sweep_command.py",
+    "experiments/sweep/test_sweep_extension.py",
     "experiments/sweep/test_sweep_kills.py",
     "experiments/window/test_queue_view.py",
     "experiments/window/test_timeline.py",
@@ -47,7 +51,7 @@ _SLOW_FILES = (
     "sim/testing/test_conformance_suite.py",
     "sim/testing/test_invariants.py",
 )
-"""Files most of whose tests start processes or run many or large labs. All their tests are marked slow."""
+"""Files with many tests that start processes, draw pictures or run large labs. All their tests are marked slow."""
 _LONGEST_FILES = (
     "notebooks/test_notebooks.py",
     "experiments/sweep/test_sweep_kills.py",
