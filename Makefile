@@ -6,7 +6,7 @@ OUT ?= out
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run show test check golden bench measurements docs notebooks pictures lock clean
+.PHONY: help run show test nightly check golden bench measurements docs notebooks pictures lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,14 +26,23 @@ run: $(READY)  ## the report's explosion, the same law in a lab with a GPU clust
 show: $(READY)  ## the window: step through a lab in the browser
 	$(BIN)/asara show
 
-test: $(READY)  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# A file runs in one process; the longest files come first (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Markers that `make check` leaves out. `make check FAST_TESTS=` runs no test: CI has run all of them before.
+FAST_TESTS ?= not statistical and not browser and not kernels and not docs and not slow
 
-check: $(READY)  ## linters, strict types, import contracts
+test: $(READY)  ## all tests
+	$(PYTEST)
+
+nightly: $(READY)  ## all tests, with ten times as many random examples of each property
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) --timeout 3600
+
+check: $(READY)  ## linters, strict types, import contracts and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(if $(FAST_TESTS),$(PYTEST) -q -m "$(FAST_TESTS)")
 
 golden: $(READY)  ## renew the golden run; say why in the commit
 	$(BIN)/python -m tests.golden.renew

@@ -47,7 +47,7 @@ researcher__initial = 8
 growth__calibrated_for = 8
 training__first_run_gpus = 8
 cluster__gpus = 32
-run__max_doublings = 7
+run__max_doublings = 5
 run__horizon_days = 400.0
 run__frame_days = 10.0
 run__individuals_up_to = 32
@@ -111,7 +111,7 @@ table(
 
 # %% [markdown]
 """
-The pace of a run may be *undecided*: in a lab as small as this one, seven doublings often vary too much by chance.
+The pace of a run may be *undecided*: in a lab as small as this one, five doublings often vary too much by chance.
 The long run follows from the parameters of the row. It does not depend on chance or on when the run stops.
 
 ## How probable is an explosion?

@@ -19,7 +19,15 @@ import sim.testing
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"sim": sim, "agents": agents, "hardware": hardware, "experiments": experiments}
-SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+PURE_SOURCES = [
+    path
+    for folder in ("sim", "agents", "hardware")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if not path.is_relative_to(ROOT / "hardware" / "kernels")  # which measures a real machine
+]
+BANNED_MODULES = {"time", "random", "datetime", "uuid", "secrets"}
+SEEDED = {"BitGenerator", "Generator", "PCG64", "PCG64DXSM", "Philox", "SeedSequence"}
+"""Names of numpy.random that hold no state of the process: their users pass a seed."""
 
 
 def test_import_contracts_are_kept(monkeypatch):
@@ -58,12 +66,47 @@ def test_the_growth_law_imports_nothing_of_ours_and_no_engine():
     assert not imported & {"mesa", "simpy", *FOLDERS}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nobody_reads_the_wall_clock_or_a_global_generator(path):
+def nondeterministic(source: str) -> list[str]:
+    """Return the clocks and global random generators that a source imports or reads."""
+    tree = ast.parse(source)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.split(".")[0] in BANNED_MODULES]
+            found += [alias.name for alias in node.names if alias.name == "numpy.random"]
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            names = {alias.name for alias in node.names}
+            if module.split(".")[0] in BANNED_MODULES and (module, names) != ("datetime", {"date"}):
+                found.append(module)
+            if module == "numpy.random":
+                found += [f"numpy.random.{alias.name}" for alias in node.names if alias.name not in SEEDED]
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) == "date.today":
+            found.append("date.today")
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("np.random", "numpy.random"):
+            found += [ast.unparse(node)] if node.attr not in SEEDED else []
+    return found
+
+
+@pytest.mark.parametrize("path", PURE_SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_simulation_reads_no_clock_and_no_global_generator(path):
     """Both would make a run depend on more than its scenario and seed."""
-    if path.is_relative_to(ROOT / "experiments") or path.is_relative_to(ROOT / "hardware" / "kernels"):
-        return  # one writes files and talks to people, the other measures a real machine
-    tree = ast.parse(path.read_text())
-    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    banned = ("time.", "random.", "np.random.", "numpy.random.", "datetime.", "uuid.")
-    assert not [name for name in called if name.startswith(banned)]
+    assert nondeterministic(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time",
+        "from time import time",
+        "from datetime import datetime",
+        "from datetime import date\ndate.today()",
+        "import numpy as np\nnp.random.normal()",
+        "import numpy as np\nnp.random.default_rng()",
+        "from numpy.random import default_rng",
+        "import numpy.random as chance",
+        "from uuid import uuid4",
+    ],
+)
+def test_a_clock_or_a_global_generator_is_found(source):
+    assert len(nondeterministic(source)) == 1

@@ -59,6 +59,7 @@ def test_missing_gain_has_its_reason(ended, reason):
     assert why_not(1000, ended) == reason
 
 
+@pytest.mark.slow
 def test_row_explains_its_empty_columns(tmp_path):
     planned = toy(tmp_path, 1).planned(0)
     lab = Scenario.load("lab")
@@ -83,6 +84,7 @@ def test_row_explains_its_empty_columns(tmp_path):
 # --- the commands ---
 
 
+@pytest.mark.slow
 def test_run_to_a_goal_reaches_it_or_says_why(asara):
     reached = json.loads(asara("run", "lab", "--engine", "fluid", "--goal", "1000x", "--json").out)
     assert reached["goal"]["multiple"] == 1000
@@ -96,6 +98,7 @@ def test_run_to_a_goal_reaches_it_or_says_why(asara):
         assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.slow
 def test_stored_run_is_replaced_only_if_asked(asara, tmp_path):
     line = ["run", "toy-fizzle", "--engine", "fluid", "--set", "run__max_doublings=4", "--out", "here"]
     assert asara(*line, "--csv").code == 0

@@ -2,12 +2,13 @@ import math
 import pickle
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.datacenter import Datacenter, inference_node_sizes, pool_sizes
 from sim.clock import Clock
 from tests.support.clusters import Diary, Luck, Script, params
+from tests.support.properties import examples
 
 USES = ("inference", "experiment", "training")
 
@@ -17,7 +18,7 @@ def datacenter(**changes: object) -> tuple[Clock, Datacenter]:
     return clock, Datacenter(clock, params(**{"gpus": 64, "placement": "consolidated", **changes}), Luck(1), hour=1)
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
+@examples(300)
 @given(
     gpus=st.integers(1, 300),
     size=st.integers(1, 16),

@@ -8,6 +8,7 @@ from hardware.replay import replay
 from tests.support.clusters import NASA, params, trace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("queue", "printed"), [("fcfs", "8.00466"), ("priority", "8.00466"), ("easy", "4.02807")])
 def test_the_nasa_log_waits_as_two_independent_simulators_found(queue: str, printed: str) -> None:
     log = read_job_log(trace(NASA), "swf")
@@ -16,6 +17,7 @@ def test_the_nasa_log_waits_as_two_independent_simulators_found(queue: str, prin
     assert len(result.waits) == 18_239 and result.jobs == tuple(log.jobs)
 
 
+@pytest.mark.slow
 def test_consolidation_costs_the_nasa_log_some_wait() -> None:
     log = read_job_log(trace(NASA), "swf")
     flat = replay(log.jobs, params(gpus=128))

@@ -1,7 +1,7 @@
 """Jobs of other users on the lab's cluster: the load that the log states, and what experiments lose by it."""
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from hardware.job_logs.registry import read_job_log
@@ -13,6 +13,7 @@ from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 from sim.testing.invariants import check_invariants
 from sim.world import World
+from tests.support.properties import examples
 
 QUIET = {
     "training__needed": False,
@@ -58,7 +59,7 @@ def stays(submitted, started, gpus):
     return sorted(zip(submitted, started, gpus, strict=True))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 4000), st.integers(1, 16)), min_size=3, max_size=30))
 def test_background_alone_on_its_gpus_waits_as_in_a_replay(tmp_path_factory, gaps):
     """The reference is a replay, which knows nothing of a World. Under fcfs later periods do not change the first."""
@@ -99,14 +100,15 @@ def test_background_with_a_stated_load_holds_that_many_gpus_in_the_mean(tmp_path
     check_invariants(world)
 
 
+@pytest.mark.slow
 def test_background_makes_experiments_wait_and_the_equations_agree(tmp_path):
-    """Two seeds, each within 5% of the equations: three seeds of this lab spread by 2%, 1% below in the mean."""
+    """Compare one seed with the equations to within 5%: seeds of this lab spread by 2%, 1% below in the mean."""
     path = steady(tmp_path / "log.csv", gpus=8, number=200)
     free = Scenario.load("lab-frontier-experiments").replace(run__max_doublings=5, run__individuals_up_to=0)
     loaded = free.replace(cluster__background=path, cluster__background_gpus=180.0)
-    days = [run(loaded, seed).doublings[4].day for seed in range(2)]
+    day = run(loaded, 0).doublings[4].day
     loaded_day, free_day = fluid([loaded, free]).doubling_day[:, 4]
-    assert days == pytest.approx([loaded_day, loaded_day], rel=0.05)
+    assert day == pytest.approx(loaded_day, rel=0.05)
     assert loaded_day > 1.2 * free_day
 
 

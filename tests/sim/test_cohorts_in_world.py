@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from agents.phases import Phase
@@ -15,8 +15,9 @@ from sim.runner import summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.testing.invariants import check_invariants, small_scenarios, worlds
 from sim.world import World
+from tests.support.properties import examples
 
-thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = examples(20)
 
 SAME_TEAM: dict[str, Any] = {
     "training__needed": True,

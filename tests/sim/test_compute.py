@@ -2,7 +2,6 @@
 
 import pytest
 
-from experiments.cli.arguments import load_scenario
 from sim.events import SoftwareDoubled
 from sim.fluid.api import fluid
 from sim.scenario.model import Scenario, ScenarioError
@@ -34,6 +33,7 @@ def test_initial_researchers_follow_the_inference_gpus_unless_they_are_set(gpus,
     assert Scenario().replace(cluster__gpus=gpus, **changes).initial_researchers == team
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -111,27 +111,6 @@ def test_a_branch_to_more_papers_a_month_keeps_the_law():
     """Papers under way go on at the rate at which they were begun, so only the law is compared."""
     branch = World(seed=1, **SHORT).branch(researcher__papers_per_month=2.0)
     assert branch.frontier.law == World(seed=1, **SHORT, researcher__papers_per_month=2.0).frontier.law
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        (["growth__r=2"], ["growth__r = 2 re-calibrates", "256 researchers at 1 papers a month", "30.42 days"]),
-        (
-            ["growth__limit_doublings=20", "growth__first_doubling_days=10"],
-            ["growth__first_doubling_days = 10 and growth__limit_doublings = 20 re-calibrate", "10 days"],
-        ),
-        (["growth__calibrated_for=0", "cluster__gpus=2048"], ["cluster__gpus = 2048", "512 researchers"]),
-        (["cluster__gpus=2048"], []),
-        (["researcher__papers_per_month=2", "training__gain=1.1"], []),
-        (["growth__calibrated_for=256"], []),
-    ],
-    ids=str,
-)
-def test_a_change_that_recalibrates_is_named(settings, words):
-    sentence = load_scenario("lab", settings).recalibration_since(load_scenario("lab", []))
-    assert bool(sentence) == bool(words)
-    assert all(word in sentence for word in words), sentence
 
 
 def test_more_researchers_than_can_be_counted_are_refused_with_the_number_of_day_0():

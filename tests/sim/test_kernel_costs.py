@@ -4,14 +4,12 @@ import math
 
 import pytest
 
-from experiments.kernels.kernel_value import worth
 from sim.events import KernelsDeployed
 from sim.fluid.api import fluid, run_fluid
 from sim.runner import run
 from sim.scenario.model import Scenario
 from sim.testing.invariants import check_invariants
 from sim.world import World
-from tests.support.known_speedup_curve import search, session_of, write
 
 FREE = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 0.0}
 DEAR = {"kernels__candidate_researcher_hours": 5000.0, "kernels__candidate_gpu_hours": 0.0}
@@ -156,19 +154,3 @@ def test_candidates_that_cost_nothing_leave_a_world_as_it_was():
         world.step()
     assert not [job for job in world.datacenter.records if job.owner == -1]
     assert run_fluid(lab(**FREE)).day < run_fluid(lab(kernels__candidate_researcher_hours=500.0)).day
-
-
-def test_worth_is_net_and_the_gross_figure_stands_beside_it(tmp_path):
-    path = write(tmp_path / "fast.jsonl", search(session_of("one"), [math.log(3.0)] * 8))
-    scenario = lab(
-        kernels__measurements=str(path), kernels__attention_share=0.8, kernels__candidate_researcher_hours=500.0
-    )
-    found = worth(scenario, [0, 1])
-    free = worth(scenario.replace(**FREE), [0, 1])
-    assert found.gross is not None
-    assert found.gross.each == free.to_doubling.each
-    assert found.to_doubling.days < found.gross.days
-    assert f"{found.gross.days:.3g} days" in found.sentence
-    assert "net" in found.sentence
-    assert free.gross is None
-    assert "net" not in free.sentence

@@ -7,18 +7,14 @@ from hashlib import sha256
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from agents.kernel_engineer import amdahl
-from experiments.cli.run_table import kernels_line
-from experiments.storage.run_store import summary
 from hardware.kernels.speedup_curve import curve_of, digest_of, read_measurements
 from sim import reporters
 from sim.events import KernelsDeployed, KernelsMeasured, TrainingStarted
-from sim.runner import run, summarise
+from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
-from sim.testing.invariants import check_invariants, worlds
+from sim.testing.invariants import check_invariants
 from sim.world import World
 from tests.support.known_speedup_curve import FILE, WORKLOAD, search, session_of, write
 
@@ -37,7 +33,6 @@ LAB = {
     "kernels__candidate_gpu_hours": 0.0,
 }
 """Candidates cost nothing here; tests/sim/test_kernel_costs.py has what they cost."""
-thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def lab(**changes) -> Scenario:
@@ -64,35 +59,6 @@ def double(tmp_path):
 def flat(tmp_path):
     """A search that found nothing."""
     return write(tmp_path / "flat.jsonl", search(session_of("flat"), [-0.1] * 8, winner=-0.1))
-
-
-@thorough
-@given(worlds(**MEASURED))
-def test_invariants_hold_at_every_frame(world):
-    check_invariants(world)
-    while world.running:
-        world.step()
-        check_invariants(world)
-
-
-@thorough
-@given(worlds(**MEASURED), st.sampled_from([0.1, 0.37, 1.0, 7.0]))
-def test_the_frame_changes_nothing_that_happens(world, frame):
-    other = World(world.scenario.replace(run__frame_days=frame), world.run_seed)
-    assert finish(world).digest() == finish(other).digest()
-    assert summarise(world).kernels == summarise(other).kernels
-
-
-@thorough
-@given(worlds(**MEASURED), st.integers(0, 8), st.integers(0, 8))
-def test_a_restored_world_runs_on_as_if_nothing_had_happened(world, before, after):
-    for _ in range(before):
-        world.step()
-    snapshot = world.snapshot()
-    for _ in range(after):
-        world.step()
-    assert finish(World.restore(snapshot)).digest() == finish(world).digest()
-    assert finish(World.restore(snapshot).branch()).digest() == world.digest()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
@@ -214,16 +180,11 @@ def test_the_run_says_what_drove_it():
     assert kernels.speedup == result.series["kernel_speedup"][-1] > 1
     assert kernels.work_rate == result.series["work_rate"][-1] == amdahl(0.5, kernels.speedup)
     assert result.series["kernel_speedup"][0] == 1
-    line = kernels_line(kernels)
-    assert line.startswith(f"Kernels: {kernels.speedup:.3g}x attention after ")
-    assert "(measured, causal/bf16/both, 3 imagined searches of imagined) → work rate" in line
-    assert json.loads(json.dumps(summary(result)["kernels"])) == kernels._asdict()
     assert kernels[4:8] == ("imagined", "imagined", 3, 0)
 
 
 def test_a_run_without_measurements_says_so_and_leaves_no_trace():
     result = run(lab(kernels__measurements="none"), 2)
-    assert kernels_line(result.kernels) == "Kernels: uncalibrated, speed-up 1."
     assert result.kernels[:3] == (False, "none", "")
     assert not [event for event in result.events if isinstance(event, KernelsMeasured | KernelsDeployed)]
 
@@ -234,7 +195,7 @@ def test_a_search_that_found_nothing_changes_nothing_but_says_what_was_measured(
     assert found.events[1:] == plain.events
     assert found.jobs == plain.jobs
     assert found.digest != plain.digest
-    assert kernels_line(found.kernels).startswith("Kernels: 1x attention after 0 candidates (measured")
+    assert (found.kernels.speedup, found.kernels.candidates) == (1.0, 0)
 
 
 def test_the_file_is_part_of_the_identity_of_a_run(tmp_path):

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 
-from experiments.design.design import load_design
 from sim.fluid.api import fluid, run_fluid
 from sim.long_run import EXPLOSION_MEANING, long_run
 from sim.reporters import long_run as long_run_of
@@ -107,31 +106,38 @@ def test_one_gain_a_run_of_the_shortest_length_is_exponential_in_a_long_continua
     assert ratio == pytest.approx(long_run(scenario).ratio, rel=0.015)
 
 
-def slowest_doublings(changes: dict, doublings: int) -> list[tuple[int, float]]:
-    """The doublings of a long run by the fluid engine that take longer than every later one: number and days."""
-    scenario = LAB.replace(**changes, run__max_doublings=doublings, run__horizon_days=1e6)
-    table = fluid([scenario], 8)
-    days = table.doubling_days[0, : int(table.doublings[0])]
+SHORTEST = {"training__shortest_run_days": 2.0, "training__takes_up": "all", **CHEAP}
+"""No training run is shorter than 2 days."""
+
+
+@pytest.fixture(scope="module")
+def doublings_of_300():
+    """Days of 300 doublings by the fluid engine: of fast papers that take up all, and of runs of a shortest length."""
+    long = {"run__max_doublings": 300, "run__horizon_days": 1e6}
+    labs = [LAB.replace(**FAST_PAPERS, training__takes_up="all", **long), LAB.replace(**SHORTEST, **long)]
+    table = fluid(labs, 8)
+    return [row[: int(done)] for row, done in zip(table.doubling_days, table.doublings, strict=True)]
+
+
+def slowest_doublings(days: np.ndarray) -> list[tuple[int, float]]:
+    """The doublings that take longer than every later one: number and days."""
     later = np.maximum.accumulate(days[::-1])[::-1]
     return [(number, float(days[number])) for number in range(len(days) - 1) if days[number] > later[number + 1]]
 
 
-def test_envelope_of_generations_that_take_up_all_is_that_of_training_runs():
+def test_envelope_of_generations_that_take_up_all_is_that_of_training_runs(doublings_of_300):
     """Doublings come in bursts, one a generation: only the slowest of each burst shrink at the rate of the runs."""
-    found = slowest_doublings(FAST_PAPERS | {"training__takes_up": "all"}, 300)
+    found = slowest_doublings(doublings_of_300[0])
     numbers, days = np.array([number for number, _ in found]), np.log2([days for _, days in found])
     late = numbers > 30
     slope = np.polyfit(numbers[late], days[late], 1)[0]
     assert 2**slope == pytest.approx(long_run(LAB.replace(**FAST_PAPERS)).ratio, rel=0.01)
 
 
-def test_runs_of_a_shortest_length_are_faster_than_exponential_in_a_long_continuation():
+def test_runs_of_a_shortest_length_are_faster_than_exponential_in_a_long_continuation(doublings_of_300):
     """A generation of 2 days brings b times the doublings of the one before but one, and none is shorter."""
-    changes = {"training__shortest_run_days": 2.0, "training__takes_up": "all", **CHEAP}
-    scenario = LAB.replace(**changes, run__max_doublings=300, run__horizon_days=1e6)
-    assert long_run(scenario).kind == "faster than exponential"
-    table = fluid([scenario], 8)
-    ends = np.cumsum(table.doubling_days[0, : int(table.doublings[0])])
+    assert long_run(LAB.replace(**SHORTEST)).kind == "faster than exponential"
+    ends = np.cumsum(doublings_of_300[1])
     assert len(ends) == 300
     week = [int(np.searchsorted(ends, ends[-1] - 8 * back)) for back in (3, 2, 1, 0)]
     gained = np.diff(week)
@@ -288,15 +294,12 @@ OLD_RULES = {"training__takes_up": "one gain", "researcher__initial": 256, "trai
 
 def test_five_policies_of_the_same_returns_have_one_long_run():
     """REFEREE D1: r(1 - phi) = .948 in all of them; the fastest was called a fizzle and the slowest an explosion."""
-
-    def dates(rules: dict) -> list[float]:
-        results = [run_fluid(LAB.replace(**(rules | changes | run)), 8) for changes, run in D1]
-        assert {result.long_run.kind for result in results} == {"fizzle"}
-        assert [result.long_run.ratio for result in results] == pytest.approx([1.160] * 5, abs=0.0005)
-        return [result.doublings[8].day for result in results]
-
-    old, new = dates(OLD_RULES), dates({})
-    assert old[0] == min(old) and old[-1] == max(old)
+    found = fluid([LAB.replace(**(rules | changes | run)) for rules in (OLD_RULES, {}) for changes, run in D1], 8)
+    assert {each.kind for each in found.long_run} == {"fizzle"}
+    assert [each.ratio for each in found.long_run] == pytest.approx([1.160] * 10, abs=0.0005)
+    old, new = np.split(found.doubling_day[:, 8], 2)
+    assert old[0] == min(old)
+    assert old[-1] == max(old)
     assert new == pytest.approx([305.8, 392.8, 12.2, 375.8, 375.6], abs=0.15)
     assert all(now <= before for now, before in zip(new, old, strict=True))
 
@@ -339,19 +342,3 @@ def test_world_and_fluid_agree_on_both_statements(name):
     assert (found.ending, mean.ending) == ("doublings", "doublings")
     opposite = {frozenset({"speeding up", "slowing down"})}
     assert frozenset({found.pace.name, mean.pace.name}) not in opposite
-
-
-@pytest.mark.parametrize("design", ["quick", "report", "bottlenecks"])
-def test_probability_of_an_explosion_does_not_depend_on_the_stopping_rule(design):
-    """REFEREE D3: P(explosion) of `quick` went from 38% to 62% with the number of doublings. Now the change is 0."""
-    found = load_design(design)
-    scenarios = [found.scenario(found.planned(number)) for number in range(len(found))]
-    kinds = [
-        [
-            long_run(each.replace(run__max_doublings=doublings, run__horizon_days=365.0 * years)).kind
-            for each in scenarios
-        ]
-        for doublings, years in ((6, 2), (9, 2), (30, 10))
-    ]
-    assert kinds[0] == kinds[1] == kinds[2]
-    assert ("singular" in kinds[0]) == (design != "report")

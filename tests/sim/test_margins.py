@@ -43,6 +43,7 @@ def test_at_full_gpus_more_of_them_bring_progress_and_more_researchers_hardly():
     assert found.elasticities["researchers"] < 0.2
 
 
+@pytest.mark.slow
 def test_where_runs_take_all_the_time_training_limits():
     slow = Scenario().replace(
         growth__r=0.7,
@@ -60,6 +61,7 @@ def test_where_runs_take_all_the_time_training_limits():
     assert "instead of" in found.training_sentence
 
 
+@pytest.mark.slow
 def test_an_elasticity_is_that_of_a_scenario_with_more_of_the_input():
     """Faster runs by their own parameter, apart from the perturbed arrays."""
     lab = Scenario()
@@ -79,6 +81,7 @@ def test_undefined_has_a_reason():
     assert whole[1].limited_by in INPUTS
 
 
+@pytest.mark.slow
 def test_a_scenario_has_the_same_margins_alone_and_among_others():
     labs = [Scenario(), Scenario().replace(growth__r=0.8), Scenario().replace(**NO_TRAINING, cluster__gpus=2048)]
     together = margins(labs, [4, 5, 6])

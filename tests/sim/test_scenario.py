@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError, parameters, shipped_scenarios
 from sim.testing.invariants import small_scenarios, values_of
+from tests.support.properties import examples
 
 RELIED_ON = [
     "growth__r",
@@ -79,6 +80,8 @@ def test_any_allowed_value_of_any_parameter_is_kept(data):
     assert Scenario().replace(**changes).flat()[name] == value
 
 
+@pytest.mark.slow
+@examples(50)
 @given(small_scenarios())
 def test_the_digest_tells_scenarios_apart_and_nothing_else(scenario):
     assert Scenario(name="other").replace(**_readable(scenario)).digest() == scenario.digest()

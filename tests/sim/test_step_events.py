@@ -2,7 +2,8 @@
 
 import pickle
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from simpy import Event
 
@@ -11,8 +12,9 @@ from sim.random_streams import RandomStreams
 from sim.scenario.model import Scenario
 from sim.testing.invariants import worlds
 from sim.world import World
+from tests.support.properties import examples
 
-thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = examples(30)
 
 
 @given(st.lists(st.floats(0, 100), max_size=30), st.floats(0, 100), st.lists(st.integers(1, 5), max_size=10))
@@ -52,6 +54,7 @@ def test_no_event_follows_a_halt_and_no_background_comes_alone():
     assert idle.advance_events(10) == 0
 
 
+@pytest.mark.slow
 @thorough
 @given(worlds(), st.lists(st.integers(0, 40), max_size=60))
 def test_events_and_frames_in_any_mixture_leave_the_same_run(world, steps):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.trainer import TrainingParams, generation
@@ -14,6 +14,7 @@ from sim.feasibility import gpus_of_run, run_days
 from sim.fluid.api import fluid, run_fluid
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
+from tests.support.properties import examples
 
 QUIET = {"cluster__gpu_hours_between_failures": 0.0, "kernels__measurements": "none"}
 
@@ -120,7 +121,7 @@ SLACK = 1e-3
 """Share of a day count by which the steps of the equations may miss."""
 
 
-@settings(max_examples=20, deadline=None)
+@examples(12)
 @given(st.integers(8, 125_000), st.integers(1, 125_000), st.floats(0.6, 2.5), st.sampled_from([0.0, 2000.0, 50_700.0]))
 def test_more_gpus_never_make_a_drawn_lab_slower(nodes, more, r, life):
     sizes = (nodes * 8, min(nodes + more, 125_000) * 8)

@@ -2,7 +2,7 @@
 
 Fixed seeds. Two samples are held to one law by Kolmogorov-Smirnov and Mann-Whitney tests at a joint level of 1%
 (Bonferroni), and their means to within 1% of each other. Experiments are of one length and the GPUs are scarce, so
-that the standard errors of the differences of means are small, 0.04% to 0.42% where nobody leaps; they are asserted.
+that the standard errors of the differences of means are small, 0.06% to 0.6% without leaps; they are asserted.
 """
 
 import math
@@ -18,7 +18,7 @@ from sim.scenario.model import Scenario
 from sim.world import World
 from tests.oracles import report
 
-SEEDS = 500
+SEEDS = 250
 LEVEL = 0.01
 SEEN = ("papers", "mean wait", "utilisation", "first doubling")
 
@@ -119,16 +119,16 @@ def check_laws(one: np.ndarray, other: np.ndarray, tests: int, columns: tuple[st
 def test_cohorts_of_some_and_one_of_all_follow_the_law_of_individuals(few, cohorts_of):
     other = sample(FEW, cohorts_of) if cohorts_of < 24 else sample(in_one_cohort(FEW))
     check_laws(few, other, tests=16)
-    check_means(few, other, {"papers": 0.001, "mean wait": 0.0045, "utilisation": 0.0005, "first doubling": 0.0025})
+    check_means(few, other, {"papers": 0.0015, "mean wait": 0.0065, "utilisation": 0.0007, "first doubling": 0.0036})
 
 
 def test_leaps_and_jobs_of_two_experiments_keep_the_means(leaps):
     """What begins with a leap and a job of two begins later, so that papers are fewer by a small part of the leap.
 
-    Waits vary most, by a quarter of their mean, and are held to 4%, which is 2.4 standard errors.
+    Waits vary most, by a quarter of their mean, and are compared to within 6%, which is 2.5 standard errors.
     """
-    check_means(*leaps, {"papers": 0.002, "utilisation": 0.0007, "first doubling": 0.0025})
-    check_means(*leaps, {"mean wait": 0.017}, within=0.04)
+    check_means(*leaps, {"papers": 0.0029, "utilisation": 0.001, "first doubling": 0.0036})
+    check_means(*leaps, {"mean wait": 0.024}, within=0.06)
 
 
 def test_leaps_and_jobs_of_two_experiments_keep_the_spread(leaps):

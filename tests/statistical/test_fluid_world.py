@@ -75,7 +75,7 @@ def test_a_lab_whose_experiments_fill_its_gpus_has_the_fluids_mean():
     """Tolerances of three standard errors of three seeds or more: shares of time vary by 0.02 and more a World."""
     seeds, tolerance = 3, 0.025
     scenario = Scenario.load(FRONTIER).replace(
-        run__max_doublings=7, run__frame_days=1e3, run__individuals_up_to=1_000_000
+        run__max_doublings=6, run__frame_days=1e3, run__individuals_up_to=1_000_000
     )
     worlds, result = [run(scenario, seed) for seed in range(seeds)], run_fluid(scenario)
     ends = np.array([world.day for world in worlds])

@@ -1,10 +1,14 @@
 """`asara reproduce`: every row of the table, and how a printed figure is compared with a simulated one."""
 
+import csv
+
 import pytest
 
 from experiments.reproduction.comparison import Comparison, compare, figures
 from experiments.reproduction.intervals import FALSE_ALARM, MISSES, TESTS
 from experiments.reproduction.report_claims import find_data, rows
+from tests.oracles.queueing import erlang_c, pollaczek_khinchine, preemptive_resume, repairman
+from tests.support.clusters import NASA, PHILLY, trace
 
 EXPECTED = {
     **dict.fromkeys(["O1", "O2", "O3", "O4", "O7", "O8", "O9", "O11", "O14", "O15", "O18", "O19", "O21"], "holds"),
@@ -41,13 +45,29 @@ def test_the_false_alarm_rate_is_shared_among_all_intervals(table):
     assert pytest.approx(FALSE_ALARM / TESTS) == MISSES
 
 
+def test_exact_figures_of_the_queueing_rows_are_those_of_the_independent_theory(table):
+    exact = {f"Erlang C {load}": erlang_c(8, 8 * load, 1.0) for load in (0.5, 0.8, 0.9)}
+    exact["Preemption"] = preemptive_resume((0.3, 0.4), 1.0)[1]
+    exact["Repairman"] = repairman(24, 8, 2.5, 1.0)[0]
+    for name, figure in exact.items():
+        assert float(table[name].exact) == pytest.approx(figure, abs=6e-5), name
+
+
+def test_exact_wait_of_the_philly_row_is_that_of_the_independent_theory(table):
+    with trace(PHILLY).open() as file:
+        hours = [float(row["runtime_s"]) / 3600 for row in csv.DictReader(file)]
+    assert len(hours) == 33_192
+    wait = pollaczek_khinchine(0.5 * len(hours) / sum(hours), hours)
+    assert float(table["Pollaczek-Khinchine"].exact) == pytest.approx(wait, abs=6e-5)
+
+
 @pytest.mark.parametrize("name", OF_LOGS)
-def test_rows_of_real_logs_hold_or_say_what_is_missing(table, name):
+def test_rows_of_real_logs_hold_or_name_the_missing_log(table, name):
     if find_data(None) is None:
         assert table[name].outcome == "no log"
         assert "ASARA_DATA" in table[name].note
-    else:
-        assert table[name].outcome == "holds"
+    trace(PHILLY if name == "Pollaczek-Khinchine" else NASA)
+    assert table[name].outcome == "holds"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Ten thousand flipped bits in the files of a sweep: none is read as another value, none is a traceback."""
+"""Flip single bits in the files of a sweep: none is read as another value, and none raises a traceback.
+
+Damage to an unguarded share of 0.2% of the bits escapes 3,000 flips with a probability of 0.25%.
+"""
 
 from experiments.sweep.runner import manifest_of
 from experiments.sweep.storage import write_manifest, write_part
@@ -7,10 +10,10 @@ from tests.support.sweep_damage import flip_bits
 from tests.support.sweep_runs import toy
 
 
-def test_results_after_each_of_10_000_flipped_bits_are_the_same_values_or_refused(tmp_path):
+def test_results_after_each_of_3000_flipped_bits_are_the_same_values_or_refused(tmp_path):
     design, folder = toy(tmp_path, 2, engine="fluid"), tmp_path / "swept"
     folder.mkdir()
     write_manifest(folder, manifest_of(design))
     write_part(folder, do_runs(design, [0, 1, 2, 3]))
-    noticed, same = flip_bits(folder, 10_000, seed=2)
+    noticed, same = flip_bits(folder, 3000, seed=2)
     assert noticed > 20 * same

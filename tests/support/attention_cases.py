@@ -1,8 +1,11 @@
 """Inputs, the exact answer, and what the library makes of them: what battery and properties share."""
 
+from __future__ import annotations
+
 import functools
 import os
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -10,9 +13,12 @@ import pytest
 from hardware.kernels import reference
 from hardware.kernels.family import Family, Kernel
 from hardware.kernels.machine import Machine
-from hardware.kernels.problem import EPSILON, Problem, Shape
+from hardware.kernels.problem import EPSILON, Dtype, Problem, Shape
 from hardware.kernels.registry import family
 from hardware.kernels.rounding_error import LEAST, rounding
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("normal", "peaky", "huge", "offset", "equal")
 RESULTS = ("out", "dq", "dk", "dv")
@@ -53,17 +59,18 @@ def arrays(shape: Shape, kind: str, dtype: str) -> list[np.ndarray]:
 
 
 @functools.cache
-def one_thread():
+def one_thread() -> Any:
     """Return torch, or skip the test. One thread, as everything is measured: two wait for each other in tiny calls."""
     torch = pytest.importorskip("torch", reason="torch is not installed: nothing can be measured against it")
     torch.set_num_threads(1)
     return torch
 
 
-def tensor(array, dtype, device="cpu"):
+def tensor(array: Any, dtype: str, device: str = "cpu") -> Tensor:
     torch = one_thread()
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    return torch.tensor(array, dtype=dtypes[dtype], device=device)
+    made: Tensor = torch.tensor(array, dtype=dtypes[dtype], device=device)
+    return made
 
 
 @functools.lru_cache(maxsize=500)
@@ -72,20 +79,22 @@ def case(shape: Shape, kind: str, dtype: str, causal: bool) -> Case:
     return Case(tuple(inputs), exact(inputs, causal))
 
 
-def exact(inputs, causal):
-    return (reference.forward(*inputs[:3], causal)[0], *reference.backward(*inputs, causal))
+def exact(inputs: Sequence[np.ndarray], causal: bool) -> tuple[np.ndarray, ...]:
+    q, k, v, dout = inputs
+    return (reference.forward(q, k, v, causal)[0], *reference.backward(q, k, v, dout, causal))
 
 
 @functools.lru_cache(maxsize=500)
 def library_errors(shape: Shape, kind: str, dtype: str, causal: bool) -> list[tuple[float, float]]:
     given = case(shape, kind, dtype, causal)
-    kernel = kernel_of("sdpa", Problem(dtype, "both", causal))
+    kernel = kernel_of("sdpa", Problem(cast("Dtype", dtype), "both", causal))
     return errors(call(kernel, [tensor(each, dtype) for each in given.inputs]), given.exact)
 
 
-def slack(inputs, causal: bool, dtype: str, logits: str) -> list[tuple[float, float]]:
+def slack(inputs: Sequence[np.ndarray], causal: bool, dtype: str, logits: str) -> list[tuple[float, float]]:
     """Return the error that rounding alone makes, over all and in the worst row; ``logits``: the type they are in."""
-    sizes = rounding(*inputs, causal, EPSILON[dtype], EPSILON[logits], LEAST[dtype])
+    q, k, v, dout = inputs
+    sizes = rounding(q, k, v, dout, causal, EPSILON[dtype], EPSILON[logits], LEAST[dtype])
     return [reference.rms_errors(each, np.zeros_like(each)) for each in sizes]
 
 
@@ -100,17 +109,17 @@ def logits_of(name: str, dtype: str) -> str:
     return dtype if name in WRITTEN_OUT else "fp32"
 
 
-def errors(results, exact) -> list[tuple[float, float]]:
+def errors(results: Iterable[Tensor], exact: Iterable[np.ndarray]) -> list[tuple[float, float]]:
     return [
         reference.rms_errors(got.detach().cpu().double().numpy(), true)
         for got, true in zip(results, exact, strict=True)
     ]
 
 
-def kernel_of(name: str, problem: Problem, machine: Machine | None = None, **values) -> Kernel:
+def kernel_of(name: str, problem: Problem, machine: Machine | None = None, **values: Any) -> Kernel:
     """Return a family's kernel: the naive one, or with these parameters."""
     found = family(name)
-    space = found.space(machine, problem)
+    space = found.space(cast("Machine", machine), problem)
     return found.kernel(space.candidate(name, dict(space.naive) | values), problem)
 
 
@@ -123,21 +132,28 @@ def usable(name: str, machine: Machine, problem: Problem) -> Family:
 
 
 def device(name: str) -> str:
-    return getattr(family(name), "device", "cpu")
+    return str(getattr(family(name), "device", "cpu"))
 
 
 def is_slow(name: str) -> bool:
     return name == "compile" or (name == "triton" and bool(os.environ.get("TRITON_INTERPRET")))
 
 
-def call(kernel: Kernel, inputs):
+def call(kernel: Kernel, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Return out, dq, dk and dv."""
-    *qkv, dout = inputs
-    out, kept = kernel.forward(*qkv, keep=True)
+    q, k, v, dout = inputs
+    out, kept = kernel.forward(q, k, v, keep=True)
     return (out, *kernel.backward(kept, dout))
 
 
-def check(results, exact, library, allowed, problem: Problem, where: str) -> None:
+def check(
+    results: Iterable[Tensor],
+    exact: Iterable[np.ndarray],
+    library: Iterable[tuple[float, float]],
+    allowed: Iterable[tuple[float, float]],
+    problem: Problem,
+    where: str,
+) -> None:
     """Hold results against the exact ones: a multiple of SDPA's own error, or of rounding where that is more.
 
     Where the library itself is not finite, nothing is asked.

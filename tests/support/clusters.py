@@ -1,15 +1,14 @@
 """What several test files need: logs, scripted luck, a cluster in one line."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.random import Generator
 
 from hardware.cluster.cluster import ClusterParams, GpuCluster, Job
 from sim.clock import Clock
+from tests.support.shared_data import shared_file
 
 NASA = "NASA-iPSC-1993-3.1-cln.swf.gz"
 PHILLY = "philly_runtime_gpus.csv"
@@ -18,11 +17,7 @@ ALIBABA = "openb_pod_list_default.csv"
 
 def trace(name: str) -> Path:
     """Return a real log, or skip the test."""
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    path = Path(os.environ.get("ASARA_DATA", beside)) / "traces" / name
-    if not path.exists():
-        pytest.skip(f"{name} not found: set ASARA_DATA to the folder that holds traces/")
-    return path
+    return shared_file(f"traces/{name}")
 
 
 class Luck:

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 from experiments.kernels.measurement_sessions import KernelEnvironment
 from hardware.kernels.candidate import Candidate, ParameterSpace
 from hardware.kernels.compiler import BuildError
+from hardware.kernels.family import Family
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Problem, Workload
-from hardware.kernels.trace import TrialOutcome
+from hardware.kernels.trace import Status, TrialOutcome
 from tests.support.synthetic_traces import MACHINE, session, timed
 
 GAINS = {1: 0.8, 2: 0.9, 4: 1.3, 8: 1.6, 16: 1.1}
@@ -80,7 +81,7 @@ class FakeBench:
         if candidate.source:
             return self._foreign(candidate.source)
         gain = self._gain(candidate) * (OVER_EAGER if against == "eager" else 1)
-        status = "inconclusive" if candidate.values.get("tile") in self._world.restless else "passed"
+        status: Status = "inconclusive" if candidate.values.get("tile") in self._world.restless else "passed"
         reason = "the machine is too noisy" if status != "passed" else ""
         return TrialOutcome(status, reason, timed=tuple(timed(self._session, gain, gain * 0.9, error=1.5)))
 
@@ -136,7 +137,7 @@ class World:
             isolation=lambda: self.isolation,
             bench=lambda workload, machine: FakeBench(workload, machine, self),
             families=tuple(FAMILIES),
-            family=FAMILIES.__getitem__,
+            family=lambda name: cast("Family", FAMILIES[name]),
         )
 
 
@@ -144,6 +145,6 @@ def no_such_number(word: str) -> None:
     raise AssertionError(f"{word} is not JSON")
 
 
-def from_json(answer):
+def from_json(answer: Any) -> Any:
     assert (answer.code, answer.err) == (0, "")
     return json.loads(answer.out, parse_constant=no_such_number)

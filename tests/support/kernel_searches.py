@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from math import exp
 from pathlib import Path
+from typing import Any
 
 from hardware.kernels.candidate import Candidate, ParameterSpace, Value
 from hardware.kernels.machine import Machine, Roofline
@@ -53,7 +54,7 @@ SPACES = {"tiles": TILES}
 
 
 def session(
-    name: str = "here", proposer: str = "random", seed: int = 0, budget: int = 20, **more: object
+    name: str = "here", proposer: str = "random", seed: int = 0, budget: int = 20, **more: Any
 ) -> MeasurementSession:
     """A session over the causal workload."""
     return MeasurementSession(
@@ -133,7 +134,7 @@ QUESTION = Request("You tune kernels.", "Trial 1.")
 SOURCE = 'extern "C" int attention(const Attention* a) { return 0; }'
 
 
-def history(**more: object) -> History:
+def history(**more: Any) -> History:
     """At the beginning of a search by a language model."""
     return history_of(session(proposer="llm", budget=9), POOL)._replace(**more)
 

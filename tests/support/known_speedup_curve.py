@@ -7,15 +7,16 @@ import math
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hardware.kernels.problem import Problem, Shape, flops, traffic, workload
-from hardware.kernels.trace import FinalMeasurement, Line, MeasurementSession, SearchEnd, Timing, Trial
+from hardware.kernels.trace import FinalMeasurement, Line, MeasurementSession, SearchEnd, Status, Timing, Trial
 
 FILE = Path(__file__).with_name("synthetic-not-measured.jsonl")
 WORKLOAD = "causal/bf16/both"
-ROOFLINE = {"gflops": {"bf16": 1000.0, "fp32": 180.0}, "copy_gbs": 16.0}
+ROOFLINE: dict[str, Any] = {"gflops": {"bf16": 1000.0, "fp32": 180.0}, "copy_gbs": 16.0}
 FRACTION = 0.25
 """Of the roofline that SDPA reaches: the cap is 4."""
 
@@ -28,6 +29,8 @@ def known(n: np.ndarray, ceiling: float, exponent: float, onset: float) -> np.nd
 def session_of(
     name: str, full_name: str = WORKLOAD, processor: str = "Imagined", proposer: str = "imagined", **machine: object
 ) -> MeasurementSession:
+    dtype: Any
+    direction: Any
     short, dtype, direction = full_name.split("/")
     asked = workload(short, dtype, direction)
     return MeasurementSession(
@@ -56,6 +59,8 @@ def timed(
 @cache
 def standard_ns(shape: Shape, problem: Problem, fraction: float = FRACTION) -> float:
     """What SDPA takes."""
+    rate: float
+    copied: float
     rate, copied = ROOFLINE["gflops"][problem.dtype], ROOFLINE["copy_gbs"]
     return max(flops(shape, problem) / rate, traffic(shape, problem) / copied) / fraction
 
@@ -64,7 +69,7 @@ def search(
     session: MeasurementSession,
     logs: Iterable[float | None],
     winner: float | None = None,
-    fresh_status: str = "passed",
+    fresh_status: Status = "passed",
     family: str = "imagined",
     fraction: float = FRACTION,
 ) -> list[Line]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from experiments.cli.app import main
 from experiments.design.design import Design, load_design
 from experiments.sweep import command
@@ -77,22 +79,24 @@ class Rough:
 
     def __init__(self, seed: int, die_at: int) -> None:
         self._chance, self._die_at = random.Random(seed), die_at
-        self.crew: LocalWorkerPool | None = None
 
     def start(self, design: Design) -> LocalWorkerPool:
-        self.crew = LocalWorkerPool(design, 2)
-        self._kill(0)  # before it has said that it is ready
-        return self.crew
+        crew = LocalWorkerPool(design, 2)
+        self._kill(0)  # before the worker is ready
+        return crew
 
     def __call__(self, standing: SweepProgress) -> None:
-        if self._chance.random() < 0.003:
+        if self._chance.random() < 0.02:
             self._kill(self._chance.randrange(2))
         if standing.done >= self._die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _kill(self, which: int) -> None:
-        if self.crew is not None:
-            self.crew._workers[which].process.send_signal(signal.SIGKILL)
+        """Kill one of the worker processes that run, in the order of their numbers."""
+        children = psutil.Process().children()
+        running = sorted(each.pid for each in children if each.status() != psutil.STATUS_ZOMBIE)
+        if which < len(running):
+            os.kill(running[which], signal.SIGKILL)
 
 
 def roughly(design_file: str, folder: str, seed: str, die_at: str) -> None:
@@ -132,10 +136,10 @@ def interrupted_while_loading(design_file: str, folder: str, module: str) -> Non
     class Press:
         def find_spec(self, name: str, path: object = None, target: object = None) -> None:
             if name == module:
-                sys.meta_path.remove(self)  # type: ignore[arg-type]
+                sys.meta_path.remove(self)
                 os.kill(os.getpid(), signal.SIGINT)
 
-    sys.meta_path.insert(0, Press())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Press())
     sys.exit(main(["sweep", design_file, "--out", folder, "--workers", "1"]))
 
 

@@ -1,6 +1,8 @@
 """Traces with known answers."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 from hardware.kernels.candidate import Candidate, Value
 from hardware.kernels.problem import Direction, Dtype, Shape, flops, workload
@@ -85,7 +87,11 @@ def measured(
     """A candidate against SDPA, and against eager where a gain over it is given."""
     digest = Candidate(family, tuple(parameters.items())).digest
     found: list[Line] = []
-    for against, gains in (("sdpa", (tuned, held_out)), ("eager", (eager, eager))):
+    baselines: tuple[tuple[Literal["sdpa", "eager"], tuple[float | None, float | None]], ...] = (
+        ("sdpa", (tuned, held_out)),
+        ("eager", (eager, eager)),
+    )
+    for against, gains in baselines:
         if gains[0] is not None:
             found.append(
                 FinalMeasurement(
@@ -110,7 +116,7 @@ def trial(
     status: Status = "passed",
     expects: float | None = None,
     failed_on: str = "",
-    **more: float,
+    **more: Any,
 ) -> Trial:
     passed = tuple(timed(of, gain)) if gain is not None else ()
     return Trial(
@@ -141,5 +147,5 @@ def ended(of: MeasurementSession, trials: int) -> SearchEnd:
     return SearchEnd(session=of.session, reason="the budget is spent", trials=trials)
 
 
-def write(path, lines: Sequence[Line]) -> None:
+def write(path: Path, lines: Sequence[Line]) -> None:
     path.write_text("".join(line.model_dump_json() + "\n" for line in lines))

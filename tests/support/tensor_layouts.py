@@ -1,12 +1,20 @@
 """The same numbers, laid out in memory in other ways."""
 
+from __future__ import annotations
 
-def transposed(tensor):
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def transposed(tensor: Tensor) -> Tensor:
     """As projections of a model leave them: (batch, length, heads, size) in memory."""
     return tensor.transpose(1, 2).contiguous().transpose(1, 2)
 
 
-def every_second(tensor):
+def every_second(tensor: Tensor) -> Tensor:
     """Every second row and head of something larger."""
     batch, heads, length, size = tensor.shape
     large = tensor.new_full((batch, 2 * heads, 2 * length, size), float("nan"))
@@ -15,7 +23,7 @@ def every_second(tensor):
     return view
 
 
-def cut_out(tensor):
+def cut_out(tensor: Tensor) -> Tensor:
     """Rows inside longer rows."""
     large = tensor.new_full((*tensor.shape[:-1], tensor.shape[-1] + 5), float("nan"))
     view = large[..., 3:-2]
@@ -23,17 +31,17 @@ def cut_out(tensor):
     return view
 
 
-def columns(tensor):
+def columns(tensor: Tensor) -> Tensor:
     """Rows whose numbers do not lie next to each other."""
     return tensor.transpose(-1, -2).contiguous().transpose(-1, -2)
 
 
-def expanded(tensor):
+def expanded(tensor: Tensor) -> Tensor:
     """All of a batch in the same place. Changes the numbers: every entry of the batch becomes the first."""
     return tensor[:1].expand(tensor.shape)
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "contiguous": lambda tensor: tensor,
     "transposed": transposed,
     "every second": every_second,

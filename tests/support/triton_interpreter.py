@@ -1,9 +1,12 @@
 """What the Triton family does in Triton's interpreter, besides the battery: run by test_triton.py, in a process of its
 own, since Triton reads TRITON_INTERPRET when it is first imported."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
-from hardware.kernels.problem import Problem, Shape
+from hardware.kernels.problem import Dtype, Problem, Shape
 from tests.support.attention_cases import call, case, check, errors, exact, kernel_of, slack, tensor
 from tests.support.tensor_layouts import LAYOUTS
 
@@ -11,7 +14,9 @@ TILES = [(16, 32), (128, 16)]
 SIZES = [16, 24, 64, 128]
 
 
-def hold(shape, causal, layouts=("contiguous",) * 4, dtype="fp32", **values):
+def hold(
+    shape: Shape, causal: bool, layouts: Sequence[str] = ("contiguous",) * 4, dtype: Dtype = "fp32", **values: Any
+) -> None:
     problem = Problem(dtype, "both", causal)
     inputs = [
         LAYOUTS[layout](tensor(each, dtype))
@@ -20,19 +25,19 @@ def hold(shape, causal, layouts=("contiguous",) * 4, dtype="fp32", **values):
     numbers = [each.double().numpy() for each in inputs]
     true = exact(numbers, causal)
     theirs = errors(call(kernel_of("sdpa", problem), inputs), true)
-    results = call(kernel_of("triton", problem, **values), inputs)
+    results = call(kernel_of("triton", problem, None, **values), inputs)
     check(results, true, theirs, slack(numbers, causal, dtype, "fp32"), problem, f"{shape} {values}")
 
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(("rows", "columns"), TILES)
-def test_tiles_of_any_size(rows, columns, causal):
-    tiles = {"q_block": rows, "k_block": columns, "back_q_block": columns, "back_k_block": rows}
+def test_tiles_of_any_size(rows: int, columns: int, causal: bool) -> None:
+    tiles: dict[str, Any] = {"q_block": rows, "k_block": columns, "back_q_block": columns, "back_k_block": rows}
     hold(Shape(1, 1, 45, 51, 32), causal, **tiles)
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_head_sizes(size):
+def test_head_sizes(size: int) -> None:
     hold(Shape(1, 1, 20, 20, size), True, q_block=16, k_block=16)
 
 
@@ -43,11 +48,11 @@ def test_head_sizes(size):
         ("columns", "expanded", "transposed", "every second"),
     ],
 )
-def test_inputs_laid_out_otherwise(layouts):
+def test_inputs_laid_out_otherwise(layouts: tuple[str, ...]) -> None:
     hold(Shape(2, 2, 18, 20, 16), False, layouts, dtype="fp16", q_block=32, k_block=32)
 
 
-def test_a_head_that_is_too_large_is_refused():
+def test_a_head_that_is_too_large_is_refused() -> None:
     q = tensor([[[[0.0] * 160]]], "fp32")
     with pytest.raises(ValueError, match="head size 160 is more than 128"):
         kernel_of("triton", Problem("fp32", "forward", causal=False)).forward(q, q, q)

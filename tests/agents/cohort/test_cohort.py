@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from simpy import Event
 
@@ -14,6 +14,7 @@ from agents.cohort.cohort import Cohort
 from agents.phases import Phase
 from agents.researcher import Researcher
 from agents.workforce import Workforce
+from tests.support.properties import examples
 from tests.support.small_lab import SmallLab, check
 
 QUICK: dict[str, Any] = {"papers_per_month": 60.0, "experiment_gpu_days": 0.1, "experiment_days": 0.05}
@@ -64,7 +65,8 @@ STEP = st.tuples(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
+@pytest.mark.slow
+@examples(100)
 @given(
     st.lists(STEP, min_size=5, max_size=30),
     st.sampled_from([0.0, 0.1, 0.4]),
@@ -230,7 +232,7 @@ class Waiting:
         self.payload = cohort_module.ExperimentBatch(mean_gpu_days, 1.0, 0)
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
+@examples(100)
 @given(
     st.integers(1, 10**6), st.floats(1e-6, 100.0), st.sampled_from([0.0, 0.03, 0.5]), st.sampled_from([1.0, 5.5, 1e9])
 )
@@ -258,6 +260,7 @@ def test_one_by_one_where_no_error_is_allowed() -> None:
 # --- who is split out ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_those_who_are_split_out_come_from_all_phases_alike() -> None:
     """What is left is as it was: 150 of 300, in each phase within 4.5 standard deviations of half."""
     lab, cohort = cohort_of(300, leap_error=0.05, gpus=60, **QUICK)

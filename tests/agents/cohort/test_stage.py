@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.cohort.stage import CohortStage
+from tests.support.properties import examples
 from tests.support.small_lab import SmallLab
 
 MEAN = 365 / 12 * 0.8
@@ -230,7 +231,7 @@ STEP = st.tuples(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
+@examples(150)
 @given(st.lists(STEP, max_size=30), st.sampled_from([0.0, 0.03, 0.4]), st.sampled_from(["poisson", "whole"]))
 def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str) -> None:
     leaving = stage(leap_error=error, timing=timing)

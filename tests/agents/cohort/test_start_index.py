@@ -88,6 +88,7 @@ def test_of_two_neighbours_either_gives_its_label_as_likely_as_its_weight() -> N
     assert np.all(np.abs(seen - [500, 1000]) < 4 * np.sqrt([375, 500]))
 
 
+@pytest.mark.slow
 def test_the_count_stays_right_over_a_million_turns() -> None:
     """As many come as leave, in batches of any size; the weights shrink by 10^100 hundreds of times."""
     stream, begun = np.random.default_rng(1), StartIndexSampler()

@@ -87,7 +87,7 @@ def test_elasticities_are_the_machine_repairmans(cost, monkeypatch):
 
 def test_cohorts_and_individuals_have_the_elasticities_of_the_machine_repairman(monkeypatch):
     """At the corner, with ten times as many of both: there a cohort moves in leaps."""
-    monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", ObservationWindow(2.0, 2.0))
+    monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", ObservationWindow(1.5, 1.2))
     scenario = repairman(0.45, researcher__initial=240, cluster__gpus=160)
     base, seeds = setting_at(scenario, 0.0, 1.0), range(5)
     assert (base.one_by_one, base.gpus) == (True, 80)
@@ -187,7 +187,7 @@ def test_labour_and_compute_hardly_substitute(measured):
 
 def test_with_a_penalty_table_sentence_and_ceiling_agree(small, monkeypatch):
     """p = .5: past the corner more researchers bring nothing, below it the ceiling is that of papers to the p."""
-    monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 600)
+    monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 300)
     found = study(small.replace(growth__parallel_penalty=0.5), [0.0, 4.0], range(2))
     fixed, _, frontier = found.cases
     full = frontier.points[-1]
@@ -301,10 +301,8 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(asara, tmp_path, case)
     assert list(tmp_path.iterdir()) == []
 
 
-SMALL = ["--doublings", "0,1"]
-for name, value in REPAIRMAN.items():
-    SMALL += ["--set", f"{name}={value}"]
-SMALL += ["--set", "researcher__experiment_gpu_days=0.4"]
+CHANGES = REPAIRMAN | {"researcher__experiment_gpu_days": 0.4}
+SMALL = ["--doublings", "0,1", *(word for name, value in CHANGES.items() for word in ("--set", f"{name}={value}"))]
 
 
 @pytest.fixture

@@ -241,6 +241,7 @@ def test_tables_of_a_scenario_are_its_blocks():
     assert dict.fromkeys(BLOCKS) == dict.fromkeys(parameter.block for parameter in parameters().values())
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_a_sentence_with_the_name_of_the_file(asara, monkeypatch, full_disk):
     lines = [
         "run toy-fizzle --set run__max_doublings=2 --out new",
@@ -274,6 +275,7 @@ def full_disk():
     return full
 
 
+@pytest.mark.slow
 def test_a_font_without_a_character_and_a_home_that_cannot_be_written_leave_stderr_empty(tmp_path):
     (tmp_path / "my läb 🚀.toml").write_text("[run]\nmax_doublings = 2\n", encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": "/proc/1", "MPLCONFIGDIR": "/proc/1"}
@@ -288,6 +290,7 @@ def test_a_font_without_a_character_and_a_home_that_cannot_be_written_leave_stde
     assert (found.returncode, found.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "text"),
     [

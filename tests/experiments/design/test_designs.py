@@ -13,15 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from experiments.design import design as designs
 from experiments.design import sampling
 from experiments.design.design import SEEDS, load_design, run_seed, shipped_designs, to_toml
+from sim.long_run import long_run
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
+from tests.support.properties import examples
 
 ROOT = Path(__file__).parents[3]
 R = {"distribution": "lognormal", "ci80": [0.7, 3.0]}
@@ -123,6 +125,7 @@ def test_levers_are_compared_under_the_same_luck(tmp_path):
     assert not {plan.seed for plan in plans} & {run_seed(1, point, 0) for point in range(1000)}
 
 
+@pytest.mark.slow
 def test_paired_seeds_cut_the_variance_of_a_levers_effect_tenfold(tmp_path):
     """Toy explosions with papers 1.5- and 1.6-fold; docs/reference/sweeps.md: 139-fold by doubling 7, 100 seeds."""
     content = {"base": "toy-explosion", "sampling": "grid", "replications": 40, "set": {"run__max_doublings": 5}}
@@ -154,6 +157,7 @@ def test_a_plan_does_not_depend_on_what_was_asked_before(tmp_path, monkeypatch):
         found.planned(len(found))
 
 
+@pytest.mark.slow
 def test_another_process_plans_the_same():
     code = "from experiments.design.design import load_design as l; d = l('report'); print(d.digest, d.planned(77))"
     asked, environment = [sys.executable, "-c", code], {"PYTHONHASHSEED": "12"}
@@ -192,7 +196,8 @@ def contents(draw):
     return content
 
 
-@settings(max_examples=30, deadline=None)
+@pytest.mark.slow
+@examples(30)
 @given(contents(), st.data())
 def test_a_design_survives_a_round_trip(tmp_path_factory, content, data):
     folder = tmp_path_factory.mktemp("designs")
@@ -289,6 +294,7 @@ def test_there_are_the_four_of_the_docs():
     assert sizes == {"bottlenecks": 308, "quick": 128, "report": 512, "retraining": 187}
 
 
+@pytest.mark.slow
 def test_the_plane_of_footnote_42_has_the_border_of_the_closed_form():
     """Gains of g that are spent on runs k times as long leave g^(1-phi): doublings get faster if r (1 + log2 k) > 1."""
     found = load_design("retraining")
@@ -365,3 +371,20 @@ def test_digest_of_plain_levers_is_that_of_their_lists():
     hashed = {key: found.content[key] for key in keys} | {"digest of the base": found.base.digest()}
     hashed["levers"] = {"training__needed": [True, False]}
     assert sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest() == found.digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["quick", "report", "bottlenecks"])
+def test_probability_of_an_explosion_does_not_depend_on_the_stopping_rule(design):
+    """Compare rules of 6, 9 and 30 doublings: the long run follows from the parameters alone."""
+    found = load_design(design)
+    scenarios = [found.scenario(found.planned(number)) for number in range(len(found))]
+    kinds = [
+        [
+            long_run(each.replace(run__max_doublings=doublings, run__horizon_days=365.0 * years)).kind
+            for each in scenarios
+        ]
+        for doublings, years in ((6, 2), (9, 2), (30, 10))
+    ]
+    assert kinds[0] == kinds[1] == kinds[2]
+    assert ("singular" in kinds[0]) == (design != "report")

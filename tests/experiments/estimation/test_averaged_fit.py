@@ -100,6 +100,7 @@ def test_units_of_effort_and_of_performance_do_not_matter(factor: float) -> None
         assert same.before == pytest.approx(one.before * factor, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_draws_follow_the_posterior() -> None:
     """Kolmogorov-Smirnov at a fixed seed; false-alarm rate 0.1%."""
     fit = average(made(1), None)

@@ -1,7 +1,6 @@
 """`asara fit`: the real series gives what it must, bad input one sentence, and forecasts are scored."""
 
 import json
-import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,14 @@ from experiments.estimation.series import SeriesColumns, read
 from experiments.sweep import query
 from experiments.uncertainty.parsing import distribution
 from sim.runner import run
+from tests.support.shared_data import shared_file
 
 GOOD = "day,work,speed\n" + "".join(f"2025-01-{n:02},{n % 3 + 1},{(n + 3) ** 0.9:.4f}\n" for n in range(1, 25))
 
 
 @pytest.fixture
 def nanogpt() -> Path:
-    beside = Path(__file__).parents[4] / "shared" / "data"
-    path = Path(os.environ.get("ASARA_DATA", beside)) / "nanogpt_speedrun.csv"
-    if not path.exists():
-        pytest.skip(f"{path.name} not found: set ASARA_DATA to the folder that holds it")
-    return path
+    return shared_file("nanogpt_speedrun.csv")
 
 
 def by_record(path: Path) -> list[str]:
@@ -364,7 +360,7 @@ def test_a_back_test_of_a_series_that_keeps_the_law_beats_naive_guesses(tmp_path
     total = np.cumsum(rng.poisson(6, 60)) / 6
     path = tmp_path / "law.csv"
     path.write_text("speed\n" + "".join(f"{value}\n" for value in (4 + total) ** 0.9))
-    found = backtest.backtest(read(path, SeriesColumns("rows", "speed")), Options(before=4.0, draws=400), 0.6)
+    found = backtest.backtest(read(path, SeriesColumns("rows", "speed")), Options(before=4.0, draws=100), 0.6)
     scores = {each.forecast: each for each in found.scores}
     world = scores[backtest.OBSERVED_INPUT]
     assert world.crps < 0.5 * min(each.crps for each in found.scores if each is not world)
@@ -373,7 +369,9 @@ def test_a_back_test_of_a_series_that_keeps_the_law_beats_naive_guesses(tmp_path
 
 
 def test_a_back_test_reads_dates_and_says_how_it_did(asara: Any, good: Path) -> None:
-    answer = asara("fit", good, "--input", "work", "--output", "speed", "--date", "day", "--backtest", "--out", "b")
+    answer = asara(
+        "fit", good, "--input", "work", "--output", "speed", "--date", "day", "--backtest", "--draws", 200, "--out", "b"
+    )
     assert answer.code == 0
     assert "past's pace" in answer.out and "one trial of a forecast" in " ".join(answer.out.split())
     stored = json.loads(Path("b/backtest.json").read_text())

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.estimation.growth_fit import NOISES, Noise, Series, fit, lag1_autocorrelation, residuals, trend_test
 from experiments.estimation.scoring_rules import coverage, crps
+from tests.support.properties import examples
 
 
 def law(r: float, before: float, rows: int, noise: Any = 0.0) -> Series:
@@ -64,7 +65,7 @@ def test_rows_without_effort_join_the_row_before_under_lasting_noise() -> None:
 
 
 @given(unit=st.floats(1e-6, 1e9), worth=st.floats(1e-6, 1e9), noise=st.sampled_from(NOISES), found=st.booleans())
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_units_of_effort_and_of_performance_do_not_matter(unit: float, worth: float, noise: Noise, found: bool) -> None:
     series = noisy(3)
     other = Series(series.effort * unit, series.performance * worth)

@@ -165,3 +165,26 @@ def test_somebody_who_watches_can_stop_it_and_keeps_whole_pairs(measured):
 def test_a_lab_without_measurements_has_no_kernels_to_value():
     with pytest.raises(ScenarioError, match="kernels__measurements = 'none'"):
         worth(Scenario.load("toy-fizzle"), [0])
+
+
+def test_worth_is_net_and_the_gross_figure_stands_beside_it(tmp_path):
+    path = write(tmp_path / "fast.jsonl", search(session_of("one"), [math.log(3.0)] * 8))
+    scenario = Scenario().replace(
+        researcher__initial=60,
+        cluster__gpus=64,
+        training__needed=False,
+        run__max_doublings=2,
+        run__horizon_days=400.0,
+        kernels__measurements=str(path),
+        kernels__attention_share=0.8,
+        kernels__candidate_researcher_hours=500.0,
+    )
+    found = worth(scenario, [0, 1])
+    free = worth(scenario.replace(kernels__candidate_researcher_hours=0.0, kernels__candidate_gpu_hours=0.0), [0, 1])
+    assert found.gross is not None
+    assert found.gross.each == free.to_doubling.each
+    assert found.to_doubling.days < found.gross.days
+    assert f"{found.gross.days:.3g} days" in found.sentence
+    assert "net" in found.sentence
+    assert free.gross is None
+    assert "net" not in free.sentence

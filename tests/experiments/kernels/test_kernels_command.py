@@ -176,6 +176,7 @@ def test_report_is_told_in_tables(asara, trace):
         assert part in words
 
 
+@pytest.mark.slow
 def test_report_writes_its_tables_and_the_picture_the_same_each_time(asara, trace, tmp_path):
     contents = []
     for name in ("one", "two"):

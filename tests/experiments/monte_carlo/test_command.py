@@ -147,6 +147,7 @@ def test_it_says_how_likely_what_is(asara):
     assert "A year of progress is 8 doublings" in answer.out
 
 
+@pytest.mark.slow
 def test_json_and_files_say_the_same_and_again_the_same(asara, tmp_path, monkeypatch):
     first = asara("mc", "successor", "--n", 40000, "--json", "--out", "one")
     assert first.code == 0

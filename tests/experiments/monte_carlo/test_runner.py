@@ -189,6 +189,7 @@ def test_share_runs_that_cannot_keep_pace_slow_an_explosion_and_do_not_end_it():
     assert 1 / 4 - (1 - PHI) + 0.02 < waiting < 0, "slower than the recursion, and still faster each time"
 
 
+@pytest.mark.slow
 def test_experiments_of_the_shipped_lab_ask_for_more_in_the_long_run():
     """With s = 0.5 the GPUs for experiments bind in the end: r(1 - s) > 1, with and without training runs."""
     cases = [(r, needed) for r in (1.9, 2.1) for needed in (True, False)]

@@ -76,6 +76,7 @@ def test_render_of_a_figure_in_all_forms_gives_the_same_bytes():
         assert first == second
 
 
+@pytest.mark.slow
 def test_run_picture_states_seed_engine_version_and_digest(short):
     found = text_of(run_picture(short, "svg"))
     assert "seed 3 · engine world · asara 0." in found

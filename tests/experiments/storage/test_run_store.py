@@ -52,6 +52,7 @@ def test_a_run_is_read_back_as_it_was(tmp_path, lab):
         }
 
 
+@pytest.mark.slow
 def test_read_run_after_one_flipped_bit_is_the_same_run_or_refused(tmp_path, toy):
     run_store.write_run(tmp_path, toy, b"picture")
     expected, chance, noticed = run_store.read_run(tmp_path), random.Random(1), 0
@@ -83,6 +84,7 @@ def test_the_schema_does_not_depend_on_what_happened(lab, toy):
     assert run_store.jobs_table([]).column_names == list(JobRecord._fields)
 
 
+@pytest.mark.slow
 def test_the_same_run_leaves_the_same_bytes(asara, tmp_path):
     arguments = ["run", "lab", "--until", 20, "--set", "researcher__initial=32", "--seed", 3]
     assert asara(*arguments, "--out", "a").code == 0
@@ -130,6 +132,7 @@ def test_papers_are_whole_where_they_are(toy):
     assert run_store.summary(toy._replace(papers=3.25))["papers"] == 3.25
 
 
+@pytest.mark.slow
 def test_a_picture_is_a_png_without_a_date(lab):
     picture = run_picture(lab)
     assert picture.startswith(b"\x89PNG")
@@ -138,6 +141,7 @@ def test_a_picture_is_a_png_without_a_date(lab):
     assert picture == run_picture(lab)
 
 
+@pytest.mark.slow
 def test_workbook_of_a_run_has_its_summary_and_tables_and_equal_bytes(tmp_path):
     openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
     result = run(Scenario.load("toy-fizzle").replace(run__horizon_days=90.0), 1)

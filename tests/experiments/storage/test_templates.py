@@ -53,6 +53,7 @@ def test_template_of_a_run_is_a_scenario_that_runs(asara, tmp_path):
     assert json.loads(answer.out)["scenario"] == "mine"
 
 
+@pytest.mark.slow
 def test_template_of_a_sweep_runs_as_it_stands(asara, tmp_path):
     asara("sweep", "--new", "mine.toml")
     design = load_design(str(tmp_path / "mine.toml"))

@@ -76,6 +76,7 @@ def test_sweep_with_a_damaged_file_repeats_its_runs_and_readers_refuse_it(swept,
     assert main(["results", str(swept)]) == 0
 
 
+@pytest.mark.slow
 def test_sweep_command_with_a_damaged_part_reports_it_and_ends_well(swept, capsys):
     path = parts(swept)[1]
     path.write_bytes(_flipped_footer(path.read_bytes()))

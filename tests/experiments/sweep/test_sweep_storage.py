@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from experiments.design.design import load_design
@@ -20,6 +20,7 @@ from experiments.sweep.runner import manifest_of
 from experiments.sweep.storage import MANIFEST, completed_runs, locked, read_manifest, write_manifest, write_part
 from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
+from tests.support.properties import examples
 from tests.support.sweep_runs import quietly, run_here, toy
 
 
@@ -38,7 +39,8 @@ def write_whole(design, folder: Path, parts) -> None:
         write_part(folder, do_runs(design, runs))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@examples(25, HealthCheck.function_scoped_fixture)
 @given(st.permutations(range(16)), st.lists(st.integers(1, 15), max_size=4), st.integers(0, 16))
 def test_any_subset_in_any_order_and_any_parts_comes_to_the_same_table(tmp_path_factory, order, cuts, first):
     place = tmp_path_factory.mktemp("order")
@@ -312,6 +314,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
             run_here(design, tmp_path, fresh=fresh)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_run_is_a_row_that_says_why(tmp_path):
     design = toy(tmp_path, 2, engine="fluid")
     design.levers["researcher__initial"] = (1, 10**16)  # type: ignore[index]

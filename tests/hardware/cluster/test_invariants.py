@@ -5,7 +5,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.cluster.cluster import GpuCluster, Job, JobRecord
@@ -13,6 +13,7 @@ from hardware.cluster.placement import PLACEMENTS
 from hardware.cluster.queues import QUEUES
 from sim.clock import Clock
 from tests.support.clusters import Diary, Luck, params
+from tests.support.properties import examples
 
 GPUS, SIZE = 12, 4
 
@@ -164,7 +165,8 @@ def play(trial: Trial, steps: list[Any], saves: bool) -> list[JobRecord]:
     return records
 
 
-@settings(deadline=None, derandomize=True, max_examples=400)
+@pytest.mark.slow
+@examples(400)
 @given(SETTINGS, STEPS, st.integers(0, 5))
 def test_gpus_are_never_too_many_and_all_their_time_is_accounted_for(
     chosen: dict[str, Any], steps: list[Any], seed: int
@@ -172,7 +174,8 @@ def test_gpus_are_never_too_many_and_all_their_time_is_accounted_for(
     play(Trial(chosen, seed), steps, saves=False)
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
+@pytest.mark.slow
+@examples(150)
 @given(SETTINGS, STEPS, st.integers(0, 5))
 def test_saved_in_the_middle_it_runs_on_as_if_nothing_had_happened(
     chosen: dict[str, Any], steps: list[Any], seed: int
@@ -181,7 +184,7 @@ def test_saved_in_the_middle_it_runs_on_as_if_nothing_had_happened(
     assert play(Trial(chosen, seed), middle, saves=True) == play(Trial(chosen, seed), middle, saves=False)
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@examples(60)
 @given(SETTINGS, st.integers(0, 5))
 def test_an_owner_more_leaves_the_failures_of_others_alone(chosen: dict[str, Any], seed: int) -> None:
     chosen = {**chosen, "gpu_hours_between_failures": 20.0, "restart_hours": 0.25}

@@ -5,7 +5,7 @@ import pickle
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.cluster import cluster as cluster_module
@@ -16,6 +16,7 @@ from hardware.cluster.queues import QUEUES
 from hardware.datacenter import Datacenter
 from sim.clock import Clock
 from tests.support.clusters import Luck, cluster, params
+from tests.support.properties import examples
 
 GPUS, NODE = 12, 4
 LENGTHS: Final = (0.0, 0.25, 0.5, 1.0, 1.0, 2.75)
@@ -147,7 +148,8 @@ def starts(crowd: Crowd) -> list[tuple[int, str, float]]:
     return sorted(crowd.diary, key=lambda told: (told[0], told[2], told[1]))
 
 
-@settings(deadline=None, derandomize=True, max_examples=250)
+@pytest.mark.slow
+@examples(250)
 @given(SETTINGS | QUIET, STEPS, st.booleans())
 def test_a_lot_runs_as_its_jobs_would_one_by_one(chosen: dict[str, Any], steps: list[Any], alike: bool) -> None:
     lots, ones = Crowd(chosen, True, alike), Crowd(chosen, False, alike)
@@ -159,7 +161,7 @@ def test_a_lot_runs_as_its_jobs_would_one_by_one(chosen: dict[str, Any], steps: 
         assert merged == single, "in the same order, with the same numbers"
 
 
-@settings(deadline=None, derandomize=True, max_examples=120)
+@examples(120)
 @given(SETTINGS | QUIET, CHANGING_STEPS, st.integers(1, 4), st.booleans())
 def test_nothing_is_lost_when_the_pool_changes_under_waiting_lots(
     chosen: dict[str, Any], steps: list[Any], bundle: int, alike: bool
@@ -167,7 +169,8 @@ def test_nothing_is_lost_when_the_pool_changes_under_waiting_lots(
     play(Crowd(chosen, True, alike, bundle), steps)
 
 
-@settings(deadline=None, derandomize=True, max_examples=80)
+@pytest.mark.slow
+@examples(80)
 @given(SETTINGS | QUIET, CHANGING_STEPS, st.integers(1, 4), st.booleans())
 def test_lots_saved_in_the_middle_run_on_as_if_nothing_had_happened(
     chosen: dict[str, Any], steps: list[Any], bundle: int, alike: bool

@@ -1,10 +1,11 @@
 import networkx as nx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.cluster.jobs import Seats
 from hardware.cluster.placement import Consolidated, Flat, fragmentation, largest_gang, racks_of, topology
+from tests.support.properties import examples
 
 
 def test_the_graph_is_a_tree_of_racks_and_nodes() -> None:
@@ -86,7 +87,7 @@ def brute_force(free: list[int], size: int, gpus: int) -> Seats | None:
     return tuple((node, min(size, gpus - index * size)) for index, node in enumerate(whole))
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
+@examples(300)
 @given(
     gpus=st.integers(1, 40),
     size=st.integers(1, 9),

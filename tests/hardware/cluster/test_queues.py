@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from simpy import Event
 
@@ -17,6 +17,7 @@ from hardware.cluster.jobs import JobClass
 from hardware.cluster.queues import QUEUES
 from sim.clock import Clock
 from tests.support.clusters import cluster
+from tests.support.properties import examples
 
 Ask = tuple[int, int, int, int]
 """Submission time, length, GPUs, priority: whole numbers, so that all times are exact and ties are frequent."""
@@ -36,7 +37,7 @@ def rush(seed: int) -> list[Ask]:
 
 ASK = st.tuples(st.integers(0, 12), st.integers(0, 9), st.integers(1, 8), st.integers(0, 2))
 ASKS = st.one_of(st.lists(ASK, max_size=25), st.integers(0, 10_000).map(rush))
-SETTINGS = settings(deadline=None, derandomize=True, max_examples=250)
+SETTINGS = examples(250)
 
 
 class Load:
@@ -221,6 +222,7 @@ def test_cancelled_jobs_leave_every_queue(queue: str, gone: tuple[int, ...]) -> 
     assert done == [0, *sorted(waiting, key=lambda number: order(queue, asks[number], number))]
 
 
+@pytest.mark.slow
 def test_cancelled_jobs_do_not_pile_up(queue: str) -> None:
     clock, gpus = cluster(gpus=1, queue=queue, preemption=False)
     gpus.submit(1, 1000)

@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hardware.kernels.problem import DTYPES, Problem, Shape
 from hardware.kernels.registry import family
 from tests.support.attention_cases import call, check, errors, exact, kernel_of, logits_of, slack, tensor, usable
+from tests.support.properties import examples
 from tests.support.tensor_layouts import LAYOUTS
 
 ON_A_PROCESSOR = ("eager", "sdpa", "tiled", "portable", "avx512", "amx")
@@ -62,7 +63,7 @@ def tensors(draw: Draw):
 
 
 @pytest.mark.parametrize("name", ON_A_PROCESSOR)
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@examples(40)
 @given(draw=DRAWS)
 @example(draw=ODD)
 @example(draw=ODD._replace(dtype="fp32", shape=Shape(1, 2, 40, 3, 7)))
@@ -83,7 +84,7 @@ def test_any_call_agrees_with_float64(name, machine, draw):
         np.testing.assert_array_equal(each.double().numpy(), before)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@examples(30)
 @given(draw=DRAWS, seed=st.integers(0, 2**32))
 def test_every_choice_of_tiles_gives_the_answer(machine, draw, seed):
     problem = problem_of(draw)

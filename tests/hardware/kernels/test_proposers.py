@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.kernels.candidate import Candidate, ParameterSpace, Value
@@ -14,6 +14,7 @@ from hardware.kernels.proposers.search_space import SearchSpace
 from hardware.kernels.proposers.surrogate import expected_speedup
 from hardware.kernels.trace import Trial
 from tests.support.kernel_searches import CAUSAL, SPACES, TILES, Surface, is_wrong, session, speed, timed
+from tests.support.properties import examples
 
 SHIPPED = ("naive", "random", "hill-climb", "evolve", "autotune", "llm")
 TUNERS = ("random", "hill-climb", "evolve", "autotune")
@@ -76,7 +77,7 @@ def spaces(draw: st.DrawFn) -> dict[str, ParameterSpace]:
 
 
 @pytest.mark.parametrize("name", TUNERS)
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(spaces=spaces(), seed=st.integers(0, 2**32), luck=st.randoms(use_true_random=False))
 def test_any_space_is_proposed_whole_and_nothing_twice(
     name: str, spaces: dict[str, ParameterSpace], seed: int, luck

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.kernels.speedup_curve import (
@@ -23,6 +23,7 @@ from hardware.kernels.speedup_curve import (
 )
 from hardware.kernels.trace import TraceError, Trial, geomean_over_shapes
 from tests.support.known_speedup_curve import FILE, WORKLOAD, known, search, searches, session_of, write
+from tests.support.properties import examples
 
 curves = st.builds(
     FittedSpeedupCurve,
@@ -81,7 +82,7 @@ def test_a_speedup_is_reached_after_so_many_candidates_and_not_before(curve, spe
         assert needed == 0
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.lists(st.none() | st.floats(-3, 3), min_size=4, max_size=12), min_size=1, max_size=4))
 def test_whatever_was_measured_the_curve_keeps_its_promises(logs):
     lines = [

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.kernels.candidate import Candidate
@@ -25,6 +25,7 @@ from hardware.kernels.trace import (
     source_of,
 )
 from tests.support.kernel_searches import CAUSAL, session, timed
+from tests.support.properties import examples
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -99,7 +100,7 @@ def written(path: Path, lines: list[Line]) -> bytes:
     return path.read_bytes()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(lines=st.lists(LINES, max_size=4))
 def test_what_is_written_is_what_is_read(lines: list[Line]) -> None:
     with TemporaryDirectory() as folder:

@@ -7,12 +7,13 @@ from heapq import heappush
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from hardware.cluster.cluster import ClusterParams, GpuCluster, Job
 from hardware.cluster.queues import QUEUES, BackfillQueue, EasyBackfill, FirstComeFirstServed, QueueDiscipline
 from sim.clock import Clock
 from sim.testing.invariants import JobRequest, check_queue, run_workload, workloads
+from tests.support.properties import examples
 
 ROOT = Path(__file__).parents[3]
 
@@ -254,7 +255,7 @@ def test_a_cluster_keeps_its_discipline_whatever_its_parameters_name():
         params.model_validate(params.model_dump() | {"queue": "smallest"})
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
+@examples(50)
 @given(workloads())
 def test_what_is_served_is_served_in_the_order_of_the_workload(workload):
     records = run_workload(FirstComeFirstServed, workload)

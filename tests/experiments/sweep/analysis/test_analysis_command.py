@@ -315,6 +315,7 @@ def test_levers_alone_are_mapped_level_by_level(levels, classes):
         assert figure(sweep, "researcher__initial", "growth__r").axes
 
 
+@pytest.mark.slow
 def test_chance_alone_is_told_as_chance():
     """Explosions that nothing decides, over eight sweeps: what each statement claims at 95%, seldom is claimed."""
     matters, boxes = 0, 0

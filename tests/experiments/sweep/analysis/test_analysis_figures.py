@@ -138,6 +138,7 @@ def test_png_of_a_sweep_with_a_footer_leaves_the_figure_as_it_was():
     assert figure.texts == []
 
 
+@pytest.mark.slow
 def test_analyse_with_an_outcome_shows_only_that_tornado(asara, tmp_path):
     write(tmp_path / "small", drawn(32), manifest(32, points=32))
     answer = asara("analyse", "small", "--outcome", "days_to_100x")
