@@ -61,7 +61,7 @@ def scenario_toml(scenario: Scenario) -> str:
     Its digest is that of the scenario, whose parameters that nothing reads have their defaults.
     """
     content: dict[str, Any] = {"description": scenario.description, "source": scenario.source}
-    for name, value in scenario.readable().flat().items():
+    for name, value in scenario.canonical().flat().items():
         parameter = parameters()[name]
         if value != parameter.default:
             content.setdefault(parameter.block, {})[parameter.name] = value

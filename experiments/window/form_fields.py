@@ -167,16 +167,16 @@ def changed(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
 
     Raises ScenarioError, and InputError for what is too large for the window.
     """
-    scenario = base.readable().replace(**changes).readable()
+    scenario = base.canonical().replace(**changes).canonical()
     check_bounds(scenario)
     return scenario
 
 
 def differences(base: Scenario, scenario: Scenario) -> dict[str, Any]:
     """Return what must be changed in one scenario to come to another, by flat name, as :func:`changed` takes it."""
-    before, after = base.readable(), scenario.readable().flat()
+    before, after = base.canonical(), scenario.canonical().flat()
     switched = {name: after[name] for name in _SWITCHES if after[name] != before.flat()[name]}
-    start = before.replace(**switched).readable().flat()
+    start = before.replace(**switched).canonical().flat()
     return switched | {name: value for name, value in after.items() if value != start[name]}
 
 

@@ -167,9 +167,9 @@ def test_the_near_name_of_a_scenario():
 def test_what_nothing_reads_can_be_left_out_of_a_file():
     scenario = Scenario().replace(growth__r=2.0, kernels__attention_share=0.5, run__horizon_days=20.0)
     other = scenario.replace(growth__law="papers", kernels__measurements="none")
-    readable = other.readable()
+    readable = other.canonical()
     assert readable.growth.r == Scenario().growth.r
     assert readable.kernels.attention_share == Scenario().kernels.attention_share
     assert readable.growth.law == "papers"
     assert run(readable, 3).digest == run(other, 3).digest
-    assert scenario.readable() == scenario
+    assert scenario.canonical() == scenario

@@ -32,7 +32,7 @@ def head(shown: ViewState) -> dict[str, Any]:
 
 def changes(shown: ViewState) -> list[dict[str, str]]:
     """Return what differs from the scenario of its name, on day 0 and since the branches of the chosen future."""
-    base = scenario_named(shown.first.name).readable()
+    base = scenario_named(shown.first.name).canonical()
     found = [_change(base, name, value, "") for name, value in differences(base, shown.first).items()]
     before = shown.first
     for future in way(shown)[1:]:
@@ -45,7 +45,7 @@ def changes(shown: ViewState) -> list[dict[str, str]]:
 
 def _change(before: Scenario, name: str, value: Any, since: str) -> dict[str, str]:
     label = fields()[name].label
-    return {"name": name, "told": f"{label} {_told(value)} ({_told(before.readable().flat()[name])}){since}"}
+    return {"name": name, "told": f"{label} {_told(value)} ({_told(before.canonical().flat()[name])}){since}"}
 
 
 def _told(value: Any) -> str:

@@ -176,7 +176,7 @@ def test_another_law_leaves_nothing_behind_that_no_file_could_say():
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_differences_lead_from_one_scenario_to_another(base, other):
     changes = differences(base, other)
-    assert changed(base, changes).flat() == other.readable().flat()
+    assert changed(base, changes).flat() == other.canonical().flat()
     assert not differences(other, other)
 
 
