@@ -176,13 +176,13 @@ def _paused(world: World) -> str:
 
 
 def _training(world: World) -> str:
-    found, working = format_factor(reporters.discovered(world)), format_factor(world.frontier.deployed)
+    found, working = format_factor(reporters.discovered(world)), format_factor(world.software.deployed)
     return f"software {found} is discovered and {working} is at work; {_run(world)}."
 
 
 def _not_at_work(world: World) -> str:
     """What became of the software that was discovered and is not at work, if there is any to speak of."""
-    found, working = reporters.discovered(world), world.frontier.deployed
+    found, working = reporters.discovered(world), world.software.deployed
     if not world.scenario.training.needed or found - working < MIN_GAP:
         return ""
     shorter = "made training runs shorter, or " if world.scenario.training.speed_share else ""

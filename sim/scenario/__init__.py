@@ -1,4 +1,4 @@
-"""Scenarios: parameters, their bounds and sources, and the files that come with asara."""
+"""Define scenarios: their parameters with bounds and sources, and the files that are installed with asara."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -93,7 +93,7 @@ class Parameter(NamedTuple):
 
     @property
     def allowed(self) -> str:
-        """The allowed values, in words."""
+        """Allowed values, as a phrase."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.annotation is str:

@@ -81,8 +81,8 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
     def load(cls, name_or_path: str | Path = DEFAULT) -> Self:
         """Return a bundled scenario by its name, or one from a TOML file.
 
-        The file contains only what differs from the defaults. Raises ScenarioError, with the file and the line if
-        there is one, if the file cannot be read or contains a value that is not allowed.
+        The file contains only what differs from the defaults. Raises ScenarioError if the file cannot be
+        read or contains a value that is not allowed. The message contains the file and, for invalid TOML, the line.
         """
         file = read_scenario_file(str(name_or_path))
         try:

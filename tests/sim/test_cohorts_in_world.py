@@ -175,7 +175,7 @@ def check_accounts(world: World) -> None:
     over = sum(job.tasks for job in world.datacenter.records if job.use == "experiment")
     away = world.census.count[Phase.QUEUE] + world.census.count[Phase.RUN]
     assert unfinished(world) == away
-    resting = [each for each in world.population.researchers if each.work_left()[0] is Phase.WRITE]
+    resting = [each for each in world.population.researchers if each.remaining_work()[0] is Phase.WRITE]
     drafts = sum(cohort.writing.working + cohort.writing.resting for cohort in world.population.cohorts)
     assert world.papers + drafts + len(resting) == over
 
@@ -338,7 +338,7 @@ large = World(lab, 0, researcher__initial=10_000_000)
 for _ in range(10):
     large.step()
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(min(grown.at_work, large.at_work), int(peak.split()[1]) / 1024)
+print(min(grown.active_researchers, large.active_researchers), int(peak.split()[1]) / 1024)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     researchers, megabytes = (float(part) for part in done.stdout.split())

@@ -186,7 +186,7 @@ def test_a_training_run_that_is_needed_no_more_is_over_and_its_generation_at_wor
     branch.step()
     deployed = [event for event in branch.ledger if isinstance(event, Deployed)]
     assert [event.day for event in deployed][:1] == [at_once]
-    assert branch.frontier.deployed > 0 == world.frontier.deployed
+    assert branch.software.deployed > 0 == world.software.deployed
     assert branch.datacenter.gpus_in_use("training") == 0
     assert [record.outcome for record in branch.datacenter.records if record.use == "training"] == ["cancelled"]
     check_invariants(finish(branch))
@@ -197,7 +197,7 @@ def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
     for _ in range(31):
         world.step()
     branch = finish(world.branch(researcher__papers_per_month=2.0))
-    assert branch.frontier.law == world.frontier.law
+    assert branch.software.law == world.software.law
     third = reporters.doublings(branch)[2].duration_days
     assert third == pytest.approx(reporters.doublings(finish(world))[2].duration_days / 2)
 

@@ -257,7 +257,7 @@ def test_what_is_discovered_and_not_at_work_is_told_beside_what_limits():
 
 def test_the_sentence_and_the_figures_tell_of_one_software():
     world = World(Scenario.load("retraining-0.75"), 0)
-    while frame_of(world).limit.part != "training" or reporters.discovered(world) == world.frontier.discovered:
+    while frame_of(world).limit.part != "training" or reporters.discovered(world) == world.software.discovered:
         world.step()
     assert format_factor(reporters.discovered(world)) in frame_of(world).limit.state
 

@@ -98,7 +98,7 @@ def test_300_doublings_are_the_chain_to_the_end(r):
 @pytest.mark.parametrize("r", [0.5, 1.0, 3.0])
 def test_a_lab_stays_finite_and_in_order_however_far_it_goes(name, r):
     scenario = Scenario.load(name).replace(growth__r=r, run__max_doublings=300, **LONG)
-    found = fluid([scenario], fineness=4)
+    found = fluid([scenario], steps_per_doubling=4)
     done = int(found.doublings[0])
     days = found.doubling_day[0, :done]
     assert (found.ending[0] == "horizon") or done == 300
@@ -117,7 +117,7 @@ def test_papers_of_a_team_that_begins_to_think_come_as_the_closed_form_says_at_s
         researcher__experiment_gpu_days=0.0, researcher__writing_share=0.5, run__horizon_days=days, **ALONE
     )
     expected = oracle.written_papers(256, report.MONTH / 2, report.MONTH / 2, days)
-    errors = [abs(fluid([scenario], fineness=2**k).papers[0] / expected - 1) for k in halvings]
+    errors = [abs(fluid([scenario], steps_per_doubling=2**k).papers[0] / expected - 1) for k in halvings]
     assert errors[1] < 3e-3, "of the first papers, as they begin to come"
     assert np.polyfit(-halvings * np.log(2), np.log(errors), 1)[0] > 1.7
     late = fluid([scenario.replace(run__horizon_days=200.0)]).papers[0]

@@ -86,7 +86,7 @@ class Generous(Trainer):
     """Deploys more than was discovered."""
 
     def start_due_generations(self) -> None:
-        self.lab.frontier.deployed += 1.0  # type: ignore[attr-defined]
+        self.lab.software.deployed += 1.0  # type: ignore[attr-defined]
         super().start_due_generations()
 
 
@@ -95,8 +95,8 @@ class Regretful(Trainer):
 
     def start_due_generations(self) -> None:
         super().start_due_generations()
-        frontier = self.lab.frontier  # type: ignore[attr-defined]
-        frontier.deployed = max(0.0, frontier.deployed - 0.5)
+        software = self.lab.software  # type: ignore[attr-defined]
+        software.deployed = max(0.0, software.deployed - 0.5)
 
 
 class Worsening(Trainer):
