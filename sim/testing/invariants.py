@@ -233,10 +233,10 @@ def _check_kernels(world: World) -> None:
     deployed = [event for event in world.ledger if isinstance(event, KernelsDeployed)]
     speedups = [1.0, *(event.speedup for event in deployed)]
     assert speedups == sorted(speedups), "kernels got slower"
-    assert speedups[-1] == engineer.speedup <= largest, f"faster than {largest}, which was measured"
+    assert speedups[-1] == engineer.speedup <= largest, f"faster than the measured {largest}"
     tried = [*(event.candidates for event in deployed), engineer.candidates]
-    assert tried == sorted(tried), "candidates were forgotten"
-    assert tried[-1] <= (curve.tried if curve is not None else 0) * (1 + 1e-9), "more than were tried"
+    assert tried == sorted(tried), "the number of candidates fell"
+    assert tried[-1] <= (curve.tried if curve is not None else 0) * (1 + 1e-9), "more candidates than were measured"
     assert 1 <= world.work_rate <= engineer.speedup * (1 + 1e-12), world.work_rate
 
 
@@ -283,7 +283,9 @@ def _check_population(world: World) -> None:
 def _check_cohort(cohort: Cohort) -> None:
     count = cohort.count
     assert all(number >= 0 for number in count.values()), count
-    assert cohort.thinking.working == count[Phase.THINK], "who thinks is not at it"
-    assert cohort.writing.working == count[Phase.WRITE], "who writes is not at it"
-    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED], "who rests was at nothing"
+    assert cohort.thinking.working == count[Phase.THINK], "the thinkers of a cohort are miscounted"
+    assert cohort.writing.working == count[Phase.WRITE], "the writers of a cohort are miscounted"
+    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED], (
+        "the inactive researchers of a cohort are miscounted"
+    )
     assert 0 <= cohort.inactive_pending <= count[Phase.QUEUE] + count[Phase.RUN], cohort.inactive_pending

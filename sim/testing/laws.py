@@ -65,13 +65,17 @@ def _describe_levels(levels: tuple[float, float, float]) -> str:
 
 
 def _check_start(law: GrowthLaw) -> None:
-    assert abs(law.software(0.0)) <= _CLOSE, f"software(0) = {law.software(0.0):g}: day 0 is where doublings count from"
-    assert abs(law.effort(0.0)) <= _CLOSE, f"effort(0) = {law.effort(0.0):g}: day 0 is where effort counts from"
+    assert abs(law.software(0.0)) <= _CLOSE, (
+        f"software(0) = {law.software(0.0):g}: must be 0, since doublings are counted from day 0"
+    )
+    assert abs(law.effort(0.0)) <= _CLOSE, (
+        f"effort(0) = {law.effort(0.0):g}: must be 0, since effort is counted from day 0"
+    )
 
 
 def _check_inverse(law: GrowthLaw, level: float) -> None:
     effort = law.effort(level)
-    assert not math.isnan(effort), f"effort({level:g}) is no number"
+    assert not math.isnan(effort), f"effort({level:g}) is not a number"
     if math.isfinite(effort):
         back = law.software(effort)
         assert abs(back - level) <= _CLOSE * max(1.0, level), f"software(effort({level:g})) = {back:g}"
@@ -90,7 +94,7 @@ def _check_papers(law: GrowthLaw, low: float, middle: float, high: float) -> Non
     start = law.effort(low)
     if not math.isfinite(start):
         return
-    assert law.papers_between(start, low - _CLOSE) == 0, f"papers are needed for {low:g} doublings that are there"
+    assert law.papers_between(start, low - _CLOSE) == 0, f"papers are needed for {low:g} doublings that are passed"
     papers = law.papers_between(start, high)
     assert papers >= 0, f"papers_between({start:g}, {high:g}) = {papers:g}"
     if not math.isfinite(papers) or papers == 0:

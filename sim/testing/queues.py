@@ -218,9 +218,7 @@ class QueueTrial:
             beside.check()
             beside.apply(step)
         self._check_accounting()
-        assert beside.cluster.records == self.cluster.records, (
-            "the same history gave other records when it was run again"
-        )
+        assert beside.cluster.records == self.cluster.records, "the same history gave other records in a second cluster"
 
     def apply(self, step: Step) -> None:
         """Apply one step."""
@@ -254,10 +252,10 @@ class QueueTrial:
         """Assert the properties of every moment: no job is lost, and the head waits only for GPUs."""
         queue = self.cluster._queue
         ours = all(job.env is self.clock for job in queue)
-        assert ours, "the queue holds jobs of another cluster: what it keeps is shared by all of its class"
+        assert ours, "the queue contains jobs of another cluster: its state is shared by all queues of its class"
         waiting = [job.number for job in self.jobs if job.state == "waiting"]
         there = sorted(job.number for job in queue)
-        assert there == waiting, f"jobs {waiting} wait, and the queue holds {there}"
+        assert there == waiting, f"jobs {waiting} wait, and the queue contains {there}"
         assert len(queue) == len(waiting), f"{len(waiting)} jobs wait, and the queue counts {len(queue)}"
         first = queue.first
         assert (first is None) == (not waiting), f"jobs {waiting} wait, and the head is {_describe_job(first)}"
@@ -271,11 +269,11 @@ class QueueTrial:
             self._check_reservation(first)
 
     def _check_head_needs_more_gpus(self, head: Job, free: int, running: Sequence[Job]) -> None:
-        said = f"at hour {self.clock.now:g}, and the head, {_describe_job(head)}, needs {head.gpus}"
-        assert head.gpus > free, f"{free} GPUs idle {said}"
+        where = f"at hour {self.clock.now:g}, and the head, {_describe_job(head)}, needs {head.gpus}"
+        assert head.gpus > free, f"{free} GPUs are idle {where}"
         if self.cluster.params.preemption:
             free += sum(job.gpus for job in running if job.priority < head.priority)
-            assert head.gpus > free, f"{free} GPUs idle or may be taken from jobs of lower priority {said}"
+            assert head.gpus > free, f"{free} GPUs are idle or held by jobs of lower priority {where}"
 
     def _check_reservation(self, first: Job | None) -> None:
         """Assert that backfill does not delay the head, unless a job has returned to the queue."""
@@ -287,7 +285,9 @@ class QueueTrial:
         if self.reservation is not None:
             job, at = self.reservation
             late = self.clock.now > at and job.state == "waiting" and job is first
-            assert not late, f"the head, {_describe_job(job)}, was to start at hour {at:g}, and others went before it"
+            assert not late, (
+                f"the head, {_describe_job(job)}, was to start at hour {at:g}, and other jobs were started before it"
+            )
         if first is None or self.reservation is None or self.reservation[0] is not first:
             self.reservation = None if first is None else (first, self._earliest_start(first))
 
@@ -303,8 +303,8 @@ class QueueTrial:
             near = math.isclose(record.held, record.done + record.restarts + record.lost, abs_tol=1e-9)
             assert near, f"GPU-hours of job {record.job} are lost"
             done = record.outcome != "done" or math.isclose(record.done, record.asked, abs_tol=1e-9)
-            assert done, f"job {record.job} asked for {record.asked:g} GPU-hours and had {record.done:g}"
+            assert done, f"job {record.job} requested {record.asked:g} GPU-hours and received {record.done:g}"
 
 
 def _describe_job(job: Job | None) -> str:
-    return "nobody" if job is None else f"job {job.number}"
+    return "missing" if job is None else f"job {job.number}"

@@ -65,8 +65,8 @@ def run_properties(
         check_example()
     except Flaky:
         raise AssertionError(
-            "the same example came out otherwise when it was run again: something hangs on more than what it was "
-            f"given, such as the order of a set, a clock, or chance of its own\n{latest}"
+            "the same example gave another result when it was run again. The result depends on more than the example, "
+            f"such as the order of a set, a clock or unnamed random numbers\n{latest}"
         ) from None
     except AssertionError as error:  # raised again without the notes of Hypothesis
         raise AssertionError(*error.args) from error.__cause__

@@ -1,4 +1,4 @@
-"""More compute, other teams and other policies: every way of stating them gives one answer."""
+"""Test changes of compute, team and policy: every way to set them gives the same result."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The law of returns against the report's arithmetic."""
+"""Test the law of returns against the report's arithmetic."""
 
 import math
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Kernels in the World: what was measured makes the cluster faster, and the run says by what."""
+"""Test kernels in the World: measurements speed up the cluster, and the result reports their source."""
 
 import json
 import math
@@ -68,7 +68,7 @@ def flat(tmp_path):
 
 @thorough
 @given(worlds(**MEASURED))
-def test_invariants_hold_at_every_frame(world):
+def test_world_keeps_its_invariants_at_every_frame(world):
     check_invariants(world)
     while world.running:
         world.step()
@@ -77,7 +77,7 @@ def test_invariants_hold_at_every_frame(world):
 
 @thorough
 @given(worlds(**MEASURED), st.sampled_from([0.1, 0.37, 1.0, 7.0]))
-def test_the_frame_changes_nothing_that_happens(world, frame):
+def test_world_with_other_frames_has_the_same_digest(world, frame):
     other = World(world.scenario.replace(run__frame_days=frame), world.run_seed)
     assert finish(world).digest() == finish(other).digest()
     assert summarise(world).kernels == summarise(other).kernels
@@ -85,7 +85,7 @@ def test_the_frame_changes_nothing_that_happens(world, frame):
 
 @thorough
 @given(worlds(**MEASURED), st.integers(0, 8), st.integers(0, 8))
-def test_a_restored_world_runs_on_as_if_nothing_had_happened(world, before, after):
+def test_restored_world_continues_with_the_same_events(world, before, after):
     for _ in range(before):
         world.step()
     snapshot = world.snapshot()
@@ -197,7 +197,7 @@ def test_candidates_still_to_be_tried_keep_no_lab_from_starving(per_day, frame):
         assert (world.ending.day, deployments(world)) == (plain.ending.day, [])
 
 
-def test_inference_houses_more_researchers(tmp_path):
+def test_faster_kernels_activate_more_researchers(tmp_path):
     path = write(tmp_path / "mine.jsonl", search(session_of("one"), [0.7] * 8, winner=math.log(2.01)))
     world = World(lab(kernels__measurements=str(path), kernels__attention_share=1.0), 0)
     assert world.active_researchers == 60

@@ -1,4 +1,4 @@
-"""The parallelization penalty: whom it counts, what r means with it, and papers counted as a lab writes them."""
+"""Test the parallelization penalty: the researchers that it counts, and the meaning of r with it."""
 
 import itertools
 import math
@@ -59,7 +59,7 @@ def test_researchers_who_only_wait_for_gpus_do_not_lower_output_in_the_world():
     assert output[-1] == pytest.approx(held[-1].written * (128 / 4.17 * (365 / 12 + 4.17 / 8)) ** -0.5, rel=0.02)
 
 
-def test_those_without_a_gpu_or_in_the_queue_are_not_counted():
+def test_doing_research_excludes_researchers_without_gpus_and_in_the_queue():
     world = World(FULL.replace(**STILL, researcher__initial=2000, run__horizon_days=40.0), 3)
     while world.running:
         world.step()

@@ -1,4 +1,4 @@
-"""Training runs as work: GPUs, failures, checkpoints, generations, and a lab that more GPUs never slow."""
+"""Test training runs: GPUs, failures, checkpoints and generations; more GPUs never slow a lab."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The fluid engine against closed forms, and what holds of it whatever the scenario."""
+"""Test the fluid engine against closed forms, and its invariants for any scenario."""
 
 from itertools import pairwise
 
@@ -325,7 +325,7 @@ def test_a_run_is_its_row_of_the_table():
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(small_scenarios(kernels__measurements="none"), min_size=1, max_size=3))
-def test_nothing_is_ever_negative_or_more_than_there_is(scenarios):
+def test_fluid_quantities_stay_within_their_bounds(scenarios):
     flowing = [each.replace(researcher__timing="poisson") for each in scenarios if each.researcher.timing == "whole"]
     flowing += [each for each in scenarios if each.researcher.timing != "whole"]
     try:
@@ -395,7 +395,7 @@ def test_what_has_no_mean_that_flows_and_what_never_fits_is_refused():
         fluid([])
 
 
-def test_it_stops_at_as_many_researchers_as_were_asked_for():
+def test_fluid_stops_at_the_target_number_of_researchers():
     result = run_fluid(Scenario.load("toy-explosion").replace(run__until_researchers=1e6, run__max_doublings=300))
     assert (result.researchers, result.ending) == (2**20, "researchers")
     assert "1,000,000 researchers were active" in result.sentence
