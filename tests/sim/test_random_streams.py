@@ -34,7 +34,7 @@ def test_random_streams_get_twice_continues_the_same_generator():
 
 
 def test_random_streams_in_another_process_draw_the_same():
-    code = "from sim.random_streams import Streams; print(RandomStreams(5).get('thinking', 9).random())"
+    code = "from sim.random_streams import RandomStreams; print(RandomStreams(5).get('thinking', 9).random())"
     outputs = {
         subprocess.run(
             [sys.executable, "-c", code],
