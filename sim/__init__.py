@@ -1,4 +1,4 @@
-"""The simulator. `from sim import run, Scenario, World, RunResult` is its public interface."""
+"""Simulate a lab. The public interface is `from sim import run, Scenario, World, RunResult`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sim.runner import RunResult as RunResult
     from sim.runner import run as run
+    from sim.scenario.declarations import parameters as parameters
+    from sim.scenario.loading import shipped_scenarios as shipped_scenarios
+    from sim.scenario.messages import ScenarioError as ScenarioError
     from sim.scenario.model import Scenario as Scenario
-    from sim.scenario.model import ScenarioError as ScenarioError
-    from sim.scenario.model import parameters as parameters
-    from sim.scenario.model import shipped_scenarios as shipped_scenarios
     from sim.world import World as World
 
 _MODULES = {
     "RunResult": "sim.runner",
     "Scenario": "sim.scenario.model",
-    "ScenarioError": "sim.scenario.model",
+    "ScenarioError": "sim.scenario.messages",
     "World": "sim.world",
-    "parameters": "sim.scenario.model",
+    "parameters": "sim.scenario.declarations",
     "run": "sim.runner",
-    "shipped_scenarios": "sim.scenario.model",
+    "shipped_scenarios": "sim.scenario.loading",
 }
 """Public names and their modules, loaded when a name is first used: importing the package loads nothing else."""
 

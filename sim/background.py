@@ -1,7 +1,7 @@
-"""Background load: jobs of other users, taken from a job log, that share the GPUs for experiments with the lab.
+"""Load the cluster with jobs of other users, which are read from a job log and share the GPUs for experiments.
 
-The log is repeated for as long as a run lasts. Its period is the time from its first to its last submission, lengthened
-by the mean time between two submissions, so that repeats join without a gap.
+The log is repeated for as long as a run lasts. Its period is the time from its first to its last submission plus the
+mean time between two submissions. Repeats therefore join without a gap.
 """
 
 from __future__ import annotations
@@ -35,21 +35,22 @@ SECONDS_PER_DAY: Final = 86_400.0
 
 
 class BackgroundError(ValueError):
-    """A job log that cannot load this cluster."""
+    """Report a job log that cannot load this cluster."""
 
 
 class BackgroundLoad(NamedTuple):
-    """The jobs of one period, in order of submission."""
+    """Background jobs of one period, in order of submission."""
 
     submit_days: NDArray[np.float64]
     """Times of submission, from 0 [days]."""
     run_days: NDArray[np.float64]
     """Run times, without failures [days]."""
     gpus: NDArray[np.int64]
+    """GPUs of each job."""
     period_days: float
     """Time after which the log starts again [days]."""
     left_out: int
-    """Number of jobs that ask for more GPUs than one job of this cluster can have, or for no time."""
+    """Number of jobs that need more GPUs than one job of this cluster can have, or no time."""
     digest: str
     """SHA-256 of the file."""
 
@@ -65,31 +66,31 @@ def digest_of_background(params: ClusterParams) -> str:
 
 
 def gpus_beside_inference(params: ClusterParams) -> int:
-    """Return the GPUs that experiments and background jobs have together, at most."""
+    """Return the largest number of GPUs that experiments and background jobs can have together."""
     sizes = pool_sizes(params)
     return sizes[SHARED] - inference_gpus(params) if SHARED in sizes else sizes.get("experiment", 0)
 
 
 def background_load(params: ClusterParams) -> BackgroundLoad | None:
-    """Return the background of a cluster, None if it has none.
+    """Return the background load of a cluster, or None without one.
 
-    `background_gpus` above 0 stretches or compresses the time between submissions by one factor, so that the jobs need
-    that many GPUs in the mean; run times are kept. Raises BackgroundError if the log is unusable or needs as many GPUs
-    as experiments can have, OSError if the file cannot be read.
+    `background_gpus` above 0 scales the time between submissions by one factor, so that the jobs need that number of
+    GPUs on average; run times are kept. Raises BackgroundError if the log is unusable or needs as many GPUs as
+    experiments can have, and OSError if the file cannot be read.
     """
     digest = digest_of_background(params)
     if not digest:
         return None
     sizes = pool_sizes(params)
     pool = sizes.get(SHARED) or sizes.get("experiment", 0)
-    found = _load(Path(params.background), digest, largest_gang(params.placement, pool, params.gpus_per_node))
+    found = _read_load(Path(params.background), digest, largest_gang(params.placement, pool, params.gpus_per_node))
     if params.background_gpus > 0:
         factor = found.mean_gpus / params.background_gpus
         found = found._replace(submit_days=found.submit_days * factor, period_days=found.period_days * factor)
     supply = gpus_beside_inference(params)
     if found.mean_gpus >= supply:
         raise BackgroundError(
-            f"its jobs need {found.mean_gpus:,.4g} GPUs in the mean, and experiments and background have {supply:,} "
+            f"its jobs need {found.mean_gpus:,.4g} GPUs on average, and experiments and background have {supply:,} "
             f"together, so that experiments would wait ever longer; allowed: less. Set cluster__background_gpus to the "
             f"mean load that you want, below {supply:,}"
         )
@@ -97,7 +98,7 @@ def background_load(params: ClusterParams) -> BackgroundLoad | None:
 
 
 @lru_cache(maxsize=8)
-def _load(path: Path, digest: str, largest: int) -> BackgroundLoad:
+def _read_load(path: Path, digest: str, largest: int) -> BackgroundLoad:
     try:
         log = read_job_log(path, guess_format(path))
     except JobLogError as error:
@@ -109,8 +110,8 @@ def _load(path: Path, digest: str, largest: int) -> BackgroundLoad:
     span = kept[-1].submit_s - kept[0].submit_s if kept else 0.0
     if span <= 0:
         raise BackgroundError(
-            f"it has {len(kept):,} jobs of at most {largest:,} GPUs, which a job can have here, and no two of them at "
-            "different times; allowed: a log with at least two submission times"
+            f"it has {len(kept):,} jobs of at most {largest:,} GPUs, the limit of this cluster, and fewer than two "
+            "submission times among them; allowed: at least two. Use a longer log, or a larger cluster"
         )
     first = kept[0].submit_s
     return BackgroundLoad(
@@ -124,10 +125,10 @@ def _load(path: Path, digest: str, largest: int) -> BackgroundLoad:
 
 
 class BackgroundJobs:
-    """Submits the jobs of a log to a world's cluster, one after the other, for as long as the world runs.
+    """Submit the jobs of a log to a world's cluster, one after the other, for as long as the world runs.
 
-    Arrivals do not keep a run alive. Other users do not have the lab's kernels, so run times stay as they are in the
-    log; failures set a job back as they do experiments.
+    Arrivals do not keep a run alive. Other users do not have the lab's kernels, so run times stay as in the log.
+    Failures interrupt background jobs as they do experiments.
     """
 
     def __init__(self, world: World, load: BackgroundLoad) -> None:
@@ -139,15 +140,15 @@ class BackgroundJobs:
         self._repeats = 0
         self.submitted = 0
         """Number of jobs submitted so far."""
-        self._schedule()
+        self._schedule_next_arrival()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the log out of snapshots: it is read again, and refused if it changed."""
+        """Exclude the log from snapshots: it is read again, and refused if it has changed."""
         assert self._load is not None
         return self.__dict__ | {"_load": None, "_digest": self._load.digest}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Read the log again."""
+        """Restore the state and read the log again."""
         digest = state.pop("_digest")
         self.__dict__.update(state)
         self._load = background_load(self._params)
@@ -156,24 +157,24 @@ class BackgroundJobs:
 
     @property
     def load(self) -> BackgroundLoad:
-        """The jobs of one period."""
+        """Background jobs of one period."""
         assert self._load is not None
         return self._load
 
-    def _due(self) -> float:
+    def _next_arrival_day(self) -> float:
         return self._start + self._repeats * self.load.period_days + float(self.load.submit_days[self._next])
 
-    def _schedule(self) -> None:
-        self._world.after_in_background(max(0.0, self._due() - self._world.now), self._on_arrival)
+    def _schedule_next_arrival(self) -> None:
+        self._world.after_in_background(max(0.0, self._next_arrival_day() - self._world.now), self._on_arrival)
 
     def _on_arrival(self, _: Event) -> None:
         load, world = self.load, self._world
         now = world.now
-        while self._due() <= now or math.isclose(self._due(), now, rel_tol=1e-12):
+        while self._next_arrival_day() <= now or math.isclose(self._next_arrival_day(), now, rel_tol=1e-12):
             length = float(load.run_days[self._next])
             world.datacenter.submit(BACKGROUND, int(load.gpus[self._next]), length, owner=OWNER)
             self.submitted += 1
             self._next += 1
             if self._next == len(load.gpus):
                 self._next, self._repeats = 0, self._repeats + 1
-        self._schedule()
+        self._schedule_next_arrival()

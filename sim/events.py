@@ -1,4 +1,7 @@
-"""What happened in a run: append-only, flat, frozen events, and the digest that two equal runs share."""
+"""Define the events of a run, the sentences of its endings, and the digest of a list of events.
+
+Events are flat and frozen, and the list of a run is append-only.
+"""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -6,22 +9,23 @@ from typing import NamedTuple
 
 
 class PaperPublished(NamedTuple):
-    """A paper, or a lump of pooled work, became known."""
+    """A paper, several papers of a cohort, or an amount of pooled work was published."""
 
     day: float
     researcher: int
-    """Its number, or that of a cohort; 0 for pooled work."""
+    """Number of the researcher or cohort; 0 for pooled work."""
     authors: int
-    """Researchers of whom nobody says which one wrote it: 1, or those of a cohort that are at work."""
+    """Number of candidates for authorship: 1, or the active researchers of the cohort."""
     paper: int
-    """Its number in the literature, the last one where there are several; 0 for pooled work, which is no paper of its
-    own."""
+    """Number of the (last) paper in the literature; 0 for pooled work, which has no papers of its own."""
     papers: float
+    """Number of papers."""
     duplicates: int
-    """So many of them had been found by others meanwhile."""
+    """Number of the papers whose finding others had published before."""
     effective_papers: float
+    """Contribution to cumulative effort [effective papers]."""
     discovered: float
-    """Doublings of software after it."""
+    """Discovered software after the event [doublings]."""
 
 
 class SoftwareDoubled(NamedTuple):
@@ -29,49 +33,54 @@ class SoftwareDoubled(NamedTuple):
 
     day: float
     n: int
+    """Number of the doubling, from 1."""
     papers: float
     """Papers published since day 0."""
     duplicates: int
+    """Duplicates among them."""
     researchers: int
-    """At work when it was completed."""
+    """Number of active researchers when it was completed."""
 
 
 class TrainingStarted(NamedTuple):
-    """A retraining run was asked for."""
+    """A training run was submitted."""
 
     day: float
     generation: int
+    """Number of the generation that it trains."""
     gpus: int
     run_days: float
+    """Duration without failures [days]."""
 
 
 class Deployed(NamedTuple):
-    """A new generation of software went to work."""
+    """A new generation of software was deployed."""
 
     day: float
     generation: int
     deployed: float
-    """Doublings of deployed software after it."""
+    """Deployed software after the event [doublings]."""
 
 
 class ResearchersHoused(NamedTuple):
-    """The number of researchers at work changed."""
+    """The number of active researchers changed."""
 
     day: float
     researchers: int
 
 
 class CohortFormed(NamedTuple):
-    """So many researchers are a cohort from now on, in which nobody is followed alone."""
+    """Researchers became a cohort, in which they are counted rather than simulated as individuals."""
 
     day: float
     cohort: int
-    """The number of its first researcher."""
+    """Number of its first researcher, which identifies the cohort."""
     researchers: int
+    """Size of the cohort."""
 
 
 class ResearcherSplitOut(NamedTuple):
-    """A researcher left its cohort and is an individual from now on."""
+    """A researcher left its cohort and became an individual agent."""
 
     day: float
     cohort: int
@@ -79,51 +88,54 @@ class ResearcherSplitOut(NamedTuple):
 
 
 class KernelsMeasured(NamedTuple):
-    """The run is driven by measurements: on day 0, unless it is uncalibrated."""
+    """The speed-up curve of the kernels was loaded, on day 0 of a calibrated run."""
 
     day: float
     measurements: str
-    """SHA-256 of the file."""
+    """SHA-256 of the file of measurements."""
     workload: str
     families: str
-    """Of the candidates of the searches that the curve is made of, joined by +."""
+    """Kernel families of the searches in the curve, joined by +."""
     proposer: str
+    """Method that proposed the candidates."""
     searches: int
+    """Number of searches in the curve."""
 
 
 class KernelsDeployed(NamedTuple):
-    """Faster attention went to work, or what it is worth to the cluster changed."""
+    """Faster attention was deployed, or its value to the cluster changed."""
 
     day: float
     candidates: float
-    """Tried until then."""
+    """Number of candidates tried so far."""
     speedup: float
-    """Of attention over the library of day 0."""
+    """Speed-up of attention, relative to the library of day 0."""
     work_rate: float
-    """Of the cluster over that of day 0."""
+    """Work of the cluster per day, relative to day 0."""
 
 
 class BackgroundLoaded(NamedTuple):
-    """A job log loads the GPUs for experiments."""
+    """A job log was loaded; its jobs share the GPUs for experiments."""
 
     day: float
     digest: str
     """SHA-256 of the log."""
     jobs: int
-    """Jobs of one period."""
+    """Number of jobs of one period."""
     left_out: int
-    """Jobs that ask for more GPUs than one job can have here, or for no time."""
+    """Number of jobs that need more GPUs than one job can have here, or no time."""
     mean_gpus: float
-    """GPUs that the jobs need in the mean."""
+    """Mean number of GPUs that the jobs need."""
 
 
 class Ended(NamedTuple):
-    """The run stopped. The ending names the reason only: what the run did and where it leads are read from it later."""
+    """The run stopped. The pace and the long-run growth are derived later; the event contains the reason only."""
 
     day: float
     ending: str
-    """doublings, researchers, limit reached, horizon or starved."""
+    """Reason: doublings, researchers, limit reached, horizon or starved."""
     sentence: str
+    """The reason as a sentence."""
 
 
 Ending = tuple[str, str]
@@ -134,12 +146,12 @@ STARVED: Ending = ("starved", "Starved: nothing is under way and nothing more ca
 
 
 def enough_doublings(doublings: int) -> Ending:
-    """Return the ending of a run that has as many doublings as it was to reach."""
+    """Return the ending of a run that has reached its number of doublings."""
     return "doublings", f"Stopped after {doublings} doublings (run__max_doublings)."
 
 
 def enough_researchers(wanted: float) -> Ending:
-    """Return the ending of a run that has as many researchers as it was to reach."""
+    """Return the ending of a run that has reached its number of researchers."""
     return "researchers", f"Stopped when {wanted:,.15g} researchers were active (run__until_researchers)."
 
 
@@ -163,13 +175,13 @@ Event = (
 )
 
 
-def digest(facts: Iterable[NamedTuple]) -> str:
-    """Return the SHA-256 of facts in their order: equal for equal runs, in any process.
+def digest(records: Iterable[NamedTuple]) -> str:
+    """Return the SHA-256 of events or records in their order: equal for equal runs, in any process.
 
-    Floats count with all their digits.
+    Floats contribute all their digits.
     """
     total = sha256()
-    for fact in facts:
-        total.update(repr(fact).encode())
+    for record in records:
+        total.update(repr(record).encode())
         total.update(b"\n")
     return total.hexdigest()

@@ -1,4 +1,4 @@
-"""What can be known before a run: whether its jobs fit the cluster and its agents fit a computer."""
+"""Check before a run that its jobs fit the cluster and that its agents fit a computer."""
 
 import math
 from collections.abc import Iterator
@@ -8,25 +8,33 @@ from hardware.datacenter import Datacenter, inference_gpus, inference_node_sizes
 from sim.scenario.model import Scenario, ScenarioError
 
 MAX_AGENTS = 1 << 20
-"""Researchers that one run holds as agents."""
-LONGEST_JOB_DAYS = 1e6
-"""Mean days of a job, failures included, above which a run is refused: the longest horizon."""
+"""Largest number of researchers that one run simulates as individual agents."""
+MAX_JOB_DAYS = 1e6
+"""Largest mean duration of a job, failures included [days]: the longest horizon."""
 MAX_FAILURES_PER_DAY = 1000
-"""Failures of GPUs a day that a World works through."""
+"""Largest number of GPU failures per day that a World simulates."""
 MAX_RESEARCHERS = 1e15
-"""Researchers that a run counts: more are no whole numbers any more in floating point."""
+"""Largest number of researchers of a run: floating point represents larger whole numbers inexactly."""
 
 
 def check_population_size(
     scenario: Scenario, work_rate: float = 1.0, initial: float | None = None, own_class: str = ""
 ) -> None:
-    """Refuse a run that would need more agents, or more researchers, than there can be: it would end nowhere.
+    """Refuse a run that would need more agents or more researchers than the limits of this module.
 
-    ``work_rate``: the most that the cluster's comes to. ``initial``: researchers on day 0, if not the scenario's.
-    ``own_class``: the name of a class of researchers without a cohort, each of whom is an agent.
+    Arguments
+    ---------
+    scenario
+        The scenario of the run.
+    work_rate
+        Largest work rate that the cluster can reach, relative to day 0.
+    initial
+        Number of researchers on day 0, by default that of the scenario.
+    own_class
+        Name of a class of researchers without a cohort; each of them is then an agent.
     """
     researcher, most = scenario.researcher, scenario.run.max_doublings
-    check_stop(scenario)
+    check_researcher_target(scenario)
     wanted = scenario.run.until_researchers
     pooled_experiments = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
     one_by_one = pooled_experiments or bool(own_class)
@@ -48,17 +56,18 @@ def check_population_size(
         )
 
 
-def check_stop(scenario: Scenario) -> None:
-    """Refuse a run that would be over before it began."""
+def check_researcher_target(scenario: Scenario) -> None:
+    """Refuse a run whose target number of researchers is reached on day 0."""
     wanted, initial = scenario.run.until_researchers, scenario.initial_researchers
     if 0 < wanted <= initial:
         raise ScenarioError(
-            f"run__until_researchers = {wanted:.15g}: the {initial:,} researchers of day 0 are that many already"
+            f"run__until_researchers = {wanted:.15g} is reached by the {initial:,} researchers of day 0; allowed: "
+            f"above {initial:,}, or 0 for no such stop. Raise it"
         )
 
 
 def check_jobs_fit(scenario: Scenario, datacenter: Datacenter) -> None:
-    """Refuse jobs that can be known beforehand to be larger than what the cluster gives to their use."""
+    """Refuse jobs that are larger than the share of the cluster for their use."""
     cluster = scenario.cluster
     shares = (
         f"cluster__inference_share = {cluster.inference_share:g}, cluster__training_share = "
@@ -76,7 +85,7 @@ def check_jobs_fit(scenario: Scenario, datacenter: Datacenter) -> None:
 
 
 def training_gpus(scenario: Scenario, datacenter: Datacenter) -> int:
-    """Return the most GPUs that a training run may have: `training__gpus`, or all of the training share."""
+    """Return the largest number of GPUs of a training run: `training__gpus`, or the whole training share."""
     cluster = scenario.cluster
     if scenario.training.gpus:
         return scenario.training.gpus
@@ -86,7 +95,10 @@ def training_gpus(scenario: Scenario, datacenter: Datacenter) -> int:
 
 
 def run_days(scenario: Scenario, gpus: Array, one_gpu_days: Array) -> Array:
-    """Return the mean days of a training run with failures, restarts and checkpoints, for the days on one GPU."""
+    """Return the mean duration of a training run with failures, restarts and checkpoints [days].
+
+    ``one_gpu_days`` is its duration on one GPU that never fails.
+    """
     cluster = scenario.cluster
     life, write = cluster.gpu_hours_between_failures / 24, cluster.checkpoint_seconds / 86_400
     interval = checkpoint_interval(cluster.checkpoint_hours / 24, write, life, gpus)
@@ -96,22 +108,22 @@ def run_days(scenario: Scenario, gpus: Array, one_gpu_days: Array) -> Array:
     )
 
 
-def gpus_of_run(scenario: Scenario, most: int, one_gpu_days: float) -> Array:
-    """Return on how many of at most so many GPUs a training run ends soonest in the mean."""
+def fastest_run_gpus(scenario: Scenario, most: int, one_gpu_days: float) -> Array:
+    """Return the number of GPUs, up to ``most``, on which a training run has the shortest mean duration."""
     return fastest_gpus(float(most), lambda gpus: run_days(scenario, gpus, one_gpu_days))
 
 
-def check_ends(scenario: Scenario, datacenter: Datacenter) -> None:
-    """Refuse jobs that failures would keep from ending: their mean length is more than LONGEST_JOB_DAYS."""
+def check_jobs_end(scenario: Scenario, datacenter: Datacenter) -> None:
+    """Refuse jobs whose mean duration, with failures, is more than MAX_JOB_DAYS."""
     shown = f"cluster__gpu_hours_between_failures = {scenario.cluster.gpu_hours_between_failures:g} GPU-hours"
     if scenario.training.needed:
         most, work = max(1, training_gpus(scenario, datacenter)), scenario.training.first_run_work
-        days = float(run_days(scenario, gpus_of_run(scenario, most, work), work))
-        if days > LONGEST_JOB_DAYS:
+        days = float(run_days(scenario, fastest_run_gpus(scenario, most, work), work))
+        if days > MAX_JOB_DAYS:
             raise ScenarioError(
                 f"{shown} makes the first training run of {scenario.training.first_run_days:g} days on "
-                f"{scenario.training.first_run_gpus:,} GPUs {_length(days)}; a job may take {LONGEST_JOB_DAYS:,.0f} "
-                "days in the mean. Make failures rarer, or the run smaller"
+                f"{scenario.training.first_run_gpus:,} GPUs {_describe_duration(days)}; a job may take "
+                f"{MAX_JOB_DAYS:,.0f} days on average. Make failures rarer, or the run smaller"
             )
     params = scenario.researcher
     if params.experiment_gpu_days > 0:
@@ -119,15 +131,15 @@ def check_ends(scenario: Scenario, datacenter: Datacenter) -> None:
         gpus = min(params.experiment_gpus, max(1, math.ceil(params.experiment_gpu_days / params.experiment_days)))
         work = params.experiment_gpu_days / gpus
         days = float(run_days(scenario, float(gpus), work * gpus**scenario.training.scaling))
-        if days > LONGEST_JOB_DAYS:
+        if days > MAX_JOB_DAYS:
             raise ScenarioError(
-                f"{shown} makes an experiment of {params.experiment_gpu_days:g} GPU-days {_length(days)}; a job may "
-                f"take {LONGEST_JOB_DAYS:,.0f} days in the mean. Make failures rarer, or experiments smaller"
+                f"{shown} makes an experiment of {params.experiment_gpu_days:g} GPU-days {_describe_duration(days)}; "
+                f"a job may take {MAX_JOB_DAYS:,.0f} days on average. Make failures rarer, or experiments smaller"
             )
 
 
-def check_failures(scenario: Scenario) -> None:
-    """Refuse a cluster whose jobs fail more than MOST_FAILURES_PER_DAY times a day: a World would take hours."""
+def check_failure_rate(scenario: Scenario) -> None:
+    """Refuse a cluster with more than MAX_FAILURES_PER_DAY failures of jobs per day, which would take hours to run."""
     cluster = scenario.cluster
     if not cluster.gpu_hours_between_failures:
         return
@@ -141,12 +153,15 @@ def check_failures(scenario: Scenario) -> None:
         )
 
 
-def _length(days: float) -> str:
+def _describe_duration(days: float) -> str:
     return f"take {days:,.3g} days" if days < NEVER else "never end"
 
 
 def _largest_gang_ever(scenario: Scenario, datacenter: Datacenter, use: str) -> int:
-    """The most GPUs that a job of a use can ever get: in one pool inference stays unless it is pushed out."""
+    """Return the largest number of GPUs that a job of a use can get.
+
+    In a shared pool, inference keeps its GPUs unless training may preempt it.
+    """
     cluster = scenario.cluster
     inference = sum(inference_node_sizes(cluster))
     if use == "inference":
@@ -158,7 +173,7 @@ def _largest_gang_ever(scenario: Scenario, datacenter: Datacenter, use: str) -> 
 
 
 def _expected_jobs(scenario: Scenario, datacenter: Datacenter) -> Iterator[tuple[str, str, int]]:
-    """Use, words and GPUs of the jobs that a run is known to ask for."""
+    """Yield use, start of the message and GPUs of each job that the run will submit."""
     yield "inference", "researchers need at least", 1
     if scenario.researcher.experiment_gpu_days > 0:
         yield "experiment", "researcher__experiment_gpus =", scenario.researcher.experiment_gpus

@@ -1,4 +1,4 @@
-"""How many researchers the inference GPUs house."""
+"""Set the number of active researchers by the capacity of the inference GPUs."""
 
 from __future__ import annotations
 
@@ -15,48 +15,49 @@ if TYPE_CHECKING:
 
 
 class InferenceCapacity:
-    """The number of researchers at work: as many as the inference GPUs run, ``N0 2^deployed hardware``.
+    """Keep as many researchers active as the inference GPUs can run, ``N0 2^deployed hardware``.
 
-    ``hardware``: the GPUs at work over those of day 0, times what kernels let them do. It is told of each inference
-    node that starts or stops.
+    N0 is the team of day 0 and ``deployed`` the doublings of deployed software. ``hardware`` is the number of running
+    inference GPUs relative to day 0, times the work rate of the kernels. The cluster reports each inference job that
+    starts or stops.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._due = False
+        self._is_scheduled = False
         world.datacenter.start_inference(self)
         self.gpus_at_start = world.datacenter.inference_gpus_wanted
 
     def job_started(self, job: Any) -> None:
-        """An inference node is up: once the instant is settled, see how many researchers it houses."""
-        self._soon()
+        """Schedule an update: an inference job has started."""
+        self._schedule_update()
 
     def job_stopped(self, job: Any) -> None:
-        """An inference node has lost its GPUs to another use."""
-        self._soon()
+        """Schedule an update: an inference job has lost its GPUs to another use."""
+        self._schedule_update()
 
-    def settle(self) -> None:
-        """Have as many researchers at work as there is room for now."""
+    def update(self) -> None:
+        """Activate or deactivate researchers, so that their number matches the capacity."""
         world = self._world
         hardware = world.datacenter.inference_gpus / self.gpus_at_start * world.work_rate
-        room = int(world.own_team.researchers * 2.0**world.frontier.deployed * hardware * (1 + LEVEL_TOLERANCE))
-        if room != world.active_researchers:
-            world.population.set_active(room)
-            world.ledger.append(ResearchersHoused(world.now, room))
+        target = int(world.own_team.researchers * 2.0**world.software.deployed * hardware * (1 + LEVEL_TOLERANCE))
+        if target != world.active_researchers:
+            world.population.set_active(target)
+            world.ledger.append(ResearchersHoused(world.now, target))
             world.kernel_engineer.plan()
         if world.pool is not None:
             world.pool.plan()
-        if room >= (world.scenario.run.until_researchers or math.inf):
-            world.at_end_of_instant(world.enough_researchers)
+        if target >= (world.scenario.run.until_researchers or math.inf):
+            world.at_end_of_instant(world.end_at_researcher_target)
 
-    def _soon(self) -> None:
-        if not self._due:
-            self._due = True
-            self._world.at_end_of_instant(self._settle)
+    def _schedule_update(self) -> None:
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._world.at_end_of_instant(self._on_end_of_instant)
 
-    def _settle(self, _: Event) -> None:
-        self._due = False
+    def _on_end_of_instant(self, _: Event) -> None:
+        self._is_scheduled = False
         if self._world.pool is not None:
             self._world.pool.flush()
         if self._world.ending is None:
-            self.settle()
+            self.update()

@@ -1,4 +1,4 @@
-"""Another policy from this moment on: what a world must change when its scenario does."""
+"""Change the scenario of a running world."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hardware.cluster.placement import largest_gang
 from hardware.datacenter import SHARED, inference_gpus, pool_sizes
 from sim.events import KernelsDeployed
-from sim.feasibility import check_ends, check_failures, check_jobs_fit, check_population_size
+from sim.feasibility import check_failure_rate, check_jobs_end, check_jobs_fit, check_population_size
 from sim.scenario.model import Scenario, ScenarioError
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ FIXED_AT_START = (
     "cluster__background",
     "cluster__background_gpus",
 )
-"""What a branch cannot change: it is how the world was built."""
+"""Parameters that a branch cannot change, because they determine how the world is built."""
 
-_STOPPED = ("horizon", "doublings", "researchers")
-"""Endings that another scenario can put off: by the clock, the number of doublings or of researchers."""
+_EXTENDABLE_ENDINGS = ("horizon", "doublings", "researchers")
+"""Endings after which a run can continue under another scenario with a later or larger limit."""
 
 
 def apply_scenario_change(world: World, scenario: Scenario) -> None:
-    """Let other parameters hold in a world from this moment on, at the same software and the same luck.
+    """Apply other parameters to a world from now on, with the same software and the same random numbers.
 
-    What was done before counts as it did. Raises ScenarioError for what cannot change any more.
+    Earlier work keeps its effect. Raises ScenarioError for a parameter that can no longer change.
     """
     if scenario == world.scenario:
         return
@@ -45,7 +45,7 @@ def apply_scenario_change(world: World, scenario: Scenario) -> None:
     old, world.scenario = world.scenario, scenario
     _change_blocks(world, old)
     world.trainer.start_due_generations()
-    world.housing.settle()
+    world.inference_capacity.update()
 
 
 def _check_changes(world: World, scenario: Scenario) -> None:
@@ -56,25 +56,26 @@ def _check_changes(world: World, scenario: Scenario) -> None:
     experiments = "researcher__experiment_gpu_days"
     if world.pool is not None and (old[experiments] == 0) != (new[experiments] == 0):
         raise ScenarioError(
-            f"{experiments} cannot change between none and some where work is pooled: the pool holds no whole papers"
+            f"{experiments} cannot change between 0 and another value if work is pooled, because the pool contains "
+            "parts of papers. Start a new run with it"
         )
     if scenario.run.horizon_days < world.now:
         raise ScenarioError(
             f"run__horizon_days = {scenario.run.horizon_days:g} days lies before this moment, day {world.now:g}"
         )
-    growth = inference_gpus(scenario.cluster) / max(1, world.housing.gpus_at_start)
+    growth = inference_gpus(scenario.cluster) / max(1, world.inference_capacity.gpus_at_start)
     largest = growth * world.calibration.largest_work_rate(scenario.kernels.attention_share)
     check_population_size(scenario, largest, world.own_team.researchers, world.population.without_cohort)
 
 
 def _resume(world: World, scenario: Scenario) -> None:
-    """Let a run that had stopped go on, if the scenario now gives it the room."""
+    """Continue a run that has stopped, if the new scenario raises the limit that stopped it."""
     ending = world.ending
     assert ending is not None, "only a run that is over can be reopened"
     until = scenario.run.until_researchers
     room = scenario.run.horizon_days > world.now and scenario.run.max_doublings > world.doublings
     room = room and (until == 0 or until > world.active_researchers)
-    if ending.ending not in _STOPPED or not room:
+    if ending.ending not in _EXTENDABLE_ENDINGS or not room:
         raise ScenarioError(f"this run is over ({ending.ending}): branch from an earlier moment")
     world.ledger.remove(ending)
     world.ending, world.clock.halted, world.running = None, False, True
@@ -87,8 +88,8 @@ def _change_blocks(world: World, old: Scenario) -> None:
     if new.cluster != old.cluster:
         _change_cluster(world)
     check_jobs_fit(new, world.datacenter)
-    check_ends(new, world.datacenter)
-    check_failures(new)
+    check_jobs_end(new, world.datacenter)
+    check_failure_rate(new)
     if new.run.frame_days != old.run.frame_days:
         world.restart_frames()
     if old.training.needed and not new.training.needed:
@@ -99,7 +100,7 @@ def _change_blocks(world: World, old: Scenario) -> None:
 
 
 def _cancel_training(world: World) -> None:
-    """A run that is needed no more is over, and what it was to bring goes to work at once."""
+    """Cancel the training run, which is no longer needed; its gain is deployed at once."""
     pool = world.datacenter.pool("training")
     if pool is None:
         return
@@ -108,15 +109,15 @@ def _cancel_training(world: World) -> None:
 
 
 def _change_law(world: World) -> None:
-    """The law that would have held from the start, with the team of the start, holds from here on."""
+    """Apply the new growth law, calibrated with the team of day 0, from now on."""
     try:
-        world.frontier.change_law(world.scenario.law(world.own_team))
+        world.software.change_law(world.scenario.law(world.own_team))
     except ValueError as error:
         raise ScenarioError(str(error)) from None
 
 
 def _change_kernels(world: World, old: Scenario) -> None:
-    """The kernels that there are stay; what they are worth, and how fast better ones come, may change."""
+    """Keep the deployed kernels; change their value to the cluster and the rate of further candidates."""
     engineer = world.kernel_engineer
     if engineer.speedup > 1 and world.scenario.kernels.attention_share != old.kernels.attention_share:
         world.ledger.append(KernelsDeployed(world.now, engineer.candidates, engineer.speedup, world.work_rate))
@@ -124,7 +125,7 @@ def _change_kernels(world: World, old: Scenario) -> None:
 
 
 def _change_cluster(world: World) -> None:
-    """Let the changed cluster hold; a training run too large for it goes on with the GPUs that are left."""
+    """Apply the new cluster; a training run that is too large for it continues on fewer GPUs."""
     cluster, run = world.scenario.cluster, world.trainer.run
     sizes = pool_sizes(cluster)
     pool = sizes.get(SHARED) or sizes.get("training", 0)
@@ -137,5 +138,5 @@ def _change_cluster(world: World) -> None:
         raise ScenarioError(str(error)) from None
     if interrupted:
         world.trainer.resume()
-    world.meter_gpus()
-    world.clock.advance(world.now)  # the changed cluster gives out its GPUs before anybody counts them
+    world.record_gpu_capacities()
+    world.clock.advance(world.now)  # the changed cluster gives out its GPUs before they are counted

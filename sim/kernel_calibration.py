@@ -1,4 +1,4 @@
-"""Which measurements drive the kernels of a scenario: a name → a file, its digest, its curve."""
+"""Load the kernel measurements that a scenario names: the file, its digest and its speed-up curve."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -19,31 +19,33 @@ from hardware.kernels.trace import Line
 
 
 class MeasuredKernels(NamedTuple):
-    """What was measured, or that nothing was."""
+    """Kernel measurements of a scenario; without a curve if it is uncalibrated."""
 
     measurements: str
-    """As the scenario names them."""
+    """Name or path of the measurements in the scenario."""
     digest: str
     """SHA-256 of the file; empty if uncalibrated."""
     workload: str
+    """Workload, written as problem/dtype/direction."""
     curve: FittedSpeedupCurve | None
+    """Speed-up of attention against candidates tried; None if uncalibrated."""
 
     @property
     def identity(self) -> tuple[str, str, str, str, int]:
-        """SHA-256 of the file, workload, and the searches of the curve: families, proposer, number."""
+        """SHA-256 of the file, workload, and families, proposer and number of the searches in the curve."""
         assert self.curve is not None, "uncalibrated"
         return self.digest, self.workload, self.curve.families, self.curve.proposer, self.curve.searches
 
     def largest_work_rate(self, attention_share: float) -> float:
-        """Return the most that the cluster's work rate can come to."""
+        """Return the largest work rate that the cluster can reach, relative to day 0."""
         return amdahl(attention_share, self.curve.largest) if self.curve is not None else 1.0
 
 
 def calibrate(params: KernelParams) -> MeasuredKernels:
-    """Return the measurements of a scenario.
+    """Return the measurements that a scenario names.
 
-    Raises MeasurementError for what there is not, OSError for a file that cannot be read, and
-    hardware.kernels.trace.TraceError for one that is no trace.
+    Raises MeasurementError for measurements or a workload that do not exist. Raises OSError for a file that cannot be
+    read, and hardware.kernels.trace.TraceError for a file that is not a trace.
     """
     _check_name(params.workload)
     digest = digest_of_measurements(params)
@@ -59,9 +61,10 @@ def digest_of_measurements(params: KernelParams) -> str:
 
 
 def bootstrap_curves(found: MeasuredKernels) -> tuple[MeasuredKernels, ...]:
-    """Return the calibrations of the same searches drawn again with replacement; none where they are too few.
+    """Return bootstrap replicates of the measurements: the same searches resampled with replacement.
 
-    Their spread is what the repeated searches leave open. Errors as of :func:`calibrate`.
+    Their spread is the uncertainty that the repeated searches leave. With too few searches there are none. Errors as of
+    :func:`calibrate`.
     """
     if found.curve is None:
         return ()
@@ -86,7 +89,7 @@ def _check_name(full_name: str) -> None:
     parts = full_name.split("/")
     try:
         name, dtype, direction = parts
-        workload(name, dtype, direction)  # type: ignore[arg-type]  # it says which words there are
+        workload(name, dtype, direction)  # type: ignore[arg-type]  # its error lists the allowed words
     except ValueError as error:
         why = f": {error}" if len(parts) == 3 else ""
         there = tuple(f"{each}/bf16/both" for each in NAMES if each != "decode")

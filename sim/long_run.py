@@ -1,10 +1,10 @@
-"""Where a lab leads in the long run: derived from its scenario, without chance and without the noise of a run.
+"""Derive the long-run growth of a lab from its scenario, without random numbers and without the noise of a run.
 
 The derivation. D is the number of doublings of discovered software, E the cumulative research effort. Constant factors
 are left out, because only growth rates in D matter.
 
-1. Effort that D takes: ``E = 2^(a D)``. If r is what is seen while the inputs grow (toes included), ``a = p/r``; if r
-   is the return to effort, ``a = 1/r``.
+1. Effort that D takes: ``E = 2^(a D)``. If r is the return to inputs (penalty included), ``a = p/r``; if r is the
+   return to effort, ``a = 1/r``.
 2. Researchers: without training runs ``2^D``. With them each generation spends the share phi of a gain on shorter
    runs, so that researchers grow as ``2^((1 - phi) D)`` and a run takes ``2^(-phi D)``. Once runs take the shortest
    time allowed (``training__shortest_run_days``) nothing more is spent on them: ``2^D``, and runs of constant length.
@@ -24,11 +24,12 @@ If doublings shrink (b > 1), delays that were negligible can bind:
   singularity, with ``q = 2^((a - y)/2)``.
 - Training runs shrink by 2^-phi a doubling. If doublings would shrink faster, the runs bind. Software then grows by
   kappa doublings during a generation of one doubling, ``kappa = (y - k phi)/a`` with k = 1, or 2 if papers are written
-  up, and ``q = 2^(-phi/kappa)``. If a generation takes up all that waits, doublings come in bursts, and q is the ratio
-  of the slowest of each burst. The lengths of the runs still have a finite sum: a singularity.
+  up, and ``q = 2^(-phi/kappa)``. If a generation takes up every waiting gain, doublings come in bursts, and q is the
+  ratio of the slowest of each burst. The lengths of the runs still have a finite sum: a singularity.
 - If runs have a constant length (phi = 0, or the shortest run), deployed software improves only once a run. If a
-  generation takes up all that waits, log effort multiplies by b over two generations: faster than exponential, but
-  without a date at which it ends. With one gain a generation, deployed software doubles at constant intervals.
+  generation takes up every waiting gain, log effort multiplies by b over two generations. Growth is then faster than
+  exponential, but without a date at which it ends. With one gain a generation, deployed software doubles at constant
+  intervals.
 - Papers of equal times (``researcher__timing = whole``) have a constant length too: faster than exponential.
 
 A growth limit lets r fall to 0 at the limit, so that every doubling takes longer in the end: a fizzle. Source of r, phi
@@ -47,22 +48,22 @@ Binding = Literal["researchers", "experiments", "training runs", "limit", ""]
 
 SINGULAR = "singular"
 EXPLOSION_MEANING = "doubling times shrink without limit (long_run = singular)"
-"""What every probability of an explosion is the probability of."""
-SAME_AS_ONE = 0.0005
-"""A long-run ratio nearer to 1 than this is exponential growth."""
-CLOSE_TO_ONE = 0.05
-"""A ratio within this of 1 is said to be close to exponential."""
+"""Definition of an explosion, for every probability of an explosion."""
+EXPONENTIAL_TOLERANCE = 0.0005
+"""Distance from 1 below which a long-run ratio is exponential growth."""
+NEAR_EXPONENTIAL_TOLERANCE = 0.05
+"""Distance from 1 up to which a ratio is described as close to exponential."""
 
 
 class LongRun(NamedTuple):
-    """Where the law that holds at the end of a run leads."""
+    """Long-run growth under the scenario at the end of a run."""
 
     kind: Kind
     ratio: float | None
-    """Each doubling time over the one before, in the long run; None if there is no constant ratio."""
+    """Ratio of each doubling time to the one before, in the long run; None if there is no constant ratio."""
     returns: float | None
-    """b, the growth of output over that of the effort needed: r(1 - phi) or r(1 - s) unless duplicates count nothing.
-    None if it cannot be derived."""
+    """b, the growth of output relative to that of the effort needed. It is r(1 - phi) or r(1 - s) unless duplicates
+    count nothing. None if it cannot be derived."""
     bound_by: Binding
     """What limits progress in the long run; empty if it cannot be derived."""
     sentence: str
@@ -76,19 +77,20 @@ class LongRun(NamedTuple):
 
 
 class _Exponents(NamedTuple):
-    """Growth in the long run, in doublings for each doubling of discovered software."""
+    """Long-run growth of each quantity [doublings per doubling of discovered software]."""
 
     effort: float
-    """a."""
+    """a, growth of the effort that software takes."""
     output: float
-    """y, of the resource that binds."""
+    """y, growth of the output of the resource that binds."""
     researchers: float
-    """Of their number."""
+    """Growth of the number of researchers."""
     experiments: float
-    """Of the experiments that GPUs can end in a day; inf if experiments cost none."""
+    """Growth of the experiments that GPUs can end in a day; inf if experiments need no GPUs."""
     speed_share: float
-    """phi as long as runs get shorter; 0 without runs."""
+    """phi while runs get shorter; 0 without runs."""
     penalty: float
+    """Parallelization penalty p."""
     stages: int
     """1, or 2 if papers are written up after a time that does not shrink."""
 
@@ -101,37 +103,37 @@ class _Exponents(NamedTuple):
         return self.output / self.effort
 
 
-def long_run(scenario: Scenario, starved: str = "", *, standard_agents: bool = True) -> LongRun:
-    """Return where a scenario leads in the long run; the module derives the equations.
+def long_run(scenario: Scenario, stalled: str = "", *, standard_agents: bool = True) -> LongRun:
+    """Return the long-run growth of a scenario; the module's docstring derives the equations.
 
     Arguments
     ---------
     scenario
-        The scenario that holds at the end of the run.
-    starved
-        Why the run starved, if it did: then nothing grows any more.
+        The scenario at the end of the run.
+    stalled
+        Sentence on why the run stalled, if it did: the lab makes no more progress then.
     standard_agents
-        Whether the lab's agents are those of this package. Nothing is derived for others.
+        Whether the lab's agents are those of this package. For others the result is "undecided".
     """
-    if starved:
-        return LongRun("fizzle", None, None, "", f"Fizzle: the lab makes no more progress. {starved}")
+    if stalled:
+        return LongRun("fizzle", None, None, "", f"Fizzle: the lab makes no more progress. {stalled}")
     if not standard_agents:
         return _undecided("the lab has agents or laws of its own, which cannot be derived from the scenario")
-    found = _exponents(scenario)
+    exponents = _exponents(scenario)
     if math.isfinite(scenario.growth.limit):
-        return _towards_limit(scenario, found)
-    growth = found.effort - found.output
-    if abs(2.0**growth - 1) <= SAME_AS_ONE:
-        return _result(scenario, found, "exponential", 2.0**growth, "")
+        return _towards_limit(scenario, exponents)
+    growth = exponents.effort - exponents.output
+    if abs(2.0**growth - 1) <= EXPONENTIAL_TOLERANCE:
+        return _build_result(scenario, exponents, "exponential", 2.0**growth, "")
     if growth > 0:
-        return _result(scenario, found, "fizzle", _power(growth), "")
-    return _accelerating(scenario, found)
+        return _build_result(scenario, exponents, "fizzle", _capped_power_of_two(growth), "")
+    return _accelerating(scenario, exponents)
 
 
 def _exponents(scenario: Scenario) -> _Exponents:
     growth, training, researcher = scenario.growth, scenario.training, scenario.researcher
     penalty = growth.parallel_penalty
-    effort = penalty / growth.returns  # `returns` is stated to inputs, whatever the scenario's reading
+    effort = penalty / growth.returns  # `returns` refers to inputs, whatever growth__returns_to is
     share = training.speed_share if training.needed and training.shortest_run_days == 0 else 0.0
     team = 1 - share
     experiments = 1 - researcher.experiment_scaling if researcher.experiment_gpu_days > 0 else math.inf
@@ -143,38 +145,40 @@ def _exponents(scenario: Scenario) -> _Exponents:
     return _Exponents(effort, output, team, experiments, share, penalty, stages)
 
 
-def _accelerating(scenario: Scenario, found: _Exponents) -> LongRun:
-    """The kinds of growth for which output outgrows effort."""
+def _accelerating(scenario: Scenario, exponents: _Exponents) -> LongRun:
+    """Return the kind of growth if output outgrows effort."""
     training = scenario.training
-    if training.needed and _halts_research(scenario):
+    if training.needed and _training_halts_research(scenario):
         return _undecided(
             "training runs take all GPUs of the researchers, and research that grows this fast would stop for each run"
         )
-    if training.needed and found.speed_share == 0:
+    if training.needed and exponents.speed_share == 0:
         if training.takes_up == "all":
             why = "but training runs keep their length, so that no date bounds it"
-            return _result(scenario, found, "faster than exponential", 1.0, why, "training runs")
+            return _build_result(scenario, exponents, "faster than exponential", 1.0, why, "training runs")
         why = "since each training run of constant length brings one gain"
-        return _result(scenario, found, "exponential", 1.0, why, "training runs")
+        return _build_result(scenario, exponents, "exponential", 1.0, why, "training runs")
     if scenario.researcher.timing == "whole":
         why = "but each paper takes a constant time, so that no date bounds it"
-        return _result(scenario, found, "faster than exponential", 1.0, why)
-    growth = (found.effort - found.output) / found.stages
-    if training.needed and growth < -found.speed_share:
-        grown = found.penalty * found.researchers + (found.output - found.penalty * _binding(found))
-        per_gain = (grown - found.stages * found.speed_share) / found.effort
-        growth = -found.speed_share / per_gain
+        return _build_result(scenario, exponents, "faster than exponential", 1.0, why)
+    growth = (exponents.effort - exponents.output) / exponents.stages
+    if training.needed and growth < -exponents.speed_share:
+        grown = exponents.penalty * exponents.researchers + (
+            exponents.output - exponents.penalty * _binding_exponent(exponents)
+        )
+        per_gain = (grown - exponents.stages * exponents.speed_share) / exponents.effort
+        growth = -exponents.speed_share / per_gain
         why = "and training runs, which shrink more slowly, set the pace"
-        return _result(scenario, found, "singular", 2.0**growth, why, "training runs")
-    return _result(scenario, found, "singular", _power(growth), "")
+        return _build_result(scenario, exponents, "singular", 2.0**growth, why, "training runs")
+    return _build_result(scenario, exponents, "singular", _capped_power_of_two(growth), "")
 
 
-def _binding(found: _Exponents) -> float:
-    return min(found.researchers, found.experiments)
+def _binding_exponent(exponents: _Exponents) -> float:
+    return min(exponents.researchers, exponents.experiments)
 
 
-def _halts_research(scenario: Scenario) -> bool:
-    """Whether training runs push all researchers off their GPUs."""
+def _training_halts_research(scenario: Scenario) -> bool:
+    """Return whether training runs preempt the GPUs of all researchers."""
     cluster = scenario.cluster
     if cluster.sharing != "priority":
         return False
@@ -183,23 +187,24 @@ def _halts_research(scenario: Scenario) -> bool:
     return training >= cluster.gpus - min(standing, cluster.gpus_per_node) + 1
 
 
-def _towards_limit(scenario: Scenario, found: _Exponents) -> LongRun:
+def _towards_limit(scenario: Scenario, exponents: _Exponents) -> LongRun:
     limit = scenario.growth.limit
-    fastest = float(doublings_to_fastest(found.returns, limit)) if found.returns > 1 else 0.0
+    fastest = float(doublings_to_fastest(exponents.returns, limit)) if exponents.returns > 1 else 0.0
+    formula = _format_formula(scenario, exponents)
     until = (
-        f"by the law doublings get faster up to doubling {fastest:.0f} while {_formula(scenario, found)} exceeds 1"
+        f"by the law doublings get faster up to doubling {fastest:.0f} while {formula} exceeds 1"
         if fastest > 0
         else "by the law doublings never get faster"
     )
     sentence = (
         f"Fizzle: r falls to 0 at the limit of {limit:g} doublings, so that doublings take ever longer in the end. "
-        f"At the start {_formula(scenario, found)} = {found.returns:.3f}: {until}."
+        f"At the start {formula} = {exponents.returns:.3f}: {until}."
     )
-    return LongRun("fizzle", None, found.returns, "limit", sentence, fastest)
+    return LongRun("fizzle", None, exponents.returns, "limit", sentence, fastest)
 
 
-def _result(
-    scenario: Scenario, found: _Exponents, kind: Kind, ratio: float, why: str, bound_by: Binding | None = None
+def _build_result(
+    scenario: Scenario, exponents: _Exponents, kind: Kind, ratio: float, why: str, bound_by: Binding | None = None
 ) -> LongRun:
     head = {
         "singular": "Singular (explosive): doubling times shrink without limit",
@@ -209,31 +214,34 @@ def _result(
         "undecided": "Undecided",
     }[kind]
     why = f", {why}" if why else ""
-    near = kind not in ("exponential", "faster than exponential") and abs(ratio - 1) <= CLOSE_TO_ONE
+    near = kind not in ("exponential", "faster than exponential") and abs(ratio - 1) <= NEAR_EXPONENTIAL_TOLERANCE
     close = ", close to exponential" if near else ""
     sentence = (
-        f"{head}{why}. {_formula(scenario, found)} = {found.returns:.3f}, and {_binds(found)}; in the long run "
-        f"each doubling takes {_figure(ratio)} times as long as the one before{close}."
+        f"{head}{why}. {_format_formula(scenario, exponents)} = {exponents.returns:.3f}, and "
+        f"{_describe_binding(exponents)}; in the long run each doubling takes "
+        f"{_format_ratio(ratio)} times as long as the one before{close}."
     )
-    if found.bound_by == "experiments":
-        team = found._replace(output=found.output + found.penalty * (found.researchers - found.experiments))
+    if exponents.bound_by == "experiments":
+        team = exponents._replace(
+            output=exponents.output + exponents.penalty * (exponents.researchers - exponents.experiments)
+        )
         free = team._replace(experiments=math.inf)
-        sentence += f" Until experiments fill their GPUs, {_formula(scenario, free)} = {free.returns:.3f} holds."
-    return LongRun(kind, ratio, found.returns, bound_by or found.bound_by, sentence)
+        sentence += f" Until experiments fill their GPUs, {_format_formula(scenario, free)} = {free.returns:.3f} holds."
+    return LongRun(kind, ratio, exponents.returns, bound_by or exponents.bound_by, sentence)
 
 
-def _binds(found: _Exponents) -> str:
-    return "the GPUs of experiments bind" if found.bound_by == "experiments" else "the number of researchers binds"
+def _describe_binding(exponents: _Exponents) -> str:
+    return "the GPUs of experiments bind" if exponents.bound_by == "experiments" else "the number of researchers binds"
 
 
-def _formula(scenario: Scenario, found: _Exponents) -> str:
-    """The returns of what binds, as a formula."""
+def _format_formula(scenario: Scenario, exponents: _Exponents) -> str:
+    """Return the returns of the binding resource as a formula."""
     name = "r"
-    if found.bound_by == "experiments":
+    if exponents.bound_by == "experiments":
         name = "r(1 − s)"
-    elif found.speed_share > 0:
+    elif exponents.speed_share > 0:
         name = "r(1 − φ)"
-    if scenario.growth.returns_to == "effort" and found.penalty < 1:
+    if scenario.growth.returns_to == "effort" and exponents.penalty < 1:
         name = name.replace("r", "r p", 1)
     return f"{name}, less duplicates," if scenario.literature.duplicate_weight == 0 else name
 
@@ -242,9 +250,9 @@ def _undecided(reason: str) -> LongRun:
     return LongRun("undecided", None, None, "", f"Undecided: {reason}.")
 
 
-def _power(exponent: float) -> float:
+def _capped_power_of_two(exponent: float) -> float:
     return float(2.0 ** min(exponent, 1000.0))
 
 
-def _figure(ratio: float) -> str:
+def _format_ratio(ratio: float) -> str:
     return f"{ratio:.3f}" if ratio < 1000 else f"{ratio:.3g}"

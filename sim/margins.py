@@ -1,8 +1,8 @@
-"""What limits progress at the margin, and what training runs cost, by the equations of a scenario.
+"""Compute which input limits progress at the margin, and the cost of training runs, by the equations of a scenario.
 
-An input limits progress as far as 1% more of it brings a doubling of software forward. The fluid engine steps each
-scenario together with copies that have 1% more of one input, and with one that needs no training runs. Pure, without
-chance: the same scenario gives the same numbers in every process.
+The elasticity of an input is the percentage by which 1% more of it brings a doubling of software forward. The fluid
+engine runs each scenario together with copies that have 1% more of one input, and with a copy without training runs.
+There are no random numbers: the same scenario gives the same numbers in every process.
 """
 
 from __future__ import annotations
@@ -20,40 +20,38 @@ from sim.fluid.stepper import run_labs
 from sim.scenario.model import Scenario, ScenarioError
 
 INPUTS: Final = ("researchers", "experiments", "training")
-"""Researchers of day 0; GPUs for experiments; speed of training runs, which is work per run turned round."""
+"""Inputs: researchers of day 0, GPUs for experiments, and the speed of training runs (the inverse of their work)."""
 INPUT_INCREASE: Final = 1.01
-"""By how much an input is raised."""
+"""Factor by which an input is raised."""
 UNDEFINED: Final = "undefined"
 STEPS_PER_DOUBLING: Final = 32
-"""Steps to a doubling, as the fluid engine takes by default."""
-_LEAST: Final = 1e-6
-"""Elasticities below this are rounding."""
+"""Number of steps per doubling, the default of the fluid engine."""
+_MIN_ELASTICITY: Final = 1e-6
+"""Elasticity below which a value is rounding error."""
 _MIN_SHOWN: Final = 0.005
-"""The sentence leaves out inputs with smaller elasticities."""
+"""Elasticity below which the sentence omits an input."""
 
 
 class Margins(NamedTuple):
-    """What binds at one doubling of software."""
+    """Input that limits progress at one doubling of software."""
 
     limited_by: str
-    """The input of the largest elasticity; "undefined" where there is none."""
+    """Input with the largest elasticity, or "undefined"."""
     reason: str
-    """Why it is undefined; else empty."""
+    """Reason why it is undefined; otherwise empty."""
     doubling: int
-    """The last one that was completed; 0 for none."""
+    """Number of the doubling: the last completed one; 0 if there is none."""
     day: float | None
-    """On which the equations complete it."""
+    """Day on which the equations complete the doubling."""
     elasticities: dict[str, float]
-    """By input: the percentage by which 1% more of it brings that day forward. Empty if undefined."""
+    """Percentage by which 1% more of each input brings that day forward. Empty if undefined."""
     day_without_training: float | None
-    """Of the same doubling, if software were deployed without training runs; None where none are needed."""
+    """Day of the same doubling without training runs; None if the scenario needs none."""
 
     @property
     def sentence(self) -> str:
-        """Return what limits progress, in words."""
-        if not self.elasticities:
-            return f"What limits progress at the margin is undefined: {self.reason}."
-        if self.limited_by == UNDEFINED:
+        """Sentence on the input that limits progress."""
+        if not self.elasticities or self.limited_by == UNDEFINED:
             return f"What limits progress at the margin is undefined: {self.reason}."
         each = [
             f"1% {_MORE_OF[name]} brings it {value:.2f}% sooner"
@@ -67,7 +65,7 @@ class Margins(NamedTuple):
 
     @property
     def training_sentence(self) -> str:
-        """Return what training runs cost, in words; empty where none are needed."""
+        """Sentence on the cost of training runs; empty if the scenario needs none."""
         if self.day is None or self.day_without_training is None:
             return ""
         return (
@@ -85,35 +83,41 @@ _MORE_OF: Final = {
 
 
 def margins(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> list[Margins]:
-    """Return what binds in each scenario when software has doubled so often, or as often as the equations get.
+    """Return the limiting input of each scenario at its number of doublings, or at the last that the equations reach.
 
-    All are stepped in one call. A scenario without equations (``whole`` papers) is undefined, with the reason.
+    All scenarios run in one call. For a scenario without equations (``whole`` papers) the result is "undefined", with
+    the reason.
     """
     try:
-        days = _days(scenarios)
+        days = _doubling_days(scenarios)
     except ScenarioError as error:
         if len(scenarios) == 1:
             return [Margins(UNDEFINED, f"there are no equations for it ({error})", 0, None, {}, None)]
         return [margins([each], [n])[0] for each, n in zip(scenarios, doublings, strict=True)]
-    return [_margins(each, days[row], done) for row, (each, done) in enumerate(zip(scenarios, doublings, strict=True))]
+    return [
+        _margins_at(each, days[row], done) for row, (each, done) in enumerate(zip(scenarios, doublings, strict=True))
+    ]
 
 
 def margins_of(scenario: Scenario, doublings: int) -> Margins:
-    """Return the same for one scenario; runs that differ in their seeds alone share the work."""
-    return _cached(scenario, scenario.digest(), doublings)
+    """Return the limiting input of one scenario; the result is cached, so that runs with other seeds reuse it."""
+    return _margins_cached(scenario, scenario.digest(), doublings)
 
 
 @lru_cache(maxsize=256)
-def _cached(scenario: Scenario, digest: str, doublings: int) -> Margins:
+def _margins_cached(scenario: Scenario, digest: str, doublings: int) -> Margins:
     return margins([scenario], [doublings])[0]
 
 
-def _days(scenarios: Sequence[Scenario]) -> Floats:
-    """The day of each doubling: (scenarios, base and each input raised and without training, doublings)."""
+def _doubling_days(scenarios: Sequence[Scenario]) -> Floats:
+    """Return the days of the doublings, of shape (scenarios, variants, doublings).
+
+    The variants are the scenario itself, one copy per raised input, and a copy without training runs.
+    """
     base = lab_arrays(scenarios)
     free = lab_arrays([_without_training(each) for each in scenarios])
     free = replace(free, log2_initial_effort=base.log2_initial_effort)
-    trained = np.flatnonzero(base.training)  # to the others training runs make no difference
+    trained = np.flatnonzero(base.training)  # the other scenarios need no training runs
     ways = [
         base,
         replace(base, initial=base.initial * INPUT_INCREASE),
@@ -135,12 +139,12 @@ def _without_training(scenario: Scenario) -> Scenario:
 
 
 def _more_gpus(labs: LabArrays) -> LabArrays:
-    """With 1% more GPUs for experiments, in a pool of their own or in the shared one."""
+    """Return the labs with 1% more GPUs for experiments, in their own partition or in the shared pool."""
     shared = labs.gpus + np.where(labs.shared, (INPUT_INCREASE - 1) * np.maximum(0.0, labs.gpus - labs.standing), 0.0)
     return replace(labs, gpus=shared, experiment_share=labs.experiment_share * INPUT_INCREASE)
 
 
-def _margins(scenario: Scenario, days: Floats, doublings: int) -> Margins:
+def _margins_at(scenario: Scenario, days: Floats, doublings: int) -> Margins:
     done = min(doublings, int(np.isfinite(days[0]).sum()))
     if done < 1:
         return Margins(UNDEFINED, "no doubling of software was completed", 0, None, {}, None)
@@ -149,7 +153,7 @@ def _margins(scenario: Scenario, days: Floats, doublings: int) -> Margins:
         name: -math.log(day / base) / math.log(INPUT_INCREASE) if math.isfinite(day) else 0.0
         for name, day in zip(INPUTS, raised, strict=True)
     }
-    found = {name: 0.0 if abs(value) < _LEAST else value for name, value in found.items()}
+    found = {name: 0.0 if abs(value) < _MIN_ELASTICITY else value for name, value in found.items()}
     best = max(INPUTS, key=lambda name: found[name])
     without = free if scenario.training.needed and math.isfinite(free) else None
     if found[best] <= 0:

@@ -1,8 +1,8 @@
-"""Random generators named by what they decide and for whom.
+"""Provide random generators by decision and agent.
 
-A generator is seeded by (seed, name, who) and by nothing else: not by the order of creation, not by a global
-state. So two worlds that differ in one parameter share all other luck, and one agent or decision more leaves
-every other draw as it was.
+A generator is seeded by the seed of the run, the name of the decision and the agent only. Neither the order of creation
+nor a global state matters. Two worlds that differ in one parameter therefore share all other random numbers. A
+further agent or decision does not change the draws of the others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.random import PCG64, Generator
 
 
 class _State(NamedTuple):
-    """Where a generator stands."""
+    """State of a PCG64 generator, in NumPy's terms."""
 
     state: int
     inc: int
@@ -23,33 +23,30 @@ class _State(NamedTuple):
 
 
 class RandomStreams:
-    """The generators of one run.
-
-    ``seed``: any integer.
-    """
+    """Hold the random generators of one run. ``seed`` is any integer."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._generators: dict[tuple[str, int | str], Generator] = {}
         self._kept: dict[tuple[str, int | str], _State] = {}
-        """Generators that nobody has asked for since they were read back."""
+        """States of generators that have not been used since the streams were unpickled."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Generators as four numbers each: NumPy's own pickles take many times as long."""
+        """Reduce each generator to four numbers: NumPy's own pickles take many times as long."""
         states = {key: _state_of(generator) for key, generator in self._generators.items()}
         return {"seed": self.seed, "_generators": {}, "_kept": self._kept | states}
 
-    def get(self, name: str, who: int | str = 0) -> Generator:
-        """Return the generator for a decision (``"thinking"``) of somebody (a number or a name)."""
-        key = (name, who)
+    def get(self, decision: str, agent: int | str = 0) -> Generator:
+        """Return the generator of a decision, such as ``"thinking"``, of one agent (a number or a name)."""
+        key = (decision, agent)
         generator = self._generators.get(key)
         if generator is None:
             kept = self._kept.pop(key, None)
-            generator = self._generators[key] = _generator(kept) if kept is not None else self._new(name, who)
+            generator = self._generators[key] = _generator(kept) if kept is not None else self._new(decision, agent)
         return generator
 
-    def _new(self, name: str, who: int | str) -> Generator:
-        digest = blake2b(repr((self.seed, name, who)).encode(), digest_size=16).digest()
+    def _new(self, decision: str, agent: int | str) -> Generator:
+        digest = blake2b(repr((self.seed, decision, agent)).encode(), digest_size=16).digest()
         return Generator(PCG64(int.from_bytes(digest, "little")))
 
 

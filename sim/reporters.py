@@ -1,6 +1,6 @@
-"""What can be seen of a World: name → pure function. Tables, plots and the window read this list.
+"""Report the state of a World: one pure function per quantity, for tables, plots and the browser window.
 
-Looking changes nothing: no function here draws, schedules or writes. World collects with these functions
+The functions do not change the World: they draw no random numbers and schedule no events. World collects their values
 through Mesa's DataCollector.
 """
 
@@ -35,73 +35,73 @@ USES = ("inference", "experiment", "training")
 
 
 def uses_of(world: World) -> tuple[str, ...]:
-    """Return the uses of a world's cluster: the lab's own, and background jobs if there are any."""
+    """Return the uses of a world's cluster: those of the lab, and background jobs if it has any."""
     return USES if world.background is None else (*USES, BACKGROUND)
 
 
 def day(world: World) -> float:
-    """Days since the start."""
+    """Return the time since the start of the run [days]."""
     return world.now
 
 
 def discovered(world: World) -> float:
-    """Doublings of discovered software, pooled work in progress included."""
+    """Return the doublings of discovered software, pooled work in progress included."""
     pending = world.pool.papers if world.pool is not None and world.experiment_gpu_days() == 0 else 0.0
-    return world.frontier.after(world.effective_papers(pending))[1]
+    return world.software.after(world.effective_papers(pending))[1]
 
 
 def deployed(world: World) -> float:
-    """Doublings of deployed software."""
-    return world.frontier.deployed
+    """Return the doublings of deployed software."""
+    return world.software.deployed
 
 
 def researchers(world: World) -> int:
-    """Researchers at work."""
+    """Return the number of active researchers."""
     return world.active_researchers
 
 
 def in_cohorts(world: World) -> int:
-    """Researchers who are part of a cohort, in which nobody is followed alone; those at work and those who rest."""
+    """Return the number of researchers in cohorts, active and inactive."""
     return world.population.in_cohorts
 
 
 def papers(world: World) -> float:
-    """Papers published."""
+    """Return the number of papers published."""
     return world.papers
 
 
 def duplicates(world: World) -> int:
-    """Papers that were duplicates."""
+    """Return the number of duplicates among the papers."""
     return world.literature.duplicates
 
 
 def researchers_in_phase(phase: Phase, world: World) -> int:
-    """Researchers in a phase."""
+    """Return the number of researchers in a phase."""
     return world.census.count[phase]
 
 
 def gpus_in_use(use: str, world: World) -> int:
-    """GPUs that jobs of a use hold."""
+    """Return the number of GPUs that jobs of a use hold."""
     return world.datacenter.gpus_in_use(use)
 
 
 def gpus_idle(world: World) -> int:
-    """GPUs that no job holds."""
+    """Return the number of GPUs that no job holds."""
     return world.scenario.cluster.gpus - sum(gpus_in_use(use, world) for use in (*USES, BACKGROUND))
 
 
 def jobs_waiting(use: str, world: World) -> int:
-    """Jobs of a use that wait for GPUs."""
+    """Return the number of jobs of a use that wait for GPUs."""
     return world.datacenter.waiting(use)
 
 
 def kernel_speedup(world: World) -> float:
-    """Speed-up of attention that is deployed."""
+    """Return the deployed speed-up of attention."""
     return world.kernel_engineer.speedup
 
 
 def work_rate(world: World) -> float:
-    """What the cluster does in a day, over what it did on day 0."""
+    """Return the work of the cluster per day, relative to day 0."""
     return world.work_rate
 
 
@@ -125,17 +125,22 @@ REPORTERS: dict[str, Callable[[World], float]] = {
 
 
 class Doubling(NamedTuple):
-    """One doubling of discovered software."""
+    """One completed doubling of discovered software."""
 
     n: int
+    """Number of the doubling, from 1."""
     day: float
+    """Day on which it was completed."""
     duration_days: float
+    """Time since the doubling before, or since day 0 [days]."""
     papers: float
+    """Papers published in that time."""
     researchers: int
+    """Number of active researchers when it was completed."""
 
 
 def doublings(world: World) -> list[Doubling]:
-    """Return the doublings of a run so far, in order."""
+    """Return the completed doublings of a run so far, in order."""
     found: list[Doubling] = []
     before, papers_before = 0.0, 0.0
     for event in world.ledger:
@@ -148,7 +153,7 @@ def doublings(world: World) -> list[Doubling]:
 
 
 def pace(world: World) -> Pace:
-    """Return what a run so far did over the last part of its doublings."""
+    """Return the pace of a run so far, over the last part of its doublings."""
     done = doublings(world)
     open_days = world.now - (done[-1].day if done else 0.0)
     return pace_of(
@@ -161,13 +166,13 @@ def pace(world: World) -> Pace:
 
 
 def long_run(world: World) -> LongRun:
-    """Return where a run leads by the law that holds now."""
-    starved = world.ending.sentence if world.ending is not None and world.ending.ending == "starved" else ""
-    return derived_long_run(world.scenario, starved, standard_agents=_has_standard_agents(world))
+    """Return the long-run growth under the present scenario of a run."""
+    stalled = world.ending.sentence if world.ending is not None and world.ending.ending == "starved" else ""
+    return derived_long_run(world.scenario, stalled, standard_agents=_has_standard_agents(world))
 
 
 def _has_standard_agents(world: World) -> bool:
-    """Whether nothing that decides how software grows was replaced by a user."""
+    """Return whether the classes that determine the growth of software are those of this package."""
     own_world = type(world).__module__ == "sim.world"
     return own_world and all(
         type(agent) in _STANDARD_AGENTS for agent in (*world.agents, world.trainer, world.kernel_engineer)
@@ -175,10 +180,10 @@ def _has_standard_agents(world: World) -> bool:
 
 
 def time_shares(world: World) -> dict[str, float]:
-    """Return where the researchers' time went, as shares that add up to 1.
+    """Return the shares of the researchers' time by activity; they add up to 1.
 
     `researchers`: thinking and writing. `experiments`: waiting for GPUs and for results. `paused`: without a GPU to
-    run on. An accounting: what limits progress is in :mod:`sim.margins`.
+    run on. The shares do not show what limits progress; :mod:`sim.margins` does.
     """
     now = world.now
     days = {phase: world.census.days(phase, now) for phase in Phase}
@@ -192,11 +197,11 @@ def time_shares(world: World) -> dict[str, float]:
 
 
 def parallelization_exponent(world: World) -> float | None:
-    """Return the exponent p that the run's duplicates imply: n researchers find as much that is new as n^p.
+    """Return the exponent p that the duplicates imply: n researchers make as many new findings as n^p.
 
-    Of what n researchers publish a share 1 - d is new, so that new findings go as ``n (1 - d)``: p - 1 is the
-    slope of log(1 - d) on log n over the doublings, weighted with their papers (the open one included). None
-    where the team did not change or published no papers of its own.
+    A share 1 - d of the papers of n researchers is new, so that new findings grow as ``n (1 - d)``. p - 1 is the slope
+    of log(1 - d) on log n over the doublings, weighted by their papers (the open doubling included). None if the team
+    did not change or published no whole papers.
     """
     marks = [event for event in world.ledger if isinstance(event, SoftwareDoubled)]
     rows = [(0.0, 0, world.own_team.researchers)]

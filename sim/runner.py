@@ -1,4 +1,4 @@
-"""Run a scenario to its ending: no files, no prints."""
+"""Run a scenario to its end and return the result, without writing or printing anything."""
 
 from __future__ import annotations
 
@@ -25,90 +25,107 @@ Engine = Literal["world", "fluid"]
 
 
 class GpuUsage(NamedTuple):
-    """What one kind of job did with the cluster."""
+    """Use of the cluster by one kind of job."""
 
     jobs: float
-    """Jobs that are over."""
+    """Number of jobs that are over."""
     gpu_days: float
+    """GPU time that the jobs held [GPU-days]."""
     utilisation: float
-    """GPU-days held over the GPU-days that this use could have held: its share of the cluster, or all of it."""
+    """GPU-days that the jobs held, relative to those that this use could have held (its partition, or all GPUs)."""
     mean_wait_days: float
-    """From being asked for to the first start, over the jobs that have started and are over."""
+    """Mean time from submission to first start, over the jobs that have started and are over [days]."""
 
 
 class KernelSummary(NamedTuple):
-    """What became of attention."""
+    """Kernels of attention at the end of a run, and the measurements behind them."""
 
     calibrated: bool
-    """Whether measurements drove it."""
+    """Whether measurements set the speed-up."""
     measurements: str
-    """As the scenario names them."""
+    """Name of the measurements in the scenario."""
     digest: str
-    """SHA-256 of their file, empty if uncalibrated."""
+    """SHA-256 of the file of measurements; empty if uncalibrated."""
     workload: str
+    """Workload of the measurements."""
     families: str
-    """Of the candidates of the searches that the curve is made of, joined by +; empty if uncalibrated."""
+    """Kernel families of the searches in the curve, joined by +; empty if uncalibrated."""
     proposer: str
+    """Method that proposed the candidates of the searches."""
     searches: int
+    """Number of searches in the curve."""
     broken_off: int
-    """Searches that were left out."""
+    """Number of incomplete searches, which the curve leaves out."""
     candidates: float
+    """Number of candidates tried in the run."""
     speedup: float
-    """Of attention, deployed at the end."""
+    """Speed-up of attention that is deployed at the end."""
     work_rate: float
-    """Of the cluster at the end."""
+    """Work of the cluster per day at the end, relative to day 0."""
 
     @property
-    def told(self) -> str:
-        """Which searches drove it, in words."""
+    def description(self) -> str:
+        """The searches behind the speed-up, as a phrase."""
         return describe_searches(self.searches, self.proposer, self.families, self.broken_off)
 
 
 class RunResult(NamedTuple):
-    """What came of a run."""
+    """Result of a run."""
 
     scenario: Scenario
+    """Scenario at the end of the run."""
     seed: int
+    """Random seed."""
     digest: str
-    """Of the ledger and the cluster's records: equal for equal runs."""
+    """SHA-256 of the events and the job records: equal for equal runs."""
     day: float
+    """Day on which the run stopped."""
     ending: str
-    """Why the run stopped: doublings, researchers, limit reached, horizon, starved or interrupted."""
+    """Reason to stop: doublings, researchers, limit reached, horizon, starved or interrupted."""
     sentence: str
-    """The same in words."""
+    """The reason to stop, as a sentence."""
     pace: Pace
-    """What the run did over its last part."""
+    """Pace of the run over its last part."""
     long_run: LongRun
-    """Where it leads by the law that holds at its end."""
+    """Long-run growth by the scenario at the end of the run."""
     doublings: list[Doubling]
+    """Completed doublings of discovered software, in order."""
     software_doublings: float
+    """Discovered software at the end [doublings]."""
     deployed_doublings: float
+    """Deployed software at the end [doublings]."""
     researchers: float
-    """At work at the end; a whole number, but in the fluid."""
+    """Number of active researchers at the end; whole except with the fluid engine."""
     papers: float
+    """Number of papers published."""
     duplicate_share: float
+    """Share of the papers that are duplicates."""
     toes_exponent: float | None
-    """The stepping-on-toes exponent that the duplicates imply; None where the team never changed."""
+    """Parallelization exponent ("stepping on toes") that the duplicates imply; None if the team never changed."""
     cluster: dict[str, GpuUsage]
+    """Use of the cluster, by use."""
     kernels: KernelSummary
+    """Kernels of attention at the end, and their measurements."""
     margins: Margins
-    """What limits progress at the margin and what training costs, by the equations of the scenario."""
+    """Input that limits progress at the margin, and the cost of training runs, by the equations of the scenario."""
     time_shares: dict[str, float]
-    """Where the researchers' time went, an accounting that says nothing about what limits progress."""
+    """Shares of the researchers' time by activity. They do not show what limits progress; ``margins`` does."""
     series: dict[str, list[float]]
+    """One value per frame for each of sim.reporters.REPORTERS."""
     events: list[Event]
+    """Events of the run, in order of time."""
     jobs: list[Any]
-    """The cluster's JobRecords, by end."""
+    """JobRecords of the cluster, in order of their ends."""
     engine: Engine = "world"
-    """What it was run by: agents and chance, or sim.fluid.api without either."""
+    """Engine of the run: `world` (agents and random numbers) or `fluid` (equations, sim.fluid)."""
 
     @property
     def limited_by(self) -> str:
-        """The input of which 1% more brings the last completed doubling forward most."""
+        """Input of which 1% more brings the last completed doubling forward most."""
         return self.margins.limited_by
 
     def series_frame(self) -> pd.DataFrame:
-        """Return the series as a data frame: one row a frame, columns as in sim.reporters.REPORTERS."""
+        """Return the series as a data frame: one row per frame, columns as in sim.reporters.REPORTERS."""
         return notebook_display.series_frame(self)
 
     def doublings_frame(self) -> pd.DataFrame:
@@ -116,10 +133,10 @@ class RunResult(NamedTuple):
         return notebook_display.doublings_frame(self)
 
     def __repr__(self) -> str:
-        return notebook_display.line_of(self)
+        return notebook_display.summary_line(self)
 
     def _repr_html_(self) -> str:
-        return notebook_display.html_of(self)
+        return notebook_display.summary_html(self)
 
 
 def run(
@@ -129,11 +146,21 @@ def run(
     calibration: MeasuredKernels | None = None,
     researcher: type[Researcher] = Researcher,
 ) -> RunResult:
-    """Run a scenario (by default the lab) with a seed and return what came of it.
+    """Run a scenario with a random seed and return the result.
 
-    ``watch`` is shown the world on day 0 and after each frame; the run stops early if it returns True, with the
-    ending "interrupted". ``calibration``, ``researcher``: as for :class:`World`. Raises ScenarioError if the scenario
-    cannot be run.
+    Arguments
+    ---------
+    scenario
+        The scenario, by default `lab`.
+    seed
+        Random seed, any integer.
+    watch
+        Function that is called with the world on day 0 and after each frame. If it returns True, the run stops early
+        with the ending "interrupted".
+    calibration, researcher
+        As for :class:`World`.
+
+    Raises ScenarioError if the scenario cannot be run.
     """
     world = World(scenario, seed, calibration, researcher)
     try:
@@ -141,11 +168,11 @@ def run(
             world.step()
         return summarise(world)
     finally:
-        mesa.Agent._ids.pop(world, None)  # Mesa counts agents in a class attribute that would keep the world
+        mesa.Agent._ids.pop(world, None)  # Mesa keeps every model in a class attribute; let this one be collected
 
 
 def summarise(world: World) -> RunResult:
-    """Return the result of a world as it stands, at its ending or before."""
+    """Return the result of a world so far, whether its run is over or not."""
     ending, sentence = "interrupted", f"Interrupted at day {world.now:.6g}."
     if world.ending is not None:
         ending, sentence = world.ending.ending, world.ending.sentence
@@ -160,13 +187,13 @@ def summarise(world: World) -> RunResult:
         long_run=reporters.long_run(world),
         doublings=reporters.doublings(world),
         software_doublings=reporters.discovered(world),
-        deployed_doublings=world.frontier.deployed,
+        deployed_doublings=world.software.deployed,
         researchers=world.active_researchers,
         papers=world.papers,
         duplicate_share=world.literature.duplicates / max(1, world.literature.published),
         toes_exponent=reporters.parallelization_exponent(world),
-        cluster={use: _use_of_gpus(world, use) for use in reporters.uses_of(world)},
-        kernels=kernels_of(
+        cluster={use: _gpu_usage(world, use) for use in reporters.uses_of(world)},
+        kernels=summarise_kernels(
             world.calibration, world.kernel_engineer.candidates, world.kernel_engineer.speedup, world.work_rate
         ),
         margins=margins_of(world.scenario, world.doublings),
@@ -177,8 +204,8 @@ def summarise(world: World) -> RunResult:
     )
 
 
-def kernels_of(measured: MeasuredKernels, candidates: float, speedup: float, work_rate: float) -> KernelSummary:
-    """Return what became of attention: the measurements that drove it, and how far it came."""
+def summarise_kernels(measured: MeasuredKernels, candidates: float, speedup: float, work_rate: float) -> KernelSummary:
+    """Return the summary of the kernels: the measurements behind them, and the progress of the run."""
     curve = measured.curve
     return KernelSummary(
         calibrated=measured.curve is not None,
@@ -195,7 +222,7 @@ def kernels_of(measured: MeasuredKernels, candidates: float, speedup: float, wor
     )
 
 
-def _use_of_gpus(world: World, use: str) -> GpuUsage:
+def _gpu_usage(world: World, use: str) -> GpuUsage:
     over = [job for job in world.datacenter.records if job.use == use]
     started = sum(job.tasks for job in over if job.started is not None)
     possible = world.gpus_for[POOL_OF.get(use, use)].total(world.now)

@@ -1,51 +1,52 @@
-"""Discovered and deployed software: the only state that the growth law's results may change."""
+"""Hold the state of software: discovered and deployed doublings. Only this state changes by the growth law."""
 
 import math
 
 from sim.growth import Law, add_effort
 
 LEVEL_TOLERANCE = 1e-9
-"""Doublings: a level that is short by rounding alone is reached."""
+"""Tolerance for rounding within which a level is reached [doublings]."""
 SUM_TOLERANCE = 1e-6
-"""Doublings by which sums of many gains may miss what was discovered."""
+"""Tolerance for the sum of many gains, compared with discovered software [doublings]."""
 
 
 class SoftwareState:
-    """What the field has found out, and what its researchers are made of, in doublings since day 0.
+    """Track discovered and deployed software [doublings since day 0].
 
-    ``discovered`` never falls and follows the law; ``deployed`` never exceeds it.
+    ``discovered`` follows the growth law and never falls. ``deployed`` is the software that researchers run on; it
+    never exceeds ``discovered``.
     """
 
     def __init__(self, law: Law) -> None:
         self.law = law
         self.effort = 0.0
-        """log2(E/E0): doublings of cumulative effort."""
+        """log2(E/E0), cumulative effort [doublings]."""
         self.discovered = 0.0
         self.deployed = 0.0
 
     @property
     def whole_doublings(self) -> int:
-        """Doublings of discovered software that are complete."""
+        """Number of complete doublings of discovered software."""
         return math.floor(self.discovered + LEVEL_TOLERANCE)
 
     def add(self, effective_papers: float) -> None:
-        """Add effective papers to the cumulative effort, and what they bring to discovered software."""
+        """Add effective papers to the cumulative effort, and raise discovered software accordingly."""
         self.effort, self.discovered = self.after(effective_papers)
 
     def after(self, effective_papers: float) -> tuple[float, float]:
-        """Return effort and discovered software with so many effective papers more; nothing changes."""
+        """Return effort and discovered software after more effective papers, without changing the state."""
         if effective_papers <= 0:
             return self.effort, self.discovered
         effort = add_effort(self.effort, math.log2(effective_papers) - self.law.log2_initial_effort)
         level = self.law.software(effort)
         if abs(level - round(level)) < LEVEL_TOLERANCE:
-            level = float(round(level))  # pooled work aims at whole doublings and hits them up to rounding
+            level = float(round(level))  # pooled work aims at whole doublings and reaches them within rounding
         return effort, max(self.discovered, level)
 
     def deploy(self, doublings: float) -> None:
-        """Make deployed software better by so many doublings.
+        """Improve deployed software by ``doublings``.
 
-        Raises ValueError if that is less than none, or more than what is discovered and not yet deployed.
+        Raises ValueError if ``doublings`` is negative or more than what is discovered and not yet deployed.
         """
         waiting = max(0.0, self.discovered - self.deployed)
         if not doublings >= 0:
@@ -55,9 +56,9 @@ class SoftwareState:
         self.deployed = min(self.deployed + doublings, max(self.discovered, self.deployed))
 
     def change_law(self, law: Law) -> None:
-        """Let another law hold from here on, at the same software.
+        """Apply another law from now on, at the same software.
 
-        Raises ValueError if its limit lies below what has been discovered.
+        Raises ValueError if its limit is below discovered software.
         """
         effort = law.effort(self.discovered)
         if not math.isfinite(effort):

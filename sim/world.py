@@ -1,4 +1,4 @@
-"""The World: one simulated lab. SimPy's clock, Mesa's population and the growth law meet in this file alone."""
+"""Simulate one lab: the World combines SimPy's clock, Mesa's agents and the growth law."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import mesa
 from numpy.random import Generator
 from simpy import Event, Timeout
-from simpy.events import EventPriority
 
 from agents.cohort.cohort import Cohort
 from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
@@ -28,11 +27,11 @@ from sim import events, reporters
 from sim.background import BackgroundJobs
 from sim.clock import Clock
 from sim.feasibility import (
-    check_ends,
-    check_failures,
+    check_failure_rate,
+    check_jobs_end,
     check_jobs_fit,
     check_population_size,
-    gpus_of_run,
+    fastest_run_gpus,
     training_gpus,
 )
 from sim.inference_capacity import InferenceCapacity
@@ -43,30 +42,43 @@ from sim.scenario.model import Scenario
 from sim.software import LEVEL_TOLERANCE, SoftwareState
 from sim.time_weighted import TimeWeighted
 
-_LAST_OF_INSTANT = EventPriority(3)
-"""SimPy priority behind the cluster's dispatch (2): what follows from who got GPUs."""
-
 
 class ImpossibleJobError(Exception):
-    """A job was asked for that the cluster can never run."""
+    """Report that a submitted job can never run on the cluster."""
 
 
 class Snapshot(NamedTuple):
-    """A moment of a world, as bytes."""
+    """State of a world at one moment, as bytes."""
 
     day: float
+    """Day of the snapshot."""
     content: bytes
 
 
 class World(mesa.Model):
-    """One lab from day 0 to its ending: a pure function of (scenario, seed), whatever the frame.
+    """Simulate one lab from day 0 to the end of its run.
 
-    ``changes``: parameters that differ from ``scenario``, by flat name. ``step()`` moves the clock by one frame
-    and looks; agents live by events between frames. ``calibration``: of the kernels, by default as the scenario's
-    measurements have it. ``researcher``: a subclass of Researcher, whose researchers are simulated one by one however
-    many they are, unless ``cohort`` is a cohort of them. Raises ScenarioError if the scenario cannot be run.
+    The run depends on the scenario and the seed only, not on the frames in which it is shown. ``step()`` moves the
+    clock to the end of the next frame and collects the reporters; events happen between frames.
 
-    Agents see this object as :class:`agents.ports.Lab`.
+    Arguments
+    ---------
+    scenario
+        The scenario, by default `lab`.
+    seed
+        Random seed, any integer.
+    calibration
+        Measurements that set the speed-up of the kernels, by default those of the scenario.
+    researcher
+        A subclass of Researcher. Its researchers are individual agents whatever their number, unless ``cohort`` is
+        given.
+    cohort
+        A cohort class for these researchers.
+    changes
+        Parameters that differ from ``scenario``, by flat name.
+
+    Raises ScenarioError if the scenario cannot be run. Agents use this object through the protocols in
+    :mod:`agents.ports`.
     """
 
     def __init__(
@@ -78,14 +90,14 @@ class World(mesa.Model):
         cohort: type[Cohort] | None = None,
         **changes: Any,
     ) -> None:
-        super().__init__(seed=abs(seed))  # Mesa's own generators, which nobody here draws from, take no sign
+        super().__init__(seed=abs(seed))  # Mesa's generators are not used; they do not accept a negative seed
         self.scenario = (scenario or Scenario()).replace(**changes)
         self.calibration = calibration or self.scenario.calibration()
-        """The measurements that drive the kernels, as they were at the start."""
+        """Measurements that set the speed-up of the kernels, as they were at the start of the run."""
         self.own_team = self.scenario.own_team
-        """The team of day 0, which no branch changes."""
+        """The lab's team of day 0; a branch does not change it."""
         self.reference_team = self.scenario.reference_team
-        """The team of which `kernels__candidates_per_day` are."""
+        """The team to which `kernels__candidates_per_day` refers."""
         largest = self.calibration.largest_work_rate(self.scenario.kernels.attention_share)
         check_population_size(self.scenario, largest, own_class=class_without_cohort(researcher, cohort))
         self.run_seed = seed
@@ -93,23 +105,23 @@ class World(mesa.Model):
         self.clock = Clock()
         self.ledger: list[events.Event] = []
         self.ending: events.Ended | None = None
-        self.frontier = SoftwareState(self.scenario.law())
+        self.software = SoftwareState(self.scenario.law())
         self.literature = Literature(self.scenario.literature)
         self.census = PhaseOccupancy()
         self.papers = 0.0
         self.doublings = 0
-        self._frames_from = (0.0, 0)
+        self._frame_origin = (0.0, 0)
         self.datacenter = Datacenter(self.clock, self.scenario.cluster, self.streams)
         check_jobs_fit(self.scenario, self.datacenter)
-        check_ends(self.scenario, self.datacenter)
-        check_failures(self.scenario)
+        check_jobs_end(self.scenario, self.datacenter)
+        check_failure_rate(self.scenario)
         self.gpus = TimeWeighted()
-        """GPUs that there are."""
+        """Number of GPUs of the cluster."""
         self.gpus_for = {use: TimeWeighted() for use in reporters.USES}
-        """GPUs that each use can have."""
-        self.meter_gpus()
+        """Number of GPUs that each use can have."""
+        self.record_gpu_capacities()
         self.research_pace = 1.0
-        """Share of researchers' time that goes into papers; candidates for kernels take the rest."""
+        """Share of researchers' time that is spent on papers; the rest is spent on candidates for kernels."""
         self.pool = PooledWork(self) if self.scenario.researcher.timing == "pooled" else None
         self.population = Workforce(self, self, self.pool, researcher, cohort)
         self.trainer = Trainer(self, self)
@@ -117,86 +129,87 @@ class World(mesa.Model):
         if self.calibration.curve is not None:
             self.ledger.append(events.KernelsMeasured(self.now, *self.calibration.identity))
         self.background = self._start_background()
-        """Jobs of other users, if the cluster has any."""
-        self.housing = InferenceCapacity(self)
-        self.clock.advance(0.0)  # the cluster gives out its first GPUs, which house the first researchers
+        """Jobs of other users; None if the scenario has no background load."""
+        self.inference_capacity = InferenceCapacity(self)
+        self.clock.advance(0.0)  # the inference jobs start, and with them the first researchers become active
         self.datacollector = mesa.DataCollector(model_reporters=reporters.REPORTERS)  # type: ignore[no-untyped-call]
-        self._look()
+        self._collect()
 
-    # --- the window's side -------------------------------------------------------------------------------
+    # --- Running, saving and branching -------------------------------------------------------------------
 
     def step(self) -> None:
-        """Run the clock to the end of the next frame, or of the run, and look."""
+        """Run to the end of the next frame or of the run, and collect the reporters."""
         if self.ending is not None:
             return
-        with self._ends_if_starved():
+        with self._end_if_job_is_impossible():
             self.clock.advance(self._frame_end(self.steps))
         if self.ending is None and self.clock.idle:
             self.clock.return_to_last_event()
             self._end(*events.STARVED)
         elif self.now >= self.scenario.run.horizon_days:
             self._end(*events.at_horizon(self.now))
-        self._look()
+        self._collect()
 
     def step_events(self, most: int = 1) -> bool:
-        """Process up to so many events of the next frame, and end it where they are fewer; return whether it is over.
+        """Process at most ``most`` events of the next frame; return whether the frame is over.
 
-        In any mixture with :meth:`step` it leaves the same ledger and the same series.
+        A frame with fewer events left is completed. Calls may be mixed with :meth:`step` in any order: the events and
+        the series of the run stay the same.
         """
         frame, done = self.steps, most
         if self.ending is None:
-            with self._ends_if_starved():
+            with self._end_if_job_is_impossible():
                 done = self.clock.advance_events(self._frame_end(frame + 1), most)
             if self.ending is not None:
                 self.steps += 1
-                self._look()
+                self._collect()
             elif done < most:
                 self.step()
         return self.steps > frame or self.ending is not None
 
     def snapshot(self) -> Snapshot:
-        """Return this moment, so that it can be restored any number of times."""
+        """Return the present state, which can be restored any number of times."""
         return Snapshot(self.now, pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL))
 
     @staticmethod
     def restore(snapshot: Snapshot) -> World:
-        """Return a world that runs on from a snapshot as if nothing had happened."""
+        """Return a world that continues from a snapshot exactly as the original does."""
         world = pickle.loads(snapshot.content)
         assert isinstance(world, World)
         return world
 
     def branch(self, **changes: Any) -> World:
-        """Return a copy of this moment with the same luck ahead and other parameters, by flat name.
+        """Return a copy of this world that continues with the same random numbers and other parameters, by flat name.
 
-        A run that stopped by its clock or its number of doublings goes on if the branch has more of them. Raises
-        ScenarioError for a change that is not allowed, that only a new world can have, or that comes too late.
+        A run that stopped at its horizon, or at its number of doublings or researchers, continues if the branch raises
+        that limit. Raises ScenarioError for a change that is not allowed, that needs a new run, or that comes too late.
         """
         copy = World.restore(self.snapshot())
         apply_scenario_change(copy, copy.scenario.replace(**changes))
         return copy
 
     def restart_frames(self) -> None:
-        """Let the frames of a new length begin at this moment."""
-        self._frames_from = (self.now, self.steps)
+        """Start frames of a new length at the present day."""
+        self._frame_origin = (self.now, self.steps)
 
     def digest(self) -> str:
-        """Return the SHA-256 of all that has happened: the ledger and the cluster's records."""
+        """Return the SHA-256 of the run so far: its events and the records of its jobs."""
         return events.digest([*self.ledger, *self.datacenter.records])
 
     def effective_papers(self, papers: float) -> float:
-        """Return what papers written now count: n researchers who do research achieve ``n^p`` instead of n."""
+        """Return the effective papers of papers written now: n researchers who do research achieve ``n^p``, not n."""
         penalty = self.scenario.growth.parallel_penalty
         return float(papers * max(1, self.doing_research) ** (penalty - 1)) if penalty < 1 else float(papers)
 
     @property
     def doing_research(self) -> float:
-        """Return the researchers whom the parallelization penalty counts: those who think, run experiments or write.
+        """Number of researchers that the parallelization penalty counts: they think, run experiments or write.
 
-        Researchers who wait for GPUs, or have none, are not counted, nor are more than the GPUs can keep supplied
-        with experiments: k GPUs end ``k/c`` experiments of c GPU-days a day, which is the work of ``k/c (T + R + W)``
-        researchers who never wait (T thinking, R running, W writing). By Little's law the mean of the count is papers
-        a day times that time, so researchers who only lengthen the queue change nothing. Where papers need no
-        experiment, all active researchers count.
+        Researchers that wait for GPUs, or have none, are not counted. The number is also limited to the researchers
+        that the GPUs can supply with experiments. k GPUs complete ``k/c`` experiments of c GPU-days per day. That is
+        the work of ``k/c (T + R + W)`` researchers who never wait, with the times T of thinking, R of running and W of
+        writing. By Little's law the mean of the count is papers per day times ``T + R + W``, so that researchers who
+        only lengthen the queue do not change it. If papers need no experiment, all active researchers count.
         """
         params, pace = self.scenario.researcher, self.research_pace
         if params.experiment_gpu_days == 0:
@@ -204,104 +217,100 @@ class World(mesa.Model):
         there = sum(self.census.count[phase] for phase in RESEARCHING)
         cost = self.experiment_gpu_days() / self.work_rate
         if there * cost <= self.gpus_for_experiments() / (params.papers_per_day * pace):
-            return there  # fewer than the GPUs could supply even if experiments took no time
+            return there  # the GPUs can supply more, even if experiments took no time
         run = mean_run_days(params, cost * self.work_rate, self.largest_gang("experiment")) / self.work_rate
         return min(there, self.gpus_for_experiments() / cost * (1 / (params.papers_per_day * pace) + run))
 
     @property
     def active_researchers(self) -> int:
-        """Researchers at work."""
+        """Number of active researchers."""
         return self.population.active_researchers
 
-    # --- the agents' side: agents.ports.Lab --------------------------------------------------------------
+    # --- Interface to the agents: agents.ports -----------------------------------------------------------
 
     @property
     def now(self) -> float:
-        """The day."""
+        """Time since the start of the run [days]."""
         return float(self.clock.now)
 
     @property
     def researcher_params(self) -> ResearcherParams:
-        """How researchers work."""
+        """Parameters of researchers."""
         return self.scenario.researcher
 
     @property
     def training_params(self) -> TrainingParams:
-        """How the lab retrains."""
+        """Parameters of training runs."""
         return self.scenario.training
 
     @property
     def kernel_params(self) -> KernelParams:
-        """How effort makes attention faster."""
+        """Parameters of the kernels of attention."""
         return self.scenario.kernels
 
     @property
     def work_rate(self) -> float:
-        """What the cluster does in a day, over what it did on day 0 with the kernels of that day."""
+        """Work of the cluster per day, relative to its work with the kernels of day 0."""
         return amdahl(self.scenario.kernels.attention_share, self.kernel_engineer.speedup)
 
     @property
     def individuals_up_to(self) -> int:
-        """The largest team that is followed one by one."""
+        """Largest team that is simulated as individual agents."""
         return self.scenario.run.individuals_up_to
 
     @property
     def leap_error(self) -> float:
-        """The share of those at one thing that may move on together."""
+        """Largest share of the researchers in one phase that may leave it together."""
         return self.scenario.run.leap_error
 
     def after(self, days: float, callback: Callable[[Event], None]) -> Event:
-        """Have ``callback`` called when so many days have passed."""
-        alarm = Timeout(self.clock, days)
-        alarm.callbacks.append(callback)
-        return alarm
+        """Call ``callback`` after ``days``."""
+        timer = Timeout(self.clock, days)
+        timer.callbacks.append(callback)
+        return timer
 
     def after_in_background(self, days: float, callback: Callable[[Event], None]) -> Event:
-        """Have ``callback`` called when so many days have passed, unless nothing else is under way then."""
-        alarm = self.clock.background(days)
-        alarm.callbacks.append(callback)
-        return alarm
+        """Call ``callback`` after ``days``, without keeping the run alive until then."""
+        timer = self.clock.background(days)
+        timer.callbacks.append(callback)
+        return timer
 
     def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:
-        """Have ``callback`` called when all else of this instant is done."""
-        event = Event(self.clock)
-        event.callbacks.append(callback)
-        event._ok = True
-        event._value = None
-        self.clock.schedule(event, _LAST_OF_INSTANT)
+        """Call ``callback`` after all other events of this instant."""
+        self.clock.at_end_of_instant(callback)
 
     def rng_for(self, decision: str, who: int) -> Generator:
-        """Return the random generator of this decision of this agent."""
+        """Return the random generator of one decision of one agent, by the agent's number."""
         return self.streams.get(decision, who)
 
     def experiment_gpu_days(self) -> float:
-        """Return the mean cost of an experiment with today's algorithms, in GPU-days."""
+        """Return the mean cost of an experiment with the algorithms of now [GPU-days]."""
         params = self.scenario.researcher
-        return float(params.experiment_gpu_days * 2.0 ** (-(1 - params.experiment_scaling) * self.frontier.discovered))
+        return float(params.experiment_gpu_days * 2.0 ** (-(1 - params.experiment_scaling) * self.software.discovered))
 
     def largest_gang(self, use: str) -> int:
-        """Return the most GPUs that one job of this use can have."""
+        """Return the largest number of GPUs that one job of this use can have."""
         return self.datacenter.capacity(use)
 
     def gpus_for_experiments(self) -> int:
-        """Return the GPUs that experiments can have all together."""
+        """Return the number of GPUs that all experiments can have together."""
         pool = self.datacenter.pool("experiment")
         others = self.datacenter.inference_gpus_wanted if self.scenario.cluster.sharing == "priority" else 0
         return max(1, pool.capacity - others) if pool is not None else 1
 
     def gpus_for_training(self, one_gpu_days: float) -> int:
-        """Return on how many GPUs a training run ends soonest, of those that it may have."""
+        """Return the number of GPUs, within its limits, on which a training run ends soonest."""
         most = training_gpus(self.scenario, self.datacenter)
-        return int(gpus_of_run(self.scenario, most, one_gpu_days / self.work_rate))
+        return int(fastest_run_gpus(self.scenario, most, one_gpu_days / self.work_rate))
 
     def withdraw(self, job: Any) -> None:
-        """Take back a job that was asked for."""
+        """Cancel a submitted job."""
         self.datacenter.cancel(job)
 
     def submit_job(self, use: str, gpus: int, days: float, owner: int, watcher: JobListener | None = None) -> Event:
-        """Ask the cluster for a gang of GPUs, for so many days of work with the kernels of day 0.
+        """Submit a job that needs ``gpus`` GPUs at once, for ``days`` of work with the kernels of day 0.
 
-        The event returned succeeds when the job is over; it runs on the kernels there were when it was asked for.
+        The job runs with the kernels of the time of its submission. The returned event succeeds when the job is over.
         """
         try:
             return self.datacenter.submit(use, gpus, days / self.work_rate, owner=owner, watcher=watcher)
@@ -309,34 +318,38 @@ class World(mesa.Model):
             raise ImpossibleJobError(str(error)) from None
 
     def submit_job_array(self, use: str, number: int, source: ArrayTaskSource, payload: Any, owner: int) -> None:
-        """Ask the cluster for so many jobs at once, each drawn from ``source`` when its turn comes."""
+        """Submit an array of ``number`` jobs; each is drawn from ``source`` when it is about to start."""
         try:
             self.datacenter.submit_array(use, number, source, payload, owner=owner)
         except ValueError as error:
             raise ImpossibleJobError(str(error)) from None
 
     def discovered_doublings(self) -> float:
-        """Return the doublings of software that have been discovered, as far as the run looks."""
-        return min(self.frontier.discovered, float(self.scenario.run.max_doublings))
+        """Return the doublings of discovered software, up to `run__max_doublings`."""
+        return min(self.software.discovered, float(self.scenario.run.max_doublings))
 
     def papers_to_next_step(self, within: float = math.inf) -> float:
-        """Return the papers to the next doubling, to the gain that starts the next training run, or to so much more."""
-        step = min(self.frontier.whole_doublings + 1, self.frontier.discovered + within)
+        """Return the number of papers until the next event of software.
+
+        That is the next doubling, the gain that starts the next training run, or ``within`` more doublings, whichever
+        comes first.
+        """
+        step = min(self.software.whole_doublings + 1, self.software.discovered + within)
         gain = self.trainer.next_gain_at
-        if self.frontier.discovered + LEVEL_TOLERANCE < gain < step:
+        if self.software.discovered + LEVEL_TOLERANCE < gain < step:
             step = gain
-        effective = self.frontier.law.papers_between(self.frontier.effort, step)
+        effective = self.software.law.papers_between(self.software.effort, step)
         return effective / self.effective_papers(1.0)
 
     def publish(self, finding: PaperBatch) -> None:
-        """Make a finding known: it adds to effort, and software may double, be retrained, be deployed."""
+        """Publish papers: they add to effort, so that software may double and training runs may start."""
         if self.ending is not None:
-            return  # one of several that were handed in together ended it
+            return  # an earlier batch of the same instant ended the run
         number, duplicates = self._add_to_literature(finding)
         weight = 1 - (1 - self.scenario.literature.duplicate_weight) * duplicates / finding.papers
         effective = self.effective_papers(weight * finding.papers)
         self.papers += finding.papers
-        self.frontier.add(effective)
+        self.software.add(effective)
         self.ledger.append(
             events.PaperPublished(
                 self.now,
@@ -346,15 +359,18 @@ class World(mesa.Model):
                 finding.papers,
                 duplicates,
                 effective,
-                self.frontier.discovered,
+                self.software.discovered,
             )
         )
-        self._note_doublings()
+        self._record_doublings()
         self.trainer.start_due_generations()
-        self._see_whether_over()
+        self._check_ending()
 
     def _add_to_literature(self, finding: PaperBatch) -> tuple[int, int]:
-        """The number of the latest paper of a finding, and how many of its papers are duplicates; 0 if it has none."""
+        """Add a batch to the literature; return the number of its latest paper and the number of duplicates.
+
+        Pooled work is not in the literature: both numbers are 0.
+        """
         if finding.began is None:
             return 0, 0
         stream = self.rng_for("references", finding.researcher)
@@ -365,42 +381,45 @@ class World(mesa.Model):
         return self.literature.latest, duplicates
 
     def cohort_formed(self, cohort: int, researchers: int) -> None:
-        """Take note that so many researchers are a cohort from now on."""
+        """Record that a cohort of ``researchers`` was formed."""
         self.ledger.append(events.CohortFormed(self.now, cohort, researchers))
 
     def split_out(self, cohort: int, researcher: int) -> None:
-        """Take note that a researcher left its cohort, and is followed by itself from now on."""
+        """Record that a researcher left its cohort and is an individual agent from now on."""
         self.ledger.append(events.ResearcherSplitOut(self.now, cohort, researcher))
 
     def training_requested(self, generation: int, gpus: int, days: float) -> None:
-        """Take note that the training run of a generation was asked for."""
+        """Record that the training run of a generation was submitted."""
         self.ledger.append(events.TrainingStarted(self.now, generation, gpus, days / self.work_rate))
 
     def deploy(self, generation: int, doublings: float) -> None:
-        """Put a new generation to work; doublings and errors as :meth:`agents.ports.Lab.deploy` has them."""
+        """Deploy a new generation, ``doublings`` better than the one before.
+
+        Raises ValueError if that is negative or more than what is discovered and not yet deployed.
+        """
         if self.pool is not None:
             self.pool.flush()
         if self.ending is not None:
             return
-        before = math.floor(self.frontier.deployed + LEVEL_TOLERANCE)
-        self.frontier.deploy(doublings)
-        self.ledger.append(events.Deployed(self.now, generation, self.frontier.deployed))
-        doubled = math.floor(self.frontier.deployed + LEVEL_TOLERANCE) > before
+        before = math.floor(self.software.deployed + LEVEL_TOLERANCE)
+        self.software.deploy(doublings)
+        self.ledger.append(events.Deployed(self.now, generation, self.software.deployed))
+        doubled = math.floor(self.software.deployed + LEVEL_TOLERANCE) > before
         if doubled and self.scenario.researcher.timing == "whole":
             self.population.start_over()
-        self.housing.settle()
+        self.inference_capacity.update()
 
     @property
     def reference_researchers(self) -> float:
-        """Researchers of the reference team, of which `kernels__candidates_per_day` are."""
+        """Size of the reference team, to which `kernels__candidates_per_day` refers [researchers]."""
         return self.reference_team.researchers
 
     def team_growth(self) -> float:
-        """Return the researchers at work over those of the reference team."""
+        """Return the number of active researchers relative to the reference team."""
         return self.active_researchers / self.reference_team.researchers
 
     def set_research_pace(self, pace: float) -> None:
-        """Let researchers have another share of their time for papers from now on, work under way included."""
+        """Set the share of their time that researchers spend on papers from now on, work in progress included."""
         if pace == self.research_pace:
             return
         if self.pool is not None:
@@ -411,14 +430,14 @@ class World(mesa.Model):
             self.pool.plan()
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
-        """Put faster attention to work: jobs asked for from now on take less, and inference houses more."""
+        """Deploy faster attention: later jobs take less time, and inference GPUs run more researchers."""
         self.ledger.append(events.KernelsDeployed(self.now, candidates, speedup, self.work_rate))
         if self.pool is not None:
             self.pool.flush()
         if self.ending is None:
-            self.housing.settle()
+            self.inference_capacity.update()
 
-    # --- within ------------------------------------------------------------------------------------------
+    # --- Internal ----------------------------------------------------------------------------------------
 
     def _start_background(self) -> BackgroundJobs | None:
         load = self.scenario.background()
@@ -429,21 +448,21 @@ class World(mesa.Model):
         return BackgroundJobs(self, load)
 
     def _frame_end(self, steps: int) -> float:
-        start, steps_before = self._frames_from
+        start, steps_before = self._frame_origin
         return min(start + (steps - steps_before) * self.scenario.run.frame_days, self.scenario.run.horizon_days)
 
     @contextmanager
-    def _ends_if_starved(self) -> Iterator[None]:
+    def _end_if_job_is_impossible(self) -> Iterator[None]:
         try:
             yield
         except ImpossibleJobError as error:
             self._end("starved", f"Starved: {error}.")
 
-    def _look(self) -> None:
+    def _collect(self) -> None:
         self.datacollector.collect(self)  # type: ignore[no-untyped-call]
 
-    def _note_doublings(self) -> None:
-        while self.doublings < min(self.frontier.whole_doublings, self.scenario.run.max_doublings):
+    def _record_doublings(self) -> None:
+        while self.doublings < min(self.software.whole_doublings, self.scenario.run.max_doublings):
             self.doublings += 1
             self.ledger.append(
                 events.SoftwareDoubled(
@@ -451,8 +470,8 @@ class World(mesa.Model):
                 )
             )
 
-    def _see_whether_over(self) -> None:
-        if self.frontier.discovered >= self.scenario.growth.limit - 1:
+    def _check_ending(self) -> None:
+        if self.software.discovered >= self.scenario.growth.limit - 1:
             self._end(*events.LIMIT_REACHED)
         elif self.doublings >= self.scenario.run.max_doublings:
             self._end(*events.enough_doublings(self.doublings))
@@ -464,12 +483,12 @@ class World(mesa.Model):
             self.clock.halted = True
             self.running = False
 
-    def enough_researchers(self, _: Event) -> None:
-        """End the run, since it has as many researchers as it was to reach."""
+    def end_at_researcher_target(self, _: Event) -> None:
+        """End the run because it has reached `run__until_researchers`."""
         self._end(*events.enough_researchers(self.scenario.run.until_researchers))
 
-    def meter_gpus(self) -> None:
-        """Note how many GPUs there are from now on."""
+    def record_gpu_capacities(self) -> None:
+        """Record the number of GPUs of the cluster and of each use from now on."""
         self.gpus.set(self.scenario.cluster.gpus, self.now)
         for use, meter in self.gpus_for.items():
             pool = self.datacenter.pool(use)

@@ -176,7 +176,7 @@ def kernels_line(kernels: KernelSummary) -> str:
     return (
         f"Kernels: {kernels.speedup:.3g}x attention after {format_number(round(kernels.candidates))} "
         "candidates (measured, "
-        f"{kernels.workload}, {kernels.told}) → work rate {kernels.work_rate:.3g}x."
+        f"{kernels.workload}, {kernels.description}) → work rate {kernels.work_rate:.3g}x."
     )
 
 

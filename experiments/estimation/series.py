@@ -12,6 +12,7 @@ import numpy as np
 from experiments.errors import InputError
 from experiments.estimation.growth_fit import MIN_ROWS, Series
 from hardware.tables import Table, TableError, exact, shown
+from sim.scenario.messages import did_you_mean
 
 ROWS: Final = "rows"
 """Instead of a column of effort: each row counts one."""
@@ -55,7 +56,7 @@ def read(path: Path, columns: SeriesColumns) -> Data:
     header, rows = _table(path)
     for name in (columns.effort, columns.performance, columns.date):
         if name is not None and name not in header and name != ROWS:
-            raise InputError(f"{path}: no column '{name}'; there are {', '.join(header)}{_nearest(name, header)}")
+            raise InputError(f"{path}: no column '{name}'; there are {', '.join(header)}{did_you_mean(name, header)}")
     if columns.effort == ROWS and ROWS not in header:
         effort = [1.0] * len(rows)
     else:
@@ -147,9 +148,3 @@ def _require_usable(
         raise InputError(f"{path}: {columns.performance} is {worth[0]:g} in every row, so there is nothing to fit")
     if sum(spent > 0 for spent in effort[1:]) < MIN_ROWS - 1:
         raise InputError(f"{path}: {columns.effort} is above 0 in too few rows; at least {MIN_ROWS} are needed")
-
-
-def _nearest(name: str, header: list[str]) -> str:
-    from sim.scenario.model import did_you_mean  # noqa: PLC0415 - it loads Mesa, which nobody needs where all is well
-
-    return did_you_mean(name, header)

@@ -140,7 +140,7 @@ def _runs(scenario: Scenario, seeds: Sequence[int], watch: Watch | None) -> list
     """The runs of each seed, as far as nobody stopped them."""
     without = scenario.replace(kernels__measurements=UNCALIBRATED)
     free = scenario.replace(kernels__candidate_researcher_hours=0.0, kernels__candidate_gpu_hours=0.0)
-    drawn = scenario.calibrations_drawn_again()
+    drawn = scenario.bootstrap_calibrations()
     found: list[_Seed] = []
     done, total = 0, (2 + bool(drawn) + (free != scenario)) * len(seeds)
     for number, seed in enumerate(seeds):

@@ -23,7 +23,7 @@ from experiments.monte_carlo.spec import MonteCarloSpec, ProgressQuestion, Retra
 from experiments.storage.atomic import json_file, naming, write_files
 from experiments.storage.file_kinds import other_kind
 from experiments.uncertainty.distributions import Array, PriorError
-from experiments.uncertainty.parsing import did_you_mean
+from sim.scenario.messages import did_you_mean
 from sim.toml_files import TomlError, name_of, read_toml
 
 BUNDLED_PRIORS_DIR: Final = Path(__file__).parents[1] / "priors"

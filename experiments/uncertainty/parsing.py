@@ -17,6 +17,7 @@ import numpy as np
 from scipy import special
 
 from experiments.uncertainty.distributions import DISTRIBUTIONS, Array, Constant, Distribution, PriorError, Truncated
+from sim.scenario.messages import did_you_mean
 
 
 def distribution(table: Mapping[str, Any], where: str) -> Distribution:
@@ -103,13 +104,6 @@ def require_known(given: Iterable[str], known: Sequence[str], where: str, extra:
     for key in given:
         if key not in allowed:
             raise PriorError(f"{where}: no '{key}' here; there may be {', '.join(allowed)}{did_you_mean(key, allowed)}")
-
-
-def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return "; did you mean '...'?" as `sim.scenario.model.nearest` does."""
-    from sim.scenario.model import did_you_mean as near  # noqa: PLC0415 - it loads Mesa, which nobody needs in order to draw
-
-    return near(name, candidates)
 
 
 def clip_open_unit(uniforms: Array) -> Array:

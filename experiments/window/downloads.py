@@ -65,7 +65,7 @@ def scenario_toml(scenario: Scenario) -> str:
     The digest of the file equals that of the scenario with unused parameters at their defaults.
     """
     content: dict[str, Any] = {"description": scenario.description, "source": scenario.source}
-    for name, value in scenario.readable().flat().items():
+    for name, value in scenario.canonical().flat().items():
         parameter = parameters()[name]
         if value != parameter.default:
             content.setdefault(parameter.block, {})[parameter.name] = value

@@ -168,16 +168,16 @@ def scenario_with_changes(base: Scenario, changes: Mapping[str, Any]) -> Scenari
 
     Raises ScenarioError, and InputError for a scenario that is too large for the page.
     """
-    scenario = base.readable().replace(**changes).readable()
+    scenario = base.canonical().replace(**changes).canonical()
     check_bounds(scenario)
     return scenario
 
 
 def differences(base: Scenario, scenario: Scenario) -> dict[str, Any]:
     """Return the changes that turn one scenario into another, as :func:`scenario_with_changes` takes them."""
-    before, after = base.readable(), scenario.readable().flat()
+    before, after = base.canonical(), scenario.canonical().flat()
     switched = {name: after[name] for name in _SELECTORS if after[name] != before.flat()[name]}
-    start = before.replace(**switched).readable().flat()
+    start = before.replace(**switched).canonical().flat()
     return switched | {name: value for name, value in after.items() if value != start[name]}
 
 

@@ -184,13 +184,13 @@ def _describe_paused(world: World) -> str:
 
 
 def _describe_training(world: World) -> str:
-    discovered, deployed = format_factor(reporters.discovered(world)), format_factor(world.frontier.deployed)
+    discovered, deployed = format_factor(reporters.discovered(world)), format_factor(world.software.deployed)
     return f"software {discovered} is discovered and {deployed} is deployed; {_describe_training_run(world)}."
 
 
 def _describe_deployment_gap(world: World) -> str:
     """Describe software that is discovered but not deployed; empty if the gap is small."""
-    discovered, deployed = reporters.discovered(world), world.frontier.deployed
+    discovered, deployed = reporters.discovered(world), world.software.deployed
     if not world.scenario.training.needed or discovered - deployed < MIN_GAP_DOUBLINGS:
         return ""
     shorter = "has shortened training runs or " if world.scenario.training.speed_share else ""

@@ -1,4 +1,4 @@
-"""The lab as equations: the law and the cluster without agents and without chance."""
+"""Simulate a lab by equations: the growth law and the cluster, without agents and random numbers."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -1,7 +1,7 @@
-"""The same lab without agents and chance: the law and the mean flow of papers, for many scenarios at once.
+"""Run scenarios with the fluid engine: the growth law and the mean flow of papers, without agents and random numbers.
 
-``fluid(scenarios)`` is a table of what comes of each; ``run_fluid(scenario)`` is one of them as the RunResult that a
-World gives. docs/explanation/simulation-vs-theory.md says where the two differ, and by how much.
+``fluid(scenarios)`` returns a table with one row per scenario. ``run_fluid(scenario)`` returns one of them as a
+RunResult, as a World does. docs/explanation/simulation-vs-theory.md describes how the two differ, and by how much.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sim import events
 from sim.fluid.flow import experiments
 from sim.fluid.lab_arrays import Floats, LabArrays, lab_arrays
 from sim.fluid.stepper import (
-    DYNAMICS,
+    ENOUGH_DOUBLINGS,
     ENOUGH_RESEARCHERS,
     HORIZON,
     LIMIT,
@@ -32,92 +32,103 @@ from sim.fluid.stepper import (
 from sim.long_run import LongRun, long_run
 from sim.margins import margins_of
 from sim.reporters import REPORTERS, USES, Doubling
-from sim.runner import GpuUsage, RunResult, kernels_of
+from sim.runner import GpuUsage, RunResult, summarise_kernels
 from sim.scenario.model import Scenario
 from sim.verdict import Pace, pace_of
 
 STEPS_PER_DOUBLING = 32
-"""Steps to a doubling, at least."""
+"""Smallest number of steps per doubling."""
 BATCH_SIZE = 2048
-"""Scenarios that are stepped together: their numbers fit a processor's cache."""
+"""Number of scenarios that are stepped together: their arrays fit into a processor's cache."""
 
 
 class FluidTable(NamedTuple):
-    """What came of scenarios without chance: one element, or row, a scenario."""
+    """Results of the fluid engine, with one element or row per scenario."""
 
     day: Floats
+    """Day on which the run stopped."""
     ending: list[str]
+    """Reason to stop, as in RunResult."""
     sentence: list[str]
+    """The reason to stop, as a sentence."""
     pace: list[Pace]
-    """What each did over its last part."""
+    """Pace over the last part of the run."""
     long_run: list[LongRun]
-    """Where each leads."""
+    """Long-run growth of the scenario."""
     doublings: NDArray[np.int64]
+    """Number of completed doublings."""
     doubling_day: Floats
-    """(scenarios, most doublings); nan where there were fewer. So the next three."""
+    """Day of each doubling, of shape (scenarios, largest number of doublings), with nan for missing doublings."""
     doubling_days: Floats
-    """How long each took."""
+    """Duration of each doubling [days], of the same shape."""
     doubling_papers: Floats
+    """Papers of each doubling, of the same shape."""
     doubling_researchers: Floats
-    """At work when it was completed."""
+    """Active researchers at the end of each doubling, of the same shape."""
     software_doublings: Floats
+    """Discovered software at the end [doublings]."""
     deployed_doublings: Floats
+    """Deployed software at the end [doublings]."""
     researchers: Floats
+    """Active researchers at the end."""
     papers: Floats
+    """Papers published."""
     duplicate_share: Floats
+    """Share of the papers that are duplicates."""
     training_runs: Floats
-    """Those that are over."""
+    """Number of completed training runs."""
     experiments: Floats
-    """Those that are over."""
+    """Number of completed experiments."""
     mean_wait_days: Floats
-    """Of experiments that got their GPUs."""
+    """Mean time that experiments wait for GPUs [days]."""
     gpu_days: dict[str, Floats]
-    """By use."""
+    """GPU time by use [GPU-days]."""
     utilisation: dict[str, Floats]
-    """By use: GPU-days held over those that it could have held."""
+    """GPU-days by use, relative to those that the use could have held."""
     time_shares: dict[str, Floats]
-    """Where the researchers' time went, as in sim.reporters.time_shares."""
+    """Shares of the researchers' time by activity, as in sim.reporters.time_shares."""
     candidates: Floats
-    """Kernels tried."""
+    """Number of kernels tried."""
     speedup: Floats
-    """Of attention, deployed at the end."""
+    """Speed-up of attention that is deployed at the end."""
     work_rate: Floats
+    """Work of the cluster per day at the end, relative to day 0."""
 
     def doublings_of(self, row: int) -> list[Doubling]:
-        """Return the doublings of one scenario; researchers are no whole numbers."""
+        """Return the doublings of one scenario. Numbers of researchers have fractions."""
         columns = (self.doubling_day, self.doubling_days, self.doubling_papers, self.doubling_researchers)
         rows = [(n + 1, *(float(each[row, n]) for each in columns)) for n in range(int(self.doublings[row]))]
-        return [Doubling(*each) for each in rows]  # type: ignore[arg-type]  # World's are whole
+        return [Doubling(*each) for each in rows]  # type: ignore[arg-type]  # researchers are fractional here
 
 
-def fluid(scenarios: Sequence[Scenario], fineness: int = STEPS_PER_DOUBLING) -> FluidTable:
-    """Return what comes of scenarios without agents and chance; they may differ in every number.
+def fluid(scenarios: Sequence[Scenario], steps_per_doubling: int = STEPS_PER_DOUBLING) -> FluidTable:
+    """Run scenarios with the fluid engine. They may differ in every parameter, and do not affect each other.
 
-    Each row depends on its scenario alone. ``fineness``: steps to a doubling, at least; the error of what takes steps
-    falls with its square. Raises ScenarioError for a scenario that no World could run for want of GPUs, for ``whole``
-    papers, and ValueError for no scenarios.
+    ``steps_per_doubling`` is the smallest number of steps per doubling; the discretization error falls with its square.
+    Raises ScenarioError for ``whole`` papers, and for a scenario whose jobs do not fit its cluster. Raises ValueError
+    without scenarios.
     """
     if not scenarios:
-        raise ValueError("there are no scenarios")
+        raise ValueError("there are no scenarios; allowed: one or more. Pass a list of scenarios")
     blocks = [scenarios[first : first + BATCH_SIZE] for first in range(0, len(scenarios), BATCH_SIZE)]
-    return _concatenate([_block(block, fineness) for block in blocks])
+    return _concatenate([_run_batch(block, steps_per_doubling) for block in blocks])
 
 
-def _block(scenarios: Sequence[Scenario], fineness: int) -> FluidTable:
+def _run_batch(scenarios: Sequence[Scenario], steps_per_doubling: int) -> FluidTable:
     labs = lab_arrays(scenarios)
-    state, marks = run_labs(labs, fineness)
-    return _table(scenarios, labs, state, marks)
+    state, marks = run_labs(labs, steps_per_doubling)
+    return _build_table(scenarios, labs, state, marks)
 
 
 def _concatenate(tables: list[FluidTable]) -> FluidTable:
-    """Several tables as one."""
+    """Join the rows of several tables."""
     if len(tables) == 1:
         return tables[0]
     most = max(table.doubling_day.shape[1] for table in tables)
-    return FluidTable(*(_column(list(values), most) for values in zip(*tables, strict=True)))
+    return FluidTable(*(_concatenate_column(list(values), most) for values in zip(*tables, strict=True)))
 
 
-def _column(parts: list[Any], most: int) -> Any:
+def _concatenate_column(parts: list[Any], most: int) -> Any:
     if isinstance(parts[0], list):
         return [each for part in parts for each in part]
     if isinstance(parts[0], dict):
@@ -127,11 +138,13 @@ def _column(parts: list[Any], most: int) -> Any:
     return np.concatenate(parts)
 
 
-# --- a table from what the engine left -------------------------------------------------------------------
+# --- From the engine's final state to a table ------------------------------------------------------------
 
 
-def _table(scenarios: Sequence[Scenario], labs: LabArrays, state: State, marks: Floats) -> FluidTable:
-    endings = [_ending(*row) for row in zip(scenarios, state.ending.tolist(), state.doublings.tolist(), strict=True)]
+def _build_table(scenarios: Sequence[Scenario], labs: LabArrays, state: State, marks: Floats) -> FluidTable:
+    endings = [
+        _describe_ending(*row) for row in zip(scenarios, state.ending.tolist(), state.doublings.tolist(), strict=True)
+    ]
     held = {
         "inference": state.inference_gpu_days,
         "experiment": state.experiment_gpu_days,
@@ -179,9 +192,9 @@ def _pace(scenario: Scenario, state: State, marks: Floats, row: int) -> Pace:
     return pace_of(days, papers, penalty, open_days, scenario.growth.returns_to)
 
 
-def _ending(scenario: Scenario, why: int, doublings: int) -> tuple[str, str]:
-    """The name and the sentence that World has for it."""
-    if why == DYNAMICS:
+def _describe_ending(scenario: Scenario, why: int, doublings: int) -> tuple[str, str]:
+    """Return the name and the sentence of an ending, as World does."""
+    if why == ENOUGH_DOUBLINGS:
         return events.enough_doublings(doublings)
     if why == ENOUGH_RESEARCHERS:
         return events.enough_researchers(scenario.run.until_researchers)
@@ -193,7 +206,7 @@ def _ending(scenario: Scenario, why: int, doublings: int) -> tuple[str, str]:
 
 
 def _available_gpu_days(scenarios: Sequence[Scenario], days: Floats) -> dict[str, Floats]:
-    """The GPU-days that each use could have had."""
+    """Return the GPU-days that each use could have held."""
     sizes = [pool_sizes(scenario.cluster) for scenario in scenarios]
     return {use: days * np.array([float(size.get(SHARED) or size.get(use, 0)) for size in sizes]) for use in USES}
 
@@ -204,23 +217,24 @@ def _time_shares(state: State) -> dict[str, Floats]:
     return {name: _ratio(part, total) for name, part in parts.items()}
 
 
-# --- one scenario as a run -------------------------------------------------------------------------------
+# --- One scenario as a run -------------------------------------------------------------------------------
 
 
-def run_fluid(scenario: Scenario, fineness: int = STEPS_PER_DOUBLING) -> RunResult:
-    """Return what comes of a scenario without chance, as a run: no events, no jobs, a series with a row a step.
+def run_fluid(scenario: Scenario, steps_per_doubling: int = STEPS_PER_DOUBLING) -> RunResult:
+    """Run one scenario with the fluid engine and return a RunResult.
 
-    Its seed is 0 and names nothing. Raises ScenarioError as :func:`fluid` does.
+    The result has no events and no jobs, and its series has one row per step. Its seed is always 0. Raises
+    ScenarioError as :func:`fluid` does.
     """
     series: dict[str, list[float]] = {name: [] for name in REPORTERS}
 
-    def look(labs: LabArrays, state: State) -> None:
+    def record(labs: LabArrays, state: State) -> None:
         for name, column in _observe(labs, state).items():
             series[name].append(float(column[0]))
 
     labs = lab_arrays([scenario])
-    state, marks = run_labs(labs, fineness, look)
-    found = _table([scenario], labs, state, marks)
+    state, marks = run_labs(labs, steps_per_doubling, record)
+    found = _build_table([scenario], labs, state, marks)
     doublings = found.doublings_of(0)
     return RunResult(
         scenario=scenario,
@@ -239,7 +253,7 @@ def run_fluid(scenario: Scenario, fineness: int = STEPS_PER_DOUBLING) -> RunResu
         duplicate_share=float(found.duplicate_share[0]),
         toes_exponent=None,
         cluster=_cluster(found),
-        kernels=kernels_of(
+        kernels=summarise_kernels(
             scenario.calibration(), float(found.candidates[0]), float(found.speedup[0]), float(found.work_rate[0])
         ),
         margins=margins_of(scenario, int(found.doublings[0])),
@@ -252,7 +266,7 @@ def run_fluid(scenario: Scenario, fineness: int = STEPS_PER_DOUBLING) -> RunResu
 
 
 def _observe(labs: LabArrays, state: State) -> dict[str, Floats]:
-    """What sim.reporters sees of a World."""
+    """Return the quantities that sim.reporters reports of a World."""
     gpus, phases = gpus_of(labs, state), phases_of(state)
     each = experiments(labs, state.discovered, state.work_rate)
     rates = rates_of(labs, state, each, gpus)

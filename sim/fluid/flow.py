@@ -1,4 +1,7 @@
-"""The mean flow of papers through a lab: thinking, experiments, writing. Pure functions on arrays, an element a lab."""
+"""Compute the mean flow of papers through thinking, experiments and writing.
+
+All functions are pure and take arrays with one element per lab.
+"""
 
 from __future__ import annotations
 
@@ -10,57 +13,64 @@ from scipy.special import gammainc, gammaln, ndtr
 from hardware.cluster.reliability import checkpoint_interval, job_time
 from sim.fluid.lab_arrays import VARIATIONS, Floats, LabArrays
 
-SMALLEST_RATE = 1e-300
-LARGE = 1e200
-"""Stands for a job that never ends, and for more jobs than there ever are."""
-MANY = 1e6
-"""Researchers to an open question from which the expansion for many is as good as what rounding leaves of the sum."""
+MIN_RATE = 1e-300
+EFFECTIVELY_INFINITE = 1e200
+"""Duration of a job that never ends [days], and a number of jobs above any real one."""
+MANY_PER_QUESTION = 1e6
+"""Researchers per open question from which the asymptotic expansion is as exact as the sum in floating point."""
 
 
 class Experiments(NamedTuple):
-    """The mean experiment."""
+    """Mean duration and mean cost of an experiment."""
 
     days: Floats
-    """On its GPUs."""
+    """Mean time on its GPUs [days]."""
     gpu_days: Floats
+    """Mean GPU time [GPU-days]."""
 
 
 class Phases(NamedTuple):
-    """Researchers by what they are doing: at their own work, or theirs to go on with once they are housed again."""
+    """Number of researchers in each phase, inactive ones included: they resume the phase when they are active again."""
 
     thinking: Floats
     experimenting: Floats
-    """Queueing or running."""
+    """Researchers whose experiment waits or runs."""
     writing: Floats
 
 
 class Rates(NamedTuple):
-    """How fast phases end."""
+    """Mean durations of the phases, and the limits on them."""
 
     active: Floats
-    """Share of the researchers that GPUs house; the others neither think nor write."""
+    """Share of the researchers that is active; the others neither think nor write."""
     think: Floats
-    """Mean days of it."""
+    """Mean time of thinking [days]."""
     run: Floats
+    """Mean time of an experiment on its GPUs [days]."""
     write: Floats
+    """Mean time of writing [days]."""
     most: Floats
-    """Experiments that the GPUs can end in a day."""
+    """Largest number of experiments that the GPUs can complete per day."""
 
 
 class FlowStep(NamedTuple):
-    """Papers that came to the end of a phase."""
+    """Number of papers that completed each phase."""
 
     thought: Floats
+    """Papers that completed thinking."""
     run: Floats
+    """Papers that completed their experiment."""
     written: Floats
+    """Papers that completed writing."""
 
 
 def experiments(labs: LabArrays, discovered: Floats, work_rate: Floats) -> Experiments:
-    """Return the mean experiment at so many doublings of discovered software.
+    """Return the mean duration and cost of an experiment at ``discovered`` doublings of software.
 
-    The mean is over the distribution of costs, of which each gang size takes an interval: up to one GPU for
-    ``experiment_days`` the first, twice that the next, all that is left the largest (agents.work_model.gpus_to_ask). A
-    cost c in a gang of g takes ``c/g`` days, longer by what failures add to it, less by the work rate.
+    The mean is over the distribution of costs. An experiment runs on one GPU if it then takes at most
+    ``experiment_days``; each doubling of its GPUs doubles that limit of the cost. The largest number of GPUs takes the
+    rest (agents.work_model.gpus_to_ask). A cost c on g GPUs takes ``c/g`` days, divided by the work rate and extended
+    by failures.
     """
     mean = labs.cost * np.exp2(-labs.cheaper * discovered)
     days, gpu_days = np.zeros_like(mean), np.zeros_like(mean)
@@ -72,22 +82,22 @@ def experiments(labs: LabArrays, discovered: Floats, work_rate: Floats) -> Exper
         edge = np.where(last, np.inf, size * labs.patience)
         share, number = _share_below(labs, edge, mean)
         part, jobs = np.where(void, 0.0, share - below), np.where(void, 0.0, number - below_number)
-        length = mean * part / (gang * np.maximum(jobs, SMALLEST_RATE) * work_rate)
+        length = mean * part / (gang * np.maximum(jobs, MIN_RATE) * work_rate)
         held = np.where(length > 0, job_days(labs, gang, length) * gang * jobs, 0.0)
         days, gpu_days = days + held / gang, gpu_days + held
         below, below_number = share, number
         size *= 2
-    return Experiments(np.minimum(days, LARGE), np.minimum(gpu_days, LARGE))
+    return Experiments(np.minimum(days, EFFECTIVELY_INFINITE), np.minimum(gpu_days, EFFECTIVELY_INFINITE))
 
 
 def _share_below(labs: LabArrays, edge: Floats, mean: Floats) -> tuple[Floats, Floats]:
-    """The share of all GPU-days, and of all experiments, that costs up to an edge make up."""
-    x = edge / np.maximum(mean, SMALLEST_RATE)
+    """Return the share of all GPU-days, and of all experiments, with costs up to an edge."""
+    x = edge / np.maximum(mean, MIN_RATE)
     with np.errstate(divide="ignore"):
         z, half = np.log(x) / labs.sigma, labs.sigma / 2
     fixed, exponential = (labs.variation == VARIATIONS.index(kind) for kind in ("fixed", "exponential"))
     share, number = ndtr(z - half), ndtr(z + half)
-    if exponential.any():  # seldom, and dear
+    if exponential.any():  # computed only if needed, because it is slow
         share = np.where(exponential, gammainc(2.0, x), share)
         number = np.where(exponential, -np.expm1(-x), number)
     cheap = (x >= 1).astype(float)
@@ -96,30 +106,34 @@ def _share_below(labs: LabArrays, edge: Floats, mean: Floats) -> tuple[Floats, F
 
 
 def job_days(labs: LabArrays, gpus: Floats, days: Floats) -> Floats:
-    """Return the mean days of a job of so many days of work on these GPUs (hardware.cluster.reliability.job_time)."""
-    life = np.where(labs.failures > 0, 1 / np.maximum(labs.failures, SMALLEST_RATE), 0.0)
+    """Return the mean duration of a job with failures, for ``days`` of work on these GPUs [days].
+
+    See hardware.cluster.reliability.job_time.
+    """
+    life = np.where(labs.failures > 0, 1 / np.maximum(labs.failures, MIN_RATE), 0.0)
     interval = checkpoint_interval(labs.checkpoint, labs.checkpoint_cost, life, gpus)
     return np.asarray(job_time(days, gpus * labs.failures, interval, labs.checkpoint_cost, labs.restart))
 
 
 def new_findings(researchers: Floats, questions: Floats) -> Floats:
-    """Return the share of papers that are no duplicates, with so many at work on so many open questions.
+    """Return the share of papers that are not duplicates, for ``researchers`` active on ``questions`` open questions.
 
-    Memoryless work on a question drawn from those open; the first answer closes it, and each later one to it is a
-    duplicate. Workers who come to an open question at rate a and publish at rate k leave it open for u with probability
-    ``exp(-a (u - (1 - e^(-k u))/k))``. With x = a/k researchers to a question its mean, in units of 1/k, is
-    ``e^x x^(-x) gamma(x, x)``, and one in x of that many papers is new; about ``sqrt(2/(pi x))`` where x is large.
+    Work is memoryless, on a question drawn from the open ones. The first answer closes the question, and each later
+    answer is a duplicate. Researchers start on an open question at rate a and publish at rate k. The question is still
+    open after a time u with probability ``exp(-a (u - (1 - e^(-k u))/k))``. With x = a/k researchers per question, the
+    mean time, in units of 1/k, is ``e^x x^(-x) gamma(x, x)``. One in x times that number of papers is new, which is
+    about ``sqrt(2/(pi x))`` for large x.
     """
     x = researchers / questions
-    few = np.clip(x, SMALLEST_RATE, MANY)
-    log_life = few - few * np.log(few) + gammaln(few) + np.log(np.maximum(gammainc(few, few), SMALLEST_RATE))
+    few = np.clip(x, MIN_RATE, MANY_PER_QUESTION)
+    log_life = few - few * np.log(few) + gammaln(few) + np.log(np.maximum(gammainc(few, few), MIN_RATE))
     exact = np.exp(-log_life - np.log(few))
-    root = np.sqrt(2 / (np.pi * np.maximum(x, MANY)))
-    return np.where(x <= 0, 1.0, np.where(x < MANY, np.minimum(exact, 1.0), root / (1 + root / 3)))
+    root = np.sqrt(2 / (np.pi * np.maximum(x, MANY_PER_QUESTION)))
+    return np.where(x <= 0, 1.0, np.where(x < MANY_PER_QUESTION, np.minimum(exact, 1.0), root / (1 + root / 3)))
 
 
 def flow(rates: Rates, phases: Phases) -> FlowStep:
-    """Return what passes through each phase in a day, now."""
+    """Return the papers that complete each phase per day, at the present state."""
     thought = phases.thinking * rates.active / rates.think
     with np.errstate(divide="ignore", invalid="ignore"):
         run = np.where(rates.run > 0, np.minimum(phases.experimenting / rates.run, rates.most), thought)
@@ -128,15 +142,15 @@ def flow(rates: Rates, phases: Phases) -> FlowStep:
 
 
 def advance(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, FlowStep]:
-    """Return the phases after so many days, and what has passed through each.
+    """Return the phases after ``days``, and the papers that completed each.
 
-    Two half steps of backward Euler extrapolated with a whole one: second order, at rest where phases are much shorter
-    than the step, and exact where nothing but thinking takes time. Where that would leave a phase negative the two
-    half steps stand.
+    Two half steps of backward Euler are extrapolated with one whole step. The method is of second order. It is stable
+    if phases are much shorter than the step, and exact if only thinking takes time. If the extrapolation makes a phase
+    negative, the two half steps are used instead.
     """
-    whole, moved = _implicit(rates, phases, days)
-    half, first = _implicit(rates, phases, days / 2)
-    twice, second = _implicit(rates, half, days / 2)
+    whole, moved = _backward_euler(rates, phases, days)
+    half, first = _backward_euler(rates, phases, days / 2)
+    twice, second = _backward_euler(rates, half, days / 2)
     better = Phases(*(2 * two - one for two, one in zip(twice, whole, strict=True)))
     passed = [a + b for a, b in zip(first, second, strict=True)]
     good = (better.thinking >= 0) & (better.experimenting >= 0) & (better.writing >= 0)
@@ -149,17 +163,18 @@ def advance(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, FlowSte
     )
 
 
-def _implicit(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, FlowStep]:
-    """One step of backward Euler around the cycle think, run, write, solved in closed form.
+def _backward_euler(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, FlowStep]:
+    """Take one step of backward Euler around the cycle think, run, write, solved in closed form.
 
-    ``go`` of what is in a phase or comes to it passes on, ``stay`` = 1 - go; all terms are positive, so that nothing
-    cancels however short or long the phases are. Where that would run more than the GPUs can do, they do what they can.
+    Of the papers that are in a phase or enter it, the share ``go`` leaves it and the share ``stay`` = 1 - go remains.
+    All terms are positive, so that rounding errors do not grow for very short or long phases. The number of experiments
+    is limited to the capacity of the GPUs.
     """
     thinking, running, writing = phases
-    worked, clock = np.maximum(days * rates.active, SMALLEST_RATE), np.maximum(days, SMALLEST_RATE)
-    think_stay, think_go = _split(rates.think, worked)
-    run_stay, run_go = _split(rates.run, clock)
-    write_stay, write_go = _split(rates.write, worked)
+    worked, clock = np.maximum(days * rates.active, MIN_RATE), np.maximum(days, MIN_RATE)
+    think_stay, think_go = _stay_and_go(rates.think, worked)
+    run_stay, run_go = _stay_and_go(rates.run, clock)
+    write_stay, write_go = _stay_and_go(rates.write, worked)
     left = think_stay + think_go * (run_stay + run_go * write_stay)
     written = write_go * (writing + run_go * (running + think_go * thinking)) / left
     thought = think_go * (thinking + written)
@@ -176,5 +191,5 @@ def _implicit(rates: Rates, phases: Phases, days: Floats) -> tuple[Phases, FlowS
     return after, FlowStep(thought, run, written)
 
 
-def _split(mean: Floats, days: Floats) -> tuple[Floats, Floats]:
+def _stay_and_go(mean: Floats, days: Floats) -> tuple[Floats, Floats]:
     return mean / (mean + days), days / (mean + days)

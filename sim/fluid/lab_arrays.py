@@ -1,4 +1,4 @@
-"""Many labs as arrays: one element a scenario, of every number that the fluid engine reads."""
+"""Convert scenarios into the arrays that the fluid engine reads, with one element per scenario."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agents.kernel_engineer import candidates_per_day, research_pace
 from hardware.cluster.placement import largest_gang
 from hardware.datacenter import SHARED, Datacenter, inference_gpus, pool_sizes
-from sim.feasibility import check_ends, check_jobs_fit, check_stop, training_gpus
+from sim.feasibility import check_jobs_end, check_jobs_fit, check_researcher_target, training_gpus
 from sim.growth import effort_doublings, software_doublings
 from sim.kernel_calibration import MeasuredKernels
 from sim.scenario.model import Scenario, ScenarioError
@@ -21,12 +21,12 @@ from sim.scenario.model import Scenario, ScenarioError
 Floats = NDArray[np.float64]
 VARIATIONS = ("fixed", "exponential", "lognormal")
 MIN_SIGMA = 1e-6
-"""Log units: a lognormal spread that is none."""
+"""Smallest standard deviation of a lognormal cost [log units]; below it, costs are fixed."""
 
 
 @dataclass(slots=True)
 class ParameterColumns:
-    """Arrays of one length; subclasses name them."""
+    """Base class of tables: one field per column, all arrays of the same length."""
 
     def take(self, rows: NDArray[Any]) -> Self:
         """Return these rows of every column."""
@@ -35,106 +35,124 @@ class ParameterColumns:
 
 @dataclass(slots=True)
 class LabArrays(ParameterColumns):
-    """What does not change during a run. Times in days, GPU-times in GPU-days, software and effort in doublings."""
+    """Constants of each lab. Times are in days, GPU times in GPU-days, software and effort in doublings."""
 
     r: Floats
+    """Returns to inputs."""
     p: Floats
+    """Parallelization penalty."""
     limit: Floats
+    """Limit of software [doublings]; inf without a limit."""
     log2_initial_effort: Floats
+    """log2 of the effort before day 0 [effective papers]."""
     horizon: Floats
+    """Day on which the run stops at the latest."""
     most_doublings: Floats
+    """Number of doublings at which the run stops."""
     most_researchers: Floats
-    """At which it stops."""
+    """Number of active researchers at which the run stops."""
     initial: Floats
     """Researchers on day 0."""
     reference: Floats
-    """Researchers of whom `candidates` are."""
+    """Size of the reference team, to which `candidates` refers [researchers]."""
     think: Floats
-    """Mean days of thinking about a paper; of all work on it where nothing comes before its writing."""
+    """Mean time of thinking about a paper, or of all work on it if its work is not divided into phases [days]."""
     write: Floats
+    """Mean time of writing a paper [days]."""
     cost: Floats
-    """Mean GPU-days of an experiment on day 0; 0: none is needed."""
+    """Mean cost of an experiment on day 0 [GPU-days]; 0: papers need no experiment."""
     cheaper: Floats
-    """1 - s."""
+    """1 - s, halvings of the cost of an experiment per doubling of software."""
     variation: NDArray[np.int64]
-    """Index in :data:`VARIATIONS`."""
+    """Distribution of costs, as an index into :data:`VARIATIONS`."""
     sigma: Floats
+    """Standard deviation of a lognormal cost [log units]."""
     patience: Floats
-    """Days that an experiment may take."""
+    """Target duration of an experiment [days]; a longer one gets more GPUs."""
     gang: Floats
-    """The most GPUs of one experiment."""
+    """Largest number of GPUs of one experiment."""
     questions: Floats
-    """Open questions; inf where papers build on nothing."""
+    """Number of open questions; inf if there are no duplicates."""
     duplicate_weight: Floats
+    """Weight of a duplicate relative to a new finding."""
     gpus: Floats
-    """GPUs without those that background jobs need in the mean."""
+    """GPUs of the cluster, less the mean need of background jobs."""
     background: Floats
-    """GPUs that background jobs need in the mean."""
+    """Mean number of GPUs that background jobs need."""
     standing: Floats
-    """GPUs on which researchers run while no training run takes them."""
+    """GPUs of inference while no training run preempts them."""
     node: Floats
+    """GPUs per node."""
     shared: NDArray[np.bool_]
-    """Whether all uses are in one pool."""
+    """Whether all uses share one pool."""
     experiment_share: Floats
-    """GPUs for experiments where each use has its own."""
+    """GPUs for experiments if each use has its own partition."""
     training: NDArray[np.bool_]
+    """Whether training runs are needed."""
     training_gpus: Floats
-    """The most GPUs that a training run may have."""
+    """Largest number of GPUs of a training run."""
     first_run: Floats
-    """Days of the first run on one GPU."""
+    """Duration of the first training run on one GPU [days]."""
     scaling: Floats
+    """Exponent of a training run's speed in its number of GPUs."""
     takes_all: NDArray[np.bool_]
+    """Whether a generation takes up every waiting gain."""
     shortest_run: Floats
+    """Shortest duration of a training run [days]."""
     gain: Floats
+    """Gain that starts a training run [doublings]."""
     speed_share: Floats
+    """Share of each gain that is spent on shorter training runs."""
     failures: Floats
-    """A day and GPU."""
+    """Failures per day and GPU."""
     checkpoint: Floats
-    """Days of work between checkpoints; 0: those that lose least."""
+    """Work between checkpoints [days]; 0: the interval that loses least."""
     checkpoint_cost: Floats
-    """Days to write a checkpoint."""
+    """Time to write a checkpoint [days]."""
     restart: Floats
+    """Time to restart a job after a failure [days]."""
     attention: Floats
+    """Share of the cluster's work that is attention."""
     candidates: Floats
-    """Tried a day by the reference team."""
+    """Kernel candidates per day of the reference team."""
     pace: Floats
-    """Share of researchers' time that goes into papers while kernels are searched."""
+    """Share of researchers' time that is spent on papers while kernels are searched."""
     candidate_gpu_days: Floats
-    """GPU-days that a candidate takes with the kernels of day 0."""
+    """GPU time of a candidate with the kernels of day 0 [GPU-days]."""
     goals: Floats
-    """(labs, deployments) candidates after which each faster kernel is deployed; inf after the last."""
+    """Candidates after which each faster kernel is deployed, of shape (labs, deployments); inf after the last."""
     speedups: Floats
-    """(labs, deployments + 1) of attention, before the first deployment and after each."""
+    """Speed-up of attention before the first deployment and after each, of shape (labs, deployments + 1)."""
 
     @property
     def pipeline(self) -> NDArray[np.bool_]:
-        """Where a paper does not count at once when it is thought out."""
+        """Whether a paper needs an experiment or writing after it is thought out."""
         return (self.cost > 0) | (self.write > 0)
 
     def effort(self, doublings: Floats) -> Floats:
-        """Return doublings of effort since day 0 at so many doublings of software; ``inf`` beyond the limit."""
+        """Return doublings of effort since day 0 at ``doublings`` of software; ``inf`` beyond the limit."""
         free = effort_doublings(doublings, self.r, self.p)
         bounded = effort_doublings(doublings, self.r, self.p, np.where(np.isinf(self.limit), 1.0, self.limit))
         return np.asarray(np.where(np.isinf(self.limit), free, bounded), dtype=float)
 
     def software(self, effort: Floats) -> Floats:
-        """Return doublings of software after so many doublings of effort."""
+        """Return doublings of software after ``effort`` doublings of effort."""
         free = software_doublings(effort, self.r, self.p)
         bounded = software_doublings(effort, self.r, self.p, np.where(np.isinf(self.limit), 1.0, self.limit))
         return np.asarray(np.where(np.isinf(self.limit), free, bounded), dtype=float)
 
 
 def lab_arrays(scenarios: Sequence[Scenario]) -> LabArrays:
-    """Return the labs of some scenarios.
+    """Return the arrays of some scenarios.
 
-    Raises ScenarioError, with the number and name of the scenario if there are several, for one that no World could
-    run for want of GPUs, and for whole papers, which come in lumps that no mean has.
+    Raises ScenarioError for a scenario whose jobs do not fit its cluster, and for whole papers, which have no mean
+    flow. The message contains the number and name of the scenario if there are several.
     """
-    measured = _calibrations(scenarios)
+    measured = _calibration_reader(scenarios)
     rows = []
     for number, scenario in enumerate(scenarios, 1):
         try:
-            rows.append(_lab(scenario))
+            rows.append(_lab_columns(scenario))
         except ScenarioError as error:
             where = f"scenario {number} ({scenario.name}): " if len(scenarios) > 1 else ""
             raise ScenarioError(f"{where}{error}") from None
@@ -143,17 +161,17 @@ def lab_arrays(scenarios: Sequence[Scenario]) -> LabArrays:
     return LabArrays(**columns, goals=goals, speedups=speedups)
 
 
-def _lab(scenario: Scenario) -> dict[str, Any]:
-    """The columns of one scenario, but for its kernels."""
+def _lab_columns(scenario: Scenario) -> dict[str, Any]:
+    """Return the columns of one scenario, except those of its kernels."""
     if scenario.researcher.timing == "whole":
         raise ScenarioError(
             "researcher__timing = 'whole' has no mean that flows: the fluid engine takes 'poisson' or 'pooled'"
         )
-    check_stop(scenario)
+    check_researcher_target(scenario)
     return (
-        _law(scenario)
-        | _researchers(scenario)
-        | _cluster(scenario)
+        _law_columns(scenario)
+        | _researcher_columns(scenario)
+        | _cluster_columns(scenario)
         | {
             "attention": scenario.kernels.attention_share,
             "candidates": candidates_per_day(scenario.kernels, scenario.reference_team.researchers),
@@ -163,7 +181,7 @@ def _lab(scenario: Scenario) -> dict[str, Any]:
     )
 
 
-def _law(scenario: Scenario) -> dict[str, float]:
+def _law_columns(scenario: Scenario) -> dict[str, float]:
     law = scenario.law()
     return {
         "r": law.r,
@@ -176,11 +194,11 @@ def _law(scenario: Scenario) -> dict[str, float]:
     }
 
 
-def _researchers(scenario: Scenario) -> dict[str, Any]:
+def _researcher_columns(scenario: Scenario) -> dict[str, Any]:
     params, literature = scenario.researcher, scenario.literature
-    alone = params.timing == "pooled" and params.experiment_gpu_days == 0  # then all work is pooled, writing too
+    alone = params.timing == "pooled" and params.experiment_gpu_days == 0  # all work is pooled, writing included
     writing = 0.0 if alone else params.writing_share
-    capacity = _Capacities(scenario).capacity("experiment")
+    capacity = _PoolCapacities(scenario).capacity("experiment")
     narrow = params.experiment_variation == "lognormal" and params.experiment_sigma < MIN_SIGMA
     return {
         "initial": float(scenario.initial_researchers),
@@ -198,11 +216,11 @@ def _researchers(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _cluster(scenario: Scenario) -> dict[str, Any]:
+def _cluster_columns(scenario: Scenario) -> dict[str, Any]:
     cluster, training = scenario.cluster, scenario.training
-    capacities = cast(Datacenter, _Capacities(scenario))
+    capacities = cast(Datacenter, _PoolCapacities(scenario))
     check_jobs_fit(scenario, capacities)
-    check_ends(scenario, capacities)
+    check_jobs_end(scenario, capacities)
     lifetime = cluster.gpu_hours_between_failures / 24
     load = scenario.background()
     background = load.mean_gpus if load is not None else 0.0
@@ -228,21 +246,21 @@ def _cluster(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-class _Capacities:
-    """What a Datacenter says of its pools; to set up one of a million GPUs would take a second."""
+class _PoolCapacities:
+    """Stand in for a Datacenter in checks: building one with a million GPUs would take a second."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._params = scenario.cluster
         self._sizes = pool_sizes(scenario.cluster)
 
     def capacity(self, use: str) -> int:
-        """Return the most GPUs that one gang of a use may have."""
+        """Return the largest number of GPUs that one job of a use may have."""
         pool = self._sizes.get(SHARED) or self._sizes.get(use, 0)
         return largest_gang(self._params.placement, pool, self._params.gpus_per_node)
 
 
-def _calibrations(scenarios: Sequence[Scenario]) -> Callable[[Scenario], MeasuredKernels]:
-    """The calibration of each scenario, read once for all that share its measurements."""
+def _calibration_reader(scenarios: Sequence[Scenario]) -> Callable[[Scenario], MeasuredKernels]:
+    """Return a function for the calibration of a scenario; scenarios with equal measurements share one reading."""
     found: dict[Any, MeasuredKernels] = {}
     for scenario in scenarios:
         if scenario.kernels not in found:
@@ -251,7 +269,7 @@ def _calibrations(scenarios: Sequence[Scenario]) -> Callable[[Scenario], Measure
 
 
 def _deployments(measured: Sequence[tuple[Scenario, MeasuredKernels]]) -> tuple[Floats, Floats]:
-    """When which kernels are deployed, in candidates tried: as agents.kernel_engineer plans it, one after the other."""
+    """Return the candidates tried before each deployment, and the speed-ups, as agents.kernel_engineer plans them."""
     known: dict[Any, list[tuple[float, float]]] = {}
     for scenario, calibration in measured:
         if scenario.kernels not in known:

@@ -1,23 +1,23 @@
-"""Scenarios: parameters, their bounds and sources, and the files that come with asara."""
+"""Define scenarios: their parameters with bounds and sources, and the files that are installed with asara."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.scenario.model import Parameter as Parameter
-    from sim.scenario.model import RunParams as RunParams
+    from sim.scenario.declarations import Parameter as Parameter
+    from sim.scenario.declarations import RunParams as RunParams
+    from sim.scenario.declarations import parameters as parameters
+    from sim.scenario.loading import shipped_scenarios as shipped_scenarios
+    from sim.scenario.messages import ScenarioError as ScenarioError
     from sim.scenario.model import Scenario as Scenario
-    from sim.scenario.model import ScenarioError as ScenarioError
-    from sim.scenario.model import parameters as parameters
-    from sim.scenario.model import shipped_scenarios as shipped_scenarios
 
 _MODULES = {
-    "Parameter": "sim.scenario.model",
-    "RunParams": "sim.scenario.model",
+    "Parameter": "sim.scenario.declarations",
+    "RunParams": "sim.scenario.declarations",
     "Scenario": "sim.scenario.model",
-    "ScenarioError": "sim.scenario.model",
-    "parameters": "sim.scenario.model",
-    "shipped_scenarios": "sim.scenario.model",
+    "ScenarioError": "sim.scenario.messages",
+    "parameters": "sim.scenario.declarations",
+    "shipped_scenarios": "sim.scenario.loading",
 }
 """Public names and their modules, loaded when a name is first used: importing the package loads nothing else."""
 

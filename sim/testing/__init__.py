@@ -1,4 +1,4 @@
-"""Property tests for users: laws, queue disciplines and agents of one's own, checked over drawn scenarios."""
+"""Test your own growth laws, queue disciplines and agents with property tests over random scenarios."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

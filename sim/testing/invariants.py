@@ -1,9 +1,9 @@
-"""Hypothesis strategies, invariants and batteries, for our tests and for those of whoever builds on asara.
+"""Draw small scenarios and worlds, and check the invariants of a World.
 
-``small_scenarios()`` draws scenarios from the declarations of their parameters, small enough to run in
-milliseconds; ``check_invariants(world)`` holds at every moment of every run. ``check_world``, ``check_queue`` and
-``check_law`` are batteries that hold a World with agents of your own, a queue discipline or a growth law.
-Needs the package *hypothesis*.
+``small_scenarios()`` draws scenarios from the declarations of their parameters; they run in milliseconds.
+``check_invariants(world)`` asserts the properties that every run has at every moment. ``check_world``, ``check_queue``
+and ``check_law`` are conformance suites: for a World with your own agents, for a queue discipline and for a growth law.
+This module needs the package *hypothesis*.
 """
 
 import math
@@ -90,14 +90,14 @@ SMALL: dict[str, tuple[float, float]] = {
     "run__until_researchers": (7, 30),
     "run__individuals_up_to": (0, 30),
 }
-"""Ranges that keep a drawn run small; every other parameter is drawn from all that its declaration allows."""
+"""Ranges that keep a drawn run small; every other parameter is drawn from the range of its declaration."""
 
 _TEXTS = {
     "kernels__measurements": lambda: [UNCALIBRATED, KernelParams().measurements],
     "kernels__workload": lambda: workloads_of(KernelParams().measurements),
     "cluster__background": lambda: [NO_BACKGROUND],
 }
-"""What the parameters that are text may be with the defaults of the others."""
+"""Values of the text parameters that are allowed with the defaults of the others."""
 
 MAY_BE_ZERO = (
     "growth__limit_doublings",
@@ -110,10 +110,11 @@ MAY_BE_ZERO = (
     "training__gpus",
     "run__until_researchers",
 )
+"""Parameters that are also drawn as 0, which disables something."""
 
 
 def workloads_of(measurements: str) -> list[str]:
-    """Return the workloads that a scenario can name with these measurements."""
+    """Return the workloads that a scenario can use with these measurements."""
     if measurements == UNCALIBRATED:
         return [KernelParams().workload]
     return measured_workloads(read_measurements(find_measurements(measurements))[1])
@@ -138,7 +139,7 @@ def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
 
 @st.composite
 def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
-    """Draw a scenario that a World accepts; ``fixed`` parameters keep the given values."""
+    """Draw a scenario; ``fixed`` parameters, by flat name, keep the given values."""
     law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
     skipped: tuple[str, ...] = ("growth__papers_first_doubling", "growth__difficulty_growth")
     if law == "papers":
@@ -152,7 +153,7 @@ def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
         fixed = {"kernels__workload": draw(st.sampled_from(workloads_of(fixed["kernels__measurements"])))} | fixed
     drawn = values | {"growth__law": law} | fixed
     if law == "papers" and "growth__difficulty_growth" in values and drawn["growth__returns_to"] == "inputs":
-        least = 1.01 * 2 ** (1 - drawn["growth__parallel_penalty"])  # below it no returns to inputs exist
+        least = 1.01 * 2 ** (1 - drawn["growth__parallel_penalty"])  # below it, returns to inputs are undefined
         drawn["growth__difficulty_growth"] = max(least, drawn["growth__difficulty_growth"])
     return Scenario(name="drawn").replace(**drawn)
 
@@ -170,14 +171,16 @@ def worlds(draw: st.DrawFn, /, **fixed: Any) -> World:
 
 
 def check_world(make: Callable[[Scenario, int], World] = World, examples: int = 50, **fixed: Any) -> None:
-    """Hold a World against the battery: `World` itself, or a class of yours with other agents, cluster or law.
+    """Check the conformance of a World: `World` itself, or your class with other agents, another cluster or law.
 
-    Small scenarios with ``fixed`` parameters are run to their ends: `check_invariants` holds after every frame, and
-    the run goes on alike when it was saved and restored on its way. Raises AssertionError with what does not, the seed
-    and the scenario, also where something of yours raises an error, and ValueError for fewer than one of ``examples``.
+    Small scenarios with ``fixed`` parameters run to their ends. `check_invariants` must pass after every frame, and a
+    run that is saved and restored on its way must continue with the same events.
+
+    Raises AssertionError with the violated property, the seed and the scenario, also if your class itself raises an
+    error. Raises ValueError if ``examples`` is below 1.
     """
 
-    def hold(example: tuple[Scenario, int]) -> None:
+    def check(example: tuple[Scenario, int]) -> None:
         try:
             world = make(*example)
         except ScenarioError:
@@ -186,11 +189,11 @@ def check_world(make: Callable[[Scenario, int], World] = World, examples: int = 
         _run_and_resume(world)
 
     drawn = st.tuples(small_scenarios(**fixed), st.integers(0, 2**32))
-    # Scenarios have so many parameters that to simplify one takes minutes.
-    run_properties(drawn, hold, _seed_and_scenario, examples, shortest=False)
+    # A scenario has many parameters, so that reducing one to the shortest takes minutes.
+    run_properties(drawn, check, _describe_example, examples, shortest=False)
 
 
-def _seed_and_scenario(example: tuple[Scenario, int]) -> str:
+def _describe_example(example: tuple[Scenario, int]) -> str:
     scenario, seed = example
     usual = Scenario().flat()
     changed = {name: value for name, value in scenario.flat().items() if value != usual[name]}
@@ -198,11 +201,11 @@ def _seed_and_scenario(example: tuple[Scenario, int]) -> str:
 
 
 def _run_and_resume(world: World) -> None:
-    """Run a world to its end, and once more from a moment well on its way."""
+    """Run a world to its end, and run it again from a snapshot in the second half of the run."""
     saved, frames = world.snapshot(), 0
     while world.running:
         check_invariants(world)
-        if frames & (frames - 1) == 0:  # 1, 2, 4, ...: between the middle and the end of what was run
+        if frames & (frames - 1) == 0:  # frames 1, 2, 4, ...: the last of them is in the second half of the run
             saved = world.snapshot()
         frames += 1
         world.step()
@@ -214,7 +217,10 @@ def _run_and_resume(world: World) -> None:
 
 
 def check_invariants(world: World) -> None:
-    """Assert what holds at every moment of every run; raises AssertionError with what does not."""
+    """Assert the properties that every run has at every moment.
+
+    Raises AssertionError with the first property that is violated.
+    """
     _check_software(world)
     _check_gpus(world)
     _check_population(world)
@@ -227,19 +233,19 @@ def _check_kernels(world: World) -> None:
     deployed = [event for event in world.ledger if isinstance(event, KernelsDeployed)]
     speedups = [1.0, *(event.speedup for event in deployed)]
     assert speedups == sorted(speedups), "kernels got slower"
-    assert speedups[-1] == engineer.speedup <= largest, f"faster than {largest}, which was measured"
+    assert speedups[-1] == engineer.speedup <= largest, f"faster than the measured {largest}"
     tried = [*(event.candidates for event in deployed), engineer.candidates]
-    assert tried == sorted(tried), "candidates were forgotten"
-    assert tried[-1] <= (curve.tried if curve is not None else 0) * (1 + 1e-9), "more than were tried"
+    assert tried == sorted(tried), "the number of candidates fell"
+    assert tried[-1] <= (curve.tried if curve is not None else 0) * (1 + 1e-9), "more candidates than were measured"
     assert 1 <= world.work_rate <= engineer.speedup * (1 + 1e-12), world.work_rate
 
 
 def _check_software(world: World) -> None:
     levels = [event.discovered for event in world.ledger if isinstance(event, PaperPublished)]
     assert levels == sorted(levels), "discovered software fell"
-    deployed = [*(event.deployed for event in world.ledger if isinstance(event, Deployed)), world.frontier.deployed]
+    deployed = [*(event.deployed for event in world.ledger if isinstance(event, Deployed)), world.software.deployed]
     assert deployed == sorted(deployed), "deployed software fell"
-    assert world.frontier.deployed <= world.frontier.discovered + SUM_TOLERANCE, "deployed before it was discovered"
+    assert world.software.deployed <= world.software.discovered + SUM_TOLERANCE, "deployed before it was discovered"
     assert not any(isinstance(event, Ended) for event in world.ledger[:-1]), f"after the end: {world.ledger[-3:]}"
     days = [event.day for event in world.ledger]
     assert days == sorted(days), "the ledger is out of order"
@@ -264,7 +270,7 @@ def _check_population(world: World) -> None:
     assert all(count >= 0 for count in counted.values()), counted
     others = world.pool.others if world.pool is not None else 0
     housed = sum(each.active for each in population.researchers) + sum(each.active for each in population.cohorts)
-    assert world.active_researchers == others + housed, "at work, but not housed"
+    assert world.active_researchers == others + housed, "active researchers are miscounted"
     assert sum(counted.values()) == population.size, "a researcher is nowhere or twice"
     for researcher in population.researchers:
         assert researcher.active or researcher.phase in (Phase.PAUSED, Phase.QUEUE, Phase.RUN), researcher.phase
@@ -277,7 +283,9 @@ def _check_population(world: World) -> None:
 def _check_cohort(cohort: Cohort) -> None:
     count = cohort.count
     assert all(number >= 0 for number in count.values()), count
-    assert cohort.thinking.working == count[Phase.THINK], "who thinks is not at it"
-    assert cohort.writing.working == count[Phase.WRITE], "who writes is not at it"
-    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED], "who rests was at nothing"
+    assert cohort.thinking.working == count[Phase.THINK], "the thinkers of a cohort are miscounted"
+    assert cohort.writing.working == count[Phase.WRITE], "the writers of a cohort are miscounted"
+    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED], (
+        "the inactive researchers of a cohort are miscounted"
+    )
     assert 0 <= cohort.inactive_pending <= count[Phase.QUEUE] + count[Phase.RUN], cohort.inactive_pending

@@ -1,4 +1,4 @@
-"""A battery for growth laws: ours, or one of your own, held to what a World needs of it."""
+"""Check the conformance of a growth law: the properties that a World relies on."""
 
 import math
 from typing import Protocol
@@ -9,40 +9,45 @@ from sim.growth import add_effort
 from sim.testing.runner import run_properties
 
 _CLOSE = 1e-6
-"""Doublings by which rounding may miss."""
+"""Tolerance for rounding [doublings]."""
 
 
 class GrowthLaw(Protocol):
-    """What a World asks of a law; effort is in doublings since day 0, as software is."""
+    """Interface of a growth law. Effort and software are in doublings since day 0."""
 
     @property
     def log2_initial_effort(self) -> float:
-        """log2 of the effective papers written before day 0."""
+        """log2 of the effort before day 0 [effective papers]."""
 
     def software(self, effort: float) -> float:
-        """Return doublings of software after so much effort."""
+        """Return the doublings of software after ``effort`` doublings of effort."""
 
     def effort(self, doublings: float) -> float:
-        """Return the effort that so many doublings of software take; ``inf`` beyond a limit."""
+        """Return the doublings of effort at ``doublings`` of software; ``inf`` beyond a limit."""
 
     def papers_between(self, effort: float, doublings: float) -> float:
-        """Return the effective papers from this effort to so many doublings; 0 if passed, ``inf`` beyond a limit."""
+        """Return the effective papers from ``effort`` to ``doublings`` of software; 0 if passed, ``inf`` if never."""
 
 
 def check_law(law: GrowthLaw, doublings: float = 16.0, examples: int = 2000) -> None:
-    """Hold a law against the battery, over so many doublings of software.
+    """Check the conformance of a growth law, from day 0 to ``doublings`` of software.
 
-    More effort never means less software; `effort` undoes `software`; and the papers that `papers_between` counts lead
-    exactly there, at once or on the way. Raises AssertionError with what does not hold, and where, also where the law
-    raises an error of its own; TypeError for a class in place of a law; ValueError for ``doublings`` that are not
-    above 0 and finite, and for fewer than one of ``examples``.
+    The properties are:
+
+    - More effort never gives less software.
+    - `effort` is the inverse of `software`.
+    - The papers of `papers_between` lead exactly to that level, in one step or in two.
+
+    Raises AssertionError with the violated property and the levels of software, also if the law itself raises an
+    error. Raises TypeError for a class in place of a law. Raises ValueError if ``doublings`` is not above 0 and finite,
+    or if ``examples`` is below 1.
     """
     if isinstance(law, type):
         raise TypeError(f"check_law needs a law with its numbers: {law.__name__}(...), not the class {law.__name__}")
     if not 0 < doublings < math.inf:
         raise ValueError(f"doublings = {doublings:g}: must be above 0 and finite")
 
-    def hold(levels: tuple[float, float, float]) -> None:
+    def check(levels: tuple[float, float, float]) -> None:
         low, middle, high = sorted(levels)
         _check_start(law)
         _check_inverse(law, low)
@@ -52,21 +57,25 @@ def check_law(law: GrowthLaw, doublings: float = 16.0, examples: int = 2000) -> 
         _check_inverse(law, high)
 
     level = st.floats(0, doublings)
-    run_properties(st.tuples(level, level, level), hold, _levels, examples)
+    run_properties(st.tuples(level, level, level), check, _describe_levels, examples)
 
 
-def _levels(levels: tuple[float, float, float]) -> str:
+def _describe_levels(levels: tuple[float, float, float]) -> str:
     return f"Found at {', '.join(f'{level:g}' for level in sorted(levels))} doublings of software."
 
 
 def _check_start(law: GrowthLaw) -> None:
-    assert abs(law.software(0.0)) <= _CLOSE, f"software(0) = {law.software(0.0):g}: day 0 is where doublings count from"
-    assert abs(law.effort(0.0)) <= _CLOSE, f"effort(0) = {law.effort(0.0):g}: day 0 is where effort counts from"
+    assert abs(law.software(0.0)) <= _CLOSE, (
+        f"software(0) = {law.software(0.0):g}: must be 0, since doublings are counted from day 0"
+    )
+    assert abs(law.effort(0.0)) <= _CLOSE, (
+        f"effort(0) = {law.effort(0.0):g}: must be 0, since effort is counted from day 0"
+    )
 
 
 def _check_inverse(law: GrowthLaw, level: float) -> None:
     effort = law.effort(level)
-    assert not math.isnan(effort), f"effort({level:g}) is no number"
+    assert not math.isnan(effort), f"effort({level:g}) is not a number"
     if math.isfinite(effort):
         back = law.software(effort)
         assert abs(back - level) <= _CLOSE * max(1.0, level), f"software(effort({level:g})) = {back:g}"
@@ -85,7 +94,7 @@ def _check_papers(law: GrowthLaw, low: float, middle: float, high: float) -> Non
     start = law.effort(low)
     if not math.isfinite(start):
         return
-    assert law.papers_between(start, low - _CLOSE) == 0, f"papers are needed for {low:g} doublings that are there"
+    assert law.papers_between(start, low - _CLOSE) == 0, f"papers are needed for {low:g} doublings that are passed"
     papers = law.papers_between(start, high)
     assert papers >= 0, f"papers_between({start:g}, {high:g}) = {papers:g}"
     if not math.isfinite(papers) or papers == 0:

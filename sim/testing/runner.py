@@ -1,34 +1,50 @@
-"""How the batteries of sim.testing.invariants draw and tell: always the same examples, none of them kept, one failure
-in words."""
+"""Run property tests with reproducible examples, and report one failure as a plain message."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky, UnsatisfiedAssumption
 
 Example = TypeVar("Example")
 
+_SEED = 0
+"""Seed of the examples, so that they depend on neither the run nor the wording of this module."""
+
 
 def run_properties(
     drawn: st.SearchStrategy[Example],
-    hold: Callable[[Example], None],
-    tell: Callable[[Example], str],
+    check: Callable[[Example], None],
+    describe: Callable[[Example], str],
     examples: int,
     shortest: bool = True,
 ) -> None:
-    """Hold so many examples against what ``hold`` asserts; one that fails is told at its shortest, or as it was found.
+    """Run ``check`` on ``examples`` values of a strategy, and report the first failure.
 
-    Raises AssertionError with what does not hold, an error of any kind included, and what ``tell`` says of the example;
-    also for an example that fails and then does not. Raises ValueError if there are to be no examples.
+    Arguments
+    ---------
+    drawn
+        Strategy for the examples.
+    check
+        Function that raises an error for an example that fails.
+    describe
+        Function that returns an example as text, for the message.
+    examples
+        Number of examples, at least 1.
+    shortest
+        Whether a failing example is reduced to the shortest that fails.
+
+    Raises AssertionError with the error and the example, also if an example fails only once. Raises ValueError if
+    ``examples`` is below 1.
     """
     if examples < 1:
         raise ValueError(f"examples = {examples}: there must be at least 1")
     latest = ""
 
+    @seed(_SEED)
     @settings(
         max_examples=examples,
         deadline=None,
@@ -39,30 +55,30 @@ def run_properties(
         phases=(Phase.generate, Phase.shrink) if shortest else (Phase.generate,),
     )
     @given(drawn)
-    def hold_one(example: Example) -> None:
+    def check_example(example: Example) -> None:
         nonlocal latest
-        latest = tell(example)
+        latest = describe(example)
         try:
-            hold(example)
+            check(example)
         except UnsatisfiedAssumption:
             raise
         except Exception as error:
-            raise AssertionError(f"{_in_words(error)}\n{latest}") from error
+            raise AssertionError(f"{_format_error(error)}\n{latest}") from error
 
     try:
-        hold_one()
+        check_example()
     except Flaky:
         raise AssertionError(
-            "the same example came out otherwise when it was run again: something hangs on more than what it was "
-            f"given, such as the order of a set, a clock, or chance of its own\n{latest}"
+            "the same example gave another result when it was run again. The result depends on more than the example, "
+            f"such as the order of a set, a clock or unnamed random numbers\n{latest}"
         ) from None
-    except AssertionError as error:  # told once more without what Hypothesis notes on it
+    except AssertionError as error:  # raised again without the notes of Hypothesis
         raise AssertionError(*error.args) from error.__cause__
 
 
-def _in_words(error: Exception) -> str:
-    """What went wrong, in one line."""
-    said = next(iter(str(error).splitlines()), "")
-    if isinstance(error, AssertionError) and said:
-        return said
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+def _format_error(error: Exception) -> str:
+    """Return an error as one line, without its type if it is an assertion with a message."""
+    line = next(iter(str(error).splitlines()), "")
+    if isinstance(error, AssertionError) and line:
+        return line
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -10,6 +10,8 @@ WRITTEN = [
     page for page in PAGES if not page.startswith(NOTEBOOK_PAGES) and page.removeprefix("docs/") not in GENERATED
 ]
 """Pages that are written by hand; the text of the others stands in the source and in the notebooks."""
+
+
 @pytest.mark.parametrize("page", WRITTEN)
 def test_page_is_in_plain_english(page):
     assert problems_in(prose_of_page(text_of(page))) == []

@@ -1,4 +1,7 @@
-"""The golden run: its ledger as text. ``make golden`` renews it; say why in the commit."""
+"""Write the golden run, its events and job records as text, to ``lab.txt``.
+
+``make golden`` runs this module. Give the reason for new golden output in the commit message.
+"""
 
 from pathlib import Path
 
@@ -9,7 +12,7 @@ FILE = Path(__file__).with_name("lab.txt")
 
 
 def golden_run() -> RunResult:
-    """Run a small lab whose experiments queue for GPUs, and in which failures hit experiments and training runs."""
+    """Run a small lab in which experiments wait for GPUs, and experiments and training runs fail."""
     scenario = Scenario().replace(
         researcher__initial=16,
         researcher__experiment_gpu_days=12.0,
@@ -27,9 +30,9 @@ def golden_run() -> RunResult:
 
 
 def golden_ledger() -> str:
-    """Return every event and job record of the golden run, a line each."""
+    """Return every event and job record of the golden run, one per line."""
     result = golden_run()
-    return "\n".join(repr(fact) for fact in [*result.events, *result.jobs]) + "\n"
+    return "\n".join(repr(record) for record in [*result.events, *result.jobs]) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Jobs of other users on the lab's cluster: the load that the log states, and what experiments lose by it."""
+"""Test background jobs: the mean load, and the delay of experiments."""
 
 import pytest
 from hypothesis import given, reject

@@ -1,4 +1,4 @@
-"""CES: the textbook's output, its limits, the published ceilings, and fits that find rho."""
+"""Test the CES: output, limits, published ceilings, and fits of rho."""
 
 import math
 
@@ -11,14 +11,14 @@ from tests.oracles.queueing import repairman
 
 
 @pytest.mark.parametrize(("rho", "ceiling"), oracle.CEILINGS.items())
-def test_labour_alone_comes_to_the_published_ceiling_and_no_further(rho, ceiling):
+def test_max_output_gain_equals_the_published_ceiling(rho, ceiling):
     assert ces.max_output_gain(0.5, rho) == pytest.approx(ceiling, rel=1e-12)
     far = math.exp(float(ces.log_output(400.0, 0.0, 0.5, rho)))
     assert far == pytest.approx(ceiling, rel=1e-6)
     assert far <= ceiling * (1 + 1e-12)
 
 
-def test_the_ceiling_where_inputs_substitute_or_do_not_at_all():
+def test_max_output_gain_at_the_limits_of_rho():
     assert ces.max_output_gain(0.3, 0.0) == math.inf
     assert ces.max_output_gain(0.3, 0.6) == math.inf
     assert ces.max_output_gain(1.0, 0.6) == 1
@@ -29,20 +29,20 @@ def test_the_ceiling_where_inputs_substitute_or_do_not_at_all():
 
 
 @pytest.mark.parametrize("rho", [0.8, 0.3, 0.0, -0.5, -4.0])
-def test_output_is_the_textbooks(rho):
+def test_log_output_equals_the_textbook_formula(rho):
     for labour, compute in ((1, 1), (2, 1), (1, 3), (0.2, 5)):
         inputs = math.log(labour), math.log(compute)
         exact = oracle.ces(labour, compute, 0.3, rho)
         assert math.exp(ces.log_output(*inputs, 0.3, rho)) == pytest.approx(exact, rel=1e-12)
 
 
-def test_limits_are_approached():
+def test_log_output_approaches_its_limits():
     inputs = np.array([-1.0, 0.3, 2.0]), np.array([0.5, -0.2, 1.5])
     assert ces.log_output(*inputs, 0.4, 1e-6) == pytest.approx(ces.log_output(*inputs, 0.4, 0.0), abs=1e-5)
     assert ces.log_output(*inputs, 0.4, -1e6) == pytest.approx(ces.log_output(*inputs, 0.4, -math.inf), abs=1e-5)
 
 
-def test_sigma_and_rho_are_each_others_inverse():
+def test_rho_from_sigma_is_the_inverse_of_substitution():
     for sigma in (0.05, 1.0, oracle.WHITFILL_WU["raw compute"]):
         assert ces.substitution(ces.rho_from_sigma(sigma)) == pytest.approx(sigma)
     assert ces.rho_from_sigma(2.58) == pytest.approx(0.6124, abs=1e-4)
@@ -54,7 +54,7 @@ def test_sigma_and_rho_are_each_others_inverse():
 
 @pytest.mark.parametrize("rho", [0.7, 0.2, -0.4, -1.0, -6.0, -25.0])
 @pytest.mark.parametrize("alpha", [0.15, 0.6])
-def test_a_fit_finds_what_the_data_were_made_of(rho, alpha):
+def test_fit_of_exact_data_returns_the_true_parameters(rho, alpha):
     ratio = np.linspace(-1.2, 1.2, 9)
     labour, compute = 6.0 + 0.3 * ratio**2, 6.0 + 0.3 * ratio**2 - ratio
     seen = 2.0 + ces.log_output(labour - 6.1, compute - 6.0, alpha, rho)
@@ -64,7 +64,7 @@ def test_a_fit_finds_what_the_data_were_made_of(rho, alpha):
     assert found.log_output(labour, compute) == pytest.approx(seen, abs=1e-5)
 
 
-def test_a_fit_of_noisy_data_is_the_least_error_there_is():
+def test_fit_of_noisy_data_has_the_least_error():
     chance = np.random.default_rng(3)
     labour, compute = np.zeros(24), np.linspace(-1.5, 1.5, 24)
     seen = ces.log_output(labour, compute, 0.5, -5.0) + chance.normal(0.0, 0.03, 24)
@@ -77,20 +77,20 @@ def test_a_fit_of_noisy_data_is_the_least_error_there_is():
             assert math.sqrt(np.mean(missed**2)) > found.error
 
 
-def test_a_corner_without_any_substitution_is_seen_as_one():
+def test_fit_of_leontief_data_has_almost_no_substitution():
     compute = np.linspace(-1.0, 1.0, 9)
     found = ces.fit(np.zeros(9), compute, np.minimum(compute, 0.0))
     assert ces.substitution(found.rho) < 0.02
 
 
-def test_data_that_cannot_tell_are_refused():
+def test_fit_of_data_that_cannot_identify_rho_is_refused():
     line = np.linspace(0.0, 1.0, 6)
     for labour, compute in ((line, line + 3), (line[:3], -line[:3])):
         with pytest.raises(ValueError, match="four observations or more, with different ratios"):
             ces.fit(labour, compute, line[: len(labour)])
 
 
-def test_the_repairmans_corner_gets_sharper_with_its_size():
+def test_substitution_of_the_machine_repairman_falls_with_its_size():
     """Four owners a server at a load of 1: the loss is that of a CES with a falling sigma.
 
     The table is in docs/explanation/compute-bottleneck.md.

@@ -1,4 +1,4 @@
-"""The clock: exact moments, halts, and moments that can be kept."""
+"""Test the clock: advance to an exact time, halts, background timers and pickling."""
 
 import math
 import pickle
@@ -43,7 +43,7 @@ def test_all_events_up_to_and_at_the_moment_are_done_and_no_other(delays, until)
 
 
 @given(DELAYS, st.floats(0, 50))
-def test_a_kept_moment_runs_on_alike(delays, until):
+def test_unpickled_clock_continues_with_the_same_events(delays, until):
     clock = Clock()
     recorder = Recorder(clock, delays)
     clock.advance(until)
@@ -75,7 +75,7 @@ def test_the_clock_does_not_go_back():
         clock.advance(4)
 
 
-def test_a_plain_simpy_process_lives_on_it():
+def test_clock_runs_a_plain_simpy_process():
     clock = Clock()
     seen = []
 
@@ -89,7 +89,7 @@ def test_a_plain_simpy_process_lives_on_it():
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(-5, 5)), max_size=20))
-def test_a_meter_integrates_steps(steps):
+def test_time_weighted_total_is_the_integral_of_steps(steps):
     meter, now, expected, value = TimeWeighted(), 0.0, 0.0, 0.0
     for wait, new in steps:
         expected += wait * value
@@ -156,14 +156,14 @@ def story(clock: Clock, way: str) -> list[tuple[str, float]]:
     return told
 
 
-def test_the_loop_does_what_simpys_step_does():
+def test_advance_calls_the_same_callbacks_as_simpy_step():
     ours, simpys = story(Clock(), "ours"), story(Clock(), "step by step")
     assert ours == simpys
     assert ours[0] == ("urgent", 1.0) and ("caught", 2.0) in ours and ours[-1][1] == 3.0
 
 
 @given(DELAYS, st.lists(st.floats(0, 60), max_size=6))
-def test_pauses_between_change_nothing(delays, pauses):
+def test_advance_in_several_steps_gives_the_same_events(delays, pauses):
     calm, paused = Clock(), Clock()
     straight, in_parts = Recorder(calm, delays), Recorder(paused, delays)
     calm.advance(100)
@@ -174,7 +174,7 @@ def test_pauses_between_change_nothing(delays, pauses):
     assert paused.last_event == calm.last_event
 
 
-def test_a_failure_that_nobody_awaits_is_raised_at_its_moment():
+def test_advance_raises_an_unhandled_failure_at_its_time():
     clock, seen = Clock(), []
     failure = clock.event()
     failure.callbacks.append(lambda _: seen.append(clock.now))

@@ -1,4 +1,4 @@
-"""Cohorts in a World: one of them is an individual, and nothing jumps when individuals become one or leave one."""
+"""Test cohorts in a World: a cohort of one equals an individual, and forming or splitting a cohort changes no total."""
 
 import subprocess
 import sys
@@ -176,7 +176,7 @@ def check_accounts(world: World) -> None:
     over = sum(job.tasks for job in world.datacenter.records if job.use == "experiment")
     away = world.census.count[Phase.QUEUE] + world.census.count[Phase.RUN]
     assert unfinished(world) == away
-    resting = [each for each in world.population.researchers if each.work_left()[0] is Phase.WRITE]
+    resting = [each for each in world.population.researchers if each.remaining_work()[0] is Phase.WRITE]
     drafts = sum(cohort.writing.working + cohort.writing.resting for cohort in world.population.cohorts)
     assert world.papers + drafts + len(resting) == over
 
@@ -227,7 +227,7 @@ def test_nothing_jumps_when_one_is_split_out_and_it_goes_on_living(changes):
     assert by >= set(out)
 
 
-def test_those_who_run_in_a_job_of_many_can_be_split_out():
+def test_researchers_that_share_a_job_can_be_split_out():
     world = lab(run__individuals_up_to=0, **BUNDLES)
     pool = world.datacenter.pool("experiment")
     while not any(job.tasks > job.gpus for job in pool.jobs()):
@@ -245,14 +245,14 @@ def test_those_who_run_in_a_job_of_many_can_be_split_out():
     assert not [each for each in world.population.researchers if each.phase is Phase.QUEUE and each.papers == 0][60:]
 
 
-def test_nobody_can_be_split_out_where_nobody_is_at_work():
+def test_split_out_of_an_inactive_cohort_is_refused():
     world = lab(
         run__individuals_up_to=0, cluster__sharing="priority", training__gpus=64, growth__first_doubling_days=2.0
     )
     cohort = world.population.cohorts[0]
     while cohort.active:
         world.step()
-    with pytest.raises(ValueError, match="nobody of this cohort is at work"):
+    with pytest.raises(ValueError, match="of this cohort"):
         world.population.split_out(cohort)
     check_invariants(world)
 

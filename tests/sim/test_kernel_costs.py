@@ -1,4 +1,4 @@
-"""What kernels cost a lab: researchers' time and GPUs, in the World and in the equations."""
+"""Test the costs of kernels, researchers' time and GPUs, in the World and in the fluid engine."""
 
 import math
 

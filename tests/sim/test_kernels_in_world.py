@@ -1,4 +1,4 @@
-"""Kernels in the World: what was measured makes the cluster faster, and the run says by what."""
+"""Test kernels in the World: measurements speed up the cluster, and the result reports their source."""
 
 import json
 import math
@@ -163,7 +163,7 @@ def test_candidates_still_to_be_tried_keep_no_lab_from_starving(per_day, frame):
         assert (world.ending.day, deployments(world)) == (plain.ending.day, [])
 
 
-def test_inference_houses_more_researchers(tmp_path):
+def test_faster_kernels_activate_more_researchers(tmp_path):
     path = write(tmp_path / "mine.jsonl", search(session_of("one"), [0.7] * 8, winner=math.log(2.01)))
     world = World(lab(kernels__measurements=str(path), kernels__attention_share=1.0), 0)
     assert world.active_researchers == 60

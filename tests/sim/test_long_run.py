@@ -1,4 +1,4 @@
-"""The long run of a scenario, against a long continuation by the fluid engine, which knows none of its equations."""
+"""Test the long-run growth of a scenario against long runs of the fluid engine, which does not use its equations."""
 
 import itertools
 import math
@@ -238,7 +238,7 @@ def test_all_that_waits_is_taken_up_at_the_pace_of_training_runs():
     assert long_run(fast).ratio == pytest.approx(2 ** (-0.15 / kappa))
 
 
-def test_returns_to_effort_make_toes_count():
+def test_returns_to_effort_add_the_penalty():
     scenario = LAB.replace(growth__r=1.4, growth__parallel_penalty=0.5, **NO_TRAINING, **CHEAP)
     growth = scenario.growth.model_copy(update={"returns_to": "effort"})
     found = long_run(scenario.model_copy(update={"growth": growth}))

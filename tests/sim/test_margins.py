@@ -1,4 +1,4 @@
-"""What limits progress at the margin, against labs whose elasticities are known without the engine."""
+"""Test elasticities against labs whose elasticities are known in closed form."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A run in a notebook: one short line, a page of HTML, and data frames."""
+"""Test the display of a run in a notebook: one line, HTML and data frames."""
 
 from html.parser import HTMLParser
 

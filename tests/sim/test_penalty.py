@@ -1,4 +1,4 @@
-"""The parallelization penalty: whom it counts, what r means with it, and papers counted as a lab writes them."""
+"""Test the parallelization penalty: the researchers that it counts, and the meaning of r with it."""
 
 import itertools
 import math

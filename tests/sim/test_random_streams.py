@@ -1,4 +1,4 @@
-"""Chance is named by what it decides and for whom, and by nothing else."""
+"""Test that random streams depend on seed, decision and agent only."""
 
 import subprocess
 import sys
@@ -16,24 +16,24 @@ def first_draws(streams: RandomStreams, who: list[tuple[str, int]]) -> dict[tupl
 
 
 @given(st.lists(NAMES, unique=True), st.randoms())
-def test_order_of_creation_does_not_matter(names, luck):
+def test_random_streams_order_of_creation_does_not_matter(names, luck):
     shuffled = luck.sample(names, len(names))
     assert first_draws(RandomStreams(7), names) == first_draws(RandomStreams(7), shuffled)
 
 
-def test_other_names_seeds_and_agents_give_other_luck():
+def test_random_streams_other_decision_seed_or_agent_gives_other_draws():
     keys = [("thinking", 1), ("thinking", 2), ("writing", 1), ("thinking", 11)]
     draws = list(first_draws(RandomStreams(1), keys).values()) + list(first_draws(RandomStreams(2), keys).values())
     assert len(set(draws)) == len(draws)
 
 
-def test_a_generator_goes_on_where_it_was():
+def test_random_streams_get_twice_continues_the_same_generator():
     streams = RandomStreams(3)
     first = streams.get("thinking", 1).random()
     assert streams.get("thinking", 1).random() != first
 
 
-def test_the_same_in_another_process_with_other_hashing():
+def test_random_streams_in_another_process_draw_the_same():
     code = "from sim.random_streams import RandomStreams; print(RandomStreams(5).get('thinking', 9).random())"
     outputs = {
         subprocess.run(

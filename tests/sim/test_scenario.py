@@ -1,4 +1,4 @@
-"""Scenarios: loaded, checked, changed by one name all the way, and explained."""
+"""Test scenarios: loading, checks, changes by flat name, and descriptions of parameters."""
 
 import json
 
@@ -39,12 +39,12 @@ RELIED_ON = [
 ]
 
 
-def test_names_that_others_rely_on():
+def test_parameters_include_the_names_used_elsewhere():
     assert set(RELIED_ON) <= set(parameters())
 
 
 @pytest.mark.parametrize("name", parameters())
-def test_every_parameter_explains_itself(name):
+def test_parameter_has_meaning_source_unit_and_bounds(name):
     parameter = parameters()[name]
     assert parameter.meaning.endswith(".")
     assert parameter.source
@@ -56,19 +56,19 @@ def test_every_parameter_explains_itself(name):
 
 
 @pytest.mark.parametrize("name", shipped_scenarios())
-def test_shipped_scenarios_load_and_say_what_they_are(name):
+def test_shipped_scenario_has_name_description_and_source(name):
     scenario = Scenario.load(name)
     assert scenario.name == name
     assert scenario.description.endswith(".")
     assert scenario.source.endswith(".")
 
 
-def test_the_lab_is_the_default():
+def test_load_without_a_name_returns_the_lab():
     assert Scenario.load().flat() == Scenario().flat()
 
 
 @given(st.data())
-def test_any_allowed_value_of_any_parameter_is_kept(data):
+def test_replace_keeps_any_allowed_value(data):
     name = data.draw(
         st.sampled_from(sorted(set(parameters()) - {"cluster__inference_share", "cluster__training_share"}))
     )
@@ -83,7 +83,7 @@ def test_any_allowed_value_of_any_parameter_is_kept(data):
 @pytest.mark.slow
 @examples(50)
 @given(small_scenarios())
-def test_the_digest_tells_scenarios_apart_and_nothing_else(scenario):
+def test_digest_depends_on_the_parameters_only(scenario):
     assert Scenario(name="other").replace(**_readable(scenario)).digest() == scenario.digest()
     changed = scenario.replace(run__max_doublings=scenario.run.max_doublings + 1)
     assert changed.digest() != scenario.digest()
@@ -123,7 +123,7 @@ def _readable(scenario):
         ({"kernels__workload": "causal/bf16/bth"}, "no 'bth': there are forward, backward, both"),
     ],
 )
-def test_a_bad_value_is_named_with_what_is_allowed(changes, message):
+def test_replace_with_a_bad_value_reports_name_value_and_allowed_values(changes, message):
     with pytest.raises(ScenarioError) as caught:
         Scenario().replace(**changes)
     assert message in str(caught.value)
@@ -140,7 +140,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(changes, message):
         ("[cluster]\ngpus = '3'\n", "cluster__gpus = '3' is not allowed"),
     ],
 )
-def test_a_bad_file_is_named(tmp_path, content, message):
+def test_load_of_a_bad_file_reports_file_and_problem(tmp_path, content, message):
     path = tmp_path / "mine.toml"
     path.write_text(content)
     with pytest.raises(ScenarioError) as caught:
@@ -149,7 +149,7 @@ def test_a_bad_file_is_named(tmp_path, content, message):
     assert message in str(caught.value)
 
 
-def test_a_file_of_ones_own(tmp_path):
+def test_load_of_a_file_returns_its_scenario(tmp_path):
     path = tmp_path / "tight.toml"
     path.write_text('description = "Few GPUs."\n[cluster]\ngpus = 64\n')
     scenario = Scenario.load(path)
@@ -157,22 +157,22 @@ def test_a_file_of_ones_own(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["toy-fizle", "no-such", "missing.toml"])
-def test_a_scenario_that_does_not_exist(name):
+def test_load_of_a_missing_scenario_reports_its_name(name):
     with pytest.raises(ScenarioError, match=name):
         Scenario.load(name)
 
 
-def test_the_near_name_of_a_scenario():
+def test_load_of_a_misspelled_scenario_suggests_the_nearest():
     with pytest.raises(ScenarioError, match="did you mean 'toy-fizzle'"):
         Scenario.load("toy-fizle")
 
 
-def test_what_nothing_reads_can_be_left_out_of_a_file():
+def test_canonical_resets_parameters_without_effect():
     scenario = Scenario().replace(growth__r=2.0, kernels__attention_share=0.5, run__horizon_days=20.0)
     other = scenario.replace(growth__law="papers", kernels__measurements="none")
-    readable = other.readable()
+    readable = other.canonical()
     assert readable.growth.r == Scenario().growth.r
     assert readable.kernels.attention_share == Scenario().kernels.attention_share
     assert readable.growth.law == "papers"
     assert run(readable, 3).digest == run(other, 3).digest
-    assert scenario.readable() == scenario
+    assert scenario.canonical() == scenario

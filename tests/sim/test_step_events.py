@@ -1,4 +1,4 @@
-"""A frame may be walked through event by event: nothing that happens knows of it."""
+"""Test frames that are processed event by event: the run stays the same."""
 
 import pickle
 
@@ -18,7 +18,7 @@ thorough = examples(30)
 
 
 @given(st.lists(st.floats(0, 100), max_size=30), st.floats(0, 100), st.lists(st.integers(1, 5), max_size=10))
-def test_the_clock_walks_to_the_same_moment_in_any_steps(delays, until, steps):
+def test_advance_events_in_any_steps_reaches_the_same_time(delays, until, steps):
     seen: dict[str, list[float]] = {"walks": [], "runs": []}
     clocks = {name: Clock() for name in seen}
     for name, clock in clocks.items():
@@ -32,7 +32,7 @@ def test_the_clock_walks_to_the_same_moment_in_any_steps(delays, until, steps):
     assert clocks["walks"].now == clocks["runs"].now == until
 
 
-def test_the_clock_stands_at_the_event_and_not_at_the_end():
+def test_advance_events_leaves_the_clock_at_the_latest_event():
     clock = Clock()
     clock.timeout(3)
     clock.timeout(4)
@@ -40,7 +40,7 @@ def test_the_clock_stands_at_the_event_and_not_at_the_end():
     assert (clock.advance_events(3.5), clock.now) == (0, 3)
 
 
-def test_no_event_follows_a_halt_and_no_background_comes_alone():
+def test_advance_events_stops_at_a_halt_and_at_background_only():
     clock = Clock()
 
     def halt(_: Event) -> None:
@@ -57,7 +57,7 @@ def test_no_event_follows_a_halt_and_no_background_comes_alone():
 @pytest.mark.slow
 @thorough
 @given(worlds(), st.lists(st.integers(0, 40), max_size=60))
-def test_events_and_frames_in_any_mixture_leave_the_same_run(world, steps):
+def test_step_events_mixed_with_step_gives_the_same_run(world, steps):
     other = World.restore(world.snapshot())
     for most in steps:
         if most:
@@ -72,7 +72,7 @@ def test_events_and_frames_in_any_mixture_leave_the_same_run(world, steps):
     assert other.datacollector.model_vars == world.datacollector.model_vars
 
 
-def test_a_frame_says_when_it_is_over():
+def test_step_events_returns_true_at_the_end_of_a_frame():
     world = World(Scenario.load("toy-explosion"), 1)
     while not world.step_events():
         assert world.now <= 1.0
@@ -84,7 +84,7 @@ def test_a_frame_says_when_it_is_over():
     assert (world.steps, len(world.datacollector.model_vars["day"])) == (frames, rows)
 
 
-def test_a_job_that_is_too_large_ends_a_frame_that_is_walked_through():
+def test_step_events_with_an_impossible_job_ends_the_run():
     def doomed() -> World:
         world = World(Scenario.load("toy-explosion"), 1)
         world.clock.timeout(1.5).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
@@ -101,7 +101,7 @@ def test_a_job_that_is_too_large_ends_a_frame_that_is_walked_through():
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from("rinc")), max_size=30), st.integers(0, 30))
-def test_generators_go_on_where_they_were_after_being_written_down(draws, at):
+def test_random_streams_unpickled_continue_their_generators(draws, at):
     kept, through = RandomStreams(3), RandomStreams(3)
     seen: list[tuple[float, float]] = []
     for place, (who, kind) in enumerate(draws):

@@ -1,4 +1,4 @@
-"""Training runs as work: GPUs, failures, checkpoints, generations, and a lab that more GPUs never slow."""
+"""Test training runs: GPUs, failures, checkpoints and generations; more GPUs never slow a lab."""
 
 import math
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agents.trainer import TrainingParams, generation
 from hardware.cluster.reliability import checkpoint_interval, fastest_gpus, job_time
 from sim.events import Deployed, SoftwareDoubled, TrainingStarted
-from sim.feasibility import gpus_of_run, run_days
+from sim.feasibility import fastest_run_gpus, run_days
 from sim.fluid.api import fluid, run_fluid
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
@@ -95,7 +95,7 @@ def test_fastest_gpus_is_that_of_all_numbers_one_by_one():
     lab = Scenario().replace(cluster__gpu_hours_between_failures=300.0)
     work = lab.training.first_run_work
     times = run_days(lab, np.arange(1.0, 5001.0), work)
-    found = int(gpus_of_run(lab, 5000, work))
+    found = int(fastest_run_gpus(lab, 5000, work))
     assert found < 5000
     assert times[found - 1] <= times.min() * (1 + 1e-9)
 
@@ -172,7 +172,7 @@ def test_the_world_trains_as_the_plan_says():
     assert runs[0].run_days == pytest.approx(20.0)
     assert min(run.run_days for run in runs) == pytest.approx(12.0, rel=1e-6), "the floor is reached and kept"
     assert world.trainer.shorter == pytest.approx(math.log2(20 / 12))
-    assert world.frontier.deployed + world.trainer.brings == pytest.approx(world.trainer.taken_up - math.log2(20 / 12))
+    assert world.software.deployed + world.trainer.brings == pytest.approx(world.trainer.taken_up - math.log2(20 / 12))
     assert len(deployed) >= len(runs) - 1
 
 

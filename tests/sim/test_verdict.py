@@ -1,4 +1,4 @@
-"""The pace of a run, against chains of doublings whose dynamics are known."""
+"""Test the pace of a run against chains of doublings with known dynamics."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What must hold of any World: the same bytes, whoever looks and however often."""
+"""Test properties of any World: equal runs have equal bytes, with any frames, snapshots and branches."""
 
 import math
 import subprocess
@@ -46,7 +46,7 @@ def small_lab(seed: int = 0, **changes) -> World:
 @pytest.mark.slow
 @thorough
 @given(ANY_WORLD)
-def test_invariants_hold_at_every_frame(world):
+def test_world_keeps_its_invariants_at_every_frame(world):
     check_invariants(world)
     while world.running:
         world.step()
@@ -58,7 +58,7 @@ def test_invariants_hold_at_every_frame(world):
 @pytest.mark.slow
 @thorough
 @given(ANY_WORLD, st.sampled_from([0.1, 0.37, 1.0, 7.0]))
-def test_the_frame_changes_nothing_that_happens(world, frame):
+def test_world_with_other_frames_has_the_same_digest(world, frame):
     other = World(world.scenario.replace(run__frame_days=frame), world.run_seed)
     assert finish(world).digest() == finish(other).digest()
     assert told(world) == told(other)
@@ -71,7 +71,7 @@ def told(world: World) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("timing", ["poisson", "pooled", "whole"])
-def test_frames_of_four_lengths_leave_the_same_ledger(timing):
+def test_world_with_frames_of_four_lengths_has_the_same_events(timing):
     digests = {
         finish(small_lab(researcher__timing=timing, run__frame_days=frame)).digest() for frame in (0.1, 0.37, 1.0, 7.0)
     }
@@ -81,7 +81,7 @@ def test_frames_of_four_lengths_leave_the_same_ledger(timing):
 @pytest.mark.slow
 @thorough
 @given(ANY_WORLD, st.integers(0, 8), st.integers(0, 8))
-def test_a_restored_world_runs_on_as_if_nothing_had_happened(world, before, after):
+def test_restored_world_continues_with_the_same_events(world, before, after):
     for _ in range(before):
         world.step()
     snapshot = world.snapshot()
@@ -95,7 +95,7 @@ def test_a_restored_world_runs_on_as_if_nothing_had_happened(world, before, afte
 @pytest.mark.slow
 @thorough
 @given(ANY_WORLD, st.integers(0, 8))
-def test_branch_with_a_change_and_back_has_the_same_future(world, before):
+def test_branch_without_a_change_has_the_same_events(world, before):
     """A branch without a change returns early, so the horizon is moved and moved back.
 
     Pooled work is left out: a change publishes the fraction of a paper that is written. Days may differ by rounding.
@@ -111,7 +111,7 @@ def test_branch_with_a_change_and_back_has_the_same_future(world, before):
     assert [event.day for event in branch.ledger] == pytest.approx([event.day for event in world.ledger], rel=1e-9)
 
 
-def test_a_branch_shares_the_past_and_leaves_the_original_alone():
+def test_branch_shares_earlier_events_and_does_not_change_the_original():
     world, twin = small_lab(), small_lab()
     for _ in range(30):
         world.step()
@@ -146,7 +146,7 @@ def test_a_branch_can_change_the_cluster_under_running_jobs(gpus):
 @pytest.mark.parametrize(
     "change", [{"researcher__initial": 9}, {"researcher__timing": "whole"}, {"cluster__sharing": "priority"}]
 )
-def test_what_a_branch_cannot_change_is_said(change):
+def test_branch_with_a_fixed_parameter_is_refused_with_its_name(change):
     with pytest.raises(ScenarioError, match=next(iter(change))):
         small_lab().branch(**change)
 
@@ -167,7 +167,7 @@ def test_what_a_branch_cannot_change_is_said(change):
     ],
     ids=str,
 )
-def test_what_was_done_before_a_branch_counts_as_it_did(scenario, change):
+def test_branch_keeps_the_effect_of_earlier_work(scenario, change):
     world = World(Scenario.load(scenario), 0)
     for _ in range(60):
         world.step()
@@ -179,7 +179,7 @@ def test_what_was_done_before_a_branch_counts_as_it_did(scenario, change):
     check_invariants(branch)
 
 
-def test_a_run_under_way_brings_what_it_took_up_whatever_a_branch_makes_of_gains():
+def test_branch_with_another_gain_keeps_the_gain_of_the_present_training_run():
     world = small_lab(training__gain=1.5, training__speed_share=0.5, training__takes_up="one gain")
     while not any(isinstance(event, TrainingStarted) for event in world.ledger):
         world.step()
@@ -188,7 +188,7 @@ def test_a_run_under_way_brings_what_it_took_up_whatever_a_branch_makes_of_gains
     assert first.deployed == pytest.approx(0.5 * math.log2(1.5))
 
 
-def test_another_law_begins_at_the_software_that_there_is():
+def test_branch_with_another_law_starts_at_the_present_software():
     world = World(Scenario.load("returns-3"), 0)
     for _ in range(60):
         world.step()
@@ -199,7 +199,7 @@ def test_another_law_begins_at_the_software_that_there_is():
     assert finish(branch).digest() != finish(world).digest()
 
 
-def test_a_training_run_that_is_needed_no_more_is_over_and_its_generation_at_work():
+def test_branch_without_training_deploys_the_present_generation():
     world = World(Scenario.load("lab"), 0)
     while not world.datacenter.gpus_in_use("training"):
         world.step()
@@ -208,7 +208,7 @@ def test_a_training_run_that_is_needed_no_more_is_over_and_its_generation_at_wor
     branch.step()
     deployed = [event for event in branch.ledger if isinstance(event, Deployed)]
     assert [event.day for event in deployed][:1] == [at_once]
-    assert branch.frontier.deployed > 0 == world.frontier.deployed
+    assert branch.software.deployed > 0 == world.software.deployed
     assert branch.datacenter.gpus_in_use("training") == 0
     assert [record.outcome for record in branch.datacenter.records if record.use == "training"] == ["cancelled"]
     check_invariants(finish(branch))
@@ -219,7 +219,7 @@ def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
     for _ in range(31):
         world.step()
     branch = finish(world.branch(researcher__papers_per_month=2.0))
-    assert branch.frontier.law == world.frontier.law
+    assert branch.software.law == world.software.law
     third = reporters.doublings(branch)[2].duration_days
     assert third == pytest.approx(reporters.doublings(finish(world))[2].duration_days / 2)
 
@@ -238,7 +238,7 @@ def test_a_new_law_in_a_branch_needs_the_papers_that_it_needs_from_the_start():
     assert [each.papers for each in needed[0]] == pytest.approx([each.papers for each in needed[1]], rel=1e-9)
 
 
-def test_a_run_that_stopped_goes_on_in_a_branch_with_more_room():
+def test_branch_of_a_stopped_run_continues_with_a_later_limit():
     short = finish(World(Scenario.load("toy-explosion").replace(run__max_doublings=6), 0))
     longer = finish(World(Scenario.load("toy-explosion").replace(run__max_doublings=9), 0))
     resumed = finish(short.branch(run__max_doublings=9))
@@ -249,26 +249,26 @@ def test_a_run_that_stopped_goes_on_in_a_branch_with_more_room():
         short.branch(run__horizon_days=1.0)
 
 
-def test_a_branch_on_day_0_houses_what_the_new_cluster_can():
+def test_branch_on_day_0_activates_the_researchers_of_the_new_cluster():
     branch = small_lab(researcher__initial=16).branch(cluster__gpus=64)
     assert branch.active_researchers == 32
     assert [event.researchers for event in branch.ledger if isinstance(event, ResearchersHoused)] == [16, 32]
 
 
-def test_experiments_cannot_come_to_a_pool_that_holds_no_papers():
+def test_branch_from_no_experiments_to_some_is_refused_with_pooled_work():
     with pytest.raises(ScenarioError, match="where work is pooled"):
         World(Scenario.load("returns-3"), 0).branch(researcher__experiment_gpu_days=1.0)
 
 
 @pytest.mark.parametrize("law", [{"growth__difficulty_growth": 1.01, "growth__papers_first_doubling": 0.01}])
-def test_a_paper_worth_more_doublings_than_the_run_has_ends_it(law):
+def test_paper_worth_more_doublings_than_the_limit_ends_the_run(law):
     result = run(Scenario.load("toy-fizzle").replace(**law), 0)
     assert [doubling.n for doubling in result.doublings] == list(range(1, 8))
     assert result.researchers == 2**7
 
 
 @pytest.mark.parametrize("preemption", [True, False])
-def test_in_one_pool_a_training_run_takes_its_share_and_no_more(preemption):
+def test_training_run_in_a_shared_pool_takes_only_its_share(preemption):
     world = small_lab(cluster__sharing="priority", cluster__preemption=preemption, cluster__training_share=0.5)
     held = set()
     while world.running:
@@ -278,7 +278,7 @@ def test_in_one_pool_a_training_run_takes_its_share_and_no_more(preemption):
     assert held == {0, 16}
 
 
-def test_jobs_that_could_never_push_inference_out_are_refused():
+def test_job_that_can_never_preempt_inference_is_refused():
     with pytest.raises(ScenarioError, match="training__gpus = 900"):
         World(Scenario().replace(cluster__sharing="priority", cluster__preemption=False, training__gpus=900))
     with pytest.raises(ScenarioError, match="researcher__experiment_gpus = 600"):
@@ -287,11 +287,11 @@ def test_jobs_that_could_never_push_inference_out_are_refused():
         World(Scenario().replace(cluster__sharing="priority", cluster__inference_share=0.0))
 
 
-def test_any_seed_will_do():
+def test_world_accepts_any_integer_seed():
     assert run(small_lab().scenario, -1).digest != run(small_lab().scenario, 1).digest
 
 
-def test_a_watched_run_equals_an_unwatched_one():
+def test_run_with_watch_equals_a_run_without():
     seen = []
 
     def watch(world: World) -> None:
@@ -313,13 +313,13 @@ def run_to_text(world: World) -> str:
     )
 
 
-def test_a_watcher_can_stop_a_run():
+def test_run_stops_early_if_watch_returns_true():
     result = run(small_lab().scenario, 0, lambda world: world.now >= 5)
     assert (result.ending, result.day) == ("interrupted", 5.0)
 
 
 @pytest.mark.slow
-def test_the_same_bytes_in_another_process_with_other_hashing():
+def test_world_in_another_process_has_the_same_digest():
     code = (
         "from sim.runner import run; from sim.scenario.model import Scenario; "
         f"print(run(Scenario().replace(**{LAB!r}), 5).digest)"
@@ -337,7 +337,7 @@ def test_the_same_bytes_in_another_process_with_other_hashing():
     assert outputs == {run(small_lab().scenario, 5).digest}
 
 
-def test_one_agent_more_leaves_the_draws_of_the_others_alone():
+def test_random_streams_with_a_further_agent_keep_the_draws_of_the_others():
     """Without a queue, what a researcher does depends on its own luck alone."""
     quiet = {
         "researcher__experiment_gpu_days": 0.0,
@@ -357,7 +357,7 @@ def test_one_agent_more_leaves_the_draws_of_the_others_alone():
         assert len(days(few, who)) > 3
 
 
-def test_one_decision_more_leaves_the_other_draws_alone():
+def test_random_streams_with_a_further_decision_keep_the_other_draws():
     """With writing added, every researcher still thinks as long as before over its first paper."""
     plain = {"researcher__experiment_gpu_days": 0.0, "run__horizon_days": 60.0, "training__needed": False}
     without = small_lab(researcher__writing_share=0.0, **plain)
@@ -366,12 +366,12 @@ def test_one_decision_more_leaves_the_other_draws_alone():
         assert other.remaining_work()[1] == pytest.approx(one.remaining_work()[1] / 2)
 
 
-def test_a_world_takes_flat_names():
+def test_world_accepts_changes_by_flat_name():
     world = World(seed=2, cluster__gpus=64, run__horizon_days=1.0)
     assert world.scenario.cluster.gpus == 64
 
 
-def test_jobs_that_can_be_known_to_be_too_large_are_refused_before_the_run():
+def test_world_with_jobs_larger_than_the_cluster_is_refused():
     with pytest.raises(ScenarioError, match="researcher__experiment_gpus = 128"):
         World(Scenario().replace(researcher__experiment_gpus=128, cluster__gpus=64))
     with pytest.raises(ScenarioError, match="training__gpus = 900"):
@@ -380,12 +380,12 @@ def test_jobs_that_can_be_known_to_be_too_large_are_refused_before_the_run():
         World(Scenario().replace(cluster__inference_share=0.0))
 
 
-def test_a_run_of_too_many_agents_is_refused_before_it_starts():
+def test_world_with_too_many_agents_is_refused():
     with pytest.raises(ScenarioError, match="run__max_doublings = 60"):
         World(Scenario().replace(run__max_doublings=60))
 
 
-def test_a_job_that_turns_out_too_large_ends_the_run_as_starved():
+def test_run_with_an_impossible_job_ends_as_starved():
     world = small_lab()
     world.step()
     world.clock.timeout(1.0).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
@@ -394,7 +394,7 @@ def test_a_job_that_turns_out_too_large_ends_the_run_as_starved():
     assert "10000" in world.ending.sentence.replace(",", "")
 
 
-def test_a_run_that_starves_on_its_very_last_event_ends_on_that_day():
+def test_run_that_stalls_on_its_last_event_ends_on_that_day():
     world = small_lab()
     world.clock._queue.clear()
     world.clock.timeout(1.5).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
@@ -403,7 +403,7 @@ def test_a_run_that_starves_on_its_very_last_event_ends_on_that_day():
 
 
 @pytest.mark.parametrize("frame", [0.3, 5.0])
-def test_a_lab_in_which_nothing_can_happen_any_more_starves_on_its_last_day(frame):
+def test_run_without_further_events_ends_on_the_day_of_its_last_event(frame):
     """Everybody waits for an experiment that holds the only GPUs for ever."""
     world = small_lab(researcher__experiment_gpus=8, run__frame_days=frame, training__needed=False)
     world.datacenter.submit("experiment", 8, math.inf, owner=0)
@@ -425,7 +425,7 @@ def test_doublings_are_recorded_once_each_and_in_order():
 @pytest.mark.slow
 @thorough
 @given(small_scenarios(), st.integers(0, 1000))
-def test_the_series_and_the_ledger_tell_the_same_story(scenario, seed):
+def test_series_agree_with_the_events(scenario, seed):
     try:
         result = run(scenario, seed)
     except ScenarioError:

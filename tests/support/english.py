@@ -113,8 +113,10 @@ def texts_of_module(source: str) -> list[tuple[int, str]]:
     found = _comments(source)
     for node in ast.walk(tree):
         text = _text_of(node) if id(node) not in inner else ""
-        if text and (id(node) in docs or len(re.findall(r"[A-Za-z]{2,}", text)) >= _WORDS_OF_A_MESSAGE and " " in text):
-            found.append((node.lineno, inspect.cleandoc(text)))
+        if text and (
+            id(node) in docs or (len(re.findall(r"[A-Za-z]{2,}", text)) >= _WORDS_OF_A_MESSAGE and " " in text)
+        ):
+            found.append((getattr(node, "lineno", 0), inspect.cleandoc(text)))
     return sorted(found)
 
 

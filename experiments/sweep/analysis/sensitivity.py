@@ -37,6 +37,7 @@ from experiments.sweep.analysis.sweep_data import (
     why_not_gained,
 )
 from experiments.sweep.analysis.time_to_gain import censored_times
+from sim.scenario.messages import did_you_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,8 +107,6 @@ def tornado_outcomes(sweep: Sweep, chosen: str | None = None) -> tuple[str, ...]
 def check_outcome(name: str) -> str:
     """Return the name of an outcome of `CHOICES`. Raises InputError for another, with the nearest."""
     if name not in CHOICES:
-        from sim.scenario.model import did_you_mean  # noqa: PLC0415
-
         raise InputError(
             f"--outcome = {name} is not an outcome of a sweep; allowed: "
             f"{', '.join(CHOICES)}{did_you_mean(name, CHOICES)}."

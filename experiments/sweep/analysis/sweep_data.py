@@ -18,6 +18,7 @@ from experiments.errors import InputError
 from experiments.gains import EndedScenario, day_of_gain, why_not
 from experiments.sweep import query
 from sim.long_run import EXPLOSION_MEANING, SINGULAR
+from sim.scenario.messages import did_you_mean
 from sim.scenario.model import parameters
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -365,7 +366,5 @@ _NUMBER: Final = re.compile(r"(?<![A-Za-z_\d])[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?"
 
 def _known(name: str, table: pa.Table) -> str:
     if name not in table.column_names:
-        from sim.scenario.model import did_you_mean  # noqa: PLC0415
-
         raise InputError(f"the sweep has no column '{name}'{did_you_mean(name, [*parameters(), *table.column_names])}")
     return name

@@ -178,7 +178,7 @@ def test_changed_law_resets_parameters_of_the_other_law():
 @examples(25)
 def test_differences_turn_one_scenario_into_another(base, other):
     changes = differences(base, other)
-    assert scenario_with_changes(base, changes).flat() == other.readable().flat()
+    assert scenario_with_changes(base, changes).flat() == other.canonical().flat()
     assert not differences(other, other)
 
 

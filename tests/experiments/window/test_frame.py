@@ -258,7 +258,7 @@ def test_limiting_factor_reports_undeployed_software():
 
 def test_limiting_factor_and_figures_show_the_same_software():
     world = World(Scenario.load("retraining-0.75"), 0)
-    while frame_of(world).limit.part != "training" or reporters.discovered(world) == world.frontier.discovered:
+    while frame_of(world).limit.part != "training" or reporters.discovered(world) == world.software.discovered:
         world.step()
     assert format_factor(reporters.discovered(world)) in frame_of(world).limit.state
 

@@ -1,4 +1,4 @@
-"""The fluid engine against closed forms, and what holds of it whatever the scenario."""
+"""Test the fluid engine against closed forms, and its invariants for any scenario."""
 
 from itertools import pairwise
 
@@ -105,7 +105,7 @@ FAR = [
 @pytest.fixture(scope="module")
 def far():
     """Run the labs that go far, all at once."""
-    return fluid(FAR, fineness=4)
+    return fluid(FAR, steps_per_doubling=4)
 
 
 @pytest.mark.parametrize("at", range(len(FAR)), ids=lambda at: f"{FAR[at].name}-{FAR[at].growth.r}")
@@ -129,7 +129,7 @@ def test_papers_of_a_team_that_begins_to_think_come_as_the_closed_form_says_at_s
         researcher__experiment_gpu_days=0.0, researcher__writing_share=0.5, run__horizon_days=days, **ALONE
     )
     expected = oracle.written_papers(256, report.MONTH / 2, report.MONTH / 2, days)
-    errors = [abs(fluid([scenario], fineness=2**k).papers[0] / expected - 1) for k in halvings]
+    errors = [abs(fluid([scenario], steps_per_doubling=2**k).papers[0] / expected - 1) for k in halvings]
     assert errors[1] < 3e-3, "of the first papers, as they begin to come"
     assert np.polyfit(-halvings * np.log(2), np.log(errors), 1)[0] > 1.7
     late = fluid([scenario.replace(run__horizon_days=200.0)]).papers[0]
@@ -337,7 +337,7 @@ def test_a_run_is_its_row_of_the_table():
 
 @examples(25, *HealthCheck)
 @given(st.lists(small_scenarios(kernels__measurements="none"), min_size=1, max_size=3))
-def test_nothing_is_ever_negative_or_more_than_there_is(scenarios):
+def test_fluid_quantities_stay_within_their_bounds(scenarios):
     flowing = [each.replace(researcher__timing="poisson") for each in scenarios if each.researcher.timing == "whole"]
     flowing += [each for each in scenarios if each.researcher.timing != "whole"]
     try:
@@ -407,7 +407,7 @@ def test_what_has_no_mean_that_flows_and_what_never_fits_is_refused():
         fluid([])
 
 
-def test_it_stops_at_as_many_researchers_as_were_asked_for():
+def test_fluid_stops_at_the_target_number_of_researchers():
     result = run_fluid(Scenario.load("toy-explosion").replace(run__until_researchers=1e6, run__max_doublings=300))
     assert (result.researchers, result.ending) == (2**20, "researchers")
     assert "1,000,000 researchers were active" in result.sentence

@@ -1,4 +1,4 @@
-"""The batteries of sim.testing.invariants: what is right passes, and each plausible mistake is caught."""
+"""Test the conformance suite for queues: correct disciplines pass, and each plausible mistake is found."""
 
 import math
 import subprocess
@@ -200,27 +200,27 @@ class Hasty(SmallestFirst, BackfillQueue):
 
 
 @pytest.mark.parametrize("discipline", [*QUEUES.values(), SmallestFirst], ids=[*QUEUES, "smallest first"])
-def test_disciplines_that_are_right_pass(discipline):
+def test_check_queue_accepts_correct_disciplines(discipline):
     check_queue(discipline)
 
 
 @pytest.mark.parametrize(
     ("discipline", "said"),
     [
-        (Forgetful, "wait, and the queue holds"),
-        (Silent, "GPUs idle"),
+        (Forgetful, "wait, and the queue contains"),
+        (Silent, "GPUs are idle"),
         (Miscounting, "the queue counts"),
-        (Headless, "the head is nobody"),
+        (Headless, "the head is missing"),
         (Crashing, "TypeError"),
         (Moody, "other records"),
-        (Greedy, "others went before it"),
-        (NeverBack, "wait, and the queue holds"),
-        (HeadKept, "the head is nobody"),
-        (Complacent, "GPUs idle or may be taken from jobs of lower priority"),
-        (Shared, "the queue holds jobs of another cluster"),
+        (Greedy, "other jobs were started before it"),
+        (NeverBack, "wait, and the queue contains"),
+        (HeadKept, "the head is missing"),
+        (Complacent, "GPUs are idle or held by jobs of lower priority"),
+        (Shared, "the queue contains jobs of another cluster"),
     ],
 )
-def test_each_mistake_of_a_discipline_is_caught_and_told_at_its_shortest(discipline, said):
+def test_check_queue_reports_each_mistake_with_its_shortest_history(discipline, said):
     with pytest.raises(AssertionError, match=said) as caught:
         check_queue(discipline)
     history = str(caught.value).split("shows it:\n")[1].splitlines()
@@ -228,7 +228,7 @@ def test_each_mistake_of_a_discipline_is_caught_and_told_at_its_shortest(discipl
     assert all(line.strip().startswith(("Submit(", "Advance(", "Cancel(", "Fail(", "Preempt(")) for line in history)
 
 
-def test_a_discipline_that_chooses_before_the_arrivals_of_an_instant_is_caught():
+def test_check_queue_finds_a_discipline_that_chooses_before_all_arrivals():
     with pytest.raises(AssertionError, match="the discipline must choose after all arrivals") as caught:
         check_queue(Hasty)
     workload = str(caught.value).split("shows it:\n")[1].splitlines()
@@ -236,8 +236,8 @@ def test_a_discipline_that_chooses_before_the_arrivals_of_an_instant_is_caught()
     assert all(line.strip().startswith("JobRequest(") for line in workload)
 
 
-def test_an_order_that_hangs_on_chance_is_told_without_the_words_of_hypothesis():
-    with pytest.raises(AssertionError, match=r"other records|came out otherwise") as caught:
+def test_check_queue_reports_a_random_order_without_the_notes_of_hypothesis():
+    with pytest.raises(AssertionError, match=r"other records|gave another result") as caught:
         check_queue(Unordered)
     assert "Flaky" not in str(caught.value)
 
@@ -257,7 +257,7 @@ def test_a_cluster_keeps_its_discipline_whatever_its_parameters_name():
 
 @examples(50)
 @given(workloads())
-def test_what_is_served_is_served_in_the_order_of_the_workload(workload):
+def test_run_workload_returns_records_in_order_of_submission(workload):
     records = run_workload(FirstComeFirstServed, workload)
     assert [(record.submitted, record.gpus, record.length) for record in records] == [ask[:3] for ask in workload]
     starts = [record.started for record in records]

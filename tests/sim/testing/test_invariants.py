@@ -1,5 +1,4 @@
-"""What sim.testing.invariants holds laws and worlds to: what is right passes, and each plausible mistake is caught and
-told."""
+"""Test the conformance suites for laws and worlds: correct ones pass, and each plausible mistake is reported."""
 
 import math
 import re
@@ -27,19 +26,19 @@ LAW = law_from_params(GrowthParams(), 256, 1 / 30)
         GrowthParams(law="papers", difficulty_growth=1.5),
     ],
 )
-def test_our_laws_pass(params):
+def test_check_law_accepts_the_laws_of_asara(params):
     check_law(law_from_params(params, 256, 1 / 30))
 
 
 class Shifted(Law):
-    """Begins above nothing."""
+    """Start above 0."""
 
     def software(self, effort: float) -> float:
         return super().software(effort) + 0.5
 
 
 class Falling(Law):
-    """Returns of less than nothing beyond six doublings."""
+    """Let software fall with effort beyond six doublings."""
 
     def software(self, effort: float) -> float:
         level = super().software(effort)
@@ -47,14 +46,14 @@ class Falling(Law):
 
 
 class Cheap(Law):
-    """Forgets that papers get harder on the way."""
+    """Ignore that papers get harder on the way."""
 
     def papers_between(self, effort: float, doublings: float) -> float:
         return max(0.0, (doublings - self.software(effort)) * 2**self.log2_initial_effort)
 
 
 @pytest.mark.parametrize(("law", "said"), [(Shifted, r"software\(0\)"), (Falling, "lead to"), (Cheap, "lead to")])
-def test_each_mistake_of_a_law_is_caught(law, said):
+def test_check_law_finds_each_mistake(law, said):
     with pytest.raises(AssertionError, match=said):
         check_law(law(LAW.r, LAW.p, LAW.limit, LAW.log2_initial_effort))
 
@@ -86,7 +85,7 @@ class Generous(Trainer):
     """Deploys more than was discovered."""
 
     def start_due_generations(self) -> None:
-        self.lab.frontier.deployed += 1.0  # type: ignore[attr-defined]
+        self.lab.software.deployed += 1.0  # type: ignore[attr-defined]
         super().start_due_generations()
 
 
@@ -95,8 +94,8 @@ class Regretful(Trainer):
 
     def start_due_generations(self) -> None:
         super().start_due_generations()
-        frontier = self.lab.frontier  # type: ignore[attr-defined]
-        frontier.deployed = max(0.0, frontier.deployed - 0.5)
+        software = self.lab.software  # type: ignore[attr-defined]
+        software.deployed = max(0.0, software.deployed - 0.5)
 
 
 class Worsening(Trainer):
@@ -149,7 +148,7 @@ def lab_of(trainer: type[Trainer]) -> Callable[[Scenario, int], World]:
     return make
 
 
-def test_our_world_passes():
+def test_check_world_accepts_world():
     check_world(examples=10)
 
 
@@ -164,7 +163,7 @@ def test_our_world_passes():
         (Broken, "KeyError: 'gain'", KeyError),
     ],
 )
-def test_an_agent_that_cheats_or_breaks_is_told_with_its_seed_and_scenario(trainer, said, cause):
+def test_check_world_reports_a_broken_agent_with_seed_and_scenario(trainer, said, cause):
     fixed = {"run__horizon_days": 90.0, "kernels__measurements": "none", "training__needed": True}
     with pytest.raises(AssertionError) as caught:
         check_world(lab_of(trainer), examples=20, **fixed)
@@ -174,8 +173,8 @@ def test_an_agent_that_cheats_or_breaks_is_told_with_its_seed_and_scenario(train
     assert isinstance(caught.value.__cause__, cause)
 
 
-def test_a_world_that_hangs_on_chance_is_told_with_its_seed_too():
-    with pytest.raises(AssertionError, match=r"came out otherwise(.|\n)*\nseed \d+, Scenario") as caught:
+def test_check_world_reports_a_world_with_hidden_randomness_with_its_seed():
+    with pytest.raises(AssertionError, match=r"gave another result(.|\n)*\nseed \d+, Scenario") as caught:
         check_world(lab_of(Fickle), examples=5, kernels__measurements="none")
     assert "Flaky" not in str(caught.value)
 
@@ -185,13 +184,13 @@ def test_a_world_that_hangs_on_chance_is_told_with_its_seed_too():
     "check",
     [check_world, lambda **asked: check_law(LAW, **asked), lambda **asked: check_queue(FirstComeFirstServed, **asked)],
 )
-def test_a_battery_without_examples_is_refused(check, examples):
+def test_conformance_suite_without_examples_is_refused(check, examples):
     with pytest.raises(ValueError, match=rf"examples = {examples}: there must be at least 1"):
         check(examples=examples)
 
 
 @pytest.mark.parametrize("doublings", [0, -1.0, math.inf, math.nan])
-def test_a_law_is_held_over_some_doublings(doublings):
+def test_check_law_over_a_bad_range_is_refused(doublings):
     with pytest.raises(ValueError, match=f"doublings = {doublings:g}: must be above 0 and finite"):
         check_law(LAW, doublings)
 

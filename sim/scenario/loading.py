@@ -1,0 +1,108 @@
+"""Load the files that a scenario names: its TOML file, its kernel measurements and its background job log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from agents.kernel_engineer import UNCALIBRATED, KernelParams
+from hardware.cluster.params import ClusterParams
+from hardware.kernels.speedup_curve import MeasurementError
+from hardware.kernels.trace import TraceError
+from sim.background import NO_BACKGROUND, BackgroundError
+from sim.scenario.declarations import DEFAULT
+from sim.scenario.messages import ScenarioError, did_you_mean
+from sim.toml_files import TomlError, name_of, read_toml
+
+BUNDLED_SCENARIOS_DIR = Path(__file__).parent / "shipped"
+"""Folder of the scenarios that are installed with asara."""
+
+Result = TypeVar("Result")
+
+
+class ScenarioFile(NamedTuple):
+    """Content of a scenario file."""
+
+    path: Path
+    texts: dict[str, Any]
+    """Name, description and source."""
+    values: dict[str, Any]
+    """Parameters by flat name; a value outside any table keeps its own name."""
+
+
+def shipped_scenarios() -> list[str]:
+    """Return the names of the scenarios that are installed with asara."""
+    return sorted(path.stem for path in BUNDLED_SCENARIOS_DIR.glob("*.toml"))
+
+
+def read_scenario_file(name_or_path: str) -> ScenarioFile:
+    """Read a bundled scenario by its name, or a TOML file by its path.
+
+    Raises ScenarioError if there is no such scenario, or if the file is empty or cannot be read.
+    """
+    path = _find_file(name_or_path)
+    try:
+        content = read_toml(path)
+    except TomlError as error:
+        raise ScenarioError(str(error)) from None
+    if not content:
+        raise ScenarioError(
+            f"{path}: is empty; a scenario has a description or at least one parameter. Add one, such as gpus = 64 "
+            f"under [cluster], or use the default: {DEFAULT}"
+        )
+    texts: dict[str, Any] = {"name": name_of(path)}
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        if key in ("description", "source") and isinstance(value, str):
+            texts[key] = value
+        elif isinstance(value, dict):
+            values |= {f"{key}__{inner}": v for inner, v in value.items()}
+        else:
+            values[key] = value
+    return ScenarioFile(path, texts, values)
+
+
+def _find_file(name: str) -> Path:
+    """Return the file of a bundled scenario, or the path that the name itself is."""
+    if name in shipped_scenarios():
+        return BUNDLED_SCENARIOS_DIR / f"{name}.toml"
+    if name.endswith(".toml") or "/" in name or Path(name).is_file():
+        return Path(name)
+    own = f"{name}.toml"
+    near = f"; did you mean '{own}'?" if Path(own).is_file() else did_you_mean(name, shipped_scenarios())
+    raise ScenarioError(f"no scenario '{name}' (`asara scenarios` lists them, a file of your own ends in .toml){near}")
+
+
+def load_measurements(kernels: KernelParams, read: Callable[[KernelParams], Result]) -> Result:
+    """Return what ``read`` returns for the measurements that a scenario names.
+
+    Raises ScenarioError if these measurements or this workload do not exist, or if the file cannot be read.
+    """
+    shown = f"kernels__measurements = '{kernels.measurements}'"
+    try:
+        return read(kernels)
+    except MeasurementError as error:
+        if error.asked == kernels.workload:
+            shown = f"kernels__workload = '{kernels.workload}' with {shown}"
+        there = error.there if error.asked == kernels.workload else (*error.there, UNCALIBRATED)
+        raise ScenarioError(f"{shown}: {error}{did_you_mean(error.asked, there)}") from None
+    except OSError as error:
+        raise ScenarioError(f"{shown}: cannot be read ({error.strerror})") from None
+    except TraceError as error:
+        raise ScenarioError(f"{shown}: {error}") from None
+
+
+def load_background(cluster: ClusterParams, read: Callable[[ClusterParams], Result]) -> Result:
+    """Return what ``read`` returns for the background job log that a scenario names.
+
+    Raises ScenarioError if the log cannot be read or cannot load this cluster.
+    """
+    shown = f"cluster__background = '{cluster.background}'"
+    try:
+        return read(cluster)
+    except OSError as error:
+        allowed = f"allowed: the path of a job log, or '{NO_BACKGROUND}'"
+        raise ScenarioError(f"{shown}: cannot be read ({error.strerror}); {allowed}") from None
+    except BackgroundError as error:
+        raise ScenarioError(f"{shown}: {error}") from None
