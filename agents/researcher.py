@@ -109,7 +109,7 @@ class Researcher(mesa.Agent):
     def remove(self) -> None:
         """Be no individual any more: somebody else goes on with the paper."""
         self._alarm = None
-        self.remove()
+        super().remove()
 
     def start_over(self) -> None:
         """Drop the paper that is being thought about and begin a new one, together with everybody."""
