@@ -126,9 +126,6 @@ class Lab(Protocol):
     def cohort_formed(self, cohort: int, researchers: int) -> None:
         """Take note that so many researchers are a cohort from now on."""
 
-    def split_out(self, cohort: int, researcher: int) -> None:
-        """Take note that a researcher left its cohort, and is followed by itself from now on."""
-
     def largest_gang(self, use: str) -> int:
         """Return the most GPUs that one job of this use can have."""
 

@@ -65,19 +65,16 @@ class Researcher(mesa.Agent):
     """One automated researcher, from its first day to the end of the run.
 
     A subclass for ``World(researcher=...)`` changes `has_idea`, `thinking_days` or `writing_days`.
-    ``number``: 1, 2, ..., which names its streams of chance. ``pool``: where its thinking goes if pooled. ``phase``:
-    that of somebody who comes out of a cohort, and is counted already.
+    ``number``: 1, 2, ..., which names its streams of chance. ``pool``: where its thinking goes if pooled.
     """
 
-    def __init__(
-        self, model: mesa.Model, lab: Lab, number: int, pool: PooledWork | None, phase: Phase | None = None
-    ) -> None:
+    def __init__(self, model: mesa.Model, lab: Lab, number: int, pool: PooledWork | None) -> None:
         super().__init__(model)
         self.unique_id = number
         self.lab = lab
         self.pool = pool
         self.active = True
-        self.phase = phase or Phase.THINK
+        self.phase = Phase.THINK
         self.papers = 0
         self.began = 0
         """The latest paper that was known when its own was begun."""
@@ -86,14 +83,8 @@ class Researcher(mesa.Agent):
         self._alarm: Event | None = None
         self._due = 0.0
         self._paused: tuple[Phase, float] | None = None
-        if phase is None:
-            lab.census.enter(Phase.THINK, lab.now)
-            self._begin_paper()
-
-    def resume_with(self, days: float, began: int) -> None:
-        """Go on with a paper that takes so many days more in this phase."""
-        self.began = began
-        self._set_alarm(days)
+        lab.census.enter(Phase.THINK, lab.now)
+        self._begin_paper()
 
     def stretch(self, factor: float) -> None:
         """Let what is left of the thinking or writing under way take so many times as long."""

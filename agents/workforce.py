@@ -95,35 +95,6 @@ class Workforce:
             cohort.thinking.stretch(factor)
             cohort.writing.stretch(factor)
 
-    def gather(self, researchers: list[Researcher]) -> Cohort:
-        """Make a cohort of individuals, as they stand.
-
-        Raises ValueError if there are none, if their class has no cohort, and if one waits for an experiment that
-        another cohort asked for.
-        """
-        if self.without_cohort:
-            raise ValueError(f"{self.without_cohort} has no cohort class; allowed: World(researcher=..., cohort=...)")
-        gathered = dict.fromkeys(researchers)
-        if not gathered:
-            raise ValueError("a cohort has at least one researcher")
-        for researcher in gathered:
-            if researcher.phase in (Phase.QUEUE, Phase.RUN) and researcher.job is None:
-                raise ValueError(f"researcher {researcher.unique_id} awaits an experiment of the cohort that it left")
-        cohort = self._new_cohort(researchers[0].unique_id)
-        for researcher in gathered:
-            cohort.absorb(researcher)
-        self.researchers = [each for each in self.researchers if each not in gathered]
-        self._lab.cohort_formed(cohort.unique_id, cohort.size)
-        return cohort
-
-    def split_out(self, cohort: Cohort) -> Researcher:
-        """Let one of a cohort be an individual from here on; raises ValueError if nobody of it is at work."""
-        researcher = cohort.split_out(self._last_number + 1)
-        self._last_number += 1
-        self.researchers.append(researcher)
-        self._lab.split_out(cohort.unique_id, researcher.unique_id)
-        return researcher
-
     def _pause(self, researchers: int) -> None:
         for cohort in reversed(self.cohorts):
             resting = min(researchers, cohort.active)

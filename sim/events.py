@@ -70,14 +70,6 @@ class CohortFormed(NamedTuple):
     researchers: int
 
 
-class ResearcherSplitOut(NamedTuple):
-    """A researcher left its cohort and is an individual from now on."""
-
-    day: float
-    cohort: int
-    researcher: int
-
-
 class KernelsMeasured(NamedTuple):
     """The run is driven by measurements: on day 0, unless it is uncalibrated."""
 
@@ -155,7 +147,6 @@ Event = (
     | Deployed
     | ResearchersHoused
     | CohortFormed
-    | ResearcherSplitOut
     | KernelsMeasured
     | KernelsDeployed
     | BackgroundLoaded

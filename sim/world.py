@@ -368,10 +368,6 @@ class World(mesa.Model):
         """Take note that so many researchers are a cohort from now on."""
         self.ledger.append(events.CohortFormed(self.now, cohort, researchers))
 
-    def split_out(self, cohort: int, researcher: int) -> None:
-        """Take note that a researcher left its cohort, and is followed by itself from now on."""
-        self.ledger.append(events.ResearcherSplitOut(self.now, cohort, researcher))
-
     def training_requested(self, generation: int, gpus: int, days: float) -> None:
         """Take note that the training run of a generation was asked for."""
         self.ledger.append(events.TrainingStarted(self.now, generation, gpus, days / self.work_rate))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import mesa
@@ -37,17 +36,6 @@ class AbsorbedJob(NamedTuple):
     payload: ExperimentBatch
 
 
-@dataclass
-class Guest:
-    """Somebody who was split out while an experiment queued or ran, of which only the cohort is told."""
-
-    researcher: Researcher
-    among: int
-    """While it waits: how many waited when it was split out and still do, of which any may be its own."""
-    job: Any = None
-    """The job that its experiment is part of, drawn when that starts."""
-
-
 class Cohort(mesa.Agent):
     """Many exchangeable researchers, of whom only the number in each phase is known.
 
@@ -71,7 +59,6 @@ class Cohort(mesa.Agent):
         """When those who think, and those who write, began."""
         self._running: dict[Any, None] = {}
         """The jobs that have GPUs."""
-        self._guests: list[Guest] = []
         self._step: tuple[tuple[int, int], float] = ((0, 0), 1.0)
         """What may be published at once, and the state of knowledge and of the team for which that holds."""
         self._owed = 0
@@ -149,25 +136,6 @@ class Cohort(mesa.Agent):
                 stage.rest(1)
         researcher.remove()
 
-    def split_out(self, number: int) -> Researcher:
-        """Let one of those at work go its own way from here on, any of them alike, as the individual of that number.
-
-        It keeps its paper and its experiment. Raises ValueError if nobody is at work.
-        """
-        if self.active <= 0:
-            raise ValueError("nobody of this cohort is at work")
-        away = self.count[Phase.QUEUE] + self.count[Phase.RUN] - self.inactive_pending
-        thinks, writes, _ = self._choose((self.count[Phase.THINK], self.count[Phase.WRITE], away), 1)
-        if not thinks and not writes:
-            return self._split_out_with_experiment(number)
-        phase, stage, labels = (
-            (Phase.THINK, self.thinking, self.ideas) if thinks else (Phase.WRITE, self.writing, self._drafts)
-        )
-        researcher = Researcher(self.model, self.lab, number, None, phase)
-        researcher.resume_with(stage.remove_one(), labels.take(1, self._chance("paper")))
-        self.count[phase] -= 1
-        return researcher
-
     # The life of a paper
 
     def _begin(self, researchers: int) -> None:
@@ -201,31 +169,18 @@ class Cohort(mesa.Agent):
     def job_started(self, job: Any) -> None:
         """Note that experiments got their GPUs: no more run at once than there are GPUs."""
         self._running[job] = None
-        if self._guests:
-            self._join_in(job)
-            for guest in self._with(job)[: job.gpus]:
-                guest.researcher.job_started(job)
         self._move(Phase.QUEUE, Phase.RUN, self._side_by_side(job))
 
     def job_stopped(self, job: Any) -> None:
         """Note that experiments lost their GPUs and wait again."""
         del self._running[job]
-        for guest in self._with(job)[: job.gpus]:
-            guest.researcher.job_stopped(job)
         self._move(Phase.RUN, Phase.QUEUE, self._side_by_side(job))
 
     def job_over(self, job: Any) -> None:
         """Write up what came of experiments."""
         running = self._side_by_side(job)
         del self._running[job]
-        guests = self._with(job)
-        tasks: int = job.tasks - len(guests)
-        if guests:
-            self._guests = [guest for guest in self._guests if guest.job is not job]
-            for guest in guests[job.gpus :]:
-                guest.researcher.job_started(job)
-            for guest in guests:
-                guest.researcher.experiment_over(job)
+        tasks: int = job.tasks
         self._move(Phase.QUEUE, Phase.RUN, tasks - running)
         away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
         unhoused, _ = self._choose((self.inactive_pending, away - self.inactive_pending), tasks)
@@ -261,43 +216,9 @@ class Cohort(mesa.Agent):
             owed, self._owed = self._owed, 0
             self.rest(owed)
 
-    # Experiments of those who were split out
-
-    def _split_out_with_experiment(self, number: int) -> Researcher:
-        """Split out somebody whose experiment waits, or is in one of the running jobs, any of them alike."""
-        jobs = [job for job in self._running if self._side_by_side(job)]
-        own = [job.tasks - len(self._with(job)) for job in jobs]
-        waiting = self.count[Phase.QUEUE] + self.count[Phase.RUN] - sum(own)
-        place = self._choose((waiting, *own), 1).index(1)
-        job, phase = (jobs[place - 1], Phase.RUN) if place else (None, Phase.QUEUE)
-        researcher = Researcher(self.model, self.lab, number, None, phase)
-        if job is not None:
-            researcher.began = job.lot.payload.began
-        self._guests.append(Guest(researcher, waiting, job))
-        self.count[phase] -= 1
-        return researcher
-
-    def _with(self, job: Any) -> list[Guest]:
-        """The guests whose experiment is part of this job."""
-        return [guest for guest in self._guests if guest.job is job]
-
-    def _join_in(self, job: Any) -> None:
-        """Draw which waiting guests have their experiment in a job that starts."""
-        free = job.tasks - len(self._with(job))
-        for guest in self._guests:
-            if guest.job is not None:
-                continue
-            if _draw(self._chance("split out"), 1, guest.among - 1, min(free, guest.among)):
-                guest.job = job
-                guest.researcher.began = job.lot.payload.began
-                free -= 1
-            else:
-                guest.among = max(1, guest.among - free)
-
     def _side_by_side(self, job: Any) -> int:
         """How many of the cohort's own experiments in a job run at once: no more than there are GPUs."""
-        at_once: int = min(job.tasks, job.gpus)
-        return max(0, at_once - len(self._with(job))) if self._guests else at_once
+        return int(min(job.tasks, job.gpus))
 
     # How many at once
 

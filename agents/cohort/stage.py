@@ -127,16 +127,6 @@ class CohortStage:
             days = (due - now) * factor
             self._leap = (self._lab.after(days, self._leapt), size, now + days)
 
-    def remove_one(self) -> float:
-        """Take out one who is at it; return how many days that one still needs."""
-        if self.merged:
-            self._set_merged(self.merged - 1)
-            return self._days()
-        alarm, group = self._groups.popitem()
-        if group.size > 1:
-            self._groups[alarm] = StageGroup(group.size - 1, group.due)
-        return group.due - self._lab.now
-
     @property
     def _memoryless(self) -> bool:
         params = self._lab.researcher_params

@@ -127,7 +127,6 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     events.CohortFormed: lambda event: (
         f"{format_count(event.researchers)} researchers are a cohort: counted, and not followed one by one."
     ),
-    events.ResearcherSplitOut: lambda event: f"Researcher {event.researcher} left its cohort and is followed alone.",
     events.KernelsMeasured: _measured,
     events.KernelsDeployed: lambda event: (
         f"Attention is {event.speedup:.3g} times as fast after {pluralize(math.floor(event.candidates), 'candidate')}: "

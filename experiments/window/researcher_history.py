@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agents.phases import Phase
 from experiments.window.number_format import format_count, format_factor, pluralize
 from hardware.cluster.jobs import JobRecord
-from sim.events import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
+from sim.events import CohortFormed, PaperPublished, ResearchersHoused
 
 if TYPE_CHECKING:
     from agents.researcher import Researcher
@@ -31,8 +31,7 @@ _DOES = {
 def life_of(world: World, number: int) -> list[Line]:
     """Return what a researcher has done: days and sentences, the oldest first.
 
-    Of a member of a cohort that is what it did before it joined, for nobody in a cohort is followed alone. It could be
-    only by being split out, which the run would write down and draw for: it would be another run. So nobody is.
+    For a member of a cohort these are its days before it joined: a cohort has only counts of its members.
     """
     if not 1 <= number <= world.population.size:
         return [(world.now, f"There is no researcher {number:,}: there are {world.population.size:,}.")]
@@ -46,9 +45,6 @@ def _came(world: World, number: int, joined: CohortFormed | None) -> Iterator[Li
     """How it went to work, and became one of a cohort."""
     came = 0.0
     for event in world.ledger:
-        if isinstance(event, ResearcherSplitOut) and event.researcher == number:
-            yield event.day, "It leaves its cohort, and is followed alone from here on."
-            return
         if isinstance(event, ResearchersHoused) and event.researchers >= number:
             came = event.day
             break

@@ -76,12 +76,6 @@ def test_cohort_class_for_own_researchers_is_used_above_the_limit():
     assert world.population.in_cohorts == TEAM
 
 
-def test_small_team_of_own_researchers_gives_no_warning_and_cannot_be_gathered():
-    world = World(LARGE, researcher=Copycat, researcher__initial=5)
-    with pytest.raises(ValueError, match="Copycat has no cohort class"):
-        world.population.gather(world.population.researchers)
-
-
 def test_own_researchers_who_could_become_too_many_are_refused():
     with pytest.raises(ScenarioError, match=re.escape("as agents, which Copycat without a cohort class needs")):
         World(LARGE, researcher=Copycat, run__max_doublings=30)

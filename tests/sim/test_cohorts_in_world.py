@@ -1,4 +1,4 @@
-"""Cohorts in a World: one of them is an individual, and nothing jumps when individuals become one or leave one."""
+"""Cohorts in a World: a cohort of one equals an individual, and no count changes when individuals form a cohort."""
 
 import subprocess
 import sys
@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from agents.phases import Phase
 from sim import reporters
-from sim.events import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
+from sim.events import CohortFormed, ResearchersHoused
 from sim.runner import summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.testing.invariants import check_invariants, small_scenarios, worlds
 from sim.world import World
+from tests.support.cohorts import form_cohort
 
 thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -59,7 +60,7 @@ def lab(seed: int = 0, **changes: Any) -> World:
 
 def story(world: World) -> tuple[list[Any], list[Any]]:
     """What happened, but for who was followed alone."""
-    bare = [event for event in world.ledger if not isinstance(event, CohortFormed | ResearcherSplitOut)]
+    bare = [event for event in world.ledger if not isinstance(event, CohortFormed)]
     return bare, world.datacenter.records
 
 
@@ -116,7 +117,7 @@ def test_n_cohorts_of_one_are_n_individuals_bit_for_bit(scenario, seed):
     exact = scenario.replace(run__individuals_up_to=1000, run__leap_error=0.0)
     alone, cohorts = one_by_one(exact, seed), one_by_one(exact, seed)
     for researcher in list(cohorts.population.researchers):
-        cohorts.population.gather([researcher])
+        form_cohort(cohorts.population, [researcher])
     assert len(cohorts.population.cohorts) == len(alone.population.researchers)
     seen_together(alone, cohorts)
 
@@ -175,7 +176,7 @@ def check_accounts(world: World) -> None:
     over = sum(job.tasks for job in world.datacenter.records if job.use == "experiment")
     away = world.census.count[Phase.QUEUE] + world.census.count[Phase.RUN]
     assert unfinished(world) == away
-    resting = [each for each in world.population.researchers if each.work_left()[0] is Phase.WRITE]
+    resting = [each for each in world.population.researchers if each.remaining_work()[0] is Phase.WRITE]
     drafts = sum(cohort.writing.working + cohort.writing.resting for cohort in world.population.cohorts)
     assert world.papers + drafts + len(resting) == over
 
@@ -187,73 +188,13 @@ def test_nothing_jumps_when_individuals_become_a_cohort(timing, day):
     for _ in range(day):
         world.step()
     before = seen(world)
-    world.population.gather(world.population.researchers)
+    form_cohort(world.population, world.population.researchers)
     assert seen(world) == before
     assert world.population.researchers == []
     check_accounts(world)
     finish(world)
     check_accounts(world)
     assert world.papers > before["papers"]
-
-
-PAUSES: dict[str, Any] = {"cluster__sharing": "priority", "training__gpus": 48, "training__needed": True}
-
-
-@pytest.mark.parametrize("changes", [{}, PAUSES, BUNDLES], ids=["alone", "paused", "bundles"])
-def test_nothing_jumps_when_one_is_split_out_and_it_goes_on_living(changes):
-    """Twenty at a time, in whatever they do: each of them publishes in the end."""
-    long = {"researcher__experiment_gpu_days": 80.0, "run__horizon_days": 400.0, "run__max_doublings": 20}
-    world = lab(run__individuals_up_to=0, **(long | changes))
-    cohort = world.population.cohorts[0]
-    phases = set()
-    for _ in range(15):
-        for _ in range(2):
-            world.step()
-        if cohort.active == 0:
-            continue
-        before = seen(world)
-        researcher = world.population.split_out(cohort)
-        phases.add(researcher.phase)
-        assert seen(world) == before
-        check_accounts(world)
-    assert len(phases) >= 3
-    while world.running and not all(each.papers for each in world.population.researchers):
-        world.step()
-        check_accounts(world)
-    out = [event.researcher for event in world.ledger if isinstance(event, ResearcherSplitOut)]
-    assert [each.unique_id for each in world.population.researchers] == out
-    by = {event.researcher for event in world.ledger if isinstance(event, PaperPublished)}
-    assert by >= set(out)
-
-
-def test_those_who_run_in_a_job_of_many_can_be_split_out():
-    world = lab(run__individuals_up_to=0, **BUNDLES)
-    pool = world.datacenter.pool("experiment")
-    while not any(job.tasks > job.gpus for job in pool.jobs()):
-        world.step()
-    cohort = world.population.cohorts[0]
-    for _ in range(200):
-        before = seen(world)
-        world.population.split_out(cohort)
-        assert seen(world) == before
-    assert {each.phase for each in world.population.researchers} >= {Phase.QUEUE, Phase.RUN}
-    for _ in range(60):
-        world.step()
-        check_accounts(world)
-    assert world.now > 60
-    assert not [each for each in world.population.researchers if each.phase is Phase.QUEUE and each.papers == 0][60:]
-
-
-def test_nobody_can_be_split_out_where_nobody_is_at_work():
-    world = lab(
-        run__individuals_up_to=0, cluster__sharing="priority", training__gpus=64, growth__first_doubling_days=2.0
-    )
-    cohort = world.population.cohorts[0]
-    while cohort.active:
-        world.step()
-    with pytest.raises(ValueError, match="nobody of this cohort is at work"):
-        world.population.split_out(cohort)
-    check_invariants(world)
 
 
 # --- the same future ----------------------------------------------------------------------------------------------
@@ -263,12 +204,11 @@ MIXED = [{}, {"researcher__timing": "whole"}, {"cluster__queue": "sjf"}, BUNDLES
 
 
 def started(**changes: Any) -> World:
-    """A lab with individuals and a cohort, in the middle of its run."""
-    world = lab(run__individuals_up_to=0, **changes)
+    """Return a lab with individuals and a cohort, in the middle of its run."""
+    world = lab(**{"run__individuals_up_to": 4000, **changes})
     for _ in range(20):
         world.step()
-    for _ in range(4):
-        world.population.split_out(world.population.cohorts[0])
+    form_cohort(world.population, world.population.researchers[4:])
     return world
 
 
@@ -301,17 +241,14 @@ def test_frames_of_four_lengths_leave_the_same_ledger_of_cohorts(changes):
 @thorough
 @given(worlds(), st.integers(0, 20), st.data())
 def test_cohorts_keep_every_invariant_at_every_frame(world, before, data):
-    """Those of a few, those that leap, those that are gathered and split out, and what branches from them."""
+    """Cover cohorts of a few and of many, and the branches from them."""
     for _ in range(before):
         world.step()
         check_invariants(world)
-    alone = [each for each in world.population.researchers if each.job or each.phase not in (Phase.QUEUE, Phase.RUN)]
+    alone = world.population.researchers
     if alone and world.pool is None and world.running:
         some = data.draw(st.lists(st.sampled_from(alone), min_size=1, unique=True), label="gathered")
-        world.population.gather(some)
-        check_invariants(world)
-    for cohort in [each for each in world.population.cohorts if each.active and world.running]:
-        world.population.split_out(cohort)
+        form_cohort(world.population, some)
         check_invariants(world)
     branch = world.branch()
     for each in (branch, world):
@@ -338,7 +275,7 @@ large = World(lab, 0, researcher__initial=10_000_000)
 for _ in range(10):
     large.step()
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(min(grown.at_work, large.at_work), int(peak.split()[1]) / 1024)
+print(min(grown.active_researchers, large.active_researchers), int(peak.split()[1]) / 1024)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     researchers, megabytes = (float(part) for part in done.stdout.split())

@@ -17,6 +17,7 @@ from sim import reporters
 from sim.scenario.model import Scenario
 from sim.world import World
 from tests.oracles import report
+from tests.support.cohorts import form_cohort
 
 SEEDS = 500
 LEVEL = 0.01
@@ -69,7 +70,7 @@ def live(scenario: Scenario, seed: int, cohorts_of: int) -> tuple[float, ...]:
     world = World(scenario, seed)
     first = list(world.population.researchers) if cohorts_of else []
     for place in range(0, len(first), cohorts_of or 1):
-        world.population.gather(first[place : place + cohorts_of])
+        form_cohort(world.population, first[place : place + cohorts_of])
     while world.running:
         world.step()
     mesa.Agent._ids.pop(world, None)

@@ -25,7 +25,6 @@ EVENTS = {
     "Deployed": "orange",
     "ResearchersHoused": "green",
     "CohortFormed": "green",
-    "ResearcherSplitOut": "green",
     "KernelsMeasured": "sky",
     "KernelsDeployed": "sky",
     "Ended": "red",

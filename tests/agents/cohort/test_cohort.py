@@ -14,6 +14,7 @@ from agents.cohort.cohort import Cohort
 from agents.phases import Phase
 from agents.researcher import Researcher
 from agents.workforce import Workforce
+from tests.support.cohorts import form_cohort
 from tests.support.small_lab import SmallLab, check
 
 QUICK: dict[str, Any] = {"papers_per_month": 60.0, "experiment_gpu_days": 0.1, "experiment_days": 0.05}
@@ -59,7 +60,7 @@ def test_a_cohort_of_one_is_the_individual_draw_by_draw(changes: dict[str, Any],
 # --- many ----------------------------------------------------------------------------------------------
 
 STEP = st.tuples(
-    st.sampled_from(["rest", "wake", "grow", "split_out", "advance", "advance", "absorb", "pause", "gpus"]),
+    st.sampled_from(["rest", "wake", "grow", "hire", "advance", "advance", "absorb", "pause", "gpus"]),
     st.integers(1, 25),
 )
 
@@ -84,6 +85,8 @@ def test_nobody_and_nothing_is_lost(
         check(lab, cohort, individuals)
         assert cohort.size == cohort.active + cohort.count[Phase.PAUSED] + cohort.inactive_pending
     cohort.wake(cohort.size - cohort.active)
+    for researcher in individuals:
+        researcher.resume()
     run(lab, 5.0, cohort, individuals)
     assert cohort.active == cohort.size
     tasks = sum(record.tasks for record in lab.cluster.records)
@@ -100,13 +103,10 @@ def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str
         cohort.wake(min(number, cohort.size - cohort.active))
     elif name == "grow":
         cohort.grow(number)
-    elif name == "split_out" and cohort.active:
-        individuals.append(cohort.split_out(1000 + len(individuals) + number))
+    elif name == "hire":
+        individuals.append(Researcher(lab.model, lab, 1000 + len(individuals) + number, None))
     elif name == "absorb" and individuals:
-        researcher = individuals[number % len(individuals)]
-        if researcher.job is not None or researcher.phase not in (Phase.QUEUE, Phase.RUN):
-            individuals.remove(researcher)
-            cohort.absorb(researcher)
+        cohort.absorb(individuals.pop(number % len(individuals)))
     elif name == "pause" and individuals:
         researcher = individuals[number % len(individuals)]
         researcher.pause() if researcher.active else researcher.resume()
@@ -255,55 +255,6 @@ def test_one_by_one_where_no_error_is_allowed() -> None:
     assert all(finding.papers == 1 for finding in lab.findings)
 
 
-# --- who is split out ---------------------------------------------------------------------------------------
-
-
-def test_those_who_are_split_out_come_from_all_phases_alike() -> None:
-    """What is left is as it was: 150 of 300, in each phase within 4.5 standard deviations of half."""
-    lab, cohort = cohort_of(300, leap_error=0.05, gpus=60, **QUICK)
-    run(lab, 4.0, cohort, [])
-    before = dict(cohort.count)
-    assert all(before[phase] > 10 for phase in (Phase.THINK, Phase.WRITE, Phase.RUN))
-    individuals = [cohort.split_out(1000 + number) for number in range(150)]
-    check(lab, cohort, individuals)
-    for phase in (Phase.THINK, Phase.WRITE):
-        there = sum(each.phase is phase for each in individuals)
-        assert abs(there - before[phase] / 2) < 4.5 * math.sqrt(before[phase]) / 2
-    run(lab, 4.0, cohort, individuals)
-    assert sum(each.papers > 0 for each in individuals) > 140, "they live on"
-
-
-def test_nobody_who_rests_is_split_out() -> None:
-    lab, cohort = cohort_of(30, gpus=2, **QUICK)
-    run(lab, 3.0, cohort, [])
-    away = cohort.count[Phase.QUEUE] + cohort.count[Phase.RUN]
-    assert away > 10
-    cohort.rest(27)
-    individuals = []
-    while cohort.active:
-        individuals.append(cohort.split_out(100 + len(individuals)))
-        check(lab, cohort, individuals)
-    assert len(individuals) == 3
-    with pytest.raises(ValueError, match="nobody of this cohort is at work"):
-        cohort.split_out(999)
-    run(lab, 5.0, cohort, individuals)
-
-
-def test_a_guest_whose_job_is_stopped_goes_on_with_it() -> None:
-    lab, cohort = cohort_of(30, leap_error=0.4, gpus=4, **QUICK | {"experiment_gpus": 2})
-    run(lab, 2.0, cohort, [])
-    individuals = [cohort.split_out(100 + number) for number in range(20)]
-    phases = {each.phase for each in individuals}
-    assert {Phase.QUEUE, Phase.RUN} <= phases
-    for gpus in (3, 5, 4, 6):
-        lab.cluster.reconfigure(lab.cluster.params.model_copy(update={"gpus": gpus}))
-        lab.clock.advance(lab.now)
-        check(lab, cohort, individuals)
-        run(lab, 0.05, cohort, individuals)
-    run(lab, 5.0, cohort, individuals)
-    assert not [guest for guest in cohort._guests if guest.researcher.papers == 0], "each got its experiment"
-
-
 # --- individuals and cohorts ----------------------------------------------------------------------------
 
 
@@ -338,28 +289,12 @@ def test_individuals_who_rest_become_those_of_a_cohort_who_rest() -> None:
     lab.clock.advance(2.0)
     population.set_active(5)
     lab.clock.advance(2.02)
-    cohort = population.gather(list(population.researchers))
+    cohort = form_cohort(population, population.researchers)
     check(lab, cohort, [])
     assert (cohort.active, cohort.size, population.researchers) == (5, 20, [])
     population.set_active(20)
     assert cohort.active == 20
     run(lab, 3.0, cohort, [])
-
-
-def test_whoever_awaits_an_experiment_of_its_cohort_cannot_join_another() -> None:
-    lab = SmallLab(gpus=1, **QUICK)
-    population = people(lab, 0)
-    population.set_active(40)
-    lab.clock.advance(3.0)
-    (cohort,) = population.cohorts
-    individuals = [population.split_out(cohort) for _ in range(10)]
-    guest = next(each for each in individuals if each.phase is Phase.QUEUE)
-    with pytest.raises(ValueError, match=f"researcher {guest.unique_id} awaits an experiment of the cohort"):
-        population.gather([guest])
-    with pytest.raises(ValueError, match="at least one researcher"):
-        population.gather([])
-    check(lab, cohort, individuals)
-    assert population.cohorts == [cohort]
 
 
 def test_starting_over_forgets_what_was_known_of_the_dropped_papers_alone() -> None:

@@ -203,21 +203,6 @@ def test_work_that_takes_no_time_is_through_at_once() -> None:
     assert left == [50]
 
 
-@pytest.mark.parametrize("count", [1, 2, 40])
-def test_one_who_is_taken_out_needs_as_long_as_any(count: int) -> None:
-    days = []
-    for seed in range(600):
-        leaving = stage(seed)
-        leaving.stage.add_new(count)
-        days.append(leaving.stage.remove_one())
-        assert leaving.stage.working == count - 1
-    assert np.mean(days) == pytest.approx(MEAN, rel=4 / math.sqrt(600))
-    whole = stage(timing="whole")
-    whole.stage.add_new(count)
-    whole.lab.clock.advance(3.0)
-    assert whole.stage.remove_one() == MEAN - 3.0
-
-
 def test_one_who_is_taken_in_goes_on_where_it_was() -> None:
     leaving = stage()
     leaving.stage.add_partial(2.5)
@@ -225,9 +210,7 @@ def test_one_who_is_taken_in_goes_on_where_it_was() -> None:
     assert leaving.left == [(2.5, 1)]
 
 
-STEP = st.tuples(
-    st.sampled_from(["join", "rest", "wake", "take_out", "take_in", "start_over", "advance"]), st.integers(1, 40)
-)
+STEP = st.tuples(st.sampled_from(["join", "rest", "wake", "add_partial", "start_over", "advance"]), st.integers(1, 40))
 
 
 @settings(deadline=None, derandomize=True, max_examples=150)
@@ -247,10 +230,7 @@ def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str)
         elif name == "wake":
             there.wake(min(number, resting))
             working, resting = working + min(number, resting), resting - min(number, resting)
-        elif name == "take_out" and working:
-            assert there.remove_one() >= 0
-            working -= 1
-        elif name == "take_in":
+        elif name == "add_partial":
             there.add_partial(float(number))
             working += 1
         elif name == "start_over":
