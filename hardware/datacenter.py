@@ -8,6 +8,7 @@ from simpy import Environment
 from hardware.cluster.cluster import ClusterParams, GpuCluster, Withdrawn
 from hardware.cluster.job_arrays import JobArray, TaskSupplier
 from hardware.cluster.jobs import Job, JobAccounting, JobListener, JobRecord, SupportsStreams
+from hardware.cluster.placement import node_sizes
 from hardware.cluster.validation import check_jobs_fit, check_streams
 
 PRIORITIES: Final = {"inference": 1, "experiment": 0, "training": 2, "background": 0}
@@ -49,8 +50,7 @@ def inference_gpus(params: ClusterParams) -> int:
 
 def inference_node_sizes(params: ClusterParams) -> list[int]:
     """Return the GPUs of each node that inference holds, which add up to :func:`inference_gpus`."""
-    gpus, size = inference_gpus(params), params.gpus_per_node
-    return [min(size, gpus - first) for first in range(0, gpus, size)]
+    return node_sizes(inference_gpus(params), params.gpus_per_node)
 
 
 def _number(taken: Withdrawn) -> int:

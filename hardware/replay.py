@@ -63,19 +63,28 @@ class ReplayResult:
         return sum(record.held for record in self.records) / (self.gpus * span) if span > 0 else 0.0
 
 
-def _submit_all(env: Environment, cluster: GpuCluster, arrivals: list[tuple[float, JobRequest]]) -> None:
+class ReplayClock(Environment):
+    """A SimPy environment that can be set to an exact time."""
+
+    def move_to(self, time: float) -> None:
+        """Set the clock to ``time``, which must not be later than the next event.
+
+        An event at that time is no substitute: its time is a difference added to now, which can be rounded.
+        """
+        self._now = time
+
+
+def _submit_all(env: ReplayClock, cluster: GpuCluster, arrivals: list[tuple[float, JobRequest]]) -> None:
     """Submit each job at its time, before any event of that instant is processed.
 
     Jobs that end at this instant must not pass on their GPUs yet: a job that arrives now may go first. The clock is set
-    to the exact time of the log, because an event's time (a difference added to now) can be rounded. An event for each
-    arrival would also double the cost.
+    to the exact time of the log. An event for each arrival would double the cost.
     """
-    events, step = env._queue, env.step
     time_of = itemgetter(0)
     for at, together in groupby(sorted(arrivals, key=time_of), key=time_of):
-        while events and events[0][0] < at:
-            step()
-        env._now = at
+        while env.peek() < at:
+            env.step()
+        env.move_to(at)
         cluster.submit_batch([request for _, request in together])
 
 
@@ -101,7 +110,7 @@ def replay(
     params = params.model_copy(update={"gpu_hours_between_failures": 0.0, "preemption": False})
     check_jobs(jobs, params, size)
     arrivals = _arrivals(jobs, estimates)
-    env = Environment()
+    env = ReplayClock()
     cluster = GpuCluster(env, params, hour=SECONDS_PER_HOUR, gpus=size, discipline=discipline)
     _submit_all(env, cluster, arrivals)
     env.run()

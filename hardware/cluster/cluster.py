@@ -7,7 +7,6 @@ pickled it is pickled with everything that is scheduled.
 
 import math
 from collections.abc import Callable, Iterable
-from heapq import heapify, heappush
 from typing import Any, Final
 
 from simpy import Environment, Event
@@ -17,6 +16,7 @@ from simpy.events import NORMAL, EventPriority
 from hardware.cluster.job_arrays import MAX_TASKS_PER_RECORD, ArrayJob, JobArray, TaskSupplier
 from hardware.cluster.jobs import (
     AllocationEnd,
+    DispatchEvent,
     EstimatedJob,
     ExecutionHistory,
     Job,
@@ -25,6 +25,7 @@ from hardware.cluster.jobs import (
     JobRecord,
     JobRequest,
     Seats,
+    SupportsDiscard,
     SupportsStreams,
 )
 from hardware.cluster.params import ClusterParams
@@ -72,8 +73,7 @@ class GpuCluster(ClusterState):
         self._end_calls: list[Callable[[Any], None]] = [self._ended]
         self._lot_end_calls: list[Callable[[Any], None]] = [self._ended_in_lot]
         self._failure_calls: list[Callable[[Any], None]] = [self._failed]
-        self._turn = Event(env)
-        self._turn._ok = True
+        self._turn = DispatchEvent(env)
         self._turn_calls: list[Callable[[Any], None]] = [self._take_turn]
         self._turn_due = False
         self._news: list[tuple[Job, bool]] = []
@@ -122,12 +122,13 @@ class GpuCluster(ClusterState):
         book = self._book
         book.last_job = number = book.last_job + 1
         env = self._env
+        now = env.now
         if self._mean_life and length < math.inf:
             length += self._writing(gpus, length)
         if expected is None:
-            job = Job(env, number, share, gpus, length, owner, watcher, env._now)
+            job = Job(env, number, share, gpus, length, owner, watcher, now)
         else:
-            job = EstimatedJob(env, number, share, gpus, length, owner, watcher, env._now)
+            job = EstimatedJob(env, number, share, gpus, length, owner, watcher, now)
             job.set_expected(expected)
         if self._queue.push(job) and (gpus <= self._placement.free or self._preempts or self._reserves_anew(job)):
             self._wake()
@@ -146,7 +147,7 @@ class GpuCluster(ClusterState):
                 self.submit(gpus, length, owner=owner, priority=priority, expected=expected)
         finally:
             self._turn_due = was_due
-        self._take_turn_soon(self._env._now)
+        self._take_turn_soon(self._env.now)
 
     def submit_array(
         self,
@@ -172,7 +173,7 @@ class GpuCluster(ClusterState):
         book, lots = self._book, self._lots
         first = book.last_job + 1
         book.last_job += count
-        lot = JobArray(first, count, source, payload, owner, share, self._env._now)
+        lot = JobArray(first, count, source, payload, owner, share, self._env.now)
         if not lots or lots[-1].share is share:
             lots.append(lot)
         else:
@@ -200,12 +201,9 @@ class GpuCluster(ClusterState):
         return True
 
     def _unschedule(self, job: Job) -> None:
-        """Take the ends of a cancelled job off the clock, which would otherwise run on to them."""
-        events = self._env._queue
-        kept = [entry for entry in events if not (entry[3].__class__ is AllocationEnd and entry[3].job is job)]
-        if len(kept) < len(events):
-            events[:] = kept  # in place: the clock may hold the list
-            heapify(events)
+        """Remove the ends of a cancelled job from the clock, if the clock can: else it runs on to them in vain."""
+        if isinstance(self._env, SupportsDiscard):
+            self._env.discard(lambda event: event.__class__ is AllocationEnd and event.job is job)
 
     def reconfigure(self, params: ClusterParams, gpus: int | None = None) -> None:
         """Change anything about the pool, now.
@@ -308,10 +306,7 @@ class GpuCluster(ClusterState):
             calls = self._lot_end_calls if self._gangs_stay and job.__class__ is ArrayJob else self._end_calls
             if self._mean_life and (life := self._life(job)) < stay:
                 stay, calls = life, self._failure_calls
-            env = self._env
-            heappush(
-                env._queue, (now + stay, NORMAL, next(env._eid), AllocationEnd(job, calls))
-            )  # as env.schedule() does
+            self._env.schedule(AllocationEnd(job, calls), NORMAL, stay)
         if job.watcher is not None:
             self._news.append((job, True))
 
@@ -334,15 +329,13 @@ class GpuCluster(ClusterState):
         job = stint.job
         if stint.number != job.broken_off:
             return
-        self._over(job, self._env._now)
+        self._over(job, self._env.now)
 
     def _over(self, job: Job, now: float) -> None:
         """Take the GPUs back, write the record, tell who waits for the job, and see who is next."""
         stay = self._give_back(job, now)
-        job._value = record = job.record_at_end(now, stay)
-        self.records.append(record)
-        callbacks = job.callbacks
-        job.callbacks = None  # type: ignore[assignment]  # SimPy: None once an event was processed
+        self.records.append(job.record_at_end(now, stay))
+        callbacks = job.mark_processed(self.records[-1])
         try:
             for callback in callbacks:
                 callback(job)
@@ -363,11 +356,11 @@ class GpuCluster(ClusterState):
         if stint.number != job.broken_off:
             return
         env, queue, lots = self._env, self._queue, self._lots
-        now, events = env._now, env._queue
+        now = env.now
         if queue.first is None:
             source = job.lot.source
             source.job_over(job)
-            if lots and queue.first is None and not self._turn_due and (not events or events[0][0] > now):
+            if lots and queue.first is None and not self._turn_due and env.peek() > now:
                 lot = lots[0]
                 alike = lot.source is source and lot.share is job.share and lot.owner == job.owner
                 if alike and job.tasks_before + job.tasks < MAX_TASKS_PER_RECORD:
@@ -376,7 +369,7 @@ class GpuCluster(ClusterState):
                     if goes_on:
                         job.go_on(lot, length, tasks, now)
                         stint.callbacks = self._lot_end_calls
-                        heappush(events, (now + length, NORMAL, next(env._eid), stint))  # as env.schedule() does
+                        env.schedule(stint, NORMAL, length)
                         source.job_started(job)
                     else:
                         queue.push(lot.make(env, task))
@@ -390,7 +383,7 @@ class GpuCluster(ClusterState):
     def _take_turn_soon(self, now: float) -> None:
         """Dispatch now if nothing is left in this instant that the dispatch would have to await."""
         if (self._queue.first is not None or self._lots) and not self._turn_due:
-            if not self._env._queue or self._env._queue[0][0] > now:
+            if self._env.peek() > now:
                 self._dispatch(now)
             else:
                 self._wake()

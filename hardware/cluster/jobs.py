@@ -1,7 +1,8 @@
 """A job from its submission to its record, and who is told about it."""
 
 import math
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from numpy.random import Generator
 from simpy import Environment, Event
@@ -75,6 +76,14 @@ class SupportsStreams(Protocol):
 
     def get(self, name: str, who: int | str = 0) -> Generator:
         """Return the generator for a decision of somebody."""
+
+
+@runtime_checkable
+class SupportsDiscard(Protocol):
+    """A clock from which scheduled events can be removed, as `sim.clock.Clock`."""
+
+    def discard(self, is_unwanted: Callable[[Any], bool]) -> None:
+        """Remove the scheduled events for which ``is_unwanted`` returns True."""
 
 
 class JobClass:
@@ -288,6 +297,13 @@ class Job(Event):
             0.0 if past.started is None else self.tasks * (past.started - self.submitted),
         )
 
+    def mark_processed(self, record: JobRecord) -> list[Any]:
+        """Give the event its value without scheduling it; return the callbacks, which the caller calls."""
+        self._value = record
+        callbacks = self.callbacks
+        self.callbacks = None  # type: ignore[assignment]  # SimPy: None once an event was processed
+        return callbacks
+
     def record_at_end(self, ended: float, stay: float) -> JobRecord:
         """Return what became of a job that is done with its last ``stay``, which ends now."""
         past, share, gpus = self.past, self.share, self.gpus
@@ -350,6 +366,12 @@ class JobRequest(NamedTuple):
 
 
 _tuple = tuple.__new__
+
+
+class DispatchEvent(Event):
+    """The event of a dispatch, which is scheduled again and again."""
+
+    _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success
 
 
 class AllocationEnd(Event):

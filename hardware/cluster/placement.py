@@ -1,38 +1,15 @@
-"""Where a gang may sit: nodes and racks of a pool, found by name, and how broken up its free GPUs are."""
+"""Places gangs on the nodes of a pool, by named policies, and measures the fragmentation of its free GPUs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
-import networkx as nx
-
 from hardware.cluster.jobs import Seats
 
-NODES_PER_RACK = 2
-"""Source: Llama 3 (arXiv 2407.21783), section 3.3.1: a rack hosts 16 GPUs split between two servers."""
 
-
-def topology(gpus: int, gpus_per_node: int, nodes_per_rack: int = NODES_PER_RACK) -> nx.Graph:
-    """Return a pool as a tree: the cluster, its racks, their nodes (vertices 0, 1, ... with ``gpus``).
-
-    A pool that is not a multiple of the node size has a smaller last node.
-    """
-    graph = nx.Graph()
-    graph.add_node("cluster", kind="cluster")
-    for node, first in enumerate(range(0, gpus, gpus_per_node)):
-        rack = f"rack {node // nodes_per_rack}"
-        if node % nodes_per_rack == 0:
-            graph.add_node(rack, kind="rack")
-            graph.add_edge("cluster", rack)
-        graph.add_node(node, kind="node", gpus=min(gpus_per_node, gpus - first))
-        graph.add_edge(rack, node)
-    return graph
-
-
-def racks_of(graph: nx.Graph, seats: Seats) -> list[str]:
-    """Return the racks on which a gang sits, in the order of its nodes."""
-    racks = (rack for node, _ in seats for rack in graph.neighbors(node))
-    return list(dict.fromkeys(racks))
+def node_sizes(gpus: int, gpus_per_node: int) -> list[int]:
+    """Return the GPUs of each node of a pool; a pool that is not a multiple of the node size has a smaller last node."""
+    return [min(gpus_per_node, gpus - first) for first in range(0, gpus, gpus_per_node)]
 
 
 def fragmentation(free: Sequence[int], gpus_per_node: int) -> float:
@@ -156,8 +133,7 @@ class Consolidated(Placement):
 
     def __init__(self, gpus: int, gpus_per_node: int) -> None:
         super().__init__(gpus, gpus_per_node)
-        self.graph = topology(gpus, gpus_per_node)
-        sizes = [size for _, size in self.graph.nodes(data="gpus") if size]
+        sizes = node_sizes(gpus, gpus_per_node)
         self._free = sizes
         self._whole = sizes.count(gpus_per_node)
         """How many nodes are wholly free."""

@@ -1,20 +1,15 @@
-import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.cluster.jobs import Seats
-from hardware.cluster.placement import Consolidated, Flat, fragmentation, largest_gang, racks_of, topology
+from hardware.cluster.placement import Consolidated, Flat, fragmentation, largest_gang, node_sizes
 
 
-def test_the_graph_is_a_tree_of_racks_and_nodes() -> None:
-    graph = topology(gpus=44, gpus_per_node=8, nodes_per_rack=2)
-    assert nx.is_tree(graph)
-    sizes = dict(graph.nodes(data="gpus"))
-    assert [sizes[node] for node in range(6)] == [8, 8, 8, 8, 8, 4]
-    assert sorted(graph.neighbors("cluster")) == ["rack 0", "rack 1", "rack 2"]
-    assert nx.shortest_path_length(graph, 0, 1) == 2 and nx.shortest_path_length(graph, 1, 2) == 4
-    assert racks_of(graph, ((1, 8), (2, 8), (3, 1))) == ["rack 0", "rack 1"]
+def test_node_sizes_of_an_uneven_pool_end_with_a_smaller_node() -> None:
+    assert node_sizes(gpus=44, gpus_per_node=8) == [8, 8, 8, 8, 8, 4]
+    assert node_sizes(gpus=16, gpus_per_node=8) == [8, 8]
+    assert node_sizes(gpus=0, gpus_per_node=8) == []
 
 
 def test_a_small_gang_sits_on_the_fullest_node_that_can_take_it() -> None:
