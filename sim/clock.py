@@ -6,8 +6,7 @@ bytes, read back, and run on as if nothing had happened.
 """
 
 import math
-from collections.abc import Callable
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
@@ -89,13 +88,6 @@ class Clock(Environment):
     def return_to_last_event(self) -> None:
         """Stand at the latest event again, as if the rest of an idle advance had not been asked for."""
         self._now = self.last_event
-
-    def discard(self, is_unwanted: Callable[[Any], bool]) -> None:
-        """Remove the scheduled events for which ``is_unwanted`` returns True."""
-        kept = [entry for entry in self._queue if not is_unwanted(entry[3])]
-        if len(kept) < len(self._queue):
-            self._queue[:] = kept  # in place: `advance` holds the list
-            heapify(self._queue)
 
     def background(self, days: float) -> BackgroundTimeout:
         """Return an alarm that goes off after so many days if anything but background is still scheduled then."""

@@ -43,9 +43,9 @@ class InferenceCapacity:
         if room != world.active_researchers:
             world.population.set_active(room)
             world.ledger.append(ResearchersHoused(world.now, room))
-            world.kernel_engineer.plan()
+            world.kernel_engineer.schedule_next()
         if world.pool is not None:
-            world.pool.plan()
+            world.pool.schedule_next()
         if room >= (world.scenario.run.until_researchers or math.inf):
             world.at_end_of_instant(world.enough_researchers)
 

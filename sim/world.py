@@ -281,7 +281,7 @@ class World(mesa.Model):
 
     def largest_gang(self, use: str) -> int:
         """Return the most GPUs that one job of this use can have."""
-        return self.datacenter.capacity(use)
+        return self.datacenter.largest_gang(use)
 
     def gpus_for_experiments(self) -> int:
         """Return the GPUs that experiments can have all together."""
@@ -341,7 +341,7 @@ class World(mesa.Model):
             events.PaperPublished(
                 self.now,
                 finding.researcher,
-                finding.authors,
+                finding.team_size,
                 number,
                 finding.papers,
                 duplicates,
@@ -355,13 +355,13 @@ class World(mesa.Model):
 
     def _add_to_literature(self, finding: PaperBatch) -> tuple[int, int]:
         """The number of the latest paper of a finding, and how many of its papers are duplicates; 0 if it has none."""
-        if finding.began is None:
+        if finding.known_at_start is None:
             return 0, 0
         stream = self.rng_for("references", finding.researcher)
         if finding.papers == 1:
-            number, duplicate = self.literature.add(finding.began, stream)
+            number, duplicate = self.literature.add(finding.known_at_start, stream)
             return number, int(duplicate)
-        duplicates = self.literature.add_many(int(finding.papers), finding.began, stream)
+        duplicates = self.literature.add_many(int(finding.papers), finding.known_at_start, stream)
         return self.literature.latest, duplicates
 
     def cohort_formed(self, cohort: int, researchers: int) -> None:
@@ -404,7 +404,7 @@ class World(mesa.Model):
         stretch, self.research_pace = self.research_pace / pace, pace
         self.population.stretch(stretch)
         if self.pool is not None:
-            self.pool.plan()
+            self.pool.schedule_next()
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
         """Put faster attention to work: jobs asked for from now on take less, and inference houses more."""

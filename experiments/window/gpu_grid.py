@@ -149,9 +149,9 @@ def _cells(world: World, name: str, pool: GpuCluster, together: int, since: floa
     """The cells of one pool, of so many nodes each."""
     size = world.scenario.cluster.gpus_per_node * together
     tallies = [_Tally(min(size, pool.capacity - first)) for first in range(0, pool.capacity, size)]
-    running = [job for job in pool.jobs() if job.seats]
+    running = [job for job in pool.jobs() if job.allocation]
     flat = world.scenario.cluster.placement == "flat"
-    for job, seats in _in_a_row(running) if flat else ((job, job.seats) for job in running):
+    for job, seats in _in_a_row(running) if flat else ((job, job.allocation) for job in running):
         column = "failed" if _came_back(job, since) else job.use
         shown = None if job.use == "inference" else placed(job)
         before = None

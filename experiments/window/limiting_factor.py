@@ -197,7 +197,7 @@ def _run(world: World) -> str:
     jobs = [job for job in pool.jobs() if job.use == "training"] if pool is not None else []
     if not jobs:
         return "no run is under way until enough waits to be taken up"
-    if not jobs[0].seats:
+    if not jobs[0].allocation:
         return f"the next run waits for {jobs[0].gpus:,} GPUs"
     return (
         f"the run on {jobs[0].gpus:,} GPUs goes on until day "

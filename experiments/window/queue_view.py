@@ -70,8 +70,8 @@ class QueueView(NamedTuple):
 def queue_of(world: World) -> QueueView:
     """Return who waits in a world."""
     pools = world.datacenter.pools.values()
-    waiting = [job for pool in pools for job in pool.jobs() if not job.seats]
-    lots = [lot for pool in pools for lot in pool.lots]
+    waiting = [job for pool in pools for job in pool.jobs() if not job.allocation]
+    lots = [lot for pool in pools for lot in pool.pending_arrays]
     shown = list(_first(world, waiting, lots))
     waits = _mean_waits(world, lots)
     uses = tuple(_use(use, waiting, lots, waits.get(use)) for use in uses_of(world))
@@ -97,12 +97,12 @@ def _first(world: World, waiting: list[Job], lots: list[JobArray]) -> list[Waiti
 
 def _of_lot(lot: JobArray) -> Waiting:
     size = getattr(lot.source, "size", 0)
-    return Waiting(lot.number, lot.share.use, f"a cohort of {size:,} researchers", None, lot.count, lot.submitted)
+    return Waiting(lot.number, lot.job_class.use, f"a cohort of {size:,} researchers", None, lot.count, lot.submitted)
 
 
 def _use(use: str, waiting: list[Job], lots: list[JobArray], mean: float | None) -> UseWait:
     mine = [job for job in waiting if job.use == use]
-    unknown = sum(lot.count for lot in lots if lot.share.use == use)
+    unknown = sum(lot.count for lot in lots if lot.job_class.use == use)
     return UseWait(use, sum(job.tasks for job in mine) + unknown, sum(job.gpus for job in mine), unknown, mean)
 
 
@@ -151,7 +151,7 @@ def _mean_waits(world: World, lots: list[JobArray]) -> dict[str, float]:
     # Jobs of infinite length are those by which inference holds its GPUs: they never wait.
     jobs = [job for pool in world.datacenter.pools.values() for job in pool.jobs() if job.length < math.inf]
     here = [(job.use, *_waited(job, world.now)) for job in jobs]
-    here += [(lot.share.use, lot.count * (world.now - lot.submitted), lot.count) for lot in lots]
+    here += [(lot.job_class.use, lot.count * (world.now - lot.submitted), lot.count) for lot in lots]
     for use, days, tasks in here:
         ended[use] = ended[use][0] + days, ended[use][1] + tasks
     return {use: days / tasks for use, (days, tasks) in ended.items() if tasks}

@@ -180,7 +180,7 @@ def _researchers(scenario: Scenario) -> dict[str, Any]:
     params, literature = scenario.researcher, scenario.literature
     alone = params.timing == "pooled" and params.experiment_gpu_days == 0  # then all work is pooled, writing too
     writing = 0.0 if alone else params.writing_share
-    capacity = _Capacities(scenario).capacity("experiment")
+    capacity = _Capacities(scenario).largest_gang("experiment")
     narrow = params.experiment_variation == "lognormal" and params.experiment_sigma < MIN_SIGMA
     return {
         "initial": float(scenario.initial_researchers),
@@ -235,7 +235,7 @@ class _Capacities:
         self._params = scenario.cluster
         self._sizes = pool_sizes(scenario.cluster)
 
-    def capacity(self, use: str) -> int:
+    def largest_gang(self, use: str) -> int:
         """Return the most GPUs that one gang of a use may have."""
         pool = self._sizes.get(SHARED) or self._sizes.get(use, 0)
         return largest_gang(self._params.placement, pool, self._params.gpus_per_node)

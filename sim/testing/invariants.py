@@ -262,7 +262,7 @@ def _check_gpus(world: World) -> None:
 def _check_population(world: World) -> None:
     counted, population = world.census.count, world.population
     assert all(count >= 0 for count in counted.values()), counted
-    others = world.pool.others if world.pool is not None else 0
+    others = world.pool.anonymous_members if world.pool is not None else 0
     housed = sum(each.active for each in population.researchers) + sum(each.active for each in population.cohorts)
     assert world.active_researchers == others + housed, "at work, but not housed"
     assert sum(counted.values()) == population.size, "a researcher is nowhere or twice"
@@ -279,5 +279,5 @@ def _check_cohort(cohort: Cohort) -> None:
     assert all(number >= 0 for number in count.values()), count
     assert cohort.thinking.working == count[Phase.THINK], "who thinks is not at it"
     assert cohort.writing.working == count[Phase.WRITE], "who writes is not at it"
-    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED], "who rests was at nothing"
+    assert cohort.thinking.paused + cohort.writing.paused == count[Phase.PAUSED], "who rests was at nothing"
     assert 0 <= cohort.inactive_pending <= count[Phase.QUEUE] + count[Phase.RUN], cohort.inactive_pending

@@ -217,7 +217,7 @@ class QueueTrial:
         """Let one thing happen."""
         if isinstance(step, Submit):
             self.jobs.append(self.cluster.submit(step.gpus, step.length, priority=step.priority))
-            if self.promised is not None and self.cluster._queue.first is not self.promised[0]:
+            if self.promised is not None and self.cluster._queue.head is not self.promised[0]:
                 self.promised = None  # somebody goes before who was the head, as the discipline has it
         elif isinstance(step, Advance):
             self._advance(step.hours)
@@ -232,7 +232,7 @@ class QueueTrial:
         if isinstance(step, Cancel):
             self.cluster.cancel(job)
         elif job.state == "running":
-            self.cluster._failed(AllocationEnd(job, []))
+            self.cluster._on_failure(AllocationEnd(job, []))
 
     def _advance(self, hours: float) -> None:
         until = self.clock.now + hours
@@ -250,7 +250,7 @@ class QueueTrial:
         there = sorted(job.number for job in queue)
         assert there == waiting, f"jobs {waiting} wait, and the queue holds {there}"
         assert len(queue) == len(waiting), f"{len(waiting)} jobs wait, and the queue counts {len(queue)}"
-        first = queue.first
+        first = queue.head
         assert (first is None) == (not waiting), f"jobs {waiting} wait, and the head is {_named(first)}"
         assert first is None or first.number in waiting, f"the head, {_named(first)}, does not wait"
         running = [job for job in self.jobs if job.state == "running"]
@@ -293,8 +293,8 @@ class QueueTrial:
         for record in self.cluster.records:
             near = math.isclose(record.held, record.done + record.restarts + record.lost, abs_tol=1e-9)
             assert near, f"GPU-hours of job {record.job} are lost"
-            done = record.outcome != "done" or math.isclose(record.done, record.asked, abs_tol=1e-9)
-            assert done, f"job {record.job} asked for {record.asked:g} GPU-hours and had {record.done:g}"
+            done = record.outcome != "done" or math.isclose(record.done, record.requested_gpu_time, abs_tol=1e-9)
+            assert done, f"job {record.job} asked for {record.requested_gpu_time:g} GPU-hours and had {record.done:g}"
 
 
 def _named(job: Job | None) -> str:

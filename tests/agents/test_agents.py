@@ -125,8 +125,8 @@ def test_the_literature_is_a_graph_from_papers_to_earlier_ones(seeds, questions,
     for seed in seeds:
         under_way.append((literature.latest, literature.open_question_papers))
         if seed % 2:
-            began, grounds = under_way.pop(0)
-            number, _ = literature.add(began, np.random.default_rng(seed))
+            known_at_start, grounds = under_way.pop(0)
+            number, _ = literature.add(known_at_start, np.random.default_rng(seed))
             assert 1 <= len(list(literature.graph.successors(number))) <= references
             assert set(literature.graph.successors(number)) <= set(grounds)
     assert len(literature.open_question_papers) == len(set(literature.open_question_papers)) == questions

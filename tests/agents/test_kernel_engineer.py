@@ -47,7 +47,7 @@ class SmallLab:
         self.deployed = []
         self.asked = []
         self.engineer = KernelEngineer(mesa.Model(seed=1), self, curve)
-        self.engineer.plan()
+        self.engineer.schedule_next()
 
     @property
     def now(self):
@@ -76,7 +76,7 @@ class SmallLab:
 
     def set_team(self, team):
         self.team = team
-        self.engineer.plan()
+        self.engineer.schedule_next()
 
 
 @given(shares, speedups)

@@ -21,12 +21,12 @@ class Copycat(Researcher):
 
     copied = 0
 
-    def has_idea(self):
-        if self.lab.literature.latest > self.began:
+    def on_thought_out(self):
+        if self.lab.literature.latest > self.known_at_start:
             self.copied += 1
             self.write_up()
         else:
-            super().has_idea()
+            super().on_thought_out()
 
 
 class CopycatCohort(Cohort):

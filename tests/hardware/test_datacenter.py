@@ -66,8 +66,8 @@ def test_default_shares() -> None:
 
 def test_a_use_without_gpus_is_refused_in_words() -> None:
     _, center = datacenter(inference_share=1.0, training_share=0.0)
-    assert center.pool("training") is None and center.capacity("training") == 0
-    assert center.gpus_in_use("training") == center.waiting("training") == center.gpu_time("training") == 0
+    assert center.pool("training") is None and center.largest_gang("training") == 0
+    assert center.gpus_in_use("training") == center.jobs_waiting("training") == center.gpu_time("training") == 0
     with pytest.raises(ValueError, match="no GPUs for training: its share of 64 comes to none"):
         center.submit("training", 1, 1.0)
     with pytest.raises(ValueError, match="no use 'mining'"):
@@ -84,7 +84,7 @@ def test_with_shares_nobody_waits_for_another_use() -> None:
     assert (training.number, experiment.number) == (5, 6)  # numbers run through all pools
     with pytest.raises(ValueError, match="a job of 17 GPUs"):
         center.submit("experiment", 17, 1.0)
-    assert center.capacity("experiment") == 16
+    assert center.largest_gang("experiment") == 16
     clock.advance(10)
     assert [record.use for record in center.records] == ["training", "experiment"]
     assert [center.gpu_time(use) for use in USES] == [320, 80, 80]
@@ -103,7 +103,7 @@ def test_by_priority_training_pushes_out_experiments_then_inference() -> None:
     assert [center.gpus_in_use(use) for use in USES] == [16, 0, 48]
     assert [job.state for job in experiments] == ["waiting"] * 4
     assert (center.inference_gpus, center.inference_gpus_wanted) == (16, 32)
-    assert (center.waiting("experiment"), center.waiting("inference")) == (4, 2)
+    assert (center.jobs_waiting("experiment"), center.jobs_waiting("inference")) == (4, 2)
     clock.advance(100)
     assert training.value.ended == 3 and center.inference_gpus == 32
     assert [(at, what) for at, what, _ in diary.told] == [

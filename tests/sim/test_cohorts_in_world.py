@@ -166,7 +166,7 @@ def seen(world: World) -> dict[str, float]:
 def unfinished(world: World) -> int:
     """Experiments that wait or run."""
     pool = world.datacenter.pool("experiment")
-    waiting = sum(lot.count for lot in pool.lots if lot.share.use == "experiment")
+    waiting = sum(lot.count for lot in pool.pending_arrays if lot.job_class.use == "experiment")
     return waiting + sum(job.tasks for job in pool.jobs() if job.use == "experiment")
 
 
@@ -176,9 +176,9 @@ def check_accounts(world: World) -> None:
     over = sum(job.tasks for job in world.datacenter.records if job.use == "experiment")
     away = world.census.count[Phase.QUEUE] + world.census.count[Phase.RUN]
     assert unfinished(world) == away
-    resting = [each for each in world.population.researchers if each.remaining_work()[0] is Phase.WRITE]
-    drafts = sum(cohort.writing.working + cohort.writing.resting for cohort in world.population.cohorts)
-    assert world.papers + drafts + len(resting) == over
+    pausing = [each for each in world.population.researchers if each.remaining_work()[0] is Phase.WRITE]
+    drafts = sum(cohort.writing.working + cohort.writing.paused for cohort in world.population.cohorts)
+    assert world.papers + drafts + len(pausing) == over
 
 
 @pytest.mark.parametrize("timing", ["poisson", "whole"])

@@ -108,9 +108,9 @@ def check(lab: SmallLab, cohort: Cohort, individuals: list[Researcher]) -> None:
     alone = {phase: sum(each.phase is phase for each in individuals) for phase in Phase}
     assert {phase: count[phase] + alone[phase] for phase in Phase} == lab.census.count
     assert (cohort.thinking.working, cohort.writing.working) == (count[Phase.THINK], count[Phase.WRITE])
-    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED]
+    assert cohort.thinking.paused + cohort.writing.paused == count[Phase.PAUSED]
     assert 0 <= cohort.inactive_pending <= count[Phase.QUEUE] + count[Phase.RUN]
     assert lab.census.count[Phase.RUN] <= lab.cluster.in_use
     own = [job for job in lab.cluster.jobs() if job.watcher is cohort]
-    asked = sum(job.tasks for job in own) + sum(lot.count for lot in lab.cluster.lots)
+    asked = sum(job.tasks for job in own) + sum(lot.count for lot in lab.cluster.pending_arrays)
     assert count[Phase.QUEUE] + count[Phase.RUN] == asked, "an experiment is nobody's, or one has two"

@@ -84,7 +84,7 @@ def test_nobody_and_nothing_is_lost(
         take(lab, cohort, individuals, name, number)
         check(lab, cohort, individuals)
         assert cohort.size == cohort.active + cohort.count[Phase.PAUSED] + cohort.inactive_pending
-    cohort.wake(cohort.size - cohort.active)
+    cohort.resume(cohort.size - cohort.active)
     for researcher in individuals:
         researcher.resume()
     run(lab, 5.0, cohort, individuals)
@@ -98,9 +98,9 @@ def test_nobody_and_nothing_is_lost(
 
 def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str, number: int) -> None:
     if name == "rest":
-        cohort.rest(min(number, cohort.active))
+        cohort.pause(min(number, cohort.active))
     elif name == "wake":
-        cohort.wake(min(number, cohort.size - cohort.active))
+        cohort.resume(min(number, cohort.size - cohort.active))
     elif name == "grow":
         cohort.grow(number)
     elif name == "hire":
@@ -120,14 +120,14 @@ def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str
 def test_all_may_rest_and_all_wake_again() -> None:
     lab, cohort = cohort_of(50, leap_error=0.05, gpus=3, **QUICK)
     run(lab, 2.0, cohort, [])
-    cohort.rest(50)
+    cohort.pause(50)
     assert cohort.active == 0
     run(lab, 30.0, cohort, [])
     papers = lab.papers
     assert cohort.count[Phase.PAUSED] == 50, "experiments went on without them, and nobody wrote"
     run(lab, 30.0, cohort, [])
     assert lab.papers == papers
-    cohort.wake(50)
+    cohort.resume(50)
     run(lab, 5.0, cohort, [])
     assert cohort.active == 50 and lab.papers > papers
 
@@ -139,16 +139,16 @@ def test_who_publishes_rests_as_soon_as_the_paper_is_out(writing_share: float) -
     seen = []
 
     def house_nobody() -> None:
-        cohort.rest(cohort.active)
-        seen.append((cohort.active, cohort.owed, cohort.count[Phase.PUBLISH]))
+        cohort.pause(cohort.active)
+        seen.append((cohort.active, cohort.pending_pauses, cohort.count[Phase.PUBLISH]))
 
     lab.on_publish = house_nobody
     lab.clock.advance(1000.0)
     (after,) = seen
     assert after[0] == 0 and 0 < after[1] == after[2]
     check(lab, cohort, [])
-    assert (cohort.count[Phase.PAUSED], cohort.owed) == (10, 0)
-    cohort.wake(4)
+    assert (cohort.count[Phase.PAUSED], cohort.pending_pauses) == (10, 0)
+    cohort.resume(4)
     assert (cohort.active, cohort.size) == (4, 10)
 
 
@@ -159,15 +159,15 @@ def test_what_is_owed_may_be_forgiven() -> None:
 
     def house_all_or_nobody() -> None:
         if cohort.active:
-            cohort.rest(cohort.active)
+            cohort.pause(cohort.active)
         else:
-            cohort.wake(10)
+            cohort.resume(10)
 
     lab.on_publish = house_all_or_nobody
     lab.clock.advance(365 / 12 + 1e-6)
     assert [finding.papers for finding in lab.findings] == [3, 3, 3, 1], "no more at once than bring the next step"
     check(lab, cohort, [])
-    assert (cohort.active, cohort.owed) == (10, 0)
+    assert (cohort.active, cohort.pending_pauses) == (10, 0)
 
 
 def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -> None:
@@ -175,8 +175,8 @@ def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -
     for seed in range(30):
         lab, cohort = cohort_of(40, seed=seed, leap_error=0.4, gpus=2, **QUICK | {"writing_share": 0.0})
         run(lab, 1.0, cohort, [])
-        cohort.rest(min(cohort.active, 20))
-        lab.on_publish = lambda cohort=cohort: cohort.wake(cohort.size - cohort.active)
+        cohort.pause(min(cohort.active, 20))
+        lab.on_publish = lambda cohort=cohort: cohort.resume(cohort.size - cohort.active)
         run(lab, 3.0, cohort, [])
         assert cohort.active == 40
 
@@ -187,7 +187,7 @@ def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -
 def test_a_choice_is_drawn_only_where_there_is_one() -> None:
     _, cohort = cohort_of(3)
 
-    cohort._chance = lambda _: object()  # type: ignore[method-assign,assignment,return-value]  # draws nothing
+    cohort._rng = lambda _: object()  # type: ignore[method-assign,assignment,return-value]  # draws nothing
     assert cohort._choose((4, 0, 5), 9) == (4, 0, 5)
     assert cohort._choose((0, 7, 0), 3) == (0, 3, 0)
     assert cohort._choose((4, 2), 0) == (0, 0)
@@ -238,7 +238,7 @@ def test_a_job_is_a_bundle_of_bounded_size(waiting: int, mean: float, error: flo
     lab, cohort = cohort_of(1, leap_error=error, gpus=8, experiment_gpu_days=mean, experiment_variation="fixed")
     lab.next_step = step
     cohort.count[Phase.QUEUE] = waiting
-    gpus, days, tasks = cohort.draw(Waiting(waiting, mean), 8)
+    gpus, days, tasks = cohort.next_task(Waiting(waiting, mean), 8)
     assert 1 <= tasks <= waiting
     assert 1 <= gpus <= 8
     if tasks > 1:
@@ -300,7 +300,7 @@ def test_individuals_who_rest_become_those_of_a_cohort_who_rest() -> None:
 def test_starting_over_forgets_what_was_known_of_the_dropped_papers_alone() -> None:
     lab, cohort = cohort_of(10, timing="whole")
     lab.clock.advance(5.0)
-    cohort.rest(4)
+    cohort.pause(4)
     lab.literature.latest += 7
     cohort.start_over()
     assert cohort.ideas.count == 10

@@ -116,7 +116,7 @@ def test_when_many_rest_a_leap_takes_no_more_than_its_share_of_those_left() -> N
     for seed in range(400):
         leaving = stage(seed, leap_error=0.1)
         leaving.stage.add_new(1000)
-        leaving.stage.rest(990)
+        leaving.stage.pause(990)
         leaving.lab.clock.advance(1e4)
         assert [count for _, count in leaving.left] == [1] * 10
         firsts.append(leaving.days()[0])
@@ -127,16 +127,16 @@ def test_who_rests_keeps_the_time_that_is_left() -> None:
     leaving = stage(timing="whole")
     leaving.stage.add_new(5)
     leaving.lab.clock.advance(10.0)
-    leaving.stage.rest(3)
-    assert (leaving.stage.working, leaving.stage.resting) == (2, 3)
+    leaving.stage.pause(3)
+    assert (leaving.stage.working, leaving.stage.paused) == (2, 3)
     leaving.lab.clock.advance(100.0)
     assert leaving.left == [(MEAN, 2)], "the alarm of those who rest is nobody's"
-    leaving.stage.wake(1)
+    leaving.stage.resume(1)
     leaving.lab.clock.advance(103.0)
-    leaving.stage.wake(2)
+    leaving.stage.resume(2)
     leaving.lab.clock.advance(200.0)
     assert leaving.left[1:] == [(pytest.approx(90 + MEAN), 1), (pytest.approx(93 + MEAN), 2)]
-    assert (leaving.stage.working, leaving.stage.resting) == (0, 0)
+    assert (leaving.stage.working, leaving.stage.paused) == (0, 0)
 
 
 def test_those_who_came_last_rest_first_and_wake_first() -> None:
@@ -144,11 +144,11 @@ def test_those_who_came_last_rest_first_and_wake_first() -> None:
     for _ in range(3):
         leaving.stage.add_new(1)
     due = leaving.stage.due_days
-    leaving.stage.rest(2)
-    leaving.stage.wake(1)
+    leaving.stage.pause(2)
+    leaving.stage.resume(1)
     leaving.lab.clock.advance(1e5)
     assert sorted(leaving.days()) == pytest.approx(sorted(due[:2]))
-    assert leaving.stage.resting == 1
+    assert leaving.stage.paused == 1
 
 
 def test_a_rest_and_a_wake_in_one_instant_change_no_time() -> None:
@@ -158,8 +158,8 @@ def test_a_rest_and_a_wake_in_one_instant_change_no_time() -> None:
             leaving.stage.add_new(count)
             leaving.lab.clock.advance(0.25)
         working = stirred.stage.working
-        stirred.stage.rest(min(3, working))
-        stirred.stage.wake(min(3, working))
+        stirred.stage.pause(min(3, working))
+        stirred.stage.resume(min(3, working))
         for leaving in (calm, stirred):
             leaving.lab.clock.advance(1e5)
         assert stirred.days() == pytest.approx(calm.days(), rel=1e-12)
@@ -179,9 +179,9 @@ def test_starting_over_drops_what_was_thought_and_leaves_those_who_rest_alone() 
     leaving.stage.add_new(4)
     leaving.lab.clock.advance(5.0)
     leaving.stage.add_new(3)
-    leaving.stage.rest(2)
+    leaving.stage.pause(2)
     leaving.stage.start_over()
-    assert (leaving.stage.working, leaving.stage.resting) == (5, 2)
+    assert (leaving.stage.working, leaving.stage.paused) == (5, 2)
     leaving.lab.clock.advance(100.0)
     assert leaving.left == [(5.0 + MEAN, 5)]
 
@@ -218,18 +218,18 @@ STEP = st.tuples(st.sampled_from(["join", "rest", "wake", "add_partial", "start_
 def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str) -> None:
     leaving = stage(leap_error=error, timing=timing)
     there = leaving.stage
-    working = resting = 0
+    working = pausing = 0
     for name, number in steps:
         before = sum(count for _, count in leaving.left)
         if name == "join":
             there.add_new(number)
             working += number
         elif name == "rest":
-            there.rest(min(number, working))
-            working, resting = working - min(number, working), resting + min(number, working)
+            there.pause(min(number, working))
+            working, pausing = working - min(number, working), pausing + min(number, working)
         elif name == "wake":
-            there.wake(min(number, resting))
-            working, resting = working + min(number, resting), resting - min(number, resting)
+            there.resume(min(number, pausing))
+            working, pausing = working + min(number, pausing), pausing - min(number, pausing)
         elif name == "add_partial":
             there.add_partial(float(number))
             working += 1
@@ -238,11 +238,11 @@ def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str)
         elif name == "advance":
             leaving.lab.clock.advance(leaving.lab.now + number)
             working -= sum(count for _, count in leaving.left) - before
-        assert (there.working, there.resting) == (working, resting)
+        assert (there.working, there.paused) == (working, pausing)
         assert there.merged >= 0
-    there.wake(resting)
+    there.resume(pausing)
     leaving.lab.clock.advance(1e6)
-    assert (there.working, there.resting) == (0, 0)
+    assert (there.working, there.paused) == (0, 0)
 
 
 @pytest.mark.parametrize("size", [1, 3, 400])
@@ -257,11 +257,11 @@ def test_work_under_way_takes_as_many_times_as_long_as_it_is_stretched(size: int
         leaving.stage.add_new(size)
         leaving.lab.clock.advance(0.01)
         if rests:
-            leaving.stage.rest(size)
+            leaving.stage.pause(size)
     stretched.stage.stretch(3.0)
     for leaving in (plain, stretched):
         if rests:
-            leaving.stage.wake(size)
+            leaving.stage.resume(size)
         while not leaving.left:
             leaving.lab.clock.step()
     if size == 1 or not rests:  # those who were merged draw again when they go on

@@ -54,7 +54,7 @@ def test_labels_are_taken_in_proportion() -> None:
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=300), st.integers(0, 9))
 def test_many_labels_become_half_as_many_and_nobody_is_lost(steps: list[tuple[int, bool]], seed: int) -> None:
     stream, begun = np.random.default_rng(seed), StartIndexSampler()
-    begun.LONGEST = 8  # type: ignore[misc]  # so that few are many
+    begun.MAX_LABELS = 8  # type: ignore[misc]  # so that few are many
     there, latest = 0, 0
     for count, leave in steps:
         if leave and there:
@@ -77,7 +77,7 @@ def test_of_two_neighbours_either_gives_its_label_as_likely_as_its_weight() -> N
     stream, seen = np.random.default_rng(3), np.zeros(2)
     for _ in range(2000):
         begun = StartIndexSampler()
-        begun.LONGEST = 3  # type: ignore[misc]  # so that four are many
+        begun.MAX_LABELS = 3  # type: ignore[misc]  # so that four are many
         for label, count in enumerate((1, 3, 5, 5, 6)):
             begun.add(count, label)
         begun.take(1, stream)

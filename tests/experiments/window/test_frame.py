@@ -51,7 +51,7 @@ def check_frame(world: World, between: bool = False) -> None:
     assert frame.team.in_cohorts == world.population.in_cohorts
     assert frame.team.individuals == len(world.population.researchers)
     waiting = {use.use: use.waiting for use in frame.queue.uses}
-    assert waiting == {use: world.datacenter.waiting(use) for use in reporters.USES}
+    assert waiting == {use: world.datacenter.jobs_waiting(use) for use in reporters.USES}
     assert frame.queue.jobs == sum(waiting.values())
     assert len(frame.queue.first) <= FIRST
     assert sum(each.tasks for each in frame.queue.first) <= frame.queue.jobs
@@ -139,7 +139,7 @@ def test_cells_follow_the_seats_of_the_jobs():
     pool = world.datacenter.pools["experiment"]
     for node, free in enumerate(pool._placement.free_by_node):
         assert cells[f"experiment node {node + 1} of {len(pool._placement.free_by_node)}"].idle == free
-    seats = {(node, job.number) for job in pool.jobs() for node, _ in job.seats}
+    seats = {(node, job.number) for job in pool.jobs() for node, _ in job.allocation}
     shown = {
         (node, job.number)
         for node in range(len(pool._placement.free_by_node))
@@ -159,7 +159,7 @@ def test_a_job_that_came_back_after_a_failure_is_shown_as_failed():
             job.number
             for pool in world.datacenter.pools.values()
             for job in pool.jobs()
-            if job.seats and job.past is not None and job.past.failures and job.started_at > since
+            if job.allocation and job.past is not None and job.past.failures and job.started_at > since
         }
         shown = {job.number for cell in frame.grid.cells if cell.failed for job in cell.jobs}
         assert back <= shown
@@ -176,7 +176,7 @@ def test_the_queue_is_shown_in_its_order():
         first = frame_of(world).queue.first
         assert len(first) > 3
         pool = world.datacenter.pools["experiment"]
-        assert first[0].number == pool._queue.first.number
+        assert first[0].number == pool._queue.head.number
         if queue != "sjf":
             assert [each.number for each in first] == sorted(each.number for each in first)
 
@@ -346,6 +346,6 @@ def test_cells_name_at_most_so_many_jobs(monkeypatch):
     for _ in range(10):
         world.step()
     cells = frame_of(world).grid.cells
-    running = len([job for job in world.datacenter.pools["experiment"].jobs() if job.seats])
+    running = len([job for job in world.datacenter.pools["experiment"].jobs() if job.allocation])
     assert running > 1
     assert sum(len(cell.jobs) + cell.more_jobs for cell in cells if cell.pool == "experiment") == running

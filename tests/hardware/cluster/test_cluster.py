@@ -82,7 +82,7 @@ def test_a_standing_job_ends_by_cancel_only_and_never_fails() -> None:
     assert gpus.cancel(job)
     clock.advance(1001)
     assert job.value.outcome == "cancelled"
-    assert (job.value.held, job.value.done, job.value.abandoned) == (8000, 8000, math.inf)
+    assert (job.value.held, job.value.done, job.value.undone_gpu_time) == (8000, 8000, math.inf)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_cancel_of_a_waiting_a_running_and_a_finished_job() -> None:
     assert behind.started == 2  # it had only the head before it
     assert gpus.cancel(running) and gpus.in_use == 1
     clock.advance(20)
-    assert (running.value.held, running.value.done, running.value.abandoned) == (9, 9, 21)
+    assert (running.value.held, running.value.done, running.value.undone_gpu_time) == (9, 9, 21)
     assert not gpus.cancel(running) and not gpus.cancel(behind)
     assert [record.job for record in gpus.records] == [2, 1, 3]
 
@@ -316,7 +316,7 @@ def test_gpu_time_counts_up_to_now() -> None:
     clock.advance(4)
     assert (gpus.gpu_time("training"), gpus.gpu_time("experiment"), gpus.gpu_time("else")) == (4, 12, 0)
     assert (gpus.gpus_in_use("training"), gpus.gpus_in_use("experiment")) == (0, 3)
-    assert (gpus.gpus_waiting("training"), gpus.jobs_waiting("training"), gpus.jobs_waiting("experiment")) == (8, 1, 0)
+    assert (gpus.jobs_waiting("training"), gpus.jobs_waiting("experiment")) == (1, 0)
 
 
 def test_a_watcher_may_ask_and_cancel_while_it_is_told() -> None:

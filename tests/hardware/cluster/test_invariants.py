@@ -98,7 +98,6 @@ def check(trial: Trial) -> None:
     assert 0 <= gpus.in_use <= gpus.capacity
     assert gpus.in_use == sum(job.gpus for job in running) == gpus.gpus_in_use("job")
     assert (gpus.running, gpus.waiting) == (len(running), len(waiting))
-    assert gpus.gpus_waiting("job") == sum(job.gpus for job in waiting)
     assert {job.number for job in gpus.jobs()} == {job.number for job in running + waiting}
     check_seats(gpus, running)
     assert 0 <= gpus.fragmentation <= 1
@@ -107,12 +106,12 @@ def check(trial: Trial) -> None:
 def check_seats(gpus: GpuCluster, running: list[Job]) -> None:
     taken: dict[int, int] = {}
     for job in running:
-        assert sum(count for _, count in job.seats) == job.gpus
-        for node, count in job.seats:
+        assert sum(count for _, count in job.allocation) == job.gpus
+        for node, count in job.allocation:
             taken[node] = taken.get(node, 0) + count
         if gpus.params.placement == "consolidated":
-            assert len(job.seats) == -(-job.gpus // SIZE)
-            assert all(count == SIZE for _, count in job.seats[:-1])
+            assert len(job.allocation) == -(-job.gpus // SIZE)
+            assert all(count == SIZE for _, count in job.allocation[:-1])
     size = SIZE if gpus.params.placement == "consolidated" else gpus.capacity
     for node, count in taken.items():
         assert count <= min(size, gpus.capacity - node * size)
@@ -127,9 +126,10 @@ def check_accounts(trial: Trial, records: list[JobRecord]) -> None:
         assert record.held == near(record.done + record.restarts + record.lost)
         assert min(record.held, record.done, record.restarts, record.lost) >= 0
         if record.outcome == "done":
-            assert record.done == record.asked == record.gpus * record.length and record.abandoned == 0
+            assert record.done == record.requested_gpu_time == record.gpus * record.length
+            assert record.undone_gpu_time == 0
         else:
-            assert record.abandoned >= 0 and record.done <= record.asked
+            assert record.undone_gpu_time >= 0 and record.done <= record.requested_gpu_time
         if record.started is None:
             assert record.held == record.preemptions == record.failures == 0
         assert record.started is None or record.submitted <= record.started <= record.ended

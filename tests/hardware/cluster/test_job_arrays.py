@@ -92,7 +92,7 @@ class Crowd:
 
     # What it is asked and told
 
-    def draw(self, lot: JobArray, most: int) -> tuple[int, float, int]:
+    def next_task(self, lot: JobArray, most: int) -> tuple[int, float, int]:
         self.drawn = lot.number
         tasks = min(self.bundle, lot.count)
         gpus, length = sizes(lot.number, self.alike)
@@ -134,7 +134,7 @@ def play(crowd: Crowd, steps: list[Any], saved: bool = False) -> list[JobRecord]
     assert crowd.gpus.gpu_time("job") == near(crowd.area)
     for record in records:
         assert record.held == near(record.done + record.restarts + record.lost)
-        assert record.done == near(record.asked)
+        assert record.done == near(record.requested_gpu_time)
     return records
 
 
@@ -184,7 +184,7 @@ class Same:
         self.gpus, self.length, self.tasks, self.lengths = gpus, length, tasks, lengths or {}
         self.started: list[int] = []
 
-    def draw(self, lot: JobArray, most: int) -> tuple[int, float, int]:
+    def next_task(self, lot: JobArray, most: int) -> tuple[int, float, int]:
         return self.gpus, self.lengths.get(lot.number, self.length), min(self.tasks, lot.count)
 
     def job_started(self, job: Job) -> None:
@@ -292,7 +292,7 @@ def test_waiting_lots_move_to_the_pool_of_their_use() -> None:
     center.submit_array("training", 10, Same(gpus=2))
     clock.advance(0.5)
     center.reconfigure(params(gpus=8, sharing="priority", preemption=False))
-    assert center.waiting("experiment") + center.waiting("training") == 20, "all are set back"
+    assert center.jobs_waiting("experiment") + center.jobs_waiting("training") == 20, "all are set back"
     clock.advance(100.0)
     tasks = {use: sum(each.tasks for each in center.records if each.use == use) for use in ("experiment", "training")}
     assert tasks == {"experiment": 10, "training": 10}
@@ -306,13 +306,13 @@ def test_a_pool_does_not_vanish_under_a_waiting_lot() -> None:
     before = center.params
     with pytest.raises(ValueError, match="jobs for experiment wait, and there would be no GPUs for them"):
         center.reconfigure(params(gpus=8, inference_share=0.5, training_share=0.5))
-    assert (center.params, center.waiting("experiment")) == (before, 10)
+    assert (center.params, center.jobs_waiting("experiment")) == (before, 10)
 
 
 @pytest.mark.parametrize("count", [0, -3])
 def test_a_lot_of_nothing_is_refused(count: int) -> None:
     _, gpus = cluster()
-    with pytest.raises(ValueError, match=f"at least one job, not {count}"):
+    with pytest.raises(ValueError, match=f"count = {count} is too small"):
         gpus.submit_array(count, Same())
     assert gpus.waiting == 0
     assert gpus.submit(1, 1.0).number == 1, "no number was given away"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardware.cluster.jobs import Seats
+from hardware.cluster.jobs import Allocation
 from hardware.cluster.placement import Consolidated, Flat, fragmentation, largest_gang, node_sizes
 
 
@@ -69,7 +69,7 @@ def test_fragmentation_is_what_no_whole_node_gang_can_use() -> None:
     assert fragmentation([7], 8) == 1
 
 
-def brute_force(free: list[int], size: int, gpus: int) -> Seats | None:
+def brute_force(free: list[int], size: int, gpus: int) -> Allocation | None:
     """Where the rules put a gang, by looking at every node."""
     if gpus <= size:
         able = sorted((count, node) for node, count in enumerate(free) if count >= gpus)
@@ -90,7 +90,7 @@ def brute_force(free: list[int], size: int, gpus: int) -> Seats | None:
 def test_placement_is_what_looking_at_every_node_gives(gpus: int, size: int, steps: list[tuple[bool, int]]) -> None:
     place, flat = Consolidated(gpus, size), Flat(gpus, size)
     free = list(place.free_by_node)
-    sitting: list[Seats] = []
+    sitting: list[Allocation] = []
     for comes, number in steps:
         if comes:
             expected = brute_force(free, size, number)
@@ -101,10 +101,10 @@ def test_placement_is_what_looking_at_every_node_gives(gpus: int, size: int, ste
                 for node, count in expected:
                     free[node] -= count
         elif sitting:
-            seats = sitting.pop(number % len(sitting))
-            place.release(seats)
-            flat.release(((0, sum(count for _, count in seats)),))
-            for node, count in seats:
+            allocation = sitting.pop(number % len(sitting))
+            place.release(allocation)
+            flat.release(((0, sum(count for _, count in allocation)),))
+            for node, count in allocation:
                 free[node] += count
         assert list(place.free_by_node) == free
         assert place.free == sum(free) == flat.free
@@ -112,19 +112,19 @@ def test_placement_is_what_looking_at_every_node_gives(gpus: int, size: int, ste
             _check_vacancy(what_if, number, sitting if what_if is place else [])
 
 
-def _check_vacancy(place: Consolidated | Flat, gpus: int, sitting: list[Seats]) -> None:
+def _check_vacancy(place: Consolidated | Flat, gpus: int, sitting: list[Allocation]) -> None:
     """The what-if says of each prefix of leavers what taking would say; it moves nothing."""
-    seats = place.take(gpus)
-    if seats is not None:
-        place.release(seats)
+    allocation = place.take(gpus)
+    if allocation is not None:
+        place.release(allocation)
         return
-    vacancy, free = place.vacancy(gpus), list(place.free_by_node)
+    probe, free = place.fit_probe(gpus), list(place.free_by_node)
     for gone in sitting:
-        vacancy.leave(gone)
+        probe.release(gone)
         for node, count in gone:
             free[node] += count
         fits = brute_force(free, place.gpus_per_node, gpus) is not None
-        assert vacancy.fits == fits
+        assert probe.fits == fits
     for gone in sitting:
-        vacancy.come(gone)
-    assert not vacancy.fits
+        probe.occupy(gone)
+    assert not probe.fits

@@ -171,7 +171,7 @@ def test_jobs_that_stand_promise_nothing_so_all_may_pass(placement: str) -> None
 def free_nodes(gpus: GpuCluster, running: list[Job], size: int) -> list[int]:
     free = [size] * (gpus.capacity // size)
     for job in running:
-        for node, count in job.seats:
+        for node, count in job.allocation:
             free[node] -= count
     return free
 
