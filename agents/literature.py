@@ -12,13 +12,13 @@ from pydantic import BaseModel
 class LiteratureParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """How findings build on each other, and how often two teams find the same."""
+    """Parameters of references and duplicates."""
 
     open_questions: Annotated[int, Interval(ge=1, le=10_000_000), "questions"] = 1000
     """Questions open at any time, each on the ground of one paper; an answer closes its own and opens the next.
-    With few of them and many researchers duplicates become frequent. Source: our choice, of the order of the
-    papers that a large conference accepts on one subject; nothing but the share of duplicates depends on it while
-    they count in full."""
+    With few of them and many researchers duplicates become frequent. Source: our choice, about the number of
+    papers that a large conference accepts on one subject. While duplicates count in full, only their share depends on
+    it."""
     references: Annotated[int, Interval(ge=1, le=50), "papers"] = 3
     """How many earlier papers each one builds on; the first is the one whose open question it answers.
     Source: our choice; the first alone decides what is a duplicate."""

@@ -54,7 +54,7 @@ class JobHandle(Protocol):
         """Report to ``listener`` from now on, in place of the present listener and callbacks."""
 
 
-class JobArray(Protocol):
+class JobArrayHandle(Protocol):
     """Jobs that were submitted together and whose sizes are drawn when their turn comes."""
 
     @property

@@ -18,7 +18,7 @@ DAYS_PER_MONTH = 365 / 12
 class ResearcherParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """How researchers work, all alike."""
+    """Parameters of all researchers."""
 
     initial: Annotated[int, Interval(ge=0, le=1_000_000_000), "researchers"] = 0
     """Researchers on day 0. 0: as many as the inference GPUs run, one for each `gpus_each` of them, at least 1. A

@@ -20,7 +20,7 @@ Array = Any
 class TrainingParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """How a lab turns discovered software into deployed software."""
+    """Parameters of the training runs that turn discovered software into deployed software."""
 
     needed: bool = True
     """Whether a new generation needs a training run. Without, software is deployed as soon as it has gained
@@ -47,10 +47,11 @@ class TrainingParams(
     next run takes k = g^-phi of this one. Less is spent where `shortest_run_days` is reached. Source: the report's
     example, 30x = 3x shorter and 10x better: log 3/log 30."""
     shortest_run_days: Annotated[float, Interval(ge=0, le=10_000), "days"] = 0.0
-    """Run length, on the lab's GPUs and without failures, at which the lab stops to pay for shorter runs: all that a
-    later generation takes up makes the model better. 0: no such length. Source: our choice, none, as in the report."""
+    """Run length, on the lab's GPUs and without failures, at which the lab stops paying for shorter runs. From then on
+    everything that a generation takes up makes the model better. 0: no such length. Source: our choice, none, as in the
+    report."""
     gpus: Annotated[int, Interval(ge=0, le=1_000_000), "GPUs"] = 0
-    """The most GPUs that a run holds; 0 is all that the cluster's training share has. A run takes fewer if failures
+    """Maximum number of GPUs of a run; 0: all GPUs of the cluster's training share. A run takes fewer if failures
     and restarts would make it longer on more. Source: our choice."""
 
     @property

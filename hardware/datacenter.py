@@ -7,7 +7,7 @@ from simpy import Environment
 
 from hardware.cluster.cluster import ClusterParams, DrainedJob, GpuCluster
 from hardware.cluster.job_arrays import JobArray, TaskSupplier
-from hardware.cluster.jobs import Job, JobAccounting, JobListener, JobRecord, SupportsStreams
+from hardware.cluster.jobs import ClusterJobListener, Job, JobAccounting, JobRecord, SupportsStreams
 from hardware.cluster.placement import node_sizes
 from hardware.cluster.validation import check_jobs_fit, check_streams
 
@@ -74,7 +74,7 @@ class Datacenter:
         self._inference_jobs: list[Job] = []
         """Standing jobs by which inference holds its GPUs."""
         self._inference_started = False
-        self._inference_watcher: JobListener | None = None
+        self._inference_watcher: ClusterJobListener | None = None
         self.params = params
         self.pools: dict[str, GpuCluster] = {}
         """Pools by use, or the one shared pool."""
@@ -93,7 +93,9 @@ class Datacenter:
 
     # Public interface
 
-    def submit(self, use: str, gpus: int, length: float, *, owner: int = 0, watcher: JobListener | None = None) -> Job:
+    def submit(
+        self, use: str, gpus: int, length: float, *, owner: int = 0, watcher: ClusterJobListener | None = None
+    ) -> Job:
         """Submit a job for a use; see ``GpuCluster.submit``.
 
         Raises ValueError for an unknown use, for a use without GPUs, and for a job that its pool can never run.
@@ -123,7 +125,7 @@ class Datacenter:
         pool = self.pool(job.use)
         return pool is not None and pool.cancel(job)
 
-    def start_inference(self, watcher: JobListener | None = None) -> None:
+    def start_inference(self, watcher: ClusterJobListener | None = None) -> None:
         """Start inference on its share of the GPUs, by standing jobs of one node each.
 
         ``watcher`` is notified of each node that inference gets or loses. Failures are not simulated here: another

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.cluster.cluster import ClusterParams, GpuCluster
-from hardware.cluster.jobs import JobRecord, JobRequest
+from hardware.cluster.jobs import BatchJob, JobRecord
 from hardware.cluster.placement import largest_gang
 from hardware.cluster.queues import QueueDiscipline
 from hardware.cluster.validation import whole_count
@@ -63,7 +63,7 @@ class ReplayResult:
         return sum(record.held for record in self.records) / (self.gpus * span) if span > 0 else 0.0
 
 
-def _submit_all(env: ReplayClock, cluster: GpuCluster, arrivals: list[tuple[float, JobRequest]]) -> None:
+def _submit_all(env: ReplayClock, cluster: GpuCluster, arrivals: list[tuple[float, BatchJob]]) -> None:
     """Submit each job at its time, before any event of that instant is processed.
 
     Jobs that end in this instant must not release their GPUs yet: a job that arrives now may go first. The clock is set
@@ -107,7 +107,7 @@ def replay(
     return ReplayResult(jobs, tuple(by_position[position] for position in range(len(jobs))), size)
 
 
-def _arrivals(jobs: tuple[LoggedJob, ...], estimates: Estimates) -> list[tuple[float, JobRequest]]:
+def _arrivals(jobs: tuple[LoggedJob, ...], estimates: Estimates) -> list[tuple[float, BatchJob]]:
     """Return the arrival time of each job since the first submission, with its request.
 
     Raises ValueError if the clock could not represent whole seconds exactly.
@@ -117,7 +117,7 @@ def _arrivals(jobs: tuple[LoggedJob, ...], estimates: Estimates) -> list[tuple[f
     for position, job in enumerate(jobs):
         at = float(Fraction(job.submit_s) - Fraction(first)) if first else job.submit_s
         expected = job.requested_s if estimates == "requested" else None
-        arrivals.append((at, JobRequest(job.gpus, job.run_s, position, job.priority, expected)))
+        arrivals.append((at, BatchJob(job.gpus, job.run_s, position, job.priority, expected)))
     span = max(at for at, _ in arrivals) + sum(job.run_s for job in jobs)
     if span > MAX_WHOLE_SECONDS:
         raise ValueError(f"submissions and run times span more than {MAX_WHOLE_SECONDS:,} s. Are these nanoseconds?")

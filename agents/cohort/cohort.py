@@ -12,7 +12,7 @@ from agents import work_model
 from agents.cohort.stage import CohortStage
 from agents.cohort.start_index import StartIndexSampler
 from agents.phases import Phase
-from agents.ports import JobArray, JobHandle, Lab, PaperBatch
+from agents.ports import JobArrayHandle, JobHandle, Lab, PaperBatch
 from agents.researcher import Researcher
 
 _MAX_PARTS_OF_LEAP = 64
@@ -149,7 +149,7 @@ class Cohort(mesa.Agent):
         asked = ExperimentBatch(mean, self.lab.work_rate, known_at_start)
         self.lab.submit_job_array("experiment", researchers, self, asked, self.unique_id)
 
-    def next_task(self, array: JobArray, max_gpus: int) -> tuple[int, float, int]:
+    def next_task(self, array: JobArrayHandle, max_gpus: int) -> tuple[int, float, int]:
         """Return GPUs, days and number of tasks of the next job of an array."""
         asked: ExperimentBatch = array.payload
         params = self.lab.researcher_params
@@ -218,7 +218,7 @@ class Cohort(mesa.Agent):
 
     # How many at once
 
-    def _tasks_of_a_job(self, array: JobArray, gang: int) -> int:
+    def _tasks_of_a_job(self, array: JobArrayHandle, gang: int) -> int:
         """Return how many experiments of an array run as one job.
 
         Limited so that no GPU idles and no experiment waits long for others of its job.

@@ -17,14 +17,14 @@ from hardware.cluster.job_arrays import MAX_TASKS_PER_RECORD, ArrayJob, JobArray
 from hardware.cluster.jobs import (
     Allocation,
     AllocationEnd,
+    BatchJob,
+    ClusterJobListener,
     DispatchEvent,
     EstimatedJob,
     ExecutionHistory,
     Job,
     JobAccounting,
-    JobListener,
     JobRecord,
-    JobRequest,
     SupportsStreams,
 )
 from hardware.cluster.params import ClusterParams
@@ -35,7 +35,7 @@ from hardware.cluster.state import ClusterState
 from hardware.cluster.validation import check_jobs_fit, check_queue_class, check_streams, explain_rejection, whole_count
 from hardware.simpy_clock import discard_events
 
-__all__ = ["ClusterParams", "GpuCluster", "Job", "JobListener", "JobRecord", "SupportsStreams"]
+__all__ = ["ClusterJobListener", "ClusterParams", "GpuCluster", "Job", "JobRecord", "SupportsStreams"]
 
 DISPATCH_PRIORITY: Final = EventPriority(NORMAL + 1)
 """SimPy priority of a dispatch among the events of its instant."""
@@ -103,7 +103,7 @@ class GpuCluster(ClusterState):
         owner: int = 0,
         use: str = "job",
         priority: int = 0,
-        watcher: JobListener | None = None,
+        watcher: ClusterJobListener | None = None,
         expected: float | None = None,
     ) -> Job:
         """Submit a job of ``gpus`` GPUs for ``length`` of clock time; the job returned is an event.
@@ -135,7 +135,7 @@ class GpuCluster(ClusterState):
             self._schedule_dispatch()
         return job
 
-    def submit_batch(self, asked: Iterable[JobRequest]) -> None:
+    def submit_batch(self, asked: Iterable[BatchJob]) -> None:
         """Submit several jobs, and start them in this event if it is the last of its instant.
 
         Use when one event submits several jobs and nothing waits for them: it saves the event of a dispatch.

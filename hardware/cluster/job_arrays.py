@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from hardware.cluster.jobs import ExecutionHistory, Job, JobClass, JobListener, JobRecord, Outcome
+from hardware.cluster.jobs import ClusterJobListener, ExecutionHistory, Job, JobClass, JobRecord, Outcome
 
 if TYPE_CHECKING:
     from hardware.cluster.queues import QueueDiscipline
@@ -31,7 +31,7 @@ class ArrayTask(NamedTuple):
     """Number of array tasks that it does, in parallel and in sequence."""
 
 
-class TaskSupplier(JobListener, Protocol):
+class TaskSupplier(ClusterJobListener, Protocol):
     """The owner of a job array, which draws each job when its turn comes and is notified of its end."""
 
     def next_task(self, array: JobArray, max_gpus: int) -> ArrayTask:

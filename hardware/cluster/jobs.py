@@ -60,7 +60,7 @@ class JobRecord(NamedTuple):
         return self.requested_gpu_time - self.done
 
 
-class JobListener(Protocol):
+class ClusterJobListener(Protocol):
     """An object that is notified when a job gets GPUs, and when it loses them before its end."""
 
     def job_started(self, job: Any) -> None:
@@ -171,7 +171,7 @@ class Job(Event):
         gpus: int,
         length: float,
         owner: int,
-        watcher: JobListener | None,
+        watcher: ClusterJobListener | None,
         submitted: float,
     ) -> None:
         self.env = env
@@ -368,7 +368,7 @@ class TransferredPayload(NamedTuple):
     payload: Any
 
 
-class JobRequest(NamedTuple):
+class BatchJob(NamedTuple):
     """One job of several that are submitted together, as `GpuCluster.submit` takes it."""
 
     gpus: int
