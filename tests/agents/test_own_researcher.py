@@ -1,4 +1,4 @@
-"""A subclass of Researcher keeps its behaviour in a team of any size."""
+"""Tests of a subclass of Researcher, which keeps its behaviour in a team of any size."""
 
 import re
 

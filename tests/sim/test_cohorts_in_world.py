@@ -183,7 +183,7 @@ def check_accounts(world: World) -> None:
 
 @pytest.mark.parametrize("timing", ["poisson", "whole"])
 @pytest.mark.parametrize("day", [0, 5, 23, 60])
-def test_nothing_jumps_when_individuals_become_a_cohort(timing, day):
+def test_forming_a_cohort_changes_no_count(timing, day):
     world = lab(researcher__timing=timing, researcher__papers_per_month=4.0)
     for _ in range(day):
         world.step()

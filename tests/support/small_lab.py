@@ -1,4 +1,4 @@
-"""A lab of a few lines for the agents: a clock, a cluster, and a list of what was published."""
+"""Provide a small lab for tests of agents: a clock, a cluster, and a list of publications."""
 
 import hashlib
 import math
@@ -20,7 +20,7 @@ from sim.clock import Clock
 
 
 class SmallLab:
-    """What agents ask of a lab. Days; a paper takes a month of a researcher's own work unless ``changes`` say else."""
+    """Implement the interface that agents use. Times are days; a paper takes a month of work unless ``changes`` differ."""
 
     def __init__(
         self,
@@ -93,16 +93,16 @@ class SmallLab:
             self.on_publish()
 
     def cohort_formed(self, cohort: int, researchers: int) -> None:
-        """Nothing to note."""
+        """Ignore the event."""
 
     @property
     def papers(self) -> float:
-        """All that was published."""
+        """Total number of published papers."""
         return sum(finding.papers for finding in self.findings)
 
 
 def check(lab: SmallLab, cohort: Cohort, individuals: list[Researcher]) -> None:
-    """Assert that everybody is in one phase, in the cohort as in the census."""
+    """Assert that cohort and census agree, and that each experiment has one researcher."""
     count = cohort.count
     assert all(number >= 0 for number in count.values()), count
     alone = {phase: sum(each.phase is phase for each in individuals) for phase in Phase}
@@ -113,4 +113,4 @@ def check(lab: SmallLab, cohort: Cohort, individuals: list[Researcher]) -> None:
     assert lab.census.count[Phase.RUN] <= lab.cluster.in_use
     own = [job for job in lab.cluster.jobs() if job.watcher is cohort]
     asked = sum(job.tasks for job in own) + sum(lot.count for lot in lab.cluster.pending_arrays)
-    assert count[Phase.QUEUE] + count[Phase.RUN] == asked, "an experiment is nobody's, or one has two"
+    assert count[Phase.QUEUE] + count[Phase.RUN] == asked, "experiments and waiting researchers must be equal in number"

@@ -1,4 +1,4 @@
-"""A cohort in a small lab: nobody, no paper and no experiment is lost, whoever rests, leaves or comes."""
+"""Tests of a cohort in a small lab: it keeps all researchers, papers and experiments."""
 
 import math
 from typing import Any
@@ -42,7 +42,7 @@ def run(lab: SmallLab, days: float, cohort: Cohort, individuals: list[Researcher
 
 @pytest.mark.parametrize("changes", [{}, QUICK, QUICK | {"writing_share": 0.0}, QUICK | {"timing": "whole"}])
 @pytest.mark.parametrize("error", [0.0, 0.1])
-def test_a_cohort_of_one_is_the_individual_draw_by_draw(changes: dict[str, Any], error: float) -> None:
+def test_cohort_of_one_equals_the_individual_draw_by_draw(changes: dict[str, Any], error: float) -> None:
     lab, _ = cohort_of(1, number=7, leap_error=error, **changes)
     other = SmallLab(leap_error=error, **changes)
     Researcher(other.model, other, 7, None)
@@ -74,7 +74,7 @@ STEP = st.tuples(
     st.sampled_from([0.0, 0.02, 0.4]),
     st.integers(0, 3),
 )
-def test_nobody_and_nothing_is_lost(
+def test_cohort_keeps_researchers_papers_and_experiments(
     steps: list[tuple[str, int]], error: float, timing: str, writing: float, cost: float, seed: int
 ) -> None:
     changes = QUICK | {"timing": timing, "writing_share": writing, "experiment_gpu_days": cost, "experiment_gpus": 2}
@@ -117,7 +117,7 @@ def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str
         run(lab, number / 25, cohort, individuals)
 
 
-def test_all_may_rest_and_all_wake_again() -> None:
+def test_cohort_pauses_and_resumes_entirely() -> None:
     lab, cohort = cohort_of(50, leap_error=0.05, gpus=3, **QUICK)
     run(lab, 2.0, cohort, [])
     cohort.pause(50)
@@ -133,7 +133,7 @@ def test_all_may_rest_and_all_wake_again() -> None:
 
 
 @pytest.mark.parametrize("writing_share", [0.0, 0.3])
-def test_who_publishes_rests_as_soon_as_the_paper_is_out(writing_share: float) -> None:
+def test_cohort_defers_pause_until_after_publication(writing_share: float) -> None:
     """A publication that takes all GPUs away from everybody: those who publish are owed."""
     lab, cohort = cohort_of(10, leap_error=0.3, writing_share=writing_share)
     seen = []
@@ -152,7 +152,7 @@ def test_who_publishes_rests_as_soon_as_the_paper_is_out(writing_share: float) -
     assert (cohort.active, cohort.size) == (4, 10)
 
 
-def test_what_is_owed_may_be_forgiven() -> None:
+def test_cohort_cancels_deferred_pauses_on_resume() -> None:
     """Two papers of one instant: the first takes all GPUs away, the second gives them back."""
     lab, cohort = cohort_of(10, leap_error=0.5, timing="whole")
     lab.next_step = 3.0
@@ -170,7 +170,7 @@ def test_what_is_owed_may_be_forgiven() -> None:
     assert (cohort.active, cohort.pending_pauses) == (10, 0)
 
 
-def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -> None:
+def test_cohort_resume_during_publication_reaches_all() -> None:
     """Without writing, those who lost their GPUs rest with their results before the others publish."""
     for seed in range(30):
         lab, cohort = cohort_of(40, seed=seed, leap_error=0.4, gpus=2, **QUICK | {"writing_share": 0.0})
@@ -184,7 +184,7 @@ def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -
 # --- who is chosen ---------------------------------------------------------------------------------------
 
 
-def test_a_choice_is_drawn_only_where_there_is_one() -> None:
+def test_cohort_choice_without_alternatives_draws_nothing() -> None:
     _, cohort = cohort_of(3)
 
     cohort._rng = lambda _: object()  # type: ignore[method-assign,assignment,return-value]  # draws nothing
@@ -193,7 +193,7 @@ def test_a_choice_is_drawn_only_where_there_is_one() -> None:
     assert cohort._choose((4, 2), 0) == (0, 0)
 
 
-def test_each_is_as_likely_to_be_chosen() -> None:
+def test_cohort_choice_is_uniform() -> None:
     """Means and variances of a multivariate hypergeometric distribution, within 4.5 standard errors."""
     _, cohort = cohort_of(1)
     groups, number, times = (5, 20, 0, 15), 12, 20_000
@@ -207,7 +207,7 @@ def test_each_is_as_likely_to_be_chosen() -> None:
 
 
 @pytest.mark.parametrize("scale", [10**8, 10**10, 10**15])
-def test_of_billions_as_well(scale: int) -> None:
+def test_cohort_choice_of_billions_has_the_right_moments(scale: int) -> None:
     stream = np.random.default_rng(1)
     good, bad, number = 3 * scale, 7 * scale, 2 * scale
     drawn = np.array([cohort_module._draw(stream, good, bad, number) for _ in range(500)], dtype=float)
@@ -234,7 +234,7 @@ class Waiting:
 @given(
     st.integers(1, 10**6), st.floats(1e-6, 100.0), st.sampled_from([0.0, 0.03, 0.5]), st.sampled_from([1.0, 5.5, 1e9])
 )
-def test_a_job_is_a_bundle_of_bounded_size(waiting: int, mean: float, error: float, step: float) -> None:
+def test_cohort_job_of_many_tasks_is_bounded(waiting: int, mean: float, error: float, step: float) -> None:
     lab, cohort = cohort_of(1, leap_error=error, gpus=8, experiment_gpu_days=mean, experiment_variation="fixed")
     lab.next_step = step
     cohort.count[Phase.QUEUE] = waiting
@@ -248,7 +248,7 @@ def test_a_job_is_a_bundle_of_bounded_size(waiting: int, mean: float, error: flo
     assert gpus * days == pytest.approx(tasks * mean), "and no GPU-day is lost"
 
 
-def test_one_by_one_where_no_error_is_allowed() -> None:
+def test_cohort_without_leap_error_publishes_single_papers() -> None:
     lab, cohort = cohort_of(100, gpus=4, **QUICK)
     run(lab, 10.0, cohort, [])
     assert lab.papers > 100
@@ -263,7 +263,7 @@ def people(lab: SmallLab, individuals: int) -> Workforce:
     return Workforce(lab.model, lab, None)  # type: ignore[arg-type]
 
 
-def test_a_team_that_grows_beyond_its_size_becomes_a_cohort_when_the_instant_is_over() -> None:
+def test_workforce_above_its_limit_becomes_a_cohort_at_the_end_of_the_instant() -> None:
     lab = SmallLab(gpus=3, **QUICK)
     population = people(lab, 10)
     population.set_active(10)
@@ -282,7 +282,7 @@ def test_a_team_that_grows_beyond_its_size_becomes_a_cohort_when_the_instant_is_
     run(lab, 3.0, cohort, [])
 
 
-def test_individuals_who_rest_become_those_of_a_cohort_who_rest() -> None:
+def test_cohort_absorbs_paused_individuals_as_paused() -> None:
     lab = SmallLab(gpus=2, **QUICK)
     population = people(lab, 20)
     population.set_active(20)
@@ -297,7 +297,7 @@ def test_individuals_who_rest_become_those_of_a_cohort_who_rest() -> None:
     run(lab, 3.0, cohort, [])
 
 
-def test_starting_over_forgets_what_was_known_of_the_dropped_papers_alone() -> None:
+def test_cohort_start_over_relabels_dropped_papers_only() -> None:
     lab, cohort = cohort_of(10, timing="whole")
     lab.clock.advance(5.0)
     cohort.pause(4)
@@ -310,7 +310,7 @@ def test_starting_over_forgets_what_was_known_of_the_dropped_papers_alone() -> N
     check(lab, cohort, [])
 
 
-def test_an_alarm_of_an_absorbed_individual_is_nobodys() -> None:
+def test_cohort_absorb_cancels_the_timer_of_the_individual() -> None:
     lab = SmallLab(timing="whole")
     researcher = Researcher(lab.model, lab, 1, None)
     cohort = Cohort(lab.model, lab, 5)

@@ -1,4 +1,4 @@
-"""A stage of a cohort: exact one by one, in leaps of a stated share, and nobody's time is lost by a rest."""
+"""Tests of a cohort stage: exact single steps, leaps of a stated share, and pauses that keep the time left."""
 
 import math
 from typing import Any
@@ -39,7 +39,7 @@ def stage(
     return Leaving(SmallLab(seed, leap_error=leap_error, **changes), most, back)
 
 
-def test_one_by_one_the_times_are_those_of_so_many_exponentials() -> None:
+def test_stage_without_leaps_has_exponential_order_statistics() -> None:
     """The k-th of n exponentials comes after 1/n + ... + 1/(n - k + 1) means: within 4.5 standard errors of 2,000."""
     n, times = 8, 2000
     days = np.empty((times, n))
@@ -55,7 +55,7 @@ def test_one_by_one_the_times_are_those_of_so_many_exponentials() -> None:
     assert np.all(np.abs(days.var(0) / MEAN**2 / variances - 1) < 0.25)
 
 
-def test_one_alone_draws_what_an_individual_does() -> None:
+def test_stage_of_one_draws_as_an_individual() -> None:
     from agents import work_model
 
     leaving = stage(seed=3, leap_error=0.3)
@@ -69,7 +69,7 @@ def test_one_alone_draws_what_an_individual_does() -> None:
 @pytest.mark.parametrize(
     ("error", "most", "size"), [(0.1, math.inf, 100), (0.1, 7, 7), (0.0, math.inf, 1), (1e-4, 9, 1)]
 )
-def test_so_many_leave_at_once(error: float, most: float, size: int) -> None:
+def test_stage_leap_has_the_stated_size(error: float, most: float, size: int) -> None:
     leaving = stage(leap_error=error, most=most)
     leaving.stage.add_new(1000)
     while not leaving.left:
@@ -78,7 +78,7 @@ def test_so_many_leave_at_once(error: float, most: float, size: int) -> None:
     assert leaving.stage.working == 1000 - size
 
 
-def test_leaps_become_smaller_as_fewer_are_left() -> None:
+def test_stage_leaps_shrink_with_the_number_left() -> None:
     leaving = stage(leap_error=0.1)
     leaving.stage.add_new(1000)
     leaving.lab.clock.advance(1e6)
@@ -90,7 +90,7 @@ def test_leaps_become_smaller_as_fewer_are_left() -> None:
 
 
 @pytest.mark.parametrize("error", [0.0, 0.03, 0.3])
-def test_where_all_come_back_the_rate_is_right_whatever_the_leaps(error: float) -> None:
+def test_stage_with_returns_has_the_right_rate_for_any_leap(error: float) -> None:
     """n researchers leave n times a mean: a Poisson number, within 4.5 standard deviations."""
     n, means = 300, 40
     leaving = stage(seed=2, leap_error=error, back=True)
@@ -99,7 +99,7 @@ def test_where_all_come_back_the_rate_is_right_whatever_the_leaps(error: float) 
     assert abs(sum(count for _, count in leaving.left) - n * means) < 4.5 * math.sqrt(n * means)
 
 
-def test_a_leap_comes_sooner_when_others_join() -> None:
+def test_stage_leap_comes_sooner_after_arrivals() -> None:
     """Half of the wait is over; with three times as many the other half takes a third as long."""
     leaving = stage(leap_error=0.1)
     leaving.stage.add_new(100)
@@ -110,7 +110,7 @@ def test_a_leap_comes_sooner_when_others_join() -> None:
     assert leaving.left[0] == (pytest.approx(due / 2 + due / 6), 10), "planned for 100, of whom 10 leave at once"
 
 
-def test_when_many_rest_a_leap_takes_no_more_than_its_share_of_those_left() -> None:
+def test_stage_leap_shrinks_when_many_pause() -> None:
     """One in a hundred is left: they leave one by one, each at the rate at which it would have."""
     firsts = []
     for seed in range(400):
@@ -123,7 +123,7 @@ def test_when_many_rest_a_leap_takes_no_more_than_its_share_of_those_left() -> N
     assert np.mean(firsts) == pytest.approx(MEAN / 10, rel=0.1), "the first of ten exponentials, less its spread"
 
 
-def test_who_rests_keeps_the_time_that_is_left() -> None:
+def test_stage_pause_keeps_the_time_left() -> None:
     leaving = stage(timing="whole")
     leaving.stage.add_new(5)
     leaving.lab.clock.advance(10.0)
@@ -139,7 +139,7 @@ def test_who_rests_keeps_the_time_that_is_left() -> None:
     assert (leaving.stage.working, leaving.stage.paused) == (0, 0)
 
 
-def test_those_who_came_last_rest_first_and_wake_first() -> None:
+def test_stage_pauses_and_resumes_latest_first() -> None:
     leaving = stage()
     for _ in range(3):
         leaving.stage.add_new(1)
@@ -151,7 +151,7 @@ def test_those_who_came_last_rest_first_and_wake_first() -> None:
     assert leaving.stage.paused == 1
 
 
-def test_a_rest_and_a_wake_in_one_instant_change_no_time() -> None:
+def test_stage_pause_and_resume_in_one_instant_change_no_time() -> None:
     for count in (1, 40):
         calm, stirred = (stage(seed=5) for _ in range(2))
         for leaving in (calm, stirred):
@@ -165,7 +165,7 @@ def test_a_rest_and_a_wake_in_one_instant_change_no_time() -> None:
         assert stirred.days() == pytest.approx(calm.days(), rel=1e-12)
 
 
-def test_all_of_equal_times_leave_together() -> None:
+def test_stage_with_equal_times_finishes_together() -> None:
     leaving = stage(timing="whole", leap_error=0.1)
     leaving.stage.add_new(1000)
     leaving.lab.clock.advance(4.0)
@@ -174,7 +174,7 @@ def test_all_of_equal_times_leave_together() -> None:
     assert leaving.left == [(MEAN, 1000), (4.0 + MEAN, 1)]
 
 
-def test_starting_over_drops_what_was_thought_and_leaves_those_who_rest_alone() -> None:
+def test_stage_start_over_restarts_work_and_keeps_pauses() -> None:
     leaving = stage(timing="whole")
     leaving.stage.add_new(4)
     leaving.lab.clock.advance(5.0)
@@ -186,14 +186,14 @@ def test_starting_over_drops_what_was_thought_and_leaves_those_who_rest_alone() 
     assert leaving.left == [(5.0 + MEAN, 5)]
 
 
-def test_nobody_joins_without_a_trace() -> None:
+def test_stage_adding_none_schedules_nothing() -> None:
     leaving = stage()
     leaving.stage.add_new(0)
     assert leaving.stage.working == 0
     assert leaving.lab.clock.peek() == math.inf
 
 
-def test_work_that_takes_no_time_is_through_at_once() -> None:
+def test_stage_work_of_no_time_finishes_in_the_instant() -> None:
     lab = SmallLab(writing_share=0.0)
     left: list[int] = []
     writing = CohortStage(lab, "writing", 1, left.append, lambda: math.inf)
@@ -203,7 +203,7 @@ def test_work_that_takes_no_time_is_through_at_once() -> None:
     assert left == [50]
 
 
-def test_one_who_is_taken_in_goes_on_where_it_was() -> None:
+def test_stage_add_partial_keeps_the_time_left() -> None:
     leaving = stage()
     leaving.stage.add_partial(2.5)
     leaving.lab.clock.advance(10.0)
@@ -215,7 +215,7 @@ STEP = st.tuples(st.sampled_from(["join", "rest", "wake", "add_partial", "start_
 
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(st.lists(STEP, max_size=30), st.sampled_from([0.0, 0.03, 0.4]), st.sampled_from(["poisson", "whole"]))
-def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str) -> None:
+def test_stage_keeps_all_researchers(steps: list[tuple[str, int]], error: float, timing: str) -> None:
     leaving = stage(leap_error=error, timing=timing)
     there = leaving.stage
     working = pausing = 0
@@ -247,7 +247,7 @@ def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str)
 
 @pytest.mark.parametrize("size", [1, 3, 400])
 @pytest.mark.parametrize("rests", [False, True])
-def test_work_under_way_takes_as_many_times_as_long_as_it_is_stretched(size: int, rests: bool) -> None:
+def test_stage_stretch_scales_the_time_left(size: int, rests: bool) -> None:
     """The next to leave would have done so after d days; stretched threefold after a moment t it does at t + 3 (d - t).
 
     One alone, and one leap of many; those who rest as well, once they go on.

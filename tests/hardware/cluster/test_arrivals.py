@@ -1,4 +1,4 @@
-"""Arrivals at the instant of an end: each discipline against a slow scheduler, in a replay and in a cluster."""
+"""Tests of arrivals at the instant of an end: each discipline compared with a slow scheduler."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What holds after every event, whatever is asked of the cluster."""
+"""Tests of the invariants of a cluster after every event."""
 
 import math
 import pickle
@@ -166,7 +166,7 @@ def play(trial: Trial, steps: list[Any], saves: bool) -> list[JobRecord]:
 
 @settings(deadline=None, derandomize=True, max_examples=400)
 @given(SETTINGS, STEPS, st.integers(0, 5))
-def test_gpus_are_never_too_many_and_all_their_time_is_accounted_for(
+def test_cluster_never_exceeds_its_gpus_and_accounts_for_all_time(
     chosen: dict[str, Any], steps: list[Any], seed: int
 ) -> None:
     play(Trial(chosen, seed), steps, saves=False)
@@ -174,16 +174,14 @@ def test_gpus_are_never_too_many_and_all_their_time_is_accounted_for(
 
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(SETTINGS, STEPS, st.integers(0, 5))
-def test_saved_in_the_middle_it_runs_on_as_if_nothing_had_happened(
-    chosen: dict[str, Any], steps: list[Any], seed: int
-) -> None:
+def test_cluster_pickled_midway_continues_identically(chosen: dict[str, Any], steps: list[Any], seed: int) -> None:
     middle = [*steps[: len(steps) // 2], ("save",), *steps[len(steps) // 2 :]]
     assert play(Trial(chosen, seed), middle, saves=True) == play(Trial(chosen, seed), middle, saves=False)
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(SETTINGS, st.integers(0, 5))
-def test_an_owner_more_leaves_the_failures_of_others_alone(chosen: dict[str, Any], seed: int) -> None:
+def test_failures_of_an_owner_are_independent_of_other_owners(chosen: dict[str, Any], seed: int) -> None:
     chosen = {**chosen, "gpu_hours_between_failures": 20.0, "restart_hours": 0.25}
     ends = []
     for others in (0, 3):

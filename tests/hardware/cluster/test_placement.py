@@ -12,7 +12,7 @@ def test_node_sizes_of_an_uneven_pool_end_with_a_smaller_node() -> None:
     assert node_sizes(gpus=0, gpus_per_node=8) == []
 
 
-def test_a_small_gang_sits_on_the_fullest_node_that_can_take_it() -> None:
+def test_small_gang_gets_the_fullest_node_that_fits() -> None:
     place = Consolidated(32, 8)
     assert place.take(3) == ((0, 3),)
     assert place.take(6) == ((1, 6),)
@@ -70,7 +70,7 @@ def test_fragmentation_is_what_no_whole_node_gang_can_use() -> None:
 
 
 def brute_force(free: list[int], size: int, gpus: int) -> Allocation | None:
-    """Where the rules put a gang, by looking at every node."""
+    """Return the allocation of a gang by a search of all nodes."""
     if gpus <= size:
         able = sorted((count, node) for node, count in enumerate(free) if count >= gpus)
         return ((able[0][1], gpus),) if able else None
@@ -87,7 +87,7 @@ def brute_force(free: list[int], size: int, gpus: int) -> Allocation | None:
     size=st.integers(1, 9),
     steps=st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=60),
 )
-def test_placement_is_what_looking_at_every_node_gives(gpus: int, size: int, steps: list[tuple[bool, int]]) -> None:
+def test_placement_equals_a_search_of_all_nodes(gpus: int, size: int, steps: list[tuple[bool, int]]) -> None:
     place, flat = Consolidated(gpus, size), Flat(gpus, size)
     free = list(place.free_by_node)
     sitting: list[Allocation] = []
