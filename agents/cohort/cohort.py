@@ -146,21 +146,21 @@ class Cohort(mesa.Agent):
             self._write(researchers, known_at_start, Phase.THINK)
             return
         self._move(Phase.THINK, Phase.QUEUE, researchers)
-        asked = ExperimentBatch(mean, self.lab.work_rate, known_at_start)
-        self.lab.submit_job_array("experiment", researchers, self, asked, self.unique_id)
+        batch = ExperimentBatch(mean, self.lab.work_rate, known_at_start)
+        self.lab.submit_job_array("experiment", researchers, self, batch, self.unique_id)
 
     def next_task(self, array: JobArrayHandle, max_gpus: int) -> tuple[int, float, int]:
         """Return GPUs, days and number of tasks of the next job of an array."""
-        asked: ExperimentBatch = array.payload
+        batch: ExperimentBatch = array.payload
         params = self.lab.researcher_params
         gang = min(params.experiment_gpus, max_gpus)
         tasks = self._tasks_of_a_job(array, gang) if array.count > 1 else 1
         stream = self._rng("experiment cost")
-        gpu_days = work_model.draw_total_gpu_days(params, asked.mean_gpu_days, tasks, stream)
+        gpu_days = work_model.draw_total_gpu_days(params, batch.mean_gpu_days, tasks, stream)
         gpus = work_model.gang_size(params, gpu_days, max_gpus)
         if tasks > 1:
-            gpus = max(gpus, min(gang, 1 << (tasks - 1).bit_length()))  # side by side, as one by one
-        return gpus, gpu_days / gpus / asked.work_rate, tasks
+            gpus = max(gpus, min(gang, 1 << (tasks - 1).bit_length()))  # tasks run in parallel, as single jobs
+        return gpus, gpu_days / gpus / batch.work_rate, tasks
 
     def job_started(self, job: JobHandle) -> None:
         """Move experiments that got their GPUs to phase *run*, at most one for each GPU of the job."""
@@ -209,24 +209,24 @@ class Cohort(mesa.Agent):
         self._move(Phase.PUBLISH, Phase.THINK, papers)
         self._begin(papers)
         if self._pending_pauses:  # what was published brought a new generation, which has fewer GPUs
-            owed, self._pending_pauses = self._pending_pauses, 0
-            self.pause(owed)
+            deferred, self._pending_pauses = self._pending_pauses, 0
+            self.pause(deferred)
 
     def _running_tasks(self, job: JobHandle) -> int:
         """Return how many tasks of a job run at the same time: at most one for each GPU."""
         return int(min(job.tasks, job.gpus))
 
-    # How many at once
+    # Limits of batches
 
     def _tasks_of_a_job(self, array: JobArrayHandle, gang: int) -> int:
         """Return how many experiments of an array run as one job.
 
         Limited so that no GPU idles and no experiment waits long for others of its job.
         """
-        asked, per_day = array.payload, self.lab.researcher_params.papers_per_day
-        in_time = gang * self.lab.leap_error / per_day / max(asked.mean_gpu_days, 1e-300)
-        a_job_for_each_gang = self.count[Phase.QUEUE] * gang / self.lab.gpus_for_experiments()
-        tasks = min(array.count, in_time, a_job_for_each_gang)
+        batch, per_day = array.payload, self.lab.researcher_params.papers_per_day
+        in_time = gang * self.lab.leap_error / per_day / max(batch.mean_gpu_days, 1e-300)
+        one_job_per_gang = self.count[Phase.QUEUE] * gang / self.lab.gpus_for_experiments()
+        tasks = min(array.count, in_time, one_job_per_gang)
         return int(min(tasks, self._max_batch_for_step())) if tasks >= 2 else 1
 
     def _max_ideas(self) -> float:
@@ -236,10 +236,10 @@ class Cohort(mesa.Agent):
 
     def _max_batch_for_step(self) -> float:
         """Return the papers to the next step of software, or to the share ``leap_error`` of a doubling; at least 1."""
-        moment = (self.lab.literature.latest, self.size)
-        if self._cap_cache[0] != moment:
+        state = (self.lab.literature.latest, self.size)
+        if self._cap_cache[0] != state:
             papers = min(self.lab.papers_to_next_step(max(self.lab.leap_error, 1e-9)), self._max_batch_for_duplicates())
-            self._cap_cache = (moment, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
+            self._cap_cache = (state, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
         return self._cap_cache[1]
 
     def _max_batch_for_duplicates(self) -> float:

@@ -297,9 +297,9 @@ class GpuCluster(ClusterState):
             self._start(job, allocation, now)
             reservation.on_start(job)
 
-    def _start(self, job: Job, seats: Allocation, now: float) -> None:
+    def _start(self, job: Job, allocation: Allocation, now: float) -> None:
         """Start a job, and schedule its end or its failure, whichever comes first."""
-        job.allocation = seats
+        job.allocation = allocation
         job.started_at = now
         job_class = job.job_class
         job_class.gpus += job.gpus

@@ -160,7 +160,7 @@ class Consolidated(Placement):
         return self._fullest(gpus) is not None
 
     def take(self, gpus: int) -> Allocation | None:
-        """Seat a gang, or return None if it does not fit."""
+        """Allocate GPUs to a gang, or return None if it does not fit."""
         if gpus > self.free:
             return None
         if gpus > self.gpus_per_node:

@@ -71,7 +71,7 @@ class BackfillQueue(QueueDiscipline):
 
     @abstractmethod
     def next_backfill(self, reservation: "Reservation") -> Job | None:
-        """Return the first job that may start now beside the head's reservation."""
+        """Return the first job that may start now without delaying the head."""
 
 
 class PriorityLanes(QueueDiscipline):
@@ -352,7 +352,7 @@ class EasyBackfill(BackfillQueue):
         return Reservation(head, self._expected_ends, now, placement)
 
     def next_backfill(self, reservation: Reservation) -> Job | None:
-        """Return the first job that may start now beside the head's reservation."""
+        """Return the first job that may start now without delaying the head."""
         sizes = [gpus for (_, gpus), index in self._indexes.items() if index]
         return self._earliest({gpus: reservation.max_duration(gpus) for gpus in dict.fromkeys(sizes)})
 

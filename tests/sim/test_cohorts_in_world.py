@@ -25,7 +25,7 @@ SAME_TEAM: dict[str, Any] = {
     "training__shortest_run_days": 0.0,
     "kernels__measurements": "none",
 }
-"""All that is discovered goes into shorter training runs: nobody comes, though some may have to rest."""
+"""Discovered software only shortens training runs: the team never grows, but researchers may pause."""
 LAB: dict[str, Any] = {
     "researcher__initial": 40,
     "researcher__experiment_gpu_days": 15.0,
@@ -45,7 +45,7 @@ BUNDLES: dict[str, Any] = {
     "run__leap_error": 0.3,
     "cluster__gpu_hours_between_failures": 300.0,
 }
-"""Experiments so small, and so many of them, that several run as one job."""
+"""Experiments that are small and numerous, so that several run as one job."""
 
 
 def finish(world: World) -> World:
@@ -58,14 +58,14 @@ def lab(seed: int = 0, **changes: Any) -> World:
     return World(Scenario(), seed, **(LAB | changes))
 
 
-def story(world: World) -> tuple[list[Any], list[Any]]:
-    """What happened, but for who was followed alone."""
+def events_and_records(world: World) -> tuple[list[Any], list[Any]]:
+    """Return the events without those of cohorts, and the records of the cluster."""
     bare = [event for event in world.ledger if not isinstance(event, CohortFormed)]
     return bare, world.datacenter.records
 
 
-def told(world: World) -> list[object]:
-    """All that a result says, but for the names of the ways to the same."""
+def result_content(world: World) -> list[object]:
+    """Return the content of a result, without scenario, digest and events."""
     result = summarise(world)
     others = ("scenario", "digest", "events", "series")
     series = {name: values for name, values in result.series.items() if name != "researchers_in_cohorts"}
@@ -82,13 +82,13 @@ def one_by_one(scenario: Scenario, seed: int) -> World:
 # --- a cohort of one is an individual ------------------------------------------------------------------------------
 
 
-def seen_together(alone: World, cohorts: World) -> None:
+def check_equal_runs(alone: World, cohorts: World) -> None:
     while alone.running:
         alone.step()
         cohorts.step()
         check_invariants(cohorts)
-    assert story(cohorts) == story(alone)
-    assert told(cohorts) == told(alone)
+    assert events_and_records(cohorts) == events_and_records(alone)
+    assert result_content(cohorts) == result_content(alone)
 
 
 @st.composite
@@ -103,12 +103,12 @@ def teams_that_stay(draw: st.DrawFn, **fixed: Any) -> Scenario:
 @thorough
 @given(teams_that_stay(researcher__initial=1), st.floats(0, 0.5), st.integers(0, 2**32))
 def test_a_cohort_of_one_is_an_individual_bit_for_bit(scenario, leap_error, seed):
-    """Its faster kernels house less than two researchers, so that it stays alone."""
+    """Faster kernels run fewer than two researchers, so the team stays at one."""
     cohort = one_by_one(scenario.replace(run__individuals_up_to=0, run__leap_error=leap_error), seed)
     alone = one_by_one(scenario.replace(run__individuals_up_to=1000), seed)
     assert (len(cohort.population.cohorts), len(cohort.population.researchers)) == (1, 0)
     assert (len(alone.population.cohorts), len(alone.population.researchers)) == (0, 1)
-    seen_together(alone, cohort)
+    check_equal_runs(alone, cohort)
 
 
 @thorough
@@ -119,12 +119,12 @@ def test_n_cohorts_of_one_are_n_individuals_bit_for_bit(scenario, seed):
     for researcher in list(cohorts.population.researchers):
         form_cohort(cohorts.population, [researcher])
     assert len(cohorts.population.cohorts) == len(alone.population.researchers)
-    seen_together(alone, cohorts)
+    check_equal_runs(alone, cohorts)
 
 
 @pytest.mark.parametrize("timing", ["poisson", "whole"])
 def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
-    """A training run takes the GPUs on which the only researcher runs, again and again."""
+    """Training runs repeatedly take the GPUs of the only researcher."""
     changes = SAME_TEAM | {
         "researcher__initial": 1,
         "researcher__timing": timing,
@@ -143,7 +143,7 @@ def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
         "training__first_run_gpus": 16,
     }
     alone, cohort = World(Scenario(), 3, **changes), World(Scenario(), 3, **changes, run__individuals_up_to=0)
-    seen_together(alone, cohort)
+    check_equal_runs(alone, cohort)
     housed = [event.researchers for event in alone.ledger if isinstance(event, ResearchersHoused)]
     assert housed.count(0) >= 3
     assert alone.census.days(Phase.PAUSED, alone.now) == cohort.census.days(Phase.PAUSED, cohort.now) > 0
@@ -152,8 +152,8 @@ def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
 # --- nothing jumps -------------------------------------------------------------------------------------------------
 
 
-def seen(world: World) -> dict[str, float]:
-    """All that can be seen, but for how many are in cohorts; and what has been used up."""
+def observed_values(world: World) -> dict[str, float]:
+    """Return all reported values except the number in cohorts, and the resources used so far."""
     values = {
         name: reporter(world) for name, reporter in reporters.REPORTERS.items() if name != "researchers_in_cohorts"
     }
@@ -164,14 +164,14 @@ def seen(world: World) -> dict[str, float]:
 
 
 def unfinished(world: World) -> int:
-    """Experiments that wait or run."""
+    """Return the number of experiments that wait or run."""
     pool = world.datacenter.pool("experiment")
     waiting = sum(lot.count for lot in pool.pending_arrays if lot.job_class.use == "experiment")
     return waiting + sum(job.tasks for job in pool.jobs() if job.use == "experiment")
 
 
 def check_accounts(world: World) -> None:
-    """Nobody, no paper and no experiment appears or is lost."""
+    """Assert that no researcher, paper or experiment appears or is lost."""
     check_invariants(world)
     over = sum(job.tasks for job in world.datacenter.records if job.use == "experiment")
     away = world.census.count[Phase.QUEUE] + world.census.count[Phase.RUN]
@@ -187,9 +187,9 @@ def test_forming_a_cohort_changes_no_count(timing, day):
     world = lab(researcher__timing=timing, researcher__papers_per_month=4.0)
     for _ in range(day):
         world.step()
-    before = seen(world)
+    before = observed_values(world)
     form_cohort(world.population, world.population.researchers)
-    assert seen(world) == before
+    assert observed_values(world) == before
     assert world.population.researchers == []
     check_accounts(world)
     finish(world)

@@ -20,7 +20,7 @@ from sim.clock import Clock
 
 
 class SmallLab:
-    """Implement the interface that agents use. Times are days; a paper takes a month of work unless ``changes`` differ."""
+    """Implement the interface of agents. Times are days; a paper takes a month of work unless ``changes`` differ."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ def cohort_of(size: int, number: int = 1, **changes: Any) -> tuple[SmallLab, Coh
 
 
 def run(lab: SmallLab, days: float, cohort: Cohort, individuals: list[Researcher]) -> None:
-    """Let days pass, and look after every event."""
+    """Advance the clock by ``days``, and check the cohort after every instant."""
     until = lab.now + days
     while lab.clock.peek() <= until:
         lab.clock.step()
@@ -134,7 +134,7 @@ def test_cohort_pauses_and_resumes_entirely() -> None:
 
 @pytest.mark.parametrize("writing_share", [0.0, 0.3])
 def test_cohort_defers_pause_until_after_publication(writing_share: float) -> None:
-    """A publication that takes all GPUs away from everybody: those who publish are owed."""
+    """A publication removes all GPUs: the pauses of its authors are deferred."""
     lab, cohort = cohort_of(10, leap_error=0.3, writing_share=writing_share)
     seen = []
 
@@ -153,7 +153,7 @@ def test_cohort_defers_pause_until_after_publication(writing_share: float) -> No
 
 
 def test_cohort_cancels_deferred_pauses_on_resume() -> None:
-    """Two papers of one instant: the first takes all GPUs away, the second gives them back."""
+    """Of two papers in one instant the first removes all GPUs and the second restores them."""
     lab, cohort = cohort_of(10, leap_error=0.5, timing="whole")
     lab.next_step = 3.0
 
@@ -171,7 +171,7 @@ def test_cohort_cancels_deferred_pauses_on_resume() -> None:
 
 
 def test_cohort_resume_during_publication_reaches_all() -> None:
-    """Without writing, those who lost their GPUs rest with their results before the others publish."""
+    """Without writing, researchers that lost their GPUs pause with their results before others publish."""
     for seed in range(30):
         lab, cohort = cohort_of(40, seed=seed, leap_error=0.4, gpus=2, **QUICK | {"writing_share": 0.0})
         run(lab, 1.0, cohort, [])
@@ -223,7 +223,7 @@ def test_cohort_choice_of_billions_has_the_right_moments(scale: int) -> None:
 
 
 class Waiting:
-    """A lot of so many."""
+    """A job array of ``count`` experiments."""
 
     def __init__(self, count: int, mean_gpu_days: float) -> None:
         self.count = count
