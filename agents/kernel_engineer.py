@@ -66,19 +66,6 @@ def amdahl(share: float, speedup: float) -> float:
     return 1 / (1 - share * (1 - 1 / speedup))
 
 
-def attention_share_of_training(
-    width: float, length: float, attention_peak: float = 0.35, dense_peak: float = 0.8
-) -> float:
-    """Return the share of causal attention in training time, from the operations of a transformer.
-
-    ``width`` d of a layer with 12 d^2 parameters, ``length`` s in tokens; the shares of peak at which attention and
-    dense products run. Dense: 3 · 24 d^2 operations a token; attention, whose backward pass computes the scores again:
-    3.5 · 2 s d.
-    """
-    ratio = (3.5 * 2 * length * width / attention_peak) / (3 * 24 * width**2 / dense_peak)
-    return ratio / (1 + ratio)
-
-
 def candidates_per_day(params: KernelParams, team: float) -> float:
     """Return the candidates that a team tries per day, within the limit of its time."""
     hours = params.candidate_researcher_hours

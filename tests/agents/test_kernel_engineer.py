@@ -9,7 +9,7 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl, attention_share_of_training
+from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
 from agents.researcher import ResearcherParams
 from agents.work_model import gang_size
 
@@ -92,6 +92,19 @@ def test_amdahl_limit_is_the_share_without_attention():
     assert amdahl(0.7, 1.0) == 1
     assert amdahl(0.0, 9.0) == 1
     assert amdahl(1.0, 9.0) == pytest.approx(9)
+
+
+def attention_share_of_training(
+    width: float, length: float, attention_peak: float = 0.35, dense_peak: float = 0.8
+) -> float:
+    """Return the share of causal attention in training time, from the operations of a transformer.
+
+    ``width`` d of a layer with 12 d^2 parameters, ``length`` s in tokens; the shares of peak at which attention and
+    dense products run. Dense: 3 · 24 d^2 operations a token; attention, whose backward pass computes the scores again:
+    3.5 · 2 s d.
+    """
+    ratio = (3.5 * 2 * length * width / attention_peak) / (3 * 24 * width**2 / dense_peak)
+    return ratio / (1 + ratio)
 
 
 def test_attention_share_default_equals_its_source():
