@@ -1,6 +1,6 @@
-"""The kernel engineers: candidates become faster attention, as far as a real search has measured.
+"""Simulate kernel engineers: candidates become faster attention, as measured in a real search.
 
-Candidates cost researchers' time while they are written, and GPU time while they are built, validated and timed.
+A candidate costs researchers' time while it is written, and GPU time while it is built, validated and timed.
 """
 
 from typing import Annotated, Any, Final
@@ -14,17 +14,17 @@ from agents.ports import Lab, SpeedupCurve
 from agents.work_model import gang_size
 
 UNCALIBRATED: Final = "none"
-"""The name of no measurements."""
+"""Name for *no measurements*."""
 DEFAULT_MEASUREMENTS: Final = "xeon-amx"
-"""The shipped file that a lab uses."""
+"""Bundled file that a lab uses by default."""
 MAX_TIME: Final = 0.9
-"""The largest share of researchers' time, and of the GPUs for experiments, that candidates may take."""
+"""Maximum share of researchers' time, and of the GPUs for experiments, that candidates may take."""
 
 
 class KernelParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """How effort makes attention faster, and what that is worth to the cluster."""
+    """Parameters of the search for faster attention kernels and of its effect on the cluster."""
 
     measurements: Annotated[str, "shipped name, path of a .jsonl file, or none"] = DEFAULT_MEASUREMENTS
     """The trace of real searches (`asara kernels tune`) whose curve holds: the name of a shipped one, a file that ends
@@ -36,20 +36,20 @@ class KernelParams(
     bf16, forward and backward."""
     attention_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.1
     """Share of the cluster's time that is attention on day 0: the part that Amdahl's law speeds up. One share stands
-    for training, experiments and inference alike, a simplification. A layer of width d does 24 d^2 operations a token
-    in dense products and 2 s d in causal attention over s tokens; training does the first three times, the second 3.5
-    times, at a lower share of peak. Source: Llama 3 405B (d = 16,384) at s = 8,192, with 35% of peak in attention
-    (FlashAttention-2 on an H100, arXiv 2407.08608) and 80% in dense products: 0.1. By the same sum it is 0.31 for
-    Llama 3 8B (d = 4,096), and 0.64 for the 405B at 128 k tokens."""
+    for training, experiments and inference alike, a simplification. Per token, a layer of width d does 24 d^2
+    operations in dense products and 2 s d in causal attention over s tokens. Training does the first 3 times and the
+    second 3.5 times, at a lower share of peak. Source: Llama 3 405B (d = 16,384) at s = 8,192, with 35% of peak in
+    attention (FlashAttention-2 on an H100, arXiv 2407.08608) and 80% in dense products: 0.1. By the same sum it is 0.31
+    for Llama 3 8B (d = 4,096), and 0.64 for the 405B at 128 k tokens."""
     candidates_per_day: Annotated[float, Interval(ge=0, le=1e9), "candidates per day"] = 24.0
     """Candidates that the kernel engineers of the reference team try a day. The reference team has
     `growth__calibrated_for` researchers; it is the lab's own if that is 0 and under the law `papers`. The number grows
     with the active researchers. Source: our choice, one an hour: automated searches try hundreds in hours, a lab
     shares its effort among many kernels."""
     candidate_researcher_hours: Annotated[float, Interval(ge=0, le=1e6), "hours"] = 1.0
-    """Researchers' time that one candidate takes; a researcher works 24 hours a day. It comes off thinking and writing
-    of all active researchers alike, at most nine tenths of it: more candidates a day than that allows are not tried.
-    0: none. Source: our choice; with 24 candidates a day one of the researchers of day 0 works on kernels."""
+    """Researchers' time that one candidate takes; a researcher works 24 hours a day. It is taken from the thinking and
+    writing of all active researchers alike, up to nine tenths of it. Further candidates are not tried. 0: none. Source:
+    our choice; with 24 candidates a day one of the researchers of day 0 works on kernels."""
     candidate_gpu_hours: Annotated[float, Interval(ge=0, le=1e6), "GPU-hours"] = 0.05
     """GPU time in which one candidate is built, validated and timed. The candidates of a deployment are one job among
     the experiments and wait for GPUs like them; a lab without GPUs for experiments spends none. 0: none. Source: our
@@ -62,31 +62,18 @@ class KernelParams(
 
 
 def amdahl(share: float, speedup: float) -> float:
-    """Return how much faster all gets if a share of it gets so much faster: ``1/((1 - f) + f/S)``, below 1/(1 - f)."""
+    """Return the total speed-up if a share f gets S times as fast: ``1/((1 - f) + f/S)``, below 1/(1 - f)."""
     return 1 / (1 - share * (1 - 1 / speedup))
 
 
-def attention_share_of_training(
-    width: float, length: float, attention_peak: float = 0.35, dense_peak: float = 0.8
-) -> float:
-    """Return the share of training time that is causal attention, by the operations of a transformer.
-
-    ``width`` d of a layer with 12 d^2 parameters, ``length`` s in tokens; the shares of peak at which attention and
-    dense products run. Dense: 3 · 24 d^2 operations a token; attention, whose backward pass computes the scores again:
-    3.5 · 2 s d.
-    """
-    ratio = (3.5 * 2 * length * width / attention_peak) / (3 * 24 * width**2 / dense_peak)
-    return ratio / (1 + ratio)
-
-
 def candidates_per_day(params: KernelParams, team: float) -> float:
-    """Return the candidates that a team of this size tries in a day, as far as its time allows."""
+    """Return the candidates that a team tries per day, within the limit of its time."""
     hours = params.candidate_researcher_hours
     return min(params.candidates_per_day, MAX_TIME * 24 * team / hours) if hours > 0 else params.candidates_per_day
 
 
 def research_pace(params: KernelParams, team: float) -> float:
-    """Return the share of researchers' time that candidates leave while a search is under way; 1 if they cost none.
+    """Return the share of researchers' time that is left during a search; 1 if candidates cost no time.
 
     ``1 - rate * hours / 24 / team``, with ``team`` and rate those of the reference team: both grow alike.
     """
@@ -94,10 +81,10 @@ def research_pace(params: KernelParams, team: float) -> float:
 
 
 class KernelEngineer(mesa.Agent):
-    """The agent that tries candidates as fast as the team allows and deploys each speed-up that is worth it.
+    """Try candidates as fast as the team allows, and deploy each sufficient speed-up.
 
-    Candidates for the next deployment are written while those of the last are timed. Without a curve it does nothing.
-    Once the curve rises no more it stops, and candidates cost no more researchers' time.
+    Candidates for the next deployment are written while the previous ones are timed. Without a curve the agent does
+    nothing. At the end of the curve it stops, and candidates no longer cost researchers' time.
     """
 
     def __init__(self, model: mesa.Model, lab: Lab, curve: SpeedupCurve | None) -> None:
@@ -106,73 +93,75 @@ class KernelEngineer(mesa.Agent):
         self.lab = lab
         self.curve = curve
         self.speedup = 1.0
-        """Of attention, deployed."""
+        """Deployed speed-up of attention."""
         self._found = 1.0
-        """Of attention, of candidates that are written, whether timed and deployed or not."""
+        """Speed-up of attention by all candidates that are written, deployed or not."""
         self._tried = 0.0
         self._per_day = 0.0
         self._since = lab.now
         self._goal = (0.0, 1.0)
-        """Candidates and speed-up of the next deployment."""
-        self._alarm: Event | None = None
+        """Number of candidates and speed-up at the next deployment."""
+        self._timer: Event | None = None
         self._timed: dict[Any, tuple[float, float]] = {}
-        """Jobs that time candidates: candidates and speed-up so far."""
+        """Timing jobs, with the number of candidates and the speed-up at submission."""
         self._sent = 0.0
-        """Candidates that were sent to be timed."""
+        """Number of candidates that were submitted for timing."""
         self._set_pace()
 
     @property
     def candidates(self) -> float:
-        """Candidates written so far."""
+        """Number of candidates written so far."""
         return self._tried + self._per_day * (self.lab.now - self._since)
 
     @property
     def _searching(self) -> bool:
         return self.curve is not None and self._found < self.curve.largest
 
-    def plan(self) -> None:
-        """Set the moment of the next deployment; call it whenever the team or its policy has changed."""
+    def schedule_next(self) -> None:
+        """Schedule the next deployment; call this after each change of the team or its policy."""
         self._tried, self._since = self.candidates, self.lab.now
-        self._alarm, self._per_day = None, 0.0
+        self._timer, self._per_day = None, 0.0
         self._set_pace()
         if not self._searching:
             return
-        assert self.curve is not None, "nothing is searched without a curve"
+        assert self.curve is not None, "a search needs a curve"
         params = self.lab.kernel_params
         self._per_day = candidates_per_day(params, self.lab.reference_researchers) * self.lab.team_growth()
         if self._per_day > 0:
             speedup = min(self._found * (1 + params.deploy_step), self.curve.largest)
             self._goal = (max(self._tried, self.curve.candidates_to_reach(speedup)), speedup)
-            self._alarm = self.lab.after_in_background((self._goal[0] - self._tried) / self._per_day, self._reached)
+            self._timer = self.lab.after_in_background(
+                (self._goal[0] - self._tried) / self._per_day, self._on_deployment_due
+            )
 
     def _set_pace(self) -> None:
         pace = research_pace(self.lab.kernel_params, self.lab.reference_researchers) if self._searching else 1.0
         self.lab.set_research_pace(pace)
 
-    def _reached(self, alarm: Event) -> None:
-        if alarm is not self._alarm:
-            return  # the team has changed since it was set
-        assert self.curve is not None, "nothing is planned without a curve"
+    def _on_deployment_due(self, timer: Event) -> None:
+        if timer is not self._timer:
+            return  # the team has changed since the timer was set
+        assert self.curve is not None, "a deployment needs a curve"
         self._tried, speedup = self._goal
         self._since = self.lab.now
         self._found = max(speedup, self.curve.speedup_after(self._tried))
         hours = self.lab.kernel_params.candidate_gpu_hours * (self._tried - self._sent)
         self._sent = self._tried
         if hours > 0 and self.lab.largest_gang("experiment") > 0:
-            self._time(hours / 24)
+            self._submit_timing(hours / 24)
         else:
             self._deploy(self._tried, self._found)
-        if self._alarm is alarm:  # else the team has changed with it, and all is planned
-            self.plan()
+        if self._timer is timer:  # otherwise the team has changed, and the next deployment is scheduled
+            self.schedule_next()
 
-    def _time(self, gpu_days: float) -> None:
-        """Ask for the GPUs that the candidates of a deployment need, as an experiment of so many GPU-days would."""
+    def _submit_timing(self, gpu_days: float) -> None:
+        """Submit the timing of candidates as an experiment of this cost [GPU-days]."""
         gpus = gang_size(self.lab.researcher_params, gpu_days, self.lab.largest_gang("experiment"))
         job = self.lab.submit_job("experiment", gpus, gpu_days / gpus, self.unique_id)
         self._timed[job] = self._tried, self._found
-        job.callbacks.append(self._are_timed)
+        job.callbacks.append(self._on_timed)
 
-    def _are_timed(self, job: Event) -> None:
+    def _on_timed(self, job: Event) -> None:
         tried, speedup = self._timed.pop(job)
         if speedup > self.speedup:
             self._deploy(tried, speedup)

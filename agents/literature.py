@@ -1,4 +1,4 @@
-"""Papers and what they build on: a directed graph from each paper to the earlier ones that it builds on."""
+"""Keep papers and their references: a directed graph from each paper to the earlier ones that it builds on."""
 
 from typing import Annotated, Final
 
@@ -12,13 +12,13 @@ from pydantic import BaseModel
 class LiteratureParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """How findings build on each other, and how often two teams find the same."""
+    """Parameters of references and duplicates."""
 
     open_questions: Annotated[int, Interval(ge=1, le=10_000_000), "questions"] = 1000
     """Questions open at any time, each on the ground of one paper; an answer closes its own and opens the next.
-    With few of them and many researchers duplicates become frequent. Source: our choice, of the order of the
-    papers that a large conference accepts on one subject; nothing but the share of duplicates depends on it while
-    they count in full."""
+    With few of them and many researchers duplicates become frequent. Source: our choice, about the number of
+    papers that a large conference accepts on one subject. While duplicates count in full, only their share depends on
+    it."""
     references: Annotated[int, Interval(ge=1, le=50), "papers"] = 3
     """How many earlier papers each one builds on; the first is the one whose open question it answers.
     Source: our choice; the first alone decides what is a duplicate."""
@@ -28,79 +28,79 @@ class LiteratureParams(
 
 
 _MAX_EXACT_DRAWS: Final = 16384
-"""So many papers are drawn one by one, however few the questions."""
+"""Maximum number of papers that are drawn one by one if there are fewer questions."""
 
 
 class Literature:
-    """All papers of one run, and which of them are the ground of an open question.
+    """Keep all papers of one run and the papers whose questions are open.
 
-    Papers 1 to ``open_questions`` are those of the field before day 0. Work that began when so many papers were known
-    (its ``began``, the number of the latest) is on a question that was open then, any of them alike. Which one
-    matters to nobody before it is published, and is drawn then.
+    Papers 1 to ``open_questions`` are those of the field before day 0. A paper is on a random question that was open
+    at its start. The start is ``known_at_start``, the number of the latest paper then. The question has no effect
+    before publication, so it is drawn at publication.
     """
 
     def __init__(self, params: LiteratureParams) -> None:
         self.params = params
         self.graph = nx.DiGraph()
-        """Papers that were published one by one. Of those before day 0, and of what a cohort published at once, it has
-        only what others build on."""
-        self._grounds = np.arange(1, params.open_questions + 1)
+        """Graph of the papers that were published one by one. Of papers before day 0 and of batches of a cohort, it
+        holds only those that others build on."""
+        self._open_papers = np.arange(1, params.open_questions + 1)
         self._answered: dict[int, int] = {}
-        """Paper → the one on whose ground it answered the question."""
+        """Paper → the paper whose question it answered."""
         self.latest = params.open_questions
-        """The number of the latest paper."""
+        """Number of the latest paper."""
         self.published = 0
         self.duplicates = 0
 
     @property
     def open_question_papers(self) -> list[int]:
-        """The papers on whose ground a question is open."""
-        return self._grounds.tolist()
+        """Papers whose questions are open."""
+        return self._open_papers.tolist()
 
-    def add(self, began: int, stream: Generator) -> tuple[int, bool]:
-        """Add a paper that was under way since ``began``; return its number and if it is a duplicate.
+    def add(self, known_at_start: int, stream: Generator) -> tuple[int, bool]:
+        """Add a paper that was begun at ``known_at_start``; return its number and whether it is a duplicate.
 
-        It is one if the question that it answers was answered meanwhile. A duplicate opens nothing.
+        It is a duplicate if its question was answered in the meantime. A duplicate opens no question.
         """
         self.latest = number = self.latest + 1
-        places = stream.integers(0, len(self._grounds), size=self.params.references).tolist()
+        places = stream.integers(0, len(self._open_papers), size=self.params.references).tolist()
         self.graph.add_node(number)
-        self.graph.add_edges_from((number, earlier) for earlier in self._known(places, began))
-        ground = int(self._grounds[places[0]])
-        duplicate = ground > began
+        self.graph.add_edges_from((number, earlier) for earlier in self._known(places, known_at_start))
+        ground = int(self._open_papers[places[0]])
+        duplicate = ground > known_at_start
         if not duplicate:
             self._answered[number] = ground
-            self._grounds[places[0]] = number
+            self._open_papers[places[0]] = number
         self.published += 1
         self.duplicates += duplicate
         return number, duplicate
 
-    def add_many(self, papers: int, began: int, stream: Generator) -> int:
-        """Add so many papers in one instant, all under way since ``began``; return how many are duplicates.
+    def add_many(self, papers: int, known_at_start: int, stream: Generator) -> int:
+        """Add papers in one instant, all begun at ``known_at_start``; return the number of duplicates.
 
-        Each question is answered by the first of them that is on it, if it was still open. Where there are very many
-        papers, whether any is on a question is drawn for each question by itself.
+        The first paper on an open question answers it. For very many papers, whether a question is
+        answered is drawn for each question independently.
         """
-        questions = len(self._grounds)
+        questions = len(self._open_papers)
         if papers <= max(questions, _MAX_EXACT_DRAWS):
             hit = np.zeros(questions, dtype=bool)
             hit[stream.integers(0, questions, size=papers)] = True
             places = np.flatnonzero(hit)
         else:
             places = np.flatnonzero(stream.random(questions) >= (1 - 1 / questions) ** papers)
-        answered = places[self._grounds[places] <= began]
-        self._grounds[answered] = self.latest + 1 + np.arange(len(answered))
+        answered = places[self._open_papers[places] <= known_at_start]
+        self._open_papers[answered] = self.latest + 1 + np.arange(len(answered))
         self.latest += papers
         self.published += papers
         self.duplicates += papers - len(answered)
         return papers - len(answered)
 
-    def _known(self, places: list[int], began: int) -> dict[int, None]:
-        """The papers on these grounds as they were then; those that came with many others are unknown."""
+    def _known(self, places: list[int], known_at_start: int) -> dict[int, None]:
+        """Return the papers at these places as they were at the start; papers of batches are unknown."""
         known: dict[int, None] = {}
         for place in places:
-            paper = int(self._grounds[place])
-            while paper > began:
+            paper = int(self._open_papers[place])
+            while paper > known_at_start:
                 paper = self._answered.get(paper, 0)
             if paper:
                 known[paper] = None

@@ -1,10 +1,10 @@
-"""The phases of a researcher's life, what may follow what, and how much time is spent in each."""
+"""Define the phases of a researcher, their transitions, and the time spent in each."""
 
 from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """What a researcher is doing."""
+    """Current activity of a researcher."""
 
     THINK = "think"
     QUEUE = "queue"
@@ -12,7 +12,7 @@ class Phase(StrEnum):
     WRITE = "write"
     PUBLISH = "publish"
     PAUSED = "paused"
-    """No inference GPU houses it: its work waits where it was."""
+    """Without an inference GPU: its work waits."""
 
 
 ALLOWED_TRANSITIONS: dict[Phase, tuple[Phase, ...]] = {
@@ -23,18 +23,18 @@ ALLOWED_TRANSITIONS: dict[Phase, tuple[Phase, ...]] = {
     Phase.PUBLISH: (Phase.THINK, Phase.PAUSED),
     Phase.PAUSED: (Phase.THINK, Phase.WRITE),
 }
-"""What may follow each phase. An experiment that loses its GPUs goes from run back to queue."""
+"""Phases that may follow each phase. An experiment that loses its GPUs goes from run back to queue."""
 
 RESEARCHING: tuple[Phase, ...] = (Phase.THINK, Phase.RUN, Phase.WRITE, Phase.PUBLISH)
-"""Phases of a researcher that does research, rather than wait for GPUs."""
+"""Phases in which a researcher does research, in contrast to waiting for GPUs."""
 
 
 class InvalidTransitionError(Exception):
-    """A researcher was sent from one phase to another that cannot follow it."""
+    """Raised when a researcher moves to a phase that cannot follow its present one."""
 
 
 class PhaseOccupancy:
-    """How many researchers are in each phase, and the researcher-days spent there so far."""
+    """Number of researchers in each phase, and the researcher-days spent there so far."""
 
     def __init__(self) -> None:
         self.count = dict.fromkeys(Phase, 0)
@@ -42,20 +42,20 @@ class PhaseOccupancy:
         self._since = dict.fromkeys(Phase, 0.0)
 
     def enter(self, phase: Phase, now: float, researchers: int = 1) -> None:
-        """Count so many researchers more (or fewer, if negative) in a phase."""
+        """Add researchers to a phase; a negative number removes them."""
         self._settle(phase, now)
         self.count[phase] += researchers
 
     def move(self, old: Phase, new: Phase, now: float, researchers: int = 1) -> None:
-        """Move so many researchers from a phase to a lawful successor. Raises UnlawfulPhaseError otherwise."""
+        """Move researchers from a phase to a successor. Raises InvalidTransitionError if that is not allowed."""
         if new not in ALLOWED_TRANSITIONS[old]:
-            raise InvalidTransitionError(f"{new} cannot follow {old}; what can: {', '.join(ALLOWED_TRANSITIONS[old])}")
+            raise InvalidTransitionError(f"{new} cannot follow {old}; allowed: {', '.join(ALLOWED_TRANSITIONS[old])}")
         self._settle(old, now)
         self.count[old] -= researchers
         self.enter(new, now, researchers)
 
     def days(self, phase: Phase, now: float) -> float:
-        """Return researcher-days spent in a phase up to now."""
+        """Return the researcher-days spent in a phase up to now."""
         return self._days[phase] + self.count[phase] * (now - self._since[phase])
 
     def _settle(self, phase: Phase, now: float) -> None:

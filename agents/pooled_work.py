@@ -1,8 +1,8 @@
-"""Pooled work: researchers who think together, so that any fraction of a paper counts at once.
+"""Simulate pooled work: researchers think together, so that fractions of a paper count at once.
 
-With an experiment to every paper, each whole paper's worth of thinking sends the researcher who has thought
-longest to the cluster. Without experiments there is no need for whole papers: the pool publishes exactly the
-work that the next step of software takes, which is how the report's arithmetic counts.
+If papers need experiments, each whole paper of pooled work sends the researcher that has thought longest to the
+cluster. Without experiments the pool needs no whole papers. It publishes exactly the work that the
+next step of software takes, as in the report's arithmetic.
 """
 
 from __future__ import annotations
@@ -19,81 +19,80 @@ if TYPE_CHECKING:
 
 
 class PooledWork:
-    """The pooled thinking of all researchers in phase *think*."""
+    """Accumulate the work of all researchers in phase *think*."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.members: dict[Researcher, None] = {}
-        self.others = 0
-        """Further researchers without an agent each: those who only ever think in a pool have no life of their
-        own that could be told from another's."""
+        self.anonymous_members = 0
+        """Number of further researchers, which only think and therefore need no agents."""
         self._papers = 0.0
         self._since = lab.now
-        self._alarm: Event | None = None
+        self._timer: Event | None = None
 
     @property
     def papers(self) -> float:
-        """Papers' worth of work done and not published yet."""
+        """Work that is done and not published [papers]."""
         return self._papers + self._papers_per_day() * (self.lab.now - self._since)
 
-    def join(self, researcher: Researcher) -> None:
-        """Add a researcher. Call :meth:`plan` after the last change of an instant."""
+    def add(self, researcher: Researcher) -> None:
+        """Add a researcher. Call :meth:`schedule_next` after the last change of an instant."""
         self.accrue()
         self.members[researcher] = None
 
-    def leave(self, researcher: Researcher) -> None:
-        """Take a researcher out, which leaves its work in the pool. Call :meth:`plan` afterwards."""
+    def remove(self, researcher: Researcher) -> None:
+        """Remove a researcher; its work remains. Call :meth:`schedule_next` afterwards."""
         self.accrue()
         del self.members[researcher]
 
     def set_anonymous_members(self, researchers: int) -> None:
-        """Set the number of researchers without an agent each. Call :meth:`plan` afterwards."""
+        """Set the number of researchers without agents. Call :meth:`schedule_next` afterwards."""
         self.accrue()
-        self.lab.census.enter(Phase.THINK, self.lab.now, researchers - self.others)
-        self.others = researchers
+        self.lab.census.enter(Phase.THINK, self.lab.now, researchers - self.anonymous_members)
+        self.anonymous_members = researchers
 
-    def plan(self) -> None:
-        """Set the moment at which the next whole paper, or the next step of software, is thought out."""
+    def schedule_next(self) -> None:
+        """Schedule the completion of the next whole paper, or of the next step of software."""
         self.accrue()
-        self._alarm = None
-        if self.members or self.others:
-            missing = max(0.0, self._needed() - self._papers)
-            self._alarm = self.lab.after(missing / self._papers_per_day(), self._thought_out)
+        self._timer = None
+        if self.members or self.anonymous_members:
+            missing = max(0.0, self._papers_needed() - self._papers)
+            self._timer = self.lab.after(missing / self._papers_per_day(), self._on_accrued)
 
     def flush(self) -> None:
-        """Publish what has been done so far: the team is about to change, and with it what work is worth."""
+        """Publish the work so far, before a change of the team changes its value."""
         self.accrue()
         if self._papers > 0 and not self._experiments():
             papers, self._papers = self._papers, 0.0
             self.lab.publish(PaperBatch(0, papers, None))
 
     def _papers_per_day(self) -> float:
-        """What all members together add; writing is pooled too where no experiment comes before it."""
+        """Return the work per day of all members; writing is included if papers need no experiment."""
         params = self.lab.researcher_params
         thinking = 1 - params.writing_share if self._experiments() else 1.0
-        return (len(self.members) + self.others) * params.papers_per_day * self.lab.research_pace / thinking
+        return (len(self.members) + self.anonymous_members) * params.papers_per_day * self.lab.research_pace / thinking
 
     def _experiments(self) -> bool:
         return self.lab.experiment_gpu_days() > 0
 
-    def _needed(self) -> float:
+    def _papers_needed(self) -> float:
         return 1.0 if self._experiments() else self.lab.papers_to_next_step()
 
     def accrue(self) -> None:
-        """Count what has been done so far. Call it before anything changes that sets how fast work is done."""
+        """Add the work so far. Call this before a change of the rate of work."""
         self._papers = self.papers
         self._since = self.lab.now
 
-    def _thought_out(self, alarm: Event) -> None:
-        if alarm is not self._alarm:
+    def _on_accrued(self, timer: Event) -> None:
+        if timer is not self._timer:
             return
-        needed = self._needed()
+        needed = self._papers_needed()
         self._papers = 0.0
         self._since = self.lab.now
         if self._experiments():
             thinker = next(iter(self.members))
-            self.leave(thinker)
-            thinker.has_idea()
+            self.remove(thinker)
+            thinker.on_thought_out()
         else:
             self.lab.publish(PaperBatch(0, needed, None))
-        self.plan()
+        self.schedule_next()

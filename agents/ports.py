@@ -1,7 +1,7 @@
-"""All that an agent may know of the world and ask of it.
+"""Define the interfaces through which agents use the simulator.
 
-Agents import nothing of the simulator: they are handed something that has these methods. So they can be tested
-against a small world of a few lines, and put into another one.
+Agents import nothing of the simulator. They receive an object with these methods, so a test can replace the simulator
+by a small one.
 """
 
 from __future__ import annotations
@@ -23,170 +23,198 @@ if TYPE_CHECKING:
 
 
 class PaperBatch(NamedTuple):
-    """What a researcher, or a pool of them, hands in for publication."""
+    """Papers that a researcher, a cohort or a pool publishes together."""
 
     researcher: int
-    """Its number; 0 for pooled work."""
+    """Number of the researcher or cohort; 0 for pooled work."""
     papers: float
-    """How many papers this is worth: 1, as many as a cohort hands in at once, or any amount of pooled work."""
-    began: int | None
-    """The latest paper that was known when it was begun; None for pooled work, which is no paper of its own."""
-    authors: int = 1
-    """The researchers of whom nobody says which one wrote it: 1, or the size of a cohort."""
+    """Number of papers: 1, the batch of a cohort, or any amount of pooled work."""
+    known_at_start: int | None
+    """Number of the latest paper that was known at the start; None for pooled work, which has no single paper."""
+    team_size: int = 1
+    """Number of possible authors: 1, or the number of active researchers of a cohort."""
+
+
+class JobHandle(Protocol):
+    """A job of the cluster, as agents see it."""
+
+    @property
+    def gpus(self) -> int:
+        """Number of GPUs."""
+
+    @property
+    def tasks(self) -> int:
+        """Number of tasks of a job array that the job does; 1 for a single job."""
+
+    @property
+    def payload(self) -> Any:
+        """Data that its owner attached to the job array; None if there are none."""
+
+    def transfer_to(self, listener: ArrayTaskSource, payload: Any) -> None:
+        """Report to ``listener`` from now on, in place of the present listener and callbacks."""
+
+
+class JobArrayHandle(Protocol):
+    """Jobs that were submitted together and whose sizes are drawn when their turn comes."""
+
+    @property
+    def count(self) -> int:
+        """Number of jobs that still wait."""
+
+    @property
+    def payload(self) -> Any:
+        """Data that its owner attached."""
 
 
 class JobListener(Protocol):
-    """Somebody who is told when its job gets GPUs and when it loses them without being over."""
+    """An object that is notified when its job gets GPUs, and when it loses them before its end."""
 
     def job_started(self, job: Any) -> None:
-        """Take note that the job runs now."""
+        """Handle that the job runs now."""
 
     def job_stopped(self, job: Any) -> None:
-        """Take note that the job was preempted or failed, and waits again."""
+        """Handle that the job was preempted or failed, and waits again."""
 
 
 class ArrayTaskSource(JobListener, Protocol):
-    """Somebody who asks for many jobs at once, and says what each of them is when its turn comes."""
+    """An object that submits job arrays and draws each job when its turn comes."""
 
-    def draw(self, lot: Any, most: int) -> Any:
-        """Return GPUs (at most ``most``), days, and how many of the lot these do."""
+    def next_task(self, array: Any, max_gpus: int) -> Any:
+        """Return the GPUs (at most ``max_gpus``), days and number of tasks of the next job of an array."""
 
     def job_over(self, job: Any) -> None:
-        """Take note that a job is over."""
+        """Handle the end of a job."""
 
 
 class SpeedupCurve(Protocol):
-    """How much faster attention was after so many candidates, in a search that was really made."""
+    """Measured speed-up of attention over the number of candidates."""
 
     @property
     def largest(self) -> float:
-        """The speed-up after all candidates that were tried."""
+        """Speed-up after all candidates that were tried."""
 
     def speedup_after(self, candidates: float) -> float:
-        """Return the speed-up after so many candidates, at least 1."""
+        """Return the speed-up after this number of candidates, at least 1."""
 
     def candidates_to_reach(self, speedup: float) -> float:
-        """Return how many candidates a speed-up takes, inf above the largest."""
+        """Return how many candidates a speed-up takes; inf above the largest."""
 
 
 class Lab(Protocol):
-    """The world, as an agent sees it. Times are days."""
+    """The simulated lab, as agents see it. Times are days."""
 
     @property
     def now(self) -> float:
-        """The day."""
+        """Current day."""
 
     @property
     def researcher_params(self) -> ResearcherParams:
-        """How researchers work."""
+        """Parameters of researchers."""
 
     @property
     def training_params(self) -> TrainingParams:
-        """How the lab retrains."""
+        """Parameters of training runs."""
 
     @property
     def kernel_params(self) -> KernelParams:
-        """How effort makes attention faster."""
+        """Parameters of kernels."""
 
     @property
     def literature(self) -> Literature:
-        """All papers, and who builds on what."""
+        """All papers and their references."""
 
     @property
     def census(self) -> PhaseOccupancy:
-        """How many researchers are in which phase."""
+        """Number of researchers in each phase."""
 
     def after(self, days: float, callback: Callable[[Event], None]) -> Event:
-        """Have ``callback`` called when so many days have passed."""
+        """Call ``callback`` after ``days``."""
 
     def after_in_background(self, days: float, callback: Callable[[Event], None]) -> Event:
-        """As :meth:`after`, for what happens only while the lab is alive: it alone keeps no run going."""
+        """Call ``callback`` after ``days``, with a timer that does not keep the run alive."""
 
     def rng_for(self, decision: str, who: int) -> Generator:
-        """Return the random generator of this decision of this agent."""
+        """Return the random generator of a decision of an agent."""
 
     def experiment_gpu_days(self) -> float:
         """Return the mean cost of an experiment with today's algorithms, in GPU-days."""
 
     @property
     def work_rate(self) -> float:
-        """What the cluster does in a day, over what it did with the kernels of day 0."""
+        """Work of the cluster per day, relative to the kernels of day 0."""
 
     @property
     def individuals_up_to(self) -> int:
-        """The largest team that is followed one by one."""
+        """Maximum number of researchers that are simulated as individuals."""
 
     @property
     def leap_error(self) -> float:
-        """The share of those at one thing that may move on together; 0 for one by one."""
+        """Maximum share of the researchers of a stage that move on together; 0: one by one."""
 
     def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:
-        """Have ``callback`` called when all else of this instant is done."""
+        """Call ``callback`` after all other events of this instant."""
 
     def cohort_formed(self, cohort: int, researchers: int) -> None:
-        """Take note that so many researchers are a cohort from now on."""
-
-    def split_out(self, cohort: int, researcher: int) -> None:
-        """Take note that a researcher left its cohort, and is followed by itself from now on."""
+        """Record that these researchers are a cohort from now on."""
 
     def largest_gang(self, use: str) -> int:
         """Return the most GPUs that one job of this use can have."""
 
     def gpus_for_experiments(self) -> int:
-        """Return the GPUs that experiments can have all together."""
+        """Return the total number of GPUs for experiments."""
 
     def gpus_for_training(self, one_gpu_days: float) -> int:
-        """Return on how many GPUs a training run ends soonest, of those that it may have.
+        """Return the number of GPUs on which a training run ends soonest, within its limit.
 
-        ``one_gpu_days``: how long it would take on one GPU.
+        ``one_gpu_days``: length of the run on one GPU.
         """
 
     def withdraw(self, job: Any) -> None:
-        """Take back a job that was asked for."""
+        """Cancel a job."""
 
     def submit_job(self, use: str, gpus: int, days: float, owner: int, watcher: JobListener | None = None) -> Event:
-        """Ask the cluster for a gang of GPUs; the event returned succeeds when the job is over.
+        """Submit a job; the event returned succeeds when the job is over.
 
-        ``days``: with the kernels of day 0; with faster ones it takes less.
+        ``days``: length with the kernels of day 0; faster kernels shorten it.
         """
 
     def publish(self, finding: PaperBatch) -> None:
-        """Make a finding known: software is discovered."""
+        """Publish papers, which add to the discovered software."""
 
     def submit_job_array(self, use: str, number: int, source: ArrayTaskSource, payload: Any, owner: int) -> None:
-        """Ask the cluster for so many jobs at once, each of which ``source`` draws when its turn comes."""
+        """Submit ``number`` jobs together; ``source`` draws each job when its turn comes."""
 
     def papers_to_next_step(self, within: float = math.inf) -> float:
-        """Return the papers that the team at work must write until the next step of software.
+        """Return the papers that the active team must write up to the next step of software.
 
-        ``within``: doublings that count as a step.
+        ``within``: maximum length of a step [doublings].
         """
 
     def discovered_doublings(self) -> float:
-        """Return the doublings of software that have been discovered."""
+        """Return the discovered doublings of software."""
 
     def training_requested(self, generation: int, gpus: int, days: float) -> None:
-        """Take note that the training run of a generation was asked for; ``days`` as in :meth:`ask_gpus`."""
+        """Record that the training run of a generation was submitted; ``days`` as in :meth:`submit_job`."""
 
     def deploy(self, generation: int, doublings: float) -> None:
-        """Put a newly trained generation to work, better than the last by so many doublings.
+        """Deploy a new generation, which is better than the last by ``doublings``.
 
-        Raises ValueError for less than none, and for more than is discovered and not yet deployed.
+        Raises ValueError if ``doublings`` is negative or exceeds what is discovered and not yet deployed.
         """
 
     @property
     def reference_researchers(self) -> float:
-        """Researchers of the reference team, of which the candidates a day are."""
+        """Size of the reference team, to which the number of candidates a day refers."""
 
     @property
     def research_pace(self) -> float:
-        """The share of researchers' time that goes into papers: what takes d days of it takes d/pace days."""
+        """Share of researchers' time for papers: d days of work take d/pace days."""
 
     def set_research_pace(self, pace: float) -> None:
-        """Let researchers have another share of their time for papers from now on, work under way included."""
+        """Change the share of researchers' time for papers, also for work that has begun."""
 
     def team_growth(self) -> float:
-        """Return the researchers at work over those of the reference team."""
+        """Return the number of active researchers, relative to the reference team."""
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
-        """Put faster attention to work, found after so many candidates."""
+        """Deploy a faster attention kernel, found after this number of candidates."""

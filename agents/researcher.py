@@ -1,4 +1,4 @@
-"""An automated researcher: it thinks, queues for GPUs, runs its experiment, writes, publishes, and thinks again."""
+"""Simulate one automated researcher: think, queue for GPUs, run an experiment, write, publish, and repeat."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from simpy import Event
 from agents import work_model
 from agents.phases import Phase
 from agents.pooled_work import PooledWork
-from agents.ports import Lab, PaperBatch
+from agents.ports import JobHandle, Lab, PaperBatch
 
 DAYS_PER_MONTH = 365 / 12
 
@@ -18,7 +18,7 @@ DAYS_PER_MONTH = 365 / 12
 class ResearcherParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """How researchers work, all alike."""
+    """Parameters of all researchers."""
 
     initial: Annotated[int, Interval(ge=0, le=1_000_000_000), "researchers"] = 0
     """Researchers on day 0. 0: as many as the inference GPUs run, one for each `gpus_each` of them, at least 1. A
@@ -57,89 +57,80 @@ class ResearcherParams(
 
     @property
     def papers_per_day(self) -> float:
-        """Papers a day of a researcher who never waits."""
+        """Papers per day of a researcher that never waits."""
         return self.papers_per_month / DAYS_PER_MONTH
 
 
 class Researcher(mesa.Agent):
-    """One automated researcher, from its first day to the end of the run.
+    """Simulate one researcher from its first day to the end of the run.
 
-    A subclass for ``World(researcher=...)`` changes `has_idea`, `thinking_days` or `writing_days`.
-    ``number``: 1, 2, ..., which names its streams of chance. ``pool``: where its thinking goes if pooled. ``phase``:
-    that of somebody who comes out of a cohort, and is counted already.
+    A subclass for ``World(researcher=...)`` changes `on_thought_out`, `thinking_days` or `writing_days`.
+    ``number`` (1, 2, ...) names its random streams. ``pool`` is the pool of its thinking, if work is pooled.
     """
 
-    def __init__(
-        self, model: mesa.Model, lab: Lab, number: int, pool: PooledWork | None, phase: Phase | None = None
-    ) -> None:
+    def __init__(self, model: mesa.Model, lab: Lab, number: int, pool: PooledWork | None) -> None:
         super().__init__(model)
         self.unique_id = number
         self.lab = lab
         self.pool = pool
         self.active = True
-        self.phase = phase or Phase.THINK
+        self.phase = Phase.THINK
         self.papers = 0
-        self.began = 0
-        """The latest paper that was known when its own was begun."""
+        self.known_at_start = 0
+        """Number of the latest paper that was known when its own was begun."""
         self.job: Any = None
-        """Its experiment, while it waits or runs."""
-        self._alarm: Event | None = None
+        """Job of its experiment, while it waits or runs."""
+        self._timer: Event | None = None
         self._due = 0.0
         self._paused: tuple[Phase, float] | None = None
-        if phase is None:
-            lab.census.enter(Phase.THINK, lab.now)
-            self._begin_paper()
-
-    def resume_with(self, days: float, began: int) -> None:
-        """Go on with a paper that takes so many days more in this phase."""
-        self.began = began
-        self._set_alarm(days)
+        lab.census.enter(Phase.THINK, lab.now)
+        self._begin_paper()
 
     def stretch(self, factor: float) -> None:
-        """Let what is left of the thinking or writing under way take so many times as long."""
+        """Multiply the time left of its thinking or writing by ``factor``."""
         if self._paused is not None:
             self._paused = (self._paused[0], self._paused[1] * factor)
-        elif self._alarm is not None:
-            self._set_alarm((self._due - self.lab.now) * factor)
+        elif self._timer is not None:
+            self._start_timer((self._due - self.lab.now) * factor)
 
     def remaining_work(self) -> tuple[Phase, float]:
-        """Return which part of its paper it is at, or was before it paused, and the days that this still takes."""
+        """Return its phase, or the phase before it paused, and the days that are left in it."""
         return self._paused or (self.phase, self._due - self.lab.now)
 
-    def hand_over(self) -> None:
-        """Leave the model: a cohort continues the paper."""
-        self._alarm = None
-        self.remove()
+    def remove(self) -> None:
+        """Remove the agent from the model; a cohort continues its paper."""
+        self._timer = None
+        super().remove()
 
     def start_over(self) -> None:
-        """Drop the paper that is being thought about and begin a new one, together with everybody."""
+        """Drop the paper that is thought about, and begin a new one."""
         if self.phase is Phase.THINK and self.pool is None:
             self._begin_paper()
 
     def pause(self) -> None:
-        """Stop: no GPU houses this researcher. An experiment that queues or runs goes on without it."""
+        """Pause because the researcher loses its inference GPU. Its experiment goes on."""
         self.active = False
         if self.phase is Phase.THINK and self.pool is not None:
-            self.pool.leave(self)
-            self._rest(0.0)
+            self.pool.remove(self)
+            self._pause(0.0)
         elif self.phase in (Phase.THINK, Phase.WRITE):
-            self._rest(self._due - self.lab.now)
+            self._pause(self._due - self.lab.now)
 
     def resume(self) -> None:
-        """Go on where :meth:`pause` stopped."""
+        """Continue where :meth:`pause` stopped."""
         self.active = True
         if self._paused is None:
             return
         phase, left = self._paused
         self._paused = None
-        self._become(phase)
+        self._enter_phase(phase)
         if phase is Phase.THINK and self.pool is not None:
-            self.pool.join(self)
+            self.pool.add(self)
         else:
-            self._set_alarm(left)
+            self._start_timer(left)
 
-    def has_idea(self) -> None:
-        """The paper is thought out: run its experiment, or write it up if it needs none."""
+    def on_thought_out(self) -> None:
+        """Submit the experiment of a paper that is thought out, or write the paper if it needs none."""
         mean = self.lab.experiment_gpu_days()
         if mean == 0:
             self.write_up()
@@ -148,29 +139,29 @@ class Researcher(mesa.Agent):
         params = self.lab.researcher_params
         gpu_days = work_model.experiment_gpu_days(params, mean, self.lab.rng_for("experiment cost", number))
         gpus = work_model.gang_size(params, gpu_days, self.lab.largest_gang("experiment"))
-        self._become(Phase.QUEUE)
+        self._enter_phase(Phase.QUEUE)
         self.job = self.lab.submit_job("experiment", gpus, gpu_days / gpus, number, watcher=self)
-        self.job.callbacks.append(self.experiment_over)
+        self.job.callbacks.append(self.on_experiment_done)
 
-    def job_started(self, job: Any) -> None:
-        """Note that the experiment got its GPUs."""
-        self._become(Phase.RUN)
+    def job_started(self, job: JobHandle) -> None:
+        """Enter phase *run* when the experiment gets its GPUs."""
+        self._enter_phase(Phase.RUN)
 
-    def job_stopped(self, job: Any) -> None:
-        """Note that the experiment lost its GPUs and waits again."""
-        self._become(Phase.QUEUE)
+    def job_stopped(self, job: JobHandle) -> None:
+        """Enter phase *queue* when the experiment loses its GPUs."""
+        self._enter_phase(Phase.QUEUE)
 
-    def experiment_over(self, job: Any) -> None:
-        """Write the paper up."""
+    def on_experiment_done(self, job: JobHandle) -> None:
+        """Write the paper after its experiment."""
         self.job = None
         self.write_up()
 
     def _begin_paper(self) -> None:
-        self.began = self.lab.literature.latest
+        self.known_at_start = self.lab.literature.latest
         if self.pool is not None:
-            self.pool.join(self)
+            self.pool.add(self)
         else:
-            self._set_alarm(self.thinking_days() / self.lab.research_pace)
+            self._start_timer(self.thinking_days() / self.lab.research_pace)
 
     def thinking_days(self) -> float:
         """Return the days of work until the next paper is thought out."""
@@ -181,46 +172,46 @@ class Researcher(mesa.Agent):
         return work_model.writing_days(self.lab.researcher_params, self.lab.rng_for("writing", self.unique_id))
 
     def write_up(self) -> None:
-        """Write the paper, and publish it when that is done."""
+        """Write the paper, then publish it."""
         days = self.writing_days() / self.lab.research_pace
         if days == 0 and self.active:
             self._publish()
             return
-        self._become(Phase.WRITE)
+        self._enter_phase(Phase.WRITE)
         if self.active:
-            self._set_alarm(days)
+            self._start_timer(days)
         else:
-            self._rest(days)
+            self._pause(days)
 
     def _publish(self) -> None:
-        self._become(Phase.PUBLISH)
+        self._enter_phase(Phase.PUBLISH)
         self.papers += 1
-        self.lab.publish(PaperBatch(self.unique_id, 1.0, self.began))
-        self._become(Phase.THINK)
+        self.lab.publish(PaperBatch(self.unique_id, 1.0, self.known_at_start))
+        self._enter_phase(Phase.THINK)
         self._begin_paper()
         if self.pool is not None:
-            self.pool.plan()
+            self.pool.schedule_next()
         if not self.active:
-            self.pause()  # what it published brought a new generation, which found fewer GPUs than the last count
+            self.pause()  # its publication brought a new generation, which has fewer GPUs
 
-    def _rest(self, days_left: float) -> None:
+    def _pause(self, days_left: float) -> None:
         self._paused = (self.phase, days_left)
-        self._alarm = None
-        self._become(Phase.PAUSED)
+        self._timer = None
+        self._enter_phase(Phase.PAUSED)
 
-    def _set_alarm(self, days: float) -> None:
+    def _start_timer(self, days: float) -> None:
         self._due = self.lab.now + days
-        self._alarm = self.lab.after(days, self._ring)
+        self._timer = self.lab.after(days, self._on_timer)
 
-    def _ring(self, alarm: Event) -> None:
-        if alarm is not self._alarm:
-            return  # it was set for work that has been dropped or put off since
-        self._alarm = None
+    def _on_timer(self, timer: Event) -> None:
+        if timer is not self._timer:
+            return  # the timer belongs to work that was dropped or paused since
+        self._timer = None
         if self.phase is Phase.THINK:
-            self.has_idea()
+            self.on_thought_out()
         else:
             self._publish()
 
-    def _become(self, phase: Phase) -> None:
+    def _enter_phase(self, phase: Phase) -> None:
         self.lab.census.move(self.phase, phase, self.lab.now)
         self.phase = phase

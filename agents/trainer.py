@@ -1,4 +1,4 @@
-"""The trainer: it decides when to retrain, on how many GPUs, and what a generation is spent on."""
+"""Decide when to retrain, on how many GPUs, and how a generation divides its gain."""
 
 import math
 from typing import Annotated, Any, Literal, NamedTuple
@@ -12,7 +12,7 @@ from simpy import Event
 from agents.ports import Lab
 
 LEVEL_TOLERANCE = 1e-9
-"""Doublings: a gain that is short by rounding alone is a gain."""
+"""Tolerance of gains, for rounding errors [doublings]."""
 Array = Any
 """A float or a NumPy array of floats."""
 
@@ -20,7 +20,7 @@ Array = Any
 class TrainingParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """How a lab turns discovered software into deployed software."""
+    """Parameters of the training runs that turn discovered software into deployed software."""
 
     needed: bool = True
     """Whether a new generation needs a training run. Without, software is deployed as soon as it has gained
@@ -47,25 +47,26 @@ class TrainingParams(
     next run takes k = g^-phi of this one. Less is spent where `shortest_run_days` is reached. Source: the report's
     example, 30x = 3x shorter and 10x better: log 3/log 30."""
     shortest_run_days: Annotated[float, Interval(ge=0, le=10_000), "days"] = 0.0
-    """Run length, on the lab's GPUs and without failures, at which the lab stops to pay for shorter runs: all that a
-    later generation takes up makes the model better. 0: no such length. Source: our choice, none, as in the report."""
+    """Run length, on the lab's GPUs and without failures, at which the lab stops paying for shorter runs. From then on
+    everything that a generation takes up makes the model better. 0: no such length. Source: our choice, none, as in the
+    report."""
     gpus: Annotated[int, Interval(ge=0, le=1_000_000), "GPUs"] = 0
-    """The most GPUs that a run holds; 0 is all that the cluster's training share has. A run takes fewer if failures
+    """Maximum number of GPUs of a run; 0: all GPUs of the cluster's training share. A run takes fewer if failures
     and restarts would make it longer on more. Source: our choice."""
 
     @property
     def gain_doublings(self) -> float:
-        """The gain of a generation as doublings."""
+        """Gain of a generation [doublings]."""
         return math.log2(self.gain)
 
     @property
     def first_run_work(self) -> float:
-        """Days that the first run would take on one GPU."""
+        """Length of the first run on one GPU [days]."""
         return float(self.first_run_days * self.first_run_gpus**self.scaling)
 
 
 class TrainingGeneration(NamedTuple):
-    """What a training run takes up, in doublings, and what becomes of it."""
+    """The doublings that a training run consumes, and their division."""
 
     taken: Array
     better: Array
@@ -93,83 +94,83 @@ def generation(
 
 
 class Trainer(mesa.Agent):
-    """The agent that brings discovered software to the researchers, a generation at a time."""
+    """Deploy discovered software to the researchers, one generation at a time."""
 
     def __init__(self, model: mesa.Model, lab: Lab) -> None:
         super().__init__(model)
         self.unique_id = 0
         self.lab = lab
         self.generation = 0
-        """The latest generation that was deployed or is being trained."""
-        self.taken_up = 0.0
-        """Discovered doublings that the generations so far have taken up."""
+        """Number of the latest generation that is deployed or in training."""
+        self.consumed_doublings = 0.0
+        """Discovered doublings that the generations so far have consumed."""
         self.shorter = 0.0
         """Doublings by which the next training run is shorter than the first on the same GPUs."""
         self._run: Any = None
-        """The job of the training run under way."""
+        """Job of the present training run."""
         self._one_gpu_days = 0.0
-        """Its length on one GPU."""
-        self._brings = 0.0
-        """Doublings by which the run under way makes deployed software better, whatever is changed meanwhile."""
+        """Length of the present run on one GPU [days]."""
+        self._pending_gain = 0.0
+        """Doublings that the present run adds to deployed software; fixed at its start."""
 
     @property
-    def brings(self) -> float:
-        """Doublings by which the run under way makes deployed software better; 0 if none is under way."""
-        return self._brings if self._run is not None else 0.0
+    def pending_gain(self) -> float:
+        """Doublings that the present run adds to deployed software; 0 without a run."""
+        return self._pending_gain if self._run is not None else 0.0
 
     @property
     def next_gain_at(self) -> float:
-        """The discovered doublings at which the next generation can begin."""
-        return self.taken_up + self.lab.training_params.gain_doublings
+        """Discovered doublings at which the next generation can begin."""
+        return self.consumed_doublings + self.lab.training_params.gain_doublings
 
     @property
     def deployment_gap_doublings(self) -> float:
-        """Doublings that deployed software lacks for want of training runs: of the run under way, and of what waits."""
+        """Doublings that deployed software lacks because of training: those of the present run, and those that wait."""
         if not self.lab.training_params.needed:
             return 0.0
-        waiting = max(0.0, self.lab.discovered_doublings() - self.taken_up)
+        waiting = max(0.0, self.lab.discovered_doublings() - self.consumed_doublings)
         params = self.lab.training_params
         later = generation(waiting, waiting, True, self._length(), params.speed_share, params.shortest_run_days).better
-        return float(later) + self.brings
+        return float(later) + self.pending_gain
 
     def start_due_generations(self) -> None:
-        """Begin the generations for which a whole gain of discovered software waits, one run at a time."""
+        """Begin each generation for which a whole gain of discovered software waits, one run at a time."""
         while self._run is None and self.lab.discovered_doublings() >= self.next_gain_at - LEVEL_TOLERANCE:
             self.generation += 1
             params = self.lab.training_params
             if params.needed:
-                self._train()
+                self._start_run()
             else:
-                self.taken_up = self.next_gain_at
+                self.consumed_doublings = self.next_gain_at
                 self.lab.deploy(self.generation, params.gain_doublings)
 
     @property
     def run(self) -> Any:
-        """The job of the training run under way, None if there is none."""
+        """Job of the present training run; None without a run."""
         return self._run
 
     def interrupt(self) -> None:
-        """Take the run under way off its GPUs, at its checkpoint; :meth:`resume` goes on with it."""
+        """Stop the present run at its checkpoint; :meth:`resume` continues it."""
         run = self._run
-        run.callbacks.remove(self._trained)
+        run.callbacks.remove(self._on_trained)
         self.lab.withdraw(run)
         self._one_gpu_days *= run.unfinished
 
     def resume(self) -> None:
-        """Go on with the work that is left of an interrupted run, on the GPUs that there are now."""
-        self._ask(self._one_gpu_days)
+        """Continue an interrupted run on the GPUs that are available now."""
+        self._request_run(self._one_gpu_days)
 
     def _length(self) -> float:
-        """Days of the next run on the lab's GPUs if nothing fails."""
+        """Return the length of the next run on the lab's GPUs without failures [days]."""
         work = self._work()
         return float(work / self.lab.gpus_for_training(work) ** self.lab.training_params.scaling)
 
     def _work(self) -> float:
         return float(self.lab.training_params.first_run_work * 2.0**-self.shorter)
 
-    def _train(self) -> None:
+    def _start_run(self) -> None:
         params = self.lab.training_params
-        waiting = max(self.lab.discovered_doublings() - self.taken_up, params.gain_doublings)
+        waiting = max(self.lab.discovered_doublings() - self.consumed_doublings, params.gain_doublings)
         plan = generation(
             waiting,
             params.gain_doublings,
@@ -178,21 +179,21 @@ class Trainer(mesa.Agent):
             params.speed_share,
             params.shortest_run_days,
         )
-        self.taken_up += float(plan.taken)
-        self._brings = float(plan.better)
-        self._ask(self._work())
+        self.consumed_doublings += float(plan.taken)
+        self._pending_gain = float(plan.better)
+        self._request_run(self._work())
         self.shorter += float(plan.shorter)
 
-    def _ask(self, one_gpu_days: float) -> None:
-        """Ask for GPUs for this many days of work on one GPU."""
+    def _request_run(self, one_gpu_days: float) -> None:
+        """Submit a run of this length on one GPU [days]."""
         self._one_gpu_days = one_gpu_days
         gpus = self.lab.gpus_for_training(one_gpu_days)
         days = one_gpu_days / gpus**self.lab.training_params.scaling
         self._run = self.lab.submit_job("training", gpus, days, self.unique_id)
-        self._run.callbacks.append(self._trained)
+        self._run.callbacks.append(self._on_trained)
         self.lab.training_requested(self.generation, gpus, days)
 
-    def _trained(self, run: Event) -> None:
+    def _on_trained(self, run: Event) -> None:
         self._run = None
-        self.lab.deploy(self.generation, self._brings)
+        self.lab.deploy(self.generation, self._pending_gain)
         self.start_due_generations()

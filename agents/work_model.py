@@ -1,4 +1,4 @@
-"""What a researcher decides: pure functions of its parameters, what it sees, and a stream of chance."""
+"""Compute times and costs of research: pure functions of parameters, state and a random stream."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def thinking_days(params: ResearcherParams, stream: Generator) -> float:
-    """Return how long a researcher thinks about a paper before its experiment: exponential, or all alike."""
+    """Return the thinking time of a paper before its experiment [days]: exponential or constant."""
     return _work_days(params, 1 - params.writing_share, stream)
 
 
 def writing_days(params: ResearcherParams, stream: Generator) -> float:
-    """Return how long it takes to write a paper up once its experiment is over."""
+    """Return the writing time of a paper after its experiment [days]."""
     return _work_days(params, params.writing_share, stream)
 
 
 def experiment_gpu_days(params: ResearcherParams, mean_gpu_days: float, stream: Generator) -> float:
-    """Return the GPU-days that one experiment takes, with the given mean."""
+    """Draw the cost of one experiment with the given mean [GPU-days]."""
     if params.experiment_variation == "fixed":
         return mean_gpu_days
     if params.experiment_variation == "exponential":
@@ -34,10 +34,10 @@ def experiment_gpu_days(params: ResearcherParams, mean_gpu_days: float, stream: 
 
 
 def draw_total_gpu_days(params: ResearcherParams, mean_gpu_days: float, number: int, stream: Generator) -> float:
-    """Return the GPU-days that so many experiments take together.
+    """Draw the total cost of ``number`` experiments [GPU-days].
 
-    The sum of as many draws; of very many lognormal ones by how many fall into each quarter of a standard deviation,
-    which keeps the mean and loses the variance within quarters: a share of about (sigma / 4)^2 / 12, 2% at 1.96.
+    It is the sum of single draws. For many lognormal ones, the number in each quarter of a standard deviation is drawn.
+    That keeps the mean and loses the variance within quarters: a share of about (sigma / 4)^2 / 12, 2% at 1.96.
     """
     if number == 1:
         return experiment_gpu_days(params, mean_gpu_days, stream)
@@ -57,7 +57,7 @@ _MAX_EXACT_DRAWS = 256
 
 @lru_cache(maxsize=64)
 def _lognormal_bins(sigma: float) -> tuple[Any, Any]:
-    """The probability of each quarter of a standard deviation, and the mean of a lognormal of mean 1 within it."""
+    """Return the probability of each quarter of a standard deviation, and the lognormal mean within it."""
     edges = np.arange(-8, 8 + sigma, 0.25)
     below = np.array([_normal_cdf(edge) for edge in edges])
     weighted = np.array([_normal_cdf(edge - sigma) for edge in edges])
@@ -72,9 +72,9 @@ def _normal_cdf(z: float) -> float:
 
 
 def gang_size(params: ResearcherParams, gpu_days: float, largest: int) -> int:
-    """Return the gang for an experiment: the fewest GPUs, as a power of two, that end it in `experiment_days`.
+    """Return the gang of an experiment: the fewest GPUs, as a power of two, that end it in `experiment_days`.
 
-    Never more than `experiment_gpus` or than ``largest``, the most that one job can have.
+    It is at most `experiment_gpus` and at most ``largest``, the maximum of one job.
     """
     most = min(params.experiment_gpus, largest)
     wanted = gpu_days / params.experiment_days
@@ -82,9 +82,9 @@ def gang_size(params: ResearcherParams, gpu_days: float, largest: int) -> int:
 
 
 def mean_run_days(params: ResearcherParams, mean_gpu_days: float, largest: int) -> float:
-    """Return how long an experiment runs on its GPUs on average, in days, with the gangs of :func:`gpus_to_ask`.
+    """Return the mean run time of an experiment on the gangs of :func:`gang_size` [days].
 
-    The sum over gangs of g GPUs of ``E[c; c takes g]/g``, without failures.
+    It is the sum over gangs of g GPUs of ``E[c; c takes g]/g``, without failures.
     """
     most = max(1, min(params.experiment_gpus, largest))
     days, below, gang = 0.0, 0.0, 1
@@ -98,7 +98,7 @@ def mean_run_days(params: ResearcherParams, mean_gpu_days: float, largest: int) 
 
 
 def _share_below(params: ResearcherParams, x: float) -> float:
-    """The share of all GPU-days that experiments make up which cost up to x times the mean."""
+    """Return the share of all GPU-days in experiments that cost at most x times the mean."""
     if params.experiment_variation == "exponential":
         return -math.expm1(-x) - x * math.exp(-x)
     if params.experiment_variation == "fixed" or params.experiment_sigma == 0:
@@ -107,7 +107,7 @@ def _share_below(params: ResearcherParams, x: float) -> float:
 
 
 def mean_days(params: ResearcherParams, part: str) -> float:
-    """Return the mean time of one part of the work on a paper: thinking or writing."""
+    """Return the mean time of one activity on a paper, thinking or writing [days]."""
     share = params.writing_share if part == "writing" else 1 - params.writing_share
     return share / params.papers_per_day
 

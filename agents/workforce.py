@@ -1,4 +1,4 @@
-"""Who is at work: individuals while they are few, a cohort beyond."""
+"""Manage the researchers of a lab: individual agents for small teams, cohorts for large ones."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from agents.researcher import Researcher
 
 
 def class_without_cohort(researcher: type[Researcher], cohort: type[Cohort] | None) -> str:
-    """Return the name of a class of researchers that no cohort stands for; empty if one does."""
+    """Return the name of a class of researchers without a cohort class; empty if it has one."""
     return "" if researcher is Researcher or cohort is not None else researcher.__name__
 
 
 class Workforce:
-    """All researchers of a lab, of whom the inference GPUs house the first so many.
+    """Manage all researchers of a lab, of which the first are active as far as the inference GPUs allow.
 
-    Up to ``individuals_up_to`` each is an agent. When there are more, all become one cohort, in which nobody loses a
-    paper or an experiment. Those whose work is pooled are followed one by one as far, and the pool counts the others
-    where they only ever think; where they have experiments too they all stay individuals.
+    Up to ``individuals_up_to`` researchers are agents. A larger team becomes one cohort, which takes over all papers
+    and experiments. Researchers with pooled work are agents up to the same number. Beyond it the pool
+    counts them if they only think; if they have experiments, all stay agents.
 
-    ``researcher``: the class of the individuals. A subclass of Researcher may do what no cohort does, so its
-    researchers stay individuals in a team of any size, unless ``cohort`` is a cohort that stands for them.
+    ``researcher`` is the class of the agents. A cohort does not reproduce a subclass of Researcher. Its researchers
+    therefore stay agents in a team of any size, unless ``cohort`` is a cohort class for them.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Workforce:
         cohort: type[Cohort] | None = None,
     ) -> None:
         self.without_cohort = class_without_cohort(researcher, cohort)
-        """The name of the class of researchers that no cohort stands for; empty if one does."""
+        """Name of the class of researchers if it has no cohort class; else empty."""
         self._researcher = researcher
         self._cohort = cohort or Cohort
         self._warned = False
@@ -47,102 +47,73 @@ class Workforce:
         self._lab = lab
         self._pool = pool
         self.researchers: list[Researcher] = []
-        """Individuals, in the order of their numbers."""
+        """Individual researchers, in the order of their numbers."""
         self.cohorts: list[Cohort] = []
         self.active_researchers = 0
         self._last_number = 0
-        self._gathering = False
+        self._absorbing = False
 
     @property
     def in_cohorts(self) -> int:
-        """Researchers in cohorts, at work or not."""
+        """Number of researchers in cohorts, active or not."""
         return sum(cohort.size for cohort in self.cohorts)
 
     @property
     def size(self) -> int:
-        """All researchers, at work or not."""
-        others = self._pool.others if self._pool is not None else 0
+        """Number of all researchers, active or not."""
+        others = self._pool.anonymous_members if self._pool is not None else 0
         return others + len(self.researchers) + self.in_cohorts
 
-    def set_active(self, room: int) -> None:
-        """Pause the latest researchers or wake them, then create new ones, until ``room`` are at work."""
-        before, self.active_researchers = self.active_researchers, room
+    def set_active(self, target: int) -> None:
+        """Pause the latest researchers, or resume and then create researchers, until ``target`` are active."""
+        before, self.active_researchers = self.active_researchers, target
         if self._pool is not None and self._lab.experiment_gpu_days() == 0:
-            individuals = room if self._stay_individuals(room) else min(room, self._lab.individuals_up_to)
-            self._pool.set_anonymous_members(room - individuals)
-            self._house(individuals - sum(each.active for each in self.researchers))
+            individuals = target if self._stay_individuals(target) else min(target, self._lab.individuals_up_to)
+            self._pool.set_anonymous_members(target - individuals)
+            self._change_active_individuals(individuals - sum(each.active for each in self.researchers))
         else:
-            self._house(room - before)
+            self._change_active_individuals(target - before)
 
-    def _house(self, more: int) -> None:
+    def _change_active_individuals(self, more: int) -> None:
         if more < 0:
             self._pause(-more)
         elif more > 0:
-            self._create(more - self._wake(more))
+            self._create(more - self._resume(more))
 
     def start_over(self) -> None:
-        """Let all who think begin a new paper, together."""
+        """Let all researchers that think begin a new paper together."""
         for researcher in self.researchers:
             researcher.start_over()
         for cohort in self.cohorts:
             cohort.start_over()
 
     def stretch(self, factor: float) -> None:
-        """Let what is left of everybody's thinking and writing take so many times as long."""
+        """Multiply the time left of all thinking and writing by ``factor``."""
         for researcher in self.researchers:
             researcher.stretch(factor)
         for cohort in self.cohorts:
             cohort.thinking.stretch(factor)
             cohort.writing.stretch(factor)
 
-    def gather(self, researchers: list[Researcher]) -> Cohort:
-        """Make a cohort of individuals, as they stand.
-
-        Raises ValueError if there are none, if their class has no cohort, and if one waits for an experiment that
-        another cohort asked for.
-        """
-        if self.without_cohort:
-            raise ValueError(f"{self.without_cohort} has no cohort class; allowed: World(researcher=..., cohort=...)")
-        gathered = dict.fromkeys(researchers)
-        if not gathered:
-            raise ValueError("a cohort has at least one researcher")
-        for researcher in gathered:
-            if researcher.phase in (Phase.QUEUE, Phase.RUN) and researcher.job is None:
-                raise ValueError(f"researcher {researcher.unique_id} awaits an experiment of the cohort that it left")
-        cohort = self._new_cohort(researchers[0].unique_id)
-        for researcher in gathered:
-            cohort.absorb(researcher)
-        self.researchers = [each for each in self.researchers if each not in gathered]
-        self._lab.cohort_formed(cohort.unique_id, cohort.size)
-        return cohort
-
-    def split_out(self, cohort: Cohort) -> Researcher:
-        """Let one of a cohort be an individual from here on; raises ValueError if nobody of it is at work."""
-        researcher = cohort.split_out(self._last_number + 1)
-        self._last_number += 1
-        self.researchers.append(researcher)
-        self._lab.split_out(cohort.unique_id, researcher.unique_id)
-        return researcher
-
     def _pause(self, researchers: int) -> None:
         for cohort in reversed(self.cohorts):
-            resting = min(researchers, cohort.active)
-            cohort.rest(resting)
-            researchers -= resting
+            pausing = min(researchers, cohort.active)
+            cohort.pause(pausing)
+            researchers -= pausing
         for researcher in [each for each in reversed(self.researchers) if each.active][:researchers]:
             researcher.pause()
 
-    def _wake(self, researchers: int) -> int:
-        """Wake at most so many; return how many."""
+    def _resume(self, researchers: int) -> int:
+        """Resume at most ``researchers``; return how many were resumed."""
         left = researchers
         for researcher in [each for each in self.researchers if not each.active][:left]:
             researcher.resume()
             left -= 1
         for cohort in self.cohorts:
-            waking = min(left, cohort.size - cohort.active)
-            if waking:
-                cohort.wake(waking)
-                left -= waking
+            resuming = min(left, cohort.size - cohort.active)
+            if resuming:
+                cohort.resume(resuming)
+                left -= resuming
         return researchers - left
 
     def _create(self, researchers: int) -> None:
@@ -160,7 +131,7 @@ class Workforce:
         return self._pool is not None or self._stay_individuals(size) or size <= self._lab.individuals_up_to
 
     def _stay_individuals(self, researchers: int) -> bool:
-        """Whether a team stays one of individuals because its class has no cohort; a warning says so once."""
+        """Return whether the team stays individual because its class has no cohort; warn once."""
         if not self.without_cohort:
             return False
         if researchers > self._lab.individuals_up_to and not self._warned:
@@ -174,24 +145,24 @@ class Workforce:
         return True
 
     def _grow(self, researchers: int) -> None:
-        """Let a cohort grow; the individuals follow when this instant is over: some of them may be busy in it."""
+        """Add researchers to a cohort, which absorbs the individuals at the end of the instant, when none is busy."""
         if not self.cohorts:
             number = self.researchers[0].unique_id if self.researchers else self._last_number + 1
             self._new_cohort(number)
-            if self.researchers and not self._gathering:
-                self._gathering = True
-                self._lab.at_end_of_instant(self._gather_all)
+            if self.researchers and not self._absorbing:
+                self._absorbing = True
+                self._lab.at_end_of_instant(self._absorb_individuals)
         cohort = self.cohorts[-1]
         cohort.grow(researchers)
         self._last_number += researchers
-        if not self._gathering:
+        if not self._absorbing:
             self._lab.cohort_formed(cohort.unique_id, cohort.size)
 
-    def _gather_all(self, _: Event) -> None:
-        self._gathering = False
+    def _absorb_individuals(self, _: Event) -> None:
+        self._absorbing = False
         cohort = self.cohorts[-1]
         for researcher in self.researchers:
-            assert researcher.phase is not Phase.PUBLISH, "nobody publishes at the end of an instant"
+            assert researcher.phase is not Phase.PUBLISH, "no researcher publishes at the end of an instant"
             cohort.absorb(researcher)
         self.researchers = []
         self._lab.cohort_formed(cohort.unique_id, cohort.size)

@@ -130,7 +130,7 @@ class Lots:
         self.thoughts.append(thought)
         self.cluster.submit_array(1, self)
 
-    def draw(self, _lot: Any, _most: int) -> tuple[int, float, int]:
+    def next_task(self, _array: Any, _max_gpus: int) -> tuple[int, float, int]:
         """Say what a job is, when its turn comes."""
         return 1, next(self.times), 1
 

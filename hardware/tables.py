@@ -68,14 +68,14 @@ class Table:
         twice = [name for name in dict.fromkeys(self.columns) if self.columns.count(name) > 1]
         if twice:
             raise TableError(
-                line, f"two columns are called {shown(twice[0])}; allowed: each name once. Rename one of them"
+                line, f"two columns are called {quote_cell(twice[0])}; allowed: each name once. Rename one of them"
             )
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         """Iterate over the rows with their lines; rows without any text are passed over."""
         return self._cells
 
-    def named(self, cells: list[str]) -> dict[str, str]:
+    def row_of(self, cells: list[str]) -> dict[str, str]:
         """Return the cells of a row by column. Raises ValueError if there are too many or too few."""
         names = self._names
         if len(cells) != len(names):
@@ -146,38 +146,40 @@ def _similar(missing: list[str], columns: list[str]) -> str:
     for name in missing:
         close = get_close_matches(name, lower, 1, 0.75)
         if close:
-            return f"; did you mean {name} by {shown(lower[close[0]])}?"
+            return f"; did you mean {name} by {quote_cell(lower[close[0]])}?"
     return ""
 
 
-def shown(text: str) -> str:
+def quote_cell(text: str) -> str:
     """Return a cell in quotes, cut if it is long."""
     return repr(text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…")
 
 
-def exact(text: str) -> Exact:
+def parse_exact(text: str) -> Exact:
     """Return a number as it was written. Raises ValueError for everything that is not one finite number."""
     if text.isdigit() and text.isascii() and len(text) < _MAX_SHOWN:
         return int(text)
     if "_" in text:
-        raise ValueError(f"{shown(text)} has an underscore; allowed: digits with a decimal point. Write 1000 for 1_000")
+        raise ValueError(
+            f"{quote_cell(text)} has an underscore; allowed: digits with a decimal point. Write 1000 for 1_000"
+        )
     if "," in text:
-        raise ValueError(f"{shown(text)} has a comma; allowed: digits with a decimal point. Write 1.5 for 1,5")
+        raise ValueError(f"{quote_cell(text)} has a comma; allowed: digits with a decimal point. Write 1.5 for 1,5")
     if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{shown(text)} is not a number; allowed: digits with a decimal point, such as 12 or 1.5")
+        raise ValueError(f"{quote_cell(text)} is not a number; allowed: digits with a decimal point, such as 12 or 1.5")
     return Decimal(text)
 
 
-def whole(text: str, least: int = 0, most: int = MAX_WHOLE) -> int:
+def parse_whole(text: str, least: int = 0, most: int = MAX_WHOLE) -> int:
     """Return a whole number, which may be written as 2 or 2.0.
 
     Raises ValueError for everything else, and below ``least`` or above ``most``.
     """
-    value = exact(text)
+    value = parse_exact(text)
     if not is_whole(value):
-        raise ValueError(f"{shown(text)} is not a whole number; allowed: {least} to {most:,}")
+        raise ValueError(f"{quote_cell(text)} is not a whole number; allowed: {least} to {most:,}")
     if not least <= value <= most:
-        raise ValueError(f"{shown(text)} is out of range; allowed: {least} to {most:,}")
+        raise ValueError(f"{quote_cell(text)} is out of range; allowed: {least} to {most:,}")
     return int(value)
 
 

@@ -79,14 +79,6 @@ class CohortFormed(NamedTuple):
     """Size of the cohort."""
 
 
-class ResearcherSplitOut(NamedTuple):
-    """A researcher left its cohort and became an individual agent."""
-
-    day: float
-    cohort: int
-    researcher: int
-
-
 class KernelsMeasured(NamedTuple):
     """The speed-up curve of the kernels was loaded, on day 0 of a calibrated run."""
 
@@ -167,7 +159,6 @@ Event = (
     | Deployed
     | ResearchersHoused
     | CohortFormed
-    | ResearcherSplitOut
     | KernelsMeasured
     | KernelsDeployed
     | BackgroundLoaded

@@ -90,8 +90,8 @@ def training_gpus(scenario: Scenario, datacenter: Datacenter) -> int:
     if scenario.training.gpus:
         return scenario.training.gpus
     if cluster.sharing == "shares":
-        return datacenter.capacity("training")
-    return min(datacenter.capacity("training"), int(cluster.training_share * cluster.gpus))
+        return datacenter.largest_gang("training")
+    return min(datacenter.largest_gang("training"), int(cluster.training_share * cluster.gpus))
 
 
 def run_days(scenario: Scenario, gpus: Array, one_gpu_days: Array) -> Array:
@@ -168,8 +168,8 @@ def _largest_gang_ever(scenario: Scenario, datacenter: Datacenter, use: str) -> 
         return inference
     pushes_out = use == "training" and cluster.preemption
     if cluster.sharing == "priority" and not pushes_out:
-        return min(datacenter.capacity(use), cluster.gpus - inference)
-    return datacenter.capacity(use)
+        return min(datacenter.largest_gang(use), cluster.gpus - inference)
+    return datacenter.largest_gang(use)
 
 
 def _expected_jobs(scenario: Scenario, datacenter: Datacenter) -> Iterator[tuple[str, str, int]]:

@@ -44,9 +44,9 @@ class InferenceCapacity:
         if target != world.active_researchers:
             world.population.set_active(target)
             world.ledger.append(ResearchersHoused(world.now, target))
-            world.kernel_engineer.plan()
+            world.kernel_engineer.schedule_next()
         if world.pool is not None:
-            world.pool.plan()
+            world.pool.schedule_next()
         if target >= (world.scenario.run.until_researchers or math.inf):
             world.at_end_of_instant(world.end_at_researcher_target)
 

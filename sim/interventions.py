@@ -121,7 +121,7 @@ def _change_kernels(world: World, old: Scenario) -> None:
     engineer = world.kernel_engineer
     if engineer.speedup > 1 and world.scenario.kernels.attention_share != old.kernels.attention_share:
         world.ledger.append(KernelsDeployed(world.now, engineer.candidates, engineer.speedup, world.work_rate))
-    engineer.plan()
+    engineer.schedule_next()
 
 
 def _change_cluster(world: World) -> None:

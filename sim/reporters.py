@@ -92,7 +92,7 @@ def gpus_idle(world: World) -> int:
 
 def jobs_waiting(use: str, world: World) -> int:
     """Return the number of jobs of a use that wait for GPUs."""
-    return world.datacenter.waiting(use)
+    return world.datacenter.jobs_waiting(use)
 
 
 def kernel_speedup(world: World) -> float:

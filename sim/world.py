@@ -290,7 +290,7 @@ class World(mesa.Model):
 
     def largest_gang(self, use: str) -> int:
         """Return the largest number of GPUs that one job of this use can have."""
-        return self.datacenter.capacity(use)
+        return self.datacenter.largest_gang(use)
 
     def gpus_for_experiments(self) -> int:
         """Return the number of GPUs that all experiments can have together."""
@@ -354,7 +354,7 @@ class World(mesa.Model):
             events.PaperPublished(
                 self.now,
                 finding.researcher,
-                finding.authors,
+                finding.team_size,
                 number,
                 finding.papers,
                 duplicates,
@@ -371,22 +371,18 @@ class World(mesa.Model):
 
         Pooled work is not in the literature: both numbers are 0.
         """
-        if finding.began is None:
+        if finding.known_at_start is None:
             return 0, 0
         stream = self.rng_for("references", finding.researcher)
         if finding.papers == 1:
-            number, duplicate = self.literature.add(finding.began, stream)
+            number, duplicate = self.literature.add(finding.known_at_start, stream)
             return number, int(duplicate)
-        duplicates = self.literature.add_many(int(finding.papers), finding.began, stream)
+        duplicates = self.literature.add_many(int(finding.papers), finding.known_at_start, stream)
         return self.literature.latest, duplicates
 
     def cohort_formed(self, cohort: int, researchers: int) -> None:
         """Record that a cohort of ``researchers`` was formed."""
         self.ledger.append(events.CohortFormed(self.now, cohort, researchers))
-
-    def split_out(self, cohort: int, researcher: int) -> None:
-        """Record that a researcher left its cohort and is an individual agent from now on."""
-        self.ledger.append(events.ResearcherSplitOut(self.now, cohort, researcher))
 
     def training_requested(self, generation: int, gpus: int, days: float) -> None:
         """Record that the training run of a generation was submitted."""
@@ -427,7 +423,7 @@ class World(mesa.Model):
         stretch, self.research_pace = self.research_pace / pace, pace
         self.population.stretch(stretch)
         if self.pool is not None:
-            self.pool.plan()
+            self.pool.schedule_next()
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
         """Deploy faster attention: later jobs take less time, and inference GPUs run more researchers."""

@@ -1,10 +1,9 @@
-"""A cohort: researchers who cannot be told apart, as counts of the same phases, clock and cluster as individuals."""
+"""Represent many exchangeable researchers as counts by phase, on the same clock and cluster as individuals."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import mesa
 import numpy as np
@@ -13,49 +12,33 @@ from agents import work_model
 from agents.cohort.stage import CohortStage
 from agents.cohort.start_index import StartIndexSampler
 from agents.phases import Phase
-from agents.ports import Lab, PaperBatch
+from agents.ports import JobArrayHandle, JobHandle, Lab, PaperBatch
 from agents.researcher import Researcher
 
-_LEAPS_WITHIN = 64
-"""Into so many parts, at most, a leap is cut for the sake of few questions."""
+_MAX_PARTS_OF_LEAP = 64
+"""Maximum number of parts into which a leap is divided when there are few open questions."""
 
 
 class ExperimentBatch(NamedTuple):
-    """What a lot of experiments is about."""
+    """The facts that the experiments of one job array have in common."""
 
     mean_gpu_days: float
-    """The mean cost of one when it was asked for."""
+    """Mean cost of an experiment at submission [GPU-days]."""
     work_rate: float
-    """Of the cluster then."""
-    began: int
-    """The latest paper that was known when the papers were begun."""
-
-
-class AbsorbedJob(NamedTuple):
-    """What stands for the lot of an experiment that an individual had asked for."""
-
-    payload: ExperimentBatch
-
-
-@dataclass
-class Guest:
-    """Somebody who was split out while an experiment queued or ran, of which only the cohort is told."""
-
-    researcher: Researcher
-    among: int
-    """While it waits: how many waited when it was split out and still do, of which any may be its own."""
-    job: Any = None
-    """The job that its experiment is part of, drawn when that starts."""
+    """Work rate of the cluster at submission, relative to the kernels of day 0."""
+    known_at_start: int
+    """Number of the latest paper that was known when the papers were begun."""
 
 
 class Cohort(mesa.Agent):
-    """Many exchangeable researchers, of whom only the number in each phase is known.
+    """Simulate many exchangeable researchers as the number in each phase.
 
-    ``number``: of its first researcher, which names its streams of chance. A cohort of one does what the individual of
-    that number would, draw by draw. Of many, those who think or write move on in leaps of at most the share
-    ``leap_error`` (:class:`agents.cohort.stage.Stage`). Their experiments are lots, which the cluster keeps as counts;
-    several of one lot run on one gang, as one job, while that takes on average no longer than the same share
-    of the time that a paper takes, and publishes no more than that share of a doubling.
+    ``number`` is the number of the first researcher; it names the random streams. A cohort of one repeats the
+    individual of that number, draw by draw. In larger cohorts the researchers that think or write move on in leaps of
+    at most the share ``leap_error`` (:class:`agents.cohort.stage.CohortStage`). Their experiments are job arrays, which
+    the cluster keeps as counts. Several experiments of one array run on one gang, as one job. Two limits apply:
+    the job takes on average at most the share ``leap_error`` of the time of a paper, and it
+    publishes at most that share of a doubling.
     """
 
     def __init__(self, model: mesa.Model, lab: Lab, number: int) -> None:
@@ -64,109 +47,90 @@ class Cohort(mesa.Agent):
         self.lab = lab
         self.count = dict.fromkeys(Phase, 0)
         self.inactive_pending = 0
-        """Of those who queue or run: no inference GPU houses them, and they will rest when their experiment is over."""
-        self.thinking = CohortStage(lab, "thinking", number, self._have_ideas, self._most_ideas)
-        self.writing = CohortStage(lab, "writing", number, self._written, self._publishable)
+        """Researchers that queue or run and have lost their inference GPU; they pause when their experiment is over."""
+        self.thinking = CohortStage(lab, "thinking", number, self._on_thought_out, self._max_ideas)
+        self.writing = CohortStage(lab, "writing", number, self._on_written, self._max_batch_for_step)
         self.ideas, self._drafts = StartIndexSampler(), StartIndexSampler()
-        """When those who think, and those who write, began."""
-        self._running: dict[Any, None] = {}
-        """The jobs that have GPUs."""
-        self._guests: list[Guest] = []
-        self._step: tuple[tuple[int, int], float] = ((0, 0), 1.0)
-        """What may be published at once, and the state of knowledge and of the team for which that holds."""
-        self._owed = 0
-        """To be put to rest as soon as those who publish in this instant are through."""
+        """Start labels of the papers that are thought about, and of those that are written."""
+        self._running: dict[JobHandle, None] = {}
+        """Jobs that hold GPUs."""
+        self._cap_cache: tuple[tuple[int, int], float] = ((0, 0), 1.0)
+        """Maximum batch for a step of software, with the latest paper and the team size for which it was computed."""
+        self._pending_pauses = 0
 
     @property
     def size(self) -> int:
-        """Researchers in it, at work or not."""
+        """Number of researchers, active or not."""
         return sum(self.count.values())
 
     @property
     def active(self) -> int:
-        """Researchers at work."""
-        return self.size - self.count[Phase.PAUSED] - self.inactive_pending - self._owed
+        """Number of active researchers."""
+        return self.size - self.count[Phase.PAUSED] - self.inactive_pending - self._pending_pauses
 
     @property
-    def owed(self) -> int:
-        """Researchers who go to rest as soon as they have published."""
-        return self._owed
+    def pending_pauses(self) -> int:
+        """Number of researchers that pause as soon as the publications of this instant are complete."""
+        return self._pending_pauses
 
-    # Who comes and goes
+    # Size and activity
 
     def grow(self, researchers: int) -> None:
-        """Add so many new researchers, who begin to think."""
+        """Add new researchers, which begin to think."""
         self.lab.census.enter(Phase.THINK, self.lab.now, researchers)
         self.count[Phase.THINK] += researchers
         self._begin(researchers)
 
-    def rest(self, researchers: int) -> None:
-        """Let so many stop, any of those at work: no GPU houses them. Their experiments go on without them."""
+    def pause(self, researchers: int) -> None:
+        """Pause active researchers, chosen at random, because they lose their inference GPUs.
+
+        Their experiments go on.
+        """
         thinking, writing = self.count[Phase.THINK], self.count[Phase.WRITE]
         away = self.count[Phase.QUEUE] + self.count[Phase.RUN] - self.inactive_pending
         there = min(researchers, thinking + writing + away)
         ideas, drafts, experiments = self._choose((thinking, writing, away), there)
-        self._rest(self.thinking, Phase.THINK, ideas)
-        self._rest(self.writing, Phase.WRITE, drafts)
+        self._pause(self.thinking, Phase.THINK, ideas)
+        self._pause(self.writing, Phase.WRITE, drafts)
         self.inactive_pending += experiments
-        self._owed += researchers - there
+        self._pending_pauses += researchers - there
 
-    def wake(self, researchers: int) -> None:
-        """Let so many of those who stopped go on."""
-        forgiven = min(researchers, self._owed)
-        self._owed -= forgiven
-        resting = (self.thinking.resting, self.writing.resting, self.inactive_pending)
-        ideas, drafts, experiments = self._choose(resting, researchers - forgiven)
-        self._wake(self.thinking, Phase.THINK, ideas)
-        self._wake(self.writing, Phase.WRITE, drafts)
+    def resume(self, researchers: int) -> None:
+        """Resume paused researchers, chosen at random."""
+        cancelled = min(researchers, self._pending_pauses)
+        self._pending_pauses -= cancelled
+        pausing = (self.thinking.paused, self.writing.paused, self.inactive_pending)
+        ideas, drafts, experiments = self._choose(pausing, researchers - cancelled)
+        self._resume(self.thinking, Phase.THINK, ideas)
+        self._resume(self.writing, Phase.WRITE, drafts)
         self.inactive_pending -= experiments
 
     def start_over(self) -> None:
-        """Drop the papers that are being thought about, and begin new ones together."""
+        """Drop the papers that are thought about, and begin new ones together."""
         thinking = self.count[Phase.THINK]
         if thinking:
-            self.ideas.take(thinking, self._chance("paper"))
+            self.ideas.take(thinking, self._rng("paper"))
             self.ideas.add(thinking, self.lab.literature.latest)
             self.thinking.start_over()
 
     def absorb(self, researcher: Researcher) -> None:
-        """Take in an individual as it stands, with its paper and its experiment."""
+        """Take over an individual with its paper and its experiment, in its present phase."""
         phase = researcher.phase
         self.count[phase] += 1
-        began, job = researcher.began, researcher.job
+        known_at_start, job = researcher.known_at_start, researcher.job
         if job is not None:
-            job.watcher, job.callbacks = self, [self.job_over]
-            job.lot = AbsorbedJob(ExperimentBatch(0.0, 1.0, began))
+            job.transfer_to(self, ExperimentBatch(0.0, 1.0, known_at_start))
             self.inactive_pending += not researcher.active
             if phase is Phase.RUN:
                 self._running[job] = None
         else:
             part, days = researcher.remaining_work()
             stage, labels = (self.writing, self._drafts) if part is Phase.WRITE else (self.thinking, self.ideas)
-            labels.add(1, began)
+            labels.add(1, known_at_start)
             stage.add_partial(days)
             if phase is Phase.PAUSED:
-                stage.rest(1)
-        researcher.hand_over()
-
-    def split_out(self, number: int) -> Researcher:
-        """Let one of those at work go its own way from here on, any of them alike, as the individual of that number.
-
-        It keeps its paper and its experiment. Raises ValueError if nobody is at work.
-        """
-        if self.active <= 0:
-            raise ValueError("nobody of this cohort is at work")
-        away = self.count[Phase.QUEUE] + self.count[Phase.RUN] - self.inactive_pending
-        thinks, writes, _ = self._choose((self.count[Phase.THINK], self.count[Phase.WRITE], away), 1)
-        if not thinks and not writes:
-            return self._split_out_with_experiment(number)
-        phase, stage, labels = (
-            (Phase.THINK, self.thinking, self.ideas) if thinks else (Phase.WRITE, self.writing, self._drafts)
-        )
-        researcher = Researcher(self.model, self.lab, number, None, phase)
-        researcher.resume_with(stage.remove_one(), labels.take(1, self._chance("paper")))
-        self.count[phase] -= 1
-        return researcher
+                stage.pause(1)
+        researcher.remove()
 
     # The life of a paper
 
@@ -174,172 +138,128 @@ class Cohort(mesa.Agent):
         self.ideas.add(researchers, self.lab.literature.latest)
         self.thinking.add_new(researchers)
 
-    def _have_ideas(self, researchers: int) -> None:
-        """So many papers are thought out: ask for their experiments, or write them up if they need none."""
-        began = self.ideas.take(researchers, self._chance("paper"))
+    def _on_thought_out(self, researchers: int) -> None:
+        """Submit the experiments of papers that are thought out, or write the papers if they need none."""
+        known_at_start = self.ideas.take(researchers, self._rng("paper"))
         mean = self.lab.experiment_gpu_days()
         if mean == 0:
-            self._write(researchers, began, Phase.THINK)
+            self._write(researchers, known_at_start, Phase.THINK)
             return
         self._move(Phase.THINK, Phase.QUEUE, researchers)
-        asked = ExperimentBatch(mean, self.lab.work_rate, began)
-        self.lab.submit_job_array("experiment", researchers, self, asked, self.unique_id)
+        batch = ExperimentBatch(mean, self.lab.work_rate, known_at_start)
+        self.lab.submit_job_array("experiment", researchers, self, batch, self.unique_id)
 
-    def draw(self, lot: Any, most: int) -> tuple[int, float, int]:
-        """Return GPUs, days and tasks of the next job of a lot."""
-        asked: ExperimentBatch = lot.payload
+    def next_task(self, array: JobArrayHandle, max_gpus: int) -> tuple[int, float, int]:
+        """Return GPUs, days and number of tasks of the next job of an array."""
+        batch: ExperimentBatch = array.payload
         params = self.lab.researcher_params
-        gang = min(params.experiment_gpus, most)
-        tasks = self._tasks_of_a_job(lot, gang) if lot.count > 1 else 1
-        stream = self._chance("experiment cost")
-        gpu_days = work_model.draw_total_gpu_days(params, asked.mean_gpu_days, tasks, stream)
-        gpus = work_model.gang_size(params, gpu_days, most)
+        gang = min(params.experiment_gpus, max_gpus)
+        tasks = self._tasks_of_a_job(array, gang) if array.count > 1 else 1
+        stream = self._rng("experiment cost")
+        gpu_days = work_model.draw_total_gpu_days(params, batch.mean_gpu_days, tasks, stream)
+        gpus = work_model.gang_size(params, gpu_days, max_gpus)
         if tasks > 1:
-            gpus = max(gpus, min(gang, 1 << (tasks - 1).bit_length()))  # side by side, as one by one
-        return gpus, gpu_days / gpus / asked.work_rate, tasks
+            gpus = max(gpus, min(gang, 1 << (tasks - 1).bit_length()))  # tasks run in parallel, as single jobs
+        return gpus, gpu_days / gpus / batch.work_rate, tasks
 
-    def job_started(self, job: Any) -> None:
-        """Note that experiments got their GPUs: no more run at once than there are GPUs."""
+    def job_started(self, job: JobHandle) -> None:
+        """Move experiments that got their GPUs to phase *run*, at most one for each GPU of the job."""
         self._running[job] = None
-        if self._guests:
-            self._join_in(job)
-            for guest in self._with(job)[: job.gpus]:
-                guest.researcher.job_started(job)
-        self._move(Phase.QUEUE, Phase.RUN, self._side_by_side(job))
+        self._move(Phase.QUEUE, Phase.RUN, self._running_tasks(job))
 
-    def job_stopped(self, job: Any) -> None:
-        """Note that experiments lost their GPUs and wait again."""
+    def job_stopped(self, job: JobHandle) -> None:
+        """Move experiments that lost their GPUs back to phase *queue*."""
         del self._running[job]
-        for guest in self._with(job)[: job.gpus]:
-            guest.researcher.job_stopped(job)
-        self._move(Phase.RUN, Phase.QUEUE, self._side_by_side(job))
+        self._move(Phase.RUN, Phase.QUEUE, self._running_tasks(job))
 
-    def job_over(self, job: Any) -> None:
-        """Write up what came of experiments."""
-        running = self._side_by_side(job)
+    def job_over(self, job: JobHandle) -> None:
+        """Write the papers of experiments that are over."""
+        running = self._running_tasks(job)
         del self._running[job]
-        guests = self._with(job)
-        tasks: int = job.tasks - len(guests)
-        if guests:
-            self._guests = [guest for guest in self._guests if guest.job is not job]
-            for guest in guests[job.gpus :]:
-                guest.researcher.job_started(job)
-            for guest in guests:
-                guest.researcher.experiment_over(job)
+        tasks: int = job.tasks
         self._move(Phase.QUEUE, Phase.RUN, tasks - running)
         away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
-        unhoused, _ = self._choose((self.inactive_pending, away - self.inactive_pending), tasks)
-        self._write(tasks, job.lot.payload.began, Phase.RUN, unhoused)
+        inactive, _ = self._choose((self.inactive_pending, away - self.inactive_pending), tasks)
+        self._write(tasks, job.payload.known_at_start, Phase.RUN, inactive)
 
-    def _write(self, papers: int, began: int, phase: Phase, unhoused: int = 0) -> None:
-        """Write so many papers up; so many of their authors rest first."""
-        at_once = work_model.mean_days(self.lab.researcher_params, "writing") == 0
-        later = unhoused if at_once else papers
+    def _write(self, papers: int, known_at_start: int, phase: Phase, inactive: int = 0) -> None:
+        """Start to write papers; ``inactive`` of their authors pause first."""
+        immediate = work_model.mean_days(self.lab.researcher_params, "writing") == 0
+        later = inactive if immediate else papers
         if later:
             self._move(phase, Phase.WRITE, later)
-            self._drafts.add(later, began)
+            self._drafts.add(later, known_at_start)
             self.writing.add_new(later)
-            self.inactive_pending -= unhoused
-            self._rest(self.writing, Phase.WRITE, unhoused)
+            self.inactive_pending -= inactive
+            self._pause(self.writing, Phase.WRITE, inactive)
         if papers > later:
-            self._hand_in(papers - later, began, phase)
+            self._publish_batch(papers - later, known_at_start, phase)
 
-    def _written(self, papers: int) -> None:
-        self._hand_in(papers, self._drafts.take(papers, self._chance("draft")), Phase.WRITE)
+    def _on_written(self, papers: int) -> None:
+        self._publish_batch(papers, self._drafts.take(papers, self._rng("draft")), Phase.WRITE)
 
-    def _hand_in(self, papers: int, began: int, phase: Phase) -> None:
-        """Publish papers, no more at once than bring software its next step, and begin new ones."""
+    def _publish_batch(self, papers: int, known_at_start: int, phase: Phase) -> None:
+        """Publish papers and begin new ones; no batch exceeds the next step of software."""
         self._move(phase, Phase.PUBLISH, papers)
         left = papers
         while left:
-            part = int(min(left, self._publishable()))
-            self.lab.publish(PaperBatch(self.unique_id, part, began, self.active + self._owed))
+            part = int(min(left, self._max_batch_for_step()))
+            self.lab.publish(PaperBatch(self.unique_id, part, known_at_start, self.active + self._pending_pauses))
             left -= part
         self._move(Phase.PUBLISH, Phase.THINK, papers)
         self._begin(papers)
-        if self._owed:  # what was published brought a new generation, which found fewer GPUs than the last
-            owed, self._owed = self._owed, 0
-            self.rest(owed)
+        if self._pending_pauses:  # what was published brought a new generation, which has fewer GPUs
+            deferred, self._pending_pauses = self._pending_pauses, 0
+            self.pause(deferred)
 
-    # Experiments of those who were split out
+    def _running_tasks(self, job: JobHandle) -> int:
+        """Return how many tasks of a job run at the same time: at most one for each GPU."""
+        return int(min(job.tasks, job.gpus))
 
-    def _split_out_with_experiment(self, number: int) -> Researcher:
-        """Split out somebody whose experiment waits, or is in one of the running jobs, any of them alike."""
-        jobs = [job for job in self._running if self._side_by_side(job)]
-        own = [job.tasks - len(self._with(job)) for job in jobs]
-        waiting = self.count[Phase.QUEUE] + self.count[Phase.RUN] - sum(own)
-        place = self._choose((waiting, *own), 1).index(1)
-        job, phase = (jobs[place - 1], Phase.RUN) if place else (None, Phase.QUEUE)
-        researcher = Researcher(self.model, self.lab, number, None, phase)
-        if job is not None:
-            researcher.began = job.lot.payload.began
-        self._guests.append(Guest(researcher, waiting, job))
-        self.count[phase] -= 1
-        return researcher
+    # Limits of batches
 
-    def _with(self, job: Any) -> list[Guest]:
-        """The guests whose experiment is part of this job."""
-        return [guest for guest in self._guests if guest.job is job]
+    def _tasks_of_a_job(self, array: JobArrayHandle, gang: int) -> int:
+        """Return how many experiments of an array run as one job.
 
-    def _join_in(self, job: Any) -> None:
-        """Draw which waiting guests have their experiment in a job that starts."""
-        free = job.tasks - len(self._with(job))
-        for guest in self._guests:
-            if guest.job is not None:
-                continue
-            if _draw(self._chance("split out"), 1, guest.among - 1, min(free, guest.among)):
-                guest.job = job
-                guest.researcher.began = job.lot.payload.began
-                free -= 1
-            else:
-                guest.among = max(1, guest.among - free)
+        Limited so that no GPU idles and no experiment waits long for others of its job.
+        """
+        batch, per_day = array.payload, self.lab.researcher_params.papers_per_day
+        in_time = gang * self.lab.leap_error / per_day / max(batch.mean_gpu_days, 1e-300)
+        one_job_per_gang = self.count[Phase.QUEUE] * gang / self.lab.gpus_for_experiments()
+        tasks = min(array.count, in_time, one_job_per_gang)
+        return int(min(tasks, self._max_batch_for_step())) if tasks >= 2 else 1
 
-    def _side_by_side(self, job: Any) -> int:
-        """How many of the cohort's own experiments in a job run at once: no more than there are GPUs."""
-        at_once: int = min(job.tasks, job.gpus)
-        return max(0, at_once - len(self._with(job))) if self._guests else at_once
-
-    # How many at once
-
-    def _tasks_of_a_job(self, lot: Any, gang: int) -> int:
-        """Return how many experiments of a lot run as one job: no GPU idles for it, and none waits long for others."""
-        asked, per_day = lot.payload, self.lab.researcher_params.papers_per_day
-        in_time = gang * self.lab.leap_error / per_day / max(asked.mean_gpu_days, 1e-300)
-        a_job_for_each_gang = self.count[Phase.QUEUE] * gang / self.lab.gpus_for_experiments()
-        tasks = min(lot.count, in_time, a_job_for_each_gang)
-        return int(min(tasks, self._publishable())) if tasks >= 2 else 1
-
-    def _most_ideas(self) -> float:
+    def _max_ideas(self) -> float:
         direct = self.lab.experiment_gpu_days() == 0
         direct = direct and work_model.mean_days(self.lab.researcher_params, "writing") == 0
-        return self._publishable() if direct else self._of_one_beginning()
+        return self._max_batch_for_step() if direct else self._max_batch_for_duplicates()
 
-    def _publishable(self) -> float:
-        """Papers that bring software its next step, or the share ``leap_error`` of a doubling; at least one."""
-        moment = (self.lab.literature.latest, self.size)
-        if self._step[0] != moment:
-            papers = min(self.lab.papers_to_next_step(max(self.lab.leap_error, 1e-9)), self._of_one_beginning())
-            self._step = (moment, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
-        return self._step[1]
+    def _max_batch_for_step(self) -> float:
+        """Return the papers to the next step of software, or to the share ``leap_error`` of a doubling; at least 1."""
+        state = (self.lab.literature.latest, self.size)
+        if self._cap_cache[0] != state:
+            papers = min(self.lab.papers_to_next_step(max(self.lab.leap_error, 1e-9)), self._max_batch_for_duplicates())
+            self._cap_cache = (state, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
+        return self._cap_cache[1]
 
-    def _of_one_beginning(self) -> float:
-        """Papers that may go together as if they had begun together, for the sake of how many are duplicates.
+    def _max_batch_for_duplicates(self) -> float:
+        """Return how many papers may share one start label before the number of duplicates is distorted.
 
-        Such are in each other's way more than papers one by one would be, where questions are few. That matters where
-        a duplicate counts for less.
+        Papers with one start label duplicate each other more often than single papers if questions are few. That
+        matters if a duplicate counts less than a new paper.
         """
         params = self.lab.literature.params
         if params.duplicate_weight == 1:
             return math.inf
-        return self.lab.leap_error * max(params.open_questions, self.size / _LEAPS_WITHIN)
+        return self.lab.leap_error * max(params.open_questions, self.size / _MAX_PARTS_OF_LEAP)
 
     def _choose(self, groups: tuple[int, ...], researchers: int) -> tuple[int, ...]:
-        """Choose so many of all in these groups, each as likely; nothing is drawn where there is no choice."""
+        """Choose researchers from these groups, all equally likely; draw nothing if there is no choice."""
         if researchers == sum(groups):
             return groups
         if sum(group > 0 for group in groups) <= 1:
             return tuple(researchers if group else 0 for group in groups)
-        stream, left, among = self._chance("housing"), researchers, sum(groups)
+        stream, left, among = self._rng("housing"), researchers, sum(groups)
         chosen = []
         for group in groups:
             among -= group
@@ -349,13 +269,13 @@ class Cohort(mesa.Agent):
 
     # Bookkeeping
 
-    def _rest(self, stage: CohortStage, phase: Phase, researchers: int) -> None:
-        stage.rest(researchers)
+    def _pause(self, stage: CohortStage, phase: Phase, researchers: int) -> None:
+        stage.pause(researchers)
         self._move(phase, Phase.PAUSED, researchers)
 
-    def _wake(self, stage: CohortStage, phase: Phase, researchers: int) -> None:
+    def _resume(self, stage: CohortStage, phase: Phase, researchers: int) -> None:
         self._move(Phase.PAUSED, phase, researchers)
-        stage.wake(researchers)
+        stage.resume(researchers)
 
     def _move(self, old: Phase, new: Phase, researchers: int) -> None:
         if researchers:
@@ -363,12 +283,12 @@ class Cohort(mesa.Agent):
             self.count[old] -= researchers
             self.count[new] += researchers
 
-    def _chance(self, decision: str) -> np.random.Generator:
+    def _rng(self, decision: str) -> np.random.Generator:
         return self.lab.rng_for(decision, self.unique_id)
 
 
 def _draw(stream: np.random.Generator, good: int, bad: int, number: int) -> int:
-    """Return how many of ``number`` drawn from good and bad ones are good; NumPy's own is limited to 10^9."""
+    """Draw a hypergeometric number of good ones, also beyond the 10^9 to which NumPy is limited."""
     if good == 0 or number == 0:
         return 0
     if bad == 0:

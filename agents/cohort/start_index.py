@@ -1,4 +1,4 @@
-"""When the papers that are under way were begun, for researchers who cannot be told apart."""
+"""Sample when the unfinished papers of exchangeable researchers were begun."""
 
 from bisect import bisect_right
 
@@ -7,40 +7,41 @@ from numpy.random import Generator
 
 
 class StartIndexSampler:
-    """What was known when papers under way were begun: a label for each, of which any may be the next to leave.
+    """Hold a start label for each unfinished paper, and remove random ones.
 
-    Each who leaves takes the label of any of those present. So when a share of them leaves, every label counts for that
-    much less, and nothing needs to be known of each one. ``stream`` draws the label.
+    The label is the number of the latest paper that was known at the start. Papers are exchangeable, so a paper that
+    leaves takes the label of any paper. When a share of the papers leaves, every label loses that share of its weight.
+    Equation: w_i <- w_i (n - k) / n for k of n papers. ``stream`` draws the label.
     """
 
-    LONGEST = 2048
-    """Labels that are kept apart; of more, neighbours share one."""
+    MAX_LABELS = 2048
+    """Maximum number of labels; beyond it, neighbours share one."""
 
     def __init__(self) -> None:
         self._labels: list[int] = []
         self._sums: list[float] = []
-        """Weights, summed up from the first label."""
+        """Cumulative weights, from the first label."""
         self._weight = 1.0
-        """What a researcher who comes now weighs less than those in the sums."""
+        """Scale factor from cumulative weights to numbers of papers."""
         self.count = 0
 
     @property
     def by_label(self) -> list[tuple[int, float]]:
-        """Labels in order, each with the researchers that it counts for."""
+        """Labels in order, each with its expected number of papers."""
         counts = np.diff(self._sums, prepend=0.0) * self._weight
         return list(zip(self._labels, counts.tolist(), strict=True))
 
     def add(self, count: int, label: int) -> None:
-        """Add so many with a label, which is not below those before."""
+        """Add papers with a label, which must not be below earlier labels."""
         total = self._sums[-1] if self._sums else 0.0
         self._labels.append(label)
         self._sums.append(total + count / self._weight)
         self.count += count
 
     def take(self, count: int, stream: Generator) -> int:
-        """Take out so many, and return the label of one of them."""
-        if len(self._labels) > self.LONGEST:
-            self._thin(stream)
+        """Remove papers, and return the label of one of them."""
+        if len(self._labels) > self.MAX_LABELS:
+            self._merge_neighbours(stream)
         label = self._labels[0]
         if len(self._labels) > 1:
             place = bisect_right(self._sums, stream.random() * self._sums[-1])
@@ -57,11 +58,11 @@ class StartIndexSampler:
             self._weight = 1.0
         return label
 
-    def _thin(self, stream: Generator) -> None:
-        """Let neighbours share a label: of each two the one or the other, as likely as its weight makes it."""
+    def _merge_neighbours(self, stream: Generator) -> None:
+        """Let pairs of neighbours share one of their labels, drawn in proportion to weight."""
         weights = np.diff(self._sums, prepend=0.0)
         one, other = weights[0:-1:2], weights[1::2]
         later = stream.random(len(other)) * (one + other) >= one
-        even = 2 * len(other)  # an odd one at the end stays as it is
+        even = 2 * len(other)  # an odd last label stays
         self._labels = [self._labels[2 * at + int(late)] for at, late in enumerate(later)] + self._labels[even:]
         self._sums = self._sums[1:even:2] + self._sums[even:]

@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.errors import InputError
 from experiments.estimation.growth_fit import MIN_ROWS, Series
-from hardware.tables import Table, TableError, exact, shown
+from hardware.tables import Table, TableError, parse_exact, quote_cell
 from sim.scenario.messages import did_you_mean
 
 ROWS: Final = "rows"
@@ -82,7 +82,7 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
             table = Table(file)
             rows = []
             for line, cells in table:
-                rows.append((line, table.named(cells)))
+                rows.append((line, table.row_of(cells)))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except TableError as error:
@@ -94,11 +94,11 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
 
 def _number(path: Path, line: int, row: dict[str, str], column: str) -> float:
     try:
-        value = float(exact(row[column]))
+        value = float(parse_exact(row[column]))
     except ValueError as error:
         raise InputError(f"{path}, line {line}: {column} = {error}") from None
     if not math.isfinite(value):
-        raise InputError(f"{path}, line {line}: {column} = {shown(row[column])} is not a finite number")
+        raise InputError(f"{path}, line {line}: {column} = {quote_cell(row[column])} is not a finite number")
     return value
 
 

@@ -143,7 +143,7 @@ def _accounting_row() -> Comparison:
     held = sum(job.held for job in jobs)
     spent = sum(job.done + job.restarts + job.lost for job in jobs)
     done = sum(job.done for job in jobs)
-    error = max(abs(held - spent) / held, abs(asked - done - sum(job.abandoned for job in jobs)) / asked)
+    error = max(abs(held - spent) / held, abs(asked - done - sum(job.undone_gpu_time for job in jobs)) / asked)
     stops = sum(job.failures + job.preemptions for job in jobs)
     return Comparison(
         "Accounting",

@@ -149,9 +149,9 @@ def _cells(world: World, name: str, pool: GpuCluster, nodes_per_cell: int, since
     """Build the cells of one pool, each of ``nodes_per_cell`` nodes."""
     size = world.scenario.cluster.gpus_per_node * nodes_per_cell
     tallies = [_CellTally(min(size, pool.capacity - first)) for first in range(0, pool.capacity, size)]
-    running = [job for job in pool.jobs() if job.seats]
+    running = [job for job in pool.jobs() if job.allocation]
     flat = world.scenario.cluster.placement == "flat"
-    for job, seats in _unplaced_spans(running) if flat else ((job, job.seats) for job in running):
+    for job, seats in _unplaced_spans(running) if flat else ((job, job.allocation) for job in running):
         column = "failed" if _restarted_since(job, since) else job.use
         shown = None if job.use == "inference" else placed_gpus(job)
         before = None

@@ -205,7 +205,7 @@ def _describe_training_run(world: World) -> str:
     jobs = [job for job in pool.jobs() if job.use == "training"] if pool is not None else []
     if not jobs:
         return "the next run starts when enough software waits"
-    if not jobs[0].seats:
+    if not jobs[0].allocation:
         return f"the next run waits for {jobs[0].gpus:,} GPUs"
     return f"the run on {jobs[0].gpus:,} GPUs ends on day {format_count(round(jobs[0].started_at + jobs[0].remaining))}"
 

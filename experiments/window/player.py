@@ -513,8 +513,8 @@ def _branch_error(world: World, sentence: str) -> str:
     jobs = [job for pool in world.datacenter.pools.values() for job in pool.jobs()]
     job = next(each for each in jobs if each.number == number)
     what = "a training run" if job.use == "training" else "an experiment"
-    state = "waits for" if not job.seats else "holds"
-    then = f", or branch after day {job.started_at + job.remaining:,.1f}, when it ends" if job.seats else ""
+    state = "waits for" if not job.allocation else "holds"
+    then = f", or branch after day {job.started_at + job.remaining:,.1f}, when it ends" if job.allocation else ""
     return f"{what} {state} {gpus:,} GPUs and could have at most {most:,}; give its pool more GPUs{then}"
 
 

@@ -70,8 +70,8 @@ class QueueView(NamedTuple):
 def queue_of(world: World) -> QueueView:
     """Return the waiting jobs of a world."""
     pools = world.datacenter.pools.values()
-    waiting = [job for pool in pools for job in pool.jobs() if not job.seats]
-    arrays = [array_job for pool in pools for array_job in pool.lots]
+    waiting = [job for pool in pools for job in pool.jobs() if not job.allocation]
+    arrays = [array_job for pool in pools for array_job in pool.pending_arrays]
     shown = list(_next_jobs(world, waiting, arrays))
     waits = _mean_waits(world, arrays)
     uses = tuple(_use_wait(use, waiting, arrays, waits.get(use)) for use in uses_of(world))
@@ -99,7 +99,7 @@ def _waiting_array(array_job: JobArray) -> WaitingJob:
     size = getattr(array_job.source, "size", 0)
     return WaitingJob(
         array_job.number,
-        array_job.share.use,
+        array_job.job_class.use,
         f"a cohort of {size:,} researchers",
         None,
         array_job.count,
@@ -109,7 +109,7 @@ def _waiting_array(array_job: JobArray) -> WaitingJob:
 
 def _use_wait(use: str, waiting: list[Job], arrays: list[JobArray], mean: float | None) -> UseWait:
     mine = [job for job in waiting if job.use == use]
-    unknown = sum(array_job.count for array_job in arrays if array_job.share.use == use)
+    unknown = sum(array_job.count for array_job in arrays if array_job.job_class.use == use)
     return UseWait(use, sum(job.tasks for job in mine) + unknown, sum(job.gpus for job in mine), unknown, mean)
 
 
@@ -161,7 +161,7 @@ def _mean_waits(world: World, arrays: list[JobArray]) -> dict[str, float]:
     jobs = [job for pool in world.datacenter.pools.values() for job in pool.jobs() if job.length < math.inf]
     here = [(job.use, *_days_waited(job, world.now)) for job in jobs]
     here += [
-        (array_job.share.use, array_job.count * (world.now - array_job.submitted), array_job.count)
+        (array_job.job_class.use, array_job.count * (world.now - array_job.submitted), array_job.count)
         for array_job in arrays
     ]
     for use, days, tasks in here:

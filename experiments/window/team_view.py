@@ -76,7 +76,7 @@ def team_of(world: World) -> TeamView:
     """Return the researchers of a world."""
     population = world.population
     cohorts, pool = population.cohorts, world.pool
-    others = pool.others if pool is not None else 0
+    others = pool.anonymous_members if pool is not None else 0
     phases = []
     for phase in PHASES:
         grouped = sum(cohort.count[phase] for cohort in cohorts)

@@ -1,13 +1,12 @@
-"""A fixed pool of GPUs in SimPy time: gangs wait, start, are preempted, fail, and end.
+"""Simulate a fixed pool of GPUs: gangs of GPUs wait, start, are preempted, fail and end.
 
-The cluster dispatches once per instant, after all other events of that instant. GPUs come back in the same event
-that ends, cancels, fails or preempts a job. It holds callbacks and no generators, so that on a clock that can be
-pickled it is pickled with everything that is scheduled.
+The cluster dispatches once per instant, after all other events of that instant. GPUs are released in the event that
+ends, cancels, fails or preempts a job. The cluster has callbacks and no generators, so it can be pickled together
+with its clock and everything that is scheduled.
 """
 
 import math
 from collections.abc import Callable, Iterable
-from heapq import heapify, heappush
 from typing import Any, Final
 
 from simpy import Environment, Event
@@ -16,15 +15,16 @@ from simpy.events import NORMAL, EventPriority
 
 from hardware.cluster.job_arrays import MAX_TASKS_PER_RECORD, ArrayJob, JobArray, TaskSupplier
 from hardware.cluster.jobs import (
+    Allocation,
     AllocationEnd,
+    BatchJob,
+    ClusterJobListener,
+    DispatchEvent,
     EstimatedJob,
     ExecutionHistory,
     Job,
     JobAccounting,
-    JobListener,
     JobRecord,
-    JobRequest,
-    Seats,
     SupportsStreams,
 )
 from hardware.cluster.params import ClusterParams
@@ -33,25 +33,27 @@ from hardware.cluster.queues import BackfillQueue, QueueDiscipline
 from hardware.cluster.reliability import checkpoint_interval
 from hardware.cluster.state import ClusterState
 from hardware.cluster.validation import check_jobs_fit, check_queue_class, check_streams, explain_rejection, whole_count
+from hardware.simpy_clock import discard_events
 
-__all__ = ["ClusterParams", "GpuCluster", "Job", "JobListener", "JobRecord", "SupportsStreams"]
+__all__ = ["ClusterJobListener", "ClusterParams", "GpuCluster", "Job", "JobRecord", "SupportsStreams"]
 
 DISPATCH_PRIORITY: Final = EventPriority(NORMAL + 1)
 """SimPy priority of a dispatch among the events of its instant."""
 
-Withdrawn = tuple[Job | JobArray, bool]
-"""What was taken out of a pool, and whether it ran."""
+DrainedJob = tuple[Job | JobArray, bool]
+"""A job or job array that was removed from a pool, and whether it ran."""
 
 
 class GpuCluster(ClusterState):
-    """One pool of GPUs with one queue.
+    """Run jobs on one pool of GPUs with one queue.
 
-    ``env``: any SimPy environment; ``hour``: the length of an hour on its clock (1/24 on a clock of days, 3600 on
-    one of seconds). ``gpus`` stands in for ``params.gpus`` in a part of a cluster; parts of one cluster keep one
-    ``book``. ``streams`` is asked for ``("gpu failure", owner)``, once for each start of a job. ``discipline`` makes
-    the queue, in place of the one that ``params`` names.
+    ``env`` is any SimPy environment. ``hour`` is the length of an hour on its clock: 1/24 on a clock of days, 3600 on
+    a clock of seconds. ``gpus`` replaces ``params.gpus`` in a part of a cluster; the parts of one cluster share one
+    ``accounting``. ``streams`` gives the generator ``("gpu failure", owner)``, used at each start of a job.
+    ``discipline`` creates the queue, in place of the one that ``params`` names.
 
-    Raises ValueError if something can fail and there are no streams, TypeError for a discipline that makes nothing.
+    Raises ValueError if GPUs can fail and there are no streams, and TypeError if ``discipline`` is not a class or
+    function.
     """
 
     def __init__(
@@ -61,23 +63,22 @@ class GpuCluster(ClusterState):
         streams: SupportsStreams | None = None,
         hour: float = 1 / 24,
         gpus: int | None = None,
-        book: JobAccounting | None = None,
+        accounting: JobAccounting | None = None,
         discipline: Callable[[], QueueDiscipline] | None = None,
     ) -> None:
         if discipline is not None:
             check_queue_class(discipline)
-        super().__init__(env, JobAccounting() if book is None else book, discipline)
+        super().__init__(env, JobAccounting() if accounting is None else accounting, discipline)
         self._streams = streams
         self._hour = hour
-        self._end_calls: list[Callable[[Any], None]] = [self._ended]
-        self._lot_end_calls: list[Callable[[Any], None]] = [self._ended_in_lot]
-        self._failure_calls: list[Callable[[Any], None]] = [self._failed]
-        self._turn = Event(env)
-        self._turn._ok = True
-        self._turn_calls: list[Callable[[Any], None]] = [self._take_turn]
-        self._turn_due = False
-        self._news: list[tuple[Job, bool]] = []
-        """(job, whether it started or stopped): told to the watchers when the dispatch is complete."""
+        self._end_calls: list[Callable[[Any], None]] = [self._on_allocation_end]
+        self._array_end_calls: list[Callable[[Any], None]] = [self._on_array_task_end]
+        self._failure_calls: list[Callable[[Any], None]] = [self._on_failure]
+        self._dispatch_event = DispatchEvent(env)
+        self._dispatch_calls: list[Callable[[Any], None]] = [self._on_dispatch]
+        self._dispatch_due = False
+        self._notifications: list[tuple[Job, bool]] = []
+        """(job, True for started or False for stopped): for the listeners, after the dispatch."""
         self._configure(params, params.gpus if gpus is None else gpus)
 
     def _configure(self, params: ClusterParams, gpus: int) -> None:
@@ -85,14 +86,14 @@ class GpuCluster(ClusterState):
         check_streams(params, self._streams)
         self._set_up(params, whole_count(gpus, "gpus"))
         self._preempts = params.preemption
-        self._restart = params.restart_hours * self._hour
-        self._checkpoint = params.checkpoint_hours * self._hour
-        self._write = params.checkpoint_seconds / 3600 * self._hour
-        self._mean_life = params.gpu_hours_between_failures * self._hour
-        self._gangs_stay = not self._mean_life and not self._queue.compares
-        """Whether a gang may go on with the next job of a lot: it has no checkpoint, and no other job may go first."""
+        self._restart_time = params.restart_hours * self._hour
+        self._fixed_interval = params.checkpoint_hours * self._hour
+        self._checkpoint_cost = params.checkpoint_seconds / 3600 * self._hour
+        self._mtbf = params.gpu_hours_between_failures * self._hour
+        self._gangs_persist = not self._mtbf and not self._queue.orders_by_length
+        """Whether a gang may continue with the next job of an array: no checkpoint, and no other job goes first."""
 
-    # What others ask of the cluster
+    # Public interface
 
     def submit(
         self,
@@ -102,51 +103,52 @@ class GpuCluster(ClusterState):
         owner: int = 0,
         use: str = "job",
         priority: int = 0,
-        watcher: JobListener | None = None,
+        watcher: ClusterJobListener | None = None,
         expected: float | None = None,
     ) -> Job:
-        """Ask for ``gpus`` GPUs at once for ``length`` of clock time; the job returned is an event.
+        """Submit a job of ``gpus`` GPUs for ``length`` of clock time; the job returned is an event.
 
-        Length 0 is lawful, and so is infinity: a standing job, which ends only by ``cancel`` and is never hit by
-        failures, having no work to lose. ``watcher`` is told whenever the job gets or loses its GPUs. ``expected`` is
-        the length that disciplines may read in place of the true one, such as a requested run time.
+        Length 0 is allowed. Infinite length is a standing job: it ends only by ``cancel``, and failures do not affect
+        it because it has no work to lose. ``watcher`` is notified when the job gets or loses its GPUs. ``expected`` is
+        the length that disciplines read in place of the true one, such as a requested run time.
 
-        Raises ValueError if there can never be so many GPUs at once, on a number of GPUs that is not whole, and on a
-        negative or undefined length.
+        Raises ValueError if the pool can never give this number of GPUs to one job. Raises it also if the number is not
+        whole, or if the length is negative or undefined.
         """
         if gpus.__class__ is not int:
             gpus = whole_count(gpus, "gpus")
         if not 1 <= gpus <= self.largest_gang or not length >= 0:
             raise ValueError(explain_rejection(self, gpus, length))
-        share = self._shares.get((use, priority)) or self._new_share(use, priority)
-        book = self._book
-        book.last_job = number = book.last_job + 1
+        job_class = self._job_classes.get((use, priority)) or self._new_job_class(use, priority)
+        accounting = self._accounting
+        accounting.last_job = number = accounting.last_job + 1
         env = self._env
-        if self._mean_life and length < math.inf:
-            length += self._writing(gpus, length)
+        now = env.now
+        if self._mtbf and length < math.inf:
+            length += self._checkpoint_time(gpus, length)
         if expected is None:
-            job = Job(env, number, share, gpus, length, owner, watcher, env._now)
+            job = Job(env, number, job_class, gpus, length, owner, watcher, now)
         else:
-            job = EstimatedJob(env, number, share, gpus, length, owner, watcher, env._now)
+            job = EstimatedJob(env, number, job_class, gpus, length, owner, watcher, now)
             job.set_expected(expected)
-        if self._queue.push(job) and (gpus <= self._placement.free or self._preempts or self._reserves_anew(job)):
-            self._wake()
+        if self._queue.push(job) and (gpus <= self._placement.free or self._preempts or self._displaced_head(job)):
+            self._schedule_dispatch()
         return job
 
-    def submit_batch(self, asked: Iterable[JobRequest]) -> None:
-        """Ask for several jobs, and let them start in this event if no other is to come in this instant.
+    def submit_batch(self, asked: Iterable[BatchJob]) -> None:
+        """Submit several jobs, and start them in this event if it is the last of its instant.
 
         Use when one event submits several jobs and nothing waits for them: it saves the event of a dispatch.
 
         Raises ValueError as `submit`.
         """
-        was_due, self._turn_due = self._turn_due, True  # nobody is to start before all have asked
+        was_due, self._dispatch_due = self._dispatch_due, True  # no job may start before all are submitted
         try:
             for gpus, length, owner, priority, expected in asked:
                 self.submit(gpus, length, owner=owner, priority=priority, expected=expected)
         finally:
-            self._turn_due = was_due
-        self._take_turn_soon(self._env._now)
+            self._dispatch_due = was_due
+        self._dispatch_soon(self._env.now)
 
     def submit_array(
         self,
@@ -158,289 +160,285 @@ class GpuCluster(ClusterState):
         use: str = "job",
         priority: int = 0,
     ) -> JobArray:
-        """Ask for ``count`` jobs at once; each is drawn from ``source`` when its turn comes.
+        """Submit ``count`` jobs together; ``source`` draws each job when its turn comes.
 
         They take the next ``count`` numbers, and with them their places in the queue. Until its turn comes a job is
-        part of a count, however many there are. A discipline that compares lengths looks at the first `LOOK_AHEAD`.
+        part of a count, which costs the same for any number. A discipline that orders by length looks at the first
+        `LOOKAHEAD_JOBS`.
 
-        Raises ValueError if there is nothing to ask for.
+        Raises ValueError if ``count`` is below 1.
         """
         count = whole_count(count, "count")
         if count < 1:
-            raise ValueError(f"a lot has at least one job, not {count}")
-        share = self._shares.get((use, priority)) or self._new_share(use, priority)
-        book, lots = self._book, self._lots
-        first = book.last_job + 1
-        book.last_job += count
-        lot = JobArray(first, count, source, payload, owner, share, self._env._now)
-        if not lots or lots[-1].share is share:
-            lots.append(lot)
+            raise ValueError(
+                f"count = {count} is too small for a job array; allowed: 1 or more. Submit at least one job"
+            )
+        job_class = self._job_classes.get((use, priority)) or self._new_job_class(use, priority)
+        accounting, arrays = self._accounting, self._pending_arrays
+        first = accounting.last_job + 1
+        accounting.last_job += count
+        array = JobArray(first, count, source, payload, owner, job_class, self._env.now)
+        if not arrays or arrays[-1].job_class is job_class:
+            arrays.append(array)
         else:
-            lots.line_up(lot, self._queue)
+            arrays.insert_ordered(array, self._queue)
         if self._placement.free or self._preempts:
-            self._wake()
-        return lot
+            self._schedule_dispatch()
+        return array
 
     def cancel(self, job: Job) -> bool:
-        """End a job that waits or runs, now; return False if it was over already."""
+        """End a waiting or running job now; return False if it was over already."""
         state, now = job.state, self._env.now
         if state == "over":
             return False
         if state == "running":
-            job.record_interruption(self._give_back(job, now))
+            job.record_interruption(self._release(job, now))
         else:
             job.cancelled = True
             self._queue.remove(job)
-        if job.broken_off:
-            self._unschedule(job)
+        if job.interruptions:
+            self._discard_ends(job)
         record = job.record(now, "cancelled")
         self.records.append(record)
         job.succeed(record)
-        self._wake()
+        self._schedule_dispatch()
         return True
 
-    def _unschedule(self, job: Job) -> None:
-        """Take the ends of a cancelled job off the clock, which would otherwise run on to them."""
-        events = self._env._queue
-        kept = [entry for entry in events if not (entry[3].__class__ is AllocationEnd and entry[3].job is job)]
-        if len(kept) < len(events):
-            events[:] = kept  # in place: the clock may hold the list
-            heapify(events)
+    def _discard_ends(self, job: Job) -> None:
+        """Remove the ends of a cancelled job from the clock, which would otherwise run on to them."""
+        discard_events(self._env, lambda event: isinstance(event, AllocationEnd) and event.job is job)
 
     def reconfigure(self, params: ClusterParams, gpus: int | None = None) -> None:
-        """Change anything about the pool, now.
+        """Change parameters or size of the pool now.
 
-        All that run are set back to the queue, in their places, without loss or restart, and dispatched anew in
-        this instant. Nothing happens if nothing changes. Raises ValueError, before it changes anything, if a job
-        that waits or runs is larger than what there can be.
+        Running jobs return to their places in the queue, without loss or restart. They are dispatched again in
+        this instant. A call without a change has no effect. Raises ValueError, before it changes anything, if a waiting
+        or running job is larger than the new pool allows.
         """
         size = params.gpus if gpus is None else gpus
         if (params, size) == (self.params, self.capacity):
             return
         check_streams(params, self._streams)
         check_jobs_fit(self.jobs(), params, size)
-        taken = self.withdraw()
+        taken = self.drain()
         self._configure(params, size)
-        self.adopt(taken)
+        self.requeue_all(taken)
 
-    def withdraw(self) -> list[Withdrawn]:
-        """Take out all jobs, with all that they have done, in order of submission, then the lots."""
+    def drain(self) -> list[DrainedJob]:
+        """Remove and return all jobs in order of submission, with their progress, then the job arrays."""
         now = self._env.now
         taken = [(job, job.state == "running") for job in self.jobs()]
         for job, ran in taken:
             if ran:
-                job.record_interruption(self._give_back(job, now))
-        lots = self.lots
-        self._lots.clear()
+                job.record_interruption(self._release(job, now))
+        arrays = self.pending_arrays
+        self._pending_arrays.clear()
         self._new_queue()
-        return [*taken, *((lot, False) for lot in lots)]
+        return [*taken, *((array, False) for array in arrays)]
 
-    def adopt(self, taken: list[Withdrawn]) -> None:
-        """Take in what was withdrawn in this instant; who ran is told so before it runs again."""
+    def requeue_all(self, taken: list[DrainedJob]) -> None:
+        """Queue jobs that were drained in this instant; listeners of running jobs are notified of the stop."""
         for each, ran in taken:
-            use, priority = each.share.use, each.share.priority
-            each.share = self._shares.get((use, priority)) or self._new_share(use, priority)
+            use, priority = each.job_class.use, each.job_class.priority
+            each.job_class = self._job_classes.get((use, priority)) or self._new_job_class(use, priority)
             if isinstance(each, JobArray):
-                self._lots.line_up(each, self._queue)
+                self._pending_arrays.insert_ordered(each, self._queue)
                 continue
             self._queue.push(each)
             if ran and each.watcher is not None:
-                self._news.append((each, False))
-        self._wake()
+                self._notifications.append((each, False))
+        self._schedule_dispatch()
 
-    # How it works
+    # Dispatch
 
-    def _reserves_anew(self, job: Job) -> bool:
-        """Return whether ``job`` took the head's place before others, which may start beside its reservation."""
+    def _displaced_head(self, job: Job) -> bool:
+        """Return whether ``job`` became the head before jobs that may start by backfill."""
         queue = self._backfill_queue
-        return queue is not None and queue.first is job and self._placement.free > 0 and len(queue) > 1
+        return queue is not None and queue.head is job and self._placement.free > 0 and len(queue) > 1
 
-    def _wake(self) -> None:
-        """Have a dispatch follow all other events of this instant."""
-        if not self._turn_due and (self._queue.first is not None or self._lots):
-            self._turn_due = True
-            self._turn.callbacks = self._turn_calls
-            self._env.schedule(self._turn, DISPATCH_PRIORITY)
+    def _schedule_dispatch(self) -> None:
+        """Schedule a dispatch after all other events of this instant."""
+        if not self._dispatch_due and (self._queue.head is not None or self._pending_arrays):
+            self._dispatch_due = True
+            self._dispatch_event.callbacks = self._dispatch_calls
+            self._env.schedule(self._dispatch_event, DISPATCH_PRIORITY)
 
-    def _take_turn(self, _: Event) -> None:
-        self._turn_due = False
+    def _on_dispatch(self, _: Event) -> None:
+        self._dispatch_due = False
         self._dispatch(self._env.now)
 
     def _dispatch(self, now: float) -> None:
         queue, placement = self._queue, self._placement
-        job = queue.first
+        job = queue.head
         while placement.free or self._preempts:
-            if self._lots:
-                self._lots.show(queue, self._env, self.largest_gang, self._writing if self._mean_life else None)
-            if (job := queue.first) is None:
+            if self._pending_arrays:
+                self._pending_arrays.materialize_visible(
+                    queue, self._env, self.largest_gang, self._checkpoint_time if self._mtbf else None
+                )
+            if (job := queue.head) is None:
                 break
-            seats = placement.take(job.gpus)
-            if seats is not None:
+            allocation = placement.take(job.gpus)
+            if allocation is not None:
                 queue.remove(job)
-            elif not self._preempts or (seats := self._make_room(job)) is None:
+            elif not self._preempts or (allocation := self._preempt_for(job)) is None:
                 break
-            self._start(job, seats, now)
+            self._start(job, allocation, now)
         if job is not None and placement.free and self._backfill_queue is not None:
             self._backfill(self._backfill_queue, now)
-        if self._news:
-            self._tell()
+        if self._notifications:
+            self._notify()
 
     def _backfill(self, queue: BackfillQueue, now: float) -> None:
         reservation = queue.reserve(now, self._placement)
-        while reservation is not None and (job := queue.beside(reservation)) is not None:
-            seats = self._placement.take(job.gpus)
-            assert seats is not None, "a job beside the reservation fits"
+        while reservation is not None and (job := queue.next_backfill(reservation)) is not None:
+            allocation = self._placement.take(job.gpus)
+            assert allocation is not None, "a backfilled job fits"
             queue.remove(job)
-            self._start(job, seats, now)
-            reservation.started(job)
+            self._start(job, allocation, now)
+            reservation.on_start(job)
 
-    def _start(self, job: Job, seats: Seats, now: float) -> None:
-        """Let a job run, and schedule what comes first: its end, or its failure, at the rate of its GPUs."""
-        job.seats = seats
+    def _start(self, job: Job, allocation: Allocation, now: float) -> None:
+        """Start a job, and schedule its end or its failure, whichever comes first."""
+        job.allocation = allocation
         job.started_at = now
-        share = job.share
-        share.gpus += job.gpus
-        share.jobs[job] = None
-        stay = job.length if job.past is None else job.remaining
+        job_class = job.job_class
+        job_class.gpus += job.gpus
+        job_class.jobs[job] = None
+        duration = job.length if job.past is None else job.remaining
         if self._backfill_queue is not None:
-            self._backfill_queue.began(job, now + (stay if job.__class__ is not EstimatedJob else job.expected))
-        if stay < math.inf:
-            calls = self._lot_end_calls if self._gangs_stay and job.__class__ is ArrayJob else self._end_calls
-            if self._mean_life and (life := self._life(job)) < stay:
-                stay, calls = life, self._failure_calls
-            env = self._env
-            heappush(
-                env._queue, (now + stay, NORMAL, next(env._eid), AllocationEnd(job, calls))
-            )  # as env.schedule() does
+            self._backfill_queue.on_start(job, now + (duration if job.__class__ is not EstimatedJob else job.expected))
+        if duration < math.inf:
+            calls = self._array_end_calls if self._gangs_persist and job.__class__ is ArrayJob else self._end_calls
+            if self._mtbf and (time_to_failure := self._time_to_failure(job)) < duration:
+                duration, calls = time_to_failure, self._failure_calls
+            self._env.schedule(AllocationEnd(job, calls), NORMAL, duration)
         if job.watcher is not None:
-            self._news.append((job, True))
+            self._notifications.append((job, True))
 
-    def _interval(self, gpus: int) -> float:
-        """Work of a gang between two checkpoints."""
-        return float(checkpoint_interval(self._checkpoint, self._write, self._mean_life, gpus))
+    def _interval_of(self, gpus: int) -> float:
+        """Return the work of a gang between two checkpoints."""
+        return float(checkpoint_interval(self._fixed_interval, self._checkpoint_cost, self._mtbf, gpus))
 
-    def _writing(self, gpus: int, length: float) -> float:
-        """Time that a job of this length writes checkpoints: one after each interval but the last."""
-        interval = self._interval(gpus)
-        return self._write * max(0, math.ceil(length / interval) - 1) if interval else 0.0
+    def _checkpoint_time(self, gpus: int, length: float) -> float:
+        """Return the time in which a job writes checkpoints: one after each interval but the last."""
+        interval = self._interval_of(gpus)
+        return self._checkpoint_cost * max(0, math.ceil(length / interval) - 1) if interval else 0.0
 
-    def _life(self, job: Job) -> float:
-        """Draw how long a gang runs until one of its GPUs fails."""
+    def _time_to_failure(self, job: Job) -> float:
+        """Draw the time until one of the GPUs of a job fails."""
         assert self._streams is not None, "checked when the cluster was set up"
-        return self._streams.get("gpu failure", job.owner).exponential(self._mean_life / job.gpus)
+        return self._streams.get("gpu failure", job.owner).exponential(self._mtbf / job.gpus)
 
-    def _ended(self, stint: AllocationEnd) -> None:
-        """Let a job succeed, in the event that ends it: an event of its own would cost as much again."""
-        job = stint.job
-        if stint.number != job.broken_off:
+    def _on_allocation_end(self, end: AllocationEnd) -> None:
+        """End a job in the event of its allocation end: a second event would double the cost."""
+        job = end.job
+        if end.number != job.interruptions:
             return
-        self._over(job, self._env._now)
+        self._finish(job, self._env.now)
 
-    def _over(self, job: Job, now: float) -> None:
-        """Take the GPUs back, write the record, tell who waits for the job, and see who is next."""
-        stay = self._give_back(job, now)
-        job._value = record = job.record_at_end(now, stay)
-        self.records.append(record)
-        callbacks = job.callbacks
-        job.callbacks = None  # type: ignore[assignment]  # SimPy: None once an event was processed
+    def _finish(self, job: Job, now: float) -> None:
+        """Release the GPUs, write the record, call the callbacks, and dispatch."""
+        duration = self._release(job, now)
+        self.records.append(job.record_at_end(now, duration))
+        callbacks = job.mark_processed(self.records[-1])
         try:
             for callback in callbacks:
                 callback(job)
-        except StopSimulation:  # env.run(until=job): as in SimPy, the others hear of it when the run goes on
+        except StopSimulation:  # env.run(until=job): as in SimPy, other callbacks follow when the run goes on
             job.callbacks = callbacks[callbacks.index(callback) + 1 :]
             self._env.schedule(job, EventPriority(-1))
-            self._wake()
+            self._schedule_dispatch()
             raise
-        self._take_turn_soon(now)
+        self._dispatch_soon(now)
 
-    def _ended_in_lot(self, stint: AllocationEnd) -> None:
-        """Tell the source that a job of a lot is over, and let its gang go on with the source's next one if it can.
+    def _on_array_task_end(self, end: AllocationEnd) -> None:
+        """Notify the source that a job of an array is over; continue with the next one on the same gang if possible.
 
-        Where only lots wait and the next job is as large this is what a dispatch would do, without a new job, other
-        seats and a queue of one. It is the whole cost of a job to the cluster, so it is in one piece.
+        That is possible if only arrays wait and the next job has the same size. It equals a dispatch, without a new
+        job, allocation or queue. It is the whole cost of a job to the cluster, so it is one function.
         """
-        job: ArrayJob = stint.job  # type: ignore[assignment]  # nobody else ends here
-        if stint.number != job.broken_off:
+        job: ArrayJob = end.job  # type: ignore[assignment]  # only jobs of arrays end here
+        if end.number != job.interruptions:
             return
-        env, queue, lots = self._env, self._queue, self._lots
-        now, events = env._now, env._queue
-        if queue.first is None:
-            source = job.lot.source
+        env, queue, arrays = self._env, self._queue, self._pending_arrays
+        now = env.now
+        if queue.head is None:
+            source = job.array.source
             source.job_over(job)
-            if lots and queue.first is None and not self._turn_due and (not events or events[0][0] > now):
-                lot = lots[0]
-                alike = lot.source is source and lot.share is job.share and lot.owner == job.owner
+            if arrays and queue.head is None and not self._dispatch_due and env.peek() > now:
+                array = arrays[0]
+                alike = array.source is source and array.job_class is job.job_class and array.owner == job.owner
                 if alike and job.tasks_before + job.tasks < MAX_TASKS_PER_RECORD:
-                    gpus, length, tasks = task = source.draw(lot, self.largest_gang)
+                    gpus, length, tasks = task = source.next_task(array, self.largest_gang)
                     goes_on = gpus == job.gpus
                     if goes_on:
-                        job.go_on(lot, length, tasks, now)
-                        stint.callbacks = self._lot_end_calls
-                        heappush(events, (now + length, NORMAL, next(env._eid), stint))  # as env.schedule() does
+                        job.continue_with(array, length, tasks, now)
+                        end.callbacks = self._array_end_calls
+                        env.schedule(end, NORMAL, length)
                         source.job_started(job)
                     else:
-                        queue.push(lot.make(env, task))
-                    if not lot.count:
-                        lots.popleft()
+                        queue.push(array.create_job(env, task))
+                    if not array.count:
+                        arrays.popleft()
                     if goes_on:
                         return
-            job.callbacks = []  # as the source was told
-        self._over(job, now)
+            job.callbacks = []  # the source has been notified
+        self._finish(job, now)
 
-    def _take_turn_soon(self, now: float) -> None:
-        """Dispatch now if nothing is left in this instant that the dispatch would have to await."""
-        if (self._queue.first is not None or self._lots) and not self._turn_due:
-            if not self._env._queue or self._env._queue[0][0] > now:
+    def _dispatch_soon(self, now: float) -> None:
+        """Dispatch now if this is the last event of the instant, else after the others."""
+        if (self._queue.head is not None or self._pending_arrays) and not self._dispatch_due:
+            if self._env.peek() > now:
                 self._dispatch(now)
             else:
-                self._wake()
+                self._schedule_dispatch()
 
-    def _failed(self, stint: AllocationEnd) -> None:
-        job = stint.job
-        if stint.number != job.broken_off:
+    def _on_failure(self, end: AllocationEnd) -> None:
+        job = end.job
+        if end.number != job.interruptions:
             return
-        stay = self._give_back(job, self._env.now)
-        past = job.record_failure(stay, self._interval(job.gpus) + self._write)
+        duration = self._release(job, self._env.now)
+        past = job.record_failure(duration, self._interval_of(job.gpus) + self._checkpoint_cost)
         past.failures += 1
-        self._set_back(job, past)
-        self._wake()
-        self._tell()
+        self._requeue(job, past)
+        self._schedule_dispatch()
+        self._notify()
 
-    def _give_back(self, job: Job, now: float) -> float:
-        """Free the GPUs of a job and return how long it had them."""
+    def _release(self, job: Job, now: float) -> float:
+        """Free the GPUs of a job; return how long it held them."""
         if self._backfill_queue is not None:
-            self._backfill_queue.left(job)
-        self._placement.release(job.seats)
-        share, gpus = job.share, job.gpus
-        stay = now - job.started_at
-        share.gpus -= gpus
-        share.held += gpus * stay
-        del share.jobs[job]
-        return stay
+            self._backfill_queue.on_end(job)
+        self._placement.release(job.allocation)
+        job_class, gpus = job.job_class, job.gpus
+        duration = now - job.started_at
+        job_class.gpus -= gpus
+        job_class.held += gpus * duration
+        del job_class.jobs[job]
+        return duration
 
-    def _set_back(self, job: Job, past: ExecutionHistory) -> None:
-        """Put a job that lost its GPUs back in its place in the queue."""
-        past.owed = self._restart
+    def _requeue(self, job: Job, past: ExecutionHistory) -> None:
+        """Return a job that lost its GPUs to its place in the queue."""
+        past.restart_due = self._restart_time
         self._queue.push(job)
         if job.watcher is not None:
-            self._news.append((job, False))
+            self._notifications.append((job, False))
 
-    def _make_room(self, head: Job) -> Seats | None:
-        """Push out running jobs of lower priority, if that lets the head start; return its seats."""
-        chosen = victims(head, self._shares.values(), self._placement)
+    def _preempt_for(self, head: Job) -> Allocation | None:
+        """Preempt running jobs of lower priority, if that lets the head start; return its allocation."""
+        chosen = victims(head, self._job_classes.values(), self._placement)
         if not chosen:
             return None
-        self._queue.remove(head)  # before the victims come back, some of them perhaps before it
+        self._queue.remove(head)  # before the preempted jobs return, which may go first
         now = self._env.now
         for job in chosen:
-            past = job.record_interruption(self._give_back(job, now))
+            past = job.record_interruption(self._release(job, now))
             past.preemptions += 1
-            self._set_back(job, past)
+            self._requeue(job, past)
         return self._placement.take(head.gpus)
 
-    def _tell(self) -> None:
-        """Tell the watchers; what they do in answer meets a cluster that is in order."""
-        news, self._news = self._news, []
+    def _notify(self) -> None:
+        """Notify the listeners; they find the cluster in a consistent state."""
+        news, self._notifications = self._notifications, []
         for job, started in news:
             if job.watcher is None or job.triggered:
                 continue

@@ -1,4 +1,4 @@
-"""Waiting jobs in order of arrival, searched by length."""
+"""Find the first waiting job that is short enough."""
 
 import math
 import sys
@@ -7,35 +7,35 @@ from collections.abc import Iterator
 from hardware.cluster.jobs import Job
 
 UNBOUNDED = sys.float_info.max
-"""A length that no job exceeds: standing jobs count as this, so that infinity can mean *no job*."""
+"""Maximum length of a job; standing jobs have this length, so that infinity can mean *no job*."""
 
 
 class FirstFitIndex:
-    """Waiting jobs of one priority and one size, in order of arrival; finds the first that is short enough.
+    """Waiting jobs of one priority and one size in order of arrival, searched by length.
 
-    A tournament tree of lengths: each question and each change costs the logarithm of the number of jobs.
+    The index is a tournament tree of lengths: each search and each change costs the logarithm of the number of jobs.
     """
 
     def __init__(self) -> None:
         self._rebuild([])
 
     def add(self, job: Job) -> None:
-        """Add a job: behind all others, or at its place if it comes back."""
-        if self._late or len(self._jobs) == self._size or (self._jobs and job.number < self._last):
-            self._late.append(job)
+        """Add a job: at the end, or at its original place if it returns."""
+        if self._pending or len(self._jobs) == self._size or (self._jobs and job.number < self._last):
+            self._pending.append(job)
             return
-        self._place(job)
+        self._insert(job)
 
     def remove(self, job: Job) -> None:
-        """Take out a job that is in the line."""
-        self._settle()
+        """Remove a job of the index."""
+        self._insert_pending()
         slot = self._slots.pop(job.number)
         self._jobs[slot] = None
-        self._set(slot, math.inf)
+        self._update_leaf(slot, math.inf)
 
     def first(self, longest: float) -> Job | None:
-        """Return the first job that needs its GPUs for at most ``longest``."""
-        self._settle()
+        """Return the first job with a length of at most ``longest``."""
+        self._insert_pending()
         lengths = self._lengths
         node = 1
         if lengths[node] > longest:
@@ -47,34 +47,34 @@ class FirstFitIndex:
         return self._jobs[node - self._size]
 
     def __len__(self) -> int:
-        return len(self._slots) + len(self._late)
+        return len(self._slots) + len(self._pending)
 
     def __iter__(self) -> Iterator[Job]:
-        self._settle()
+        self._insert_pending()
         return (job for job in self._jobs if job is not None)
 
-    def _settle(self) -> None:
-        """Put latecomers in their places: once for any number of them."""
-        if self._late:
-            self._rebuild(sorted([*filter(None, self._jobs), *self._late], key=_arrival))
+    def _insert_pending(self) -> None:
+        """Insert jobs that returned, all together."""
+        if self._pending:
+            self._rebuild(sorted([*filter(None, self._jobs), *self._pending], key=_arrival))
 
     def _rebuild(self, jobs: list[Job]) -> None:
         self._size = max(8, 1 << (2 * len(jobs)).bit_length())
         self._lengths = [math.inf] * (2 * self._size)
         self._jobs: list[Job | None] = []
         self._slots: dict[int, int] = {}
-        self._late: list[Job] = []
+        self._pending: list[Job] = []
         self._last = 0
         for job in jobs:
-            self._place(job)
+            self._insert(job)
 
-    def _place(self, job: Job) -> None:
+    def _insert(self, job: Job) -> None:
         slot = self._slots[job.number] = len(self._jobs)
         self._jobs.append(job)
         self._last = job.number
-        self._set(slot, min(job.expected, UNBOUNDED))
+        self._update_leaf(slot, min(job.expected, UNBOUNDED))
 
-    def _set(self, slot: int, length: float) -> None:
+    def _update_leaf(self, slot: int, length: float) -> None:
         lengths = self._lengths
         node = slot + self._size
         lengths[node] = length

@@ -1,4 +1,4 @@
-"""Many like jobs asked for at once, kept as a count until their turn comes."""
+"""Keep many similar jobs of one submission as a count until their turn comes: job arrays."""
 
 from __future__ import annotations
 
@@ -6,68 +6,77 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from hardware.cluster.jobs import ExecutionHistory, Job, JobClass, JobListener, JobRecord, Outcome
+from hardware.cluster.jobs import ClusterJobListener, ExecutionHistory, Job, JobClass, JobRecord, Outcome
 
 if TYPE_CHECKING:
     from hardware.cluster.queues import QueueDiscipline
 
 LOOKAHEAD_JOBS: Final = 1024
-"""Jobs that a discipline which compares lengths looks at. Slurm tests 500 waiting jobs (bf_max_job_test) by default."""
+"""Maximum number of known jobs for disciplines that order by length.
+
+Slurm tests 500 waiting jobs (bf_max_job_test) by default."""
 
 
 MAX_TASKS_PER_RECORD: Final = 1000
-"""Jobs of a lot that one gang does before it is over, so that there are records before the end of a run."""
+"""Maximum number of array tasks in one record, so that records appear before the end of a run."""
 
 
 class ArrayTask(NamedTuple):
-    """What the next job of a lot turns out to be."""
+    """Size of the next job of an array."""
 
     gpus: int
     length: float
-    """Of clock time."""
+    """Clock time."""
     tasks: int
-    """How many of the lot it does, side by side and one after another."""
+    """Number of array tasks that it does, in parallel and in sequence."""
 
 
-class TaskSupplier(JobListener, Protocol):
-    """Who asked for a lot: it says what each job is when its turn comes, and is told what becomes of it."""
+class TaskSupplier(ClusterJobListener, Protocol):
+    """The owner of a job array, which draws each job when its turn comes and is notified of its end."""
 
-    def draw(self, lot: JobArray, most: int) -> ArrayTask:
-        """Return the next job of a lot, of at most ``most`` GPUs and ``lot.count`` tasks."""
+    def next_task(self, array: JobArray, max_gpus: int) -> ArrayTask:
+        """Return the next job of an array, of at max_gpus ``max_gpus`` GPUs and ``array.count`` tasks."""
 
     def job_over(self, job: Any) -> None:
-        """Take note that a job of a lot is over."""
+        """Handle the end of a job of an array."""
 
 
 class JobArray:
-    """So many jobs of one owner, submitted in the same instant, whose sizes nobody knows before their turn."""
+    """Jobs of one owner, submitted in the same instant, whose sizes are drawn when their turn comes."""
 
-    __slots__ = ("count", "number", "owner", "payload", "share", "source", "submitted")
+    __slots__ = ("count", "job_class", "number", "owner", "payload", "source", "submitted")
 
     def __init__(
-        self, number: int, count: int, source: TaskSupplier, payload: Any, owner: int, share: JobClass, submitted: float
+        self,
+        number: int,
+        count: int,
+        source: TaskSupplier,
+        payload: Any,
+        owner: int,
+        job_class: JobClass,
+        submitted: float,
     ) -> None:
         self.number = number
-        """Of the first that still waits: they are numbered in one go, and keep their place among all jobs."""
+        """Number of the first job that still waits; the numbers of an array are consecutive."""
         self.count = count
-        """Jobs that still wait."""
+        """Number of jobs that still wait."""
         self.source = source
         self.payload = payload
-        """What the source wants to remember of it."""
+        """Data that the source attached."""
         self.owner = owner
-        self.share = share
+        self.job_class = job_class
         self.submitted = submitted
 
-    def take(self, env: Any, most: int) -> ArrayJob:
-        """Return the next job, or several that are run as one, and count them off."""
-        return self.make(env, self.source.draw(self, most))
+    def draw_job(self, env: Any, max_gpus: int) -> ArrayJob:
+        """Draw the next job, which may do several tasks, and subtract its tasks from the count."""
+        return self.create_job(env, self.source.next_task(self, max_gpus))
 
-    def make(self, env: Any, task: ArrayTask) -> ArrayJob:
-        """Return the job that was drawn, and count it off."""
+    def create_job(self, env: Any, task: ArrayTask) -> ArrayJob:
+        """Create a job that was drawn, and subtract its tasks from the count."""
         gpus, length, tasks = task
-        job = ArrayJob(env, self.number, self.share, gpus, length, self.owner, self.source, self.submitted)
+        job = ArrayJob(env, self.number, self.job_class, gpus, length, self.owner, self.source, self.submitted)
         job.callbacks.append(self.source.job_over)
-        job.lot = self
+        job.array = self
         job.tasks = tasks
         job.tasks_before = 0
         self.number += tasks
@@ -76,64 +85,68 @@ class JobArray:
 
 
 class ArrayJob(Job):
-    """A job of a lot, or several of them that one gang does, side by side and one after another."""
+    """A job that does one or several tasks of an array on one gang, in parallel and in sequence."""
 
     __slots__ = ("tasks", "tasks_before", "waited")
     waited: float
-    """Waits of all of them, once there were some before."""
+    """Total waiting time of its tasks; set when the job continues with further tasks."""
 
-    def go_on(self, lot: JobArray, length: float, tasks: int, now: float) -> None:
-        """Be, from now, what was drawn from a lot, which counts it off."""
+    def continue_with(self, array: JobArray, length: float, tasks: int, now: float) -> None:
+        """Continue with further tasks of an array, which are subtracted from its count."""
         before = self.tasks_before
         if not before:
             started = self.started_at if self.past is None else self.past.started
             self.waited = self.tasks * ((started or 0.0) - self.submitted)
         self.tasks_before = before + self.tasks
-        self.waited += tasks * (now - lot.submitted)
+        self.waited += tasks * (now - array.submitted)
         self.length += length
-        self.lot = lot
+        self.array = array
         self.tasks = tasks
-        lot.number += tasks
-        lot.count -= tasks
+        array.number += tasks
+        array.count -= tasks
 
     def record(self, ended: float, outcome: Outcome) -> JobRecord:
-        """Return what became of all of them."""
+        """Return the record of all tasks of a job that holds no GPUs."""
         record = super().record(ended, outcome)
         if not self.tasks_before:
             return record
         return record._replace(tasks=self.tasks_before + self.tasks, waited=self.waited)
 
-    def record_at_end(self, ended: float, stay: float) -> JobRecord:
-        """Return what became of them when the last is done."""
+    def record_at_end(self, ended: float, duration: float) -> JobRecord:
+        """Return the record of all tasks at the end of the last one."""
         self.past = self.past or ExecutionHistory(self.started_at)
-        return super().record_at_end(ended, stay)
+        return super().record_at_end(ended, duration)
 
 
 class PendingArrays(deque[JobArray]):
-    """The lots in which somebody waits, in the order in which a discipline comes to them."""
+    """Job arrays with waiting jobs, in the order of the queue discipline."""
 
-    def line_up(self, lot: JobArray, queue: QueueDiscipline) -> None:
-        """Add a lot that may go before others."""
-        self.append(lot)
-        ordered = sorted(self, key=lambda each: (queue.rank(each.share), each.number))
+    def insert_ordered(self, array: JobArray, queue: QueueDiscipline) -> None:
+        """Add an array at its place in the order."""
+        self.append(array)
+        ordered = sorted(self, key=lambda each: (queue.rank(each.job_class), each.number))
         self.clear()
         self.extend(ordered)
 
-    def show(
-        self, queue: QueueDiscipline, env: Any, most: int, writing: Callable[[int, float], float] | None = None
+    def materialize_visible(
+        self,
+        queue: QueueDiscipline,
+        env: Any,
+        max_gpus: int,
+        checkpoint_time: Callable[[int, float], float] | None = None,
     ) -> None:
-        """Draw the jobs that the discipline must see, and put them in its queue.
+        """Draw the jobs that the discipline must know, and add them to its queue.
 
-        ``writing``: the time that a job of so many GPUs and this length writes checkpoints, if it does.
+        ``checkpoint_time``: function of GPUs and length that returns the time for writing checkpoints, if any.
         """
-        while self and queue.must_see(self[0]):
-            job = self[0].take(env, most)
-            if writing is not None:
-                job.length += writing(job.gpus, job.length)
+        while self and queue.needs_next_of(self[0]):
+            job = self[0].draw_job(env, max_gpus)
+            if checkpoint_time is not None:
+                job.length += checkpoint_time(job.gpus, job.length)
             queue.push(job)
             if not self[0].count:
                 self.popleft()
 
-    def tasks(self, use: str | None = None) -> int:
-        """Return how many jobs wait, of one use or of all."""
-        return sum(lot.count for lot in self if use in (None, lot.share.use))
+    def pending_tasks(self, use: str | None = None) -> int:
+        """Return the number of waiting tasks, of one use or of all."""
+        return sum(array.count for array in self if use in (None, array.job_class.use))

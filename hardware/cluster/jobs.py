@@ -1,4 +1,4 @@
-"""A job from its submission to its record, and who is told about it."""
+"""Represent a job from its submission to its record."""
 
 import math
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
@@ -9,72 +9,72 @@ from simpy.events import PENDING
 
 State = Literal["waiting", "running", "over"]
 Outcome = Literal["done", "cancelled"]
-Seats = tuple[tuple[int, int], ...]
-"""Where a gang sits: (number of the node, GPUs on it), one pair a node."""
+Allocation = tuple[tuple[int, int], ...]
+"""GPUs that a gang holds: a pair (number of the node, GPUs on it) for each node."""
 
 
 class JobRecord(NamedTuple):
-    """What became of one job. Times are in the unit of the cluster's clock, GPU-times in GPUs × that unit.
+    """Record of one job that is over. Times are in the unit of the cluster's clock, GPU-times in GPUs × that unit.
 
     Every GPU-second is accounted for, to rounding: ``held = done + restarts + lost`` and
     ``asked = done + abandoned``.
     """
 
     job: int
-    """Running number, in order of submission."""
+    """Number in order of submission."""
     owner: int
     use: str
     priority: int
     gpus: int
     length: float
-    """Run time asked for, checkpoints included; infinite for a standing job."""
+    """Requested run time, checkpoints included; infinite for a standing job."""
     submitted: float
     started: float | None
-    """When it first got its GPUs; None if it never did."""
+    """Time of the first start; None if it never started."""
     ended: float
     outcome: Outcome
     preemptions: int
     failures: int
     held: float
-    """GPU-time for which it held GPUs, all told."""
+    """Total GPU-time for which it held GPUs."""
     done: float
     """GPU-time of work that counted."""
     restarts: float
-    """GPU-time spent on coming back after preemptions and failures."""
+    """GPU-time of restarts after preemptions and failures."""
     lost: float
-    """GPU-time of work that failures undid."""
+    """GPU-time of work that was lost in failures."""
     tasks: int
-    """How many jobs it stands for: 1, or several of one owner that the same GPUs did, some after others. Then `job`,
-    `submitted` and `started` are those of the first, and `length` is that of all."""
+    """Number of tasks: 1, or several tasks of a job array on the same GPUs. Then `job`, `submitted` and `started`
+    belong to the first task, and `length` is the total."""
     waited: float
-    """Clock time from being asked for to the first start, summed over the tasks; 0 if it never started."""
+    """Clock time from submission to the first start, summed over the tasks; 0 if it never started."""
 
     @property
-    def asked(self) -> float:
-        """GPU-time of work that was asked for."""
+    def requested_gpu_time(self) -> float:
+        """GPU-time of the requested work."""
         return self.gpus * self.length
 
     @property
-    def abandoned(self) -> float:
-        """GPU-time of work that was asked for and never done."""
-        return self.asked - self.done
+    def undone_gpu_time(self) -> float:
+        """GPU-time of requested work that was not done."""
+        return self.requested_gpu_time - self.done
 
 
-class JobListener(Protocol):
-    """Somebody who is told when a job gets GPUs and when it loses them without being over."""
+class ClusterJobListener(Protocol):
+    """An object that is notified when a job gets GPUs, and when it loses them before its end."""
 
     def job_started(self, job: Any) -> None:
-        """Take note that the job runs now, for the first time or again."""
+        """Handle that the job runs now, for the first time or again."""
 
     def job_stopped(self, job: Any) -> None:
-        """Take note that the job lost its GPUs and waits again."""
+        """Handle that the job lost its GPUs and waits again."""
 
 
 class SupportsStreams(Protocol):
-    """Random generators named by what they decide and for whom."""
+    """Random generators named by decision and owner."""
 
     def get(self, name: str, who: int | str = 0) -> Generator:
-        """Return the generator for a decision of somebody."""
+        """Return the generator for a decision of an owner."""
 
 
 class JobClass:
@@ -87,38 +87,40 @@ class JobClass:
         self.priority = priority
         self.gpus = 0
         self.held = 0.0
-        """GPU-time of stints that are over."""
+        """GPU-time of allocations that have ended."""
         self.jobs: dict[Job, None] = {}
 
 
 class JobAccounting:
-    """Running numbers, records and GPU-time by use: one book for all pools that are divided from one cluster."""
+    """Keep job numbers, records and GPU-time by use, for all pools of one cluster."""
 
     def __init__(self) -> None:
         self.last_job = 0
         self.records: list[JobRecord] = []
-        self.shares: list[JobClass] = []
-        """Of all pools that there have been."""
+        self.job_classes: list[JobClass] = []
+        """Job classes of all pools, past ones included."""
 
     def gpu_time(self, use: str, now: float) -> float:
-        """Return the GPU-time that a use has held up to ``now``."""
-        shares = [share for share in self.shares if share.use == use]
-        over = math.fsum(share.held for share in shares)
-        return over + math.fsum(job.gpus * (now - job.started_at) for share in shares for job in share.jobs)
+        """Return the GPU-time that a use held up to ``now``."""
+        job_classes = [job_class for job_class in self.job_classes if job_class.use == use]
+        over = math.fsum(job_class.held for job_class in job_classes)
+        return over + math.fsum(
+            job.gpus * (now - job.started_at) for job_class in job_classes for job in job_class.jobs
+        )
 
 
 class ExecutionHistory:
-    """What happened to a job in stays on GPUs that were broken off. Times are clock time, not GPU-time."""
+    """Sum of the interrupted allocations of a job. Times are clock time, not GPU-time."""
 
-    __slots__ = ("failures", "held", "lost", "owed", "preemptions", "restarted", "started", "worked")
+    __slots__ = ("failures", "held", "lost", "preemptions", "restart_due", "restarted", "started", "worked")
 
     def __init__(self, started: float | None = None) -> None:
         self.started = started
-        """When the first of them began."""
+        """Start of the first allocation."""
         self.held = 0.0
         self.worked = 0.0
-        self.owed = 0.0
-        """Restart time that it must pay before it works on."""
+        self.restart_due = 0.0
+        """Restart time that comes before further work."""
         self.restarted = 0.0
         self.lost = 0.0
         self.preemptions = 0
@@ -126,71 +128,71 @@ class ExecutionHistory:
 
 
 class Job(Event):
-    """A gang of GPUs asked for some time: an event that succeeds with its JobRecord, however the job ended.
+    """A request for a gang of GPUs: a SimPy event that succeeds with a JobRecord when the job is done or cancelled.
 
-    A SimPy process may ``yield`` it, a callback may hang on ``callbacks``. The attributes are for reading.
+    A SimPy process may ``yield`` it, and ``callbacks`` may be added. The attributes are for reading.
     """
 
-    # Slots, because every job comes by here; what only some of them have is in `past`.
+    # Slots save memory for many jobs; attributes that few jobs have are in `past`.
     __slots__ = (
         "_value",
-        "broken_off",
+        "allocation",
+        "array",
         "callbacks",
         "cancelled",
         "ends",
         "env",
         "gpus",
+        "interruptions",
+        "job_class",
         "length",
-        "lot",
         "number",
         "owner",
         "past",
-        "seats",
-        "share",
         "started_at",
         "submitted",
         "watcher",
     )
-    _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success, so no job needs to say so
+    _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success
     tasks: int = 1
-    """For how many jobs of one owner it stands."""
+    """Number of tasks that it does now."""
     tasks_before: int = 0
-    """How many its gang did before, and went on without a break."""
+    """Number of tasks that its gang did before, without a break."""
     started_at: float
-    """When it last got its GPUs; means something once it did."""
+    """Time of the last start; undefined before the first."""
     ends: float
-    """Where there is backfill: when it will be over if nothing comes in between."""
+    """Expected end, set by disciplines with backfill."""
 
     def __init__(
         self,
         env: Environment,
         number: int,
-        share: JobClass,
+        job_class: JobClass,
         gpus: int,
         length: float,
         owner: int,
-        watcher: JobListener | None,
+        watcher: ClusterJobListener | None,
         submitted: float,
     ) -> None:
         self.env = env
         self.callbacks = []
         self._value = PENDING
         self.number = number
-        self.share = share
+        self.job_class = job_class
         self.gpus = gpus
         self.length = length
         self.owner = owner
         self.watcher = watcher
         self.submitted = submitted
-        self.seats: Seats = ()
-        """Where it sits while it runs."""
+        self.allocation: Allocation = ()
+        """GPUs that it holds; empty while it waits."""
         self.cancelled = False
-        """True if it was cancelled while it waited: its queue may not have noticed yet."""
-        self.broken_off = 0
-        """How many of its stays on GPUs were broken off."""
+        """True if it was cancelled while it waited; its queue may still hold it."""
+        self.interruptions = 0
+        """Number of interrupted allocations."""
         self.past: ExecutionHistory | None = None
-        self.lot: Any = None
-        """The lot that it is one of."""
+        self.array: Any = None
+        """Its job array; None for a single job."""
 
     def __getstate__(self) -> dict[str, Any]:
         # SimPy knows a pending event by the identity of its value, which pickling would not keep.
@@ -205,32 +207,46 @@ class Job(Event):
 
     @property
     def use(self) -> str:
-        """What the job is for."""
-        return self.share.use
+        """Use of the cluster."""
+        return self.job_class.use
 
     @property
     def priority(self) -> int:
-        """The higher goes first where the queue asks, and may push out the lower."""
-        return self.share.priority
+        """Priority: disciplines may start higher ones first, and higher ones may preempt lower ones."""
+        return self.job_class.priority
+
+    @property
+    def payload(self) -> Any:
+        """Data that the owner attached to the job array; None for a single job."""
+        return None if self.array is None else self.array.payload
+
+    def transfer_to(self, listener: Any, payload: Any) -> None:
+        """Report to ``listener`` from now on, in place of the present listener and callbacks.
+
+        The listener gets ``job_started``, ``job_stopped`` and ``job_over``, and finds ``payload`` on the job.
+        """
+        self.watcher = listener
+        self.callbacks = [listener.job_over]
+        self.array = TransferredPayload(payload)
 
     @property
     def remaining(self) -> float:
-        """Time on its GPUs until it is over, restart included, counted from when it last got or lost them."""
+        """Run time left, restart included, at the last start or interruption."""
         past = self.past
-        return self.length if past is None else past.owed + (self.length - past.worked)
+        return self.length if past is None else past.restart_due + (self.length - past.worked)
 
     expected = remaining
-    """What disciplines may read of `remaining`: the same, unless the job came with an estimate of its length."""
+    """Run time left that disciplines may read: `remaining`, or an estimate if the job has one."""
 
     @property
     def unfinished(self) -> float:
-        """Share of its work that was not done when it last got or lost its GPUs."""
+        """Share of its work that was not done at the last start or interruption."""
         done = 0.0 if self.past is None else self.past.worked
         return 1 - done / self.length if self.length > 0 else 0.0
 
     @property
     def started(self) -> float | None:
-        """When it first got its GPUs, None if it never did."""
+        """Time of the first start; None if it never started."""
         if self.past is not None:
             return self.past.started
         return getattr(self, "started_at", None)
@@ -240,24 +256,24 @@ class Job(Event):
         """Waiting, running or over."""
         if self.triggered:
             return "over"
-        return "running" if self.seats else "waiting"
+        return "running" if self.allocation else "waiting"
 
     def record_interruption(self, elapsed: float) -> ExecutionHistory:
-        """Book a stay that was broken off after ``elapsed``: first the restart, then work."""
-        self.broken_off += 1
-        self.seats = ()
+        """Record an allocation that was interrupted after ``elapsed``: first the restart, then work."""
+        self.interruptions += 1
+        self.allocation = ()
         past = self.past = self.past or ExecutionHistory(self.started_at)
-        paid = min(elapsed, past.owed)
+        paid = min(elapsed, past.restart_due)
         past.held += elapsed
-        past.owed -= paid
+        past.restart_due -= paid
         past.restarted += paid
         past.worked += min(elapsed - paid, self.length - past.worked)
         return past
 
     def record_failure(self, elapsed: float, checkpoint: float) -> ExecutionHistory:
-        """Book a stay that a failure broke off: work since the last full ``checkpoint`` is lost; 0 loses none."""
+        """Record an allocation that failed: work since the last ``checkpoint`` interval is lost; 0 loses none."""
         before = self.past or ExecutionHistory()
-        work = max(0.0, elapsed - before.owed)
+        work = max(0.0, elapsed - before.restart_due)
         safe = before.worked + (min(work, checkpoint * (work // checkpoint)) if checkpoint else work)
         past = self.record_interruption(elapsed)
         past.lost += max(0.0, past.worked - safe)
@@ -265,7 +281,7 @@ class Job(Event):
         return past
 
     def record(self, ended: float, outcome: Outcome) -> JobRecord:
-        """Return what became of a job that holds no GPUs."""
+        """Return the record of a job that holds no GPUs."""
         past, gpus = self.past or ExecutionHistory(), self.gpus
         return JobRecord(
             self.number,
@@ -288,12 +304,19 @@ class Job(Event):
             0.0 if past.started is None else self.tasks * (past.started - self.submitted),
         )
 
-    def record_at_end(self, ended: float, stay: float) -> JobRecord:
-        """Return what became of a job that is done with its last ``stay``, which ends now."""
-        past, share, gpus = self.past, self.share, self.gpus
+    def mark_processed(self, record: JobRecord) -> list[Any]:
+        """Give the event its value without scheduling it; return the callbacks, which the caller calls."""
+        self._value = record
+        callbacks = self.callbacks
+        self.callbacks = None  # type: ignore[assignment]  # SimPy: None once an event was processed
+        return callbacks
+
+    def record_at_end(self, ended: float, duration: float) -> JobRecord:
+        """Return the record of a job that is done; its last allocation lasted ``duration``."""
+        past, job_class, gpus = self.past, self.job_class, self.gpus
         if past is not None:
-            past.held += stay
-            past.restarted += past.owed
+            past.held += duration
+            past.restarted += past.restart_due
             past.worked = self.length
             return self.record(ended, "done")
         # Most jobs just run. JobRecord(...) would take twice the time.
@@ -302,8 +325,8 @@ class Job(Event):
             (
                 self.number,
                 self.owner,
-                share.use,
-                share.priority,
+                job_class.use,
+                job_class.priority,
                 gpus,
                 self.length,
                 self.submitted,
@@ -312,7 +335,7 @@ class Job(Event):
                 "done",
                 0,
                 0,
-                gpus * stay,
+                gpus * duration,
                 gpus * self.length,
                 0.0,
                 0.0,
@@ -323,23 +346,29 @@ class Job(Event):
 
 
 class EstimatedJob(Job):
-    """A job of which disciplines know an estimate, such as a requested run time, and not the true length."""
+    """A job with an estimated length for disciplines, such as a requested run time, in place of the true one."""
 
     __slots__ = ("_estimate",)
 
     def set_expected(self, length: float) -> None:
-        """State the length that disciplines read."""
+        """Set the length that disciplines read."""
         self._estimate = length
 
     @property
     def expected(self) -> float:
-        """Time on its GPUs until it is over, by the estimate: 0 or more."""
+        """Estimated run time left, at least 0."""
         if self.past is None:
             return self._estimate
         return max(0.0, self.remaining + (self._estimate - self.length))
 
 
-class JobRequest(NamedTuple):
+class TransferredPayload(NamedTuple):
+    """Payload of a job that was transferred, in the place of its job array."""
+
+    payload: Any
+
+
+class BatchJob(NamedTuple):
     """One job of several that are submitted together, as `GpuCluster.submit` takes it."""
 
     gpus: int
@@ -352,13 +381,19 @@ class JobRequest(NamedTuple):
 _tuple = tuple.__new__
 
 
+class DispatchEvent(Event):
+    """The event of a dispatch, which is scheduled again and again."""
+
+    _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success
+
+
 class AllocationEnd(Event):
-    """The scheduled end of one stay of a job on its GPUs; void once that stay was broken off."""
+    """The scheduled end of one allocation of a job; void if that allocation was interrupted."""
 
     __slots__ = ("callbacks", "job", "number")
-    _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success, so no instance needs to say so
+    _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success
 
     def __init__(self, job: Job, callbacks: list[Any]) -> None:
         self.job = job
-        self.number = job.broken_off
+        self.number = job.interruptions
         self.callbacks = callbacks

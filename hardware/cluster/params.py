@@ -1,4 +1,4 @@
-"""The parameters of the simulated cluster."""
+"""Declare the parameters of the simulated cluster."""
 
 from typing import Annotated, Literal
 
@@ -9,26 +9,27 @@ from pydantic import BaseModel, model_validator
 class ClusterParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """The fixed GPU cluster, how it is queued for and how it is divided."""
+    """Size, queue, placement, failures and partitions of the fixed GPU cluster."""
 
     gpus: Annotated[int, Interval(ge=1, le=1_000_000), "GPUs"] = 1024
-    """How many GPUs there are; the number never changes by itself. Source: ours, a small lab: 128 nodes of 8."""
+    """Number of GPUs; it never changes by itself. Source: ours, a small lab: 128 nodes of 8."""
 
     gpus_per_node: Annotated[int, Interval(ge=1, le=1024), "GPUs"] = 8
-    """How many GPUs share a node; a gang that fits a node sits on one under consolidated placement. Source: Llama
+    """Number of GPUs per node; under consolidated placement a gang that fits one node gets one. Source: Llama
     3 (arXiv 2407.21783), section 3.3.1: 8 GPUs and two CPUs a server."""
 
     queue: Annotated[Literal["fcfs", "priority", "sjf", "easy"], "name"] = "easy"
-    """Which waiting job goes next: first come, first served; highest priority first; shortest remaining time first
-    (in these three the head of the queue blocks the rest); or priority with EASY backfill, in which a later job
-    may start if it does not delay the head. Source: ours; EASY is the common default of batch schedulers."""
+    """Order of waiting jobs: first come, first served; highest priority first; shortest remaining time first; or
+    priority with EASY backfill. In the first three the head of the queue blocks the rest. With EASY a later job may
+    start if it does not delay the head. Source: ours; EASY is the common default of batch schedulers."""
 
     placement: Annotated[Literal["flat", "consolidated"], "name"] = "consolidated"
-    """Where a gang may sit: anywhere (flat, a count of GPUs), or on one node if it fits one and on wholly free
-    nodes otherwise (consolidated). Source: ours; gangs that train together need the links within a node."""
+    """Nodes that a gang may use: any free GPUs (flat), or nodes (consolidated). Under consolidated placement a gang
+    that fits one node gets one; a larger gang gets wholly free nodes. Source: ours; gangs that train together need the
+    links within a node."""
 
     preemption: bool = True
-    """Whether a waiting job may push out running jobs of strictly lower priority, to a checkpoint. Source: ours."""
+    """Whether a waiting job may preempt running jobs of strictly lower priority, at a checkpoint. Source: ours."""
 
     restart_hours: Annotated[float, Interval(ge=0, le=168), "hours"] = 0.28
     """Time added to a job's work each time that it resumes after a preemption or a failure. Source: Llama 3 (arXiv
@@ -49,11 +50,11 @@ class ClusterParams(
     2407.21783), table 5: 419 unexpected interruptions in 54 days on 16,384 GPUs."""
 
     sharing: Annotated[Literal["shares", "priority"], "name"] = "shares"
-    """How inference, experiments and training share the cluster: each has GPUs of its own (shares), or all are in
-    one pool in which training goes before inference and inference before experiments. Source: ours."""
+    """Partition of the cluster: each use has GPUs of its own (shares), or all uses share one pool (priority). In one
+    pool training goes before inference, and inference before experiments. Source: ours."""
 
     inference_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.5
-    """Share of the GPUs on which researchers run. Source: ours."""
+    """Share of the GPUs for inference, on which researchers run. Source: ours."""
 
     training_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.25
     """Share of the GPUs for training runs; what inference and training leave runs experiments. Source: ours."""
@@ -63,8 +64,8 @@ class ClusterParams(
     `asara replay`. Jobs that ask for more GPUs than one job can have here are left out, and counted. Source: ours."""
 
     background_gpus: Annotated[float, Interval(ge=0, le=1e6), "GPUs"] = 0.0
-    """Mean number of GPUs that the background jobs need: the time between submissions is stretched or compressed by one
-    factor to reach it, run times are kept. 0: as in the log. Read if there is a background. Source: ours."""
+    """Mean number of GPUs that the background jobs need. One factor scales the times between submissions to reach it;
+    run times are kept. 0: as in the log. Read if there is a background. Source: ours."""
 
     @model_validator(mode="after")
     def _shares_fit(self) -> "ClusterParams":

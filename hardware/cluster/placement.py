@@ -1,38 +1,15 @@
-"""Where a gang may sit: nodes and racks of a pool, found by name, and how broken up its free GPUs are."""
+"""Places gangs on the nodes of a pool, by named policies, and measures the fragmentation of its free GPUs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
-import networkx as nx
-
-from hardware.cluster.jobs import Seats
-
-NODES_PER_RACK = 2
-"""Source: Llama 3 (arXiv 2407.21783), section 3.3.1: a rack hosts 16 GPUs split between two servers."""
+from hardware.cluster.jobs import Allocation
 
 
-def topology(gpus: int, gpus_per_node: int, nodes_per_rack: int = NODES_PER_RACK) -> nx.Graph:
-    """Return a pool as a tree: the cluster, its racks, their nodes (vertices 0, 1, ... with ``gpus``).
-
-    A pool that is not a multiple of the node size has a smaller last node.
-    """
-    graph = nx.Graph()
-    graph.add_node("cluster", kind="cluster")
-    for node, first in enumerate(range(0, gpus, gpus_per_node)):
-        rack = f"rack {node // nodes_per_rack}"
-        if node % nodes_per_rack == 0:
-            graph.add_node(rack, kind="rack")
-            graph.add_edge("cluster", rack)
-        graph.add_node(node, kind="node", gpus=min(gpus_per_node, gpus - first))
-        graph.add_edge(rack, node)
-    return graph
-
-
-def racks_of(graph: nx.Graph, seats: Seats) -> list[str]:
-    """Return the racks on which a gang sits, in the order of its nodes."""
-    racks = (rack for node, _ in seats for rack in graph.neighbors(node))
-    return list(dict.fromkeys(racks))
+def node_sizes(gpus: int, gpus_per_node: int) -> list[int]:
+    """Return the GPUs of each node of a pool; the last node is smaller if the pool is no multiple of the node size."""
+    return [min(gpus_per_node, gpus - first) for first in range(0, gpus, gpus_per_node)]
 
 
 def fragmentation(free: Sequence[int], gpus_per_node: int) -> float:
@@ -53,7 +30,7 @@ def largest_gang(placement: str, gpus: int, gpus_per_node: int) -> int:
 
 
 class FitProbe:
-    """Would a gang fit if some others went or came? Nothing moves; each question costs the nodes of one gang.
+    """Test whether a gang would fit if other gangs released or occupied GPUs. Nothing moves.
 
     The gang needs ``need`` nodes with at least ``threshold`` GPUs free.
     """
@@ -69,14 +46,14 @@ class FitProbe:
         """True if the gang would fit now."""
         return self._have >= self._need
 
-    def leave(self, seats: Seats) -> None:
-        """Suppose that a gang gives up its seats."""
-        for node, gpus in seats:
+    def release(self, allocation: Allocation) -> None:
+        """Assume that a gang releases its allocation."""
+        for node, gpus in allocation:
             self._change(node, gpus)
 
-    def come(self, seats: Seats) -> None:
-        """Suppose that a gang takes these seats."""
-        for node, gpus in seats:
+    def occupy(self, allocation: Allocation) -> None:
+        """Assume that a gang occupies an allocation."""
+        for node, gpus in allocation:
             self._change(node, -gpus)
 
     def _change(self, node: int, gpus: int) -> None:
@@ -86,10 +63,10 @@ class FitProbe:
 
 
 class Placement(ABC):
-    """Which GPUs of a pool are free, and which a gang gets."""
+    """A policy that chooses the GPUs of a gang, and the state of the free GPUs."""
 
     free: int
-    """How many GPUs are free."""
+    """Number of free GPUs."""
 
     def __init__(self, gpus: int, gpus_per_node: int) -> None:
         self.gpus = gpus
@@ -103,23 +80,23 @@ class Placement(ABC):
 
     @abstractmethod
     def fits(self, gpus: int) -> bool:
-        """Return whether a gang can be seated now."""
+        """Return whether a gang fits now."""
 
     @abstractmethod
-    def take(self, gpus: int) -> Seats | None:
-        """Seat a gang, or return None if it does not fit."""
+    def take(self, gpus: int) -> Allocation | None:
+        """Allocate GPUs to a gang, or return None if it does not fit."""
 
     @abstractmethod
-    def release(self, seats: Seats) -> None:
-        """Free the seats of a gang."""
+    def release(self, allocation: Allocation) -> None:
+        """Free an allocation."""
 
     @abstractmethod
-    def vacancy(self, gpus: int) -> FitProbe:
-        """Return a what-if for a gang that does not fit now."""
+    def fit_probe(self, gpus: int) -> FitProbe:
+        """Return a trial fit for a gang that does not fit now."""
 
 
 class Flat(Placement):
-    """A count: every GPU is as near to every other."""
+    """Placement by count: all GPUs are equivalent."""
 
     @property
     def free_by_node(self) -> Sequence[int]:
@@ -127,42 +104,40 @@ class Flat(Placement):
         return (self.free,)
 
     def fits(self, gpus: int) -> bool:
-        """Return whether so many GPUs are free."""
+        """Return whether enough GPUs are free."""
         return gpus <= self.free
 
-    def take(self, gpus: int) -> Seats | None:
+    def take(self, gpus: int) -> Allocation | None:
         """Take any free GPUs."""
         if gpus > self.free:
             return None
         self.free -= gpus
         return ((0, gpus),)
 
-    def release(self, seats: Seats) -> None:
-        """Give them back."""
-        self.free += seats[0][1]
+    def release(self, allocation: Allocation) -> None:
+        """Free an allocation."""
+        self.free += allocation[0][1]
 
-    def vacancy(self, gpus: int) -> FitProbe:
-        """Return a what-if over the one count."""
+    def fit_probe(self, gpus: int) -> FitProbe:
+        """Return a trial fit for the count of free GPUs."""
         return FitProbe((self.free,), threshold=gpus, need=1, have=0)
 
 
 class Consolidated(Placement):
-    """Nodes: a gang that fits a node sits on one, the fullest that can take it, lowest number first.
+    """Placement by nodes: a gang that fits one node gets the fullest node with enough free GPUs, lowest number first.
 
-    A larger gang takes nodes that are wholly free, lowest number first; what it leaves of its last node stays
-    open to gangs that fit. A smaller last node (a pool that is not a multiple of the node size) takes gangs that
-    fit it and is never part of a larger gang.
+    A larger gang takes wholly free nodes, lowest number first. The rest of its last node remains available. A pool
+    that is not a multiple of the node size has a smaller last node, which is never part of a larger gang.
     """
 
     def __init__(self, gpus: int, gpus_per_node: int) -> None:
         super().__init__(gpus, gpus_per_node)
-        self.graph = topology(gpus, gpus_per_node)
-        sizes = [size for _, size in self.graph.nodes(data="gpus") if size]
+        sizes = node_sizes(gpus, gpus_per_node)
         self._free = sizes
         self._whole = sizes.count(gpus_per_node)
-        """How many nodes are wholly free."""
-        # For each count of free GPUs the numbers of the nodes that have so many, lowest first. A node that has
-        # changed since stays listed until it comes up; `_listed` keeps it from being listed twice.
+        """Number of wholly free nodes."""
+        # For each count of free GPUs a heap of nodes with that count. A node that has changed since is removed when it
+        # reaches the top; `_listed` prevents a second entry.
         self._nodes: list[list[int]] = [[] for _ in range(gpus_per_node + 1)]
         self._listed = [bytearray(len(sizes)) for _ in range(gpus_per_node + 1)]
         for node, size in enumerate(sizes):
@@ -184,8 +159,8 @@ class Consolidated(Placement):
             return self._whole >= -(-gpus // self.gpus_per_node)
         return self._fullest(gpus) is not None
 
-    def take(self, gpus: int) -> Seats | None:
-        """Seat a gang, or return None if it does not fit."""
+    def take(self, gpus: int) -> Allocation | None:
+        """Allocate GPUs to a gang, or return None if it does not fit."""
         if gpus > self.free:
             return None
         if gpus > self.gpus_per_node:
@@ -196,27 +171,27 @@ class Consolidated(Placement):
         self._set_free(node, self._free[node] - gpus)
         return ((node, gpus),)
 
-    def _take_whole(self, gpus: int) -> Seats | None:
+    def _take_whole(self, gpus: int) -> Allocation | None:
         size = self.gpus_per_node
         if self._whole < -(-gpus // size):
             return None
-        seats = []
+        allocation = []
         while gpus > 0:
             node = self._lowest(size)
             assert node is not None, "counted above"
             here = min(gpus, size)
             self._set_free(node, size - here)
-            seats.append((node, here))
+            allocation.append((node, here))
             gpus -= here
-        return tuple(seats)
+        return tuple(allocation)
 
-    def release(self, seats: Seats) -> None:
-        """Free the seats of a gang."""
-        for node, gpus in seats:
+    def release(self, allocation: Allocation) -> None:
+        """Free the allocation of a gang."""
+        for node, gpus in allocation:
             self._set_free(node, self._free[node] + gpus)
 
-    def vacancy(self, gpus: int) -> FitProbe:
-        """Return a what-if over the nodes."""
+    def fit_probe(self, gpus: int) -> FitProbe:
+        """Return a trial fit over the nodes."""
         size = self.gpus_per_node
         if gpus <= size:
             return FitProbe(self._free, threshold=gpus, need=1, have=0)
@@ -230,7 +205,7 @@ class Consolidated(Placement):
         return None
 
     def _lowest(self, count: int) -> int | None:
-        """Return the lowest node with exactly so many GPUs free."""
+        """Return the lowest node with exactly ``count`` free GPUs."""
         nodes, free = self._nodes[count], self._free
         while nodes and free[nodes[0]] != count:
             self._listed[count][heappop(nodes)] = 0

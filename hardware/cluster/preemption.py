@@ -1,4 +1,4 @@
-"""Which running jobs make room for a waiting one."""
+"""Choose the running jobs that are preempted for a waiting job."""
 
 from collections.abc import Iterable
 
@@ -6,28 +6,28 @@ from hardware.cluster.jobs import Job, JobClass
 from hardware.cluster.placement import Placement
 
 
-def victims(head: Job, shares: Iterable[JobClass], placement: Placement) -> list[Job]:
+def victims(head: Job, job_classes: Iterable[JobClass], placement: Placement) -> list[Job]:
     """Return the running jobs that must go so that ``head``, which does not fit, can start; none if none suffice.
 
-    Only jobs of strictly lower priority: the lowest first, of these the one that began last, and of those chosen
-    only the ones whose GPUs are needed.
+    Only jobs of strictly lower priority are chosen: the lowest priority first, then the latest start. A chosen job is
+    spared if its GPUs turn out not to be needed.
     """
-    lower = [share for share in shares if share.gpus and share.priority < head.priority]
-    if not lower or head.gpus > placement.free + sum(share.gpus for share in lower):
+    lower = [job_class for job_class in job_classes if job_class.gpus and job_class.priority < head.priority]
+    if not lower or head.gpus > placement.free + sum(job_class.gpus for job_class in lower):
         return []
-    candidates = [job for share in lower for job in share.jobs]
+    candidates = [job for job_class in lower for job in job_class.jobs]
     candidates.sort(key=lambda job: (job.priority, -job.started_at, -job.number))
-    vacancy = placement.vacancy(head.gpus)
+    probe = placement.fit_probe(head.gpus)
     chosen: list[Job] = []
-    while not vacancy.fits:
+    while not probe.fits:
         if len(chosen) == len(candidates):
             return []
         chosen.append(candidates[len(chosen)])
-        vacancy.leave(chosen[-1].seats)
+        probe.release(chosen[-1].allocation)
     needed: list[Job] = []
-    for job in reversed(chosen):  # spare the highest priority and the longest running, if one can
-        vacancy.come(job.seats)
-        if not vacancy.fits:
-            vacancy.leave(job.seats)
+    for job in reversed(chosen):  # spare the highest priority and the longest running first
+        probe.occupy(job.allocation)
+        if not probe.fits:
+            probe.release(job.allocation)
             needed.append(job)
     return needed[::-1]

@@ -1,6 +1,6 @@
-"""Which waiting job goes next: queue disciplines, found by name.
+"""Define the order in which waiting jobs start: queue disciplines, found by name.
 
-All orders are total (ties go to the earlier submission), so a queue never depends on how it is stored.
+All orders are total (ties go to the earlier submission), so the order does not depend on storage.
 """
 
 import math
@@ -13,37 +13,37 @@ from typing import ClassVar
 
 from hardware.cluster.first_fit import UNBOUNDED, FirstFitIndex
 from hardware.cluster.job_arrays import LOOKAHEAD_JOBS, JobArray
-from hardware.cluster.jobs import Job, JobClass, Seats
+from hardware.cluster.jobs import Allocation, Job, JobClass
 from hardware.cluster.placement import Placement
 
 
 class QueueDiscipline(ABC):
-    """The jobs that wait, in the order of a discipline."""
+    """Waiting jobs in the order of a discipline."""
 
-    compares: ClassVar[bool] = True
-    """Whether lengths decide who goes next, so that the jobs of a lot must be known to find out."""
+    orders_by_length: ClassVar[bool] = True
+    """Whether the order depends on lengths, so that jobs of an array must be known to compare them."""
 
     reads_priorities: ClassVar[bool] = False
-    """Whether jobs of higher priority go first."""
+    """Whether jobs of higher priority start first."""
 
     def __init__(self) -> None:
-        self.first: Job | None = None
-        """The head: the job whose turn it is; None if nobody waits."""
+        self.head: Job | None = None
+        """The job that starts next; None if no job waits."""
 
     @abstractmethod
     def push(self, job: Job) -> bool:
-        """Add a job, at its original place if it comes back; return whether it could be the next to start."""
+        """Add a job, at its original place if it returns; return whether it could be the next to start."""
 
     @abstractmethod
     def remove(self, job: Job) -> None:
-        """Take out a job; if it is not the head or about to start, it must be gone."""
+        """Remove a job: the head, a job that is about to start, or a cancelled job."""
 
-    def rank(self, share: JobClass) -> int:
-        """Return what goes before arrival: the lower rank first."""
+    def rank(self, job_class: JobClass) -> int:
+        """Return the rank of a job class; lower ranks start first, then earlier arrivals."""
         return 0
 
-    def must_see(self, lot: JobArray) -> bool:
-        """Return whether the next job of the first lot must be known now."""
+    def needs_next_of(self, array: JobArray) -> bool:
+        """Return whether the next job of the first array must be drawn now."""
         return len(self) < LOOKAHEAD_JOBS
 
     @abstractmethod
@@ -55,50 +55,50 @@ class QueueDiscipline(ABC):
 
 
 class BackfillQueue(QueueDiscipline):
-    """A discipline in which jobs may start before the head; it is told who runs."""
+    """A discipline in which jobs may start before the head; it is notified of starts and ends."""
 
     @abstractmethod
-    def began(self, job: Job, ends: float) -> None:
-        """Take note that a job runs, and until when."""
+    def on_start(self, job: Job, ends: float) -> None:
+        """Handle the start of a job, with its expected end."""
 
     @abstractmethod
-    def left(self, job: Job) -> None:
-        """Take note that a job runs no more."""
+    def on_end(self, job: Job) -> None:
+        """Handle that a job no longer runs."""
 
     @abstractmethod
     def reserve(self, now: float, placement: Placement) -> "Reservation | None":
-        """Return the reservation of the head, which does not fit; None if no other job could start now anyway."""
+        """Return the reservation of the head, which does not fit; None if no other job could start now."""
 
     @abstractmethod
-    def beside(self, reservation: "Reservation") -> Job | None:
-        """Return the first job that may start now beside the head's reservation."""
+    def next_backfill(self, reservation: "Reservation") -> Job | None:
+        """Return the first job that may start now without delaying the head."""
 
 
 class PriorityLanes(QueueDiscipline):
-    """A discipline in which the head blocks all others and jobs are of few ranks: a lane for each.
+    """A discipline in which the head blocks all others, with one lane for each rank.
 
-    The lowest rank goes first, arrival decides between equals. Jobs that are cancelled behind the head stay in
-    their lane until they come up, or are half of all.
+    The lowest rank starts first, then the earliest arrival. Jobs that are cancelled behind the head remain in
+    their lane as tombstones until they reach its front, or are half of all entries.
     """
 
-    compares = False
+    orders_by_length = False
 
     def __init__(self, by_priority: bool) -> None:
-        """``by_priority``: a job's rank is minus its priority; else all are alike."""
+        """Create an empty queue; the rank is minus the priority if ``by_priority``, else 0."""
         super().__init__()
         self._by_priority = by_priority
         self._lanes: dict[int, deque[Job]] = {}
-        """By rank, the lowest first."""
+        """Lanes by rank, the lowest first."""
         self._lane: deque[Job] = deque()
-        """Where the head is."""
+        """Lane of the head."""
         self._rank = 0
         """Rank of the head."""
-        self._gone = 0
-        """Jobs in the lanes that are gone."""
+        self._tombstones = 0
+        """Number of cancelled jobs in the lanes."""
 
     def push(self, job: Job) -> bool:
         """Add a job; only the new head can be the next to start."""
-        rank = self.rank(job.share)
+        rank = self.rank(job.job_class)
         lane = self._lanes.get(rank)
         if lane is None:
             lane = self._new_lane(rank)
@@ -106,43 +106,43 @@ class PriorityLanes(QueueDiscipline):
             _insert(lane, job)
         else:
             lane.append(job)
-        first = self.first
+        first = self.head
         if first is not None and (rank > self._rank or (rank == self._rank and job.number > first.number)):
             return False
-        self.first, self._lane, self._rank = job, lane, rank
+        self.head, self._lane, self._rank = job, lane, rank
         return True
 
-    def rank(self, share: JobClass) -> int:
-        """Return minus the priority, or 0 for all."""
-        return -share.priority if self._by_priority else 0
+    def rank(self, job_class: JobClass) -> int:
+        """Return minus the priority, or 0."""
+        return -job_class.priority if self._by_priority else 0
 
-    def must_see(self, lot: JobArray) -> bool:
-        """Return whether the next job of the first lot would be the head, which is all that counts."""
-        first = self.first
-        return first is None or (self.rank(lot.share), lot.number) < (self._rank, first.number)
+    def needs_next_of(self, array: JobArray) -> bool:
+        """Return whether the next job of the first array would be the head."""
+        first = self.head
+        return first is None or (self.rank(array.job_class), array.number) < (self._rank, first.number)
 
     def remove(self, job: Job) -> None:
-        """Take out the head, or a job that is gone."""
-        if job is not self.first:
-            self._gone += 1
-            if self._gone > len(self):
-                self._sweep()
+        """Remove the head or a cancelled job."""
+        if job is not self.head:
+            self._tombstones += 1
+            if self._tombstones > len(self):
+                self._drop_tombstones()
             return
         lane = self._lane
         lane.popleft()
         if lane and not lane[0].cancelled:
-            self.first = lane[0]
+            self.head = lane[0]
         else:
-            self._find_first()
+            self._find_head()
 
-    def _find_first(self) -> None:
-        self.first = None
+    def _find_head(self) -> None:
+        self.head = None
         for rank, lane in self._lanes.items():
             while lane and lane[0].cancelled:
                 lane.popleft()
-                self._gone -= 1
+                self._tombstones -= 1
             if lane:
-                self.first, self._lane, self._rank = lane[0], lane, rank
+                self.head, self._lane, self._rank = lane[0], lane, rank
                 return
 
     def _new_lane(self, rank: int) -> deque[Job]:
@@ -150,22 +150,22 @@ class PriorityLanes(QueueDiscipline):
         self._lanes = dict(sorted({**self._lanes, rank: lane}.items()))
         return lane
 
-    def _sweep(self) -> None:
+    def _drop_tombstones(self) -> None:
         for lane in self._lanes.values():
             waiting = [job for job in lane if not job.cancelled]
             lane.clear()
             lane.extend(waiting)
-        self._gone = 0
+        self._tombstones = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._lanes.values())) - self._gone
+        return sum(map(len, self._lanes.values())) - self._tombstones
 
     def __iter__(self) -> Iterator[Job]:
         return (job for lane in self._lanes.values() for job in lane if not job.cancelled)
 
 
 def _insert(lane: deque[Job], job: Job) -> None:
-    """Put a job that comes back in its place, which is near the front: it was submitted before it first ran."""
+    """Insert a job that returns at its place, which is near the front because it was submitted early."""
     place = 0
     while lane[place].number < job.number:
         place += 1
@@ -173,7 +173,7 @@ def _insert(lane: deque[Job], job: Job) -> None:
 
 
 class FirstComeFirstServed(PriorityLanes):
-    """First come, first served."""
+    """Order by arrival: first come, first served."""
 
     def __init__(self) -> None:
         super().__init__(by_priority=False)
@@ -189,191 +189,192 @@ class Priority(PriorityLanes):
 
 
 class ShortestJobFirst(QueueDiscipline):
-    """Shortest remaining time first, whatever the number of GPUs, then arrival; the head blocks all others.
+    """Order by shortest remaining time, then by arrival; the head blocks all others.
 
-    Jobs that are cancelled behind the head stay in the heap until they come up, or are half of all.
+    The number of GPUs does not matter. Jobs that are cancelled behind the head remain in the heap as tombstones until
+    they reach its top, or are half of all entries.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._heap: list[tuple[float, int, Job]] = []
-        self._gone = 0
-        """Jobs in the heap that are gone."""
+        self._tombstones = 0
+        """Number of cancelled jobs in the heap."""
 
     def push(self, job: Job) -> bool:
         """Add a job; only the new head can be the next to start."""
         heappush(self._heap, (job.expected, job.number, job))
-        self.first = self._heap[0][2]
-        return self.first is job
+        self.head = self._heap[0][2]
+        return self.head is job
 
     def remove(self, job: Job) -> None:
-        """Take out the head, or a job that is gone."""
+        """Remove the head or a cancelled job."""
         heap = self._heap
-        if job is self.first:
+        if job is self.head:
             heappop(heap)
             while heap and heap[0][2].cancelled:
                 heappop(heap)
-                self._gone -= 1
-            self.first = heap[0][2] if heap else None
+                self._tombstones -= 1
+            self.head = heap[0][2] if heap else None
             return
-        self._gone += 1
-        if self._gone > len(self):
+        self._tombstones += 1
+        if self._tombstones > len(self):
             heap[:] = [entry for entry in heap if not entry[2].cancelled]
             heapify(heap)
-            self._gone = 0
+            self._tombstones = 0
 
     def __len__(self) -> int:
-        return len(self._heap) - self._gone
+        return len(self._heap) - self._tombstones
 
     def __iter__(self) -> Iterator[Job]:
         return (job for _, _, job in self._heap if not job.cancelled)
 
 
 class Reservation:
-    """When the head is promised its GPUs, and who may start beside that promise.
+    """The time reserved for the head, and the jobs that may start without delaying it.
 
-    ``at``: the earliest time at which the head fits if all that run end as their lengths say; infinite if
-    standing jobs are in its way. A job may start now if it ends by then, or if with it in its seats the head
-    would still fit then. So the head is never later than ``at`` while lengths are exact and nothing fails, also
-    under consolidated placement, where the seats count and not only their number.
+    ``at`` is the earliest time at which the head fits if running jobs end at their expected ends; it is infinite if
+    standing jobs block the head. A job may start now if it ends by then, or if with it in its allocation the head
+    would still fit then. So the head never starts later than ``at`` while lengths are exact and nothing fails. That
+    holds under consolidated placement, too, because the nodes of the GPUs are taken into account.
     """
 
     def __init__(self, head: Job, ends: list[tuple[float, int, Job]], now: float, placement: Placement) -> None:
         self.at = math.inf
         self._placement = placement
-        self._vacancy = placement.vacancy(head.gpus)
+        self._probe = placement.fit_probe(head.gpus)
         for end, _, job in ends:
             if end > self.at:
                 break
-            self._vacancy.leave(job.seats)
-            if self._vacancy.fits:
-                self.at = end  # and on to those that end in the same instant
+            self._probe.release(job.allocation)
+            if self._probe.fits:
+                self.at = end  # and include jobs that end in the same instant
         self.at = max(self.at, now)  # a job may have run on past its expected end
         self._window = _max_duration_before(now, self.at)
 
-    def longest(self, gpus: int) -> float:
-        """Return how long a gang of so many GPUs may stay if it starts now; negative if it does not fit."""
-        seats = self._placement.take(gpus)
-        if seats is None:
+    def max_duration(self, gpus: int) -> float:
+        """Return the maximum run time of a gang that starts now; negative if it does not fit."""
+        allocation = self._placement.take(gpus)
+        if allocation is None:
             return -1.0
-        self._placement.release(seats)
-        return UNBOUNDED if self._spares(seats) else self._window
+        self._placement.release(allocation)
+        return UNBOUNDED if self._keeps_head_feasible(allocation) else self._window
 
-    def started(self, job: Job) -> None:
-        """Take note that a job has started beside the promise."""
+    def on_start(self, job: Job) -> None:
+        """Handle the start of a job by backfill."""
         if job.ends > self.at:
-            self._vacancy.come(job.seats)
+            self._probe.occupy(job.allocation)
 
-    def _spares(self, seats: Seats) -> bool:
-        """Return whether the head still fits at its time with another gang in these seats."""
-        self._vacancy.come(seats)
-        fits = self._vacancy.fits
-        self._vacancy.leave(seats)
+    def _keeps_head_feasible(self, allocation: Allocation) -> bool:
+        """Return whether the head still fits at its reserved time if another gang holds this allocation."""
+        self._probe.occupy(allocation)
+        fits = self._probe.fits
+        self._probe.release(allocation)
         return fits
 
 
 def _max_duration_before(now: float, until: float) -> float:
-    """Return a time with ``now + time <= until`` in floating point, where the difference may round up."""
-    stay = until - now
-    while now + stay > until:
-        stay = math.nextafter(stay, -math.inf)
-    return min(stay, UNBOUNDED)
+    """Return ``until - now``, reduced so that ``now + time <= until`` holds in floating point."""
+    duration = until - now
+    while now + duration > until:
+        duration = math.nextafter(duration, -math.inf)
+    return min(duration, UNBOUNDED)
 
 
 class EasyBackfill(BackfillQueue):
-    """Priority, then arrival, with EASY backfill: a later job may start if it does not delay the head."""
+    """Order by priority, then by arrival, with EASY backfill: a later job may start if it does not delay the head."""
 
     reads_priorities = True
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: dict[tuple[int, int], FirstFitIndex] = {}
-        """Who waits behind the head, by (minus priority, GPUs)."""
-        self._behind = 0
-        """How many they are."""
-        self._ends: list[tuple[float, int, Job]] = []
-        """(promised end, number, job) of those that run, first end first; standing jobs promise nothing."""
+        self._indexes: dict[tuple[int, int], FirstFitIndex] = {}
+        """Jobs behind the head, by (minus priority, GPUs)."""
+        self._behind_head = 0
+        """Number of jobs behind the head."""
+        self._expected_ends: list[tuple[float, int, Job]] = []
+        """(expected end, number, job) of running jobs in order; standing jobs are not included."""
 
-    def rank(self, share: JobClass) -> int:
+    def rank(self, job_class: JobClass) -> int:
         """Return minus the priority."""
-        return -share.priority
+        return -job_class.priority
 
     def push(self, job: Job) -> bool:
         """Add a job; any job may be the next to start."""
-        first = self.first
+        first = self.head
         if first is None:
-            self.first = job
+            self.head = job
             return True
-        if (-job.share.priority, job.number) < (-first.share.priority, first.number):
-            self.first, job = job, first
-        key = (-job.share.priority, job.gpus)
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = FirstFitIndex()
-        line.add(job)
-        self._behind += 1
+        if (-job.job_class.priority, job.number) < (-first.job_class.priority, first.number):
+            self.head, job = job, first
+        key = (-job.job_class.priority, job.gpus)
+        index = self._indexes.get(key)
+        if index is None:
+            index = self._indexes[key] = FirstFitIndex()
+        index.add(job)
+        self._behind_head += 1
         return True
 
     def remove(self, job: Job) -> None:
-        """Take out a job that waits."""
-        if job is not self.first:
-            self._take_out(job)
+        """Remove a waiting job."""
+        if job is not self.head:
+            self._remove(job)
             return
-        self.first = None
-        if self._behind:
-            self.first = self._earliest(dict.fromkeys((gpus for _, gpus in self._lines), UNBOUNDED))
-            assert self.first is not None, "somebody waits behind"
-            self._take_out(self.first)
+        self.head = None
+        if self._behind_head:
+            self.head = self._earliest(dict.fromkeys((gpus for _, gpus in self._indexes), UNBOUNDED))
+            assert self.head is not None, "jobs wait behind the head"
+            self._remove(self.head)
 
-    def _take_out(self, job: Job) -> None:
-        self._lines[-job.share.priority, job.gpus].remove(job)
-        self._behind -= 1
+    def _remove(self, job: Job) -> None:
+        self._indexes[-job.job_class.priority, job.gpus].remove(job)
+        self._behind_head -= 1
 
-    def began(self, job: Job, ends: float) -> None:
-        """Take note that a job runs, and until when."""
+    def on_start(self, job: Job, ends: float) -> None:
+        """Handle the start of a job, with its expected end."""
         job.ends = ends
         if ends < math.inf:
-            insort(self._ends, (ends, job.number, job))
+            insort(self._expected_ends, (ends, job.number, job))
 
-    def left(self, job: Job) -> None:
-        """Take note that a job runs no more."""
+    def on_end(self, job: Job) -> None:
+        """Handle that a job no longer runs."""
         if job.ends < math.inf:
-            del self._ends[bisect_left(self._ends, (job.ends, job.number, job))]
+            del self._expected_ends[bisect_left(self._expected_ends, (job.ends, job.number, job))]
 
     def reserve(self, now: float, placement: Placement) -> Reservation | None:
         """Return the head's reservation, or None if no other job could start now."""
-        head = self.first
-        if not self._behind:
+        head = self.head
+        if not self._behind_head:
             return None
-        sizes = {gpus for (_, gpus), line in self._lines.items() if line}
+        sizes = {gpus for (_, gpus), index in self._indexes.items() if index}
         if head is None or not any(placement.fits(gpus) for gpus in sizes):
             return None
-        return Reservation(head, self._ends, now, placement)
+        return Reservation(head, self._expected_ends, now, placement)
 
-    def beside(self, reservation: Reservation) -> Job | None:
-        """Return the first job that may start now beside the head's reservation."""
-        sizes = [gpus for (_, gpus), line in self._lines.items() if line]
-        return self._earliest({gpus: reservation.longest(gpus) for gpus in dict.fromkeys(sizes)})
+    def next_backfill(self, reservation: Reservation) -> Job | None:
+        """Return the first job that may start now without delaying the head."""
+        sizes = [gpus for (_, gpus), index in self._indexes.items() if index]
+        return self._earliest({gpus: reservation.max_duration(gpus) for gpus in dict.fromkeys(sizes)})
 
-    def _earliest(self, longest: dict[int, float]) -> Job | None:
-        """Return the first job whose time is at most what its size may have."""
+    def _earliest(self, max_duration: dict[int, float]) -> Job | None:
+        """Return the first job whose length is at most the maximum for its size."""
         best: Job | None = None
         best_key = (math.inf, math.inf)
-        for (rank, gpus), line in self._lines.items():
-            if line and rank <= best_key[0]:
-                job = line.first(longest[gpus])
+        for (rank, gpus), index in self._indexes.items():
+            if index and rank <= best_key[0]:
+                job = index.first(max_duration[gpus])
                 if job is not None and (rank, job.number) < best_key:
                     best, best_key = job, (rank, job.number)
         return best
 
     def __len__(self) -> int:
-        return self._behind + (self.first is not None)
+        return self._behind_head + (self.head is not None)
 
     def __iter__(self) -> Iterator[Job]:
-        if self.first is not None:
-            yield self.first
-        for line in self._lines.values():
-            yield from line
+        if self.head is not None:
+            yield self.head
+        for index in self._indexes.values():
+            yield from index
 
 
 QUEUES: dict[str, Callable[[], QueueDiscipline]] = {

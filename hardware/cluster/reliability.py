@@ -1,4 +1,4 @@
-"""How long a job takes on GPUs that fail: checkpoints, restarts, and the number of GPUs that is fastest.
+"""Compute the time of a job on GPUs that fail: checkpoints, restarts, and the fastest number of GPUs.
 
 Pure functions of floats or NumPy arrays. Failed GPUs are replaced at once, so that a failure costs the work since the
 last checkpoint and a restart.
@@ -12,7 +12,7 @@ Array = Any
 """A float or a NumPy array of floats."""
 
 NEVER = 1e200
-"""Stands for a job that never ends."""
+"""Finite stand-in for the time of a job that never ends."""
 _STEPS = 80
 """Golden-section steps: from a million GPUs to a fraction of one."""
 
@@ -31,10 +31,10 @@ def checkpoint_interval(fixed: Array, write: Array, gpu_life: Array, gpus: Array
 def job_time(work: Array, failures: Array, interval: Array, write: Array, restart: Array) -> Array:
     """Return the mean time of a job, failures, lost work, restarts and checkpoints included.
 
-    ``failures``: of the gang per time f. With intervals s and writes w the job takes ``work/s`` times
-    ``(e^(f (s + w')) - 1) e^(f restart)/f``, the mean time to the first success where each attempt but the first begins
-    with a restart; ``w' = w (1 - s/work)``, as nothing is written after the last interval. A job shorter than s is
-    one interval. At most `NEVER`.
+    ``failures`` is the failure rate f of the gang. With intervals s and writes w the job takes ``work/s`` times
+    ``(e^(f (s + w')) - 1) e^(f restart)/f``. That is the mean time to the first success if each attempt but the first
+    begins with a restart. ``w' = w (1 - s/work)``, because nothing is written after the last interval. A job shorter
+    than s is one interval. The result is at most `NEVER`.
     """
     span = np.maximum(np.minimum(interval, work), 1e-12 * work)
     written = np.where(work > span, write * (1 - span / np.maximum(work, 1e-300)), 0.0)

@@ -1,4 +1,4 @@
-"""What a cluster refuses, in words."""
+"""Check the arguments of a cluster and explain rejections."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def whole_count(value: Any, name: str) -> int:
 
 
 def explain_rejection(cluster: GpuCluster, gpus: int, length: float) -> str:
-    """Return why a cluster can never run such a job."""
+    """Return the reason why a cluster can never run a job of this size and length."""
     if gpus < 1:
         return f"a job needs at least one GPU, not {gpus}"
     if not length >= 0:
@@ -36,7 +36,7 @@ def explain_rejection(cluster: GpuCluster, gpus: int, length: float) -> str:
 
 
 def check_streams(params: ClusterParams, streams: SupportsStreams | None) -> None:
-    """Raise ValueError if GPUs may fail and nothing says when."""
+    """Raise ValueError if GPUs can fail and there are no random streams."""
     if params.gpu_hours_between_failures and streams is None:
         raise ValueError(
             "GPUs that fail need streams of random numbers: give streams, or set gpu_hours_between_failures to 0"
@@ -44,14 +44,14 @@ def check_streams(params: ClusterParams, streams: SupportsStreams | None) -> Non
 
 
 def check_queue_class(discipline: object) -> None:
-    """Raise TypeError for what cannot make a queue, such as a queue that is made already."""
+    """Raise TypeError if the argument cannot create a queue, such as an existing queue."""
     if not callable(discipline):
         name = type(discipline).__name__
         raise TypeError(f"a discipline makes queues: give the class itself, not {name}(), which is one {name}")
 
 
 def check_jobs_fit(jobs: Iterable[Job], params: ClusterParams, gpus: int) -> None:
-    """Raise ValueError if one of these jobs could never start in a pool of so many GPUs."""
+    """Raise ValueError if one of these jobs could never start in a pool of ``gpus`` GPUs."""
     largest = largest_gang(params.placement, gpus, params.gpus_per_node)
     for job in jobs:
         if job.gpus > largest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final, Literal
 
-from hardware.job_logs.log import NEVER_RAN, RESTARTED, Entry, LogBuilder, count, is_missing, span
+from hardware.job_logs.log import NEVER_RAN, RESTARTED, Entry, LogBuilder, elapsed, is_missing, parse_count
 from hardware.job_logs.source import Source
 from hardware.tables import Exact, Table, TableError
 
@@ -72,7 +72,7 @@ def read(source: Source, builder: LogBuilder) -> None:
     units: dict[str, _Unit] = {}
     for line, cells in table:
         with builder.line(line):
-            _read_event(table.named(cells), units, builder)
+            _read_event(table.row_of(cells), units, builder)
     for name, unit in units.items():
         _add(name, unit, builder)
     builder.notes.append(f"a {kind} holds one GPU: the log contains shares of machines")
@@ -92,14 +92,14 @@ def _header(first: list[str]) -> list[str]:
 
 
 def _read_event(row: dict[str, str], units: dict[str, _Unit], builder: LogBuilder) -> None:
-    microseconds = count(row["time"], "time", most=AFTER_THE_TRACE)
-    kind = count(row["event type"], "event type", most=LAST_EVENT)
-    job = str(count(row["job ID"], "job ID", most=AFTER_THE_TRACE))
-    name = f"{job}/{count(row['task index'], 'task index')}" if "task index" in row else job
-    priority = count(row["priority"], "priority") if "priority" in row else 0
+    microseconds = parse_count(row["time"], "time", most=AFTER_THE_TRACE)
+    kind = parse_count(row["event type"], "event type", most=LAST_EVENT)
+    job = str(parse_count(row["job ID"], "job ID", most=AFTER_THE_TRACE))
+    name = f"{job}/{parse_count(row['task index'], 'task index')}" if "task index" in row else job
+    priority = parse_count(row["priority"], "priority") if "priority" in row else 0
     if microseconds == AFTER_THE_TRACE:
         return
-    time = builder.see(_seconds(microseconds))
+    time = builder.note_time(_seconds(microseconds))
     unit = units.get(name)
     if unit is None:
         unit = units[name] = _Unit(time, priority)
@@ -117,7 +117,7 @@ def _read_event(row: dict[str, str], units: dict[str, _Unit], builder: LogBuilde
         else:
             unit.flags.add(OUT_OF_ORDER)
     elif SCHEDULE < kind <= LAST_END and unit.since is not None:
-        unit.run += Decimal(span(unit.since, time))
+        unit.run += Decimal(elapsed(unit.since, time))
         unit.since = None
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from hardware.job_logs.log import NEVER_RAN, NO_GPU, Entry, LeftOut, LogBuilder, count, is_missing, moment, seconds
+from hardware.job_logs.log import (
+    NEVER_RAN,
+    NO_GPU,
+    Entry,
+    LeftOut,
+    LogBuilder,
+    is_missing,
+    parse_count,
+    parse_seconds,
+    parse_timestamp,
+)
 from hardware.job_logs.source import Source
 from hardware.tables import Table
 
@@ -23,7 +33,7 @@ def read(source: Source, builder: LogBuilder) -> None:
     clusters: set[str] = set()
     for line, cells in table:
         with builder.line(line):
-            row = table.named(cells)
+            row = table.row_of(cells)
             _add(row, builder)
             clusters.add(row.get("vc", ""))
     if len(clusters) > 1:
@@ -36,21 +46,21 @@ def is_like(head: str) -> bool:
 
 
 def _add(row: dict[str, str], builder: LogBuilder) -> None:
-    submit = moment(row["submit_time"], "submit_time")
-    gpus = count(row["gpu_num"], "gpu_num")
+    submit = parse_timestamp(row["submit_time"], "submit_time")
+    gpus = parse_count(row["gpu_num"], "gpu_num")
     if gpus == 0:
         raise LeftOut(NO_GPU)
     if is_missing(row["start_time"]):
         raise LeftOut(NEVER_RAN)
-    start = moment(row["start_time"], "start_time")
+    start = parse_timestamp(row["start_time"], "start_time")
     if is_missing(row["end_time"]):
-        builder.see(max(submit, start))
+        builder.note_time(max(submit, start))
         builder.add_running(Entry(row["job_id"], submit, 0, gpus), start)
         return
-    end, run = moment(row["end_time"], "end_time"), seconds(row["duration"], "duration")
+    end, run = parse_timestamp(row["end_time"], "end_time"), parse_seconds(row["duration"], "duration")
     if end < start:
         raise ValueError(f"end_time = {row['end_time']} is before start_time = {row['start_time']}")
-    builder.see(end)
+    builder.note_time(end)
     if run != end - start:
         builder.changed[DIFFERS] += 1
     builder.entries.append(Entry(row["job_id"], submit, run, gpus))

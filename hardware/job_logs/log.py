@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 from types import TracebackType
 from typing import Final, NamedTuple
 
-from hardware.tables import MAX_WHOLE, Exact, exact, is_whole, shown, whole
+from hardware.tables import MAX_WHOLE, Exact, is_whole, parse_exact, parse_whole, quote_cell
 
 MAX_WHOLE_SECONDS: Final = 2**53
 """Longest clock on which whole seconds are exact."""
@@ -111,7 +111,7 @@ class Entry(NamedTuple):
 
 
 class LogBuilder:
-    """Collects the jobs of one log and counts what was left out, changed and skipped.
+    """Collect the jobs of one log and counts what was left out, changed and skipped.
 
     A reader wraps each line in ``with builder.line(number):``. LeftOut is counted there; ValueError is raised as
     JobLogError, or counted if bad lines are skipped.
@@ -133,7 +133,7 @@ class LogBuilder:
         self._latest: Exact = 0
         self._running: list[tuple[int, Exact]] = []
 
-    def see(self, time: Exact) -> Exact:
+    def note_time(self, time: Exact) -> Exact:
         """Take note of a time at which the log was still being written, and return it."""
         self._latest = max(self._latest, time)
         return time
@@ -228,25 +228,25 @@ def _optional(time: Exact | None) -> float | None:
     return None if time is None else float(time)
 
 
-def seconds(text: str, name: str) -> Exact:
+def parse_seconds(text: str, name: str) -> Exact:
     """Return a time as it was written. Raises ValueError if it is not a number of seconds, 0 or more."""
     try:
-        value = exact(text)
+        value = parse_exact(text)
     except ValueError as error:
         raise ValueError(f"{name} = {error}") from None
     if not 0 <= value < _MAX_DIGITS:
-        raise ValueError(f"{name} = {shown(text)} is not a time; allowed: 0 or more seconds")
+        raise ValueError(f"{name} = {quote_cell(text)} is not a time; allowed: 0 or more seconds")
     return _whole_if_it_is(value)
 
 
-def span(start: Exact, end: Exact, names: tuple[str, str] = ("start", "end")) -> Exact:
+def elapsed(start: Exact, end: Exact, names: tuple[str, str] = ("start", "end")) -> Exact:
     """Return the time from a start to an end. Raises ValueError if the end comes first."""
     if end < start:
         raise ValueError(f"{names[1]} = {end} is before {names[0]} = {start}")
     return _difference(end, start)
 
 
-def moment(text: str, name: str) -> int:
+def parse_timestamp(text: str, name: str) -> int:
     """Return a time such as 2024-05-28 10:11:12, or with a T in it, in seconds. Raises ValueError if it is not one.
 
     Clock times are taken as they stand: a clock that was set forward or back is not followed.
@@ -259,7 +259,7 @@ def moment(text: str, name: str) -> int:
                 return ((date.fromisoformat(found[1]).toordinal() * 24 + hours) * 60 + minutes) * 60 + secs
             except ValueError:
                 pass
-    raise ValueError(f"{name} = {shown(text)} is not a time; allowed: such as 2024-05-28 10:11:12")
+    raise ValueError(f"{name} = {quote_cell(text)} is not a time; allowed: such as 2024-05-28 10:11:12")
 
 
 def is_missing(text: str) -> bool:
@@ -267,9 +267,9 @@ def is_missing(text: str) -> bool:
     return text.lower() in _MISSING
 
 
-def count(text: str, name: str, least: int = 0, most: int = MAX_WHOLE) -> int:
+def parse_count(text: str, name: str, least: int = 0, most: int = MAX_WHOLE) -> int:
     """Return a whole number. Raises ValueError if it is not one, below ``least`` or above ``most``."""
     try:
-        return whole(text, least, most)
+        return parse_whole(text, least, most)
     except ValueError as error:
         raise ValueError(f"{name} = {error}") from None

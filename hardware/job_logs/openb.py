@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from hardware.job_logs.log import NO_GPU, PART_OF_GPU, STILL_RAN, Entry, LeftOut, LogBuilder, count, seconds, span
+from hardware.job_logs.log import (
+    NO_GPU,
+    PART_OF_GPU,
+    STILL_RAN,
+    Entry,
+    LeftOut,
+    LogBuilder,
+    elapsed,
+    parse_count,
+    parse_seconds,
+)
 from hardware.job_logs.source import Source
 from hardware.tables import Table
 
@@ -22,10 +32,10 @@ def read(source: Source, builder: LogBuilder) -> None:
     table.require(COLUMNS)
     for line, cells in table:
         with builder.line(line):
-            row = table.named(cells)
+            row = table.row_of(cells)
             entry = _entry(row)
             share = row.get("gpu_milli", "")
-            if share and count(share, "gpu_milli") < _WHOLE_GPU:
+            if share and parse_count(share, "gpu_milli") < _WHOLE_GPU:
                 builder.changed[PART_OF_GPU] += 1
             if row.get("pod_phase") == "Running":
                 builder.changed[STILL_RAN] += 1
@@ -39,11 +49,14 @@ def is_like(head: str) -> bool:
 
 
 def _entry(row: dict[str, str]) -> Entry:
-    gpus = count(row["num_gpu"], "num_gpu")
+    gpus = parse_count(row["num_gpu"], "num_gpu")
     if gpus == 0:
         raise LeftOut(NO_GPU)
     if not row["scheduled_time"]:
         raise LeftOut("was never scheduled")
-    submit = seconds(row["creation_time"], "creation_time")
-    start, end = seconds(row["scheduled_time"], "scheduled_time"), seconds(row["deletion_time"], "deletion_time")
-    return Entry(row["name"], submit, span(start, end, ("scheduled_time", "deletion_time")), gpus)
+    submit = parse_seconds(row["creation_time"], "creation_time")
+    start, end = (
+        parse_seconds(row["scheduled_time"], "scheduled_time"),
+        parse_seconds(row["deletion_time"], "deletion_time"),
+    )
+    return Entry(row["name"], submit, elapsed(start, end, ("scheduled_time", "deletion_time")), gpus)

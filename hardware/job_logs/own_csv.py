@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hardware.job_logs.log import Entry, LogBuilder, count, seconds
+from hardware.job_logs.log import Entry, LogBuilder, parse_count, parse_seconds
 from hardware.job_logs.source import Source
 from hardware.tables import MAX_WHOLE, Table
 
@@ -22,7 +22,7 @@ def read(source: Source, builder: LogBuilder) -> None:
         builder.notes.append(f"columns that are not read: {', '.join(unread)}")
     for line, cells in table:
         with builder.line(line):
-            builder.entries.append(_entry(table.named(cells)))
+            builder.entries.append(_entry(table.row_of(cells)))
 
 
 def is_like(head: str) -> bool:
@@ -35,9 +35,9 @@ def _entry(row: dict[str, str]) -> Entry:
     requested = row.get("requested_s", "")
     return Entry(
         row["job"],
-        seconds(row["submit_s"], "submit_s"),
-        seconds(row["run_s"], "run_s"),
-        count(row["gpus"], "gpus", least=1),
-        count(row["priority"], "priority", least=-MAX_WHOLE) if "priority" in row else 0,
-        seconds(requested, "requested_s") if requested else None,
+        parse_seconds(row["submit_s"], "submit_s"),
+        parse_seconds(row["run_s"], "run_s"),
+        parse_count(row["gpus"], "gpus", least=1),
+        parse_count(row["priority"], "priority", least=-MAX_WHOLE) if "priority" in row else 0,
+        parse_seconds(requested, "requested_s") if requested else None,
     )

@@ -13,13 +13,13 @@ from hardware.job_logs.log import (
     Entry,
     LeftOut,
     LogBuilder,
-    count,
+    elapsed,
     is_missing,
-    seconds,
-    span,
+    parse_count,
+    parse_seconds,
 )
 from hardware.job_logs.source import Source
-from hardware.tables import MAX_WHOLE, Exact, Table, shown
+from hardware.tables import MAX_WHOLE, Exact, Table, quote_cell
 
 COLUMNS: Final = (
     "job_name",
@@ -64,7 +64,7 @@ def read(source: Source, builder: LogBuilder) -> None:
     jobs: dict[str, _Job] = {}
     for line, cells in table:
         with builder.line(line):
-            _add_task(table.named(cells), jobs, builder)
+            _add_task(table.row_of(cells), jobs, builder)
     for name, job in jobs.items():
         _add_job(name, job, builder)
     builder.notes.append("the table has no submissions: a job is submitted when its first task was launched")
@@ -85,21 +85,21 @@ def _header(first: list[str]) -> list[str] | None:
 
 def _add_task(row: dict[str, str], jobs: dict[str, _Job], builder: LogBuilder) -> None:
     if row["status"] not in STATUSES:
-        raise ValueError(f"status = {shown(row['status'])} is unknown; allowed: {', '.join(STATUSES)}")
-    plan: Exact = 0 if is_missing(row["plan_gpu"]) else seconds(row["plan_gpu"], "plan_gpu")
+        raise ValueError(f"status = {quote_cell(row['status'])} is unknown; allowed: {', '.join(STATUSES)}")
+    plan: Exact = 0 if is_missing(row["plan_gpu"]) else parse_seconds(row["plan_gpu"], "plan_gpu")
     if plan > MAX_WHOLE:
-        raise ValueError(f"plan_gpu = {shown(row['plan_gpu'])} is out of range; allowed: 0 to {MAX_WHOLE:,}")
+        raise ValueError(f"plan_gpu = {quote_cell(row['plan_gpu'])} is out of range; allowed: 0 to {MAX_WHOLE:,}")
     if plan == 0:
         raise LeftOut(_TASK.format(NO_GPU))
-    instances = count(row["inst_num"], "inst_num", least=1)
+    instances = parse_count(row["inst_num"], "inst_num", least=1)
     if is_missing(row["start_time"]):
         raise LeftOut(_TASK.format(NEVER_RAN))
-    start = builder.see(seconds(row["start_time"], "start_time"))
+    start = builder.note_time(parse_seconds(row["start_time"], "start_time"))
     runs = is_missing(row["end_time"])
     if runs and row["status"] != "Running":
         raise LeftOut(NO_END)
-    end = start if runs else builder.see(seconds(row["end_time"], "end_time"))
-    span(start, end, ("start_time", "end_time"))
+    end = start if runs else builder.note_time(parse_seconds(row["end_time"], "end_time"))
+    elapsed(start, end, ("start_time", "end_time"))
     job = jobs.setdefault(row["job_name"], _Job())
     job.start = start if job.start is None else min(job.start, start)
     job.end = end if job.end is None else max(job.end, end)
@@ -116,4 +116,4 @@ def _add_job(name: str, job: _Job, builder: LogBuilder) -> None:
     if job.runs:
         builder.add_running(Entry(name, job.start, 0, job.gpus), job.start)
     else:
-        builder.entries.append(Entry(name, job.start, span(job.start, job.end), job.gpus))
+        builder.entries.append(Entry(name, job.start, elapsed(job.start, job.end), job.gpus))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, Final, TextIO
 
-from hardware.job_logs.log import NEVER_RAN, RESTARTED, Entry, LeftOut, LogBuilder, is_missing, moment, span
+from hardware.job_logs.log import NEVER_RAN, RESTARTED, Entry, LeftOut, LogBuilder, elapsed, is_missing, parse_timestamp
 from hardware.job_logs.source import Source
-from hardware.tables import TableError, shown
+from hardware.tables import TableError, quote_cell
 
 INCOMPLETE: Final = "has an attempt without start, end or GPUs: the attempt is not counted"
 SIZES: Final = "has attempts of different sizes: the largest is taken"
@@ -62,7 +62,7 @@ def _not_a_number(text: str) -> float:
 
 def _add(entry: Any, builder: LogBuilder) -> None:
     job = _text(entry, "jobid")
-    submit = builder.see(moment(_text(entry, "submitted_time"), "submitted_time"))
+    submit = builder.note_time(parse_timestamp(_text(entry, "submitted_time"), "submitted_time"))
     attempts = _list(entry, "attempts")
     if not attempts:
         raise LeftOut(NEVER_RAN)
@@ -78,7 +78,7 @@ def _add(entry: Any, builder: LogBuilder) -> None:
         if end is None:
             runs_since = start
         else:
-            run += int(span(start, end, ("start_time", "end_time")))
+            run += int(elapsed(start, end, ("start_time", "end_time")))
     if not sizes:
         raise LeftOut("has no attempt with start, end and GPUs")
     builder.changed[INCOMPLETE] += incomplete
@@ -93,24 +93,24 @@ def _add(entry: Any, builder: LogBuilder) -> None:
 
 def _time(attempt: Any, key: str, builder: LogBuilder) -> int | None:
     if not isinstance(attempt, dict):
-        raise ValueError(f"{shown(str(attempt))} is not an attempt; allowed: an object")
+        raise ValueError(f"{quote_cell(str(attempt))} is not an attempt; allowed: an object")
     text = attempt.get(key)
     if text is None or (isinstance(text, str) and is_missing(text)):
         return None
-    time = moment(_text(attempt, key), key)
-    builder.see(time)
+    time = parse_timestamp(_text(attempt, key), key)
+    builder.note_time(time)
     return time
 
 
 def _text(entry: Any, key: str) -> str:
     found = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(found, str):
-        raise ValueError(f"{key} = {shown(str(found))} is not a text; allowed: a text in every entry")
+        raise ValueError(f"{key} = {quote_cell(str(found))} is not a text; allowed: a text in every entry")
     return found
 
 
 def _list(entry: Any, key: str) -> list[Any]:
     found = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(found, list):
-        raise ValueError(f"{key} = {shown(str(found))} is not a list; allowed: a list in every entry")
+        raise ValueError(f"{key} = {quote_cell(str(found))} is not a list; allowed: a list in every entry")
     return found

@@ -61,7 +61,7 @@ def parse_job_log(file: BinaryIO, name: str, format_name: str, *, skip_bad: bool
             try:
                 FORMATS[format_name].read(source, builder)
             except (TableError, JobLogError) as error:
-                other = "" if builder.entries else _resembles(head, format_name)
+                other = "" if builder.entries else _describe_resemblance(head, format_name)
                 raise JobLogError(name, error.line, error.reason + other, getattr(error, "unit", "line")) from None
         return builder.log()
     except SourceError as error:
@@ -70,7 +70,7 @@ def parse_job_log(file: BinaryIO, name: str, format_name: str, *, skip_bad: bool
         source.close()
 
 
-def _resembles(head: str, format_name: str) -> str:
+def _describe_resemblance(head: str, format_name: str) -> str:
     """Return what else the file looks like, as the end of a sentence."""
     if FORMATS[format_name].is_like(head):
         return ""

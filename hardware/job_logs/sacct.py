@@ -13,13 +13,13 @@ from hardware.job_logs.log import (
     Entry,
     LeftOut,
     LogBuilder,
-    count,
     is_missing,
-    moment,
-    seconds,
+    parse_count,
+    parse_seconds,
+    parse_timestamp,
 )
 from hardware.job_logs.source import Source
-from hardware.tables import Exact, Table, TableError, shown
+from hardware.tables import Exact, Table, TableError, quote_cell
 
 COLUMNS: Final = ("JobID", "State", "Submit", "Start")
 LENGTHS: Final = ("ElapsedRaw", "Elapsed")
@@ -47,10 +47,10 @@ def read(source: Source, builder: LogBuilder) -> None:
     places: dict[str, int] = {}
     for line, cells in table:
         with builder.line(line):
-            entry = _entry(table.named(cells), builder)
+            entry = _entry(table.row_of(cells), builder)
             if entry.job in places:
                 before = builder.entries[places[entry.job]]
-                builder.entries[places[entry.job]] = _together(before, entry)
+                builder.entries[places[entry.job]] = _merge_rows(before, entry)
                 builder.changed[RESTARTED] += 1
             else:
                 places[entry.job] = len(builder.entries)
@@ -63,7 +63,7 @@ def is_like(head: str) -> bool:
     return "JobID" in names and len(names) > 1
 
 
-def _together(before: Entry, entry: Entry) -> Entry:
+def _merge_rows(before: Entry, entry: Entry) -> Entry:
     """Return the job of two rows: the earlier submission, the larger size, and both run times."""
     return entry._replace(
         submit=min(before.submit, entry.submit), run=before.run + entry.run, gpus=max(before.gpus, entry.gpus)
@@ -86,7 +86,7 @@ def _entry(row: dict[str, str], builder: LogBuilder) -> Entry:
     gpus = _gpus(size)
     if gpus == 0:
         raise LeftOut(NO_GPU)
-    priority = count(row["Priority"], "Priority", most=_MAX_PRIORITY) if "Priority" in row else 0
+    priority = parse_count(row["Priority"], "Priority", most=_MAX_PRIORITY) if "Priority" in row else 0
     requested = _limit(row)
     if state.startswith(("RUNNING", "SUSPENDED")):
         builder.changed[STILL_RAN] += 1
@@ -95,12 +95,12 @@ def _entry(row: dict[str, str], builder: LogBuilder) -> Entry:
 
 def _moment(text: str, name: str) -> int:
     """Return a time in Slurm's standard format, or in seconds since 1970 (SLURM_TIME_FORMAT=%s)."""
-    return count(text, name, most=10**11) if text.isdigit() else moment(text, name)
+    return parse_count(text, name, most=10**11) if text.isdigit() else parse_timestamp(text, name)
 
 
 def _elapsed(row: dict[str, str]) -> Exact:
     if "ElapsedRaw" in row:
-        return seconds(row["ElapsedRaw"], "ElapsedRaw")
+        return parse_seconds(row["ElapsedRaw"], "ElapsedRaw")
     return _duration(row["Elapsed"], "Elapsed")
 
 
@@ -108,7 +108,7 @@ def _duration(text: str, name: str) -> int:
     """Return the seconds of [days-]hours:minutes:seconds."""
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise ValueError(f"{name} = {shown(text)} is not a duration; allowed: such as 1-02:03:04")
+        raise ValueError(f"{name} = {quote_cell(text)} is not a duration; allowed: such as 1-02:03:04")
     days, hours, minutes, secs = (int(part or 0) for part in found.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + secs
 
@@ -118,11 +118,11 @@ def _limit(row: dict[str, str]) -> int | None:
     text = row.get("TimelimitRaw", row.get("Timelimit", ""))
     if is_missing(text) or text.lower() in _NO_LIMIT:
         return None
-    return 60 * count(text, "TimelimitRaw") if "TimelimitRaw" in row else _duration(text, "Timelimit")
+    return 60 * parse_count(text, "TimelimitRaw") if "TimelimitRaw" in row else _duration(text, "Timelimit")
 
 
 def _gpus(resources: str) -> int:
     """Return the GPUs of resources such as cpu=8,gres/gpu=2,gres/gpu:a100=2: the total, or the sum of types."""
-    found = [(kind, count(number, "gres/gpu")) for kind, number in _GPUS.findall(resources)]
+    found = [(kind, parse_count(number, "gres/gpu")) for kind, number in _GPUS.findall(resources)]
     totals = [number for kind, number in found if not kind]
     return totals[0] if totals else sum(number for _, number in found)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from hardware.job_logs.log import Entry, LeftOut, LogBuilder, StatedSize, count, seconds
+from hardware.job_logs.log import Entry, LeftOut, LogBuilder, StatedSize, parse_count, parse_seconds
 from hardware.job_logs.source import Source
-from hardware.tables import MAX_WHOLE, is_whole, shown
-from hardware.tables import exact as exact_number
+from hardware.tables import MAX_WHOLE, is_whole, parse_exact, quote_cell
 
 FIELDS: Final = 18
 MIN_FIELDS: Final = 5
@@ -86,7 +85,7 @@ def read(source: Source, builder: LogBuilder) -> None:
             builder.entries.append(_entry(fields, builder, summaries))
     builder.size = head.size()
     if head.unclear and builder.size is None:
-        builder.notes.append(f"the size of the cluster is not understood: {shown(head.unclear)}")
+        builder.notes.append(f"the size of the cluster is not understood: {quote_cell(head.unclear)}")
 
 
 def is_like(head: str) -> bool:
@@ -101,7 +100,7 @@ def is_like(head: str) -> bool:
 
 def _is_number(text: str) -> bool:
     try:
-        exact_number(text)
+        parse_exact(text)
     except ValueError:
         return False
     return True
@@ -116,7 +115,7 @@ def _checked_width(fields: list[str], width: int) -> int:
 
 
 def _entry(fields: list[str], builder: LogBuilder, summaries: set[str]) -> Entry:
-    job = str(count(fields[0], "field 1 (job number)"))
+    job = str(parse_count(fields[0], "field 1 (job number)"))
     status = _integer(fields, 11, "status")
     if status in _PARTIAL:
         raise LeftOut(PART if job in summaries else LONE_PART)
@@ -130,11 +129,11 @@ def _entry(fields: list[str], builder: LogBuilder, summaries: set[str]) -> Entry
     gpus = asked if allocated == _UNKNOWN else allocated
     if gpus < 1:
         raise ValueError(f"fields 5 and 8 (processors) = {allocated} and {asked}: no processors; allowed: 1 or more")
-    submit = seconds(fields[1], "field 2 (submit time)")
-    ran = seconds(run, "field 4 (run time)")
+    submit = parse_seconds(fields[1], "field 2 (submit time)")
+    ran = parse_seconds(run, "field 4 (run time)")
     requested = None
     if len(fields) > 8 and not _is_unknown(fields[8]):
-        requested = seconds(fields[8], "field 9 (requested time)")
+        requested = parse_seconds(fields[8], "field 9 (requested time)")
     if _integer(fields, 17, "preceding job") > 0:
         builder.changed[DEPENDS] += 1
     return Entry(job, submit, ran, gpus, requested=requested)
@@ -142,11 +141,11 @@ def _entry(fields: list[str], builder: LogBuilder, summaries: set[str]) -> Entry
 
 def _never_ran(run: str, allocated: int) -> bool:
     """Return whether a cancelled job held nothing: no run time, or no processors."""
-    return _is_unknown(run) or allocated == 0 or (allocated == _UNKNOWN and _is_number(run) and exact_number(run) == 0)
+    return _is_unknown(run) or allocated == 0 or (allocated == _UNKNOWN and _is_number(run) and parse_exact(run) == 0)
 
 
 def _is_unknown(text: str) -> bool:
-    return _is_number(text) and exact_number(text) == _UNKNOWN
+    return _is_number(text) and parse_exact(text) == _UNKNOWN
 
 
 def _integer(fields: list[str], number: int, name: str) -> int:
@@ -155,11 +154,11 @@ def _integer(fields: list[str], number: int, name: str) -> int:
         return _UNKNOWN
     text = fields[number - 1]
     try:
-        value = exact_number(text)
+        value = parse_exact(text)
     except ValueError as error:
         raise ValueError(f"field {number} ({name}) = {error}") from None
     if not is_whole(value) or not _UNKNOWN <= value <= MAX_WHOLE:
         raise ValueError(
-            f"field {number} ({name}) = {shown(text)} is not a count; allowed: whole numbers, -1 if unknown"
+            f"field {number} ({name}) = {quote_cell(text)} is not a count; allowed: whole numbers, -1 if unknown"
         )
     return int(value)

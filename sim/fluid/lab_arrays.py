@@ -198,7 +198,7 @@ def _researcher_columns(scenario: Scenario) -> dict[str, Any]:
     params, literature = scenario.researcher, scenario.literature
     alone = params.timing == "pooled" and params.experiment_gpu_days == 0  # all work is pooled, writing included
     writing = 0.0 if alone else params.writing_share
-    capacity = _PoolCapacities(scenario).capacity("experiment")
+    capacity = _PoolCapacities(scenario).largest_gang("experiment")
     narrow = params.experiment_variation == "lognormal" and params.experiment_sigma < MIN_SIGMA
     return {
         "initial": float(scenario.initial_researchers),
@@ -253,7 +253,7 @@ class _PoolCapacities:
         self._params = scenario.cluster
         self._sizes = pool_sizes(scenario.cluster)
 
-    def capacity(self, use: str) -> int:
+    def largest_gang(self, use: str) -> int:
         """Return the largest number of GPUs that one job of a use may have."""
         pool = self._sizes.get(SHARED) or self._sizes.get(use, 0)
         return largest_gang(self._params.placement, pool, self._params.gpus_per_node)

@@ -268,7 +268,7 @@ def _check_gpus(world: World) -> None:
 def _check_population(world: World) -> None:
     counted, population = world.census.count, world.population
     assert all(count >= 0 for count in counted.values()), counted
-    others = world.pool.others if world.pool is not None else 0
+    others = world.pool.anonymous_members if world.pool is not None else 0
     housed = sum(each.active for each in population.researchers) + sum(each.active for each in population.cohorts)
     assert world.active_researchers == others + housed, "active researchers are miscounted"
     assert sum(counted.values()) == population.size, "a researcher is nowhere or twice"
@@ -285,7 +285,7 @@ def _check_cohort(cohort: Cohort) -> None:
     assert all(number >= 0 for number in count.values()), count
     assert cohort.thinking.working == count[Phase.THINK], "the thinkers of a cohort are miscounted"
     assert cohort.writing.working == count[Phase.WRITE], "the writers of a cohort are miscounted"
-    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED], (
+    assert cohort.thinking.paused + cohort.writing.paused == count[Phase.PAUSED], (
         "the inactive researchers of a cohort are miscounted"
     )
     assert 0 <= cohort.inactive_pending <= count[Phase.QUEUE] + count[Phase.RUN], cohort.inactive_pending

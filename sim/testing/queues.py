@@ -224,7 +224,7 @@ class QueueTrial:
         """Apply one step."""
         if isinstance(step, Submit):
             self.jobs.append(self.cluster.submit(step.gpus, step.length, priority=step.priority))
-            if self.reservation is not None and self.cluster._queue.first is not self.reservation[0]:
+            if self.reservation is not None and self.cluster._queue.head is not self.reservation[0]:
                 self.reservation = None  # the discipline has put another job before the head
         elif isinstance(step, Advance):
             self._advance(step.hours)
@@ -239,7 +239,7 @@ class QueueTrial:
         if isinstance(step, Cancel):
             self.cluster.cancel(job)
         elif job.state == "running":
-            self.cluster._failed(AllocationEnd(job, []))
+            self.cluster._on_failure(AllocationEnd(job, []))
 
     def _advance(self, hours: float) -> None:
         until = self.clock.now + hours
@@ -257,7 +257,7 @@ class QueueTrial:
         there = sorted(job.number for job in queue)
         assert there == waiting, f"jobs {waiting} wait, and the queue contains {there}"
         assert len(queue) == len(waiting), f"{len(waiting)} jobs wait, and the queue counts {len(queue)}"
-        first = queue.first
+        first = queue.head
         assert (first is None) == (not waiting), f"jobs {waiting} wait, and the head is {_describe_job(first)}"
         assert first is None or first.number in waiting, f"the head, {_describe_job(first)}, does not wait"
         running = [job for job in self.jobs if job.state == "running"]
@@ -302,8 +302,10 @@ class QueueTrial:
         for record in self.cluster.records:
             near = math.isclose(record.held, record.done + record.restarts + record.lost, abs_tol=1e-9)
             assert near, f"GPU-hours of job {record.job} are lost"
-            done = record.outcome != "done" or math.isclose(record.done, record.asked, abs_tol=1e-9)
-            assert done, f"job {record.job} requested {record.asked:g} GPU-hours and received {record.done:g}"
+            done = record.outcome != "done" or math.isclose(record.done, record.requested_gpu_time, abs_tol=1e-9)
+            assert done, (
+                f"job {record.job} requested {record.requested_gpu_time:g} GPU-hours and received {record.done:g}"
+            )
 
 
 def _describe_job(job: Job | None) -> str:

@@ -1,4 +1,4 @@
-"""Agents: lawful lives, decisions as pure functions, a literature that knows duplicates."""
+"""Tests of phases, decisions and the literature with its duplicates."""
 
 import math
 
@@ -18,7 +18,7 @@ MONTH = 365 / 12
 
 
 @given(st.sampled_from(Phase), st.sampled_from(Phase))
-def test_a_phase_that_cannot_follow_is_refused(old, new):
+def test_phases_move_to_a_phase_that_cannot_follow_raises(old, new):
     census = PhaseOccupancy()
     census.enter(old, 0.0)
     if new in ALLOWED_TRANSITIONS[old]:
@@ -30,7 +30,7 @@ def test_a_phase_that_cannot_follow_is_refused(old, new):
         assert census.count[old] == 1
 
 
-def test_the_census_counts_researcher_days():
+def test_phase_occupancy_counts_researcher_days():
     census = PhaseOccupancy()
     census.enter(Phase.THINK, 0.0, 3)
     census.move(Phase.THINK, Phase.QUEUE, 2.0)
@@ -97,7 +97,7 @@ class Places:
         return np.array([self.places.pop(0) for _ in range(size)])
 
 
-def test_a_finding_published_meanwhile_from_the_same_ground_is_a_duplicate():
+def test_literature_paper_on_an_answered_question_is_a_duplicate():
     literature = Literature(LiteratureParams(open_questions=5, references=1))
     places = Places(2, 2, 2, 3, 2)
     assert literature.add(5, places) == (6, False)
@@ -110,7 +110,7 @@ def test_a_finding_published_meanwhile_from_the_same_ground_is_a_duplicate():
     assert list(literature.graph.successors(7)) == [3], "it builds on what there was when it began"
 
 
-def test_a_question_on_the_latest_known_paper_is_still_open():
+def test_literature_question_of_the_latest_known_paper_is_open():
     literature = Literature(LiteratureParams(open_questions=5, references=1))
     places = Places(4, 4, 4)
     assert literature.add(5, places) == (6, False), "it builds on paper 5, the latest when it began"
@@ -125,8 +125,8 @@ def test_the_literature_is_a_graph_from_papers_to_earlier_ones(seeds, questions,
     for seed in seeds:
         under_way.append((literature.latest, literature.open_question_papers))
         if seed % 2:
-            began, grounds = under_way.pop(0)
-            number, _ = literature.add(began, np.random.default_rng(seed))
+            known_at_start, grounds = under_way.pop(0)
+            number, _ = literature.add(known_at_start, np.random.default_rng(seed))
             assert 1 <= len(list(literature.graph.successors(number))) <= references
             assert set(literature.graph.successors(number)) <= set(grounds)
     assert len(literature.open_question_papers) == len(set(literature.open_question_papers)) == questions
@@ -135,7 +135,7 @@ def test_the_literature_is_a_graph_from_papers_to_earlier_ones(seeds, questions,
 
 
 @given(st.integers(2, 500), st.integers(1, 60), st.integers(0, 10**6))
-def test_papers_of_one_instant_answer_each_question_once(papers, questions, seed):
+def test_literature_papers_of_one_instant_answer_each_question_once(papers, questions, seed):
     literature = Literature(LiteratureParams(open_questions=questions))
     stream = np.random.default_rng(seed)
     duplicates = literature.add_many(papers, literature.latest, stream)
@@ -145,7 +145,7 @@ def test_papers_of_one_instant_answer_each_question_once(papers, questions, seed
     assert literature.add_many(papers, questions, stream) >= papers - (questions - answered), "some are answered"
 
 
-def test_many_at_once_find_as_much_that_is_new_as_one_by_one():
+def test_literature_batch_has_as_many_new_papers_as_single_papers():
     """100 papers on 200 questions, all begun before: the questions hit are those of balls in urns."""
     new = {"one": [], "many": []}
     for seed in range(400):
@@ -163,5 +163,5 @@ def test_many_at_once_find_as_much_that_is_new_as_one_by_one():
 
 
 @pytest.mark.parametrize(("gain", "doublings"), [(2.0, 1.0), (8.0, 3.0), (1024.0, 10.0)])
-def test_a_gain_of_so_many_twos_is_so_many_doublings(gain, doublings):
+def test_training_gain_of_a_power_of_two_is_whole_doublings(gain, doublings):
     assert TrainingParams(gain=gain).gain_doublings == doublings

@@ -1,4 +1,4 @@
-"""The kernel engineer in a lab of a few lines, and Amdahl's law."""
+"""Tests of the kernel engineer in a small lab, and of Amdahl's law."""
 
 import math
 from itertools import pairwise
@@ -9,7 +9,7 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl, attention_share_of_training
+from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
 from agents.researcher import ResearcherParams
 from agents.work_model import gang_size
 
@@ -47,7 +47,7 @@ class SmallLab:
         self.deployed = []
         self.asked = []
         self.engineer = KernelEngineer(mesa.Model(seed=1), self, curve)
-        self.engineer.plan()
+        self.engineer.schedule_next()
 
     @property
     def now(self):
@@ -76,7 +76,7 @@ class SmallLab:
 
     def set_team(self, team):
         self.team = team
-        self.engineer.plan()
+        self.engineer.schedule_next()
 
 
 @given(shares, speedups)
@@ -87,14 +87,27 @@ def test_amdahls_law(share, speedup):
     assert share == 1 or rate <= 1 / (1 - share)
 
 
-def test_the_limit_of_amdahls_law_is_what_is_not_attention():
+def test_amdahl_limit_is_the_share_without_attention():
     assert amdahl(0.1, 1e15) == pytest.approx(1 / 0.9, rel=1e-12)
     assert amdahl(0.7, 1.0) == 1
     assert amdahl(0.0, 9.0) == 1
     assert amdahl(1.0, 9.0) == pytest.approx(9)
 
 
-def test_the_default_share_is_what_its_source_comes_to():
+def attention_share_of_training(
+    width: float, length: float, attention_peak: float = 0.35, dense_peak: float = 0.8
+) -> float:
+    """Return the share of causal attention in training time, from the operations of a transformer.
+
+    ``width`` d of a layer with 12 d^2 parameters, ``length`` s in tokens; the shares of peak at which attention and
+    dense products run. Dense: 3 · 24 d^2 operations a token; attention, whose backward pass computes the scores again:
+    3.5 · 2 s d.
+    """
+    ratio = (3.5 * 2 * length * width / attention_peak) / (3 * 24 * width**2 / dense_peak)
+    return ratio / (1 + ratio)
+
+
+def test_attention_share_default_equals_its_source():
     assert attention_share_of_training(16_384, 8_192) == pytest.approx(KernelParams().attention_share, rel=1e-9)
     assert attention_share_of_training(4_096, 8_192) == pytest.approx(0.31, abs=0.005)
     assert attention_share_of_training(16_384, 131_072) == pytest.approx(0.64, abs=0.005)
@@ -103,7 +116,7 @@ def test_the_default_share_is_what_its_source_comes_to():
     )  # GPT-3, s/d = 1/6
 
 
-def test_it_deploys_every_gain_and_then_the_largest():
+def test_kernel_engineer_deploys_every_gain_and_then_the_largest():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
     lab.clock.run(until=50)
     levels = [1.25, 1.25**2, 1.25**3, 2.0]
@@ -114,7 +127,7 @@ def test_it_deploys_every_gain_and_then_the_largest():
 
 
 @pytest.mark.parametrize("grows", [False, True])
-def test_after_a_deployment_the_next_is_planned_once(grows):
+def test_kernel_engineer_schedules_one_deployment_after_another(grows):
     """Whether or not the team grows with it, which plans too."""
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
     alarms, make = [], lab.after_in_background
@@ -126,13 +139,13 @@ def test_after_a_deployment_the_next_is_planned_once(grows):
     assert len(alarms) == 1
 
 
-def test_the_last_deployment_may_be_a_small_one():
+def test_kernel_engineer_last_deployment_may_be_small():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.9)
     lab.clock.run(until=50)
     assert [speedup for _, _, speedup in lab.deployed] == pytest.approx([1.9, 2.0])
 
 
-def test_effort_is_the_integral_of_the_team():
+def test_kernel_engineer_effort_is_the_integral_of_the_team():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
     for day, team in ((1, 2.0), (1.5, 0.0), (4, 0.5)):
         lab.clock.run(until=day)
@@ -146,7 +159,7 @@ def test_effort_is_the_integral_of_the_team():
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 3), st.floats(0, 5)), max_size=8), st.floats(0.01, 1))
-def test_whatever_the_team_does_the_same_kernels_come_in_the_same_order(changes, step):
+def test_kernel_engineer_changing_team_keeps_the_order_of_kernels(changes, step):
     lab, steady = (SmallLab(Line(), candidates_per_day=10.0, deploy_step=step) for _ in range(2))
     for days, team in changes:
         lab.clock.run(until=lab.now + days)
@@ -160,13 +173,13 @@ def test_whatever_the_team_does_the_same_kernels_come_in_the_same_order(changes,
 
 
 @pytest.mark.parametrize("case", [{"curve": None}, {"curve": Line(), "candidates_per_day": 0.0}])
-def test_without_a_curve_or_effort_nothing_happens(case):
+def test_kernel_engineer_without_curve_or_effort_deploys_nothing(case):
     lab = SmallLab(**case)
     lab.clock.run(until=1000)
     assert (lab.deployed, lab.engineer.speedup, lab.engineer.candidates) == ([], 1.0, 0.0)
 
 
-def test_a_curve_that_never_rises_asks_for_no_effort():
+def test_kernel_engineer_flat_curve_takes_no_effort():
     flat = Line()
     flat.largest = 1.0
     lab = SmallLab(flat)
@@ -175,7 +188,7 @@ def test_a_curve_that_never_rises_asks_for_no_effort():
 
 
 @pytest.mark.parametrize("hours", [0.0, 5.0])
-def test_candidates_take_researchers_time_while_the_search_lasts(hours):
+def test_kernel_engineer_candidates_take_time_during_the_search(hours):
     """Ten a day of a team of 10, 5 hours each: 50 of 240 researcher-hours a day."""
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25, candidate_researcher_hours=hours)
     assert lab.research_pace == pytest.approx(1 - 10 * hours / 240)
@@ -185,7 +198,7 @@ def test_candidates_take_researchers_time_while_the_search_lasts(hours):
     assert lab.research_pace == 1, "the last candidate is written on day 10"
 
 
-def test_no_more_candidates_are_tried_than_there_is_time_for():
+def test_kernel_engineer_candidates_are_limited_by_time():
     lab = SmallLab(Line(), candidates_per_day=1e8, candidate_researcher_hours=12.0, candidate_gpu_hours=0.0)
     assert lab.research_pace == pytest.approx(0.1)
     lab.clock.run(until=50)
@@ -193,7 +206,7 @@ def test_no_more_candidates_are_tried_than_there_is_time_for():
     assert lab.research_pace == 1
 
 
-def test_the_candidates_of_a_deployment_are_a_job_among_the_experiments():
+def test_kernel_engineer_times_candidates_as_one_job():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25, candidate_gpu_hours=0.24)
     lab.clock.run(until=100)
     built = [100 * (1.25**n - 1) for n in range(4)] + [100]
@@ -205,7 +218,7 @@ def test_the_candidates_of_a_deployment_are_a_job_among_the_experiments():
     assert lab.engineer.speedup == 2.0
 
 
-def test_without_gpus_for_experiments_candidates_wait_for_none():
+def test_kernel_engineer_without_gpus_deploys_without_timing():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
     lab.gpus = 0
     lab.clock.run(until=50)

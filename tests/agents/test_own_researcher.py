@@ -1,4 +1,4 @@
-"""A subclass of Researcher keeps its behaviour in a team of any size."""
+"""Tests of a subclass of Researcher, which keeps its behaviour in a team of any size."""
 
 import re
 
@@ -21,12 +21,12 @@ class Copycat(Researcher):
 
     copied = 0
 
-    def has_idea(self):
-        if self.lab.literature.latest > self.began:
+    def on_thought_out(self):
+        if self.lab.literature.latest > self.known_at_start:
             self.copied += 1
             self.write_up()
         else:
-            super().has_idea()
+            super().on_thought_out()
 
 
 class CopycatCohort(Cohort):
@@ -74,12 +74,6 @@ def test_cohort_class_for_own_researchers_is_used_above_the_limit():
     world = World(LARGE, researcher=Copycat, cohort=CopycatCohort)
     assert [type(each) for each in world.population.cohorts] == [CopycatCohort]
     assert world.population.in_cohorts == TEAM
-
-
-def test_small_team_of_own_researchers_gives_no_warning_and_cannot_be_gathered():
-    world = World(LARGE, researcher=Copycat, researcher__initial=5)
-    with pytest.raises(ValueError, match="Copycat has no cohort class"):
-        world.population.gather(world.population.researchers)
 
 
 def test_own_researchers_who_could_become_too_many_are_refused():

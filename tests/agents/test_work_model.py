@@ -1,4 +1,4 @@
-"""What many experiments cost together: the sum of as many draws."""
+"""Tests of the total cost of many experiments, which is the sum of single draws."""
 
 import math
 
@@ -21,7 +21,7 @@ def sums(params: ResearcherParams, number: int, times: int, seed: int) -> np.nda
 
 @pytest.mark.parametrize("number", [1, 2, 64, 256, 257, 100_000, 10**9, 10**15])
 @pytest.mark.parametrize("variation", ["fixed", "exponential", "lognormal"])
-def test_many_experiments_cost_the_sum_of_as_many(variation: str, number: int) -> None:
+def test_total_gpu_days_of_many_equal_the_sum_of_single_draws(variation: str, number: int) -> None:
     """Mean within 5 standard errors; variance within 15%: of 4,000 normal sums its standard error is 2.2%."""
     sigma, times = 0.8, 4000
     params = ResearcherParams(experiment_variation=variation, experiment_sigma=sigma)
@@ -35,7 +35,7 @@ def test_many_experiments_cost_the_sum_of_as_many(variation: str, number: int) -
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.3, 1.0, 1.96, 3.0])
-def test_quarters_keep_the_mean_and_nearly_all_of_the_variance(sigma: float) -> None:
+def test_lognormal_bins_keep_the_mean_and_most_of_the_variance(sigma: float) -> None:
     """What is lost is the variance within quarters, of (sigma / 4)^2 / 12 of a mean square, for a lognormal."""
     shares, means = work_model._lognormal_bins(sigma)
     assert shares.sum() == pytest.approx(1.0, abs=1e-12)
@@ -46,7 +46,7 @@ def test_quarters_keep_the_mean_and_nearly_all_of_the_variance(sigma: float) -> 
         assert 1 - variance / math.expm1(sigma**2) == pytest.approx(lost, rel=0.15, abs=1e-9)
 
 
-def test_nothing_jumps_where_the_way_of_drawing_changes() -> None:
+def test_total_gpu_days_is_continuous_at_the_change_of_method() -> None:
     """256 are drawn one by one, 257 by quarters: the same quantiles within the error of 3,000 draws each."""
     params = ResearcherParams(experiment_variation="lognormal", experiment_sigma=1.96)
     one_by_one, quarters = sums(params, 256, 3000, seed=1), sums(params, 257, 3000, seed=2)
@@ -55,7 +55,7 @@ def test_nothing_jumps_where_the_way_of_drawing_changes() -> None:
         assert abs(np.quantile(one_by_one, quantile) - np.quantile(quarters, quantile)) < 0.15 * sd
 
 
-def test_one_of_many_is_one_alone() -> None:
+def test_total_gpu_days_of_one_equals_a_single_draw() -> None:
     """A cohort of one draws what the individual does."""
     for variation in ("fixed", "exponential", "lognormal"):
         params = ResearcherParams(experiment_variation=variation)
@@ -64,7 +64,7 @@ def test_one_of_many_is_one_alone() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.95])
-def test_the_parts_of_a_paper_take_its_time(share: float) -> None:
+def test_mean_days_of_activities_add_up_to_a_paper(share: float) -> None:
     params = ResearcherParams(writing_share=share, papers_per_month=0.5)
     parts = work_model.mean_days(params, "thinking"), work_model.mean_days(params, "writing")
     assert sum(parts) == pytest.approx(1 / params.papers_per_day)

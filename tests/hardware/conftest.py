@@ -6,7 +6,7 @@ from hardware.cluster.queues import QUEUES
 
 @pytest.fixture(params=sorted(QUEUES))
 def queue(request: pytest.FixtureRequest) -> str:
-    """Every discipline there is."""
+    """Return the name of each discipline in turn."""
     return str(request.param)
 
 

@@ -65,17 +65,17 @@ def test_default_shares() -> None:
     assert pool_sizes(nothing_left) == {"inference": 4, "training": 5}
 
 
-def test_a_use_without_gpus_is_refused_in_words() -> None:
+def test_datacenter_submit_for_a_use_without_gpus_raises() -> None:
     _, center = datacenter(inference_share=1.0, training_share=0.0)
-    assert center.pool("training") is None and center.capacity("training") == 0
-    assert center.gpus_in_use("training") == center.waiting("training") == center.gpu_time("training") == 0
+    assert center.pool("training") is None and center.largest_gang("training") == 0
+    assert center.gpus_in_use("training") == center.jobs_waiting("training") == center.gpu_time("training") == 0
     with pytest.raises(ValueError, match="no GPUs for training: its share of 64 comes to none"):
         center.submit("training", 1, 1.0)
     with pytest.raises(ValueError, match="no use 'mining'"):
         center.submit("mining", 1, 1.0)
 
 
-def test_with_shares_nobody_waits_for_another_use() -> None:
+def test_datacenter_with_shares_uses_do_not_wait_for_each_other() -> None:
     clock, center = datacenter()
     center.start_inference()
     training, experiment = center.submit("training", 16, 5.0), center.submit("experiment", 16, 5.0, owner=3)
@@ -85,13 +85,13 @@ def test_with_shares_nobody_waits_for_another_use() -> None:
     assert (training.number, experiment.number) == (5, 6)  # numbers run through all pools
     with pytest.raises(ValueError, match="a job of 17 GPUs"):
         center.submit("experiment", 17, 1.0)
-    assert center.capacity("experiment") == 16
+    assert center.largest_gang("experiment") == 16
     clock.advance(10)
     assert [record.use for record in center.records] == ["training", "experiment"]
     assert [center.gpu_time(use) for use in USES] == [320, 80, 80]
 
 
-def test_by_priority_training_pushes_out_experiments_then_inference() -> None:
+def test_datacenter_with_priority_training_preempts_experiments_then_inference() -> None:
     clock, center = datacenter(sharing="priority", queue="priority", restart_hours=0.0)
     diary = Diary()
     center.start_inference(diary)
@@ -104,7 +104,7 @@ def test_by_priority_training_pushes_out_experiments_then_inference() -> None:
     assert [center.gpus_in_use(use) for use in USES] == [16, 0, 48]
     assert [job.state for job in experiments] == ["waiting"] * 4
     assert (center.inference_gpus, center.inference_gpus_wanted) == (16, 32)
-    assert (center.waiting("experiment"), center.waiting("inference")) == (4, 2)
+    assert (center.jobs_waiting("experiment"), center.jobs_waiting("inference")) == (4, 2)
     clock.advance(100)
     assert training.value.ended == 3 and center.inference_gpus == 32
     assert [(at, what) for at, what, _ in diary.told] == [
@@ -116,7 +116,7 @@ def test_by_priority_training_pushes_out_experiments_then_inference() -> None:
     assert center.cancel(center.submit("experiment", 1, 5.0))
 
 
-def test_inference_sits_in_blocks_of_a_node_and_never_fails() -> None:
+def test_datacenter_inference_runs_on_nodes_and_never_fails() -> None:
     chosen = params(gpus=20, gpus_per_node=8, sharing="priority", inference_share=0.55, placement="consolidated")
     assert inference_node_sizes(chosen) == [8, 3]
     clock, center = datacenter(gpu_hours_between_failures=0.5)
@@ -143,7 +143,7 @@ def test_reconfigure_moves_the_borders_and_inference_with_them() -> None:
     assert center.inference_gpus == 48
 
 
-def test_inference_can_be_sent_away_and_called_back() -> None:
+def test_datacenter_inference_can_be_removed_and_restored() -> None:
     clock, center = datacenter()
     center.start_inference()
     clock.advance(1)
@@ -156,7 +156,7 @@ def test_inference_can_be_sent_away_and_called_back() -> None:
     assert center.gpu_time("inference") == 64
 
 
-def test_a_node_of_inference_that_was_cancelled_comes_back_with_the_next_change() -> None:
+def test_datacenter_cancelled_inference_node_returns_at_the_next_change() -> None:
     clock, center = datacenter()
     diary = Diary()
     center.start_inference(diary)
@@ -198,7 +198,7 @@ def test_reconfigure_refuses_before_it_changes() -> None:
     assert job.value.ended == 10
 
 
-def test_a_datacenter_is_saved_with_its_clock() -> None:
+def test_datacenter_is_pickled_with_its_clock() -> None:
     clock, center = datacenter(sharing="priority", gpu_hours_between_failures=30.0, queue="easy")
     center.start_inference()
     for owner in range(12):

@@ -10,7 +10,7 @@ from tests.support.clusters import NASA, params, trace
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("queue", "printed"), [("fcfs", "8.00466"), ("priority", "8.00466"), ("easy", "4.02807")])
-def test_the_nasa_log_waits_as_two_independent_simulators_found(queue: str, printed: str) -> None:
+def test_replay_nasa_log_waits_equal_two_independent_simulators(queue: str, printed: str) -> None:
     log = read_job_log(trace(NASA), "swf")
     result = replay(log.jobs, params(gpus=128, queue=queue))
     assert f"{result.mean_wait:.5f}" == printed

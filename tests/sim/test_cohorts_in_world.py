@@ -1,4 +1,4 @@
-"""Test cohorts in a World: a cohort of one equals an individual, and forming or splitting a cohort changes no total."""
+"""Cohorts in a World: a cohort of one equals an individual, and no count changes when individuals form a cohort."""
 
 import subprocess
 import sys
@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from agents.phases import Phase
 from sim import reporters
-from sim.events import CohortFormed, PaperPublished, ResearchersHoused, ResearcherSplitOut
+from sim.events import CohortFormed, ResearchersHoused
 from sim.runner import summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.testing.invariants import check_invariants, small_scenarios, worlds
 from sim.world import World
+from tests.support.cohorts import form_cohort
 from tests.support.properties import examples
 
 thorough = examples(20)
@@ -25,7 +26,7 @@ SAME_TEAM: dict[str, Any] = {
     "training__shortest_run_days": 0.0,
     "kernels__measurements": "none",
 }
-"""All that is discovered goes into shorter training runs: nobody comes, though some may have to rest."""
+"""Discovered software only shortens training runs: the team never grows, but researchers may pause."""
 LAB: dict[str, Any] = {
     "researcher__initial": 40,
     "researcher__experiment_gpu_days": 15.0,
@@ -45,7 +46,7 @@ BUNDLES: dict[str, Any] = {
     "run__leap_error": 0.3,
     "cluster__gpu_hours_between_failures": 300.0,
 }
-"""Experiments so small, and so many of them, that several run as one job."""
+"""Experiments that are small and numerous, so that several run as one job."""
 
 
 def finish(world: World) -> World:
@@ -58,14 +59,14 @@ def lab(seed: int = 0, **changes: Any) -> World:
     return World(Scenario(), seed, **(LAB | changes))
 
 
-def story(world: World) -> tuple[list[Any], list[Any]]:
-    """What happened, but for who was followed alone."""
-    bare = [event for event in world.ledger if not isinstance(event, CohortFormed | ResearcherSplitOut)]
+def events_and_records(world: World) -> tuple[list[Any], list[Any]]:
+    """Return the events without those of cohorts, and the records of the cluster."""
+    bare = [event for event in world.ledger if not isinstance(event, CohortFormed)]
     return bare, world.datacenter.records
 
 
-def told(world: World) -> list[object]:
-    """All that a result says, but for the names of the ways to the same."""
+def result_content(world: World) -> list[object]:
+    """Return the content of a result, without scenario, digest and events."""
     result = summarise(world)
     others = ("scenario", "digest", "events", "series")
     series = {name: values for name, values in result.series.items() if name != "researchers_in_cohorts"}
@@ -82,13 +83,13 @@ def one_by_one(scenario: Scenario, seed: int) -> World:
 # --- a cohort of one is an individual ------------------------------------------------------------------------------
 
 
-def seen_together(alone: World, cohorts: World) -> None:
+def check_equal_runs(alone: World, cohorts: World) -> None:
     while alone.running:
         alone.step()
         cohorts.step()
         check_invariants(cohorts)
-    assert story(cohorts) == story(alone)
-    assert told(cohorts) == told(alone)
+    assert events_and_records(cohorts) == events_and_records(alone)
+    assert result_content(cohorts) == result_content(alone)
 
 
 @st.composite
@@ -103,12 +104,12 @@ def teams_that_stay(draw: st.DrawFn, **fixed: Any) -> Scenario:
 @thorough
 @given(teams_that_stay(researcher__initial=1), st.floats(0, 0.5), st.integers(0, 2**32))
 def test_a_cohort_of_one_is_an_individual_bit_for_bit(scenario, leap_error, seed):
-    """Its faster kernels house less than two researchers, so that it stays alone."""
+    """Faster kernels run fewer than two researchers, so the team stays at one."""
     cohort = one_by_one(scenario.replace(run__individuals_up_to=0, run__leap_error=leap_error), seed)
     alone = one_by_one(scenario.replace(run__individuals_up_to=1000), seed)
     assert (len(cohort.population.cohorts), len(cohort.population.researchers)) == (1, 0)
     assert (len(alone.population.cohorts), len(alone.population.researchers)) == (0, 1)
-    seen_together(alone, cohort)
+    check_equal_runs(alone, cohort)
 
 
 @thorough
@@ -117,14 +118,14 @@ def test_n_cohorts_of_one_are_n_individuals_bit_for_bit(scenario, seed):
     exact = scenario.replace(run__individuals_up_to=1000, run__leap_error=0.0)
     alone, cohorts = one_by_one(exact, seed), one_by_one(exact, seed)
     for researcher in list(cohorts.population.researchers):
-        cohorts.population.gather([researcher])
+        form_cohort(cohorts.population, [researcher])
     assert len(cohorts.population.cohorts) == len(alone.population.researchers)
-    seen_together(alone, cohorts)
+    check_equal_runs(alone, cohorts)
 
 
 @pytest.mark.parametrize("timing", ["poisson", "whole"])
 def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
-    """A training run takes the GPUs on which the only researcher runs, again and again."""
+    """Training runs repeatedly take the GPUs of the only researcher."""
     changes = SAME_TEAM | {
         "researcher__initial": 1,
         "researcher__timing": timing,
@@ -143,7 +144,7 @@ def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
         "training__first_run_gpus": 16,
     }
     alone, cohort = World(Scenario(), 3, **changes), World(Scenario(), 3, **changes, run__individuals_up_to=0)
-    seen_together(alone, cohort)
+    check_equal_runs(alone, cohort)
     housed = [event.researchers for event in alone.ledger if isinstance(event, ResearchersHoused)]
     assert housed.count(0) >= 3
     assert alone.census.days(Phase.PAUSED, alone.now) == cohort.census.days(Phase.PAUSED, cohort.now) > 0
@@ -152,8 +153,8 @@ def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
 # --- nothing jumps -------------------------------------------------------------------------------------------------
 
 
-def seen(world: World) -> dict[str, float]:
-    """All that can be seen, but for how many are in cohorts; and what has been used up."""
+def observed_values(world: World) -> dict[str, float]:
+    """Return all reported values except the number in cohorts, and the resources used so far."""
     values = {
         name: reporter(world) for name, reporter in reporters.REPORTERS.items() if name != "researchers_in_cohorts"
     }
@@ -164,97 +165,37 @@ def seen(world: World) -> dict[str, float]:
 
 
 def unfinished(world: World) -> int:
-    """Experiments that wait or run."""
+    """Return the number of experiments that wait or run."""
     pool = world.datacenter.pool("experiment")
-    waiting = sum(lot.count for lot in pool.lots if lot.share.use == "experiment")
+    waiting = sum(lot.count for lot in pool.pending_arrays if lot.job_class.use == "experiment")
     return waiting + sum(job.tasks for job in pool.jobs() if job.use == "experiment")
 
 
 def check_accounts(world: World) -> None:
-    """Nobody, no paper and no experiment appears or is lost."""
+    """Assert that no researcher, paper or experiment appears or is lost."""
     check_invariants(world)
     over = sum(job.tasks for job in world.datacenter.records if job.use == "experiment")
     away = world.census.count[Phase.QUEUE] + world.census.count[Phase.RUN]
     assert unfinished(world) == away
-    resting = [each for each in world.population.researchers if each.remaining_work()[0] is Phase.WRITE]
-    drafts = sum(cohort.writing.working + cohort.writing.resting for cohort in world.population.cohorts)
-    assert world.papers + drafts + len(resting) == over
+    pausing = [each for each in world.population.researchers if each.remaining_work()[0] is Phase.WRITE]
+    drafts = sum(cohort.writing.working + cohort.writing.paused for cohort in world.population.cohorts)
+    assert world.papers + drafts + len(pausing) == over
 
 
 @pytest.mark.parametrize("timing", ["poisson", "whole"])
 @pytest.mark.parametrize("day", [0, 5, 23, 60])
-def test_nothing_jumps_when_individuals_become_a_cohort(timing, day):
+def test_forming_a_cohort_changes_no_count(timing, day):
     world = lab(researcher__timing=timing, researcher__papers_per_month=4.0)
     for _ in range(day):
         world.step()
-    before = seen(world)
-    world.population.gather(world.population.researchers)
-    assert seen(world) == before
+    before = observed_values(world)
+    form_cohort(world.population, world.population.researchers)
+    assert observed_values(world) == before
     assert world.population.researchers == []
     check_accounts(world)
     finish(world)
     check_accounts(world)
     assert world.papers > before["papers"]
-
-
-PAUSES: dict[str, Any] = {"cluster__sharing": "priority", "training__gpus": 48, "training__needed": True}
-
-
-@pytest.mark.parametrize("changes", [{}, PAUSES, BUNDLES], ids=["alone", "paused", "bundles"])
-def test_nothing_jumps_when_one_is_split_out_and_it_goes_on_living(changes):
-    """Twenty at a time, in whatever they do: each of them publishes in the end."""
-    long = {"researcher__experiment_gpu_days": 80.0, "run__horizon_days": 400.0, "run__max_doublings": 20}
-    world = lab(run__individuals_up_to=0, **(long | changes))
-    cohort = world.population.cohorts[0]
-    phases = set()
-    for _ in range(15):
-        for _ in range(2):
-            world.step()
-        if cohort.active == 0:
-            continue
-        before = seen(world)
-        researcher = world.population.split_out(cohort)
-        phases.add(researcher.phase)
-        assert seen(world) == before
-        check_accounts(world)
-    assert len(phases) >= 3
-    while world.running and not all(each.papers for each in world.population.researchers):
-        world.step()
-        check_accounts(world)
-    out = [event.researcher for event in world.ledger if isinstance(event, ResearcherSplitOut)]
-    assert [each.unique_id for each in world.population.researchers] == out
-    by = {event.researcher for event in world.ledger if isinstance(event, PaperPublished)}
-    assert by >= set(out)
-
-
-def test_researchers_that_share_a_job_can_be_split_out():
-    world = lab(run__individuals_up_to=0, **BUNDLES)
-    pool = world.datacenter.pool("experiment")
-    while not any(job.tasks > job.gpus for job in pool.jobs()):
-        world.step()
-    cohort = world.population.cohorts[0]
-    for _ in range(200):
-        before = seen(world)
-        world.population.split_out(cohort)
-        assert seen(world) == before
-    assert {each.phase for each in world.population.researchers} >= {Phase.QUEUE, Phase.RUN}
-    for _ in range(60):
-        world.step()
-        check_accounts(world)
-    assert world.now > 60
-    assert not [each for each in world.population.researchers if each.phase is Phase.QUEUE and each.papers == 0][60:]
-
-
-def test_split_out_of_an_inactive_cohort_is_refused():
-    world = lab(
-        run__individuals_up_to=0, cluster__sharing="priority", training__gpus=64, growth__first_doubling_days=2.0
-    )
-    cohort = world.population.cohorts[0]
-    while cohort.active:
-        world.step()
-    with pytest.raises(ValueError, match="of this cohort"):
-        world.population.split_out(cohort)
-    check_invariants(world)
 
 
 # --- the same future ----------------------------------------------------------------------------------------------
@@ -264,12 +205,11 @@ MIXED = [{}, {"researcher__timing": "whole"}, {"cluster__queue": "sjf"}, BUNDLES
 
 
 def started(**changes: Any) -> World:
-    """A lab with individuals and a cohort, in the middle of its run."""
-    world = lab(run__individuals_up_to=0, **changes)
+    """Return a lab with individuals and a cohort, in the middle of its run."""
+    world = lab(**{"run__individuals_up_to": 4000, **changes})
     for _ in range(20):
         world.step()
-    for _ in range(4):
-        world.population.split_out(world.population.cohorts[0])
+    form_cohort(world.population, world.population.researchers[4:])
     return world
 
 
@@ -302,17 +242,14 @@ def test_frames_of_four_lengths_leave_the_same_ledger_of_cohorts(changes):
 @thorough
 @given(worlds(), st.integers(0, 20), st.data())
 def test_cohorts_keep_every_invariant_at_every_frame(world, before, data):
-    """Those of a few, those that leap, those that are gathered and split out, and what branches from them."""
+    """Cover cohorts of a few and of many, and the branches from them."""
     for _ in range(before):
         world.step()
         check_invariants(world)
-    alone = [each for each in world.population.researchers if each.job or each.phase not in (Phase.QUEUE, Phase.RUN)]
+    alone = world.population.researchers
     if alone and world.pool is None and world.running:
         some = data.draw(st.lists(st.sampled_from(alone), min_size=1, unique=True), label="gathered")
-        world.population.gather(some)
-        check_invariants(world)
-    for cohort in [each for each in world.population.cohorts if each.active and world.running]:
-        world.population.split_out(cohort)
+        form_cohort(world.population, some)
         check_invariants(world)
     branch = world.branch()
     for each in (branch, world):

@@ -172,7 +172,8 @@ def test_the_world_trains_as_the_plan_says():
     assert runs[0].run_days == pytest.approx(20.0)
     assert min(run.run_days for run in runs) == pytest.approx(12.0, rel=1e-6), "the floor is reached and kept"
     assert world.trainer.shorter == pytest.approx(math.log2(20 / 12))
-    assert world.software.deployed + world.trainer.brings == pytest.approx(world.trainer.taken_up - math.log2(20 / 12))
+    produced = world.frontier.deployed + world.trainer.pending_gain
+    assert produced == pytest.approx(world.trainer.consumed_doublings - math.log2(20 / 12))
     assert len(deployed) >= len(runs) - 1
 
 
@@ -180,10 +181,10 @@ def test_a_branch_changes_the_plan_from_the_next_generation():
     world = World(Scenario().replace(**LAB, **QUIET), 3)
     while world.trainer.run is None:
         world.step_events()
-    brings = world.trainer.brings
+    brings = world.trainer.pending_gain
     assert brings > 0
     branch = world.branch(training__speed_share=0.9, training__takes_up="one gain")
-    assert branch.trainer.brings == brings
+    assert branch.trainer.pending_gain == brings
     finish(branch)
     assert branch.trainer.shorter != finish(world).trainer.shorter
 

@@ -1,4 +1,4 @@
-"""Cohorts follow the law of individuals: papers, waits, use of the GPUs and doubling times of many seeds.
+"""Compare cohorts with individuals over many seeds: papers, waits, use of the GPUs and doubling times.
 
 Fixed seeds. Two samples are held to one law by Kolmogorov-Smirnov and Mann-Whitney tests at a joint level of 1%
 (Bonferroni), and their means to within 1% of each other. Experiments are of one length and the GPUs are scarce, so
@@ -17,6 +17,7 @@ from sim import reporters
 from sim.scenario.model import Scenario
 from sim.world import World
 from tests.oracles import report
+from tests.support.cohorts import form_cohort
 
 SEEDS = 250
 LEVEL = 0.01
@@ -65,11 +66,11 @@ MANY = DAILY.replace(
 
 
 def live(scenario: Scenario, seed: int, cohorts_of: int) -> tuple[float, ...]:
-    """Return what was seen of a world whose first researchers are in cohorts of so many (0: as they are)."""
+    """Return papers, mean wait, utilisation and first doubling; ``cohorts_of``: size of the cohorts, 0 for none."""
     world = World(scenario, seed)
     first = list(world.population.researchers) if cohorts_of else []
     for place in range(0, len(first), cohorts_of or 1):
-        world.population.gather(first[place : place + cohorts_of])
+        form_cohort(world.population, first[place : place + cohorts_of])
     while world.running:
         world.step()
     mesa.Agent._ids.pop(world, None)
@@ -95,12 +96,12 @@ def few() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def leaps() -> tuple[np.ndarray, np.ndarray]:
-    """What is seen one by one, and with leaps and jobs of two experiments."""
+    """Return samples of individuals, and of a cohort with leaps and jobs of two experiments."""
     return sample(MANY), sample(in_one_cohort(MANY))
 
 
 def check_means(one: np.ndarray, other: np.ndarray, columns: dict[str, float], within: float = 0.01) -> None:
-    """Hold means to each other; ``columns``: the largest relative standard error of the difference."""
+    """Compare means; ``columns``: the largest relative standard error of each difference."""
     for name, error in columns.items():
         a, b = one[:, SEEN.index(name)], other[:, SEEN.index(name)]
         assert math.hypot(stats.sem(a), stats.sem(b)) < error * a.mean(), name
@@ -108,7 +109,7 @@ def check_means(one: np.ndarray, other: np.ndarray, columns: dict[str, float], w
 
 
 def check_laws(one: np.ndarray, other: np.ndarray, tests: int, columns: tuple[str, ...] = SEEN) -> None:
-    """Hold samples to one law; ``tests``: how many tests the level is divided among."""
+    """Test that two samples have one distribution; ``tests``: number of tests that share the level."""
     for name in columns:
         a, b = one[:, SEEN.index(name)], other[:, SEEN.index(name)]
         assert stats.ks_2samp(a, b, method="asymp").pvalue > LEVEL / tests, name

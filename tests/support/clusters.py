@@ -1,4 +1,4 @@
-"""What several test files need: logs, scripted luck, a cluster in one line."""
+"""Build clusters, random streams and listeners for tests, and find the real job logs."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def trace(name: str) -> Path:
 
 
 class Luck:
-    """Streams by name and owner, as the simulator has them."""
+    """Random streams by decision and owner, as in the simulator."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -35,7 +35,7 @@ class Luck:
 
 
 class Script:
-    """Failures after the times in a list, then never again."""
+    """Random streams that give failures after the times of a list, then never again."""
 
     def __init__(self, *lives: float) -> None:
         self.lives = list(lives)
@@ -52,7 +52,7 @@ class Script:
 
 
 class Diary:
-    """A watcher that writes down what it is told."""
+    """A listener that records its notifications."""
 
     def __init__(self) -> None:
         self.told: list[tuple[float, str, int]] = []
@@ -65,7 +65,7 @@ class Diary:
 
 
 def params(**changes: Any) -> ClusterParams:
-    """Parameters of a quiet cluster that counts in hours: nothing fails, coming back takes an hour."""
+    """Return parameters of a reliable cluster in hours: no failures, restarts of one hour."""
     quiet: dict[str, Any] = {
         "gpus": 8,
         "queue": "fcfs",
@@ -78,6 +78,6 @@ def params(**changes: Any) -> ClusterParams:
 
 
 def cluster(streams: Any = None, **changes: Any) -> tuple[Clock, GpuCluster]:
-    """A clock of hours and a cluster on it."""
+    """Return a clock of hours and a cluster on it."""
     clock = Clock()
     return clock, GpuCluster(clock, params(**changes), streams, hour=1)

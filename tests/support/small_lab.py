@@ -1,4 +1,4 @@
-"""A lab of a few lines for the agents: a clock, a cluster, and a list of what was published."""
+"""Provide a small lab for tests of agents: a clock, a cluster, and a list of publications."""
 
 import hashlib
 import math
@@ -20,7 +20,7 @@ from sim.clock import Clock
 
 
 class SmallLab:
-    """What agents ask of a lab. Days; a paper takes a month of a researcher's own work unless ``changes`` say else."""
+    """Implement the interface of agents. Times are days; a paper takes a month of work unless ``changes`` differ."""
 
     def __init__(
         self,
@@ -93,28 +93,24 @@ class SmallLab:
             self.on_publish()
 
     def cohort_formed(self, cohort: int, researchers: int) -> None:
-        """Nothing to note."""
-
-    def split_out(self, cohort: int, researcher: int) -> None:
-        """Nothing to note."""
+        """Ignore the event."""
 
     @property
     def papers(self) -> float:
-        """All that was published."""
+        """Total number of published papers."""
         return sum(finding.papers for finding in self.findings)
 
 
 def check(lab: SmallLab, cohort: Cohort, individuals: list[Researcher]) -> None:
-    """Assert that everybody is in one phase, in the cohort as in the census."""
+    """Assert that cohort and census agree, and that each experiment has one researcher."""
     count = cohort.count
     assert all(number >= 0 for number in count.values()), count
     alone = {phase: sum(each.phase is phase for each in individuals) for phase in Phase}
     assert {phase: count[phase] + alone[phase] for phase in Phase} == lab.census.count
     assert (cohort.thinking.working, cohort.writing.working) == (count[Phase.THINK], count[Phase.WRITE])
-    assert cohort.thinking.resting + cohort.writing.resting == count[Phase.PAUSED]
+    assert cohort.thinking.paused + cohort.writing.paused == count[Phase.PAUSED]
     assert 0 <= cohort.inactive_pending <= count[Phase.QUEUE] + count[Phase.RUN]
     assert lab.census.count[Phase.RUN] <= lab.cluster.in_use
     own = [job for job in lab.cluster.jobs() if job.watcher is cohort]
-    guests = [each for each in individuals if each.job is None and each.phase in (Phase.QUEUE, Phase.RUN)]
-    asked = sum(job.tasks for job in own) + sum(lot.count for lot in lab.cluster.lots)
-    assert count[Phase.QUEUE] + count[Phase.RUN] + len(guests) == asked, "an experiment is nobody's, or one has two"
+    asked = sum(job.tasks for job in own) + sum(lot.count for lot in lab.cluster.pending_arrays)
+    assert count[Phase.QUEUE] + count[Phase.RUN] == asked, "experiments and waiting researchers must be equal in number"

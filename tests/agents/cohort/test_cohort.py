@@ -1,4 +1,4 @@
-"""A cohort in a small lab: nobody, no paper and no experiment is lost, whoever rests, leaves or comes."""
+"""Tests of a cohort in a small lab: it keeps all researchers, papers and experiments."""
 
 import math
 from typing import Any
@@ -14,6 +14,7 @@ from agents.cohort.cohort import Cohort
 from agents.phases import Phase
 from agents.researcher import Researcher
 from agents.workforce import Workforce
+from tests.support.cohorts import form_cohort
 from tests.support.properties import examples
 from tests.support.small_lab import SmallLab, check
 
@@ -28,7 +29,7 @@ def cohort_of(size: int, number: int = 1, **changes: Any) -> tuple[SmallLab, Coh
 
 
 def run(lab: SmallLab, days: float, cohort: Cohort, individuals: list[Researcher]) -> None:
-    """Let days pass, and look after every event."""
+    """Advance the clock by ``days``, and check the cohort after every instant."""
     until = lab.now + days
     while lab.clock.peek() <= until:
         lab.clock.step()
@@ -42,7 +43,7 @@ def run(lab: SmallLab, days: float, cohort: Cohort, individuals: list[Researcher
 
 @pytest.mark.parametrize("changes", [{}, QUICK, QUICK | {"writing_share": 0.0}, QUICK | {"timing": "whole"}])
 @pytest.mark.parametrize("error", [0.0, 0.1])
-def test_a_cohort_of_one_is_the_individual_draw_by_draw(changes: dict[str, Any], error: float) -> None:
+def test_cohort_of_one_equals_the_individual_draw_by_draw(changes: dict[str, Any], error: float) -> None:
     lab, _ = cohort_of(1, number=7, leap_error=error, **changes)
     other = SmallLab(leap_error=error, **changes)
     Researcher(other.model, other, 7, None)
@@ -60,7 +61,7 @@ def test_a_cohort_of_one_is_the_individual_draw_by_draw(changes: dict[str, Any],
 # --- many ----------------------------------------------------------------------------------------------
 
 STEP = st.tuples(
-    st.sampled_from(["rest", "wake", "grow", "split_out", "advance", "advance", "absorb", "pause", "gpus"]),
+    st.sampled_from(["rest", "wake", "grow", "hire", "advance", "advance", "absorb", "pause", "gpus"]),
     st.integers(1, 25),
 )
 
@@ -75,7 +76,7 @@ STEP = st.tuples(
     st.sampled_from([0.0, 0.02, 0.4]),
     st.integers(0, 3),
 )
-def test_nobody_and_nothing_is_lost(
+def test_cohort_keeps_researchers_papers_and_experiments(
     steps: list[tuple[str, int]], error: float, timing: str, writing: float, cost: float, seed: int
 ) -> None:
     changes = QUICK | {"timing": timing, "writing_share": writing, "experiment_gpu_days": cost, "experiment_gpus": 2}
@@ -85,7 +86,9 @@ def test_nobody_and_nothing_is_lost(
         take(lab, cohort, individuals, name, number)
         check(lab, cohort, individuals)
         assert cohort.size == cohort.active + cohort.count[Phase.PAUSED] + cohort.inactive_pending
-    cohort.wake(cohort.size - cohort.active)
+    cohort.resume(cohort.size - cohort.active)
+    for researcher in individuals:
+        researcher.resume()
     run(lab, 5.0, cohort, individuals)
     assert cohort.active == cohort.size
     tasks = sum(record.tasks for record in lab.cluster.records)
@@ -97,18 +100,15 @@ def test_nobody_and_nothing_is_lost(
 
 def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str, number: int) -> None:
     if name == "rest":
-        cohort.rest(min(number, cohort.active))
+        cohort.pause(min(number, cohort.active))
     elif name == "wake":
-        cohort.wake(min(number, cohort.size - cohort.active))
+        cohort.resume(min(number, cohort.size - cohort.active))
     elif name == "grow":
         cohort.grow(number)
-    elif name == "split_out" and cohort.active:
-        individuals.append(cohort.split_out(1000 + len(individuals) + number))
+    elif name == "hire":
+        individuals.append(Researcher(lab.model, lab, 1000 + len(individuals) + number, None))
     elif name == "absorb" and individuals:
-        researcher = individuals[number % len(individuals)]
-        if researcher.job is not None or researcher.phase not in (Phase.QUEUE, Phase.RUN):
-            individuals.remove(researcher)
-            cohort.absorb(researcher)
+        cohort.absorb(individuals.pop(number % len(individuals)))
     elif name == "pause" and individuals:
         researcher = individuals[number % len(individuals)]
         researcher.pause() if researcher.active else researcher.resume()
@@ -119,66 +119,66 @@ def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str
         run(lab, number / 25, cohort, individuals)
 
 
-def test_all_may_rest_and_all_wake_again() -> None:
+def test_cohort_pauses_and_resumes_entirely() -> None:
     lab, cohort = cohort_of(50, leap_error=0.05, gpus=3, **QUICK)
     run(lab, 2.0, cohort, [])
-    cohort.rest(50)
+    cohort.pause(50)
     assert cohort.active == 0
     run(lab, 30.0, cohort, [])
     papers = lab.papers
     assert cohort.count[Phase.PAUSED] == 50, "experiments went on without them, and nobody wrote"
     run(lab, 30.0, cohort, [])
     assert lab.papers == papers
-    cohort.wake(50)
+    cohort.resume(50)
     run(lab, 5.0, cohort, [])
     assert cohort.active == 50 and lab.papers > papers
 
 
 @pytest.mark.parametrize("writing_share", [0.0, 0.3])
-def test_who_publishes_rests_as_soon_as_the_paper_is_out(writing_share: float) -> None:
-    """A publication that takes all GPUs away from everybody: those who publish are owed."""
+def test_cohort_defers_pause_until_after_publication(writing_share: float) -> None:
+    """A publication removes all GPUs: the pauses of its authors are deferred."""
     lab, cohort = cohort_of(10, leap_error=0.3, writing_share=writing_share)
     seen = []
 
     def house_nobody() -> None:
-        cohort.rest(cohort.active)
-        seen.append((cohort.active, cohort.owed, cohort.count[Phase.PUBLISH]))
+        cohort.pause(cohort.active)
+        seen.append((cohort.active, cohort.pending_pauses, cohort.count[Phase.PUBLISH]))
 
     lab.on_publish = house_nobody
     lab.clock.advance(1000.0)
     (after,) = seen
     assert after[0] == 0 and 0 < after[1] == after[2]
     check(lab, cohort, [])
-    assert (cohort.count[Phase.PAUSED], cohort.owed) == (10, 0)
-    cohort.wake(4)
+    assert (cohort.count[Phase.PAUSED], cohort.pending_pauses) == (10, 0)
+    cohort.resume(4)
     assert (cohort.active, cohort.size) == (4, 10)
 
 
-def test_what_is_owed_may_be_forgiven() -> None:
-    """Two papers of one instant: the first takes all GPUs away, the second gives them back."""
+def test_cohort_cancels_deferred_pauses_on_resume() -> None:
+    """Of two papers in one instant the first removes all GPUs and the second restores them."""
     lab, cohort = cohort_of(10, leap_error=0.5, timing="whole")
     lab.next_step = 3.0
 
     def house_all_or_nobody() -> None:
         if cohort.active:
-            cohort.rest(cohort.active)
+            cohort.pause(cohort.active)
         else:
-            cohort.wake(10)
+            cohort.resume(10)
 
     lab.on_publish = house_all_or_nobody
     lab.clock.advance(365 / 12 + 1e-6)
     assert [finding.papers for finding in lab.findings] == [3, 3, 3, 1], "no more at once than bring the next step"
     check(lab, cohort, [])
-    assert (cohort.active, cohort.owed) == (10, 0)
+    assert (cohort.active, cohort.pending_pauses) == (10, 0)
 
 
-def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -> None:
-    """Without writing, those who lost their GPUs rest with their results before the others publish."""
+def test_cohort_resume_during_publication_reaches_all() -> None:
+    """Without writing, researchers that lost their GPUs pause with their results before others publish."""
     for seed in range(30):
         lab, cohort = cohort_of(40, seed=seed, leap_error=0.4, gpus=2, **QUICK | {"writing_share": 0.0})
         run(lab, 1.0, cohort, [])
-        cohort.rest(min(cohort.active, 20))
-        lab.on_publish = lambda cohort=cohort: cohort.wake(cohort.size - cohort.active)
+        cohort.pause(min(cohort.active, 20))
+        lab.on_publish = lambda cohort=cohort: cohort.resume(cohort.size - cohort.active)
         run(lab, 3.0, cohort, [])
         assert cohort.active == 40
 
@@ -186,16 +186,16 @@ def test_a_paper_that_wakes_those_whose_experiment_is_over_leaves_no_one_out() -
 # --- who is chosen ---------------------------------------------------------------------------------------
 
 
-def test_a_choice_is_drawn_only_where_there_is_one() -> None:
+def test_cohort_choice_without_alternatives_draws_nothing() -> None:
     _, cohort = cohort_of(3)
 
-    cohort._chance = lambda _: object()  # type: ignore[method-assign,assignment,return-value]  # draws nothing
+    cohort._rng = lambda _: object()  # type: ignore[method-assign,assignment,return-value]  # draws nothing
     assert cohort._choose((4, 0, 5), 9) == (4, 0, 5)
     assert cohort._choose((0, 7, 0), 3) == (0, 3, 0)
     assert cohort._choose((4, 2), 0) == (0, 0)
 
 
-def test_each_is_as_likely_to_be_chosen() -> None:
+def test_cohort_choice_is_uniform() -> None:
     """Means and variances of a multivariate hypergeometric distribution, within 4.5 standard errors."""
     _, cohort = cohort_of(1)
     groups, number, times = (5, 20, 0, 15), 12, 20_000
@@ -209,7 +209,7 @@ def test_each_is_as_likely_to_be_chosen() -> None:
 
 
 @pytest.mark.parametrize("scale", [10**8, 10**10, 10**15])
-def test_of_billions_as_well(scale: int) -> None:
+def test_cohort_choice_of_billions_has_the_right_moments(scale: int) -> None:
     stream = np.random.default_rng(1)
     good, bad, number = 3 * scale, 7 * scale, 2 * scale
     drawn = np.array([cohort_module._draw(stream, good, bad, number) for _ in range(500)], dtype=float)
@@ -225,7 +225,7 @@ def test_of_billions_as_well(scale: int) -> None:
 
 
 class Waiting:
-    """A lot of so many."""
+    """A job array of ``count`` experiments."""
 
     def __init__(self, count: int, mean_gpu_days: float) -> None:
         self.count = count
@@ -236,11 +236,11 @@ class Waiting:
 @given(
     st.integers(1, 10**6), st.floats(1e-6, 100.0), st.sampled_from([0.0, 0.03, 0.5]), st.sampled_from([1.0, 5.5, 1e9])
 )
-def test_a_job_is_a_bundle_of_bounded_size(waiting: int, mean: float, error: float, step: float) -> None:
+def test_cohort_job_of_many_tasks_is_bounded(waiting: int, mean: float, error: float, step: float) -> None:
     lab, cohort = cohort_of(1, leap_error=error, gpus=8, experiment_gpu_days=mean, experiment_variation="fixed")
     lab.next_step = step
     cohort.count[Phase.QUEUE] = waiting
-    gpus, days, tasks = cohort.draw(Waiting(waiting, mean), 8)
+    gpus, days, tasks = cohort.next_task(Waiting(waiting, mean), 8)
     assert 1 <= tasks <= waiting
     assert 1 <= gpus <= 8
     if tasks > 1:
@@ -250,61 +250,11 @@ def test_a_job_is_a_bundle_of_bounded_size(waiting: int, mean: float, error: flo
     assert gpus * days == pytest.approx(tasks * mean), "and no GPU-day is lost"
 
 
-def test_one_by_one_where_no_error_is_allowed() -> None:
+def test_cohort_without_leap_error_publishes_single_papers() -> None:
     lab, cohort = cohort_of(100, gpus=4, **QUICK)
     run(lab, 10.0, cohort, [])
     assert lab.papers > 100
     assert all(finding.papers == 1 for finding in lab.findings)
-
-
-# --- who is split out ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_those_who_are_split_out_come_from_all_phases_alike() -> None:
-    """What is left is as it was: 150 of 300, in each phase within 4.5 standard deviations of half."""
-    lab, cohort = cohort_of(300, leap_error=0.05, gpus=60, **QUICK)
-    run(lab, 4.0, cohort, [])
-    before = dict(cohort.count)
-    assert all(before[phase] > 10 for phase in (Phase.THINK, Phase.WRITE, Phase.RUN))
-    individuals = [cohort.split_out(1000 + number) for number in range(150)]
-    check(lab, cohort, individuals)
-    for phase in (Phase.THINK, Phase.WRITE):
-        there = sum(each.phase is phase for each in individuals)
-        assert abs(there - before[phase] / 2) < 4.5 * math.sqrt(before[phase]) / 2
-    run(lab, 4.0, cohort, individuals)
-    assert sum(each.papers > 0 for each in individuals) > 140, "they live on"
-
-
-def test_nobody_who_rests_is_split_out() -> None:
-    lab, cohort = cohort_of(30, gpus=2, **QUICK)
-    run(lab, 3.0, cohort, [])
-    away = cohort.count[Phase.QUEUE] + cohort.count[Phase.RUN]
-    assert away > 10
-    cohort.rest(27)
-    individuals = []
-    while cohort.active:
-        individuals.append(cohort.split_out(100 + len(individuals)))
-        check(lab, cohort, individuals)
-    assert len(individuals) == 3
-    with pytest.raises(ValueError, match="nobody of this cohort is at work"):
-        cohort.split_out(999)
-    run(lab, 5.0, cohort, individuals)
-
-
-def test_a_guest_whose_job_is_stopped_goes_on_with_it() -> None:
-    lab, cohort = cohort_of(30, leap_error=0.4, gpus=4, **QUICK | {"experiment_gpus": 2})
-    run(lab, 2.0, cohort, [])
-    individuals = [cohort.split_out(100 + number) for number in range(20)]
-    phases = {each.phase for each in individuals}
-    assert {Phase.QUEUE, Phase.RUN} <= phases
-    for gpus in (3, 5, 4, 6):
-        lab.cluster.reconfigure(lab.cluster.params.model_copy(update={"gpus": gpus}))
-        lab.clock.advance(lab.now)
-        check(lab, cohort, individuals)
-        run(lab, 0.05, cohort, individuals)
-    run(lab, 5.0, cohort, individuals)
-    assert not [guest for guest in cohort._guests if guest.researcher.papers == 0], "each got its experiment"
 
 
 # --- individuals and cohorts ----------------------------------------------------------------------------
@@ -315,7 +265,7 @@ def people(lab: SmallLab, individuals: int) -> Workforce:
     return Workforce(lab.model, lab, None)  # type: ignore[arg-type]
 
 
-def test_a_team_that_grows_beyond_its_size_becomes_a_cohort_when_the_instant_is_over() -> None:
+def test_workforce_above_its_limit_becomes_a_cohort_at_the_end_of_the_instant() -> None:
     lab = SmallLab(gpus=3, **QUICK)
     population = people(lab, 10)
     population.set_active(10)
@@ -334,14 +284,14 @@ def test_a_team_that_grows_beyond_its_size_becomes_a_cohort_when_the_instant_is_
     run(lab, 3.0, cohort, [])
 
 
-def test_individuals_who_rest_become_those_of_a_cohort_who_rest() -> None:
+def test_cohort_absorbs_paused_individuals_as_paused() -> None:
     lab = SmallLab(gpus=2, **QUICK)
     population = people(lab, 20)
     population.set_active(20)
     lab.clock.advance(2.0)
     population.set_active(5)
     lab.clock.advance(2.02)
-    cohort = population.gather(list(population.researchers))
+    cohort = form_cohort(population, population.researchers)
     check(lab, cohort, [])
     assert (cohort.active, cohort.size, population.researchers) == (5, 20, [])
     population.set_active(20)
@@ -349,26 +299,10 @@ def test_individuals_who_rest_become_those_of_a_cohort_who_rest() -> None:
     run(lab, 3.0, cohort, [])
 
 
-def test_whoever_awaits_an_experiment_of_its_cohort_cannot_join_another() -> None:
-    lab = SmallLab(gpus=1, **QUICK)
-    population = people(lab, 0)
-    population.set_active(40)
-    lab.clock.advance(3.0)
-    (cohort,) = population.cohorts
-    individuals = [population.split_out(cohort) for _ in range(10)]
-    guest = next(each for each in individuals if each.phase is Phase.QUEUE)
-    with pytest.raises(ValueError, match=f"researcher {guest.unique_id} awaits an experiment of the cohort"):
-        population.gather([guest])
-    with pytest.raises(ValueError, match="at least one researcher"):
-        population.gather([])
-    check(lab, cohort, individuals)
-    assert population.cohorts == [cohort]
-
-
-def test_starting_over_forgets_what_was_known_of_the_dropped_papers_alone() -> None:
+def test_cohort_start_over_relabels_dropped_papers_only() -> None:
     lab, cohort = cohort_of(10, timing="whole")
     lab.clock.advance(5.0)
-    cohort.rest(4)
+    cohort.pause(4)
     lab.literature.latest += 7
     cohort.start_over()
     assert cohort.ideas.count == 10
@@ -378,7 +312,7 @@ def test_starting_over_forgets_what_was_known_of_the_dropped_papers_alone() -> N
     check(lab, cohort, [])
 
 
-def test_an_alarm_of_an_absorbed_individual_is_nobodys() -> None:
+def test_cohort_absorb_cancels_the_timer_of_the_individual() -> None:
     lab = SmallLab(timing="whole")
     researcher = Researcher(lab.model, lab, 1, None)
     cohort = Cohort(lab.model, lab, 5)

@@ -1,4 +1,4 @@
-"""A stage of a cohort: exact one by one, in leaps of a stated share, and nobody's time is lost by a rest."""
+"""Tests of a cohort stage: exact single steps, leaps of a stated share, and pauses that keep the time left."""
 
 import math
 from typing import Any
@@ -40,7 +40,7 @@ def stage(
     return Leaving(SmallLab(seed, leap_error=leap_error, **changes), most, back)
 
 
-def test_one_by_one_the_times_are_those_of_so_many_exponentials() -> None:
+def test_stage_without_leaps_has_exponential_order_statistics() -> None:
     """The k-th of n exponentials comes after 1/n + ... + 1/(n - k + 1) means: within 4.5 standard errors of 2,000."""
     n, times = 8, 2000
     days = np.empty((times, n))
@@ -56,7 +56,7 @@ def test_one_by_one_the_times_are_those_of_so_many_exponentials() -> None:
     assert np.all(np.abs(days.var(0) / MEAN**2 / variances - 1) < 0.25)
 
 
-def test_one_alone_draws_what_an_individual_does() -> None:
+def test_stage_of_one_draws_as_an_individual() -> None:
     from agents import work_model
 
     leaving = stage(seed=3, leap_error=0.3)
@@ -70,7 +70,7 @@ def test_one_alone_draws_what_an_individual_does() -> None:
 @pytest.mark.parametrize(
     ("error", "most", "size"), [(0.1, math.inf, 100), (0.1, 7, 7), (0.0, math.inf, 1), (1e-4, 9, 1)]
 )
-def test_so_many_leave_at_once(error: float, most: float, size: int) -> None:
+def test_stage_leap_has_the_stated_size(error: float, most: float, size: int) -> None:
     leaving = stage(leap_error=error, most=most)
     leaving.stage.add_new(1000)
     while not leaving.left:
@@ -79,7 +79,7 @@ def test_so_many_leave_at_once(error: float, most: float, size: int) -> None:
     assert leaving.stage.working == 1000 - size
 
 
-def test_leaps_become_smaller_as_fewer_are_left() -> None:
+def test_stage_leaps_shrink_with_the_number_left() -> None:
     leaving = stage(leap_error=0.1)
     leaving.stage.add_new(1000)
     leaving.lab.clock.advance(1e6)
@@ -91,7 +91,7 @@ def test_leaps_become_smaller_as_fewer_are_left() -> None:
 
 
 @pytest.mark.parametrize("error", [0.0, 0.03, 0.3])
-def test_where_all_come_back_the_rate_is_right_whatever_the_leaps(error: float) -> None:
+def test_stage_with_returns_has_the_right_rate_for_any_leap(error: float) -> None:
     """n researchers leave n times a mean: a Poisson number, within 4.5 standard deviations."""
     n, means = 300, 40
     leaving = stage(seed=2, leap_error=error, back=True)
@@ -100,7 +100,7 @@ def test_where_all_come_back_the_rate_is_right_whatever_the_leaps(error: float) 
     assert abs(sum(count for _, count in leaving.left) - n * means) < 4.5 * math.sqrt(n * means)
 
 
-def test_a_leap_comes_sooner_when_others_join() -> None:
+def test_stage_leap_comes_sooner_after_arrivals() -> None:
     """Half of the wait is over; with three times as many the other half takes a third as long."""
     leaving = stage(leap_error=0.1)
     leaving.stage.add_new(100)
@@ -111,62 +111,62 @@ def test_a_leap_comes_sooner_when_others_join() -> None:
     assert leaving.left[0] == (pytest.approx(due / 2 + due / 6), 10), "planned for 100, of whom 10 leave at once"
 
 
-def test_when_many_rest_a_leap_takes_no_more_than_its_share_of_those_left() -> None:
+def test_stage_leap_shrinks_when_many_pause() -> None:
     """One in a hundred is left: they leave one by one, each at the rate at which it would have."""
     firsts = []
     for seed in range(400):
         leaving = stage(seed, leap_error=0.1)
         leaving.stage.add_new(1000)
-        leaving.stage.rest(990)
+        leaving.stage.pause(990)
         leaving.lab.clock.advance(1e4)
         assert [count for _, count in leaving.left] == [1] * 10
         firsts.append(leaving.days()[0])
     assert np.mean(firsts) == pytest.approx(MEAN / 10, rel=0.1), "the first of ten exponentials, less its spread"
 
 
-def test_who_rests_keeps_the_time_that_is_left() -> None:
+def test_stage_pause_keeps_the_time_left() -> None:
     leaving = stage(timing="whole")
     leaving.stage.add_new(5)
     leaving.lab.clock.advance(10.0)
-    leaving.stage.rest(3)
-    assert (leaving.stage.working, leaving.stage.resting) == (2, 3)
+    leaving.stage.pause(3)
+    assert (leaving.stage.working, leaving.stage.paused) == (2, 3)
     leaving.lab.clock.advance(100.0)
     assert leaving.left == [(MEAN, 2)], "the alarm of those who rest is nobody's"
-    leaving.stage.wake(1)
+    leaving.stage.resume(1)
     leaving.lab.clock.advance(103.0)
-    leaving.stage.wake(2)
+    leaving.stage.resume(2)
     leaving.lab.clock.advance(200.0)
     assert leaving.left[1:] == [(pytest.approx(90 + MEAN), 1), (pytest.approx(93 + MEAN), 2)]
-    assert (leaving.stage.working, leaving.stage.resting) == (0, 0)
+    assert (leaving.stage.working, leaving.stage.paused) == (0, 0)
 
 
-def test_those_who_came_last_rest_first_and_wake_first() -> None:
+def test_stage_pauses_and_resumes_latest_first() -> None:
     leaving = stage()
     for _ in range(3):
         leaving.stage.add_new(1)
     due = leaving.stage.due_days
-    leaving.stage.rest(2)
-    leaving.stage.wake(1)
+    leaving.stage.pause(2)
+    leaving.stage.resume(1)
     leaving.lab.clock.advance(1e5)
     assert sorted(leaving.days()) == pytest.approx(sorted(due[:2]))
-    assert leaving.stage.resting == 1
+    assert leaving.stage.paused == 1
 
 
-def test_a_rest_and_a_wake_in_one_instant_change_no_time() -> None:
+def test_stage_pause_and_resume_in_one_instant_change_no_time() -> None:
     for count in (1, 40):
         calm, stirred = (stage(seed=5) for _ in range(2))
         for leaving in (calm, stirred):
             leaving.stage.add_new(count)
             leaving.lab.clock.advance(0.25)
         working = stirred.stage.working
-        stirred.stage.rest(min(3, working))
-        stirred.stage.wake(min(3, working))
+        stirred.stage.pause(min(3, working))
+        stirred.stage.resume(min(3, working))
         for leaving in (calm, stirred):
             leaving.lab.clock.advance(1e5)
         assert stirred.days() == pytest.approx(calm.days(), rel=1e-12)
 
 
-def test_all_of_equal_times_leave_together() -> None:
+def test_stage_with_equal_times_finishes_together() -> None:
     leaving = stage(timing="whole", leap_error=0.1)
     leaving.stage.add_new(1000)
     leaving.lab.clock.advance(4.0)
@@ -175,26 +175,26 @@ def test_all_of_equal_times_leave_together() -> None:
     assert leaving.left == [(MEAN, 1000), (4.0 + MEAN, 1)]
 
 
-def test_starting_over_drops_what_was_thought_and_leaves_those_who_rest_alone() -> None:
+def test_stage_start_over_restarts_work_and_keeps_pauses() -> None:
     leaving = stage(timing="whole")
     leaving.stage.add_new(4)
     leaving.lab.clock.advance(5.0)
     leaving.stage.add_new(3)
-    leaving.stage.rest(2)
+    leaving.stage.pause(2)
     leaving.stage.start_over()
-    assert (leaving.stage.working, leaving.stage.resting) == (5, 2)
+    assert (leaving.stage.working, leaving.stage.paused) == (5, 2)
     leaving.lab.clock.advance(100.0)
     assert leaving.left == [(5.0 + MEAN, 5)]
 
 
-def test_nobody_joins_without_a_trace() -> None:
+def test_stage_adding_none_schedules_nothing() -> None:
     leaving = stage()
     leaving.stage.add_new(0)
     assert leaving.stage.working == 0
     assert leaving.lab.clock.peek() == math.inf
 
 
-def test_work_that_takes_no_time_is_through_at_once() -> None:
+def test_stage_work_of_no_time_finishes_in_the_instant() -> None:
     lab = SmallLab(writing_share=0.0)
     left: list[int] = []
     writing = CohortStage(lab, "writing", 1, left.append, lambda: math.inf)
@@ -204,54 +204,34 @@ def test_work_that_takes_no_time_is_through_at_once() -> None:
     assert left == [50]
 
 
-@pytest.mark.parametrize("count", [1, 2, 40])
-def test_one_who_is_taken_out_needs_as_long_as_any(count: int) -> None:
-    days = []
-    for seed in range(600):
-        leaving = stage(seed)
-        leaving.stage.add_new(count)
-        days.append(leaving.stage.remove_one())
-        assert leaving.stage.working == count - 1
-    assert np.mean(days) == pytest.approx(MEAN, rel=4 / math.sqrt(600))
-    whole = stage(timing="whole")
-    whole.stage.add_new(count)
-    whole.lab.clock.advance(3.0)
-    assert whole.stage.remove_one() == MEAN - 3.0
-
-
-def test_one_who_is_taken_in_goes_on_where_it_was() -> None:
+def test_stage_add_partial_keeps_the_time_left() -> None:
     leaving = stage()
     leaving.stage.add_partial(2.5)
     leaving.lab.clock.advance(10.0)
     assert leaving.left == [(2.5, 1)]
 
 
-STEP = st.tuples(
-    st.sampled_from(["join", "rest", "wake", "take_out", "take_in", "start_over", "advance"]), st.integers(1, 40)
-)
+STEP = st.tuples(st.sampled_from(["join", "rest", "wake", "add_partial", "start_over", "advance"]), st.integers(1, 40))
 
 
 @examples(150)
 @given(st.lists(STEP, max_size=30), st.sampled_from([0.0, 0.03, 0.4]), st.sampled_from(["poisson", "whole"]))
-def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str) -> None:
+def test_stage_keeps_all_researchers(steps: list[tuple[str, int]], error: float, timing: str) -> None:
     leaving = stage(leap_error=error, timing=timing)
     there = leaving.stage
-    working = resting = 0
+    working = pausing = 0
     for name, number in steps:
         before = sum(count for _, count in leaving.left)
         if name == "join":
             there.add_new(number)
             working += number
         elif name == "rest":
-            there.rest(min(number, working))
-            working, resting = working - min(number, working), resting + min(number, working)
+            there.pause(min(number, working))
+            working, pausing = working - min(number, working), pausing + min(number, working)
         elif name == "wake":
-            there.wake(min(number, resting))
-            working, resting = working + min(number, resting), resting - min(number, resting)
-        elif name == "take_out" and working:
-            assert there.remove_one() >= 0
-            working -= 1
-        elif name == "take_in":
+            there.resume(min(number, pausing))
+            working, pausing = working + min(number, pausing), pausing - min(number, pausing)
+        elif name == "add_partial":
             there.add_partial(float(number))
             working += 1
         elif name == "start_over":
@@ -259,16 +239,16 @@ def test_nobody_is_lost(steps: list[tuple[str, int]], error: float, timing: str)
         elif name == "advance":
             leaving.lab.clock.advance(leaving.lab.now + number)
             working -= sum(count for _, count in leaving.left) - before
-        assert (there.working, there.resting) == (working, resting)
+        assert (there.working, there.paused) == (working, pausing)
         assert there.merged >= 0
-    there.wake(resting)
+    there.resume(pausing)
     leaving.lab.clock.advance(1e6)
-    assert (there.working, there.resting) == (0, 0)
+    assert (there.working, there.paused) == (0, 0)
 
 
 @pytest.mark.parametrize("size", [1, 3, 400])
 @pytest.mark.parametrize("rests", [False, True])
-def test_work_under_way_takes_as_many_times_as_long_as_it_is_stretched(size: int, rests: bool) -> None:
+def test_stage_stretch_scales_the_time_left(size: int, rests: bool) -> None:
     """The next to leave would have done so after d days; stretched threefold after a moment t it does at t + 3 (d - t).
 
     One alone, and one leap of many; those who rest as well, once they go on.
@@ -278,11 +258,11 @@ def test_work_under_way_takes_as_many_times_as_long_as_it_is_stretched(size: int
         leaving.stage.add_new(size)
         leaving.lab.clock.advance(0.01)
         if rests:
-            leaving.stage.rest(size)
+            leaving.stage.pause(size)
     stretched.stage.stretch(3.0)
     for leaving in (plain, stretched):
         if rests:
-            leaving.stage.wake(size)
+            leaving.stage.resume(size)
         while not leaving.left:
             leaving.lab.clock.step()
     if size == 1 or not rests:  # those who were merged draw again when they go on

@@ -1,4 +1,4 @@
-"""Labels of papers under way: taken in proportion, in order, and without drift."""
+"""Tests of start labels: they are taken in proportion, in order, and without drift."""
 
 import math
 
@@ -20,7 +20,7 @@ class Places:
         return self.numbers.pop(0)
 
 
-def test_one_label_needs_no_luck() -> None:
+def test_start_index_one_label_draws_nothing() -> None:
     begun = StartIndexSampler()
     begun.add(10, 7)
     assert [begun.take(3, Places()), begun.take(7, Places())] == [7, 7]
@@ -29,7 +29,7 @@ def test_one_label_needs_no_luck() -> None:
     assert begun.take(1, Places()) == 9, "whoever left is forgotten"
 
 
-def test_who_leaves_has_any_of_the_labels_present() -> None:
+def test_start_index_take_returns_a_present_label() -> None:
     begun = StartIndexSampler()
     begun.add(30, 1)
     begun.add(10, 2)
@@ -38,7 +38,7 @@ def test_who_leaves_has_any_of_the_labels_present() -> None:
     assert [begun.take(0, Places(u)) for u in (0.374, 0.376, 0.499, 0.501, 0.999)] == [1, 2, 2, 3, 3]
 
 
-def test_labels_are_taken_in_proportion() -> None:
+def test_start_index_takes_labels_in_proportion() -> None:
     stream, taken = np.random.default_rng(5), np.zeros(4)
     for _ in range(20_000):
         begun = StartIndexSampler()
@@ -52,9 +52,9 @@ def test_labels_are_taken_in_proportion() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=300), st.integers(0, 9))
-def test_many_labels_become_half_as_many_and_nobody_is_lost(steps: list[tuple[int, bool]], seed: int) -> None:
+def test_start_index_merging_halves_labels_and_keeps_the_count(steps: list[tuple[int, bool]], seed: int) -> None:
     stream, begun = np.random.default_rng(seed), StartIndexSampler()
-    begun.LONGEST = 8  # type: ignore[misc]  # so that few are many
+    begun.MAX_LABELS = 8  # type: ignore[misc]  # so that few are many
     there, latest = 0, 0
     for count, leave in steps:
         if leave and there:
@@ -73,11 +73,11 @@ def test_many_labels_become_half_as_many_and_nobody_is_lost(steps: list[tuple[in
         assert sum(counts) == pytest.approx(there, rel=1e-9), "every label counts what is left"
 
 
-def test_of_two_neighbours_either_gives_its_label_as_likely_as_its_weight() -> None:
+def test_start_index_merging_draws_labels_by_weight() -> None:
     stream, seen = np.random.default_rng(3), np.zeros(2)
     for _ in range(2000):
         begun = StartIndexSampler()
-        begun.LONGEST = 3  # type: ignore[misc]  # so that four are many
+        begun.MAX_LABELS = 3  # type: ignore[misc]  # so that four are many
         for label, count in enumerate((1, 3, 5, 5, 6)):
             begun.add(count, label)
         begun.take(1, stream)
@@ -89,7 +89,7 @@ def test_of_two_neighbours_either_gives_its_label_as_likely_as_its_weight() -> N
 
 
 @pytest.mark.slow
-def test_the_count_stays_right_over_a_million_turns() -> None:
+def test_start_index_count_is_exact_after_a_million_turns() -> None:
     """As many come as leave, in batches of any size; the weights shrink by 10^100 hundreds of times."""
     stream, begun = np.random.default_rng(1), StartIndexSampler()
     begun.add(1000, 0)

@@ -139,10 +139,10 @@ def test_cells_show_the_jobs_and_idle_gpus_of_each_node(nodes, size):
     world = World(small_lab(cluster__gpus_per_node=size), 0)
     pool = world.datacenter.pools["experiment"]
     assert pool.capacity == nodes * size
-    while not any(job.seats for job in pool.jobs()):
+    while not any(job.allocation for job in pool.jobs()):
         world.step()
     cells = {cell.name: cell for cell in frame_of(world).grid.cells}
-    held = [(node, job.number, gpus) for job in pool.jobs() for node, gpus in job.seats]
+    held = [(node, job.number, gpus) for job in pool.jobs() for node, gpus in job.allocation]
     for node in range(nodes):
         cell = cells[f"experiment node {node + 1} of {nodes}"]
         assert cell.idle == size - sum(gpus for place, _, gpus in held if place == node)
@@ -160,7 +160,7 @@ def test_grid_shows_restarted_jobs_as_failed():
             job.number
             for pool in world.datacenter.pools.values()
             for job in pool.jobs()
-            if job.seats and job.past is not None and job.past.failures and job.started_at > since
+            if job.allocation and job.past is not None and job.past.failures and job.started_at > since
         }
         shown = {job.number for cell in frame.grid.cells if cell.failed for job in cell.jobs}
         assert back <= shown
@@ -347,6 +347,6 @@ def test_grid_cells_limit_the_listed_jobs(monkeypatch):
     for _ in range(10):
         world.step()
     cells = frame_of(world).grid.cells
-    running = len([job for job in world.datacenter.pools["experiment"].jobs() if job.seats])
+    running = len([job for job in world.datacenter.pools["experiment"].jobs() if job.allocation])
     assert running > 1
     assert sum(len(cell.jobs) + cell.more_jobs for cell in cells if cell.pool == "experiment") == running

@@ -30,7 +30,11 @@ def mean_wait(world: World, use: str) -> float:
                 until = world.now if job.started is None else job.started
                 before = getattr(job, "waited", 0.0) if job.tasks_before else job.tasks * (until - job.submitted)
                 lately.append((before, job.tasks_before + job.tasks))
-        lately += [(lot.count * (world.now - lot.submitted), lot.count) for lot in pool.lots if lot.share.use == use]
+        lately += [
+            (lot.count * (world.now - lot.submitted), lot.count)
+            for lot in pool.pending_arrays
+            if lot.job_class.use == use
+        ]
     return sum(days for days, _ in lately) / sum(tasks for _, tasks in lately)
 
 

@@ -1,4 +1,4 @@
-"""Arrivals at the instant of an end: each discipline against a slow scheduler, in a replay and in a cluster."""
+"""Tests of arrivals at the instant of an end: each discipline compared with a slow scheduler."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ class Sorted(QueueDiscipline):
     def push(self, job: Job) -> bool:
         self.jobs.append(job)
         self._sort()
-        return self.first is job
+        return self.head is job
 
     def remove(self, job: Job) -> None:
         self.jobs.remove(job)
@@ -42,7 +42,7 @@ class Sorted(QueueDiscipline):
 
     def _sort(self) -> None:
         self.jobs.sort(key=self.key)
-        self.first = self.jobs[0] if self.jobs else None
+        self.head = self.jobs[0] if self.jobs else None
 
     def __len__(self) -> int:
         return len(self.jobs)

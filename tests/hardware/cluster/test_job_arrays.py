@@ -1,4 +1,4 @@
-"""Lots: jobs that are kept as a count get the same GPUs at the same times as jobs that are asked for one by one."""
+"""Tests of job arrays: they get the same GPUs at the same times as single jobs."""
 
 import math
 import pickle
@@ -93,7 +93,7 @@ class Crowd:
 
     # What it is asked and told
 
-    def draw(self, lot: JobArray, most: int) -> tuple[int, float, int]:
+    def next_task(self, lot: JobArray, most: int) -> tuple[int, float, int]:
         self.drawn = lot.number
         tasks = min(self.bundle, lot.count)
         gpus, length = sizes(lot.number, self.alike)
@@ -135,7 +135,7 @@ def play(crowd: Crowd, steps: list[Any], saved: bool = False) -> list[JobRecord]
     assert crowd.gpus.gpu_time("job") == near(crowd.area)
     for record in records:
         assert record.held == near(record.done + record.restarts + record.lost)
-        assert record.done == near(record.asked)
+        assert record.done == near(record.requested_gpu_time)
     return records
 
 
@@ -151,7 +151,7 @@ def starts(crowd: Crowd) -> list[tuple[int, str, float]]:
 @pytest.mark.slow
 @examples(250)
 @given(SETTINGS | QUIET, STEPS, st.booleans())
-def test_a_lot_runs_as_its_jobs_would_one_by_one(chosen: dict[str, Any], steps: list[Any], alike: bool) -> None:
+def test_job_array_equals_individual_jobs(chosen: dict[str, Any], steps: list[Any], alike: bool) -> None:
     lots, ones = Crowd(chosen, True, alike), Crowd(chosen, False, alike)
     merged, single = play(lots, steps), play(ones, steps)
     assert starts(lots) == starts(ones), "every job of a lot starts and stops when it would alone"
@@ -163,7 +163,7 @@ def test_a_lot_runs_as_its_jobs_would_one_by_one(chosen: dict[str, Any], steps: 
 
 @examples(120)
 @given(SETTINGS | QUIET, CHANGING_STEPS, st.integers(1, 4), st.booleans())
-def test_nothing_is_lost_when_the_pool_changes_under_waiting_lots(
+def test_job_arrays_survive_a_change_of_the_pool(
     chosen: dict[str, Any], steps: list[Any], bundle: int, alike: bool
 ) -> None:
     play(Crowd(chosen, True, alike, bundle), steps)
@@ -172,7 +172,7 @@ def test_nothing_is_lost_when_the_pool_changes_under_waiting_lots(
 @pytest.mark.slow
 @examples(80)
 @given(SETTINGS | QUIET, CHANGING_STEPS, st.integers(1, 4), st.booleans())
-def test_lots_saved_in_the_middle_run_on_as_if_nothing_had_happened(
+def test_job_arrays_pickled_midway_continue_identically(
     chosen: dict[str, Any], steps: list[Any], bundle: int, alike: bool
 ) -> None:
     assert play(Crowd(chosen, True, alike, bundle), steps, saved=True) == play(
@@ -187,7 +187,7 @@ class Same:
         self.gpus, self.length, self.tasks, self.lengths = gpus, length, tasks, lengths or {}
         self.started: list[int] = []
 
-    def draw(self, lot: JobArray, most: int) -> tuple[int, float, int]:
+    def next_task(self, lot: JobArray, most: int) -> tuple[int, float, int]:
         return self.gpus, self.lengths.get(lot.number, self.length), min(self.tasks, lot.count)
 
     def job_started(self, job: Job) -> None:
@@ -200,7 +200,7 @@ class Same:
         """Nothing to note."""
 
 
-def test_gangs_that_go_on_are_recorded_every_so_often() -> None:
+def test_continued_gangs_are_recorded_at_intervals() -> None:
     clock, gpus = cluster(gpus=1, preemption=False)
     gpus.submit_array(2500, Same())
     clock.advance(2500.0)
@@ -211,7 +211,7 @@ def test_gangs_that_go_on_are_recorded_every_so_often() -> None:
     assert sum(record.waited for record in gpus.records) == sum(range(2500))
 
 
-def test_a_gang_goes_on_for_its_own_source_and_owner_alone() -> None:
+def test_gang_continues_for_its_own_source_and_owner_only() -> None:
     clock, gpus = cluster(gpus=1, preemption=False)
     source = Same()
     gpus.submit_array(3, source, owner=1)
@@ -221,7 +221,7 @@ def test_a_gang_goes_on_for_its_own_source_and_owner_alone() -> None:
     assert [(record.owner, record.tasks) for record in gpus.records] == [(1, 3), (2, 2), (2, 2)]
 
 
-def test_shortest_first_compares_the_jobs_of_a_lot_that_came_while_all_gpus_were_busy() -> None:
+def test_sjf_compares_jobs_of_an_array_that_arrived_while_busy() -> None:
     clock, gpus = cluster(gpus=1, queue="sjf", preemption=False)
     source = Same(lengths={1: 2.0, 2: 5.0, 3: 3.0, 4: 1.0})
     gpus.submit_array(1, source)
@@ -231,7 +231,7 @@ def test_shortest_first_compares_the_jobs_of_a_lot_that_came_while_all_gpus_were
     assert source.started == [1, 4, 3, 2]
 
 
-def test_shortest_first_looks_only_so_far_ahead() -> None:
+def test_sjf_lookahead_is_limited() -> None:
     clock, gpus = cluster(gpus=1, queue="sjf", preemption=False)
     last = LOOKAHEAD_JOBS + 50
     source = Same(length=1.0, lengths={last: 0.5})
@@ -241,7 +241,7 @@ def test_shortest_first_looks_only_so_far_ahead() -> None:
     assert source.started.index(last) == 50, "it went first as soon as it was seen"
 
 
-def test_a_gang_that_had_been_stopped_and_goes_on_keeps_its_accounts() -> None:
+def test_gang_that_continues_after_a_stop_keeps_its_accounts() -> None:
     """Two GPUs become one and two again: the second job is stopped for an hour, and then its gang goes on."""
     clock, gpus = cluster(gpus=2, preemption=False)
     gpus.submit_array(4, Same(length=4.0))
@@ -255,7 +255,7 @@ def test_a_gang_that_had_been_stopped_and_goes_on_keeps_its_accounts() -> None:
     assert (second.job, second.tasks, second.ended, second.waited, second.held) == (2, 2, 9.0, 0.0 + 5.0, 8.0)
 
 
-def test_a_gang_that_is_stopped_after_it_went_on_keeps_its_accounts() -> None:
+def test_gang_that_stops_after_continuing_keeps_its_accounts() -> None:
     clock, gpus = cluster(gpus=1, preemption=False)
     gpus.submit_array(3, Same(length=4.0))
     clock.advance(6.0)
@@ -273,7 +273,7 @@ def test_a_gang_that_is_stopped_after_it_went_on_keeps_its_accounts() -> None:
     assert (records[3].started, records[3].ended) == (11.0, 15.0)
 
 
-def test_another_discipline_puts_the_waiting_lots_in_its_own_order() -> None:
+def test_new_discipline_reorders_waiting_arrays() -> None:
     clock, gpus = cluster(gpus=1, queue="fcfs", preemption=False)
     low, high = Same(), Same()
     gpus.submit(1, 1.0)
@@ -287,7 +287,7 @@ def test_another_discipline_puts_the_waiting_lots_in_its_own_order() -> None:
     assert (len(low.started), gpus.waiting, sum(record.tasks for record in gpus.records)) == (3, 0, 7)
 
 
-def test_waiting_lots_move_to_the_pool_of_their_use() -> None:
+def test_waiting_arrays_move_to_the_pool_of_their_use() -> None:
     clock = Clock()
     center = Datacenter(clock, params(gpus=8, sharing="shares", preemption=False), hour=1)
     source = Same(length=1.0)
@@ -295,33 +295,33 @@ def test_waiting_lots_move_to_the_pool_of_their_use() -> None:
     center.submit_array("training", 10, Same(gpus=2))
     clock.advance(0.5)
     center.reconfigure(params(gpus=8, sharing="priority", preemption=False))
-    assert center.waiting("experiment") + center.waiting("training") == 20, "all are set back"
+    assert center.jobs_waiting("experiment") + center.jobs_waiting("training") == 20, "all are set back"
     clock.advance(100.0)
     tasks = {use: sum(each.tasks for each in center.records if each.use == use) for use in ("experiment", "training")}
     assert tasks == {"experiment": 10, "training": 10}
     assert {use: center.gpu_time(use) for use in tasks} == {"experiment": 10.0, "training": 20.0}
 
 
-def test_a_pool_does_not_vanish_under_a_waiting_lot() -> None:
+def test_reconfigure_refuses_to_remove_a_pool_with_waiting_arrays() -> None:
     clock = Clock()
     center = Datacenter(clock, params(gpus=8, sharing="shares", preemption=False), hour=1)
     center.submit_array("experiment", 10, Same(length=1.0))
     before = center.params
     with pytest.raises(ValueError, match="jobs for experiment wait, and there would be no GPUs for them"):
         center.reconfigure(params(gpus=8, inference_share=0.5, training_share=0.5))
-    assert (center.params, center.waiting("experiment")) == (before, 10)
+    assert (center.params, center.jobs_waiting("experiment")) == (before, 10)
 
 
 @pytest.mark.parametrize("count", [0, -3])
-def test_a_lot_of_nothing_is_refused(count: int) -> None:
+def test_submit_array_of_none_raises(count: int) -> None:
     _, gpus = cluster()
-    with pytest.raises(ValueError, match=f"at least one job, not {count}"):
+    with pytest.raises(ValueError, match=f"count = {count} is too small"):
         gpus.submit_array(count, Same())
     assert gpus.waiting == 0
     assert gpus.submit(1, 1.0).number == 1, "no number was given away"
 
 
-def test_a_lot_for_a_use_without_gpus_is_refused() -> None:
+def test_submit_array_for_a_use_without_gpus_raises() -> None:
     center = Datacenter(Clock(), params(gpus=8, inference_share=0.75, training_share=0.25), hour=1)
     with pytest.raises(ValueError, match="no GPUs for experiment: its share of 8 comes to none"):
         center.submit_array("experiment", 5, Same())
@@ -329,7 +329,7 @@ def test_a_lot_for_a_use_without_gpus_is_refused() -> None:
         center.submit_array("coffee", 5, Same())
 
 
-def test_a_lot_costs_the_same_however_large_it_is() -> None:
+def test_job_array_cost_is_independent_of_its_size() -> None:
     clock, gpus = cluster(gpus=4, preemption=False)
     gpus.submit_array(10**15, Same(tasks=10**6, length=math.pi))
     clock.advance(10.0)

@@ -9,7 +9,7 @@ from hardware.cluster.placement import PLACEMENTS
 from hardware.cluster.queues import QUEUES
 
 
-def test_every_field_says_what_it_means_and_where_it_comes_from() -> None:
+def test_every_parameter_has_a_meaning_and_a_source() -> None:
     for name, field in ClusterParams.model_fields.items():
         assert field.description and ". Source: " in field.description.replace("\n", " "), name
 
@@ -48,7 +48,7 @@ def test_out_of_bounds_is_refused(wrong: dict[str, Any]) -> None:
         ClusterParams(**wrong)
 
 
-def test_shares_of_more_than_all_are_refused_in_words() -> None:
+def test_shares_above_one_raise() -> None:
     with pytest.raises(ValidationError, match=r"inference_share 0.7 and training_share 0.4 add up to 1.1"):
         ClusterParams(inference_share=0.7, training_share=0.4)
     assert ClusterParams(inference_share=0.7, training_share=0.3)

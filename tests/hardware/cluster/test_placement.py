@@ -1,24 +1,19 @@
-import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware.cluster.jobs import Seats
-from hardware.cluster.placement import Consolidated, Flat, fragmentation, largest_gang, racks_of, topology
+from hardware.cluster.jobs import Allocation
+from hardware.cluster.placement import Consolidated, Flat, fragmentation, largest_gang, node_sizes
 from tests.support.properties import examples
 
 
-def test_the_graph_is_a_tree_of_racks_and_nodes() -> None:
-    graph = topology(gpus=44, gpus_per_node=8, nodes_per_rack=2)
-    assert nx.is_tree(graph)
-    sizes = dict(graph.nodes(data="gpus"))
-    assert [sizes[node] for node in range(6)] == [8, 8, 8, 8, 8, 4]
-    assert sorted(graph.neighbors("cluster")) == ["rack 0", "rack 1", "rack 2"]
-    assert nx.shortest_path_length(graph, 0, 1) == 2 and nx.shortest_path_length(graph, 1, 2) == 4
-    assert racks_of(graph, ((1, 8), (2, 8), (3, 1))) == ["rack 0", "rack 1"]
+def test_node_sizes_of_an_uneven_pool_end_with_a_smaller_node() -> None:
+    assert node_sizes(gpus=44, gpus_per_node=8) == [8, 8, 8, 8, 8, 4]
+    assert node_sizes(gpus=16, gpus_per_node=8) == [8, 8]
+    assert node_sizes(gpus=0, gpus_per_node=8) == []
 
 
-def test_a_small_gang_sits_on_the_fullest_node_that_can_take_it() -> None:
+def test_small_gang_gets_the_fullest_node_that_fits() -> None:
     place = Consolidated(32, 8)
     assert place.take(3) == ((0, 3),)
     assert place.take(6) == ((1, 6),)
@@ -75,8 +70,8 @@ def test_fragmentation_is_what_no_whole_node_gang_can_use() -> None:
     assert fragmentation([7], 8) == 1
 
 
-def brute_force(free: list[int], size: int, gpus: int) -> Seats | None:
-    """Where the rules put a gang, by looking at every node."""
+def brute_force(free: list[int], size: int, gpus: int) -> Allocation | None:
+    """Return the allocation of a gang by a search of all nodes."""
     if gpus <= size:
         able = sorted((count, node) for node, count in enumerate(free) if count >= gpus)
         return ((able[0][1], gpus),) if able else None
@@ -93,10 +88,10 @@ def brute_force(free: list[int], size: int, gpus: int) -> Seats | None:
     size=st.integers(1, 9),
     steps=st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=60),
 )
-def test_placement_is_what_looking_at_every_node_gives(gpus: int, size: int, steps: list[tuple[bool, int]]) -> None:
+def test_placement_equals_a_search_of_all_nodes(gpus: int, size: int, steps: list[tuple[bool, int]]) -> None:
     place, flat = Consolidated(gpus, size), Flat(gpus, size)
     free = list(place.free_by_node)
-    sitting: list[Seats] = []
+    sitting: list[Allocation] = []
     for comes, number in steps:
         if comes:
             expected = brute_force(free, size, number)
@@ -107,10 +102,10 @@ def test_placement_is_what_looking_at_every_node_gives(gpus: int, size: int, ste
                 for node, count in expected:
                     free[node] -= count
         elif sitting:
-            seats = sitting.pop(number % len(sitting))
-            place.release(seats)
-            flat.release(((0, sum(count for _, count in seats)),))
-            for node, count in seats:
+            allocation = sitting.pop(number % len(sitting))
+            place.release(allocation)
+            flat.release(((0, sum(count for _, count in allocation)),))
+            for node, count in allocation:
                 free[node] += count
         assert list(place.free_by_node) == free
         assert place.free == sum(free) == flat.free
@@ -118,19 +113,19 @@ def test_placement_is_what_looking_at_every_node_gives(gpus: int, size: int, ste
             _check_vacancy(what_if, number, sitting if what_if is place else [])
 
 
-def _check_vacancy(place: Consolidated | Flat, gpus: int, sitting: list[Seats]) -> None:
+def _check_vacancy(place: Consolidated | Flat, gpus: int, sitting: list[Allocation]) -> None:
     """The what-if says of each prefix of leavers what taking would say; it moves nothing."""
-    seats = place.take(gpus)
-    if seats is not None:
-        place.release(seats)
+    allocation = place.take(gpus)
+    if allocation is not None:
+        place.release(allocation)
         return
-    vacancy, free = place.vacancy(gpus), list(place.free_by_node)
+    probe, free = place.fit_probe(gpus), list(place.free_by_node)
     for gone in sitting:
-        vacancy.leave(gone)
+        probe.release(gone)
         for node, count in gone:
             free[node] += count
         fits = brute_force(free, place.gpus_per_node, gpus) is not None
-        assert vacancy.fits == fits
+        assert probe.fits == fits
     for gone in sitting:
-        vacancy.come(gone)
-    assert not vacancy.fits
+        probe.occupy(gone)
+    assert not probe.fits

@@ -1,4 +1,4 @@
-"""Who goes next: every discipline against a slow reference, and what EASY backfill promises."""
+"""Tests of the queue disciplines against a slow reference, and of the reservations of EASY backfill."""
 
 import gc
 import math
@@ -116,7 +116,7 @@ def _startable(
 
 @SETTINGS
 @given(asks=ASKS, queue=st.sampled_from(sorted(QUEUES)))
-def test_starts_are_those_of_the_slow_reference(asks: list[Ask], queue: str) -> None:
+def test_queue_starts_equal_the_slow_reference(asks: list[Ask], queue: str) -> None:
     load = Load(asks, gpus=8, queue=queue, preemption=False)
     assert load.starts() == reference(load.asks, 8, queue)
 
@@ -141,7 +141,7 @@ def test_easy_lets_a_long_job_take_what_the_head_will_not_need(placement: str) -
     assert (head.started, long.started) == (10, 0)
 
 
-def test_who_ends_just_in_time_leaves_the_spare_gpus_to_others() -> None:
+def test_easy_job_that_ends_in_time_leaves_the_spare_gpus() -> None:
     clock, gpus = cluster(gpus=8, queue="easy")
     gpus.submit(4, 10)
     gpus.submit(2, 20)
@@ -151,7 +151,7 @@ def test_who_ends_just_in_time_leaves_the_spare_gpus_to_others() -> None:
     assert (head.started, in_time.started, long.started) == (10, 0, 0)
 
 
-def test_easy_counts_seats_and_not_only_gpus() -> None:
+def test_easy_counts_nodes_and_not_only_gpus() -> None:
     clock, gpus = cluster(gpus=16, queue="easy", placement="consolidated")
     gpus.submit(6, 10)
     gpus.submit(6, 20)
@@ -161,7 +161,7 @@ def test_easy_counts_seats_and_not_only_gpus() -> None:
     assert head.started == 10 and long.started != 0
 
 
-def test_jobs_that_stand_promise_nothing_so_all_may_pass(placement: str) -> None:
+def test_easy_standing_jobs_reserve_nothing(placement: str) -> None:
     clock, gpus = cluster(gpus=8, queue="easy", placement=placement)
     gpus.submit(2, math.inf)
     head, long = gpus.submit(8, 1), gpus.submit(3, 1000)
@@ -172,7 +172,7 @@ def test_jobs_that_stand_promise_nothing_so_all_may_pass(placement: str) -> None
 def free_nodes(gpus: GpuCluster, running: list[Job], size: int) -> list[int]:
     free = [size] * (gpus.capacity // size)
     for job in running:
-        for node, count in job.seats:
+        for node, count in job.allocation:
             free[node] -= count
     return free
 
@@ -223,7 +223,7 @@ def test_cancelled_jobs_leave_every_queue(queue: str, gone: tuple[int, ...]) -> 
 
 
 @pytest.mark.slow
-def test_cancelled_jobs_do_not_pile_up(queue: str) -> None:
+def test_cancelled_jobs_do_not_accumulate(queue: str) -> None:
     clock, gpus = cluster(gpus=1, queue=queue, preemption=False)
     gpus.submit(1, 1000)
     waiting = [gpus.submit(1, 1 + number % 7, priority=number % 3) for number in range(100)]
@@ -245,7 +245,7 @@ def line_of(lengths: list[float]) -> tuple[FirstFitIndex, list[Job]]:
 
 @SETTINGS
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=80), st.integers(0, 2**16))
-def test_a_line_finds_the_first_that_is_short_enough(steps: list[tuple[int, int]], shuffle: int) -> None:
+def test_first_fit_index_finds_the_first_short_enough_job(steps: list[tuple[int, int]], shuffle: int) -> None:
     line, jobs = line_of([(shuffle >> (number % 13)) % 7 for number in range(31)])
     inside: set[int] = set()
     for number, longest in steps:
@@ -261,7 +261,7 @@ def test_a_line_finds_the_first_that_is_short_enough(steps: list[tuple[int, int]
         assert [job.number for job in line] == sorted(inside)
 
 
-def test_a_standing_job_waits_in_a_line_too() -> None:
+def test_first_fit_index_holds_standing_jobs() -> None:
     line, jobs = line_of([math.inf])
     assert line.first(UNBOUNDED) is None
     line.add(jobs[0])

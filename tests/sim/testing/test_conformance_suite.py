@@ -27,12 +27,12 @@ class SmallestFirst(QueueDiscipline):
 
     def push(self, job: Job) -> bool:
         heappush(self.waiting, (job.gpus, job.number, job))
-        self.first = self.waiting[0][2]
-        return self.first is job
+        self.head = self.waiting[0][2]
+        return self.head is job
 
     def remove(self, job: Job) -> None:
         self.waiting = sorted(each for each in self.waiting if each[2] is not job)
-        self.first = self.waiting[0][2] if self.waiting else None
+        self.head = self.waiting[0][2] if self.waiting else None
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -45,7 +45,7 @@ class Forgetful(SmallestFirst):
     """Whoever is cancelled behind the head stays."""
 
     def remove(self, job: Job) -> None:
-        if job is self.first:
+        if job is self.head:
             super().remove(job)
 
 
@@ -64,7 +64,7 @@ class Miscounting(SmallestFirst):
 class Headless(SmallestFirst):
     def remove(self, job: Job) -> None:
         super().remove(job)
-        self.first = None
+        self.head = None
 
 
 class Crashing(SmallestFirst):
@@ -89,7 +89,7 @@ class Moody(SmallestFirst):
     def push(self, job: Job) -> bool:
         self.waiting.append((job.gpus, job.number * (-1 if self.turned else 1), job))
         self.waiting.sort()
-        self.first = self.waiting[0][2]
+        self.head = self.waiting[0][2]
         return True
 
 
@@ -99,16 +99,16 @@ class Unordered(SmallestFirst):
     def push(self, job: Job) -> bool:
         self.waiting.append((id(job), job.number, job))
         self.waiting.sort()
-        self.first = self.waiting[0][2]
+        self.head = self.waiting[0][2]
         return True
 
 
 class Greedy(EasyBackfill):
     """Backfill that lets anybody in who fits."""
 
-    def beside(self, reservation):  # type: ignore[no-untyped-def]
+    def next_backfill(self, reservation):  # type: ignore[no-untyped-def]
         free = reservation._placement.free
-        return self._earliest({gpus: math.inf if gpus <= free else -1.0 for _, gpus in self._lines})
+        return self._earliest({gpus: math.inf if gpus <= free else -1.0 for _, gpus in self._indexes})
 
 
 class NeverBack(SmallestFirst):
@@ -129,9 +129,9 @@ class HeadKept(SmallestFirst):
     """Who comes back is in the queue, and never at its head."""
 
     def push(self, job: Job) -> bool:
-        before = self.first
+        before = self.head
         answer = super().push(job)
-        self.first = self.first if job.past is None else before
+        self.head = self.head if job.past is None else before
         return answer
 
 
@@ -143,12 +143,12 @@ class Complacent(EasyBackfill):
     def push(self, job: Job) -> bool:
         return super().push(job) and self.held + job.gpus <= 8
 
-    def began(self, job: Job, ends: float) -> None:
-        super().began(job, ends)
+    def on_start(self, job: Job, ends: float) -> None:
+        super().on_start(job, ends)
         self.held += job.gpus
 
-    def left(self, job: Job) -> None:
-        super().left(job)
+    def on_end(self, job: Job) -> None:
+        super().on_end(job)
         self.held -= job.gpus
 
 
@@ -163,7 +163,7 @@ class Shared(SmallestFirst):
 
     def remove(self, job: Job) -> None:
         self.waiting[:] = sorted(each for each in self.waiting if each[2] is not job)
-        self.first = self.waiting[0][2] if self.waiting else None
+        self.head = self.waiting[0][2] if self.waiting else None
 
 
 class Hasty(SmallestFirst, BackfillQueue):
@@ -183,19 +183,19 @@ class Hasty(SmallestFirst, BackfillQueue):
 
     def _choose(self, chosen: Job | None) -> bool:
         self.chosen = chosen
-        self.first = chosen or self.first
+        self.head = chosen or self.head
         return True
 
-    def began(self, job: Job, ends: float) -> None:
+    def on_start(self, job: Job, ends: float) -> None:
         """Keep no book."""
 
-    def left(self, job: Job) -> None:
-        self.chosen = self.first
+    def on_end(self, job: Job) -> None:
+        self.chosen = self.head
 
     def reserve(self, now, placement):  # type: ignore[no-untyped-def]
         return None
 
-    def beside(self, reservation):  # type: ignore[no-untyped-def]
+    def next_backfill(self, reservation):  # type: ignore[no-untyped-def]
         return None
 
 

@@ -101,17 +101,17 @@ class Regretful(Trainer):
 class Worsening(Trainer):
     """Spoils what a run has brought."""
 
-    def _trained(self, run: Event) -> None:
-        super()._trained(run)
+    def _on_trained(self, run: Event) -> None:
+        super()._on_trained(run)
         self.lab.deploy(self.generation, -0.5)
 
 
 class Boastful(Trainer):
     """Makes three times of what a run has brought."""
 
-    def _trained(self, run: Event) -> None:
-        self._brings *= 3
-        super()._trained(run)
+    def _on_trained(self, run: Event) -> None:
+        self._pending_gain *= 3
+        super()._on_trained(run)
 
 
 class Unsaved(Trainer):

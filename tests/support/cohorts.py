@@ -1,0 +1,23 @@
+"""Form cohorts of chosen individuals, through the public interface alone."""
+
+from collections.abc import Iterable
+
+from agents.cohort.cohort import Cohort
+from agents.researcher import Researcher
+from agents.workforce import Workforce
+
+
+def form_cohort(workforce: Workforce, researchers: Iterable[Researcher]) -> Cohort:
+    """Replace individuals of a workforce by one cohort, with their papers and experiments as they stand.
+
+    The cohort has the number of the first of them.
+    """
+    members = list(dict.fromkeys(researchers))
+    first = members[0]
+    cohort = Cohort(first.model, first.lab, first.unique_id)
+    for researcher in members:
+        cohort.absorb(researcher)
+    workforce.researchers = [each for each in workforce.researchers if each not in members]
+    workforce.cohorts.append(cohort)
+    first.lab.cohort_formed(cohort.unique_id, cohort.size)
+    return cohort
