@@ -98,7 +98,7 @@ class KernelEvaluator:
             return self._try(candidate, EAGER, every, ROUGH)
         return self._try(candidate, SDPA, every, AFRESH)
 
-    def aa(self) -> TrialOutcome:
+    def measure_self_noise(self) -> TrialOutcome:
         """Time SDPA against itself, in two processes: "passed" if that is 1 to within 3%, or too near for any claim."""
         outcome = self._try(SDPA, SDPA, self.workload.tuned[:1], AFRESH, key="sdpa again")
         if outcome.status != "passed":

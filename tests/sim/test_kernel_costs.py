@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from experiments.kernels.kernel_value import worth
+from experiments.kernels.kernel_value import estimate_kernel_value
 from sim.events import KernelsDeployed
 from sim.fluid.api import fluid, run_fluid
 from sim.runner import run
@@ -163,8 +163,8 @@ def test_worth_is_net_and_the_gross_figure_stands_beside_it(tmp_path):
     scenario = lab(
         kernels__measurements=str(path), kernels__attention_share=0.8, kernels__candidate_researcher_hours=500.0
     )
-    found = worth(scenario, [0, 1])
-    free = worth(scenario.replace(**FREE), [0, 1])
+    found = estimate_kernel_value(scenario, [0, 1])
+    free = estimate_kernel_value(scenario.replace(**FREE), [0, 1])
     assert found.gross is not None
     assert found.gross.each == free.to_doubling.each
     assert found.to_doubling.days < found.gross.days

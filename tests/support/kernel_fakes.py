@@ -84,7 +84,7 @@ class FakeBench:
         reason = "the machine is too noisy" if status != "passed" else ""
         return TrialOutcome(status, reason, timed=tuple(timed(self._session, gain, gain * 0.9, error=1.5)))
 
-    def aa(self) -> TrialOutcome:
+    def measure_self_noise(self) -> TrialOutcome:
         if self._noisy:
             return TrialOutcome("inconclusive", "SDPA against itself came out as 1.100 [1.050, 1.200]", "noise")
         return TrialOutcome("passed", timed=tuple(timed(self._session, 1.0)))
@@ -130,11 +130,11 @@ class World:
         found = Machine.model_validate(MACHINE)
         return found if roofline else found.model_copy(update={"roofline": None})
 
-    def lab(self) -> KernelEnvironment:
+    def environment(self) -> KernelEnvironment:
         return KernelEnvironment(
-            survey=self.survey,
-            isolation=lambda: self.isolation,
-            bench=lambda workload, machine: FakeBench(workload, machine, self),
+            detect_machine=self.survey,
+            detect_isolation=lambda: self.isolation,
+            open_evaluator=lambda workload, machine: FakeBench(workload, machine, self),
             families=tuple(FAMILIES),
             family=FAMILIES.__getitem__,
         )

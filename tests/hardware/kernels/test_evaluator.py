@@ -67,7 +67,7 @@ def test_a_measurement_that_stays_wide_is_inconclusive_and_keeps_its_pairs(bench
     outcome = bench.measure(SDPA)
     assert (outcome.status, outcome.failed_on) == ("inconclusive", "noise")
     assert len(outcome.timed[0].pairs) == 3
-    assert bench.aa().status == "inconclusive"
+    assert bench.measure_self_noise().status == "inconclusive"
 
 
 @pytest.mark.parametrize(("ratios", "open_question"), [((1.9, 2.1, 2.3), False), ((0.9, 1.0, 1.1), True)])
