@@ -14,14 +14,14 @@ from rich.table import Table
 from experiments.kernels.full_report import read_traces, shipped_traces
 from experiments.kernels.measurement_sessions import best_known_candidate
 from hardware.kernels.evaluator import KernelEvaluator
-from hardware.kernels.machine import Machine, survey
+from hardware.kernels.machine import Machine, detect_machine
 from hardware.kernels.problem import NAMES, Direction, Dtype, workload
 from hardware.kernels.registry import family
 from hardware.kernels.statistics import Speedup, geomean
 from hardware.kernels.trace import Line, geomean_over_shapes
 
 
-class Case(NamedTuple):
+class KernelCase(NamedTuple):
     """A family on all workloads of one dtype and pass, with its limit."""
 
     family: str
@@ -31,10 +31,14 @@ class Case(NamedTuple):
     """Smallest allowed speed-up over SDPA."""
 
 
-CASES = (Case("avx512", "fp32", "forward", 1.2), Case("amx", "bf16", "forward", 1.6), Case("amx", "bf16", "both", 1.5))
+CASES = (
+    KernelCase("avx512", "fp32", "forward", 1.2),
+    KernelCase("amx", "bf16", "forward", 1.6),
+    KernelCase("amx", "bf16", "both", 1.5),
+)
 
 
-def gains(case: Case, machine: Machine, shipped: list[Line], console: Console) -> list[Speedup]:
+def gains(case: KernelCase, machine: Machine, shipped: list[Line], console: Console) -> list[Speedup]:
     """Return the speed-up of a case on each workload."""
     found = []
     for name in NAMES:
@@ -57,10 +61,10 @@ def gains(case: Case, machine: Machine, shipped: list[Line], console: Console) -
 def main() -> int:
     """Measure, print the table, and return the exit code."""
     console, table = Console(stderr=True), Table("family", "problem", "over SDPA, held-out shapes", "limit", "")
-    machine, shipped, missed = survey(), read_traces(shipped_traces()), False
+    machine, shipped, missed = detect_machine(), read_traces(shipped_traces()), False
     for case in CASES:
         problem = f"{case.dtype} {case.direction}"
-        lacking = family(case.family).missing(machine, workload("long", case.dtype, case.direction).problem)
+        lacking = family(case.family).unavailable_reason(machine, workload("long", case.dtype, case.direction).problem)
         measured = [] if lacking else gains(case, machine, shipped, console)
         if not measured:
             table.add_row(case.family, problem, lacking or "not measured", f"{case.limit:g}x", "skipped")

@@ -108,7 +108,7 @@ def machine(environment: KernelEnvironment, as_json: bool) -> int:
     families = {name: {problem: why[name] for problem, why in reasons.items()} for name in environment.families}
     isolation = environment.detect_isolation()
     if as_json:
-        kept = {"name": isolation.name, "detail": isolation.detail, "foreign_allowed": isolation.foreign_allowed}
+        kept = {"name": isolation.name, "detail": isolation.detail, "foreign_allowed": isolation.untrusted_allowed}
         content = {"machine": found.model_dump(mode="json"), "isolation": kept, "families": families}
         _print_json(content | {"roofline_missing": roofline_error or None})
     else:
@@ -332,7 +332,7 @@ def verify(environment: KernelEnvironment, source: Path, asked: Sequence[Workloa
     """Check one untrusted source on some workloads; return 0 if it passed on all of them."""
     text = read_source(source)
     isolation = environment.detect_isolation()
-    if not isolation.foreign_allowed:
+    if not isolation.untrusted_allowed:
         raise InputError(f"{source}: untrusted source cannot run on this machine ({isolation.detail})")
     verdicts: list[TrialVerdict] = []
     noisy: NoisyMachineError | None = None
@@ -356,11 +356,13 @@ def verify(environment: KernelEnvironment, source: Path, asked: Sequence[Workloa
 def _print_verdicts(source: Path, verdicts: Sequence[TrialVerdict], as_json: bool) -> None:
     if not verdicts:
         return
-    told = [(verdict, _speed_sentence(verdict, source.name)) for verdict in verdicts]
+    described = [(verdict, _speed_sentence(verdict, source.name)) for verdict in verdicts]
     if as_json:
-        _print_json({"source": str(source), "verdicts": [_verdict_record(verdict, fast) for verdict, fast in told]})
+        _print_json(
+            {"source": str(source), "verdicts": [_verdict_record(verdict, fast) for verdict, fast in described]}
+        )
     else:
-        for verdict, fast in told:
+        for verdict, fast in described:
             console.show_verdict(verdict, fast)
 
 

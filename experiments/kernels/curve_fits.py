@@ -16,7 +16,7 @@ from hardware.kernels.speedup_curve import (
     estimate,
     measured_workloads,
 )
-from hardware.kernels.trace import Line, Source
+from hardware.kernels.trace import CandidateSource, Line
 
 
 class CurveFit(NamedTuple):
@@ -54,11 +54,11 @@ def fit_curves(lines: Sequence[Line]) -> list[CurveFit]:
 
 def _lines_on_machine(lines: Sequence[Line], machine: str) -> list[Line]:
     here = {name for name, session in sessions(lines).items() if machine_name(session) == machine}
-    return [line for line in lines if not isinstance(line, Source) and _session_name(line) in here]
+    return [line for line in lines if not isinstance(line, CandidateSource) and _session_name(line) in here]
 
 
 def _session_name(line: Line) -> str:
-    return line.session if not isinstance(line, Source) else ""
+    return line.session if not isinstance(line, CandidateSource) else ""
 
 
 def _fit_workload(lines: Sequence[Line], machine: str, workload: str) -> CurveFit:

@@ -20,7 +20,7 @@ from experiments.kernels.result_tables import (
 )
 from experiments.kernels.search_tables import Failures, Forecast, SearchRow, failure_rows, forecast_rows, search_rows
 from hardware.kernels.speedup_curve import BUNDLED_MEASUREMENTS_DIR
-from hardware.kernels.trace import Line, MeasurementSession, Source, read
+from hardware.kernels.trace import CandidateSource, Line, MeasurementSession, read
 
 REPORT_FILE: Final = "report.json"
 FIGURE_FILE: Final = "searches.png"
@@ -63,15 +63,17 @@ def select_workloads(lines: Sequence[Line], only: Sequence[str]) -> list[Line]:
 
     Raises InputError for an unknown workload, with the list of workloads.
     """
-    there = {line.session: line.full_name for line in lines if isinstance(line, MeasurementSession)}
+    workloads = {line.session: line.full_name for line in lines if isinstance(line, MeasurementSession)}
     for name in only:
-        if name not in there.values():
-            raise InputError(f"--only {name} is unknown; allowed: {', '.join(dict.fromkeys(there.values()))}")
-    return [line for line in lines if not only or isinstance(line, Source) or there.get(line.session) in only]
+        if name not in workloads.values():
+            raise InputError(f"--only {name} is unknown; allowed: {', '.join(dict.fromkeys(workloads.values()))}")
+    return [
+        line for line in lines if not only or isinstance(line, CandidateSource) or workloads.get(line.session) in only
+    ]
 
 
 def _prefix_session(line: Line, prefix: str) -> Line:
-    return line if isinstance(line, Source) else line.model_copy(update={"session": prefix + line.session})
+    return line if isinstance(line, CandidateSource) else line.model_copy(update={"session": prefix + line.session})
 
 
 def build_report(lines: Sequence[Line]) -> Report:

@@ -14,15 +14,15 @@ from hardware.kernels.candidate import Candidate, ParameterSpace
 from hardware.kernels.family import Family
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Problem, Workload
-from hardware.kernels.registry import FOREIGN, SDPA
+from hardware.kernels.registry import SDPA, UNTRUSTED
 from hardware.kernels.search import geomean_speedup, improvements
 from hardware.kernels.trace import (
+    CandidateSource,
     FinalMeasurement,
     Line,
     MeasurementSession,
     Role,
     SearchEnd,
-    Source,
     Trial,
     TrialOutcome,
     candidate_of,
@@ -44,7 +44,7 @@ class IsolationChoice(Protocol):
         """Return the parts of the isolation, and what is missing."""
 
     @property
-    def foreign_allowed(self) -> bool:
+    def untrusted_allowed(self) -> bool:
         """Return whether untrusted source may run."""
 
 
@@ -92,7 +92,7 @@ def local_environment() -> KernelEnvironment:
     from hardware.kernels import evaluator, machine, registry, sandbox  # noqa: PLC0415
 
     return KernelEnvironment(
-        machine.survey, sandbox.detect_isolation, evaluator.KernelEvaluator, registry.NAMES, registry.family
+        machine.detect_machine, sandbox.detect_isolation, evaluator.KernelEvaluator, registry.NAMES, registry.family
     )
 
 
@@ -236,7 +236,7 @@ def measure_families(
 
 def unavailable_reasons(environment: KernelEnvironment, machine: Machine, problem: Problem) -> dict[str, str | None]:
     """Return the reason why each family cannot solve this problem on this machine; None if it can."""
-    return {name: environment.family(name).missing(machine, problem) for name in environment.families}
+    return {name: environment.family(name).unavailable_reason(machine, problem) for name in environment.families}
 
 
 def family_tasks(
@@ -245,7 +245,7 @@ def family_tasks(
     """Return two tasks for each available family: the default candidate, and the best one in a shipped trace."""
     tasks = []
     for name, reason in unavailable_reasons(environment, machine, workload.problem).items():
-        if reason is not None or name == FOREIGN:
+        if reason is not None or name == UNTRUSTED:
             continue
         kind = environment.family(name)
         space = kind.space(machine, workload.problem)
@@ -294,7 +294,7 @@ def best_known_candidate(lines: Sequence[Line], workload: str, family: str) -> C
 
 def sources_of(lines: Iterable[Line]) -> dict[str, str]:
     """Return the untrusted sources of a trace: digest → text."""
-    return {line.digest: line.text for line in lines if isinstance(line, Source)}
+    return {line.digest: line.text for line in lines if isinstance(line, CandidateSource)}
 
 
 # --- asara kernels tune ----------------------------------------------------------------------------------
@@ -343,10 +343,10 @@ def verify_source(text: str, workload: Workload, evaluator: SessionEvaluator) ->
 
     Raises NoisyMachineError, and InputError if the machine has no sandbox.
     """
-    if not evaluator.isolation.foreign_allowed:
+    if not evaluator.isolation.untrusted_allowed:
         raise InputError(f"untrusted source cannot run on this machine ({evaluator.isolation.detail})")
     check_noise("", evaluator)
-    outcome = evaluator.measure(Candidate(FOREIGN, (), text))
+    outcome = evaluator.measure(Candidate(UNTRUSTED, (), text))
     verdict = (_is_correct(outcome), _is_safe(outcome), outcome.reason, outcome)
     return TrialVerdict(workload.full_name, evaluator.isolation.detail, outcome.status, *verdict)
 

@@ -14,7 +14,14 @@ from hardware.kernels.machine import Roofline
 from hardware.kernels.problem import Problem, Shape, flops, traffic
 from hardware.kernels.search import geomean_speedup
 from hardware.kernels.statistics import Speedup, geomean
-from hardware.kernels.trace import FinalMeasurement, Line, MeasurementSession, Source, Timing, geomean_over_shapes
+from hardware.kernels.trace import (
+    CandidateSource,
+    FinalMeasurement,
+    Line,
+    MeasurementSession,
+    Timing,
+    geomean_over_shapes,
+)
 
 MIN_CLAIMED_GAIN: Final = 1.02
 """Speed-up that the lower end of an interval must exceed for a significant gain."""
@@ -121,7 +128,7 @@ def method_name(role: str, proposer: str, family: str) -> str:
 def remeasured_kernels(lines: Sequence[Line]) -> list[RemeasuredKernel]:
     """Return the re-measured kernels that passed; the lines of one candidate in one session are merged."""
     known = sessions(lines)
-    counted = {line.digest: count_lines(line.text) for line in lines if isinstance(line, Source)}
+    counted = {line.digest: count_lines(line.text) for line in lines if isinstance(line, CandidateSource)}
     kept = [
         line
         for line in lines

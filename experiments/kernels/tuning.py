@@ -17,7 +17,7 @@ from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Direction, Dtype, Workload, workload
 from hardware.kernels.proposers.base import Proposer
 from hardware.kernels.proposers.llm import LanguageModel
-from hardware.kernels.registry import FOREIGN
+from hardware.kernels.registry import UNTRUSTED
 from hardware.kernels.search import Progress, search
 from hardware.kernels.trace import MeasurementSession, Trace, Trial, read
 
@@ -88,10 +88,10 @@ def choose_family(
 
     Raises InputError with the reasons if none is available.
     """
-    if family is not None and (family == FOREIGN or family not in environment.families):
+    if family is not None and (family == UNTRUSTED or family not in environment.families):
         raise InputError(
             f"--family {family} is unknown; "
-            f"allowed: {', '.join(each for each in environment.families if each != FOREIGN)}"
+            f"allowed: {', '.join(each for each in environment.families if each != UNTRUSTED)}"
         )
     families = (family,) if family else tuple(name for name in FAMILY_PREFERENCE if name in environment.families)
     reasons: list[str] = []
@@ -106,7 +106,7 @@ def choose_family(
 
 
 def _untunable_reason(family: Family, machine: Machine, request: Workload) -> str | None:
-    reason = family.missing(machine, request.problem)
+    reason = family.unavailable_reason(machine, request.problem)
     if reason is not None:
         return f"{family.name} is not available for {request.full_name} ({reason})"
     if not family.space(machine, request.problem).choices:
@@ -212,8 +212,8 @@ def _search(
 ) -> None:
     foreign = (
         proposer.name == LanguageModel.name
-        and evaluator.isolation.foreign_allowed
-        and environment.family(FOREIGN).missing(evaluator.machine, session.problem) is None
+        and evaluator.isolation.untrusted_allowed
+        and environment.family(UNTRUSTED).unavailable_reason(evaluator.machine, session.problem) is None
     )
 
     def tell(trial: Trial, progress: Progress) -> None:

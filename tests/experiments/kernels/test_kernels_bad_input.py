@@ -31,7 +31,7 @@ BAD = {
     "negative seed": ("tune --seed -1", ["--seed"]),
     "unknown family": ("tune --family avx51", ["--family avx51", "avx512"]),
     "foreign is no family to tune": ("tune --family foreign", ["--family foreign"]),
-    "a family that cannot": ("tune --family avx512 --dtype bf16", ["it takes fp32 and not bf16"]),
+    "a family that cannot": ("tune --family avx512 --dtype bf16", ["it supports fp32, not bf16"]),
     "a family without parameters": ("tune --family eager", ["eager has no parameters to tune"]),
     "nothing that can": ("tune --dtype bf16", ["nothing to tune here", "avx512", "portable"]),
     "unknown proposer": ("tune --proposer evolv", ["'evolv'", "did you mean 'evolve'"]),

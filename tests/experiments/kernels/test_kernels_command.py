@@ -47,14 +47,14 @@ def test_machine_lists_available_families_and_reasons_for_the_others(asara, worl
     found = from_json(asara("kernels", "machine", "--json"))
     assert found["machine"]["roofline"]["gflops"]["fp32"] == 100
     assert found["families"]["avx512"]["fp32 forward"] is None
-    assert found["families"]["avx512"]["bf16 both"] == "it takes fp32 and not bf16"
+    assert found["families"]["avx512"]["bf16 both"] == "it supports fp32, not bf16"
     assert found["isolation"]["foreign_allowed"] is True
     words = " ".join(asara("kernels", "machine").out.split())
     for part in (
         "Imaginary 9000",
         "fp32 100",
         "avx512 is not available for bf16 forward",
-        "it takes fp32 and not bf16",
+        "it supports fp32, not bf16",
         "no network",
     ):
         assert part in words

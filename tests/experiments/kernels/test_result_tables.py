@@ -7,7 +7,7 @@ import pytest
 from experiments.kernels import measurement_sessions, result_tables, search_tables
 from hardware.kernels.search import geomean_speedup
 from hardware.kernels.statistics import Speedup, geomean
-from hardware.kernels.trace import SearchEnd, Source, geomean_over_shapes
+from hardware.kernels.trace import CandidateSource, SearchEnd, geomean_over_shapes
 from tests.support.synthetic_traces import measured, session, timed, trial, trials
 
 TUNE = session("t", proposer="autotune", budget=20)
@@ -145,7 +145,7 @@ def test_remeasured_kernels_exclude_trials():
 
 def test_kernel_row_counts_the_lines_of_untrusted_source():
     (line,) = measured(TUNE, "winner", "foreign", 1.0, 1.0)
-    text = Source(digest="ab" * 32, text="// a comment\n\nint attention() {\n  return 0;\n}\n")
+    text = CandidateSource(digest="ab" * 32, text="// a comment\n\nint attention() {\n  return 0;\n}\n")
     found = row([TUNE, text, line.model_copy(update={"source": text.digest})], "auto-tuner")
     assert (found.lines, found.candidate) == (3, "foreign(abababab)")
 
