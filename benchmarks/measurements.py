@@ -1,8 +1,8 @@
-"""Make the measurements that come with asara again, on this machine: `make measurements`, an hour on two cores.
+"""Repeat the shipped measurements on this machine: `make measurements`, about an hour on two cores.
 
-Every search is an `asara kernels tune` of its own, with a trace of its own in the folder; one that was broken off goes
-on, one that is over is left alone. At the end all traces are put together, in the order of the plan, into one file,
-which `asara kernels report FILE` shows and `asara run lab --set kernels__measurements=FILE` uses.
+Each search is a separate call of `asara kernels tune` with its own trace in the folder. Interrupted searches continue;
+complete searches are not repeated. Finally all traces are joined, in the order of the plan, into one file.
+`asara kernels report FILE` reports it, and `asara run lab --set kernels__measurements=FILE` uses it.
 """
 
 import subprocess
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = Path("out/measurements")
-TRIES = 4
-"""A machine that is too noisy now may be quiet in a minute."""
+MAX_ATTEMPTS = 4
+"""Attempts for each search; a noisy machine may be quiet in the next attempt."""
 
 
 class Search(NamedTuple):
-    """Some searches of one kind: the options of `asara kernels tune`."""
+    """Repeated searches: the options of one call of `asara kernels tune`."""
 
     workload: str
     dtype: str
@@ -28,12 +28,12 @@ class Search(NamedTuple):
 
     @property
     def trace(self) -> Path:
-        """Where its trace lies."""
+        """Path of the trace."""
         return FOLDER / f"{self.workload}-{self.dtype}-{self.direction}-{self.proposer}.jsonl"
 
     @property
-    def words(self) -> list[str]:
-        """The command."""
+    def command(self) -> list[str]:
+        """Command line of the search."""
         options = {
             "--workload": self.workload,
             "--dtype": self.dtype,
@@ -48,7 +48,7 @@ class Search(NamedTuple):
 
 
 def plan() -> Iterator[Search]:
-    """What is searched: one workload at length, for the lab's curve, and all workloads for the article's table."""
+    """Yield the searches: long ones on one workload for the lab's curve, and all workloads for the article's table."""
     yield Search("causal", "bf16", "both", "hill-climb", 100, searches=3)
     yield Search("causal", "bf16", "both", "random", 100)
     for dtype, direction in (("bf16", "both"), ("bf16", "forward"), ("fp32", "forward")):
@@ -60,20 +60,20 @@ def plan() -> Iterator[Search]:
 
 
 def run(search: Search) -> bool:
-    """Run or go on with a search; return whether it came to its end."""
-    for _ in range(TRIES):
+    """Run or resume a search; return whether it is complete."""
+    for _ in range(MAX_ATTEMPTS):
         resume = ["--resume"] if search.trace.exists() else []
-        if subprocess.run([*search.words, *resume], check=False).returncode == 0:
+        if subprocess.run([*search.command, *resume], check=False).returncode == 0:
             return True
     return False
 
 
 def main(name: str) -> int:
-    """Run the plan and write ``name``.jsonl into the folder."""
+    """Run the plan, write ``name``.jsonl to the folder and return the exit code."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     failed = [search for search in plan() if not run(search)]
     for search in failed:
-        print(f"not done: {' '.join(search.words)}", file=sys.stderr)
+        print(f"incomplete: {' '.join(search.command)}", file=sys.stderr)
     if failed:
         return 1
     whole = FOLDER / f"{name}.jsonl"

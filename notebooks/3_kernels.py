@@ -17,10 +17,10 @@ import math
 
 import numpy as np
 
-from experiments.kernels.full_report import of_workloads, read_traces, shipped_traces
-from experiments.kernels.kernel_value import worth
-from experiments.kernels.result_tables import fresh, rows
-from experiments.kernels.search_tables import searches
+from experiments.kernels.full_report import read_traces, select_workloads, shipped_traces
+from experiments.kernels.kernel_value import estimate_kernel_value
+from experiments.kernels.result_tables import kernel_rows, remeasured_kernels
+from experiments.kernels.search_tables import search_rows
 from experiments.plotting.slides import BLACK, BLUE, GREEN, ORANGE, RED, SKY, SOFT, label_line_end, slide, table
 from hardware.kernels.speedup_curve import elasticities, estimate
 from sim.scenario.model import Scenario
@@ -57,7 +57,7 @@ def interval(gain):
     return f"{gain.ratio:.2f} [{gain.low:.2f}, {gain.high:.2f}]" if gain else "–"
 
 
-found = rows(fresh(of_workloads(trace, [LOAD])))
+found = kernel_rows(remeasured_kernels(select_workloads(trace, [LOAD])))
 TUNED = ("auto-tuner", "guided search: hill-climb", "random search")
 NEAREST = {
     "expert library": ("experts: torch", "human experts: 1"),
@@ -104,7 +104,7 @@ with slide(
     "The first candidates bring most of the gain",
     "speed over torch's own kernel (SDPA), at attention as training does it, in 16 bits, on one core",
 ) as axes:
-    climbs = [each for each in searches(of_workloads(trace, [LOAD])) if each.proposer == "hill-climb"]
+    climbs = [each for each in search_rows(select_workloads(trace, [LOAD])) if each.proposer == "hill-climb"]
     for search, colour in zip(climbs, (BLUE, SKY, GREEN), strict=True):
         numbers, gains = zip(*search.steps, (search.tried, search.steps[-1][1]), strict=True)
         axes.step(numbers, gains, where="post", color=colour)
@@ -140,7 +140,7 @@ lab = Scenario.load("lab").replace(
     run__max_doublings=6,
     run__individuals_up_to=200,
 )
-gained = worth(lab, range(4))
+gained = estimate_kernel_value(lab, range(4))
 print(gained.sentence)
 assert (gained.doubling, round(gained.to_doubling.days / 7)) == (6, 3)
 

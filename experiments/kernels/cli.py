@@ -1,4 +1,7 @@
-"""`asara kernels`: measure, tune, report and verify attention kernels. Each command loads what it needs itself."""
+"""Define `asara kernels`: measure, tune, report and verify attention kernels.
+
+Each command imports its dependencies when it runs, so that `--help` stays fast.
+"""
 # ruff: noqa: PLC0415
 
 from __future__ import annotations
@@ -17,142 +20,170 @@ app = typer.Typer(
     name="kernels",
     add_completion=False,
     rich_markup_mode=None,
-    help="Really propose, validate and time attention kernels on this machine.",
+    help="Search for fast attention kernels; validate and time them on this machine.",
 )
 
-DEFAULT = Path("kernels.jsonl")
+DEFAULT_TRACE = Path("kernels.jsonl")
+"""Trace file that `asara kernels tune` writes by default."""
 
 
 Workloads = Annotated[
     list[str] | None,
-    typer.Option("--workload", metavar="NAME", help="short, long, causal, wide or decode. May be repeated."),
+    typer.Option("--workload", metavar="NAME", help="Workload: short, long, causal, wide or decode. May be repeated."),
 ]
-DtypeName = Annotated[str | None, typer.Option("--dtype", metavar="fp32|bf16|fp16", help="The numbers.")]
-Pass = Annotated[str, typer.Option("--pass", metavar="forward|backward|both", help="Which pass of training.")]
+DtypeName = Annotated[str | None, typer.Option("--dtype", metavar="fp32|bf16|fp16", help="Data type of the inputs.")]
+Direction = Annotated[str, typer.Option("--pass", metavar="forward|backward|both", help="Pass of the attention layer.")]
 
 
-def lab() -> KernelEnvironment:
-    """Return this machine and its families; tests put others in their place."""
-    from experiments.kernels.measurement_sessions import real_lab
+def kernel_environment() -> KernelEnvironment:
+    """Return this machine and its kernel families; tests replace this function."""
+    from experiments.kernels.measurement_sessions import local_environment
 
-    return real_lab()
+    return local_environment()
 
 
-def _end(code: int) -> None:
+def _exit_with(code: int) -> None:
     if code:
         raise typer.Exit(code)
 
 
 @app.command()
 def machine(as_json: AsJson = False) -> None:
-    """Say what this machine has: its roofline, the families that can run here, and what isolates foreign source."""
+    """Show the roofline of this machine, the kernel families that run on it, and the isolation of untrusted source."""
     from experiments.kernels import commands
 
-    _end(commands.machine(lab(), as_json))
+    _exit_with(commands.machine(kernel_environment(), as_json))
 
 
 @app.command()
 def measure(
     workload: Workloads = None,
     dtype: DtypeName = None,
-    direction: Pass = "forward",
+    direction: Direction = "forward",
     out: Annotated[
         Path | None,
-        typer.Option(parser=path_argument, metavar="TRACE", help="Write what was measured into this new file."),
+        typer.Option(parser=path_argument, metavar="TRACE", help="Write the measurements to this new file."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Time every family that can run here against eager attention and torch's SDPA; exit 1 if it is too noisy."""
+    """Time each available family against eager attention and torch's SDPA; exit 1 if the machine is too noisy."""
     from experiments.kernels import commands
 
-    asked = commands.named(workload or [], dtype, direction)
+    workloads = commands.resolve_workloads(workload or [], dtype, direction)
     commands.check_new_file(out)
-    _end(commands.measure(lab(), asked, out, as_json))
+    _exit_with(commands.measure(kernel_environment(), workloads, out, as_json))
 
 
 @app.command()
 def tune(
     workload: Workloads = None,
     dtype: DtypeName = None,
-    direction: Pass = "forward",
+    direction: Direction = "forward",
     family: Annotated[
-        str | None, typer.Option(metavar="NAME", help="See `asara kernels machine`; the best it has if left out.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Kernel family, see `asara kernels machine`. Default: the fastest available."
+        ),
     ] = None,
     proposer: Annotated[
-        str, typer.Option(metavar="NAME", help="naive, random, hill-climb, evolve, autotune or llm.")
+        str, typer.Option(metavar="NAME", help="Search strategy: naive, random, hill-climb, evolve, autotune or llm.")
     ] = "hill-climb",
-    budget: Annotated[int, typer.Option(min=1, max=100_000, help="Candidates that each search tries.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Names the luck of the first search; the next has the next.")] = 0,
-    searches: Annotated[int, typer.Option(min=1, max=1000, help="Repeated searches; an interval needs three.")] = 1,
+    budget: Annotated[int, typer.Option(min=1, max=100_000, help="Number of candidates that each search tries.")] = 100,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed of the first search; each further search uses the next seed.")
+    ] = 0,
+    searches: Annotated[
+        int, typer.Option(min=1, max=1000, help="Number of repeated searches; a confidence interval needs three.")
+    ] = 1,
     out: Annotated[
         Path | None,
-        typer.Option(parser=path_argument, metavar="TRACE", help=f"The file of what was tried; {DEFAULT} if left out."),
+        typer.Option(
+            parser=path_argument, metavar="TRACE", help=f"The file of what was tried; {DEFAULT_TRACE} if left out."
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the searches that are in the trace.")] = False,
-    mode: Annotated[str, typer.Option(metavar="live|record|replay|scripted", help="Of the llm proposer.")] = "live",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the searches in the trace.")] = False,
+    mode: Annotated[
+        str, typer.Option(metavar="live|record|replay|scripted", help="Source of the replies of the llm proposer.")
+    ] = "live",
     tape: Annotated[
         Path | None,
         typer.Option(
-            parser=path_argument, metavar="FILE", help="Of the llm proposer; ready replies are one JSON a line."
+            parser=path_argument,
+            metavar="FILE",
+            help="Recorded replies of the llm proposer; for --mode scripted, one JSON object a line.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search for a faster kernel, measure the winner afresh, and say what is proved; Ctrl-C loses nothing."""
+    """Search for a faster kernel, re-measure the winner and report its speed-up; Ctrl-C keeps all finished trials."""
     from experiments.kernels import commands
 
     search = commands.SearchOptions(
         workload or [], dtype, direction, family, proposer, mode, tape, budget, seed, searches
     )
-    _end(commands.tune(lab(), search, out or DEFAULT, resume, as_json))
+    _exit_with(commands.tune(kernel_environment(), search, out or DEFAULT_TRACE, resume, as_json))
 
 
 @app.command()
 def report(
-    trace: Annotated[list[Path] | None, typer.Argument(help="Traces; those that come with asara if left out.")] = None,
+    trace: Annotated[
+        list[Path] | None, typer.Argument(help="Trace files. Default: the measurements that come with asara.")
+    ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="WORKLOAD/DTYPE/PASS", help="Nothing but causal/bf16/both. May be repeated."),
+        typer.Option(
+            "--only",
+            metavar="WORKLOAD/DTYPE/PASS",
+            help="Report only this workload, such as causal/bf16/both. May be repeated.",
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(parser=path_argument, metavar="DIR", help="Write report.json and searches.png here.")
+        Path | None,
+        typer.Option(parser=path_argument, metavar="DIR", help="Write report.json and searches.png to this folder."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was measured: each way of getting a kernel, the Kernel Gap, searches and what effort buys."""
+    """Report measurements: speed-up by method, Kernel Gap, searches, and speed-up by number of candidates."""
     from experiments.kernels import commands
 
-    _end(commands.report(trace or [], only or [], out, as_json))
+    _exit_with(commands.report(trace or [], only or [], out, as_json))
 
 
 @app.command()
 def verify(
     source: Annotated[
-        Path, typer.Argument(help="A C++ file with one function, `attention`; see docs/explanation/kernels.md.")
+        Path, typer.Argument(help="C++ file that defines the function `attention`; see docs/explanation/kernels.md.")
     ],
     workload: Workloads = None,
     dtype: DtypeName = None,
-    direction: Pass = "forward",
+    direction: Direction = "forward",
     as_json: AsJson = False,
 ) -> None:
-    """Try one foreign kernel in the sandbox: right? safe? how fast? Exit 1 if it did not pass, or it is too noisy."""
+    """Check one untrusted kernel in the sandbox: correctness, safety and speed.
+
+    Exit 1 if the kernel does not pass or the machine is too noisy.
+    """
     from experiments.kernels import commands
 
-    asked = commands.named(workload or ["causal"], dtype, direction)
-    _end(commands.verify(lab(), source, asked, as_json))
+    workloads = commands.resolve_workloads(workload or ["causal"], dtype, direction)
+    _exit_with(commands.verify(kernel_environment(), source, workloads, as_json))
 
 
 @app.command()
 def worth(
-    scenario: Annotated[str, typer.Option(help="A shipped scenario or a TOML file, with measured kernels.")] = "lab",
+    scenario: Annotated[
+        str, typer.Option(help="Shipped scenario or TOML file that names kernel measurements.")
+    ] = "lab",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter of it. May be repeated."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter of the scenario. May be repeated."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Pairs of runs, with and without kernels.")] = 8,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Number of pairs of runs, with and without kernels.")
+    ] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Say by how many days measured kernels bring a simulated lab forward: the same luck with and without them."""
+    """Estimate how many days measured kernels save a simulated lab, from runs with and without them on equal seeds."""
     from experiments.kernels import commands
 
-    _end(commands.worth(scenario, settings or [], seeds, as_json))
+    _exit_with(commands.worth(scenario, settings or [], seeds, as_json))

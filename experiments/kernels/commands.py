@@ -1,4 +1,4 @@
-"""What `asara kernels ...` does, behind its options; each function returns the exit code."""
+"""Run the commands of `asara kernels`; each command function returns the exit code."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from experiments.cli.run_table import print_text
 from experiments.cli.terminal import print_json
 from experiments.errors import InputError
 from experiments.kernels import console, full_report, measurement_sessions, tuning
-from experiments.kernels.figure import panels, picture
+from experiments.kernels.figure import build_panels, draw_searches
 from experiments.kernels.full_report import read_traces, shipped_traces
-from experiments.kernels.kernel_value import worth as worth_of
+from experiments.kernels.kernel_value import estimate_kernel_value
 from experiments.kernels.measurement_sessions import InMemoryTrace, KernelEnvironment, NoisyMachineError, TrialVerdict
-from experiments.kernels.result_tables import claim, fresh, held_out_gain, rows
-from experiments.kernels.search_tables import searches
+from experiments.kernels.result_tables import claim_sentence, held_out_gain, kernel_rows, remeasured_kernels
+from experiments.kernels.search_tables import search_rows
 from experiments.plotting.captions import footer_text
 from experiments.storage.atomic import json_file, plain, write_files
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import DIRECTIONS, DTYPES, NAMES, Problem, Workload
-from hardware.kernels.problem import workload as standard
+from hardware.kernels.problem import workload as standard_workload
 from hardware.kernels.proposers.endpoint import EndpointError
 from hardware.kernels.proposers.recording import NotOnTapeError, TapeError
 from hardware.kernels.proposers.registry import UnknownProposerError
-from hardware.kernels.proposers.registry import proposer as proposer_named
+from hardware.kernels.proposers.registry import proposer as make_proposer
 from hardware.kernels.sandbox import SandboxError
 from hardware.kernels.search import Progress, SearchError
 from hardware.kernels.trace import FinalMeasurement, Line, Trace, TraceError, Trial
 from sim.world import World
 
 FAILED: Final = 1
-"""Exit code of what was asked properly and came to nothing: a machine too noisy, a source that is not right."""
-LARGEST_SOURCE: Final = 1_000_000
-"""Bytes of a foreign file."""
-_TO_BLAME: Final = (
+"""Exit code of a valid command without a result: the machine is too noisy, or a kernel did not pass."""
+MAX_SOURCE_BYTES: Final = 1_000_000
+"""Largest file with untrusted source [bytes]."""
+_INPUT_ERRORS: Final = (
     TraceError,
     SearchError,
     UnknownProposerError,
@@ -55,18 +55,18 @@ _TO_BLAME: Final = (
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """Turn what the input is to blame for into the one sentence that says so."""
+def explain_input_errors() -> Iterator[None]:
+    """Convert errors that the input causes into InputError, which prints one sentence."""
     try:
         yield
-    except _TO_BLAME as error:
+    except _INPUT_ERRORS as error:
         raise InputError(str(error)) from None
 
 
-def named(names: Sequence[str], dtype: str | None, direction: str) -> list[Workload]:
-    """Return the workloads that were asked for, all that have this pass if none was; fp32 where no dtype is named.
+def resolve_workloads(names: Sequence[str], dtype: str | None, direction: str) -> list[Workload]:
+    """Return the named workloads, or all workloads that have this pass; the default dtype is fp32.
 
-    Raises InputError for a name that there is not, with the near one.
+    Raises InputError for an unknown name, with the closest known one.
     """
     for option, word, known in (
         ("--dtype", dtype, DTYPES),
@@ -76,10 +76,10 @@ def named(names: Sequence[str], dtype: str | None, direction: str) -> list[Workl
         if word is not None and word not in known:
             near = get_close_matches(word, known, n=1)
             meant = f"; did you mean '{near[0]}'?" if near else ""
-            raise InputError(f"{option} {word}: there are {', '.join(known)}{meant}")
+            raise InputError(f"{option} {word} is unknown; allowed: {', '.join(known)}{meant}")
     chosen = names or [name for name in NAMES if direction == "forward" or name != "decode"]
     try:
-        return [standard(name, dtype or "fp32", direction) for name in dict.fromkeys(chosen)]  # type: ignore[arg-type]
+        return [standard_workload(name, dtype or "fp32", direction) for name in dict.fromkeys(chosen)]  # type: ignore[arg-type]
     except ValueError as error:
         raise InputError(str(error)) from None
 
@@ -88,79 +88,87 @@ def _print_json(content: Any) -> None:
     print_json(plain(content))
 
 
-def _too_noisy(error: NoisyMachineError) -> int:
+def _report_noise(error: NoisyMachineError) -> int:
     print(f"asara: {error}", file=sys.stderr)
     return FAILED
 
 
-def machine(lab: KernelEnvironment, as_json: bool) -> int:
-    """Say what this machine has."""
-    lacking = ""
+def machine(environment: KernelEnvironment, as_json: bool) -> int:
+    """Print the hardware of this machine and the families that it can run."""
+    roofline_error = ""
     try:
-        found = lab.survey(True)
+        found = environment.detect_machine(True)
     except BuildError as error:
-        found, lacking = lab.survey(False), str(error)
+        found, roofline_error = environment.detect_machine(False), str(error)
     problems = [Problem(dtype, direction, causal=False) for dtype in DTYPES for direction in DIRECTIONS]
-    reasons = {f"{each.dtype} {each.direction}": measurement_sessions.usable(lab, found, each) for each in problems}
-    families = {name: {problem: why[name] for problem, why in reasons.items()} for name in lab.families}
-    isolation = lab.isolation()
+    reasons = {
+        f"{each.dtype} {each.direction}": measurement_sessions.unavailable_reasons(environment, found, each)
+        for each in problems
+    }
+    families = {name: {problem: why[name] for problem, why in reasons.items()} for name in environment.families}
+    isolation = environment.detect_isolation()
     if as_json:
-        kept = {"name": isolation.name, "detail": isolation.detail, "foreign_allowed": isolation.foreign_allowed}
+        kept = {"name": isolation.name, "detail": isolation.detail, "foreign_allowed": isolation.untrusted_allowed}
         content = {"machine": found.model_dump(mode="json"), "isolation": kept, "families": families}
-        _print_json(content | {"roofline_missing": lacking or None})
+        _print_json(content | {"roofline_missing": roofline_error or None})
     else:
         console.show_machine(found, f"{isolation.name} ({isolation.detail})", families)
-        if lacking:
-            print_text(f"The roofline was not measured, and nothing can be timed without it: {lacking}")
+        if roofline_error:
+            print_text(f"The roofline could not be measured, and timing needs it: {roofline_error}")
     return 0
 
 
-def measure(lab: KernelEnvironment, asked: Sequence[Workload], out: Path | None, as_json: bool) -> int:
-    """Time every usable family on some workloads; what was measured before an interruption is told all the same."""
+def measure(environment: KernelEnvironment, asked: Sequence[Workload], out: Path | None, as_json: bool) -> int:
+    """Time every available family on some workloads; an interrupted run still prints its measurements."""
     lines: Trace | InMemoryTrace = InMemoryTrace()
     try:
-        with plainly():
+        with explain_input_errors():
             shipped = read_traces(shipped_traces())
-            found = lab.survey(True)
+            found = environment.detect_machine(True)
             lines = Trace(out) if out is not None else lines
             with progress() as tell:
                 for each in asked:
-                    _measure_one(lab, lines, each, found, shipped, tell)
+                    _measure_one(environment, lines, each, found, shipped, tell)
     except NoisyMachineError as error:
         if lines.lines:
-            _say_measured(lines, as_json)
-        return _too_noisy(error)
+            _print_measured(lines, as_json)
+        return _report_noise(error)
     except KeyboardInterrupt:
         if lines.lines:
-            _say_measured(lines, as_json)
-        kept = f"what was measured so far is in {out}" if lines.lines and out else "nothing was written"
+            _print_measured(lines, as_json)
+        kept = f"the measurements so far are in {out}" if lines.lines and out else "nothing was written"
         raise InputError(f"interrupted; {kept}") from None
-    _say_measured(lines, as_json)
+    _print_measured(lines, as_json)
     return 0
 
 
 def _measure_one(
-    lab: KernelEnvironment, lines: measurement_sessions.TraceSink, asked: Workload, found: Any, shipped: Any, tell: Tell
+    environment: KernelEnvironment,
+    lines: measurement_sessions.TraceSink,
+    asked: Workload,
+    found: Any,
+    shipped: Any,
+    tell: Tell,
 ) -> None:
-    tasks = measurement_sessions.family_tasks(lab, found, asked, shipped)
-    with lab.bench(asked, found) as bench:
+    tasks = measurement_sessions.family_tasks(environment, found, asked, shipped)
+    with environment.open_evaluator(asked, found) as evaluator:
         measurement_sessions.measure_families(
-            lines, asked, bench, tasks, lambda text: tell(f"{asked.full_name}: {text}", None)
+            lines, asked, evaluator, tasks, lambda text: tell(f"{asked.full_name}: {text}", None)
         )
 
 
-def _say_measured(lines: measurement_sessions.TraceSink, as_json: bool) -> None:
-    table = rows(fresh(lines.lines))
-    failed = _failed(lines.lines)
+def _print_measured(lines: measurement_sessions.TraceSink, as_json: bool) -> None:
+    table = kernel_rows(remeasured_kernels(lines.lines))
+    failed = _failed_measurements(lines.lines)
     if as_json:
         _print_json({"rows": table, "failed": failed})
         return
-    console.show_rows(table)
-    _say_failed(failed)
+    console.show_kernel_rows(table)
+    _print_failed(failed)
 
 
-def _failed(lines: Sequence[Line]) -> list[dict[str, Any]]:
-    """What was measured afresh and is no result, for whatever reason; of the same thing the last word counts."""
+def _failed_measurements(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """Return the re-measurements without a result; of repeated measurements only the last one counts."""
     last = {
         (line.session, line.role, line.digest, line.against): line
         for line in lines
@@ -170,22 +178,22 @@ def _failed(lines: Sequence[Line]) -> list[dict[str, Any]]:
     return [{name: getattr(line, name) for name in kept} for line in last.values() if line.status != "passed"]
 
 
-def _say_failed(failed: Sequence[dict[str, Any]]) -> None:
+def _print_failed(failed: Sequence[dict[str, Any]]) -> None:
     for each in failed:
-        what = f"{each['role']} {each['family']} against {each['against']}"
-        print_text(f"No result for {what}: {each['status']}, {each['reason']}")
+        measurement = f"{each['role']} {each['family']} against {each['against']}"
+        print_text(f"No result for {measurement}: {each['status']}, {each['reason']}")
 
 
 def check_new_file(out: Path | None) -> None:
-    """Refuse a trace that is there already, or that cannot be written."""
+    """Raise InputError if the trace already exists or cannot be written."""
     if out is not None:
         if out.is_file():
-            raise InputError(f"--out {out}: it is there already, and a trace is never written over")
+            raise InputError(f"--out {out} already exists, and a trace is never overwritten; name a new file")
         check_file(out)
 
 
 class SearchOptions(NamedTuple):
-    """The options of a search, as they were typed."""
+    """The options of `asara kernels tune`, as typed."""
 
     names: Sequence[str]
     dtype: str | None
@@ -196,108 +204,120 @@ class SearchOptions(NamedTuple):
     tape: Path | None
     budget: int
     seed: int
-    searches: int
+    search_rows: int
 
 
-def tune(lab: KernelEnvironment, typed: SearchOptions, out: Path, resume: bool, as_json: bool) -> int:
-    """Search, measure the winners afresh, and say what may be claimed."""
-    named(typed.names, typed.dtype, typed.direction)
+def tune(environment: KernelEnvironment, options: SearchOptions, out: Path, resume: bool, as_json: bool) -> int:
+    """Search, re-measure the winners and print the conclusions."""
+    resolve_workloads(options.names, options.dtype, options.direction)
     check_file(out)
-    with plainly():
-        who = proposer_named(typed.proposer, typed.mode, typed.tape)  # type: ignore[arg-type]  # it checks the mode
-        tuning.check_place(out, resume)
-        found = lab.survey(True)
-        asked = _decided(lab, found, typed, out)
+    with explain_input_errors():
+        proposer = make_proposer(options.proposer, options.mode, options.tape)  # type: ignore[arg-type]  # it checks the mode
+        tuning.check_trace_file(out, resume)
+        found = environment.detect_machine(True)
+        asked = _complete_request(environment, found, options, out)
         if resume:
             tuning.check_sessions(asked, found)
         try:
             with progress() as tell:
                 trace = Trace(out)
-                said = tuning.run(
+                conclusions = tuning.run_searches(
                     asked,
                     trace,
-                    lab,
+                    environment,
                     found,
-                    who,
+                    proposer,
                     lambda name, trial, progress: tell(search_text(name, progress), progress.trials / progress.budget),
                     lambda text: tell(text, None),
                 )
         except NoisyMachineError as error:
-            return _too_noisy(error)
+            return _report_noise(error)
         except KeyboardInterrupt:
-            raise InputError(_how_to_go_on(asked)) from None
-    _say_tuned(asked, trace, said, as_json)
+            raise InputError(_resume_hint(asked)) from None
+    _print_tuned(asked, trace, conclusions, as_json)
     return 0
 
 
-def _decided(lab: KernelEnvironment, found: Machine, typed: SearchOptions, out: Path) -> tuning.TuningRequest:
-    names = [each.name for each in named(typed.names or ["causal"], typed.dtype, typed.direction)]
-    direction: Any = typed.direction
-    dtype, family = tuning.choose(lab, found, names, typed.dtype, direction, typed.family)  # type: ignore[arg-type]
+def _complete_request(
+    environment: KernelEnvironment, found: Machine, options: SearchOptions, out: Path
+) -> tuning.TuningRequest:
+    names = [each.name for each in resolve_workloads(options.names or ["causal"], options.dtype, options.direction)]
+    direction: Any = options.direction
+    dtype, family = tuning.choose_family(environment, found, names, options.dtype, direction, options.family)  # type: ignore[arg-type]
     return tuning.TuningRequest(
         tuple(names),
         dtype,
         direction,
         family,
-        typed.proposer,
-        typed.budget,
-        typed.seed,
-        typed.searches,
+        options.proposer,
+        options.budget,
+        options.seed,
+        options.search_rows,
         out,
-        typed.mode,
-        typed.tape,
+        options.mode,
+        options.tape,
     )
 
 
 def search_text(name: str, progress: Progress) -> str:
-    """Return one line on how far a search is: best so far, counts by status, what was spent."""
+    """Format the progress of a search: best speed-up, counts by status, tokens and CPU time."""
     best = "none passed yet" if progress.score is None else f"best {progress.score:.2f}x"
     counts = ", ".join(f"{number} {status}" for status, number in progress.statuses.items())
     tokens = f" · {progress.tokens:,} tokens" if progress.tokens else ""
     return f"{name}: {progress.trials} of {progress.budget} · {best} · {counts}{tokens} · {progress.cpu_s:,.0f} CPU-s"
 
 
-def _how_to_go_on(asked: tuning.TuningRequest) -> str:
+def _resume_hint(asked: tuning.TuningRequest) -> str:
     if not asked.out.exists():
-        return "interrupted before anything was tried; nothing was written"
+        return "interrupted before the first trial; nothing was written"
     tried = sum(isinstance(line, Trial) for line in Trace(asked.out).lines)
-    return f"interrupted; {tried} candidates that were tried are in {asked.out}; go on with: {asked.command}"
+    return f"interrupted; {tried} trials are in {asked.out}; continue with: {asked.resume_command}"
 
 
-def _say_tuned(asked: tuning.TuningRequest, trace: Trace, said: Sequence[tuning.Sentence], as_json: bool) -> None:
-    ours = [line for line in trace.lines if getattr(line, "session", None) in asked.sessions]
+def _print_tuned(
+    asked: tuning.TuningRequest, trace: Trace, conclusions: Sequence[tuning.SearchConclusion], as_json: bool
+) -> None:
+    ours = [line for line in trace.lines if getattr(line, "session", None) in asked.session_names]
     sources = [line for line in trace.lines if line.kind == "source"]
-    table, found = rows(fresh([*sources, *ours])), searches(ours)
-    failed = _failed(ours)
+    table, found = kernel_rows(remeasured_kernels([*sources, *ours])), search_rows(ours)
+    failed = _failed_measurements(ours)
     if as_json:
-        content = {"trace": str(asked.out), "sentences": said, "rows": table, "searches": found, "failed": failed}
+        content = {
+            "trace": str(asked.out),
+            "sentences": conclusions,
+            "rows": table,
+            "searches": found,
+            "failed": failed,
+        }
         _print_json(content)
         return
-    console.show_rows(table)
-    _say_failed(failed)
+    console.show_kernel_rows(table)
+    _print_failed(failed)
     for search in found:
-        console.show_spent(search)
-    for each in said:
+        console.show_search_cost(search)
+    for each in conclusions:
         print_text(f"{each.session}: {each.sentence}")
-    print_text(f"Written to {asked.out}; `asara kernels report {asked.out}` shows all of it.")
+    print_text(f"Written to {asked.out}; `asara kernels report {asked.out}` prints the full report.")
 
 
 def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_json: bool) -> int:
-    """Print every table of some traces, or of some workloads in them, and write them with the picture."""
+    """Print all tables of some traces, optionally for some workloads only, and write them with the figure."""
     paths = list(traces) or shipped_traces()
     if not paths:
-        raise InputError("no measurements come with this version: name a trace, as `asara kernels tune` writes it")
-    with plainly():
-        lines = full_report.of_workloads(read_traces(paths), only)
+        raise InputError("this version contains no measurements; name a trace that `asara kernels tune` wrote")
+    with explain_input_errors():
+        lines = full_report.select_workloads(read_traces(paths), only)
     if out is not None:
         check_folder(out)
-    found = full_report.report(lines)
+    found = full_report.build_report(lines)
     files: dict[str, bytes] = {}
     if out is not None:
-        files[full_report.REPORT] = json_file(plain(found))
-        if drawn := panels(found.searches, fresh(lines), found.fits):
+        files[full_report.REPORT_FILE] = json_file(plain(found))
+        if drawn := build_panels(found.searches, remeasured_kernels(lines), found.fits):
             traced = sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-            files[full_report.PICTURE] = picture(drawn, footer_text(f"searches: {len(found.searches)}", trace=traced))
+            files[full_report.FIGURE_FILE] = draw_searches(
+                drawn, footer_text(f"searches: {len(found.searches)}", trace=traced)
+            )
         write_files(out, files)
     if as_json:
         _print_json(found)
@@ -308,85 +328,89 @@ def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_jso
     return 0
 
 
-def verify(lab: KernelEnvironment, source: Path, asked: Sequence[Workload], as_json: bool) -> int:
-    """Try one foreign source on some workloads: 0 if it passed on all of them."""
+def verify(environment: KernelEnvironment, source: Path, asked: Sequence[Workload], as_json: bool) -> int:
+    """Check one untrusted source on some workloads; return 0 if it passed on all of them."""
     text = read_source(source)
-    isolation = lab.isolation()
-    if not isolation.foreign_allowed:
-        raise InputError(f"{source}: foreign source does not run here ({isolation.detail})")
+    isolation = environment.detect_isolation()
+    if not isolation.untrusted_allowed:
+        raise InputError(f"{source}: untrusted source cannot run on this machine ({isolation.detail})")
     verdicts: list[TrialVerdict] = []
     noisy: NoisyMachineError | None = None
     try:
-        with plainly(), progress() as tell:
-            found = lab.survey(True)
+        with explain_input_errors(), progress() as tell:
+            found = environment.detect_machine(True)
             for each in asked:
                 tell(f"{each.full_name}: {source}", None)
-                with lab.bench(each, found) as bench:
-                    verdicts.append(measurement_sessions.verify(text, each, bench))
+                with environment.open_evaluator(each, found) as evaluator:
+                    verdicts.append(measurement_sessions.verify_source(text, each, evaluator))
     except NoisyMachineError as error:
         noisy = error
     except KeyboardInterrupt:
         raise InputError("interrupted; nothing was written") from None
-    _say_verdicts(source, verdicts, as_json)
+    _print_verdicts(source, verdicts, as_json)
     if noisy is not None:
-        return _too_noisy(noisy)
+        return _report_noise(noisy)
     return 0 if all(verdict.status == "passed" for verdict in verdicts) else FAILED
 
 
-def _say_verdicts(source: Path, verdicts: Sequence[TrialVerdict], as_json: bool) -> None:
+def _print_verdicts(source: Path, verdicts: Sequence[TrialVerdict], as_json: bool) -> None:
     if not verdicts:
         return
-    told = [(verdict, _how_fast(verdict, source.name)) for verdict in verdicts]
+    described = [(verdict, _speed_sentence(verdict, source.name)) for verdict in verdicts]
     if as_json:
-        _print_json({"source": str(source), "verdicts": [_verdict(verdict, fast) for verdict, fast in told]})
+        _print_json(
+            {"source": str(source), "verdicts": [_verdict_record(verdict, fast) for verdict, fast in described]}
+        )
     else:
-        for verdict, fast in told:
+        for verdict, fast in described:
             console.show_verdict(verdict, fast)
 
 
 def worth(scenario: str, settings: Sequence[str], seeds: int, as_json: bool) -> int:
-    """Say what measured kernels are worth to a lab."""
+    """Print how many days measured kernels save a lab."""
     chosen = load_scenario(scenario, settings, None)
     with progress() as tell, GracefulInterrupt() as interrupt:
 
         def watch(done: int, total: int, world: World) -> bool:
             interrupt.clock = world.clock
-            tell(f"{done} of {total} runs are over; this one is at day {world.now:,.0f}", done / total)
+            tell(f"{done} of {total} runs are complete; the current run is at day {world.now:,.0f}", done / total)
             return interrupt.happened
 
-        found = worth_of(chosen, range(seeds), watch)
+        found = estimate_kernel_value(chosen, range(seeds), watch)
     if as_json:
         _print_json(found)
     else:
-        console.show_worth(found)
+        console.show_kernel_value(found)
     if interrupt.happened:
         raise InputError(f"interrupted after {len(found.seeds)} of {seeds} pairs of runs")
     return 0
 
 
 def read_source(path: Path) -> str:
-    """Return the text of a foreign file. Raises InputError for what cannot be one."""
+    """Return the text of an untrusted source file. Raises InputError if it is empty, too large or not UTF-8."""
     content = path.read_bytes()
-    if len(content) > LARGEST_SOURCE:
-        raise InputError(f"{path}: {len(content):,} bytes are no kernel; at most {LARGEST_SOURCE:,}")
+    if len(content) > MAX_SOURCE_BYTES:
+        raise InputError(f"{path} has {len(content):,} bytes; allowed: at most {MAX_SOURCE_BYTES:,}")
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text in UTF-8") from None
+        raise InputError(f"{path} is not a UTF-8 text file") from None
     if not text.strip():
-        raise InputError(f"{path}: it is empty")
+        raise InputError(f"{path} is empty")
     return text
 
 
-def _how_fast(verdict: TrialVerdict, name: str) -> str:
+def _speed_sentence(verdict: TrialVerdict, name: str) -> str:
     if verdict.status != "passed":
         return (
-            "How fast was not measured." if not verdict.outcome.timed else "How fast is not told of what did not pass."
+            "The speed was not measured."
+            if not verdict.outcome.timed
+            else "The speed is not reported, because the kernel did not pass."
         )
-    return claim(name, held_out_gain(verdict.outcome.timed))
+    return claim_sentence(name, held_out_gain(verdict.outcome.timed))
 
 
-def _verdict(verdict: TrialVerdict, fast: str) -> dict[str, Any]:
+def _verdict_record(verdict: TrialVerdict, fast: str) -> dict[str, Any]:
     timed = verdict.outcome.timed
     gains = {"over_sdpa": held_out_gain(timed), "on_tuned": held_out_gain(timed, held_out=False)}
     errors = [each.error for each in timed if each.error is not None]

@@ -1,4 +1,4 @@
-"""What the searches of a trace amount to: the fitted curve, its ceiling, what a doubling of effort buys. Pure."""
+"""Fit speed-up curves to the searches of a trace: ceiling, and gain per doubling of candidates. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hardware.kernels.speedup_curve import (
     estimate,
     measured_workloads,
 )
-from hardware.kernels.trace import Line, Source
+from hardware.kernels.trace import CandidateSource, Line
 
 
 class CurveFit(NamedTuple):
@@ -28,40 +28,40 @@ class CurveFit(NamedTuple):
     tried: int
     """Candidates of the median search."""
     reached: CurveInterval
-    """Speed-up over SDPA after all of them, as the winners gave it when they were measured afresh."""
+    """Speed-up over SDPA after all candidates, according to the re-measured winners."""
     ceiling: float
-    """Speed-up that ever more candidates would come to, by the fit."""
+    """Limit of the fitted speed-up for many candidates."""
     cap: float | None
     """Speed-up at the roofline."""
     early: CurveInterval
     """Doublings of speed per doubling of candidates, over the first 20."""
     late: CurveInterval | None
-    """The same from there on; None where no search went farther."""
+    """Doublings of speed per doubling of candidates after the first 20; None if no search tried more."""
     curve: FittedSpeedupCurve
 
 
-def fits(lines: Sequence[Line]) -> list[CurveFit]:
-    """Return the fit of every workload that was searched on every machine; none where its measurements are at odds."""
+def fit_curves(lines: Sequence[Line]) -> list[CurveFit]:
+    """Return one fit for each machine and workload; workloads with contradictory measurements are left out."""
     machines = dict.fromkeys(machine_name(session) for session in sessions(lines).values())
     found = []
     for machine in machines:
-        part = _of_machine(lines, machine)
+        part = _lines_on_machine(lines, machine)
         for workload in measured_workloads(part):
             with suppress(MeasurementError):
-                found.append(_fit(part, machine, workload))
+                found.append(_fit_workload(part, machine, workload))
     return found
 
 
-def _of_machine(lines: Sequence[Line], machine: str) -> list[Line]:
+def _lines_on_machine(lines: Sequence[Line], machine: str) -> list[Line]:
     here = {name for name, session in sessions(lines).items() if machine_name(session) == machine}
-    return [line for line in lines if not isinstance(line, Source) and _session(line) in here]
+    return [line for line in lines if not isinstance(line, CandidateSource) and _session_name(line) in here]
 
 
-def _session(line: Line) -> str:
-    return line.session if not isinstance(line, Source) else ""
+def _session_name(line: Line) -> str:
+    return line.session if not isinstance(line, CandidateSource) else ""
 
 
-def _fit(lines: Sequence[Line], machine: str, workload: str) -> CurveFit:
+def _fit_workload(lines: Sequence[Line], machine: str, workload: str) -> CurveFit:
     found = estimate(lines, workload)
     early, late = elasticities(found)
     curve = found.curve

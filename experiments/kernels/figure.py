@@ -1,4 +1,4 @@
-"""The picture of searches: best speed-up so far against candidates tried, with the fitted ceiling and the roofline."""
+"""Draw searches: best speed-up against candidates tried, with the fitted ceiling and the roofline."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
 from hardware.kernels.statistics import Speedup
 
 COLUMNS: Final = 2
-"""Of panels: more of them, and a reader of a page has to zoom."""
+"""Panels in a row; with more, the text is too small on a page."""
 MIN_WIDTH: Final = 8.5
+"""Smallest width of the figure [inches]."""
 WIDTH: Final = 5.6
+"""Width of a panel [inches]."""
 HEIGHT: Final = 3.7
+"""Height of a panel [inches]."""
 GREY: Final = "#6E6E6E"
 _COLOURS: Final = {
     "hill-climb": BLUE,
@@ -35,25 +38,22 @@ _COLOURS: Final = {
     "naive": SKY,
 }
 _TICKS: Final = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 100.0)
-_GAP, _STRIP = 0.03, 0.27
-"""Of the strip of winners: its distance and width, as shares of the width of the searches."""
-_LINE_HEIGHT: Final = 0.066
-"""Of a label, as a share of a panel's height."""
-_EDGE: Final = 0.03
-_LOWEST: Final = 0.4
-"""Speed-up that is drawn: first candidates may be much slower, and would squeeze what matters."""
-_STEPS: Final = (
-    "Each step is a candidate faster than all before it, as its search saw it on the shapes that it was tuned on."
+_STRIP_GAP, _STRIP_WIDTH = 0.03, 0.27
+"""Distance and width of the strip of winners, as shares of the width of the searches (log scale)."""
+LABEL_HEIGHT: Final = 0.066
+"""Height of a label, as a share of the panel's height."""
+_MARGIN: Final = 0.03
+_MIN_SPEEDUP: Final = 0.4
+"""Lowest speed-up that is drawn; the first candidates may be much slower and would compress the scale."""
+_STEPS_NOTE: Final = "Each step is a candidate that is faster than all before it, timed quickly on the tuned shapes."
+_WINNERS_NOTE: Final = (
+    "A diamond in the grey strip is the winner of a search, re-measured on held-out shapes, with its 95% interval."
 )
-_DIAMONDS: Final = (
-    "A diamond in the grey strip is what the winner of a search gave when it was measured afresh on shapes that no "
-    "search has seen, with its 95% interval."
-)
-_DASHES: Final = "Dashed: the curve of the searches of one proposer that were repeated most, scaled to their diamonds."
+_CURVE_NOTE: Final = "Dashed: the curve fitted to the most repeated searches of one proposer, scaled to their diamonds."
 
 
 class Label(NamedTuple):
-    """A word at the right edge of a panel, and the height, as a share of the panel's, that it speaks of."""
+    """A label at the right edge of a panel, and the height that it marks, as a share of the panel's height."""
 
     height: float
     text: str
@@ -61,18 +61,20 @@ class Label(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """What is drawn for one workload on one machine."""
+    """The searches, winners and fit of one workload on one machine."""
 
     machine: str
     workload: str
     searches: tuple[SearchRow, ...]
     winners: tuple[tuple[str, Speedup], ...]
-    """Proposer, and gain on held-out shapes."""
+    """Proposer and speed-up on held-out shapes, for each re-measured winner."""
     fit: CurveFit | None
 
 
-def panels(found: Sequence[SearchRow], measured: Sequence[RemeasuredKernel], fitted: Sequence[CurveFit]) -> list[Panel]:
-    """Return what there is to draw: a panel for every machine and workload with a search in which something passed."""
+def build_panels(
+    found: Sequence[SearchRow], measured: Sequence[RemeasuredKernel], fitted: Sequence[CurveFit]
+) -> list[Panel]:
+    """Return a panel for each machine and workload that has a search with a candidate that passed."""
     drawn = [search for search in found if search.steps]
     keys = dict.fromkeys((search.machine, search.workload) for search in drawn)
     fits = {(fit.machine, fit.workload): fit for fit in fitted}
@@ -96,13 +98,13 @@ def _winners(
     return tuple((proposer, gain) for proposer, gain in gains if gain is not None)
 
 
-def picture(drawn: Sequence[Panel], footer: str = "", form: Form = "png") -> bytes:
-    """Return the picture as PNG, SVG or PDF, the same bytes for the same panels. Raises ValueError without a panel.
+def draw_searches(drawn: Sequence[Panel], footer: str = "", form: Form = "png") -> bytes:
+    """Draw panels as PNG, SVG or PDF; equal panels give equal bytes. Raises ValueError without a panel.
 
-    ``footer``: what identifies the measurements, for the last line of the picture.
+    ``footer``: identification of the measurements, in the last line of the figure.
     """
     if not drawn:
-        raise ValueError("nothing to draw: no search in which a candidate passed")
+        raise ValueError("nothing to draw: no candidate passed in any search")
     return render(lambda: _figure(drawn), footer, STYLE, form, dpi=130)
 
 
@@ -118,11 +120,11 @@ def _figure(drawn: Sequence[Panel]) -> Figure:
     grid = figure.subplots(lines, columns, squeeze=False)
     several = len({panel.machine for panel in drawn}) > 1
     for axes, panel in zip(grid.flat, drawn, strict=False):
-        _draw(axes, panel)
-        _title(axes, panel, several)
+        _draw_panel(axes, panel)
+        _draw_title(axes, panel, several)
     for axes in grid.flat[len(drawn) :]:
         axes.set_axis_off()
-    title = "How much faster attention gets, the more candidates a search tries"
+    title = "Speed-up of attention by number of candidates tried"
     figure.text(0.15 / width, 1 - 0.14 / height, title, fontsize=16 if width > 10 else 14, fontweight="bold", va="top")
     figure.text(0.15 / width, 1 - 0.52 / height, text, fontsize=10, color="#444444", va="top", linespacing=1.35)
     return figure
@@ -130,18 +132,18 @@ def _figure(drawn: Sequence[Panel]) -> Figure:
 
 def _explanation(drawn: Sequence[Panel], width: float) -> str:
     machines = " and ".join(dict.fromkeys(panel.machine for panel in drawn))
-    sentences = [f"On {machines}, against torch's own attention (SDPA).", _STEPS]
+    sentences = [f"Measured on {machines}, relative to torch's own attention (SDPA).", _STEPS_NOTE]
     if any(panel.winners for panel in drawn):
-        sentences.append(_DIAMONDS)
+        sentences.append(_WINNERS_NOTE)
     if any(panel.fit for panel in drawn):
-        sentences.append(_DASHES)
+        sentences.append(_CURVE_NOTE)
     return textwrap.fill(" ".join(sentences), int(width * 13.2))
 
 
-def _draw(axes: Axes, panel: Panel) -> None:
+def _draw_panel(axes: Axes, panel: Panel) -> None:
     tried = max(search.tried for search in panel.searches)
     cap = panel.fit.cap if panel.fit else panel.searches[0].cap
-    low, high = _limits(panel, cap)
+    low, high = _axis_limits(panel, cap)
     axes.set_xscale("log")
     axes.set_yscale("log")
     right = _draw_winners(axes, panel, max(tried, 2))
@@ -150,16 +152,16 @@ def _draw(axes: Axes, panel: Panel) -> None:
     for search in panel.searches:
         _draw_search(axes, search)
     labels = [*_search_labels(panel, low, high), *_level_labels(axes, panel, cap, low, high)]
-    _write(axes, labels)
+    _draw_labels(axes, labels)
     _label_axes(axes, panel, low, high, tried)
 
 
 def _draw_winners(axes: Axes, panel: Panel, tried: int) -> float:
-    """Draw what the winners gave, each beside the other in a strip of its own; return where the strip ends."""
+    """Draw the re-measured winners side by side in a strip; return the right end of the strip."""
     if not panel.winners:
         return tried * 1.1
-    left = tried ** (1 + _GAP)
-    right: float = left * tried**_STRIP
+    left = tried ** (1 + _STRIP_GAP)
+    right: float = left * tried**_STRIP_WIDTH
     axes.axvspan(left, right, color="#F1F1F1", linewidth=0, zorder=0)
     places = np.geomspace(left, right, len(panel.winners) + 2)[1:-1]
     for (proposer, gain), place in zip(panel.winners, places, strict=True):
@@ -177,7 +179,7 @@ def _draw_winners(axes: Axes, panel: Panel, tried: int) -> float:
             zorder=6,
         )
     axes.annotate(
-        "measured\nafresh",
+        "re-measured\nwinners",
         (math.sqrt(left * right), 0.09),
         xycoords=("data", "axes fraction"),
         ha="center",
@@ -196,7 +198,7 @@ def _draw_search(axes: Axes, search: SearchRow) -> None:
     axes.plot(*zip(*search.steps, strict=True), "o", color=_COLOURS.get(search.proposer, GREY), markersize=3, zorder=4)
 
 
-def _limits(panel: Panel, cap: float | None) -> tuple[float, float]:
+def _axis_limits(panel: Panel, cap: float | None) -> tuple[float, float]:
     gains = [gain for search in panel.searches for _, gain in search.steps]
     gains += [end for _, gain in panel.winners for end in (gain.low, gain.high)]
     if panel.fit:
@@ -204,7 +206,7 @@ def _limits(panel: Panel, cap: float | None) -> tuple[float, float]:
     top = max([*gains, 1.0])
     if cap is not None and cap <= 4 * top:
         top = max(top, cap)
-    return max(min([*gains, 1.0]), _LOWEST) / 1.12, top * 1.12
+    return max(min([*gains, 1.0]), _MIN_SPEEDUP) / 1.12, top * 1.12
 
 
 def _search_labels(panel: Panel, low: float, high: float) -> list[Label]:
@@ -213,14 +215,14 @@ def _search_labels(panel: Panel, low: float, high: float) -> list[Label]:
         ends = [search.steps[-1][1] for search in panel.searches if search.proposer == proposer]
         times = f" ×{len(ends)}" if len(ends) > 1 else ""
         middle = math.exp(float(np.median(np.log(ends))))
-        found.append(Label(_height(middle, low, high), f"{proposer}{times}", _COLOURS.get(proposer, GREY)))
+        found.append(Label(_relative_height(middle, low, high), f"{proposer}{times}", _COLOURS.get(proposer, GREY)))
     return found
 
 
 def _level_labels(axes: Axes, panel: Panel, cap: float | None, low: float, high: float) -> list[Label]:
-    """Draw the levels that hold for all searches, and return their labels."""
+    """Draw the levels that all searches share, and return their labels."""
     axes.axhline(1, color="black", linewidth=1.0, zorder=2)
-    found = [Label(_height(1, low, high), "SDPA", "black")]
+    found = [Label(_relative_height(1, low, high), "SDPA", "black")]
     if panel.fit:
         curve, ceiling = panel.fit.curve, panel.fit.ceiling
         numbers = np.geomspace(1, curve.tried, 200)
@@ -233,21 +235,21 @@ def _level_labels(axes: Axes, panel: Panel, cap: float | None, low: float, high:
             zorder=5,
         )
         axes.axhline(ceiling, color="black", linestyle=(0, (1, 2)), linewidth=1.2, zorder=2)
-        found.append(Label(_height(ceiling, low, high), f"fitted ceiling {ceiling:.2f}×", "black"))
+        found.append(Label(_relative_height(ceiling, low, high), f"fitted ceiling {ceiling:.2f}×", "black"))
     if cap is not None and cap <= high:
         axes.axhline(cap, color=GREY, linewidth=1.0, linestyle=(0, (6, 2, 1, 2)), zorder=2)
-        found.append(Label(_height(cap, low, high), f"roofline {cap:.2g}×", GREY))
+        found.append(Label(_relative_height(cap, low, high), f"roofline {cap:.2g}×", GREY))
     elif cap is not None:
         found.append(Label(0.99, f"roofline {cap:.2g}×, beyond ↑", GREY))
     return found
 
 
-def _height(value: float, low: float, high: float) -> float:
+def _relative_height(value: float, low: float, high: float) -> float:
     return math.log(value / low) / math.log(high / low)
 
 
-def _write(axes: Axes, labels: Sequence[Label]) -> None:
-    for label, height in spread(labels):
+def _draw_labels(axes: Axes, labels: Sequence[Label]) -> None:
+    for label, height in avoid_label_overlap(labels):
         axes.annotate(
             label.text,
             (1.005, label.height),
@@ -270,22 +272,22 @@ def _write(axes: Axes, labels: Sequence[Label]) -> None:
         )
 
 
-def spread(labels: Sequence[Label]) -> list[tuple[Label, float]]:
-    """Return labels with heights within the panel, as near to what they speak of as can be, none over another."""
+def avoid_label_overlap(labels: Sequence[Label]) -> list[tuple[Label, float]]:
+    """Return labels with heights in the panel, close to what they mark and without overlap."""
     groups: list[list[Label]] = []
     for label in sorted(labels):
         groups.append([label])
-        while len(groups) > 1 and _bottom(groups[-1]) < _bottom(groups[-2]) + _LINE_HEIGHT * len(groups[-2]):
+        while len(groups) > 1 and _stack_start(groups[-1]) < _stack_start(groups[-2]) + LABEL_HEIGHT * len(groups[-2]):
             last = groups.pop()
             groups[-1] += last
-    return [(label, _bottom(group) + _LINE_HEIGHT * at) for group in groups for at, label in enumerate(group)]
+    return [(label, _stack_start(group) + LABEL_HEIGHT * at) for group in groups for at, label in enumerate(group)]
 
 
-def _bottom(group: Sequence[Label]) -> float:
-    """Where a stack of labels begins whose middle is the mean of what they speak of, if that is within the panel."""
-    size = _LINE_HEIGHT * (len(group) - 1)
+def _stack_start(group: Sequence[Label]) -> float:
+    """Return the lower end of a stack of labels, centred on the mean of the marked heights, within the panel."""
+    size = LABEL_HEIGHT * (len(group) - 1)
     middle = sum(label.height for label in group) / len(group)
-    return max(_EDGE, min(1 - _EDGE - size, middle - size / 2))
+    return max(_MARGIN, min(1 - _MARGIN - size, middle - size / 2))
 
 
 def _label_axes(axes: Axes, panel: Panel, low: float, high: float, tried: int) -> None:
@@ -301,8 +303,8 @@ def _label_axes(axes: Axes, panel: Panel, low: float, high: float, tried: int) -
     axes.set_ylabel("speed-up over SDPA")
 
 
-def _title(axes: Axes, panel: Panel, several: bool) -> None:
-    title = " · ".join(_words(panel.workload))
+def _draw_title(axes: Axes, panel: Panel, several: bool) -> None:
+    title = " · ".join(_workload_phrases(panel.workload))
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", pad=20 if several else 6)
     if several:
         axes.annotate(
@@ -316,6 +318,6 @@ def _title(axes: Axes, panel: Panel, several: bool) -> None:
         )
 
 
-def _words(workload: str) -> list[str]:
+def _workload_phrases(workload: str) -> list[str]:
     name, dtype, direction = workload.split("/")
     return [name, dtype, "forward and backward" if direction == "both" else direction]

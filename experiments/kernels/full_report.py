@@ -1,4 +1,4 @@
-"""A whole report of a trace: read, derived, made plain for JSON, written."""
+"""Read traces and derive the full report: all tables of a trace."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from experiments.errors import InputError
-from experiments.kernels.curve_fits import CurveFit, fits
-from experiments.kernels.result_tables import KernelGap, KernelRow, Noise, averages, fresh, gaps, noise, rows
-from experiments.kernels.search_tables import Failures, Forecast, SearchRow, failures, forecasts, searches
+from experiments.kernels.curve_fits import CurveFit, fit_curves
+from experiments.kernels.result_tables import (
+    KernelGap,
+    KernelRow,
+    Noise,
+    average_rows,
+    kernel_gaps,
+    kernel_rows,
+    noise_rows,
+    remeasured_kernels,
+)
+from experiments.kernels.search_tables import Failures, Forecast, SearchRow, failure_rows, forecast_rows, search_rows
 from hardware.kernels.speedup_curve import BUNDLED_MEASUREMENTS_DIR
-from hardware.kernels.trace import Line, MeasurementSession, Source, read
+from hardware.kernels.trace import CandidateSource, Line, MeasurementSession, read
 
-REPORT: Final = "report.json"
-PICTURE: Final = "searches.png"
+REPORT_FILE: Final = "report.json"
+FIGURE_FILE: Final = "searches.png"
 
 
 class Report(NamedTuple):
-    """All tables."""
+    """All tables of a report; the field names are the keys of `report.json`."""
 
     averages: list[KernelRow]
     rows: list[KernelRow]
@@ -36,46 +45,48 @@ def shipped_traces() -> list[Path]:
 
 
 def read_traces(paths: Sequence[Path]) -> list[Line]:
-    """Return the lines of traces. Raises OSError, TraceError, and InputError for traces that hold nothing.
+    """Return the lines of traces. Raises OSError, TraceError, and InputError for an empty trace.
 
-    Of several, sessions are told apart by the name of their file.
+    With several traces, session names are prefixed with the name of their file.
     """
     found: list[Line] = []
     for at, path in enumerate(paths):
         lines = read(path)
         if not lines:
-            raise InputError(f"{path}: there is no line in it")
-        found += lines if len(paths) == 1 else [_renamed(line, f"{path.stem} {at + 1}: ") for line in lines]
+            raise InputError(f"{path} has no line; name a trace that `asara kernels` wrote")
+        found += lines if len(paths) == 1 else [_prefix_session(line, f"{path.stem} {at + 1}: ") for line in lines]
     return found
 
 
-def of_workloads(lines: Sequence[Line], only: Sequence[str]) -> list[Line]:
-    """Return the lines of some workloads, by their full names; all of them without any.
+def select_workloads(lines: Sequence[Line], only: Sequence[str]) -> list[Line]:
+    """Return the lines of the named workloads, or all lines if no workload is named.
 
-    Raises InputError for one that is not there, with those that are.
+    Raises InputError for an unknown workload, with the list of workloads.
     """
-    there = {line.session: line.full_name for line in lines if isinstance(line, MeasurementSession)}
+    workloads = {line.session: line.full_name for line in lines if isinstance(line, MeasurementSession)}
     for name in only:
-        if name not in there.values():
-            raise InputError(f"--only {name}: there are {', '.join(dict.fromkeys(there.values()))}")
-    return [line for line in lines if not only or isinstance(line, Source) or there.get(line.session) in only]
+        if name not in workloads.values():
+            raise InputError(f"--only {name} is unknown; allowed: {', '.join(dict.fromkeys(workloads.values()))}")
+    return [
+        line for line in lines if not only or isinstance(line, CandidateSource) or workloads.get(line.session) in only
+    ]
 
 
-def _renamed(line: Line, prefix: str) -> Line:
-    return line if isinstance(line, Source) else line.model_copy(update={"session": prefix + line.session})
+def _prefix_session(line: Line, prefix: str) -> Line:
+    return line if isinstance(line, CandidateSource) else line.model_copy(update={"session": prefix + line.session})
 
 
-def report(lines: Sequence[Line]) -> Report:
+def build_report(lines: Sequence[Line]) -> Report:
     """Return all tables of a trace."""
-    measured = fresh(lines)
-    table = rows(measured)
+    measured = remeasured_kernels(lines)
+    table = kernel_rows(measured)
     return Report(
-        averages(table),
+        average_rows(table),
         table,
-        gaps(measured),
-        fits(lines),
-        searches(lines),
-        failures(lines),
-        forecasts(lines),
-        noise(lines),
+        kernel_gaps(measured),
+        fit_curves(lines),
+        search_rows(lines),
+        failure_rows(lines),
+        forecast_rows(lines),
+        noise_rows(lines),
     )

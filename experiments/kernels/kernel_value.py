@@ -1,12 +1,12 @@
-"""What measured kernels are worth to a lab: the same luck with and without them, and the days between. Pure.
+"""Estimate the value of measured kernels for a lab: days saved in runs with and without them, on equal seeds. Pure.
 
-The figure is net: candidates take researchers' and GPU time. A run of each seed in which they take none gives the
-gross figure beside it.
+The figure is net: candidates take time of researchers and GPUs. One more run of each seed, in which candidates cost
+nothing, gives the gross figure.
 
-Two things leave that open: luck, and that the searches might as well have found other kernels. Pairs of runs average
-luck out; no number of them makes the searches any surer. So each seed is run once more with the curve of the searches
-drawn again with replacement, another draw for each seed, and one Student interval holds both: the spread of luck over
-the root of the pairs, and all of the spread that other draws make.
+The estimate has two sources of uncertainty. Run-to-run variability averages out over pairs of runs. The uncertainty
+of the searches does not: other searches might have found other kernels. So each seed is run once more with a curve
+from searches that are resampled with replacement. One Student interval covers both: the variance over pairs divided
+by their number, and the full variance that the resampled searches cause.
 """
 
 from __future__ import annotations
@@ -24,60 +24,64 @@ from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 
 CONFIDENCE: Final = 0.95
-CUT_OFF: Final = ("horizon", "interrupted", "starved")
-"""Endings that are no moment of the dynamics, so that the days between two of them mean nothing."""
+CENSORED_ENDINGS: Final = ("horizon", "interrupted", "starved")
+"""Endings that the dynamics did not cause, so that the time between two of them has no meaning."""
 
-Watch = Callable[[int, int, World], bool | None]
-"""Shown the runs that are over, their number in all, and the world under way, frame by frame; True stops."""
+ProgressCallback = Callable[[int, int, World], bool | None]
+"""Called for each frame with the number of finished runs, the total and the current world; True stops."""
 
 
 class PairedGain(NamedTuple):
-    """Days by which kernels bring something nearer, each pair of runs by itself and on average."""
+    """Days that kernels save until some event, for each pair of runs and on average."""
 
     days: float
     low: float | None
-    """The 95% interval of the mean, Student's, for luck and for what the searches leave open; None with one pair."""
+    """Lower end of Student's 95% interval of the mean, for both sources of uncertainty; None with one pair."""
     high: float | None
     each: tuple[float, ...]
     drawn_again: tuple[float, ...] = ()
-    """The same with the searches drawn again; empty where these are fewer than three: the interval is luck alone."""
+    """The same with resampled searches. Empty with fewer than three searches.
+
+    Then the interval covers run-to-run variability only."""
 
     @property
-    def holds_nothing(self) -> bool:
-        """True if there may be no gain at all."""
+    def may_be_zero(self) -> bool:
+        """Whether the interval contains 0."""
         return self.low is not None and self.high is not None and self.low <= 0 <= self.high
 
 
 class KernelValue(NamedTuple):
-    """What kernels were worth over pairs of runs, one with and one without them, of the same seed."""
+    """Value of kernels over pairs of runs with the same seed, one with and one without kernels."""
 
     scenario: str
     measurements: str
     digest: str
     """SHA-256 of the measurements."""
     seeds: tuple[int, ...]
-    """Of the pairs that were run to their endings."""
+    """Seeds of the completed pairs."""
     doubling: int
-    """The last doubling of software that every run reached; 0 if there is none."""
+    """Last doubling of software that every run reached; 0 if there is none."""
     to_doubling: PairedGain | None
-    """Net of what candidates cost."""
+    """Days saved until that doubling, net of the cost of candidates."""
     gross: PairedGain | None
-    """To the same doubling, if candidates cost nothing; its interval is of luck alone. None where they cost nothing."""
+    """The same if candidates cost nothing; the interval covers run-to-run variability only.
+
+    None if candidates cost nothing anyway."""
     to_ending: PairedGain | None
-    """None where a run was cut off by its clock, or starved."""
+    """Days saved until the ending; None if a run stopped at the horizon, was interrupted or stalled."""
     endings: dict[str, tuple[int, int]]
-    """How many runs ended how: with kernels, and without."""
+    """Ending → number of runs with kernels, and without."""
     work_rate: float
-    """Of the cluster at the end, the mean over runs with kernels."""
+    """Work rate of the cluster at the end, relative to no kernels; mean over runs with kernels."""
     searches: int
-    """Of which the curve is made."""
+    """Number of searches behind the curve."""
     told: str
-    """Which they are, in words."""
+    """Description of these searches."""
     sentence: str
 
 
-class _Run(NamedTuple):
-    """What is kept of a run."""
+class _RunSummary(NamedTuple):
+    """The results of one run."""
 
     doubling_days: tuple[float, ...]
     ending: str
@@ -85,40 +89,44 @@ class _Run(NamedTuple):
     work_rate: float
 
 
-class _Seed(NamedTuple):
+class _SeedRuns(NamedTuple):
     """The runs of one seed."""
 
-    fast: _Run
-    """With kernels."""
-    slow: _Run
-    """Without."""
-    again: _Run | None
-    """With the kernels of searches drawn again; None where they were too few."""
-    free: _Run | None = None
-    """With kernels whose candidates cost nothing; None where they cost nothing anyway."""
+    fast: _RunSummary
+    """Run with kernels."""
+    slow: _RunSummary
+    """Run without kernels."""
+    again: _RunSummary | None
+    """Run with kernels of resampled searches; None with fewer than three searches."""
+    free: _RunSummary | None = None
+    """Run with kernels whose candidates cost nothing; None if they cost nothing anyway."""
 
     @property
-    def runs(self) -> list[_Run]:
-        """All of them."""
+    def runs(self) -> list[_RunSummary]:
+        """All runs of the seed."""
         return [run for run in self if run is not None]
 
 
-def worth(scenario: Scenario, seeds: Sequence[int], watch: Watch | None = None) -> KernelValue:
-    """Run a scenario with its measurements and without them, for each seed, and return the days between.
+def estimate_kernel_value(
+    scenario: Scenario, seeds: Sequence[int], on_progress: ProgressCallback | None = None
+) -> KernelValue:
+    """Run a scenario with and without its kernel measurements, for each seed, and return the days saved.
 
-    With three searches or more each seed is run a third time, with the searches drawn again, so that the interval holds
-    what they leave open; with fewer it is of luck alone, and the sentence says so. If ``watch`` stops it, the seeds
-    that are complete count. Raises ScenarioError if the scenario names no measurements or cannot be run.
+    With three searches or more, each seed is run a third time with resampled searches. Then the interval covers the
+    uncertainty of the searches too; otherwise it covers run-to-run variability only. If ``on_progress`` stops the
+    estimate, the completed seeds count. Raises ScenarioError if the scenario names no measurements or cannot be run.
     """
     calibration = scenario.calibration()
     if calibration.curve is None:
-        raise ScenarioError(f"kernels__measurements = '{UNCALIBRATED}': there are no kernels whose worth could be told")
-    done = _runs(scenario, seeds, watch)
+        raise ScenarioError(
+            f"kernels__measurements = '{UNCALIBRATED}' has no kernels to evaluate; name a measurement file"
+        )
+    done = _run_seeds(scenario, seeds, on_progress)
     doubling = min((len(each.doubling_days) for seed in done for each in seed.runs), default=0)
     searches = calibration.curve.searches
-    to_doubling = _gain(done, searches, lambda each: each.doubling_days[doubling - 1]) if doubling else None
-    gross = _gross(done, doubling) if doubling else None
-    ended = all(each.ending not in CUT_OFF for seed in done for each in seed.runs)
+    to_doubling = _paired_gain(done, searches, lambda each: each.doubling_days[doubling - 1]) if doubling else None
+    gross = _gross_gain(done, doubling) if doubling else None
+    ended = all(each.ending not in CENSORED_ENDINGS for seed in done for each in seed.runs)
     return KernelValue(
         scenario=scenario.name,
         measurements=calibration.measurements,
@@ -127,8 +135,8 @@ def worth(scenario: Scenario, seeds: Sequence[int], watch: Watch | None = None) 
         doubling=doubling,
         to_doubling=to_doubling,
         gross=gross,
-        to_ending=_gain(done, searches, lambda each: each.day) if ended else None,
-        endings=_endings(done),
+        to_ending=_paired_gain(done, searches, lambda each: each.day) if ended else None,
+        endings=_count_endings(done),
         work_rate=float(np.mean([each.fast.work_rate for each in done])) if done else 1.0,
         searches=searches,
         told=calibration.curve.told,
@@ -136,12 +144,12 @@ def worth(scenario: Scenario, seeds: Sequence[int], watch: Watch | None = None) 
     )
 
 
-def _runs(scenario: Scenario, seeds: Sequence[int], watch: Watch | None) -> list[_Seed]:
-    """The runs of each seed, as far as nobody stopped them."""
+def _run_seeds(scenario: Scenario, seeds: Sequence[int], on_progress: ProgressCallback | None) -> list[_SeedRuns]:
+    """Run all variants of each seed; return the seeds that were completed."""
     without = scenario.replace(kernels__measurements=UNCALIBRATED)
     free = scenario.replace(kernels__candidate_researcher_hours=0.0, kernels__candidate_gpu_hours=0.0)
     drawn = scenario.bootstrap_calibrations()
-    found: list[_Seed] = []
+    found: list[_SeedRuns] = []
     done, total = 0, (2 + bool(drawn) + (free != scenario)) * len(seeds)
     for number, seed in enumerate(seeds):
         ways: list[tuple[Scenario, MeasuredKernels | None]] = [(scenario, None), (without, None)]
@@ -149,27 +157,29 @@ def _runs(scenario: Scenario, seeds: Sequence[int], watch: Watch | None) -> list
             ways.append((scenario, drawn[number % len(drawn)]))
         if free != scenario:
             ways.append((free, None))
-        runs: list[_Run] = []
+        runs: list[_RunSummary] = []
         for each, calibration in ways:
-            result = run(each, seed, _watching(watch, done, total), calibration)
+            result = run(each, seed, _frame_callback(on_progress, done, total), calibration)
             if result.ending == "interrupted":
                 return found
-            runs.append(_kept(result))
+            runs.append(_summarize_run(result))
             done += 1
-        found.append(_Seed(runs[0], runs[1], runs[2] if drawn else None, runs[-1] if free != scenario else None))
+        found.append(_SeedRuns(runs[0], runs[1], runs[2] if drawn else None, runs[-1] if free != scenario else None))
     return found
 
 
-def _watching(watch: Watch | None, done: int, total: int) -> Callable[[World], bool | None] | None:
-    return None if watch is None else lambda world: watch(done, total, world)
+def _frame_callback(
+    on_progress: ProgressCallback | None, done: int, total: int
+) -> Callable[[World], bool | None] | None:
+    return None if on_progress is None else lambda world: on_progress(done, total, world)
 
 
-def _kept(result: RunResult) -> _Run:
+def _summarize_run(result: RunResult) -> _RunSummary:
     days = tuple(doubling.day for doubling in result.doublings)
-    return _Run(days, result.ending, result.day, result.kernels.work_rate)
+    return _RunSummary(days, result.ending, result.day, result.kernels.work_rate)
 
 
-def _endings(seeds: Sequence[_Seed]) -> dict[str, tuple[int, int]]:
+def _count_endings(seeds: Sequence[_SeedRuns]) -> dict[str, tuple[int, int]]:
     names = dict.fromkeys(each.ending for seed in seeds for each in (seed.fast, seed.slow))
     return {
         name: (sum(seed.fast.ending == name for seed in seeds), sum(seed.slow.ending == name for seed in seeds))
@@ -177,8 +187,8 @@ def _endings(seeds: Sequence[_Seed]) -> dict[str, tuple[int, int]]:
     }
 
 
-def _gain(seeds: Sequence[_Seed], searches: int, day: Callable[[_Run], float]) -> PairedGain | None:
-    """The days from what happened with kernels to what happened without; None where there is nothing to compare."""
+def _paired_gain(seeds: Sequence[_SeedRuns], searches: int, day: Callable[[_RunSummary], float]) -> PairedGain | None:
+    """Return the days between an event with kernels and without them; None without seeds."""
     if not seeds:
         return None
     nearer = np.array([day(seed.slow) - day(seed.fast) for seed in seeds])
@@ -191,22 +201,22 @@ def _gain(seeds: Sequence[_Seed], searches: int, day: Callable[[_Run], float]) -
     return PairedGain(mean, mean - half, mean + half, each, other)
 
 
-def _gross(seeds: Sequence[_Seed], doubling: int) -> PairedGain | None:
-    """The days from what happened with candidates that cost nothing to what happened without kernels."""
-    free = [_Seed(seed.free, seed.slow, None) for seed in seeds if seed.free is not None]
-    return _gain(free, 1, lambda each: each.doubling_days[doubling - 1])
+def _gross_gain(seeds: Sequence[_SeedRuns], doubling: int) -> PairedGain | None:
+    """Return the days between a doubling with free candidates and the same doubling without kernels."""
+    free = [_SeedRuns(seed.free, seed.slow, None) for seed in seeds if seed.free is not None]
+    return _paired_gain(free, 1, lambda each: each.doubling_days[doubling - 1])
 
 
-def half_width(luck: float, pairs: int, moved: float, searches: int) -> float:
+def half_width(pair_variance: float, pairs: int, search_variance: float, searches: int) -> float:
     """Return half the 95% interval of a mean over pairs, at least two, that use the same searches.
 
-    ``luck``: variance over pairs. ``moved``: variance of what drawing the searches again changes, 0 if nobody did; a
-    mean over few searches drawn with replacement spreads too little by (s - 1)/s. Degrees of freedom as Welch and
-    Satterthwaite have them.
+    ``pair_variance``: variance over pairs. ``search_variance``: variance that resampling the searches causes, 0
+    without resampling. Resampling s searches underestimates the variance of their mean by the factor (s - 1)/s. The
+    degrees of freedom follow Welch and Satterthwaite.
     """
-    parts = [(luck / pairs, pairs - 1)]
-    if moved > 0:
-        parts.append((moved * searches / (searches - 1), min(searches, pairs) - 1))
+    parts = [(pair_variance / pairs, pairs - 1)]
+    if search_variance > 0:
+        parts.append((search_variance * searches / (searches - 1), min(searches, pairs) - 1))
     variance = sum(part for part, _ in parts)
     if variance == 0:
         return 0.0
@@ -216,40 +226,39 @@ def half_width(luck: float, pairs: int, moved: float, searches: int) -> float:
 
 def _sentence(doubling: int, gain: PairedGain | None, pairs: int, searches: int) -> str:
     if gain is None:
-        return "Nothing can be said: there is no doubling of software that every run reached."
-    over = f"over {pairs} pair{'s' if pairs > 1 else ''} of runs with the same luck"
+        return "No estimate: no doubling of software was reached by every run."
+    over = f"over {pairs} pair{'s' if pairs > 1 else ''} of runs with the same random seed"
     if not any(gain.each) and not any(gain.drawn_again):
-        return f"Nothing: software doubling {doubling} comes on the same day with kernels and without, {over}."
+        return f"No effect: software doubling {doubling} comes on the same day with and without kernels, {over}."
     if gain.low is None or gain.high is None:
-        return f"{_moved(doubling, gain.days)}, {over}: too few for an interval."
-    holds = _holds(gain, searches)
+        return f"{_format_shift(doubling, gain.days)}, {over}; an interval needs two pairs."
+    sources = _interval_sources(gain, searches)
     interval = f"[{gain.low:.3g}, {gain.high:.3g}]"
-    if gain.holds_nothing:
-        days = f"the days by which software doubling {doubling} comes nearer, {gain.days:.3g} {interval}, may be 0"
-        return f"Nothing is proved: {days}, {over}; {holds}."
+    if gain.may_be_zero:
+        days = f"kernels bring software doubling {doubling} forward by {gain.days:.3g} days {interval}"
+        return f"No significant effect: {days}, {over}. {sources}."
     low, high = sorted((abs(gain.low), abs(gain.high)))
-    return f"{_moved(doubling, gain.days)} [{low:.3g}, {high:.3g}], {over}; {holds}."
+    return f"{_format_shift(doubling, gain.days)} [{low:.3g}, {high:.3g}], {over}. {sources}."
 
 
 def _gross_sentence(net: PairedGain | None, gross: PairedGain | None) -> str:
-    """The gross figure, and what the candidates took of it."""
+    """Format the gross figure; empty if candidates cost nothing."""
     if net is None or gross is None or not any(gross.each):
         return ""
     return (
-        f" This is net of what candidates cost; if they took no time of researchers and GPUs it would be "
+        f" This is net of the cost of candidates. If candidates took no time of researchers and GPUs, it would be "
         f"{gross.days:.3g} days."
     )
 
 
-def _holds(gain: PairedGain, searches: int) -> str:
-    """What the interval is of."""
+def _interval_sources(gain: PairedGain, searches: int) -> str:
+    """Describe which sources of uncertainty the interval covers."""
     if gain.drawn_again:
-        return f"the interval is of luck and of what {searches} searches leave open"
-    number = f"{searches} search{'es are' if searches > 1 else ' is'} too few"
-    return f"the interval is of luck alone, as {number} to say how sure the kernels are"
+        return f"The interval covers run-to-run variability and the uncertainty of {searches} searches"
+    return "The interval covers run-to-run variability only; the uncertainty of the searches needs three searches"
 
 
-def _moved(doubling: int, days: float) -> str:
-    """Which way kernels moved a doubling."""
-    verb = f"bring software doubling {doubling} nearer" if days >= 0 else f"put software doubling {doubling} off"
+def _format_shift(doubling: int, days: float) -> str:
+    """Describe by how many days kernels move a doubling."""
+    verb = f"bring software doubling {doubling} forward" if days >= 0 else f"delay software doubling {doubling}"
     return f"Kernels {verb} by {abs(days):.3g} days"

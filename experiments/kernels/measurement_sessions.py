@@ -1,4 +1,4 @@
-"""What the commands do with a workbench: measure families, end a search with claims, verify a foreign file."""
+"""Run measurement sessions with an evaluator: measure families, re-measure winners, verify an untrusted kernel."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from hardware.kernels.candidate import Candidate, ParameterSpace
 from hardware.kernels.family import Family
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Problem, Workload
-from hardware.kernels.registry import FOREIGN, SDPA
+from hardware.kernels.registry import SDPA, UNTRUSTED
 from hardware.kernels.search import geomean_speedup, improvements
 from hardware.kernels.trace import (
+    CandidateSource,
     FinalMeasurement,
     Line,
     MeasurementSession,
     Role,
     SearchEnd,
-    Source,
     Trial,
     TrialOutcome,
     candidate_of,
@@ -33,73 +33,75 @@ Against = Literal["sdpa", "eager"]
 
 
 class IsolationChoice(Protocol):
-    """What stands between foreign source and the machine."""
+    """The isolation between untrusted source and the machine."""
 
     @property
     def name(self) -> str:
-        """One word."""
+        """Return the name of the isolation, one word."""
 
     @property
     def detail(self) -> str:
-        """What there is and what is missing."""
+        """Return the parts of the isolation, and what is missing."""
 
     @property
-    def foreign_allowed(self) -> bool:
-        """Whether foreign source may run at all."""
+    def untrusted_allowed(self) -> bool:
+        """Return whether untrusted source may run."""
 
 
 class SessionEvaluator(Protocol):
-    """Where candidates are tried; see ``hardware.kernels.evaluator.Workbench``."""
+    """Evaluates candidates; see ``hardware.kernels.evaluator.KernelEvaluator``."""
 
     @property
     def isolation(self) -> IsolationChoice:
-        """Of foreign source."""
+        """Return the isolation of untrusted source."""
 
     @property
     def machine(self) -> Machine:
-        """With its roofline."""
+        """Return the machine with its roofline."""
 
     def evaluate(self, candidate: Candidate) -> TrialOutcome:
-        """On the tuned shapes against SDPA, quickly."""
+        """Validate a candidate and time it quickly against SDPA on the tuned shapes."""
 
     def measure(self, candidate: Candidate, against: Against = "sdpa") -> TrialOutcome:
-        """Afresh, on tuned and held-out shapes."""
+        """Validate a candidate and time it precisely on tuned and held-out shapes."""
 
-    def aa(self) -> TrialOutcome:
-        """SDPA against itself."""
+    def measure_self_noise(self) -> TrialOutcome:
+        """Time SDPA against itself (A/A test)."""
 
 
 class KernelEnvironment(NamedTuple):
-    """All that the commands need of the machine and of the kernels; tests put another in its place."""
+    """Machine and kernel families that the commands use; tests replace it."""
 
-    survey: Callable[[bool], Machine]
-    """With or without the roofline, which needs a compiler. Raises BuildError without one."""
-    isolation: Callable[[], IsolationChoice]
-    bench: Callable[[Workload, Machine], AbstractContextManager[SessionEvaluator]]
+    detect_machine: Callable[[bool], Machine]
+    """Detect the machine, with or without the roofline. The roofline needs a compiler, else BuildError is raised."""
+    detect_isolation: Callable[[], IsolationChoice]
+    open_evaluator: Callable[[Workload, Machine], AbstractContextManager[SessionEvaluator]]
     families: tuple[str, ...]
-    """Names, in the order of the tables."""
+    """Names of the families, in the order of the tables."""
     family: Callable[[str], Family]
 
 
-def real_lab() -> KernelEnvironment:
-    """Return this machine. Raises InputError where torch is missing, and on other systems than Linux."""
+def local_environment() -> KernelEnvironment:
+    """Return the environment of this machine. Raises InputError without torch, and on systems other than Linux."""
     if (system := platform.system()) != "Linux":
-        raise InputError(f"kernels are measured with clocks and limits that Linux alone has, and this is {system}")
+        raise InputError(f"kernels can be measured only on Linux, and this system is {system}")
     if find_spec("torch") is None:
-        raise InputError("kernels are measured against torch's own, and torch is not installed: pip install torch")
+        raise InputError(
+            "torch is not installed, and kernels are measured against its attention; run: pip install torch"
+        )
     from hardware.kernels import evaluator, machine, registry, sandbox  # noqa: PLC0415
 
     return KernelEnvironment(
-        machine.survey, sandbox.detect_isolation, evaluator.KernelEvaluator, registry.NAMES, registry.family
+        machine.detect_machine, sandbox.detect_isolation, evaluator.KernelEvaluator, registry.NAMES, registry.family
     )
 
 
-Watch = Callable[[str], None]
-"""Is told what begins."""
+ProgressCallback = Callable[[str], None]
+"""Called with a description of each measurement that starts."""
 
 
 class TraceSink(Protocol):
-    """A trace, or what stands for one where nothing is to be written."""
+    """A trace, or an object in memory that replaces it."""
 
     lines: list[Line]
 
@@ -108,7 +110,7 @@ class TraceSink(Protocol):
 
 
 class InMemoryTrace:
-    """Lines that are kept in memory."""
+    """A trace that is kept in memory."""
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
@@ -119,11 +121,11 @@ class InMemoryTrace:
 
 
 class NoisyMachineError(Exception):
-    """SDPA against itself did not come out as 1, nor near it: nothing that is measured now would be a result."""
+    """SDPA timed against itself differs from 1, so measurements on this machine would not be reliable."""
 
 
 class MeasurementTask(NamedTuple):
-    """One candidate to be measured afresh, and what the lines say of it."""
+    """One candidate to re-measure, with its role and lines of code."""
 
     role: Role
     candidate: Candidate
@@ -131,8 +133,8 @@ class MeasurementTask(NamedTuple):
     against: tuple[Against, ...] = ("sdpa", "eager")
 
 
-def new_session(name: str, workload: Workload, bench: SessionEvaluator, **search: Any) -> MeasurementSession:
-    """Return the line with which a session begins; ``search``: proposer, seed and budget."""
+def new_session(name: str, workload: Workload, evaluator: SessionEvaluator, **search: Any) -> MeasurementSession:
+    """Return the first line of a session; ``search``: proposer, seed and budget."""
     return MeasurementSession(
         session=name,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -140,28 +142,32 @@ def new_session(name: str, workload: Workload, bench: SessionEvaluator, **search
         problem=workload.problem,
         tuned=workload.tuned,
         held_out=workload.held_out,
-        machine=bench.machine.model_dump(mode="json"),
-        isolation=bench.isolation.name,
+        machine=evaluator.machine.model_dump(mode="json"),
+        isolation=evaluator.isolation.name,
         **search,
     )
 
 
-def check_noise(session: str, bench: SessionEvaluator) -> FinalMeasurement:
-    """Hold SDPA against itself. Raises TooNoisyError unless the interval holds 1, or is within 2% of it."""
-    outcome = bench.aa()
+def check_noise(session: str, evaluator: SessionEvaluator) -> FinalMeasurement:
+    """Time SDPA against itself. Raises NoisyMachineError unless the interval contains 1 or lies within 2% of it."""
+    outcome = evaluator.measure_self_noise()
     if outcome.status != "passed":
-        reason = outcome.reason or "SDPA against itself does not hold still"
+        reason = outcome.reason or "SDPA timed against itself varies"
         raise NoisyMachineError(
-            f"this machine is too noisy to resolve 3% now, so nothing that it says counts: {reason}"
+            f"this machine is too noisy to resolve 3%: {reason}; stop other processes and try again"
         )
-    return _measured(session, MeasurementTask("A/A", SDPA, 0), "sdpa", outcome)
+    return _measurement_line(session, MeasurementTask("A/A", SDPA, 0), "sdpa", outcome)
 
 
 def measure_all(
-    lines: TraceSink, session: str, bench: SessionEvaluator, tasks: Iterable[MeasurementTask], watch: Watch
+    lines: TraceSink,
+    session: str,
+    evaluator: SessionEvaluator,
+    tasks: Iterable[MeasurementTask],
+    on_progress: ProgressCallback,
 ) -> None:
-    """Measure candidates afresh, except those that the session has already."""
-    known = _known(lines.lines, session)
+    """Re-measure candidates, except those that the session already contains."""
+    known = _measured_keys(lines.lines, session)
     left = [
         (task, against)
         for task in tasks
@@ -169,28 +175,28 @@ def measure_all(
         if (task.role, task.candidate.digest, against) not in known
     ]
     for number, (task, against) in enumerate(left, start=1):
-        watch(f"{task.candidate} against {against} ({number} of {len(left)})")
-        lines.append(_measured(session, task, against, bench.measure(task.candidate, against)))
+        on_progress(f"{task.candidate} against {against} ({number} of {len(left)})")
+        lines.append(_measurement_line(session, task, against, evaluator.measure(task.candidate, against)))
 
 
-def all_measured(lines: Iterable[Line], session: str, tasks: Iterable[MeasurementTask]) -> bool:
-    """Whether a session has all of these already."""
-    known = _known(lines, session)
+def has_measured_all(lines: Iterable[Line], session: str, tasks: Iterable[MeasurementTask]) -> bool:
+    """Return whether a session contains all measurements of these tasks."""
+    known = _measured_keys(lines, session)
     return all((task.role, task.candidate.digest, against) in known for task in tasks for against in task.against)
 
 
-def _known(lines: Iterable[Line], session: str) -> set[tuple[str, str, str]]:
-    # What the noise of the machine left open is measured again.
-    found = (line for line in of_session(lines, session) if line.status != "inconclusive")
+def _measured_keys(lines: Iterable[Line], session: str) -> set[tuple[str, str, str]]:
+    # Inconclusive measurements are repeated.
+    found = (line for line in session_measurements(lines, session) if line.status != "inconclusive")
     return {(line.role, line.digest, line.against) for line in found}
 
 
-def of_session(lines: Iterable[Line], session: str) -> list[FinalMeasurement]:
-    """Return what was measured afresh in a session."""
+def session_measurements(lines: Iterable[Line], session: str) -> list[FinalMeasurement]:
+    """Return the re-measurements of a session."""
     return [line for line in lines if isinstance(line, FinalMeasurement) and line.session == session]
 
 
-def _measured(session: str, task: MeasurementTask, against: Against, outcome: TrialOutcome) -> FinalMeasurement:
+def _measurement_line(session: str, task: MeasurementTask, against: Against, outcome: TrialOutcome) -> FinalMeasurement:
     candidate = task.candidate
     source = source_of(candidate)
     return FinalMeasurement(
@@ -212,42 +218,46 @@ def _measured(session: str, task: MeasurementTask, against: Against, outcome: Tr
 
 
 def measure_families(
-    lines: TraceSink, workload: Workload, bench: SessionEvaluator, tasks: Sequence[MeasurementTask], watch: Watch
+    lines: TraceSink,
+    workload: Workload,
+    evaluator: SessionEvaluator,
+    tasks: Sequence[MeasurementTask],
+    on_progress: ProgressCallback,
 ) -> None:
-    """Measure families on a workload, as a session of its own. Raises TooNoisyError, and writes nothing then."""
+    """Measure families on a workload, as a separate session. Raises NoisyMachineError before anything is written."""
     name = f"measure {workload.full_name} {datetime.now(UTC).isoformat(timespec='seconds')}"
-    watch("sdpa against itself")
-    quiet = check_noise(name, bench)
-    lines.append(new_session(name, workload, bench))
+    on_progress("sdpa against itself")
+    quiet = check_noise(name, evaluator)
+    lines.append(new_session(name, workload, evaluator))
     lines.append(quiet)
-    measure_all(lines, name, bench, tasks, watch)
+    measure_all(lines, name, evaluator, tasks, on_progress)
     lines.append(SearchEnd(session=name, reason="all families were measured", trials=0))
 
 
-def usable(lab: KernelEnvironment, machine: Machine, problem: Problem) -> dict[str, str | None]:
-    """Return for each family why it cannot do this problem on this machine, None if it can."""
-    return {name: lab.family(name).missing(machine, problem) for name in lab.families}
+def unavailable_reasons(environment: KernelEnvironment, machine: Machine, problem: Problem) -> dict[str, str | None]:
+    """Return the reason why each family cannot solve this problem on this machine; None if it can."""
+    return {name: environment.family(name).unavailable_reason(machine, problem) for name in environment.families}
 
 
 def family_tasks(
-    lab: KernelEnvironment, machine: Machine, workload: Workload, shipped: Sequence[Line]
+    environment: KernelEnvironment, machine: Machine, workload: Workload, shipped: Sequence[Line]
 ) -> list[MeasurementTask]:
-    """Return each usable family as somebody writes it who tunes nothing, and as the best that a shipped trace knows."""
+    """Return two tasks for each available family: the default candidate, and the best one in a shipped trace."""
     tasks = []
-    for name, lacking in usable(lab, machine, workload.problem).items():
-        if lacking is not None or name == FOREIGN:
+    for name, reason in unavailable_reasons(environment, machine, workload.problem).items():
+        if reason is not None or name == UNTRUSTED:
             continue
-        kind = lab.family(name)
+        kind = environment.family(name)
         space = kind.space(machine, workload.problem)
-        naive = space.candidate(name, {})
-        tasks.append(_task(naive, kind.lines))
-        known = best_known(shipped, workload.full_name, name)
-        if known is not None and known != naive and _may_be(space, known):
-            tasks.append(_task(known, kind.lines))
+        default = space.candidate(name, {})
+        tasks.append(_measurement_task(default, kind.lines))
+        known = best_known_candidate(shipped, workload.full_name, name)
+        if known is not None and known != default and _is_in_space(space, known):
+            tasks.append(_measurement_task(known, kind.lines))
     return tasks
 
 
-def _task(candidate: Candidate, lines: int) -> MeasurementTask:
+def _measurement_task(candidate: Candidate, lines: int) -> MeasurementTask:
     if candidate.family == "sdpa":
         return MeasurementTask("library", candidate, lines, ("eager",))
     if candidate.family == "eager":
@@ -255,17 +265,17 @@ def _task(candidate: Candidate, lines: int) -> MeasurementTask:
     return MeasurementTask("family", candidate, lines)
 
 
-def _may_be(space: ParameterSpace, candidate: Candidate) -> bool:
+def _is_in_space(space: ParameterSpace, candidate: Candidate) -> bool:
     try:
         return space.candidate(candidate.family, candidate.values) == candidate
     except ValueError:
         return False
 
 
-def best_known(lines: Sequence[Line], workload: str, family: str) -> Candidate | None:
-    """Return the candidate of a family that a trace has as the fastest on the tuned shapes; None without any.
+def best_known_candidate(lines: Sequence[Line], workload: str, family: str) -> Candidate | None:
+    """Return the fastest candidate of a family in a trace, by the tuned shapes; None without any.
 
-    The held-out shapes are left for saying how fast it is: the best of several on them is partly the luckiest.
+    The held-out shapes are not used for the choice: the best of several on them would be overestimated.
     """
     here = {line.session for line in lines if isinstance(line, MeasurementSession) and line.full_name == workload}
     sources = sources_of(lines)
@@ -283,26 +293,26 @@ def best_known(lines: Sequence[Line], workload: str, family: str) -> Candidate |
 
 
 def sources_of(lines: Iterable[Line]) -> dict[str, str]:
-    """Return the foreign sources of a trace: digest → text."""
-    return {line.digest: line.text for line in lines if isinstance(line, Source)}
+    """Return the untrusted sources of a trace: digest → text."""
+    return {line.digest: line.text for line in lines if isinstance(line, CandidateSource)}
 
 
 # --- asara kernels tune ----------------------------------------------------------------------------------
 
 
-def winner_of(lines: Iterable[Line], session: str) -> Trial | None:
-    """Return the best trial of a session, None if nothing passed."""
+def find_winner(lines: Iterable[Line], session: str) -> Trial | None:
+    """Return the best trial of a session, None if no candidate passed."""
     found = improvements(line for line in lines if isinstance(line, Trial) and line.session == session)
     return found[-1][0] if found else None
 
 
-def closing_tasks(lines: Sequence[Line], session: str, naive: Candidate, size: int) -> list[MeasurementTask]:
-    """Return what is measured afresh at the end of a search: the standard, the naive candidate, the winner.
+def final_tasks(lines: Sequence[Line], session: str, default: Candidate, size: int) -> list[MeasurementTask]:
+    """Return the tasks at the end of a search: re-measure SDPA, the default candidate and the winner.
 
     ``size``: lines of code of the family.
     """
-    tasks = [MeasurementTask("library", SDPA, 0, ("eager",)), MeasurementTask("naive", naive, size)]
-    winner = winner_of(lines, session)
+    tasks = [MeasurementTask("library", SDPA, 0, ("eager",)), MeasurementTask("naive", default, size)]
+    winner = find_winner(lines, session)
     if winner is not None:
         tasks.append(MeasurementTask("winner", candidate_of(winner, sources_of(lines)), 0 if winner.source else size))
     return tasks
@@ -312,39 +322,42 @@ def closing_tasks(lines: Sequence[Line], session: str, naive: Candidate, size: i
 
 
 class TrialVerdict(NamedTuple):
-    """What is known of a foreign source on one workload."""
+    """Result of checking an untrusted source on one workload."""
 
     workload: str
     isolation: str
     status: str
     right: bool | None
-    """It agrees with attention in float64; None where it did not come so far, or is too fast to have computed it."""
+    """Whether it agrees with attention in float64.
+
+    None if it was not run to the end, or is too fast to have computed the result.
+    """
     safe: bool | None
-    """It did nothing that a kernel has no business with; None where it was not run, or crashed, whatever it was at."""
+    """Whether it did only what a kernel needs; None if it was not run or crashed."""
     reason: str
     outcome: TrialOutcome
 
 
-def verify(text: str, workload: Workload, bench: SessionEvaluator) -> TrialVerdict:
-    """Try a foreign source, after SDPA was held against itself.
+def verify_source(text: str, workload: Workload, evaluator: SessionEvaluator) -> TrialVerdict:
+    """Check an untrusted source, after an A/A test of SDPA.
 
-    Raises TooNoisyError, and InputError where nothing stands between the source and the machine.
+    Raises NoisyMachineError, and InputError if the machine has no sandbox.
     """
-    if not bench.isolation.foreign_allowed:
-        raise InputError(f"foreign source does not run here ({bench.isolation.detail})")
-    check_noise("", bench)
-    outcome = bench.measure(Candidate(FOREIGN, (), text))
-    told = (_right(outcome), _safe(outcome), outcome.reason, outcome)
-    return TrialVerdict(workload.full_name, bench.isolation.detail, outcome.status, *told)
+    if not evaluator.isolation.untrusted_allowed:
+        raise InputError(f"untrusted source cannot run on this machine ({evaluator.isolation.detail})")
+    check_noise("", evaluator)
+    outcome = evaluator.measure(Candidate(UNTRUSTED, (), text))
+    verdict = (_is_correct(outcome), _is_safe(outcome), outcome.reason, outcome)
+    return TrialVerdict(workload.full_name, evaluator.isolation.detail, outcome.status, *verdict)
 
 
-def _right(outcome: TrialOutcome) -> bool | None:
+def _is_correct(outcome: TrialOutcome) -> bool | None:
     if outcome.status in ("failed to build", "timed out", "cheated", "implausible"):
         return None
     return outcome.status not in ("wrong", "unstable")
 
 
-def _safe(outcome: TrialOutcome) -> bool | None:
+def _is_safe(outcome: TrialOutcome) -> bool | None:
     if outcome.status in ("cheated", "timed out", "implausible"):
         return False
     return None if outcome.status == "failed to build" or outcome.failed_on == "crash" else True

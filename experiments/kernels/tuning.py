@@ -1,4 +1,4 @@
-"""Searches as the command asks for them: what is tuned by default, one session a search, and how to go on."""
+"""Run the searches of `asara kernels tune`: default family, one session for each search, resume command."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Final, NamedTuple
 from experiments.errors import InputError
 from experiments.kernels import measurement_sessions
 from experiments.kernels.measurement_sessions import KernelEnvironment, SessionEvaluator
-from experiments.kernels.result_tables import claim, fresh, held_out_gain
+from experiments.kernels.result_tables import claim_sentence, held_out_gain, remeasured_kernels
 from hardware.kernels.candidate import ParameterSpace
 from hardware.kernels.family import Family
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Direction, Dtype, Workload, workload
 from hardware.kernels.proposers.base import Proposer
 from hardware.kernels.proposers.llm import LanguageModel
-from hardware.kernels.registry import FOREIGN
+from hardware.kernels.registry import UNTRUSTED
 from hardware.kernels.search import Progress, search
 from hardware.kernels.trace import MeasurementSession, Trace, Trial, read
 
-BEST_FIRST: Final = ("amx", "avx512", "portable", "tiled")
-"""Families with parameters, the likely fastest first."""
+FAMILY_PREFERENCE: Final = ("amx", "avx512", "portable", "tiled")
+"""Families with parameters, in order of expected speed, fastest first."""
 _DTYPES: Final[tuple[Dtype, ...]] = ("fp32", "bf16", "fp16")
-_DTYPES_OF: Final[dict[str, tuple[Dtype, ...]]] = {"amx": ("bf16", "fp16", "fp32")}
-"""The dtypes that a family was made for, first."""
+_PREFERRED_DTYPES: Final[dict[str, tuple[Dtype, ...]]] = {"amx": ("bf16", "fp16", "fp32")}
+"""Family → dtypes to try, its best dtype first."""
 
-Watch = Callable[[str, Trial, Progress], None]
-"""Is told of each trial: the name of the search, the trial, how far it is."""
+TrialCallback = Callable[[str, Trial, Progress], None]
+"""Called after each trial with the name of the search, the trial and the progress."""
 
 
 class TuningRequest(NamedTuple):
-    """A call of ``asara kernels tune``, with everything decided."""
+    """The complete options of ``asara kernels tune``."""
 
     workloads: tuple[str, ...]
     dtype: Dtype
@@ -47,8 +47,8 @@ class TuningRequest(NamedTuple):
     tape: Path | None = None
 
     @property
-    def command(self) -> str:
-        """The command that goes on with it."""
+    def resume_command(self) -> str:
+        """Command line that continues the searches."""
         names = [word for name in self.workloads for word in ("--workload", name)]
         words = ["asara", "kernels", "tune", *names, "--dtype", self.dtype, "--pass", self.direction]
         words += ["--family", self.family, "--proposer", self.proposer, "--budget", str(self.budget)]
@@ -57,178 +57,190 @@ class TuningRequest(NamedTuple):
         words += ["--seed", str(self.seed), "--searches", str(self.searches), "--out", str(self.out), "--resume"]
         return shlex.join(words)
 
-    def session(self, asked: Workload, number: int) -> str:
-        """Return the name of the session of one search; ``number``: 0, 1, ..."""
-        return f"{asked.full_name} {self.family} {self.proposer} seed {self.seed + number}"
+    def session_name(self, request: Workload, number: int) -> str:
+        """Return the session name of one search; ``number``: 0, 1, ..."""
+        return f"{request.full_name} {self.family} {self.proposer} seed {self.seed + number}"
 
     @property
-    def sessions(self) -> list[str]:
-        """The names of all."""
-        asked = [workload(name, self.dtype, self.direction) for name in self.workloads]
-        return [self.session(each, number) for each in asked for number in range(self.searches)]
+    def session_names(self) -> list[str]:
+        """Session names of all searches."""
+        workloads = [workload(name, self.dtype, self.direction) for name in self.workloads]
+        return [self.session_name(each, number) for each in workloads for number in range(self.searches)]
 
 
-class Sentence(NamedTuple):
-    """What may be said of the winner of one search."""
+class SearchConclusion(NamedTuple):
+    """The conclusion of one search about its winner."""
 
     session: str
     winner: str
     sentence: str
 
 
-def choose(
-    lab: KernelEnvironment,
+def choose_family(
+    environment: KernelEnvironment,
     machine: Machine,
     names: Sequence[str],
     dtype: Dtype | None,
     direction: Direction,
     family: str | None,
 ) -> tuple[Dtype, str]:
-    """Return the dtype and the family to tune: those asked for, else the best that the machine has.
+    """Return the dtype and the family to tune: the requested ones, or the best that are available.
 
-    Raises InputError, with the reason, where there is none.
+    Raises InputError with the reasons if none is available.
     """
-    if family is not None and (family == FOREIGN or family not in lab.families):
-        raise InputError(f"--family {family}: there are {', '.join(each for each in lab.families if each != FOREIGN)}")
-    families = (family,) if family else tuple(name for name in BEST_FIRST if name in lab.families)
+    if family is not None and (family == UNTRUSTED or family not in environment.families):
+        raise InputError(
+            f"--family {family} is unknown; "
+            f"allowed: {', '.join(each for each in environment.families if each != UNTRUSTED)}"
+        )
+    families = (family,) if family else tuple(name for name in FAMILY_PREFERENCE if name in environment.families)
     reasons: list[str] = []
     for candidate in families:
-        for each in (dtype,) if dtype else _DTYPES_OF.get(candidate, _DTYPES):
-            asked = [workload(name, each, direction) for name in names]
-            lacking = [_lacking(lab.family(candidate), machine, one) for one in asked]
-            if not any(lacking):
+        for each in (dtype,) if dtype else _PREFERRED_DTYPES.get(candidate, _DTYPES):
+            request = [workload(name, each, direction) for name in names]
+            problems = [_untunable_reason(environment.family(candidate), machine, one) for one in request]
+            if not any(problems):
                 return each, candidate
-            reasons.append(next(reason for reason in lacking if reason))
+            reasons.append(next(reason for reason in problems if reason))
     raise InputError(f"nothing to tune here: {'; '.join(dict.fromkeys(reasons))}")
 
 
-def _lacking(family: Family, machine: Machine, asked: Workload) -> str | None:
-    reason = family.missing(machine, asked.problem)
+def _untunable_reason(family: Family, machine: Machine, request: Workload) -> str | None:
+    reason = family.unavailable_reason(machine, request.problem)
     if reason is not None:
-        return f"{family.name} cannot do {asked.full_name} ({reason})"
-    if not family.space(machine, asked.problem).choices:
+        return f"{family.name} is not available for {request.full_name} ({reason})"
+    if not family.space(machine, request.problem).choices:
         return f"{family.name} has no parameters to tune"
     return None
 
 
-def check_place(out: Path, resume: bool) -> None:
-    """Raises InputError where there is nothing to go on with, or something that would be mixed up."""
+def check_trace_file(out: Path, resume: bool) -> None:
+    """Raise InputError if the trace to resume is missing, or if a new trace already exists."""
     if resume and not out.is_file():
-        raise InputError(f"--resume: there is no trace {out} to go on with")
+        raise InputError(f"--resume: there is no trace {out}; name the trace by --out")
     if not resume and out.exists():
-        raise InputError(f"--out {out}: it is there already; go on with it by --resume, or name another")
+        raise InputError(f"--out {out} already exists; continue its searches with --resume, or name another file")
 
 
-def check_sessions(asked: TuningRequest, machine: Machine) -> None:
-    """Hold a trace against the searches that are to go on. Raises InputError where it has none of them, or others."""
-    there = {line.session: line for line in read(asked.out) if isinstance(line, MeasurementSession)}
-    ours = [there[name] for name in asked.sessions if name in there]
-    if not ours:
+def check_sessions(request: TuningRequest, machine: Machine) -> None:
+    """Raise InputError unless the trace contains searches that match the request and the machine."""
+    recorded = {line.session: line for line in read(request.out) if isinstance(line, MeasurementSession)}
+    matching = [recorded[name] for name in request.session_names if name in recorded]
+    if not matching:
         raise InputError(
-            f"--resume: {asked.out} holds no search {asked.sessions[0]!r}; there are: {'; '.join(there) or 'none'}"
+            f"--resume: {request.out} contains no search {request.session_names[0]!r}; "
+            f"its searches: {'; '.join(recorded) or 'none'}"
         )
-    for session in ours:
-        if session.budget != asked.budget:
+    for session in matching:
+        if session.budget != request.budget:
             raise InputError(
-                f"--resume: {session.session} was begun with --budget {session.budget}, not {asked.budget}"
+                f"--resume: {session.session} was started with --budget {session.budget}, not {request.budget}"
             )
         if (where := session.machine.get("processor")) != machine.processor:
-            raise InputError(f"--resume: {session.session} was begun on {where}, and this is {machine.processor}")
+            raise InputError(
+                f"--resume: {session.session} was started on {where}, and this machine is {machine.processor}"
+            )
 
 
-def run(
-    asked: TuningRequest,
+def run_searches(
+    request: TuningRequest,
     trace: Trace,
-    lab: KernelEnvironment,
+    environment: KernelEnvironment,
     machine: Machine,
     proposer: Proposer,
-    watch: Watch,
-    note: measurement_sessions.Watch,
-) -> list[Sentence]:
-    """Search on every workload as often as asked for, and measure the winners afresh. Raises TooNoisyError."""
-    said = []
-    for name in asked.workloads:
-        wanted = workload(name, asked.dtype, asked.direction)
-        for number in range(asked.searches):
-            session = asked.session(wanted, number)
-            # A workbench of its own for each search: it knows how fast the best was, and gives up what is far from it.
-            with lab.bench(wanted, machine) as bench:
-                said.append(_one(asked, trace, lab, bench, wanted, session, number, proposer, watch, note))
-    return said
+    on_trial: TrialCallback,
+    on_progress: measurement_sessions.ProgressCallback,
+) -> list[SearchConclusion]:
+    """Run all searches on all workloads and re-measure the winners. Raises NoisyMachineError."""
+    conclusions = []
+    for name in request.workloads:
+        target = workload(name, request.dtype, request.direction)
+        for number in range(request.searches):
+            session = request.session_name(target, number)
+            # Each search needs a new evaluator, because an evaluator abandons candidates that are far below its best.
+            with environment.open_evaluator(target, machine) as evaluator:
+                conclusions.append(
+                    _run_search(
+                        request, trace, environment, evaluator, target, session, number, proposer, on_trial, on_progress
+                    )
+                )
+    return conclusions
 
 
-def _one(
-    asked: TuningRequest,
+def _run_search(
+    request: TuningRequest,
     trace: Trace,
-    lab: KernelEnvironment,
-    bench: SessionEvaluator,
-    wanted: Workload,
+    environment: KernelEnvironment,
+    evaluator: SessionEvaluator,
+    target: Workload,
     session: str,
     number: int,
     proposer: Proposer,
-    watch: Watch,
-    note: measurement_sessions.Watch,
-) -> Sentence:
-    family = lab.family(asked.family)
-    space = family.space(bench.machine, wanted.problem)
-    tasks = measurement_sessions.closing_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
+    on_trial: TrialCallback,
+    on_progress: measurement_sessions.ProgressCallback,
+) -> SearchConclusion:
+    family = environment.family(request.family)
+    space = family.space(evaluator.machine, target.problem)
+    tasks = measurement_sessions.final_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
     over = trace.end(session) is not None
-    if not over or not measurement_sessions.all_measured(trace.lines, session, tasks):
-        note(f"{session}: sdpa against itself")
-        quiet = measurement_sessions.check_noise(session, bench)
+    if not over or not measurement_sessions.has_measured_all(trace.lines, session, tasks):
+        on_progress(f"{session}: sdpa against itself")
+        quiet = measurement_sessions.check_noise(session, evaluator)
         begun = measurement_sessions.new_session(
-            session, wanted, bench, proposer=asked.proposer, seed=asked.seed + number, budget=asked.budget
+            session, target, evaluator, proposer=request.proposer, seed=request.seed + number, budget=request.budget
         )
         if trace.session(session) is None:
             trace.append(begun)
         trace.append(quiet)
-        _search(trace, lab, begun, bench, space, family.name, proposer, watch)
-        tasks = measurement_sessions.closing_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
+        _search(trace, environment, begun, evaluator, space, family.name, proposer, on_trial)
+        tasks = measurement_sessions.final_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
         measurement_sessions.measure_all(
-            trace, session, bench, tasks, lambda text: note(f"{session}: measuring {text} afresh")
+            trace, session, evaluator, tasks, lambda text: on_progress(f"{session}: re-measuring {text}")
         )
-    return sentence(trace, session)
+    return conclude_search(trace, session)
 
 
 def _search(
     trace: Trace,
-    lab: KernelEnvironment,
+    environment: KernelEnvironment,
     session: MeasurementSession,
-    bench: SessionEvaluator,
+    evaluator: SessionEvaluator,
     space: ParameterSpace,
     family: str,
     proposer: Proposer,
-    watch: Watch,
+    on_trial: TrialCallback,
 ) -> None:
     foreign = (
         proposer.name == LanguageModel.name
-        and bench.isolation.foreign_allowed
-        and lab.family(FOREIGN).missing(bench.machine, session.problem) is None
+        and evaluator.isolation.untrusted_allowed
+        and environment.family(UNTRUSTED).unavailable_reason(evaluator.machine, session.problem) is None
     )
 
     def tell(trial: Trial, progress: Progress) -> None:
-        watch(session.session, trial, progress)
+        on_trial(session.session, trial, progress)
 
-    search(trace, session, proposer, bench, {family: space}, tell, foreign)
+    search(trace, session, proposer, evaluator, {family: space}, tell, foreign)
 
 
-def sentence(trace: Trace, session: str) -> Sentence:
-    """Return what may be claimed after a search."""
-    winner = measurement_sessions.winner_of(trace.lines, session)
+def conclude_search(trace: Trace, session: str) -> SearchConclusion:
+    """Return the conclusion of a search."""
+    winner = measurement_sessions.find_winner(trace.lines, session)
     if winner is None:
-        return Sentence(session, "", "No gain is proved: no candidate passed.")
+        return SearchConclusion(session, "", "No significant gain: no candidate passed.")
     measured = [
         each
-        for each in measurement_sessions.of_session(trace.lines, session)
+        for each in measurement_sessions.session_measurements(trace.lines, session)
         if each.role == "winner" and each.against == "sdpa"
     ]
-    passed = [each for each in fresh(trace.lines) if each.session.session == session and each.role == "winner"]
+    passed = [
+        each for each in remeasured_kernels(trace.lines) if each.session.session == session and each.role == "winner"
+    ]
     if passed:
         name, gain = passed[-1].name, held_out_gain(passed[-1].sdpa)
-        return Sentence(session, name, claim(name, gain))
+        return SearchConclusion(session, name, claim_sentence(name, gain))
     if not measured:
-        return Sentence(session, winner.family, "No gain is proved: the winner was not measured afresh.")
+        return SearchConclusion(session, winner.family, "No significant gain: the winner was not re-measured.")
     last = measured[-1]
-    again = "; --resume measures it again" if last.status == "inconclusive" else ""
-    said = f"No gain is proved: measured afresh, the winner came out as {last.status} ({last.reason}){again}."
-    return Sentence(session, winner.family, said)
+    again = "; --resume repeats the measurement" if last.status == "inconclusive" else ""
+    conclusions = f"No significant gain: the re-measured winner is {last.status} ({last.reason}){again}."
+    return SearchConclusion(session, winner.family, conclusions)

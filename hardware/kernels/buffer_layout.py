@@ -1,4 +1,4 @@
-"""Where the numbers of a batch lie in the two memories that a worker shares with its parent. Needs no numpy."""
+"""Define the layout of a batch in the two buffers that a worker shares with its parent. Does not need NumPy."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ LSE_BYTES: Final = 4
 
 
 class BufferSlot(NamedTuple):
-    """One array: its first byte in the memory, and its sizes."""
+    """One array: its first byte in the buffer, and its sizes."""
 
     offset: int
     sizes: tuple[int, ...]
     item_bytes: int
 
     @property
-    def numbers(self) -> int:
-        """How many numbers there are."""
+    def item_count(self) -> int:
+        """Number of items in the array."""
         product = 1
         for size in self.sizes:
             product *= size
@@ -29,29 +29,29 @@ class BufferSlot(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The first byte after it."""
-        return self.offset + self.numbers * self.item_bytes
+        """First byte after the array."""
+        return self.offset + self.item_count * self.item_bytes
 
 
 class Layout(NamedTuple):
-    """``slots`` independent calls of one shape, each with inputs and outputs of its own."""
+    """Layout of ``slots`` independent calls of one shape, each with its own inputs and outputs."""
 
     inputs: list[dict[str, BufferSlot]]
     outputs: list[dict[str, BufferSlot]]
 
     @property
     def input_bytes(self) -> int:
-        """Size of the inputs' memory."""
-        return max(place.end for place in self.inputs[-1].values())
+        """Size of the input buffer [bytes]."""
+        return max(slot.end for slot in self.inputs[-1].values())
 
     @property
     def output_bytes(self) -> int:
-        """Size of the outputs' memory."""
-        return max(place.end for place in self.outputs[-1].values())
+        """Size of the output buffer [bytes]."""
+        return max(slot.end for slot in self.outputs[-1].values())
 
 
 def layout(shape: Shape, problem: Problem, slots: int) -> Layout:
-    """Return where everything lies."""
+    """Return the layout of the inputs and outputs of a batch."""
     batch, heads, queries, keys, head_size = shape
     rows = {"q": queries, "dout": queries, "out": queries, "dq": queries, "k": keys, "v": keys, "dk": keys, "dv": keys}
     item = BYTES[problem.dtype]
@@ -59,10 +59,10 @@ def layout(shape: Shape, problem: Problem, slots: int) -> Layout:
         name: ((batch, heads, rows[name], head_size), item) for name in rows
     }
     sizes["lse"] = ((batch, heads, queries), LSE_BYTES)
-    return Layout(_places(INPUTS, sizes, slots), _places(OUTPUTS, sizes, slots))
+    return Layout(_assign_slots(INPUTS, sizes, slots), _assign_slots(OUTPUTS, sizes, slots))
 
 
-def _places(
+def _assign_slots(
     names: tuple[str, ...], sizes: dict[str, tuple[tuple[int, ...], int]], slots: int
 ) -> list[dict[str, BufferSlot]]:
     found, offset = [], 0

@@ -1,4 +1,4 @@
-"""What the processor is: as Linux says it, and as the name under which code for it alone may be kept."""
+"""Identify the processor: the fields of /proc/cpuinfo, and a cache key for code compiled for this processor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 _CPU_INFO: Final = Path("/proc/cpuinfo")
-_IDENTITY: Final = (
+_IDENTITY_FIELDS: Final = (
     "vendor_id",
     "cpu family",
     "model",
@@ -20,18 +20,18 @@ _IDENTITY: Final = (
     "CPU part",
     "Features",
 )
-"""Those fields, on x86 and on ARM, on which it depends what a compiler makes of ``-march=native``."""
+"""Fields, on x86 and on ARM, that determine the result of ``-march=native``."""
 
 
 def cpu_info() -> dict[str, str]:
-    """Return what Linux says of the last processor, field by field; nothing elsewhere."""
+    """Return the fields of the last processor in /proc/cpuinfo; empty on systems other than Linux."""
     text = _CPU_INFO.read_text(encoding="utf-8", errors="replace") if _CPU_INFO.exists() else ""
     return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
 
 
 @cache
 def identity() -> str:
-    """Return one line for each field that tells this processor from those that cannot run code made for it."""
+    """Return the fields that distinguish this processor from processors that cannot run code compiled for it."""
     info = cpu_info()
     name = info.get("model name") or platform.processor()
-    return "\n".join([platform.machine(), name, *(f"{key}: {info[key]}" for key in _IDENTITY if key in info)])
+    return "\n".join([platform.machine(), name, *(f"{key}: {info[key]}" for key in _IDENTITY_FIELDS if key in info)])

@@ -1,4 +1,4 @@
-"""The dtypes of the kernels as NumPy sees them, which knows no bf16: storage and conversion. Pure."""
+"""Store and convert the dtypes of kernels in NumPy, which has no bf16. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ STORAGE: Final[dict[str, np.dtype[Any]]] = {
     "bf16": np.dtype(np.uint16),
     "fp16": np.dtype(np.float16),
 }
-"""What an array of a dtype is stored as; bf16 as the bits of its upper half of a float32."""
+"""Dtype → NumPy dtype of its storage; bf16 is stored as the upper 16 bits of a float32."""
 
 
 def to_storage(values: NDArray[np.float32], dtype: Dtype) -> Array:
-    """Return numbers as they are stored, rounded to the nearest, ties to even."""
+    """Convert numbers to their storage, rounded to nearest, ties to even."""
     if dtype != "bf16":
         with np.errstate(over="ignore"):
             return values.astype(STORAGE[dtype])
@@ -29,7 +29,7 @@ def to_storage(values: NDArray[np.float32], dtype: Dtype) -> Array:
 
 
 def from_storage(stored: Array, dtype: Dtype) -> NDArray[np.float32]:
-    """Return the numbers that are stored, exactly, as float32."""
+    """Convert stored numbers to float32, exactly."""
     if dtype != "bf16":
         return stored.astype(np.float32, copy=False)
     return (stored.astype(np.uint32) << 16).view(np.float32)

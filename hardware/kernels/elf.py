@@ -1,4 +1,4 @@
-"""What a shared object exports, read from its bytes: it need not be loaded to be asked."""
+"""Read the exported functions of a shared object from its bytes, without loading it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Section(NamedTuple):
 
 
 def exported_functions(content: bytes) -> frozenset[str]:
-    """Return the functions that a 64-bit little-endian shared object defines; none if it is something else."""
+    """Return the functions that a 64-bit little-endian shared object defines; empty for any other file."""
     try:
         sections = _sections(content)
         return frozenset(name for section in sections for name in _functions(content, section, sections))

@@ -1,4 +1,4 @@
-"""Where a candidate is tried: built, called in a process of its own, validated, timed against torch's own attention."""
+"""Evaluate candidates: build, call in a separate process, validate, and time against torch's attention."""
 
 from __future__ import annotations
 
@@ -15,269 +15,271 @@ from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine, measure_roofline
 from hardware.kernels.problem import Shape, Workload
 from hardware.kernels.random_inputs import KINDS, RandomInputs
-from hardware.kernels.registry import EAGER, FOREIGN, SDPA, family
+from hardware.kernels.registry import EAGER, SDPA, UNTRUSTED, family
 from hardware.kernels.sandbox import SandboxError
 from hardware.kernels.timing import MAX_BYTES, PRECISION, Round, TimingBudget, TimingContext, time_pairs
 from hardware.kernels.trace import Timing, TrialOutcome, geomean_over_shapes
-from hardware.kernels.validate import CROSS_INPUT_FACTOR, Validator, shapes
+from hardware.kernels.validate import CROSS_INPUT_FACTOR, Validator, validation_shapes
 from hardware.kernels.worker_client import SharedBuffer, WorkerClient, WorkerFailedError
 
-NO_CLAIM: Final = 1.02
-"""A gain is claimed only where the whole interval is above this."""
-QUICK: Final = TimingBudget(rounds=1, most_rounds=1, least=5, most=9)
-"""While searching."""
-AFRESH: Final = TimingBudget(rounds=5, most_rounds=8, least=4, most=7)
-"""For a claim."""
-ROUGH: Final = TimingBudget(rounds=3, most_rounds=3, least=4, most=5)
-"""Against eager, which nobody claims to beat: the interval is as wide as it comes."""
+MIN_CLAIMED_GAIN: Final = 1.02
+"""Speed-up that the lower end of an interval must exceed for a significant gain."""
+QUICK_BUDGET: Final = TimingBudget(min_rounds=1, max_rounds=1, min_pairs=5, max_pairs=9)
+"""Timing budget of a trial in a search."""
+FULL_BUDGET: Final = TimingBudget(min_rounds=5, max_rounds=8, min_pairs=4, max_pairs=7)
+"""Timing budget of a re-measurement, on which conclusions are based."""
+ROUGH_BUDGET: Final = TimingBudget(min_rounds=3, max_rounds=3, min_pairs=4, max_pairs=5)
+"""Timing budget against eager attention, whose intervals may be wide."""
 EAGER_ERROR_FACTOR: Final = 50.0
-"""How much further from SDPA's answer one may be when timed against eager, whose own error is larger."""
+"""Factor on the allowed difference when timed against eager attention, whose error is larger than SDPA's."""
 ABANDON_BELOW: Final = 0.7
-"""While searching: of the best so far on the same shape; what is surely below is not timed any further."""
+"""Share of the best speed-up on a shape below which the timing of a trial is stopped."""
 
 
 class KernelEvaluator:
-    """One workload on one machine. Use it as a context: it keeps a worker with torch's own attention at hand.
+    """Evaluates candidates for one workload on one machine. Use it as a context: it keeps worker processes.
 
-    ``machine``: its roofline is measured now if it has none. ``confine_foreign=False`` runs foreign source without
-    bubblewrap, behind system-call filter and limits alone; it is for sources that one has written oneself.
+    ``machine``: its roofline is measured now if it is missing. ``confine_untrusted=False`` runs untrusted source
+    without bubblewrap, with the system-call filter and resource limits only. Use it only for source that you wrote.
     """
 
-    def __init__(self, workload: Workload, machine: Machine, confine_foreign: bool = True) -> None:
+    def __init__(self, workload: Workload, machine: Machine, confine_untrusted: bool = True) -> None:
         self.workload = workload
         self.problem = workload.problem
         roofline = machine.roofline or measure_roofline()
         self.machine = machine.model_copy(update={"roofline": roofline})
         self.isolation = sandbox.detect_isolation()
-        self._confine = confine_foreign
+        self._confine = confine_untrusted
         self._inputs = SharedBuffer(self._capacity("inputs"))
-        self._stage = TimingContext(self._inputs, RandomInputs(self.problem.dtype), self.problem, roofline)
-        self._callers: dict[str, WorkerClient] = {}
+        self._context = TimingContext(self._inputs, RandomInputs(self.problem.dtype), self.problem, roofline)
+        self._workers: dict[str, WorkerClient] = {}
         self._loaded: dict[str, Candidate] = {}
         self._validator: Validator | None = None
         self._best: dict[Shape, float] = {}
         self._cores: set[int] = set()
-        self._gone_ns = 0
-        """Processor time of the workers that have ended."""
+        self._ended_cpu_ns = 0
+        """Processor time of ended workers [ns]."""
 
     def _capacity(self, side: Literal["inputs", "outputs"]) -> int:
         timed = (*self.workload.tuned, *self.workload.held_out)
-        slots = [(shape, 1) for shape in timed] + [(shape, len(KINDS)) for shape in shapes(self.workload)]
+        slots = [(shape, 1) for shape in timed] + [(shape, len(KINDS)) for shape in validation_shapes(self.workload)]
         layouts = [layout(shape, self.problem, count) for shape, count in slots]
         return MAX_BYTES + max(each.input_bytes if side == "inputs" else each.output_bytes for each in layouts)
 
     def __enter__(self) -> Self:
-        """Hold this process, and the workers that it starts, to one core.
+        """Pin this process, and the workers that it starts, to one core.
 
-        On shared machines no two cores have the same neighbours. And a clock that is read from outside lags behind
-        while its process runs: on one core this process only runs when the worker does not.
+        On shared machines, other load differs between cores. A CPU clock that is read from another process also lags
+        while its process runs. On one core, this process runs only while the worker does not.
         """
         self._cores = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {max(self._cores)})
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._drop_all()
+        self._stop_workers()
         self._inputs.close()
         os.sched_setaffinity(0, self._cores)
 
-    # What it is asked
-
     def evaluate(self, candidate: Candidate) -> TrialOutcome:
-        """Try a candidate on the tuned shapes against SDPA: valid, and about how fast?"""
-        return self._try(candidate, SDPA, self.workload.tuned, QUICK)
+        """Validate a candidate and time it quickly against SDPA on the tuned shapes."""
+        return self._evaluate_on(candidate, SDPA, self.workload.tuned, QUICK_BUDGET)
 
     def measure(self, candidate: Candidate, against: Literal["sdpa", "eager"] = "sdpa") -> TrialOutcome:
-        """Validate a candidate and time it afresh on tuned and held-out shapes, until the intervals are narrow.
+        """Validate a candidate and time it on tuned and held-out shapes until the intervals are narrow.
 
-        The status is "inconclusive" where the machine was too noisy to know the mean over the shapes to 3%, and not
-        even whether it is above or below 1; against SDPA.
+        Against SDPA, the status is "inconclusive" if the machine is too noisy: the mean over the shapes is not known to
+        3%, and its interval contains 1.
         """
         every = (*self.workload.tuned, *self.workload.held_out)
         if against == "eager":
-            return self._try(candidate, EAGER, every, ROUGH)
-        return self._try(candidate, SDPA, every, AFRESH)
+            return self._evaluate_on(candidate, EAGER, every, ROUGH_BUDGET)
+        return self._evaluate_on(candidate, SDPA, every, FULL_BUDGET)
 
-    def aa(self) -> TrialOutcome:
-        """Time SDPA against itself, in two processes: "passed" if that is 1 to within 3%, or too near for any claim."""
-        outcome = self._try(SDPA, SDPA, self.workload.tuned[:1], AFRESH, key="sdpa again")
+    def measure_self_noise(self) -> TrialOutcome:
+        """Time SDPA against itself in two processes (A/A test).
+
+        The status is "passed" if the interval contains 1 or lies within 2% of it.
+        """
+        outcome = self._evaluate_on(SDPA, SDPA, self.workload.tuned[:1], FULL_BUDGET, key="sdpa again")
         if outcome.status != "passed":
             return outcome
         found = geomean_over_shapes(outcome.timed)
-        if not (found.low <= 1 <= found.high or 1 / NO_CLAIM < found.low <= found.high < NO_CLAIM):
+        if not (found.low <= 1 <= found.high or 1 / MIN_CLAIMED_GAIN < found.low <= found.high < MIN_CLAIMED_GAIN):
             reason = f"SDPA against itself came out as {found.ratio:.3f} [{found.low:.3f}, {found.high:.3f}]"
             return outcome._replace(status="inconclusive", reason=reason)
         return outcome
 
-    # How it does it
-
-    def _try(
+    def _evaluate_on(
         self,
         candidate: Candidate,
         baseline: Candidate,
         timed: Sequence[Shape],
-        effort: TimingBudget,
+        budget: TimingBudget,
         key: str = "candidate",
         again: bool = True,
     ) -> TrialOutcome:
         before = self._cpu_ns()
         try:
-            if lacking := self._missing(candidate):
-                raise BuildError(lacking)
-            result = self._valid_and_timed(candidate, baseline, timed, effort, key)
+            if reason := self._unavailable_reason(candidate):
+                raise BuildError(reason)
+            result = self._validate_and_time(candidate, baseline, timed, budget, key)
         except BuildError as error:
             result = TrialOutcome("failed to build", str(error), "compiler")
         except SandboxError as error:
             result = TrialOutcome("failed to build", str(error), "sandbox")
         except WorkerFailedError as error:
-            if self._drop_unsound(key):  # not the candidate's fault: once more, with a new worker for the baseline
+            if self._stop_failed_workers(key):  # the baseline failed, not the candidate: repeat with a new worker
                 if again:
-                    return self._try(candidate, baseline, timed, effort, key, again=False)
+                    return self._evaluate_on(candidate, baseline, timed, budget, key, again=False)
                 error = WorkerFailedError("inconclusive", f"torch's own attention failed: {error.reason}", "harness")
             result = TrialOutcome(error.status, error.reason, error.failed_on)
-        if candidate.family == FOREIGN:
-            self._drop(key)
+        if candidate.family == UNTRUSTED:
+            self._stop_worker(key)
         return result._replace(cpu_s=round((self._cpu_ns() - before) / 1e9, 3))
 
-    def _missing(self, candidate: Candidate) -> str | None:
+    def _unavailable_reason(self, candidate: Candidate) -> str | None:
         try:
             kind = family(candidate.family)
         except ValueError as error:
             return str(error)
-        if candidate.family == FOREIGN and not self._confine:
+        if candidate.family == UNTRUSTED and not self._confine:
             return None
-        return kind.missing(self.machine, self.problem)
+        return kind.unavailable_reason(self.machine, self.problem)
 
-    def _valid_and_timed(
-        self, candidate: Candidate, baseline: Candidate, shapes_timed: Sequence[Shape], effort: TimingBudget, key: str
+    def _validate_and_time(
+        self, candidate: Candidate, baseline: Candidate, shapes_timed: Sequence[Shape], budget: TimingBudget, key: str
     ) -> TrialOutcome:
         validator = self.validator
-        errors = validator.check(self._caller(key, candidate), {*shapes(self.workload), *shapes_timed})
+        errors = validator.check(
+            self._loaded_worker(key, candidate), {*validation_shapes(self.workload), *shapes_timed}
+        )
         done: dict[Shape, list[Round]] = {shape: [] for shape in shapes_timed}
         timed: tuple[Timing, ...] = ()
-        for number in range(1, effort.most_rounds + 1):
+        for number in range(1, budget.max_rounds + 1):
             if number > 1:
-                self._drop_all()
-            against = self._caller(baseline.family, baseline)
-            caller = self._caller(key, candidate)
+                self._stop_workers()
+            against = self._loaded_worker(baseline.family, baseline)
+            worker = self._loaded_worker(key, candidate)
             for shape in shapes_timed:
-                done[shape].append(self._time(candidate, baseline, caller, against, shape, effort))
-            timed = tuple(self._timed(shape, rounds, errors[shape]) for shape, rounds in done.items())
-            if number >= effort.rounds and not _needs_more_pairs(timed):
+                done[shape].append(self._time_round(candidate, baseline, worker, against, shape, budget))
+            timed = tuple(self._merge_rounds(shape, rounds, errors[shape]) for shape, rounds in done.items())
+            if number >= budget.min_rounds and not _needs_more_pairs(timed):
                 break
-        return self._judged(timed, effort)
+        return self._decide_outcome(timed, budget)
 
-    def _timed(self, shape: Shape, rounds: Sequence[Round], error: float) -> Timing:
+    def _merge_rounds(self, shape: Shape, rounds: Sequence[Round], error: float) -> Timing:
         pairs = tuple(pair for each in rounds for pair in each.pairs)
         sizes = tuple(len(each.pairs) for each in rounds)
         held_out = shape in self.workload.held_out
         return Timing(shape=shape, held_out=held_out, calls=rounds[-1].calls, pairs=pairs, rounds=sizes, error=error)
 
-    def _time(
+    def _time_round(
         self,
         candidate: Candidate,
         baseline: Candidate,
-        caller: WorkerClient,
+        worker: WorkerClient,
         against: WorkerClient,
         shape: Shape,
-        effort: TimingBudget,
+        budget: TimingBudget,
     ) -> Round:
-        """One round on one shape. What is claimed, or foreign, is looked at more closely."""
-        quick = effort is QUICK
+        """Time one round on one shape; the outputs of re-measurements and untrusted candidates get more checks."""
+        quick = budget is QUICK_BUDGET
         limits = self.validator.limits(shape, EAGER_ERROR_FACTOR if baseline == EAGER else CROSS_INPUT_FACTOR)
 
         def inspect(calls: int) -> None:
-            if not quick or candidate.family == FOREIGN:
-                self.validator.check_timed(caller, against if baseline == SDPA else None, shape, calls)
+            if not quick or candidate.family == UNTRUSTED:
+                self.validator.check_timed(worker, against if baseline == SDPA else None, shape, calls)
 
-        hopeless = ABANDON_BELOW * self._best.get(shape, 0.0) if quick else 0.0
-        return time_pairs(caller, against, self._stage, shape, limits, effort, inspect, hopeless)
+        abandon_below = ABANDON_BELOW * self._best.get(shape, 0.0) if quick else 0.0
+        return time_pairs(worker, against, self._context, shape, limits, budget, inspect, abandon_below)
 
-    def _judged(self, timed: tuple[Timing, ...], effort: TimingBudget) -> TrialOutcome:
-        if effort is QUICK:
+    def _decide_outcome(self, timed: tuple[Timing, ...], budget: TimingBudget) -> TrialOutcome:
+        if budget is QUICK_BUDGET:
             for each in timed:
                 self._best[each.shape] = max(self._best.get(each.shape, 0.0), each.speedup.ratio)
-        elif effort is AFRESH and (unclear := _needs_more_pairs(timed)) and _is_inconclusive(timed):
-            reason = (
-                f"the {unclear[0]} shapes together are not known to {PRECISION:.0%} after {effort.most_rounds} rounds"
-            )
+        elif budget is FULL_BUDGET and (unclear := _needs_more_pairs(timed)) and _is_inconclusive(timed):
+            mean = f"the mean over the {unclear[0]} shapes"
+            reason = f"{mean} is not known to {PRECISION:.0%} after {budget.max_rounds} rounds"
             return TrialOutcome("inconclusive", f"too noisy: {reason}", "noise", timed)
         return TrialOutcome("passed", timed=timed)
 
     @property
     def validator(self) -> Validator:
-        """The cases of validation, drawn at first use."""
+        """Validator of the workload, created at first use."""
         if self._validator is None:
-            self._validator = Validator(self.workload, self._inputs, self._caller("sdpa", SDPA))
+            self._validator = Validator(self.workload, self._inputs, self._loaded_worker("sdpa", SDPA))
         return self._validator
 
-    def _caller(self, key: str, candidate: Candidate) -> WorkerClient:
-        """A worker that has the candidate loaded; a new one for foreign source, and for another family than before."""
+    def _loaded_worker(self, key: str, candidate: Candidate) -> WorkerClient:
+        """Return a worker with the candidate loaded; untrusted source and a change of family need a new worker."""
         kind = family(candidate.family)
-        if candidate.family == FOREIGN and not self._confine:
-            library = str(sandbox.compile_foreign(candidate.source, confined=False))
+        if candidate.family == UNTRUSTED and not self._confine:
+            library = str(sandbox.compile_untrusted(candidate.source, confined=False))
         else:
             library = kind.library(candidate, self.problem)
         old = self._loaded.get(key)
-        if old is not None and (candidate.family == FOREIGN or old.family != candidate.family):
-            self._drop(key)
-        if key not in self._callers:
-            foreign = candidate.family == FOREIGN
+        if old is not None and (candidate.family == UNTRUSTED or old.family != candidate.family):
+            self._stop_worker(key)
+        if key not in self._workers:
+            untrusted = candidate.family == UNTRUSTED
             folders = [Path(library).parent] if library else []
-            self._callers[key] = WorkerClient(
-                kind.host,
+            self._workers[key] = WorkerClient(
+                kind.backend,
                 self._inputs,
                 self._capacity("outputs"),
                 self.problem,
-                confined=foreign and self._confine,
+                confined=untrusted and self._confine,
                 folders=folders,
-                lock=foreign,
+                lock=untrusted,
             )
         self._loaded[key] = candidate
         parameters = [int(value) for _, value in candidate.parameters] if library else []
-        self._callers[key].load(
+        self._workers[key].load(
             family=candidate.family,
             values=candidate.values,
             problem=self.problem,
             library=library,
             parameters=parameters,
         )
-        return self._callers[key]
+        return self._workers[key]
 
-    def _drop(self, key: str) -> None:
+    def _stop_worker(self, key: str) -> None:
         self._loaded.pop(key, None)
-        caller = self._callers.pop(key, None)
-        if caller is not None:
-            caller.close()
-            self._gone_ns += int(caller.child.cpu_s * 1e9)
+        worker = self._workers.pop(key, None)
+        if worker is not None:
+            worker.close()
+            self._ended_cpu_ns += int(worker.process.cpu_s * 1e9)
 
-    def _drop_unsound(self, key: str) -> bool:
-        """After a failure, end the process where it was, and any other that has not answered or has ended.
+    def _stop_failed_workers(self, key: str) -> bool:
+        """After a failure, stop its worker and all workers that have ended or have not answered.
 
-        Return whether there was any such other.
+        Return whether other workers than that of the failure were stopped.
         """
-        others = [name for name, caller in self._callers.items() if not caller.sound or caller.child.ended]
+        others = [
+            name for name, worker in self._workers.items() if not worker.is_responsive or worker.process.has_ended
+        ]
         for name in {key, *others}:
-            self._drop(name)
+            self._stop_worker(name)
         return bool({*others} - {key})
 
-    def _drop_all(self) -> None:
-        """Start over with new processes."""
-        for name in list(self._callers):
-            self._drop(name)
+    def _stop_workers(self) -> None:
+        """Stop all workers."""
+        for name in list(self._workers):
+            self._stop_worker(name)
 
     def _cpu_ns(self) -> int:
-        return self._gone_ns + time.process_time_ns() + sum(caller.cpu_ns for caller in self._callers.values())
+        return self._ended_cpu_ns + time.process_time_ns() + sum(worker.cpu_ns for worker in self._workers.values())
 
 
 def _is_inconclusive(timed: Sequence[Timing]) -> bool:
-    """Whether it is open which of the two is faster, on the shapes that claims are about."""
+    """Return whether the interval on the held-out shapes (without them, on all shapes) contains 1."""
     found = geomean_over_shapes([each for each in timed if each.held_out] or timed)
     return found.low <= 1 <= found.high
 
 
 def _needs_more_pairs(timed: Sequence[Timing]) -> list[str]:
-    """Where the mean over the shapes is not known well enough: claims are about the tuned or the held-out ones."""
+    """Return which means, over the tuned or the held-out shapes, are not known precisely enough."""
     sides = {"tuned": False, "held-out": True}
     found = {name: [each for each in timed if each.held_out == held_out] for name, held_out in sides.items()}
     return [name for name, each in found.items() if each and geomean_over_shapes(each).half_width > PRECISION]

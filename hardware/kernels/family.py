@@ -1,4 +1,4 @@
-"""What a family of candidates is: one way to write attention, with or without parameters to tune."""
+"""Define the interface of a kernel family: one implementation of attention, with or without tunable parameters."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ if TYPE_CHECKING:
 
 
 class Kernel(Protocol):
-    """A candidate that is ready to be called, on torch tensors of (batch, heads, length, head size), any strides."""
+    """A callable candidate, on torch tensors of shape (batch, heads, length, head size) with any strides."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, keep: bool = False) -> tuple[Tensor, Any]:
-        """Return the output, and with ``keep`` whatever the backward pass needs of this call (else None)."""
+        """Return the output, and with ``keep`` the state that the backward pass needs (else None)."""
 
     def backward(self, kept: Any, dout: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return dq, dk, dv; ``kept`` may be used once."""
 
 
 class Family(Protocol):
-    """A kind of candidate. One file in ``families/`` each, and a line in ``registry.py``."""
+    """A family of candidates. Each has a file in ``families/`` and a line in ``registry.py``."""
 
     name: str
     summary: str
-    """One line for people."""
-    host: Literal["torch", "native"]
-    """What calls it in a process of its own: a worker with torch, or one with ctypes alone."""
+    """Description in one line."""
+    backend: Literal["torch", "native"]
+    """Backend of the worker process that calls it: with torch, or with ctypes only."""
     lines: int
-    """Lines of code that somebody would have to maintain, as a measure of complexity."""
+    """Lines of code to maintain, as a measure of complexity."""
 
-    def missing(self, machine: Machine, problem: Problem) -> str | None:
-        """Return why this machine or problem is not for this family, in words; None if all is there."""
+    def unavailable_reason(self, machine: Machine, problem: Problem) -> str | None:
+        """Return the reason why the family cannot solve this problem on this machine; None if it can."""
 
     def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
-        """Return the parameters that can be tuned; without choices there is one candidate."""
+        """Return the tunable parameters; a space without choices has one candidate."""
 
     def library(self, candidate: Candidate, problem: Problem) -> str:
         """Return the path of the compiled object of a native family, else the empty string. Raises BuildError."""
 
     def kernel(self, candidate: Candidate, problem: Problem) -> Kernel:
-        """Return the candidate, ready to be called in this process. Raises BuildError."""
+        """Return the candidate as a callable kernel in this process. Raises BuildError."""

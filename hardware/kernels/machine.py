@@ -1,4 +1,4 @@
-"""What this machine has: instruction sets, caches, cores, compiler, accelerator; and its roofline, measured."""
+"""Detect the machine (instruction sets, caches, cores, compiler, accelerator) and measure its roofline."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hardware.kernels import compiler
-from hardware.kernels import cpu as processor
+from hardware.kernels import compiler, cpu
 from hardware.kernels.compiler import BuildError
 
 INSTRUCTION_SETS = (
@@ -29,29 +28,29 @@ INSTRUCTION_SETS = (
     "amx_bf16",
     "asimd",
 )
-"""Those that a family may ask for, as Linux names them."""
+"""Instruction sets that families use, as Linux names them."""
 _PACKAGES = ("torch", "numpy", "triton")
-_SECONDS = 0.2
-"""For each rate of the roofline."""
-_LIMIT_S = 60.0
+_RATE_SECONDS = 0.2
+"""Measuring time of each rate of the roofline [s]."""
+_TIMEOUT_SECONDS = 60.0
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 class Roofline(BaseModel, frozen=True, extra="forbid"):
-    """The most that one core does, measured: billions of operations and of bytes a second."""
+    """Measured peak rates of one core: operations and bytes per second, in billions."""
 
     gflops: dict[str, float]
-    """dtype → rate of matrix products, by the widest unit that the processor has for it."""
+    """Dtype → rate of matrix products on the widest unit for it [billion operations/s]."""
     copy_gbs: float
-    """Bytes read plus bytes written, where neither is in a cache."""
+    """Rate of copies outside the caches, bytes read plus bytes written [GB/s]."""
 
     def seconds(self, flops: float, traffic: float, dtype: str) -> float:
-        """Return the least time for so many operations and bytes moved."""
+        """Return the shortest time for a number of operations and bytes moved [s]."""
         return max(flops / (self.gflops[dtype] * 1e9), traffic / (self.copy_gbs * 1e9))
 
 
 class Machine(BaseModel, frozen=True, extra="forbid"):
-    """A machine, as its measurements carry it."""
+    """Description of a machine, as stored with its measurements."""
 
     processor: str
     architecture: str
@@ -60,16 +59,16 @@ class Machine(BaseModel, frozen=True, extra="forbid"):
     caches_kib: dict[str, int]
     instructions: tuple[str, ...]
     compiler: str
-    """The compiler's own first line; empty if there is none."""
+    """First line of the compiler version; empty without a compiler."""
     accelerator: str
-    """Name of the GPU; empty if there is none."""
+    """Name of the GPU; empty without a GPU."""
     versions: dict[str, str]
     roofline: Roofline | None = None
 
 
-def survey(roofline: bool = True) -> Machine:
-    """Return what this machine is; with ``roofline`` it also measures for a second what one core can do."""
-    info = processor.cpu_info()
+def detect_machine(roofline: bool = True) -> Machine:
+    """Return the description of this machine; ``roofline``: also measure the roofline, which takes a second."""
+    info = cpu.cpu_info()
     flags = (info.get("flags") or info.get("Features") or "").split()
     return Machine(
         processor=info.get("model name") or platform.processor() or "unknown",
@@ -86,21 +85,21 @@ def survey(roofline: bool = True) -> Machine:
 
 
 def measure_roofline() -> Roofline:
-    """Measure the matrix and copy rates of one core, in a process of its own.
+    """Measure the matrix and copy rates of one core, in a separate process.
 
-    bf16 is measured on the matrix unit (AMX) or else in vectors (AVX512_BF16), fp16 in vectors (AVX512_FP16), each
-    where the compiler has it for this processor; where not, it is the rate of fp32. Raises BuildError: no compiler, or
-    what it made does not run.
+    bf16 is measured on the matrix unit (AMX), else in vectors (AVX512_BF16); fp16 is measured in vectors
+    (AVX512_FP16). If the compiler does not support them for this processor, the rate of fp32 is used. Raises BuildError
+    without a compiler, or if the compiled program does not run.
     """
     flags = ["-march=native"] if platform.machine() == "x86_64" else []
-    library = compiler.build(compiler.NATIVE / "roofline.cpp", flags)
-    command = [sys.executable, "-I", "-c", _MEASURE, str(library), str(_SECONDS)]
+    library = compiler.build(compiler.NATIVE_DIR / "roofline.cpp", flags)
+    command = [sys.executable, "-I", "-c", _MEASURE, str(library), str(_RATE_SECONDS)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_LIMIT_S)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_SECONDS)
     except subprocess.CalledProcessError as error:
         raise BuildError(f"the roofline cannot be measured: {_last_line(error.stderr) or error}") from None
     except subprocess.TimeoutExpired:
-        raise BuildError(f"the roofline cannot be measured in {_LIMIT_S:g} s") from None
+        raise BuildError(f"the roofline cannot be measured in {_TIMEOUT_SECONDS:g} s") from None
     fp32, bf16, fp16, copy = (float(word) for word in done.stdout.split())
     return Roofline(gflops={"fp32": fp32, "bf16": bf16, "fp16": fp16}, copy_gbs=copy)
 
@@ -120,7 +119,7 @@ for name in ("matrix_rate_fp32", "matrix_rate_bf16", "matrix_rate_fp16", "copy_r
 
 
 def _caches() -> dict[str, int]:
-    """The sizes in KiB by name; a cache whose size is not told, as in some virtual machines, is left out."""
+    """Return the cache sizes by name [KiB]; caches of unknown size (in some virtual machines) are left out."""
     found = {}
     for folder in sorted(_CACHES.glob("index*")):
         try:
@@ -135,7 +134,7 @@ def _caches() -> dict[str, int]:
 
 
 def _compiler_version() -> str:
-    program = compiler.compiler()
+    program = compiler.find_compiler()
     if program is None:
         return ""
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=30)
@@ -143,7 +142,7 @@ def _compiler_version() -> str:
 
 
 def _accelerator() -> str:
-    """The name of the first CUDA device, asked of the driver itself: torch takes seconds to load."""
+    """Return the name of the first CUDA device, from the driver, because loading torch takes seconds."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

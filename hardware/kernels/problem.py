@@ -1,4 +1,4 @@
-"""What is asked of an attention kernel: shapes, numbers, mask, pass, tolerance, limits; and the standard workloads."""
+"""Define attention problems (shapes, dtype, mask, pass, tolerance, limits) and the standard workloads."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Direction = Literal["forward", "backward", "both"]
 DTYPES: Final = get_args(Dtype)
 DIRECTIONS: Final = get_args(Direction)
 BYTES: Final = {"fp32": 4, "bf16": 2, "fp16": 2}
-"""Bytes of one number."""
+"""Dtype → size of one number [bytes]."""
 EPSILON: Final = {"fp32": 2.0**-24, "bf16": 2.0**-9, "fp16": 2.0**-11}
-"""Largest relative error of rounding to the nearest number."""
+"""Dtype → largest relative error of rounding to nearest."""
 
 
 class Shape(NamedTuple):
@@ -29,7 +29,7 @@ class Shape(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What every candidate for a workload must do, whatever the shape.
+    """Requirements that each candidate for a workload must meet, for every shape.
 
     With ``causal`` the last query sees all keys: query i sees key j if j - keys <= i - queries. A query that sees no
     key has output 0 and passes no gradient on. The softmax scale is head_size^-0.5.
@@ -39,15 +39,15 @@ class Problem(NamedTuple):
     direction: Direction
     causal: bool
     tolerance: float = 3.0
-    """Allowed error, as a multiple of the error of torch's own scaled_dot_product_attention in the same dtype."""
+    """Allowed error, as a multiple of the error of torch's scaled_dot_product_attention in the same dtype."""
     worst_row: float = 5.0
-    """The same for the worst row."""
+    """Allowed error of the worst row, as a multiple of SDPA's."""
     memory_mib: int = 1024
-    """Memory that a candidate may take besides inputs and outputs."""
+    """Memory that a candidate may use besides inputs and outputs [MiB]."""
 
 
 class Workload(NamedTuple):
-    """A problem by name, with the shapes on which candidates are tuned and those that no search ever sees."""
+    """A named problem, with the shapes for tuning and the held-out shapes that no search uses."""
 
     name: str
     problem: Problem
@@ -56,7 +56,7 @@ class Workload(NamedTuple):
 
     @property
     def full_name(self) -> str:
-        """The workload with dtype and pass: ``causal/bf16/both``."""
+        """Workload, dtype and pass: ``causal/bf16/both``."""
         return f"{self.name}/{self.problem.dtype}/{self.problem.direction}"
 
 
@@ -79,22 +79,22 @@ _SHAPES: Final[dict[str, tuple[tuple[Shape, ...], tuple[Shape, ...]]]] = {
     "decode": ((_decode(8, 8, 1024), _decode(4, 8, 2048)), (_decode(8, 8, 1536), _decode(2, 8, 3001))),
 }
 NAMES: Final = tuple(_SHAPES)
-"""Standard workloads: short and long sequences, causal ones, wide heads, and decoding with one query row."""
+"""Standard workloads: short and long sequences, a causal mask, wide heads, and decoding with one query row."""
 
 
 def workload(name: str, dtype: Dtype = "fp32", direction: Direction = "forward") -> Workload:
-    """Return a standard workload. Raises ValueError for a name, dtype or pass that there is not."""
+    """Return a standard workload. Raises ValueError for an unknown name, dtype or pass."""
     for word, known in ((name, NAMES), (dtype, DTYPES), (direction, DIRECTIONS)):
         if word not in known:
-            raise ValueError(f"no {word!r}: there are {', '.join(known)}")
+            raise ValueError(f"{word!r} is unknown; allowed: {', '.join(known)}")
     if name == "decode" and direction != "forward":
-        raise ValueError("decode is forward only: nothing is trained on one query row")
+        raise ValueError("decode is forward only, because training does not use single query rows; use --pass forward")
     tuned, held_out = _SHAPES[name]
     return Workload(name, Problem(dtype, direction, causal=name == "causal"), tuned, held_out)
 
 
-def pairs_seen(shape: Shape, causal: bool) -> int:
-    """Return how many (query, key) pairs are not masked, in one head."""
+def visible_pairs(shape: Shape, causal: bool) -> int:
+    """Return the number of (query, key) pairs of one head that are not masked."""
     if not causal:
         return shape.queries * shape.keys
     seen = (min(shape.keys, max(0, i + 1 + shape.keys - shape.queries)) for i in range(shape.queries))
@@ -102,17 +102,18 @@ def pairs_seen(shape: Shape, causal: bool) -> int:
 
 
 def flops(shape: Shape, problem: Problem) -> float:
-    """Return the floating-point operations of the matrix products that nobody can do without.
+    """Return the floating-point operations of the matrix products that attention requires.
 
-    Two products of ``2 head_size`` operations a pair forward, five backward (the scores are computed again).
+    The forward pass has two products of ``2 head_size`` operations a pair. The backward pass has five, because the
+    scores are computed again.
     """
     products = {"forward": 2, "backward": 5, "both": 7}[problem.direction]
     heads = shape.batch * shape.heads
-    return 2.0 * products * heads * pairs_seen(shape, problem.causal) * shape.head_size
+    return 2.0 * products * heads * visible_pairs(shape, problem.causal) * shape.head_size
 
 
 def traffic(shape: Shape, problem: Problem) -> float:
-    """Return the bytes of inputs and outputs, each moved once."""
+    """Return the size of inputs and outputs, each moved once [bytes]."""
     long, short = shape.keys, shape.queries
     forward = 2 * long + 2 * short  # k, v; q, out
     backward = 4 * long + 4 * short  # k, v, dk, dv; q, out, dout, dq

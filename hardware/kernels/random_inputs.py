@@ -1,4 +1,4 @@
-"""What goes into a kernel: fresh numbers from the system's randomness, of several kinds."""
+"""Draw random inputs of kernels from the randomness of the system, in several kinds."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from hardware.kernels.problem import Dtype
 
 Kind = Literal["normal", "peaky", "huge logits", "offset", "equal keys"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-"""Standard normal; queries × 8, so that one key gets all; q and k × 30, which overflows without subtracting the
-maximum; keys and values + 4, whose rounding errors do not cancel; all keys alike, so that the weights are equal."""
+"""Kinds of inputs.
+
+- normal: standard normal numbers.
+- peaky: queries × 8, so that one key gets almost all weight.
+- huge logits: q and k × 30, which overflows unless the maximum is subtracted.
+- offset: keys and values + 4, so that rounding errors do not cancel.
+- equal keys: all keys equal, so that the weights are equal.
+"""
 _POOL: Final = 1 << 23
 
 Floats = NDArray[np.float32]
@@ -34,30 +40,30 @@ def make_input(kind: Kind, name: str, normal: Floats) -> Floats:
 
 
 class RandomInputs:
-    """Standard normal numbers that nobody can foresee, cheap enough for every batch.
+    """A source of unpredictable standard normal numbers that is fast enough for every batch.
 
-    A pool is drawn once from the system's randomness; what is handed out begins at a random place of it.
+    A pool is drawn once from the randomness of the system; each array starts at a random place of the pool.
     """
 
     def __init__(self, dtype: Dtype) -> None:
-        self._chance = np.random.Generator(np.random.PCG64(int.from_bytes(os.urandom(16))))
-        self._pool = to_storage(self._chance.standard_normal(_POOL, dtype=np.float32), dtype)
+        self._rng = np.random.Generator(np.random.PCG64(int.from_bytes(os.urandom(16))))
+        self._pool = to_storage(self._rng.standard_normal(_POOL, dtype=np.float32), dtype)
 
     def fill(self, target: Array) -> None:
-        """Fill an array, flat or not, of the dtype's storage."""
+        """Fill an array of any shape in the storage of the dtype."""
         flat = target.reshape(-1)
-        start = int(self._chance.integers(_POOL))
+        start = int(self._rng.integers(_POOL))
         done = 0
         while done < flat.size:
             part = self._pool[start : start + flat.size - done]
             flat[done : done + part.size] = part
             done += part.size
-            start = int(self._chance.integers(_POOL))
+            start = int(self._rng.integers(_POOL))
 
     def normal(self, *sizes: int) -> Floats:
         """Return new standard normal numbers."""
-        return self._chance.standard_normal(sizes, dtype=np.float32)
+        return self._rng.standard_normal(sizes, dtype=np.float32)
 
-    def pick(self, count: int) -> int:
-        """Return one of 0, 1, ..., count - 1."""
-        return int(self._chance.integers(count))
+    def randint(self, count: int) -> int:
+        """Return a random integer from 0 to count - 1."""
+        return int(self._rng.integers(count))

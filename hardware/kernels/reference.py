@@ -1,4 +1,4 @@
-"""Attention in float64 with NumPy alone: the answer that every candidate is held against. Pure.
+"""Compute attention in float64 with NumPy: the reference for every candidate. Pure functions.
 
 Arrays are (batch, heads, length, head size); the softmax scale is head_size^-0.5. With ``causal`` query i sees key j if
 j - keys <= i - queries. A query that sees no key has output 0 and log-sum-exp -inf, and passes no gradient on.
@@ -32,7 +32,7 @@ def backward(q: ArrayLike, k: ArrayLike, v: ArrayLike, dout: ArrayLike, causal: 
 
 
 def visible_mask(queries: int, keys: int, causal: bool) -> NDArray[np.bool_]:
-    """Return which key each query sees, (queries, keys)."""
+    """Return a mask of the keys that each query sees, (queries, keys)."""
     if not causal:
         return np.ones((queries, keys), dtype=bool)
     return np.arange(keys)[None, :] - keys <= np.arange(queries)[:, None] - queries
@@ -53,7 +53,7 @@ def rms_errors(out: ArrayLike, exact: ArrayLike) -> tuple[float, float]:
 def softmax(q: Array, k: Array, causal: bool) -> tuple[Array, Array]:
     """Return the softmax of the logits (batch, heads, queries, keys), and the log-sum-exp of each row.
 
-    Of a row that sees no key: 0, and -inf.
+    A row that sees no key has weights 0 and log-sum-exp -inf.
     """
     visible = visible_mask(q.shape[-2], k.shape[-2], causal)
     logits = np.where(visible, (q * q.shape[-1] ** -0.5) @ _transposed(k), -np.inf)

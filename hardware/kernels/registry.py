@@ -1,4 +1,4 @@
-"""Every family of candidates by name. A family's module is imported when it is asked for, and torch with it."""
+"""Look up kernel families by name. The module of a family, which may import torch, is imported on first use."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _MODULES: Final = {
     "triton": "triton_flash",
     "foreign": "untrusted",
 }
-"""Name → file in ``families/``, which holds one ``FAMILY``. Tables follow this order."""
+"""Name → module in ``families/`` that defines ``FAMILY``. Tables follow this order."""
 NAMES: Final = tuple(_MODULES)
-FOREIGN: Final = "foreign"
-"""The family of sources that somebody else wrote."""
+UNTRUSTED: Final = "foreign"
+"""Name of the family of untrusted sources."""
 SDPA: Final = Candidate("sdpa")
-"""The framework's own attention, against which all are timed."""
+"""Attention of the framework, the baseline of all timings."""
 EAGER: Final = Candidate("eager")
 
 
 @cache
 def family(name: str) -> Family:
-    """Return a family. Raises ValueError, with the near name, if there is none of that name."""
+    """Return a family. Raises ValueError, with the closest name, if the name is unknown."""
     if name not in _MODULES:
         near = get_close_matches(name, NAMES, n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else f": there are {', '.join(NAMES)}"
-        raise ValueError(f"no family {name!r}{meant}")
+        meant = f"; did you mean {near[0]!r}?" if near else f"; allowed: {', '.join(NAMES)}"
+        raise ValueError(f"family {name!r} is unknown{meant}")
     found: Family = import_module(f"hardware.kernels.families.{_MODULES[name]}").FAMILY
     return found
 

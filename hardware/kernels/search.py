@@ -1,4 +1,4 @@
-"""The loop of a search: a proposer proposes, an evaluator tries, the trace keeps both; and the replay of a trace."""
+"""Run a search: a proposer proposes candidates, an evaluator tries them, a trace stores both; or replay a trace."""
 
 from __future__ import annotations
 
@@ -24,51 +24,51 @@ from hardware.kernels.trace import (
 )
 
 MAX_REPEATS: Final = 50
-"""Proposals of what was tried before, in a row, that end a search."""
+"""Consecutive proposals of known candidates that end a search."""
 MAX_EMPTY_REPLIES: Final = 5
-"""Trials without a proposal, in a row, that end a search."""
+"""Consecutive trials without a proposal that end a search."""
 MAX_REJECTIONS: Final = 3
-"""The same, where the endpoint refuses the key: that does not mend itself."""
-_REFUSED: Final = ("401", "403")
-_REASON: Final = 1000
-"""Characters of a reason that the trace keeps."""
+"""Consecutive trials that end a search if the endpoint rejects the API key."""
+_KEY_REJECTED_STATUSES: Final = ("401", "403")
+_MAX_REASON_CHARACTERS: Final = 1000
+"""Longest reason in a trace [characters]."""
 
 
 class SearchError(ValueError):
-    """A search that does not fit its trace; the message says how."""
+    """A search does not match its trace; the message gives the difference."""
 
 
 class NotMeasuredError(LookupError):
-    """A candidate that a table does not hold: it is never guessed what it would have been."""
+    """A candidate is not in the trace, so its outcome is unknown."""
 
 
 class SearchEvaluator(Protocol):
-    """Whoever tries a candidate."""
+    """Evaluates candidates."""
 
     def evaluate(self, candidate: Candidate) -> TrialOutcome:
-        """Return what came of it; a candidate that fails in whatever way is an outcome, not an exception."""
+        """Return the outcome of a candidate; a failure is an outcome, not an exception."""
 
 
 class Progress(NamedTuple):
-    """How far a search is."""
+    """Progress of a search."""
 
     trials: int
     budget: int
     best: Trial | None
     score: float | None
-    """Speed-up over SDPA of the best so far."""
+    """Speed-up over SDPA of the best candidate so far."""
     statuses: Mapping[Status, int]
     cpu_s: float
     tokens: int
 
 
-Watch = Callable[[Trial, Progress], bool | None]
+TrialCallback = Callable[[Trial, Progress], bool | None]
 
 
 def geomean_speedup(timed: Sequence[Timing], held_out: bool = False) -> float | None:
-    """Return the speed-up over the tuned or the held-out shapes; None where there is none.
+    """Return the geometric mean of the speed-ups on the tuned or the held-out shapes; None without any.
 
-    For ordering: it is without the interval, which takes a bootstrap.
+    It has no interval, which would need a bootstrap, and serves for ordering.
     """
     logs = [
         median(log(baseline / candidate) for candidate, baseline in each.pairs)
@@ -79,7 +79,7 @@ def geomean_speedup(timed: Sequence[Timing], held_out: bool = False) -> float | 
 
 
 def improvements(trials: Iterable[Trial]) -> list[tuple[Trial, float]]:
-    """Return the trials at which the best speed-up so far rose, with that; the last is the winner."""
+    """Return the trials that improved the best speed-up, with the speed-up; the last is the winner."""
     found: list[tuple[Trial, float]] = []
     for trial in trials:
         score = geomean_speedup(trial.timed) if trial.status == "passed" else None
@@ -94,30 +94,30 @@ def search(
     proposer: Proposer,
     evaluator: SearchEvaluator,
     spaces: Mapping[str, ParameterSpace],
-    watch: Watch | None = None,
-    foreign: bool = False,
+    on_trial: TrialCallback | None = None,
+    source_allowed: bool = False,
 ) -> SearchEnd | None:
-    """Try candidates until the budget is spent or there is nothing more to propose, and return why it ended.
+    """Try candidates until the budget is spent or the proposer has no more, and return the end of the search.
 
-    Every trial is in the trace before the next is proposed. ``watch`` sees each and interrupts with True: then None
-    is returned, and the same call goes on from there, as it does after a kill, with trial k + 1. No candidate is tried
-    twice in a session. ``foreign``: whether C++ source may be proposed. Raises SearchError if the trace holds another
-    session of that name.
+    Every trial is in the trace before the next is proposed. ``on_trial`` is called after each trial and interrupts the
+    search with True; then None is returned. The same call resumes the search with the next trial, also after a kill. No
+    candidate is tried twice in a session. ``source_allowed``: whether C++ source may be proposed. Raises SearchError if
+    the trace contains another session of that name.
     """
-    run = _Run(trace, _begun(trace, session, proposer), spaces, foreign)
+    run = _SearchState(trace, _open_session(trace, session, proposer), spaces, source_allowed)
     while (end := trace.end(session.session)) is None:
-        made = run.over() or run.proposed(proposer)
-        if isinstance(made, str):
-            trace.append(SearchEnd(session=session.session, reason=made, trials=run.progress.trials))
+        proposal = run.stop_reason() or run.next_proposal(proposer)
+        if isinstance(proposal, str):
+            trace.append(SearchEnd(session=session.session, reason=proposal, trials=run.progress.trials))
             continue
-        trial = run.tried(made, evaluator)
-        if watch is not None and watch(trial, run.progress):
+        trial = run.evaluate(proposal, evaluator)
+        if on_trial is not None and on_trial(trial, run.progress):
             return None
     return end
 
 
-def _begun(trace: Trace, session: MeasurementSession, proposer: Proposer) -> MeasurementSession:
-    """Return the session as its line has it; write the line if there is none yet."""
+def _open_session(trace: Trace, session: MeasurementSession, proposer: Proposer) -> MeasurementSession:
+    """Return the session in the trace; add its line if the trace has none."""
     if proposer.name != session.proposer:
         raise SearchError(f"session {session.session} is for proposer {session.proposer!r}, not {proposer.name!r}")
     stored = trace.session(session.session)
@@ -127,43 +127,43 @@ def _begun(trace: Trace, session: MeasurementSession, proposer: Proposer) -> Mea
     for name in ("workload", "problem", "tuned", "held_out", "proposer", "seed", "budget"):
         was, now = getattr(stored, name), getattr(session, name)
         if was != now:
-            raise SearchError(f"{trace.path}: session {session.session} was begun with {name} {was!r}, not {now!r}")
+            raise SearchError(f"{trace.path}: session {session.session} was started with {name} {was!r}, not {now!r}")
     if stored.machine.get("processor") != session.machine.get("processor"):
-        raise SearchError(f"{trace.path}: session {session.session} was begun on {stored.machine.get('processor')}")
+        raise SearchError(f"{trace.path}: session {session.session} was started on {stored.machine.get('processor')}")
     return stored
 
 
-class _Run:
-    """What a search knows while it runs; all of it follows from the trace."""
+class _SearchState:
+    """State of a running search, derived from its trace."""
 
     def __init__(
-        self, trace: Trace, session: MeasurementSession, spaces: Mapping[str, ParameterSpace], foreign: bool
+        self, trace: Trace, session: MeasurementSession, spaces: Mapping[str, ParameterSpace], source_allowed: bool
     ) -> None:
         self.trace, self.session = trace, session
-        self.history = history_of(session, SearchSpace(spaces), foreign)
+        self.history = history_of(session, SearchSpace(spaces), source_allowed)
         self.progress = Progress(0, session.budget, None, None, {}, 0.0, 0)
         self.last: list[Trial] = []
         for trial in trace.trials(session.session):
-            self._learn(trial)
+            self._record_trial(trial)
 
-    def _learn(self, trial: Trial) -> None:
+    def _record_trial(self, trial: Trial) -> None:
         self.history = with_trial(self.history, trial, self.trace.sources() if trial.source else {})
         self.progress = _progress(self.progress, trial)
         self.last = [*self.last, trial][-MAX_EMPTY_REPLIES:]
 
-    def over(self) -> str | None:
-        """Return why the search is over, None while it is not."""
+    def stop_reason(self) -> str | None:
+        """Return the reason why the search ends, None while it continues."""
         if self.progress.trials >= self.session.budget:
             return f"the budget of {self.session.budget} trials is spent"
-        for most, codes in ((MAX_REJECTIONS, _REFUSED), (MAX_EMPTY_REPLIES, None)):
+        for most, codes in ((MAX_REJECTIONS, _KEY_REJECTED_STATUSES), (MAX_EMPTY_REPLIES, None)):
             last = self.last[-most:]
             silent = [each for each in last if each.status == "no proposal" and (not codes or each.failed_on in codes)]
             if len(silent) == most:
                 return f"no proposal {most} times in a row: {silent[-1].reason}"
         return None
 
-    def proposed(self, proposer: Proposer) -> Proposal | NoProposal | str:
-        """Return a proposal that was not tried before, that there was none, or why there will be none."""
+    def next_proposal(self, proposer: Proposer) -> Proposal | NoProposal | str:
+        """Return a new proposal, NoProposal for a failed attempt, or the reason why the search ends."""
         known = {each.candidate.digest for each in self.history.tried}
         refused: tuple[Candidate, ...] = ()
         tokens = 0
@@ -173,28 +173,30 @@ class _Run:
             except NoProposal as no:
                 return NoProposal(no.reason, no.failed_on, no.tokens + tokens)
             if proposal is None:
-                return "the proposer has nothing more to propose"
+                return "the proposer has no more candidates"
             tokens += proposal.tokens
             if proposal.candidate.digest not in known:
                 return proposal._replace(tokens=tokens)
             refused = (*refused, proposal.candidate)
-        return f"the proposer proposed what was tried before, {MAX_REPEATS} times in a row"
+        return f"the proposer proposed known candidates {MAX_REPEATS} times in a row"
 
-    def tried(self, made: Proposal | NoProposal, evaluator: SearchEvaluator) -> Trial:
-        """Try a proposal, write it down, return its line."""
-        if isinstance(made, NoProposal):
-            trial = self._trial(None, TrialOutcome("no proposal", made.reason, made.failed_on), None, "", made.tokens)
+    def evaluate(self, proposal: Proposal | NoProposal, evaluator: SearchEvaluator) -> Trial:
+        """Try a proposal, and return its line after adding it to the trace."""
+        if isinstance(proposal, NoProposal):
+            trial = self._make_trial(
+                None, TrialOutcome("no proposal", proposal.reason, proposal.failed_on), None, "", proposal.tokens
+            )
         else:
-            source = source_of(made.candidate)
+            source = source_of(proposal.candidate)
             if source is not None and source.digest not in self.trace.sources():
-                self.trace.append(source)  # before it is tried: it may take the whole process down
-            outcome = evaluator.evaluate(made.candidate)
-            trial = self._trial(made.candidate, outcome, made.expects, made.why, made.tokens)
+                self.trace.append(source)  # stored before the trial, which may end the whole process
+            outcome = evaluator.evaluate(proposal.candidate)
+            trial = self._make_trial(proposal.candidate, outcome, proposal.expects, proposal.why, proposal.tokens)
         self.trace.append(trial)
-        self._learn(trial)
+        self._record_trial(trial)
         return trial
 
-    def _trial(
+    def _make_trial(
         self, candidate: Candidate | None, outcome: TrialOutcome, expects: float | None, why: str, tokens: int
     ) -> Trial:
         source = source_of(candidate) if candidate else None
@@ -206,9 +208,9 @@ class _Run:
             source=source.digest if source else "",
             digest=candidate.digest if candidate else "",
             expects=expects if expects is not None and isfinite(expects) else None,
-            why=_tidy(why),
+            why=_clean_text(why),
             status=outcome.status,
-            reason=_tidy(outcome.reason),
+            reason=_clean_text(outcome.reason),
             failed_on=outcome.failed_on,
             timed=outcome.timed,
             cpu_s=outcome.cpu_s,
@@ -216,8 +218,8 @@ class _Run:
         )
 
 
-def _tidy(text: str) -> str:
-    return text.encode(errors="replace").decode().strip()[:_REASON]
+def _clean_text(text: str) -> str:
+    return text.encode(errors="replace").decode().strip()[:_MAX_REASON_CHARACTERS]
 
 
 def _progress(before: Progress, trial: Trial) -> Progress:
@@ -235,9 +237,9 @@ def _progress(before: Progress, trial: Trial) -> Progress:
 
 
 class TableEvaluator:
-    """Replays what was measured, from the lines of a trace; what was not measured is an error, never a guess.
+    """Replays the outcomes in a trace; a candidate that is not in the trace is an error.
 
-    ``workload``: full name, needed where the lines hold several. Of a candidate tried twice the first trial counts.
+    ``workload``: full name, required if the trace has several. If a candidate was tried twice, the first trial counts.
     """
 
     def __init__(self, lines: Iterable[Line], workload: str | None = None) -> None:
@@ -246,28 +248,30 @@ class TableEvaluator:
         trials = [line for line in lines if isinstance(line, Trial) and line.status != "no proposal"]
         present = sorted({names.get(each.session, each.session) for each in trials})
         if workload is None and len(present) > 1:
-            raise SearchError(f"the trace holds several workloads, name one: {', '.join(present)}")
+            raise SearchError(f"the trace contains several workloads; name one of: {', '.join(present)}")
         if workload is not None and workload not in present:
-            raise SearchError(f"the trace holds no trial of {workload}: there are {', '.join(present) or 'none'}")
+            raise SearchError(
+                f"the trace contains no trial of {workload}; its workloads: {', '.join(present) or 'none'}"
+            )
         self.table: dict[str, Trial] = {}
         for each in trials:
             if workload in (None, names.get(each.session, each.session)):
                 self.table.setdefault(each.digest, each)
 
     def evaluate(self, candidate: Candidate) -> TrialOutcome:
-        """Return the stored outcome. Raises NotMeasuredError with the list of what there is."""
+        """Return the stored outcome. Raises NotMeasuredError with the list of measured candidates."""
         found = self.table.get(candidate.digest)
         if found is None:
             raise NotMeasuredError(
-                f"{candidate} was not measured: there are {', '.join(map(_name, self.known)) or 'none'}"
+                f"{candidate} was not measured; available: {', '.join(map(_candidate_name, self.known)) or 'none'}"
             )
         return TrialOutcome(found.status, found.reason, found.failed_on, found.timed, found.cpu_s)
 
     @property
     def known(self) -> list[Trial]:
-        """One trial of each candidate that was measured, in the order of the trace."""
+        """The first trial of each candidate, in the order of the trace."""
         return list(self.table.values())
 
 
-def _name(trial: Trial) -> str:
+def _candidate_name(trial: Trial) -> str:
     return str(Candidate(trial.family, tuple(trial.parameters.items()), trial.source))

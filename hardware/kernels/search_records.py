@@ -1,7 +1,7 @@
-"""What the lines of a trace say about the repeated searches of one workload.
+"""Select the repeated searches of one workload from the lines of a trace.
 
-A search counts when it is over and its winner was measured afresh, or nothing in it passed: then it is one that found
-nothing, and the library stays. One that was broken off is left out, and how many those are is told.
+A search counts if it is complete and its winner was re-measured. A complete search in which no candidate passed counts
+too, with the library's speed. Interrupted searches are left out, and their number is reported.
 """
 
 from __future__ import annotations
@@ -24,81 +24,83 @@ from hardware.kernels.trace import FinalMeasurement, Line, MeasurementSession, S
 Numbers = NDArray[np.float64]
 
 MIN_CANDIDATES: Final = 4
-"""Tried in one search: fewer are no search, and three numbers are fitted."""
+"""Fewest candidates of a search that counts; the fit has three parameters."""
 MIN_SEARCHES: Final = 3
-"""Repeated searches without which there is no interval."""
-_ON_ACCELERATOR: Final = frozenset({"triton"})
-"""Families that run on the accelerator of a machine that has one; all others are timed on its processor."""
+"""Fewest repeated searches for an interval."""
+_ACCELERATOR_FAMILIES: Final = frozenset({"triton"})
+"""Families that run on the accelerator, if the machine has one; all others are timed on the processor."""
 
 
 class SearchRecord(NamedTuple):
-    """One search, as it stands in the trace."""
+    """One search in a trace."""
 
     session: MeasurementSession
     trials: tuple[Trial, ...]
     winner: FinalMeasurement | None
-    """What its winner gave when it was last measured afresh, against SDPA."""
+    """Last re-measurement of the winner against SDPA."""
     over: bool
 
     @property
     def passed(self) -> bool:
-        """Whether any candidate passed."""
+        """Whether a candidate passed."""
         return any(trial.status == "passed" for trial in self.trials)
 
     @property
     def candidates(self) -> int:
-        """Candidates tried: less the times that nothing usable was proposed."""
+        """Number of candidates tried, without trials that have no usable proposal."""
         return sum(trial.status != "no proposal" for trial in self.trials)
 
     @property
-    def complete(self) -> bool:
-        """Whether it counts: nothing of it is still to come."""
-        return self.over and (self.winner is not None or not any(_score(trial) is not None for trial in self.trials))
+    def is_complete(self) -> bool:
+        """Whether the search has ended and its winner, if any, was re-measured."""
+        return self.over and (
+            self.winner is not None or not any(_log_tuned_speedup(trial) is not None for trial in self.trials)
+        )
 
     @property
     def families(self) -> tuple[str, ...]:
-        """Families that were tried, sorted."""
+        """Sorted names of the families that were tried."""
         return tuple(sorted({trial.family for trial in self.trials if trial.family}))
 
     @property
     def machine(self) -> str:
-        """Where it ran, by name: two devices of one computer are two machines."""
+        """Name of the device on which it ran; two devices of one computer are two machines."""
         known = self.session.machine
-        if not _ON_ACCELERATOR.isdisjoint(self.families) and known.get("accelerator"):
+        if not _ACCELERATOR_FAMILIES.isdisjoint(self.families) and known.get("accelerator"):
             return str(known["accelerator"])
         return str(known.get("processor", "?"))
 
     @property
-    def log_fresh(self) -> float:
-        """Log of the winner's speed-up, at least 0: one can keep SDPA, and does with a winner that fails afresh."""
+    def log_winner_speedup(self) -> float:
+        """Log of the re-measured speed-up of the winner, at least 0, because SDPA remains available."""
         winner = self.winner
-        if winner is None or winner.status not in ("passed", "inconclusive") or not _held_out(winner):
+        if winner is None or winner.status not in ("passed", "inconclusive") or not _held_out_timings(winner):
             return 0.0
-        return max(0.0, _log_ratio(_held_out(winner)))
+        return max(0.0, _log_ratio(_held_out_timings(winner)))
 
 
-class Searches(NamedTuple):
+class RepeatedSearches(NamedTuple):
     """The repeated searches of one workload, by one proposer in the same families."""
 
     workload: str
     families: tuple[str, ...]
     proposer: str
     best: tuple[Numbers, ...]
-    """Of each, log of the best speed-up over SDPA after 1, 2, ... candidates, at least 0: one can keep SDPA."""
+    """For each search: log of the best speed-up over SDPA after 1, 2, ... candidates, at least 0."""
     winners: Numbers
-    """Of each, log of its winner's speed-up measured afresh, at least 0; 0 where nothing passed."""
+    """For each search: log of the re-measured speed-up of its winner, at least 0; 0 if no candidate passed."""
     log_cap: float
-    """Log of the speed-up at the roofline, below 0 where SDPA beats the roofline; inf where that was not measured."""
+    """Log of the speed-up at the roofline; below 0 if SDPA is faster than the roofline, inf without a roofline."""
     machines: tuple[str, ...]
-    """On which the workload was searched, by name."""
+    """Names of the machines on which the workload was searched."""
     broken_off: int
-    """Searches of the workload that are left out, as they are not over or their winner was not measured afresh."""
+    """Number of incomplete searches of the workload, which are left out."""
 
 
 def searches_by_workload(lines: Iterable[Line]) -> dict[str, list[SearchRecord]]:
-    """Return the searches of each workload, by its full name and in the order of the file; broken off ones too.
+    """Return the searches of each workload by its full name, in the order of the file, including incomplete ones.
 
-    A search that is over with fewer candidates than four is none.
+    Complete searches with fewer than four candidates are left out.
     """
     sessions: dict[str, tuple[MeasurementSession, list[Trial]]] = {}
     winners: dict[str, FinalMeasurement] = {}
@@ -115,68 +117,70 @@ def searches_by_workload(lines: Iterable[Line]) -> dict[str, list[SearchRecord]]
     by_workload: dict[str, list[SearchRecord]] = {}
     for name, (session, trials) in sessions.items():
         search = SearchRecord(session, tuple(trials), winners.get(name), name in over)
-        if search.candidates >= (MIN_CANDIDATES if search.complete else 1):
+        if search.candidates >= (MIN_CANDIDATES if search.is_complete else 1):
             by_workload.setdefault(session.full_name, []).append(search)
     return by_workload
 
 
 def complete_workloads(lines: Iterable[Line]) -> list[str]:
-    """Return the full names of the workloads of which there is a curve."""
-    return sorted(name for name, searches in searches_by_workload(lines).items() if _groups(searches))
+    """Return the full names of the workloads that have a curve."""
+    return sorted(name for name, searches in searches_by_workload(lines).items() if _complete_groups(searches))
 
 
 def count_incomplete(lines: Iterable[Line], workload: str) -> int:
-    """Return how many searches of a workload are not complete."""
-    return sum(not search.complete for search in searches_by_workload(lines).get(workload, ()))
+    """Return the number of incomplete searches of a workload."""
+    return sum(not search.is_complete for search in searches_by_workload(lines).get(workload, ()))
 
 
-def searches_of(lines: Iterable[Line], workload: str) -> Searches | None:
-    """Return the searches of a workload of which the curve is made, None if none is complete or nothing passed.
+def searches_of(lines: Iterable[Line], workload: str) -> RepeatedSearches | None:
+    """Return the searches behind the curve of a workload; None if none is complete or no candidate passed.
 
-    They are of one proposer in the same families: of the groups of three or more, or else of all, the one whose fresh
-    winners are the fastest on average.
+    They share proposer and families. The group with the fastest re-measured winners on average is taken. Groups of
+    three or more searches come first.
     """
-    there = searches_by_workload(lines).get(workload, [])
-    groups = _groups(there)
+    records = searches_by_workload(lines).get(workload, [])
+    groups = _complete_groups(records)
     if not groups:
         return None
-    group = max(groups, key=lambda each: (len(each) >= MIN_SEARCHES, fmean(s.log_fresh for s in each), len(each)))
+    group = max(
+        groups, key=lambda each: (len(each) >= MIN_SEARCHES, fmean(s.log_winner_speedup for s in each), len(each))
+    )
     first = group[0]
-    complete = [search for search in there if search.complete]
-    return Searches(
+    complete = [search for search in records if search.is_complete]
+    return RepeatedSearches(
         workload=workload,
         families=first.families,
         proposer=first.session.proposer,
         best=tuple(_best_so_far(search.trials) for search in group),
-        winners=np.array([search.log_fresh for search in group]),
+        winners=np.array([search.log_winner_speedup for search in group]),
         log_cap=_log_roofline_ratio(group),
         machines=tuple(sorted({search.machine for search in complete})),
-        broken_off=len(there) - len(complete),
+        broken_off=len(records) - len(complete),
     )
 
 
-def _groups(searches: Iterable[SearchRecord]) -> list[list[SearchRecord]]:
-    """The complete searches by proposer and families; a group in which no candidate ever passed says nothing."""
+def _complete_groups(searches: Iterable[SearchRecord]) -> list[list[SearchRecord]]:
+    """Group complete searches by proposer and families; groups without a passing candidate are left out."""
     groups: dict[tuple[tuple[str, ...], str], list[SearchRecord]] = {}
     for search in searches:
-        if search.complete:
+        if search.is_complete:
             groups.setdefault((search.families, search.session.proposer), []).append(search)
     return [group for group in groups.values() if any(search.passed for search in group)]
 
 
-def _held_out(winner: FinalMeasurement) -> list[Timing]:
-    """What the winner took on the held-out shapes, which is what others get; on the tuned ones without."""
+def _held_out_timings(winner: FinalMeasurement) -> list[Timing]:
+    """Return the timings of the winner on the held-out shapes, or on the tuned shapes without any."""
     timed = [each for each in winner.timed if each.pairs]
     return [each for each in timed if each.held_out] or timed
 
 
 def _log_ratio(timed: Iterable[Timing]) -> float:
-    """Log of the geometric mean over shapes, as ``hardware.kernels.trace.over_shapes`` has it, without its interval."""
-    return fmean(_log_median(each) for each in timed)
+    """Return the log of the geometric mean over shapes, as ``trace.geomean_over_shapes``, without the interval."""
+    return fmean(_log_speedup_of_shape(each) for each in timed)
 
 
-def _log_median(timed: Timing) -> float:
-    """The median log ratio; with three rounds of new processes or more, the mean of the medians of the rounds."""
+def _log_speedup_of_shape(timed: Timing) -> float:
+    """Return the median log ratio; with three rounds or more, the mean of the medians of the rounds."""
     logs = [math.log(base / own) for own, base in timed.pairs]
     if len(timed.rounds) < MIN_ROUNDS:
         return median(logs)
@@ -184,20 +188,20 @@ def _log_median(timed: Timing) -> float:
     return fmean(median(logs[start:end]) for start, end in pairwise([0, *ends]))
 
 
-def _score(trial: Trial) -> float | None:
+def _log_tuned_speedup(trial: Trial) -> float | None:
     tuned = [each for each in trial.timed if not each.held_out and each.pairs]
     return _log_ratio(tuned) if trial.status == "passed" and tuned else None
 
 
 def _best_so_far(trials: Sequence[Trial]) -> Numbers:
-    scores = [_score(trial) or 0.0 for trial in trials]
+    scores = [_log_tuned_speedup(trial) or 0.0 for trial in trials]
     return np.maximum(np.maximum.accumulate(scores), 0.0)
 
 
 def _log_roofline_ratio(group: Iterable[SearchRecord]) -> float:
-    """Minus the log of SDPA's fraction of the roofline: the mean over the shapes on which winners were held out.
+    """Return minus the log of SDPA's fraction of the roofline, averaged over the held-out shapes of the winners.
 
-    Each session counts alike, against the roofline that was measured for it.
+    All sessions have equal weight, and each is compared with its own measured roofline.
     """
     known = [log for search in group if (log := _log_headroom(search)) is not None]
     return fmean(known) if known else math.inf
@@ -208,7 +212,7 @@ def _log_headroom(search: SearchRecord) -> float | None:
         roofline = Roofline.model_validate(search.session.machine.get("roofline"))
     except ValidationError:
         return None
-    problem, timed = search.session.problem, _held_out(search.winner) if search.winner is not None else []
+    problem, timed = search.session.problem, _held_out_timings(search.winner) if search.winner is not None else []
     if problem.dtype not in roofline.gflops or not timed:
         return None
     least = (

@@ -1,8 +1,8 @@
-"""The last lock of a worker: from here on the kernel kills it for any system call that computing does not need.
+"""Install a system-call filter in a worker: the kernel kills it for any call that computing does not need.
 
-An allow-list in the kernel's packet-filter language, installed through ctypes. What stays allowed: memory of its own,
-reading files (a shared object must be opened), clocks, and reading and writing the file descriptors it was given. No
-process, no thread, no timer, no signal to others, no socket, no file written, no memory shared with anybody.
+The filter is an allow-list in the packet-filter language of Linux, installed through ctypes. It allows private memory,
+reading files (to open a shared object), clocks, and reading and writing the inherited file descriptors. It forbids
+processes, threads, timers, signals to others, sockets, writing files and sharing memory.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ _ARGUMENT: Final = (16, 24, 32, 40, 48, 56)  # low halves, little-endian
 _NO_NEW_PRIVS: Final = 38
 _SET_FILTER, _ACTION_AVAILABLE = 1, 2
 _FLAGS: Final = 1 | 4
-"""All threads; and no slower loads and stores than other processes have (kernels before 5.16 would), lest it be timed
-with a handicap."""
+"""Apply the filter to all threads, and do not disable speculative stores.
+
+Kernels before 5.16 would disable them, and the worker would run slower than other processes."""
 
 _WRITING: Final = 0o1 | 0o2 | 0o100 | 0o1000 | 0o2000 | 0o20000000
 """Bits of an open that are not plain reading: write, read-write, create, truncate, append, temporary file."""
@@ -33,15 +34,15 @@ _MAP_PRIVATE: Final = 0x02
 _TILE_PERMISSION: Final = (0x1022, 0x1023)  # ARCH_GET_XCOMP_PERM, ARCH_REQ_XCOMP_PERM
 
 
-class _Table(NamedTuple):
-    """What one processor calls things."""
+class _SystemCalls(NamedTuple):
+    """System-call numbers of one processor architecture."""
 
     audit: int
     seccomp: int
     free: Mapping[str, int]
-    """Allowed whatever the arguments."""
+    """Calls that are allowed with any arguments."""
     refused: Mapping[str, int]
-    """Answered with EPERM: the interpreter asks, and can do without."""
+    """Calls that fail with EPERM: the interpreter tries them, but does not need them."""
     write: Sequence[int]
     openat: int
     mmap: int
@@ -49,7 +50,7 @@ class _Table(NamedTuple):
     arch_prctl: int | None
 
 
-_X86: Final = _Table(
+_X86: Final = _SystemCalls(
     audit=0xC000003E,
     seccomp=317,
     free={
@@ -102,7 +103,7 @@ _X86: Final = _Table(
     tgkill=234,
     arch_prctl=158,
 )
-_ARM: Final = _Table(
+_ARM: Final = _SystemCalls(
     audit=0xC00000B7,
     seccomp=277,
     free={
@@ -144,7 +145,7 @@ _ARM: Final = _Table(
     tgkill=131,
     arch_prctl=None,
 )
-_TABLES: Final = {"x86_64": _X86, "aarch64": _ARM}
+_SYSTEM_CALLS: Final = {"x86_64": _X86, "aarch64": _ARM}
 
 
 class _Filter(ctypes.Structure):
@@ -161,9 +162,9 @@ _Instruction = tuple[int, int, int, int]
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
-def available() -> bool:
-    """Whether this kernel and processor can do it."""
-    table = _TABLES.get(os.uname().machine)
+def is_available() -> bool:
+    """Return whether this kernel and processor support the filter."""
+    table = _SYSTEM_CALLS.get(os.uname().machine)
     if table is None or not hasattr(_libc, "prctl"):
         return False
     action = ctypes.c_uint32(_KILL)
@@ -171,11 +172,11 @@ def available() -> bool:
 
 
 def install_filter(writable: Sequence[int] = (2,)) -> None:
-    """Lock this process for good; ``writable``: file descriptors it may still write to. Raises OSError if it cannot.
+    """Install the filter in this process; it cannot be removed. Raises OSError if it is not supported.
 
-    What it needs besides what is allowed (shared memory mapped, libraries of its own loaded) it does before.
+    ``writable``: file descriptors that the process may write to. Map shared memory and load libraries before the call.
     """
-    table = _TABLES.get(os.uname().machine)
+    table = _SYSTEM_CALLS.get(os.uname().machine)
     if table is None:
         raise OSError(f"no list of system calls for {os.uname().machine}")
     code = _program(table, writable, os.getpid())
@@ -188,36 +189,42 @@ def install_filter(writable: Sequence[int] = (2,)) -> None:
         raise OSError(ctypes.get_errno(), "seccomp refused")
 
 
-def _program(table: _Table, writable: Sequence[int], pid: int) -> list[_Instruction]:
-    code = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, table.audit), _give(_KILL), (_LOAD, 0, 0, _NUMBER)]
+def _program(table: _SystemCalls, writable: Sequence[int], pid: int) -> list[_Instruction]:
+    code = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, table.audit), _return_action(_KILL), (_LOAD, 0, 0, _NUMBER)]
     for number in table.free.values():
-        code += _when(number, [_give(_ALLOW)])
+        code += _if_system_call(number, [_return_action(_ALLOW)])
     for number in table.refused.values():
-        code += _when(number, [_give(_REFUSE)])
+        code += _if_system_call(number, [_return_action(_REFUSE)])
     for number in table.write:
-        code += _when(number, _one_of(0, writable))
-    code += _when(
-        table.openat, [(_LOAD, 0, 0, _ARGUMENT[2]), (_SOME_BITS, 0, 1, _WRITING), _give(_KILL), _give(_ALLOW)]
+        code += _if_system_call(number, _match_any(0, writable))
+    code += _if_system_call(
+        table.openat,
+        [(_LOAD, 0, 0, _ARGUMENT[2]), (_SOME_BITS, 0, 1, _WRITING), _return_action(_KILL), _return_action(_ALLOW)],
     )
-    private = [(_LOAD, 0, 0, _ARGUMENT[3]), (_AND, 0, 0, _MAP_TYPE), (_EQUAL, 0, 1, _MAP_PRIVATE), _give(_ALLOW)]
-    code += _when(table.mmap, [*private, _give(_KILL)])
-    code += _when(table.tgkill, _one_of(0, (pid,)))  # how abort() ends its own process
+    private = [
+        (_LOAD, 0, 0, _ARGUMENT[3]),
+        (_AND, 0, 0, _MAP_TYPE),
+        (_EQUAL, 0, 1, _MAP_PRIVATE),
+        _return_action(_ALLOW),
+    ]
+    code += _if_system_call(table.mmap, [*private, _return_action(_KILL)])
+    code += _if_system_call(table.tgkill, _match_any(0, (pid,)))  # abort() ends its own process with this call
     if table.arch_prctl is not None:
-        code += _when(table.arch_prctl, _one_of(0, _TILE_PERMISSION))
-    return [*code, _give(_KILL)]
+        code += _if_system_call(table.arch_prctl, _match_any(0, _TILE_PERMISSION))
+    return [*code, _return_action(_KILL)]
 
 
-def _give(answer: int) -> _Instruction:
+def _return_action(answer: int) -> _Instruction:
     return (_RETURN, 0, 0, answer)
 
 
-def _when(number: int, body: list[_Instruction]) -> list[_Instruction]:
-    """Run ``body``, which ends in an answer, for one system call; else go on behind it."""
+def _if_system_call(number: int, body: list[_Instruction]) -> list[_Instruction]:
+    """Run ``body``, which ends in an action, for one system call; otherwise skip it."""
     return [(_EQUAL, 0, len(body), number), *body]
 
 
-def _one_of(argument: int, values: Sequence[int]) -> list[_Instruction]:
+def _match_any(argument: int, values: Sequence[int]) -> list[_Instruction]:
     code = [(_LOAD, 0, 0, _ARGUMENT[argument])]
     for value in values:
-        code += [(_EQUAL, 0, 1, value), _give(_ALLOW)]
-    return [*code, _give(_KILL)]
+        code += [(_EQUAL, 0, 1, value), _return_action(_ALLOW)]
+    return [*code, _return_action(_KILL)]

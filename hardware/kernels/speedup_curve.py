@@ -1,9 +1,9 @@
-"""A trace of searches → the speed-up of attention over SDPA as a function of candidates tried.
+"""Fit the speed-up of attention over SDPA as a function of candidates tried, from a trace of searches.
 
-The curve is ``log S(n) = L - B n^-b`` where that is above 0, and 0 before: one can always keep SDPA. It is fitted to
-the best-so-far of the repeated searches of one workload, all by one proposer in the same families; its end is scaled
-to what the winners gave when they were measured afresh, and neither it nor its ceiling L is above the roofline. A
-search that was broken off is left out. What was not measured is refused.
+The curve is ``log S(n) = L - B n^-b`` if that is above 0, and 0 otherwise, because SDPA remains available. It is fitted
+to the best speed-up so far in repeated searches of one workload, by one proposer in the same families. The end of the
+curve is scaled to the re-measured winners. Neither the curve nor its ceiling L is above the roofline. Interrupted
+searches are left out. Workloads without measurements are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scipy.special import stdtrit
 from hardware.kernels.search_records import (
     MIN_SEARCHES,
     Numbers,
-    Searches,
+    RepeatedSearches,
     complete_workloads,
     count_incomplete,
     searches_of,
@@ -31,20 +31,21 @@ from hardware.kernels.trace import Line, read
 
 BUNDLED_MEASUREMENTS_DIR: Final = Path(__file__).parent / "measurements"
 EARLY_CANDIDATES: Final = 20
-"""Candidates that count as the early part of a search."""
+"""Number of candidates in the early part of a search."""
 RESAMPLES: Final = 300
+"""Bootstrap samples of the searches."""
 CONFIDENCE: Final = 0.95
-_EXPONENTS: Final = (0.05, 4.0)
+_EXPONENT_RANGE: Final = (0.05, 4.0)
 _MIN_ONSET: Final = 1e-3
-_GRID: Final = (32, 64)
-"""Points in b and in the onset."""
+_GRID_SIZE: Final = (32, 64)
+"""Grid points in b and in the onset."""
 _REFINEMENTS: Final = 2
 
 
 class MeasurementError(ValueError):
-    """Something that was not measured; the message says what there is.
+    """A measurement is missing or contradictory; the message gives the available ones.
 
-    ``asked`` and ``there``: the word that was wrong, if it was one, and those that there are.
+    ``asked`` and ``there``: the wrong name, if there is one, and the available names.
     """
 
     def __init__(self, message: str, asked: str = "", there: tuple[str, ...] = ()) -> None:
@@ -56,7 +57,7 @@ class MeasurementError(ValueError):
 
 
 class CurveInterval(NamedTuple):
-    """A number with its 95% interval over repeated searches; None where they were too few."""
+    """A number with its 95% interval over repeated searches; None with too few searches."""
 
     value: float
     low: float | None
@@ -64,51 +65,51 @@ class CurveInterval(NamedTuple):
 
 
 def describe_searches(searches: int, proposer: str, families: str, broken_off: int = 0) -> str:
-    """Return in words which searches a curve is made of: ``3 hill-climb searches of amx``."""
-    said = f"{searches} {proposer} search{'es' if searches > 1 else ''} of {families}"
-    return said + (f", {broken_off} broken off left out" if broken_off else "")
+    """Describe the searches behind a curve: ``3 hill-climb searches of amx``."""
+    text = f"{searches} {proposer} search{'es' if searches > 1 else ''} of {families}"
+    return text + (f", without {broken_off} incomplete" if broken_off else "")
 
 
 class FittedSpeedupCurve(NamedTuple):
-    """Speed-up over SDPA after so many candidates: 1 before the first, rising, constant from ``tried`` on.
+    """Speed-up over SDPA by number of candidates: 1 before the first, increasing, constant from ``tried`` on.
 
-    Beyond the candidates that were tried nothing was measured, so the curve says no more than its last value.
+    Beyond ``tried`` there are no measurements, so the curve keeps its last value.
     """
 
     workload: str
     ceiling: float
-    """L: log of the speed-up that ever more candidates would come to, at most that of the roofline."""
+    """L: log of the limit of the speed-up for many candidates, at most that of the roofline."""
     exponent: float
-    """b."""
+    """b: exponent of the approach to the ceiling."""
     onset: float
-    """Candidates after which the first is better than SDPA: ``B = L onset^b``."""
+    """Number of candidates at which the speed-up exceeds 1: ``B = L onset^b``."""
     tried: int
-    """Candidates of the search that is as long as the median one."""
+    """Median number of candidates of the searches."""
     cap: float
-    """Speed-up at the roofline, on the shapes held out; inf where it was not measured."""
+    """Speed-up at the roofline on the held-out shapes; inf without a roofline."""
     searches: int
     families: str = ""
-    """Of the candidates tried, joined by +."""
+    """Families of the candidates, joined by +."""
     proposer: str = ""
     broken_off: int = 0
-    """Searches of the workload that were left out: not over, or their winner not measured afresh."""
+    """Number of incomplete searches of the workload, which are left out."""
 
     @property
     def told(self) -> str:
-        """Which searches it is made of, in words."""
+        """Description of the searches behind the curve."""
         return describe_searches(self.searches, self.proposer, self.families, self.broken_off)
 
     @property
     def largest(self) -> float:
-        """The speed-up after all candidates that were tried."""
+        """Speed-up after all candidates."""
         return self.speedup_after(self.tried)
 
     def speedup_after(self, candidates: float) -> float:
-        """Return the speed-up, at least 1."""
+        """Return the speed-up after a number of candidates, at least 1."""
         return math.exp(self._log_speedup(candidates))
 
     def candidates_to_reach(self, speedup: float) -> float:
-        """Return how many candidates this speed-up takes: 0 for 1 or less, inf above the largest."""
+        """Return the number of candidates for a speed-up: 0 for 1 or less, inf above the largest."""
         if speedup <= 1:
             return 0.0
         if speedup > self.largest:
@@ -125,14 +126,14 @@ class FittedSpeedupCurve(NamedTuple):
 
 
 class SpeedupEstimate(NamedTuple):
-    """A curve, and the curves of the searches drawn again with replacement, from which the intervals are."""
+    """A curve, and the curves of resampled searches, which give its intervals."""
 
     curve: FittedSpeedupCurve
     resampled: tuple[FittedSpeedupCurve, ...]
-    """Empty below three searches."""
+    """Curves of searches resampled with replacement; empty with fewer than three searches."""
 
     def speedup_after(self, candidates: float) -> CurveInterval:
-        """Return the speed-up with its interval, which stays between 1 and the roofline."""
+        """Return the speed-up with its interval, which is limited to 1 and the roofline."""
         log = _interval(self, lambda curve: curve._log_speedup(candidates))
         if log.low is None or log.high is None:
             return CurveInterval(math.exp(log.value), None, None)
@@ -140,18 +141,18 @@ class SpeedupEstimate(NamedTuple):
         return CurveInterval(math.exp(log.value), low, high)
 
 
-# --- what there is ---------------------------------------------------------------------------------------
+# --- measurements ----------------------------------------------------------------------------------------
 
 
 def shipped_measurements() -> list[str]:
-    """Return the names of the files that come with asara."""
+    """Return the names of the bundled measurement files."""
     return sorted(path.stem for path in BUNDLED_MEASUREMENTS_DIR.glob("*.jsonl"))
 
 
 def find_measurements(name: str) -> Path:
-    """Return the file of a shipped name, or the file that the name is itself, which ends in .jsonl.
+    """Return the measurement file of a bundled name, or of a path that ends in .jsonl.
 
-    Raises MeasurementError for a name that there is not.
+    Raises MeasurementError for an unknown name.
     """
     if name in shipped_measurements():
         return BUNDLED_MEASUREMENTS_DIR / f"{name}.jsonl"
@@ -159,7 +160,7 @@ def find_measurements(name: str) -> Path:
         return Path(name)
     there = tuple(shipped_measurements())
     raise MeasurementError(
-        f"no measurements of this name; there are: {', '.join([*there, 'any file that ends in .jsonl'])}",
+        f"no measurements of this name; allowed: {', '.join([*there, 'any file that ends in .jsonl'])}",
         name,
         there,
     )
@@ -168,13 +169,13 @@ def find_measurements(name: str) -> Path:
 def read_measurements(path: Path) -> tuple[str, list[Line]]:
     """Return the SHA-256 of a file's bytes, and its lines.
 
-    Raises OSError if it cannot be read, TraceError, with the line, if it is no trace, and MeasurementError if it is
-    being written just now.
+    Raises OSError if the file cannot be read, and TraceError, with the line, if it is not a trace. Raises
+    MeasurementError if it changes while it is read.
     """
     digest = digest_of(path)
     lines = read(path)
     if digest_of(path) != digest:
-        raise MeasurementError(f"{path} is being written: wait until its search is over")
+        raise MeasurementError(f"{path} is being written; wait until its search has ended")
     return digest, lines
 
 
@@ -184,47 +185,48 @@ def digest_of(path: Path) -> str:
 
 
 def measured_workloads(lines: Iterable[Line]) -> list[str]:
-    """Return the full names of the workloads for which there are curves: ``causal/bf16/both``."""
+    """Return the full names of the workloads that have a curve: ``causal/bf16/both``."""
     return complete_workloads(lines)
 
 
 def estimate(lines: Sequence[Line], workload: str) -> SpeedupEstimate:
-    """Return the curve of a workload, with its intervals from three searches on; all searches of it count alike.
+    """Return the curve of a workload, with intervals from three searches on; all searches have equal weight.
 
-    Raises MeasurementError, with what there is, for a workload that was not searched to an end, or on several
-    machines, or where SDPA beats the roofline though kernels beat SDPA: then the roofline is wrong.
+    Raises MeasurementError, with the available workloads, if no search of the workload is complete. It is also raised
+    for searches on several machines, and if SDPA is faster than the roofline and kernels are faster than SDPA. In this
+    case the roofline is wrong.
     """
-    searches = _searches(lines, workload)
+    searches = _find_searches(lines, workload)
     count = len(searches.best)
     curve = _best_fit(searches)
     if count < MIN_SEARCHES:
         return SpeedupEstimate(curve, ())
     drawn = Generator(PCG64(0)).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    return SpeedupEstimate(curve, tuple(_fit(searches, drawn.astype(float), _whole_grid(searches))))
+    return SpeedupEstimate(curve, tuple(_fit_curves(searches, drawn.astype(float), _initial_grid(searches))))
 
 
 def curve_of(lines: Sequence[Line], workload: str) -> FittedSpeedupCurve:
-    """Return the curve of a workload without its intervals, which is quicker; errors as of :func:`estimate`."""
-    return _best_fit(_searches(lines, workload))
+    """Return the curve of a workload without intervals, which is faster; raises the errors of :func:`estimate`."""
+    return _best_fit(_find_searches(lines, workload))
 
 
 def elasticities(found: SpeedupEstimate, early: int = EARLY_CANDIDATES) -> tuple[CurveInterval, CurveInterval | None]:
     """Return doublings of speed per doubling of candidates: from 1 to ``early``, and from there to the end.
 
-    This is r of the loop that makes kernels faster. The late one is None where no search went farther.
+    This is r of the feedback loop of kernel speed. The late one is None if no search tried more than ``early``.
     """
     tried = found.curve.tried
-    first = _interval(found, lambda curve: _slope(curve, 1, min(early, tried)))
-    late = _interval(found, lambda curve: _slope(curve, early, tried)) if tried > early else None
+    first = _interval(found, lambda curve: _elasticity(curve, 1, min(early, tried)))
+    late = _interval(found, lambda curve: _elasticity(curve, early, tried)) if tried > early else None
     return first, late
 
 
-def _slope(curve: FittedSpeedupCurve, start: int, end: int) -> float:
+def _elasticity(curve: FittedSpeedupCurve, start: int, end: int) -> float:
     return (curve._log_speedup(end) - curve._log_speedup(start)) / math.log(end / start)
 
 
 def _interval(found: SpeedupEstimate, what: Callable[[FittedSpeedupCurve], float]) -> CurveInterval:
-    """What a curve says, with Student's interval: searches are few, and the bootstrap's spread is of their mean."""
+    """Return a quantity of the curve with Student's interval, from the spread over resampled searches."""
     value, searches = what(found.curve), found.curve.searches
     if not found.resampled:
         return CurveInterval(value, None, None)
@@ -233,20 +235,22 @@ def _interval(found: SpeedupEstimate, what: Callable[[FittedSpeedupCurve], float
     return CurveInterval(value, value - half, value + half)
 
 
-def _searches(lines: Sequence[Line], workload: str) -> Searches:
+def _find_searches(lines: Sequence[Line], workload: str) -> RepeatedSearches:
     found = searches_of(lines, workload)
     if found is None:
         there = tuple(measured_workloads(lines))
-        listed = ", ".join(there) or "no searches at all"
+        listed = ", ".join(there) or "none"
         unfinished = count_incomplete(lines, workload)
-        why = f" to an end ({unfinished} broken off: asara kernels tune --resume)" if unfinished else ""
-        raise MeasurementError(f"{workload} was not measured{why}; there is: {listed}", workload, there)
+        why = f" completely ({unfinished} incomplete: run asara kernels tune --resume)" if unfinished else ""
+        raise MeasurementError(f"{workload} was not measured{why}; available: {listed}", workload, there)
     if len(found.machines) > 1:
-        raise MeasurementError(f"{workload} was measured on {' and '.join(found.machines)}: one file a machine")
+        raise MeasurementError(
+            f"{workload} was measured on {' and '.join(found.machines)}; use one file for each machine"
+        )
     if found.log_cap <= 0 < np.mean(found.winners):
         raise MeasurementError(
-            f"{workload}: the roofline is contradicted: SDPA takes {math.exp(found.log_cap):.3g} of the least time "
-            f"that it allows, and the winners are faster still; measure it again, it is no bound"
+            f"{workload}: the roofline is wrong: SDPA takes {math.exp(found.log_cap):.3g} of the roofline time, and "
+            f"the winners are faster; measure the roofline again on an idle machine"
         )
     return found
 
@@ -254,46 +258,48 @@ def _searches(lines: Sequence[Line], workload: str) -> Searches:
 # --- the fit ---------------------------------------------------------------------------------------------
 
 
-def _best_fit(searches: Searches) -> FittedSpeedupCurve:
-    """The curve of all searches, on ever finer grids around the best point."""
-    grid = _whole_grid(searches)
+def _best_fit(searches: RepeatedSearches) -> FittedSpeedupCurve:
+    """Fit one curve to all searches, on grids that are refined around the best point."""
+    grid = _initial_grid(searches)
     for _ in range(_REFINEMENTS):
-        (curve,) = _fit(searches, np.ones((1, len(searches.best))), grid)
-        grid = (_around(grid[0], curve.exponent), _around(grid[1], curve.onset))
-    return _fit(searches, np.ones((1, len(searches.best))), grid)[0]
+        (curve,) = _fit_curves(searches, np.ones((1, len(searches.best))), grid)
+        grid = (_refine(grid[0], curve.exponent), _refine(grid[1], curve.onset))
+    return _fit_curves(searches, np.ones((1, len(searches.best))), grid)[0]
 
 
-def _whole_grid(searches: Searches) -> tuple[Numbers, Numbers]:
-    return np.geomspace(*_EXPONENTS, _GRID[0]), np.geomspace(_MIN_ONSET, _tried(searches), _GRID[1])
+def _initial_grid(searches: RepeatedSearches) -> tuple[Numbers, Numbers]:
+    return np.geomspace(*_EXPONENT_RANGE, _GRID_SIZE[0]), np.geomspace(
+        _MIN_ONSET, _median_candidates(searches), _GRID_SIZE[1]
+    )
 
 
-def _around(points: Numbers, best: float) -> Numbers:
-    """As many points between the neighbours of the best one, itself not lost."""
+def _refine(points: Numbers, best: float) -> Numbers:
+    """Return as many points between the neighbours of the best one, including it."""
     at = int(np.argmin(np.abs(points - best)))
     low, high = points[max(0, at - 1)], points[min(len(points) - 1, at + 1)]
     return np.sort(np.append(np.geomspace(low, high, len(points) - 1), points[at]))
 
 
-def _tried(searches: Searches) -> int:
+def _median_candidates(searches: RepeatedSearches) -> int:
     return int(np.median([len(best) for best in searches.best]))
 
 
-def _fit(searches: Searches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> list[FittedSpeedupCurve]:
-    """Return one curve for each row of ``counts``, which says how often each search counts.
+def _fit_curves(searches: RepeatedSearches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> list[FittedSpeedupCurve]:
+    """Return one curve for each row of ``counts``, the weights of the searches.
 
-    Least squares over a grid of (b, onset), in which the curve is linear in L; then its end is put where the winners
-    measured afresh are, as the best of many is partly the luckiest. Each doubling of candidates weighs the same: a
-    candidate weighs 1/n, as the curve is used from its start on.
+    It is a least-squares fit over a grid of (b, onset), on which the curve is linear in L. Then the end of the curve is
+    scaled to the re-measured winners, because the best of many quick timings is overestimated. Each doubling of
+    candidates has the same weight, so candidate n has weight 1/n, because the curve is used from its start.
     """
     exponents, onsets = (axis.ravel() for axis in np.meshgrid(*grid))
-    squares, products = _sums(searches.best, exponents, onsets)
+    squares, products = _weighted_sums(searches.best, exponents, onsets)
     xx, xy = counts @ squares, counts @ products
     fresh = counts @ searches.winners / counts.sum(axis=1)
     ceilings = np.maximum(np.divide(xy, xx, out=np.zeros_like(xy), where=xx > 0), 0.0)
     loss = ceilings * (ceilings * xx - 2 * xy)
-    tried, limit = _tried(searches), max(0.0, searches.log_cap)
-    reach = _shape(np.array([tried], dtype=float), exponents, onsets)[:, 0]
-    at = np.argmin(np.where(_above(fresh, reach, limit), np.inf, loss), axis=1)
+    tried, limit = _median_candidates(searches), max(0.0, searches.log_cap)
+    reach = _unit_curve(np.array([tried], dtype=float), exponents, onsets)[:, 0]
+    at = np.argmin(np.where(_exceeds_roofline(fresh, reach, limit), np.inf, loss), axis=1)
     ends = (ceilings[np.arange(len(counts)), at] * reach[at]).tolist()
     return [
         FittedSpeedupCurve(
@@ -312,22 +318,22 @@ def _fit(searches: Searches, counts: Numbers, grid: tuple[Numbers, Numbers]) -> 
     ]
 
 
-def _shape(n: Numbers, exponents: Numbers, onsets: Numbers) -> Numbers:
-    """The curve with L = 1, a row for each point of the grid."""
+def _unit_curve(n: Numbers, exponents: Numbers, onsets: Numbers) -> Numbers:
+    """Return the curve with L = 1, a row for each grid point."""
     return np.asarray(np.maximum(0.0, 1 - np.maximum(n / onsets[:, None], 1.0) ** -exponents[:, None]))
 
 
-def _sums(bests: Sequence[Numbers], exponents: Numbers, onsets: Numbers) -> tuple[Numbers, Numbers]:
-    """The weighted sums of x^2 and x y, a row for each search and a column for each point of the grid."""
+def _weighted_sums(bests: Sequence[Numbers], exponents: Numbers, onsets: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the weighted sums of x^2 and x y, a row for each search and a column for each grid point."""
     n = np.arange(1, max(map(len, bests)) + 1, dtype=float)
-    x = _shape(n, exponents, onsets)
+    x = _unit_curve(n, exponents, onsets)
     squares = np.cumsum(x**2 / n, axis=1)
     products = [x[:, : len(best)] @ (best / n[: len(best)]) for best in bests]
     return np.array([squares[:, len(best) - 1] for best in bests]), np.array(products)
 
 
-def _above(fresh: Numbers, reach: Numbers, limit: float) -> NDArray[np.bool_]:
-    """Where a curve that ends at the fresh winners would have its ceiling above the roofline, unless all have."""
+def _exceeds_roofline(fresh: Numbers, reach: Numbers, limit: float) -> NDArray[np.bool_]:
+    """Return where a curve through the re-measured winners has a ceiling above the roofline, unless all have."""
     if math.isinf(limit):
         return np.zeros((len(fresh), len(reach)), dtype=bool)
     above = np.asarray(fresh[:, None] > reach * limit)

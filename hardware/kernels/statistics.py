@@ -1,4 +1,4 @@
-"""Speed-ups from pairs of times: the median of log ratios, with an interval. Pure."""
+"""Estimate speed-ups from pairs of times: the median of log ratios, with an interval. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 RESAMPLES: Final = 2000
+"""Bootstrap samples of an interval."""
 CONFIDENCE: Final = 0.95
 MIN_ROUNDS: Final = 3
-"""From which their spread says anything."""
+"""Fewest rounds for an interval from the spread between rounds."""
 
 
 class Speedup(NamedTuple):
-    """Baseline time over candidate time, above 1 is faster, with its interval."""
+    """Baseline time over candidate time (above 1 is faster), with its interval."""
 
     ratio: float
     low: float
@@ -31,14 +32,14 @@ class Speedup(NamedTuple):
 def speedup(pairs: Sequence[Sequence[float]], rounds: Sequence[int] = ()) -> Speedup:
     """Return the speed-up over (candidate, baseline) times of any unit, at least one pair.
 
-    ``rounds``: how many pairs each round of new processes gave, in order; for where its memory lies makes a process
-    some percent faster or slower for good, and its pairs are no independent draws. With three rounds or more the
-    interval is Student's, 95%, over the medians of the rounds; else the percentile bootstrap of the median over
-    all pairs, from a fixed seed: the same pairs, the same interval.
+    ``rounds``: number of pairs of each round of new processes, in order. The memory addresses of a process make it
+    some percent faster or slower throughout, so its pairs are not independent. With three rounds or more, the interval
+    is Student's 95% interval over the medians of the rounds. Otherwise it is the percentile bootstrap of the median
+    over all pairs, with a fixed seed, so that equal pairs give equal intervals.
     """
     if len(rounds) >= MIN_ROUNDS:
         return student(round_medians(pairs, rounds))
-    logs = _logs(pairs)
+    logs = _log_ratios(pairs)
     drawn = np.random.default_rng(0).integers(len(logs), size=(RESAMPLES, len(logs)))
     medians = np.median(logs[drawn], axis=1)
     low, high = np.quantile(medians, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
@@ -47,7 +48,7 @@ def speedup(pairs: Sequence[Sequence[float]], rounds: Sequence[int] = ()) -> Spe
 
 def round_medians(pairs: Sequence[Sequence[float]], rounds: Sequence[int]) -> NDArray[np.float64]:
     """Return the median log ratio of each round."""
-    return np.array([np.median(each) for each in np.split(_logs(pairs), np.cumsum(rounds)[:-1])])
+    return np.array([np.median(each) for each in np.split(_log_ratios(pairs), np.cumsum(rounds)[:-1])])
 
 
 def student(logs: NDArray[np.float64]) -> Speedup:
@@ -58,7 +59,7 @@ def student(logs: NDArray[np.float64]) -> Speedup:
     return Speedup(float(np.exp(centre)), float(np.exp(centre - half)), float(np.exp(centre + half)))
 
 
-def _logs(pairs: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+def _log_ratios(pairs: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     times = np.asarray(pairs, dtype=float)
     logs: NDArray[np.float64] = np.log(times[:, 1] / times[:, 0])
     return logs

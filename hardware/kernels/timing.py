@@ -1,4 +1,4 @@
-"""Is it fast? Paired and interleaved with a baseline, on fresh inputs, every output checked, until it is clear."""
+"""Time a candidate in pairs with a baseline, interleaved, on new inputs, with every output checked."""
 
 from __future__ import annotations
 
@@ -18,176 +18,185 @@ from hardware.kernels.validate import Errors, input_view, outputs_of
 from hardware.kernels.worker_client import SharedBuffer, WorkerClient, WorkerFailedError
 
 BATCH_NS: Final = 4_000_000
+"""Duration of a batch [ns]."""
 MAX_CALLS: Final = 64
+"""Calls in a batch, at most."""
 MAX_BYTES: Final = 128 << 20
-"""Of inputs or outputs of one batch."""
+"""Largest size of the inputs or outputs of one batch [bytes]."""
 PRECISION: Final = 0.03
-"""Half width of the interval, in log units, at which measuring ends."""
-TIMED_OUT_AFTER: Final = 50.0
-"""Times the baseline's time, and never less than two seconds."""
-MAX_TURNS: Final = 2
-"""Times the pairs that are wanted: so often is it tried to get them."""
+"""Half width of the interval, in log units, at which timing ends."""
+TIMEOUT_FACTOR: Final = 50.0
+"""Timeout of a candidate as a multiple of the baseline's time; it is at least two seconds."""
+MAX_ATTEMPTS_PER_PAIR: Final = 2
+"""Attempts to measure a pair, as a multiple of the largest number of pairs."""
 FLOOR_NOISE: Final = 0.9
-"""Of the roofline's own time: faster than that cannot be."""
+"""Share of the roofline time below which a measured time is impossible; allows for noise of the roofline."""
 
 
 class TimingBudget(NamedTuple):
-    """How many pairs are taken."""
+    """Number of rounds and pairs of a timing."""
 
-    rounds: int
-    """At the least; each with new processes, for where its memory lies makes a process faster or slower for good."""
-    most_rounds: int
-    """At the most; there are more until the mean over the shapes is known well enough."""
-    least: int
-    """Pairs in each round, at the least."""
-    most: int
-    """Pairs in each round, at the most."""
+    min_rounds: int
+    """Rounds, at least. Each uses new processes, because memory addresses affect the speed of a process."""
+    max_rounds: int
+    """Rounds, at most; timing ends earlier if the mean over the shapes is known precisely enough."""
+    min_pairs: int
+    """Pairs in each round, at least."""
+    max_pairs: int
+    """Pairs in each round, at most."""
 
 
 class TimingContext(NamedTuple):
-    """Where both perform: the shared inputs, fresh numbers, what is asked, and the machine's roofline."""
+    """Shared inputs, source of random numbers, problem and roofline of a timing."""
 
     inputs: SharedBuffer
-    fresh: RandomInputs
+    random: RandomInputs
     problem: Problem
     roofline: Roofline
 
 
-Pair = tuple[float, float]
+TimePair = tuple[float, float]
 """Nanoseconds a call, (candidate, baseline)."""
 
 
 class Round(NamedTuple):
-    """What one round gave."""
+    """Result of one round."""
 
     calls: int
-    """In each batch."""
-    pairs: list[Pair]
+    """Calls in each batch."""
+    pairs: list[TimePair]
 
 
 def time_pairs(
     candidate: WorkerClient,
     baseline: WorkerClient,
-    stage: TimingContext,
+    context: TimingContext,
     shape: Shape,
     limits: Errors,
-    effort: TimingBudget,
+    budget: TimingBudget,
     inspect: Callable[[int], None],
-    hopeless_below: float = 0.0,
+    abandon_below: float = 0.0,
 ) -> Round:
     """Time one round of a candidate against a baseline on one shape.
 
-    Which of the two goes first alternates. The round ends when its interval is narrow, or wholly below the speed-up
-    ``hopeless_below``, or when the effort is spent. ``inspect`` is called, with the number of calls, after one pair
-    that nobody can foresee and after the last, while inputs and outputs lie there. Raises FailedError if an output is
-    wrong, a call takes far too long or less than the machine needs, or the candidate works when not asked.
+    The two alternate in going first. The round ends when its interval is narrow, or wholly below the speed-up
+    ``abandon_below``, or when the budget is spent. ``inspect`` is called with the number of calls after one random
+    pair and after the last, while inputs and outputs are in the buffers. Raises WorkerFailedError if an output is
+    wrong, or a call takes too long or less than the roofline allows. It is also raised if the candidate uses CPU time
+    outside its calls.
     """
-    calls, seconds = _calls(candidate, baseline, stage, shape)
-    pairs: list[Pair] = []
-    inspected = stage.fresh.pick(effort.least)
-    _time_pair(candidate, baseline, stage, shape, calls, seconds, limits, False)  # caches and clocks warm up
-    for turn in range(MAX_TURNS * effort.most):
-        pair = _time_pair(candidate, baseline, stage, shape, calls, seconds, limits, turn % 2 == 1)
+    calls, seconds = _plan_batch(candidate, baseline, context, shape)
+    pairs: list[TimePair] = []
+    inspected = context.random.randint(budget.min_pairs)
+    _time_pair(candidate, baseline, context, shape, calls, seconds, limits, False)  # warms up caches and clocks
+    for turn in range(MAX_ATTEMPTS_PER_PAIR * budget.max_pairs):
+        pair = _time_pair(candidate, baseline, context, shape, calls, seconds, limits, turn % 2 == 1)
         if turn == inspected:
             inspect(calls)
-        if min(pair) <= 0:  # a clock that was read while the worker still ran: such a pair tells nothing
+        if min(pair) <= 0:  # the clock was read while the worker still ran: discard the pair
             continue
         pairs.append(pair)
-        if len(pairs) >= effort.least:
+        if len(pairs) >= budget.min_pairs:
             found = speedup(pairs)
-            if len(pairs) == effort.most or found.half_width <= PRECISION or found.high < hopeless_below:
+            if len(pairs) == budget.max_pairs or found.half_width <= PRECISION or found.high < abandon_below:
                 break
-    if len(pairs) < effort.least:
-        raise WorkerFailedError("inconclusive", "the clock of the worker stood still", "noise")
+    if len(pairs) < budget.min_pairs:
+        raise WorkerFailedError("inconclusive", "the CPU clock of the worker did not advance", "noise")
     inspect(calls)
-    _check_floor(pairs, stage, shape)
+    _check_roofline(pairs, context, shape)
     return Round(calls, pairs)
 
 
-def _calls(candidate: WorkerClient, baseline: WorkerClient, stage: TimingContext, shape: Shape) -> tuple[int, float]:
-    """How many calls make a batch, and when to give up."""
-    _read_outputs((baseline, candidate), shape, 1, baseline.patience)
-    _refresh_inputs(stage, shape, 1)
-    base = _once(baseline, stage.problem, baseline.patience)
-    least = min(base, _once(candidate, stage.problem, max(candidate.patience, TIMED_OUT_AFTER * base / 1e9)))
-    room = max(layout(shape, stage.problem, 1).input_bytes, layout(shape, stage.problem, 1).output_bytes)
+def _plan_batch(
+    candidate: WorkerClient, baseline: WorkerClient, context: TimingContext, shape: Shape
+) -> tuple[int, float]:
+    """Return the number of calls in a batch, and the timeout of a batch [s]."""
+    _read_outputs((baseline, candidate), shape, 1, baseline.timeout)
+    _refresh_inputs(context, shape, 1)
+    base = _time_call(baseline, context.problem, baseline.timeout)
+    least = min(base, _time_call(candidate, context.problem, max(candidate.timeout, TIMEOUT_FACTOR * base / 1e9)))
+    room = max(layout(shape, context.problem, 1).input_bytes, layout(shape, context.problem, 1).output_bytes)
     calls = min(MAX_CALLS, max(1, MAX_BYTES // room), math.ceil(BATCH_NS / max(1, least)))
-    return calls, max(2.0, TIMED_OUT_AFTER * calls * base / 1e9)
+    return calls, max(2.0, TIMEOUT_FACTOR * calls * base / 1e9)
 
 
-def _once(caller: WorkerClient, problem: Problem, seconds: float) -> int:
-    """Nanoseconds of one call: the better of two, but one of a backward pass, which uses up its forward pass."""
-    caller.poison()
-    caller.prepare(seconds)
-    return min(caller.run(seconds) for _ in range(1 if problem.direction == "backward" else 2))
+def _time_call(worker: WorkerClient, problem: Problem, seconds: float) -> int:
+    """Return the time of one call [ns]: the shorter of two, or one for a backward pass, which needs a forward pass."""
+    worker.poison()
+    worker.prepare(seconds)
+    return min(worker.run(seconds) for _ in range(1 if problem.direction == "backward" else 2))
 
 
 def _time_pair(
     candidate: WorkerClient,
     baseline: WorkerClient,
-    stage: TimingContext,
+    context: TimingContext,
     shape: Shape,
     calls: int,
     seconds: float,
     limits: Errors,
     candidate_first: bool,
-) -> Pair:
-    """One pair: both on the same fresh inputs, their outputs compared."""
-    callers = (candidate, baseline) if candidate_first else (baseline, candidate)
-    _read_outputs(callers, shape, calls, seconds)
-    _refresh_inputs(stage, shape, calls, ("q", "k", "v"))
-    for caller in callers:
-        caller.poison()
-        caller.prepare(seconds)
-    _refresh_inputs(stage, shape, calls, ("dout",))
-    took = {id(caller): caller.run(seconds) for caller in callers}
-    for caller in callers:
-        caller.deliver(seconds)
-    _compare(candidate, baseline, stage.problem, calls, limits)
-    late = candidate.check_idle()  # whoever says that it is done and works on pays for that too
+) -> TimePair:
+    """Time one pair on the same new inputs, and compare the outputs."""
+    workers = (candidate, baseline) if candidate_first else (baseline, candidate)
+    _read_outputs(workers, shape, calls, seconds)
+    _refresh_inputs(context, shape, calls, ("q", "k", "v"))
+    for worker in workers:
+        worker.poison()
+        worker.prepare(seconds)
+    _refresh_inputs(context, shape, calls, ("dout",))
+    took = {id(worker): worker.run(seconds) for worker in workers}
+    for worker in workers:
+        worker.store_outputs(seconds)
+    _compare_outputs(candidate, baseline, context.problem, calls, limits)
+    late = candidate.cpu_ns_since_done()  # work after the reported end counts too
     return (took[id(candidate)] + late) / calls, took[id(baseline)] / calls
 
 
-def _read_outputs(callers: tuple[WorkerClient, ...], shape: Shape, slots: int, seconds: float) -> None:
-    for caller in callers:
-        caller.take(shape, slots, seconds)
+def _read_outputs(workers: tuple[WorkerClient, ...], shape: Shape, slots: int, seconds: float) -> None:
+    for worker in workers:
+        worker.bind_buffers(shape, slots, seconds)
 
 
 def _refresh_inputs(
-    stage: TimingContext, shape: Shape, slots: int, names: tuple[str, ...] = ("q", "k", "v", "dout")
+    context: TimingContext, shape: Shape, slots: int, names: tuple[str, ...] = ("q", "k", "v", "dout")
 ) -> None:
-    if names == ("dout",) and stage.problem.direction == "forward":
+    if names == ("dout",) and context.problem.direction == "forward":
         return
     for slot in range(slots):
         for name in names:
-            stage.fresh.fill(input_view(stage.inputs, shape, stage.problem, slot, slots, name))
+            context.random.fill(input_view(context.inputs, shape, context.problem, slot, slots, name))
 
 
-def _compare(candidate: WorkerClient, baseline: WorkerClient, problem: Problem, slots: int, limits: Errors) -> None:
+def _compare_outputs(
+    candidate: WorkerClient, baseline: WorkerClient, problem: Problem, slots: int, limits: Errors
+) -> None:
     for slot in range(slots):
         for name in outputs_of(problem):
             got, want = (from_storage(each.output(slot, name), problem.dtype) for each in (candidate, baseline))
-            rms, row = _difference(got, want)
+            rms, row = _rms_difference(got, want)
             allowed, allowed_row = limits[name]
             if not (rms <= allowed and row <= allowed_row):
                 times = max(rms / allowed, row / allowed_row)
-                reason = f"a timed {name} differs from SDPA's by {times:.3g} times what is allowed"
+                reason = f"a timed {name} differs from SDPA's by {times:.3g} times the allowed difference"
                 raise WorkerFailedError("wrong", reason, "timed outputs")
 
 
-def _difference(got: Array, want: Array) -> tuple[float, float]:
-    """Root mean squares of the difference, over all numbers and in the worst row."""
+def _rms_difference(got: Array, want: Array) -> tuple[float, float]:
+    """Return the root mean square of the difference, over all numbers and in the worst row."""
     apart = got - want
     squares = np.einsum("...i,...i->...", apart, apart).astype(np.float64) / apart.shape[-1]
     return float(np.sqrt(squares.mean())), float(np.sqrt(squares.max()))
 
 
-def _check_floor(pairs: Sequence[Pair], stage: TimingContext, shape: Shape) -> None:
-    least = 1e9 * stage.roofline.seconds(
-        flops(shape, stage.problem), traffic(shape, stage.problem), stage.problem.dtype
+def _check_roofline(pairs: Sequence[TimePair], context: TimingContext, shape: Shape) -> None:
+    least = 1e9 * context.roofline.seconds(
+        flops(shape, context.problem), traffic(shape, context.problem), context.problem.dtype
     )
     took = float(np.median([pair[0] for pair in pairs]))
     if took < FLOOR_NOISE * least:
         raise WorkerFailedError(
-            "implausible", f"{took / 1e3:.3g} µs a call on {shape}: the machine needs {least / 1e3:.3g}", "roofline"
+            "implausible",
+            f"{took / 1e3:.3g} µs a call on {shape}: the roofline allows at least {least / 1e3:.3g}",
+            "roofline",
         )

@@ -1,4 +1,4 @@
-"""Calls our own families in torch, in the worker's process."""
+"""Call the torch families of this package in the worker process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hardware.kernels.worker import CallRequest
 
 DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-warnings.filterwarnings("ignore", message="The given buffer is not writable")  # that is the point of it
+warnings.filterwarnings("ignore", message="The given buffer is not writable")  # inputs are read-only on purpose
 
 
 class TorchBackend:
-    """Calls a family of ours on tensors that lie in the shared memories."""
+    """Calls a torch family on tensors in the shared buffers."""
 
     def __init__(self, inputs: mmap.mmap, outputs: mmap.mmap) -> None:
         self._memories = inputs, outputs
@@ -32,28 +32,30 @@ class TorchBackend:
         self._direction = "forward"
 
     def load(self, message: dict[str, Any]) -> None:
-        """Load one of our families by name, on one thread."""
+        """Load a family of this package by name, for one thread."""
         problem = Problem(*message["problem"])
         candidate = Candidate(message["family"], tuple(message["values"].items()))
         self._kernel = family(candidate.family).kernel(candidate, problem)
-        torch.set_num_threads(1)  # some libraries raise it when they are loaded
+        torch.set_num_threads(1)  # some libraries raise the number when they are loaded
 
-    def take(self, order: CallRequest) -> None:
-        """Lay tensors over the shared memories."""
-        where = layout(order.shape, order.problem, order.slots)
-        self._direction, self._results = order.problem.direction, []
+    def bind_buffers(self, request: CallRequest) -> None:
+        """Create tensors over the shared buffers for a shape."""
+        where = layout(request.shape, request.problem, request.slots)
+        self._direction, self._results = request.problem.direction, []
         self._slots = [
-            {name: self._tensor(0, place, order.problem.dtype) for name, place in where.inputs[slot].items()}
+            {name: self._tensor(0, place, request.problem.dtype) for name, place in where.inputs[slot].items()}
             | {
-                name: self._tensor(1, place, order.problem.dtype)
+                name: self._tensor(1, place, request.problem.dtype)
                 for name, place in where.outputs[slot].items()
                 if name != "lse"
             }
-            for slot in range(order.slots)
+            for slot in range(request.slots)
         ]
 
     def _tensor(self, memory: int, place: BufferSlot, dtype: str) -> Tensor:
-        flat = torch.frombuffer(self._memories[memory], dtype=DTYPES[dtype], count=place.numbers, offset=place.offset)
+        flat = torch.frombuffer(
+            self._memories[memory], dtype=DTYPES[dtype], count=place.item_count, offset=place.offset
+        )
         return flat.view(place.sizes)
 
     def prepare(self) -> None:
@@ -75,8 +77,8 @@ class TorchBackend:
                 results.append({"out": out, "dq": dq, "dk": dk, "dv": dv})
         self._results, self._kept = results, []
 
-    def deliver(self) -> None:
-        """Copy the results, after the clock was read: a caller of torch would not pay for that."""
+    def store_outputs(self) -> None:
+        """Copy the results to the output buffer, outside the timed part, because users of torch need no copy."""
         for slot, results in zip(self._slots, self._results, strict=True):
             for name, tensor in results.items():
                 slot[name].copy_(tensor.detach())

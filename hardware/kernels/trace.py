@@ -1,7 +1,7 @@
-"""The trace of a search: append-only JSON lines, from which every table derives.
+"""Read and write traces of searches: append-only JSON lines, from which all tables are derived.
 
-A line is written whole and synced before the search goes on; what a kill left of a half-written last line is dropped
-when the trace is opened again. Nothing is ever rewritten.
+Each line is written and synced before the search continues. An unfinished last line, left by a kill, is dropped when
+the trace is opened again. Lines are never rewritten.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ Status = Literal[
     "inconclusive",
     "no proposal",
 ]
-"""What came of a trial; with "no proposal" there was nothing to try: whoever was asked gave no usable answer."""
+"""Outcome of a trial; "no proposal" means that the proposer gave no usable answer."""
 
-_BEGINS: Final = b'{"kind":'
-"""Every line begins so."""
+_LINE_PREFIX: Final = b'{"kind":'
+"""Start of every line."""
 
 
 class TraceError(ValueError):
-    """A file that is no trace; the message says where."""
+    """A file is not a trace; the message gives the line."""
 
 
 class Timing(BaseModel, frozen=True, extra="forbid"):
-    """What one shape took: pairs of nanoseconds a call, (candidate, baseline), in the order of measurement."""
+    """Timing of one shape: pairs (candidate, baseline) of the time of a call [ns], in the order of measurement."""
 
     shape: Shape
     held_out: bool
@@ -51,9 +51,9 @@ class Timing(BaseModel, frozen=True, extra="forbid"):
     """Calls in each timed batch."""
     pairs: tuple[tuple[PositiveFloat, PositiveFloat], ...]
     rounds: tuple[int, ...] = ()
-    """How many of the pairs each round of new processes gave, in order; empty if all came from the same processes."""
+    """Number of pairs of each round of new processes, in order; empty if all pairs are from the same processes."""
     error: float | None = None
-    """Error against float64 as a multiple of SDPA's own, worst input kind."""
+    """Error against float64 for the worst input kind, as a multiple of SDPA's error."""
 
     @property
     def speedup(self) -> Speedup:
@@ -64,8 +64,8 @@ class Timing(BaseModel, frozen=True, extra="forbid"):
 def geomean_over_shapes(timed: Sequence[Timing]) -> Speedup:
     """Return the geometric mean of the speed-ups on some shapes, at least one.
 
-    Shapes that were timed in the same rounds share their processes: their mean is taken round by round, and the
-    interval is Student's over the rounds.
+    Shapes that were timed in the same rounds share processes. Their mean is taken for each round, and the interval is
+    Student's over the rounds.
     """
     rounds = {len(each.rounds) for each in timed}
     if len(rounds) == 1 and min(rounds) >= MIN_ROUNDS:
@@ -75,25 +75,25 @@ def geomean_over_shapes(timed: Sequence[Timing]) -> Speedup:
 
 
 class TrialOutcome(NamedTuple):
-    """What came of trying a candidate."""
+    """Outcome of trying a candidate."""
 
     status: Status
     reason: str = ""
     failed_on: str = ""
-    """The validation family that it failed: an input kind, a length, gradients, ..."""
+    """Validation check that failed: an input kind, a length, gradients, ..."""
     timed: tuple[Timing, ...] = ()
     cpu_s: float = 0.0
-    """Processor seconds that it cost, all processes together."""
+    """Processor time of the trial over all processes [s]."""
 
 
 class MeasurementSession(BaseModel, frozen=True, extra="forbid"):
-    """A search or a measurement begins: what is asked, of whom, on what machine."""
+    """Start of a search or a measurement: problem, proposer and machine."""
 
     kind: Literal["session"] = "session"
     session: str
-    """Its name, which all its lines carry."""
+    """Name of the session, in all its lines."""
     date: str
-    """ISO 8601, UTC."""
+    """Start of the session, ISO 8601, UTC."""
     workload: str
     """Name of the standard workload, without dtype and pass."""
     problem: Problem
@@ -102,7 +102,7 @@ class MeasurementSession(BaseModel, frozen=True, extra="forbid"):
     machine: dict[str, Any]
     """``Machine.model_dump()``: instruction sets, caches, versions, roofline."""
     isolation: str
-    """What stood between foreign source and the machine."""
+    """Isolation of untrusted source."""
     proposer: str = ""
     seed: int = 0
     budget: int = 0
@@ -113,8 +113,8 @@ class MeasurementSession(BaseModel, frozen=True, extra="forbid"):
         return Workload(self.workload, self.problem, self.tuned, self.held_out).full_name
 
 
-class Source(BaseModel, frozen=True, extra="forbid"):
-    """The text of a foreign candidate, once."""
+class CandidateSource(BaseModel, frozen=True, extra="forbid"):
+    """The text of an untrusted candidate, stored once."""
 
     kind: Literal["source"] = "source"
     digest: str
@@ -122,36 +122,38 @@ class Source(BaseModel, frozen=True, extra="forbid"):
 
 
 class Trial(BaseModel, frozen=True, extra="forbid"):
-    """One candidate, tried: on the tuned shapes, against SDPA."""
+    """Trial of one candidate on the tuned shapes, against SDPA."""
 
     kind: Literal["trial"] = "trial"
     session: str
     number: int
-    """1, 2, ... in its session."""
+    """Number of the trial in its session: 1, 2, ..."""
     family: str
-    """Empty, as are parameters and digest, where there was no proposal."""
+    """Family; empty without a proposal, as are parameters and digest."""
     parameters: dict[str, Value]
     source: str = ""
-    """Digest of the foreign source; its text is in a line of its own."""
+    """Digest of the untrusted source; its text is in a separate line."""
     digest: str
-    """Of the candidate."""
+    """Digest of the candidate."""
     expects: float | None = None
     """Speed-up over SDPA that the proposer predicted."""
     why: str = ""
     status: Status
     reason: str = ""
     failed_on: str = ""
-    """The validation family that it failed: an input kind, a length, gradients, ...; without a proposal, which part of
-    the exchange: an HTTP status, timeout, connection, answer."""
+    """Validation check that failed: an input kind, a length, gradients, ...
+
+    Without a proposal: the part of the exchange that failed, such as an HTTP status, timeout, connection or answer.
+    """
     timed: tuple[Timing, ...] = ()
     cpu_s: float = 0.0
-    """Processor seconds that this trial cost, all processes together."""
+    """Processor time of the trial over all processes [s]."""
     tokens: int = 0
-    """That a language model read and wrote for this proposal."""
+    """Tokens that a language model read and wrote for this proposal."""
 
     @property
     def score(self) -> float | None:
-        """Geometric mean of the speed-ups over the tuned shapes; None unless it passed and was timed on them."""
+        """Geometric mean of the speed-ups on the tuned shapes; None unless it passed and was timed on them."""
         tuned = [each for each in self.timed if not each.held_out]
         return geomean_over_shapes(tuned).ratio if tuned and self.status == "passed" else None
 
@@ -160,7 +162,7 @@ Role = Literal["A/A", "eager", "library", "naive", "winner", "family"]
 
 
 class FinalMeasurement(BaseModel, frozen=True, extra="forbid"):
-    """One candidate measured afresh, on tuned and held-out shapes; the source of every claim."""
+    """Re-measurement of one candidate on tuned and held-out shapes, on which conclusions are based."""
 
     kind: Literal["measured"] = "measured"
     session: str
@@ -174,11 +176,11 @@ class FinalMeasurement(BaseModel, frozen=True, extra="forbid"):
     reason: str = ""
     timed: tuple[Timing, ...] = ()
     lines: int = 0
-    """Of code that somebody would have to maintain; 0 where nobody counted."""
+    """Lines of code to maintain; 0 if they were not counted."""
 
 
 class SearchEnd(BaseModel, frozen=True, extra="forbid"):
-    """A session is over: its budget was spent, or it was ended early for a reason."""
+    """End of a session: its budget was spent, or it ended early for a reason."""
 
     kind: Literal["end"] = "end"
     session: str
@@ -186,29 +188,29 @@ class SearchEnd(BaseModel, frozen=True, extra="forbid"):
     trials: int
 
 
-Line = MeasurementSession | Source | Trial | FinalMeasurement | SearchEnd
-_LINES: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
+Line = MeasurementSession | CandidateSource | Trial | FinalMeasurement | SearchEnd
+_LINE_ADAPTER: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 
 
 def read(path: Path) -> list[Line]:
-    """Return the lines of a trace, less an unfinished last one.
+    """Return the lines of a trace, without an unfinished last line.
 
-    Raises TraceError with file and line for one that is not valid.
+    Raises TraceError with file and line for an invalid line.
     """
     content = path.read_bytes()
-    return list(_read(path, content[: _whole(path, content)]))
+    return list(_read(path, content[: _complete_bytes(path, content)]))
 
 
 def _read(path: Path, content: bytes) -> Iterator[Line]:
     for number, text in enumerate(content.removesuffix(b"\n").split(b"\n") if content else (), start=1):
         try:
-            yield _LINES.validate_json(text)
+            yield _LINE_ADAPTER.validate_json(text)
         except ValidationError as error:
-            raise TraceError(f"{path}, line {number}: not a line of a trace{_where(error)}") from None
+            raise TraceError(f"{path}, line {number}: not a line of a trace{_error_location(error)}") from None
 
 
-def _where(error: ValidationError) -> str:
-    """Which part of a line is wrong, and how; nothing of what is not even a record of some kind."""
+def _error_location(error: ValidationError) -> str:
+    """Describe the invalid part of a line; empty if the line is not a record of any kind."""
     first = error.errors()[0]
     if first["type"] == "union_tag_invalid":
         return f" (there is no kind '{first['ctx']['tag']}')"
@@ -216,20 +218,20 @@ def _where(error: ValidationError) -> str:
     return f" ({kind}, {'.'.join(map(str, part))}: {first['msg']})" if part else ""
 
 
-def _whole(path: Path, content: bytes) -> int:
-    """Return how many bytes are whole lines. Raises TraceError if the rest is not the beginning of one."""
+def _complete_bytes(path: Path, content: bytes) -> int:
+    """Return the number of bytes in complete lines. Raises TraceError if the rest is not the start of a line."""
     end = content.rfind(b"\n") + 1
     rest = content[end:]
     if _is_line(rest):
-        return len(content)  # only its newline was lost
-    if rest[: len(_BEGINS)] != _BEGINS[: len(rest)]:
+        return len(content)  # only the newline is missing
+    if rest[: len(_LINE_PREFIX)] != _LINE_PREFIX[: len(rest)]:
         raise TraceError(f"{path}, line {content.count(10) + 1}: not a line of a trace")
     return end
 
 
 def _is_line(text: bytes) -> bool:
     try:
-        _LINES.validate_json(text)
+        _LINE_ADAPTER.validate_json(text)
     except ValueError:
         return False
     return True
@@ -238,7 +240,7 @@ def _is_line(text: bytes) -> bool:
 class Trace:
     """An open trace: ``lines`` so far, and :meth:`append`.
 
-    Opening drops an unfinished last line. Raises TraceError, and changes nothing, if the file is no trace.
+    Opening a trace drops an unfinished last line. Raises TraceError, without a change, if the file is not a trace.
     """
 
     def __init__(self, path: Path) -> None:
@@ -246,13 +248,13 @@ class Trace:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.lines: list[Line] = read(path) if path.exists() else []
         if path.exists():
-            self._mend()
+            self._truncate_partial_line()
         self._size = path.stat().st_size if path.exists() else 0
-        """Of the file as this trace left it."""
+        """Size of the file after the last write [bytes]."""
 
-    def _mend(self) -> None:
+    def _truncate_partial_line(self) -> None:
         content = self.path.read_bytes()
-        whole = _whole(self.path, content)
+        whole = _complete_bytes(self.path, content)
         with self.path.open("r+b") as file:
             file.truncate(whole)
             if not content[:whole].endswith(b"\n") and whole:
@@ -260,42 +262,42 @@ class Trace:
                 file.write(b"\n")
 
     def append(self, line: Line) -> None:
-        """Add a line; when this returns, it is on disk.
+        """Add a line, and return when it is on disk.
 
-        Raises ValueError for a number that is not finite, TraceError if somebody else has written to the file.
+        Raises ValueError for a number that is not finite, TraceError if another process has written to the file.
         """
         text = json.dumps(line.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        written = text.encode(errors="replace")  # half a surrogate pair, of a model's making, becomes "?"
+        written = text.encode(errors="replace")  # half a surrogate pair in a reply becomes "?"
         with self.path.open("ab") as file:
             try:
                 flock(file, LOCK_EX | LOCK_NB)
             except BlockingIOError:
-                raise TraceError(f"{self.path}: another search writes to it") from None
+                raise TraceError(f"{self.path}: another search is writing to it; use another file") from None
             if file.tell() != self._size:
-                raise TraceError(f"{self.path}: another search has written to it")
+                raise TraceError(f"{self.path}: another search has written to it; use another file")
             file.write(written + b"\n")
             file.flush()
             os.fsync(file.fileno())
             self._size = file.tell()
-        self.lines.append(_LINES.validate_json(written))
+        self.lines.append(_LINE_ADAPTER.validate_json(written))
 
     def trials(self, session: str) -> list[Trial]:
         """Return the trials of a session, in order."""
         return [line for line in self.lines if isinstance(line, Trial) and line.session == session]
 
     def session(self, name: str) -> MeasurementSession | None:
-        """Return the line with which a session began, None if there is none of that name."""
+        """Return the first line of a session, None if the trace has no session of that name."""
         return next(
             (line for line in self.lines if isinstance(line, MeasurementSession) and line.session == name), None
         )
 
     def end(self, session: str) -> SearchEnd | None:
-        """Return the line with which a session ended, None if it has not."""
+        """Return the last line of a session, None if it has not ended."""
         return next((line for line in self.lines if isinstance(line, SearchEnd) and line.session == session), None)
 
     def sources(self) -> dict[str, str]:
-        """Return digest → text of the foreign sources."""
-        return {line.digest: line.text for line in self.lines if isinstance(line, Source)}
+        """Return the untrusted sources: digest → text."""
+        return {line.digest: line.text for line in self.lines if isinstance(line, CandidateSource)}
 
 
 def candidate_of(line: Trial | FinalMeasurement, sources: dict[str, str]) -> Candidate:
@@ -303,8 +305,8 @@ def candidate_of(line: Trial | FinalMeasurement, sources: dict[str, str]) -> Can
     return Candidate(line.family, tuple(line.parameters.items()), sources[line.source] if line.source else "")
 
 
-def source_of(candidate: Candidate) -> Source | None:
-    """Return the line that keeps a candidate's foreign source, None if it has none."""
+def source_of(candidate: Candidate) -> CandidateSource | None:
+    """Return the line with the untrusted source of a candidate, None if it has none."""
     if not candidate.source:
         return None
-    return Source(digest=sha256(candidate.source.encode()).hexdigest(), text=candidate.source)
+    return CandidateSource(digest=sha256(candidate.source.encode()).hexdigest(), text=candidate.source)

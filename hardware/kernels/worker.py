@@ -1,9 +1,9 @@
-"""The process that calls a candidate: ``worker.py HOST CONTROL INPUTS OUTPUTS INPUT_BYTES OUTPUT_BYTES LOCK``.
+"""Run the process that calls a candidate: ``worker.py BACKEND CONTROL INPUTS OUTPUTS INPUT_BYTES OUTPUT_BYTES LOCK``.
 
-It is told over the descriptor CONTROL what to load and which shape comes, in JSON lines, and then to run batches, one
-byte each, so that next to nothing but the candidate runs while its parent looks at this process's clock. The inputs can
-only be read. As HOST ``native`` it knows ctypes alone and, with LOCK, locks itself in before it loads anything foreign;
-as HOST ``torch`` it loads one of our own families.
+The parent sends requests over the descriptor CONTROL. JSON lines load a candidate and set the shape. Single bytes run
+batches, so that almost only the candidate runs while the parent reads the CPU clock of this process. The inputs are
+read-only. BACKEND ``native`` uses ctypes only. With LOCK, it installs the system-call filter before it loads untrusted
+code. BACKEND ``torch`` loads a family of this package.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from hardware.kernels.buffer_layout import Layout, layout
 from hardware.kernels.problem import Problem, Shape
 
 GO, DONE = b"g", b"."
-"""Run a batch; it was run."""
+"""Request to run a batch, and the answer after success."""
 
 
 class CallRequest(NamedTuple):
-    """The shape that comes next."""
+    """Shape, problem and number of slots of the next calls."""
 
     shape: Shape
     problem: Problem
@@ -36,26 +36,26 @@ class CallRequest(NamedTuple):
 
 
 class Backend(Protocol):
-    """Calls candidates on the slots of the shared memories."""
+    """Calls candidates on the slots of the shared buffers."""
 
     def load(self, message: dict[str, Any]) -> None:
-        """Make a candidate ready."""
+        """Load a candidate."""
 
-    def take(self, order: CallRequest) -> None:
-        """Prepare for a shape."""
+    def bind_buffers(self, request: CallRequest) -> None:
+        """Prepare the calls of a shape on the shared buffers."""
 
     def prepare(self) -> None:
-        """Do what comes before the timed part: the forward pass, where only the backward pass is asked."""
+        """Run the untimed part: the forward pass, if only the backward pass is timed."""
 
     def run(self) -> None:
         """Call the candidate on every slot."""
 
-    def deliver(self) -> None:
-        """See that all results are in the outputs' memory."""
+    def store_outputs(self) -> None:
+        """Ensure that all results are in the output buffer."""
 
 
 class NativeBackend:
-    """Calls a compiled candidate by ctypes: it reads and writes the shared memories itself."""
+    """Calls a compiled candidate by ctypes; the candidate reads and writes the shared buffers."""
 
     def __init__(self, outputs: mmap.mmap, inputs: int) -> None:
         self._inputs = inputs
@@ -68,21 +68,21 @@ class NativeBackend:
         self._direction = "forward"
 
     def load(self, message: dict[str, Any]) -> None:
-        """Load a shared object and note the parameters."""
+        """Load a shared object and store the parameters."""
         self._function = abi.load(Path(message["library"]))
         self._parameters = message["parameters"]
 
-    def take(self, order: CallRequest) -> None:
-        """Fill in the calls of every slot."""
-        where = layout(order.shape, order.problem, order.slots)
-        self._direction = order.problem.direction
-        self._forward = [self._call(order, where, slot, 0) for slot in range(order.slots)]
-        self._backward = [self._call(order, where, slot, 1) for slot in range(order.slots)]
+    def bind_buffers(self, request: CallRequest) -> None:
+        """Prepare the calls of every slot."""
+        where = layout(request.shape, request.problem, request.slots)
+        self._direction = request.problem.direction
+        self._forward = [self._call(request, where, slot, 0) for slot in range(request.slots)]
+        self._backward = [self._call(request, where, slot, 1) for slot in range(request.slots)]
         both = [call for pair in zip(self._forward, self._backward, strict=True) for call in pair]
         self._timed = {"forward": self._forward, "backward": self._backward, "both": both}[self._direction]
 
-    def _call(self, order: CallRequest, where: Layout, slot: int, backward: int) -> Any:
-        call = abi.call_of(order.shape, order.problem, self._parameters)
+    def _call(self, request: CallRequest, where: Layout, slot: int, backward: int) -> Any:
+        call = abi.make_call(request.shape, request.problem, self._parameters)
         call.backward = backward
         for name, place in where.inputs[slot].items():
             setattr(call, name, self._inputs + place.offset)
@@ -96,7 +96,7 @@ class NativeBackend:
             self._run(self._forward)
 
     def run(self) -> None:
-        """Call the candidate on every slot. Raises RuntimeError if it says that it cannot."""
+        """Call the candidate on every slot. Raises RuntimeError if it returns an error code."""
         self._run(self._timed)
 
     def _run(self, calls: list[Any]) -> None:
@@ -105,42 +105,42 @@ class NativeBackend:
             if code := function(call):
                 raise RuntimeError(f"the kernel returned {code}")
 
-    def deliver(self) -> None:
-        """All is where it belongs."""
+    def store_outputs(self) -> None:
+        """Do nothing: the candidate has written the output buffer."""
 
 
-def serve(control: int, host: Backend) -> None:
-    """Answer requests until the parent hangs up; it sends none before the last was answered.
+def serve(control: int, backend: Backend) -> None:
+    """Answer requests until the parent closes the connection; the parent waits for each answer.
 
-    ``control``: a descriptor, read and written as a file, for these are the calls that a locked worker still has.
+    ``control``: a descriptor, used with read and write, because the system-call filter allows only these.
     """
     request = b""
     while received := os.read(control, 1 << 16):
         request += received
         if request == GO:
-            os.write(control, _attempt(host.run) or DONE)
+            os.write(control, _error_line(backend.run) or DONE)
         elif request.endswith(b"\n"):
-            os.write(control, _answer(host, json.loads(request)))
+            os.write(control, _answer(backend, json.loads(request)))
         else:
             continue
         request = b""
 
 
-def _answer(host: Backend, message: dict[str, Any]) -> bytes:
+def _answer(backend: Backend, message: dict[str, Any]) -> bytes:
     match message["do"]:
         case "load":
-            return _attempt(host.load, message) or DONE
-        case "take":
-            order = CallRequest(Shape(*message["shape"]), Problem(*message["problem"]), message["slots"])
-            return _attempt(host.take, order) or DONE
+            return _error_line(backend.load, message) or DONE
+        case "bind_buffers":
+            request = CallRequest(Shape(*message["shape"]), Problem(*message["problem"]), message["slots"])
+            return _error_line(backend.bind_buffers, request) or DONE
         case "prepare":
-            return _attempt(host.prepare) or DONE
+            return _error_line(backend.prepare) or DONE
         case _:
-            return _attempt(host.deliver) or DONE
+            return _error_line(backend.store_outputs) or DONE
 
 
-def _attempt(action: Any, *arguments: Any) -> bytes:
-    """What went wrong, as a line; nothing if all went well."""
+def _error_line(action: Any, *arguments: Any) -> bytes:
+    """Call an action; return its error as a JSON line, empty after success."""
     try:
         action(*arguments)
     except Exception as error:
@@ -149,33 +149,33 @@ def _attempt(action: Any, *arguments: Any) -> bytes:
 
 
 def main(arguments: list[str]) -> None:
-    """Set up the memories, lock the door if asked, and serve."""
+    """Map the buffers, install the system-call filter if requested, and serve requests."""
     kind = arguments[0]
     control, inputs_fd, outputs_fd, input_bytes, output_bytes, lock = (int(word) for word in arguments[1:7])
     inputs = mmap.mmap(inputs_fd, input_bytes, mmap.MAP_SHARED, mmap.PROT_READ)
     outputs = mmap.mmap(outputs_fd, output_bytes, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-    host = _host(kind, inputs, outputs)
+    backend = _make_backend(kind, inputs, outputs)
     if lock:
-        seccomp.install_filter((control, 2))  # its last words go to standard error
+        seccomp.install_filter((control, 2))  # error messages go to standard error
     os.write(control, DONE)
-    serve(control, host)
+    serve(control, backend)
 
 
-def _host(kind: str, inputs: mmap.mmap, outputs: mmap.mmap) -> Backend:
+def _make_backend(kind: str, inputs: mmap.mmap, outputs: mmap.mmap) -> Backend:
     if kind == "native":
         return NativeBackend(outputs, _address(inputs))
-    from hardware.kernels.torch_backend import TorchBackend  # noqa: PLC0415 (the other kind must not load torch)
+    from hardware.kernels.torch_backend import TorchBackend  # noqa: PLC0415 (the native backend must not load torch)
 
     return TorchBackend(inputs, outputs)
 
 
 def _address(memory: mmap.mmap) -> int:
-    """Where a read-only memory begins, which ctypes tells of writable ones only."""
+    """Return the address of a read-only buffer; ctypes gives it for writable buffers only."""
     holder = ctypes.py_object(memory)
     view = (ctypes.c_char * 128)()  # room for a Py_buffer, whose first field is the address
     ctypes.pythonapi.PyObject_GetBuffer.argtypes = [ctypes.py_object, ctypes.c_void_p, ctypes.c_int]
     if ctypes.pythonapi.PyObject_GetBuffer(holder, view, 0):
-        raise RuntimeError("the inputs have no address")
+        raise RuntimeError("the input buffer has no address")
     return ctypes.c_void_p.from_buffer(view).value or 0
 
 

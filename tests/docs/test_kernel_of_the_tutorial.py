@@ -6,7 +6,7 @@ import pytest
 
 from hardware.kernels import compiler, sandbox, seccomp
 from hardware.kernels.candidate import Candidate
-from hardware.kernels.machine import Machine, Roofline, survey
+from hardware.kernels.machine import Machine, Roofline, detect_machine
 from hardware.kernels.problem import Problem, Shape, Workload
 from hardware.kernels.trace import TrialOutcome
 from tests.support.doc_pages import blocks, text_of
@@ -17,8 +17,8 @@ from hardware.kernels import evaluator
 from hardware.kernels.timing import TimingBudget
 
 pytestmark = [
-    pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler"),
-    pytest.mark.skipif(not seccomp.available(), reason="this kernel or processor has no seccomp filter"),
+    pytest.mark.skipif(compiler.find_compiler() is None, reason="there is no C++ compiler"),
+    pytest.mark.skipif(not seccomp.is_available(), reason="this kernel or processor has no seccomp filter"),
 ]
 WORK = Workload(
     "tiny",
@@ -35,17 +35,19 @@ PAGE = text_of("docs/tutorials/4-first-kernel.md")
 def machine() -> Machine:
     """Return this machine with a roofline that no kernel reaches."""
     roofline = Roofline(gflops={"fp32": 1e6, "bf16": 1e6, "fp16": 1e6}, copy_gbs=1e6)
-    return survey(roofline=False).model_copy(update={"roofline": roofline})
+    return detect_machine(roofline=False).model_copy(update={"roofline": roofline})
 
 
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pairs: what they come to is not the question."""
-    monkeypatch.setattr(evaluator, "QUICK", TimingBudget(rounds=1, most_rounds=1, least=3, most=3))
+    monkeypatch.setattr(evaluator, "QUICK_BUDGET", TimingBudget(min_rounds=1, max_rounds=1, min_pairs=3, max_pairs=3))
 
 
 def evaluated(source: str, machine: Machine) -> TrialOutcome:
-    with evaluator.KernelEvaluator(WORK, machine, confine_foreign=sandbox.detect_isolation().foreign_allowed) as bench:
+    with evaluator.KernelEvaluator(
+        WORK, machine, confine_untrusted=sandbox.detect_isolation().untrusted_allowed
+    ) as bench:
         return bench.evaluate(Candidate("foreign", (), source))
 
 

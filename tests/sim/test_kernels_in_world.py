@@ -263,7 +263,7 @@ def test_a_world_does_not_need_its_file_any_more(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kernels__workload": "causal/fp32/both"}, "there is: causal/bf16/both, short/fp32/forward; did you mean"),
+        ({"kernels__workload": "causal/fp32/both"}, "available: causal/bf16/both, short/fp32/forward; did you mean"),
         ({"kernels__workload": "causal bf16"}, "written as short/bf16/both"),
         ({"kernels__measurements": "nome"}, "did you mean 'none'?"),
         ({"kernels__measurements": "no/such.jsonl"}, "cannot be read"),

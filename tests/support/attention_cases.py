@@ -15,7 +15,7 @@ from hardware.kernels.family import Family, Kernel
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import EPSILON, Dtype, Problem, Shape
 from hardware.kernels.registry import family
-from hardware.kernels.rounding_error import LEAST, rounding
+from hardware.kernels.rounding_error import UNDERFLOW_ERROR, rounding
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,7 +94,7 @@ def library_errors(shape: Shape, kind: str, dtype: str, causal: bool) -> list[tu
 def slack(inputs: Sequence[np.ndarray], causal: bool, dtype: str, logits: str) -> list[tuple[float, float]]:
     """Return the error that rounding alone makes, over all and in the worst row; ``logits``: the type they are in."""
     q, k, v, dout = inputs
-    sizes = rounding(q, k, v, dout, causal, EPSILON[dtype], EPSILON[logits], LEAST[dtype])
+    sizes = rounding(q, k, v, dout, causal, EPSILON[dtype], EPSILON[logits], UNDERFLOW_ERROR[dtype])
     return [reference.rms_errors(each, np.zeros_like(each)) for each in sizes]
 
 
@@ -120,13 +120,13 @@ def kernel_of(name: str, problem: Problem, machine: Machine | None = None, **val
     """Return a family's kernel: the naive one, or with these parameters."""
     found = family(name)
     space = found.space(cast("Machine", machine), problem)
-    return found.kernel(space.candidate(name, dict(space.naive) | values), problem)
+    return found.kernel(space.candidate(name, dict(space.default) | values), problem)
 
 
 def usable(name: str, machine: Machine, problem: Problem) -> Family:
     """Return a family, or skip with what this machine lacks."""
     found = family(name)
-    if reason := found.missing(machine, problem):
+    if reason := found.unavailable_reason(machine, problem):
         pytest.skip(f"{name}: {reason}")
     return found
 

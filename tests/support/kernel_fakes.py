@@ -22,19 +22,19 @@ OVER_EAGER = 3.0
 class FakeIsolation(NamedTuple):
     name: str = "bubblewrap"
     detail: str = "bubblewrap: no network"
-    foreign_allowed: bool = True
+    untrusted_allowed: bool = True
 
 
 class FakeFamily:
     summary = "For tests."
-    host = "native"
+    backend = "native"
 
     def __init__(self, name: str, choices: dict[str, tuple[int, ...]], dtypes: tuple[str, ...], lines: int) -> None:
         self.name, self.lines = name, lines
         self._choices, self._dtypes = choices, dtypes
 
-    def missing(self, machine: Machine, problem: Problem) -> str | None:
-        return None if problem.dtype in self._dtypes else f"it takes {', '.join(self._dtypes)} and not {problem.dtype}"
+    def unavailable_reason(self, machine: Machine, problem: Problem) -> str | None:
+        return None if problem.dtype in self._dtypes else f"it supports {', '.join(self._dtypes)}, not {problem.dtype}"
 
     def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
         return ParameterSpace(self._choices, {name: values[0] for name, values in self._choices.items()})
@@ -85,7 +85,7 @@ class FakeBench:
         reason = "the machine is too noisy" if status != "passed" else ""
         return TrialOutcome(status, reason, timed=tuple(timed(self._session, gain, gain * 0.9, error=1.5)))
 
-    def aa(self) -> TrialOutcome:
+    def measure_self_noise(self) -> TrialOutcome:
         if self._noisy:
             return TrialOutcome("inconclusive", "SDPA against itself came out as 1.100 [1.050, 1.200]", "noise")
         return TrialOutcome("passed", timed=tuple(timed(self._session, 1.0)))
@@ -125,17 +125,17 @@ class World:
         self.on_call(len(self.seen) + 1)
         self.seen.append(candidate)
 
-    def survey(self, roofline: bool) -> Machine:
+    def detect_machine(self, roofline: bool) -> Machine:
         if roofline and not self.compiler:
             raise BuildError("no C++ compiler: install g++, or name one in CXX")
         found = Machine.model_validate(MACHINE)
         return found if roofline else found.model_copy(update={"roofline": None})
 
-    def lab(self) -> KernelEnvironment:
+    def environment(self) -> KernelEnvironment:
         return KernelEnvironment(
-            survey=self.survey,
-            isolation=lambda: self.isolation,
-            bench=lambda workload, machine: FakeBench(workload, machine, self),
+            detect_machine=self.detect_machine,
+            detect_isolation=lambda: self.isolation,
+            open_evaluator=lambda workload, machine: FakeBench(workload, machine, self),
             families=tuple(FAMILIES),
             family=lambda name: cast("Family", FAMILIES[name]),
         )

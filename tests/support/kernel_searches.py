@@ -150,5 +150,5 @@ def searched(
     """The trials and the end of a search by whoever answers."""
     trace = Trace(path)
     here = session(proposer="llm", budget=budget)
-    end = search(trace, here, LanguageModel(endpoint), Surface(), SPACES, foreign=foreign)
+    end = search(trace, here, LanguageModel(endpoint), Surface(), SPACES, source_allowed=foreign)
     return trace.trials("here"), end

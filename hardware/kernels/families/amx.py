@@ -36,15 +36,20 @@ _NAIVE: Final[dict[str, Value]] = {
 }
 
 
-class Amx(CompiledFamily):
+class AmxFamily(CompiledFamily):
     """Tiles of 16 queries against blocks of keys; products on the matrix unit overlap with the softmax.
 
-    Parameters: ``q_block`` queries that share a block of ``k_block`` keys while it is near; ``exponential`` 0 for a
-    table of 128 steps, else the degree of a polynomial; ``rescale`` 0 at every new maximum, 1 only when it grew by
-    more than 2^8, 2 never (the reference is a bound from the lengths of the vectors; rows that it does not suit are
-    done again by rule 1); ``overlap`` 1 interleaves the products of whole blocks with the softmax, 2 (by rule 2,
-    and head sizes up to 64 or 128) those of 32 keys; ``grad_q_block`` and
-    ``grad_k_block`` queries and keys in a block of the backward pass; ``ahead`` rows that a single query reads ahead.
+    Parameters:
+
+    - ``q_block``: queries that share a block of keys while it is in the cache.
+    - ``k_block``: keys in a block.
+    - ``exponential``: 0 for a table of 128 steps, else the degree of a polynomial.
+    - ``rescale``: 0 at every new maximum; 1 only when it grew by more than 2^8; 2 never. Rule 2 uses a bound from the
+      lengths of the vectors as the reference, and repeats unsuitable rows by rule 1.
+    - ``overlap``: 1 interleaves the products of whole blocks with the softmax; 2 interleaves those of 32 keys (with
+      ``rescale`` 2, and head sizes up to 64 or 128).
+    - ``grad_q_block`` and ``grad_k_block``: queries and keys in a block of the backward pass.
+    - ``ahead``: rows that a single query prefetches.
     """
 
     name = "amx"
@@ -66,7 +71,7 @@ class Amx(CompiledFamily):
     dtypes: tuple[Dtype, ...] = ("bf16",)
 
     def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
-        """Return the parameters; those that the pass does not use have one choice."""
+        """Return the parameters; parameters that the pass does not use have one choice."""
         forward = problem.direction == "forward"
         choices = _COMMON | (_BACKWARD if not forward else _fixed(_BACKWARD)) | (_AHEAD if forward else _fixed(_AHEAD))
         return ParameterSpace(choices, _NAIVE)
@@ -76,4 +81,4 @@ def _fixed(choices: dict[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]
     return {name: (_NAIVE[name],) for name in choices}
 
 
-FAMILY = Amx()
+FAMILY = AmxFamily()

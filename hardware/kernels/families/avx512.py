@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hardware.kernels.families.portable import Portable
+from hardware.kernels.families.portable import PortableFamily
 
 
-class Avx512(Portable):
-    """The template in ``native/fp32.cpp`` at full width; parameters as in :class:`Portable`, with larger tiles."""
+class Avx512Family(PortableFamily):
+    """The template in ``native/fp32.cpp`` at full width; parameters as in `PortableFamily`, with larger tiles."""
 
     name = "avx512"
     summary = "C++ template, AVX-512"
@@ -15,4 +15,4 @@ class Avx512(Portable):
     accumulators = (4, 8, 12, 16, 24, 28)
 
 
-FAMILY = Avx512()
+FAMILY = Avx512Family()

@@ -1,4 +1,4 @@
-"""What the compiled families share: a C++ source, its flags, what it needs, and how its one function is called."""
+"""Define the base class of compiled families: C++ source, flags, required instructions, and the call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hardware.kernels import abi, compiler
 from hardware.kernels.candidate import Candidate, ParameterSpace
-from hardware.kernels.compiler import NATIVE
+from hardware.kernels.compiler import NATIVE_DIR
 from hardware.kernels.problem import Dtype, Problem, Shape
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 class CompiledFamily:
     """A family written as one C++ template, compiled once with all its variants.
 
-    A subclass names itself, its ``source`` in ``native/``, its compiler ``flags``, the instruction sets that it
-    ``needs``, the ``dtypes`` that it takes, and its :meth:`space`, whose values must be whole numbers: they reach the
-    library in the order of the space.
+    A subclass defines its name, its ``source`` in ``native/``, its compiler ``flags``, the instruction sets that it
+    ``needs``, the supported ``dtypes`` and its :meth:`space`. The values of the space must be integers. The library
+    gets them in the order of the space.
     """
 
     name: str
     summary: str
-    host: Literal["torch", "native"] = "native"
+    backend: Literal["torch", "native"] = "native"
     source: str
     headers: tuple[str, ...] = ()
-    """Of our own, for counting lines."""
+    """Headers of this package that the source uses, for counting lines."""
     flags: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     dtypes: tuple[Dtype, ...] = ("fp32",)
@@ -39,35 +39,35 @@ class CompiledFamily:
     @property
     def lines(self) -> int:
         """Lines of C++ that are neither blank nor comment."""
-        paths = [NATIVE / name for name in (self.source, *self.headers)]
+        paths = [NATIVE_DIR / name for name in (self.source, *self.headers)]
         return sum(count_lines(path.read_text(encoding="utf-8")) for path in paths)
 
-    def missing(self, machine: Machine, problem: Problem) -> str | None:
-        """Return what this machine or problem lacks, in words; None if all is there."""
-        lacking = [name for name in self.needs if name not in machine.instructions]
-        if lacking:
-            return f"the processor has no {', '.join(lacking)}"
+    def unavailable_reason(self, machine: Machine, problem: Problem) -> str | None:
+        """Return the reason why the family cannot solve this problem on this machine; None if it can."""
+        absent = [name for name in self.needs if name not in machine.instructions]
+        if absent:
+            return f"the processor has no {', '.join(absent)}"
         if problem.dtype not in self.dtypes:
-            return f"it takes {', '.join(self.dtypes)} and not {problem.dtype}"
+            return f"it supports {', '.join(self.dtypes)}, not {problem.dtype}"
         if not machine.compiler:
             return "there is no C++ compiler: install g++, or name one in CXX"
         return None
 
     def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
-        """Return the parameters that can be tuned."""
+        """Return the tunable parameters."""
         raise NotImplementedError
 
     def library(self, candidate: Candidate, problem: Problem) -> str:
         """Return the path of the shared object, compiled at the first call. Raises BuildError."""
-        return str(compiler.build(NATIVE / self.source, self.flags))
+        return str(compiler.build(NATIVE_DIR / self.source, self.flags))
 
     def kernel(self, candidate: Candidate, problem: Problem) -> CompiledKernel:
-        """Return the candidate, ready to be called in this process. Raises BuildError."""
+        """Return the candidate as a callable kernel in this process. Raises BuildError."""
         return CompiledKernel(Path(self.library(candidate, problem)), parameters_of(candidate), problem)
 
 
 def parameters_of(candidate: Candidate) -> list[int]:
-    """Return the parameters as the library gets them."""
+    """Return the parameters in the order of the library."""
     return [int(value) for _, value in candidate.parameters]
 
 
@@ -77,7 +77,7 @@ def count_lines(text: str) -> int:
 
 
 class KernelRefusedError(RuntimeError):
-    """A compiled kernel answered that it cannot do what it was asked."""
+    """A compiled kernel returned an error code for a call."""
 
 
 class CompiledKernel:
@@ -89,7 +89,7 @@ class CompiledKernel:
         self._problem = problem
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, keep: bool = False) -> tuple[Tensor, Any]:
-        """Return the output, and with ``keep`` what :meth:`backward` needs."""
+        """Return the output, and with ``keep`` the state that :meth:`backward` needs."""
         q, k, v = (_rows_contiguous(each) for each in (q, k, v))
         out = q.new_empty(q.shape)
         lse = q.new_empty(q.shape[:3]).float()
@@ -111,7 +111,7 @@ class CompiledKernel:
 
     def _call(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor, lse: Tensor) -> abi.Attention:
         batch, heads, queries, head_size = q.shape
-        call = abi.call_of(Shape(batch, heads, queries, k.shape[2], head_size), self._problem, self._parameters)
+        call = abi.make_call(Shape(batch, heads, queries, k.shape[2], head_size), self._problem, self._parameters)
         call.q_strides, call.k_strides, call.v_strides = (_strides(each) for each in (q, k, v))
         call.q, call.k, call.v = (each.data_ptr() for each in (q, k, v))
         call.out, call.lse = out.data_ptr(), lse.data_ptr()
@@ -127,4 +127,4 @@ def _rows_contiguous(tensor: Tensor) -> Tensor:
 
 
 def _strides(tensor: Tensor) -> Any:
-    return abi.THREE(*tensor.stride()[:3])
+    return abi.Strides(*tensor.stride()[:3])

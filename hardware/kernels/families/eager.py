@@ -1,4 +1,4 @@
-"""Attention as the formula has it, in whole matrices: what somebody writes who does not think of the machine."""
+"""Compute attention by its formula, on whole matrices in torch, without optimization for the machine."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def _causal_softmax(logits: Tensor) -> Tensor:
     queries, keys = logits.shape[-2:]
     hidden = logits.new_ones((queries, keys)).triu(keys - queries + 1).bool()
     weights = logits.masked_fill(hidden, -math.inf).softmax(-1)
-    # The softmax of a row of -inf is not a number.
+    # The softmax of a row of -inf is NaN.
     return weights.masked_fill(hidden, 0.0) if queries > keys else weights
 
 
-class Eager(TorchFamily):
-    """The formula, in torch."""
+class EagerFamily(TorchFamily):
+    """The formula of attention, in torch."""
 
     name = "eager"
     summary = "the formula in whole matrices, in torch"
@@ -42,4 +42,4 @@ class Eager(TorchFamily):
         return AutogradKernel(partial(attention, causal=problem.causal))
 
 
-FAMILY = Eager()
+FAMILY = EagerFamily()

@@ -1,4 +1,4 @@
-"""The library baseline: torch's own scaled_dot_product_attention, with whichever backend torch picks."""
+"""Define the library baseline: torch's scaled_dot_product_attention, with the backend that torch chooses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def attention(causal: bool) -> Function:
         queries, keys = q.shape[-2], k.shape[-2]
         if queries == keys:
             return scaled_dot_product_attention(q, k, v, is_causal=True)
-        if queries > keys:  # the first rows see nothing, and the others are a square
+        if queries > keys:  # the first rows see no key, and the others form a square
             return pad(aligned(q[..., queries - keys :, :], k, v), (0, 0, queries - keys, 0))
         if queries == 1:
             return scaled_dot_product_attention(q, k, v)
@@ -33,8 +33,8 @@ def attention(causal: bool) -> Function:
     return aligned if causal else scaled_dot_product_attention
 
 
-class Sdpa(TorchFamily):
-    """The library."""
+class SdpaFamily(TorchFamily):
+    """The library baseline."""
 
     name = "sdpa"
     summary = "torch.nn.functional.scaled_dot_product_attention, the library baseline"
@@ -44,4 +44,4 @@ class Sdpa(TorchFamily):
         return AutogradKernel(attention(problem.causal))
 
 
-FAMILY = Sdpa()
+FAMILY = SdpaFamily()

@@ -1,4 +1,4 @@
-"""Attention in tiles with an online softmax, in torch operations: never a whole matrix, and works wherever torch does.
+"""Compute attention in tiles with an online softmax, in torch operations, without whole matrices.
 
 Forward, for each tile of keys: m' = max(m, max S), P = e^(S - m'), l' = l e^(m - m') + sum P, O' = O e^(m - m') + P V.
 Backward, with the logits computed again: P = e^(S - lse), D = sum(dO * O), dS = P (dO V^T - D).
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 BLOCKS: Final = (16, 32, 64, 128, 256, 512)
 SUMS: Final = ("fp32", "mixed")
-"""Everything in fp32; or products of matrices in the inputs' type, and the rest in fp32."""
+"""Precision: all in fp32, or matrix products in the dtype of the inputs and the rest in fp32."""
 RESCALES: Final = ("always", "grown")
-"""The sums so far are scaled with every tile of keys; or only if the highest logit of some row has grown."""
+"""When the sums are rescaled: with every tile of keys, or only if the highest logit of a row has grown."""
 
 
-class Tiled:
+class TiledKernel:
     """A tiled kernel; see :class:`hardware.kernels.family.Kernel`."""
 
     def __init__(self, causal: bool, q_block: int, k_block: int, sums: str, rescale: str) -> None:
@@ -39,16 +39,16 @@ class Tiled:
         q, k, v = (each.detach() for each in (q, k, v))
         out = q.new_zeros(q.shape)
         lse = _float(q.new_zeros((*q.shape[:-1], 1)))
-        q, k, v = (self._number(each) for each in (q, k, v))
+        q, k, v = (self._to_product_dtype(each) for each in (q, k, v))
         ahead = k.shape[-2] - q.shape[-2]
         for rows in self._tiles_of_queries(q.shape[-2], k.shape[-2]):
-            out[..., rows, :], lse[..., rows, :] = self._rows(q[..., rows, :], k, v, rows.start + ahead)
+            out[..., rows, :], lse[..., rows, :] = self._attend_rows(q[..., rows, :], k, v, rows.start + ahead)
         return out, (q, k, v, out, lse) if keep else None
 
     def backward(self, kept: Any, dout: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return dq, dk, dv."""
         q, k, v, out, lse = kept
-        dtype, ahead, dout = dout.dtype, k.shape[-2] - q.shape[-2], self._number(dout)
+        dtype, ahead, dout = dout.dtype, k.shape[-2] - q.shape[-2], self._to_product_dtype(dout)
         dq, dk, dv = (_float(each.new_zeros(each.shape)) for each in (q, k, v))
         for rows in self._tiles_of_queries(q.shape[-2], k.shape[-2]):
             q_rows, dout_rows = q[..., rows, :], dout[..., rows, :]
@@ -65,11 +65,11 @@ class Tiled:
         scale = q.shape[-1] ** -0.5
         return dq.mul_(scale).to(dtype), dk.mul_(scale).to(dtype), dv.to(dtype)
 
-    def _number(self, tensor: Tensor) -> Tensor:
-        """Return the tensor in the numbers that matrices are multiplied in."""
+    def _to_product_dtype(self, tensor: Tensor) -> Tensor:
+        """Return the tensor in the dtype of matrix products."""
         return tensor if self._mixed else _float(tensor)
 
-    def _rows(self, q: Tensor, k: Tensor, v: Tensor, ahead: int) -> tuple[Tensor, Tensor]:
+    def _attend_rows(self, q: Tensor, k: Tensor, v: Tensor, ahead: int) -> tuple[Tensor, Tensor]:
         """Return output and log-sum-exp of a tile of queries; the first sees keys up to ``ahead``."""
         out = _float(q.new_zeros(q.shape))
         total = out.new_zeros((*q.shape[:-1], 1))
@@ -96,12 +96,12 @@ class Tiled:
         return logits
 
     def _tiles_of_queries(self, queries: int, keys: int) -> Iterator[slice]:
-        """Slices of the queries that see a key: so every row of a tile sees key 0."""
+        """Return slices of the queries that see a key, so that every row of a tile sees key 0."""
         first = max(0, queries - keys) if self._causal else 0
         return (slice(at, min(at + self._q_block, queries)) for at in range(first, queries, self._q_block))
 
     def _tiles_of_keys(self, ahead: int, rows: int, keys: int) -> Iterator[slice]:
-        """Slices of the keys that some of so many rows see, where the first row sees keys up to ``ahead``."""
+        """Return slices of the keys that any of ``rows`` rows sees; the first row sees keys up to ``ahead``."""
         end = min(keys, ahead + rows) if self._causal else keys
         return (slice(at, min(at + self._k_block, end)) for at in range(0, end, self._k_block))
 
@@ -117,7 +117,7 @@ class TiledFamily(TorchFamily):
     summary = "tiles with an online softmax, in torch operations"
 
     def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
-        """Return tile sizes, the numbers to sum in, and when to rescale."""
+        """Return tile sizes, precision of the sums, and when to rescale."""
         sums = SUMS[:1] if problem.dtype == "fp32" else SUMS
         choices = {"q_block": BLOCKS, "k_block": BLOCKS, "sums": sums, "rescale": RESCALES}
         return ParameterSpace(choices, {"q_block": 64, "k_block": 64, "sums": "fp32", "rescale": "always"})
@@ -126,7 +126,7 @@ class TiledFamily(TorchFamily):
         """Return the kernel."""
         values = candidate.values
         sizes = int(values["q_block"]), int(values["k_block"])
-        return Tiled(problem.causal, *sizes, str(values["sums"]), str(values["rescale"]))
+        return TiledKernel(problem.causal, *sizes, str(values["sums"]), str(values["rescale"]))
 
 
 FAMILY = TiledFamily()

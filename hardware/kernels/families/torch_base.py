@@ -1,4 +1,4 @@
-"""What the families written in torch share. Torch itself is loaded with the first kernel: it takes seconds."""
+"""Define the base class of torch families. Torch is imported with the first kernel, because that takes seconds."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class TorchFamily:
-    """A family whose kernels take torch tensors. A subclass names itself and makes its :meth:`kernel`."""
+    """A family whose kernels take torch tensors. A subclass defines its name and :meth:`kernel`."""
 
     name: str
     summary: str
-    host: Literal["torch", "native"] = "torch"
+    backend: Literal["torch", "native"] = "torch"
     files: tuple[str, ...] = ()
-    """In this folder, beside the one that the class stands in."""
+    """Other files of the family in this folder, besides the module of the class."""
 
     @property
     def device(self) -> str:
-        """Where the tensors of its kernels lie, as torch calls it."""
+        """Torch device of the tensors of its kernels."""
         return "cpu"
 
     @property
@@ -41,8 +41,8 @@ class TorchFamily:
         own = Path(str(sys.modules[type(self).__module__].__file__))
         return sum(count_lines(path.read_text("utf-8")) for path in (own, *map(own.with_name, self.files)))
 
-    def missing(self, machine: Machine, problem: Problem) -> str | None:
-        """Return what this machine lacks, in words; None if all is there."""
+    def unavailable_reason(self, machine: Machine, problem: Problem) -> str | None:
+        """Return the reason why the family is not available on this machine; None if it is."""
         return None if "torch" in machine.versions else "torch is not installed: install asara[kernels]"
 
     def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
@@ -54,12 +54,12 @@ class TorchFamily:
         return ""
 
     def kernel(self, candidate: Candidate, problem: Problem) -> Kernel:
-        """Return the candidate, ready to be called in this process. Raises BuildError."""
+        """Return the candidate as a callable kernel in this process. Raises BuildError."""
         raise NotImplementedError
 
 
 class AutogradKernel:
-    """A kernel whose backward pass is torch's own, through the graph that the forward pass kept."""
+    """A kernel whose backward pass is torch's autograd, through the graph of the forward pass."""
 
     def __init__(self, function: Function) -> None:
         import torch  # noqa: PLC0415
@@ -85,7 +85,7 @@ class AutogradKernel:
 
 
 def count_lines(source: str) -> int:
-    """Return how many lines Python takes when it is written out without comments, docstrings and blank lines."""
+    """Return the number of lines of Python source without comments, docstrings and blank lines."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):

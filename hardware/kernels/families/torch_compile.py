@@ -1,4 +1,4 @@
-"""The formula, given to torch's own compiler: what one line more than eager buys."""
+"""Compile the formula of attention with torch.compile, one line more than eager attention."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class InductorKernel(AutogradKernel):
-    """The formula compiled, anew for every shape; the backward pass is compiled too.
+    """The formula, compiled for each shape with its backward pass.
 
-    The first call of a shape takes seconds and raises BuildError where the compiler fails.
+    The first call of a shape takes seconds and raises BuildError if the compiler fails.
     """
 
     def __init__(self, causal: bool) -> None:
-        # Read when torch's compiler first looks for its folder; somebody's own choice stands.
+        # The compiler of torch reads this variable on first use; a value of the user is kept.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor"))
         import torch  # noqa: PLC0415
         import torch._dynamo  # noqa: PLC0415
@@ -41,7 +41,7 @@ class InductorKernel(AutogradKernel):
         key = (keep, *((each.shape, each.stride()) for each in (q, k, v)))
         if key in self._compiled:
             return super().forward(q, k, v, keep)
-        limit = {"recompile_limit": len(self._compiled) + 64}  # torch gives up after 8 shapes
+        limit = {"recompile_limit": len(self._compiled) + 64}  # the default limit is 8 shapes
         try:
             with self._dynamo.config.patch(limit):
                 result = super().forward(q, k, v, keep)
@@ -51,21 +51,21 @@ class InductorKernel(AutogradKernel):
         return result
 
 
-class Compile(TorchFamily):
-    """The formula, compiled by torch."""
+class CompileFamily(TorchFamily):
+    """The formula of attention, compiled by torch."""
 
     name = "compile"
     summary = "torch.compile of the formula"
 
-    def missing(self, machine: Machine, problem: Problem) -> str | None:
-        """Return what this machine lacks, in words; None if all is there."""
+    def unavailable_reason(self, machine: Machine, problem: Problem) -> str | None:
+        """Return the reason why the family is not available on this machine; None if it is."""
         if not machine.compiler:
             return "there is no C++ compiler: install g++, or name one in CXX"
-        return super().missing(machine, problem)
+        return super().unavailable_reason(machine, problem)
 
     def kernel(self, candidate: Candidate, problem: Problem) -> Kernel:
-        """Return the kernel. What the compiler refuses shows when it is first called: BuildError."""
+        """Return the kernel. A failure of the compiler raises BuildError at the first call of the kernel."""
         return InductorKernel(problem.causal)
 
 
-FAMILY = Compile()
+FAMILY = CompileFamily()

@@ -1,4 +1,4 @@
-"""Tiled attention for a GPU in Triton, forward and backward, with its tiles, warps and stages to tune.
+"""Compute tiled attention on a GPU in Triton, forward and backward, with tunable tiles, warps and stages.
 
 With ``TRITON_INTERPRET=1`` the kernels run in Triton's interpreter, on any machine, slowly.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from hardware.kernels.problem import Problem
 
 BLOCKS: Final = (16, 32, 64, 128, 256)
-WIDEST: Final = 128
-"""Largest head size whose tiles fit in a GPU's registers."""
+MAX_HEAD_SIZE: Final = 128
+"""Largest head size whose tiles fit in the registers of a GPU."""
 TARGET: Final = ("cuda", 90, 32)
-"""A Hopper GPU, as Triton calls it."""
+"""Triton target of a Hopper GPU."""
 _FORWARD: Final[dict[str, tuple[Value, ...]]] = {
     "q_block": BLOCKS,
     "k_block": BLOCKS,
@@ -35,30 +35,35 @@ _FORWARD: Final[dict[str, tuple[Value, ...]]] = {
 }
 _BACKWARD: Final = {f"back_{name}": choices for name, choices in _FORWARD.items()}
 _OPTIONS: Final = ("num_warps", "num_stages", "enable_fp_fusion")
-"""What a launch tells the compiler; all else that is fixed is an argument of the kernel."""
-_NAIVE: Final[dict[str, Value]] = {"q_block": 64, "k_block": 64, "num_warps": 4, "num_stages": 2}
+"""Compiler options of a launch; all other constants are arguments of the kernel."""
+_DEFAULTS: Final[dict[str, Value]] = {"q_block": 64, "k_block": 64, "num_warps": 4, "num_stages": 2}
 
 
-def interpreted() -> bool:
-    """Return whether Triton was told to interpret its kernels."""
+def is_interpreted() -> bool:
+    """Return whether Triton interprets its kernels (``TRITON_INTERPRET``)."""
     return os.environ.get("TRITON_INTERPRET", "0") not in {"", "0"}
 
 
-class Flash:
-    """The kernels with their parameters; see :class:`hardware.kernels.family.Kernel`. Head sizes up to ``WIDEST``."""
+class FlashKernel:
+    """The kernels with their parameters, for head sizes up to ``MAX_HEAD_SIZE``.
+
+    See :class:`hardware.kernels.family.Kernel`.
+    """
 
     def __init__(self, problem: Problem, values: Mapping[str, Value]) -> None:
-        # Read when Triton first looks for its folder; somebody's own choice stands.
+        # Triton reads this variable on first use; a value of the user is kept.
         os.environ.setdefault("TRITON_CACHE_DIR", str(cache_folder() / "triton"))
         self._code: Any = import_module("hardware.kernels.families.triton_kernel")
-        self._ahead, self._back = (_constants(problem, values, prefix) for prefix in ("", "back_"))
+        self._forward_constants, self._backward_constants = (
+            _constants(problem, values, prefix) for prefix in ("", "back_")
+        )
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, keep: bool = False) -> tuple[Tensor, Any]:
-        """Return the output, and with ``keep`` what :meth:`backward` needs. Raises ValueError for too large a head."""
+        """Return the output, and with ``keep`` the state for `backward`. Raises ValueError for too large a head."""
         q, k, v = (_rows_contiguous(each.detach()) for each in (q, k, v))
         batch, heads, queries, head_size = q.shape
         out, lse = q.new_empty(q.shape), q.new_empty(q.shape[:3]).float()
-        grid = (-(-queries // self._ahead["Q_BLOCK"]), batch * heads)
+        grid = (-(-queries // self._forward_constants["Q_BLOCK"]), batch * heads)
         self._code.forward_kernel[grid](
             q,
             k,
@@ -70,8 +75,8 @@ class Flash:
             queries,
             k.shape[2],
             _scale2(head_size),
-            **_widths(head_size),
-            **self._ahead,
+            **_width_constants(head_size),
+            **self._forward_constants,
         )
         return out, (q, k, v, out, lse) if keep else None
 
@@ -83,36 +88,36 @@ class Flash:
         keys, mean = k.shape[2], lse.new_empty(lse.shape)
         dq, dk, dv = (each.new_empty(each.shape) for each in (q, k, v))
         sizes = (*_strides(q, k, v, dout), heads, queries, keys, _scale2(head_size), head_size**-0.5)
-        constants = _widths(head_size) | self._back
-        # The first leaves in mean what the second needs.
-        by_rows = (-(-queries // self._back["Q_BLOCK"]), batch * heads)
+        constants = _width_constants(head_size) | self._backward_constants
+        # The first kernel writes `mean`, which the second reads.
+        by_rows = (-(-queries // self._backward_constants["Q_BLOCK"]), batch * heads)
         self._code.queries_kernel[by_rows](q, k, v, dout, out, lse, mean, dq, *sizes, **constants)
-        by_columns = (-(-keys // self._back["K_BLOCK"]), batch * heads)
+        by_columns = (-(-keys // self._backward_constants["K_BLOCK"]), batch * heads)
         self._code.keys_kernel[by_columns](q, k, v, dout, lse, mean, dk, dv, *sizes, **constants)
         return dq, dk, dv
 
 
 def _constants(problem: Problem, values: Mapping[str, Value], prefix: str) -> dict[str, Any]:
-    """What a kernel is compiled for, head size aside."""
+    """Return the compile-time constants of a kernel, except the head size."""
     chosen = {name: values.get(prefix + name, values[name]) for name in _FORWARD}
     return {
         "CAUSAL": problem.causal,
         "Q_BLOCK": chosen.pop("q_block"),
         "K_BLOCK": chosen.pop("k_block"),
         "PRECISION": values.get("precision", "ieee"),
-        "enable_fp_fusion": True,  # said aloud: the default changes with Triton 3.10
+        "enable_fp_fusion": True,  # explicit, because the default changes with Triton 3.10
         **chosen,
     }
 
 
-def _widths(head_size: int) -> dict[str, int]:
-    if head_size > WIDEST:
-        raise ValueError(f"head size {head_size} is more than {WIDEST}")
+def _width_constants(head_size: int) -> dict[str, int]:
+    if head_size > MAX_HEAD_SIZE:
+        raise ValueError(f"head size {head_size} is more than {MAX_HEAD_SIZE}")
     return {"HEAD": head_size, "WIDTH": max(16, 1 << (head_size - 1).bit_length())}
 
 
 def _scale2(head_size: int) -> float:
-    """The softmax scale for logits in units of log 2."""
+    """Return the softmax scale for logits in units of log 2."""
     return math.log2(math.e) / math.sqrt(head_size)
 
 
@@ -124,34 +129,39 @@ def _rows_contiguous(tensor: Tensor) -> Tensor:
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
-def compile_ahead(candidate: Candidate, problem: Problem, head_size: int) -> dict[str, int]:
-    """Compile a candidate for a Hopper GPU, on any machine: kernel → bytes of machine code. Raises BuildError."""
+def compile_ahead_of_time(candidate: Candidate, problem: Problem, head_size: int) -> dict[str, int]:
+    """Compile a candidate for a Hopper GPU on any machine, and return kernel → size of machine code [bytes].
+
+    Raises BuildError.
+    """
     triton, backends = (import_module(name) for name in ("triton.compiler", "triton.backends.compiler"))
-    flash, sizes = Flash(problem, candidate.values), {}
+    flash, sizes = FlashKernel(problem, candidate.values), {}
     for name in ("forward_kernel", *(("queries_kernel", "keys_kernel") if problem.direction != "forward" else ())):
-        constants = dict(flash._ahead if name == "forward_kernel" else flash._back)
+        constants = dict(flash._forward_constants if name == "forward_kernel" else flash._backward_constants)
         options = {option: constants.pop(option) for option in _OPTIONS}
-        constants |= _widths(head_size)
+        constants |= _width_constants(head_size)
         function = getattr(flash._code, name)
-        signature = {each: _type(each, problem) for each in function.arg_names} | dict.fromkeys(constants, "constexpr")
+        signature = {each: _triton_type(each, problem) for each in function.arg_names} | dict.fromkeys(
+            constants, "constexpr"
+        )
         try:
             source = triton.ASTSource(function, signature, constexprs=constants)
             made = triton.compile(source, target=backends.GPUTarget(*TARGET), options=options)
-        except Exception as error:  # whatever the compiler has to complain of
-            raise BuildError(f"triton: {' '.join(_root(error).split())}"[:500]) from error
+        except Exception as error:  # the compiler raises exceptions of many types
+            raise BuildError(f"triton: {' '.join(_root_message(error).split())}"[:500]) from error
         sizes[name] = len(made.asm["cubin"])
     return sizes
 
 
-def _root(error: BaseException) -> str:
-    """What was wrong; what Triton puts around it is the kernel's source."""
+def _root_message(error: BaseException) -> str:
+    """Return the message of the original error, without the kernel source that Triton adds."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error)
 
 
-def _type(argument: str, problem: Problem) -> str:
-    """The type of an argument of the kernels, as Triton writes it."""
+def _triton_type(argument: str, problem: Problem) -> str:
+    """Return the Triton type of an argument of the kernels."""
     if argument in {"lse", "mean"}:
         return "*fp32"
     if argument in {"q", "k", "v", "dout", "out", "dq", "dk", "dv"}:
@@ -159,7 +169,7 @@ def _type(argument: str, problem: Problem) -> str:
     return "fp32" if argument in {"scale", "dscale"} else "i32"
 
 
-class Triton(TorchFamily):
+class TritonFamily(TorchFamily):
     """Tiles with an online softmax, on a GPU."""
 
     name = "triton"
@@ -168,35 +178,39 @@ class Triton(TorchFamily):
 
     @property
     def device(self) -> str:
-        """The GPU, or the processor for the interpreter."""
-        return "cpu" if interpreted() else "cuda"
+        """Torch device: the GPU, or the processor for the interpreter."""
+        return "cpu" if is_interpreted() else "cuda"
 
-    def missing(self, machine: Machine, problem: Problem) -> str | None:
-        """Return what is lacking, in words; None only in the interpreter, for no clock of a GPU is read."""
+    def unavailable_reason(self, machine: Machine, problem: Problem) -> str | None:
+        """Return the reason why the family is not available; None only in the interpreter, as GPU timing is missing."""
         if "triton" not in machine.versions:
             return "triton is not installed: install asara[triton]"
-        if interpreted():
-            # Seen with Triton 3.9: tl.dot of bf16 tiles, whose numbers NumPy does not know, is wrong without a word.
+        if is_interpreted():
+            # In Triton 3.9, the interpreter gives wrong results for tl.dot of bf16 tiles, without an error.
             wrong = problem.dtype == "bf16"
-            return "Triton's interpreter multiplies bf16 wrongly" if wrong else super().missing(machine, problem)
+            return (
+                "Triton's interpreter multiplies bf16 wrongly"
+                if wrong
+                else super().unavailable_reason(machine, problem)
+            )
         if not machine.accelerator:
             return "there is no CUDA GPU"
-        return "this version times on the processor only: Triton is built and tested, and not timed"
+        return "this version of asara times kernels only on the processor; Triton kernels are built and tested"
 
     def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
-        """Return tile sizes, warps and stages, the backward pass's own; and in fp32 how exactly to multiply."""
-        choices, naive = dict(_FORWARD), dict(_NAIVE)
+        """Return tile sizes, warps and stages, also for the backward pass, and in fp32 the precision of products."""
+        choices, default = dict(_FORWARD), dict(_DEFAULTS)
         if problem.direction != "forward":
             choices |= _BACKWARD
-            naive |= {f"back_{name}": value for name, value in _NAIVE.items()}
+            default |= {f"back_{name}": value for name, value in _DEFAULTS.items()}
         if problem.dtype == "fp32":
             choices["precision"] = ("ieee", "tf32x3")
-            naive["precision"] = "ieee"
-        return ParameterSpace(choices, naive)
+            default["precision"] = "ieee"
+        return ParameterSpace(choices, default)
 
     def kernel(self, candidate: Candidate, problem: Problem) -> Kernel:
         """Return the kernel; Triton compiles at the first call of a head size."""
-        return Flash(problem, candidate.values)
+        return FlashKernel(problem, candidate.values)
 
 
-FAMILY = Triton()
+FAMILY = TritonFamily()

@@ -12,7 +12,7 @@ import triton.language as tl
 
 @triton.jit
 def _load(base, stride, first, end, HEAD: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr, WHOLE: tl.constexpr):
-    """Rows ``first`` to ``first + BLOCK``, 0 from ``end`` on; WHOLE: all of them are there."""
+    """Load rows ``first`` to ``first + BLOCK``, 0 from ``end`` on; WHOLE: no row is beyond ``end``."""
     rows = first + tl.arange(0, BLOCK)
     columns = tl.arange(0, WIDTH)
     where = base + rows[:, None].to(tl.int64) * stride + columns[None, :]
@@ -33,14 +33,14 @@ def _store(base, tile, first, end, HEAD: tl.constexpr, WIDTH: tl.constexpr, BLOC
 
 @triton.jit
 def _head(base, batch_stride, head_stride, heads):
-    """The address of this program's head."""
+    """Return the address of the head of this program."""
     pair = tl.program_id(1)
     return base + (pair // heads).to(tl.int64) * batch_stride + (pair % heads).to(tl.int64) * head_stride
 
 
 @triton.jit
 def _visible(row, column, queries, keys, CAUSAL: tl.constexpr, Q_BLOCK: tl.constexpr, K_BLOCK: tl.constexpr):
-    """Which pairs of the tile at (row, column) count."""
+    """Return the mask of visible pairs in the tile at (row, column)."""
     rows = row + tl.arange(0, Q_BLOCK)[:, None]
     columns = column + tl.arange(0, K_BLOCK)[None, :]
     seen = columns < keys
@@ -51,7 +51,7 @@ def _visible(row, column, queries, keys, CAUSAL: tl.constexpr, Q_BLOCK: tl.const
 
 @triton.jit
 def _reach(row, queries, keys, CAUSAL: tl.constexpr, Q_BLOCK: tl.constexpr, K_BLOCK: tl.constexpr):
-    """For a tile of queries: how many keys all of its rows see, in whole tiles, and how many any row sees."""
+    """Return the keys that all rows of a tile of queries see, in whole tiles, and the keys that any row sees."""
     whole = keys
     end = keys
     if CAUSAL:
@@ -84,7 +84,7 @@ def _attend(
     PRECISION: tl.constexpr,
     WHOLE: tl.constexpr,
 ):
-    """The online softmax over the keys from ``start`` to ``end``."""
+    """Run the online softmax over the keys from ``start`` to ``end``."""
     for column in range(start, end, K_BLOCK):
         k_tile = _load(k, k_row, column, keys, HEAD, WIDTH, K_BLOCK, WHOLE)
         logits = tl.dot(q_tile, tl.trans(k_tile), input_precision=PRECISION) * scale
@@ -131,7 +131,7 @@ def forward_kernel(
     K_BLOCK: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """Output and log2-sum-exp2 of a tile of queries, 0 where no key is seen; ``scale`` includes log2(e)."""
+    """Compute output and log2-sum-exp2 of a tile of queries, 0 if no key is visible; ``scale`` includes log2(e)."""
     row = tl.program_id(0) * Q_BLOCK
     q_tile = _load(_head(q, q_batch, q_head, heads), q_row, row, queries, HEAD, WIDTH, Q_BLOCK, False)
     k = _head(k, k_batch, k_head, heads)
@@ -220,7 +220,7 @@ def _gather(
     PRECISION: tl.constexpr,
     WHOLE: tl.constexpr,
 ):
-    """The gradient of a tile of queries from the keys from ``start`` to ``end``."""
+    """Add the gradient of a tile of queries from the keys from ``start`` to ``end``."""
     for column in range(start, end, K_BLOCK):
         k_tile = _load(k, k_row, column, keys, HEAD, WIDTH, K_BLOCK, WHOLE)
         v_tile = _load(v, v_row, column, keys, HEAD, WIDTH, K_BLOCK, WHOLE)
@@ -268,7 +268,7 @@ def queries_kernel(
     K_BLOCK: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """dq of a tile of queries; and its rows' sum(out * dout), which the keys' gradients need."""
+    """Compute dq of a tile of queries, and sum(out * dout) of its rows for the gradients of the keys."""
     row = tl.program_id(0) * Q_BLOCK
     first = tl.program_id(1).to(tl.int64) * queries
     rows = row + tl.arange(0, Q_BLOCK)
@@ -359,7 +359,7 @@ def _scatter(
     PRECISION: tl.constexpr,
     WHOLE: tl.constexpr,
 ):
-    """The gradients of a tile of keys from the queries from ``start`` to ``end``."""
+    """Add the gradients of a tile of keys from the queries from ``start`` to ``end``."""
     for row in range(start, end, Q_BLOCK):
         rows = row + tl.arange(0, Q_BLOCK)
         q_tile = _load(q, q_row, row, queries, HEAD, WIDTH, Q_BLOCK, False)
@@ -411,7 +411,7 @@ def keys_kernel(
     K_BLOCK: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """dk and dv of a tile of keys."""
+    """Compute dk and dv of a tile of keys."""
     column = tl.program_id(0) * K_BLOCK
     pair = tl.program_id(1).to(tl.int64)
     k_tile = _load(_head(k, k_batch, k_head, heads), k_row, column, keys, HEAD, WIDTH, K_BLOCK, False)
@@ -422,7 +422,7 @@ def keys_kernel(
     mean += pair * queries
     start = 0
     middle = 0
-    if CAUSAL:  # the first row that sees any of these keys, and the first tile whose rows see all
+    if CAUSAL:  # first row that sees a key of the tile, and first tile whose rows see all of them
         start = tl.maximum(0, column - (keys - queries)) // Q_BLOCK * Q_BLOCK
         middle = tl.cdiv(tl.maximum(0, column + K_BLOCK - 1 - (keys - queries)), Q_BLOCK) * Q_BLOCK
     if column + K_BLOCK > keys:

@@ -1,4 +1,4 @@
-"""Foreign source: C++ by somebody else with the one fixed symbol, compiled and called in the sandbox only."""
+"""Define the family of untrusted C++ source, which is compiled and called only in the sandbox."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
 
 
 class UntrustedFamily:
-    """C++ that came from outside."""
+    """C++ source from outside asara."""
 
     name = "foreign"
     summary = "C++ source from outside, in the sandbox"
-    host: Literal["torch", "native"] = "native"
+    backend: Literal["torch", "native"] = "native"
     lines = 0
-    """Each source has its own; see ``report``."""
+    """The lines of each source are counted from its text."""
 
-    def missing(self, machine: Machine, problem: Problem) -> str | None:
-        """Return what this machine lacks to run it safely, in words; None if all is there."""
+    def unavailable_reason(self, machine: Machine, problem: Problem) -> str | None:
+        """Return the reason why untrusted source cannot run safely on this machine; None if it can."""
         isolation = sandbox.detect_isolation()
-        if not isolation.foreign_allowed:
+        if not isolation.untrusted_allowed:
             return isolation.detail
-        return None if compiler.compiler() else "there is no C++ compiler: install g++, or name one in CXX"
+        return None if compiler.find_compiler() else "there is no C++ compiler: install g++, or name one in CXX"
 
     def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
-        """Return no choices: the source is what there is."""
+        """Return a space without choices, because the source is the candidate."""
         return ParameterSpace({}, {})
 
     def library(self, candidate: Candidate, problem: Problem) -> str:
         """Return the path of the compiled object. Raises BuildError."""
         if not candidate.source.strip():
             raise BuildError("there is no source")
-        return str(sandbox.compile_foreign(candidate.source))
+        return str(sandbox.compile_untrusted(candidate.source))
 
     def kernel(self, candidate: Candidate, problem: Problem) -> Kernel:
-        """Raise BuildError: foreign code is never loaded into this process."""
-        raise BuildError("foreign source runs in the sandbox only")
+        """Raise BuildError, because untrusted code is never loaded into this process."""
+        raise BuildError("untrusted source runs in the sandbox only")
 
 
 FAMILY = UntrustedFamily()

@@ -6,7 +6,7 @@
 
 namespace amx {
 
-constexpr int64_t CHUNK = 128;  // the most keys whose scores are held at a time
+constexpr int64_t CHUNK = 128;  // largest number of keys whose scores are kept
 
 // DEPTH: head size in units of 32 if it is 2, which keeps sums in registers; 0 for any other.
 template <int DEPTH>

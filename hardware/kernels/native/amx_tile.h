@@ -28,7 +28,7 @@ INLINE int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// The compiler neither knows the tiles nor reorders these: the order in the source is the order in the machine.
+// The compiler has no model of the tiles and does not reorder these instructions: they run in source order.
 template <int T>
 INLINE void load(const void* from, int64_t stride = 64) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride), "i"(T) : "memory");
@@ -76,7 +76,7 @@ inline bool permitted() {
 class Scratch {
 public:
     ~Scratch() { free(memory_); }
-    // Makes room for so many bytes and forgets all pieces. Returns false if there is no memory.
+    // Allocates a number of bytes and discards all pieces. Returns false if there is no memory.
     bool reserve(int64_t bytes) {
         used_ = 0;
         bytes += 4096 * 24;  // alignment of the pieces

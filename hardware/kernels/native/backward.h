@@ -24,7 +24,7 @@ struct Columns {
         pack_columns(g.q, panel.first, panel.queries, panel.vectors, plan.a.head_size, q);
         for (int64_t n = 0; n < panel.vectors * LANES; ++n) {
             const float from = n < panel.queries ? g.lse[panel.first + n] : -__builtin_inff();
-            lse[n] = from == -__builtin_inff() ? __builtin_inff() : from;  // who sees no key has weights of 0
+            lse[n] = from == -__builtin_inff() ? __builtin_inff() : from;  // rows without visible keys have weights of 0
         }
     }
 

@@ -51,7 +51,7 @@ double multiply_adds(Add add) {
     return (double)SUMS * STEPS;
 }
 
-// A value of which the compiler knows nothing.
+// A value that the compiler cannot know at compile time.
 template <class T>
 T unknown(T x) {
     __asm__ volatile("" : "+m"(x));

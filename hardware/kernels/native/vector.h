@@ -1,4 +1,4 @@
-// Vectors of floats in GCC's and Clang's own notation, as wide as VECTOR_BYTES says: one source for every processor.
+// Vectors of floats in the notation of GCC and Clang, of VECTOR_BYTES bytes: one source for every processor.
 #pragma once
 #include <cstdint>
 #include <cstring>

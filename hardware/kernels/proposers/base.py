@@ -1,4 +1,4 @@
-"""What a proposer is, what it may see, and what it answers."""
+"""Define the interface of proposers: their input (the history of a search) and their output (a proposal)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hardware.kernels.trace import MeasurementSession, Status, Trial, candidate_
 
 
 class TrialSummary(NamedTuple):
-    """One candidate and what came of it, as far as a proposer may know."""
+    """One candidate and its outcome, as visible to a proposer."""
 
     number: int
     candidate: Candidate
@@ -23,70 +23,71 @@ class TrialSummary(NamedTuple):
     score: float | None
     """Speed-up over SDPA, geometric mean over the tuned shapes; None unless it passed."""
     by_shape: tuple[tuple[Shape, float], ...] = ()
-    """The same for each tuned shape."""
+    """Speed-up over SDPA on each tuned shape."""
     failed_on: str = ""
-    """The validation family that it failed."""
+    """Validation check that failed."""
     complaint: str = ""
-    """The compiler's, if it could not be built; other reasons may speak of inputs, and are not told."""
+    """Error of the compiler, if the build failed; other reasons may reveal inputs and are not shown."""
 
 
 class History(NamedTuple):
-    """All that a proposer may know: never the inputs, nor a shape that is held out."""
+    """The information that a proposer gets; it excludes inputs and held-out shapes."""
 
     workload: str
     """Workload, dtype and pass: ``causal/bf16/both``."""
     problem: Problem
     shapes: tuple[Shape, ...]
-    """Those that are tuned on."""
+    """Tuned shapes."""
     machine: Machine
-    pool: SearchSpace
-    """What may be proposed."""
-    foreign: bool
-    """Whether C++ source may be proposed too."""
+    search_space: SearchSpace
+    """Candidates that may be proposed."""
+    source_allowed: bool
+    """Whether C++ source may be proposed."""
     budget: int
     seed: int
-    """Of the proposer's own choices; it has nothing to do with inputs."""
+    """Random seed of the choices of the proposer; the inputs do not depend on it."""
     number: int = 1
-    """Of the trial that is to be proposed: 1, 2, ..."""
+    """Number of the next trial: 1, 2, ..."""
     tried: tuple[TrialSummary, ...] = ()
+    """Trials so far, in order."""
     refused: tuple[Candidate, ...] = ()
-    """What was already proposed for this trial, and refused because it had been tried before."""
+    """Proposals for this trial that were refused because they had been tried before."""
     complaint: str = ""
-    """Why there was no proposal for the trial before this one, if the answer was at fault."""
+    """Error in the answer for the previous trial, if it gave no proposal."""
 
     @property
     def rng(self) -> Generator:
-        """A fresh generator for this trial: the same seed, trial and refusals, the same numbers."""
+        """A new generator for this trial; equal seed, trial and refusals give equal numbers."""
         return np.random.default_rng([self.seed, self.number, len(self.refused)])
 
     @property
     def known(self) -> dict[Candidate, float | None]:
-        """Candidate → score, in the order of trials; with what was refused."""
+        """Candidate → score, for refused proposals and for trials, in order."""
         return dict.fromkeys(self.refused) | {each.candidate: each.score for each in self.tried}
 
     @property
     def passed(self) -> list[tuple[Candidate, float]]:
-        """Those with a score, the best first, the earlier first among equals."""
+        """Candidates with a score, best first; equal scores in the order of trials."""
         scored = [(each.candidate, each.score) for each in self.tried if each.score is not None]
         return sorted(scored, key=lambda each: -each[1])
 
 
 class Proposal(NamedTuple):
-    """A candidate, and what its proposer expects of it."""
+    """A candidate with the prediction of its proposer."""
 
     candidate: Candidate
     expects: float | None = None
-    """Speed-up over SDPA if it passes; None where there is nothing to go by."""
+    """Predicted speed-up over SDPA if it passes; None without a prediction."""
     why: str = ""
-    """One sentence."""
+    """Reason for the proposal, one sentence."""
     tokens: int = 0
-    """That a language model read and wrote."""
+    """Tokens that a language model read and wrote."""
 
 
-class NoProposal(Exception):  # noqa: N818 - an answer, as StopIteration is
-    """Whoever was asked gave no usable answer: a trial is spent and the search goes on.
+class NoProposal(Exception):  # noqa: N818 - a regular result, like StopIteration
+    """A proposer gave no usable answer; it counts as a trial, and the search continues.
 
-    ``failed_on``: an HTTP status, ``timeout``, ``connection`` or ``answer``.
+    ``failed_on``: an HTTP status, ``timeout``, ``connection``, ``endpoint`` or ``answer``.
     """
 
     def __init__(self, reason: str, failed_on: str, tokens: int = 0) -> None:
@@ -98,25 +99,28 @@ class NoProposal(Exception):  # noqa: N818 - an answer, as StopIteration is
 
 
 class Proposer(Protocol):
-    """Who proposes the next candidate: a pure function of the history. One file each, and a line in ``registry.py``."""
+    """Proposes the next candidate, as a pure function of the history.
+
+    Each proposer has a file in this folder and a line in ``registry.py``.
+    """
 
     name: str
     summary: str
-    """One line for people."""
+    """Description in one line."""
 
     def propose(self, history: History) -> Proposal | None:
-        """Return the next candidate, None if there is nothing more to propose. Raises NoProposal."""
+        """Return the next candidate, None if there are no more candidates. Raises NoProposal."""
 
 
-def history_of(session: MeasurementSession, pool: SearchSpace, foreign: bool = False) -> History:
-    """Return the history at the beginning of a search."""
+def history_of(session: MeasurementSession, search_space: SearchSpace, source_allowed: bool = False) -> History:
+    """Return the history at the start of a search."""
     return History(
         session.full_name,
         session.problem,
         session.tuned,
         Machine.model_validate(session.machine),
-        pool,
-        foreign,
+        search_space,
+        source_allowed,
         session.budget,
         session.seed,
     )
@@ -128,10 +132,10 @@ def with_trial(history: History, trial: Trial, sources: dict[str, str]) -> Histo
     history = history._replace(number=trial.number + 1, refused=(), complaint=complaint)
     if trial.status == "no proposal":
         return history
-    return history._replace(tried=(*history.tried, _tried(trial, sources)))
+    return history._replace(tried=(*history.tried, _summarize(trial, sources)))
 
 
-def _tried(trial: Trial, sources: dict[str, str]) -> TrialSummary:
+def _summarize(trial: Trial, sources: dict[str, str]) -> TrialSummary:
     return TrialSummary(
         trial.number,
         candidate_of(trial, sources),

@@ -1,4 +1,4 @@
-"""Who answers for the language model: any OpenAI-compatible endpoint, or a script of ready replies."""
+"""Send requests to a language model: an OpenAI-compatible endpoint, or a list of scripted replies."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from pydantic import BaseModel, Field
 
 from hardware.kernels.proposers.base import NoProposal
 
-SECONDS: Final = 300.0
-"""That one answer may take, from the request to its last byte."""
-BYTES: Final = 4 << 20
-"""Of one answer; more is refused."""
+ANSWER_TIMEOUT_SECONDS: Final = 300.0
+"""Longest time of an answer, from the request to its last byte [s]."""
+MAX_ANSWER_BYTES: Final = 4 << 20
+"""Largest answer [bytes]; a larger one is refused."""
 RETRY_DELAYS: Final = (2.0, 8.0)
-"""Seconds before the second and the third attempt, where a later one may help."""
-LONGEST_WAIT: Final = 60.0
-"""Seconds, whatever the endpoint asks for."""
+"""Delays before the second and the third attempt [s]."""
+MAX_WAIT_SECONDS: Final = 60.0
+"""Longest delay before an attempt, even if the endpoint requests more [s]."""
 RETRY_STATUSES: Final = frozenset({"connection", "408", "409", "425", "429", "500", "502", "503", "504"})
-"""What a later attempt may mend."""
+"""Failures after which another attempt may succeed."""
 
 
 class EndpointError(ValueError):
-    """No endpoint is named; the message says what to set."""
+    """The endpoint is not configured; the message gives the missing setting."""
 
 
 class Request(NamedTuple):
-    """What the model is asked."""
+    """A request to the model."""
 
     system: str
     user: str
     seed: int = 0
-    """Of the search: searches that differ in it have replies of their own on a tape. Not sent."""
+    """Seed of the search; it is not sent. Searches with different seeds have separate replies on a tape."""
     turn: int = 0
-    """Which reply of a script is due: 0, 1, ..."""
+    """Index of the scripted reply: 0, 1, ..."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all but the turn: what a tape knows it by."""
+        """SHA-256 of prompts and seed, the key of the request on a tape."""
         return sha256(json.dumps([self.system, self.user, self.seed]).encode()).hexdigest()
 
 
 class Reply(NamedTuple):
-    """What the model said."""
+    """A reply of the model."""
 
     text: str
     tokens: int = 0
-    """Read and written."""
+    """Tokens read and written."""
 
 
 class Endpoint(Protocol):
-    """One of live, record, replay, scripted."""
+    """Answers requests; the modes live, record, replay and scripted have one class each."""
 
     def ask(self, request: Request) -> Reply | None:
-        """Return the reply, None if there will be no more. Raises NoProposal if nothing usable came."""
+        """Return the reply, None if there are no more replies. Raises NoProposal without a usable reply."""
 
 
 class ScriptedEndpoint:
-    """Ready replies, in order; a NoProposal among them is raised."""
+    """Returns scripted replies in order; a NoProposal among them is raised."""
 
     def __init__(self, replies: Sequence[str | Reply | NoProposal]) -> None:
         self.replies = tuple(replies)
 
     def ask(self, request: Request) -> Reply | None:
-        """Return the reply that is due, None after the last."""
+        """Return the reply of the turn, None after the last."""
         if request.turn >= len(self.replies):
             return None
         reply = self.replies[request.turn]
@@ -90,22 +90,22 @@ class _Usage(BaseModel):
 
 
 class _Completion(BaseModel):
-    """As much of a chat completion as is read."""
+    """The part of a chat completion that is read."""
 
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
 
 
-class _Later(NoProposal):
-    """The endpoint says how long to wait."""
+class _RetryableFailure(NoProposal):
+    """A failure after which another attempt may succeed; the endpoint may give a delay [s]."""
 
     seconds: float | None = None
 
 
 class OpenAiEndpoint:
-    """An endpoint behind the ``openai`` client (extra ``llm``).
+    """An endpoint with the ``openai`` client (extra ``llm``).
 
-    ``wait``: called with seconds before another attempt, at most twice a request.
+    ``wait``: called with a delay [s] before another attempt, at most twice for each request.
     """
 
     def __init__(
@@ -113,15 +113,15 @@ class OpenAiEndpoint:
         base_url: str,
         model: str,
         key: str = "",
-        seconds: float = SECONDS,
+        seconds: float = ANSWER_TIMEOUT_SECONDS,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         try:
             from openai import OpenAI  # noqa: PLC0415 - an extra
         except ImportError:
-            raise EndpointError("a language model needs the openai client: pip install 'asara[llm]'") from None
+            raise EndpointError("the openai client is not installed; run: pip install 'asara[llm]'") from None
         self.model, self.seconds, self.wait, self._key = model, seconds, wait, key
-        # A key is always given, so that the client never sends the one of OPENAI_API_KEY to another host.
+        # A key is always given, so that the client never sends OPENAI_API_KEY to another host.
         self._client = OpenAI(base_url=base_url, api_key=key or "none", max_retries=0, timeout=seconds)
 
     @classmethod
@@ -129,22 +129,22 @@ class OpenAiEndpoint:
         """Return the endpoint of ASARA_LLM_BASE_URL, _MODEL and _API_KEY. Raises EndpointError if one is missing."""
         base_url, model = (os.environ.get(f"ASARA_LLM_{name}", "").strip() for name in ("BASE_URL", "MODEL"))
         if not base_url or not model:
-            lacking = "ASARA_LLM_MODEL" if base_url else "ASARA_LLM_BASE_URL"
+            missing = "ASARA_LLM_MODEL" if base_url else "ASARA_LLM_BASE_URL"
             raise EndpointError(
-                f"{lacking} is not set: the llm proposer asks the OpenAI-compatible endpoint that ASARA_LLM_BASE_URL, "
-                "ASARA_LLM_MODEL and, where it wants one, ASARA_LLM_API_KEY name"
+                f"{missing} is not set; the llm proposer needs an OpenAI-compatible endpoint: set ASARA_LLM_BASE_URL, "
+                "ASARA_LLM_MODEL and, if the endpoint requires a key, ASARA_LLM_API_KEY"
             )
         return cls(base_url, model, os.environ.get("ASARA_LLM_API_KEY", "").strip())
 
     def ask(self, request: Request) -> Reply:
-        """Return the reply. Raises NoProposal, which never carries the key, after the last attempt."""
+        """Return the reply. Raises NoProposal, which never contains the key, after the last attempt."""
         for pause in RETRY_DELAYS:
             try:
                 return self._attempt(request)
-            except _Later as error:
+            except _RetryableFailure as error:
                 if error.failed_on not in RETRY_STATUSES:
                     raise
-                self.wait(min(error.seconds or pause, LONGEST_WAIT))
+                self.wait(min(error.seconds or pause, MAX_WAIT_SECONDS))
         return self._attempt(request)
 
     def _attempt(self, request: Request) -> Reply:
@@ -166,12 +166,12 @@ class OpenAiEndpoint:
             with create(model=self.model, messages=messages) as response:
                 for part in response.iter_bytes():
                     body += part
-                    if len(body) > BYTES or time.monotonic() > deadline:
+                    if len(body) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
                         break
-        except Exception as error:  # which exceptions a broken exchange raises differs from client to client
+        except Exception as error:  # the exceptions of a broken exchange differ between clients
             raise self._failure(error) from None
-        if len(body) > BYTES:
-            raise NoProposal(f"the endpoint sent more than {BYTES >> 20} MiB", "endpoint")
+        if len(body) > MAX_ANSWER_BYTES:
+            raise NoProposal(f"the endpoint sent more than {MAX_ANSWER_BYTES >> 20} MiB", "endpoint")
         if time.monotonic() > deadline:
             raise NoProposal(f"no whole answer within {self.seconds:g} s", "timeout")
         return body
@@ -181,14 +181,14 @@ class OpenAiEndpoint:
         text = text.replace(self._key, "***") if self._key else text
         status = getattr(error, "status_code", None)
         if status is not None:
-            later = _Later(f"the endpoint refused with {status}: {text}", str(status))
-            later.seconds = _seconds(error.response.headers.get("retry-after", ""))  # type: ignore[attr-defined]
+            later = _RetryableFailure(f"the endpoint refused with {status}: {text}", str(status))
+            later.seconds = _parse_retry_after(error.response.headers.get("retry-after", ""))  # type: ignore[attr-defined]
             return later
         if "Timeout" in type(error).__name__:
             return NoProposal(f"no answer within {self.seconds:g} s", "timeout")
-        return _Later(f"no connection that lasted: {type(error).__name__}: {text}", "connection")
+        return _RetryableFailure(f"no connection that lasted: {type(error).__name__}: {text}", "connection")
 
 
-def _seconds(text: str) -> float | None:
-    """Return a Retry-After in seconds; its other form, a date, is not followed."""
+def _parse_retry_after(text: str) -> float | None:
+    """Parse a Retry-After header [s]; a date is ignored."""
     return float(text) if text.isdecimal() else None

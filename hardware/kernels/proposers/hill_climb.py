@@ -1,4 +1,4 @@
-"""Up the hill from a valid start, step by step; from a new start where no step leads further up."""
+"""Propose candidates by hill climbing from a valid start, with restarts at local optima."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hardware.kernels.proposers.base import History, Proposal
 from hardware.kernels.proposers.surrogate import expected_speedup
 
 
-class _Climb(NamedTuple):
-    """Where the climber stands, and which steps from there it has not tried."""
+class _ClimbState(NamedTuple):
+    """Current candidate of the climb, its score, and its untried neighbours."""
 
     at: Candidate | None = None
     score: float = 0.0
@@ -20,33 +20,33 @@ class _Climb(NamedTuple):
 class HillClimb:
     """First improvement among the neighbours, in random order, with restarts.
 
-    It starts at the first family's untuned candidate, else at the first random one that passes: an invalid start
-    says nothing about its neighbours.
+    It starts at the default candidate of the first family, else at the first random candidate that passes. An invalid
+    start gives no information about its neighbours.
     """
 
     name = "hill-climb"
     summary = "from a valid start to better neighbours, with restarts"
 
     def propose(self, history: History) -> Proposal | None:
-        """Return an untried neighbour of where the climb stands, or a new start."""
-        climb, chance = _climb(history), history.rng
+        """Return an untried neighbour of the current candidate, or a new start."""
+        climb, rng = _replay_climb(history), history.rng
         if climb.at is not None:
-            step = climb.steps[int(chance.integers(len(climb.steps)))]
+            step = climb.steps[int(rng.integers(len(climb.steps)))]
             return Proposal(step, expected_speedup(history, step), f"One step from a speed-up of {climb.score:.3g}.")
-        start = next((each for each in history.pool.naives[:1] if each not in history.known), None)
-        start = start or history.pool.draw(chance, history.known)
+        start = next((each for each in history.search_space.defaults[:1] if each not in history.known), None)
+        start = start or history.search_space.draw(rng, history.known)
         return start and Proposal(start, expected_speedup(history, start), "A new start for a climb.")
 
 
-def _climb(history: History) -> _Climb:
-    """Walk the history again: every step that was an improvement was taken."""
-    climb = _Climb()
+def _replay_climb(history: History) -> _ClimbState:
+    """Repeat the climb from the history: each improvement was taken as a step."""
+    climb = _ClimbState()
     seen = set(history.refused)
     for candidate, score in ((each.candidate, each.score) for each in history.tried):
         seen.add(candidate)
         if score is not None and (climb.at is None or (score > climb.score and candidate in climb.steps)):
-            climb = _Climb(candidate, score, tuple(history.pool.neighbours(candidate)))
+            climb = _ClimbState(candidate, score, tuple(history.search_space.neighbours(candidate)))
         climb = climb._replace(steps=tuple(each for each in climb.steps if each not in seen))
         if not climb.steps:
-            climb = _Climb()  # a peak, or nothing valid yet
+            climb = _ClimbState()  # a local optimum, or no valid candidate yet
     return climb

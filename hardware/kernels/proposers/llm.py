@@ -1,4 +1,4 @@
-"""A language model proposes: template parameters as JSON, or C++ source with one fixed symbol."""
+"""Propose candidates by a language model: template parameters as JSON, or C++ source with one fixed symbol."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hardware.kernels.proposers.response_parser import parse_proposal
 
 Mode = Literal["live", "record", "replay", "scripted"]
 MODES: Final = get_args(Mode)
-"""Who answers: an endpoint, an endpoint and a tape, a tape, or a file of ready replies."""
+"""Sources of replies: an endpoint, an endpoint with a recording tape, a tape, or a file of scripted replies."""
 
 
 class LanguageModel:
-    """Asks an endpoint once a trial, with all that the history holds."""
+    """Sends one request for each trial, with the full history."""
 
     name = "llm"
     summary = "a language model, behind any OpenAI-compatible endpoint"
@@ -26,30 +26,30 @@ class LanguageModel:
         self.endpoint = endpoint
 
     def propose(self, history: History) -> Proposal | None:
-        """Return what the model proposes. Raises NoProposal for a broken exchange or an unusable answer."""
+        """Return the proposal of the model. Raises NoProposal for a broken exchange or an unusable answer."""
         reply = self.endpoint.ask(request_of(history))
         return None if reply is None else parse_proposal(reply, history)
 
 
 def request_of(history: History) -> Request:
-    """Return what the model is asked; the same history, the same request."""
+    """Return the request for a history; equal histories give equal requests."""
     turn = history.number - 1 + len(history.refused)
     return Request(system_prompt(history), user_prompt(history), history.seed, turn)
 
 
 def from_environment(mode: Mode = "live", tape: Path | None = None) -> LanguageModel:
-    """Return the proposer that a command asks for. Raises EndpointError if endpoint or tape are not named.
+    """Return the proposer of a mode. Raises EndpointError if the endpoint or the tape is not named.
 
-    Raises TapeError for a file that holds no tape, or no replies.
+    Raises TapeError for a file that is not a tape, or has no valid replies.
     """
     if mode not in MODES:
-        raise EndpointError(f"no mode {mode!r}: there are {', '.join(MODES)}")
+        raise EndpointError(f"mode {mode!r} is unknown; allowed: {', '.join(MODES)}")
     if mode == "live":
         return LanguageModel(OpenAiEndpoint.from_environment())
     if tape is None:
-        raise EndpointError(f"mode {mode} of a language model needs a tape: name one")
+        raise EndpointError(f"mode {mode} of the llm proposer needs a tape; name one by --tape")
     if mode == "record":
         return LanguageModel(RecordingEndpoint(tape, OpenAiEndpoint.from_environment()))
     if not tape.is_file():
-        raise EndpointError(f"there is no tape {tape}")
+        raise EndpointError(f"there is no tape {tape}; name an existing file by --tape")
     return LanguageModel(ReplayEndpoint(tape) if mode == "replay" else ScriptedEndpoint(load_replies(tape)))

@@ -1,4 +1,4 @@
-"""One shot: what somebody writes down who tunes nothing."""
+"""Propose the default candidate only."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from hardware.kernels.proposers.base import History, Proposal
 
 
 class Naive:
-    """The untuned candidate of the first family, then nothing more."""
+    """Proposes the default candidate of the first family, then ends the search."""
 
     name = "naive"
-    summary = "one shot: the untuned candidate of the first family"
+    summary = "one shot: the default candidate of the first family"
 
     def propose(self, history: History) -> Proposal | None:
-        """Return the untuned candidate once; it expects nothing in particular."""
-        first = history.pool.naives[:1]
+        """Return the default candidate once, without a prediction."""
+        first = history.search_space.defaults[:1]
         if not first or first[0] in history.known:
             return None
-        return Proposal(first[0], None, "The values that somebody writes down who tunes nothing.")
+        return Proposal(first[0], None, "The untuned default values.")

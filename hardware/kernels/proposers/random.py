@@ -1,4 +1,4 @@
-"""Uniform over all that is allowed, without repeats: what every other strategy has to beat."""
+"""Propose random candidates, uniform over the allowed ones, without repeats: the baseline of other strategies."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from hardware.kernels.proposers.surrogate import expected_speedup
 
 
 class Random:
-    """Uniform draws without repeats, until all is tried."""
+    """Uniform random draws without repeats, until all candidates are tried."""
 
     name = "random"
     summary = "uniform over the space, without repeats"
 
     def propose(self, history: History) -> Proposal | None:
         """Return a candidate that was not tried yet."""
-        candidate = history.pool.draw(history.rng, history.known)
+        candidate = history.search_space.draw(history.rng, history.known)
         if candidate is None:
             return None
-        return Proposal(candidate, expected_speedup(history, candidate), "Drawn at random from what was not tried yet.")
+        return Proposal(candidate, expected_speedup(history, candidate), "Drawn at random from the untried candidates.")

@@ -1,4 +1,4 @@
-"""Replies of a language model on a tape of JSON lines, keyed by the digest of the request."""
+"""Record and replay replies of a language model on a tape of JSON lines, by the digest of the request."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ from pydantic import BaseModel
 from hardware.kernels.proposers.base import NoProposal
 from hardware.kernels.proposers.endpoint import Endpoint, Reply, Request
 
-_BEGINS: Final = b'{"request":'
+_LINE_PREFIX: Final = b'{"request":'
 
 
 class TapeError(ValueError):
-    """A file that is no tape; the message says where."""
+    """A file is not a tape; the message gives the line."""
 
 
 class NotOnTapeError(LookupError):
-    """A request that was not recorded: it is never guessed what the reply would have been."""
+    """A request was not recorded, so its reply is unknown."""
 
 
-class _Take(BaseModel, frozen=True, extra="forbid"):
-    """One request and what came of it."""
+class _Exchange(BaseModel, frozen=True, extra="forbid"):
+    """One request and its reply or failure."""
 
     request: str
-    """Digest."""
+    """Digest of the request."""
     reply: str | None
-    """None if nothing usable came."""
+    """Text of the reply; None without a usable reply."""
     reason: str = ""
     failed_on: str = ""
     tokens: int = 0
 
-    def play(self) -> Reply:
+    def replay(self) -> Reply:
         if self.reply is None:
             raise NoProposal(self.reason, self.failed_on, self.tokens)
         return Reply(self.reply, self.tokens)
 
 
-def _read(path: Path) -> tuple[dict[str, _Take], int]:
-    """Return digest → the newest take, and the bytes of whole lines. Raises TapeError."""
-    takes, whole = {}, 0
+def _read_tape(path: Path) -> tuple[dict[str, _Exchange], int]:
+    """Return the newest exchange of each digest, and the size of complete lines [bytes]. Raises TapeError."""
+    exchanges, whole = {}, 0
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         try:
-            take = _Take.model_validate_json(line)
+            exchange = _Exchange.model_validate_json(line)
         except ValueError:
-            if not line.endswith(b"\n") and line[: len(_BEGINS)] == _BEGINS[: len(line)]:
-                break  # a kill while it was written
+            if not line.endswith(b"\n") and line[: len(_LINE_PREFIX)] == _LINE_PREFIX[: len(line)]:
+                break  # the process was killed while it wrote the line
             raise TapeError(f"{path}, line {number}: not a line of a tape") from None
-        takes[take.request] = take
+        exchanges[exchange.request] = exchange
         whole += len(line)
-    return takes, whole
+    return exchanges, whole
 
 
 def load_replies(path: Path) -> tuple[str, ...]:
-    """Return what a file has a model say, in order: one JSON object, or one text in quotes, a line.
+    """Return scripted replies in order; each line has one JSON object or one text in quotes.
 
-    Raises TapeError with the line that is neither.
+    Raises TapeError with the number of an invalid line.
     """
     replies = []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
@@ -75,32 +75,33 @@ def load_replies(path: Path) -> tuple[str, ...]:
 
 
 class ReplayEndpoint:
-    """Reads the tape; asks nobody."""
+    """Returns the replies on a tape, without an endpoint."""
 
     def __init__(self, tape: Path) -> None:
-        self.tape, (self._takes, _) = tape, _read(tape)
+        self.tape, (self._exchanges, _) = tape, _read_tape(tape)
 
     def ask(self, request: Request) -> Reply:
         """Return the recorded reply, or raise the recorded NoProposal. Raises NotOnTapeError."""
-        if request.digest not in self._takes:
+        if request.digest not in self._exchanges:
             raise NotOnTapeError(
-                f"{self.tape} has no reply to request {request.digest[:12]}: it holds {len(self._takes)} others, "
+                f"{self.tape} has no reply to request {request.digest[:12]}: its {len(self._exchanges)} replies were "
                 "recorded for another history, seed or prompt"
             )
-        return self._takes[request.digest].play()
+        return self._exchanges[request.digest].replay()
 
 
 class RecordingEndpoint:
-    """Asks an endpoint what is not on the tape yet, and writes it down before the search goes on.
+    """Sends requests that are not on the tape to an endpoint, and records the replies before it returns them.
 
-    A reply that is there is played, so that a search that was killed pays for none twice; a failure is asked again.
+    Recorded replies are reused, so a killed search pays for each reply once. After a recorded failure, the request is
+    sent again.
     """
 
     def __init__(self, tape: Path, endpoint: Endpoint) -> None:
         self.tape, self.endpoint = tape, endpoint
         tape.parent.mkdir(parents=True, exist_ok=True)
         tape.touch()
-        self._takes, whole = _read(tape)
+        self._exchanges, whole = _read_tape(tape)
         with tape.open("r+b") as file:
             file.truncate(whole)
             if whole and not tape.read_bytes().endswith(b"\n"):
@@ -109,27 +110,29 @@ class RecordingEndpoint:
 
     def ask(self, request: Request) -> Reply | None:
         """Return the reply, from the tape or from the endpoint. Raises NoProposal."""
-        take = self._takes.get(request.digest)
-        if take is None or take.reply is None:
-            take = self._taken(request)
-        return None if take is None else take.play()
+        exchange = self._exchanges.get(request.digest)
+        if exchange is None or exchange.reply is None:
+            exchange = self._ask_and_record(request)
+        return None if exchange is None else exchange.replay()
 
-    def _taken(self, request: Request) -> _Take | None:
+    def _ask_and_record(self, request: Request) -> _Exchange | None:
         try:
             reply = self.endpoint.ask(request)
         except NoProposal as no:
-            return self._written(
-                _Take(request=request.digest, reply=None, reason=no.reason, failed_on=no.failed_on, tokens=no.tokens)
+            return self._append(
+                _Exchange(
+                    request=request.digest, reply=None, reason=no.reason, failed_on=no.failed_on, tokens=no.tokens
+                )
             )
         if reply is None:
             return None
         text = reply.text.encode(errors="replace").decode()
-        return self._written(_Take(request=request.digest, reply=text, tokens=reply.tokens))
+        return self._append(_Exchange(request=request.digest, reply=text, tokens=reply.tokens))
 
-    def _written(self, take: _Take) -> _Take:
+    def _append(self, exchange: _Exchange) -> _Exchange:
         with self.tape.open("ab") as file:
-            file.write(take.model_dump_json().encode() + b"\n")
+            file.write(exchange.model_dump_json().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        self._takes[take.request] = take
-        return take
+        self._exchanges[exchange.request] = exchange
+        return exchange

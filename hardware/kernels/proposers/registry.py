@@ -1,4 +1,4 @@
-"""Every proposer, by name."""
+"""Look up proposers by name."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from hardware.kernels.proposers.llm import LanguageModel, Mode, from_environment
 from hardware.kernels.proposers.naive import Naive
 from hardware.kernels.proposers.random import Random
 
-_PLAIN: Final[tuple[Callable[[], Proposer], ...]] = (Naive, Random, HillClimb, Evolve, Autotune)
+_STRATEGIES: Final[tuple[Callable[[], Proposer], ...]] = (Naive, Random, HillClimb, Evolve, Autotune)
 PROPOSERS: Final = {each.name: each.summary for each in (Naive, Random, HillClimb, Evolve, Autotune, LanguageModel)}
-"""Name → one line for people."""
+"""Name → description in one line."""
 
 
 class UnknownProposerError(ValueError):
-    """A name that there is not; the message has those that there are."""
+    """The name of a proposer is unknown; the message lists the known names."""
 
 
 def proposer(name: str, mode: Mode = "live", tape: Path | None = None) -> Proposer:
-    """Return a proposer by name; ``mode`` and ``tape`` are for the language model alone.
+    """Return a proposer by name; ``mode`` and ``tape`` apply only to the language model.
 
     Raises UnknownProposerError, and for the language model EndpointError if the environment does not name an endpoint.
     """
     if name == LanguageModel.name:
         return from_environment(mode, tape)
-    for made in (each() for each in _PLAIN):
+    for made in (each() for each in _STRATEGIES):
         if made.name == name:
             return made
     near = get_close_matches(name, PROPOSERS, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    raise UnknownProposerError(f"no proposer '{name}': there are {', '.join(PROPOSERS)}{hint}")
+    raise UnknownProposerError(f"proposer '{name}' is unknown; allowed: {', '.join(PROPOSERS)}{hint}")

@@ -1,4 +1,7 @@
-"""What a language model may answer: JSON, checked against a schema; it can carry no code but the source it declares."""
+"""Parse the answers of a language model: JSON that is checked against a schema.
+
+The error messages are part of later prompts, and so of the key of recorded replies: a change makes tapes unusable.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,33 @@ from pydantic import BaseModel, Field, StrictInt, StrictStr, ValidationError
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.proposers.base import History, NoProposal, Proposal
 from hardware.kernels.proposers.endpoint import Reply
-from hardware.kernels.registry import FOREIGN
+from hardware.kernels.registry import UNTRUSTED
 
-LONGEST: Final = 200_000
-"""Characters of an answer that are looked at."""
-ATTEMPTS: Final = 200
-"""Braces at which a JSON object may begin."""
+MAX_ANSWER_CHARACTERS: Final = 200_000
+"""Longest part of an answer that is read [characters]."""
+MAX_BRACES: Final = 200
+"""Largest number of braces that are tried as the start of a JSON object."""
 
 _Expected = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
 
 
-class _Template(BaseModel, extra="forbid"):
+class _TemplateAnswer(BaseModel, extra="forbid"):
     family: str
     parameters: dict[str, StrictInt | StrictStr] = {}
     expects: _Expected | None = None
     why: str = ""
 
 
-class _Foreign(BaseModel, extra="forbid"):
-    source: str = Field(min_length=1, max_length=LONGEST)
+class _SourceAnswer(BaseModel, extra="forbid"):
+    source: str = Field(min_length=1, max_length=MAX_ANSWER_CHARACTERS)
     expects: _Expected | None = None
     why: str = ""
 
 
 def parse_proposal(reply: Reply, history: History) -> Proposal:
-    """Return what a reply proposes. Raises NoProposal that says what is wrong with it."""
+    """Return the proposal in a reply. Raises NoProposal with the error in the reply."""
     try:
-        return _checked(_object(reply.text), history)._replace(tokens=reply.tokens)
+        return _to_proposal(_last_json_object(reply.text), history)._replace(tokens=reply.tokens)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -46,34 +49,35 @@ def parse_proposal(reply: Reply, history: History) -> Proposal:
     raise NoProposal(f"an unusable answer: {reason}"[:500], "answer", reply.tokens) from None
 
 
-def _checked(answer: dict[str, Any], history: History) -> Proposal:
+def _to_proposal(answer: dict[str, Any], history: History) -> Proposal:
     if "source" in answer:
-        foreign = _Foreign.model_validate(answer)
-        if not history.foreign:
+        foreign = _SourceAnswer.model_validate(answer)
+        if not history.source_allowed:
             raise ValueError("source is not asked for in this search, only a family and its parameters")
-        return Proposal(Candidate(FOREIGN, (), foreign.source), foreign.expects, _line(foreign.why))
-    template = _Template.model_validate(answer)
-    spaces = history.pool.spaces
+        return Proposal(Candidate(UNTRUSTED, (), foreign.source), foreign.expects, _single_line(foreign.why))
+    template = _TemplateAnswer.model_validate(answer)
+    spaces = history.search_space.spaces
     if template.family not in spaces:
         raise ValueError(f"no family {template.family!r}: there are {', '.join(spaces) or 'none'}")
     candidate = spaces[template.family].candidate(template.family, template.parameters)
-    return Proposal(candidate, template.expects, _line(template.why))
+    return Proposal(candidate, template.expects, _single_line(template.why))
 
 
-def _line(text: str) -> str:
+def _single_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _object(text: str) -> dict[str, Any]:
-    """Return the last JSON object of a text that holds a proposal, whatever stands around it.
+def _last_json_object(text: str) -> dict[str, Any]:
+    """Return the last JSON object with a proposal in a text; other text is ignored.
 
-    Raises ValueError if there is none. Line breaks within strings are let pass: models write source that way.
+    Raises ValueError without such an object. Line breaks within strings are accepted, because models write source that
+    way.
     """
     if not text.strip():
         raise ValueError("the model said nothing")
     found, at, decoder = None, -1, json.JSONDecoder(strict=False)
-    text = text[:LONGEST]
-    for _ in range(ATTEMPTS):
+    text = text[:MAX_ANSWER_CHARACTERS]
+    for _ in range(MAX_BRACES):
         at = text.find("{", at + 1)
         if at < 0:
             break

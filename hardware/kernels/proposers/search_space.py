@@ -1,4 +1,4 @@
-"""Everything that may be proposed: the candidates of several spaces, as one."""
+"""Combine the parameter spaces of several families to one search space."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from numpy.random import Generator
 
 from hardware.kernels.candidate import Candidate, ParameterSpace, Value
 
-TRIES: Final = 500
-"""Draws that may be refused before the pool is looked through in order."""
-LISTED: Final = 200_000
-"""Combinations that are listed at most; of a larger space only these are known in order, all can be drawn."""
+MAX_RANDOM_DRAWS: Final = 500
+"""Number of random draws before the candidates are enumerated."""
+MAX_LISTED: Final = 200_000
+"""Largest number of combinations of a space that are enumerated; all of them can be drawn."""
 
 
 class SearchSpace:
-    """The candidates of some spaces, family → space, in that order."""
+    """The candidates of several spaces, family → space, in that order."""
 
     def __init__(self, spaces: Mapping[str, ParameterSpace]) -> None:
         self.spaces = dict(spaces)
@@ -38,73 +38,73 @@ class SearchSpace:
             return False
 
     @cached_property
-    def naives(self) -> tuple[Candidate, ...]:
-        """The untuned candidate of each family that allows it."""
-        made = (self.made(family, space.naive) for family, space in self.spaces.items())
+    def defaults(self) -> tuple[Candidate, ...]:
+        """Default candidate of each family, if it is allowed."""
+        made = (self.candidate_from(family, space.default) for family, space in self.spaces.items())
         return tuple(each for each in made if each)
 
-    def made(self, family: str, values: Mapping[str, Value]) -> Candidate | None:
-        """Return the candidate of these values, None if they are not allowed."""
+    def candidate_from(self, family: str, values: Mapping[str, Value]) -> Candidate | None:
+        """Return the candidate with these values, None if they are not allowed."""
         try:
             return self.spaces[family].candidate(family, values)
         except ValueError:
             return None
 
     @cached_property
-    def listed(self) -> tuple[Candidate, ...]:
-        """All candidates in a fixed order, or as many as the first LISTED combinations hold."""
+    def enumerated(self) -> tuple[Candidate, ...]:
+        """All allowed candidates in a fixed order, from the first ``MAX_LISTED`` combinations of each space."""
         found: list[Candidate] = []
         for family, space in self.spaces.items():
-            for values in islice(product(*space.choices.values()), LISTED):
+            for values in islice(product(*space.choices.values()), MAX_LISTED):
                 named = dict(zip(space.choices, values, strict=True))
-                if space.allowed(named):
+                if space.is_allowed(named):
                     found.append(space.candidate(family, named))
         return tuple(found)
 
-    def draw(self, chance: Generator, seen: Container[Candidate]) -> Candidate | None:
-        """Return a candidate that was not seen, uniform over all families; None if there is none left."""
+    def draw(self, rng: Generator, seen: Container[Candidate]) -> Candidate | None:
+        """Return a random unseen candidate, uniform over all families; None if all were seen."""
         if not self._ends or not self._ends[-1]:
             return None
-        for _ in range(TRIES):
-            candidate = self._attempt(chance)
+        for _ in range(MAX_RANDOM_DRAWS):
+            candidate = self._attempt(rng)
             if candidate is not None and candidate not in seen:
                 return candidate
-        rest = [each for each in self.listed if each not in seen]
-        return rest[int(chance.integers(len(rest)))] if rest else None
+        rest = [each for each in self.enumerated if each not in seen]
+        return rest[int(rng.integers(len(rest)))] if rest else None
 
-    def _attempt(self, chance: Generator) -> Candidate | None:
-        family, space = list(self.spaces.items())[bisect_right(self._ends, chance.random() * self._ends[-1])]
-        values = {name: options[int(chance.integers(len(options)))] for name, options in space.choices.items()}
-        return self.made(family, values)
+    def _attempt(self, rng: Generator) -> Candidate | None:
+        family, space = list(self.spaces.items())[bisect_right(self._ends, rng.random() * self._ends[-1])]
+        values = {name: options[int(rng.integers(len(options)))] for name, options in space.choices.items()}
+        return self.candidate_from(family, values)
 
     def neighbours(self, candidate: Candidate) -> list[Candidate]:
-        """Return the candidates that differ by one step in one parameter; none for what is not of this pool."""
+        """Return the candidates that differ by one step in one parameter; empty for a candidate outside the space."""
         return self.spaces[candidate.family].neighbours(candidate) if candidate in self else []
 
-    def line(self, candidate: Candidate, name: str) -> list[Candidate]:
+    def vary(self, candidate: Candidate, name: str) -> list[Candidate]:
         """Return the candidates that differ at most in the named parameter, in the order of its choices."""
         choices = self.spaces[candidate.family].choices[name]
-        made = (self.made(candidate.family, candidate.values | {name: value}) for value in choices)
+        made = (self.candidate_from(candidate.family, candidate.values | {name: value}) for value in choices)
         return [each for each in made if each]
 
-    def nearest(self, to: Candidate, seen: Container[Candidate], chance: Generator) -> Candidate | None:
-        """Return one of the unseen candidates that are the fewest steps away, at random; None if all were seen."""
+    def nearest(self, to: Candidate, seen: Container[Candidate], rng: Generator) -> Candidate | None:
+        """Return a random one of the nearest unseen candidates, by steps; None if all were seen."""
         steps = self._steps(to)
-        rest = [at for at, each in enumerate(self.listed) if each not in seen]
+        rest = [at for at, each in enumerate(self.enumerated) if each not in seen]
         if not rest:
-            return self.draw(chance, seen)
+            return self.draw(rng, seen)
         least = min(steps[at] for at in rest)
         ring = [at for at in rest if steps[at] == least]
-        return self.listed[ring[int(chance.integers(len(ring)))]]
+        return self.enumerated[ring[int(rng.integers(len(ring)))]]
 
     def _steps(self, to: Candidate) -> list[float]:
-        """Return the steps to each listed candidate; another family is further than any of its own."""
+        """Return the steps to each enumerated candidate; other families are infinitely far."""
         at = self._places(to)
         return [sum(map(abs, map(sub, places, at))) if family == to.family else inf for family, places in self._grid]
 
     @cached_property
     def _grid(self) -> list[tuple[str, tuple[int, ...]]]:
-        return [(each.family, self._places(each)) for each in self.listed]
+        return [(each.family, self._places(each)) for each in self.enumerated]
 
     def _places(self, candidate: Candidate) -> tuple[int, ...]:
         choices = self.spaces[candidate.family].choices

@@ -1,4 +1,4 @@
-"""What to expect of a candidate, from what was tried: a shrunken additive model of the logarithm of speed."""
+"""Predict the speed-up of a candidate from trials, by an additive model of log speed-up with shrinkage."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Final
 from hardware.kernels.candidate import Candidate, Value
 from hardware.kernels.proposers.base import History
 
-PRIOR: Final = 1.0
-"""Imagined trials of each value without any effect: so little do one or two trials count."""
+PRIOR_TRIALS: Final = 1.0
+"""Pseudo-trials of each value without an effect, which shrink estimates from few trials."""
 
 
 def expected_speedup(history: History, candidate: Candidate) -> float | None:
-    """Return the speed-up over SDPA that is expected if the candidate passes; None before its family ever did.
+    """Return the expected speed-up over SDPA if the candidate passes; None before a candidate of its family passed.
 
-    Mean log speed-up of the family, plus an effect of each parameter's value: the mean of what is left over among the
-    trials with that value, shrunk towards 0, parameter after parameter.
+    The model is the mean log speed-up of the family plus an effect of each parameter value. An effect is the mean
+    residual of the trials with that value, shrunk towards 0. Parameters are fitted one after the other.
     """
     trials = [(each.values, log(score)) for each, score in history.passed if each.family == candidate.family]
     if not trials:
@@ -34,7 +34,7 @@ def expected_speedup(history: History, candidate: Candidate) -> float | None:
 
 def _effects(values: list[Value], left: list[float]) -> defaultdict[Value, float]:
     sums: defaultdict[Value, float] = defaultdict(float)
-    counts: defaultdict[Value, float] = defaultdict(lambda: PRIOR)
+    counts: defaultdict[Value, float] = defaultdict(lambda: PRIOR_TRIALS)
     for value, rest in zip(values, left, strict=True):
         sums[value] += rest
         counts[value] += 1

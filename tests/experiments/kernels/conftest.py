@@ -7,7 +7,7 @@ from tests.support.kernel_fakes import World
 
 
 class Answer(NamedTuple):
-    """What a command said; progress goes to stderr too, and is kept apart from what is wrong."""
+    """Output of a command; progress on stderr is separated from the error message."""
 
     code: int
     out: str
@@ -18,7 +18,7 @@ class Answer(NamedTuple):
 @pytest.fixture
 def world(monkeypatch):
     found = World()
-    monkeypatch.setattr(cli, "lab", found.lab)
+    monkeypatch.setattr(cli, "kernel_environment", found.environment)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input of a kernel command is one sentence, exit code 2, and nothing is written."""
+"""Tests of invalid input of the kernel commands: one sentence, exit code 2, and no file is written."""
 
 import pytest
 
@@ -18,20 +18,20 @@ BAD = {
     "unknown dtype": ("measure --dtype fp64", ["--dtype fp64", "fp32, bf16, fp16"]),
     "unknown pass": ("tune --pass backwards", ["--pass backwards", "did you mean 'backward'"]),
     "decode is never trained": ("measure --workload decode --pass both", ["decode is forward only"]),
-    "a trace that is there": ("measure --out a.jsonl", ["--out a.jsonl", "already"]),
+    "a trace that is there": ("measure --out a.jsonl", ["--out a.jsonl", "already exists"]),
     "measured into a folder": ("measure --out .", ["a file is needed"]),
     "a search into a trace that is there": ("tune --out a.jsonl", ["--out a.jsonl", "--resume"]),
     "a search into a folder": ("tune --out .", ["a file is needed"]),
     "resume of nothing": ("tune --resume", ["--resume", "no trace kernels.jsonl"]),
     "resume of nothing, named": ("tune --resume --out b.jsonl", ["no trace b.jsonl"]),
-    "resume of another search": ("tune --resume --out empty.jsonl", ["empty.jsonl holds no search", "none"]),
+    "resume of another search": ("tune --resume --out empty.jsonl", ["empty.jsonl contains no search", "none"]),
     "resume of no trace": ("tune --resume --out words.jsonl", ["words.jsonl", "line 1"]),
     "no budget": ("tune --budget 0", ["--budget"]),
     "no search": ("tune --searches 0", ["--searches"]),
     "negative seed": ("tune --seed -1", ["--seed"]),
     "unknown family": ("tune --family avx51", ["--family avx51", "avx512"]),
     "foreign is no family to tune": ("tune --family foreign", ["--family foreign"]),
-    "a family that cannot": ("tune --family avx512 --dtype bf16", ["it takes fp32 and not bf16"]),
+    "a family that cannot": ("tune --family avx512 --dtype bf16", ["it supports fp32, not bf16"]),
     "a family without parameters": ("tune --family eager", ["eager has no parameters to tune"]),
     "nothing that can": ("tune --dtype bf16", ["nothing to tune here", "avx512", "portable"]),
     "unknown proposer": ("tune --proposer evolv", ["'evolv'", "did you mean 'evolve'"]),
@@ -63,7 +63,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_sentence_and_exit_code_2(asara, world, tmp_path, monkeypatch, case):
+def test_kernels_with_bad_input_prints_one_sentence_and_exits_with_2(asara, world, tmp_path, monkeypatch, case):
     monkeypatch.delenv("ASARA_LLM_BASE_URL", raising=False)
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)

@@ -1,4 +1,4 @@
-"""`asara kernels ...` on a machine whose answers are known."""
+"""Tests of `asara kernels machine, measure, report, verify` and `worth` on a fake machine with known speed-ups."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from tests.support.kernel_fakes import FakeIsolation, from_json
 from tests.support.synthetic_traces import ended, measured, session, trials, write
 
 
-def test_without_torch_it_says_so(asara, monkeypatch):
+def test_kernels_without_torch_reports_that_it_is_missing(asara, monkeypatch):
     from experiments.kernels import measurement_sessions
 
     monkeypatch.setattr(measurement_sessions, "find_spec", lambda name: None)
@@ -20,16 +20,16 @@ def test_without_torch_it_says_so(asara, monkeypatch):
     assert "torch is not installed" in answer.err
 
 
-def test_on_another_system_it_says_that_linux_is_needed(asara, monkeypatch):
+def test_kernels_on_another_system_reports_that_linux_is_needed(asara, monkeypatch):
     import platform
 
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
     answer = asara("kernels", "measure")
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == "asara: kernels are measured with clocks and limits that Linux alone has, and this is Darwin\n"
+    assert answer.err == "asara: kernels can be measured only on Linux, and this system is Darwin\n"
 
 
-def test_help_loads_neither_torch_nor_anything_heavy():
+def test_kernels_help_imports_no_heavy_packages():
     script = (
         "import sys; from experiments.cli.app import main; main(['kernels', '--help']);"
         "print([m for m in ('torch', 'mesa', 'numpy', 'matplotlib', 'scipy', 'openai') if m in sys.modules])"
@@ -43,24 +43,24 @@ def test_help_loads_neither_torch_nor_anything_heavy():
 # --- machine ---------------------------------------------------------------------------------------------
 
 
-def test_machine_says_what_can_run_and_why_others_cannot(asara, world):
+def test_machine_lists_available_families_and_reasons_for_the_others(asara, world):
     found = from_json(asara("kernels", "machine", "--json"))
     assert found["machine"]["roofline"]["gflops"]["fp32"] == 100
     assert found["families"]["avx512"]["fp32 forward"] is None
-    assert found["families"]["avx512"]["bf16 both"] == "it takes fp32 and not bf16"
+    assert found["families"]["avx512"]["bf16 both"] == "it supports fp32, not bf16"
     assert found["isolation"]["foreign_allowed"] is True
     words = " ".join(asara("kernels", "machine").out.split())
     for part in (
         "Imaginary 9000",
         "fp32 100",
-        "avx512 cannot do bf16 forward",
-        "it takes fp32 and not bf16",
+        "avx512 is not available for bf16 forward",
+        "it supports fp32, not bf16",
         "no network",
     ):
         assert part in words
 
 
-def test_without_a_compiler_a_machine_is_told_and_nothing_is_timed(asara, world, tmp_path):
+def test_machine_without_a_compiler_is_reported_and_timing_is_refused(asara, world, tmp_path):
     world.compiler = False
     found = from_json(asara("kernels", "machine", "--json"))
     assert found["machine"]["roofline"] is None
@@ -76,7 +76,7 @@ def test_without_a_compiler_a_machine_is_told_and_nothing_is_timed(asara, world,
 # --- measure ---------------------------------------------------------------------------------------------
 
 
-def test_measure_tells_every_family_that_can(asara, world, tmp_path):
+def test_measure_reports_every_available_family(asara, world, tmp_path):
     answer = from_json(asara("kernels", "measure", "--workload", "causal", "--out", "t.jsonl", "--json"))
     found = {row["method"]: row for row in answer["rows"]}
     assert list(found) == ["expert library", "eager", "untuned: avx512"]
@@ -89,7 +89,7 @@ def test_measure_tells_every_family_that_can(asara, world, tmp_path):
     assert lines[-1].kind == "end"
 
 
-def test_measure_takes_all_workloads_and_writes_nothing_unasked(asara, world, tmp_path):
+def test_measure_by_default_takes_all_workloads_and_writes_no_file(asara, world, tmp_path):
     answer = asara("kernels", "measure")
     assert answer.code == 0
     for name in ("short", "long", "causal", "wide", "decode"):
@@ -98,7 +98,7 @@ def test_measure_takes_all_workloads_and_writes_nothing_unasked(asara, world, tm
 
 
 @pytest.mark.parametrize("command", [["measure", "--out", "t.jsonl"], ["tune", "--out", "t.jsonl"]])
-def test_a_noisy_machine_is_told_as_such_and_never_as_a_result(asara, world, tmp_path, command):
+def test_measure_and_tune_on_a_noisy_machine_give_an_error_and_no_result(asara, world, tmp_path, command):
     world.noisy = True
     answer = asara("kernels", *command)
     assert (answer.code, answer.out) == (1, "")
@@ -108,7 +108,7 @@ def test_a_noisy_machine_is_told_as_such_and_never_as_a_result(asara, world, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_measured_before_it_grew_noisy_is_told(asara, world):
+def test_measure_on_a_machine_that_becomes_noisy_reports_earlier_results(asara, world):
     world.noisy_on = ("wide",)
     answer = asara("kernels", "measure")
     assert answer.code == 1
@@ -119,7 +119,7 @@ def test_what_was_measured_before_it_grew_noisy_is_told(asara, world):
     assert {row["workload"].partition("/")[0] for row in json.loads(answer.out)["rows"]} == {"short", "long", "causal"}
 
 
-def test_what_was_measured_before_an_interrupt_is_told(asara, world):
+def test_measure_after_an_interrupt_reports_earlier_results(asara, world):
     def press(number: int) -> None:
         if number == 6:
             raise KeyboardInterrupt
@@ -145,7 +145,7 @@ def trace(tmp_path):
     return tmp_path / "t.jsonl"
 
 
-def test_report_holds_every_table_and_only_json(asara, trace):
+def test_report_as_json_has_every_table_and_nothing_else(asara, trace):
     found = from_json(asara("kernels", "report", trace, "--json"))
     assert list(found) == ["averages", "rows", "gaps", "fits", "searches", "failures", "forecasts", "noise"]
     assert found["gaps"][0]["gap"]["ratio"] == pytest.approx(1.3)
@@ -158,7 +158,7 @@ def test_report_holds_every_table_and_only_json(asara, trace):
     assert [search["tried"] for search in found["searches"]] == [8, 8, 8]
 
 
-def test_report_is_told_in_tables(asara, trace):
+def test_report_prints_tables(asara, trace):
     words = " ".join(asara("kernels", "report", trace).out.split())
     for part in (
         "Imaginary 9000",
@@ -168,8 +168,8 @@ def test_report_is_told_in_tables(asara, trace):
         "3.90x",
         "65%",
         "Kernel Gap",
-        "proved",
-        "What effort buys",
+        "significant",
+        "Speed-up by number of candidates",
         "3 evolve searches of avx512",
         "25%",
     ):
@@ -177,7 +177,7 @@ def test_report_is_told_in_tables(asara, trace):
 
 
 @pytest.mark.slow
-def test_report_writes_its_tables_and_the_picture_the_same_each_time(asara, trace, tmp_path):
+def test_report_written_twice_gives_the_same_tables_and_figure(asara, trace, tmp_path):
     contents = []
     for name in ("one", "two"):
         assert asara("kernels", "report", trace, "--out", name).code == 0
@@ -188,20 +188,20 @@ def test_report_writes_its_tables_and_the_picture_the_same_each_time(asara, trac
     assert json.loads(contents[0]["report.json"]) == from_json(asara("kernels", "report", trace, "--json"))
 
 
-def test_sessions_of_one_name_in_two_traces_stay_apart(asara, trace, tmp_path):
+def test_report_of_two_traces_keeps_sessions_of_one_name_apart(asara, trace, tmp_path):
     (tmp_path / "u.jsonl").write_bytes(trace.read_bytes())
     found = from_json(asara("kernels", "report", trace, tmp_path / "u.jsonl", "--json"))
     assert len(found["searches"]) == 6
     assert found["fits"][0]["searches"] == 6
 
 
-def test_a_trace_of_measurements_alone_has_no_picture(asara, world, tmp_path):
+def test_report_without_searches_has_no_figure(asara, world, tmp_path):
     asara("kernels", "measure", "--workload", "long", "--out", "m.jsonl")
     assert asara("kernels", "report", "m.jsonl", "--out", "r").code == 0
     assert [path.name for path in (tmp_path / "r").iterdir()] == ["report.json"]
 
 
-def test_without_shipped_measurements_a_trace_must_be_named(asara, monkeypatch, tmp_path):
+def test_report_without_shipped_measurements_needs_a_trace(asara, monkeypatch, tmp_path):
     from experiments.kernels import full_report
 
     monkeypatch.setattr(full_report, "BUNDLED_MEASUREMENTS_DIR", tmp_path)
@@ -217,16 +217,14 @@ def test_without_shipped_measurements_a_trace_must_be_named(asara, monkeypatch, 
     ("source", "code", "right", "safe", "words"),
     [
         ("int fine;", 0, True, True, "is 1.80x"),
-        ("int slow;", 0, True, True, "No gain is proved"),
-        ("fork();", 1, None, False, "How fast was not measured"),
-        ("crash();", 1, False, None, "How fast was not measured"),
-        ("forged();", 1, None, False, "How fast was not measured"),
-        ("broken", 1, None, None, "How fast was not measured"),
+        ("int slow;", 0, True, True, "No significant gain"),
+        ("fork();", 1, None, False, "The speed was not measured"),
+        ("crash();", 1, False, None, "The speed was not measured"),
+        ("forged();", 1, None, False, "The speed was not measured"),
+        ("broken", 1, None, None, "The speed was not measured"),
     ],
 )
-def test_verify_says_whether_a_source_is_right_and_safe_and_how_fast(
-    asara, world, tmp_path, source, code, right, safe, words
-):
+def test_verify_reports_correctness_safety_and_speed(asara, world, tmp_path, source, code, right, safe, words):
     (tmp_path / "k.cpp").write_text(source)
     answer = asara("kernels", "verify", "k.cpp", "--json")
     assert (answer.code, answer.err) == (code, "")
@@ -239,7 +237,7 @@ def test_verify_says_whether_a_source_is_right_and_safe_and_how_fast(
     assert "bubblewrap: no network" in told.out
 
 
-def test_verify_holds_the_machine_against_itself_first(asara, world, tmp_path):
+def test_verify_on_a_noisy_machine_stops_before_the_source_runs(asara, world, tmp_path):
     world.noisy_on = ("long",)
     (tmp_path / "k.cpp").write_text("int fine;")
     answer = asara("kernels", "verify", "k.cpp", "--workload", "causal", "--workload", "long", "--json")
@@ -251,8 +249,8 @@ def test_verify_holds_the_machine_against_itself_first(asara, world, tmp_path):
     assert len(world.seen) == 1
 
 
-def test_without_a_sandbox_no_foreign_source_runs(asara, world, tmp_path):
-    world.isolation = FakeIsolation("process", "foreign source is refused: install bubblewrap", False)
+def test_verify_without_a_sandbox_runs_no_untrusted_source(asara, world, tmp_path):
+    world.isolation = FakeIsolation("process", "untrusted source is refused: install bubblewrap", False)
     (tmp_path / "k.cpp").write_text("int fine;")
     answer = asara("kernels", "verify", "k.cpp")
     assert (answer.code, answer.out) == (2, "")
@@ -289,22 +287,24 @@ def pairs(monkeypatch):
         asked.append((scenario.name, list(seeds)))
         return found
 
-    monkeypatch.setattr(commands, "worth_of", worth)
+    monkeypatch.setattr(commands, "estimate_kernel_value", worth)
     return asked
 
 
-def test_worth_says_what_the_pairs_of_runs_say(asara, pairs):
+def test_worth_prints_the_kernel_value(asara, pairs):
     found = from_json(asara("kernels", "worth", "--seeds", 2, "--json"))
     assert pairs == [("lab", [0, 1])]
     assert found["to_doubling"] == {"days": 2.0, "low": 1.0, "high": 3.0, "each": [1.5, 2.5], "drawn_again": []}
     words = " ".join(asara("kernels", "worth").out.split())
     assert words.startswith("Nearer.")
-    assert "4 evolve searches of amx): at the end kernels raise the cluster's work rate to 1.100 of what it is" in words
+    assert (
+        "4 evolve searches of amx): at the end of the runs, kernels multiply the cluster's work rate by 1.100." in words
+    )
 
 
-def test_a_report_of_some_workloads_says_nothing_of_others(asara):
+def test_report_with_only_shows_the_named_workload(asara):
     found = from_json(asara("kernels", "report", "--only", "causal/bf16/both", "--json"))
     assert {row["workload"] for row in found["rows"]} == {"causal/bf16/both"}
     wrong = asara("kernels", "report", "--only", "causal/bf16")
     assert wrong.code == 2
-    assert "there are causal/bf16/both, " in wrong.err
+    assert "allowed: causal/bf16/both, " in wrong.err

@@ -1,4 +1,4 @@
-"""Every known cheat is tried as a candidate: it must be caught, or measured as what it is."""
+"""Tests that each known cheat is caught, or measured correctly."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ from hardware.kernels import evaluator
 from hardware.kernels.timing import TimingBudget
 
 pytestmark = [
-    pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler"),
-    pytest.mark.skipif(not seccomp.available(), reason="this kernel or processor has no seccomp filter"),
+    pytest.mark.skipif(compiler.find_compiler() is None, reason="there is no C++ compiler"),
+    pytest.mark.skipif(not seccomp.is_available(), reason="this kernel or processor has no seccomp filter"),
 ]
 
 SHAPES = (Shape(1, 2, 160, 160, 32),), (Shape(1, 2, 96, 96, 32),)
@@ -30,7 +30,7 @@ PROBLEMS = {
 }
 OUT_OF_REACH = Roofline(gflops={"fp32": 1e6, "bf16": 1e6, "fp16": 1e6}, copy_gbs=1e6)
 """Here nothing is caught by being faster than the machine."""
-BRIEF = TimingBudget(rounds=1, most_rounds=1, least=3, most=3)
+BRIEF = TimingBudget(min_rounds=1, max_rounds=1, min_pairs=3, max_pairs=3)
 NO_FASTER = 2.0
 """Times as fast as the plain kernel that does the same work: what is honest differs by noise alone."""
 SWIFT_S = 1.0
@@ -72,7 +72,7 @@ ALSO_WITHOUT_BUBBLEWRAP = (
 
 
 class Benches(dict[tuple[str, bool], evaluator.KernelEvaluator]):
-    """Workbenches by problem, and by whether foreign source is confined; each is made when it is asked for."""
+    """Evaluators by problem and confinement of untrusted source, created on first use."""
 
     def __init__(self, machine: Machine, open_until: ExitStack) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Benches(dict[tuple[str, bool], evaluator.KernelEvaluator]):
     def __missing__(self, key: tuple[str, bool]) -> evaluator.KernelEvaluator:
         problem, confined = key
         work = Workload("tiny", PROBLEMS[problem], *SHAPES)
-        bench = evaluator.KernelEvaluator(work, self.machine, confine_foreign=confined)
+        bench = evaluator.KernelEvaluator(work, self.machine, confine_untrusted=confined)
         self[key] = self._open_until.enter_context(bench)
         return self[key]
 
@@ -106,7 +106,7 @@ def benches(machine: Machine) -> Iterator[Benches]:
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pairs: what they come to is not the question."""
-    monkeypatch.setattr(evaluator, "QUICK", BRIEF)
+    monkeypatch.setattr(evaluator, "QUICK_BUDGET", BRIEF)
 
 
 def try_it(cheat: Cheat, benches: Benches, confined: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,8 +122,8 @@ def try_it(cheat: Cheat, benches: Benches, confined: bool, monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.name)
-def test_a_cheat_is_caught_or_measured_as_what_it_is(cheat, benches, monkeypatch):
-    confined = sandbox.detect_isolation().foreign_allowed
+def test_cheat_is_caught_or_measured_correctly(cheat, benches, monkeypatch):
+    confined = sandbox.detect_isolation().untrusted_allowed
     if cheat.is_about("bubblewrap") and not confined:
         pytest.skip(sandbox.detect_isolation().detail)
     try_it(cheat, benches, confined, monkeypatch)
@@ -131,17 +131,17 @@ def test_a_cheat_is_caught_or_measured_as_what_it_is(cheat, benches, monkeypatch
 
 @pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("name", ALSO_WITHOUT_BUBBLEWRAP)
-def test_the_worst_are_caught_by_seccomp_and_protocol_alone(name, benches, monkeypatch):
+def test_worst_cheats_without_bubblewrap_are_caught(name, benches, monkeypatch):
     (cheat,) = (cheat for cheat in CHEATS if cheat.name == name)
     try_it(cheat, benches, False, monkeypatch)
 
 
-def test_the_search_goes_on_after_a_crash(benches):
+def test_search_after_a_crash_continues(benches):
     crash, plain = (next(each for each in CHEATS if each.name == name) for name in ("crashes", "plain C++"))
-    bench = benches["forward", sandbox.detect_isolation().foreign_allowed]
+    bench = benches["forward", sandbox.detect_isolation().untrusted_allowed]
     found = [bench.evaluate(Candidate("foreign", (), each.source)).status for each in (plain, crash, plain)]
     assert found == ["passed", "wrong", "passed"]
 
 
-def test_names_are_given_once():
+def test_cheat_names_are_unique():
     assert Counter(cheat.name for cheat in CHEATS).most_common(1)[0][1] == 1

@@ -1,4 +1,4 @@
-"""What every family passes, whatever it is written in, on what this machine has."""
+"""The conformance suite of all kernel families that this machine supports."""
 
 import os
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_agrees_with_float64(name, dtype, causal, machine):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_output_alone_is_as_right(name, dtype, machine):
+def test_forward_without_state_agrees_with_float64(name, dtype, machine):
     problem, shape = Problem(dtype, "forward", causal=True), FEW[0]
     usable(name, machine, problem)
     out, kept = kernel_of(name, problem, machine).forward(*inputs_of(name, shape, dtype)[:3])
@@ -68,7 +68,7 @@ def test_output_alone_is_as_right(name, dtype, machine):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_query_that_sees_no_key_is_zero_and_passes_no_gradient_on(name, dtype, machine):
+def test_query_without_visible_keys_is_zero_and_has_no_gradient(name, dtype, machine):
     problem, shape = Problem(dtype, "both", causal=True), FEW[1]
     usable(name, machine, problem)
     kernel = kernel_of(name, problem, machine)
@@ -83,7 +83,7 @@ def test_a_query_that_sees_no_key_is_zero_and_passes_no_gradient_on(name, dtype,
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_inputs_stay_and_the_same_call_gives_the_same_bits(name, dtype, machine):
+def test_repeated_calls_give_the_same_bits_and_keep_inputs(name, dtype, machine):
     problem = Problem(dtype, "both", causal=True)
     usable(name, machine, problem)
     kernel = kernel_of(name, problem, machine)
@@ -98,7 +98,7 @@ def test_inputs_stay_and_the_same_call_gives_the_same_bits(name, dtype, machine)
             np.testing.assert_array_equal(one, two)
 
 
-def test_a_later_call_leaves_earlier_results_alone(name, machine):
+def test_later_call_keeps_earlier_results(name, machine):
     problem = Problem(first_dtype(name, machine), "both", causal=False)
     kernel = kernel_of(name, problem, machine)
     *qkv, dout = inputs_of(name, FEW[0], problem.dtype)
@@ -111,7 +111,7 @@ def test_a_later_call_leaves_earlier_results_alone(name, machine):
         np.testing.assert_array_equal(one, two)
 
 
-def test_ten_thousand_calls_leak_nothing(name, machine):
+def test_ten_thousand_calls_leak_no_memory(name, machine):
     if not Path("/proc/self/statm").exists():
         pytest.skip("this system does not tell a process how much memory it has (/proc/self/statm)")
     problem, shape = Problem(first_dtype(name, machine), "both", causal=True), FEW[1]._replace(queries=2)
@@ -134,40 +134,42 @@ def resident() -> int:
 
 def first_dtype(name, machine):
     """The first type that a family takes here; skips if there is none."""
-    fits = [dtype for dtype in DTYPES if not family(name).missing(machine, Problem(dtype, "both", causal=True))]
+    fits = [
+        dtype for dtype in DTYPES if not family(name).unavailable_reason(machine, Problem(dtype, "both", causal=True))
+    ]
     if not fits:
         usable(name, machine, Problem("fp32", "both", causal=True))
     return fits[0]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_family_says_what_it_is(name):
+def test_family_has_name_and_summary(name):
     found = family(name)
     assert found.name == name
     assert found.summary
     assert "\n" not in found.summary
-    assert found.host in {"torch", "native"}
+    assert found.backend in {"torch", "native"}
     assert found.lines > 5 or name == "foreign"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_naive_candidate_is_in_the_space(name, dtype, machine):
+def test_default_candidate_is_in_the_space(name, dtype, machine):
     problem = Problem(dtype, "both", causal=False)
     space = usable(name, machine, problem).space(machine, problem)
-    naive = space.candidate(name, space.naive)
-    assert naive.values == dict(space.naive)
+    naive = space.candidate(name, space.default)
+    assert naive.values == dict(space.default)
     assert space.draw(name, np.random.default_rng(0)).family == name
     assert {each.family for each in space.neighbours(naive)} <= {name}
 
 
-def test_every_family_has_its_place(machine):
+def test_family_is_registered(machine):
     assert tuple(each.name for each in families()) == NAMES
     for portable in ("eager", "sdpa", "tiled"):
-        lacking = family(portable).missing(machine, Problem("fp32", "forward", causal=False))
+        lacking = family(portable).unavailable_reason(machine, Problem("fp32", "forward", causal=False))
         assert lacking is None or "torch" in lacking
 
 
-# What the battery would not see would be worth nothing: wrong kernels, each wrong in one way.
+# Wrong kernels, each with one defect, that the conformance suite must reject.
 
 
 def by_hand(q, k, v, causal, *, scale=1.0, shift=0, safe=True, dtype=None, exact_powers=True, tail=1):
@@ -199,7 +201,7 @@ def caught(kind, shape=FEW[0], causal=False, **wrong):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_right_kernel_is_not_caught(kind):
+def test_conformance_suite_passes_a_correct_kernel(kind):
     assert not caught(kind)
     assert not caught(kind, causal=True)
 
@@ -217,5 +219,5 @@ def test_a_right_kernel_is_not_caught(kind):
     ],
     ids=str,
 )
-def test_a_wrong_kernel_is_caught(kind, wrong):
+def test_conformance_suite_fails_a_wrong_kernel(kind, wrong):
     assert caught(kind, **wrong)

@@ -1,4 +1,4 @@
-"""The workbench: valid candidates pass, others are told what they failed, and nothing that happens ends it."""
+"""Tests of the evaluator: outcomes of correct and failing candidates, and recovery from failures."""
 
 import os
 
@@ -10,7 +10,7 @@ from hardware.kernels import evaluator as bench_module
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.evaluator import KernelEvaluator
-from hardware.kernels.machine import Roofline, survey
+from hardware.kernels.machine import Roofline, detect_machine
 from hardware.kernels.problem import Problem, Shape, Workload, workload
 from hardware.kernels.registry import SDPA
 from hardware.kernels.timing import TimingBudget
@@ -22,7 +22,7 @@ SLOW = Roofline(gflops={"fp32": 1e3, "bf16": 1e3, "fp16": 1e3}, copy_gbs=1e3)
 
 @pytest.fixture(scope="module")
 def machine():
-    return survey(roofline=False).model_copy(update={"roofline": SLOW})
+    return detect_machine(roofline=False).model_copy(update={"roofline": SLOW})
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def bench(machine):
         yield found
 
 
-def test_a_right_candidate_passes_and_its_times_are_kept(bench):
+def test_correct_candidate_passes_and_has_timings(bench):
     outcome = bench.evaluate(
         Candidate("tiled", (("q_block", 32), ("k_block", 32), ("sums", "fp32"), ("rescale", "always")))
     )
@@ -45,11 +45,13 @@ def test_a_right_candidate_passes_and_its_times_are_kept(bench):
     assert outcome.cpu_s > 0
 
 
-def test_measuring_afresh_takes_new_processes_and_looks_at_the_held_out_shapes(bench, monkeypatch):
-    monkeypatch.setattr("hardware.kernels.evaluator.AFRESH", TimingBudget(rounds=2, most_rounds=2, least=2, most=2))
+def test_measure_uses_new_processes_and_held_out_shapes(bench, monkeypatch):
+    monkeypatch.setattr(
+        "hardware.kernels.evaluator.FULL_BUDGET", TimingBudget(min_rounds=2, max_rounds=2, min_pairs=2, max_pairs=2)
+    )
     monkeypatch.setattr("hardware.kernels.evaluator.PRECISION", 1e9)
     before = bench.evaluate(SDPA)
-    pids = {caller.child.pid for caller in bench._callers.values()}
+    pids = {caller.process.pid for caller in bench._workers.values()}
     outcome = bench.measure(SDPA)
     assert before.status == outcome.status == "passed"
     assert [(each.shape, each.held_out) for each in outcome.timed] == [
@@ -57,21 +59,23 @@ def test_measuring_afresh_takes_new_processes_and_looks_at_the_held_out_shapes(b
         (SMALL.held_out[0], True),
     ]
     assert [len(each.pairs) for each in outcome.timed] == [4, 4]
-    assert not pids & {caller.child.pid for caller in bench._callers.values()}
+    assert not pids & {caller.process.pid for caller in bench._workers.values()}
 
 
-def test_a_measurement_that_stays_wide_is_inconclusive_and_keeps_its_pairs(bench, monkeypatch):
-    monkeypatch.setattr("hardware.kernels.evaluator.AFRESH", TimingBudget(rounds=1, most_rounds=1, least=3, most=3))
+def test_measure_with_a_wide_interval_is_inconclusive_and_keeps_its_pairs(bench, monkeypatch):
+    monkeypatch.setattr(
+        "hardware.kernels.evaluator.FULL_BUDGET", TimingBudget(min_rounds=1, max_rounds=1, min_pairs=3, max_pairs=3)
+    )
     monkeypatch.setattr("hardware.kernels.evaluator.PRECISION", 0.0)
     monkeypatch.setattr("hardware.kernels.evaluator._is_inconclusive", lambda timed: True)
     outcome = bench.measure(SDPA)
     assert (outcome.status, outcome.failed_on) == ("inconclusive", "noise")
     assert len(outcome.timed[0].pairs) == 3
-    assert bench.aa().status == "inconclusive"
+    assert bench.measure_self_noise().status == "inconclusive"
 
 
 @pytest.mark.parametrize(("ratios", "open_question"), [((1.9, 2.1, 2.3), False), ((0.9, 1.0, 1.1), True)])
-def test_a_wide_interval_leaves_something_open_only_where_it_holds_1(ratios, open_question):
+def test_wide_interval_is_inconclusive_only_if_it_contains_1(ratios, open_question):
     pairs = tuple((1.0, each) for each in ratios)
     far = Timing(shape=SMALL.tuned[0], held_out=False, calls=1, pairs=((1.0, 9.0),) * 3, rounds=(1, 1, 1))
     timed = (far, Timing(shape=SMALL.held_out[0], held_out=True, calls=1, pairs=pairs, rounds=(1, 1, 1)))
@@ -79,59 +83,59 @@ def test_a_wide_interval_leaves_something_open_only_where_it_holds_1(ratios, ope
     assert bench_module._needs_more_pairs(timed) == ["held-out"]
 
 
-def test_a_time_that_the_machine_cannot_reach_is_implausible(bench, monkeypatch):
+def test_time_below_the_roofline_is_implausible(bench, monkeypatch):
     crawling = Roofline(gflops=dict.fromkeys(("fp32", "bf16", "fp16"), 1e-3), copy_gbs=1e-3)
-    monkeypatch.setattr(bench, "_stage", bench._stage._replace(roofline=crawling))
+    monkeypatch.setattr(bench, "_context", bench._context._replace(roofline=crawling))
     outcome = bench.evaluate(SDPA)
     assert (outcome.status, outcome.failed_on) == ("implausible", "roofline")
 
 
-def test_a_candidate_whose_process_dies_is_one_failure_and_not_the_end(bench):
+def test_candidate_whose_process_dies_fails_and_the_next_one_passes(bench):
     bench.evaluate(SDPA)
-    bench._callers["candidate"].child.kill()
+    bench._workers["candidate"].process.kill()
     assert (died := bench.evaluate(SDPA)).status == "wrong"
     assert "ended" in died.reason
     assert bench.evaluate(SDPA).status == "passed"
 
 
-def test_a_baseline_whose_process_dies_is_nobodys_fault(bench):
+def test_baseline_whose_process_dies_once_is_restarted(bench):
     bench.evaluate(SDPA)
-    bench._callers["sdpa"].child.kill()
+    bench._workers["sdpa"].process.kill()
     assert bench.evaluate(SDPA).status == "passed"
 
 
-def test_a_baseline_that_always_fails_is_not_blamed_on_the_candidate(bench, monkeypatch):
+def test_baseline_that_always_fails_is_inconclusive(bench, monkeypatch):
     def fail(key):
-        bench._drop(key)
+        bench._stop_worker(key)
         return True
 
-    monkeypatch.setattr(bench, "_drop_unsound", fail)
+    monkeypatch.setattr(bench, "_stop_failed_workers", fail)
     monkeypatch.setattr("hardware.kernels.evaluator.CROSS_INPUT_FACTOR", -1.0)
     outcome = bench.evaluate(SDPA)
     assert (outcome.status, outcome.failed_on) == ("inconclusive", "harness")
 
 
-def test_the_process_is_held_to_one_core_only_while_it_measures(machine):
+def test_process_is_pinned_to_one_core_only_during_measurements(machine):
     before = os.sched_getaffinity(0)
     with KernelEvaluator(SMALL, machine):
         assert len(os.sched_getaffinity(0)) == 1
     assert os.sched_getaffinity(0) == before
 
 
-def test_families_that_are_not_for_this_problem_say_why(bench):
+def test_unavailable_families_fail_to_build_with_a_reason(bench):
     outcome = bench.evaluate(Candidate("amx"))
     assert outcome.status == "failed to build"
     assert "fp32" in outcome.reason or "processor" in outcome.reason
-    assert "no family" in bench.evaluate(Candidate("avx")).reason
+    assert "is unknown" in bench.evaluate(Candidate("avx")).reason
 
 
-def test_a_candidate_whose_answers_differ_from_the_timed_baseline_is_wrong(bench, monkeypatch):
+def test_candidate_that_differs_from_the_timed_baseline_is_wrong(bench, monkeypatch):
     monkeypatch.setattr("hardware.kernels.evaluator.CROSS_INPUT_FACTOR", -1.0)
     outcome = bench.evaluate(SDPA)
     assert (outcome.status, outcome.failed_on) == ("wrong", "timed outputs")
 
 
-def test_what_sdpa_may_differ_by_is_larger_in_bf16_than_in_fp32(bench, machine):
+def test_limits_are_larger_in_bf16_than_in_fp32(bench, machine):
     asked = Workload("small", Problem("bf16", "forward", False), SMALL.tuned, SMALL.held_out)
     with KernelEvaluator(asked, machine) as other:
         assert other.evaluate(SDPA).status == "passed"
@@ -140,23 +144,23 @@ def test_what_sdpa_may_differ_by_is_larger_in_bf16_than_in_fp32(bench, machine):
     assert rough > 100 * fine
 
 
-def test_the_backward_pass_alone_is_asked_and_checked(machine):
+def test_backward_pass_alone_is_run_and_checked(machine):
     asked = Workload("small", Problem("fp32", "backward", True), SMALL.tuned, SMALL.held_out)
     with KernelEvaluator(asked, machine) as bench:
         assert bench.evaluate(SDPA).status == "passed"
 
 
-def test_the_difference_of_outputs_is_a_root_mean_square():
+def test_rms_difference_is_a_root_mean_square():
     got, want = np.zeros((1, 1, 2, 4), np.float32), np.zeros((1, 1, 2, 4), np.float32)
     got[0, 0, 1] = 2.0
-    assert timing._difference(got, want) == (pytest.approx(np.sqrt(2.0)), 2.0)
+    assert timing._rms_difference(got, want) == (pytest.approx(np.sqrt(2.0)), 2.0)
 
 
-def test_a_build_without_compiler_or_with_an_error_is_told(monkeypatch, tmp_path):
+def test_build_without_compiler_or_with_an_error_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("ASARA_CACHE", str(tmp_path / "cache"))
     broken = tmp_path / "broken.cpp"
     broken.write_text("int attention( {\n")
-    if compiler.compiler():
+    if compiler.find_compiler():
         with pytest.raises(BuildError, match="error"):
             compiler.build(broken)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -165,7 +169,7 @@ def test_a_build_without_compiler_or_with_an_error_is_told(monkeypatch, tmp_path
         compiler.build(broken)
 
 
-def test_a_machine_says_what_it_has(machine):
+def test_machine_describes_its_hardware(machine):
     assert machine.cores >= 1
     assert machine.memory_gib > 0
     assert "numpy" in machine.versions
@@ -174,14 +178,14 @@ def test_a_machine_says_what_it_has(machine):
     }
 
 
-@pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler")
+@pytest.mark.skipif(compiler.find_compiler() is None, reason="there is no C++ compiler")
 def test_the_roofline_is_measured():
-    measured = survey().roofline
+    measured = detect_machine().roofline
     assert measured.gflops["bf16"] >= 0.5 * measured.gflops["fp32"] > 0.5
     assert measured.copy_gbs > 0.1
     assert measured.seconds(1e9 * measured.gflops["fp32"], 0.0, "fp32") == pytest.approx(1.0)
     assert measured.seconds(0.0, 3e9 * measured.copy_gbs, "bf16") == pytest.approx(3.0)
 
 
-def test_the_workload_of_the_default_search_is_there():
+def test_default_workload_exists():
     assert workload("causal", "bf16", "both").full_name == "causal/bf16/both"

@@ -1,4 +1,4 @@
-"""The fp32 template against the formula in float64, written here once more: ragged, strided, masked."""
+"""Tests of the fp32 template against a float64 formula: ragged, strided and masked inputs."""
 
 import ctypes
 import math
@@ -13,14 +13,14 @@ from torch import Tensor
 
 from hardware.kernels import compiler
 from hardware.kernels.candidate import Candidate
-from hardware.kernels.families.avx512 import Avx512
+from hardware.kernels.families.avx512 import Avx512Family
 from hardware.kernels.families.compiled import KernelRefusedError
-from hardware.kernels.families.portable import Portable
+from hardware.kernels.families.portable import PortableFamily
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import EPSILON, Dtype, Problem, Shape
 
 
-class Narrow(Portable):
+class Narrow(PortableFamily):
     """Vectors of 16 bytes, as NEON and plain x86-64 have them."""
 
     name = "narrow"
@@ -42,11 +42,11 @@ ODD_HEADS = (1, 2, 7, 16, 33, 80, 255, 256)
 STREAMED = (Shape(2, 2, 1, 3001, 64), Shape(1, 2, 3, 333, 80), Shape(1, 1, 4, 65, 128), Shape(1, 1, 4, 70, 20))
 
 
-@pytest.fixture(params=[Avx512, Portable, Narrow], ids=lambda kind: kind.name)
-def family(request: pytest.FixtureRequest, machine: Machine) -> Portable:
+@pytest.fixture(params=[Avx512Family, PortableFamily, Narrow], ids=lambda kind: kind.name)
+def family(request: pytest.FixtureRequest, machine: Machine) -> PortableFamily:
     """Every width of vectors that this processor has."""
-    made: Portable = request.param()
-    if lacking := made.missing(machine, FORWARD):
+    made: PortableFamily = request.param()
+    if lacking := made.unavailable_reason(machine, FORWARD):
         pytest.skip(lacking)
     return made
 
@@ -80,7 +80,7 @@ def exact(tensors: list[Tensor], causal: bool) -> list[np.ndarray]:
     return [out, dlogits @ k, dlogits.swapaxes(-1, -2) @ q, weights.swapaxes(-1, -2) @ dout]
 
 
-def run(family: Portable, candidate: Candidate, tensors: list[Tensor], problem: Problem) -> list[np.ndarray]:
+def run(family: PortableFamily, candidate: Candidate, tensors: list[Tensor], problem: Problem) -> list[np.ndarray]:
     """out, dq, dk, dv of a candidate."""
     kernel = family.kernel(candidate, problem)
     out, kept = kernel.forward(*tensors[:3], keep=True)
@@ -92,7 +92,7 @@ def assert_close(found: list[np.ndarray], true: list[np.ndarray], tolerance: flo
         assert np.abs(got - want).max() <= tolerance * (1 + np.abs(want).max()), name
 
 
-def precise(family: Portable, machine: Machine, problem: Problem, count: int, **fixed: int) -> list[Candidate]:
+def precise(family: PortableFamily, machine: Machine, problem: Problem, count: int, **fixed: int) -> list[Candidate]:
     """Candidates drawn with a fixed seed, their exponential as good as it gets; the naive one comes first."""
     space, chance = family.space(machine, problem), np.random.default_rng(7)
     drawn = [space.draw(family.name, chance).values | {"degree": 6} | fixed for _ in range(count)]
@@ -104,7 +104,7 @@ def fits(values: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_forward_and_gradients_whatever_the_parameters(family: Portable, machine: Machine, causal: bool) -> None:
+def test_any_parameters_agree_with_float64(family: PortableFamily, machine: Machine, causal: bool) -> None:
     problem = FORWARD._replace(direction="both", causal=causal)
     candidates = precise(family, machine, problem, 12)
     for number, (shape, strided) in enumerate(product(SHAPES, (False, True))):
@@ -115,7 +115,7 @@ def test_forward_and_gradients_whatever_the_parameters(family: Portable, machine
 
 
 @pytest.mark.parametrize("head_size", ODD_HEADS)
-def test_any_head_size(family: Portable, machine: Machine, head_size: int) -> None:
+def test_any_head_size(family: PortableFamily, machine: Machine, head_size: int) -> None:
     problem = FORWARD._replace(direction="both", causal=True)
     tensors = inputs(Shape(1, 2, 33, 50, head_size), strided=True)
     for candidate in precise(family, machine, problem, 3):
@@ -124,7 +124,7 @@ def test_any_head_size(family: Portable, machine: Machine, head_size: int) -> No
 
 @pytest.mark.parametrize("shape", STREAMED, ids=str)
 @pytest.mark.parametrize("causal", [False, True])
-def test_few_queries(family: Portable, machine: Machine, shape: Shape, causal: bool) -> None:
+def test_few_queries(family: PortableFamily, machine: Machine, shape: Shape, causal: bool) -> None:
     problem = FORWARD._replace(direction="both", causal=causal)
     tensors = inputs(shape, strided=True)
     for prefetch in (0, 16):
@@ -132,7 +132,7 @@ def test_few_queries(family: Portable, machine: Machine, shape: Shape, causal: b
             assert_close(run(family, candidate, tensors, problem), exact(tensors, causal))
 
 
-def test_rows_that_see_no_key_are_zero_and_pass_nothing_on(family: Portable, machine: Machine) -> None:
+def test_rows_without_visible_keys_are_zero_and_have_no_gradient(family: PortableFamily, machine: Machine) -> None:
     problem = FORWARD._replace(direction="both", causal=True)
     for queries, keys in ((77, 1), (100, 20), (300, 70), (5, 2)):
         tensors, blind = inputs(Shape(1, 2, queries, keys, 64)), queries - keys
@@ -143,7 +143,7 @@ def test_rows_that_see_no_key_are_zero_and_pass_nothing_on(family: Portable, mac
             assert not found[1][..., :blind, :].any()
 
 
-def test_large_logits_and_offsets(family: Portable, machine: Machine) -> None:
+def test_large_logits_and_offsets(family: PortableFamily, machine: Machine) -> None:
     problem = FORWARD._replace(direction="both")
     q, k, v, dout = inputs(Shape(1, 2, 200, 200, 64))
     for tensors, tolerance in (
@@ -155,7 +155,7 @@ def test_large_logits_and_offsets(family: Portable, machine: Machine) -> None:
             assert_close(run(family, candidate, tensors, problem), exact(tensors, False), tolerance)
 
 
-def test_where_one_key_gets_all_the_weight_nothing_is_rounded_away(family: Portable, machine: Machine) -> None:
+def test_single_key_with_all_weight_is_exact(family: PortableFamily, machine: Machine) -> None:
     problem = FORWARD._replace(direction="both")
     q, k, v, dout = inputs(Shape(1, 2, 8, 1, 64))
     out, dq, dk, _ = run(family, precise(family, machine, problem, 0)[0], [q * 30, k * 30, v, dout], problem)
@@ -166,7 +166,9 @@ def test_where_one_key_gets_all_the_weight_nothing_is_rounded_away(family: Porta
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
 @pytest.mark.parametrize("head_size", [64, 40])
-def test_short_numbers_no_worse_than_torch(family: Portable, machine: Machine, dtype: Dtype, head_size: int) -> None:
+def test_16_bit_inputs_are_as_precise_as_torch(
+    family: PortableFamily, machine: Machine, dtype: Dtype, head_size: int
+) -> None:
     problem = Problem(dtype, "both", causal=False)
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
     for shape in (Shape(1, 2, 77, 200, head_size), Shape(1, 2, 1, 333, head_size)):
@@ -185,7 +187,7 @@ def _error(found: np.ndarray, true: np.ndarray) -> float:
     return float(np.sqrt(np.mean((found - true) ** 2)))
 
 
-def test_a_lower_degree_is_less_precise(family: Portable, machine: Machine) -> None:
+def test_a_lower_degree_is_less_precise(family: PortableFamily, machine: Machine) -> None:
     tensors = inputs(Shape(1, 1, 64, 200, 64))
     true, space = exact(tensors, False)[0], family.space(machine, FORWARD)
     errors = []
@@ -197,7 +199,7 @@ def test_a_lower_degree_is_less_precise(family: Portable, machine: Machine) -> N
     assert errors[3] < 1e-7
 
 
-def test_same_bits_twice_and_inputs_as_they_were(family: Portable, machine: Machine) -> None:
+def test_repeated_calls_give_the_same_bits_and_keep_inputs(family: PortableFamily, machine: Machine) -> None:
     problem = FORWARD._replace(direction="both", causal=True)
     tensors = inputs(Shape(2, 2, 77, 130, 64), strided=True)
     before = [each.clone() for each in tensors]
@@ -207,20 +209,20 @@ def test_same_bits_twice_and_inputs_as_they_were(family: Portable, machine: Mach
     assert all(torch.equal(a, b) for a, b in zip(before, tensors, strict=True))
 
 
-def test_what_it_cannot_do_it_refuses(family: Portable, machine: Machine) -> None:
+def test_unsupported_calls_are_refused(family: PortableFamily, machine: Machine) -> None:
     kernel = family.kernel(family.space(machine, FORWARD).candidate(family.name, {}), FORWARD)
     with pytest.raises(KernelRefusedError):
         kernel.forward(*inputs(Shape(1, 1, 8, 8, 257))[:3])
 
 
-def test_the_space_is_neither_empty_nor_endless(family: Portable, machine: Machine) -> None:
+def test_space_size_is_in_range(family: PortableFamily, machine: Machine) -> None:
     candidates = list(family.space(machine, FORWARD).all(family.name))
     assert 500 <= len(candidates) <= 50_000
     assert all(fits(each.values) for each in candidates)
 
 
-def test_the_roofline_is_measured(family: Portable) -> None:
-    library = ctypes.CDLL(str(compiler.build(compiler.NATIVE / "roofline.cpp", family.flags)))
+def test_the_roofline_is_measured(family: PortableFamily) -> None:
+    library = ctypes.CDLL(str(compiler.build(compiler.NATIVE_DIR / "roofline.cpp", family.flags)))
     for name in ("matrix_rate_fp32", "matrix_rate_bf16", "matrix_rate_fp16", "copy_rate"):
         measure = getattr(library, name)
         measure.restype, measure.argtypes = ctypes.c_double, [ctypes.c_double]

@@ -1,4 +1,4 @@
-"""The language model behind an endpoint: the exchange, and every way in which it can fail."""
+"""Tests of the language model with an endpoint: the exchange and its failures."""
 
 import importlib
 import json
@@ -134,7 +134,7 @@ def failure(live: OpenAiEndpoint) -> NoProposal:
 # The exchange
 
 
-def test_a_reply_comes_with_its_tokens(stub: Stub) -> None:
+def test_reply_has_its_tokens(stub: Stub) -> None:
     assert stub.live(says("hello", 90, 10)).ask(QUESTION) == Reply("hello", 100)
     assert stub.requests == [
         {
@@ -148,12 +148,12 @@ def test_a_reply_comes_with_its_tokens(stub: Stub) -> None:
     assert stub.keys == [f"Bearer {KEY}"]
 
 
-def test_a_reply_without_usage_has_no_tokens(stub: Stub) -> None:
+def test_reply_without_usage_has_zero_tokens(stub: Stub) -> None:
     live = stub.live(send(200, b'{"choices": [{"message": {"content": "hello"}}]}'))
     assert live.ask(QUESTION) == Reply("hello", 0)
 
 
-def test_a_key_of_another_service_is_never_sent(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_never_sends_the_key_of_another_service(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "of-another-service")
     stub.answers = [says("hello")]
     OpenAiEndpoint(stub.url, "a-model").ask(QUESTION)
@@ -161,7 +161,7 @@ def test_a_key_of_another_service_is_never_sent(stub: Stub, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_what_may_mend_is_tried_again_at_most_twice(stub: Stub, status: int) -> None:
+def test_temporary_failure_is_retried_at_most_twice(stub: Stub, status: int) -> None:
     assert stub.live(refuses(status), refuses(status), says("at last")).ask(QUESTION).text == "at last"
     assert stub.waited == [2.0, 8.0]
     no = failure(stub.live(refuses(status)))
@@ -171,51 +171,51 @@ def test_what_may_mend_is_tried_again_at_most_twice(stub: Stub, status: int) -> 
 
 
 @pytest.mark.parametrize(("asked", "waited"), [("7", 7.0), ("86400", 60.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 2.0)])
-def test_an_endpoint_may_say_how_long_to_wait_within_bounds(stub: Stub, asked: str, waited: float) -> None:
+def test_retry_delay_of_the_endpoint_is_used_within_bounds(stub: Stub, asked: str, waited: float) -> None:
     stub.live(refuses(429, Retry_After=asked), says("at last")).ask(QUESTION)
     assert stub.waited == [waited]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_what_does_not_mend_is_not_tried_again(stub: Stub, status: int) -> None:
+def test_permanent_failure_is_not_retried(stub: Stub, status: int) -> None:
     no = failure(stub.live(refuses(status)))
     assert (no.failed_on, len(stub.requests), stub.waited) == (str(status), 1, [])
 
 
-def test_the_key_is_in_no_message(stub: Stub) -> None:
+def test_key_is_not_in_error_messages(stub: Stub) -> None:
     no = failure(stub.live(refuses(401)))
     assert "Incorrect key provided: ***" in no.reason
     assert KEY not in repr(no.args)
 
 
 @pytest.mark.parametrize("answer", [closes, stops_in_the_middle])
-def test_a_connection_that_closes_is_tried_again(stub: Stub, answer: Answer) -> None:
+def test_closed_connection_is_retried(stub: Stub, answer: Answer) -> None:
     assert stub.live(answer, says("at last")).ask(QUESTION).text == "at last"
     no = failure(stub.live(answer))
     assert no.failed_on == "connection"
     assert no.reason.startswith("no connection that lasted: ")
 
 
-def test_nobody_there(stub: Stub) -> None:
+def test_missing_endpoint_is_a_connection_failure(stub: Stub) -> None:
     live = stub.live(says("hello"))
     stub.server.server_close()
     assert failure(live).failed_on == "connection"
 
 
-def test_an_endpoint_that_hangs_is_given_up(stub: Stub) -> None:
+def test_endpoint_that_hangs_times_out(stub: Stub) -> None:
     no = failure(stub.live(stub.hangs, seconds=0.1))
     assert (no.failed_on, no.reason) == ("timeout", "no answer within 0.1 s")
 
 
-def test_an_answer_that_never_ends_is_given_up(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_without_end_times_out(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = count(0, 30)
     monkeypatch.setattr(endpoints, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
     no = failure(stub.live(says("x" * 300_000), seconds=20.0))
     assert (no.failed_on, no.reason) == ("timeout", "no whole answer within 20 s")
 
 
-def test_an_answer_without_bounds_is_not_swallowed(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "BYTES", 1 << 20)
+def test_too_large_answer_is_refused(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 1 << 20)
     no = failure(stub.live(send(200, b" " * (3 << 20))))
     assert (no.failed_on, no.reason) == ("endpoint", "the endpoint sent more than 1 MiB")
 
@@ -238,14 +238,14 @@ def test_an_answer_without_bounds_is_not_swallowed(stub: Stub, monkeypatch: pyte
         b"[" * 100_000,
     ],
 )
-def test_what_is_no_chat_completion_is_said_to_be_none(stub: Stub, body: bytes) -> None:
+def test_answer_that_is_not_a_chat_completion_is_refused(stub: Stub, body: bytes) -> None:
     no = failure(stub.live(send(200, body)))
     assert no.failed_on == "endpoint"
     assert no.reason.startswith("the endpoint sent no chat completion but: ")
     assert len(no.reason) < 1000
 
 
-def test_each_failure_is_a_trial_and_the_search_goes_on(stub: Stub, tmp_path: Path) -> None:
+def test_search_after_a_failure_counts_a_trial_and_continues(stub: Stub, tmp_path: Path) -> None:
     live = stub.live(
         says(template(rows=16)),
         send(200, b"<html>"),
@@ -269,14 +269,14 @@ def test_each_failure_is_a_trial_and_the_search_goes_on(stub: Stub, tmp_path: Pa
     assert KEY not in (tmp_path / "t.jsonl").read_text()
 
 
-def test_a_key_that_is_refused_ends_the_search_soon(stub: Stub, tmp_path: Path) -> None:
+def test_search_with_a_rejected_key_ends_after_few_trials(stub: Stub, tmp_path: Path) -> None:
     trials, end = searched(tmp_path / "t.jsonl", stub.live(refuses(401)))
     assert end is not None
     assert end.reason.startswith("no proposal 3 times in a row: the endpoint refused with 401")
     assert len(trials) == len(stub.requests) == 3
 
 
-def test_an_endpoint_that_stays_away_ends_the_search(stub: Stub, tmp_path: Path) -> None:
+def test_search_without_an_endpoint_ends(stub: Stub, tmp_path: Path) -> None:
     trials, end = searched(tmp_path / "t.jsonl", stub.live(refuses(503)))
     assert end is not None
     assert end.reason.startswith("no proposal 5 times in a row: the endpoint refused with 503")
@@ -286,7 +286,7 @@ def test_an_endpoint_that_stays_away_ends_the_search(stub: Stub, tmp_path: Path)
 # The environment
 
 
-def test_there_is_no_default_endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_from_environment_without_an_endpoint_raises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("BASE_URL", "MODEL", "API_KEY"):
         monkeypatch.delenv(f"ASARA_LLM_{name}", raising=False)
     with pytest.raises(EndpointError, match="ASARA_LLM_BASE_URL is not set"):
@@ -296,7 +296,7 @@ def test_there_is_no_default_endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path:
         proposer("llm", "record", tmp_path / "tape.jsonl")
 
 
-def test_the_environment_names_endpoint_model_and_key(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_environment_reads_endpoint_model_and_key(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("BASE_URL", stub.url), ("MODEL", "another"), ("API_KEY", f" {KEY}\n")):
         monkeypatch.setenv(f"ASARA_LLM_{name}", value)
     stub.answers = [says(template(rows=16))]
@@ -307,25 +307,25 @@ def test_the_environment_names_endpoint_model_and_key(stub: Stub, monkeypatch: p
 
 
 @pytest.mark.parametrize("mode", ["record", "replay", "scripted"])
-def test_a_tape_has_to_be_named(mode: Any) -> None:
-    with pytest.raises(EndpointError, match=f"mode {mode} of a language model needs a tape"):
+def test_modes_with_a_tape_need_its_name(mode: Any) -> None:
+    with pytest.raises(EndpointError, match=f"mode {mode} of the llm proposer needs a tape"):
         from_environment(mode)
 
 
-def test_a_tape_to_replay_has_to_be_there(tmp_path: Path) -> None:
+def test_replay_without_a_tape_file_raises(tmp_path: Path) -> None:
     with pytest.raises(EndpointError, match=r"there is no tape .*none\.jsonl"):
         from_environment("replay", tmp_path / "none.jsonl")
-    with pytest.raises(EndpointError, match="no mode 'guess': there are live, record, replay"):
+    with pytest.raises(EndpointError, match="mode 'guess' is unknown; allowed: live, record, replay"):
         from_environment("guess", tmp_path)  # type: ignore[arg-type]
 
 
-def test_without_the_client_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoint_without_the_client_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(importlib.sys.modules, "openai", None)
     with pytest.raises(EndpointError, match=r"pip install 'asara\[llm\]'"):
         OpenAiEndpoint("http://127.0.0.1:9/v1", "a-model")
 
 
-def test_a_recorded_search_replays_to_the_same_trace(stub: Stub, tmp_path: Path) -> None:
+def test_replay_of_a_recorded_search_gives_the_same_trace(stub: Stub, tmp_path: Path) -> None:
     tape = tmp_path / "deep" / "tape.jsonl"
     live = stub.live(
         says(template(rows=16)),
@@ -340,5 +340,5 @@ def test_a_recorded_search_replays_to_the_same_trace(stub: Stub, tmp_path: Path)
     asked = len(stub.requests)
     searched(tmp_path / "replayed.jsonl", from_environment("replay", tape).endpoint, 6, foreign=True)
     assert (tmp_path / "replayed.jsonl").read_bytes() == (tmp_path / "recorded.jsonl").read_bytes()
-    assert len(stub.requests) == asked == 7  # nobody was asked
+    assert len(stub.requests) == asked == 7  # the replay sends no request
     assert KEY not in tape.read_text()

@@ -1,4 +1,4 @@
-"""The language model without an endpoint: its tape, its script, what it is told, and what it may answer."""
+"""Tests of the language model without an endpoint: tapes, scripted replies, prompts and answers."""
 
 import json
 from pathlib import Path
@@ -32,25 +32,25 @@ from tests.support.kernel_searches import (
 # The tape
 
 
-def test_what_is_not_on_the_tape_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_replay_of_an_unknown_request_raises(tmp_path: Path) -> None:
     tape = tmp_path / "tape.jsonl"
     RecordingEndpoint(tape, ScriptedEndpoint(["one"])).ask(QUESTION)
     assert ReplayEndpoint(tape).ask(QUESTION) == Reply("one")
     for other in (QUESTION._replace(user="Trial 2."), QUESTION._replace(seed=1)):
         with pytest.raises(
-            NotOnTapeError, match=rf"tape.jsonl has no reply to request {other.digest[:12]}: it holds 1"
+            NotOnTapeError, match=rf"tape.jsonl has no reply to request {other.digest[:12]}: its 1 replies"
         ):
             ReplayEndpoint(tape).ask(other)
 
 
-def test_a_search_off_the_tape_stops_with_the_trace_as_it_is(tmp_path: Path) -> None:
+def test_search_with_an_unknown_request_stops_and_keeps_its_trace(tmp_path: Path) -> None:
     tape, script = tmp_path / "tape.jsonl", ScriptedEndpoint([template(rows=rows) for rows in (16, 32)])
     searched(tmp_path / "short.jsonl", RecordingEndpoint(tape, script), 2)
     with pytest.raises(NotOnTapeError):
         searched(tmp_path / "long.jsonl", ReplayEndpoint(tape), 3)
 
 
-def test_a_killed_recording_asks_for_nothing_twice(tmp_path: Path) -> None:
+def test_killed_recording_sends_no_request_twice(tmp_path: Path) -> None:
     tape, replies = tmp_path / "tape.jsonl", [template(rows=rows) for rows in (16, 32, 64)]
     searched(tmp_path / "t.jsonl", RecordingEndpoint(tape, ScriptedEndpoint(replies)), 3)
     whole = tape.read_bytes()
@@ -66,7 +66,7 @@ def test_a_killed_recording_asks_for_nothing_twice(tmp_path: Path) -> None:
         assert tape.read_bytes() == whole
 
 
-def test_a_recorded_failure_is_asked_again_and_the_newest_counts(tmp_path: Path) -> None:
+def test_recorded_failure_is_requested_again_and_the_newest_counts(tmp_path: Path) -> None:
     tape = tmp_path / "tape.jsonl"
     with pytest.raises(NoProposal, match="busy"):
         RecordingEndpoint(tape, ScriptedEndpoint([NoProposal("busy", "503", 3)])).ask(QUESTION)
@@ -83,7 +83,7 @@ def test_a_recorded_failure_is_asked_again_and_the_newest_counts(tmp_path: Path)
 @pytest.mark.parametrize(
     "content", [b"garbage", b"garbage\n", b'{"request":"a"}\n', b'{"request":1,"reply":""}\n{"req']
 )
-def test_what_is_no_tape_is_named_by_file_and_line_and_left_alone(tmp_path: Path, content: bytes) -> None:
+def test_invalid_tape_is_reported_by_line_and_not_changed(tmp_path: Path, content: bytes) -> None:
     tape = tmp_path / "shopping.txt"
     tape.write_bytes(content)
     for opened in (ReplayEndpoint, lambda path: RecordingEndpoint(path, ScriptedEndpoint([]))):
@@ -92,16 +92,16 @@ def test_what_is_no_tape_is_named_by_file_and_line_and_left_alone(tmp_path: Path
     assert tape.read_bytes() == content
 
 
-def test_a_recording_ends_when_there_are_no_more_replies(tmp_path: Path) -> None:
+def test_recording_without_more_replies_ends(tmp_path: Path) -> None:
     trials, end = searched(
         tmp_path / "t.jsonl", RecordingEndpoint(tmp_path / "tape.jsonl", ScriptedEndpoint([template(rows=16)]))
     )
     assert len(trials) == 1
     assert end is not None
-    assert end.reason == "the proposer has nothing more to propose"
+    assert end.reason == "the proposer has no more candidates"
 
 
-def test_half_a_character_does_not_break_the_tape(tmp_path: Path) -> None:
+def test_recording_of_half_a_character_keeps_the_tape_valid(tmp_path: Path) -> None:
     tape = tmp_path / "tape.jsonl"
     assert (
         RecordingEndpoint(tape, ScriptedEndpoint(["half \ud800"])).ask(QUESTION)
@@ -113,14 +113,14 @@ def test_half_a_character_does_not_break_the_tape(tmp_path: Path) -> None:
 # The script
 
 
-def test_a_script_drives_a_whole_search(tmp_path: Path) -> None:
+def test_scripted_replies_run_a_search(tmp_path: Path) -> None:
     replies = [template(rows=rows, columns=columns) for rows in (8, 16, 32) for columns in (16, 32)]
     trials, end = searched(tmp_path / "t.jsonl", ScriptedEndpoint(replies))
     assert [each.parameters["rows"] for each in trials] == [8, 8, 16, 16, 32, 32]
-    assert end == SearchEnd(session="here", reason="the proposer has nothing more to propose", trials=6)
+    assert end == SearchEnd(session="here", reason="the proposer has no more candidates", trials=6)
 
 
-def test_a_script_that_repeats_itself_goes_on_after_a_stop(tmp_path: Path) -> None:
+def test_scripted_replies_with_repeats_resume_after_an_interrupt(tmp_path: Path) -> None:
     rows = [8, 8, 16, 8, 32, 64, 64]
     replies = [Reply(template(rows=each), 10) for each in rows]
     trials, _ = searched(tmp_path / "whole.jsonl", ScriptedEndpoint(replies))
@@ -137,14 +137,14 @@ def test_a_script_that_repeats_itself_goes_on_after_a_stop(tmp_path: Path) -> No
     [b"nonsense", b"[]", b"7", b"\xff\xfe", b'{"family": "tiles"}\n{', b"[" * 100_000],
     ids=lambda text: text[:9],
 )
-def test_what_holds_no_ready_replies_is_named_by_file_and_line(tmp_path: Path, content: bytes) -> None:
+def test_invalid_replies_are_reported_by_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ready.jsonl"
     path.write_bytes(content)
     with pytest.raises(TapeError, match=rf"ready\.jsonl, line {content.count(10) + 1}: neither"):
         from_environment("scripted", path)
 
 
-def test_ready_replies_of_a_file_are_answered_in_order(tmp_path: Path) -> None:
+def test_scripted_replies_of_a_file_come_in_order(tmp_path: Path) -> None:
     path = tmp_path / "ready.jsonl"
     path.write_text(f'{template(rows=16)}\n\n"I do not know."\n{template(unroll=2)}\n')
     trials, end = searched(tmp_path / "trace.jsonl", from_environment("scripted", path).endpoint)
@@ -166,15 +166,15 @@ def test_ready_replies_of_a_file_are_answered_in_order(tmp_path: Path) -> None:
         template(rows=16).replace(" ", "\n\t"),
     ],
 )
-def test_the_last_object_of_an_answer_counts(text: str) -> None:
+def test_parse_proposal_takes_the_last_object(text: str) -> None:
     made = parse_proposal(Reply(text, 7), history())
     assert made.candidate == TILES.candidate("tiles", {"rows": 16})
     assert (made.expects, made.why, made.tokens) == (1.2, "larger tiles", 7)
 
 
-def test_what_is_left_out_is_untuned() -> None:
+def test_parse_proposal_fills_missing_parameters_with_defaults() -> None:
     made = parse_proposal(Reply('{"family": "tiles"}'), history())
-    assert (made.candidate, made.expects, made.why) == (POOL.naives[0], None, "")
+    assert (made.candidate, made.expects, made.why) == (POOL.defaults[0], None, "")
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_what_is_left_out_is_untuned() -> None:
         (json.dumps({"source": SOURCE}), "source is not asked for in this search"),
     ],
 )
-def test_an_answer_against_the_schema_is_none_and_says_why(text: str, reason: str) -> None:
+def test_parse_proposal_of_an_invalid_answer_gives_the_reason(text: str, reason: str) -> None:
     with pytest.raises(NoProposal) as caught:
         parse_proposal(Reply(text, 70), history())
     assert reason in caught.value.reason
@@ -223,14 +223,14 @@ def test_an_answer_against_the_schema_is_none_and_says_why(text: str, reason: st
         ({"source": "\ud800"}, "source: Input should be a valid string"),
     ],
 )
-def test_foreign_source_has_a_schema_too(answer: dict[str, object], reason: str) -> None:
+def test_parse_proposal_of_invalid_source_gives_the_reason(answer: dict[str, object], reason: str) -> None:
     with pytest.raises(NoProposal, match=reason):
-        parse_proposal(Reply(json.dumps(answer)), history(foreign=True))
+        parse_proposal(Reply(json.dumps(answer)), history(source_allowed=True))
 
 
-def test_foreign_source_is_a_candidate_of_its_own() -> None:
+def test_parse_proposal_of_source_gives_an_untrusted_candidate() -> None:
     answer = json.dumps({"source": SOURCE, "expects": 2, "why": "by hand"})
-    made = parse_proposal(Reply(answer), history(foreign=True))
+    made = parse_proposal(Reply(answer), history(source_allowed=True))
     assert made.candidate == Candidate("foreign", (), SOURCE)
     assert (made.expects, made.why) == (2.0, "by hand")
 
@@ -246,7 +246,7 @@ def tried(number: int, score: float | None, **values: object) -> TrialSummary:
     )
 
 
-def test_the_model_is_told_problem_machine_and_parameters() -> None:
+def test_system_prompt_has_problem_machine_and_parameters() -> None:
     text = system_prompt(history())
     for told in (
         *("causal/fp32/forward", "1x8x512x64, 1x4x1024x64", "at most 3 times SDPA's own", "At most 1024 MiB"),
@@ -259,8 +259,8 @@ def test_the_model_is_told_problem_machine_and_parameters() -> None:
     assert "C++17" not in text
 
 
-def test_for_foreign_source_the_model_is_told_the_call() -> None:
-    text = system_prompt(history(foreign=True))
+def test_system_prompt_with_source_has_the_header() -> None:
+    text = system_prompt(history(source_allowed=True))
     for told in (
         'extern "C" int attention(const Attention* a)',
         "struct Attention {",
@@ -268,12 +268,12 @@ def test_for_foreign_source_the_model_is_told_the_call() -> None:
         "one of these",
     ):
         assert told in text
-    alone = system_prompt(history(foreign=True, pool=SearchSpace({})))
+    alone = system_prompt(history(source_allowed=True, search_space=SearchSpace({})))
     assert '"family"' not in alone
     assert "this form" in alone
 
 
-def test_the_model_is_told_what_was_learnt() -> None:
+def test_user_prompt_has_outcomes() -> None:
     foreign = TrialSummary(
         9, Candidate("foreign", (), SOURCE), "failed to build", None, complaint="kernel.cpp:3: error: no j"
     )
@@ -293,14 +293,14 @@ def test_the_model_is_told_what_was_learnt() -> None:
     assert "failed to build: kernel.cpp:3: error: no j" in text[failures:]
 
 
-def test_another_family_is_the_least_alike() -> None:
+def test_user_prompt_treats_another_family_as_most_different() -> None:
     fast = [tried(at, 2.0 - at / 10, rows=8, unroll=1 + at % 2, degree=3 + at // 2) for at in range(5)]
     near, other = tried(7, 1.0, rows=128, order="queries"), TrialSummary(8, Candidate("sdpa"), "passed", 1.0)
     text = user_prompt(history(tried=(*fast, near, other)))
     assert text.index("sdpa(): 1.00") < text.index(f"{near.candidate}: 1.00")
 
 
-def test_a_machine_without_a_roofline_has_none_to_tell() -> None:
+def test_system_prompt_without_a_roofline_has_no_rates() -> None:
     bare = history().machine.model_copy(update={"roofline": None, "instructions": (), "caches_kib": {}, "compiler": ""})
     text = system_prompt(history(machine=bare))
     assert "One core at most" not in text
@@ -308,20 +308,20 @@ def test_a_machine_without_a_roofline_has_none_to_tell() -> None:
     assert "Instruction sets: none of note. Caches: unknown." in text
 
 
-def test_the_model_is_shown_the_fastest_source() -> None:
+def test_user_prompt_has_the_fastest_source() -> None:
     sources = [TrialSummary(at, Candidate("foreign", (), f"// {at}"), "passed", 1.0 + at) for at in (1, 2)]
     text = user_prompt(history(tried=tuple(sources)))
     assert text.count("Source of foreign(") == 1
     assert ":\n// 2\n" in text
 
 
-def test_the_model_is_told_what_was_refused_and_what_was_wrong_with_its_answer() -> None:
-    text = user_prompt(history(refused=(POOL.naives[0],), complaint="no JSON object in 'Certainly!'"))
-    assert f"because it was tried before:\n- {POOL.naives[0]}" in text
+def test_user_prompt_has_refusals_and_the_error_of_the_last_answer() -> None:
+    text = user_prompt(history(refused=(POOL.defaults[0],), complaint="no JSON object in 'Certainly!'"))
+    assert f"because it was tried before:\n- {POOL.defaults[0]}" in text
     assert "Your last answer could not be used: no JSON object" in text
 
 
-def test_the_model_is_never_told_a_seed_or_a_shape_that_is_held_out(tmp_path: Path) -> None:
+def test_prompts_contain_no_seed_and_no_held_out_shape(tmp_path: Path) -> None:
     asked: list[Request] = []
 
     class Listens(ScriptedEndpoint):
@@ -331,7 +331,7 @@ def test_the_model_is_never_told_a_seed_or_a_shape_that_is_held_out(tmp_path: Pa
 
     trace, here = Trace(tmp_path / "t.jsonl"), session(proposer="llm", seed=987654321)
     replies = [template(rows=rows, columns=columns) for rows in (8, 16, 32, 64) for columns in (16, 32, 64)]
-    search(trace, here, LanguageModel(Listens(replies)), Surface(), SPACES, foreign=True)
+    search(trace, here, LanguageModel(Listens(replies)), Surface(), SPACES, source_allowed=True)
     text = "".join(each.system + each.user for each in asked)
     assert "wrong on ragged length" in text
     assert "secret" not in text  # the evaluator's own words about a failure
@@ -340,7 +340,7 @@ def test_the_model_is_never_told_a_seed_or_a_shape_that_is_held_out(tmp_path: Pa
     assert len({each.digest for each in asked}) == len(asked) == 13
 
 
-def test_the_same_history_is_the_same_request_in_any_process() -> None:
+def test_request_of_a_history_is_the_same_in_another_process() -> None:
     assert request_of(history()) == request_of(history())
     assert request_of(history(seed=1)).digest != request_of(history()).digest
-    assert request_of(history(number=5, refused=(POOL.naives[0],))).turn == 5
+    assert request_of(history(number=5, refused=(POOL.defaults[0],))).turn == 5

@@ -1,4 +1,4 @@
-"""What a machine says of itself, and what was built for another one."""
+"""Tests of the description of a machine, its roofline, and objects built for another machine."""
 
 import re
 import subprocess
@@ -7,9 +7,9 @@ import pytest
 
 from hardware.kernels import compiler, cpu, machine
 from hardware.kernels.compiler import BuildError
-from hardware.kernels.sandbox import compile_foreign
+from hardware.kernels.sandbox import compile_untrusted
 
-needs_compiler = pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler")
+needs_compiler = pytest.mark.skipif(compiler.find_compiler() is None, reason="there is no C++ compiler")
 SMALL = 'extern "C" int attention(const void*) { return 1; }\n'
 
 
@@ -30,7 +30,7 @@ def cache(folder, index, **files):
         (folder / index / name).write_text(text + "\n")
 
 
-def test_a_cache_that_does_not_tell_its_size_is_left_out(tmp_path, monkeypatch):
+def test_cache_of_unknown_size_is_left_out(tmp_path, monkeypatch):
     cache(tmp_path, "index0", level="1", type="Data", size="48K")
     cache(tmp_path, "index1", level="2", type="Unified")
     cache(tmp_path, "index2", level="3", type="Unified", size="unknown")
@@ -40,19 +40,19 @@ def test_a_cache_that_does_not_tell_its_size_is_left_out(tmp_path, monkeypatch):
 
 @needs_compiler
 @pytest.mark.parametrize("field", [{"model name": "another"}, {"flags": "fpu sse2"}, {"Features": "asimd"}])
-def test_what_was_built_for_another_processor_is_not_used(tmp_path, monkeypatch, other_processor, field):
+def test_object_built_for_another_processor_is_not_used(tmp_path, monkeypatch, other_processor, field):
     monkeypatch.setenv("ASARA_CACHE", str(tmp_path))
     source = tmp_path / "small.cpp"
     source.write_text(SMALL)
-    here = compiler.build(source), compile_foreign(SMALL, confined=False)
+    here = compiler.build(source), compile_untrusted(SMALL, confined=False)
     other_processor(**field)
-    there = compiler.build(source), compile_foreign(SMALL, confined=False)
+    there = compiler.build(source), compile_untrusted(SMALL, confined=False)
     assert not set(here) & set(there)
-    assert there == (compiler.build(source), compile_foreign(SMALL, confined=False))
+    assert there == (compiler.build(source), compile_untrusted(SMALL, confined=False))
 
 
 @needs_compiler
-def test_two_processes_may_build_the_same_at_once(tmp_path, monkeypatch):
+def test_concurrent_builds_of_the_same_object_succeed(tmp_path, monkeypatch):
     """The other finishes while this one compiles: both have the same whole file, and nothing else is left."""
     monkeypatch.setenv("ASARA_CACHE", str(tmp_path / "cache"))
     source = tmp_path / "small.cpp"
@@ -72,14 +72,14 @@ def test_two_processes_may_build_the_same_at_once(tmp_path, monkeypatch):
     ("program", "complaint"),
     [("import sys; sys.exit('Illegal instruction')", "Illegal instruction"), ("raise SystemExit(3)", "exit status 3")],
 )
-def test_a_roofline_that_does_not_run_is_told_in_one_sentence(monkeypatch, program, complaint):
+def test_roofline_that_fails_is_reported_in_one_sentence(monkeypatch, program, complaint):
     monkeypatch.setattr(compiler, "build", lambda *_: "none.so")
     monkeypatch.setattr(machine, "_MEASURE", program)
     with pytest.raises(BuildError, match=f"the roofline cannot be measured: .*{complaint}"):
         machine.measure_roofline()
 
 
-def test_a_roofline_that_takes_too_long_is_given_up(monkeypatch):
+def test_roofline_that_takes_too_long_raises(monkeypatch):
     def late(command, **options):
         raise subprocess.TimeoutExpired(command, options["timeout"])
 
@@ -89,7 +89,7 @@ def test_a_roofline_that_takes_too_long_is_given_up(monkeypatch):
         machine.measure_roofline()
 
 
-def test_each_rate_of_the_roofline_is_its_own(monkeypatch):
+def test_roofline_rates_are_assigned_to_their_names(monkeypatch):
     monkeypatch.setattr(compiler, "build", lambda *_: "none.so")
     monkeypatch.setattr(machine, "_MEASURE", "print(1.0, 8.0, 2.0, 0.5)")
     found = machine.measure_roofline()
@@ -105,11 +105,11 @@ def test_each_rate_of_the_roofline_is_its_own(monkeypatch):
         ("skylake-avx512", {"vfmadd ps"}, {"tdpbf16ps", "vdpbf16ps", "vfmadd ph"}),
     ],
 )
-def test_the_rates_of_narrow_numbers_are_those_of_their_units(processor_name, there, absent):
+def test_roofline_rates_of_16_bit_dtypes_are_those_of_their_units(processor_name, there, absent):
     """The compiler's output holds the instructions that each kind of processor has for fp16 and bf16, and no others."""
-    command = [compiler.compiler(), *compiler.FLAGS, f"-march={processor_name}", "-S", "-o", "-"]
+    command = [compiler.find_compiler(), *compiler.FLAGS, f"-march={processor_name}", "-S", "-o", "-"]
     done = subprocess.run(
-        [*command, str(compiler.NATIVE / "roofline.cpp")], capture_output=True, text=True, check=False, timeout=60
+        [*command, str(compiler.NATIVE_DIR / "roofline.cpp")], capture_output=True, text=True, check=False, timeout=60
     )
     if done.returncode:
         pytest.skip(f"the compiler makes no code for {processor_name}")

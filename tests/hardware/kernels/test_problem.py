@@ -1,4 +1,4 @@
-"""What is asked of a kernel, how it is laid out, stored and drawn."""
+"""Tests of problems, layouts, storage, random inputs and parameter spaces."""
 
 import itertools
 
@@ -20,8 +20,8 @@ from hardware.kernels.problem import (
     Problem,
     Shape,
     flops,
-    pairs_seen,
     traffic,
+    visible_pairs,
     workload,
 )
 from hardware.kernels.random_inputs import KINDS, RandomInputs, make_input
@@ -32,7 +32,7 @@ problems = st.builds(Problem, st.sampled_from(DTYPES), st.sampled_from(DIRECTION
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_held_out_shapes_are_never_tuned_on(name):
+def test_held_out_shapes_are_not_tuned(name):
     found = workload(name)
     assert found.tuned
     assert found.held_out
@@ -43,14 +43,14 @@ def test_held_out_shapes_are_never_tuned_on(name):
 @pytest.mark.parametrize(
     "wrong", [("shorts",), ("short", "fp64"), ("short", "fp32", "sideways"), ("decode", "fp32", "both")]
 )
-def test_what_there_is_not_is_refused_in_words(wrong):
-    with pytest.raises(ValueError, match=r"there are|forward only"):
+def test_unknown_workload_raises_with_allowed_values(wrong):
+    with pytest.raises(ValueError, match=r"allowed: |forward only"):
         workload(*wrong)
 
 
 @given(sizes, sizes, st.booleans())
-def test_pairs_are_those_that_the_reference_sees(queries, keys, causal):
-    assert pairs_seen(Shape(1, 1, queries, keys, 1), causal) == reference.visible_mask(queries, keys, causal).sum()
+def test_visible_pairs_equal_those_of_the_reference(queries, keys, causal):
+    assert visible_pairs(Shape(1, 1, queries, keys, 1), causal) == reference.visible_mask(queries, keys, causal).sum()
 
 
 def test_operations_and_bytes_of_a_call_counted_by_hand():
@@ -64,19 +64,19 @@ def test_operations_and_bytes_of_a_call_counted_by_hand():
 
 
 @given(shapes, problems, st.integers(1, 4))
-def test_nothing_overlaps_in_the_shared_memories(shape, problem, slots):
+def test_layout_slots_do_not_overlap(shape, problem, slots):
     where = layout(shape, problem, slots)
     for side, end in ((where.inputs, where.input_bytes), (where.outputs, where.output_bytes)):
         places = sorted(place for slot in side for place in slot.values())
         assert all(first.end <= second.offset for first, second in itertools.pairwise(places))
         assert all(place.offset % ALIGNMENT == 0 for place in places)
         assert places[-1].end == end
-    assert where.inputs[0]["k"].numbers == shape.batch * shape.heads * shape.keys * shape.head_size
+    assert where.inputs[0]["k"].item_count == shape.batch * shape.heads * shape.keys * shape.head_size
     assert where.outputs[0]["dv"].item_bytes == BYTES[problem.dtype]
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=50), st.sampled_from(DTYPES))
-def test_numbers_are_rounded_as_torch_rounds_them(numbers, dtype):
+def test_to_storage_rounds_as_torch(numbers, dtype):
     names = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     exact = np.array(numbers, dtype=np.float32)
     stored = to_storage(exact, dtype)
@@ -84,7 +84,7 @@ def test_numbers_are_rounded_as_torch_rounds_them(numbers, dtype):
     assert np.array_equal(from_storage(stored, dtype), torch.from_numpy(exact).to(names[dtype]).float().numpy())
 
 
-def test_fresh_numbers_are_normal_and_never_the_same():
+def test_random_inputs_are_normal_and_differ():
     fresh = RandomInputs("fp32")
     first, second = np.empty(100_000, np.float32), np.empty(100_000, np.float32)
     fresh.fill(first)
@@ -95,7 +95,7 @@ def test_fresh_numbers_are_normal_and_never_the_same():
         assert abs(drawn.std() - 1) < 0.02
 
 
-def test_a_fill_larger_than_the_pool_is_filled_to_its_end(monkeypatch):
+def test_random_inputs_larger_than_the_pool_are_filled_completely(monkeypatch):
     monkeypatch.setattr("hardware.kernels.random_inputs._POOL", 1000)
     target = np.full((7, 1234), np.nan, np.float32)
     RandomInputs("fp32").fill(target)
@@ -103,7 +103,7 @@ def test_a_fill_larger_than_the_pool_is_filled_to_its_end(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_of_input_does_what_it_says(kind):
+def test_input_kinds_have_their_properties(kind):
     normal = np.random.default_rng(1).standard_normal((1, 2, 64, 16), dtype=np.float32)
     q, k, v = (make_input(kind, name, normal) for name in "qkv")
     logits = reference.visible_mask(64, 64, False) * (q @ np.swapaxes(k, -1, -2)) / 4
@@ -122,7 +122,7 @@ SPACE = ParameterSpace(
 )
 
 
-def test_a_space_names_what_is_wrong():
+def test_parameter_space_with_invalid_values_names_the_error():
     for values, words in (
         ({"tiles": 1}, "no parameter"),
         ({"tile": 17}, "16, 32, 64"),
@@ -132,7 +132,7 @@ def test_a_space_names_what_is_wrong():
             SPACE.candidate("f", values)
 
 
-def test_a_space_lists_draws_and_steps_within_itself():
+def test_parameter_space_yields_only_allowed_candidates():
     every = list(SPACE.all("f"))
     assert len(every) == len({each.digest for each in every}) == 5
     chance = np.random.default_rng(0)
@@ -141,7 +141,7 @@ def test_a_space_lists_draws_and_steps_within_itself():
     assert {tuple(each.values.values()) for each in near} == {(16, "a"), (64, "a"), (32, "b")}
 
 
-def test_a_candidate_is_what_it_is_made_of():
+def test_candidate_digest_depends_on_all_fields():
     one, other = Candidate("f", (("a", 1),)), Candidate("f", (("a", 2),))
     assert one.digest != other.digest != Candidate("f", source="x").digest
     assert str(one) == "f(a=1)"

@@ -1,4 +1,4 @@
-"""Any shape, layout in memory, size of the numbers, type and mask: always the answer in float64."""
+"""Tests that any shape, memory layout, scale, dtype and mask agree with float64."""
 
 from typing import NamedTuple
 
@@ -68,7 +68,9 @@ def tensors(draw: Draw):
 @example(draw=ODD)
 @example(draw=ODD._replace(dtype="fp32", shape=Shape(1, 2, 40, 3, 7)))
 def test_any_call_agrees_with_float64(name, machine, draw):
-    fits = [each for each in DTYPES if not family(name).missing(machine, problem_of(draw._replace(dtype=each)))]
+    fits = [
+        each for each in DTYPES if not family(name).unavailable_reason(machine, problem_of(draw._replace(dtype=each)))
+    ]
     if not fits:
         usable(name, machine, problem_of(draw))
     draw = draw._replace(dtype=fits[draw.seed % len(fits)])
@@ -86,7 +88,7 @@ def test_any_call_agrees_with_float64(name, machine, draw):
 
 @examples(30)
 @given(draw=DRAWS, seed=st.integers(0, 2**32))
-def test_every_choice_of_tiles_gives_the_answer(machine, draw, seed):
+def test_any_tile_sizes_agree_with_float64(machine, draw, seed):
     problem = problem_of(draw)
     found = usable("tiled", machine, problem)
     candidate = found.space(machine, problem).draw("tiled", np.random.default_rng(seed))

@@ -1,4 +1,4 @@
-"""Proposers: what they propose is allowed and new, follows from the history alone, and finds fast kernels."""
+"""Tests of proposers: allowed and new proposals, dependence on the history only, and speed of the search."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -51,11 +51,11 @@ def trials_needed(name: str, seed: int, most: int) -> int:
 
 
 @pytest.mark.parametrize(("name", "most"), [("random", 200), ("hill-climb", 50), ("evolve", 60), ("autotune", 45)])
-def test_the_median_search_finds_95_percent_of_the_best(name: str, most: int) -> None:
+def test_median_search_finds_95_percent_of_the_best(name: str, most: int) -> None:
     assert median(trials_needed(name, seed, most) for seed in range(20)) <= most
 
 
-def test_what_learns_needs_fewer_than_half_the_trials_of_what_does_not() -> None:
+def test_learning_proposers_need_less_than_half_the_trials_of_random() -> None:
     needed = {name: median(trials_needed(name, seed, 250) for seed in range(20)) for name in TUNERS}
     assert max(needed[name] for name in TUNERS[1:]) < needed["random"] / 2
 
@@ -69,17 +69,17 @@ def spaces(draw: st.DrawFn) -> dict[str, ParameterSpace]:
         choices: dict[str, tuple[Value, ...]] = {f"p{at}": tuple(range(size)) for at, size in enumerate(sizes)}
         modulus = draw(st.integers(2, 7))
 
-        def allowed(values: object, modulus: int = modulus) -> bool:
+        def is_allowed(values: object, modulus: int = modulus) -> bool:
             return sum(values.values()) % modulus != 1  # type: ignore[attr-defined]
 
-        made[family] = ParameterSpace(choices, {name: options[-1] for name, options in choices.items()}, allowed)
+        made[family] = ParameterSpace(choices, {name: options[-1] for name, options in choices.items()}, is_allowed)
     return made
 
 
 @pytest.mark.parametrize("name", TUNERS)
 @examples(30)
 @given(spaces=spaces(), seed=st.integers(0, 2**32), luck=st.randoms(use_true_random=False))
-def test_any_space_is_proposed_whole_and_nothing_twice(
+def test_proposer_covers_any_space_without_repeats(
     name: str, spaces: dict[str, ParameterSpace], seed: int, luck
 ) -> None:
     pool = SearchSpace(spaces)
@@ -89,19 +89,19 @@ def test_any_space_is_proposed_whole_and_nothing_twice(
         assert made.candidate in pool
         seen.append(made.candidate)
         history = further(history, made.candidate, luck.choice([None, 0.5, 1.0, 2.0]))
-        assert len(seen) <= len(pool.listed)
+        assert len(seen) <= len(pool.enumerated)
     assert len(seen) == len(set(seen)) == len({each.digest for each in seen})
     assert set(seen) == {each for family, space in spaces.items() for each in space.all(family)}
 
 
 @pytest.mark.parametrize("name", TUNERS)
-def test_a_proposal_follows_from_seed_and_history_alone(name: str) -> None:
+def test_proposal_depends_only_on_seed_and_history(name: str) -> None:
     for history, made in walk(name, 3, 40):
         assert proposer(name).propose(history) == made  # by one that has seen nothing of what went before
 
 
 @pytest.mark.parametrize("name", TUNERS)
-def test_a_refused_candidate_is_not_proposed_again(name: str) -> None:
+def test_proposer_does_not_repeat_a_refused_candidate(name: str) -> None:
     *_, (history, made) = walk(name, 5, 30)
     refused = [made.candidate]
     for _ in range(5):
@@ -112,22 +112,22 @@ def test_a_refused_candidate_is_not_proposed_again(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["random", "hill-climb", "evolve"])
-def test_another_seed_is_another_search(name: str) -> None:
+def test_proposals_differ_between_seeds(name: str) -> None:
     one, other = ([made.candidate for _, made in walk(name, seed, 15)] for seed in (1, 2))
     assert one != other
 
 
-def test_naive_has_one_shot_at_the_first_family() -> None:
+def test_naive_proposes_the_default_of_the_first_family_once() -> None:
     two = SearchSpace({"tiles": TILES, "other": ParameterSpace({}, {})})
     assert [made.candidate for _, made in walk("naive", 0, 5, two)] == [TILES.candidate("tiles", {})]
 
 
 @pytest.mark.parametrize("name", ["hill-climb", "autotune"])
-def test_tuning_begins_with_the_untuned_candidate(name: str) -> None:
+def test_tuners_start_with_the_default_candidate(name: str) -> None:
     assert next(walk(name, 7, 1))[1].candidate == TILES.candidate("tiles", {})
 
 
-def test_a_climb_starts_only_from_what_passed() -> None:
+def test_hill_climb_starts_only_from_a_candidate_that_passed() -> None:
     history = history_of(session(proposer="hill-climb"), POOL)
     for _ in range(10):
         made = proposer("hill-climb").propose(history)
@@ -141,7 +141,7 @@ def test_a_climb_starts_only_from_what_passed() -> None:
     assert step.candidate in TILES.neighbours(start)
 
 
-def test_a_climb_takes_each_step_up_and_restarts_on_the_peak() -> None:
+def test_hill_climb_takes_improvements_and_restarts_at_a_peak() -> None:
     line = SearchSpace({"line": ParameterSpace({"x": tuple(range(9)), "y": (0, 1, 2)}, {"x": 0, "y": 0})})
     history, who, starts = history_of(session(proposer="hill-climb"), line), proposer("hill-climb"), []
     for _ in range(27):
@@ -157,19 +157,19 @@ def test_a_climb_takes_each_step_up_and_restarts_on_the_peak() -> None:
     assert len(starts) > 1
 
 
-def test_autotune_holds_all_parameters_but_one() -> None:
+def test_autotune_varies_one_parameter_at_a_time() -> None:
     history, who = history_of(session(proposer="autotune"), POOL), proposer("autotune")
     for at in range(5):  # the naive one, then the first parameter over its five choices
         made = who.propose(history)
         assert made is not None
-        assert made.candidate.values == dict(TILES.naive) | {"rows": TILES.choices["rows"][at]}
+        assert made.candidate.values == dict(TILES.default) | {"rows": TILES.choices["rows"][at]}
         history = further(history, made.candidate, 1.0 + (at == 2))
     made = who.propose(history)
     assert made is not None
-    assert made.candidate.values == dict(TILES.naive) | {"rows": 32, "columns": 32}
+    assert made.candidate.values == dict(TILES.default) | {"rows": 32, "columns": 32}
 
 
-def test_an_additive_table_is_foretold() -> None:
+def test_surrogate_predicts_an_additive_table() -> None:
     space = ParameterSpace({"a": (0, 1, 2), "b": (0, 1, 2)}, {"a": 0, "b": 0})
     history = history_of(session(), SearchSpace({"f": space}))
     assert expected_speedup(history, space.candidate("f", {})) is None
@@ -182,7 +182,7 @@ def test_an_additive_table_is_foretold() -> None:
         assert expected_speedup(history, each) == pytest.approx(truth, rel=0.05)
 
 
-def test_what_is_expected_comes_true_more_often_than_the_mean() -> None:
+def test_surrogate_is_better_than_the_mean() -> None:
     """On the smooth hill the additive model halves the squared error of the mean of what passed."""
     model = mean = 0.0
     for seed in range(5):
@@ -195,13 +195,13 @@ def test_what_is_expected_comes_true_more_often_than_the_mean() -> None:
     assert model < mean / 2
 
 
-def test_the_history_holds_what_it_may_and_nothing_else() -> None:
+def test_history_has_only_the_allowed_fields() -> None:
     begun = history_of(session(seed=4, budget=9), POOL)
     assert begun._fields == (
-        *("workload", "problem", "shapes", "machine", "pool", "foreign", "budget", "seed"),
+        *("workload", "problem", "shapes", "machine", "search_space", "source_allowed", "budget", "seed"),
         *("number", "tried", "refused", "complaint"),
     )
-    candidate = POOL.naives[0]
+    candidate = POOL.defaults[0]
     trial = Trial(
         session="here",
         number=1,
@@ -225,7 +225,7 @@ def test_the_history_holds_what_it_may_and_nothing_else() -> None:
     assert built.tried[0].complaint == "error: no"
 
 
-def test_a_trial_without_a_proposal_counts_but_is_no_candidate() -> None:
+def test_history_of_a_trial_without_proposal_has_no_candidate() -> None:
     begun = history_of(session(), POOL)
     trial = Trial(
         session="here",
@@ -242,22 +242,22 @@ def test_a_trial_without_a_proposal_counts_but_is_no_candidate() -> None:
     assert with_trial(begun, trial.model_copy(update={"failed_on": "503"}), {}).complaint == ""
 
 
-def test_a_pool_draws_every_candidate_alike() -> None:
+def test_search_space_draws_uniformly() -> None:
     pool = SearchSpace({"one": ParameterSpace({"x": (0, 1, 2)}, {"x": 0}), "two": ParameterSpace({}, {})})
-    chance = history_of(session(), pool).rng
-    drawn = [pool.draw(chance, ()) for _ in range(4000)]
-    assert all(abs(drawn.count(each) - 1000) < 150 for each in pool.listed)
-    assert pool.draw(chance, pool.listed) is None
+    rng = history_of(session(), pool).rng
+    drawn = [pool.draw(rng, ()) for _ in range(4000)]
+    assert all(abs(drawn.count(each) - 1000) < 150 for each in pool.enumerated)
+    assert pool.draw(rng, pool.enumerated) is None
 
 
-def test_a_pool_without_candidates_has_none() -> None:
+def test_search_space_without_candidates_draws_none() -> None:
     for nothing in (SearchSpace({}), SearchSpace({"f": ParameterSpace({"x": (1, 2)}, {"x": 1}, lambda values: False)})):
         for name in PROPOSERS:
             if name != "llm":
                 assert proposer(name).propose(history_of(session(), nothing)) is None
 
 
-def test_the_nearest_come_first_and_other_families_last() -> None:
+def test_search_space_nearest_orders_by_steps_and_family() -> None:
     pool = SearchSpace({"one": ParameterSpace({"x": (0, 1, 2, 3)}, {"x": 0}), "two": ParameterSpace({}, {})})
     at, seen = Candidate("one", (("x", 1),)), []
     while (found := pool.nearest(at, seen, history_of(session(), pool).rng)) is not None:
@@ -271,17 +271,17 @@ def test_the_nearest_come_first_and_other_families_last() -> None:
         Candidate("else"),
         Candidate("tiles"),
         Candidate("tiles", (("rows", 8),)),
-        Candidate("tiles", POOL.naives[0].parameters, "int main() {}"),
-        Candidate("tiles", tuple(reversed(POOL.naives[0].parameters))),
-        Candidate("tiles", tuple((TILES.naive | {"rows": 128, "columns": 256}).items())),
+        Candidate("tiles", POOL.defaults[0].parameters, "int main() {}"),
+        Candidate("tiles", tuple(reversed(POOL.defaults[0].parameters))),
+        Candidate("tiles", tuple((TILES.default | {"rows": 128, "columns": 256}).items())),
     ],
 )
-def test_what_a_pool_does_not_hold(candidate: Candidate) -> None:
+def test_search_space_excludes_other_candidates(candidate: Candidate) -> None:
     assert candidate not in POOL
     assert POOL.neighbours(candidate) == []
 
 
-def test_evolution_and_climbs_pass_over_foreign_sources() -> None:
+def test_evolve_and_hill_climb_skip_untrusted_sources() -> None:
     foreign = Candidate("foreign", (), "int attention();")
     for name in ("hill-climb", "evolve", "autotune"):
         history = history_of(session(proposer=name), POOL)
@@ -293,21 +293,21 @@ def test_evolution_and_climbs_pass_over_foreign_sources() -> None:
             assert made.candidate in POOL
 
 
-def test_a_wrong_name_is_answered_with_the_near_one() -> None:
-    with pytest.raises(UnknownProposerError, match=r"no proposer 'hillclimb': .*did you mean 'hill-climb'\?"):
+def test_unknown_proposer_suggests_the_closest_name() -> None:
+    with pytest.raises(UnknownProposerError, match=r"'hillclimb' is unknown; allowed: .*did you mean 'hill-climb'\?"):
         proposer("hillclimb")
     assert [name for name in PROPOSERS if name in SHIPPED] == list(SHIPPED)
-    with pytest.raises(UnknownProposerError, match=f"there are {', '.join(PROPOSERS)}$"):
+    with pytest.raises(UnknownProposerError, match=f"allowed: {', '.join(PROPOSERS)}$"):
         proposer("xyz")
 
 
-def test_every_proposer_is_named_as_it_is_registered() -> None:
+def test_proposer_names_equal_their_registered_names() -> None:
     for name, summary in PROPOSERS.items():
         if name != "llm":
             assert (proposer(name).name, proposer(name).summary) == (name, summary)
 
 
-def test_the_surface_is_two_fifths_wrong() -> None:
+def test_surface_has_two_fifths_wrong_candidates() -> None:
     everything = list(TILES.all("tiles"))
     wrong = [each for each in everything if Surface().evaluate(each).status == "wrong"]
     assert 0.38 < len(wrong) / len(everything) < 0.44

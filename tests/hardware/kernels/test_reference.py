@@ -1,4 +1,4 @@
-"""The reference against torch's autograd in float64, finite differences and closed forms."""
+"""Tests of the reference against torch's autograd in float64, finite differences and closed forms."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hardware.kernels import reference
-from hardware.kernels.problem import Problem, Shape, pairs_seen
+from hardware.kernels.problem import Problem, Shape, visible_pairs
 from hardware.kernels.registry import NAMES, family
 
 CASES = [(1, 1), (1, 7), (5, 5), (7, 3), (3, 8), (33, 20)]
@@ -62,7 +62,7 @@ def test_gradients_are_finite_differences(queries, keys, causal):
         assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(np.sum(gradient * step), rel=1e-8, abs=1e-8)
 
 
-def test_rows_without_keys_are_zero_and_have_no_gradient():
+def test_rows_without_visible_keys_are_zero_and_have_no_gradient():
     q, k, v, dout = drawn(6, 2)
     out, lse = reference.forward(q, k, v, causal=True)
     dq, dk, dv = reference.backward(q, k, v, dout, causal=True)
@@ -94,10 +94,10 @@ def test_equal_keys_give_the_mean_value():
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(("queries", "keys"), CASES)
 def test_the_mask_has_as_many_pairs_as_the_problem_counts(queries, keys, causal):
-    assert reference.visible_mask(queries, keys, causal).sum() == pairs_seen(Shape(1, 1, queries, keys, 8), causal)
+    assert reference.visible_mask(queries, keys, causal).sum() == visible_pairs(Shape(1, 1, queries, keys, 8), causal)
 
 
-def test_inputs_may_be_of_any_type_and_stay_as_they_are():
+def test_inputs_of_any_type_are_accepted_and_not_changed():
     q, k, v, _ = (each.astype(np.float32) for each in drawn(3, 3))
     before = q.copy()
     out, lse = reference.forward(q, k, v, causal=True)
@@ -114,20 +114,20 @@ def test_error_over_all_numbers_and_in_the_worst_row():
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_error_of_what_is_not_finite_is_infinite(wrong):
+def test_rms_errors_of_non_finite_outputs_are_infinite(wrong):
     exact = np.ones((1, 1, 2, 2))
     assert reference.rms_errors(np.full_like(exact, wrong), exact) == (np.inf, np.inf)
     assert reference.rms_errors(np.ones((1, 1, 1, 2)), exact) == (np.inf, np.inf)
 
 
-def test_a_wrong_name_is_answered_with_the_near_one():
-    with pytest.raises(ValueError, match="no family 'tilde'; did you mean 'tiled'"):
+def test_unknown_family_suggests_the_closest_name():
+    with pytest.raises(ValueError, match="family 'tilde' is unknown; did you mean 'tiled'"):
         family("tilde")
-    with pytest.raises(ValueError, match="no family 'xyz': there are eager, sdpa"):
+    with pytest.raises(ValueError, match="family 'xyz' is unknown; allowed: eager, sdpa"):
         family("xyz")
 
 
-def test_the_registry_and_the_reference_need_no_torch():
+def test_registry_and_reference_do_not_import_torch():
     code = "import sys, hardware.kernels.registry, hardware.kernels.reference; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -1,4 +1,4 @@
-"""The predicted size of rounding against what NumPy's own fp32 and fp16 make of the formula."""
+"""Tests of the predicted rounding error against NumPy's fp32 and fp16 arithmetic."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from scipy import stats
 
 from hardware.kernels import reference
 from hardware.kernels.problem import EPSILON, Problem
-from hardware.kernels.rounding_error import FALSE_ALARM, LEAST, reach, rounding, sum_of_products
+from hardware.kernels.rounding_error import FALSE_ALARM, UNDERFLOW_ERROR, reach, rounding, sum_of_products
 from hardware.kernels.validate import rounding_floors
 from tests.support.attention_cases import KINDS
 
@@ -44,7 +44,7 @@ def test_predicts_the_size_of_the_error(kind, name, dtype):
         kind = "peaky"  # A logit of 1,000 is rounded by 0.5: no first order holds.
     inputs = drawn(kind, dtype)
     exact = (reference.forward(*inputs[:3], False)[0], *reference.backward(*inputs, False))
-    sizes = rounding(*inputs, False, EPSILON[name], EPSILON[name], LEAST[name])
+    sizes = rounding(*inputs, False, EPSILON[name], EPSILON[name], UNDERFLOW_ERROR[name])
     for got, true, size in zip(in_precision(*inputs, dtype), exact, sizes, strict=True):
         found, predicted = reference.rms_errors(got, true)[0], reference.rms_errors(size, np.zeros_like(size))[0]
         assert 0.15 * predicted < found < 2.5 * predicted
@@ -57,13 +57,13 @@ def test_grows_in_proportion_to_the_unit():
         np.testing.assert_allclose(one, 1e3 * other, rtol=1e-10)
 
 
-def test_one_key_leaves_the_value_as_it_is_but_for_its_own_rounding():
+def test_one_key_has_only_the_rounding_of_the_value():
     q, k, v, dout = (each[..., :1, :] for each in drawn("peaky", np.float32))
     out = rounding(q, k, v, dout, True, 1e-3, 1.0).out  # however coarse the logit
     np.testing.assert_allclose(out, np.sqrt(2) * 1e-3 * np.abs(v), rtol=1e-10)
 
 
-def test_a_query_that_sees_no_key_has_no_error():
+def test_query_without_visible_keys_has_no_error():
     q, k, v, dout = drawn("normal", np.float32)
     sizes = rounding(q, k[..., :10, :], v[..., :10, :], dout, True, 1e-3, 1e-3)
     assert not sizes.out[..., :50, :].any()
@@ -118,7 +118,7 @@ def over_allowed(keys, head_size, draws, **wrong):
 
 @pytest.mark.parametrize("head_size", [32, 128])
 @pytest.mark.parametrize("keys", [1, 2])
-def test_right_gradients_of_few_keys_are_never_called_wrong(keys, head_size):
+def test_correct_gradients_of_few_keys_are_accepted(keys, head_size):
     """Of one key dq and dk are rounding alone, a single number of it, which is no mean of many.
 
     False-alarm rate: below 4 x 1e-6 a draw (`FALSE_ALARM`), 0.2% of the test; the seed is fixed. That the largest of
@@ -136,23 +136,23 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("keys", [1, 2])
-def test_wrong_gradients_of_few_keys_are_called_wrong(keys, wrong):
+def test_wrong_gradients_of_few_keys_are_rejected(keys, wrong):
     """In four of five draws or more: of one key two sums in fp16 are equal now and then, and then they are right."""
     assert np.quantile(over_allowed(keys, 64, 100, **WRONG[wrong]), 0.2) > 1
 
 
-def test_a_wrong_scale_of_two_keys_is_called_wrong():
+def test_wrong_scale_of_two_keys_is_rejected():
     assert np.quantile(over_allowed(2, 64, 100, scale=1.0001), 0.05) > 1
 
 
-def test_the_reach_of_many_errors_is_below_what_is_allowed_anyway():
+def test_reach_of_many_errors_is_below_the_tolerance():
     """One number may be 6.9 standard deviations off (a normal one 4.9); the mean of 30 squares needs no allowance."""
     assert reach(1) == pytest.approx(1.4 * stats.norm.isf(FALSE_ALARM / 2), rel=1e-9)
     assert reach(30) < Problem("fp32", "both", False).tolerance
 
 
 @pytest.mark.parametrize("terms", [1, 2, 8, 64])
-def test_a_sum_errs_as_predicted_in_any_order(terms):
+def test_sum_of_products_predicts_the_error_in_any_order(terms):
     """The mean square of 20,000 random sums: within a third of the predicted; how far the first order holds."""
     left, right = np.random.default_rng(terms).standard_normal((2, 20_000, terms), dtype=np.float32)
     exact = left.astype(float) * right

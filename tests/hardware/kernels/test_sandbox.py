@@ -1,4 +1,4 @@
-"""Where foreign code runs: what it can see, what ends it and why, what the compiler refuses."""
+"""Tests of the sandbox: what untrusted code can access, how processes end, and compile errors."""
 
 import os
 import select
@@ -14,26 +14,28 @@ from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.problem import Problem
 from hardware.kernels.registry import family
-from hardware.kernels.sandbox import SandboxError, compile_foreign, launch
+from hardware.kernels.sandbox import SandboxError, compile_untrusted, launch
 
 ROOT = Path(__file__).parents[3]
 MUTE = 'extern "C" int attention(const void*) { return 0; }'
-LOCK = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from hardware.kernels import seccomp; seccomp.lock()\n"
+LOCK = (
+    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from hardware.kernels import seccomp; seccomp.install_filter()\n"
+)
 
-needs_compiler = pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler")
-needs_seccomp = pytest.mark.skipif(not seccomp.available(), reason="this kernel or processor has no seccomp filter")
+needs_compiler = pytest.mark.skipif(compiler.find_compiler() is None, reason="there is no C++ compiler")
+needs_seccomp = pytest.mark.skipif(not seccomp.is_available(), reason="this kernel or processor has no seccomp filter")
 
 
 @pytest.fixture(params=[True, False], ids=["bubblewrap", "process"])
 def confined(request) -> bool:
-    if request.param and not sandbox.detect_isolation().foreign_allowed:
+    if request.param and not sandbox.detect_isolation().untrusted_allowed:
         pytest.skip(sandbox.detect_isolation().detail)
     return bool(request.param)
 
 
 @pytest.fixture
 def bubblewrap() -> None:
-    if not sandbox.detect_isolation().foreign_allowed:
+    if not sandbox.detect_isolation().untrusted_allowed:
         pytest.skip(sandbox.detect_isolation().detail)
 
 
@@ -46,13 +48,13 @@ def end_of(code: str, *, confined: bool, seconds: float = 20.0, **limits) -> tup
 def said(code: str, *, confined: bool = True) -> str:
     reason, child = end_of(f"import sys, os\ndef say(x): sys.stderr.write(str(x))\n{code}", confined=confined)
     assert reason == "it was done"
-    return child.complaint
+    return child.stderr_text
 
 
 # How it ends
 
 
-def test_a_process_that_does_its_work_is_done(confined):
+def test_process_that_succeeds_is_done(confined):
     assert end_of("1", confined=confined)[0] == "it was done"
 
 
@@ -65,7 +67,7 @@ def test_a_process_that_does_its_work_is_done(confined):
         ("import mmap; mmap.mmap(-1, 1 << 40)", "it left with exit code 1: OSError: [Errno 12] Cannot allocate memory"),
     ],
 )
-def test_its_end_is_told_in_words(code, reason, confined):
+def test_wait_describes_the_reason_of_the_end(code, reason, confined):
     assert end_of(code, confined=confined, memory_mib=200)[0] == reason
 
 
@@ -75,7 +77,7 @@ def test_processor_time_is_limited(confined):
     assert 0.8 < child.cpu_s < 2
 
 
-def test_it_can_be_ended_from_outside_with_all_that_it_started(confined):
+def test_kill_ends_the_process_and_its_children(confined):
     here, there = os.pipe()
     code = f"import os, time\nfor _ in range(3): os.fork()\nos.write({there}, b'!')\ntime.sleep(1000)"
     with launch([sys.executable, "-I", "-S", "-c", code], [there], confined=confined) as child:
@@ -89,40 +91,40 @@ def test_it_can_be_ended_from_outside_with_all_that_it_started(confined):
     os.close(here)
 
 
-def test_one_that_does_not_end_is_ended(confined):
+def test_wait_kills_a_process_after_its_timeout(confined):
     assert end_of("import time; time.sleep(1000)", confined=confined, seconds=0.05)[0] == "it was ended from outside"
 
 
-def test_its_complaint_is_kept_but_not_without_end(confined):
+def test_stderr_text_is_limited(confined):
     reason, child = end_of("import sys; sys.stderr.write('no ' * 100_000)", confined=confined)
-    assert child.complaint.startswith("no no")
-    assert len(child.complaint) <= 1 << 16
+    assert child.stderr_text.startswith("no no")
+    assert len(child.stderr_text) <= 1 << 16
     assert (reason == "it was done") is not confined
 
 
-def test_its_clock_is_read_from_outside(confined):
+def test_clock_is_readable_from_outside(confined):
     begin, go = os.pipe()
     done, end = os.pipe()
     spin = "t = time.process_time_ns()\nwhile time.process_time_ns() < t + 30_000_000: pass"
     wait = f"os.read({begin}, 1)"
     code = f"import os, time\n{wait}\n{spin}\nos.write({end}, b'!')\n{wait}"
     with launch([sys.executable, "-I", "-S", "-c", code], [begin, end], confined=confined) as child:
-        before = time.clock_gettime_ns(child.clock)
+        before = time.clock_gettime_ns(child.clock_id)
         os.write(go, b"!")
         os.read(done, 1)
-        assert time.clock_gettime_ns(child.clock) - before >= 30_000_000
+        assert time.clock_gettime_ns(child.clock_id) - before >= 30_000_000
         os.write(go, b"!")
     for each in (begin, go, done, end):
         os.close(each)
 
 
-def test_a_program_that_is_not_there_is_told():
+def test_missing_program_is_reported():
     with pytest.raises(SandboxError, match="does not start"):
         launch(["/nowhere/at-all"], confined=False)
 
 
 @pytest.mark.usefixtures("bubblewrap")
-def test_a_program_that_is_not_there_is_told_in_the_sandbox_too():
+def test_missing_program_in_the_sandbox_is_reported():
     with launch(["/nowhere/at-all"]) as child:
         assert "No such file" in child.wait()
 
@@ -150,7 +152,7 @@ class TestBubblewrap:
         code = f"import sys\ndef say(x): sys.stderr.write(x)\n{look}"
         with launch([sys.executable, "-I", "-S", "-c", code], folders=[tmp_path]) as child:
             child.wait()
-        assert child.complaint == "content"
+        assert child.stderr_text == "content"
         with launch([sys.executable, "-I", "-S", "-c", code]) as child:
             assert "FileNotFoundError" in child.wait()
 
@@ -185,10 +187,10 @@ class TestBubblewrap:
             child.wait()
         os.close(here)
         os.close(there)
-        assert child.complaint == f"[{there}]"
+        assert child.stderr_text == f"[{there}]"
 
     def test_it_dies_with_its_parent(self, tmp_path):
-        """A parent that is killed leaves nobody behind."""
+        """Killing the parent ends the worker."""
         code = (
             f"import os, sys; sys.path.insert(0, {str(ROOT)!r})\n"
             "from hardware.kernels.sandbox import launch\n"
@@ -223,10 +225,10 @@ class TestBubblewrap:
         "x = bytearray(1 << 26); del x",
     ],
 )
-def test_a_locked_process_can_compute(allowed, confined):
+def test_filtered_process_can_compute(allowed, confined):
     modules = "import ctypes, mmap, time, os\n"
     reason, child = end_of(modules + LOCK + allowed, confined=confined)
-    assert reason == "it was done", child.complaint
+    assert reason == "it was done", child.stderr_text
 
 
 @needs_seccomp
@@ -250,22 +252,22 @@ def test_a_locked_process_can_compute(allowed, confined):
         "os.pipe()",
     ],
 )
-def test_a_locked_process_can_do_no_more(forbidden, confined):
+def test_filtered_process_is_killed_for_other_calls(forbidden, confined):
     modules = "import os, _thread, mmap, signal, socket, resource\n"
     reason, child = end_of(modules + LOCK + forbidden, confined=confined)
-    assert reason.startswith("a forbidden system call"), child.complaint
+    assert reason.startswith("a forbidden system call"), child.stderr_text
 
 
-def test_a_processor_without_a_list_is_not_locked(monkeypatch):
-    monkeypatch.setattr(seccomp, "_TABLES", {})
-    assert not seccomp.available()
+def test_filter_on_an_unknown_processor_raises(monkeypatch):
+    monkeypatch.setattr(seccomp, "_SYSTEM_CALLS", {})
+    assert not seccomp.is_available()
     with pytest.raises(OSError, match="no list of system calls"):
         seccomp.install_filter()
 
 
 @pytest.mark.parametrize("name", ["x86_64", "aarch64"])
-def test_every_way_through_the_filter_ends_in_an_answer(name):
-    code = seccomp._program(seccomp._TABLES[name], (7, 9), pid=1)
+def test_filter_program_always_ends_in_an_action(name):
+    code = seccomp._program(seccomp._SYSTEM_CALLS[name], (7, 9), pid=1)
     assert len(code) < 4096
     assert all(at + 1 + max(yes, no) < len(code) for at, (kind, yes, no, _) in enumerate(code) if kind != 0x06)
     assert code[-1] == (0x06, 0, 0, seccomp._KILL)
@@ -286,17 +288,19 @@ class TestWithout:
     def test_bubblewrap_foreign_source_is_refused_with_the_way_to_get_it(self, monkeypatch, machine):
         monkeypatch.setenv("PATH", "/nowhere")
         found = sandbox.detect_isolation()
-        assert (found.name, found.foreign_allowed) == ("process", False)
+        assert (found.name, found.untrusted_allowed) == ("process", False)
         assert "install bubblewrap" in found.detail
-        assert "install bubblewrap" in family("foreign").missing(machine, Problem("fp32", "forward", causal=False))
+        assert "install bubblewrap" in family("foreign").unavailable_reason(
+            machine, Problem("fp32", "forward", causal=False)
+        )
         with pytest.raises(SandboxError, match="install bubblewrap"):
             launch([sys.executable])
 
     @needs_compiler
     def test_bubblewrap_nothing_foreign_is_compiled(self, monkeypatch):
-        monkeypatch.setattr(sandbox, "_bubblewrap_fails", lambda: "install bubblewrap")
+        monkeypatch.setattr(sandbox, "_bubblewrap_problem", lambda: "install bubblewrap")
         with pytest.raises(BuildError, match="install bubblewrap"):
-            compile_foreign(MUTE)
+            compile_untrusted(MUTE)
 
     def test_a_bubblewrap_that_works(self, monkeypatch, tmp_path):
         (tmp_path / "bwrap").write_text("#!/bin/sh\necho no user namespaces >&2\nexit 1\n")
@@ -305,10 +309,10 @@ class TestWithout:
         assert "does not work here (no user namespaces)" in sandbox.detect_isolation().detail
 
     def test_seccomp(self, monkeypatch):
-        monkeypatch.setattr(seccomp, "available", lambda: False)
-        monkeypatch.setattr(sandbox, "_bubblewrap_fails", lambda: None)
+        monkeypatch.setattr(seccomp, "is_available", lambda: False)
+        monkeypatch.setattr(sandbox, "_bubblewrap_problem", lambda: None)
         found = sandbox.detect_isolation()
-        assert not found.foreign_allowed
+        assert not found.untrusted_allowed
         assert "seccomp" in found.detail
 
 
@@ -317,45 +321,45 @@ class TestWithout:
 
 @needs_compiler
 @pytest.mark.usefixtures("bubblewrap")
-def test_foreign_source_is_compiled_once(tmp_path, monkeypatch):
+def test_untrusted_source_is_compiled_once(tmp_path, monkeypatch):
     monkeypatch.setenv("ASARA_CACHE", str(tmp_path))
-    made = compile_foreign(MUTE)
+    made = compile_untrusted(MUTE)
     assert "attention" in elf.exported_functions(made.read_bytes())
     first = made.stat().st_mtime_ns
-    assert compile_foreign(MUTE) == made
+    assert compile_untrusted(MUTE) == made
     assert made.stat().st_mtime_ns == first
     assert [each.name for each in made.parent.iterdir()] == [made.name]
     assert len(list(made.parent.parent.iterdir())) == 1
-    assert compile_foreign(MUTE + "\n") != made
+    assert compile_untrusted(MUTE + "\n") != made
 
 
 @needs_compiler
 @pytest.mark.usefixtures("bubblewrap")
-def test_a_compiler_that_takes_too_long_is_ended(tmp_path, monkeypatch):
+def test_compiler_that_takes_too_long_is_killed(tmp_path, monkeypatch):
     monkeypatch.setenv("ASARA_CACHE", str(tmp_path))
-    monkeypatch.setattr(sandbox, "_BUILD_S", 0.0)
+    monkeypatch.setattr(sandbox, "_BUILD_TIMEOUT_SECONDS", 0.0)
     with pytest.raises(BuildError, match="longer than 0 s"):
-        compile_foreign(MUTE)
+        compile_untrusted(MUTE)
     assert list(tmp_path.iterdir()) == []
 
 
 @needs_compiler
-def test_our_own_sources_are_compiled_without_bubblewrap_too(tmp_path, monkeypatch):
+def test_own_source_is_compiled_without_bubblewrap(tmp_path, monkeypatch):
     monkeypatch.setenv("ASARA_CACHE", str(tmp_path))
-    assert compile_foreign(MUTE, confined=False).exists()
+    assert compile_untrusted(MUTE, confined=False).exists()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BuildError, match="error"):
-        compile_foreign("int f() {", confined=False)
+        compile_untrusted("int f() {", confined=False)
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_without_a_compiler_nothing_is_compiled(monkeypatch):
-    monkeypatch.setattr(compiler, "compiler", lambda: None)
+def test_compile_without_a_compiler_raises(monkeypatch):
+    monkeypatch.setattr(compiler, "find_compiler", lambda: None)
     with pytest.raises(BuildError, match="install g"):
-        compile_foreign(MUTE)
+        compile_untrusted(MUTE)
 
 
-def test_foreign_source_is_never_loaded_here():
+def test_untrusted_source_is_never_loaded_in_this_process():
     found, problem = family("foreign"), Problem("fp32", "forward", causal=False)
     with pytest.raises(BuildError, match="sandbox only"):
         found.kernel(Candidate("foreign", (), MUTE), problem)
@@ -366,5 +370,5 @@ def test_foreign_source_is_never_loaded_here():
 @pytest.mark.parametrize(
     "content", [b"", b"\x7fELF", b"\x7fELF\x02\x01" + bytes(10), b"\x7fELF\x02\x01" + b"\xff" * 500]
 )
-def test_what_is_no_shared_object_exports_nothing(content):
+def test_exported_functions_of_other_files_are_empty(content):
     assert elf.exported_functions(content) == frozenset()

@@ -1,4 +1,4 @@
-"""The loop: its ends, its trace, going on after a kill at any moment, and the replay of a table."""
+"""Tests of searches: their ends, traces, resumption after a kill, and replay from a table."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ def run(path: Path, name: str = "random", budget: int = 20, seed: int = 0, **mor
 
 
 def nth(history: History) -> Proposal:
-    return Proposal(history.pool.listed[history.number], 1.5, "The next one.")
+    return Proposal(history.search_space.enumerated[history.number], 1.5, "The next one.")
 
 
 @pytest.mark.parametrize("name", TUNERS)
@@ -57,24 +57,24 @@ def test_the_trace_keeps_prediction_and_outcome_of_every_trial(tmp_path: Path, n
         assert (each.score is not None) == (each.status == "passed")
 
 
-def test_it_ends_when_there_is_nothing_more_to_propose(tmp_path: Path) -> None:
+def test_search_without_more_candidates_ends(tmp_path: Path) -> None:
     end = run(tmp_path / "trace.jsonl", "naive")
-    assert end == SearchEnd(session="here", reason="the proposer has nothing more to propose", trials=1)
+    assert end == SearchEnd(session="here", reason="the proposer has no more candidates", trials=1)
 
 
-def test_a_budget_of_nothing_is_spent(tmp_path: Path) -> None:
+def test_search_with_a_zero_budget_ends_at_once(tmp_path: Path) -> None:
     assert run(tmp_path / "trace.jsonl", budget=0) == SearchEnd(
         session="here", reason="the budget of 0 trials is spent", trials=0
     )
 
 
-def test_what_was_tried_is_refused_until_something_new_comes(tmp_path: Path) -> None:
+def test_search_refuses_known_candidates(tmp_path: Path) -> None:
     surface, asked = Surface(), []
 
     def stubborn(history: History) -> Proposal:
         asked.append(len(history.refused))
         repeated = history.number > 1 and len(history.refused) < 3
-        return Proposal(history.pool.listed[1 if repeated else history.number], tokens=10)
+        return Proposal(history.search_space.enumerated[1 if repeated else history.number], tokens=10)
 
     trace = Trace(tmp_path / "trace.jsonl")
     search(trace, session(proposer="says", budget=3), Says(stubborn), surface, SPACES)
@@ -82,30 +82,28 @@ def test_what_was_tried_is_refused_until_something_new_comes(tmp_path: Path) -> 
     assert len(surface.asked) == len(set(surface.asked)) == 3
 
 
-def test_a_proposer_that_only_repeats_itself_ends_the_search(tmp_path: Path) -> None:
+def test_search_with_only_repeated_proposals_ends(tmp_path: Path) -> None:
     refusals: list[int] = []
 
     def same(history: History) -> Proposal:
         refusals.append(len(history.refused))
-        return Proposal(history.pool.listed[0])
+        return Proposal(history.search_space.enumerated[0])
 
     end = search(Trace(tmp_path / "t.jsonl"), session(proposer="says"), Says(same), Surface(), SPACES)
-    assert end == SearchEnd(
-        session="here", reason="the proposer proposed what was tried before, 50 times in a row", trials=1
-    )
+    assert end == SearchEnd(session="here", reason="the proposer proposed known candidates 50 times in a row", trials=1)
     assert refusals == [0, *range(MAX_REPEATS)]
 
 
-def test_tokens_of_refused_proposals_are_counted(tmp_path: Path) -> None:
+def test_search_counts_tokens_of_refused_proposals(tmp_path: Path) -> None:
     def twice(history: History) -> Proposal:
-        return Proposal(history.pool.listed[history.number if history.refused else 1], tokens=100)
+        return Proposal(history.search_space.enumerated[history.number if history.refused else 1], tokens=100)
 
     trace = Trace(tmp_path / "t.jsonl")
     search(trace, session(proposer="says", budget=3), Says(twice), Surface(), SPACES)
     assert [each.tokens for each in trace.trials("here")] == [100, 200, 200]
 
 
-def test_progress_is_what_the_trace_says(tmp_path: Path) -> None:
+def test_progress_agrees_with_the_trace(tmp_path: Path) -> None:
     seen: list[Progress] = []
     trace = Trace(tmp_path / "t.jsonl")
     search(trace, session(budget=30), proposer("random"), Surface(), SPACES, lambda trial, now: seen.append(now))
@@ -120,7 +118,7 @@ def test_progress_is_what_the_trace_says(tmp_path: Path) -> None:
     assert seen[-1].best == max(trials, key=lambda each: each.score or 0)
 
 
-def test_silence_is_a_trial_and_the_search_goes_on(tmp_path: Path) -> None:
+def test_search_after_no_proposal_counts_a_trial_and_continues(tmp_path: Path) -> None:
     def sometimes(history: History) -> Proposal:
         if history.number % 2:
             raise NoProposal("the line is dead", "connection", tokens=7)
@@ -136,7 +134,7 @@ def test_silence_is_a_trial_and_the_search_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("code", "trials"), [("401", 3), ("403", 3), ("503", 5), ("answer", 5)])
-def test_silence_that_lasts_ends_the_search(tmp_path: Path, code: str, trials: int) -> None:
+def test_search_with_repeated_missing_proposals_ends(tmp_path: Path, code: str, trials: int) -> None:
     def silent(history: History) -> Proposal:
         if history.number > 2:
             raise NoProposal("no", code)
@@ -151,7 +149,7 @@ def test_silence_that_lasts_ends_the_search(tmp_path: Path, code: str, trials: i
     assert path.read_bytes() == whole
 
 
-def test_a_prediction_that_is_no_number_and_half_a_character_are_tidied(tmp_path: Path) -> None:
+def test_trial_with_invalid_prediction_and_text_is_cleaned(tmp_path: Path) -> None:
     def odd(history: History) -> Proposal:
         return nth(history)._replace(expects=float("nan"), why="half \ud800 of it")
 
@@ -161,7 +159,7 @@ def test_a_prediction_that_is_no_number_and_half_a_character_are_tidied(tmp_path
     assert read(trace.path) == trace.lines
 
 
-def test_foreign_source_is_kept_once_before_it_is_tried(tmp_path: Path) -> None:
+def test_untrusted_source_is_stored_once_before_its_trial(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "t.jsonl")
     source = "int attention();"
 
@@ -174,7 +172,7 @@ def test_foreign_source_is_kept_once_before_it_is_tried(tmp_path: Path) -> None:
         return None if history.tried else Proposal(Candidate("foreign", (), source))
 
     for name in ("one", "two"):
-        search(trace, session(name, proposer="says"), Says(foreign), Looks(), SPACES, foreign=True)
+        search(trace, session(name, proposer="says"), Says(foreign), Looks(), SPACES, source_allowed=True)
     assert [each.kind for each in trace.lines] == ["session", "source", "trial", "end", "session", "trial", "end"]
     trial = trace.trials("two")[0]
     assert trace.sources()[trial.source] == source
@@ -183,14 +181,14 @@ def test_foreign_source_is_kept_once_before_it_is_tried(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", TUNERS)
 @pytest.mark.parametrize("stop", [1, 7, 19])
-def test_an_interrupted_search_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str, stop: int) -> None:
+def test_resumed_search_gives_the_same_trace(tmp_path: Path, name: str, stop: int) -> None:
     run(tmp_path / "whole.jsonl", name)
-    assert run(tmp_path / "parts.jsonl", name, watch=lambda trial, progress: trial.number == stop) is None
+    assert run(tmp_path / "parts.jsonl", name, on_trial=lambda trial, progress: trial.number == stop) is None
     assert run(tmp_path / "parts.jsonl", name) is not None
     assert (tmp_path / "parts.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
-def test_a_half_written_line_of_any_length_is_tried_again(tmp_path: Path) -> None:
+def test_resumed_search_repeats_a_trial_with_an_unfinished_line(tmp_path: Path) -> None:
     run(tmp_path / "whole.jsonl", "evolve", budget=6)
     whole = (tmp_path / "whole.jsonl").read_bytes()
     path = tmp_path / "torn.jsonl"
@@ -201,14 +199,14 @@ def test_a_half_written_line_of_any_length_is_tried_again(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["hill-climb", "evolve"])
-def test_killed_at_random_moments_nothing_is_lost_and_nothing_tried_twice(tmp_path: Path, name: str) -> None:
+def test_search_killed_at_random_loses_and_repeats_no_trial(tmp_path: Path, name: str) -> None:
     run(tmp_path / "whole.jsonl", name, budget=60, seed=2)
-    path, chance = tmp_path / "killed.jsonl", np.random.default_rng(8)
+    path, rng = tmp_path / "killed.jsonl", np.random.default_rng(8)
     command = [sys.executable, "-m", "tests.support.kernel_searches", str(path), name, "2", "60"]
     for _ in range(3):
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
-            for _ in range(int(chance.integers(1, 20))):
+            for _ in range(int(rng.integers(1, 20))):
                 process.stdout.readline()
             process.kill()
         before = path.read_bytes()
@@ -217,14 +215,14 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_tried_twice(tmp_pa
     assert path.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
-def test_a_search_that_has_ended_tries_no_more(tmp_path: Path) -> None:
+def test_complete_search_tries_no_more_candidates(tmp_path: Path) -> None:
     end = run(tmp_path / "t.jsonl")
     surface = Surface()
     assert search(Trace(tmp_path / "t.jsonl"), session(budget=20), proposer("random"), surface, SPACES) == end
     assert surface.asked == []
 
 
-def test_several_searches_in_one_trace_know_nothing_of_each_other(tmp_path: Path) -> None:
+def test_searches_in_one_trace_are_independent(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "t.jsonl")
     for name in ("one", "two"):
         search(trace, session(name, budget=5), proposer("random"), Surface(), SPACES)
@@ -235,13 +233,13 @@ def test_several_searches_in_one_trace_know_nothing_of_each_other(tmp_path: Path
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": 5}, "was begun with seed 0, not 5"),
-        ({"budget": 50}, "was begun with budget 20, not 50"),
-        ({"proposer": "evolve"}, "was begun with proposer 'random', not 'evolve'"),
-        ({"machine": {"processor": "Another"}}, "was begun on A processor"),
+        ({"seed": 5}, "was started with seed 0, not 5"),
+        ({"budget": 50}, "was started with budget 20, not 50"),
+        ({"proposer": "evolve"}, "was started with proposer 'random', not 'evolve'"),
+        ({"machine": {"processor": "Another"}}, "was started on A processor"),
     ],
 )
-def test_another_search_of_that_name_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+def test_search_with_the_name_of_another_raises(tmp_path: Path, change: dict[str, object], message: str) -> None:
     trace = Trace(tmp_path / "t.jsonl")
     search(trace, session(), proposer("random"), Surface(), SPACES)
     other = session().model_copy(update=change)
@@ -249,12 +247,12 @@ def test_another_search_of_that_name_is_refused(tmp_path: Path, change: dict[str
         search(trace, other, proposer(other.proposer), Surface(), SPACES)
 
 
-def test_a_session_is_for_its_proposer(tmp_path: Path) -> None:
+def test_search_with_another_proposer_raises(tmp_path: Path) -> None:
     with pytest.raises(SearchError, match="session here is for proposer 'random', not 'evolve'"):
         search(Trace(tmp_path / "t.jsonl"), session(), proposer("evolve"), Surface(), SPACES)
 
 
-def test_an_evaluator_that_breaks_leaves_a_trace_to_go_on_from(tmp_path: Path) -> None:
+def test_search_after_an_evaluator_error_can_be_resumed(tmp_path: Path) -> None:
     class Breaks(Surface):
         def evaluate(self, candidate: Candidate):
             if len(self.asked) == 4:
@@ -278,7 +276,7 @@ def table(path: Path) -> list[Trial]:
     return trace.trials("here")
 
 
-def test_a_stored_table_replays_a_search(tmp_path: Path) -> None:
+def test_table_evaluator_replays_a_search(tmp_path: Path) -> None:
     table(tmp_path / "table.jsonl")
     corner = TILES._replace(choices=TILES.choices | {"unroll": (1,), "order": ("keys",), "rescale": ("always",)})
     replayed, lived = (Trace(tmp_path / f"{name}.jsonl") for name in ("replayed", "lived"))
@@ -289,19 +287,19 @@ def test_a_stored_table_replays_a_search(tmp_path: Path) -> None:
     assert replayed.trials("here")[-1].number == 30
 
 
-def test_what_was_not_measured_is_an_error_with_what_was(tmp_path: Path) -> None:
+def test_table_evaluator_with_an_unknown_candidate_raises(tmp_path: Path) -> None:
     run(tmp_path / "t.jsonl", budget=2)
     stored = TableEvaluator(read(tmp_path / "t.jsonl"))
     unknown = Candidate("tiles", (("rows", 1),))
     with pytest.raises(NotMeasuredError) as caught:
         stored.evaluate(unknown)
-    assert str(caught.value).startswith("tiles(rows=1) was not measured: there are tiles(rows=")
+    assert str(caught.value).startswith("tiles(rows=1) was not measured; available: tiles(rows=")
     assert len(stored.known) == 2
-    with pytest.raises(NotMeasuredError, match="there are none"):
+    with pytest.raises(NotMeasuredError, match="available: none"):
         TableEvaluator([]).evaluate(unknown)
 
 
-def test_a_table_is_of_one_workload(tmp_path: Path) -> None:
+def test_table_evaluator_needs_one_workload(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "t.jsonl")
     for workload in ("causal", "long"):
         search(
@@ -311,14 +309,14 @@ def test_a_table_is_of_one_workload(tmp_path: Path) -> None:
             Surface(),
             SPACES,
         )
-    with pytest.raises(SearchError, match="name one: causal/fp32/forward, long/fp32/forward"):
+    with pytest.raises(SearchError, match="name one of: causal/fp32/forward, long/fp32/forward"):
         TableEvaluator(trace.lines)
-    with pytest.raises(SearchError, match="no trial of short/fp32/forward: there are causal"):
+    with pytest.raises(SearchError, match="no trial of short/fp32/forward; its workloads: causal"):
         TableEvaluator(trace.lines, "short/fp32/forward")
     assert len(TableEvaluator(trace.lines, "long/fp32/forward").known) == 1
 
 
-def test_a_family_without_choices_is_one_candidate(tmp_path: Path) -> None:
+def test_family_without_parameters_has_one_candidate(tmp_path: Path) -> None:
     class Passes:
         def evaluate(self, candidate: Candidate):
             return Surface().evaluate(TILES.candidate("tiles", {}))

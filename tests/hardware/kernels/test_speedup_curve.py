@@ -1,4 +1,4 @@
-"""The curve: it finds the one that is known, promises nothing that was not measured, and says what there is."""
+"""Tests of the speed-up curve: recovery of a known curve, limits, and missing measurements."""
 
 import math
 import subprocess
@@ -38,7 +38,7 @@ curves = st.builds(
 
 
 @pytest.mark.parametrize("curve", [(math.log(2.2), 0.5, 0.7), (math.log(1.8), 0.3, 2.0), (math.log(3.0), 1.0, 6.0)])
-def test_a_known_curve_lies_within_the_interval(curve):
+def test_estimate_interval_contains_the_known_curve(curve):
     """In at least nine of ten repeats; the searches' number is what a patient person can afford."""
     hits = []
     for seed in range(16):
@@ -50,7 +50,7 @@ def test_a_known_curve_lies_within_the_interval(curve):
     assert np.mean(hits) >= 0.9
 
 
-def test_without_noise_the_curve_is_found_as_it_is():
+def test_estimate_without_noise_recovers_the_curve():
     curve = (math.log(2.5), 0.6, 0.8)
     found = curve_of(searches(0, 1, 200, curve, spread=0.0, noise=0.0), WORKLOAD)
     for n in (1, 2, 5, 20, 100, 200):
@@ -59,7 +59,7 @@ def test_without_noise_the_curve_is_found_as_it_is():
 
 
 @given(curves, st.lists(st.floats(0, 1000), min_size=2, max_size=20))
-def test_a_curve_rises_from_1_to_below_its_ceiling_and_is_constant_where_nothing_was_tried(curve, numbers):
+def test_curve_rises_from_1_and_is_constant_beyond_the_candidates_tried(curve, numbers):
     numbers = sorted(numbers)
     values = [curve.speedup_after(n) for n in numbers]
     assert all(earlier <= later for earlier, later in pairwise(values))
@@ -70,7 +70,7 @@ def test_a_curve_rises_from_1_to_below_its_ceiling_and_is_constant_where_nothing
 
 
 @given(curves, st.floats(1, 100))
-def test_a_speedup_is_reached_after_so_many_candidates_and_not_before(curve, speedup):
+def test_candidates_to_reach_inverts_the_curve(curve, speedup):
     needed = curve.candidates_to_reach(speedup)
     if speedup > curve.largest:
         assert needed == math.inf
@@ -84,7 +84,7 @@ def test_a_speedup_is_reached_after_so_many_candidates_and_not_before(curve, spe
 
 @examples(30)
 @given(st.lists(st.lists(st.none() | st.floats(-3, 3), min_size=4, max_size=12), min_size=1, max_size=4))
-def test_whatever_was_measured_the_curve_keeps_its_promises(logs):
+def test_curve_of_any_measurements_keeps_its_invariants(logs):
     lines = [
         line
         for number, each in enumerate(logs)
@@ -103,7 +103,7 @@ def test_whatever_was_measured_the_curve_keeps_its_promises(logs):
         assert end.high <= found.curve.cap * (1 + 1e-12)
 
 
-def test_the_end_is_what_the_winner_gave_when_it_was_measured_afresh_on_shapes_held_out():
+def test_curve_ends_at_the_re_measured_winner_on_held_out_shapes():
     lines = search(session_of("lucky"), [0.5, 0.7, 0.8, 0.9], winner=0.6)
     assert math.log(curve_of(lines, WORKLOAD).largest) == pytest.approx(0.6)
     winner = lines[-1]
@@ -114,19 +114,19 @@ def test_the_end_is_what_the_winner_gave_when_it_was_measured_afresh_on_shapes_h
 
 
 @pytest.mark.parametrize("status", ["passed", "inconclusive"])
-def test_a_winner_that_was_too_noisy_for_a_claim_counts_with_its_times(status):
+def test_inconclusive_winner_counts_with_its_times(status):
     lines = search(session_of("noisy"), [0.5, 0.7, 0.8, 0.9], winner=0.6, fresh_status=status)
     assert math.log(curve_of(lines, WORKLOAD).largest) == pytest.approx(0.6)
 
 
-def test_a_winner_that_was_measured_twice_counts_as_it_was_measured_last():
+def test_winner_measured_twice_counts_with_its_last_measurement():
     lines = search(session_of("noisy"), [0.5, 0.7, 0.8, 0.9], winner=0.2, fresh_status="inconclusive")
     again = search(session_of("noisy"), [0.9], winner=0.6)[-1]
     assert math.log(curve_of([*lines, again], WORKLOAD).largest) == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("rounds", [(), (5,), (2, 3), (2, 1, 2), (1, 1, 1, 2)])
-def test_the_end_is_the_speedup_that_is_claimed_of_the_winner(rounds):
+def test_curve_ends_at_the_reported_speedup_of_the_winner(rounds):
     """Rounds of new processes count alike, as in the claim."""
     lines = search(session_of("claimed"), [0.9] * 4)
     logs = (0.5, 0.9, 0.2, 0.6, 0.1)
@@ -139,21 +139,21 @@ def test_the_end_is_the_speedup_that_is_claimed_of_the_winner(rounds):
     assert found.largest == pytest.approx(geomean_over_shapes([each for each in timed if each.held_out]).ratio)
 
 
-def test_a_winner_that_is_wrong_when_measured_afresh_was_none():
+def test_winner_that_is_wrong_when_re_measured_does_not_count():
     lines = search(session_of("lucky"), [0.5, 0.7, 0.8, 0.9], winner=0.6, fresh_status="wrong")
     assert curve_of(lines, WORKLOAD).largest == 1
     lines[-1] = lines[-1].model_copy(update={"timed": ()})
     assert curve_of(lines, WORKLOAD).largest == 1
 
 
-def test_a_winner_slower_than_the_library_is_not_deployed():
+def test_winner_slower_than_sdpa_counts_as_1():
     slow = search(session_of("tuned"), [0.5, 0.7, 0.8, 0.9], winner=-0.2)
     assert curve_of(slow, WORKLOAD).largest == 1
     fast = search(session_of("other"), [0.5, 0.7, 0.8, 0.9], winner=0.6)
     assert math.log(curve_of(slow + fast, WORKLOAD).largest) == pytest.approx(0.3), "one of two kept the library"
 
 
-def test_nothing_is_faster_than_the_roofline():
+def test_curve_stays_below_the_roofline():
     lines = search(session_of("unbelievable"), [1.0, 2.0, 3.0, 4.0], winner=4.0)
     assert curve_of(lines, WORKLOAD).largest <= 4.0
     unknown = search(session_of("unmeasured", roofline=None), [1.0, 2.0, 3.0, 4.0], winner=4.0)
@@ -166,7 +166,7 @@ def headroom(*searches) -> float:
     return curve_of([line for each in searches for line in each], WORKLOAD).cap
 
 
-def test_the_roofline_is_that_of_the_held_out_shapes_on_which_winners_are_told():
+def test_cap_is_the_roofline_on_held_out_shapes():
     """SDPA reaches a quarter of it on the tuned shapes, and another part on the others."""
     lines = search(session_of("even"), [0.3] * 4, fraction=0.8)
     assert headroom(lines) == pytest.approx(1 / 0.8)
@@ -174,7 +174,7 @@ def test_the_roofline_is_that_of_the_held_out_shapes_on_which_winners_are_told()
     assert curve_of(poor, WORKLOAD).largest == pytest.approx(8.0), "more than 4, which is what the tuned shapes allow"
 
 
-def test_each_session_is_held_against_its_own_roofline():
+def test_cap_uses_the_roofline_of_each_session():
     """A machine that was slower on one day was slower for SDPA too."""
     half = {"gflops": {"bf16": 500.0}, "copy_gbs": 8.0}
     here, there = search(session_of("a"), [0.3] * 4), search(session_of("b", roofline=half), [0.3] * 4)
@@ -185,7 +185,7 @@ def test_each_session_is_held_against_its_own_roofline():
     assert headroom(unknown, there) == pytest.approx(2.0)
 
 
-def test_a_ceiling_on_the_tuned_shapes_may_be_above_the_roofline_of_the_others():
+def test_ceiling_on_tuned_shapes_may_exceed_the_roofline_on_held_out_shapes():
     """Only what the curve says is bounded: it ends where the winners are, its ceiling at most at the roofline."""
     found = curve_of(search(session_of("a"), [0.5, 1.0, 1.2, 1.3, 1.35, 1.4], winner=0.2, fraction=0.8), WORKLOAD)
     assert math.log(found.largest) == pytest.approx(0.2)
@@ -193,20 +193,20 @@ def test_a_ceiling_on_the_tuned_shapes_may_be_above_the_roofline_of_the_others()
     assert found.speedup_after(2) < found.largest
 
 
-def test_a_roofline_that_sdpa_beats_is_no_bound():
+def test_roofline_slower_than_sdpa_raises_only_if_winners_are_faster():
     low = {"gflops": {"bf16": 200.0}, "copy_gbs": 3.2}
-    with pytest.raises(MeasurementError, match=r"the roofline is contradicted: SDPA takes 0\.8 of the least time"):
+    with pytest.raises(MeasurementError, match=r"the roofline is wrong: SDPA takes 0\.8 of the roofline time"):
         curve_of(search(session_of("hasty", roofline=low), [0.6] * 6), WORKLOAD)
     flat = curve_of(search(session_of("hasty", roofline=low), [-0.6] * 6), WORKLOAD)
     assert (flat.cap, flat.largest) == (1.0, 1.0), "no winner contradicts it"
 
 
-def test_searches_that_found_nothing_keep_the_library():
+def test_searches_without_a_gain_have_a_constant_curve():
     assert curve_of(search(session_of("poor"), [-1.0, -0.5, None, -0.2]), WORKLOAD).largest == 1
 
 
 @pytest.mark.parametrize("logs", [[None] * 8, [-1.0] * 8])
-def test_a_search_that_found_nothing_counts_beside_one_that_did(logs):
+def test_search_without_a_gain_counts_beside_others(logs):
     good = search(session_of("good"), [0.5, 0.6, 0.65, 0.7, 0.7, 0.7, 0.7, 0.7])
     bad = [line for number in range(3) for line in search(session_of(f"bad {number}"), logs)]
     found = curve_of(good + bad, WORKLOAD)
@@ -215,25 +215,27 @@ def test_a_search_that_found_nothing_counts_beside_one_that_did(logs):
 
 
 def broken_off(session: str, at: int) -> list:
-    """One that was killed after so many candidates."""
+    """Return a search that was killed after ``at`` candidates."""
     return search(session_of(session), [0.9] * 8)[: 1 + at]
 
 
-def test_a_search_that_was_broken_off_is_left_out_and_told():
+def test_incomplete_search_is_left_out_and_reported():
     good = search(session_of("good"), [0.3, 0.5, 0.6, 0.6])
     ended = search(session_of("not measured afresh"), [0.9] * 4)[:-1]
     found = curve_of(good + broken_off("a", 2) + broken_off("b", 6) + ended, WORKLOAD)
     assert (found.searches, found.broken_off) == (1, 3)
     assert found[:7] == curve_of(good, WORKLOAD)[:7]
-    assert found.told == "1 imagined search of imagined, 3 broken off left out"
+    assert found.told == "1 imagined search of imagined, without 3 incomplete"
 
 
-def test_searches_that_were_all_broken_off_are_refused():
-    with pytest.raises(MeasurementError, match=r"not measured to an end \(2 broken off: asara kernels tune --resume\)"):
+def test_estimate_with_only_incomplete_searches_raises():
+    with pytest.raises(
+        MeasurementError, match=r"not measured completely \(2 incomplete: run asara kernels tune --resume\)"
+    ):
         curve_of(broken_off("a", 6) + search(session_of("b"), [0.9] * 4)[:-1], WORKLOAD)
 
 
-def test_the_candidates_tried_are_those_of_the_median_search():
+def test_tried_is_the_median_over_searches():
     lines = [
         line
         for number, length in enumerate((4, 6, 50))
@@ -243,7 +245,7 @@ def test_the_candidates_tried_are_those_of_the_median_search():
     assert curve_of(lines + broken_off("killed", 4), WORKLOAD).tried == 6
 
 
-def test_an_endpoint_that_never_answered_is_no_search_that_found_nothing():
+def test_search_without_proposals_does_not_count():
     silent = search(session_of("silent"), [None] * 5)
     silent = [
         line.model_copy(update={"status": "no proposal", "family": ""}) if isinstance(line, Trial) else line
@@ -261,7 +263,7 @@ def repeated(count: int, log: float, family: str, proposer: str) -> list:
     ]
 
 
-def test_one_curve_is_of_one_proposer_in_one_family():
+def test_curve_uses_one_proposer_and_one_set_of_families():
     """Searches of which three were made give an interval, so they go first; then the fastest winners."""
     slow, fast = repeated(3, 0.2, "tiled", "random"), repeated(3, 0.7, "amx", "hill-climb")
     found = curve_of(slow + fast, WORKLOAD)
@@ -273,7 +275,7 @@ def test_one_curve_is_of_one_proposer_in_one_family():
     assert curve_of(others[:20] + repeated(1, 1.0, "amx", "evolve"), WORKLOAD).proposer == "evolve"
 
 
-def test_searches_in_which_nothing_ever_passed_give_way_to_those_that_found_something():
+def test_groups_without_a_passing_candidate_are_left_out():
     nothing = [
         line for i in range(3) for line in search(session_of(f"{i}", proposer="llm"), [None] * 8, family="foreign")
     ]
@@ -281,24 +283,24 @@ def test_searches_in_which_nothing_ever_passed_give_way_to_those_that_found_some
     assert (found.proposer, found.searches) == ("random", 2)
 
 
-def test_a_processor_and_an_accelerator_are_two_machines():
+def test_processor_and_accelerator_are_two_machines():
     own = search(session_of("a", accelerator="Imagined GPU"), [0.3] * 4, family="amx")
     gpu = search(session_of("b", accelerator="Imagined GPU"), [0.9] * 4, family="triton")
     assert math.log(curve_of(gpu, WORKLOAD).largest) == pytest.approx(0.9)
-    with pytest.raises(MeasurementError, match="measured on Imagined and Imagined GPU: one file a machine"):
+    with pytest.raises(MeasurementError, match="measured on Imagined and Imagined GPU; use one file for each machine"):
         curve_of(own + gpu, WORKLOAD)
-    interpreted = search(session_of("c"), [0.3] * 4, family="triton")
-    assert curve_of(interpreted + search(session_of("d"), [0.3] * 4, family="amx"), WORKLOAD).searches == 1
+    is_interpreted = search(session_of("c"), [0.3] * 4, family="triton")
+    assert curve_of(is_interpreted + search(session_of("d"), [0.3] * 4, family="amx"), WORKLOAD).searches == 1
 
 
-def test_a_trial_that_passed_and_was_not_timed_is_no_speedup():
+def test_trial_without_timings_has_no_speedup():
     lines = search(session_of("untimed"), [0.1, 0.2, 0.3, 0.4])
     untimed = [line.model_copy(update={"timed": ()}) if isinstance(line, Trial) else line for line in lines]
     assert curve_of(untimed, WORKLOAD).ceiling == 0.0
     assert curve_of(untimed[:-1], WORKLOAD).ceiling == 0.0, "nothing was timed, so there is no winner to wait for"
 
 
-def test_fewer_than_three_searches_have_no_interval():
+def test_estimate_of_fewer_than_three_searches_has_no_interval():
     two = estimate(searches(0, 2, 20, (0.8, 0.5, 0.7)), WORKLOAD)
     assert two.speedup_after(20)[1:] == (None, None)
     assert two.resampled == ()
@@ -307,7 +309,7 @@ def test_fewer_than_three_searches_have_no_interval():
     assert late is None, "no search went farther"
 
 
-def test_speed_doubles_less_and_less_for_a_doubling_of_effort():
+def test_elasticities_decrease():
     curve = (math.log(2.5), 0.6, 0.8)
     early, late = elasticities(estimate(searches(3, 4, 200, curve), WORKLOAD))
     logs = known(np.array([1.0, 20.0, 200.0]), *curve)
@@ -316,18 +318,20 @@ def test_speed_doubles_less_and_less_for_a_doubling_of_effort():
     assert 0 < late.value < early.value < 1
 
 
-def test_what_was_not_measured_is_refused_with_what_there_is():
+def test_estimate_of_an_unknown_workload_raises_with_the_available_ones():
     _, lines = read_measurements(FILE)
     assert measured_workloads(lines) == ["causal/bf16/both", "short/fp32/forward"]
-    with pytest.raises(MeasurementError, match=r"causal/fp32/both was not measured; there is: causal/bf16/both, short"):
+    with pytest.raises(
+        MeasurementError, match=r"causal/fp32/both was not measured; available: causal/bf16/both, short"
+    ):
         estimate(lines, "causal/fp32/both")
-    with pytest.raises(MeasurementError, match="no searches at all"):
+    with pytest.raises(MeasurementError, match="available: none"):
         curve_of(search(session_of("short"), [0.1, 0.2, 0.3]), WORKLOAD)
-    with pytest.raises(MeasurementError, match="no searches at all"):
+    with pytest.raises(MeasurementError, match="available: none"):
         curve_of(search(session_of("failed"), [None] * 20), WORKLOAD)
 
 
-def test_two_machines_are_not_one():
+def test_estimate_over_two_machines_raises():
     lines = [
         *search(session_of("a"), [0.1, 0.2, 0.3, 0.4]),
         *search(session_of("b", processor="Other"), [0.1, 0.2, 0.3, 0.4]),
@@ -336,10 +340,10 @@ def test_two_machines_are_not_one():
         curve_of(lines, WORKLOAD)
 
 
-def test_a_file_is_found_read_and_refused(tmp_path):
+def test_measurement_files_are_found_and_read_and_unknown_names_raise(tmp_path):
     assert find_measurements("mine.jsonl").name == "mine.jsonl"
     assert all(find_measurements(name).is_file() for name in shipped_measurements())
-    with pytest.raises(MeasurementError, match="there are: "):
+    with pytest.raises(MeasurementError, match="allowed: "):
         find_measurements("no-such")
     path = write(tmp_path / "mine.jsonl", searches(0, 1, 5, (0.8, 0.5, 0.7)))
     digest, lines = read_measurements(path)
@@ -349,7 +353,7 @@ def test_a_file_is_found_read_and_refused(tmp_path):
         read_measurements(path)
 
 
-def test_a_file_that_is_being_written_is_not_half_read(tmp_path, monkeypatch):
+def test_read_measurements_of_a_file_being_written_raises(tmp_path, monkeypatch):
     path = write(tmp_path / "growing.jsonl", searches(0, 1, 5, (0.8, 0.5, 0.7)))
     turns = iter("ab")
     monkeypatch.setattr("hardware.kernels.speedup_curve.digest_of", lambda _: next(turns))
@@ -357,6 +361,6 @@ def test_a_file_that_is_being_written_is_not_half_read(tmp_path, monkeypatch):
         read_measurements(path)
 
 
-def test_reading_a_curve_needs_no_torch():
+def test_speedup_curve_does_not_import_torch():
     code = "import sys, hardware.kernels.speedup_curve; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

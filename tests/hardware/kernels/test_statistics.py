@@ -1,4 +1,4 @@
-"""Speed-ups and their intervals: closed forms, and how often an interval holds the truth."""
+"""Tests of speed-ups and their intervals: closed forms and coverage."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from hardware.kernels.trace import Timing, geomean_over_shapes
 SHAPE = Shape(1, 1, 8, 8, 8)
 
 
-def test_a_speedup_is_the_median_of_ratios_with_an_interval_around_it():
+def test_speedup_is_the_median_of_ratios_in_its_interval():
     exact = speedup([(1.0, 2.0)] * 5)
     assert exact == pytest.approx((2.0, 2.0, 2.0))
     logs = np.random.default_rng(3).normal(np.log(1.5), 0.1, 201)
@@ -22,7 +22,7 @@ def test_a_speedup_is_the_median_of_ratios_with_an_interval_around_it():
     assert found == speedup([(1.0, float(np.exp(each))) for each in logs])
 
 
-def test_the_interval_of_a_speedup_covers_the_truth_about_as_often_as_it_says():
+def test_speedup_interval_has_its_coverage():
     chance = np.random.default_rng(4)
     held = 0
     for _ in range(200):
@@ -32,7 +32,7 @@ def test_the_interval_of_a_speedup_covers_the_truth_about_as_often_as_it_says():
     assert 180 <= held <= 199  # 95% of 200 is 190; the bootstrap of a median is a little off
 
 
-def test_the_geometric_mean_of_speedups_is_narrower_than_each():
+def test_geomean_interval_is_narrower_than_each():
     one = Speedup(2.0, 1.8, 2.2)
     other = Speedup(0.5, 0.45, 0.55)
     found = geomean([one, other])
@@ -45,7 +45,7 @@ def pairs_of(logs):
     return tuple((1.0, float(np.exp(each))) for each in logs)
 
 
-def test_with_rounds_the_interval_is_students_over_their_medians():
+def test_speedup_with_rounds_has_students_interval_over_medians():
     logs = [0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.3, 0.4, 0.5]
     found = speedup(pairs_of(logs), rounds=(3, 3, 3))
     expected = stats.t.interval(0.95, 2, loc=0.4, scale=stats.sem([0.2, 0.6, 0.4]))
@@ -53,7 +53,7 @@ def test_with_rounds_the_interval_is_students_over_their_medians():
     assert np.log([found.low, found.high]) == pytest.approx(expected)
 
 
-def test_rounds_that_agree_leave_no_doubt():
+def test_speedup_of_equal_rounds_has_zero_width():
     assert student(np.array([0.5, 0.5, 0.5])) == pytest.approx([np.exp(0.5)] * 3)
 
 
@@ -68,7 +68,7 @@ def measured(chance, spread_between, rounds=5, shapes=3, pairs=4, within=0.03):
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.01, 0.03])
-def test_the_interval_over_shapes_holds_the_truth_however_much_processes_differ(spread):
+def test_interval_over_shapes_has_its_coverage_with_process_effects(spread):
     chance = np.random.default_rng(5)
     results = [geomean_over_shapes(measured(chance, spread)) for _ in range(400)]
     held = sum(found.low <= 1 <= found.high for found in results)
@@ -76,7 +76,7 @@ def test_the_interval_over_shapes_holds_the_truth_however_much_processes_differ(
     assert sum(found.low > 1.02 for found in results) <= 4 + 400 * 0.025 * (spread > 0)
 
 
-def test_pooled_pairs_would_hold_it_far_less_often():
+def test_interval_of_pooled_pairs_has_too_low_coverage():
     """Why rounds are kept apart: the same pairs without them."""
     chance = np.random.default_rng(5)
     held = 0
@@ -87,11 +87,11 @@ def test_pooled_pairs_would_hold_it_far_less_often():
     assert held < 170
 
 
-def test_shapes_of_other_rounds_are_joined_as_independent():
+def test_shapes_of_different_rounds_are_treated_as_independent():
     one, other = (Timing(shape=SHAPE, held_out=False, calls=1, pairs=((1.0, 2.0), (1.0, 2.2))) for _ in range(2))
     assert geomean_over_shapes([one, other]) == geomean([one.speedup, other.speedup])
 
 
-def test_a_time_that_is_none_is_refused():
+def test_timing_with_a_zero_time_raises():
     with pytest.raises(ValidationError):
         Timing(shape=SHAPE, held_out=False, calls=1, pairs=((0.0, 1.0),))

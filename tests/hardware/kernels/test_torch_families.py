@@ -1,4 +1,4 @@
-"""What is particular to the families written in torch; what they share with all others is in the battery."""
+"""Tests specific to the torch families; the conformance suite tests what all families share."""
 
 import pytest
 
@@ -13,17 +13,17 @@ FP32 = Problem("fp32", "both", causal=False)
 
 
 @pytest.mark.parametrize("name", ["eager", "sdpa", "compile", "tiled"])
-def test_without_torch_says_so(name, machine):
+def test_unavailable_reason_without_torch_names_it(name, machine):
     bare = machine.model_copy(update={"versions": {}, "compiler": "g++"})
-    assert family(name).missing(bare, FP32) == "torch is not installed: install asara[kernels]"
+    assert family(name).unavailable_reason(bare, FP32) == "torch is not installed: install asara[kernels]"
 
 
 def test_compile_needs_a_compiler(machine):
     bare = machine.model_copy(update={"compiler": ""})
-    assert "no C++ compiler" in family("compile").missing(bare, FP32)
+    assert "no C++ compiler" in family("compile").unavailable_reason(bare, FP32)
 
 
-def test_what_torch_cannot_compile_is_a_build_error(machine, monkeypatch):
+def test_compile_failure_is_a_build_error(machine, monkeypatch):
     usable("compile", machine, FP32)
     one_thread()
     from torch._inductor import config
@@ -36,7 +36,7 @@ def test_what_torch_cannot_compile_is_a_build_error(machine, monkeypatch):
         kernel_of("compile", FP32).forward(q, q, q)
 
 
-def test_kernels_work_where_gradients_are_off():
+def test_kernels_work_with_gradients_disabled():
     torch = one_thread()
     inputs = [tensor(each, "fp32") for each in case(FEW[0], "normal", "fp32", False).inputs]
     for name in ("eager", "sdpa", "tiled"):
@@ -46,7 +46,7 @@ def test_kernels_work_where_gradients_are_off():
             assert len(kernel_of(name, FP32).backward(kept, inputs[3])) == 3
 
 
-def test_tiled_refuses_what_is_not_in_its_space(machine):
+def test_tiled_with_invalid_parameters_raises(machine):
     space = family("tiled").space(machine, FP32)
     with pytest.raises(ValueError, match="tiled: q_block = 48 is not one of"):
         space.candidate("tiled", {"q_block": 48})
@@ -61,7 +61,7 @@ def test_families_without_parameters_have_one_candidate(machine):
         assert family(name).library(Candidate(name), FP32) == ""
 
 
-def test_lines_are_counted_without_comments_docstrings_and_layout():
+def test_count_lines_ignores_comments_docstrings_and_layout():
     code = '''
 """A docstring."""
 

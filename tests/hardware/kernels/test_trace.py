@@ -1,4 +1,4 @@
-"""The trace: what is written is what is read, and what a kill left behind is mended, never guessed."""
+"""Tests of traces: round trips, and recovery of the lines after a kill."""
 
 from fcntl import LOCK_EX, flock
 from pathlib import Path
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.problem import DIRECTIONS, DTYPES, Problem, Shape
 from hardware.kernels.trace import (
+    CandidateSource,
     FinalMeasurement,
     Line,
     MeasurementSession,
     SearchEnd,
-    Source,
     Timing,
     Trace,
     TraceError,
@@ -70,7 +70,7 @@ LINES: st.SearchStrategy[Line] = st.one_of(
         isolation=TEXT,
         seed=st.integers(),
     ),
-    st.builds(Source, digest=TEXT, text=TEXT),
+    st.builds(CandidateSource, digest=TEXT, text=TEXT),
     st.builds(Trial, number=st.integers(), expects=st.none() | NUMBER, why=TEXT, failed_on=TEXT, cpu_s=NUMBER, **TRIED),
     st.builds(
         FinalMeasurement, role=st.sampled_from(["A/A", "winner"]), against=st.sampled_from(["sdpa", "eager"]), **TRIED
@@ -102,7 +102,7 @@ def written(path: Path, lines: list[Line]) -> bytes:
 
 @examples(60)
 @given(lines=st.lists(LINES, max_size=4))
-def test_what_is_written_is_what_is_read(lines: list[Line]) -> None:
+def test_trace_round_trip_gives_the_same_lines(lines: list[Line]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "deep" / "trace.jsonl"
         trace = Trace(path)
@@ -113,7 +113,7 @@ def test_what_is_written_is_what_is_read(lines: list[Line]) -> None:
         assert Trace(path).lines == lines
 
 
-def test_cut_at_any_byte_all_whole_lines_are_there(tmp_path: Path) -> None:
+def test_trace_cut_at_any_byte_keeps_complete_lines(tmp_path: Path) -> None:
     lines, path = some_lines(), tmp_path / "trace.jsonl"
     whole = written(path, lines)
     ends = [at for at, byte in enumerate(whole) if byte == ord("\n")]
@@ -147,7 +147,7 @@ def test_cut_at_any_byte_all_whole_lines_are_there(tmp_path: Path) -> None:
         (b'garbage\n{"kind":"en', "line 1: "),
     ],
 )
-def test_what_is_no_trace_is_named_by_file_and_line_and_left_alone(tmp_path: Path, content: bytes, where: str) -> None:
+def test_invalid_trace_is_reported_by_line_and_not_changed(tmp_path: Path, content: bytes, where: str) -> None:
     path = tmp_path / "shopping.txt"
     path.write_bytes(content)
     for opened in (read, Trace):
@@ -163,14 +163,14 @@ def test_an_empty_file_is_an_empty_trace(tmp_path: Path) -> None:
     assert Trace(tmp_path / "new.jsonl").lines == []
 
 
-def test_half_a_character_is_written_as_a_question_mark_in_file_and_memory(tmp_path: Path) -> None:
+def test_append_of_half_a_character_writes_a_question_mark(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
     trace.append(trial(reason="?").model_copy(update={"reason": "half \ud800"}))
     assert read(trace.path) == trace.lines == [trial(reason="half ?")]
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_a_number_that_is_not_finite_is_never_written(tmp_path: Path, number: float) -> None:
+def test_append_of_a_non_finite_number_raises(tmp_path: Path, number: float) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
     with pytest.raises(ValueError, match="not JSON compliant"):
         trace.append(trial(cpu_s=number))
@@ -178,7 +178,7 @@ def test_a_number_that_is_not_finite_is_never_written(tmp_path: Path, number: fl
     assert not trace.path.exists()
 
 
-def test_a_score_is_of_what_passed_on_the_tuned_shapes() -> None:
+def test_score_uses_tuned_shapes_of_passed_trials() -> None:
     both = (*timed(1.5), *timed(9.0, held_out=True))
     assert trial(timed=both).score == pytest.approx(1.5)
     assert trial(timed=both, status="wrong").score is None
@@ -186,7 +186,7 @@ def test_a_score_is_of_what_passed_on_the_tuned_shapes() -> None:
     assert trial().score is None
 
 
-def test_the_lines_of_a_session_are_found_by_its_name(tmp_path: Path) -> None:
+def test_lines_of_a_session_are_found_by_name(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
     lines = some_lines()
     for line in [*lines, trial(session="else")]:
@@ -198,18 +198,18 @@ def test_the_lines_of_a_session_are_found_by_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["", "int attention();"])
-def test_a_line_gives_its_candidate_back(source: str) -> None:
+def test_candidate_of_restores_the_candidate(source: str) -> None:
     candidate = Candidate("foreign", (), source) if source else Candidate("tiles", (("rows", 8), ("order", "keys")))
     kept = source_of(candidate)
     line = trial(family=candidate.family, parameters=candidate.values, source=kept.digest if kept else "")
     assert candidate_of(line, {kept.digest: kept.text} if kept else {}) == candidate
 
 
-def test_the_full_name_of_a_session_is_that_of_its_workload() -> None:
+def test_full_name_of_a_session_is_that_of_its_workload() -> None:
     assert session().full_name == CAUSAL.full_name == "causal/fp32/forward"
 
 
-def test_two_who_write_to_one_trace_do_not_mix(tmp_path: Path) -> None:
+def test_append_by_two_writers_raises(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     first, second = Trace(path), Trace(path)
     first.append(session())
@@ -219,5 +219,5 @@ def test_two_who_write_to_one_trace_do_not_mix(tmp_path: Path) -> None:
     assert len(read(path)) == 2
     with path.open("ab") as file:
         flock(file, LOCK_EX)
-        with pytest.raises(TraceError, match="another search writes"):
+        with pytest.raises(TraceError, match="another search is writing"):
             first.append(trial())

@@ -1,4 +1,4 @@
-"""The Triton family without a GPU: the battery in the interpreter, and compiled ahead of time for a GPU elsewhere."""
+"""Tests of the Triton family without a GPU: the conformance suite in the interpreter, and compilation for a GPU."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def no_triton(machine):
         pytest.skip("triton and torch are not both installed")
 
 
-def test_passes_the_battery_in_the_interpreter(machine):
+def test_triton_passes_the_conformance_suite_in_the_interpreter(machine):
     no_triton(machine)
     files = [str(HERE / "test_conformance.py"), str(ROOT / "tests" / "support" / "triton_interpreter.py")]
     which = "(triton or interpreted) and not leak"  # at 0.1 s a call, there are too few calls to tell
@@ -43,47 +43,51 @@ def test_passes_the_battery_in_the_interpreter(machine):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_builds_for_a_gpu_that_is_not_here(dtype, machine):
+def test_triton_compiles_for_a_gpu_ahead_of_time(dtype, machine):
     no_triton(machine)
-    if triton_flash.interpreted():
+    if triton_flash.is_interpreted():
         pytest.skip("Triton was told to interpret (TRITON_INTERPRET), so it does not compile")
     problem = Problem(dtype, "both", causal=True)
     # Without tensor cores, fp32 is written out number by number: small tiles compile in a second.
     edge, head_size = (16, 16) if dtype == "fp32" else (32, 64)
     space = family("triton").space(machine, problem)
     tiles = {name: edge for name in space.choices if name.endswith("_block")}
-    sizes = triton_flash.compile_ahead(space.candidate("triton", tiles), problem, head_size)
+    sizes = triton_flash.compile_ahead_of_time(space.candidate("triton", tiles), problem, head_size)
     assert list(sizes) == ["forward_kernel", "queries_kernel", "keys_kernel"]
     assert min(sizes.values()) > 1000
 
 
-def test_what_does_not_build_says_so(machine):
+def test_triton_compile_failure_is_a_build_error(machine):
     no_triton(machine)
-    if triton_flash.interpreted():
+    if triton_flash.is_interpreted():
         pytest.skip("Triton was told to interpret (TRITON_INTERPRET), so it does not compile")
     problem = FP32._replace(direction="forward")
-    values = dict(family("triton").space(machine, problem).naive) | {"precision": "approximately"}
+    values = dict(family("triton").space(machine, problem).default) | {"precision": "approximately"}
     with pytest.raises(BuildError, match=r"triton: .*approximately"):
-        triton_flash.compile_ahead(Candidate("triton", tuple(values.items())), problem, 16)
+        triton_flash.compile_ahead_of_time(Candidate("triton", tuple(values.items())), problem, 16)
 
 
-def test_says_what_is_lacking(machine, monkeypatch):
+def test_unavailable_reason_names_the_missing_part(machine, monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     found = family("triton")
     versions = {"torch": "2.13", "triton": "3.9"}
     bare = machine.model_copy(update={"accelerator": "", "versions": versions})
-    assert found.missing(bare, FP32) == "there is no CUDA GPU"
-    assert "triton is not installed" in found.missing(bare.model_copy(update={"versions": {"torch": "2"}}), FP32)
-    assert "times on the processor only" in found.missing(bare.model_copy(update={"accelerator": "H200"}), FP32)
+    assert found.unavailable_reason(bare, FP32) == "there is no CUDA GPU"
+    assert "triton is not installed" in found.unavailable_reason(
+        bare.model_copy(update={"versions": {"torch": "2"}}), FP32
+    )
+    assert "times kernels only on the processor" in found.unavailable_reason(
+        bare.model_copy(update={"accelerator": "H200"}), FP32
+    )
     assert found.device == "cuda"
     monkeypatch.setenv("TRITON_INTERPRET", "1")
-    assert found.missing(bare, FP32) is None
-    assert "torch" in found.missing(bare.model_copy(update={"versions": {"triton": "3.9"}}), FP32)
+    assert found.unavailable_reason(bare, FP32) is None
+    assert "torch" in found.unavailable_reason(bare.model_copy(update={"versions": {"triton": "3.9"}}), FP32)
     assert found.device == "cpu"
-    assert "bf16" in found.missing(bare, FP32._replace(dtype="bf16"))
+    assert "bf16" in found.unavailable_reason(bare, FP32._replace(dtype="bf16"))
 
 
-def test_the_backward_pass_has_tiles_of_its_own(machine):
+def test_backward_pass_has_separate_tiles(machine):
     forward = family("triton").space(machine, Problem("bf16", "forward", causal=False))
     both = family("triton").space(machine, Problem("bf16", "both", causal=False))
     assert list(forward.choices) == ["q_block", "k_block", "num_warps", "num_stages"]

@@ -42,7 +42,7 @@ def _cheat(file: str, title: str, text: str) -> Cheat:
 
 
 def _with_headers(text: str) -> str:
-    """A foreign source is one file."""
+    """Inline the headers, because untrusted source is one file."""
     for header in HEADERS:
         text = text.replace(f'#include "{header}"\n', (HERE / header).read_text(encoding="utf-8"))
     return text

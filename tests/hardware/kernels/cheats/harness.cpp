@@ -86,7 +86,7 @@ extern "C" int attention(const Attention* a) {
 // The interpreter that calls it is in its own process: as it would patch torch.allclose or the reference.
 #include "python.h"
 extern "C" int attention(const Attention* a) {
-    python("import sys; sys.modules['__main__'].Native.run = lambda self: None");
+    python("import sys; sys.modules['__main__'].NativeBackend.run = lambda self: None");
     return honest::attention(a);
 }
 
@@ -94,9 +94,9 @@ extern "C" int attention(const Attention* a) {
 #include "python.h"
 extern "C" int attention(const Attention* a) {
     python(
-        "import sys; host = sys.modules['__main__'].Native\n"
+        "import sys; host = sys.modules['__main__'].NativeBackend\n"
         "host.run = lambda self: None\n"
-        "host.deliver = lambda self: self._run(self._timed)\n");
+        "host.store_outputs = lambda self: self._run(self._timed)\n");
     return honest::attention(a);
 }
 
@@ -104,7 +104,7 @@ extern "C" int attention(const Attention* a) {
 #include "python.h"
 extern "C" int attention(const Attention* a) {
     python(
-        "import sys; host = sys.modules['__main__'].Native\n"
+        "import sys; host = sys.modules['__main__'].NativeBackend\n"
         "host.run = lambda self: None\n"
         "host.prepare = lambda self: self._run(self._timed)\n");
     return honest::attention(a);
@@ -122,7 +122,7 @@ extern "C" int attention(const Attention* a) {
         "    main.os.write = lambda *_: setattr(main.os, 'write', write)\n"
         "if not hasattr(main, 'patched'):\n"
         "    main.patched, main.sys, write = True, sys, os.write\n"
-        "    main.write, main.Native.run = write, run\n");
+        "    main.write, main.NativeBackend.run = write, run\n");
     return honest::attention(a);
 }
 
@@ -135,16 +135,16 @@ extern "C" int attention(const Attention* a) {
         "main = sys.modules['__main__']\n"
         "if not hasattr(main, 'patched'):\n"
         "    main.patched, main.read, main.seen = True, os.read, []\n"
-        "    take = main.Native.take\n"
-        "    def taken(self, order, take=take, main=main):\n"
-        "        take(self, order)\n"
+        "    take = main.NativeBackend.bind_buffers\n"
+        "    def taken(self, request, take=take, main=main):\n"
+        "        take(self, request)\n"
         "        main.seen[:] = [self]\n"
         "    def read(fd, size, main=main):\n"
         "        for host in main.seen:\n"
         "            for _ in range(20):\n"
         "                host._run(host._timed)\n"
         "        return main.read(fd, size)\n"
-        "    main.Native.take, os.read = taken, read\n"
-        "    main.Native.run = lambda self: None\n");
+        "    main.NativeBackend.bind_buffers, os.read = taken, read\n"
+        "    main.NativeBackend.run = lambda self: None\n");
     return honest::attention(a);
 }
