@@ -60,7 +60,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	mkdir -p docs/pictures
 	cp $(OUT)/docs/toy-explosion/run.png docs/pictures/toy-explosion.png
 	cp $(OUT)/docs/lab/run.png docs/pictures/lab.png
-	$(BIN)/asara run lab --until-researchers 1048576 --out $(OUT)/docs/lab-to-a-million --fresh
+	$(BIN)/asara run lab --stop-at-researchers 1048576 --out $(OUT)/docs/lab-to-a-million --fresh
 	cp $(OUT)/docs/lab-to-a-million/run.png docs/pictures/lab-to-a-million.png
 	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
@@ -72,7 +72,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	$(BIN)/asara sweep quick --out $(OUT)/docs/quick
 	$(BIN)/asara analyse $(OUT)/docs/quick
 	cp $(OUT)/docs/quick/analysis/fan.png docs/pictures/sweep-fan.png
-	cp $(OUT)/docs/quick/analysis/probability-growth__r-training__needed.png docs/pictures/sweep-explosion.png
+	cp $(OUT)/docs/quick/analysis/probability-growth__r-training__required.png docs/pictures/sweep-explosion.png
 
 	$(MAKE) notebooks
 

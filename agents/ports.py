@@ -144,11 +144,11 @@ class Lab(Protocol):
         """Work of the cluster per day, relative to the kernels of day 0."""
 
     @property
-    def individuals_up_to(self) -> int:
+    def max_individuals(self) -> int:
         """Maximum number of researchers that are simulated as individuals."""
 
     @property
-    def leap_error(self) -> float:
+    def leap_tolerance(self) -> float:
         """Maximum share of the researchers of a stage that move on together; 0: one by one."""
 
     def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:

@@ -22,7 +22,7 @@ class TrainingParams(
 ):
     """Parameters of the training runs that turn discovered software into deployed software."""
 
-    needed: bool = True
+    required: bool = True
     """Whether a new generation needs a training run. Without, software is deployed as soon as it has gained
     enough. Source: the report examines both (from p. 36)."""
     first_run_days: Annotated[float, Interval(ge=1e-3, le=10_000), "days"] = 2 * 365 / 12
@@ -42,7 +42,7 @@ class TrainingParams(
     """What a training run takes up when it begins: all discovered software that waits, or one `gain` of it. Without
     training runs software is always deployed a gain at a time. Source: our choice; a lab trains on the best algorithms
     that it has."""
-    speed_share: Annotated[float, Interval(ge=0, le=1), "exponent"] = 0.323
+    speedup_exponent: Annotated[float, Interval(ge=0, le=1), "exponent"] = 0.323
     """phi: of what a generation takes up, g^phi makes the next run shorter and g^(1-phi) the model better, so that the
     next run takes k = g^-phi of this one. Less is spent where `shortest_run_days` is reached. Source: the report's
     example, 30x = 3x shorter and 10x better: log 3/log 30."""
@@ -76,20 +76,20 @@ class TrainingGeneration(NamedTuple):
 
 
 def generation(
-    waiting: Array, gain: Array, takes_all: Array, length: Array, speed_share: Array, shortest: Array
+    waiting: Array, gain: Array, takes_all: Array, length: Array, speedup_exponent: Array, shortest: Array
 ) -> TrainingGeneration:
     """Return the plan of a generation, for numbers or arrays of them: the one rule of the agents and the equations.
 
     ``waiting``: discovered doublings that no generation has taken up. ``length``: days of its run on the lab's GPUs
-    without failures. A share phi = ``speed_share`` goes into shorter runs, but no more than makes the next one as short
-    as ``shortest`` days (0: no such length).
+    without failures. A share phi = ``speedup_exponent`` goes into shorter runs, but no more than makes the next one as
+    short as ``shortest`` days (0: no such length).
     """
     taken = np.where(takes_all, waiting, np.minimum(gain, waiting))
     with np.errstate(divide="ignore"):
         room = np.where(
             shortest > 0, np.maximum(0.0, np.log2(length) - np.log2(np.where(shortest > 0, shortest, 1.0))), np.inf
         )
-    shorter = np.minimum(speed_share * taken, room)
+    shorter = np.minimum(speedup_exponent * taken, room)
     return TrainingGeneration(taken, taken - shorter, shorter)
 
 
@@ -126,11 +126,13 @@ class Trainer(mesa.Agent):
     @property
     def deployment_gap_doublings(self) -> float:
         """Doublings that deployed software lacks because of training: those of the present run, and those that wait."""
-        if not self.lab.training_params.needed:
+        if not self.lab.training_params.required:
             return 0.0
         waiting = max(0.0, self.lab.discovered_doublings() - self.consumed_doublings)
         params = self.lab.training_params
-        later = generation(waiting, waiting, True, self._length(), params.speed_share, params.shortest_run_days).better
+        later = generation(
+            waiting, waiting, True, self._length(), params.speedup_exponent, params.shortest_run_days
+        ).better
         return float(later) + self.pending_gain
 
     def start_due_generations(self) -> None:
@@ -138,7 +140,7 @@ class Trainer(mesa.Agent):
         while self._run is None and self.lab.discovered_doublings() >= self.next_gain_at - LEVEL_TOLERANCE:
             self.generation += 1
             params = self.lab.training_params
-            if params.needed:
+            if params.required:
                 self._start_run()
             else:
                 self.consumed_doublings = self.next_gain_at
@@ -176,7 +178,7 @@ class Trainer(mesa.Agent):
             params.gain_doublings,
             params.takes_up == "all",
             self._length(),
-            params.speed_share,
+            params.speedup_exponent,
             params.shortest_run_days,
         )
         self.consumed_doublings += float(plan.taken)

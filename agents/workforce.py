@@ -22,7 +22,7 @@ def class_without_cohort(researcher: type[Researcher], cohort: type[Cohort] | No
 class Workforce:
     """Manage all researchers of a lab, of which the first are active as far as the inference GPUs allow.
 
-    Up to ``individuals_up_to`` researchers are agents. A larger team becomes one cohort, which takes over all papers
+    Up to ``max_individuals`` researchers are agents. A larger team becomes one cohort, which takes over all papers
     and experiments. Researchers with pooled work are agents up to the same number. Beyond it the pool
     counts them if they only think; if they have experiments, all stay agents.
 
@@ -68,7 +68,7 @@ class Workforce:
         """Pause the latest researchers, or resume and then create researchers, until ``target`` are active."""
         before, self.active_researchers = self.active_researchers, target
         if self._pool is not None and self._lab.experiment_gpu_days() == 0:
-            individuals = target if self._stay_individuals(target) else min(target, self._lab.individuals_up_to)
+            individuals = target if self._stay_individuals(target) else min(target, self._lab.max_individuals)
             self._pool.set_anonymous_members(target - individuals)
             self._change_active_individuals(individuals - sum(each.active for each in self.researchers))
         else:
@@ -128,18 +128,18 @@ class Workforce:
 
     def _may_be_individuals(self, more: int) -> bool:
         size = len(self.researchers) + more
-        return self._pool is not None or self._stay_individuals(size) or size <= self._lab.individuals_up_to
+        return self._pool is not None or self._stay_individuals(size) or size <= self._lab.max_individuals
 
     def _stay_individuals(self, researchers: int) -> bool:
         """Return whether the team stays individual because its class has no cohort; warn once."""
         if not self.without_cohort:
             return False
-        if researchers > self._lab.individuals_up_to and not self._warned:
+        if researchers > self._lab.max_individuals and not self._warned:
             self._warned = True
             warnings.warn(
                 f"{self.without_cohort} has no cohort class, so {researchers:,} researchers are simulated one by one, "
-                f"above run__individuals_up_to = {self._lab.individuals_up_to:,}. This takes "
-                "longer. Raise run__individuals_up_to, or give World a cohort class.",
+                f"above run__max_individuals = {self._lab.max_individuals:,}. This takes "
+                "longer. Raise run__max_individuals, or give World a cohort class.",
                 stacklevel=2,
             )
         return True

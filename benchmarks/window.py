@@ -45,7 +45,7 @@ CASES = (
     LabCase("10,000 researchers, a cohort", {"researcher__initial": 10_000}, at_most(1)),
     LabCase(
         "10,000 researchers, one by one",
-        {"researcher__initial": 10_000, "run__individuals_up_to": 20_000},
+        {"researcher__initial": 10_000, "run__max_individuals": 20_000},
         at_most(1),
     ),
     LabCase("a million researchers", {"researcher__initial": 1_000_000}, at_most(1)),

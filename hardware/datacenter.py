@@ -26,7 +26,7 @@ def pool_sizes(params: ClusterParams) -> dict[str, int]:
     Under consolidated placement the borders between the shares are rounded to whole nodes. A smaller last node goes to
     experiments, or to the last use that has GPUs.
     """
-    if params.sharing == "priority":
+    if params.partitioning == "priority":
         return {SHARED: params.gpus}
     unit = params.gpus_per_node if params.placement == "consolidated" else 1
     inference = _round_to_node(params.inference_share, params.gpus, unit)
@@ -60,8 +60,8 @@ def _job_number(taken: DrainedJob) -> int:
 class Datacenter:
     """Run the uses of one fixed cluster on its pools.
 
-    With ``sharing`` = shares each use has a pool of its own. With ``sharing`` = priority all uses share one pool, where
-    training goes before inference and inference before experiments. Arguments as for GpuCluster.
+    With ``partitioning`` = static each use has a pool of its own. With ``partitioning`` = priority all uses share one
+    pool, where training goes before inference and inference before experiments. Arguments as for GpuCluster.
     """
 
     def __init__(

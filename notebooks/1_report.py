@@ -119,7 +119,7 @@ thin line is one of a hundred worlds with `poisson` papers: the same law with an
 
 # %%
 worlds = {
-    name: [toy(name, seed, run__frame_days=730.0, run__max_doublings=most) for seed in range(100)]
+    name: [toy(name, seed, run__sample_days=730.0, run__max_doublings=most) for seed in range(100)]
     for name, most in (("fizzle", 5), ("explosion", 10))
 }
 tenth = np.array([result.doublings[9].day / DAYS_PER_MONTH for result in worlds["explosion"]])
@@ -219,7 +219,7 @@ Fixed hardware has a limit. Let r start at 3 and fall to 0 over 16 doublings:
 """
 
 # %%
-limited, endless = (run(Scenario.load(name).replace(run__frame_days=1.0)) for name in ("limits", "returns-3"))
+limited, endless = (run(Scenario.load(name).replace(run__sample_days=1.0)) for name in ("limits", "returns-3"))
 with slide(
     "A hardware limit ends an explosion", "growth of software, with r = 3 on the first day; dotted: arithmetic"
 ) as axes:

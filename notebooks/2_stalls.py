@@ -36,7 +36,7 @@ from sim.fluid.api import run_fluid
 from sim.runner import run
 from sim.scenario.model import Scenario
 
-lab = Scenario.load("lab").replace(run__max_doublings=8, run__horizon_days=1500.0, run__individuals_up_to=300)
+lab = Scenario.load("lab").replace(run__max_doublings=8, run__horizon_days=1500.0, run__max_individuals=300)
 
 # %% [markdown]
 """
@@ -50,7 +50,7 @@ experiments have the size of the frontier and never get cheaper.
 
 # %%
 CHEAP, COSTLY = {"researcher__experiment_scaling": 0.0}, {"researcher__experiment_scaling": 1.0}
-FREE, TRAINED = {"training__needed": False}, {"training__needed": True}
+FREE, TRAINED = {"training__required": False}, {"training__required": True}
 LABS = {
     "cheap experiments, no training": CHEAP | FREE,
     "cheap experiments, training": CHEAP | TRAINED,
@@ -105,7 +105,9 @@ of its training runs, so its own pace can look faster. The mean path, without ra
 """
 
 # %%
-researchers = 2 ** (1 - lab.training.speed_share)  # times as many a doubling: the rest of it makes training shorter
+researchers = 2 ** (
+    1 - lab.training.speedup_exponent
+)  # times as many a doubling: the rest of it makes training shorter
 research = 2 ** (1 / lab.growth.r)  # times as much for a doubling as for the one before
 assert (round(researchers, 2), round(research, 2)) == (1.60, 1.64)
 trained = lab.replace(**CHEAP, **TRAINED)

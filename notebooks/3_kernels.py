@@ -138,7 +138,7 @@ lab = Scenario.load("lab").replace(
     training__first_run_gpus=64,
     cluster__gpus=256,
     run__max_doublings=6,
-    run__individuals_up_to=200,
+    run__max_individuals=200,
 )
 gained = estimate_kernel_value(lab, range(4))
 print(gained.sentence)

@@ -21,7 +21,7 @@ which a lab could choose. Three parameters are uncertain here:
 - how closely experiments must follow the frontier, s (`researcher__experiment_scaling`), as in [notebook
   2](2_stalls.md).
 
-The lever is whether a new generation needs a training run (`training__needed`).
+The lever is whether a new generation needs a training run (`training__required`).
 """
 
 # %%
@@ -49,8 +49,8 @@ training__first_run_gpus = 8
 cluster__gpus = 32
 run__max_doublings = 5
 run__horizon_days = 400.0
-run__frame_days = 10.0
-run__individuals_up_to = 32
+run__sample_days = 10.0
+run__max_individuals = 32
 
 [uncertainties.growth__r]
 distribution = "lognormal"
@@ -67,7 +67,7 @@ low = 0.0
 high = 1.0
 
 [levers]
-training__needed = [true, false]
+training__required = [true, false]
 """)
 design = load_design("mine.toml")
 print(f"{len(design)} runs: {design.points} points, {design.combinations} choices at each")
@@ -98,13 +98,13 @@ Every run is a row of one table, with all its parameters and results. SQL querie
 # %%
 counts = query.query(
     Path("mine"),
-    """select training__needed, long_run, pace, count(*) as runs, avg(day) as days
-       from runs group by all order by training__needed, runs desc, long_run, pace""",
+    """select training__required, long_run, pace, count(*) as runs, avg(day) as days
+       from runs group by all order by training__required, runs desc, long_run, pace""",
 )
 table(
     ("training needed", "long run", "pace", "runs", "mean day of the end"),
     [
-        (str(row["training__needed"]).lower(), row["long_run"], row["pace"], row["runs"], f"{row['days']:.0f}")
+        (str(row["training__required"]).lower(), row["long_run"], row["pace"], row["runs"], f"{row['days']:.0f}")
         for row in counts.to_pylist()
     ],
 )
@@ -121,7 +121,7 @@ An explosion means that doubling times shrink without limit (long_run = singular
 
 # %%
 sweep = load(Path("mine"))
-chances = explosion_probability.plane_table(sweep, "growth__r", "training__needed").to_pylist()
+chances = explosion_probability.plane_table(sweep, "growth__r", "training__required").to_pylist()
 with slide(
     "Explosions need high returns, and are rarer with training runs",
     "probability that doubling times shrink without limit, by quarter of r, with 95% intervals",
@@ -130,7 +130,7 @@ with slide(
         ("no", "without training runs", RED, -0.03),
         ("yes", "with training runs", BLUE, 0.03),
     ):
-        cells = [cell for cell in chances if cell["training__needed"] == needed]
+        cells = [cell for cell in chances if cell["training__required"] == needed]
         middle = [cell["p_long_run_singular"] for cell in cells]
         reach = [
             [m - c["low"] for m, c in zip(middle, cells, strict=True)],
@@ -169,7 +169,7 @@ NAMES = {
     "researcher__experiment_scaling": "experiments at the frontier",
 }
 without = combinations(sweep)[0]
-assert without.values == {"training__needed": "no"}
+assert without.values == {"training__required": "no"}
 bars = sensitivity.tornado_table(without.sweep, "explosion").to_pylist()
 with slide(
     "Frontier experiments and low returns prevent most explosions",
@@ -203,7 +203,7 @@ box is biased upwards.
 box = scenario_discovery.find_explosion_box(sweep)
 print(scenario_discovery.box_sentence(sweep, box))
 assert not box.held_out
-assert "training__needed" not in box.bounds and "growth__parallel_penalty" not in box.bounds
+assert "training__required" not in box.bounds and "growth__parallel_penalty" not in box.bounds
 assert box.bounds["growth__r"][0] > 1 and box.bounds["researcher__experiment_scaling"][1] < 0.5
 
 # %% [markdown]
@@ -216,7 +216,7 @@ and without training runs:
 
 # %%
 lab = design.scenario(design.planned(0)).replace(
-    growth__r=1.5, researcher__experiment_scaling=0.0, training__needed=False, run__horizon_days=1000.0
+    growth__r=1.5, researcher__experiment_scaling=0.0, training__required=False, run__horizon_days=1000.0
 )
 READINGS = [("inputs", 1.0), ("inputs", 0.4), ("effort", 0.4)]
 twins = [run_fluid(lab.replace(growth__returns_to=to, growth__parallel_penalty=p)) for to, p in READINGS]

@@ -5,7 +5,7 @@ Events are flat and frozen, and the list of a run is append-only.
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class PaperPublished(NamedTuple):
@@ -14,7 +14,7 @@ class PaperPublished(NamedTuple):
     day: float
     researcher: int
     """Number of the researcher or cohort; 0 for pooled work."""
-    authors: int
+    team_size: int
     """Number of candidates for authorship: 1, or the active researchers of the cohort."""
     paper: int
     """Number of the (last) paper in the literature; 0 for pooled work, which has no papers of its own."""
@@ -42,7 +42,7 @@ class SoftwareDoubled(NamedTuple):
     """Number of active researchers when it was completed."""
 
 
-class TrainingStarted(NamedTuple):
+class TrainingRequested(NamedTuple):
     """A training run was submitted."""
 
     day: float
@@ -62,7 +62,7 @@ class Deployed(NamedTuple):
     """Deployed software after the event [doublings]."""
 
 
-class ResearchersHoused(NamedTuple):
+class ActiveResearchersChanged(NamedTuple):
     """The number of active researchers changed."""
 
     day: float
@@ -79,7 +79,7 @@ class CohortFormed(NamedTuple):
     """Size of the cohort."""
 
 
-class KernelsMeasured(NamedTuple):
+class KernelCurveLoaded(NamedTuple):
     """The speed-up curve of the kernels was loaded, on day 0 of a calibrated run."""
 
     day: float
@@ -120,21 +120,24 @@ class BackgroundLoaded(NamedTuple):
     """Mean number of GPUs that the jobs need."""
 
 
-class Ended(NamedTuple):
+class RunEnded(NamedTuple):
     """The run stopped. The pace and the long-run growth are derived later; the event contains the reason only."""
 
     day: float
     ending: str
-    """Reason: doublings, researchers, limit reached, horizon or starved."""
+    """Reason: doublings, researchers, limit reached, horizon or stalled."""
     sentence: str
     """The reason as a sentence."""
 
+
+EVENT_FORMAT: Final = 2
+"""Version of the names of events and their fields, which digests depend on. Version 1: until release 0.1."""
 
 Ending = tuple[str, str]
 """Name and sentence of a reason to stop."""
 
 LIMIT_REACHED: Ending = ("limit reached", "Stopped with less than one doubling left below growth__limit_doublings.")
-STARVED: Ending = ("starved", "Starved: nothing is under way and nothing more can happen.")
+STALLED: Ending = ("stalled", "Stalled: nothing is under way and nothing more can happen.")
 
 
 def enough_doublings(doublings: int) -> Ending:
@@ -144,7 +147,7 @@ def enough_doublings(doublings: int) -> Ending:
 
 def enough_researchers(wanted: float) -> Ending:
     """Return the ending of a run that has reached its number of researchers."""
-    return "researchers", f"Stopped when {wanted:,.15g} researchers were active (run__until_researchers)."
+    return "researchers", f"Stopped when {wanted:,.15g} researchers were active (run__stop_at_researchers)."
 
 
 def at_horizon(day: float) -> Ending:
@@ -155,14 +158,14 @@ def at_horizon(day: float) -> Ending:
 Event = (
     PaperPublished
     | SoftwareDoubled
-    | TrainingStarted
+    | TrainingRequested
     | Deployed
-    | ResearchersHoused
+    | ActiveResearchersChanged
     | CohortFormed
-    | KernelsMeasured
+    | KernelCurveLoaded
     | KernelsDeployed
     | BackgroundLoaded
-    | Ended
+    | RunEnded
 )
 
 

@@ -35,7 +35,7 @@ def check_population_size(
     """
     researcher, most = scenario.researcher, scenario.run.max_doublings
     check_researcher_target(scenario)
-    wanted = scenario.run.until_researchers
+    wanted = scenario.run.stop_at_researchers
     pooled_experiments = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
     one_by_one = pooled_experiments or bool(own_class)
     if researcher.timing == "pooled" and not one_by_one:
@@ -58,10 +58,10 @@ def check_population_size(
 
 def check_researcher_target(scenario: Scenario) -> None:
     """Refuse a run whose target number of researchers is reached on day 0."""
-    wanted, initial = scenario.run.until_researchers, scenario.initial_researchers
+    wanted, initial = scenario.run.stop_at_researchers, scenario.initial_researchers
     if 0 < wanted <= initial:
         raise ScenarioError(
-            f"run__until_researchers = {wanted:.15g} is reached by the {initial:,} researchers of day 0; allowed: "
+            f"run__stop_at_researchers = {wanted:.15g} is reached by the {initial:,} researchers of day 0; allowed: "
             f"above {initial:,}, or 0 for no such stop. Raise it"
         )
 
@@ -89,7 +89,7 @@ def training_gpus(scenario: Scenario, datacenter: Datacenter) -> int:
     cluster = scenario.cluster
     if scenario.training.gpus:
         return scenario.training.gpus
-    if cluster.sharing == "shares":
+    if cluster.partitioning == "static":
         return datacenter.largest_gang("training")
     return min(datacenter.largest_gang("training"), int(cluster.training_share * cluster.gpus))
 
@@ -116,7 +116,7 @@ def fastest_run_gpus(scenario: Scenario, most: int, one_gpu_days: float) -> Arra
 def check_jobs_end(scenario: Scenario, datacenter: Datacenter) -> None:
     """Refuse jobs whose mean duration, with failures, is more than MAX_JOB_DAYS."""
     shown = f"cluster__gpu_hours_between_failures = {scenario.cluster.gpu_hours_between_failures:g} GPU-hours"
-    if scenario.training.needed:
+    if scenario.training.required:
         most, work = max(1, training_gpus(scenario, datacenter)), scenario.training.first_run_work
         days = float(run_days(scenario, fastest_run_gpus(scenario, most, work), work))
         if days > MAX_JOB_DAYS:
@@ -167,7 +167,7 @@ def _largest_gang_ever(scenario: Scenario, datacenter: Datacenter, use: str) -> 
     if use == "inference":
         return inference
     pushes_out = use == "training" and cluster.preemption
-    if cluster.sharing == "priority" and not pushes_out:
+    if cluster.partitioning == "priority" and not pushes_out:
         return min(datacenter.largest_gang(use), cluster.gpus - inference)
     return datacenter.largest_gang(use)
 
@@ -177,7 +177,7 @@ def _expected_jobs(scenario: Scenario, datacenter: Datacenter) -> Iterator[tuple
     yield "inference", "researchers need at least", 1
     if scenario.researcher.experiment_gpu_days > 0:
         yield "experiment", "researcher__experiment_gpus =", scenario.researcher.experiment_gpus
-    if scenario.training.needed and scenario.training.gpus:
+    if scenario.training.required and scenario.training.gpus:
         yield "training", "training__gpus =", scenario.training.gpus
-    elif scenario.training.needed:
-        yield "training", "training__needed asks for at least", max(1, training_gpus(scenario, datacenter))
+    elif scenario.training.required:
+        yield "training", "training__required asks for at least", max(1, training_gpus(scenario, datacenter))

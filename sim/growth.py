@@ -217,7 +217,7 @@ def software_at(time: Array, first: float, ratio: float) -> Array:
         return np.log2(remaining) / math.log2(ratio)
 
 
-def ratio_exponent(r: Array, p: Array = 1.0, retraining: bool = False, speed_share: float = 0.0) -> Array:
+def ratio_exponent(r: Array, p: Array = 1.0, retraining: bool = False, speedup_exponent: float = 0.0) -> Array:
     """Return log2 of the ratio of each doubling time to the one before.
 
     It is ``x = p (1/r - 1)``, or ``x/(1 + |x|)`` with retraining. The latter represents training runs that must end
@@ -225,10 +225,11 @@ def ratio_exponent(r: Array, p: Array = 1.0, retraining: bool = False, speed_sha
     long as the one before. Source: the successor study (Davidson and Houlden, *How quick and big would a software
     intelligence explosion be?*, 2025).
 
-    ``speed_share``, phi from 0 to 1, is the share of each doubling that is spent on shorter training runs. Researchers
+    ``speedup_exponent``, phi from 0 to 1, is the share of each doubling that is spent on shorter training runs.
+    Researchers
     then grow 2^(1 - phi)-fold while a doubling needs 2^(p/r) times the effort, so that ``x = p (1/r - (1 - phi))``.
     """
-    exponent = p * (1 / r - (1 - speed_share))
+    exponent = p * (1 / r - (1 - speedup_exponent))
     return exponent / (1 + np.abs(exponent)) if retraining else exponent
 
 
@@ -270,7 +271,7 @@ def doubling_times(
     horizon: float,
     *,
     retraining: bool = False,
-    speed_share: float = 0.0,
+    speedup_exponent: float = 0.0,
     rows: Array,
 ) -> Iterator[Array]:
     """Yield the times at which software has doubled n = 1, 2, ... times in many worlds, by the successor study.
@@ -286,7 +287,7 @@ def doubling_times(
         Returns, penalty and limit [doublings] of each world; a limit may be ``inf``.
     horizon
         Time, in the unit of ``first``, after which a doubling is at ``inf``.
-    retraining, speed_share
+    retraining, speedup_exponent
         As in :func:`ratio_exponent`.
     rows
         Array of shape (doublings, worlds) that receives the yielded times. Its length is the number of doublings.
@@ -295,7 +296,7 @@ def doubling_times(
     to save work.
     """
     slope = np.minimum(limit, _EFFECTIVELY_INFINITE) * (math.log(2) * p) / r
-    towards, left = math.log(2) * p * (1 - speed_share), np.minimum(limit, _EFFECTIVELY_INFINITE)
+    towards, left = math.log(2) * p * (1 - speedup_exponent), np.minimum(limit, _EFFECTIVELY_INFINITE)
     soonest = float(left.min())
     duration, before = first.copy(), np.zeros_like(left)
     exponent, over = np.empty_like(left), np.empty(left.shape, bool)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simpy import Event
 
-from sim.events import ResearchersHoused
+from sim.events import ActiveResearchersChanged
 from sim.software import LEVEL_TOLERANCE
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ class InferenceCapacity:
         target = int(world.own_team.researchers * 2.0**world.software.deployed * hardware * (1 + LEVEL_TOLERANCE))
         if target != world.active_researchers:
             world.population.set_active(target)
-            world.ledger.append(ResearchersHoused(world.now, target))
+            world.ledger.append(ActiveResearchersChanged(world.now, target))
             world.kernel_engineer.schedule_next()
         if world.pool is not None:
             world.pool.schedule_next()
-        if target >= (world.scenario.run.until_researchers or math.inf):
+        if target >= (world.scenario.run.stop_at_researchers or math.inf):
             world.at_end_of_instant(world.end_at_researcher_target)
 
     def _schedule_update(self) -> None:

@@ -17,7 +17,7 @@ FIXED_AT_START = (
     "researcher__initial",
     "researcher__gpus_each",
     "researcher__timing",
-    "cluster__sharing",
+    "cluster__partitioning",
     "literature__open_questions",
     "kernels__measurements",
     "kernels__workload",
@@ -72,7 +72,7 @@ def _resume(world: World, scenario: Scenario) -> None:
     """Continue a run that has stopped, if the new scenario raises the limit that stopped it."""
     ending = world.ending
     assert ending is not None, "only a run that is over can be reopened"
-    until = scenario.run.until_researchers
+    until = scenario.run.stop_at_researchers
     room = scenario.run.horizon_days > world.now and scenario.run.max_doublings > world.doublings
     room = room and (until == 0 or until > world.active_researchers)
     if ending.ending not in _EXTENDABLE_ENDINGS or not room:
@@ -90,9 +90,9 @@ def _change_blocks(world: World, old: Scenario) -> None:
     check_jobs_fit(new, world.datacenter)
     check_jobs_end(new, world.datacenter)
     check_failure_rate(new)
-    if new.run.frame_days != old.run.frame_days:
+    if new.run.sample_days != old.run.sample_days:
         world.restart_frames()
-    if old.training.needed and not new.training.needed:
+    if old.training.required and not new.training.required:
         _cancel_training(world)
     if new.kernels != old.kernels:
         _change_kernels(world, old)

@@ -87,7 +87,7 @@ class _Exponents(NamedTuple):
     """Growth of the number of researchers."""
     experiments: float
     """Growth of the experiments that GPUs can end in a day; inf if experiments need no GPUs."""
-    speed_share: float
+    speedup_exponent: float
     """phi while runs get shorter; 0 without runs."""
     penalty: float
     """Parallelization penalty p."""
@@ -134,7 +134,7 @@ def _exponents(scenario: Scenario) -> _Exponents:
     growth, training, researcher = scenario.growth, scenario.training, scenario.researcher
     penalty = growth.parallel_penalty
     effort = penalty / growth.returns  # `returns` refers to inputs, whatever growth__returns_to is
-    share = training.speed_share if training.needed and training.shortest_run_days == 0 else 0.0
+    share = training.speedup_exponent if training.required and training.shortest_run_days == 0 else 0.0
     team = 1 - share
     experiments = 1 - researcher.experiment_scaling if researcher.experiment_gpu_days > 0 else math.inf
     pooled_alone = researcher.timing == "pooled" and researcher.experiment_gpu_days == 0
@@ -148,11 +148,11 @@ def _exponents(scenario: Scenario) -> _Exponents:
 def _accelerating(scenario: Scenario, exponents: _Exponents) -> LongRun:
     """Return the kind of growth if output outgrows effort."""
     training = scenario.training
-    if training.needed and _training_halts_research(scenario):
+    if training.required and _training_halts_research(scenario):
         return _undecided(
             "training runs take all GPUs of the researchers, and research that grows this fast would stop for each run"
         )
-    if training.needed and exponents.speed_share == 0:
+    if training.required and exponents.speedup_exponent == 0:
         if training.takes_up == "all":
             why = "but training runs keep their length, so that no date bounds it"
             return _build_result(scenario, exponents, "faster than exponential", 1.0, why, "training runs")
@@ -162,12 +162,12 @@ def _accelerating(scenario: Scenario, exponents: _Exponents) -> LongRun:
         why = "but each paper takes a constant time, so that no date bounds it"
         return _build_result(scenario, exponents, "faster than exponential", 1.0, why)
     growth = (exponents.effort - exponents.output) / exponents.stages
-    if training.needed and growth < -exponents.speed_share:
+    if training.required and growth < -exponents.speedup_exponent:
         grown = exponents.penalty * exponents.researchers + (
             exponents.output - exponents.penalty * _binding_exponent(exponents)
         )
-        per_gain = (grown - exponents.stages * exponents.speed_share) / exponents.effort
-        growth = -exponents.speed_share / per_gain
+        per_gain = (grown - exponents.stages * exponents.speedup_exponent) / exponents.effort
+        growth = -exponents.speedup_exponent / per_gain
         why = "and training runs, which shrink more slowly, set the pace"
         return _build_result(scenario, exponents, "singular", 2.0**growth, why, "training runs")
     return _build_result(scenario, exponents, "singular", _capped_power_of_two(growth), "")
@@ -180,7 +180,7 @@ def _binding_exponent(exponents: _Exponents) -> float:
 def _training_halts_research(scenario: Scenario) -> bool:
     """Return whether training runs preempt the GPUs of all researchers."""
     cluster = scenario.cluster
-    if cluster.sharing != "priority":
+    if cluster.partitioning != "priority":
         return False
     standing = math.floor(cluster.inference_share * cluster.gpus)
     training = scenario.training.gpus or int(cluster.training_share * cluster.gpus)
@@ -239,7 +239,7 @@ def _format_formula(scenario: Scenario, exponents: _Exponents) -> str:
     name = "r"
     if exponents.bound_by == "experiments":
         name = "r(1 − s)"
-    elif exponents.speed_share > 0:
+    elif exponents.speedup_exponent > 0:
         name = "r(1 − φ)"
     if scenario.growth.returns_to == "effort" and exponents.penalty < 1:
         name = name.replace("r", "r p", 1)

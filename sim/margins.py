@@ -135,7 +135,7 @@ def _doubling_days(scenarios: Sequence[Scenario]) -> Floats:
 
 
 def _without_training(scenario: Scenario) -> Scenario:
-    return scenario.model_copy(update={"training": scenario.training.model_copy(update={"needed": False})})
+    return scenario.model_copy(update={"training": scenario.training.model_copy(update={"required": False})})
 
 
 def _more_gpus(labs: LabArrays) -> LabArrays:
@@ -155,7 +155,7 @@ def _margins_at(scenario: Scenario, days: Floats, doublings: int) -> Margins:
     }
     found = {name: 0.0 if abs(value) < _MIN_ELASTICITY else value for name, value in found.items()}
     best = max(INPUTS, key=lambda name: found[name])
-    without = free if scenario.training.needed and math.isfinite(free) else None
+    without = free if scenario.training.required and math.isfinite(free) else None
     if found[best] <= 0:
         return Margins(UNDEFINED, "1% more of any input changes nothing", done, base, found, without)
     return Margins(best, "", done, base, found, without)

@@ -167,7 +167,7 @@ def pace(world: World) -> Pace:
 
 def long_run(world: World) -> LongRun:
     """Return the long-run growth under the present scenario of a run."""
-    stalled = world.ending.sentence if world.ending is not None and world.ending.ending == "starved" else ""
+    stalled = world.ending.sentence if world.ending is not None and world.ending.ending == "stalled" else ""
     return derived_long_run(world.scenario, stalled, standard_agents=_has_standard_agents(world))
 
 

@@ -81,7 +81,7 @@ class RunResult(NamedTuple):
     day: float
     """Day on which the run stopped."""
     ending: str
-    """Reason to stop: doublings, researchers, limit reached, horizon, starved or interrupted."""
+    """Reason to stop: doublings, researchers, limit reached, horizon, stalled or interrupted."""
     sentence: str
     """The reason to stop, as a sentence."""
     pace: Pace

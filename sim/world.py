@@ -104,7 +104,7 @@ class World(mesa.Model):
         self.streams = RandomStreams(seed)
         self.clock = Clock()
         self.ledger: list[events.Event] = []
-        self.ending: events.Ended | None = None
+        self.ending: events.RunEnded | None = None
         self.software = SoftwareState(self.scenario.law())
         self.literature = Literature(self.scenario.literature)
         self.census = PhaseOccupancy()
@@ -127,7 +127,7 @@ class World(mesa.Model):
         self.trainer = Trainer(self, self)
         self.kernel_engineer = KernelEngineer(self, self, self.calibration.curve)
         if self.calibration.curve is not None:
-            self.ledger.append(events.KernelsMeasured(self.now, *self.calibration.identity))
+            self.ledger.append(events.KernelCurveLoaded(self.now, *self.calibration.identity))
         self.background = self._start_background()
         """Jobs of other users; None if the scenario has no background load."""
         self.inference_capacity = InferenceCapacity(self)
@@ -145,7 +145,7 @@ class World(mesa.Model):
             self.clock.advance(self._frame_end(self.steps))
         if self.ending is None and self.clock.idle:
             self.clock.return_to_last_event()
-            self._end(*events.STARVED)
+            self._end(*events.STALLED)
         elif self.now >= self.scenario.run.horizon_days:
             self._end(*events.at_horizon(self.now))
         self._collect()
@@ -254,14 +254,14 @@ class World(mesa.Model):
         return amdahl(self.scenario.kernels.attention_share, self.kernel_engineer.speedup)
 
     @property
-    def individuals_up_to(self) -> int:
+    def max_individuals(self) -> int:
         """Largest team that is simulated as individual agents."""
-        return self.scenario.run.individuals_up_to
+        return self.scenario.run.max_individuals
 
     @property
-    def leap_error(self) -> float:
+    def leap_tolerance(self) -> float:
         """Largest share of the researchers in one phase that may leave it together."""
-        return self.scenario.run.leap_error
+        return self.scenario.run.leap_tolerance
 
     def after(self, days: float, callback: Callable[[Event], None]) -> Event:
         """Call ``callback`` after ``days``."""
@@ -295,7 +295,7 @@ class World(mesa.Model):
     def gpus_for_experiments(self) -> int:
         """Return the number of GPUs that all experiments can have together."""
         pool = self.datacenter.pool("experiment")
-        others = self.datacenter.inference_gpus_wanted if self.scenario.cluster.sharing == "priority" else 0
+        others = self.datacenter.inference_gpus_wanted if self.scenario.cluster.partitioning == "priority" else 0
         return max(1, pool.capacity - others) if pool is not None else 1
 
     def gpus_for_training(self, one_gpu_days: float) -> int:
@@ -386,7 +386,7 @@ class World(mesa.Model):
 
     def training_requested(self, generation: int, gpus: int, days: float) -> None:
         """Record that the training run of a generation was submitted."""
-        self.ledger.append(events.TrainingStarted(self.now, generation, gpus, days / self.work_rate))
+        self.ledger.append(events.TrainingRequested(self.now, generation, gpus, days / self.work_rate))
 
     def deploy(self, generation: int, doublings: float) -> None:
         """Deploy a new generation, ``doublings`` better than the one before.
@@ -445,14 +445,14 @@ class World(mesa.Model):
 
     def _frame_end(self, steps: int) -> float:
         start, steps_before = self._frame_origin
-        return min(start + (steps - steps_before) * self.scenario.run.frame_days, self.scenario.run.horizon_days)
+        return min(start + (steps - steps_before) * self.scenario.run.sample_days, self.scenario.run.horizon_days)
 
     @contextmanager
     def _end_if_job_is_impossible(self) -> Iterator[None]:
         try:
             yield
         except ImpossibleJobError as error:
-            self._end("starved", f"Starved: {error}.")
+            self._end("stalled", f"Stalled: {error}.")
 
     def _collect(self) -> None:
         self.datacollector.collect(self)  # type: ignore[no-untyped-call]
@@ -474,14 +474,14 @@ class World(mesa.Model):
 
     def _end(self, ending: str, sentence: str) -> None:
         if self.ending is None:
-            self.ending = events.Ended(self.now, ending, sentence)
+            self.ending = events.RunEnded(self.now, ending, sentence)
             self.ledger.append(self.ending)
             self.clock.halted = True
             self.running = False
 
     def end_at_researcher_target(self, _: Event) -> None:
-        """End the run because it has reached `run__until_researchers`."""
-        self._end(*events.enough_researchers(self.scenario.run.until_researchers))
+        """End the run because it has reached `run__stop_at_researchers`."""
+        self._end(*events.enough_researchers(self.scenario.run.stop_at_researchers))
 
     def record_gpu_capacities(self) -> None:
         """Record the number of GPUs of the cluster and of each use from now on."""

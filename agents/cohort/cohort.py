@@ -35,9 +35,9 @@ class Cohort(mesa.Agent):
 
     ``number`` is the number of the first researcher; it names the random streams. A cohort of one repeats the
     individual of that number, draw by draw. In larger cohorts the researchers that think or write move on in leaps of
-    at most the share ``leap_error`` (:class:`agents.cohort.stage.CohortStage`). Their experiments are job arrays, which
-    the cluster keeps as counts. Several experiments of one array run on one gang, as one job. Two limits apply:
-    the job takes on average at most the share ``leap_error`` of the time of a paper, and it
+    at most the share ``leap_tolerance`` (:class:`agents.cohort.stage.CohortStage`). Their experiments are job arrays,
+    which the cluster keeps as counts. Several experiments of one array run on one gang, as one job. Two limits apply:
+    the job takes on average at most the share ``leap_tolerance`` of the time of a paper, and it
     publishes at most that share of a doubling.
     """
 
@@ -224,7 +224,7 @@ class Cohort(mesa.Agent):
         Limited so that no GPU idles and no experiment waits long for others of its job.
         """
         batch, per_day = array.payload, self.lab.researcher_params.papers_per_day
-        in_time = gang * self.lab.leap_error / per_day / max(batch.mean_gpu_days, 1e-300)
+        in_time = gang * self.lab.leap_tolerance / per_day / max(batch.mean_gpu_days, 1e-300)
         one_job_per_gang = self.count[Phase.QUEUE] * gang / self.lab.gpus_for_experiments()
         tasks = min(array.count, in_time, one_job_per_gang)
         return int(min(tasks, self._max_batch_for_step())) if tasks >= 2 else 1
@@ -235,10 +235,14 @@ class Cohort(mesa.Agent):
         return self._max_batch_for_step() if direct else self._max_batch_for_duplicates()
 
     def _max_batch_for_step(self) -> float:
-        """Return the papers to the next step of software, or to the share ``leap_error`` of a doubling; at least 1."""
+        """Return the papers to the next step of software, or to the share ``leap_tolerance`` of a doubling; at least
+        1.
+        """
         state = (self.lab.literature.latest, self.size)
         if self._cap_cache[0] != state:
-            papers = min(self.lab.papers_to_next_step(max(self.lab.leap_error, 1e-9)), self._max_batch_for_duplicates())
+            papers = min(
+                self.lab.papers_to_next_step(max(self.lab.leap_tolerance, 1e-9)), self._max_batch_for_duplicates()
+            )
             self._cap_cache = (state, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
         return self._cap_cache[1]
 
@@ -251,7 +255,7 @@ class Cohort(mesa.Agent):
         params = self.lab.literature.params
         if params.duplicate_weight == 1:
             return math.inf
-        return self.lab.leap_error * max(params.open_questions, self.size / _MAX_PARTS_OF_LEAP)
+        return self.lab.leap_tolerance * max(params.open_questions, self.size / _MAX_PARTS_OF_LEAP)
 
     def _choose(self, groups: tuple[int, ...], researchers: int) -> tuple[int, ...]:
         """Choose researchers from these groups, all equally likely; draw nothing if there is no choice."""

@@ -70,14 +70,14 @@ class CohortStage:
 
     def add_new(self, count: int) -> None:
         """Add researchers that begin now."""
-        if (count > 1 or self._lab.leap_error * self.merged >= 1) and self._memoryless:
+        if (count > 1 or self._lab.leap_tolerance * self.merged >= 1) and self._memoryless:
             self._merge(count)
         elif count > 0:
             self._schedule_group(count, self._days())
 
     def add_partial(self, days: float) -> None:
         """Add a researcher with ``days`` of work left."""
-        if self._memoryless and self._lab.leap_error > 0:
+        if self._memoryless and self._lab.leap_tolerance > 0:
             self._merge(1)
         else:
             self._schedule_group(1, days)
@@ -170,7 +170,7 @@ class CohortStage:
 
     def _leap_size(self, count: int) -> int:
         """Return how many of ``count`` merged researchers may leave in one leap."""
-        return max(1, int(self._lab.leap_error * count))
+        return max(1, int(self._lab.leap_tolerance * count))
 
     def _schedule_leap(self) -> None:
         """Schedule the next leap."""

@@ -16,6 +16,7 @@ from experiments.errors import InputError
 from experiments.gains import TEN_YEARS, goal_changes
 from experiments.storage.file_kinds import other_kind
 from sim.scenario.model import Parameter, Scenario, ScenarioError, did_you_mean, parameters
+from sim.scenario.renamed import current_name, current_value
 
 RUN_SUMMARY = "run.json"
 """The file that makes a folder that of a run."""
@@ -31,7 +32,8 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         name, equals, value = setting.partition("=")
         if not equals or not name.strip():
             raise InputError(f"--set {setting}: write it as NAME=VALUE, such as --set cluster__gpus=64")
-        parsed[name.strip()] = typed_value(parameters().get(name.strip()), value.strip())
+        present = current_name(name.strip())
+        parsed[present] = current_value(present, typed_value(parameters().get(present), value.strip()))
     return parsed
 
 
@@ -71,7 +73,7 @@ def load_scenario(
     name: str,
     settings: Iterable[str],
     until: float | None = None,
-    until_researchers: float | None = None,
+    stop_at_researchers: float | None = None,
     goal: float | None = None,
 ) -> Scenario:
     """Return a scenario with what was changed on the command line.
@@ -83,16 +85,16 @@ def load_scenario(
     if until is not None:
         changes["run__horizon_days"] = until
     scenario = _scenario(name)
-    if until_researchers is not None:
-        _check_until(until_researchers, scenario)
+    if stop_at_researchers is not None:
+        _check_until(stop_at_researchers, scenario)
         days = max(scenario.run.horizon_days, TEN_YEARS)
         far = {"run__max_doublings": parameters()["run__max_doublings"].high, "run__horizon_days": days}
         if goal is not None:
             raise InputError(
-                f"--until-researchers = {until_researchers:g} is a second aim beside --goal; allowed: one of them. "
+                f"--stop-at-researchers = {stop_at_researchers:g} is a second aim beside --goal; allowed: one of them. "
                 "Leave out the other."
             )
-        changes = far | changes | {"run__until_researchers": until_researchers}
+        changes = far | changes | {"run__stop_at_researchers": stop_at_researchers}
     if goal is not None:
         changes |= goal_changes(goal, scenario, changes)
     return scenario.replace(**changes)
@@ -108,10 +110,10 @@ def _scenario(name: str) -> Scenario:
 
 
 def _check_until(researchers: float, scenario: Scenario) -> None:
-    initial, high = scenario.initial_researchers, parameters()["run__until_researchers"].high
+    initial, high = scenario.initial_researchers, parameters()["run__stop_at_researchers"].high
     if not initial < researchers <= (high or math.inf):
         raise InputError(
-            f"--until-researchers {researchers:g}: must be above the {initial:,} researchers of day 0 "
+            f"--stop-at-researchers {researchers:g}: must be above the {initial:,} researchers of day 0 "
             f"and at most {high:g}"
         )
 
@@ -121,6 +123,7 @@ def find_parameters(text: str) -> list[Parameter]:
 
     Raises InputError with the candidates, or with the nearest name.
     """
+    text = current_name(text)
     known = parameters()
     if text in known:
         return [known[text]]

@@ -27,7 +27,7 @@ def refuse_out_of_reach(scenario: Scenario) -> None:
     Raises InputError if the equations have less than a tenth of the aim after half as many days again, and if papers
     are so many that chance averages out. So what could happen is never refused.
     """
-    wanted, horizon = scenario.run.until_researchers, scenario.run.horizon_days
+    wanted, horizon = scenario.run.stop_at_researchers, scenario.run.horizon_days
     if wanted <= MANY_RESEARCHERS:
         return
     from sim.fluid.api import fluid  # noqa: PLC0415 - slow to load, and seldom needed
@@ -40,15 +40,15 @@ def refuse_out_of_reach(scenario: Scenario) -> None:
     if reached >= _SHARE * wanted or first < _MIN_PAPERS or found.ending[0] not in ("horizon", "limit reached"):
         return
     raise InputError(
-        f"run__until_researchers = {wanted:.3g} is out of reach: by the equations there are about {reached:.2g} "
+        f"run__stop_at_researchers = {wanted:.3g} is out of reach: by the equations there are about {reached:.2g} "
         f"researchers on day {found.day[0]:,.0f}, and the run ends on day {horizon:,.0f}; allowed: what the run can "
-        "reach. Lower --until-researchers, or raise run__horizon_days. `--engine fluid` shows the path."
+        "reach. Lower --stop-at-researchers, or raise run__horizon_days. `--engine fluid` shows the path."
     )
 
 
 def note_on_length(scenario: Scenario) -> str:
     """Return a sentence on how many papers a run has to simulate one by one, if they are many; else an empty text."""
-    largest = scenario.run.individuals_up_to
+    largest = scenario.run.max_individuals
     team = scenario.own_team
     if team.researchers > largest or team.papers_per_day * largest * scenario.run.horizon_days < MANY_PAPERS:
         return ""

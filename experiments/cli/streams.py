@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TextIO, cast
 
 STANDARD: Final = 2
 """The highest descriptor of a standard stream."""
@@ -87,6 +87,18 @@ class SafeStream(io.TextIOBase):
         return True
 
 
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as one sentence on stderr, without the place in the source."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Keep notes of libraries off stderr that users can do nothing about.
@@ -100,6 +112,8 @@ def quiet_libraries() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+            warnings.filterwarnings("always", category=FutureWarning, module=r"(sim|agents|hardware|experiments)\.")
+            warnings.showwarning = _show_warning
             yield
     finally:
         logger.setLevel(before)

@@ -23,6 +23,7 @@ from experiments.uncertainty.parsing import (
 )
 from sim.runner import Engine
 from sim.scenario.model import DEFAULT, Parameter, Scenario, ScenarioError, did_you_mean, parameters, shipped_scenarios
+from sim.scenario.renamed import current_content
 from sim.toml_files import TomlError, read_toml
 
 MAX_RUNS: Final = 10_000_000
@@ -102,6 +103,7 @@ def parse_design(
     ``folder``: where the files lie that it names. ``changes`` of the base scenario, by flat name, go before ``[set]``,
     and ``engine`` before that of the file. Raises InputError, PriorError or ScenarioError with what is wrong.
     """
+    content = current_content(content)
     require_known(content, _KEYS, "the file")
     for key in ("uncertainties", "levers", "set"):
         if not isinstance(content.get(key, {}), Mapping):

@@ -72,8 +72,8 @@ def scenario(r: float, team: int) -> Scenario:
         growth__papers_first_doubling=float(FIRST_PAPERS * team),
         run__max_doublings=DOUBLINGS,
         run__horizon_days=1e6,
-        run__frame_days=1e6,
-        run__individuals_up_to=1_000_000,
+        run__sample_days=1e6,
+        run__max_individuals=1_000_000,
     )
 
 

@@ -24,7 +24,7 @@ from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 
 CONFIDENCE: Final = 0.95
-CENSORED_ENDINGS: Final = ("horizon", "interrupted", "starved")
+CENSORED_ENDINGS: Final = ("horizon", "interrupted", "stalled")
 """Endings that the dynamics did not cause, so that the time between two of them has no meaning."""
 
 ProgressCallback = Callable[[int, int, World], bool | None]

@@ -238,7 +238,7 @@ def _shortest_stretches(law: _Law, inputs: Inputs, shortest: Mapping[int, Array]
     first, r, p, limit = inputs
     stretch, start, lengths = np.empty_like(r), np.zeros_like(r), []
     times = growth.doubling_times(
-        first, r, p, limit, law.horizon_months, retraining=law.damped, speed_share=law.speed_share, rows=rows
+        first, r, p, limit, law.horizon_months, retraining=law.damped, speedup_exponent=law.speed_share, rows=rows
     )
     with np.errstate(invalid="ignore"):  # beyond the horizon all is infinite, and fmin passes over inf - inf
         for n, time in enumerate(times, start=1):

@@ -22,7 +22,7 @@ from sim.random_streams import RandomStreams
 MAX_DOUBLINGS: Final = 300
 """Doublings after which a world is left, unless a file says otherwise: more than any limit that was proposed."""
 SPEED_SHARE: Final = 0.323
-"""phi, the share of each doubling that is spent on shorter training runs: the default of `training__speed_share`.
+"""phi, the share of each doubling that is spent on shorter training runs: the default of `training__speedup_exponent`.
 
 Source: the report's example, 30x = 3x shorter and 10x better: log 3/log 30.
 """

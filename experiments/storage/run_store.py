@@ -105,7 +105,7 @@ def ended(result: RunResult) -> EndedScenario:
         len(result.doublings),
         run.max_doublings,
         float(result.researchers),
-        run.until_researchers,
+        run.stop_at_researchers,
     )
 
 

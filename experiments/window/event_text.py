@@ -84,8 +84,8 @@ def _describe_paper(event: events.PaperPublished, field: int) -> str:
         return f"Pooled work equal to {pluralize(event.papers, 'paper')} is published: {reached}."
     if event.papers > 1:
         papers = f"{pluralize(event.papers, 'paper')}{_format_duplicates(event.duplicates)}"
-        return f"A cohort of {format_count(event.authors)} published {papers}: {reached}."
-    who = f"Researcher {event.researcher}" if event.authors == 1 else f"A member of a cohort of {event.authors:,}"
+        return f"A cohort of {format_count(event.team_size)} published {papers}: {reached}."
+    who = f"Researcher {event.researcher}" if event.team_size == 1 else f"A member of a cohort of {event.team_size:,}"
     if event.duplicates:
         return f"{who} published paper {event.paper - field:,}, a duplicate of an earlier result."
     return f"{who} published paper {event.paper - field:,}: {reached}."
@@ -103,21 +103,21 @@ def _format_ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _describe_measurement(event: events.KernelsMeasured) -> str:
+def _describe_measurement(event: events.KernelCurveLoaded) -> str:
     searches = pluralize(event.searches, "measured search", "measured searches")
     return f"Kernels follow {searches} ({event.proposer}) of {event.workload}."
 
 
 _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     events.SoftwareDoubled: _describe_doubling,
-    events.TrainingStarted: lambda event: (
+    events.TrainingRequested: lambda event: (
         f"Training of generation {event.generation} was requested: "
         f"{pluralize(event.gpus, 'GPU')} for {pluralize(event.run_days, 'day')}."
     ),
     events.Deployed: lambda event: (
         f"Generation {event.generation} was deployed: software {format_factor(event.deployed)}."
     ),
-    events.ResearchersHoused: lambda event: (
+    events.ActiveResearchersChanged: lambda event: (
         f"{pluralize(event.researchers, 'researcher is', 'researchers are')} active."
     ),
     events.BackgroundLoaded: lambda event: (
@@ -127,10 +127,10 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     events.CohortFormed: lambda event: (
         f"{format_count(event.researchers)} researchers form a cohort, which is counted by phase."
     ),
-    events.KernelsMeasured: _describe_measurement,
+    events.KernelCurveLoaded: _describe_measurement,
     events.KernelsDeployed: lambda event: (
         f"Attention is {event.speedup:.3g} times as fast after {pluralize(math.floor(event.candidates), 'candidate')}: "
         f"the work rate of the cluster is ×{event.work_rate:.3g}."
     ),
-    events.Ended: lambda event: event.sentence,
+    events.RunEnded: lambda event: event.sentence,
 }

@@ -106,7 +106,7 @@ def _limiting_part(world: World) -> str:
     """Return the name of the limit at the current state."""
     census = world.census.count
     free = reporters.gpus_idle(world)
-    if world.scenario.cluster.sharing == "shares":
+    if world.scenario.cluster.partitioning == "static":
         pool = world.datacenter.pool("experiment")
         free = 0 if pool is None else pool.capacity - pool.in_use
     if census[Phase.QUEUE] and free < world.scenario.cluster.gpus_per_node:
@@ -154,7 +154,7 @@ def _describe_waiting(world: World) -> str:
 
 def _describe_idle_gpus(world: World) -> str:
     """Describe idle GPUs that are reserved for other uses than experiments; empty if there are none."""
-    if world.scenario.cluster.sharing != "shares":
+    if world.scenario.cluster.partitioning != "static":
         return ""
     pool, uses = world.datacenter, []
     for use in ("training", "inference"):
@@ -191,9 +191,9 @@ def _describe_training(world: World) -> str:
 def _describe_deployment_gap(world: World) -> str:
     """Describe software that is discovered but not deployed; empty if the gap is small."""
     discovered, deployed = reporters.discovered(world), world.software.deployed
-    if not world.scenario.training.needed or discovered - deployed < MIN_GAP_DOUBLINGS:
+    if not world.scenario.training.required or discovered - deployed < MIN_GAP_DOUBLINGS:
         return ""
-    shorter = "has shortened training runs or " if world.scenario.training.speed_share else ""
+    shorter = "has shortened training runs or " if world.scenario.training.speedup_exponent else ""
     return (
         f"Software {format_factor(discovered)} is discovered and {format_factor(deployed)} is "
         f"deployed. The difference {shorter}waits for the next training run."

@@ -134,7 +134,7 @@ def _elasticity(snapshot: Snapshot, name: str, base: _SoftwarePath) -> float:
 def _is_input_used(world: World, name: str) -> bool:
     if name == "experiments":
         return world.scenario.researcher.experiment_gpu_days > 0
-    return name == "researchers" or world.scenario.training.needed
+    return name == "researchers" or world.scenario.training.required
 
 
 def _restored_world(snapshot: Snapshot) -> World:
@@ -145,7 +145,7 @@ def _restored_world(snapshot: Snapshot) -> World:
         return world.branch(
             run__horizon_days=min(100_000.0, max(run.horizon_days, world.now + 3 * MAX_DAYS)),
             run__max_doublings=max(run.max_doublings, world.doublings + 3),
-            run__until_researchers=0.0,
+            run__stop_at_researchers=0.0,
             researcher__experiment_variation="fixed",
         )
     except ScenarioError:

@@ -445,14 +445,14 @@ class RunPlayer:
         """Compute the row of a frame if it is missing; the frame is at most the next one."""
         if number > timeline.last_known_frame:
             if number > MAX_FRAMES:
-                raise _MoveStoppedError(f"A run has at most {MAX_FRAMES:,} frames here. Increase run__frame_days.")
+                raise _MoveStoppedError(f"A run has at most {MAX_FRAMES:,} frames here. Increase run__sample_days.")
             if count_records(self._world) > MAX_RECORDS:
                 raise _MoveStoppedError(
                     f"A run has at most {MAX_RECORDS:,} papers, jobs and other events here. Use `asara run`."
                 )
             if len(self._world.population.researchers) > MAX_INDIVIDUALS:
                 raise _MoveStoppedError(
-                    f"A run has at most {MAX_INDIVIDUALS:,} individual researchers here. Lower run__individuals_up_to."
+                    f"A run has at most {MAX_INDIVIDUALS:,} individual researchers here. Lower run__max_individuals."
                 )
             yield from self._advance_world_to(timeline, number)
         return ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agents.phases import Phase
 from experiments.window.number_format import format_count, format_factor, pluralize
 from hardware.cluster.jobs import JobRecord
-from sim.events import CohortFormed, PaperPublished, ResearchersHoused
+from sim.events import ActiveResearchersChanged, CohortFormed, PaperPublished
 
 if TYPE_CHECKING:
     from agents.researcher import Researcher
@@ -49,7 +49,7 @@ def _arrival_line(world: World, number: int, joined: CohortFormed | None) -> Ite
     """Describe how the researcher became active, and how it joined a cohort."""
     arrived = 0.0
     for event in world.ledger:
-        if isinstance(event, ResearchersHoused) and event.researchers >= number:
+        if isinstance(event, ActiveResearchersChanged) and event.researchers >= number:
             arrived = event.day
             break
     is_individual = joined is None or arrived < joined.day
@@ -75,7 +75,7 @@ def _paper_lines(world: World, number: int) -> list[HistoryLine]:
     lines = []
     field = world.scenario.literature.open_questions
     for event in world.ledger:
-        if isinstance(event, PaperPublished) and event.researcher == number and event.authors == 1 and event.paper:
+        if isinstance(event, PaperPublished) and event.researcher == number and event.team_size == 1 and event.paper:
             outcome = "a duplicate of an earlier result" if event.duplicates else "a new result"
             sentence = (
                 f"It publishes paper {event.paper - field:,}, {outcome}; software {format_factor(event.discovered)}."

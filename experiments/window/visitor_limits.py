@@ -14,7 +14,7 @@ MAX_VALUES: dict[str, float] = {
     "researcher__initial": 10_000_000,
     "cluster__gpus": 100_000,
     "literature__open_questions": 100_000,
-    "run__individuals_up_to": 20_000,
+    "run__max_individuals": 20_000,
     "run__horizon_days": 36_500.0,
     "run__max_doublings": 128,
 }

@@ -49,7 +49,7 @@ class ClusterParams(
     """Mean GPU-hours of running jobs between two failures; 0: nothing ever fails. Source: Llama 3 (arXiv
     2407.21783), table 5: 419 unexpected interruptions in 54 days on 16,384 GPUs."""
 
-    sharing: Annotated[Literal["shares", "priority"], "name"] = "shares"
+    partitioning: Annotated[Literal["static", "priority"], "name"] = "static"
     """Partition of the cluster: each use has GPUs of its own (shares), or all uses share one pool (priority). In one
     pool training goes before inference, and inference before experiments. Source: ours."""
 

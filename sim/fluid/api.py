@@ -157,7 +157,7 @@ def _build_table(scenarios: Sequence[Scenario], labs: LabArrays, state: State, m
         sentence=[sentence for _, sentence in endings],
         pace=[_pace(scenario, state, marks, row) for row, scenario in enumerate(scenarios)],
         long_run=[
-            long_run(scenario, sentence if ending == "starved" else "")
+            long_run(scenario, sentence if ending == "stalled" else "")
             for scenario, (ending, sentence) in zip(scenarios, endings, strict=True)
         ],
         doublings=state.doublings,
@@ -197,12 +197,12 @@ def _describe_ending(scenario: Scenario, why: int, doublings: int) -> tuple[str,
     if why == ENOUGH_DOUBLINGS:
         return events.enough_doublings(doublings)
     if why == ENOUGH_RESEARCHERS:
-        return events.enough_researchers(scenario.run.until_researchers)
+        return events.enough_researchers(scenario.run.stop_at_researchers)
     if why == LIMIT:
         return events.LIMIT_REACHED
     if why == HORIZON:
         return events.at_horizon(scenario.run.horizon_days)
-    return events.STARVED
+    return events.STALLED
 
 
 def _available_gpu_days(scenarios: Sequence[Scenario], days: Floats) -> dict[str, Floats]:
@@ -239,7 +239,7 @@ def run_fluid(scenario: Scenario, steps_per_doubling: int = STEPS_PER_DOUBLING) 
     return RunResult(
         scenario=scenario,
         seed=0,
-        digest=events.digest([*doublings, events.Ended(float(found.day[0]), found.ending[0], found.sentence[0])]),
+        digest=events.digest([*doublings, events.RunEnded(float(found.day[0]), found.ending[0], found.sentence[0])]),
         day=float(found.day[0]),
         ending=found.ending[0],
         sentence=found.sentence[0],

@@ -101,7 +101,7 @@ class LabArrays(ParameterColumns):
     """Shortest duration of a training run [days]."""
     gain: Floats
     """Gain that starts a training run [doublings]."""
-    speed_share: Floats
+    speedup_exponent: Floats
     """Share of each gain that is spent on shorter training runs."""
     failures: Floats
     """Failures per day and GPU."""
@@ -190,7 +190,7 @@ def _law_columns(scenario: Scenario) -> dict[str, float]:
         "log2_initial_effort": law.log2_initial_effort,
         "horizon": scenario.run.horizon_days,
         "most_doublings": float(scenario.run.max_doublings),
-        "most_researchers": scenario.run.until_researchers or math.inf,
+        "most_researchers": scenario.run.stop_at_researchers or math.inf,
     }
 
 
@@ -229,16 +229,16 @@ def _cluster_columns(scenario: Scenario) -> dict[str, Any]:
         "background": background,
         "standing": float(inference_gpus(cluster)),
         "node": float(cluster.gpus_per_node),
-        "shared": cluster.sharing == "priority",
+        "shared": cluster.partitioning == "priority",
         "experiment_share": max(0.0, pool_sizes(cluster).get("experiment", 0) - background),
-        "training": training.needed,
-        "training_gpus": float(training_gpus(scenario, capacities)) if training.needed else 0.0,
+        "training": training.required,
+        "training_gpus": float(training_gpus(scenario, capacities)) if training.required else 0.0,
         "first_run": training.first_run_work,
         "scaling": training.scaling,
         "takes_all": training.takes_up == "all",
         "shortest_run": training.shortest_run_days,
         "gain": training.gain_doublings,
-        "speed_share": training.speed_share if training.needed else 0.0,
+        "speedup_exponent": training.speedup_exponent if training.required else 0.0,
         "failures": 1 / lifetime if lifetime else 0.0,
         "checkpoint": cluster.checkpoint_hours / 24,
         "checkpoint_cost": cluster.checkpoint_seconds / 86_400,

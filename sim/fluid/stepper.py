@@ -420,7 +420,9 @@ def _start_training(labs: LabArrays, state: State, where: Mask) -> None:
     state.left[where] = job_days(labs_here, gpus, length)
     waiting = np.maximum((state.discovered - state.taken)[where], labs_here.gain)
     days = length * state.work_rate[where]
-    plan = generation(waiting, labs_here.gain, labs_here.takes_all, days, labs_here.speed_share, labs_here.shortest_run)
+    plan = generation(
+        waiting, labs_here.gain, labs_here.takes_all, days, labs_here.speedup_exponent, labs_here.shortest_run
+    )
     state.taken[where] += plan.taken
     state.brings[where] = plan.better
     state.shorter[where] += plan.shorter

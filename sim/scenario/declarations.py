@@ -31,18 +31,18 @@ class RunParams(
 
     horizon_days: Annotated[float, Interval(gt=0, le=1e6), "days"] = 730.0
     """Day on which the run stops at the latest. Source: our choice, two years; the report's figures show one."""
-    frame_days: Annotated[float, Interval(ge=1e-4, le=1e6), "days"] = 1.0
+    sample_days: Annotated[float, Interval(ge=1e-4, le=1e6), "days"] = 1.0
     """Time between two rows of the recorded series. It does not change what happens in the run. Source: our
     choice."""
     max_doublings: Annotated[int, Interval(ge=1, le=300), "doublings"] = 9
     """Number of doublings of discovered software after which the run stops. Source: our choice."""
-    until_researchers: Annotated[float, Interval(ge=0, le=1e15), "researchers"] = 0.0
+    stop_at_researchers: Annotated[float, Interval(ge=0, le=1e15), "researchers"] = 0.0
     """Number of active researchers at which the run stops; 0 disables this stop. Source: our choice."""
-    individuals_up_to: Annotated[int, Interval(ge=0, le=1_000_000), "researchers"] = 1000
+    max_individuals: Annotated[int, Interval(ge=0, le=1_000_000), "researchers"] = 1000
     """Largest team that is simulated as individual agents. A larger team becomes a cohort and remains one. A cohort
     counts the researchers in each phase and uses the same clock and cluster. Source: our choice; the law is the same,
     and the cost of a simulated day no longer grows with the number of researchers."""
-    leap_error: Annotated[float, Interval(ge=0, le=0.5), "share"] = 0.02
+    leap_tolerance: Annotated[float, Interval(ge=0, le=0.5), "share"] = 0.02
     """Relative error that a cohort may make in a rate. Up to this share of the researchers who think or write finish
     together. Several experiments run as one job if that takes no longer than this share of a paper's work. 0: one by
     one. With full GPUs, large leaps leave some GPUs idle, so that progress is slower. Example: doubling 7 of

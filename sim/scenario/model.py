@@ -19,6 +19,7 @@ from sim.kernel_calibration import MeasuredKernels, bootstrap_curves, calibrate,
 from sim.scenario.declarations import DEFAULT, Parameter, RunParams, ScenarioValues, parameters
 from sim.scenario.loading import load_background, load_measurements, read_scenario_file, shipped_scenarios
 from sim.scenario.messages import ScenarioError, describe_unknown_parameter, describe_validation_error, did_you_mean
+from sim.scenario.renamed import current_values
 
 __all__ = [
     "DEFAULT",
@@ -57,7 +58,7 @@ _TEAM_PARAMETERS = (
     "researcher__papers_per_month",
     "cluster__gpus",
     "cluster__inference_share",
-    "cluster__sharing",
+    "cluster__partitioning",
     "cluster__placement",
 )
 """Parameters that also change it if growth__calibrated_for = 0, because they set the team of day 0."""
@@ -95,12 +96,17 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
 
         Raises ScenarioError for:
 
-        - a name that does not exist, with the nearest name,
+        - a name that does not exist, with the nearest name (a name of the release before is translated with a
+          FutureWarning),
         - a value of the wrong type or out of bounds,
         - a parameter that has no effect (of another growth law, or of kernels without measurements),
         - measurements or a background job log that do not exist or cannot be read.
         """
         known = parameters()
+        try:
+            changes = current_values(changes)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
         for name in changes:
             if name not in known:
                 raise ScenarioError(describe_unknown_parameter(name, known))

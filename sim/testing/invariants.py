@@ -23,7 +23,7 @@ from agents.kernel_engineer import UNCALIBRATED, KernelParams
 from agents.phases import Phase
 from hardware.kernels.speedup_curve import find_measurements, measured_workloads, read_measurements
 from sim.background import NO_BACKGROUND
-from sim.events import Deployed, Ended, KernelsDeployed, PaperPublished
+from sim.events import Deployed, KernelsDeployed, PaperPublished, RunEnded
 from sim.reporters import uses_of
 from sim.scenario.model import Parameter, Scenario, ScenarioError, parameters
 from sim.software import SUM_TOLERANCE
@@ -85,10 +85,10 @@ SMALL: dict[str, tuple[float, float]] = {
     "kernels__candidate_researcher_hours": (0.1, 200),
     "kernels__candidate_gpu_hours": (0.01, 20),
     "run__horizon_days": (10, 100),
-    "run__frame_days": (0.1, 10),
+    "run__sample_days": (0.1, 10),
     "run__max_doublings": (1, 3),
-    "run__until_researchers": (7, 30),
-    "run__individuals_up_to": (0, 30),
+    "run__stop_at_researchers": (7, 30),
+    "run__max_individuals": (0, 30),
 }
 """Ranges that keep a drawn run small; every other parameter is drawn from the range of its declaration."""
 
@@ -108,7 +108,7 @@ MAY_BE_ZERO = (
     "cluster__checkpoint_hours",
     "training__shortest_run_days",
     "training__gpus",
-    "run__until_researchers",
+    "run__stop_at_researchers",
 )
 """Parameters that are also drawn as 0, which disables something."""
 
@@ -246,7 +246,7 @@ def _check_software(world: World) -> None:
     deployed = [*(event.deployed for event in world.ledger if isinstance(event, Deployed)), world.software.deployed]
     assert deployed == sorted(deployed), "deployed software fell"
     assert world.software.deployed <= world.software.discovered + SUM_TOLERANCE, "deployed before it was discovered"
-    assert not any(isinstance(event, Ended) for event in world.ledger[:-1]), f"after the end: {world.ledger[-3:]}"
+    assert not any(isinstance(event, RunEnded) for event in world.ledger[:-1]), f"after the end: {world.ledger[-3:]}"
     days = [event.day for event in world.ledger]
     assert days == sorted(days), "the ledger is out of order"
 

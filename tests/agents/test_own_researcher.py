@@ -12,7 +12,7 @@ from sim.world import World
 
 TEAM = 2000
 LARGE = Scenario().replace(
-    researcher__initial=TEAM, run__horizon_days=4.0, run__max_doublings=3, training__needed=False
+    researcher__initial=TEAM, run__horizon_days=4.0, run__max_doublings=3, training__required=False
 )
 
 
@@ -40,7 +40,7 @@ def experiments(world):
 
 @pytest.fixture
 def copycats():
-    with pytest.warns(UserWarning, match=r"Copycat has no cohort class, so 2,000 .* run__individuals_up_to = 1,000"):
+    with pytest.warns(UserWarning, match=r"Copycat has no cohort class, so 2,000 .* run__max_individuals = 1,000"):
         world = World(LARGE, researcher=Copycat)
     for _ in range(4):
         world.step()
@@ -82,7 +82,7 @@ def test_own_researchers_who_could_become_too_many_are_refused():
 
 
 def test_pooled_own_researchers_above_the_limit_are_all_individuals():
-    pooled = {"researcher__timing": "pooled", "researcher__experiment_gpu_days": 0.0, "run__individuals_up_to": 3}
+    pooled = {"researcher__timing": "pooled", "researcher__experiment_gpu_days": 0.0, "run__max_individuals": 3}
     with pytest.warns(UserWarning, match="Copycat has no cohort class"):
         world = World(LARGE, researcher=Copycat, researcher__initial=10, **pooled)
     assert len(world.population.researchers) == 10

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sim.events import SoftwareDoubled, TrainingStarted
+from sim.events import SoftwareDoubled, TrainingRequested
 from sim.scenario.model import Scenario
 from sim.world import World
 from tests.support.browser_pages import Reader
@@ -129,7 +129,7 @@ def test_reloaded_page_restores_its_frame(reader: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("goal", "kind", "frames"), [("doubling", SoftwareDoubled, 60), ("retraining", TrainingStarted, 60)]
+    ("goal", "kind", "frames"), [("doubling", SoftwareDoubled, 60), ("retraining", TrainingRequested, 60)]
 )
 def test_advance_to_next_goal_equals_a_headless_run(reader: Open, goal: str, kind: type, frames: int) -> None:
     page = reader()

@@ -47,7 +47,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     names = dict(QUEUES)
-    levels = {"training__needed": [False, True]}
+    levels = {"training__required": [False, True]}
     table = drawn(16, levers=levels)
     write(tmp_path / "out" / "quick", table, manifest(table.num_rows, points=16, levers=list(levels), base={}))
     yield tmp_path

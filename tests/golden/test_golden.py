@@ -1,6 +1,6 @@
 """A change that moves the golden run must say so: `make golden`, with the reason in the commit."""
 
-from sim.events import Deployed, ResearchersHoused, SoftwareDoubled
+from sim.events import ActiveResearchersChanged, Deployed, SoftwareDoubled
 from tests.golden.renew import FILE, golden_ledger, golden_run
 
 
@@ -20,5 +20,5 @@ def test_the_golden_run_goes_through_what_a_lab_does():
     assert any(job.use == "training" and job.outcome == "done" for job in result.jobs)
     assert sum(isinstance(event, Deployed) for event in result.events) >= 2
     assert sum(isinstance(event, SoftwareDoubled) for event in result.events) >= 2
-    teams = [event.researchers for event in result.events if isinstance(event, ResearchersHoused)]
+    teams = [event.researchers for event in result.events if isinstance(event, ActiveResearchersChanged)]
     assert teams == sorted(teams) and teams[-1] > teams[0]

@@ -60,7 +60,7 @@ def test_default_shares() -> None:
         "training": 256,
         "experiment": 256,
     }
-    assert pool_sizes(params(gpus=64, sharing="priority")) == {"shared": 64}
+    assert pool_sizes(params(gpus=64, partitioning="priority")) == {"shared": 64}
     nothing_left = params(gpus=9, gpus_per_node=4, inference_share=0.4, training_share=0.6, placement="consolidated")
     assert pool_sizes(nothing_left) == {"inference": 4, "training": 5}
 
@@ -92,7 +92,7 @@ def test_datacenter_with_shares_uses_do_not_wait_for_each_other() -> None:
 
 
 def test_datacenter_with_priority_training_preempts_experiments_then_inference() -> None:
-    clock, center = datacenter(sharing="priority", queue="priority", restart_hours=0.0)
+    clock, center = datacenter(partitioning="priority", queue="priority", restart_hours=0.0)
     diary = Diary()
     center.start_inference(diary)
     experiments = [center.submit("experiment", 8, 10.0) for _ in range(4)]
@@ -117,7 +117,7 @@ def test_datacenter_with_priority_training_preempts_experiments_then_inference()
 
 
 def test_datacenter_inference_runs_on_nodes_and_never_fails() -> None:
-    chosen = params(gpus=20, gpus_per_node=8, sharing="priority", inference_share=0.55, placement="consolidated")
+    chosen = params(gpus=20, gpus_per_node=8, partitioning="priority", inference_share=0.55, placement="consolidated")
     assert inference_node_sizes(chosen) == [8, 3]
     clock, center = datacenter(gpu_hours_between_failures=0.5)
     center.start_inference()
@@ -175,8 +175,8 @@ def test_reconfigure_between_shares_and_priority_keeps_every_job() -> None:
     center.start_inference()
     jobs = [center.submit("experiment", 16, 10.0), center.submit("training", 16, 10.0)]
     clock.advance(3)
-    for sharing in ("priority", "shares", "priority"):
-        center.reconfigure(params(gpus=64, placement="consolidated", sharing=sharing))
+    for sharing in ("priority", "static", "priority"):
+        center.reconfigure(params(gpus=64, placement="consolidated", partitioning=sharing))
         clock.advance(clock.now + 1)
         assert [center.gpus_in_use(use) for use in USES] == [32, 16, 16]
     clock.advance(50)
@@ -199,7 +199,7 @@ def test_reconfigure_refuses_before_it_changes() -> None:
 
 
 def test_datacenter_is_pickled_with_its_clock() -> None:
-    clock, center = datacenter(sharing="priority", gpu_hours_between_failures=30.0, queue="easy")
+    clock, center = datacenter(partitioning="priority", gpu_hours_between_failures=30.0, queue="easy")
     center.start_inference()
     for owner in range(12):
         center.submit("training" if owner % 3 == 0 else "experiment", 1 + owner, 5.0, owner=owner)

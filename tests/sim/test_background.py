@@ -16,7 +16,7 @@ from sim.world import World
 from tests.support.properties import examples
 
 QUIET = {
-    "training__needed": False,
+    "training__required": False,
     "researcher__experiment_gpu_days": 0.0,
     "run__max_doublings": 40,
     "cluster__inference_share": 0.5,
@@ -31,7 +31,7 @@ QUIET = {
 SMALL = {
     "cluster__gpus": 128,
     "growth__calibrated_for": 0,
-    "training__needed": False,
+    "training__required": False,
     "run__max_doublings": 2,
     "cluster__training_share": 0.25,
     "kernels__measurements": "none",
@@ -104,7 +104,7 @@ def test_background_with_a_stated_load_holds_that_many_gpus_in_the_mean(tmp_path
 def test_background_makes_experiments_wait_and_the_equations_agree(tmp_path):
     """Compare one seed with the equations to within 5%: seeds of this lab spread by 2%, 1% below in the mean."""
     path = steady(tmp_path / "log.csv", gpus=8, number=200)
-    free = Scenario.load("lab-frontier-experiments").replace(run__max_doublings=5, run__individuals_up_to=0)
+    free = Scenario.load("lab-frontier-experiments").replace(run__max_doublings=5, run__max_individuals=0)
     loaded = free.replace(cluster__background=path, cluster__background_gpus=180.0)
     day = run(loaded, 0).doublings[4].day
     loaded_day, free_day = fluid([loaded, free]).doubling_day[:, 4]
@@ -117,8 +117,8 @@ def test_background_in_one_shared_pool_keeps_every_invariant(tmp_path):
     world = World(
         Scenario(),
         1,
-        **(SMALL | {"training__needed": True, "run__max_doublings": 1}),
-        cluster__sharing="priority",
+        **(SMALL | {"training__required": True, "run__max_doublings": 1}),
+        cluster__partitioning="priority",
         cluster__background=path,
         training__first_run_gpus=32,
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents.phases import Phase
 from sim import reporters
-from sim.events import CohortFormed, ResearchersHoused
+from sim.events import ActiveResearchersChanged, CohortFormed
 from sim.runner import summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.testing.invariants import check_invariants, small_scenarios, worlds
@@ -21,8 +21,8 @@ from tests.support.properties import examples
 thorough = examples(20)
 
 SAME_TEAM: dict[str, Any] = {
-    "training__needed": True,
-    "training__speed_share": 1.0,
+    "training__required": True,
+    "training__speedup_exponent": 1.0,
     "training__shortest_run_days": 0.0,
     "kernels__measurements": "none",
 }
@@ -36,14 +36,14 @@ LAB: dict[str, Any] = {
     "run__horizon_days": 120.0,
     "cluster__gpu_hours_between_failures": 2000.0,
     "kernels__measurements": "none",
-    "run__leap_error": 0.1,
+    "run__leap_tolerance": 0.1,
     "training__first_run_gpus": 16,
     "growth__calibrated_for": 0,
 }
 BUNDLES: dict[str, Any] = {
     "researcher__initial": 3000,
     "researcher__experiment_gpu_days": 0.4,
-    "run__leap_error": 0.3,
+    "run__leap_tolerance": 0.3,
     "cluster__gpu_hours_between_failures": 300.0,
 }
 """Experiments that are small and numerous, so that several run as one job."""
@@ -103,10 +103,10 @@ def teams_that_stay(draw: st.DrawFn, **fixed: Any) -> Scenario:
 
 @thorough
 @given(teams_that_stay(researcher__initial=1), st.floats(0, 0.5), st.integers(0, 2**32))
-def test_a_cohort_of_one_is_an_individual_bit_for_bit(scenario, leap_error, seed):
+def test_a_cohort_of_one_is_an_individual_bit_for_bit(scenario, leap_tolerance, seed):
     """Faster kernels run fewer than two researchers, so the team stays at one."""
-    cohort = one_by_one(scenario.replace(run__individuals_up_to=0, run__leap_error=leap_error), seed)
-    alone = one_by_one(scenario.replace(run__individuals_up_to=1000), seed)
+    cohort = one_by_one(scenario.replace(run__max_individuals=0, run__leap_tolerance=leap_tolerance), seed)
+    alone = one_by_one(scenario.replace(run__max_individuals=1000), seed)
     assert (len(cohort.population.cohorts), len(cohort.population.researchers)) == (1, 0)
     assert (len(alone.population.cohorts), len(alone.population.researchers)) == (0, 1)
     check_equal_runs(alone, cohort)
@@ -115,7 +115,7 @@ def test_a_cohort_of_one_is_an_individual_bit_for_bit(scenario, leap_error, seed
 @thorough
 @given(teams_that_stay(kernels__measurements="none"), st.integers(0, 2**32))
 def test_n_cohorts_of_one_are_n_individuals_bit_for_bit(scenario, seed):
-    exact = scenario.replace(run__individuals_up_to=1000, run__leap_error=0.0)
+    exact = scenario.replace(run__max_individuals=1000, run__leap_tolerance=0.0)
     alone, cohorts = one_by_one(exact, seed), one_by_one(exact, seed)
     for researcher in list(cohorts.population.researchers):
         form_cohort(cohorts.population, [researcher])
@@ -129,7 +129,7 @@ def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
     changes = SAME_TEAM | {
         "researcher__initial": 1,
         "researcher__timing": timing,
-        "cluster__sharing": "priority",
+        "cluster__partitioning": "priority",
         "cluster__gpus": 16,
         "cluster__gpus_per_node": 4,
         "training__gpus": 16,
@@ -143,9 +143,9 @@ def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
         "growth__calibrated_for": 0,
         "training__first_run_gpus": 16,
     }
-    alone, cohort = World(Scenario(), 3, **changes), World(Scenario(), 3, **changes, run__individuals_up_to=0)
+    alone, cohort = World(Scenario(), 3, **changes), World(Scenario(), 3, **changes, run__max_individuals=0)
     check_equal_runs(alone, cohort)
-    housed = [event.researchers for event in alone.ledger if isinstance(event, ResearchersHoused)]
+    housed = [event.researchers for event in alone.ledger if isinstance(event, ActiveResearchersChanged)]
     assert housed.count(0) >= 3
     assert alone.census.days(Phase.PAUSED, alone.now) == cohort.census.days(Phase.PAUSED, cohort.now) > 0
 
@@ -206,7 +206,7 @@ MIXED = [{}, {"researcher__timing": "whole"}, {"cluster__queue": "sjf"}, BUNDLES
 
 def started(**changes: Any) -> World:
     """Return a lab with individuals and a cohort, in the middle of its run."""
-    world = lab(**{"run__individuals_up_to": 4000, **changes})
+    world = lab(**{"run__max_individuals": 4000, **changes})
     for _ in range(20):
         world.step()
     form_cohort(world.population, world.population.researchers[4:])
@@ -224,7 +224,7 @@ def test_a_snapshot_and_a_branch_with_cohorts_have_the_same_future(changes):
 
 def test_a_branch_may_have_another_cluster_and_other_leaps():
     world = started(**BUNDLES)
-    branch = world.branch(cluster__gpus=48, cluster__queue="fcfs", run__leap_error=0.0, run__max_doublings=2)
+    branch = world.branch(cluster__gpus=48, cluster__queue="fcfs", run__leap_tolerance=0.0, run__max_doublings=2)
     check_accounts(branch)
     for _ in range(5):
         branch.step()
@@ -235,7 +235,7 @@ def test_a_branch_may_have_another_cluster_and_other_leaps():
 def test_frames_of_four_lengths_leave_the_same_ledger_of_cohorts(changes):
     digests = set()
     for frame in (0.1, 0.37, 1.0, 7.0):
-        digests.add(finish(lab(run__individuals_up_to=60, run__frame_days=frame, **changes)).digest())
+        digests.add(finish(lab(run__max_individuals=60, run__sample_days=frame, **changes)).digest())
     assert len(digests) == 1
 
 
@@ -269,7 +269,7 @@ from pathlib import Path
 from sim.world import World
 from sim.scenario.model import Scenario
 lab = Scenario.load("lab")
-grown = World(lab, 0, run__until_researchers=10_000_000, run__max_doublings=300, run__horizon_days=3650.0)
+grown = World(lab, 0, run__stop_at_researchers=10_000_000, run__max_doublings=300, run__horizon_days=3650.0)
 while grown.running:
     grown.step()
 large = World(lab, 0, researcher__initial=10_000_000)

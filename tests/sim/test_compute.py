@@ -7,7 +7,7 @@ from sim.fluid.api import fluid
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 
-SHORT = {"run__max_doublings": 3, "run__frame_days": 30.0}
+SHORT = {"run__max_doublings": 3, "run__sample_days": 30.0}
 
 
 def day_of_the_last_doubling(world: World) -> float:
@@ -24,7 +24,7 @@ def day_of_the_last_doubling(world: World) -> float:
         (1_000_000, {}, 250_000),
         (1024, {"researcher__gpus_each": 4.0}, 128),
         (1024, {"cluster__inference_share": 0.25}, 128),
-        (1024, {"cluster__sharing": "priority"}, 256),
+        (1024, {"cluster__partitioning": "priority"}, 256),
         (1024, {"researcher__initial": 7}, 7),
         (8, {"cluster__inference_share": 0.0, "cluster__training_share": 0.0}, 1),
     ],
@@ -52,7 +52,7 @@ def test_a_change_on_day_0_is_the_same_by_set_and_by_branch(change):
 
 
 def test_gain_1_1_reaches_doubling_6_on_the_same_day_by_set_and_by_branch():
-    few = {"cluster__gpus": 256, "run__max_doublings": 6, "run__frame_days": 100.0, "growth__calibrated_for": 64}
+    few = {"cluster__gpus": 256, "run__max_doublings": 6, "run__sample_days": 100.0, "growth__calibrated_for": 64}
     stated = day_of_the_last_doubling(World(seed=2, training__gain=1.1, **few, run__horizon_days=2000.0))
     branch = World(seed=2, **few, run__horizon_days=2000.0).branch(training__gain=1.1)
     assert stated == day_of_the_last_doubling(branch)
@@ -65,7 +65,7 @@ def test_gain_1_1_reaches_doubling_6_on_the_same_day_by_set_and_by_branch():
         {"researcher__initial": 1000},
         {"researcher__papers_per_month": 3.0},
         {"training__gain": 1.1},
-        {"training__needed": False},
+        {"training__required": False},
         {"cluster__inference_share": 0.3},
     ],
     ids=str,
@@ -96,7 +96,7 @@ def test_a_larger_cluster_is_faster_without_training_in_proportion_to_its_first_
     """r = 1 and no other hold-up: the days of every doubling go as 1/GPUs."""
     alone = {
         "growth__r": 1.0,
-        "training__needed": False,
+        "training__required": False,
         "kernels__measurements": "none",
         "researcher__experiment_gpu_days": 0.0,
         "researcher__writing_share": 0.0,

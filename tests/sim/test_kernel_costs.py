@@ -16,7 +16,7 @@ DEAR = {"kernels__candidate_researcher_hours": 5000.0, "kernels__candidate_gpu_h
 SMALL = {
     "researcher__initial": 60,
     "cluster__gpus": 64,
-    "training__needed": False,
+    "training__required": False,
     "run__max_doublings": 2,
     "run__horizon_days": 400.0,
 }
@@ -32,7 +32,7 @@ def test_a_rate_beyond_all_time_takes_nine_tenths_of_it_until_the_search_is_over
     """100 candidates of 5,000 hours: 60 researchers spend 500,000/(0.9 * 60 * 24) = 386 days on them."""
     absurd = lab(
         researcher__timing=timing,
-        run__individuals_up_to=individuals,
+        run__max_individuals=individuals,
         kernels__candidates_per_day=1e8,
         kernels__attention_share=0.0,
         growth__calibrated_for=0,
@@ -84,7 +84,7 @@ def test_individuals_and_cohorts_write_at_the_pace_that_candidates_leave(individ
         researcher__initial=2000,
         researcher__experiment_gpu_days=0.0,
         researcher__writing_share=0.0,
-        run__individuals_up_to=individuals * 10,
+        run__max_individuals=individuals * 10,
         kernels__candidates_per_day=2000 * 24 * 0.5 / 5000,
         kernels__attention_share=0.0,
         growth__law="papers",

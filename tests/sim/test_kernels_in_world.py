@@ -11,7 +11,7 @@ import pytest
 from agents.kernel_engineer import amdahl
 from hardware.kernels.speedup_curve import curve_of, digest_of, read_measurements
 from sim import reporters
-from sim.events import KernelsDeployed, KernelsMeasured, TrainingStarted
+from sim.events import KernelCurveLoaded, KernelsDeployed, TrainingRequested
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
 from sim.testing.invariants import check_invariants
@@ -66,7 +66,7 @@ def test_pooled_researchers_finish_sooner_by_the_work_rate(double, share):
     """Nothing but researchers: with kernels from the first moment on, all days shrink by Amdahl's rate."""
     rate = amdahl(share, 2.0)
     plain = Scenario.load("returns-0.7").replace(
-        researcher__initial=700_000, run__max_doublings=6, run__horizon_days=1e4, run__frame_days=100.0
+        researcher__initial=700_000, run__max_doublings=6, run__horizon_days=1e4, run__sample_days=100.0
     )
     fast = plain.replace(
         kernels__measurements=str(double),
@@ -98,7 +98,7 @@ def test_the_loop_follows_the_curve():
 
 def team_until(world, day):
     """The teams up to a day, each with the day on which it ended."""
-    housed = [event for event in world.ledger if type(event).__name__ == "ResearchersHoused" and event.day < day]
+    housed = [event for event in world.ledger if type(event).__name__ == "ActiveResearchersChanged" and event.day < day]
     return zip(housed, [*(event.day for event in housed[1:]), day], strict=True)
 
 
@@ -112,7 +112,7 @@ def test_jobs_asked_for_from_then_on_take_less_and_those_that_run_keep_their_ker
     after = world.submit_job("training", 8, 4.0, owner=0)
     assert (before.length, after.length) == (4.0, pytest.approx(2.0))
     finish(world)
-    started = {event.day: event.run_days for event in world.ledger if isinstance(event, TrainingStarted)}
+    started = {event.day: event.run_days for event in world.ledger if isinstance(event, TrainingRequested)}
     jobs = {job.submitted: job.length for job in world.datacenter.records if job.use == "training"}
     known = started.keys() & jobs.keys()
     assert known
@@ -121,7 +121,7 @@ def test_jobs_asked_for_from_then_on_take_less_and_those_that_run_keep_their_ker
 
 def test_a_job_that_waits_runs_on_the_kernels_there_were_when_it_was_asked_for(double):
     quick = {"kernels__measurements": str(double), "kernels__attention_share": 1.0, "kernels__candidates_per_day": 0.5}
-    world = World(lab(**quick, cluster__gpu_hours_between_failures=0.0, training__needed=False), 0)
+    world = World(lab(**quick, cluster__gpu_hours_between_failures=0.0, training__required=False), 0)
     all_gpus = world.largest_gang("training")
     for _ in range(2):
         world.submit_job("training", all_gpus, 4.0, owner=0)
@@ -133,30 +133,30 @@ def test_a_job_that_waits_runs_on_the_kernels_there_were_when_it_was_asked_for(d
 
 @pytest.mark.parametrize("frame", [0.7, 5e4])
 @pytest.mark.parametrize("per_day", [24.0, 1e-3, 1e-6])
-def test_candidates_still_to_be_tried_keep_no_lab_from_starving(per_day, frame):
+def test_candidates_still_to_be_tried_keep_no_lab_from_stalling(per_day, frame):
     """Everybody waits for an experiment that holds the only GPUs for ever; one day new kernels would house more."""
     stuck = {
         "researcher__initial": 4,
         "growth__calibrated_for": 0,
         "cluster__gpus": 16,
         "researcher__experiment_gpus": 8,
-        "training__needed": False,
+        "training__required": False,
         "cluster__inference_share": 0.5,
         "cluster__training_share": 0.0,
         "run__horizon_days": 1e6,
         "kernels__attention_share": 0.9,
-        "run__frame_days": frame,
+        "run__sample_days": frame,
     }
 
-    def starved(**kernels) -> World:
+    def stalled(**kernels) -> World:
         world = World(Scenario().replace(**stuck, **kernels), 1)
         world.datacenter.submit("experiment", 8, math.inf, owner=0)
         return finish(world)
 
-    plain = starved(kernels__measurements="none")
+    plain = stalled(kernels__measurements="none")
     free = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 0.0}
-    world = starved(**MEASURED, **free, kernels__candidates_per_day=per_day)
-    assert world.ending.ending == plain.ending.ending == "starved"
+    world = stalled(**MEASURED, **free, kernels__candidates_per_day=per_day)
+    assert world.ending.ending == plain.ending.ending == "stalled"
     assert world.ending.day == world.now == world.clock.last_event
     assert world.ending.day >= max(event.day for event in world.ledger)
     if per_day < 1:
@@ -174,7 +174,7 @@ def test_faster_kernels_activate_more_researchers(tmp_path):
 def test_the_run_says_what_drove_it():
     result = run(lab(), 2)
     first = result.events[0]
-    assert first == KernelsMeasured(0.0, digest_of(FILE), WORKLOAD, "imagined", "imagined", 3)
+    assert first == KernelCurveLoaded(0.0, digest_of(FILE), WORKLOAD, "imagined", "imagined", 3)
     kernels = result.kernels
     assert (kernels.calibrated, kernels.digest, kernels.workload) == (True, digest_of(FILE), WORKLOAD)
     assert kernels.speedup == result.series["kernel_speedup"][-1] > 1
@@ -186,7 +186,7 @@ def test_the_run_says_what_drove_it():
 def test_a_run_without_measurements_says_so_and_leaves_no_trace():
     result = run(lab(kernels__measurements="none"), 2)
     assert result.kernels[:3] == (False, "none", "")
-    assert not [event for event in result.events if isinstance(event, KernelsMeasured | KernelsDeployed)]
+    assert not [event for event in result.events if isinstance(event, KernelCurveLoaded | KernelsDeployed)]
 
 
 def test_a_search_that_found_nothing_changes_nothing_but_says_what_was_measured(flat):

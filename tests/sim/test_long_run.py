@@ -13,7 +13,7 @@ from sim.scenario.model import Scenario
 from sim.world import World
 
 LAB = Scenario.load("lab")
-NO_TRAINING = {"training__needed": False}
+NO_TRAINING = {"training__required": False}
 CHEAP = {"researcher__experiment_scaling": 0.0}
 NO_DUPLICATES = {"literature__duplicate_weight": 0.0, "literature__open_questions": 20}
 """Duplicates count nothing."""
@@ -38,7 +38,7 @@ def grid() -> list[Scenario]:
     first = {"training__first_run_days": 5.0}
     for r, phi, s, p in itertools.product((0.9, 1.2, 2.0), (None, 0.15, 0.6), (0.0, 0.4, 0.7), (1.0, 0.5)):
         changes = {"growth__r": r, "researcher__experiment_scaling": s, "growth__parallel_penalty": p} | first
-        changes |= {"training__needed": False} if phi is None else {"training__speed_share": phi}
+        changes |= {"training__required": False} if phi is None else {"training__speedup_exponent": phi}
         scenario = LAB.replace(**changes)
         if p == 1 or long_run(scenario).bound_by != "experiments":
             found.append(scenario)
@@ -62,7 +62,7 @@ def test_ratio_is_that_of_a_long_continuation_by_the_equations():
 
 
 EFFORT = {"growth__returns_to": "effort"}
-FAST_PAPERS = {"researcher__writing_share": 0.0, "growth__r": 2.5, "training__speed_share": 0.2, **CHEAP}
+FAST_PAPERS = {"researcher__writing_share": 0.0, "growth__r": 2.5, "training__speedup_exponent": 0.2, **CHEAP}
 """Papers without a write-up, so that training runs set the pace."""
 
 OTHER_LAWS = [
@@ -73,8 +73,8 @@ OTHER_LAWS = [
     {"researcher__experiment_gpu_days": 0.0, "researcher__timing": "pooled", "growth__r": 1.6, **NO_TRAINING},
     {**NO_DUPLICATES, "growth__r": 1.4, **NO_TRAINING, **CHEAP},
     {**NO_DUPLICATES, "growth__r": 3.0, **NO_TRAINING, **CHEAP},
-    {"training__speed_share": 0.0, "growth__r": 1.6, "training__takes_up": "one gain", **CHEAP},
-    {"training__speed_share": 0.0, "growth__r": 0.8, **CHEAP},
+    {"training__speedup_exponent": 0.0, "growth__r": 1.6, "training__takes_up": "one gain", **CHEAP},
+    {"training__speedup_exponent": 0.0, "growth__r": 0.8, **CHEAP},
     {"growth__r": 1 / 0.677, **CHEAP, "training__first_run_days": 1.0},
     {**EFFORT, "growth__r": 1.4, "growth__parallel_penalty": 0.5, **NO_TRAINING, **CHEAP},
     {**EFFORT, "growth__r": 3.0, "growth__parallel_penalty": 0.5, **NO_TRAINING, **CHEAP},
@@ -82,7 +82,7 @@ OTHER_LAWS = [
         **EFFORT,
         "growth__r": 3.0,
         "growth__parallel_penalty": 0.6,
-        "training__speed_share": 0.2,
+        "training__speedup_exponent": 0.2,
         "training__first_run_days": 1.0,
         **CHEAP,
     },
@@ -232,7 +232,7 @@ def test_runs_of_constant_length_are_faster_than_exponential_if_all_that_waits_i
 
 
 def test_all_that_waits_is_taken_up_at_the_pace_of_training_runs():
-    fast = with_training(LAB.replace(growth__r=3.0, training__speed_share=0.15, **CHEAP), takes_up="all")
+    fast = with_training(LAB.replace(growth__r=3.0, training__speedup_exponent=0.15, **CHEAP), takes_up="all")
     assert (long_run(fast).kind, long_run(fast).bound_by) == ("singular", "training runs")
     kappa = (0.85 - 2 * 0.15) * 3.0  # (y - 2 phi)/a
     assert long_run(fast).ratio == pytest.approx(2 ** (-0.15 / kappa))
@@ -249,13 +249,13 @@ def test_returns_to_effort_add_the_penalty():
 
 
 def test_starved_lab_fizzles_with_the_reason():
-    found = long_run(LAB, "Starved: no GPU is left.")
+    found = long_run(LAB, "Stalled: no GPU is left.")
     assert found.kind == "fizzle"
-    assert "Starved: no GPU is left." in found.sentence
+    assert "Stalled: no GPU is left." in found.sentence
 
 
 def test_research_that_would_stop_for_each_training_run_is_undecided():
-    one_pool = {"cluster__sharing": "priority", "training__gpus": 1024, "growth__r": 3.0}
+    one_pool = {"cluster__partitioning": "priority", "training__gpus": 1024, "growth__r": 3.0}
     assert long_run(LAB.replace(**one_pool, **CHEAP)).kind == "undecided"
     assert long_run(LAB.replace(**one_pool | {"growth__r": 1.0}, **CHEAP)).kind == "fizzle"
 

@@ -9,7 +9,7 @@ from sim.margins import INPUTS, UNDEFINED, margins, margins_of
 from sim.runner import run
 from sim.scenario.model import Scenario
 
-NO_TRAINING = {"training__needed": False}
+NO_TRAINING = {"training__required": False}
 
 
 def binding(scenario: Scenario, doublings: int = 300):
@@ -48,7 +48,7 @@ def test_where_runs_take_all_the_time_training_limits():
     slow = Scenario().replace(
         growth__r=0.7,
         growth__first_doubling_days=0.1,
-        training__speed_share=0.0,
+        training__speedup_exponent=0.0,
         training__first_run_days=30.0,
         researcher__experiment_gpu_days=0.0,
         run__horizon_days=1e6,
@@ -56,7 +56,7 @@ def test_where_runs_take_all_the_time_training_limits():
     found = binding(slow)
     assert found.limited_by == "training"
     assert found.elasticities["training"] > 0.7
-    other = fluid([slow.replace(training__needed=False)])
+    other = fluid([slow.replace(training__required=False)])
     assert found.day_without_training == pytest.approx(other.doubling_day[0, 8], rel=1e-9)
     assert "instead of" in found.training_sentence
 

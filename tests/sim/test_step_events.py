@@ -96,7 +96,7 @@ def test_step_events_with_an_impossible_job_ends_the_run():
     while run.running:
         run.step()
     assert walked.ending is not None
-    assert (walked.ending.ending, walked.now, walked.steps) == ("starved", 1.5, 2)
+    assert (walked.ending.ending, walked.now, walked.steps) == ("stalled", 1.5, 2)
     assert walked.datacollector.model_vars == run.datacollector.model_vars
 
 

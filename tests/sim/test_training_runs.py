@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agents.trainer import TrainingParams, generation
 from hardware.cluster.reliability import checkpoint_interval, fastest_gpus, job_time
-from sim.events import Deployed, SoftwareDoubled, TrainingStarted
+from sim.events import Deployed, SoftwareDoubled, TrainingRequested
 from sim.feasibility import fastest_run_gpus, run_days
 from sim.fluid.api import fluid, run_fluid
 from sim.scenario.model import Scenario, ScenarioError
@@ -152,7 +152,7 @@ LAB = {
     "cluster__gpus": 64,
     "growth__calibrated_for": 16,
     "training__first_run_gpus": 16,
-    "run__frame_days": 50.0,
+    "run__sample_days": 50.0,
     "training__first_run_days": 20.0,
     "run__max_doublings": 5,
 }
@@ -166,7 +166,7 @@ def finish(world: World) -> World:
 
 def test_the_world_trains_as_the_plan_says():
     world = finish(World(Scenario().replace(**LAB, **QUIET, training__shortest_run_days=12.0), 3))
-    runs = [event for event in world.ledger if isinstance(event, TrainingStarted)]
+    runs = [event for event in world.ledger if isinstance(event, TrainingRequested)]
     deployed = [event for event in world.ledger if isinstance(event, Deployed)]
     assert len(runs) >= 3
     assert runs[0].run_days == pytest.approx(20.0)
@@ -183,7 +183,7 @@ def test_a_branch_changes_the_plan_from_the_next_generation():
         world.step_events()
     brings = world.trainer.pending_gain
     assert brings > 0
-    branch = world.branch(training__speed_share=0.9, training__takes_up="one gain")
+    branch = world.branch(training__speedup_exponent=0.9, training__takes_up="one gain")
     assert branch.trainer.pending_gain == brings
     finish(branch)
     assert branch.trainer.shorter != finish(world).trainer.shorter
@@ -215,7 +215,7 @@ def test_failures_that_a_world_could_not_work_through_are_refused():
     "changes",
     [
         {"cluster__gpu_hours_between_failures": 1e-3},
-        {"training__needed": False, "cluster__gpu_hours_between_failures": 1e-3},
+        {"training__required": False, "cluster__gpu_hours_between_failures": 1e-3},
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents.phases import Phase
 from sim import reporters
-from sim.events import Deployed, PaperPublished, ResearchersHoused, SoftwareDoubled, TrainingStarted
+from sim.events import ActiveResearchersChanged, Deployed, PaperPublished, SoftwareDoubled, TrainingRequested
 from sim.runner import run, summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.testing.invariants import check_invariants, small_scenarios, worlds
@@ -52,14 +52,14 @@ def test_world_keeps_its_invariants_at_every_frame(world):
         world.step()
         check_invariants(world)
     assert world.ending is not None
-    assert world.ending.ending in ("doublings", "researchers", "limit reached", "starved", "horizon")
+    assert world.ending.ending in ("doublings", "researchers", "limit reached", "stalled", "horizon")
 
 
 @pytest.mark.slow
 @thorough
 @given(ANY_WORLD, st.sampled_from([0.1, 0.37, 1.0, 7.0]))
 def test_world_with_other_frames_has_the_same_digest(world, frame):
-    other = World(world.scenario.replace(run__frame_days=frame), world.run_seed)
+    other = World(world.scenario.replace(run__sample_days=frame), world.run_seed)
     assert finish(world).digest() == finish(other).digest()
     assert told(world) == told(other)
 
@@ -73,7 +73,7 @@ def told(world: World) -> tuple[object, ...]:
 @pytest.mark.parametrize("timing", ["poisson", "pooled", "whole"])
 def test_world_with_frames_of_four_lengths_has_the_same_events(timing):
     digests = {
-        finish(small_lab(researcher__timing=timing, run__frame_days=frame)).digest() for frame in (0.1, 0.37, 1.0, 7.0)
+        finish(small_lab(researcher__timing=timing, run__sample_days=frame)).digest() for frame in (0.1, 0.37, 1.0, 7.0)
     }
     assert len(digests) == 1
 
@@ -144,7 +144,7 @@ def test_a_branch_can_change_the_cluster_under_running_jobs(gpus):
 
 
 @pytest.mark.parametrize(
-    "change", [{"researcher__initial": 9}, {"researcher__timing": "whole"}, {"cluster__sharing": "priority"}]
+    "change", [{"researcher__initial": 9}, {"researcher__timing": "whole"}, {"cluster__partitioning": "priority"}]
 )
 def test_branch_with_a_fixed_parameter_is_refused_with_its_name(change):
     with pytest.raises(ScenarioError, match=next(iter(change))):
@@ -159,11 +159,11 @@ def test_branch_with_a_fixed_parameter_is_refused_with_its_name(change):
         {"growth__limit_doublings": 30.0},
         {"researcher__papers_per_month": 10.0},
         {"training__gain": 1.1},
-        {"training__needed": False},
-        {"training__speed_share": 0.9},
+        {"training__required": False},
+        {"training__speedup_exponent": 0.9},
         {"literature__duplicate_weight": 0.0},
         {"cluster__gpu_hours_between_failures": 10.0},
-        {"run__frame_days": 0.5},
+        {"run__sample_days": 0.5},
     ],
     ids=str,
 )
@@ -180,10 +180,10 @@ def test_branch_keeps_the_effect_of_earlier_work(scenario, change):
 
 
 def test_branch_with_another_gain_keeps_the_gain_of_the_present_training_run():
-    world = small_lab(training__gain=1.5, training__speed_share=0.5, training__takes_up="one gain")
-    while not any(isinstance(event, TrainingStarted) for event in world.ledger):
+    world = small_lab(training__gain=1.5, training__speedup_exponent=0.5, training__takes_up="one gain")
+    while not any(isinstance(event, TrainingRequested) for event in world.ledger):
         world.step()
-    branch = finish(world.branch(training__gain=1000.0, training__speed_share=0.0))
+    branch = finish(world.branch(training__gain=1000.0, training__speedup_exponent=0.0))
     first = next(event for event in branch.ledger if isinstance(event, Deployed))
     assert first.deployed == pytest.approx(0.5 * math.log2(1.5))
 
@@ -203,7 +203,7 @@ def test_branch_without_training_deploys_the_present_generation():
     world = World(Scenario.load("lab"), 0)
     while not world.datacenter.gpus_in_use("training"):
         world.step()
-    branch = world.branch(training__needed=False)
+    branch = world.branch(training__required=False)
     at_once = branch.now
     branch.step()
     deployed = [event for event in branch.ledger if isinstance(event, Deployed)]
@@ -226,7 +226,7 @@ def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
 
 def test_a_new_law_in_a_branch_needs_the_papers_that_it_needs_from_the_start():
     """The team has doubled three times at the branch: the law still is that of the team on day 0."""
-    pooled = Scenario.load("returns-0.9").replace(run__max_doublings=7, run__horizon_days=1e6, run__frame_days=1e6)
+    pooled = Scenario.load("returns-0.9").replace(run__max_doublings=7, run__horizon_days=1e6, run__sample_days=1e6)
     world = World(pooled, 0)
     while world.doublings < 3:
         world.clock.advance_events(math.inf)
@@ -252,7 +252,7 @@ def test_branch_of_a_stopped_run_continues_with_a_later_limit():
 def test_branch_on_day_0_activates_the_researchers_of_the_new_cluster():
     branch = small_lab(researcher__initial=16).branch(cluster__gpus=64)
     assert branch.active_researchers == 32
-    assert [event.researchers for event in branch.ledger if isinstance(event, ResearchersHoused)] == [16, 32]
+    assert [event.researchers for event in branch.ledger if isinstance(event, ActiveResearchersChanged)] == [16, 32]
 
 
 def test_branch_from_no_experiments_to_some_is_refused_with_pooled_work():
@@ -269,7 +269,7 @@ def test_paper_worth_more_doublings_than_the_limit_ends_the_run(law):
 
 @pytest.mark.parametrize("preemption", [True, False])
 def test_training_run_in_a_shared_pool_takes_only_its_share(preemption):
-    world = small_lab(cluster__sharing="priority", cluster__preemption=preemption, cluster__training_share=0.5)
+    world = small_lab(cluster__partitioning="priority", cluster__preemption=preemption, cluster__training_share=0.5)
     held = set()
     while world.running:
         world.step()
@@ -280,11 +280,11 @@ def test_training_run_in_a_shared_pool_takes_only_its_share(preemption):
 
 def test_job_that_can_never_preempt_inference_is_refused():
     with pytest.raises(ScenarioError, match="training__gpus = 900"):
-        World(Scenario().replace(cluster__sharing="priority", cluster__preemption=False, training__gpus=900))
+        World(Scenario().replace(cluster__partitioning="priority", cluster__preemption=False, training__gpus=900))
     with pytest.raises(ScenarioError, match="researcher__experiment_gpus = 600"):
-        World(Scenario().replace(cluster__sharing="priority", researcher__experiment_gpus=600))
+        World(Scenario().replace(cluster__partitioning="priority", researcher__experiment_gpus=600))
     with pytest.raises(ScenarioError, match="researchers need at least 1"):
-        World(Scenario().replace(cluster__sharing="priority", cluster__inference_share=0.0))
+        World(Scenario().replace(cluster__partitioning="priority", cluster__inference_share=0.0))
 
 
 def test_world_accepts_any_integer_seed():
@@ -341,7 +341,7 @@ def test_random_streams_with_a_further_agent_keep_the_draws_of_the_others():
     """Without a queue, what a researcher does depends on its own luck alone."""
     quiet = {
         "researcher__experiment_gpu_days": 0.0,
-        "training__needed": False,
+        "training__required": False,
         "growth__first_doubling_days": 10_000.0,
         "run__horizon_days": 300.0,
         "kernels__candidate_researcher_hours": 0.0,
@@ -359,7 +359,7 @@ def test_random_streams_with_a_further_agent_keep_the_draws_of_the_others():
 
 def test_random_streams_with_a_further_decision_keep_the_other_draws():
     """With writing added, every researcher still thinks as long as before over its first paper."""
-    plain = {"researcher__experiment_gpu_days": 0.0, "run__horizon_days": 60.0, "training__needed": False}
+    plain = {"researcher__experiment_gpu_days": 0.0, "run__horizon_days": 60.0, "training__required": False}
     without = small_lab(researcher__writing_share=0.0, **plain)
     with_writing = small_lab(researcher__writing_share=0.5, **plain)
     for one, other in zip(without.population.researchers, with_writing.population.researchers, strict=True):
@@ -390,7 +390,7 @@ def test_run_with_an_impossible_job_ends_as_starved():
     world.step()
     world.clock.timeout(1.0).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
     finish(world)
-    assert world.ending.ending == "starved"
+    assert world.ending.ending == "stalled"
     assert "10000" in world.ending.sentence.replace(",", "")
 
 
@@ -399,17 +399,17 @@ def test_run_that_stalls_on_its_last_event_ends_on_that_day():
     world.clock._queue.clear()
     world.clock.timeout(1.5).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
     finish(world)
-    assert (world.ending.ending, world.ending.day, world.now) == ("starved", 1.5, 1.5)
+    assert (world.ending.ending, world.ending.day, world.now) == ("stalled", 1.5, 1.5)
 
 
 @pytest.mark.parametrize("frame", [0.3, 5.0])
 def test_run_without_further_events_ends_on_the_day_of_its_last_event(frame):
     """Everybody waits for an experiment that holds the only GPUs for ever."""
-    world = small_lab(researcher__experiment_gpus=8, run__frame_days=frame, training__needed=False)
+    world = small_lab(researcher__experiment_gpus=8, run__sample_days=frame, training__required=False)
     world.datacenter.submit("experiment", 8, math.inf, owner=0)
     world.scenario = world.scenario.replace(run__horizon_days=1e6)
     finish(world)
-    assert world.ending.ending == "starved"
+    assert world.ending.ending == "stalled"
     assert world.census.count[Phase.QUEUE] == 4
     assert world.ending.day == world.clock.last_event
 
@@ -418,7 +418,7 @@ def test_doublings_are_recorded_once_each_and_in_order():
     result = run(Scenario.load("toy-explosion"), 4)
     marks = [event for event in result.events if isinstance(event, SoftwareDoubled)]
     assert [mark.n for mark in marks] == list(range(1, 14))
-    housed = [event.researchers for event in result.events if isinstance(event, ResearchersHoused)]
+    housed = [event.researchers for event in result.events if isinstance(event, ActiveResearchersChanged)]
     assert housed == [2**n for n in range(14)]
 
 

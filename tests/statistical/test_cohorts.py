@@ -26,7 +26,7 @@ SEEN = ("papers", "mean wait", "utilisation", "first doubling")
 DAILY = Scenario().replace(
     growth__law="papers",
     growth__difficulty_growth=1.5,
-    training__needed=False,
+    training__required=False,
     kernels__measurements="none",
     researcher__papers_per_month=DAYS_PER_MONTH,
     researcher__experiment_variation="fixed",
@@ -36,8 +36,8 @@ DAILY = Scenario().replace(
     literature__open_questions=100,
     literature__references=1,
     run__max_doublings=20,
-    run__frame_days=1e3,
-    run__individuals_up_to=1_000_000,
+    run__sample_days=1e3,
+    run__max_individuals=1_000_000,
 )
 """A paper takes a day of thinking and writing; a team that doubles shares as many GPUs as before."""
 FEW = DAILY.replace(
@@ -48,7 +48,7 @@ FEW = DAILY.replace(
     cluster__gpus=16,
     cluster__gpu_hours_between_failures=500.0,
     run__horizon_days=8.0,
-    run__leap_error=0.0,
+    run__leap_tolerance=0.0,
 )
 """Twice as many experiments as eight GPUs can run, on gangs of two that may fail."""
 MANY = DAILY.replace(
@@ -86,7 +86,7 @@ def sample(scenario: Scenario, cohorts_of: int = 0) -> np.ndarray:
 
 
 def in_one_cohort(scenario: Scenario) -> Scenario:
-    return scenario.replace(run__individuals_up_to=0)
+    return scenario.replace(run__max_individuals=0)
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +144,8 @@ def test_leaps_and_jobs_of_two_experiments_keep_the_spread(leaps):
     assert abs(math.log(ratio)) < stats.norm.ppf(1 - LEVEL / 2) * spread_error
 
 
-@pytest.mark.parametrize("leap_error", [0.02, 0.2])
-def test_without_experiments_doubling_times_are_gamma_distributed_however_large_the_leaps(leap_error):
+@pytest.mark.parametrize("leap_tolerance", [0.02, 0.2])
+def test_without_experiments_doubling_times_are_gamma_distributed_however_large_the_leaps(leap_tolerance):
     """The closed form of individuals: 120 papers of 200 researchers, then 180 of 400."""
     scenario = in_one_cohort(DAILY).replace(
         researcher__initial=200,
@@ -153,7 +153,7 @@ def test_without_experiments_doubling_times_are_gamma_distributed_however_large_
         researcher__experiment_gpu_days=0.0,
         growth__papers_first_doubling=120.0,
         run__max_doublings=2,
-        run__leap_error=leap_error,
+        run__leap_tolerance=leap_tolerance,
     )
     found = []
     for seed in range(SEEDS):

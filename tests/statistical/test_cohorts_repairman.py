@@ -25,14 +25,14 @@ class Seen(NamedTuple):
     """Researchers whose experiment waits for a GPU."""
 
 
-def lab(team: int, gpus: int, service: float, seed: int, leap_error: float) -> World:
+def lab(team: int, gpus: int, service: float, seed: int, leap_tolerance: float) -> World:
     """A cohort that only thinks and experiments, with as many GPUs again to house it."""
     return World(
         Scenario(),
         seed,
         growth__first_doubling_days=1e6,
         growth__calibrated_for=0,
-        training__needed=False,
+        training__required=False,
         training__gain=1e6,
         kernels__measurements="none",
         cluster__gpus=2 * gpus,
@@ -47,8 +47,8 @@ def lab(team: int, gpus: int, service: float, seed: int, leap_error: float) -> W
         researcher__experiment_gpu_days=service,
         researcher__experiment_variation="exponential",
         researcher__experiment_gpus=1,
-        run__individuals_up_to=0,
-        run__leap_error=leap_error,
+        run__max_individuals=0,
+        run__leap_tolerance=leap_tolerance,
         run__horizon_days=1e6,
     )
 

@@ -37,7 +37,7 @@ def check(what: str, found: list[float], expected: float, unit: float) -> None:
 @pytest.mark.parametrize("name", LABS)
 def test_labs_have_the_fluids_mean(name):
     scenario = Scenario.load(name).replace(
-        run__max_doublings=DOUBLINGS, run__frame_days=1e3, run__individuals_up_to=1_000_000
+        run__max_doublings=DOUBLINGS, run__sample_days=1e3, run__max_individuals=1_000_000
     )
     worlds, result = [run(scenario, seed) for seed in range(SEEDS)], run_fluid(scenario)
     assert np.mean([world.papers for world in worlds]) == pytest.approx(result.papers, rel=1e-3)

@@ -39,7 +39,7 @@ def test_every_shipped_scenario_is_held():
 
 @pytest.mark.parametrize("name", POOLED)
 def test_pooled_scenarios_are_equal(name):
-    scenario = Scenario.load(name).replace(researcher__initial=POOLED[name], run__frame_days=1e3)
+    scenario = Scenario.load(name).replace(researcher__initial=POOLED[name], run__sample_days=1e3)
     world, result = run(scenario), run_fluid(scenario)
     days = [doubling.day for doubling in world.doublings]
     assert [doubling.day for doubling in result.doublings] == pytest.approx(days, rel=1e-9)
@@ -60,7 +60,7 @@ def test_poisson_doublings_have_the_fluids_mean(name):
         growth__papers_first_doubling=2.0 * team,
         run__max_doublings=doublings,
         run__horizon_days=1e6,
-        run__frame_days=1e6,
+        run__sample_days=1e6,
     )
     found = np.array([[d.duration_days for d in run(scenario, seed).doublings] for seed in range(seeds)])
     expected = fluid([scenario]).doubling_days[0]
@@ -75,7 +75,7 @@ def test_a_lab_whose_experiments_fill_its_gpus_has_the_fluids_mean():
     """Tolerances of three standard errors of three seeds or more: shares of time vary by 0.02 and more a World."""
     seeds, tolerance = 3, 0.025
     scenario = Scenario.load(FRONTIER).replace(
-        run__max_doublings=6, run__frame_days=1e3, run__individuals_up_to=1_000_000
+        run__max_doublings=6, run__sample_days=1e3, run__max_individuals=1_000_000
     )
     worlds, result = [run(scenario, seed) for seed in range(seeds)], run_fluid(scenario)
     ends = np.array([world.day for world in worlds])
@@ -99,7 +99,7 @@ def test_duplicates_of_memoryless_work_are_the_share_that_the_mean_field_says():
         training__gain=1e6,
         run__max_doublings=1,
         growth__papers_first_doubling=6000.0,
-        run__frame_days=1e6,
+        run__sample_days=1e6,
     )
     world, result = run(scenario, 1), run_fluid(scenario)
     half = stats.norm.ppf(0.9995) * math.sqrt(0.25 / 6000)

@@ -8,9 +8,9 @@ from sim.scenario.model import Scenario, parameters
 SEEDS = range(2)
 
 
-def days(leap_error):
+def days(leap_tolerance):
     lab = Scenario.load("lab-frontier-experiments").replace(
-        run__max_doublings=7, run__frame_days=100.0, run__leap_error=leap_error
+        run__max_doublings=7, run__sample_days=100.0, run__leap_tolerance=leap_tolerance
     )
     return np.array([run(lab, seed).doublings[6].day for seed in SEEDS])
 
@@ -19,6 +19,6 @@ def test_leaps_at_their_bound_delay_doubling_7_by_about_9_percent():
     """Run-to-run variability of a day is 1.5%, less between runs of one seed: 5 to 14% is beyond three of these."""
     later = days(0.5) / days(0.02) - 1
     assert ((later > 0.05) & (later < 0.14)).all()
-    parameter = parameters()["run__leap_error"]
+    parameter = parameters()["run__leap_tolerance"]
     assert parameter.high == 0.5
     assert "0.5 (9% later)" in parameter.meaning

@@ -24,9 +24,9 @@ def test_worlds_do_over_their_last_part_what_the_law_has(returns, kind):
         training__first_run_days=1.0,
         run__max_doublings=8,
         run__horizon_days=2000.0,
-        run__frame_days=2000.0,
-        run__individuals_up_to=0,
-        run__leap_error=0.2,
+        run__sample_days=2000.0,
+        run__max_individuals=0,
+        run__leap_tolerance=0.2,
         kernels__measurements="none",
     )
     assert long_run(scenario).kind == kind

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.events import Deployed, SoftwareDoubled, TrainingStarted
+from sim.events import Deployed, SoftwareDoubled, TrainingRequested
 from sim.runner import run
 from sim.scenario.model import Scenario
 from sim.world import World
@@ -25,7 +25,7 @@ def doubling_months(scenario: Scenario, seed: int = 0) -> list[float]:
 
 
 def toy(name: str, doublings: int, **changes) -> Scenario:
-    longest = {"run__horizon_days": 1e6, "run__frame_days": 1e6, "run__max_doublings": doublings}
+    longest = {"run__horizon_days": 1e6, "run__sample_days": 1e6, "run__max_doublings": doublings}
     return Scenario.load(name).replace(**(longest | changes))
 
 
@@ -101,16 +101,20 @@ def test_whole_papers_approach_the_closed_form_at_first_order():
 
 @pytest.mark.parametrize("k", [0.75, 0.9])
 def test_o19_training_runs_form_the_series(k):
-    runs = [e for e in run(Scenario.load(f"retraining-{k:g}"), 0).events if isinstance(e, TrainingStarted)]
+    runs = [e for e in run(Scenario.load(f"retraining-{k:g}"), 0).events if isinstance(e, TrainingRequested)]
     assert [event.run_days for event in runs] == pytest.approx([2 * report.MONTH * k**n for n in range(len(runs))])
     back_to_back = runs[15].day + runs[15].run_days - runs[0].day
     assert back_to_back == pytest.approx(2 * report.MONTH * (1 - k**16) / (1 - k), rel=1e-9)
 
 
 def test_o21_thirty_times_is_three_times_shorter_and_ten_times_better():
-    changes = {"training__gain": 30.0, "training__speed_share": math.log(3) / math.log(30), "run__max_doublings": 16}
+    changes = {
+        "training__gain": 30.0,
+        "training__speedup_exponent": math.log(3) / math.log(30),
+        "run__max_doublings": 16,
+    }
     result = run(Scenario.load("retraining-0.75").replace(**changes), 0)
-    runs = [event.run_days for event in result.events if isinstance(event, TrainingStarted)]
+    runs = [event.run_days for event in result.events if isinstance(event, TrainingRequested)]
     deployed = [event.deployed for event in result.events if isinstance(event, Deployed)]
     assert runs[0] / runs[1] == pytest.approx(3)
     assert 2 ** deployed[0] == pytest.approx(10)
@@ -122,7 +126,7 @@ def test_researchers_who_share_gpus_are_machines_that_wait_for_repair(team):
     gpus, days, papers_per_day = 4, 2.0, 0.25
     scenario = Scenario().replace(
         growth__first_doubling_days=1e6,
-        training__needed=False,
+        training__required=False,
         training__gain=1e6,
         kernels__measurements="none",
         cluster__gpus=8,
@@ -138,7 +142,7 @@ def test_researchers_who_share_gpus_are_machines_that_wait_for_repair(team):
         researcher__experiment_variation="exponential",
         researcher__experiment_gpus=1,
         run__horizon_days=2000.0,
-        run__frame_days=2000.0,
+        run__sample_days=2000.0,
     )
     throughput = [run(scenario, seed).papers / 2000 for seed in range(12)]
     expected, _ = queueing.repairman(team, gpus, think=1 / papers_per_day, service=days)
@@ -176,7 +180,7 @@ def test_the_two_camps_differ_as_they_say():
     """
     changes = {
         "run__max_doublings": 8,
-        "training__needed": False,
+        "training__required": False,
         "researcher__initial": 32,
         "growth__calibrated_for": 32,
         "cluster__gpus": 64,
@@ -194,7 +198,7 @@ def test_the_two_camps_differ_as_they_say():
 
 def test_priority_sharing_takes_gpus_from_the_researchers_while_a_run_trains():
     scenario = Scenario().replace(
-        cluster__sharing="priority",
+        cluster__partitioning="priority",
         cluster__training_share=0.5,
         cluster__gpus=64,
         researcher__initial=8,

@@ -26,20 +26,20 @@ class SmallLab:
         self,
         seed: int = 0,
         gpus: int = 4,
-        leap_error: float = 0.0,
+        leap_tolerance: float = 0.0,
         cluster: dict[str, Any] | None = None,
         **changes: Any,
     ) -> None:
         self.seed = seed
         self.research_pace = 1.0
         self.clock = Clock()
-        self.leap_error = leap_error
+        self.leap_tolerance = leap_tolerance
         self.researcher_params = ResearcherParams(**{"experiment_gpu_days": 0.0, **changes})
         self.literature = Literature(LiteratureParams(open_questions=20))
         self.census = PhaseOccupancy()
         quiet = {"queue": "fcfs", "placement": "flat", "gpu_hours_between_failures": 0.0, "preemption": False}
         self.cluster = GpuCluster(self.clock, ClusterParams(**{"gpus": gpus, **quiet, **(cluster or {})}))
-        self.individuals_up_to = 0
+        self.max_individuals = 0
         self.work_rate = 1.0
         self.next_step = 1e12
         self.findings: list[PaperBatch] = []

@@ -30,7 +30,7 @@ _PARTS: Final = 4
 METHOD_NOTE: Final = (
     "Software never falls, so a run that was stopped counts from then on as one that is at least as far as it was: a "
     "quantile is drawn only where that decides it, and leaves the picture where it does not. Runs that reached the "
-    "hardware's limit or starved stay where they were."
+    "hardware's limit or stalled stay where they were."
 )
 
 
@@ -60,7 +60,7 @@ def _fan_rows(sweep: Sweep, grid: Floats, closed: bool = False) -> pa.Table:
 def has_closed_form(sweep: Sweep) -> bool:
     """True if nothing but the law holds any run up: no experiments, no retraining, no faster kernels."""
     return (
-        set(sweep.texts("training__needed")) == {"False"}
+        set(sweep.texts("training__required")) == {"False"}
         and set(sweep.texts("kernels__measurements")) == {"none"}
         and float(sweep.numbers("researcher__experiment_gpu_days").max()) == 0
     )

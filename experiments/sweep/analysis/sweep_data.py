@@ -46,7 +46,7 @@ NEEDED: Final = (
     "limited_by",
 )
 """Columns without which a table is none of a sweep."""
-NO_EVENT: Final = ("limit reached", "starved")
+NO_EVENT: Final = ("limit reached", "stalled")
 """Endings after which software grows no more; after all others it might have."""
 ONE_BY_ONE: Final = "one-at-a-time"
 SYSTEMATIC: Final = ("grid", ONE_BY_ONE)
@@ -279,7 +279,7 @@ def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the tab
 
 def why_not_gained(sweep: Sweep, multiple: float) -> list[str | None]:
     """Return for each run why it did not reach a multiple of the software of day 0; None if it did."""
-    names = ("ending", "day", "doubling_days", "run__max_doublings", "researchers", "run__until_researchers")
+    names = ("ending", "day", "doubling_days", "run__max_doublings", "researchers", "run__stop_at_researchers")
     reasons: list[str | None] = []
     for row in sweep.runs.select(names).to_pylist():
         reached = day_of_gain(multiple, row["doubling_days"] or []) is not None
@@ -335,7 +335,7 @@ def threshold(sweep: Sweep) -> tuple[str, str]:
         return column, ""
     beyond = float(np.mean(early < math.log2(1000)))
     why = f"{beyond:.0%} of the runs that were stopped for having come far enough had not gained 1,000-fold"
-    return column, f"{why} (run__max_doublings, run__until_researchers), so that a {factor}-fold gain is shown."
+    return column, f"{why} (run__max_doublings, run__stop_at_researchers), so that a {factor}-fold gain is shown."
 
 
 def _nothing(statuses: Mapping[str, int], table: pa.Table, where: str) -> str:

@@ -41,7 +41,7 @@ MAX_REASONS: Final = 3
 _MIDDLE: Final = "With all parameters in the middle, "
 METHOD_NOTE: Final = (
     "The share is Kaplan and Meier's: a run that the clock stopped before counts as long as it was seen, and one that "
-    "reached the hardware's limit or starved before counts as one that never gets there. Intervals are 95%, by drawing "
+    "reached the hardware's limit or stalled before counts as one that never gets there. Intervals are 95%, by drawing "
     "the points of the design again; of too few points (5 for a median) there is none."
 )
 

@@ -9,15 +9,15 @@ from experiments.window.session import ViewState
 EVENT_COLOURS = {
     "PaperPublished": "grey",
     "SoftwareDoubled": "blue",
-    "TrainingStarted": "pink",
+    "TrainingRequested": "pink",
     "Deployed": "orange",
-    "ResearchersHoused": "green",
+    "ActiveResearchersChanged": "green",
     "CohortFormed": "green",
-    "KernelsMeasured": "sky",
+    "KernelCurveLoaded": "sky",
     "KernelsDeployed": "sky",
-    "Ended": "red",
+    "RunEnded": "red",
 }
-EMPHASISED_EVENTS = frozenset({"SoftwareDoubled", "Deployed", "Ended"})
+EMPHASISED_EVENTS = frozenset({"SoftwareDoubled", "Deployed", "RunEnded"})
 
 
 def event_props(state: ViewState) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def _unconstrained_points(scenario: Scenario, end: float) -> tuple[tuple[float, 
 
 def unconstrained_label(scenario: Scenario) -> str:
     """Return the label of the unconstrained curve."""
-    held_up = scenario.training.needed or scenario.researcher.experiment_gpu_days > 0
+    held_up = scenario.training.required or scenario.researcher.experiment_gpu_days > 0
     return "growth law without queue and retraining" if held_up else "closed form"
 
 

@@ -44,8 +44,8 @@ def run(lab: SmallLab, days: float, cohort: Cohort, individuals: list[Researcher
 @pytest.mark.parametrize("changes", [{}, QUICK, QUICK | {"writing_share": 0.0}, QUICK | {"timing": "whole"}])
 @pytest.mark.parametrize("error", [0.0, 0.1])
 def test_cohort_of_one_equals_the_individual_draw_by_draw(changes: dict[str, Any], error: float) -> None:
-    lab, _ = cohort_of(1, number=7, leap_error=error, **changes)
-    other = SmallLab(leap_error=error, **changes)
+    lab, _ = cohort_of(1, number=7, leap_tolerance=error, **changes)
+    other = SmallLab(leap_tolerance=error, **changes)
     Researcher(other.model, other, 7, None)
     for each in (lab, other):
         each.clock.advance(200.0)
@@ -80,7 +80,7 @@ def test_cohort_keeps_researchers_papers_and_experiments(
     steps: list[tuple[str, int]], error: float, timing: str, writing: float, cost: float, seed: int
 ) -> None:
     changes = QUICK | {"timing": timing, "writing_share": writing, "experiment_gpu_days": cost, "experiment_gpus": 2}
-    lab, cohort = cohort_of(20, seed=seed, leap_error=error, gpus=6, **changes)
+    lab, cohort = cohort_of(20, seed=seed, leap_tolerance=error, gpus=6, **changes)
     individuals: list[Researcher] = []
     for name, number in steps:
         take(lab, cohort, individuals, name, number)
@@ -120,7 +120,7 @@ def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str
 
 
 def test_cohort_pauses_and_resumes_entirely() -> None:
-    lab, cohort = cohort_of(50, leap_error=0.05, gpus=3, **QUICK)
+    lab, cohort = cohort_of(50, leap_tolerance=0.05, gpus=3, **QUICK)
     run(lab, 2.0, cohort, [])
     cohort.pause(50)
     assert cohort.active == 0
@@ -137,7 +137,7 @@ def test_cohort_pauses_and_resumes_entirely() -> None:
 @pytest.mark.parametrize("writing_share", [0.0, 0.3])
 def test_cohort_defers_pause_until_after_publication(writing_share: float) -> None:
     """A publication removes all GPUs: the pauses of its authors are deferred."""
-    lab, cohort = cohort_of(10, leap_error=0.3, writing_share=writing_share)
+    lab, cohort = cohort_of(10, leap_tolerance=0.3, writing_share=writing_share)
     seen = []
 
     def house_nobody() -> None:
@@ -156,7 +156,7 @@ def test_cohort_defers_pause_until_after_publication(writing_share: float) -> No
 
 def test_cohort_cancels_deferred_pauses_on_resume() -> None:
     """Of two papers in one instant the first removes all GPUs and the second restores them."""
-    lab, cohort = cohort_of(10, leap_error=0.5, timing="whole")
+    lab, cohort = cohort_of(10, leap_tolerance=0.5, timing="whole")
     lab.next_step = 3.0
 
     def house_all_or_nobody() -> None:
@@ -175,7 +175,7 @@ def test_cohort_cancels_deferred_pauses_on_resume() -> None:
 def test_cohort_resume_during_publication_reaches_all() -> None:
     """Without writing, researchers that lost their GPUs pause with their results before others publish."""
     for seed in range(30):
-        lab, cohort = cohort_of(40, seed=seed, leap_error=0.4, gpus=2, **QUICK | {"writing_share": 0.0})
+        lab, cohort = cohort_of(40, seed=seed, leap_tolerance=0.4, gpus=2, **QUICK | {"writing_share": 0.0})
         run(lab, 1.0, cohort, [])
         cohort.pause(min(cohort.active, 20))
         lab.on_publish = lambda cohort=cohort: cohort.resume(cohort.size - cohort.active)
@@ -237,7 +237,7 @@ class Waiting:
     st.integers(1, 10**6), st.floats(1e-6, 100.0), st.sampled_from([0.0, 0.03, 0.5]), st.sampled_from([1.0, 5.5, 1e9])
 )
 def test_cohort_job_of_many_tasks_is_bounded(waiting: int, mean: float, error: float, step: float) -> None:
-    lab, cohort = cohort_of(1, leap_error=error, gpus=8, experiment_gpu_days=mean, experiment_variation="fixed")
+    lab, cohort = cohort_of(1, leap_tolerance=error, gpus=8, experiment_gpu_days=mean, experiment_variation="fixed")
     lab.next_step = step
     cohort.count[Phase.QUEUE] = waiting
     gpus, days, tasks = cohort.next_task(Waiting(waiting, mean), 8)
@@ -261,7 +261,7 @@ def test_cohort_without_leap_error_publishes_single_papers() -> None:
 
 
 def people(lab: SmallLab, individuals: int) -> Workforce:
-    lab.individuals_up_to = individuals
+    lab.max_individuals = individuals
     return Workforce(lab.model, lab, None)  # type: ignore[arg-type]
 
 

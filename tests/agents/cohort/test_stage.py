@@ -35,9 +35,9 @@ class Leaving:
 
 
 def stage(
-    seed: int = 0, leap_error: float = 0.0, most: float = math.inf, back: bool = False, **changes: Any
+    seed: int = 0, leap_tolerance: float = 0.0, most: float = math.inf, back: bool = False, **changes: Any
 ) -> Leaving:
-    return Leaving(SmallLab(seed, leap_error=leap_error, **changes), most, back)
+    return Leaving(SmallLab(seed, leap_tolerance=leap_tolerance, **changes), most, back)
 
 
 def test_stage_without_leaps_has_exponential_order_statistics() -> None:
@@ -59,7 +59,7 @@ def test_stage_without_leaps_has_exponential_order_statistics() -> None:
 def test_stage_of_one_draws_as_an_individual() -> None:
     from agents import work_model
 
-    leaving = stage(seed=3, leap_error=0.3)
+    leaving = stage(seed=3, leap_tolerance=0.3)
     leaving.stage.add_new(1)
     leaving.lab.clock.advance(1e5)
     assert leaving.days() == [
@@ -71,7 +71,7 @@ def test_stage_of_one_draws_as_an_individual() -> None:
     ("error", "most", "size"), [(0.1, math.inf, 100), (0.1, 7, 7), (0.0, math.inf, 1), (1e-4, 9, 1)]
 )
 def test_stage_leap_has_the_stated_size(error: float, most: float, size: int) -> None:
-    leaving = stage(leap_error=error, most=most)
+    leaving = stage(leap_tolerance=error, most=most)
     leaving.stage.add_new(1000)
     while not leaving.left:
         leaving.lab.clock.step()
@@ -80,7 +80,7 @@ def test_stage_leap_has_the_stated_size(error: float, most: float, size: int) ->
 
 
 def test_stage_leaps_shrink_with_the_number_left() -> None:
-    leaving = stage(leap_error=0.1)
+    leaving = stage(leap_tolerance=0.1)
     leaving.stage.add_new(1000)
     leaving.lab.clock.advance(1e6)
     left, there = [count for _, count in leaving.left], 1000
@@ -94,7 +94,7 @@ def test_stage_leaps_shrink_with_the_number_left() -> None:
 def test_stage_with_returns_has_the_right_rate_for_any_leap(error: float) -> None:
     """n researchers leave n times a mean: a Poisson number, within 4.5 standard deviations."""
     n, means = 300, 40
-    leaving = stage(seed=2, leap_error=error, back=True)
+    leaving = stage(seed=2, leap_tolerance=error, back=True)
     leaving.stage.add_new(n)
     leaving.lab.clock.advance(means * MEAN)
     assert abs(sum(count for _, count in leaving.left) - n * means) < 4.5 * math.sqrt(n * means)
@@ -102,7 +102,7 @@ def test_stage_with_returns_has_the_right_rate_for_any_leap(error: float) -> Non
 
 def test_stage_leap_comes_sooner_after_arrivals() -> None:
     """Half of the wait is over; with three times as many the other half takes a third as long."""
-    leaving = stage(leap_error=0.1)
+    leaving = stage(leap_tolerance=0.1)
     leaving.stage.add_new(100)
     (due,) = leaving.stage.due_days
     leaving.lab.clock.advance(due / 2)
@@ -115,7 +115,7 @@ def test_stage_leap_shrinks_when_many_pause() -> None:
     """One in a hundred is left: they leave one by one, each at the rate at which it would have."""
     firsts = []
     for seed in range(400):
-        leaving = stage(seed, leap_error=0.1)
+        leaving = stage(seed, leap_tolerance=0.1)
         leaving.stage.add_new(1000)
         leaving.stage.pause(990)
         leaving.lab.clock.advance(1e4)
@@ -167,7 +167,7 @@ def test_stage_pause_and_resume_in_one_instant_change_no_time() -> None:
 
 
 def test_stage_with_equal_times_finishes_together() -> None:
-    leaving = stage(timing="whole", leap_error=0.1)
+    leaving = stage(timing="whole", leap_tolerance=0.1)
     leaving.stage.add_new(1000)
     leaving.lab.clock.advance(4.0)
     leaving.stage.add_new(1)
@@ -217,7 +217,7 @@ STEP = st.tuples(st.sampled_from(["join", "rest", "wake", "add_partial", "start_
 @examples(150)
 @given(st.lists(STEP, max_size=30), st.sampled_from([0.0, 0.03, 0.4]), st.sampled_from(["poisson", "whole"]))
 def test_stage_keeps_all_researchers(steps: list[tuple[str, int]], error: float, timing: str) -> None:
-    leaving = stage(leap_error=error, timing=timing)
+    leaving = stage(leap_tolerance=error, timing=timing)
     there = leaving.stage
     working = pausing = 0
     for name, number in steps:
@@ -253,7 +253,7 @@ def test_stage_stretch_scales_the_time_left(size: int, rests: bool) -> None:
 
     One alone, and one leap of many; those who rest as well, once they go on.
     """
-    plain, stretched = (stage(seed=5, leap_error=0.1) for _ in range(2))
+    plain, stretched = (stage(seed=5, leap_tolerance=0.1) for _ in range(2))
     for leaving in (plain, stretched):
         leaving.stage.add_new(size)
         leaving.lab.clock.advance(0.01)

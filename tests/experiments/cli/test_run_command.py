@@ -84,7 +84,7 @@ def test_a_number_that_is_not_finite_is_null(asara):
 
 
 def test_settings_reach_the_run(asara):
-    settings = ["--set", "run__max_doublings=4", "--set", "researcher__timing=pooled", "--set", "run__frame_days=2"]
+    settings = ["--set", "run__max_doublings=4", "--set", "researcher__timing=pooled", "--set", "run__sample_days=2"]
     found = json.loads(asara("run", "toy-fizzle", "--json", *settings).out)
     assert [round(doubling["duration_days"] * 12 / 365, 6) for doubling in found["doublings"]] == [2, 3, 4.5, 6.75]
     stopped = json.loads(asara("run", "toy-fizzle", "--json", "--until", 100).out)

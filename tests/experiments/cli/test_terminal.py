@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 CELL = {"TERM": "xterm-color", "FORCE_COLOR": "1", "CLICOLOR": "1", "CLICOLOR_FORCE": "1", "JPY_PARENT_PID": "1"}
 """What ipykernel 7 adds to the environment of a command that is typed in a cell."""
-RUN = "run toy-fizzle --set run__frame_days=0.1 --set run__max_doublings=4"
+RUN = "run toy-fizzle --set run__sample_days=0.1 --set run__max_doublings=4"
 ESCAPE = b"\x1b"
 
 

@@ -179,7 +179,7 @@ def test_kernel_value_with_costs_is_net_and_reports_the_gross_figure(tmp_path):
     scenario = Scenario().replace(
         researcher__initial=60,
         cluster__gpus=64,
-        training__needed=False,
+        training__required=False,
         run__max_doublings=2,
         run__horizon_days=400.0,
         kernels__measurements=str(path),

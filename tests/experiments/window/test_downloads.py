@@ -52,11 +52,11 @@ def test_downloaded_figures_are_reproducible(result):
 @pytest.mark.slow
 def test_download_of_a_branch_states_its_changes(tmp_path):
     player = RunPlayer(LAB)
-    player.branch(4, {"training__needed": False})
+    player.branch(4, {"training__required": False})
     player.step(3)
     file = download("scenario", player.result(), player.changes_text)
     first, second, *_ = file.content.decode().splitlines()
-    assert first == "# The downloaded run branched from day 4: training__needed = false."
+    assert first == "# The downloaded run branched from day 4: training__required = false."
     assert second.startswith("# ")
     (tmp_path / file.name).write_bytes(file.content)
     assert Scenario.load(tmp_path / file.name).digest() == player.scenario.digest()

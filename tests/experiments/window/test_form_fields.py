@@ -101,8 +101,8 @@ INVALID_VALUES = [
     ("researcher__initial", "1e15", "from 0 to 10,000,000 researchers"),
     ("researcher__timing", "sometimes", "one of poisson, pooled, whole"),
     ("cluster__queue", "esay", "did you mean 'easy'?"),
-    ("training__needed", "perhaps", "true or false"),
-    ("training__needed", "1", "true or false"),
+    ("training__required", "perhaps", "true or false"),
+    ("training__required", "1", "true or false"),
     ("kernels__measurements", "/etc/passwd", "xeon-amx, none"),
     ("kernels__measurements", "../x.jsonl", "xeon-amx, none"),
     ("kernels__workload", "causal", "a workload is written as"),
@@ -197,7 +197,7 @@ def test_scenario_choices_are_the_shipped_scenarios():
 
 
 def test_parse_value_keeps_the_type():
-    assert parse_value("training__needed", "True") is True
+    assert parse_value("training__required", "True") is True
     assert parse_value("cluster__gpus", " 64 ") == 64
     assert parse_value("growth__r", "1") == 1
     assert parse_value("growth__r", "1,000.5") == 1000.5

@@ -120,9 +120,9 @@ def test_equal_states_give_equal_frames():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("placement", ["flat", "consolidated"])
-@pytest.mark.parametrize("sharing", ["shares", "priority"])
+@pytest.mark.parametrize("sharing", ["static", "priority"])
 def test_grid_of_a_large_cluster_has_few_cells(placement, sharing):
-    changes = {"cluster__gpus": 100_003, "cluster__placement": placement, "cluster__sharing": sharing}
+    changes = {"cluster__gpus": 100_003, "cluster__placement": placement, "cluster__partitioning": sharing}
     world = World(Scenario.load("lab").replace(**changes), 1)
     for _ in range(3):
         world.step()
@@ -183,7 +183,7 @@ def test_queue_view_follows_the_discipline():
 
 
 def test_frame_of_a_cohort_draws_no_random_numbers():
-    world = World(small_lab(researcher__initial=5000, run__individuals_up_to=100), 1)
+    world = World(small_lab(researcher__initial=5000, run__max_individuals=100), 1)
     for _ in range(5):
         world.step()
     before = world.digest()
@@ -223,7 +223,11 @@ def test_network_contains_the_newest_papers():
 @pytest.mark.parametrize(
     ("changes", "part", "says"),
     [
-        ({"training__needed": False, "researcher__experiment_gpu_days": 0.0}, "researchers", "would increase progress"),
+        (
+            {"training__required": False, "researcher__experiment_gpu_days": 0.0},
+            "researchers",
+            "would increase progress",
+        ),
         ({"cluster__gpus": 32, "researcher__initial": 60}, "queue", "lengthen the queue"),
         ({"training__first_run_days": 500.0, "cluster__gpus": 256, "run__max_doublings": 9}, "training", "discovered"),
         (
@@ -231,7 +235,7 @@ def test_network_contains_the_newest_papers():
                 "researcher__experiment_gpus": 1,
                 "researcher__experiment_gpu_days": 400.0,
                 "cluster__gpus": 4096,
-                "training__needed": False,
+                "training__required": False,
             },
             "researchers",
             "no experiment waits",
@@ -252,7 +256,7 @@ def test_limiting_factor_reports_undeployed_software():
     assert frame.limit.part != "training"
     assert f"is discovered and {format_factor(frame.deployed)} is deployed" in frame.limit.also
     assert "has shortened training runs" in frame.limit.also
-    alone = run_headless(small_lab(training__needed=False), 0).frames[-1]
+    alone = run_headless(small_lab(training__required=False), 0).frames[-1]
     assert alone.limit.also == ""
 
 
@@ -264,7 +268,7 @@ def test_limiting_factor_and_figures_show_the_same_software():
 
 
 def test_limiting_factor_of_paused_researchers_is_not_training():
-    world = World(small_lab(training__needed=False, researcher__experiment_gpu_days=0.0), 1)
+    world = World(small_lab(training__required=False, researcher__experiment_gpu_days=0.0), 1)
     world.step()
     world.step()
     for column in ("think", "write"):
@@ -278,7 +282,7 @@ def test_limiting_factor_of_paused_researchers_is_not_training():
 
 def test_limiting_factor_shares_equal_time_shares_of_the_run():
     for changes in ({}, {"researcher__initial": 40}):
-        world = World(small_lab(run__frame_days=0.05, **changes), 1)
+        world = World(small_lab(run__sample_days=0.05, **changes), 1)
         for _ in range(500):
             world.step()
         whole, lately = reporters.time_shares(world), dict(frame_of(world).limit.shares)

@@ -18,7 +18,7 @@ from sim.world import World
 from tests.support.window_runs import small_lab
 
 CROWDED = small_lab(cluster__gpus=32, researcher__initial=60, run__max_doublings=9)
-ALONE = small_lab(training__needed=False, researcher__experiment_gpu_days=0.0, researcher__initial=60)
+ALONE = small_lab(training__required=False, researcher__experiment_gpu_days=0.0, researcher__initial=60)
 
 
 def world_after(scenario: Scenario, frames: int, seed: int = 1) -> World:
@@ -69,9 +69,9 @@ def test_raise_input_keeps_the_gpus_of_other_uses(name: str, changes: dict[str, 
 
 @pytest.mark.parametrize("name", INPUTS)
 def test_raise_input_in_a_shared_pool_keeps_the_gpus_of_inference(name: str) -> None:
-    cluster = small_lab(cluster__sharing="priority").cluster
+    cluster = small_lab(cluster__partitioning="priority").cluster
     changed, factor = raise_input(cluster, name)
-    more = small_lab(cluster__sharing="priority", **changed).cluster
+    more = small_lab(cluster__partitioning="priority", **changed).cluster
     assert more.gpus > cluster.gpus
     there = inference_gpus(cluster) * (factor if name == "researchers" else 1.0)
     assert inference_gpus(more) == pytest.approx(there)

@@ -97,7 +97,7 @@ def test_software_chart_shows_doublings_and_the_unconstrained_curve(lab: ViewSta
 def branched() -> ViewState:
     player = RunPlayer(Scenario.load("lab"), 0)
     player.step(10)
-    player.branch(6, {"training__needed": False})
+    player.branch(6, {"training__required": False})
     player.step(3)
     return shown_of(player)
 
@@ -106,7 +106,7 @@ def test_software_chart_shows_all_branches() -> None:
     shown = branched()
     drawn = software.software_props(shown)
     assert [each["chosen"] for each in drawn["choices"]] == [False, True]
-    assert "training__needed = false" in drawn["choices"][1]["label"]
+    assert "training__required = false" in drawn["choices"][1]["label"]
     names = [each["name"] for each in drawn["option"]["series"]]
     assert {"discovered (A)", "discovered (B)"} <= set(names)
 
@@ -148,7 +148,7 @@ def test_empty_panels_give_a_hint() -> None:
 
 
 def test_literature_hint_explains_the_dots(lab: ViewState) -> None:
-    few, cohort = Scenario.load("lab"), Scenario.load("toy-explosion").replace(run__individuals_up_to=16)
+    few, cohort = Scenario.load("lab"), Scenario.load("toy-explosion").replace(run__max_individuals=16)
     assert "Each dot is a paper" in build_props(after(few, 0)).literature["hint"]
     assert "Each dot is a paper" in build_props(after(few, 3)).literature["hint"]
     assert "a cohort may publish many" in build_props(after(cohort, 1000)).literature["hint"]
@@ -227,7 +227,7 @@ def test_key_figures_report_experiments_behind_their_cohort() -> None:
 
 
 def test_header_of_a_changed_run_lists_the_changes() -> None:
-    changed = Scenario.load("lab").replace(cluster__gpus=512, training__needed=False)
+    changed = Scenario.load("lab").replace(cluster__gpus=512, training__required=False)
     chips = header.header_props(after(changed, 0))["changes"]
     assert [chip["told"] for chip in chips] == ["GPUs 512 (1,024)", "Needed off (on)"]
     assert header.header_props(after(Scenario.load("lab"), 0))["changes"] == []

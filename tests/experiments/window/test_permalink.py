@@ -163,7 +163,7 @@ HOSTILE_QUERIES = [
     ("researcher__initial=1000000000", "10,000,000"),
     ("run__max_doublings=300", "128 doublings"),
     ("run__horizon_days=1e6", "36,500 days"),
-    ("run__individuals_up_to=1000000", "20,000"),
+    ("run__max_individuals=1000000", "20,000"),
     ("literature__open_questions=10000000", "100,000"),
     ("researcher__timing=pooled&researcher__initial=20001&run__max_doublings=4", "individual researchers"),
     ("cluster__inference_share=0.9", "more than the whole cluster"),
@@ -197,7 +197,7 @@ HOSTILE_QUERIES = [
     ("=;&&==", "cannot be read"),
     ("scenario=lab&" + "x" * MAX_QUERY_LENGTH, "characters"),
     ("growth__r=" + quote("<script>alert(1)</script>"), "a number from 0.01"),
-    ("training__needed=1%0a%0dSet-Cookie:x", "true or false"),
+    ("training__required=1%0a%0dSet-Cookie:x", "true or false"),
 ]
 
 

@@ -35,7 +35,7 @@ def test_player_steps_equal_a_headless_run(walked):
 @thorough
 @given(st.data())
 def test_player_with_any_moves_equals_a_headless_run(data):
-    scenario = data.draw(small_scenarios(run__horizon_days=20.0, run__frame_days=1.0))
+    scenario = data.draw(small_scenarios(run__horizon_days=20.0, run__sample_days=1.0))
     seed = data.draw(st.integers(0, 100))
     try:
         walked = run_headless(scenario, seed)
@@ -74,7 +74,7 @@ def test_step_event_describes_changes_and_marks_frames_between(walked):
 
 
 def test_advance_to_next_stops_at_the_frame_of_the_goal(walked):
-    for goal, comes in (("doubling", "SoftwareDoubled"), ("retraining", "TrainingStarted")):
+    for goal, comes in (("doubling", "SoftwareDoubled"), ("retraining", "TrainingRequested")):
         player = RunPlayer(LAB)
         moved = player.advance_to_next(goal)
         frame, before = moved.frame, walked.frames[moved.frame.number - 1]
@@ -110,7 +110,7 @@ def test_cancelled_seek_stays_at_the_frame_it_reached(walked):
 
 
 def test_advance_to_next_without_a_goal_gives_the_reason():
-    calm = small_lab(training__needed=False, cluster__gpus=256)
+    calm = small_lab(training__required=False, cluster__gpus=256)
     player = RunPlayer(calm)
     moved = player.advance_to_next("retraining", 5)
     assert not moved.done
@@ -125,7 +125,7 @@ def test_bookmarks_equal_events_of_the_ledger(walked):
     player = RunPlayer(LAB)
     player.seek(walked.last)
     events = player.result().events
-    kinds = {"SoftwareDoubled": "doubling", "TrainingStarted": "training", "Deployed": "deployed"}
+    kinds = {"SoftwareDoubled": "doubling", "TrainingRequested": "training", "Deployed": "deployed"}
     wanted = [(event.day, kinds[type(event).__name__]) for event in events if type(event).__name__ in kinds]
     assert [(mark.day, mark.kind) for mark in player.timelines()[0].bookmarks] == wanted
     assert len(wanted) > 4
@@ -297,7 +297,7 @@ def test_history_describes_the_records_of_a_researcher():
 
 
 def test_history_of_a_cohort_member_ends_when_it_joins():
-    player = RunPlayer(small_lab(run__individuals_up_to=8, run__max_doublings=6))
+    player = RunPlayer(small_lab(run__max_individuals=8, run__max_doublings=6))
     while not player.current_frame.team.groups:
         assert player.step().done
     player.step(3)

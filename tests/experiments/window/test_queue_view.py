@@ -15,9 +15,9 @@ CROWDED = small_lab(
     researcher__papers_per_month=60.0,
     researcher__experiment_gpu_days=0.05,
     run__max_doublings=40,
-    training__needed=False,
+    training__required=False,
 )
-COHORT = CROWDED.replace(run__individuals_up_to=100)
+COHORT = CROWDED.replace(run__max_individuals=100)
 
 
 def mean_wait(world: World, use: str) -> float:

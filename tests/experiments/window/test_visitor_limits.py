@@ -43,7 +43,7 @@ def test_player_with_little_memory_rewinds_exactly(walked, moves):
 
 
 def test_player_returns_to_events_between_frames_after_a_stopped_move(monkeypatch):
-    long = small_lab(run__frame_days=30.0)
+    long = small_lab(run__sample_days=30.0)
     wanted = RunPlayer(long)
     straight = [wanted.step_event().frame for _ in range(25)]
     assert {frame.number for frame in straight} == {0}
@@ -114,7 +114,7 @@ def test_step_event_skips_invisible_events_up_to_a_limit(monkeypatch):
     monkeypatch.setattr(player_module, "describe_changes", lambda world, before: "")
     monkeypatch.setattr(player_module, "EVENTS_PER_PIECE", 4)
     monkeypatch.setattr(player_module, "MAX_PIECES_PER_FRAME", 2)
-    player = RunPlayer(small_lab(run__frame_days=10.0))
+    player = RunPlayer(small_lab(run__sample_days=10.0))
     moved = player.step_event()
     assert (moved.done, moved.frame.number, moved.frame.is_between_frames) == (False, 0, True)
     assert "in 8 events" in moved.sentence
@@ -122,11 +122,11 @@ def test_step_event_skips_invisible_events_up_to_a_limit(monkeypatch):
     assert player.step_event().frame.day > day
     while not (moved := player.step_event()).done:
         assert moved.frame.number == 0
-    assert moved.frame == run_headless(small_lab(run__frame_days=10.0)).frames[1]
+    assert moved.frame == run_headless(small_lab(run__sample_days=10.0)).frames[1]
 
 
 def test_player_runs_long_frames_in_pieces(monkeypatch):
-    long = small_lab(run__frame_days=60.0, run__max_doublings=20)
+    long = small_lab(run__sample_days=60.0, run__max_doublings=20)
     monkeypatch.setattr(player_module, "EVENTS_PER_PIECE", 10)
     monkeypatch.setattr(player_module, "MAX_PIECES_PER_FRAME", 3)
     player = RunPlayer(long)

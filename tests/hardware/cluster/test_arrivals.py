@@ -194,9 +194,9 @@ def test_experiments_of_a_world_start_as_in_the_slow_scheduler(name: str) -> Non
             cluster__placement="flat",
             cluster__queue=name,
             cluster__gpu_hours_between_failures=0.0,
-            training__needed=False,
+            training__required=False,
             kernels__measurements="none",
-            run__until_researchers=0,
+            run__stop_at_researchers=0,
             run__max_doublings=1,
         )
     )

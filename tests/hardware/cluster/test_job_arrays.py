@@ -289,12 +289,12 @@ def test_new_discipline_reorders_waiting_arrays() -> None:
 
 def test_waiting_arrays_move_to_the_pool_of_their_use() -> None:
     clock = Clock()
-    center = Datacenter(clock, params(gpus=8, sharing="shares", preemption=False), hour=1)
+    center = Datacenter(clock, params(gpus=8, partitioning="static", preemption=False), hour=1)
     source = Same(length=1.0)
     center.submit_array("experiment", 10, source)
     center.submit_array("training", 10, Same(gpus=2))
     clock.advance(0.5)
-    center.reconfigure(params(gpus=8, sharing="priority", preemption=False))
+    center.reconfigure(params(gpus=8, partitioning="priority", preemption=False))
     assert center.jobs_waiting("experiment") + center.jobs_waiting("training") == 20, "all are set back"
     clock.advance(100.0)
     tasks = {use: sum(each.tasks for each in center.records if each.use == use) for use in ("experiment", "training")}
@@ -304,7 +304,7 @@ def test_waiting_arrays_move_to_the_pool_of_their_use() -> None:
 
 def test_reconfigure_refuses_to_remove_a_pool_with_waiting_arrays() -> None:
     clock = Clock()
-    center = Datacenter(clock, params(gpus=8, sharing="shares", preemption=False), hour=1)
+    center = Datacenter(clock, params(gpus=8, partitioning="static", preemption=False), hour=1)
     center.submit_array("experiment", 10, Same(length=1.0))
     before = center.params
     with pytest.raises(ValueError, match="jobs for experiment wait, and there would be no GPUs for them"):

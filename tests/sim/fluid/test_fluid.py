@@ -23,7 +23,7 @@ from tests.support.properties import examples
 EXACT = 1e-9
 LONG = {"run__horizon_days": 1e6}
 ALONE = {
-    "training__needed": False,
+    "training__required": False,
     "kernels__measurements": "none",
     "growth__first_doubling_days": 1e6,
     "training__gain": 1e6,
@@ -267,10 +267,10 @@ def random_labs(n: int, seed: int, doublings: int = 9) -> list[Scenario]:
             cluster__gpus=int(2 ** chance.uniform(6, 13)),
             training__gain=chance.uniform(1.1, 6),
             literature__duplicate_weight=chance.uniform(),
-            training__speed_share=chance.uniform(),
+            training__speedup_exponent=chance.uniform(),
             growth__parallel_penalty=chance.uniform(0.4, 1),
-            training__needed=bool(chance.integers(4)),
-            cluster__sharing=str(chance.choice(["priority", "shares"])),
+            training__required=bool(chance.integers(4)),
+            cluster__partitioning=str(chance.choice(["priority", "static"])),
             cluster__gpu_hours_between_failures=float(10 ** chance.uniform(2.5, 6)),
             kernels__measurements=str(chance.choice(["none", "xeon-amx"])),
         )
@@ -370,7 +370,7 @@ def check(labs, state):
     [
         ("toy-explosion", {}, "doublings"),
         ("toy-exponential", {}, "doublings"),
-        ("toy-explosion", {"run__until_researchers": 100.0}, "researchers"),
+        ("toy-explosion", {"run__stop_at_researchers": 100.0}, "researchers"),
         ("limits", {}, "limit reached"),
         ("returns-0.7", {}, "horizon"),
         ("toy-fizzle", {"run__max_doublings": 2}, "doublings"),
@@ -390,7 +390,7 @@ def test_endings_are_worlds(name, changes, ending):
 def test_a_lab_whose_experiments_never_end_is_refused():
     never = Scenario().replace(
         cluster__gpu_hours_between_failures=1e-6,
-        training__needed=False,
+        training__required=False,
         researcher__experiment_gpus=1,
         kernels__measurements="none",
     )
@@ -408,8 +408,8 @@ def test_what_has_no_mean_that_flows_and_what_never_fits_is_refused():
 
 
 def test_fluid_stops_at_the_target_number_of_researchers():
-    result = run_fluid(Scenario.load("toy-explosion").replace(run__until_researchers=1e6, run__max_doublings=300))
+    result = run_fluid(Scenario.load("toy-explosion").replace(run__stop_at_researchers=1e6, run__max_doublings=300))
     assert (result.researchers, result.ending) == (2**20, "researchers")
     assert "1,000,000 researchers were active" in result.sentence
-    with pytest.raises(ScenarioError, match="run__until_researchers = 1"):
-        run_fluid(Scenario.load("toy-explosion").replace(run__until_researchers=1.0))
+    with pytest.raises(ScenarioError, match="run__stop_at_researchers = 1"):
+        run_fluid(Scenario.load("toy-explosion").replace(run__stop_at_researchers=1.0))

@@ -164,7 +164,7 @@ def test_check_world_accepts_world():
     ],
 )
 def test_check_world_reports_a_broken_agent_with_seed_and_scenario(trainer, said, cause):
-    fixed = {"run__horizon_days": 90.0, "kernels__measurements": "none", "training__needed": True}
+    fixed = {"run__horizon_days": 90.0, "kernels__measurements": "none", "training__required": True}
     with pytest.raises(AssertionError) as caught:
         check_world(lab_of(trainer), examples=20, **fixed)
     what, where = str(caught.value).splitlines()
