@@ -120,7 +120,7 @@ def _readable(scenario):
         ({"kernels__measurements": "nane"}, "did you mean 'none'?"),
         ({"kernels__measurements": "no/such.jsonl"}, "no/such.jsonl': cannot be read (No such file or directory)"),
         ({"kernels__workload": "causal"}, "kernels__workload = 'causal' with kernels__measurements"),
-        ({"kernels__workload": "causal/bf16/bth"}, "no 'bth': there are forward, backward, both"),
+        ({"kernels__workload": "causal/bf16/bth"}, "'bth' is unknown; allowed: forward, backward, both"),
     ],
 )
 def test_replace_with_a_bad_value_reports_name_value_and_allowed_values(changes, message):

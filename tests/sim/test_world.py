@@ -256,7 +256,7 @@ def test_branch_on_day_0_activates_the_researchers_of_the_new_cluster():
 
 
 def test_branch_from_no_experiments_to_some_is_refused_with_pooled_work():
-    with pytest.raises(ScenarioError, match="where work is pooled"):
+    with pytest.raises(ScenarioError, match="if work is pooled"):
         World(Scenario.load("returns-3"), 0).branch(researcher__experiment_gpu_days=1.0)
 
 
