@@ -1,4 +1,4 @@
-"""Requests to stop (Ctrl-C, SIGTERM, SIGHUP): the first stops after the event under way, the second at once."""
+"""Handle requests to stop (Ctrl-C, SIGTERM, SIGHUP): the first after the current event, the second at once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from sim.clock import Clock
 
 SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Requests to stop: from the keyboard, from a batch system or another program, from a terminal that is closed."""
+"""Signals that request a stop: from the keyboard, from a batch system, and from a terminal that is closed."""
 
 
 class SignalsAsInterrupt:
-    """Within this context SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does.
+    """Context in which SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does.
 
-    Signals that the process ignores (as under nohup) or that have a handler stay as they are.
+    Signals that the process ignores (as under nohup) or that have a handler are not changed.
     """
 
     def __init__(self) -> None:
@@ -38,19 +38,19 @@ class SignalsAsInterrupt:
 
 
 class GracefulInterrupt:
-    """Within this context a first request to stop halts the clock of the run; a second does what it did before."""
+    """Context in which a first request to stop halts the clock of the run; a second has its usual effect."""
 
     def __init__(self) -> None:
         self.happened = False
         self.clock: Clock | None = None
-        """The clock to halt, as soon as there is one."""
+        """Clock to halt; None until the run has one."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         for number in SIGNALS:
-            # A script's background jobs ignore SIGINT from their start; one that is sent to a run is meant for it.
+            # Background jobs of a script ignore SIGINT from the start, but a SIGINT sent to a run is intended for it.
             if number == signal.SIGINT or signal.getsignal(number) not in (signal.SIG_IGN, None):
-                self._before[number] = signal.signal(number, self._note)
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
@@ -62,7 +62,7 @@ class GracefulInterrupt:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.happened = True
         if self.clock is not None:
             self.clock.halted = True

@@ -148,16 +148,16 @@ def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
 
 def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:
     from experiments.cli.interrupts import GracefulInterrupt
+    from experiments.cli.progress import count_progress
     from experiments.cli.terminal import print_json
     from experiments.estimation.backtest import WORLDS, backtest, content
     from experiments.estimation.table import show_backtest
-    from experiments.monte_carlo.table import progress
     from experiments.storage.atomic import json_file, plain, write_files
 
-    with progress(WORLDS) as tell, GracefulInterrupt() as interrupt:
+    with count_progress(WORLDS, "worlds") as on_count, GracefulInterrupt() as interrupt:
 
         def watch(done: int) -> bool:
-            tell(done)
+            on_count(done)
             return interrupt.happened
 
         found = backtest(data, options, share, watch)
@@ -174,6 +174,6 @@ def _backtest(data: Data, options: Options, share: float, out: Path | None, as_j
 
 
 def _say_written(out: Path, files: Iterable[str]) -> None:
-    from experiments.cli.run_table import print_text
+    from experiments.cli.terminal import print_text
 
     print_text(f"Written to {out}: {', '.join(sorted(files))}.")

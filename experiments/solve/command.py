@@ -61,7 +61,8 @@ def solve(
 
 
 def _show(found: Solution) -> None:
-    from experiments.cli.run_table import format_number, print_text
+    from experiments.cli.terminal import print_text
+    from experiments.text.number_format import format_number
 
     goal = found.goal
     runs = f"engine: world, {found.seeds} seeds" if found.seeds else "engine: fluid, no randomness"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from experiments.cli.run_table import format_number
+from experiments.text.number_format import format_number
 
 LONGEST = 1e7
 """From here on a number is told as a power of ten."""
