@@ -3,9 +3,9 @@
 import pytest
 
 from experiments.cli import expected_length
-from experiments.cli.progress import run_progress
 from experiments.cli.arguments import load_scenario
 from experiments.cli.expected_length import note_on_length, refuse_out_of_reach
+from experiments.cli.progress import run_progress
 from experiments.errors import InputError
 from sim.runner import run
 from sim.scenario.model import Scenario
