@@ -1,7 +1,7 @@
-"""Where the time of a simulation goes: a profile of the lab of counts, of the World, and of a log that is run again.
+"""Profile where the time of a simulation goes: the lab of counts, the World, and the replay of a log.
 
-The shares are of cProfile, which charges every call and so makes small functions look larger than they are; what is
-built in (heaps, random numbers, NumPy) counts for who calls it. Nothing is judged here:
+The shares are those of cProfile. It adds a cost to every call, so small functions look larger than they are. Built-in
+functions (heaps, random numbers, NumPy) count towards their caller. This script has no limits:
 `docs/explanation/speed.md` quotes it.
 """
 

@@ -333,8 +333,8 @@ def uncertainty(found: FitReport) -> dict[str, Any] | None:
 def forecast(found: FitReport) -> list[dict[str, Any]]:
     """Forecast the growth from the last row, at each multiple of its cumulative effort in `AHEAD`.
 
-    Each entry has ``effort`` (a multiple), ``times_better`` and its ``interval`` (80%). The forecast is of the trend; rows
-    scatter about it. The list is empty if `refusal` gives a reason.
+    Each entry has ``effort`` (a multiple), ``times_better`` and its ``interval`` (80%). It is of the trend;
+    rows scatter about it. The list is empty if `refusal` gives a reason.
     """
     if refusal(found) is not None:
         return []

@@ -1,4 +1,4 @@
-"""What luck alone does: Worlds against the Gamma law, and the page that is made of both."""
+"""Effect of randomness alone: Worlds against the Gamma law, and the page that is made of both."""
 
 import math
 

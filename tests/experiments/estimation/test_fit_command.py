@@ -53,7 +53,7 @@ def test_the_speed_run_has_r_081_for_each_record(asara: Any, nanogpt: Path) -> N
     published = comparison(found, "row")
     assert published["r"] == pytest.approx(0.81, abs=0.005)
     assert published["intervals"]["0.95"] == pytest.approx([0.75, 0.84], abs=0.0075)
-    # The advised interval is wider, and holds the published one: neighbouring records share their errors.
+    # The recommended interval is wider and contains the published one, because neighbouring records share errors.
     low, high = found["intervals"]["0.95"]
     assert 0.6 < low < 0.75 and 0.84 < high < 1
     assert (found["side_of_one"], found["rows"], found["effort"]) == ("below 1", 91, 89)
