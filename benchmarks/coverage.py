@@ -21,7 +21,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from experiments.estimation.averaged_fit import advise
+from experiments.estimation.averaged_fit import recommend
 from experiments.estimation.growth_fit import Series
 
 Array = NDArray[np.float64]
@@ -86,10 +86,10 @@ def series(noise: str, rows: int, seed: int) -> Series:
 
 
 def covers(noise: str, rows: int, seed: int, before: float | None, *, width: bool = True) -> tuple[bool, bool, float]:
-    """Return whether the advised 95% interval covers r, whether ``before`` is contradicted, and its width or NaN."""
-    advice = advise(series(noise, rows, seed), before)
-    low, high = advice.fit.interval(0.95) if width else (np.nan, np.nan)
-    return 0.025 <= advice.fit.cdf(R) <= 0.975, advice.rejected, high - low
+    """Return whether the interval covers r, whether the effort before is rejected, and the width; nan unless wanted."""
+    recommendation = recommend(series(noise, rows, seed), before)
+    low, high = recommendation.fit.interval(0.95) if width else (np.nan, np.nan)
+    return 0.025 <= recommendation.fit.cdf(R) <= 0.975, recommendation.rejected, high - low
 
 
 def main() -> int:

@@ -38,13 +38,13 @@ Law = Callable[[Inputs], Array]
 
 def drawn(worlds: int) -> Inputs:
     """Return inputs from the study's priors."""
-    luck = np.random.default_rng(8)
+    rng = np.random.default_rng(8)
 
     def log_uniform(low: float, high: float) -> Array:
-        return np.exp(luck.uniform(math.log(low), math.log(high), worlds))
+        return np.exp(rng.uniform(math.log(low), math.log(high), worlds))
 
     first, r = 3 / log_uniform(2, 32), log_uniform(0.4, 3.6)
-    return Inputs(first, r, log_uniform(0.15, 0.6), 8 * luck.uniform(6, 16, worlds))
+    return Inputs(first, r, log_uniform(0.15, 0.6), 8 * rng.uniform(6, 16, worlds))
 
 
 def ours(inputs: Inputs) -> Array:

@@ -179,7 +179,7 @@ class AveragedFit(_Posterior):
         return self.centres[chosen] + self.errors[chosen] * rng.standard_t(self.degrees, number), self.befores[chosen]
 
 
-class Advice(NamedTuple):
+class Recommendation(NamedTuple):
     """The fit to rely on, and whether it rests on the effort before that was stated."""
 
     fit: AveragedFit
@@ -238,12 +238,12 @@ def _p_of_before(likelihood: Array, posterior: Array, rows: int) -> float:
     return float(weights @ p_values / weights.sum())
 
 
-def advise(series: Series, before: float | None = None) -> Advice:
+def recommend(series: Series, before: float | None = None) -> Recommendation:
     """Return the fit to rely on: with the stated effort before, or averaged over it if unknown or contradicted."""
     stated = None if before is None else average(series, before)
     if stated is not None and stated.p_before_given >= REJECTED:
-        return Advice(stated, stated)
-    return Advice(average(series, None), stated)
+        return Recommendation(stated, stated)
+    return Recommendation(average(series, None), stated)
 
 
 class Period(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from experiments.errors import InputError
-from experiments.estimation.averaged_fit import AveragedFit, advise
+from experiments.estimation.averaged_fit import AveragedFit, recommend
 from experiments.estimation.growth_fit import MIN_ROWS, GrowthFit, Series, fit
 from experiments.estimation.report import REPORTED_INTERVAL, Options
 from experiments.estimation.scoring_rules import Array, coverage, crps
@@ -82,16 +82,16 @@ def backtest(data: Data, options: Options, share: float, is_stopped: StopCheck =
         )
     known = Series(data.series.effort[:first], data.series.performance[:first])
     try:
-        advised = advise(known, options.before).fit
-        lasting = fit(known, "lasting", advised.before, draws=1)
+        recommended = recommend(known, options.before).fit
+        lasting = fit(known, "lasting", recommended.before, draws=1)
     except ValueError as error:
         raise InputError(f"{data.path}: the first {first} rows: {error}") from None
-    forecasts = _simulated_forecasts(data, first, advised, lasting, options.seed, is_stopped) | _naive_forecasts(
+    forecasts = _simulated_forecasts(data, first, recommended, lasting, options.seed, is_stopped) | _naive_forecasts(
         data, first
     )
     came = data.series.log_performance[first:]
     scores = [score(name, ensemble, came) for name, ensemble in forecasts.items()]
-    return Backtest(data, first, advised, papers_per_effort(lasting), _pace(data, first), scores, forecasts)
+    return Backtest(data, first, recommended, papers_per_effort(lasting), _pace(data, first), scores, forecasts)
 
 
 def score(name: str, ensemble: Array, came: Array) -> Score:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from experiments.errors import InputError
-from experiments.estimation.averaged_fit import Advice, AveragedFit, Period, advise, average, periods
+from experiments.estimation.averaged_fit import AveragedFit, Period, Recommendation, average, periods, recommend
 from experiments.estimation.growth_fit import (
     DRAWS,
     NOISES,
@@ -70,7 +70,7 @@ class FitReport(NamedTuple):
 
     data: Data
     options: Options
-    advice: Advice
+    recommendation: Recommendation
     others: list[AnyFit]
     """Fits under other assumptions about noise and the effort before the first row."""
     falling: TrendTest
@@ -84,7 +84,7 @@ class FitReport(NamedTuple):
     @property
     def recommended(self) -> AveragedFit:
         """The fit to rely on."""
-        return self.advice.fit
+        return self.recommendation.fit
 
     @property
     def factor(self) -> float:
@@ -98,21 +98,21 @@ def analyse_series(data: Data, options: Options) -> FitReport:
         data, options = _mix_hardware(data, options.hardware_input), options._replace(hardware="grew")
     series = data.series
     try:
-        advice = advise(series, options.before)
-        others = _fit_alternatives(series, options, advice)
+        recommendation = recommend(series, options.before)
+        others = _fit_alternatives(series, options, recommendation)
     except ValueError as error:
         raise InputError(f"{data.path}: {error}") from None
-    advised = advice.fit
-    noise: Noise = "lasting" if advised.persistent >= 0.5 else "row"
-    plain = fit(series, noise, advised.before, draws=options.draws, seed=options.seed)
-    missed = series.log_performance - advised.at(series.total)
+    recommended = recommendation.fit
+    noise: Noise = "lasting" if recommended.persistent >= 0.5 else "row"
+    plain = fit(series, noise, recommended.before, draws=options.draws, seed=options.seed)
+    missed = series.log_performance - recommended.at(series.total)
     found = FitReport(
         data,
         options,
-        advice,
+        recommendation,
         others,
         trend_test(series, plain, draws=options.draws, seed=options.seed),
-        periods(series, advised.before, options.sub_periods),
+        periods(series, recommended.before, options.sub_periods),
         missed,
         lag1_autocorrelation(missed)[0],
         [],
@@ -120,11 +120,13 @@ def analyse_series(data: Data, options: Options) -> FitReport:
     return found._replace(warnings=caveats(found))
 
 
-def _fit_alternatives(series: Series, options: Options, advice: Advice) -> list[AnyFit]:
+def _fit_alternatives(series: Series, options: Options, recommendation: Recommendation) -> list[AnyFit]:
     """Return fits to compare: the average over noise models, then each noise model, for each effort before."""
     least = 0.0 if series.effort[0] > 0 else None
     befores = list({options.before: 0, least: 0, None: 0})
-    averaged: list[AnyFit] = [average(series, each) for each in befores if (each is None) != advice.fit.before_found]
+    averaged: list[AnyFit] = [
+        average(series, each) for each in befores if (each is None) != recommendation.fit.before_found
+    ]
     kinds = [(noise, each) for each in befores for noise in NOISES]
     return averaged + [fit(series, *each, draws=options.draws, seed=options.seed) for each in kinds]
 
@@ -153,12 +155,12 @@ MEANING: Final[Mapping[Side, str]] = {
 
 def refusal(found: FitReport) -> str | None:
     """Explain in one sentence why the series gives no prior of r; return None if it gives one."""
-    advised = found.recommended
-    if advised.r <= 0:
+    recommended = found.recommended
+    if recommended.r <= 0:
         return "Performance did not grow with cumulative effort, and the law of returns needs an r above 0."
-    if (share := advised.cdf(0.0)) > NOT_GROWING:
+    if (share := recommended.cdf(0.0)) > NOT_GROWING:
         return f"The data do not constrain r: P(r <= 0) = {share:.0%}, so the growth may be noise."
-    if advised.unbounded > UNBOUNDED or advised.above(_R_BOUNDS[1]) > UNBOUNDED:
+    if recommended.unbounded > UNBOUNDED or recommended.above(_R_BOUNDS[1]) > UNBOUNDED:
         return "The data do not bound r from above, because the effort before the first row is unknown. Give --before."
     return None
 
@@ -169,27 +171,30 @@ def sentence(found: FitReport) -> str:
 
 
 def _headline(found: FitReport) -> list[str]:
-    advised, why = found.recommended, refusal(found)
-    low, high = advised.interval(REPORTED_INTERVAL)
-    measured = f"r = {advised.r:.2f} (95% interval {low:.2f} to {high:.2f})"
+    recommended, why = found.recommended, refusal(found)
+    low, high = recommended.interval(REPORTED_INTERVAL)
+    measured = f"r = {recommended.r:.2f} (95% interval {low:.2f} to {high:.2f})"
     parts = []
-    if why is not None and (advised.r <= 0 or advised.cdf(0.0) > NOT_GROWING):
+    if why is not None and (recommended.r <= 0 or recommended.cdf(0.0) > NOT_GROWING):
         parts.append(f"{why} {measured}; there is no doubling time to compare.")
     elif why is not None:
-        parts.append(f"r is above {advised.ppf(np.array([0.05]))[0]:.2f} with probability 95%. {why}")
+        parts.append(f"r is above {recommended.ppf(np.array([0.05]))[0]:.2f} with probability 95%. {why}")
     elif ends := r_range_over_effort_before(found):
         parts.append(
             f"r is between {ends[0]:.2f} and {ends[1]:.2f}, depending on the effort before the first row, which the "
             f"file does not state. Give it with --before. Averaged over the effort before, {measured}."
         )
     else:
-        parts.append(f"Performance doubled {advised.r:.2f} times for each doubling of cumulative effort: {measured}.")
-    if found.advice.rejected and found.advice.stated is not None:
-        stated = found.advice.stated
+        parts.append(
+            f"Performance doubled {recommended.r:.2f} times for each doubling of cumulative effort: {measured}."
+        )
+    if found.recommendation.rejected and found.recommendation.stated is not None:
+        stated = found.recommendation.stated
         parts.append(
             f"The series contradicts --before {stated.before:g} ({_format_p_value(stated.p_before_given)}; it would "
             "give r = "
-            f"{stated.r:.2f}), so the recommended fit averages over the effort before; {advised.before:.3g} fits best."
+            f"{stated.r:.2f}), so the recommended fit averages over the effort before; {recommended.before:.3g} fits "
+            "best."
         )
     return parts
 
@@ -199,17 +204,17 @@ def r_range_over_effort_before(found: FitReport) -> tuple[float, float] | None:
 
     They disagree unless r with an effort of 0 before and averaged r each lie in the 80% interval of the other.
     """
-    advised = found.recommended
-    if not advised.before_found:
+    recommended = found.recommended
+    if not recommended.before_found:
         return None
     none = [each for each in found.others if isinstance(each, AveragedFit) and each.before == 0]
-    if not none or found.advice.stated is not None:
+    if not none or found.recommendation.stated is not None:
         return None
-    low, high = advised.interval(0.8)
+    low, high = recommended.interval(0.8)
     lowest, highest = none[0].interval(0.8)
-    if low <= none[0].r <= high and lowest <= advised.r <= highest:
+    if low <= none[0].r <= high and lowest <= recommended.r <= highest:
         return None
-    estimates = [advised.r, *(each.r for each in found.others)]
+    estimates = [recommended.r, *(each.r for each in found.others)]
     return min(estimates), max(estimates)
 
 
@@ -320,9 +325,9 @@ def uncertainty(found: FitReport) -> dict[str, Any] | None:
     """
     if refusal(found) is not None:
         return None
-    advised = found.recommended
-    low, high = (advised.cdf(bound / found.factor) for bound in _R_BOUNDS)
-    values = found.factor * advised.ppf(low + _PRIOR_SHARES * (high - low))
+    recommended = found.recommended
+    low, high = (recommended.cdf(bound / found.factor) for bound in _R_BOUNDS)
+    values = found.factor * recommended.ppf(low + _PRIOR_SHARES * (high - low))
     values = np.clip(values, *_R_BOUNDS)
     for place in range(1, len(values)):  # a series without noise has equal quantiles, which a distribution may not have
         values[place] = max(values[place], values[place - 1] * (1 + 1e-9))
@@ -353,8 +358,8 @@ _FORECAST_DRAWS: Final = 20_000
 
 def content(found: FitReport) -> dict[str, Any]:
     """Return the results as plain values, in the order of fit.json."""
-    data, advised = found.data, found.recommended
-    low, high = advised.interval(REPORTED_INTERVAL)
+    data, recommended = found.data, found.recommended
+    low, high = recommended.interval(REPORTED_INTERVAL)
     return {
         "file": data.file,
         "input": data.columns.effort,
@@ -367,13 +372,13 @@ def content(found: FitReport) -> dict[str, Any]:
         "times_better": float(data.series.performance[-1] / data.series.performance[0]),
         "draws": found.options.draws,
         "seed": found.options.seed,
-        **_fit_values(advised),
+        **_fit_values(recommended),
         "hardware": found.options.hardware,
         "r_hardware_fixed": _r_hardware_fixed(found),
         "side_of_one": side_of_one(low, high),
         "refusal": refusal(found),
         "sentence": sentence(found),
-        "before_rejected": found.advice.rejected,
+        "before_rejected": found.recommendation.rejected,
         "depends_on_before": r_range_over_effort_before(found),
         "other_assumptions": [_fit_values(each) for each in found.others],
         "neighbours": found.neighbours,

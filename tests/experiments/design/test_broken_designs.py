@@ -226,7 +226,7 @@ BAD = {
     "ladder downwards": (GRID + "growth__r = { low = 3, high = 2, count = 2 }", ["low = 3 is not below high = 2"]),
     "ladder from 0": (
         GRID + "growth__limit_doublings = { low = 0, high = 8, count = 3, log = true }",
-        ["growth__limit_doublings: low = 0 is out of bounds; allowed: above 0"],
+        ["growth__limit_doublings: low = 0 must be above 0"],
     ),
     "ladder of names": (
         GRID + "cluster__queue = { low = 1, high = 2, count = 2 }",
