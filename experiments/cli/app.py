@@ -177,7 +177,7 @@ def run(
     new: New = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a scenario, and print its growth, its limits and its use of GPUs."""
+    """Run a scenario and print its growth and its use of GPUs."""
     if new is not None:
         write_new("run", new, "" if scenario == "lab" else scenario)
     from experiments.cli.arguments import load_scenario
@@ -298,7 +298,7 @@ def _report(result: RunResult, requested: RequestedSettings) -> None:
 
 @app.command()
 def scenarios(as_json: AsJson = False) -> None:
-    """List the scenarios that are shipped with asara."""
+    """List the shipped scenarios."""
     from experiments.cli.run_table import show_scenarios
     from sim.scenario.model import Scenario, shipped_scenarios
 
@@ -321,7 +321,10 @@ def explain(
         ),
     ] = None,
 ) -> None:
-    """Explain a parameter (allowed values, default, source) or a word of the glossary."""
+    """Explain a parameter or a word of the glossary.
+
+    A parameter has its meaning, its allowed values, its default and the source of the default.
+    """
     from experiments.cli.run_table import show_meanings, show_parameters
     from experiments.text.explain import find_meanings
     from sim.scenario.model import parameters
@@ -349,7 +352,10 @@ def mc(
     new: New = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a Monte Carlo analysis over priors in a TOML file, and print the probability of each outcome."""
+    """Estimate the probability of each outcome from priors.
+
+    The command runs a Monte Carlo analysis over uncertain inputs, which a TOML file describes.
+    """
     if new is not None:
         write_new("mc", new, priors or "")
     if priors is None:
@@ -402,7 +408,11 @@ def bottleneck(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the effect of more researchers or more GPUs on output, and how well one substitutes for the other."""
+    """Measure whether researchers or GPUs limit progress.
+
+    The command measures the effect of more researchers or more GPUs on output, and how well one substitutes for the
+    other.
+    """
     from experiments.bottleneck.command import measure
 
     measure(scenario, settings or [], doublings, seeds, out, as_json)
@@ -419,7 +429,10 @@ def reproduce(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the simulator with published numbers, queueing theory and real logs; exit 1 if a row is refuted."""
+    """Compare the simulator with theory and published numbers.
+
+    The rows compare it with published numbers, queueing theory and real logs. Exits with 1 if a row is refuted.
+    """
     from experiments.cli.run_table import show_rows
     from experiments.cli.terminal import print_json
     from experiments.reproduction.intervals import FALSE_ALARM

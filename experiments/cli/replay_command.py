@@ -50,7 +50,10 @@ def replay(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Replay a real job log on the cluster, without failures, and report the waiting times of its jobs."""
+    """Replay a real job log and report the waiting times.
+
+    The log runs on the simulated cluster without failures.
+    """
     from experiments.cli.arguments import check_file
     from experiments.cli.replay_log import (
         cluster_for,

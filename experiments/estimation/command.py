@@ -75,7 +75,10 @@ def fit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit the growth law to a real series, and print r with its interval and a prior for designs."""
+    """Estimate r, the returns to effort, from a real series.
+
+    The command fits the growth law, and prints r with its interval and a prior for designs.
+    """
     if published:
         if file is not None or out is not None or backtest:
             raise InputError(

@@ -50,7 +50,10 @@ def solve(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the value of a parameter with which software reaches a goal on a given day; exit 1 if there is none."""
+    """Find the value of a parameter that meets a goal.
+
+    The goal is a level of software on a given day. Exits with 1 if no value meets it.
+    """
     from experiments.cli.arguments import load_scenario
     from experiments.cli.terminal import print_json
     from experiments.solve.solver import solve as search
