@@ -113,7 +113,7 @@ def found_log() -> Path:
 
 
 def rows(cache: Path) -> Iterator[Row]:
-    """Measure all cases; what is missing is told."""
+    """Measure all cases, and report missing logs or programs."""
     try:
         log = found_log()
         install(cache)

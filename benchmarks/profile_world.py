@@ -60,8 +60,8 @@ def subjects() -> Iterator[tuple[str, Work]]:
     gpu_days = 0.5 * scale.EXPERIMENT_GPUS / (scale.FEW * scale.PAPERS_A_DAY)
     for researchers, cohort in ((scale.FEW, False), (scale.FEW, True), (scale.MANY, True)):
         world = scale.lab(researchers, gpu_days * scale.FEW / researchers, cohort)
-        told = f"a lab of {researchers:,}, half used, {'a cohort' if cohort else 'one by one'}"
-        yield told, lambda world=world: scale.run(world, 300)
+        name = f"a lab of {researchers:,}, half used, {'a cohort' if cohort else 'one by one'}"
+        yield name, lambda world=world: scale.run(world, 300)
     try:
         log = found_log()
     except NoLogError as error:

@@ -21,9 +21,11 @@ class SignalsAsInterrupt:
     """
 
     def __init__(self) -> None:
+        """Create the context; handlers are installed on entry."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        """Install the handlers, in the main thread only."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) is signal.SIG_DFL:
@@ -33,6 +35,7 @@ class SignalsAsInterrupt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Restore the earlier handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -41,12 +44,14 @@ class GracefulInterrupt:
     """Context in which a first request to stop halts the clock of the run; a second has its usual effect."""
 
     def __init__(self) -> None:
+        """Create the context; handlers are installed on entry."""
         self.happened = False
         self.clock: Clock | None = None
         """Clock to halt; None until the run has one."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        """Install the handlers."""
         for number in SIGNALS:
             # Background jobs of a script ignore SIGINT from the start, but a SIGINT sent to a run is intended for it.
             if number == signal.SIGINT or signal.getsignal(number) not in (signal.SIG_IGN, None):
@@ -56,6 +61,7 @@ class GracefulInterrupt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Restore the earlier handlers."""
         self._restore()
 
     def _restore(self) -> None:

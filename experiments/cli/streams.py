@@ -31,6 +31,7 @@ class SafeStream(io.TextIOBase):
     """
 
     def __init__(self, stream: Any) -> None:
+        """Wrap a stream; characters that it cannot encode are replaced."""
         super().__init__()
         self._stream = stream
         self._stopped: OSError | None = None

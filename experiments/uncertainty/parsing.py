@@ -179,6 +179,7 @@ class GaussianCopula:
     """
 
     def __init__(self, correlations: Sequence[RankCorrelation]) -> None:
+        """Compute the factor of the correlation matrix; raise PriorError if it is not positive definite."""
         self.names = list(dict.fromkeys(name for each in correlations for name in (each.one, each.other)))
         matrix = np.eye(len(self.names))
         for each in correlations:
