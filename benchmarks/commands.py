@@ -35,8 +35,8 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case(("run", "toy-explosion", "--until-researchers", "1e9"), at_most(2)),
-    Case(("run", "lab", "--until-researchers", "1048576"), at_most(2.5)),
+    Case(("run", "toy-explosion", "--stop-at-researchers", "1e9"), at_most(2)),
+    Case(("run", "lab", "--stop-at-researchers", "1048576"), at_most(2.5)),
     Case(("mc", "successor"), None),
     Case(("run", "lab"), None),
 )

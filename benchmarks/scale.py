@@ -29,7 +29,7 @@ EXPERIMENT_GPUS = 256
 PAPERS_A_DAY = 12 / 365
 """Of a researcher who never waits."""
 FEW, MANY = 1_000, 10_000_000
-STILL = {"growth__law": "papers", "growth__papers_first_doubling": 1e12, "training__needed": False}
+STILL = {"growth__law": "papers", "growth__papers_first_doubling": 1e12, "training__required": False}
 
 
 class Case(NamedTuple):
@@ -65,7 +65,7 @@ def lab(researchers: int, gpu_days: float, cohort: bool) -> World:
     changes: dict[str, Any] = {
         "researcher__initial": researchers,
         "researcher__experiment_gpu_days": gpu_days,
-        "run__individuals_up_to": 100 if cohort else researchers,
+        "run__max_individuals": 100 if cohort else researchers,
         "run__horizon_days": 1e5,
     }
     world = World(Scenario.load("lab"), seed=4, **STILL, kernels__measurements="none", **changes)

@@ -157,10 +157,10 @@ def run(
     until: Annotated[
         float | None, typer.Option(metavar="DAYS", help="Last day of the run (run__horizon_days).")
     ] = None,
-    until_researchers: Annotated[
+    stop_at_researchers: Annotated[
         float | None,
         typer.Option(
-            metavar="N", help="Stop at N active researchers, such as 1e9, within ten years (run__until_researchers)."
+            metavar="N", help="Stop at N active researchers, such as 1e9, within ten years (run__stop_at_researchers)."
         ),
     ] = None,
     out: Annotated[
@@ -186,7 +186,7 @@ def run(
     from experiments.text.scenario_changes import changes_of
 
     multiple = None if goal is None else parse_goal(goal)
-    chosen = load_scenario(scenario, settings or [], until, until_researchers, multiple)
+    chosen = load_scenario(scenario, settings or [], until, stop_at_researchers, multiple)
     used = {"--format": picture, "--shape": shape, "--csv": as_csv, "--xlsx": as_xlsx, "--fresh": fresh}
     _check_out(out, next((name for name, value in used.items() if value), ""), fresh, as_xlsx)
     base = load_scenario(scenario, [])

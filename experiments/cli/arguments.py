@@ -71,7 +71,7 @@ def load_scenario(
     name: str,
     settings: Iterable[str],
     until: float | None = None,
-    until_researchers: float | None = None,
+    stop_at_researchers: float | None = None,
     goal: float | None = None,
 ) -> Scenario:
     """Return a scenario with the changes of the command line.
@@ -83,16 +83,16 @@ def load_scenario(
     if until is not None:
         changes["run__horizon_days"] = until
     scenario = _scenario(name)
-    if until_researchers is not None:
-        _check_until(until_researchers, scenario)
+    if stop_at_researchers is not None:
+        _check_until(stop_at_researchers, scenario)
         days = max(scenario.run.horizon_days, TEN_YEARS)
         far = {"run__max_doublings": parameters()["run__max_doublings"].high, "run__horizon_days": days}
         if goal is not None:
             raise InputError(
-                f"--until-researchers = {until_researchers:g} is a second aim beside --goal; allowed: one of them. "
+                f"--stop-at-researchers = {stop_at_researchers:g} is a second aim beside --goal; allowed: one of them. "
                 "Leave out the other."
             )
-        changes = far | changes | {"run__until_researchers": until_researchers}
+        changes = far | changes | {"run__stop_at_researchers": stop_at_researchers}
     if goal is not None:
         changes |= goal_changes(goal, scenario, changes)
     return scenario.replace(**changes)
@@ -108,10 +108,10 @@ def _scenario(name: str) -> Scenario:
 
 
 def _check_until(researchers: float, scenario: Scenario) -> None:
-    initial, high = scenario.initial_researchers, parameters()["run__until_researchers"].high
+    initial, high = scenario.initial_researchers, parameters()["run__stop_at_researchers"].high
     if not initial < researchers <= (high or math.inf):
         raise InputError(
-            f"--until-researchers = {researchers:g} is out of bounds; allowed: above the {initial:,} researchers of "
+            f"--stop-at-researchers = {researchers:g} is out of bounds; allowed: above the {initial:,} researchers of "
             "day 0, "
             f"up to {high:g}. Name another number."
         )

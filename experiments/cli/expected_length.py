@@ -27,7 +27,7 @@ def refuse_out_of_reach(scenario: Scenario) -> None:
     Raises InputError if the equations reach less than a tenth of the aim in 1.5 times the horizon. The run must also
     have enough papers for chance to average out, so a possible run is never refused.
     """
-    aim, horizon = scenario.run.until_researchers, scenario.run.horizon_days
+    aim, horizon = scenario.run.stop_at_researchers, scenario.run.horizon_days
     if aim <= MANY_RESEARCHERS:
         return
     from sim.fluid.api import fluid  # noqa: PLC0415 - slow to import, and rarely needed
@@ -44,15 +44,15 @@ def refuse_out_of_reach(scenario: Scenario) -> None:
     ):
         return
     raise InputError(
-        f"run__until_researchers = {aim:.3g} is out of reach: the equations give about {reached:.2g} "
+        f"run__stop_at_researchers = {aim:.3g} is out of reach: the equations give about {reached:.2g} "
         f"researchers on day {found.day[0]:,.0f}, and the run ends on day {horizon:,.0f}; allowed: a number that "
-        "the run can reach. Lower --until-researchers, or raise run__horizon_days. `--engine fluid` shows the path."
+        "the run can reach. Lower --stop-at-researchers, or raise run__horizon_days. `--engine fluid` shows the path."
     )
 
 
 def note_on_length(scenario: Scenario) -> str:
     """Describe how many papers a run simulates one by one; return an empty text if they are few."""
-    largest = scenario.run.individuals_up_to
+    largest = scenario.run.max_individuals
     team = scenario.own_team
     if team.researchers > largest or team.papers_per_day * largest * scenario.run.horizon_days < MANY_PAPERS:
         return ""

@@ -33,7 +33,7 @@ the files that are kept. Files are written before anything is printed. So result
 stops, and if the output is closed, full (exit code 2) or without Unicode.
 
 Whole numbers may be written as `1024`, `1,024` or `1e3`, and answers as `true`, `yes`, `on`, `false`, `no` or `off`.
-`--until-researchers` beyond a million is compared with the equations first, and refused if it is far out of reach.
+`--stop-at-researchers` beyond a million is compared with the equations first, and refused if it is far out of reach.
 """
 
 

@@ -124,7 +124,7 @@ def scenario(r: float, effort_before: float, papers: float, effort: float) -> Sc
             researcher__papers_per_month=papers / unit * DAYS_PER_MONTH,
             training__gain=1e6,
             run__horizon_days=DAYS,
-            run__frame_days=DAYS,
+            run__sample_days=DAYS,
             run__max_doublings=19,
         )
     )

@@ -22,7 +22,7 @@ from sim.random_streams import RandomStreams
 MAX_DOUBLINGS: Final = 300
 """Default number of doublings after which a world ends: more than any proposed limit."""
 SPEED_SHARE: Final = 0.323
-"""Share phi of each doubling that is spent on shorter training runs [1]: the default of `training__speed_share`.
+"""Share phi of each doubling that is spent on shorter training runs [1]: the default of `training__speedup_exponent`.
 
 Source: the report's example, 30x = 3x shorter and 10x better: log 3/log 30.
 """

@@ -17,7 +17,7 @@ from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import WIDE, Form, Shape, add_title, render
 from experiments.plotting.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, STYLE, label_factors
 from experiments.text.scenario_changes import Change, changes_of, titled
-from sim.events import Deployed, ResearchersHoused
+from sim.events import Deployed, ActiveResearchersChanged
 from sim.growth import Law, add_effort, unconstrained_doubling_times
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _changes(result: RunResult, column: str) -> list[tuple[float, float]]:
 def _has_constraints(result: RunResult) -> bool:
     """Return whether experiments or training runs limit the growth of software beyond the law."""
     scenario = result.scenario
-    return scenario.training.needed or scenario.researcher.experiment_gpu_days > 0
+    return scenario.training.required or scenario.researcher.experiment_gpu_days > 0
 
 
 def _last_day(result: RunResult, found: ClosedFormCurve, alone: ClosedFormCurve) -> float:
@@ -193,7 +193,9 @@ def _legend_above(axes: Axes, columns: int) -> None:
 
 
 def _draw_researchers(axes: Axes, result: RunResult) -> None:
-    steps = [(event.day, float(event.researchers)) for event in result.events if isinstance(event, ResearchersHoused)]
+    steps = [
+        (event.day, float(event.researchers)) for event in result.events if isinstance(event, ActiveResearchersChanged)
+    ]
     steps = _changes(result, "researchers") or steps
     _draw_steps(axes, steps, result.day, color=GREEN)
     axes.set_yscale("log", nonpositive="mask")

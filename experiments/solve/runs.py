@@ -62,8 +62,8 @@ class _CachedEvaluator:
         self._base = scenario.replace(
             run__max_doublings=max(1, math.ceil(doublings)),
             run__horizon_days=horizon,
-            run__until_researchers=0.0,
-            run__frame_days=horizon,
+            run__stop_at_researchers=0.0,
+            run__sample_days=horizon,
         )
         self._parameter, self._doublings, self._day, self._horizon_factor = parameter, doublings, day, horizon / day
         self._found: dict[float, EvaluatedValue] = {}

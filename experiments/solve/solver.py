@@ -42,7 +42,7 @@ NEARBY: Final = 0.25
 """Relative distance from the solution of the fluid at which the World is run first."""
 SLOPE_STEP: Final = 0.03
 """Relative distance over which the slope of the World is measured for the interval."""
-SET_BY_GOAL: Final = ("run__horizon_days", "run__max_doublings", "run__until_researchers", "run__frame_days")
+SET_BY_GOAL: Final = ("run__horizon_days", "run__max_doublings", "run__stop_at_researchers", "run__sample_days")
 """Parameters that follow from the goal."""
 
 

@@ -18,8 +18,8 @@ SYMBOLS: Final[Mapping[str, str]] = {
     "p": "growth__parallel_penalty",
     "r": "growth__r",
     "s": "researcher__experiment_scaling",
-    "phi": "training__speed_share",
-    "φ": "training__speed_share",
+    "phi": "training__speedup_exponent",
+    "φ": "training__speedup_exponent",
 }
 """Symbols of parameters in equations and sentences."""
 MAX_SUGGESTIONS: Final = 3

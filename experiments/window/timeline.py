@@ -225,7 +225,7 @@ def _marks(events: list[ledger.Event]) -> Iterator[Bookmark]:
     for event in events:
         if isinstance(event, ledger.SoftwareDoubled):
             yield Bookmark(event.day, "doubling", event.n)
-        elif isinstance(event, ledger.TrainingStarted):
+        elif isinstance(event, ledger.TrainingRequested):
             yield Bookmark(event.day, "training", event.generation)
         elif isinstance(event, ledger.Deployed):
             yield Bookmark(event.day, "deployed", event.deployed)

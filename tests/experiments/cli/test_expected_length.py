@@ -15,9 +15,9 @@ INSTANT = ["researcher__papers_per_month=1e6", "growth__calibrated_for=0"]
 
 
 def test_an_aim_far_out_of_reach_is_refused_with_what_is_in_reach(asara, tmp_path):
-    answer = asara("run", "lab", "--until-researchers", "1e12", "--out", "new")
+    answer = asara("run", "lab", "--stop-at-researchers", "1e12", "--out", "new")
     assert (answer.code, answer.out) == (2, "")
-    assert "run__until_researchers = 1e+12 is out of reach: the equations give about" in answer.err
+    assert "run__stop_at_researchers = 1e+12 is out of reach: the equations give about" in answer.err
     assert "the run ends on day 3,650; allowed: a number that the run can reach" in answer.err
     assert list(tmp_path.iterdir()) == []
 
@@ -29,7 +29,7 @@ def test_what_a_run_reaches_is_never_refused(monkeypatch, name, seed):
     short = Scenario.load(name).replace(run__horizon_days=200.0, run__max_doublings=8)
     reached = run(short, seed).researchers
     if reached > short.initial_researchers:
-        refuse_out_of_reach(short.replace(run__until_researchers=float(reached)))
+        refuse_out_of_reach(short.replace(run__stop_at_researchers=float(reached)))
 
 
 def test_a_small_team_is_not_refused_for_what_chance_may_bring(monkeypatch):
@@ -39,12 +39,12 @@ def test_a_small_team_is_not_refused_for_what_chance_may_bring(monkeypatch):
         "run__horizon_days": 100.0,
         "growth__calibrated_for": 0,
         "researcher__experiment_gpu_days": 0.0,
-        "training__needed": False,
+        "training__required": False,
     }
-    scenario = Scenario.load("lab").replace(researcher__initial=1, run__until_researchers=1e5, **alone)
+    scenario = Scenario.load("lab").replace(researcher__initial=1, run__stop_at_researchers=1e5, **alone)
     refuse_out_of_reach(scenario)
     with pytest.raises(InputError, match="out of reach"):
-        refuse_out_of_reach(scenario.replace(researcher__initial=1000, run__until_researchers=1e12))
+        refuse_out_of_reach(scenario.replace(researcher__initial=1000, run__stop_at_researchers=1e12))
 
 
 def test_papers_by_the_hundred_million_are_announced():
@@ -53,7 +53,7 @@ def test_papers_by_the_hundred_million_are_announced():
     assert "00,000 papers one by one" in note_on_length(many)
 
 
-@pytest.mark.parametrize("settings", [[], INSTANT, [*INSTANT, "run__individuals_up_to=0"]])
+@pytest.mark.parametrize("settings", [[], INSTANT, [*INSTANT, "run__max_individuals=0"]])
 def test_a_run_that_is_not_long_has_no_note(settings):
     assert note_on_length(load_scenario("lab", settings)) == ""
 

@@ -148,7 +148,7 @@ def test_damping_cannot_change_what_explodes_and_the_share_can(rule, worlds):
 
 
 def test_the_share_of_a_study_is_the_default_of_the_world():
-    assert TrainingParams().speed_share == study_module.SPEED_SHARE
+    assert TrainingParams().speedup_exponent == study_module.SPEED_SHARE
     assert pytest.approx(math.log(3) / math.log(30), abs=5e-4) == study_module.SPEED_SHARE
     assert load_priors("successor").study.speed_share == study_module.SPEED_SHARE
 
@@ -157,7 +157,7 @@ LAB = Scenario.load("returns-3").replace(
     cluster__gpus=16,
     cluster__inference_share=0.5,
     cluster__training_share=0.5,
-    training__needed=True,
+    training__required=True,
     training__first_run_days=1e-3,
     run__max_doublings=40,
     run__horizon_days=1e6,
@@ -168,7 +168,7 @@ LAB = Scenario.load("returns-3").replace(
 @pytest.mark.parametrize("p", [1.0, 0.6])
 @pytest.mark.parametrize(("r", "phi"), [(0.9, 0.1), (1.2, 0.1), (0.9, 0.323), (1.2, 0.323), (2.0, 0.323)])
 def test_share_the_long_run_of_a_lab_with_short_training_runs_is_the_recursion(r, phi, p):
-    lab = LAB.replace(growth__r=r, growth__parallel_penalty=p, training__speed_share=phi)
+    lab = LAB.replace(growth__r=r, growth__parallel_penalty=p, training__speedup_exponent=phi)
     days = [doubling.duration_days for doubling in run_fluid(lab).doublings]
     rows = np.empty((len(days), 1))
     one = [np.array([each]) for each in (1.0, r, p, math.inf)]
@@ -193,7 +193,7 @@ def test_experiments_of_the_shipped_lab_ask_for_more_in_the_long_run():
     """With s = 0.5 the GPUs for experiments bind in the end: r(1 - s) > 1, with and without training runs."""
     cases = [(r, needed) for r in (1.9, 2.1) for needed in (True, False)]
     lab = Scenario.load("lab").replace(run__max_doublings=40, run__horizon_days=1e6)
-    days = fluid([lab.replace(growth__r=r, training__needed=needed) for r, needed in cases]).doubling_days
+    days = fluid([lab.replace(growth__r=r, training__required=needed) for r, needed in cases]).doubling_days
     faster = days[:, 39] < days[:, 32]
     assert faster.tolist() == [r * (1 - lab.researcher.experiment_scaling) > 1 for r, _ in cases]
 

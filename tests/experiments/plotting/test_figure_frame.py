@@ -101,7 +101,7 @@ def test_wide_picture_of_a_run_has_the_shape_of_a_slide(short):
 def test_changes_of_a_scenario_are_those_against_its_base():
     lab = Scenario.load("lab")
     assert changes_of(lab) == []
-    changed = lab.replace(growth__r=1.5, training__needed=False, cluster__queue="sjf", researcher__initial=9)
+    changed = lab.replace(growth__r=1.5, training__required=False, cluster__queue="sjf", researcher__initial=9)
     assert changes_text(changes_of(changed)) == (
         "growth r 1.5 (1.4), researcher initial 9 (0), queue sjf (easy), training needed no (yes)"
     )
@@ -139,7 +139,7 @@ def test_run_prints_duplicates_only_if_they_count_less(short, capsys, weight, sh
 
 
 def test_changes_with_large_numbers_are_written_out():
-    changed = Scenario.load("lab").replace(run__until_researchers=1048576.0)
+    changed = Scenario.load("lab").replace(run__stop_at_researchers=1048576.0)
     assert changes_text(changes_of(changed)) == "until researchers 1,048,576 (0)"
 
 

@@ -22,8 +22,8 @@ def found(word):
         ("p", "growth__parallel_penalty"),
         ("s", "researcher__experiment_scaling"),
         ("r", "growth__r"),
-        ("phi", "training__speed_share"),
-        ("φ", "training__speed_share"),
+        ("phi", "training__speedup_exponent"),
+        ("φ", "training__speedup_exponent"),
     ],
 )
 def test_explain_of_a_symbol_is_the_parameter_that_it_stands_for(symbol, parameter):
