@@ -1,11 +1,12 @@
-"""How fast the cluster is: against a C loop, and against the same lab written with SimPy's own resources, in one run.
+"""Compare the speed of the cluster with a C loop, and with the same lab written with SimPy's own resources, in one run.
 
-N researchers in a closed loop think for a time of mean 1, ask one of 64 GPUs for a time of mean 1, wait for it, and
-think again. One baseline is what one would write first: a process a researcher, and a cluster whose ``submit``
-returns a process that holds a unit of a ``Resource`` (first come, first served) or ``PriorityResource`` and leaves
-the same record; the bare loop has no jobs and no records, each researcher at the resource itself. The other is the
-least that can be done: a C program with a heap of events and no records, which this benchmark builds. CPU time of
-both sides, who take turns. Exits with 1 if a limit is missed.
+N researchers work in a closed loop. They think for a time of mean 1, wait for one of 64 GPUs, and use it for a time of
+mean 1. CPU time of both sides, which take turns. Exits with 1 if a limit is missed. The baselines are:
+
+- *SimPy, same lab*: a process for each researcher, and a cluster whose ``submit`` returns a process. The process holds
+  a unit of a ``Resource`` (first come, first served) or ``PriorityResource``, and leaves the same record.
+- *SimPy, bare loop*: no jobs and no records; each researcher uses the resource directly.
+- The C loop: the smallest possible program, with a heap of events and no records. This benchmark builds it.
 """
 
 import sys
@@ -22,7 +23,7 @@ from benchmarks.ratio_table import Limit, Row, Side, at_least, at_most, cpu_seco
 
 TURNS = 9
 WARM = 3.0
-"""Mean service times until the queue stands."""
+"""Warm-up time, in mean service times."""
 NAMES: dict[Any, str] = {
     Callbacks: "single jobs",
     Lots: "jobs as counts",
@@ -77,7 +78,7 @@ def standing(lab: Callable[[int, Discipline], Lab], researchers: int, discipline
 
 
 def a_job(lab: Lab, jobs: int) -> Side:
-    """Return a turn of a lab: run it on for about so many jobs."""
+    """Return a turn of a lab: continue it for about ``jobs`` jobs."""
 
     def turn() -> float:
         before = lab.finished
@@ -88,7 +89,7 @@ def a_job(lab: Lab, jobs: int) -> Side:
 
 
 def a_loop_job(loop: HeapLoop, researchers: int, jobs: int) -> Side:
-    """Return a turn of the C loop: a run of its own, of about so many jobs."""
+    """Return a turn of the C loop: a new run of about ``jobs`` jobs."""
 
     def turn() -> float:
         counted = loop.run(researchers, GPUS, WARM, WARM + jobs / GPUS, seed=64)

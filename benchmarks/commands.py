@@ -1,8 +1,8 @@
-"""How long whole commands take that follow a million or a billion researchers, over the start of Python alone.
+"""Measure the time of whole commands with a million or a billion researchers, over the start of Python alone.
 
-Each command is a process of its own, from its start to its last line, and so is the other side, which imports the
-World and ends: what a command takes beyond that is its own. Wall time; sides take turns. Exits with 1 if a limit is
-missed or a command fails.
+Each command is a process, timed from its start to its last line. The other side is a process that imports the World and
+ends, so the difference is the time of the command. Wall time; sides take turns. Exits with 1 if a limit is missed or a
+command fails.
 """
 
 import os

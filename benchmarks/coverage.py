@@ -1,13 +1,13 @@
-"""Measure how often the advised 95% interval of r covers it, as a user of `asara fit` gets it.
+"""Measure how often the recommended 95% interval of r covers the true r, with the defaults of `asara fit`.
 
 Each cell has series of one length and one kind of noise, with r = 0.8 and 5 rows' effort before the first row. The fit
-is told nothing of the noise. Exits with 1 if a cell with --series 300 or more covers less than 85.5%, which is 90% of
+does not use the kind of noise. Exits with 1 if a cell with --series 300 or more covers less than 85.5%, which is 90% of
 nominal.
 
     python -m benchmarks.coverage [--series N] [--before unknown|given|none]
 
-``unknown`` is the default of `asara fit`; ``given`` states the true effort; ``none`` states 0, which is wrong, so that
-the advice depends on whether the series contradicts it (only the share of contradictions is printed).
+``unknown`` is the default of `asara fit`; ``given`` states the true effort. ``none`` states 0, which is
+wrong, so the recommendation depends on whether the series contradicts it (only the share of contradictions is printed).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from experiments.estimation.averaged_fit import advise
+from experiments.estimation.averaged_fit import recommend
 from experiments.estimation.growth_fit import Series
 
 Array = NDArray[np.float64]
@@ -86,10 +86,10 @@ def series(noise: str, rows: int, seed: int) -> Series:
 
 
 def covers(noise: str, rows: int, seed: int, before: float | None, *, width: bool = True) -> tuple[bool, bool, float]:
-    """Return whether the advised 95% interval covers r, whether ``before`` is contradicted, and its width or NaN."""
-    advice = advise(series(noise, rows, seed), before)
-    low, high = advice.fit.interval(0.95) if width else (np.nan, np.nan)
-    return 0.025 <= advice.fit.cdf(R) <= 0.975, advice.rejected, high - low
+    """Return whether the interval covers r, whether the effort before is rejected, and the width; nan unless wanted."""
+    recommendation = recommend(series(noise, rows, seed), before)
+    low, high = recommendation.fit.interval(0.95) if width else (np.nan, np.nan)
+    return 0.025 <= recommendation.fit.cdf(R) <= 0.975, recommendation.rejected, high - low
 
 
 def main() -> int:

@@ -1,10 +1,12 @@
-"""How many worlds a second the deterministic law runs, against the same recursion in plain Python and in NumPy.
+"""Measure how many worlds a second the growth law runs, against the same recursion in plain Python and in NumPy.
 
-The successor study's law and priors (Davidson and Houlden, *How quick and big would a software intelligence explosion
-be?*, 2025): doubling times until the returns are used up or 48 months are over, and of each world the shortest stretch
-with three and with ten years of progress. All three give the same numbers, to rounding. Wall time, as threads are part
-of it; sides take turns, with the same inputs. That there are a million runs a second is held by the best turn, which is
-the one that others disturbed least. Exits with 1 if a limit is missed, or the sides differ.
+The law and the priors are those of the successor study (Davidson and Houlden, *How quick and big would a software
+intelligence explosion be?*, 2025). Each world has doubling times until the returns are used up or 48 months
+have passed. It also has the shortest times with three and with ten years of progress. All three sides give the same
+numbers, to rounding.
+
+Wall time, because threads are part of it; sides take turns, with the same inputs. The limit of a million runs a second
+applies to the best turn, which other programs disturbed least. Exits with 1 if a limit is missed or the sides differ.
 """
 
 import math
@@ -36,13 +38,13 @@ Law = Callable[[Inputs], Array]
 
 def drawn(worlds: int) -> Inputs:
     """Return inputs from the study's priors."""
-    luck = np.random.default_rng(8)
+    rng = np.random.default_rng(8)
 
     def log_uniform(low: float, high: float) -> Array:
-        return np.exp(luck.uniform(math.log(low), math.log(high), worlds))
+        return np.exp(rng.uniform(math.log(low), math.log(high), worlds))
 
     first, r = 3 / log_uniform(2, 32), log_uniform(0.4, 3.6)
-    return Inputs(first, r, log_uniform(0.15, 0.6), 8 * luck.uniform(6, 16, worlds))
+    return Inputs(first, r, log_uniform(0.15, 0.6), 8 * rng.uniform(6, 16, worlds))
 
 
 def ours(inputs: Inputs) -> Array:

@@ -92,7 +92,7 @@ class Callbacks:
 
 
 class Thought(Event):
-    """Somebody thinks; the same event again when another does."""
+    """End of the thinking time of a researcher; the event is reused for other researchers."""
 
     __slots__ = ("callbacks",)
     _ok = True  # type: ignore[assignment]  # always a success, so no instance needs to say so
@@ -105,14 +105,14 @@ class Lots:
     """Our cluster with jobs that are submitted as counts; a researcher who thinks is an event, and no object else."""
 
     def __init__(self, researchers: int, discipline: Discipline) -> None:
-        assert discipline != "priority", "those who cannot be told apart have one priority"
+        assert discipline != "priority", "researchers without identity have one priority"
         self.env = Clock()
         self.cluster = GpuCluster(self.env, params(discipline))
         self.times = drawn()
         self.finished = -researchers
         self.on_thought = [self.ask]
         self.thoughts: list[Thought] = []
-        """Events of those who think no more, to be scheduled again for those who do."""
+        """Processed events, to be scheduled again for researchers who think."""
         for _each in range(researchers):
             self.think()
 

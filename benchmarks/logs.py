@@ -1,10 +1,12 @@
-"""How fast a real log is run again, against AccaSim from PyPI in the same run, with equal waits job by job.
+"""Measure how fast a real log is replayed, against AccaSim from PyPI in the same run, with equal waits of each job.
 
 The log is that of NASA Ames' iPSC/860 of 1993 (18,239 jobs on 128 processors), first come first served and with EASY
-backfill. Both sides know the run times, write no files, and are given the jobs *read beforehand*, so that the time is
-the simulation's alone; *with reading* is from the file on, which AccaSim reads as its simulation comes to the lines.
-AccaSim has the machine as it was, a node a processor; for information also as one large node, of which AccaSim makes
-the quickest work. CPU time, sides take turns. Exits with 1 if a limit is missed or a job waits longer here than there.
+backfill. Both sides have the exact run times and write no files. They receive the jobs already read, so that the time
+is that of the simulation alone. *With reading* includes the file, which AccaSim reads during its simulation.
+
+AccaSim simulates the original machine, with one node for each processor. For information it also simulates one large
+node, its fastest case. CPU time, sides take turns. Exits with 1 if a limit is missed or a job waits longer here than
+there.
 """
 
 import argparse
@@ -111,7 +113,7 @@ def found_log() -> Path:
 
 
 def rows(cache: Path) -> Iterator[Row]:
-    """Measure all cases; what is missing is told."""
+    """Measure all cases, and report missing logs or programs."""
     try:
         log = found_log()
         install(cache)

@@ -28,13 +28,15 @@ class NoAccaSimError(Exception):
 
 
 class Machine(NamedTuple):
-    """How the processors of a log are told to AccaSim."""
+    """Description of the processors of a log for AccaSim."""
 
     processors: int
     one_by_one: bool
-    """A node a processor, as the machine of the NASA log was, and jobs that ask for nodes: what AccaSim's own reader
-    of the Standard Workload Format makes of a log. Else one large node, of which a job asks for a part: AccaSim has
-    the least to do."""
+    """Whether each processor is a node, as in the machine of the NASA log, and jobs request nodes.
+
+    AccaSim's own reader of the Standard Workload Format does the same. Otherwise there is one large node, and a job
+    requests a part of it: the least work for AccaSim.
+    """
 
     def written(self, folder: Path) -> Path:
         """Write the description that AccaSim reads."""
@@ -62,7 +64,7 @@ def install(folder: Path) -> None:
 
 
 def unpacked(log: Path, folder: Path) -> Path:
-    """Return a log as a plain file, which is all that AccaSim reads."""
+    """Return a log as a plain file, the only format that AccaSim reads."""
     plain = folder / log.name.removesuffix(".gz")
     with gzip.open(log) if log.suffix == ".gz" else log.open("rb") as file:
         plain.write_bytes(file.read())

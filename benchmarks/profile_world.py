@@ -1,7 +1,7 @@
-"""Where the time of a simulation goes: a profile of the lab of counts, of the World, and of a log that is run again.
+"""Profile where the time of a simulation goes: the lab of counts, the World, and the replay of a log.
 
-The shares are of cProfile, which charges every call and so makes small functions look larger than they are; what is
-built in (heaps, random numbers, NumPy) counts for who calls it. Nothing is judged here:
+The shares are those of cProfile. It adds a cost to every call, so small functions look larger than they are. Built-in
+functions (heaps, random numbers, NumPy) count towards their caller. This script has no limits:
 `docs/explanation/speed.md` quotes it.
 """
 
@@ -60,8 +60,8 @@ def subjects() -> Iterator[tuple[str, Work]]:
     gpu_days = 0.5 * scale.EXPERIMENT_GPUS / (scale.FEW * scale.PAPERS_A_DAY)
     for researchers, cohort in ((scale.FEW, False), (scale.FEW, True), (scale.MANY, True)):
         world = scale.lab(researchers, gpu_days * scale.FEW / researchers, cohort)
-        told = f"a lab of {researchers:,}, half used, {'a cohort' if cohort else 'one by one'}"
-        yield told, lambda world=world: scale.run(world, 300)
+        name = f"a lab of {researchers:,}, half used, {'a cohort' if cohort else 'one by one'}"
+        yield name, lambda world=world: scale.run(world, 300)
     try:
         log = found_log()
     except NoLogError as error:

@@ -1,7 +1,7 @@
-"""What the benchmarks share: sides that take turns, ratios, limits, and the table.
+"""Provide the common parts of the benchmarks: sides that take turns, ratios, limits, and the table.
 
-The machine may be busy with other things, so nothing is judged by its seconds: two sides take turns in one run, each
-turn gives a ratio, and a limit is held against the median of the ratios.
+The machine may be busy with other work, so seconds are not compared directly. Two sides take turns in one run, each
+turn gives a ratio, and a limit is compared with the median of the ratios.
 """
 
 import gc
@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 WIDTH = 118
-"""Characters of a table, in a terminal that is narrower, or in none."""
+"""Width of a table [characters], also on a narrower terminal."""
 Side = Callable[[], float]
-"""One turn: it returns what it cost, in seconds a piece of work."""
+"""One turn: it returns the cost of a unit of work [s]."""
 
 
 class Limit(NamedTuple):
-    """What a ratio is held against."""
+    """Limit of a ratio."""
 
     kind: str
     """"at least" or "at most"."""

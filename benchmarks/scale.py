@@ -1,11 +1,12 @@
-"""What a simulated day costs with ten million researchers, over what it costs with a thousand, in one run.
+"""Measure the cost of a simulated day with ten million researchers, over that with a thousand, in one run.
 
-The shipped lab with its 1,024 GPUs, EASY backfill, gangs in whole nodes and failures. Its software stands still, so
-that the number of researchers does. *Saturated*: a thousand researchers who never wait would want twice the GPUs that
-there are for experiments; *half used*: half of them. Experiments cost *the same* in the lab of ten million, so that
-nearly all of them wait, or are *as much cheaper* as there are more researchers, so that as many GPUs are wanted. Both
-teams are cohorts; for information also a thousand one by one. CPU time, sides take turns. Exits with 1 if a limit is
-missed.
+The lab is the shipped one with its 1,024 GPUs, EASY backfill, gangs in whole nodes and failures. Its software does not
+change, so the number of researchers is constant. *Saturated*: a thousand researchers who never wait would need twice
+the GPUs for experiments; *half used*: half of them.
+
+Experiments cost *the same* in the lab of ten million, so nearly all of them wait. Or they are *as much cheaper* as
+there are more researchers, so the demand for GPUs is equal. Both teams are cohorts; for information also a thousand
+individual researchers. CPU time, sides take turns. Exits with 1 if a limit is missed.
 """
 
 import sys

@@ -1,11 +1,12 @@
-"""What a sweep adds to its runs, and how much faster two workers are than one process.
+"""Measure the overhead of a sweep over its runs, and the speed of two workers against one process.
 
-Runs of some 20 ms: a small lab for two months, each with its own luck. *Serial* is a plain loop over them in this
-process, without workers, files or progress. Ours is the sweep as `asara sweep` does it, table and all, from the moment
-at which its two workers have started; for information with their start, and beside two plain loops side by side in
-processes of their own, which is all that the machine can give. Wall time; sides take turns. The last row has what a
-run of the sweep costs all its processes together in CPU time, over one of the plain loop: the overhead, on a machine
-that is busy too. Exits with 1 if a limit is missed.
+Runs take about 20 ms: a small lab for two months, each with its own random seed. *Serial* is a plain loop over them in
+this process, without workers, files or progress. The other side is the sweep of `asara sweep`, with its table, from the
+moment at which its two workers have started. For information the table also has the sweep with the start of its
+workers. It also has two plain loops side by side in separate processes, the upper limit of the machine.
+
+Wall time; sides take turns. The last row compares CPU time: all processes of a sweep over the plain loop, for each run.
+It is the overhead on a machine that is busy too. Exits with 1 if a limit is missed.
 """
 
 import gc
@@ -29,7 +30,7 @@ RUNS = 300
 TURNS = 3
 WORKERS = 2
 DESIGN = f"""
-description = "A small lab for two months, under one luck after another."
+description = "A small lab for two months, with a new random seed in each run."
 base = "lab"
 engine = "world"
 sampling = "random"

@@ -12,8 +12,7 @@ from experiments.bottleneck.table import PUBLISHED, conclusion, picture, sentenc
 from experiments.cli.arguments import check_folder, load_scenario
 from experiments.cli.interrupts import GracefulInterrupt
 from experiments.cli.progress import progress
-from experiments.cli.run_table import print_text
-from experiments.cli.terminal import print_json
+from experiments.cli.terminal import print_json, print_text
 from experiments.errors import InputError
 from experiments.storage.atomic import json_file, plain, write_files
 from sim.world import World

@@ -17,12 +17,11 @@ from rich.table import Table
 
 from experiments.bottleneck.steady_state import NEAR_BALANCE_LOADS
 from experiments.bottleneck.study import BottleneckStudy, OutputEstimate, OutputPoint, ScalingCase
-from experiments.cli.run_table import format_number as number
-from experiments.cli.run_table import print_text
-from experiments.cli.terminal import print_table
+from experiments.cli.terminal import print_table, print_text
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import Form, add_title, render
 from experiments.plotting.style import BLUE, ORANGE, PINK, STYLE
+from experiments.text.number_format import format_number as number
 from sim import ces
 
 WIDE: Final = 140

@@ -1,4 +1,4 @@
-"""The `asara` command. Each command loads what it needs itself, so that `asara --help` answers at once."""
+"""Define the `asara` command. Each subcommand imports its own modules, so that `asara --help` answers at once."""
 # ruff: noqa: PLC0415
 
 from __future__ import annotations
@@ -41,11 +41,14 @@ if TYPE_CHECKING:
     from sim.world import World
 
 BAD_INPUT = 2
-"""Exit code of whatever did not do what it was asked for."""
+"""Exit code of a command that could not do its work."""
 _ABORTED = 130
-"""What typer returns after a Ctrl-C that nobody caught."""
+"""Exit code that typer returns after an unhandled Ctrl-C."""
 _UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-"""What typer raises for a command line that cannot be parsed; its click is its own, so the class is looked up."""
+"""Exception that typer raises for an invalid command line.
+
+typer has a private copy of click, so the class is looked up by its name.
+"""
 
 app = typer.Typer(
     name="asara",
@@ -67,18 +70,21 @@ app.command()(show)
 
 EngineName = Annotated[
     Literal["world", "fluid"],
-    typer.Option("--engine", help="Agents and chance, or the same law without either, which reads no seed."),
+    typer.Option(
+        "--engine",
+        help="world: individual agents with randomness. fluid: the same law as equations, without a seed.",
+    ),
 ]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code; whatever is wrong with it is one sentence on stderr."""
+    """Run the command line and return its exit code; print an error as one sentence on stderr."""
     with safe_streams() as output, SignalsAsInterrupt():
         code = _run(arguments)
         sys.stdout.flush()
         if code == 0 and output.failure is not None:
             reason = output.failure.strerror or output.failure
-            code = _refuse(f"the output cannot be shown ({reason}); files that were asked for are written")
+            code = _report_error(f"the output cannot be printed ({reason}); the requested files are written")
     return code
 
 
@@ -89,27 +95,27 @@ def _run(arguments: list[str] | None) -> int:
     except KeyboardInterrupt:
         code = _ABORTED
     except Exception as error:
-        sentence = _sentence(error)
+        sentence = _describe_error(error)
         if sentence is None:
             raise
-        return _refuse(sentence)
-    return _refuse("stopped, and nothing more was written") if code == _ABORTED else int(code or 0)
+        return _report_error(sentence)
+    return _report_error("stopped; nothing more was written") if code == _ABORTED else int(code or 0)
 
 
 def command() -> Any:
-    """Return the whole command, with numbers read as people type them."""
+    """Return the whole command; its numbers may be written as 1,024 or 1e3."""
     built = typer.main.get_command(app)
     read_typed_numbers(built)
     return built
 
 
-def _refuse(sentence: str) -> int:
+def _report_error(sentence: str) -> int:
     print(f"asara: {' '.join(sentence.split())}", file=sys.stderr)
     return BAD_INPUT
 
 
-def _sentence(error: Exception) -> str | None:
-    """What to say about an error that the input is to blame for; None for one of ours."""
+def _describe_error(error: Exception) -> str | None:
+    """Describe an error that the input caused; return None for a defect of asara."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, _UsageError):
@@ -119,7 +125,7 @@ def _sentence(error: Exception) -> str | None:
         return f"{usage.format_message().rstrip('.')} (`{path} --help` lists what is allowed)"
     if isinstance(error, OSError):
         reason = os.strerror(error.errno) if error.errno else str(error)
-        return f"{error.filename or 'a file that it needs'}: cannot be read or written ({reason})"
+        return f"{error.filename or 'a required file'}: cannot be read or written ({reason})"
     from sim.scenario.model import ScenarioError
 
     return str(error) if isinstance(error, ScenarioError) else None
@@ -149,83 +155,81 @@ def run(
     settings: Settings = None,
     seed: Seed = 0,
     until: Annotated[
-        float | None, typer.Option(metavar="DAYS", help="Stop on this day at the latest: run__horizon_days.")
+        float | None, typer.Option(metavar="DAYS", help="Last day of the run (run__horizon_days).")
     ] = None,
     stop_at_researchers: Annotated[
         float | None,
         typer.Option(
-            metavar="N", help="Stop when N researchers (1e9) are at work, within ten years: run__stop_at_researchers."
+            metavar="N", help="Stop at N active researchers, such as 1e9, within ten years (run__stop_at_researchers)."
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(parser=path_argument, metavar="DIR", help="Write tables, run.json and run.png into this folder."),
+        typer.Option(parser=path_argument, metavar="DIR", help="Write tables, run.json and a figure into this folder."),
     ] = None,
     goal: Goal = None,
     picture: PictureFormat = None,
     shape: PictureShape = None,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Write the tables in --out as CSV files too, for a spreadsheet.")
-    ] = False,
-    as_xlsx: Annotated[bool, typer.Option("--xlsx", help="Write them as an Excel workbook too.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that --out already holds.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Also write the tables in --out as CSV files.")] = False,
+    as_xlsx: Annotated[bool, typer.Option("--xlsx", help="Also write the tables as an Excel workbook.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace a run that --out already contains.")] = False,
     engine: EngineName = "world",
     new: New = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a scenario to its ending, and say what happened."""
+    """Run a scenario and print its growth and its use of GPUs."""
     if new is not None:
         write_new("run", new, "" if scenario == "lab" else scenario)
     from experiments.cli.arguments import load_scenario
-    from experiments.cli.run_table import print_text
+    from experiments.cli.terminal import print_text
     from experiments.gains import parse_goal
     from experiments.text.scenario_changes import changes_of
 
     multiple = None if goal is None else parse_goal(goal)
     chosen = load_scenario(scenario, settings or [], until, stop_at_researchers, multiple)
-    given = {"--format": picture, "--shape": shape, "--csv": as_csv, "--xlsx": as_xlsx, "--fresh": fresh}
-    _check_out(out, next((name for name, value in given.items() if value), ""), fresh, as_xlsx)
+    used = {"--format": picture, "--shape": shape, "--csv": as_csv, "--xlsx": as_xlsx, "--fresh": fresh}
+    _check_out(out, next((name for name, value in used.items() if value), ""), fresh, as_xlsx)
     base = load_scenario(scenario, [])
     changes = changes_of(chosen, base)
-    asked = RequestedSettings(out, picture or "png", shape or "page", as_csv, as_xlsx, as_json, multiple, changes)
+    requested = RequestedSettings(out, picture or "png", shape or "page", as_csv, as_xlsx, as_json, multiple, changes)
     if not as_json and (note := chosen.recalibration_since(base)):
         print_text(note)
     if engine == "fluid":
         from sim.fluid.api import run_fluid
 
-        _report(run_fluid(chosen), asked)
+        _report(run_fluid(chosen), requested)
         return
     from experiments.cli.expected_length import note_on_length, refuse_out_of_reach
 
     refuse_out_of_reach(chosen)
     if note := note_on_length(chosen):
         print(f"asara: {note}", file=sys.stderr, flush=True)
-    _run_world(chosen, seed, asked)
+    _run_world(chosen, seed, requested)
 
 
-def _run_world(chosen: Scenario, seed: int, asked: RequestedSettings) -> None:
-    """Run a scenario with agents, watched, and report it. Raises InputError if it was interrupted."""
+def _run_world(chosen: Scenario, seed: int, requested: RequestedSettings) -> None:
+    """Run a scenario with agents, show its progress, and report it. Raises InputError if it was interrupted."""
     from experiments.cli.interrupts import GracefulInterrupt
-    from experiments.cli.run_table import progress
+    from experiments.cli.progress import run_progress
     from sim.runner import run as run_scenario
 
     with GracefulInterrupt() as interrupt:
-        with progress() as show:
+        with run_progress() as on_frame:
 
-            def watch(world: World) -> bool:
+            def is_interrupted(world: World) -> bool:
                 interrupt.clock = world.clock
-                show(world)
+                on_frame(world)
                 return interrupt.happened
 
-            result = run_scenario(chosen, seed, watch)
-        _report(result, asked)
+            result = run_scenario(chosen, seed, is_interrupted)
+        _report(result, requested)
     if result.ending == "interrupted":
-        kept = f"what was run so far is in {asked.out}" if asked.out else "nothing was written, for want of --out"
+        kept = f"the run so far is in {requested.out}" if requested.out else "nothing was written without --out"
         raise InputError(f"interrupted at day {result.day:g}; {kept}")
 
 
 def _check_out(out: Path | None, needs_out: str, fresh: bool, as_xlsx: bool) -> None:
-    """Refuse a folder that cannot be written or holds a run, and an option (``needs_out``) that needs a folder."""
+    """Refuse a folder that is not writable or contains a run, and an option (``needs_out``) that needs a folder."""
     from experiments.cli.arguments import check_folder, refuse_stored_run
     from experiments.workbook import require_openpyxl
 
@@ -239,11 +243,11 @@ def _check_out(out: Path | None, needs_out: str, fresh: bool, as_xlsx: bool) -> 
         raise InputError(_NEEDS_OUT.format(needs_out))
 
 
-_NEEDS_OUT = "{} is an option of the files that --out names; allowed: with --out. Add --out DIR."
+_NEEDS_OUT = "{} applies to the files in --out; allowed: together with --out. Add --out DIR."
 
 
 class RequestedSettings(NamedTuple):
-    """What `asara run` is to print and to write."""
+    """Output that `asara run` is to print and to write."""
 
     out: Path | None
     picture: Literal["png", "svg", "pdf"]
@@ -252,44 +256,49 @@ class RequestedSettings(NamedTuple):
     as_xlsx: bool
     as_json: bool
     goal: float | None
-    """A multiple of the software of day 0."""
+    """Multiple of the software level of day 0 [1]; None if there is no goal."""
     changes: list[Change]
-    """What was changed of the scenario that was named."""
+    """Parameters that differ from the named scenario."""
 
 
-def _report(result: RunResult, asked: RequestedSettings) -> None:
-    """Write a run if a folder is named, then print it: what is written does not depend on who reads."""
-    from experiments.cli.run_table import print_text, show_result
+def _report(result: RunResult, requested: RequestedSettings) -> None:
+    """Write a run if a folder is named, then print it; files are complete even if printing fails."""
+    from experiments.cli.run_table import show_result
+    from experiments.cli.terminal import print_text
     from experiments.gains import day_of_gain, goal_sentence
     from experiments.storage.run_store import ended, summary
 
-    marks, out = [doubling.day for doubling in result.doublings], asked.out
-    said = "" if asked.goal is None else goal_sentence(asked.goal, marks, ended(result))
+    days, out = [doubling.day for doubling in result.doublings], requested.out
+    goal_text = "" if requested.goal is None else goal_sentence(requested.goal, days, ended(result))
     names: list[str] = []
     if out is not None:
         from experiments.plotting.run_figure import run_picture
         from experiments.storage.atomic import naming
         from experiments.storage.run_store import write_run
 
-        drawn = run_picture(result, asked.picture, asked.shape, asked.changes)
+        figure = run_picture(result, requested.picture, requested.shape, requested.changes)
         with naming(out):
-            names = write_run(out, result, drawn, asked.picture, asked.as_csv, asked.as_xlsx)
-    if asked.as_json:
+            names = write_run(out, result, figure, requested.picture, requested.as_csv, requested.as_xlsx)
+    if requested.as_json:
         from experiments.cli.terminal import print_json
 
-        goal = asked.goal and {"multiple": asked.goal, "day": day_of_gain(asked.goal, marks), "sentence": said}
+        goal = requested.goal and {
+            "multiple": requested.goal,
+            "day": day_of_gain(requested.goal, days),
+            "sentence": goal_text,
+        }
         print_json(summary(result) | ({"goal": goal} if goal else {}))
         return
-    show_result(result, asked.changes)
-    if said:
-        print_text(said)
+    show_result(result, requested.changes)
+    if goal_text:
+        print_text(goal_text)
     if out is not None:
         print_text(f"Written to {out}: {', '.join(names)}.")
 
 
 @app.command()
 def scenarios(as_json: AsJson = False) -> None:
-    """List the scenarios that come with asara."""
+    """List the shipped scenarios."""
     from experiments.cli.run_table import show_scenarios
     from sim.scenario.model import Scenario, shipped_scenarios
 
@@ -308,11 +317,14 @@ def explain(
     word: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A parameter, its ending, a symbol (p, s, r) or a word; without, all parameters are listed."
+            help="A parameter, the end of its name, a symbol (p, s, r) or a word; lists all parameters if left out."
         ),
     ] = None,
 ) -> None:
-    """Print what a parameter or a word means: allowed values, default and source, or the entry of the glossary."""
+    """Explain a parameter or a word of the glossary.
+
+    A parameter has its meaning, its allowed values, its default and the source of the default.
+    """
     from experiments.cli.run_table import show_meanings, show_parameters
     from experiments.text.explain import find_meanings
     from sim.scenario.model import parameters
@@ -327,28 +339,32 @@ def explain(
 def mc(
     priors: Annotated[
         str | None,
-        typer.Argument(help="successor, successor-retraining, report, report-fixed-hardware, or a TOML file."),
+        typer.Argument(help="Priors: successor, successor-retraining, report, report-fixed-hardware, or a TOML file."),
     ] = None,
-    n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Worlds to draw.")] = 1_000_000,
-    seed: Annotated[int, typer.Option(min=0, help="Names all luck of the draws.")] = 0,
+    n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Number of worlds to draw.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(parser=path_argument, metavar="DIR", help="Write mc.json, mc.csv and a picture into it."),
+        typer.Option(parser=path_argument, metavar="DIR", help="Write mc.json, mc.csv and a figure into this folder."),
     ] = None,
     picture: PictureFormat = None,
     shape: PictureShape = None,
     new: New = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a Monte Carlo over uncertain inputs, described in a TOML file: print the probability of each outcome."""
+    """Estimate the probability of each outcome from priors.
+
+    The command runs a Monte Carlo analysis over uncertain inputs, which a TOML file describes.
+    """
     if new is not None:
         write_new("mc", new, priors or "")
     if priors is None:
-        raise InputError("no priors are named; allowed: a name or a TOML file. `asara mc --new my.toml` writes one")
-    from experiments.cli.terminal import print_json
-    from experiments.monte_carlo.loading import load_priors, outcome, write
+        raise InputError("PRIORS is missing; allowed: a name or a TOML file. `asara mc --new my.toml` writes one.")
+    from experiments.cli.progress import count_progress
+    from experiments.cli.terminal import print_json, print_text
+    from experiments.monte_carlo.loading import load_priors, summarize, write
     from experiments.monte_carlo.runner import run_study
-    from experiments.monte_carlo.table import print_text, progress, show_outcome
+    from experiments.monte_carlo.table import show_outcome
 
     chosen = load_priors(priors)
     if out is not None:
@@ -357,9 +373,9 @@ def mc(
         check_folder(out)
     elif needs_out := "--format" * (picture is not None) or "--shape" * (shape is not None):
         raise InputError(_NEEDS_OUT.format(needs_out))
-    with progress(n) as tell:
-        drawn, worlds = run_study(chosen.study, n, seed, tell=tell)
-    found = outcome(chosen, n, seed, drawn, worlds)
+    with count_progress(n, "worlds") as on_count:
+        drawn, worlds = run_study(chosen.study, n, seed, on_count=on_count)
+    found = summarize(chosen, n, seed, drawn, worlds)
     if out is not None:
         from experiments.monte_carlo.figure import mc_picture
 
@@ -375,19 +391,28 @@ def mc(
 
 @app.command()
 def bottleneck(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario or a TOML file, with experiments.")] = "lab",
+    scenario: Annotated[
+        str, typer.Argument(help="A shipped scenario or a TOML file whose researchers run experiments.")
+    ] = "lab",
     settings: Settings = None,
     doublings: Annotated[
-        str, typer.Option(metavar="N,N,...", help="Where on its path the lab is held: doublings of software.")
+        str,
+        typer.Option(metavar="N,N,...", help="Software levels at which the lab is fixed and measured, in doublings."),
     ] = "0,2,4,6,8",
-    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each lab; more are more precise.")] = 4,
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each lab; more runs are more precise.")] = 4,
     out: Annotated[
         Path | None,
-        typer.Option(parser=path_argument, metavar="DIR", help="Write bottleneck.json and .png into this folder."),
+        typer.Option(
+            parser=path_argument, metavar="DIR", help="Write bottleneck.json and bottleneck.png into this folder."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how much more labour or more compute would bring, and how little one replaces the other."""
+    """Measure whether researchers or GPUs limit progress.
+
+    The command measures the effect of more researchers or more GPUs on output, and how well one substitutes for the
+    other.
+    """
     from experiments.bottleneck.command import measure
 
     measure(scenario, settings or [], doublings, seeds, out, as_json)
@@ -395,14 +420,19 @@ def bottleneck(
 
 @app.command()
 def reproduce(
-    seeds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Runs of each row that depends on chance.")] = 1000,
+    seeds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Runs of each row that is random.")] = 1000,
     data: Annotated[
         Path | None,
-        typer.Option(parser=path_argument, metavar="DIR", help="Folder of the real job logs; else ASARA_DATA."),
+        typer.Option(
+            parser=path_argument, metavar="DIR", help="Folder of the real job logs; the default is ASARA_DATA."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the simulator with published numbers, queueing theory and real logs; exit 1 if a row is refuted."""
+    """Compare the simulator with theory and published numbers.
+
+    The rows compare it with published numbers, queueing theory and real logs. Exits with 1 if a row is refuted.
+    """
     from experiments.cli.run_table import show_rows
     from experiments.cli.terminal import print_json
     from experiments.reproduction.intervals import FALSE_ALARM

@@ -1,4 +1,4 @@
-"""What somebody typed, checked before anything is run: settings, folders, names."""
+"""Check arguments of the command line before anything is run: settings, names, folders and files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sim.scenario.model import Parameter, Scenario, ScenarioError, did_you_mean,
 from sim.scenario.renamed import current_name, current_value
 
 RUN_SUMMARY = "run.json"
-"""The file that makes a folder that of a run."""
+"""File that marks a folder as that of a run."""
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
-    """Return `NAME=VALUE` texts as a dictionary; the last word on a name counts.
+    """Return `NAME=VALUE` texts as a dictionary; the last value of a name counts.
 
     Raises InputError for a text without `=`.
     """
@@ -31,7 +31,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name.strip():
-            raise InputError(f"--set {setting}: write it as NAME=VALUE, such as --set cluster__gpus=64")
+            raise InputError(f"--set {setting} has no value; allowed: NAME=VALUE. Write it as --set cluster__gpus=64.")
         present = current_name(name.strip())
         parsed[present] = current_value(present, typed_value(parameters().get(present), value.strip()))
     return parsed
@@ -40,8 +40,8 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 def typed_value(parameter: Parameter | None, text: str) -> Any:
     """Return a text as the value of a parameter, by the rules of :mod:`experiments.cli.typed_numbers`.
 
-    A text that the parameter cannot have is returned as it is, so that the refusal of the parameter shows it. None is a
-    parameter that does not exist.
+    A text that is no value of the parameter is returned unchanged, so that the error of the parameter quotes it.
+    ``parameter`` is None if it does not exist.
     """
     if parameter is None or parameter.choices or parameter.annotation is str:
         return parse_value(text)
@@ -56,7 +56,7 @@ def typed_value(parameter: Parameter | None, text: str) -> Any:
 
 
 def parse_value(text: str) -> Any:
-    """Return a value as TOML would read it, a number that only TOML refuses (.5), or else the text itself."""
+    """Return a value as TOML reads it, else as a number that TOML refuses (such as .5), else the text itself."""
     try:
         content = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
@@ -76,10 +76,10 @@ def load_scenario(
     stop_at_researchers: float | None = None,
     goal: float | None = None,
 ) -> Scenario:
-    """Return a scenario with what was changed on the command line.
+    """Return a scenario with the changes of the command line.
 
-    A run to a number of researchers has the most doublings that are allowed and ten years, unless these are set. A run
-    to a ``goal``, a multiple of the software of day 0, has the doublings that it takes and ten years.
+    A run to a number of researchers has the largest allowed number of doublings and ten years, unless these are set.
+    A run to a ``goal``, a multiple of the software level of day 0, has the doublings of that goal and ten years.
     """
     changes = parse_settings(settings)
     if until is not None:
@@ -113,15 +113,16 @@ def _check_until(researchers: float, scenario: Scenario) -> None:
     initial, high = scenario.initial_researchers, parameters()["run__stop_at_researchers"].high
     if not initial < researchers <= (high or math.inf):
         raise InputError(
-            f"--stop-at-researchers {researchers:g}: must be above the {initial:,} researchers of day 0 "
-            f"and at most {high:g}"
+            f"--stop-at-researchers = {researchers:g} is out of bounds; allowed: above the {initial:,} researchers of "
+            "day 0, "
+            f"up to {high:g}. Name another number."
         )
 
 
 def find_parameters(text: str) -> list[Parameter]:
-    """Return the parameter of this name, or all whose bare name it is, or the only one that ends so.
+    """Return the parameter of this flat name, all parameters of this bare name, or the only one with this ending.
 
-    Raises InputError with the candidates, or with the nearest name.
+    Raises InputError with the candidates or the nearest name.
     """
     text = current_name(text)
     known = parameters()
@@ -131,7 +132,10 @@ def find_parameters(text: str) -> list[Parameter]:
         return named
     ending = [parameter for parameter in known.values() if text and parameter.flat_name.endswith(text)]
     if len(ending) > 1:
-        raise InputError(f"'{text}' could be {' or '.join(parameter.flat_name for parameter in ending)}")
+        raise InputError(
+            f"'{text}' is ambiguous; allowed: {' or '.join(parameter.flat_name for parameter in ending)}. Write one "
+            "of them."
+        )
     if not ending:
         names = [name for parameter in known.values() for name in (parameter.flat_name, parameter.name)]
         raise InputError(f"no parameter '{text}' (`asara explain` lists them){did_you_mean(text, names)}")
@@ -139,17 +143,17 @@ def find_parameters(text: str) -> list[Parameter]:
 
 
 def check_folder(folder: Path) -> None:
-    """Find out now whether a folder can be written, and leave nothing behind.
+    """Check that a folder is writable, and leave nothing behind.
 
     Raises InputError if it cannot.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: there is a file of that name, and a folder is needed")
-    _try_to_write(folder, _nearest_that_exists(folder))
+        raise InputError(f"--out = {folder} is a file; allowed: a folder. Name another one.")
+    _try_to_write(folder, _nearest_existing_folder(folder))
 
 
 def refuse_stored_run(folder: Path) -> None:
-    """Refuse a folder that holds a run. Raises InputError with the scenario and the seed of that run."""
+    """Refuse a folder that contains a run. Raises InputError with the scenario and the seed of that run."""
     path = folder / RUN_SUMMARY
     if not path.exists():
         return
@@ -160,29 +164,31 @@ def refuse_stored_run(folder: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         which = f"{RUN_SUMMARY} cannot be read"
     raise InputError(
-        f"--out = {folder} is a folder that already holds a run ({which}); allowed: a folder without {RUN_SUMMARY}. "
+        f"--out = {folder} is a folder that already contains a run ({which}); allowed: a folder without {RUN_SUMMARY}. "
         "Add --fresh to replace that run, or name another folder."
     )
 
 
 def check_file(path: Path) -> None:
-    """Find out now whether a file can be written, and leave nothing behind.
+    """Check that a file is writable, and leave nothing behind.
 
     Raises InputError if it cannot.
     """
     if path.is_dir():
-        raise InputError(f"--out {path}: that is a folder, and a file is needed")
-    _try_to_write(path, _nearest_that_exists(path.parent))
+        raise InputError(f"--out = {path} is a folder; allowed: a file. Name another one.")
+    _try_to_write(path, _nearest_existing_folder(path.parent))
 
 
-def _nearest_that_exists(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+def _nearest_existing_folder(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.absolute().parents) if each.exists())
 
 
-def _try_to_write(asked: Path, place: Path) -> None:
-    # Asking for permissions is not enough: root has them all, and a full or read-only disk refuses anyway.
+def _try_to_write(path: Path, folder: Path) -> None:
+    # A check of permissions is not enough: root has all of them, and a full or read-only disk refuses anyway.
     try:
-        with tempfile.TemporaryDirectory(dir=place, prefix=".asara-"):
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".asara-"):
             pass
     except OSError as error:
-        raise InputError(f"--out {asked}: cannot be written ({os.strerror(error.errno or 0)}: {place})") from None
+        raise InputError(
+            f"--out = {path} cannot be written ({os.strerror(error.errno or 0)}: {folder}). Name another path."
+        ) from None

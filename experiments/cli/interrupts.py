@@ -1,4 +1,4 @@
-"""Requests to stop (Ctrl-C, SIGTERM, SIGHUP): the first stops after the event under way, the second at once."""
+"""Handle requests to stop (Ctrl-C, SIGTERM, SIGHUP): the first after the current event, the second at once."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ if TYPE_CHECKING:
     from sim.clock import Clock
 
 SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Requests to stop: from the keyboard, from a batch system or another program, from a terminal that is closed."""
+"""Signals that request a stop: from the keyboard, from a batch system, and from a terminal that is closed."""
 
 
 class SignalsAsInterrupt:
-    """Within this context SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does.
+    """Context in which SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does.
 
-    Signals that the process ignores (as under nohup) or that have a handler stay as they are.
+    Signals that the process ignores (as under nohup) or that have a handler are not changed.
     """
 
     def __init__(self) -> None:
+        """Create the context; handlers are installed on entry."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        """Install the handlers, in the main thread only."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) is signal.SIG_DFL:
@@ -33,36 +35,40 @@ class SignalsAsInterrupt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Restore the earlier handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
 
 class GracefulInterrupt:
-    """Within this context a first request to stop halts the clock of the run; a second does what it did before."""
+    """Context in which a first request to stop halts the clock of the run; a second has its usual effect."""
 
     def __init__(self) -> None:
+        """Create the context; handlers are installed on entry."""
         self.happened = False
         self.clock: Clock | None = None
-        """The clock to halt, as soon as there is one."""
+        """Clock to halt; None until the run has one."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        """Install the handlers."""
         for number in SIGNALS:
-            # A script's background jobs ignore SIGINT from their start; one that is sent to a run is meant for it.
+            # Background jobs of a script ignore SIGINT from the start, but a SIGINT sent to a run is intended for it.
             if number == signal.SIGINT or signal.getsignal(number) not in (signal.SIG_IGN, None):
-                self._before[number] = signal.signal(number, self._note)
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Restore the earlier handlers."""
         self._restore()
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.happened = True
         if self.clock is not None:
             self.clock.halted = True

@@ -1,5 +1,5 @@
 """Define `asara replay`: run a real job log through the cluster."""
-# ruff: noqa: PLC0415 - `asara --help` loads this file, and must answer at once
+# ruff: noqa: PLC0415 - `asara --help` imports this module, and must answer at once
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from experiments.cli.options import AsJson, path_argument
 
 FORMAT_NAMES = ("swf", "alibaba", "pai", "philly", "helios", "sacct", "borg", "csv")
-"""Formats of job logs, written out here so that `--help` need not load their readers."""
+"""Formats of job logs, repeated here so that `--help` does not import their readers."""
 
 
 def replay(
@@ -24,29 +24,36 @@ def replay(
     format_name: Annotated[
         str | None,
         typer.Option(
-            "--format", metavar="NAME", help=f"{', '.join(FORMAT_NAMES)}; guessed from the file's name if left out."
+            "--format",
+            metavar="NAME",
+            help=f"{', '.join(FORMAT_NAMES)}; guessed from the name of the file if left out.",
         ),
     ] = None,
-    gpus: Annotated[int | None, typer.Option(help="Size of the cluster; an SWF log may state it.")] = None,
-    gpus_per_node: Annotated[int | None, typer.Option(help="cluster__gpus_per_node")] = None,
-    queue: Annotated[str | None, typer.Option(help="cluster__queue: fcfs, priority, sjf or easy.")] = None,
-    placement: Annotated[str | None, typer.Option(help="cluster__placement: flat or consolidated.")] = None,
+    gpus: Annotated[int | None, typer.Option(help="GPUs of the cluster; the size in the log if left out.")] = None,
+    gpus_per_node: Annotated[int | None, typer.Option(help="GPUs of a node (cluster__gpus_per_node).")] = None,
+    queue: Annotated[
+        str | None, typer.Option(help="Queue discipline: fcfs, priority, sjf or easy (cluster__queue).")
+    ] = None,
+    placement: Annotated[str | None, typer.Option(help="Placement: flat or consolidated (cluster__placement).")] = None,
     estimates: Annotated[
         Literal["exact", "requested"] | None,
-        typer.Option(
-            help="Run times that easy and sjf read: the true ones (exact, the default) or the requested ones."
-        ),
+        typer.Option(help="Run times that easy and sjf use: exact (the default) or requested."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(parser=path_argument, metavar="FILE", help="Write the wait of every job into this CSV file."),
+        typer.Option(
+            parser=path_argument, metavar="FILE", help="Write the waiting time of every job into this CSV file."
+        ),
     ] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out bad lines, and jobs larger than the cluster, and count them.")
+        bool, typer.Option("--skip-bad", help="Skip and count invalid lines and jobs that are larger than the cluster.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a real job log through the cluster, without failures, and report how long its jobs waited."""
+    """Replay a real job log and report the waiting times.
+
+    The log runs on the simulated cluster without failures.
+    """
     from experiments.cli.arguments import check_file
     from experiments.cli.replay_log import (
         cluster_for,
@@ -77,22 +84,20 @@ def replay(
     if as_json:
         print_json(found)
     else:
-        _show(found)
+        _print_summary(found)
 
 
-def _show(found: dict[str, Any]) -> None:
-    """Print how the jobs of a log waited."""
-    from rich.table import Table
+def _print_summary(found: dict[str, Any]) -> None:
+    """Print the waiting times of the jobs of a log."""
+    from experiments.cli.terminal import make_value_table, print_table
 
-    from experiments.cli.terminal import print_table
-
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = make_value_table()
     for name, value in found.items():
-        table.add_row(name.replace("_", " "), _text(value))
+        table.add_row(name.replace("_", " "), _format_value(value))
     print_table(table)
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, dict):
         return "\n".join(f"{number:,} ({reason})" for reason, number in value.items()) or "0"
     if isinstance(value, list):

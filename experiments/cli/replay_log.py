@@ -1,4 +1,4 @@
-"""A real job log through the cluster: its format, the size of the cluster, and how long its jobs waited."""
+"""Replay a real job log on the cluster: read it, choose the cluster, and summarize the waiting times."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOO_LARGE: Final = "larger than the cluster can give"
 
 
 def read_log(path: Path, format_name: str | None, skip_bad: bool) -> tuple[str, JobLog]:
-    """Read a log and return it with the name of its format, guessed from the file's name if none is given.
+    """Read a log and return it with the name of its format, guessed from the name of the file if not given.
 
     Raises InputError for an unknown format, and for a log that cannot be read.
     """
@@ -35,24 +35,26 @@ def read_log(path: Path, format_name: str | None, skip_bad: bool) -> tuple[str, 
 
 
 def cluster_for(path: Path, log: JobLog, changes: Mapping[str, Any]) -> ClusterParams:
-    """Return the cluster for a log: as large as asked for, or as the log states.
+    """Return the cluster for a log, with the requested size or the size that the log states.
 
-    ``changes``: parameters of the cluster by name, None for what was not asked for. GPUs are a mere count
-    unless nodes are asked for, since a log does not describe any. Raises InputError if the size is unknown,
-    ScenarioError for a value that is not allowed.
+    ``changes``: parameters of the cluster by name, None for the default. Placement is flat unless nodes are requested,
+    because a log does not describe nodes. Raises InputError if the size is unknown, ScenarioError for a value that is
+    not allowed.
     """
-    asked = {f"cluster__{name}": value for name, value in changes.items() if value is not None}
-    if "cluster__gpus_per_node" not in asked:
-        asked.setdefault("cluster__placement", "flat")
-    if "cluster__gpus" not in asked:
+    requested = {f"cluster__{name}": value for name, value in changes.items() if value is not None}
+    if "cluster__gpus_per_node" not in requested:
+        requested.setdefault("cluster__placement", "flat")
+    if "cluster__gpus" not in requested:
         if log.size is None:
-            raise InputError(f"{path} does not state the size of its cluster. Give it with --gpus")
-        asked["cluster__gpus"] = log.size.gpus
-    return Scenario().replace(**asked, cluster__gpu_hours_between_failures=0.0, cluster__preemption=False).cluster
+            raise InputError(
+                f"{path} does not state the size of its cluster; allowed: a log that does, or --gpus. Add --gpus N."
+            )
+        requested["cluster__gpus"] = log.size.gpus
+    return Scenario().replace(**requested, cluster__gpu_hours_between_failures=0.0, cluster__preemption=False).cluster
 
 
 def without_large_jobs(log: JobLog, params: ClusterParams) -> JobLog:
-    """Return a log without the jobs that are larger than the cluster can give, which are counted as left out."""
+    """Return a log without the jobs that are larger than the cluster; they are counted as left out."""
     most = largest_gang(params.placement, params.gpus, params.gpus_per_node)
     jobs = [job for job in log.jobs if job.gpus <= most]
     large = len(log.jobs) - len(jobs)
@@ -60,19 +62,21 @@ def without_large_jobs(log: JobLog, params: ClusterParams) -> JobLog:
 
 
 def replay_log(path: Path, log: JobLog, params: ClusterParams, estimates: Estimates) -> ReplayResult:
-    """Run a log through a cluster. Raises InputError if it has no jobs, or one that the cluster can never run."""
+    """Replay a log on a cluster. Raises InputError if it has no jobs, or one that the cluster can never run."""
     if estimates == "requested" and _reads_times(params) and not log.has_requested_times:
-        raise InputError(f"--estimates = requested needs requested run times, and {path} has none; allowed: exact")
+        raise InputError(
+            f"--estimates = requested needs requested run times, and {path} has none; allowed: exact. Leave it out."
+        )
     try:
         return replay(log.jobs, params, estimates=estimates)
     except ValueError as error:
         large = any(job.gpus > params.gpus for job in log.jobs)
-        hint = ". --skip-bad leaves out jobs that are too large" if large else ""
+        hint = ". Add --skip-bad to leave out jobs that are too large." if large else ""
         raise InputError(f"{path}: {error}{hint}") from None
 
 
 def _reads_times(params: ClusterParams) -> bool:
-    """Return whether the discipline reads the run times of jobs that wait."""
+    """Return whether the queue discipline uses the run times of waiting jobs."""
     return bool(getattr(QUEUES[params.queue], "compares", True))
 
 
@@ -81,19 +85,19 @@ def _reads_priorities(params: ClusterParams) -> bool:
 
 
 def _notes(log: JobLog, params: ClusterParams, estimates: Estimates | None, size_is_stated: bool) -> list[str]:
-    """Return what holds for the log as a whole, and which of its fields and of the options were not read."""
+    """Return notes on the whole log, and on fields and options that were not used."""
     notes = list(log.notes)
     queue = params.queue
     if size_is_stated and log.size is not None and log.size.note is not None:
         notes.append(log.size.note)
     if queue == "priority" and not log.has_priorities:
-        notes.append("the log has no priorities, so --queue priority is fcfs")
+        notes.append("the log has no priorities, so --queue priority equals fcfs")
     if log.has_priorities and not _reads_priorities(params):
-        notes.append(f"priorities of the log are not read by --queue {queue}")
+        notes.append(f"--queue {queue} does not use the priorities of the log")
     if estimates is not None and not _reads_times(params):
-        notes.append(f"--estimates has no effect: --queue {queue} does not read run times")
+        notes.append(f"--estimates has no effect: --queue {queue} does not use run times")
     if log.has_requested_times and estimates != "requested" and _reads_times(params):
-        notes.append("requested run times of the log are not read: --estimates requested reads them")
+        notes.append("the requested run times of the log are not used; --estimates requested uses them")
     return notes
 
 
@@ -101,7 +105,7 @@ def _changed(log: JobLog, params: ClusterParams, estimates: Estimates | None) ->
     changed = dict(log.changed)
     if estimates == "requested" and _reads_times(params):
         counts = {
-            "has no requested run time: its run time is taken": sum(job.requested_s is None for job in log.jobs),
+            "has no requested run time: its actual run time is used": sum(job.requested_s is None for job in log.jobs),
             "ran for longer than requested": sum(job.run_s > (job.requested_s or math.inf) for job in log.jobs),
         }
         changed |= {reason: number for reason, number in counts.items() if number}
@@ -117,9 +121,9 @@ def summary(
     estimates: Estimates | None = None,
     size_is_stated: bool = False,
 ) -> dict[str, Any]:
-    """Return how the jobs of a log waited, as plain values.
+    """Return the waiting times of a log and the settings of its replay as plain values.
 
-    ``estimates`` is None if it was not asked for. ``size_is_stated``: the size of the cluster is that of the log.
+    ``estimates``: None for the default. ``size_is_stated``: whether the size of the cluster is that of the log.
     """
     return {
         "log": path.name,
@@ -143,30 +147,38 @@ def summary(
 
 
 def optional_columns(log: JobLog) -> list[str]:
-    """Return the optional columns of our own CSV that a log has values for."""
+    """Return the optional columns of the CSV format for which a log has values."""
     has = {"priority": log.has_priorities, "requested_s": log.has_requested_times}
     return [name for name, exists in has.items() if exists]
 
 
 def wait_rows(log: JobLog, result: ReplayResult) -> Iterator[tuple[Any, ...]]:
-    """Yield job, submission, start, wait, run time, GPUs and `optional_columns` of every job, in the order of the log.
+    """Yield job, submission, start, wait, run time, GPUs and `optional_columns` of each job, in the order of the log.
 
-    Submissions and starts are on the clock of the log, without rounding.
+    Submissions and starts are times on the clock of the log, without rounding.
     """
     more = optional_columns(log)
     for job, wait in zip(result.jobs, result.waits.tolist(), strict=True):
-        submit = _plain(job.submit_s)
-        start = EXACT.add(Decimal(submit), Decimal(_plain(wait)))
-        times = (_on_log_clock(log, submit), _on_log_clock(log, start), _plain(wait), _plain(job.run_s))
-        read = {"priority": job.priority, "requested_s": "" if job.requested_s is None else _plain(job.requested_s)}
+        submit = _format_seconds(job.submit_s)
+        start = EXACT.add(Decimal(submit), Decimal(_format_seconds(wait)))
+        times = (
+            _on_log_clock(log, submit),
+            _on_log_clock(log, start),
+            _format_seconds(wait),
+            _format_seconds(job.run_s),
+        )
+        read = {
+            "priority": job.priority,
+            "requested_s": "" if job.requested_s is None else _format_seconds(job.requested_s),
+        }
         yield job.job, *times, job.gpus, *(read[name] for name in more)
 
 
-def _plain(time: float) -> str:
+def _format_seconds(time: float) -> str:
     return str(int(time)) if float(time).is_integer() else repr(float(time))
 
 
 def _on_log_clock(log: JobLog, time: Decimal | str) -> str:
-    """Return a time since the first submission as the log would write it."""
+    """Format a time since the first submission [s] on the clock of the log."""
     moment = EXACT.add(Decimal(log.origin_s), Decimal(time))
     return f"{moment.normalize(EXACT):f}"

@@ -1,23 +1,18 @@
-"""What the command shows on a terminal: live progress, tables, sentences."""
+"""Print a run, the scenarios, the parameters and the comparisons of `asara reproduce` as tables and sentences."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from rich import box
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from experiments.cli.terminal import console, is_live, live_console, print_table
+from experiments.cli.terminal import make_table, make_value_table, print_table, print_text
 from experiments.reproduction.comparison import MEANINGS, Outcome
+from experiments.text.number_format import format_number, plain_value, short_toml_value, toml_value
 from experiments.text.scenario_changes import Change, changes_of, changes_text
 from sim.notebook_display import factor
-from sim.reporters import REPORTERS, gpus_idle
 
 if TYPE_CHECKING:
     from experiments.reproduction.comparison import Comparison
@@ -25,163 +20,89 @@ if TYPE_CHECKING:
     from sim.reporters import Doubling
     from sim.runner import KernelSummary, RunResult
     from sim.scenario.model import Parameter
-    from sim.world import World
 
 MAX_ROWS = 40
-"""Doublings that a table shows; of more it shows the first and the last."""
-
-SECONDS_BETWEEN_LINES = 30.0
-"""Between lines about a run that goes on, if stderr is not a terminal."""
-
-SHARES = {
+"""Doublings that a table shows; from a longer list it shows the first and the last."""
+MAX_IN_FULL = 3
+"""Parameters that are explained in full if a word names them."""
+MAX_LISTED = 12
+"""Parameters that are listed by name if a word occurs in their meaning."""
+TIME_SHARE_LABELS = {
     "researchers": "thinking and writing",
     "experiments": "waiting for GPUs and for results",
     "paused": "without a GPU",
 }
-"""What researchers' time goes into."""
-
-
-class Show(Protocol):
-    """Shows a world after a frame."""
-
-    def __call__(self, world: World) -> None:
-        """Show it."""
-
-
-def print_text(text: str = "") -> None:
-    """Print a line of plain text, wrapped to the terminal; nothing in it is markup."""
-    console().print(text, markup=False, highlight=False)
-
-
-def format_number(value: float | None) -> str:
-    """Return a number for reading: four digits, thousands apart, no powers of ten where they can be helped."""
-    if value is None:
-        return "-"
-    size = abs(value)
-    if size >= 1e9 or 0 < size < 1e-3:
-        return f"{value:.3g}"
-    return f"{value:,.0f}" if size >= 1000 or value == int(value) else f"{value:.4g}"
-
-
-@contextmanager
-def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Show]:
-    """Show a run while it goes, on stderr: a bar on a terminal, else a line after every half minute.
-
-    ``clock``: returns seconds.
-    """
-    if not is_live(sys.stderr):
-        yield _lines(clock)
-        return
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        console=live_console(),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("day 0", total=1.0)
-
-        def show(world: World) -> None:
-            days, doublings = world.scenario.run.horizon_days, world.scenario.run.max_doublings
-            done = max(world.now / days, world.doublings / doublings)
-            bar.update(task, completed=done, description=_moment(world))
-
-        yield show
-
-
-def _lines(clock: Callable[[], float]) -> Show:
-    shown_at = clock()
-
-    def show(world: World) -> None:
-        nonlocal shown_at
-        if clock() - shown_at >= SECONDS_BETWEEN_LINES:
-            shown_at = clock()
-            print(
-                f"of {world.scenario.run.horizon_days:,.0f} days at most: {_moment(world)}", file=sys.stderr, flush=True
-            )
-
-    return show
-
-
-def _moment(world: World) -> str:
-    total = world.scenario.cluster.gpus
-    queue = sum(REPORTERS[f"{use}_waiting"](world) for use in ("experiments", "training"))
-    return (
-        f"day {world.now:,.0f} · {world.doublings} doublings · {world.active_researchers:,} researchers · "
-        f"{total - gpus_idle(world):,}/{total:,} GPUs busy · {queue:,} jobs queue"
-    )
+"""What researchers spend their time on, by the key of the share."""
 
 
 def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
-    """Print a run: its doublings, what it did, where it leads, why it stopped, and where time and GPUs went.
+    """Print a run: its doublings, its pace, its long run, why it stopped, and how time and GPUs were used.
 
-    ``changes``: what was changed of its scenario, by default of the shipped one of the same name.
+    ``changes``: changed parameters; by default the differences from the shipped scenario of the same name.
     """
-    print_text(_heading(result, changes_of(result.scenario) if changes is None else changes))
+    print_text(_format_heading(result, changes_of(result.scenario) if changes is None else changes))
     print_text()
     if result.doublings:
         print_table(_doublings_table(result.doublings))
-    print_text(f"What this run did: {_within(result.pace.sentence)}")
-    print_text(f"Where it leads: {_within(result.long_run.sentence)}")
+    print_text(f"What this run did: {_lower_first(result.pace.sentence)}")
+    print_text(f"Where it leads: {_lower_first(result.long_run.sentence)}")
     print_text(result.sentence)
     print_text(
         f"After {format_number(result.day)} days (ending: {result.ending}): software "
-        f"{factor(result.software_doublings)} "
-        f"discovered, {factor(result.deployed_doublings)} deployed; {format_number(result.researchers)} researchers, "
+        f"{factor(result.software_doublings)} discovered, {factor(result.deployed_doublings)} deployed; "
+        f"{format_number(result.researchers)} researchers, "
         f"{format_number(result.papers)} papers."
     )
     print_text(result.margins.sentence)
     if result.margins.training_sentence:
         print_text(result.margins.training_sentence)
-    shares = ", ".join(f"{SHARES[part]} {share:.0%}" for part, share in result.time_shares.items())
+    shares = ", ".join(f"{TIME_SHARE_LABELS[part]} {share:.0%}" for part, share in result.time_shares.items())
     print_text(f"Researchers' time: {shares}.")
-    if duplicates := _duplicates(result):
+    if duplicates := _describe_duplicates(result):
         print_text(duplicates)
     print_text(kernels_line(result.kernels))
     print_table(_cluster_table(result))
 
 
-def _duplicates(result: RunResult) -> str:
-    """What duplicates cost, in a sentence; nothing where a duplicate counts as much as any other paper."""
+def _describe_duplicates(result: RunResult) -> str:
+    """Describe the cost of duplicates; return nothing if a duplicate counts as much as any other paper."""
     weight = result.scenario.literature.duplicate_weight
     if weight == 1 or not result.duplicate_share:
         return ""
-    said = f"Duplicates: {result.duplicate_share:.1%} of the papers, each of which counts {weight:g} of a paper."
+    text = f"Duplicates: {result.duplicate_share:.1%} of the papers, each of which counts as {weight:g} of a paper."
     if result.toes_exponent is None:
-        return said
-    return f"{said} As the team changed, n researchers found as much that was new as n^{result.toes_exponent:.3f}."
+        return text
+    return f"{text} As the team changed, the new findings of n researchers grew as n^{result.toes_exponent:.3f}."
 
 
-def _heading(result: RunResult, changes: list[Change]) -> str:
-    """The scenario, its changes, and its description, which holds for it without them."""
+def _format_heading(result: RunResult, changes: list[Change]) -> str:
+    """Name the scenario, its seed and its changes, and describe the scenario as it is without them."""
     scenario = result.scenario
-    luck = "engine: fluid, no chance and so no seed" if result.engine == "fluid" else f"seed {result.seed}"
-    head = f"{scenario.name} ({luck})"
+    seed = "engine: fluid, no randomness and so no seed" if result.engine == "fluid" else f"seed {result.seed}"
+    head = f"{scenario.name} ({seed})"
     if not changes:
         return f"{head}: {scenario.description}" if scenario.description else f"{head}."
     without = f" {scenario.name} without changes: {scenario.description}" if scenario.description else ""
     return f"{head}, changed: {changes_text(changes)}.{without}"
 
 
-def _within(sentence: str) -> str:
-    """A sentence after a colon."""
+def _lower_first(sentence: str) -> str:
+    """Begin a sentence with a small letter, for use after a colon."""
     return sentence[:1].lower() + sentence[1:]
 
 
 def kernels_line(kernels: KernelSummary) -> str:
-    """Return in one sentence what became of attention, and what it was worth."""
+    """Describe in one sentence the speed-up of the attention kernel and its effect on the work rate."""
     if not kernels.calibrated:
         return "Kernels: uncalibrated, speed-up 1."
     return (
         f"Kernels: {kernels.speedup:.3g}x attention after {format_number(round(kernels.candidates))} "
-        "candidates (measured, "
-        f"{kernels.workload}, {kernels.description}) → work rate {kernels.work_rate:.3g}x."
+        f"candidates (measured, {kernels.workload}, {kernels.description}) → work rate {kernels.work_rate:.3g}x."
     )
 
 
 def _doublings_table(doublings: Sequence[Doubling]) -> Table:
-    table = _table(
+    table = make_table(
         ("doubling", "right"), ("day", "right"), ("took days", "right"), ("papers", "right"), ("researchers", "right")
     )
     half = MAX_ROWS // 2
@@ -200,7 +121,7 @@ def _doublings_table(doublings: Sequence[Doubling]) -> Table:
 
 
 def _cluster_table(result: RunResult) -> Table:
-    table = _table(
+    table = make_table(
         ("GPUs for", "left"),
         ("jobs over", "right"),
         ("GPU-days", "right"),
@@ -219,8 +140,8 @@ def _cluster_table(result: RunResult) -> Table:
 
 
 def show_scenarios(rows: Sequence[dict[str, str]]) -> None:
-    """Print the shipped scenarios: name, sentence, source."""
-    table = _table(("scenario", "left"), ("what it is", "left"), ("source", "left"), lines=True)
+    """Print the shipped scenarios: name, description, source."""
+    table = make_table(("scenario", "left"), ("description", "left"), ("source", "left"), lines=True)
     table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(row["name"], row["description"], row["source"])
@@ -228,19 +149,19 @@ def show_scenarios(rows: Sequence[dict[str, str]]) -> None:
 
 
 def show_parameters(parameters: Sequence[Parameter]) -> None:
-    """Print all parameters, a table for each block."""
+    """Print all parameters, with one table for each block."""
     for block in dict.fromkeys(parameter.block for parameter in parameters):
-        table = _table(("parameter", "left"), ("default", "right"), ("allowed", "left"))
+        table = make_table(("parameter", "left"), ("default", "right"), ("allowed", "left"))
         table.columns[0].no_wrap = True
         for parameter in parameters:
             if parameter.block == block:
-                table.add_row(parameter.flat_name, _abbreviated(parameter.default), parameter.allowed)
+                table.add_row(parameter.flat_name, short_toml_value(parameter.default), parameter.allowed)
         print_table(table)
-    print_text("`asara explain NAME` tells what one of them means and where its default comes from.")
+    print_text("`asara explain NAME` explains one of them: its meaning, default and source.")
 
 
 def show_meanings(found: Meanings) -> None:
-    """Print what a word means: terms of the glossary, parameters in full if they are few, others by name."""
+    """Print the meanings of a word: glossary terms, parameters in full if they are few, other parameters by name."""
     for term in found.terms:
         print_text(f"{term.name}: {term.meaning}.")
         print_text()
@@ -251,20 +172,15 @@ def show_meanings(found: Meanings) -> None:
     listed = [parameter for parameter in every if parameter not in in_full]
     if not listed:
         return
-    table = _table(("other parameters" if in_full or found.terms else "parameters", "left"), ("meaning", "left"))
+    table = make_table(("other parameters" if in_full or found.terms else "parameters", "left"), ("meaning", "left"))
     table.columns[0].no_wrap = True
     for parameter in listed[:MAX_LISTED]:
         table.add_row(parameter.flat_name, parameter.meaning.partition(". ")[0].rstrip("."))
     print_table(table)
     more = len(listed) - MAX_LISTED
     print_text(
-        f"{f'{more} more have the word. ' if more > 0 else ''}`asara explain NAME` explains one of them in full."
+        f"{f'{more} more contain the word. ' if more > 0 else ''}`asara explain NAME` explains one of them in full."
     )
-
-
-MAX_IN_FULL = 3
-"""Parameters that are explained in full when a word names them."""
-MAX_LISTED = 12
 
 
 def show_parameter(parameter: Parameter) -> None:
@@ -272,28 +188,28 @@ def show_parameter(parameter: Parameter) -> None:
     print_text(parameter.flat_name)
     print_text(parameter.meaning)
     print_text()
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("default", _abbreviated(parameter.default))
+    table = make_value_table()
+    table.add_row("default", short_toml_value(parameter.default))
     table.add_row("unit", parameter.unit or "-")
     table.add_row("allowed", parameter.allowed)
     table.add_row("source", parameter.source or "-")
-    table.add_row("in a file", f"[{parameter.block}] {parameter.name} = {toml(parameter.default)}")
-    table.add_row("for a run", f"--set {parameter.flat_name}={_plain_value(parameter.default)}")
+    table.add_row("in a file", f"[{parameter.block}] {parameter.name} = {toml_value(parameter.default)}")
+    table.add_row("for a run", f"--set {parameter.flat_name}={plain_value(parameter.default)}")
     print_table(table)
     print_text()
 
 
 def show_rows(rows: Iterable[Comparison], false_alarm: float) -> Counter[Outcome]:
-    """Print the rows of a comparison as they come, then the number of rows of each outcome, which is returned.
+    """Print the rows of a comparison one by one, then count the outcomes, and return the counts.
 
-    ``false_alarm``: probability that any row of a right simulator is called refuted.
+    ``false_alarm``: probability that any row of a correct simulator is reported as refuted.
     """
     outcomes: Counter[Outcome] = Counter()
     for row in rows:
         outcomes[row.outcome] += 1
         print_text(f"{row.row}: {row.outcome}")
         lines = {"says": row.says, "exact": row.exact, "simulated": row.simulated, "note": row.note}
-        table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+        table = make_value_table(indent=2)
         for name, text in lines.items():
             if text:
                 table.add_row(name, text)
@@ -303,27 +219,5 @@ def show_rows(rows: Iterable[Comparison], false_alarm: float) -> Counter[Outcome
     print_text()
     for outcome in outcomes:
         print_text(f"{outcome}: {MEANINGS[outcome]}")
-    print_text(f"All intervals together miss a right figure with a probability of at most {false_alarm:.0%}.")
+    print_text(f"The probability that any of the intervals misses a correct value is at most {false_alarm:.0%}.")
     return outcomes
-
-
-def toml(value: Any) -> str:
-    """Return a value as a scenario file would say it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else f"{value!r}"
-
-
-def _abbreviated(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else toml(value)
-
-
-def _plain_value(value: Any) -> str:
-    return value if isinstance(value, str) else toml(value)
-
-
-def _table(*columns: tuple[str, str], lines: bool = False) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_lines=lines, pad_edge=False)
-    for title, justify in columns:
-        table.add_column(title, justify=justify)  # type: ignore[arg-type]  # rich spells the four words out
-    return table

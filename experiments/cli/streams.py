@@ -1,4 +1,4 @@
-"""Standard streams that never stop a command: closed, full, without a reader, or without Unicode."""
+"""Make standard streams safe, so that a closed, full or non-Unicode stream does not stop a command."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, TextIO, cast
 
-STANDARD: Final = 2
-"""The highest descriptor of a standard stream."""
+MAX_STANDARD_DESCRIPTOR: Final = 2
+"""Highest file descriptor of a standard stream."""
 
 
 class Output(Protocol):
-    """Standard output as a command leaves it."""
+    """Standard output after a command."""
 
     @property
     def failure(self) -> OSError | None:
-        """The reason why text was lost; None if all was written, or if the reader closed its end."""
+        """Reason why text was lost; None if everything was written, or if the reader closed its end."""
 
 
 class SafeStream(io.TextIOBase):
-    """A text stream whose failures do not reach the writer: from the first one on, text is dropped.
+    """A text stream whose failures do not reach the writer: after the first failure, text is dropped.
 
-    Files that a command is asked for must not depend on whether its table can be shown.
+    So the files of a command are written even if its table cannot be printed.
     """
 
     def __init__(self, stream: Any) -> None:
+        """Wrap a stream; characters that it cannot encode are replaced."""
         super().__init__()
         self._stream = stream
         self._stopped: OSError | None = None
@@ -39,22 +40,22 @@ class SafeStream(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # a plain attribute in typeshed
-        """Encoding of the stream behind."""
+        """Encoding of the underlying stream."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     @property
     def errors(self) -> str:  # type: ignore[override]
-        """How characters are written that the encoding lacks."""
+        """Treatment of characters that the encoding lacks."""
         return "replace"
 
     @property
     def failure(self) -> OSError | None:
-        """The reason why text was lost; None if all was written, or if the reader closed its end."""
+        """Reason why text was lost; None if everything was written, or if the reader closed its end."""
         return None if isinstance(self._stopped, BrokenPipeError) else self._stopped
 
     @property
     def has_stopped(self) -> bool:
-        """Whether text is dropped from now on."""
+        """Whether text is dropped."""
         return self._stopped is not None
 
     def write(self, text: str) -> int:
@@ -79,11 +80,11 @@ class SafeStream(io.TextIOBase):
         return bool(self._stream.isatty())
 
     def fileno(self) -> int:
-        """Return the descriptor of the stream behind."""
+        """Return the descriptor of the underlying stream."""
         return int(self._stream.fileno())
 
     def writable(self) -> bool:
-        """Return True: text can always be written."""
+        """Return True, because text can always be written."""
         return True
 
 
@@ -101,10 +102,10 @@ def _show_warning(
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep notes of libraries off stderr that users can do nothing about.
+    """Suppress notes of libraries on stderr that a user cannot act on.
 
-    matplotlib reports a home that cannot be written, though it draws all the same, and each character that its font
-    lacks, which a picture shows as a box.
+    matplotlib reports a home folder that is not writable, although it draws anyway. It also reports each character
+    that its font lacks, which a figure shows as a box.
     """
     logger = logging.getLogger("matplotlib")
     before = logger.level
@@ -121,7 +122,7 @@ def quiet_libraries() -> Iterator[None]:
 
 @contextmanager
 def safe_streams() -> Iterator[Output]:
-    """Make stdout and stderr safe within this context. Both exist then, even if the caller closed them."""
+    """Make stdout and stderr safe within this context; both exist, even if the caller closed them."""
     _fill_closed_descriptors()
     before = sys.stdout, sys.stderr
     nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - closed below
@@ -132,7 +133,7 @@ def safe_streams() -> Iterator[Output]:
     finally:
         for stream in (out, err):
             stream.flush()
-        # A stream that failed keeps its text, and the interpreter would try to write it once more at its end.
+        # A stream that failed keeps its text, and the interpreter would write it again at exit.
         if not out.has_stopped:
             sys.stdout = before[0]
         if not err.has_stopped:
@@ -141,7 +142,7 @@ def safe_streams() -> Iterator[Output]:
 
 
 def _fill_closed_descriptors() -> None:
-    """Open the standard descriptors that are closed, so that no file gets their numbers."""
-    while (found := os.open(os.devnull, os.O_RDWR)) <= STANDARD:
+    """Open the standard descriptors that are closed, so that another file does not get their numbers."""
+    while (found := os.open(os.devnull, os.O_RDWR)) <= MAX_STANDARD_DESCRIPTOR:
         os.set_inheritable(found, True)
     os.close(found)

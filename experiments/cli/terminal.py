@@ -1,13 +1,14 @@
-"""Where output goes: whether a stream can show live progress, and what prints sentences, tables and JSON on stdout."""
+"""Print sentences, tables and JSON on stdout, and find out whether a stream can show live progress."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Literal, Protocol
 
+from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -15,11 +16,20 @@ from rich.table import Table
 from experiments.storage.atomic import to_json
 
 _JUPYTER_KERNEL: Final = "JPY_PARENT_PID"
-"""Set by Jupyter for its kernels. Commands typed in a cell inherit it, with a terminal that does not follow codes."""
-_USUAL: Final = 80
-"""Columns of a terminal that tables are made for; on a narrower one, a table that does not fit becomes a list."""
-_NARROWEST: Final = 20
-"""Columns below which nothing can be read; a terminal that claims fewer is given so many."""
+"""Variable that Jupyter sets for its kernels.
+
+Commands in a notebook cell inherit it, and their terminal does not follow control codes.
+"""
+_NORMAL_COLUMNS: Final = 80
+"""Width of a terminal that tables are made for; on a narrower one, a table that does not fit becomes a list."""
+_MIN_COLUMNS: Final = 20
+"""Smallest width that is used, even if the terminal reports less."""
+_MAX_COLUMNS: Final = 10_000
+"""Width at which the natural width of a table is measured."""
+
+Justify = Literal["left", "right"]
+Column = tuple[str, Justify]
+"""Title of a column of a table, and the side on which its cells are aligned."""
 
 
 class Stream(Protocol):
@@ -30,12 +40,12 @@ class Stream(Protocol):
 
 
 def is_live(stream: Stream) -> bool:
-    """Return whether a stream is a terminal that follows control codes, which the output of a notebook cell is not."""
+    """Return whether a stream is a terminal that follows control codes; the output of a notebook cell is not."""
     return stream.isatty() and os.environ.get("TERM") != "dumb" and _JUPYTER_KERNEL not in os.environ
 
 
 def console(width: int | None = None) -> Console:
-    """Return a console for what stdout is now: without control codes, colours too, unless it is a live terminal."""
+    """Return a console for the current stdout, without colours and control codes unless it is a live terminal."""
     forced = None if is_live(sys.stdout) else False
     return Console(
         file=sys.stdout,
@@ -53,15 +63,36 @@ def live_console() -> Console:
 
 
 def _stated_width() -> int | None:
-    """The width that COLUMNS states. Shells that do not know their width state 0, which means none."""
+    """Return the width that COLUMNS states; 0, which some shells state, stands for the normal width."""
     columns = os.environ.get("COLUMNS", "").strip()
     if not columns.isdecimal():
         return None
-    return max(int(columns), _NARROWEST) if int(columns) else _USUAL
+    return max(int(columns), _MIN_COLUMNS) if int(columns) else _NORMAL_COLUMNS
+
+
+def print_text(text: str = "") -> None:
+    """Print a line of plain text, wrapped to the terminal, without interpreting markup."""
+    console().print(text, markup=False, highlight=False)
+
+
+def make_table(*columns: Column, lines: bool = False, fixed: Collection[str] = ()) -> Table:
+    """Return an empty table with these columns, in the style of all tables.
+
+    ``lines``: whether a line separates the rows. ``fixed``: titles of columns whose cells are not wrapped.
+    """
+    table = Table(box=box.SIMPLE_HEAD, show_lines=lines, pad_edge=False)
+    for title, justify in columns:
+        table.add_column(title, justify=justify, no_wrap=title in fixed)
+    return table
+
+
+def make_value_table(indent: int = 0) -> Table:
+    """Return an empty table of names and values, without a header, ``indent`` columns from the left edge."""
+    return Table(show_header=False, box=None, padding=(0, 2, 0, indent))
 
 
 def print_json(content: Mapping[str, Any]) -> None:
-    """Print JSON. Characters that stdout cannot encode become JSON's own escapes, so that no text is changed."""
+    """Print JSON; characters that stdout cannot encode become JSON escapes, so that no text is changed."""
     text = to_json(content)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -73,15 +104,15 @@ def print_json(content: Mapping[str, Any]) -> None:
 def print_table(table: Table, at_least: int = 0) -> None:
     """Print a table without cutting any value.
 
-    A table that is too wide for a narrow terminal becomes a list of its rows. On any other it keeps its lines, which
+    On a narrow terminal, a table that is too wide becomes a list of its rows. On any other, it keeps its lines, which
     the terminal may wrap.
 
     Args:
-        table: Its cells are plain text.
-        at_least: Width of the table in columns, on terminals that are not narrow.
+        table: Table whose cells are plain text.
+        at_least: Smallest width of the table in columns, on terminals that are not narrow.
     """
     terminal = console()
-    narrow = terminal.width < _USUAL
+    narrow = terminal.width < _NORMAL_COLUMNS
     if not narrow:
         terminal.width = max(terminal.width, at_least)
     if not _is_cut(table, terminal):
@@ -89,7 +120,7 @@ def print_table(table: Table, at_least: int = 0) -> None:
     elif narrow:
         _print_rows(table, terminal)
     else:
-        widest = Measurement.get(terminal, terminal.options.update(width=10_000), table).maximum
+        widest = Measurement.get(terminal, terminal.options.update(width=_MAX_COLUMNS), table).maximum
         while terminal.width < widest and _is_cut(table, terminal):
             terminal.width += 10
         terminal.print(table)

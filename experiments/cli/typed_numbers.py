@@ -1,4 +1,4 @@
-"""Numbers and answers as people type them: 1,024 and 1e3 are whole numbers, yes and False are answers."""
+"""Read typed numbers and answers: 1,024 and 1e3 are whole numbers, yes and False are answers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, Final, get_args, get_type_hints
 import typer
 
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-"""Thousands apart by commas, as tables print them."""
+"""Pattern of a number with commas between thousands, as tables print it."""
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MAX_DIGITS: Final = 400
-"""Digits of a whole number; larger ones fit no parameter, and take memory."""
+"""Largest number of digits of a whole number; longer ones are outside every range, and take memory."""
 _ANSWERS: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def plain_number(text: str) -> str | None:
-    """Return a decimal number without commas between thousands; None for anything else, such as 0x2 or 1_0."""
+    """Return a decimal number without its commas between thousands; None for other text, such as 0x2 or 1_0."""
     stripped = text.strip()
     if _GROUPED.fullmatch(stripped):
         stripped = stripped.replace(",", "")
@@ -26,7 +26,7 @@ def plain_number(text: str) -> str | None:
 
 
 def whole_number(text: str) -> int | None:
-    """Return the whole number that a text states, in any notation; None if it states none."""
+    """Return the whole number that a text states in any notation, or None."""
     found = plain_number(text)
     if found is None:
         return None
@@ -40,18 +40,18 @@ def whole_number(text: str) -> int | None:
 
 
 def any_number(text: str) -> float | None:
-    """Return the number that a text states; None if it states none."""
+    """Return the number that a text states, or None."""
     found = plain_number(text)
     return None if found is None else float(found)
 
 
 def answer(text: str) -> bool | None:
-    """Return whether a text means yes or no; None if it means neither."""
+    """Return True for yes and False for no; None if the text is neither."""
     return _ANSWERS.get(text.strip().lower())
 
 
 def read_typed_numbers(command: Any) -> None:
-    """Make a command of the command line, and all commands below it, read numbers by these rules.
+    """Make a command and all its subcommands read numbers by these rules.
 
     Args:
         command: A click command or group, as typer builds it.
@@ -59,13 +59,13 @@ def read_typed_numbers(command: Any) -> None:
     kinds = _number_kinds(command.callback) if command.callback is not None else {}
     for parameter in command.params:
         if parameter.name in kinds:
-            parameter.process_value = _reading(parameter, kinds[parameter.name])
-    for below in getattr(command, "commands", {}).values():
-        read_typed_numbers(below)
+            parameter.process_value = _make_reader(parameter, kinds[parameter.name])
+    for subcommand in getattr(command, "commands", {}).values():
+        read_typed_numbers(subcommand)
 
 
 def _number_kinds(function: Callable[..., Any]) -> dict[str, type[int | float]]:
-    """The parameters of a function that are numbers: name, and whether int or float."""
+    """Return the parameters of a function that are numbers, with their type."""
     found: dict[str, type[int | float]] = {}
     for name, hint in get_type_hints(function).items():
         kinds = set(get_args(hint) or (hint,)) - {type(None)}
@@ -75,8 +75,8 @@ def _number_kinds(function: Callable[..., Any]) -> dict[str, type[int | float]]:
     return found
 
 
-def _reading(parameter: Any, kind: type[int | float]) -> Callable[[Any, Any], Any]:
-    """Return what reads a parameter: a number as people type it, then whatever the parameter does with numbers."""
+def _make_reader(parameter: Any, kind: type[int | float]) -> Callable[[Any, Any], Any]:
+    """Return a function that reads a typed number and passes it to the usual checks of the parameter."""
     before, read = parameter.process_value, whole_number if kind is int else any_number
     wanted = "whole number, such as 64, 1,024 or 1e3" if kind is int else "valid number, such as 0.5, 1,024 or 1e3"
 

@@ -1,4 +1,4 @@
-"""The pages of docs/ that are made from the code: where each number comes from, and every command with its options.
+"""Generate the pages of docs/ on parameters and commands from the code.
 
 Run as ``python -m experiments.docs_build.cli_reference docs``.
 """
@@ -22,16 +22,15 @@ declarations in the code. Each parameter is declared once, beside the part that 
 
 COMMANDS = """# Every command
 
-This page is made by `make docs` from the commands themselves; `asara COMMAND --help` prints the same for one of them.
-The [README](../../README.md) says what they are for.
+`make docs` writes this page from the commands; `asara COMMAND --help` prints the same for one of them. The
+[README](../../README.md) describes their purpose.
 
-Whatever cannot be done is answered with one sentence on stderr and the exit code 2, an interrupted command too.
-`asara reproduce` ends with 1 where a row is refuted, and `asara kernels` where it was asked properly and came to no
-result.
+A command that fails or is interrupted prints one sentence on stderr and exits with 2. `asara reproduce` exits with 1 if
+a row is refuted, `asara solve` if no value meets the goal, and `asara kernels` if a valid request gave no result.
 
-Ctrl-C, SIGTERM and SIGHUP stop a command after the event under way, and a second one stops it at once. The answer names
-what is kept. Files are written before anything is printed: results are kept if a reader such as `head` stops, and if
-the output is closed, full (exit code 2) or without Unicode.
+Ctrl-C, SIGTERM and SIGHUP stop a command after the current event, and a second one stops it at once. The message names
+the files that are kept. Files are written before anything is printed. So results are kept if a reader such as `head`
+stops, and if the output is closed, full (exit code 2) or without Unicode.
 
 Whole numbers may be written as `1024`, `1,024` or `1e3`, and answers as `true`, `yes`, `on`, `false`, `no` or `off`.
 `--stop-at-researchers` beyond a million is compared with the equations first, and refused if it is far out of reach.
@@ -39,7 +38,7 @@ Whole numbers may be written as `1024`, `1,024` or `1e3`, and answers as `true`,
 
 
 def parameters_page() -> str:
-    """Return the page of parameters as Markdown, one section a block."""
+    """Return the page of parameters as Markdown, with one section for each block."""
     blocks = groupby(parameters().values(), key=lambda parameter: parameter.block)
     return "\n".join([INTRODUCTION, *(_section(block, list(entries)) for block, entries in blocks)])
 
@@ -61,8 +60,8 @@ def _entry(parameter: Parameter) -> str:
 
 
 def commands() -> dict[str, Any]:
-    """Return every command by what is typed (``asara kernels tune``), in alphabetical order; groups are left out."""
-    from typer.main import get_command  # noqa: PLC0415 - nobody else needs it
+    """Return every command by its full name (``asara kernels tune``), in alphabetical order, without groups."""
+    from typer.main import get_command  # noqa: PLC0415 - only this function needs it
 
     from experiments.cli.app import app  # noqa: PLC0415
 
@@ -78,25 +77,25 @@ def _leaves(typed: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 
 def commands_page() -> str:
-    """Return the page of commands as Markdown, one section a command."""
+    """Return the page of commands as Markdown, with one section for each command."""
     return "\n".join([COMMANDS, *(_command(typed, command) for typed, command in commands().items())])
 
 
 def _command(typed: str, command: Any) -> str:
     arguments = [each for each in command.params if not each.opts[0].startswith("-")]
-    usage = " ".join([typed, "[OPTIONS]", *(_in_usage(each) for each in arguments)])
-    rows = [f"| `{_shown(each)}` | {_meaning(each)} |" for each in command.params if not each.hidden]
+    usage = " ".join([typed, "[OPTIONS]", *(_format_argument(each) for each in arguments)])
+    rows = [f"| `{_format_option(each)}` | {_meaning(each)} |" for each in command.params if not each.hidden]
     table = ["| | |", "|---|---|", *rows, ""] if rows else []
     return "\n".join([f"## `{typed}`", "", f"    {usage}", "", " ".join(command.help.split()), "", *table])
 
 
-def _in_usage(argument: Any) -> str:
-    name = _shown(argument)
+def _format_argument(argument: Any) -> str:
+    name = _format_option(argument)
     return name if argument.required else f"[{name}]"
 
 
-def _shown(option: Any) -> str:
-    """An option with its placeholder, or an argument by its name."""
+def _format_option(option: Any) -> str:
+    """Format an option with its placeholder, or an argument by its name."""
     if not option.opts[0].startswith("-"):
         return str(option.metavar or option.name).strip("[]").upper()
     name = " / ".join([*option.opts, *option.secondary_opts])
@@ -119,8 +118,8 @@ def _meaning(option: Any) -> str:
         allowed.append(f"default {default:,}" if isinstance(default, int) else f"default {default}")
     if option.required:
         allowed.append("must be given")
-    told = str(option.help or "").replace("|", "\\|")
-    return f"{told} ({'; '.join(allowed)})" if allowed else told
+    text = str(option.help or "").replace("|", "\\|")
+    return f"{text} ({'; '.join(allowed)})" if allowed else text
 
 
 def _bounds(option: Any) -> str:
@@ -136,7 +135,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "reference/parameter-sources.md": parameters_page,
     "reference/commands.md": commands_page,
 }
-"""Place within docs/ → how its text is made."""
+"""Function that returns the text of each page, by the path in docs/."""
 
 
 def write(folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""The notebooks, executed: a page of docs/ each, with its pictures, and a file that Jupyter opens.
+"""Execute the notebooks; write a page of docs/ with its figures and an .ipynb file for each.
 
 Run as ``python -m experiments.docs_build.notebook_pages docs [NAME ...]``. Needs jupytext, nbclient and ipykernel.
 """
-# ruff: noqa: PLC0415 - what executes notebooks is loaded where one is executed
+# ruff: noqa: PLC0415 - packages that execute notebooks are imported only for that
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from experiments.errors import InputError
 
 ROOT: Final = Path(__file__).parents[2]
 SOURCES: Final = ROOT / "notebooks"
-SECONDS: Final = 300
-"""After which a cell is given up."""
+CELL_TIMEOUT_SECONDS: Final = 300
+"""Time limit of a cell [s]."""
 WIDTH: Final = 110
-"""Letters of a line of printed text."""
+"""Characters in a line of printed text."""
 
 
 class Page(NamedTuple):
-    """A notebook as it is shown: Markdown, and the pictures that it names."""
+    """The page of a notebook: Markdown and the figures in it."""
 
     text: str
     pictures: dict[str, bytes]
-    """File name → PNG."""
+    """PNG files by name."""
 
 
 def names() -> list[str]:
@@ -40,7 +40,7 @@ def names() -> list[str]:
 
 
 def read(path: Path) -> Any:
-    """Return a notebook that is kept as text. Raises InputError where jupytext is not installed."""
+    """Read a notebook that is stored as text. Raises InputError if jupytext is not installed."""
     return _jupytext().read(path)
 
 
@@ -53,7 +53,7 @@ def _jupytext() -> Any:
 
 
 def execute(notebook: Any) -> Any:
-    """Run all cells of a notebook in a folder that is gone afterwards, and return it with what they showed.
+    """Run all cells of a notebook in a temporary folder, and return it with their output.
 
     Raises nbclient's CellExecutionError, with the cell and its traceback, if one fails.
     """
@@ -65,14 +65,18 @@ def execute(notebook: Any) -> Any:
     with TemporaryDirectory() as folder:
         sockets = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})  # instead of open ports
         client = NotebookClient(
-            notebook, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": folder}}, config=sockets
+            notebook,
+            timeout=CELL_TIMEOUT_SECONDS,
+            kernel_name="python3",
+            resources={"metadata": {"path": folder}},
+            config=sockets,
         )
         client.execute(env=environment)
     return notebook
 
 
 def page(notebook: Any, name: str) -> Page:
-    """Return the page of an executed notebook: its text, its code, and what the code showed."""
+    """Return the page of an executed notebook: its text, its code and the output."""
     pictures: dict[str, bytes] = {}
     text = "\n\n".join(part for cell in notebook.cells for part in _cell(cell, name, pictures))
     origin = (
@@ -94,7 +98,7 @@ def _cell(cell: Any, name: str, pictures: dict[str, bytes]) -> Iterator[str]:
                 yield _fenced(text)
         else:
             for output in together:
-                yield from _shown(output, name, pictures)
+                yield from _render_output(output, name, pictures)
 
 
 def _is_text(output: Any) -> bool:
@@ -102,13 +106,13 @@ def _is_text(output: Any) -> bool:
 
 
 def _text(output: Any) -> str:
-    """What was printed; not what went to stderr, which is of the moment: progress, seconds left."""
+    """Return the printed text, without stderr, which has only progress and times."""
     if output.output_type == "stream":
         return str(output.text) if output.name == "stdout" else ""
     return str(output.data.get("text/plain", ""))
 
 
-def _shown(output: Any, name: str, pictures: dict[str, bytes]) -> Iterator[str]:
+def _render_output(output: Any, name: str, pictures: dict[str, bytes]) -> Iterator[str]:
     if "image/png" in output.data:
         alt = output.metadata.get("image/png", {}).get("alt", "")
         file = f"notebook-{name}-{len(pictures) + 1}.png"
@@ -124,7 +128,7 @@ def _fenced(text: str) -> str:
 
 
 def write(docs: Path, chosen: Sequence[str]) -> None:
-    """Execute notebooks; write their pages and pictures into docs/, and beside each the file that Jupyter opens."""
+    """Execute notebooks; write their pages and figures into docs/, and an .ipynb file beside each source."""
     for name in chosen:
         notebook = execute(read(SOURCES / f"{name}.py"))
         made = page(notebook, name)

@@ -1,7 +1,7 @@
 """Estimate r as a weighted average over noise models, and over the effort before the first row if it is unknown.
 
 The law is ``log2 S_i = a + r x_i + noise_i`` with ``x_i = log2(before + effort up to row i)``. A short series cannot
-show which noise it has: at 8 rows no test tells independent errors from lasting ones. So each of `NOISE_MODELS` is
+show which noise it has: at 8 rows no test tells independent errors from cumulative ones. So each of `NOISE_MODELS` is
 fitted by generalised least squares, and weighted by its restricted likelihood times a prior weight:
 
 - ``row``: independent errors.
@@ -10,9 +10,9 @@ fitted by generalised least squares, and weighted by its restricted likelihood t
 - ``lasting``: row errors plus a random walk whose steps have variance proportional to ``dx_i^2 / e_i``, which falls as
   effort accumulates, as it does when findings come at random.
 
-Given a model and ``before``, the posterior of r under flat priors of a, log sigma and the total gain ``r sd(x)`` is
-Student's t with n - 2 degrees of freedom about the generalised-least-squares estimate. The result is the weighted
-mixture of these. The prior weights favour lasting noise, because wrongly assuming independent errors makes intervals
+Take flat priors of a, log sigma and the total gain ``r sd(x)``. Then, given a model and ``before``, the posterior of r
+is Student's t with n - 2 degrees of freedom about the generalised-least-squares estimate. The result is the weighted
+mixture of these. The prior weights favour cumulative noise, because wrongly assuming independent errors makes intervals
 too narrow. Effort before the first row, if unknown, is 0 or log-uniform: all points of a grid have the same weight.
 
 Each model is a state-space model with one state, so one pass of a Kalman filter over the rows fits all of them.
@@ -179,7 +179,7 @@ class AveragedFit(_Posterior):
         return self.centres[chosen] + self.errors[chosen] * rng.standard_t(self.degrees, number), self.befores[chosen]
 
 
-class Advice(NamedTuple):
+class Recommendation(NamedTuple):
     """The fit to rely on, and whether it rests on the effort before that was stated."""
 
     fit: AveragedFit
@@ -228,7 +228,7 @@ def average(series: Series, before: float | None = None) -> AveragedFit:
 
 
 def _p_of_before(likelihood: Array, posterior: Array, rows: int) -> float:
-    """p-value of the last effort of the grid against all others: F tests averaged with the models' weights given it.
+    """Return the p-value of the last effort of the grid against all others: F tests averaged by model weight.
 
     Within one noise model the likelihood ratio L of one more coefficient has ``(L^(2/n) - 1)(n - 3) ~ F(1, n - 3)``.
     """
@@ -238,12 +238,12 @@ def _p_of_before(likelihood: Array, posterior: Array, rows: int) -> float:
     return float(weights @ p_values / weights.sum())
 
 
-def advise(series: Series, before: float | None = None) -> Advice:
+def recommend(series: Series, before: float | None = None) -> Recommendation:
     """Return the fit to rely on: with the stated effort before, or averaged over it if unknown or contradicted."""
     stated = None if before is None else average(series, before)
     if stated is not None and stated.p_before_given >= REJECTED:
-        return Advice(stated, stated)
-    return Advice(average(series, None), stated)
+        return Recommendation(stated, stated)
+    return Recommendation(average(series, None), stated)
 
 
 class Period(NamedTuple):
@@ -258,8 +258,8 @@ class Period(NamedTuple):
 def periods(series: Series, before: float, number: int) -> list[Period]:
     """Return r within each of ``number`` stretches of equally many rows, averaged over noise models.
 
-    ``before``: effort before the first row of the series. Stretches shorter than `FEWEST_ROWS` rows are not made, so
-    there may be fewer.
+    ``before``: effort before the first row of the series. There may be fewer, because a stretch
+    has at least `MIN_ROWS` rows.
     """
     rows = len(series.effort)
     found = []
@@ -317,7 +317,7 @@ def _filter(series: Series, grid: Array) -> _Filtered:
 
 
 def _lasting_steps(series: Series, x: Array) -> Array:
-    """Relative variance of each step under ``lasting``, shape (grid, rows - 1); the mean is 1."""
+    """Return the relative variance of each step under ``lasting``, shape (grid, rows - 1); the mean is 1."""
     effort = series.effort[1:]
     steps = np.where(effort > 0, np.diff(x, axis=1) ** 2 / np.where(effort > 0, effort, 1.0), 0.0)
     return np.asarray(steps / steps.mean(axis=1, keepdims=True))

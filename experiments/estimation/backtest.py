@@ -1,11 +1,10 @@
-"""A back-test: fit the first part of a series, simulate the rest with the World, and score it against naive guesses.
+"""Back-test the growth law: fit the first part of a series, simulate the rest with the World, and score the forecast.
 
-The World here has one researcher, who never changes: people do the work, and effort is that of the file.
-The World's clock counts effort: `DAYS` days of it are the effort to forecast. Papers come at random, at the rate that
-makes their randomness as large as that of the series: n papers per unit of effort give a slope of log performance the
-relative variance 1/n. r and the effort spent before are one draw of the posterior averaged over noise models.
-Software is brought to the researcher in generations of the largest gain allowed, a million, so that the team stays as
-it is.
+The World has one researcher and a constant team, because the effort is that of the file. Its clock counts effort:
+`DAYS` days are the effort to forecast. Papers come at random, at a rate that makes their randomness equal to that of
+the series. With n papers per unit of effort, the slope of log performance has the relative variance 1/n. r and the
+effort before are one draw of the posterior averaged over noise models. Software is deployed in steps of the largest
+allowed gain, a million, so that the team does not grow.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from experiments.errors import InputError
-from experiments.estimation.averaged_fit import AveragedFit, advise
+from experiments.estimation.averaged_fit import AveragedFit, recommend
 from experiments.estimation.growth_fit import MIN_ROWS, GrowthFit, Series, fit
 from experiments.estimation.report import REPORTED_INTERVAL, Options
 from experiments.estimation.scoring_rules import Array, coverage, crps
@@ -30,72 +29,77 @@ from sim.scenario.model import Scenario
 WORLDS: Final = 500
 SHARES: Final = (0.5, 0.8, 0.9)
 MIN_LEFT: Final = 3
-"""Rows to forecast."""
+"""Smallest number of rows to forecast."""
 MAX_PAPERS: Final = 4000.0
-"""Papers that one World is expected to publish at the most: with more, their randomness is negligible."""
+"""Largest expected number of papers of one World; with more, their randomness is negligible."""
 OBSERVED_INPUT: Final = "World, effort as it came"
 CONSTANT_PACE_INPUT: Final = "World, effort at the past's pace"
 
 DAYS: Final = 1000.0
-"""How long a World runs, whatever the unit of effort."""
+"""Length of a run of the World for any unit of effort [days]."""
 
-Watch = Callable[[int], bool]
-"""Told how many of the `WORLDS` are over; True stops it."""
+StopCheck = Callable[[int], bool]
+"""Called with the number of `WORLDS` that are done; True stops the back-test."""
 
 
 class Score(NamedTuple):
-    """How one forecast did over all rows that were left."""
+    """Scores of one forecast over all forecast rows."""
 
     forecast: str
     crps: float
-    """Mean, in doublings of performance."""
+    """Mean continuous ranked probability score [doublings of performance]."""
     bias: float
-    """Mean of the forecast's median less what came, in doublings."""
+    """Mean of the median of the forecast minus the observed value [doublings]."""
     coverage: dict[str, float]
 
 
 class Backtest(NamedTuple):
-    """What a back-test found."""
+    """Results of a back-test."""
 
     data: Data
     fitted_rows: int
     fitted: AveragedFit
     papers_per_effort: float
     pace: float | None
-    """How many times as fast effort came in the rest as in the first part; None without dates."""
+    """Effort per day in the forecast part over that in the fitted part [1]; None without dates."""
     scores: list[Score]
     forecasts: dict[str, Array]
-    """log2 of performance, shape (members, rows left)."""
+    """log2 of performance, shape (members, forecast rows)."""
 
 
-def backtest(data: Data, options: Options, share: float, watch: Watch = lambda done: False) -> Backtest:
+def backtest(data: Data, options: Options, share: float, is_stopped: StopCheck = lambda done: False) -> Backtest:
     """Fit the first ``share`` of the rows, forecast the others, and score the forecasts.
 
-    Raises InputError where either part is too short, or when ``watch`` stops it.
+    Raises InputError if either part is too short, or when ``is_stopped`` returns True.
     """
     rows = len(data.lines)
     first = round(share * rows)
     if first < MIN_ROWS or rows - first < MIN_LEFT:
         raise InputError(
-            f"{data.path}: {rows} rows with --share {share:g} leave {first} to fit and {rows - first} to forecast; at "
-            f"least {MIN_ROWS} and {MIN_LEFT} are needed"
+            f"{data.path}: {rows} rows with --share {share:g} leave {first} to fit and {rows - first} to forecast; "
+            "allowed: "
+            f"at least {MIN_ROWS} and {MIN_LEFT}. Change --share."
         )
     known = Series(data.series.effort[:first], data.series.performance[:first])
     try:
-        advised = advise(known, options.before).fit
-        lasting = fit(known, "lasting", advised.before, draws=1)
+        recommended = recommend(known, options.before).fit
+        lasting = fit(known, "lasting", recommended.before, draws=1)
     except ValueError as error:
         raise InputError(f"{data.path}: the first {first} rows: {error}") from None
-    forecasts = _simulated_forecasts(data, first, advised, lasting, options.seed, watch) | _naive_forecasts(data, first)
+    forecasts = _simulated_forecasts(data, first, recommended, lasting, options.seed, is_stopped) | _naive_forecasts(
+        data, first
+    )
     came = data.series.log_performance[first:]
     scores = [score(name, ensemble, came) for name, ensemble in forecasts.items()]
-    return Backtest(data, first, advised, papers_per_effort(lasting), _pace(data, first), scores, forecasts)
+    return Backtest(data, first, recommended, papers_per_effort(lasting), _pace(data, first), scores, forecasts)
 
 
 def score(name: str, ensemble: Array, came: Array) -> Score:
-    """Return how an ensemble of shape (members, rows) did against what came."""
-    held = {f"{share:g}": coverage(ensemble, came, share) for share in SHARES}
-    return Score(name, float(crps(ensemble, came).mean()), float(np.mean(np.median(ensemble, axis=0) - came)), held)
+    """Score an ensemble of shape (members, rows) against the observed values."""
+    coverages = {f"{share:g}": coverage(ensemble, came, share) for share in SHARES}
+    return Score(
+        name, float(crps(ensemble, came).mean()), float(np.mean(np.median(ensemble, axis=0) - came)), coverages
+    )
 
 
 def papers_per_effort(fitted: GrowthFit) -> float:
@@ -104,7 +108,7 @@ def papers_per_effort(fitted: GrowthFit) -> float:
 
 
 def scenario(r: float, effort_before: float, papers: float, effort: float) -> Scenario:
-    """Return the World of one researcher who spends so much effort in `DAYS` days, at ``papers`` a unit.
+    """Return the World of one researcher who spends ``effort`` in `DAYS` days and writes ``papers`` per unit of effort.
 
     ``effort_before``: all effort until day 0; it makes the first doubling take effort ``effort_before (2^(1/r) - 1)``.
     The effort before day 0 is calibrated for this World's own team (growth__calibrated_for = 0).
@@ -127,7 +131,7 @@ def scenario(r: float, effort_before: float, papers: float, effort: float) -> Sc
 
 
 def _pace(data: Data, first: int) -> float | None:
-    """Effort a day after the first part over that within it; None without dates, or where either took no day."""
+    """Return effort per day after the first part over that within it; None without dates, or if a part took no day."""
     if data.days is None or not 0 < data.days[first - 1] < data.days[-1]:
         return None
     total, days = data.series.total, data.days
@@ -136,9 +140,9 @@ def _pace(data: Data, first: int) -> float | None:
 
 
 def _simulated_forecasts(
-    data: Data, first: int, fitted: AveragedFit, lasting: GrowthFit, seed: int, watch: Watch
+    data: Data, first: int, fitted: AveragedFit, lasting: GrowthFit, seed: int, is_stopped: StopCheck
 ) -> dict[str, Array]:
-    """Forecasts by as many Worlds as there are draws, each read at the effort of each row that is left."""
+    """Return the forecasts of one World for each draw of r, at the effort of each forecast row."""
     total = data.series.total
     moments = {OBSERVED_INPUT: total[first:] - total[first - 1]}
     if data.days is not None and data.days[first - 1] > 0:
@@ -155,16 +159,16 @@ def _simulated_forecasts(
         levels = np.array([0.0, *(event.discovered for event in published)])
         for name, at in moments.items():
             found[name].append(levels[np.searchsorted(spent, at, side="right") - 1])
-        if watch(world + 1):
-            raise InputError(f"interrupted after {world + 1} of {WORLDS} Worlds, and nothing was written")
+        if is_stopped(world + 1):
+            raise InputError(f"interrupted after {world + 1} of {WORLDS} Worlds; nothing was written")
     last = data.series.log_performance[first - 1]
     return {name: last + np.array(each) for name, each in found.items()}
 
 
 def _naive_forecasts(data: Data, first: int) -> dict[str, Array]:
-    """Guesses that know no law: exponential trends, and random walks from the last row, with and without its drift.
+    """Return naive forecasts: exponential trends, and random walks from the last row, with and without drift.
 
-    Time is days, or rows without dates.
+    Time is in days, or in rows if there are no dates.
     """
     time = data.days if data.days is not None and data.days[first - 1] > 0 else np.arange(len(data.lines), dtype=float)
     level = data.series.log_performance[:first]
@@ -186,7 +190,7 @@ _SCORES: Final = ndtri((np.arange(WORLDS) + 0.5) / WORLDS)[:, None]
 
 
 def _trend(at: Array, level: Array) -> Array:
-    """A straight line through the levels of the first moments, and where it leads at the others, with its error."""
+    """Fit a straight line to the levels of the first rows, and return its forecast ensemble at the other rows."""
     known, later = at[: len(level)], at[len(level) :]
     slope, start = np.polyfit(known, level, 1)
     error = np.std(level - slope * known - start, ddof=2)
@@ -195,25 +199,25 @@ def _trend(at: Array, level: Array) -> Array:
 
 
 def sentence(found: Backtest) -> str:
-    """Return in plain words which forecast did best, and how."""
+    """Summarize the scores of the World and of the best naive forecast."""
     worlds = [each for each in found.scores if each.forecast in (OBSERVED_INPUT, CONSTANT_PACE_INPUT)]
     naive = min((each for each in found.scores if each not in worlds), key=lambda each: each.crps)
-    said = []
+    parts = []
     for each in worlds:
         than = "better" if each.crps < naive.crps else "worse"
-        said.append(
-            f"{each.forecast}: {abs(1 - each.crps / naive.crps):.0%} {than} by CRPS than the best naive guess "
-            f"({naive.forecast}), and its 90% interval held {each.coverage['0.9']:.0%} of the rows."
+        parts.append(
+            f"{each.forecast}: {abs(1 - each.crps / naive.crps):.0%} {than} by CRPS than the best naive forecast "
+            f"({naive.forecast}), and its 90% interval contained {each.coverage['0.9']:.0%} of the rows."
         )
     if found.pace is not None:
-        said.append(
-            f"Effort came {found.pace:.2g} times as fast as in the first part, which the second could not know."
+        parts.append(
+            f"Effort came {found.pace:.2g} times as fast as in the first part, which the forecast could not include."
         )
-    return " ".join([*said, "Rows of one series go together, so this is one trial of a forecast and not many."])
+    return " ".join([*parts, "Rows of one series are correlated, so this is one trial of a forecast, not many."])
 
 
 def content(found: Backtest) -> dict[str, Any]:
-    """Return what a back-test found as plain values."""
+    """Return the results of a back-test as plain values."""
     return {
         "file": found.data.file,
         "rows": len(found.data.lines),

@@ -1,5 +1,5 @@
 """Define `asara fit`: fit the law of returns to a series, show published estimates, back-test forecasts."""
-# ruff: noqa: PLC0415 - `asara --help` loads this file, and must answer at once
+# ruff: noqa: PLC0415 - `asara --help` imports this module, and must answer at once
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 Before = Annotated[
     str,
-    typer.Option(metavar="EFFORT|unknown", help="Effort before the first row; `unknown`: averaged over it."),
+    typer.Option(metavar="EFFORT|unknown", help="Effort before the first row; `unknown`: r is averaged over it."),
 ]
 Hardware = Annotated[
     Literal["unknown", "fixed", "grew"],
-    typer.Option(help="Hardware that the research used; `grew`: r is halved to that with hardware fixed."),
+    typer.Option(help="Hardware used by the research; `grew`: r is halved to give r on fixed hardware."),
 ]
 HardwareInput = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="Hardware used by each row; effort is then sqrt(input x hardware)."),
+    typer.Option(metavar="COLUMN", help="Hardware used in each row; effort is then sqrt(input x hardware)."),
 ]
-Luck = Annotated[
+DeprecatedLuck = Annotated[
     Literal["row", "lasting"] | None, typer.Option(hidden=True, help="Deprecated: all noise models are averaged.")
 ]
 
@@ -47,38 +47,48 @@ def fit(
     ] = None,
     date: Annotated[str | None, typer.Option(metavar="COLUMN", help="Dates, written as 2024-05-28.")] = None,
     lower_is_better: Annotated[
-        bool, typer.Option("--lower-is-better", help="Performance is the first output over each: for times and costs.")
+        bool, typer.Option("--lower-is-better", help="Lower output is better, as for times and costs.")
     ] = False,
     cumulative: Annotated[
-        bool, typer.Option("--cumulative", help="The input column is a running total, not the effort of each row.")
+        bool, typer.Option("--cumulative", help="The input column is cumulative, not the effort of each row.")
     ] = False,
     before: Before = "unknown",
     hardware: Hardware = "unknown",
     hardware_input: HardwareInput = None,
-    luck: Luck = None,
-    sub_periods: Annotated[int, typer.Option(min=1, max=100, help="Number of stretches of rows to estimate r in.")] = 3,
+    luck: DeprecatedLuck = None,
+    sub_periods: Annotated[int, typer.Option(min=1, max=100, help="Number of sub-periods to estimate r in.")] = 3,
     draws: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of the bootstrap.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap and of forecasts.")] = 0,
-    published: Annotated[bool, typer.Option("--published", help="Show the report's Tables 1 and 4 instead.")] = False,
+    published: Annotated[bool, typer.Option("--published", help="Show Tables 1 and 4 of the report instead.")] = False,
     backtest: Annotated[
-        bool, typer.Option("--backtest", help="Fit the first part, simulate the rest, and score the forecast.")
+        bool,
+        typer.Option("--backtest", help="Fit the first part of the rows, forecast the rest, and score the forecast."),
     ] = False,
-    share: Annotated[float, typer.Option(min=0.1, max=0.95, help="Of the rows, the part that is fitted.")] = 0.6,
+    share: Annotated[float, typer.Option(min=0.1, max=0.95, help="Share of the rows to fit, with --backtest.")] = 0.6,
     out: Annotated[
         Path | None,
         typer.Option(
-            parser=path_argument, metavar="DIR", help="Write fit.json, fit.toml and fit.png (or backtest.json)."
+            parser=path_argument,
+            metavar="DIR",
+            help="Write fit.json, fit.toml and fit.png (or backtest.json) into this folder.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit the law of returns to a real series: r with its interval, and a prior of r for designs."""
+    """Estimate r, the returns to effort, from a real series.
+
+    The command fits the growth law, and prints r with its interval and a prior for designs.
+    """
     if published:
         if file is not None or out is not None or backtest:
-            raise InputError("--published reads no file and writes none: leave out the file, --out and --backtest")
+            raise InputError(
+                "--published reads and writes no file; allowed: without FILE, --out and --backtest. Leave them out."
+            )
         return _show_published(as_json)
     if file is None or performance is None:
-        raise InputError("a CSV file and --output COLUMN are needed, or --published")
+        raise InputError(
+            "FILE or --output is missing; allowed: a CSV file with --output COLUMN, or --published. Add them."
+        )
     from experiments.estimation.report import Options
     from experiments.estimation.series import SeriesColumns, read
 
@@ -87,20 +97,20 @@ def fit(
 
         check_folder(out)
     if luck is not None:
-        typer.echo("--luck is deprecated and has no effect: r is averaged over all noise models.", err=True)
+        typer.echo("`--luck` is deprecated and has no effect: r is averaged over all noise models.", err=True)
     if hardware_input is not None and hardware == "fixed":
         raise InputError(
             "--hardware = fixed is contradicted by --hardware-input; allowed: unknown, grew. Leave out one of the two."
         )
-    options = Options(_before(before), sub_periods, draws, seed, hardware, hardware_input)
+    options = Options(_parse_before(before), sub_periods, draws, seed, hardware, hardware_input)
     data = read(file, SeriesColumns(effort, performance, date, lower_is_better, cumulative))
     if backtest:
         return _backtest(data, options, share, out, as_json)
     return _fit(data, options, out, as_json)
 
 
-def _before(text: str) -> float | None:
-    """Effort before the first row; None if unknown. `found` is the older word for `unknown`."""
+def _parse_before(text: str) -> float | None:
+    """Return the effort before the first row; None for `unknown` and its deprecated alias `found`."""
     if text in ("unknown", "found"):
         return None
     try:
@@ -130,50 +140,50 @@ def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
     from experiments.storage.atomic import json_file, plain, write_files
 
     found = analyse_series(data, options)
-    told = plain(content(found))
+    result = plain(content(found))
     files: dict[str, bytes] = {}
     if out is not None:
         from experiments.estimation.figure import picture
 
-        files = {"fit.toml": toml(found).encode(), "fit.png": picture(found), "fit.json": json_file(told)}
+        files = {"fit.toml": toml(found).encode(), "fit.png": picture(found), "fit.json": json_file(result)}
         write_files(out, files)
     if as_json:
-        print_json(told)
+        print_json(result)
         return
     show(content(found))
     if out is not None:
-        _say_written(out, files)
+        _print_written(out, files)
         show_next_steps(content(found), str(out))
 
 
 def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:
     from experiments.cli.interrupts import GracefulInterrupt
+    from experiments.cli.progress import count_progress
     from experiments.cli.terminal import print_json
     from experiments.estimation.backtest import WORLDS, backtest, content
     from experiments.estimation.table import show_backtest
-    from experiments.monte_carlo.table import progress
     from experiments.storage.atomic import json_file, plain, write_files
 
-    with progress(WORLDS) as tell, GracefulInterrupt() as interrupt:
+    with count_progress(WORLDS, "worlds") as on_count, GracefulInterrupt() as interrupt:
 
-        def watch(done: int) -> bool:
-            tell(done)
+        def is_interrupted(done: int) -> bool:
+            on_count(done)
             return interrupt.happened
 
-        found = backtest(data, options, share, watch)
-    told: dict[str, Any] = plain(content(found))
-    files = {"backtest.json": json_file(told)}
+        found = backtest(data, options, share, is_interrupted)
+    result: dict[str, Any] = plain(content(found))
+    files = {"backtest.json": json_file(result)}
     if out is not None:
         write_files(out, files)
     if as_json:
-        print_json(told)
+        print_json(result)
         return
-    show_backtest(told)
+    show_backtest(result)
     if out is not None:
-        _say_written(out, files)
+        _print_written(out, files)
 
 
-def _say_written(out: Path, files: Iterable[str]) -> None:
-    from experiments.cli.run_table import print_text
+def _print_written(out: Path, files: Iterable[str]) -> None:
+    from experiments.cli.terminal import print_text
 
     print_text(f"Written to {out}: {', '.join(sorted(files))}.")

@@ -1,4 +1,4 @@
-"""The picture of a fit: data and law, residuals, r by sub-period. Nothing here writes."""
+"""Draw the figure of a fit: data and law, residuals, and r by sub-period."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from experiments.plotting.frame import Form, add_title, render
 from experiments.plotting.style import BLUE, GREY, ORANGE, STYLE
 
 _DARK: Final = "#444444"
-_SPAN: Final = 200
-"""Points of a curve."""
+_CURVE_POINTS: Final = 200
+"""Number of points of a curve."""
 
 
 def picture(found: FitReport, form: Form = "png") -> bytes:
-    """Return the picture of a fit as PNG, SVG or PDF: the same bytes for the same fit."""
+    """Draw a fit as PNG, SVG or PDF; the same fit gives the same bytes."""
     options, series = found.options, found.data.series
     numbers = np.concatenate([series.effort, series.performance]).astype("<f8")
     footer = footer_text(
@@ -45,7 +45,7 @@ def _figure(found: FitReport) -> Figure:
     return figure
 
 
-def _said(fitted: AnyFit) -> str:
+def _describe_fit(fitted: AnyFit) -> str:
     low, high = fitted.interval(REPORTED_INTERVAL)
     return f"r = {fitted.r:.2f} [{low:.2f}, {high:.2f}]"
 
@@ -53,18 +53,18 @@ def _said(fitted: AnyFit) -> str:
 def _draw_law(axes: Axes, found: FitReport) -> None:
     series, columns = found.data.series, found.data.columns
     scale = series.performance[0]
-    start = found.advised.before
+    start = found.recommended.before
     axes.plot(start + series.total, series.performance / scale, "o", color=BLUE, markersize=4.5, alpha=0.8)
     low, high = series.total[0] or series.total[-1] / 1000, series.total[-1]
-    totals = np.geomspace(low, high, _SPAN)
+    totals = np.geomspace(low, high, _CURVE_POINTS)
     plain = next(each for each in found.others if isinstance(each, GrowthFit) and each.noise == "row")
-    for fitted, colour, dashes in ((found.advised, ORANGE, "-"), (plain, BLUE, "--")):
+    for fitted, colour, dashes in ((found.recommended, ORANGE, "-"), (plain, BLUE, "--")):
         axes.plot(
             start + totals,
             2.0 ** fitted.at(totals) / scale,
             color=colour,
             linestyle=dashes,
-            label=f"{_said(fitted)}\n{label(fitted)}",
+            label=f"{_describe_fit(fitted)}\n{label(fitted)}",
         )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
@@ -88,7 +88,7 @@ def _draw_residuals(axes: Axes, found: FitReport) -> None:
 
 
 def _draw_periods(axes: Axes, found: FitReport) -> None:
-    low, high = found.advised.interval(REPORTED_INTERVAL)
+    low, high = found.recommended.interval(REPORTED_INTERVAL)
     axes.axhspan(low, high, color=GREY, alpha=0.6, linewidth=0)
     axes.axhline(1, color=_DARK, linestyle=(0, (4, 2)), linewidth=1.2)
     for each in found.periods:

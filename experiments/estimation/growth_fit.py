@@ -1,8 +1,8 @@
 """Fit the law of returns to a series under one noise model: r with a bootstrap interval, and tests of constant r. Pure.
 
 The law is that of :mod:`sim.growth` without a parallelization penalty: ``S = (E/E0)^r``, so log2 S rises by r for each
-doubling of cumulative effort ``E = before + (effort so far)``. ``before``, the effort that went in before the first
-row, is given or found by maximum likelihood (profile over a grid). Two noise models, each with normal errors:
+doubling of cumulative effort ``E = before + (effort so far)``. ``before``, the effort before the first row, is
+given or found by maximum likelihood (profile over a grid). Two noise models, each with normal errors:
 
 - ``row``: rows have independent errors, ``log2 S_i = a + r log2 E_i + sigma u_i``. Maximum likelihood is least squares
   in the logarithms. Most published estimates use it. Its intervals are too narrow if errors are correlated.
@@ -12,9 +12,10 @@ row, is given or found by maximum likelihood (profile over a grid). Two noise mo
   weighted by effort. Rows without effort join the row before.
 
 Intervals are percentiles of a bootstrap that draws rows (``row``) or steps between rows (``lasting``) with
-replacement, and finds ``before`` anew in each draw if it is to be found. They compare with published estimates; the
-interval to rely on is that of :mod:`experiments.estimation.averaged_fit`, because no test tells the models apart in a
-short series."""
+replacement. If ``before`` is not given, it is fitted again in each draw. These intervals compare with published
+estimates. The interval to rely on is that of :mod:`experiments.estimation.averaged_fit`, because no test
+distinguishes the models in a short series.
+"""
 
 from __future__ import annotations
 
@@ -31,21 +32,23 @@ Noise = Literal["row", "lasting"]
 
 NOISES: tuple[Noise, ...] = get_args(Noise)
 MIN_ROWS = 5
-"""Rows without which nothing is fitted."""
+"""Smallest number of rows of a fit."""
 DRAWS = 2000
 _STEPS_PER_OCTAVE = 8
 _LOWEST, _HIGHEST = -14, 6
-"""The grid of `before`, in doublings of the series' own effort. At the highest the law is all but exponential in
-effort, and no series tells what lies beyond."""
+"""Ends of the grid of `before`, in doublings of the effort of the series.
+
+At the upper end the law is nearly exponential in effort, so a series cannot distinguish larger values.
+"""
 
 
 class Series(NamedTuple):
     """Effort and performance, row by row in the order of time."""
 
     effort: Array
-    """Of each row alone, not cumulative; 0 or more, of any unit."""
+    """Effort of each row, not cumulative; 0 or more, in any unit."""
     performance: Array
-    """Above 0; more is better."""
+    """Performance of each row, above 0; higher is better."""
 
     @property
     def log_performance(self) -> Array:
@@ -54,12 +57,12 @@ class Series(NamedTuple):
 
     @property
     def total(self) -> Array:
-        """Effort up to and with each row."""
+        """Cumulative effort, including each row."""
         return np.cumsum(self.effort)
 
 
 class GrowthFit(NamedTuple):
-    """The law fitted to a series, and how sure it is."""
+    """The growth law fitted to a series, with bootstrap draws."""
 
     noise: Noise
     r: float
@@ -68,30 +71,32 @@ class GrowthFit(NamedTuple):
     level: float
     """log2 of the performance that the law gives at a cumulative effort of 1."""
     scatter: float
-    """sigma: of log2 performance about the law (``row``), or of the slope of one unit of effort (``lasting``)."""
+    """sigma of log2 performance about the law (``row``), or of the slope for one unit of effort (``lasting``)."""
     log_likelihood: float
-    """Up to a constant; comparable within one noise model and series."""
+    """Log-likelihood up to a constant, comparable within one noise model and series."""
     draws: Array
-    """r in each draw of the bootstrap, shape (draws,)."""
+    """r in each bootstrap draw, shape (draws,)."""
     draws_before: Array
     """`before` in each draw, shape (draws,)."""
     before_found: bool
     """Whether `before` was found, not given."""
     unbent: float
-    """Share of the draws that ran to the highest `before` on the grid: where it is large, the series does not bend
-    enough to tell how much effort there was before, nor r from above."""
+    """Share of the draws with the highest `before` on the grid [1].
+
+    If it is large, the series does not bend enough to bound the effort before or r from above.
+    """
 
     def interval(self, share: float) -> tuple[float, float]:
-        """Return the percentiles of the bootstrap between which this share of it lies."""
+        """Return the central bootstrap interval with this share of the draws."""
         low, high = np.quantile(self.draws, [(1 - share) / 2, (1 + share) / 2])
         return float(low), float(high)
 
     def above(self, r: float) -> float:
-        """Return the share of the bootstrap in which r is above a value."""
+        """Return the share of bootstrap draws in which r is above a value."""
         return float(np.mean(self.draws > r))
 
     def at(self, total: Array) -> Array:
-        """Return log2 of the performance that the law gives at these amounts of effort since the first row."""
+        """Return log2 of the performance that the law predicts at these amounts of effort since the first row."""
         return self.level + self.r * np.log2(self.before + total)
 
 
@@ -99,7 +104,7 @@ class TrendTest(NamedTuple):
     """A test of constant r against r that changes with log effort."""
 
     change: float
-    """By how much r changes with each doubling of effort; below 0 it falls."""
+    """Change of r with each doubling of effort; negative if r falls."""
     p_value: float
     """Two-sided, by a wild bootstrap under constant r."""
 
@@ -107,9 +112,9 @@ class TrendTest(NamedTuple):
 def fit(
     series: Series, noise: Noise = "row", before: float | None = 0.0, *, draws: int = DRAWS, seed: int = 0
 ) -> GrowthFit:
-    """Return the law fitted by maximum likelihood, with a bootstrap of so many draws.
+    """Fit the law by maximum likelihood, with a bootstrap of ``draws`` draws.
 
-    ``before``: effort before the first row, in the unit of the series; None to find it. Needs `FEWEST_ROWS` rows, all
+    ``before``: effort before the first row, in the unit of the series; None to fit it. Needs `MIN_ROWS` rows, all
     performance above 0, and effort above 0 in the first row if ``before`` is 0. Raises ValueError otherwise.
     """
     require_series(series, before)
@@ -141,14 +146,14 @@ def fit(
 
 
 class _LikelihoodTerms(NamedTuple):
-    """What the likelihood is made of: per row (first axis) and per `before` of the grid (second)."""
+    """Terms of the likelihood, for each row (first axis) and each `before` of the grid (second axis)."""
 
     weight: Array
     x: Array | None
-    """The regressor of ``row``; None under ``lasting``, where r is a mean."""
+    """Regressor of ``row``; None under ``lasting``, in which r is a mean."""
     y: Array
     jacobian: Array
-    """What is taken off the log-likelihood for each row."""
+    """Amount subtracted from the log-likelihood for each row."""
 
     @property
     def rows(self) -> int:
@@ -158,7 +163,7 @@ class _LikelihoodTerms(NamedTuple):
 def _independent_terms(series: Series, grid: Array) -> _LikelihoodTerms:
     x = np.log2(grid[None, :] + series.total[:, None])
     y = series.log_performance[:, None]
-    # About the middle, so that sums of squares do not cancel.
+    # Centred, so that sums of squares do not cancel.
     return _LikelihoodTerms(np.ones(len(x)), x - x.mean(axis=0), y - y.mean(), np.zeros((len(x), 1)))
 
 
@@ -170,14 +175,14 @@ def _cumulative_terms(series: Series, grid: Array) -> _LikelihoodTerms:
 
 
 def _merge_equal_effort(series: Series) -> Series:
-    """The series with rows that no effort separates taken as one: the last of them."""
+    """Merge rows that no effort separates, keeping the last of them."""
     kept = np.append(series.effort[1:] > 0, True)
     total = series.total[kept]
     return Series(np.diff(total, prepend=0.0), series.performance[kept])
 
 
 def _solve(terms: _LikelihoodTerms, counts: Array) -> tuple[Array, Array, Array]:
-    """r, variance and log-likelihood of shape (draws, grid); counts say how often each row was drawn."""
+    """Return r, variance and log-likelihood, of shape (draws, grid); ``counts``: how often each row was drawn."""
     weights = counts * terms.weight
     mass = weights.sum(axis=1, keepdims=True)
     number = counts.sum(axis=1, keepdims=True)
@@ -199,22 +204,22 @@ def _solve(terms: _LikelihoodTerms, counts: Array) -> tuple[Array, Array, Array]
 
 
 def _product(draws: Array, values: Array) -> Array:
-    """The matrix product, a few draws at a time: so small that the algebra library keeps to one thread.
+    """Return the matrix product, a few draws at a time, so that the algebra library uses one thread.
 
-    More would wait for each other wherever the machine has other work, and their number must not touch the result.
+    Several threads would wait for each other on a busy machine, and their number must not change the result.
     """
-    rows = max(1, _ON_ONE_THREAD // values.size)
+    rows = max(1, _MAX_SINGLE_THREAD_PRODUCTS // values.size)
     return np.concatenate([draws[at : at + rows] @ values for at in range(0, len(draws), rows)])
 
 
-_ON_ONE_THREAD = 200_000
-"""Multiplications: OpenBLAS takes a second thread above 2^18."""
+_MAX_SINGLE_THREAD_PRODUCTS = 200_000
+"""Multiplications in one call; OpenBLAS uses a second thread above 2^18."""
 _TINY = 1e-18
-"""Of a variance of logarithms: nothing but rounding."""
+"""Variance of logarithms below which it is only rounding."""
 
 
 def grid_of_before(series: Series) -> Array:
-    """Return the efforts before the first row that are tried, ascending; 0 is one if the first row has effort."""
+    """Return the grid of efforts before the first row, ascending; it includes 0 if the first row has effort."""
     octaves = np.arange(_LOWEST * _STEPS_PER_OCTAVE, _HIGHEST * _STEPS_PER_OCTAVE + 1) / _STEPS_PER_OCTAVE
     found: Array = series.total[-1] * 2.0**octaves
     return found if series.effort[0] <= 0 else np.concatenate([[0.0], found])
@@ -223,20 +228,24 @@ def grid_of_before(series: Series) -> Array:
 def require_series(series: Series, before: float | None) -> None:
     """Raise ValueError if the law cannot be fitted to a series; ``before`` as in `fit`."""
     if len(series.effort) < MIN_ROWS or len(_merge_equal_effort(series).effort) < MIN_ROWS:
-        raise ValueError(f"at least {MIN_ROWS} rows with effort are needed")
+        raise ValueError(f"there are too few rows with effort; allowed: at least {MIN_ROWS}. Add rows.")
     if np.any(series.performance <= 0) or np.any(series.effort < 0):
-        raise ValueError("performance must be above 0 and effort 0 or more")
+        raise ValueError(
+            "performance or effort is out of bounds; allowed: performance above 0, effort 0 or more. Correct it."
+        )
     if before == 0 and series.effort[0] <= 0:
-        raise ValueError("the first row has no effort, and there is none before it")
+        raise ValueError(
+            "the first row has no effort and --before is 0; allowed: effort in one of them. Give --before."
+        )
 
 
 def residuals(series: Series, fitted: GrowthFit) -> Array:
-    """Return log2 of performance over what the law gives, row by row."""
+    """Return log2 of performance over the prediction of the law, for each row."""
     return series.log_performance - fitted.at(series.total)
 
 
 def lag1_autocorrelation(values: Array) -> tuple[float, bool]:
-    """Return the correlation of residuals with their neighbours, and whether it is above chance (one-sided, 5%)."""
+    """Return the correlation of residuals with their neighbours, and whether it is significant (one-sided, 5%)."""
     centred = values - values.mean()
     below = float(centred @ centred)
     correlation = float(centred[1:] @ centred[:-1]) / below if below > _TINY else 0.0
@@ -247,8 +256,8 @@ def trend_test(series: Series, fitted: GrowthFit, *, draws: int = DRAWS, seed: i
     """Test constant r against r that changes with log effort, under the fit's noise model and `before`.
 
     The alternative adds a quadratic term in log2 E (``row``), or a slope of r on it (``lasting``). The statistic is
-    the term over its heteroscedasticity-robust standard error; the wild bootstrap gives the residuals under constant
-    r random signs (Rademacher), which keeps whatever sizes they have.
+    the term over its heteroscedasticity-robust standard error. The wild bootstrap gives the residuals under constant
+    r random signs (Rademacher), which keeps their sizes.
     """
     design, y, weight = _alternative(series, fitted)
     smaller = _projection(design[:, :-1], weight)
@@ -262,7 +271,7 @@ def trend_test(series: Series, fitted: GrowthFit, *, draws: int = DRAWS, seed: i
 
 
 def _alternative(series: Series, fitted: GrowthFit) -> tuple[Array, Array, Array]:
-    """Design, with the term under test last; response; weights."""
+    """Return the design matrix with the term under test last, the response and the weights."""
     if fitted.noise == "row":
         x = np.log2(fitted.before + series.total)
         x = x - x.mean()
@@ -278,13 +287,13 @@ def _alternative(series: Series, fitted: GrowthFit) -> tuple[Array, Array, Array
 
 
 def _projection(design: Array, weight: Array) -> Array:
-    """The matrix that turns responses into weighted least-squares coefficients."""
+    """Return the matrix that maps responses to weighted least-squares coefficients."""
     root = np.sqrt(weight)
     return np.asarray(np.linalg.pinv(design * root[:, None]) * root, dtype=float)
 
 
 def _robust_t(responses: Array, design: Array, projection: Array) -> Array:
-    """The last coefficient over its robust standard error, for each row of responses."""
+    """Return the last coefficient over its robust standard error, for each row of responses."""
     coefficients = responses @ projection.T
     missed = responses - coefficients @ design.T
     error = np.sqrt(np.maximum(missed**2 @ projection[-1] ** 2, _TINY))

@@ -25,11 +25,11 @@ def content() -> dict[str, Any]:
     """
     times, returns = _load("doubling-times"), _load("returns")
     times["rows"] = [{"months": None} | row for row in times["rows"]]
-    return {"doubling_times": times, "returns": returns | {"rows": [_judged(row) for row in returns["rows"]]}}
+    return {"doubling_times": times, "returns": returns | {"rows": [_compare_with_one(row) for row in returns["rows"]]}}
 
 
 def above_one(low: float, high: float, share: float) -> float:
-    """Return P(r > 1) if this share of a lognormal distribution lies between low and high, and as much on each side."""
+    """Return P(r > 1) for a lognormal distribution with this share between low and high, and equal tails."""
     width = ndtri((1 + share) / 2) / ndtri(0.9)
     middle, reach = (low * high) ** 0.5, (high / low) ** (0.5 / width)
     return 1 - LogNormal.from_ci80(middle / reach, middle * reach).cdf(1.0)
@@ -39,17 +39,17 @@ def _load(name: str) -> dict[str, Any]:
     return tomllib.loads((BUNDLED_ESTIMATES_DIR / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def _judged(row: Mapping[str, Any]) -> dict[str, Any]:
+def _compare_with_one(row: Mapping[str, Any]) -> dict[str, Any]:
     hardware = row.get("hardware", "grew")
-    told = {name: row.get(name) for name in ("domain", "r", "range", "share", "about")} | {"hardware": hardware}
+    values = {name: row.get(name) for name in ("domain", "r", "range", "share", "about")} | {"hardware": hardware}
     of_software = hardware in ("grew", "fixed")
-    return told | {
-        "as_seen": _means(row, 1.0) if of_software else None,
-        "halved": _means(row, HALVED) if hardware == "grew" else None,
+    return values | {
+        "as_seen": _side_and_probability(row, 1.0) if of_software else None,
+        "halved": _side_and_probability(row, HALVED) if hardware == "grew" else None,
     }
 
 
-def _means(row: Mapping[str, Any], factor: float) -> dict[str, Any]:
+def _side_and_probability(row: Mapping[str, Any], factor: float) -> dict[str, Any]:
     ends = [factor * each for each in row.get("range", row["r"])]
     return {
         "side_of_one": side_of_one(ends[0], ends[-1]),

@@ -1,6 +1,7 @@
-"""How good forecasts were: the continuous ranked probability score, and how often intervals held. Pure.
+"""Score forecasts by the continuous ranked probability score and the coverage of intervals. Pure.
 
-A forecast is an ensemble: equally likely values, shape (members, moments); what came is of shape (moments,).
+A forecast is an ensemble of equally likely values, of shape (members, moments). Observed values have the shape
+(moments,).
 """
 
 from __future__ import annotations
@@ -27,6 +28,6 @@ def crps(ensemble: Array, came: Array) -> Array:
 
 
 def coverage(ensemble: Array, came: Array, share: float) -> float:
-    """Return the share of the moments that came to lie within the central interval of this share of the members."""
+    """Return the share of moments whose observed value lies in the central interval with this share of the members."""
     low, high = np.quantile(ensemble, [(1 - share) / 2, (1 + share) / 2], axis=0)
     return float(np.mean((came >= low) & (came <= high)))

@@ -12,9 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from experiments.cli.arguments import check_file, check_folder, load_scenario
 from experiments.cli.interrupts import GracefulInterrupt
-from experiments.cli.progress import Tell, progress
-from experiments.cli.run_table import print_text
-from experiments.cli.terminal import print_json
+from experiments.cli.progress import ProgressCallback, progress
+from experiments.cli.terminal import print_json, print_text
 from experiments.errors import InputError
 from experiments.kernels import console, full_report, measurement_sessions, tuning
 from experiments.kernels.figure import build_panels, draw_searches
@@ -148,7 +147,7 @@ def _measure_one(
     asked: Workload,
     found: Any,
     shipped: Any,
-    tell: Tell,
+    tell: ProgressCallback,
 ) -> None:
     tasks = measurement_sessions.family_tasks(environment, found, asked, shipped)
     with environment.open_evaluator(asked, found) as evaluator:

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
-from experiments.cli.run_table import print_text
-from experiments.cli.terminal import console, print_table
+from experiments.cli.terminal import console, print_table, print_text
 from experiments.kernels.curve_fits import CurveFit
 from experiments.kernels.full_report import Report
 from experiments.kernels.kernel_value import KernelValue

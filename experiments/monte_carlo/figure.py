@@ -1,4 +1,4 @@
-"""Draw the picture of a Monte Carlo: progress within some months, and dates of explosions. Nothing here writes."""
+"""Draw the figure of a Monte Carlo analysis: progress within a period, and dates of explosions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from experiments.plotting.frame import WIDE, Form, Shape, add_title, render
 from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
 from experiments.uncertainty.distributions import Array
 
-DRAWN: Final = 65_536
-"""Worlds that the curves are drawn of, the first ones; the dots are of all."""
+MAX_CURVE_WORLDS: Final = 65_536
+"""Number of worlds (the first ones) in the curves; the dots use all worlds."""
 MAX_YEARS: Final = 20.0
 _COLOURS: Final = (BLUE, ORANGE, GREEN, PINK, SKY)
 
@@ -34,7 +34,7 @@ def mc_picture(
     form: Form = "png",
     shape: Shape = "page",
 ) -> bytes:
-    """Return the picture of an outcome as PNG, SVG or PDF: the same bytes for the same outcome."""
+    """Draw a summary as PNG, SVG or PDF; the same summary gives the same bytes."""
     footer = footer_text(f"n = {found['n']:,} worlds", f"seed {found['seed']}", prior=found["digest"])
     return render(lambda: mc_figure(found, study, drawn, worlds, shape), footer, STYLE, form)
 
@@ -46,7 +46,7 @@ def mc_figure(
     worlds: SampledWorlds,
     shape: Shape = "page",
 ) -> Figure:
-    """Return the picture: years of progress within some months, and the months to the explosion, as probabilities."""
+    """Draw the probability of years of progress within a period, and of an explosion by each month."""
     size = WIDE if shape == "wide" else (11.5, 5.6)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.04))
     progress, explosion = figure.subplots(1, 2)
@@ -60,8 +60,8 @@ def mc_figure(
 
 
 def exceedance(study: MonteCarloSpec, drawn: Mapping[str, Array], months: float) -> tuple[Array, Array]:
-    """Return years of progress, and the probability of at least as many within some stretch of ``months``."""
-    inputs = Inputs(*(each[:DRAWN] for each in study.inputs_of(drawn)))
+    """Return years of progress, and the probability of at least that much within a period of ``months``."""
+    inputs = Inputs(*(each[:MAX_CURVE_WORLDS] for each in study.inputs_of(drawn)))
     step = max(1, round(study.doublings_per_year / 4))
     longest = min(MAX_YEARS * study.doublings_per_year, study.most_doublings, float(inputs.limit_doublings.max()) + 1)
     windows = list(range(step, math.floor(longest) + 1, step))
@@ -94,7 +94,7 @@ def _draw_progress(axes: Axes, found: Mapping[str, Any], study: MonteCarloSpec, 
 
 
 def _label_dots(axes: Axes, dots: Sequence[tuple[float, float]], colour: str, width: float, *, above: bool) -> None:
-    """Write probabilities beside dots: of the longest stretch above its curve, of the others below; none on another."""
+    """Write probabilities beside dots, above the curve of the longest period and below the others, without overlap."""
     place: dict[str, Any] = {"xytext": (6, 5), "ha": "left"} if above else {"xytext": (-4, -16), "ha": "right"}
     labelled = -math.inf
     for years, probability in dots:
@@ -123,13 +123,13 @@ def _draw_explosion(axes: Axes, found: Mapping[str, Any], worlds: SampledWorlds)
 
 
 def _draw_rule(axes: Axes, row: Mapping[str, Any], horizon: float, published: str) -> None:
-    """Draw the probability of an explosion at any time under one rule: darker if the file's law has this rule."""
+    """Draw the probability of an explosion at any time under one rule, darker if the law of the file has this rule."""
     condition = "P(r(1 − φ) > 1), training runs take their share" if row["rule"] == "share" else "P(r > 1)"
     colour = "#444444" if row["own"] else "#8a8a8a"
-    said = f" (published: {published})" if published else ""
+    suffix = f" (published: {published})" if published else ""
     axes.axhline(row["probability"], color=colour, linestyle=(0, (4, 2)), linewidth=1.4)
     axes.annotate(
-        f"{condition}: {row['probability']:.1%}{said}",
+        f"{condition}: {row['probability']:.1%}{suffix}",
         (horizon, row["probability"]),
         (0, 5),
         textcoords="offset points",

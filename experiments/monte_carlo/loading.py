@@ -1,6 +1,6 @@
-"""Run a Monte Carlo over priors: read a file, and return probabilities and quantiles as plain values and as files.
+"""Read priors, summarize a Monte Carlo analysis as probabilities and quantiles, and write its files.
 
-What is needed without `--out` loads neither Mesa nor matplotlib, so that a million worlds are over in about a second.
+Without `--out` neither Mesa nor matplotlib is imported, so that a million worlds take about a second.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.errors import InputError
-from experiments.monte_carlo.runner import Probability, SampledWorlds, explodes, quantiles, share
-from experiments.monte_carlo.spec import MonteCarloSpec, ProgressQuestion, Retraining, study
+from experiments.monte_carlo.runner import Probability, SampledWorlds, estimate_probability, explodes, quantiles
+from experiments.monte_carlo.spec import MonteCarloSpec, ProgressQuestion, Retraining, parse_study
 from experiments.storage.atomic import json_file, naming, write_files
 from experiments.storage.file_kinds import other_kind
 from experiments.uncertainty.distributions import Array, PriorError
@@ -32,34 +32,34 @@ SUMMARY, TABLE = "mc.json", "mc.csv"
 PICTURES: Final = ("mc.png", "mc.svg", "mc.pdf")
 LAWS: Final[Mapping[Retraining, str]] = {
     "none": "law without retraining",
-    "damped": "law with the successor study's damping of retraining",
+    "damped": "law with the damping of retraining of the successor study",
     "share": "law of `asara run`, whose training runs take their share",
 }
-"""The law of a file, by its rule of retraining."""
+"""Name of the growth law, by its rule of retraining."""
 
 
 class Priors(NamedTuple):
-    """A file of priors, read."""
+    """The content of a file of priors."""
 
     name: str
     digest: str
-    """SHA-256 of what the file says, whatever its layout and comments."""
+    """SHA-256 of the content of the file, independent of layout and comments."""
     study: MonteCarloSpec
 
 
 def shipped_priors() -> list[str]:
-    """Return the names of the priors that come with asara."""
+    """Return the names of the shipped priors."""
     return sorted(path.stem for path in BUNDLED_PRIORS_DIR.glob("*.toml"))
 
 
 def load_priors(name: str) -> Priors:
-    """Return shipped priors by their name, or those of a TOML file. Raises InputError with what is wrong."""
+    """Load shipped priors by their name, or priors from a TOML file. Raises InputError for an invalid file."""
     path = _find(name)
     try:
         content = read_toml(path)
         if wrong := other_kind(path, "priors"):
             raise InputError(wrong)
-        found = study(content)
+        found = parse_study(content)
     except TomlError as error:
         raise InputError(str(error)) from None
     except PriorError as error:
@@ -75,38 +75,38 @@ def _find(name: str) -> Path:
         return Path(name)
     near = did_you_mean(name, shipped_priors())
     known = ", ".join(shipped_priors())
-    raise InputError(f"no priors '{name}'; there are {known}, and a file of your own ends in .toml{near}")
+    raise InputError(f"priors = {name} is unknown; allowed: {known}, or a TOML file{near}")
 
 
-def outcome(priors: Priors, n: int, seed: int, drawn: Mapping[str, Array], worlds: SampledWorlds) -> dict[str, Any]:
-    """Return probabilities and quantiles as plain values that JSON can hold: None where there is no finite number.
+def summarize(priors: Priors, n: int, seed: int, drawn: Mapping[str, Array], worlds: SampledWorlds) -> dict[str, Any]:
+    """Summarize worlds as probabilities and quantiles, in plain values for JSON: None if there is no finite number.
 
-    Each probability has the key ``of``, which names its event. ``explosion`` is by the file's own law;
-    ``explosion_by_rule`` has one entry without retraining and one where training runs take their share. Quantiles of an
-    explosion are of the worlds that explode by the file's law; a date beyond the horizon is None.
+    Each probability has the key ``of``, which names its event. ``explosion`` uses the law of the file;
+    ``explosion_by_rule`` has one entry without retraining and one in which training runs take their share. Quantiles of
+    an explosion are over the worlds that explode by the law of the file; a date beyond the horizon is None.
     """
-    asked = priors.study
-    law = LAWS[asked.retraining]
+    study = priors.study
+    law = LAWS[study.retraining]
     return {
         "priors": priors.name,
         "digest": priors.digest,
-        "description": asked.description,
-        "source": asked.source,
+        "description": study.description,
+        "source": study.source,
         "n": n,
         "seed": seed,
-        "retraining": asked.retraining,
-        "doublings_per_year": asked.doublings_per_year,
-        "horizon_months": asked.horizon_months,
-        "speed_share": asked.speed_share,
-        "explosion": {"published": asked.explosion_published}
-        | _probability(f"{_condition(asked.retraining)}: {law}", worlds.explodes),
-        "explosion_by_rule": [_by_rule(asked, rule, drawn["r"]) for rule in ("none", "share")],
+        "retraining": study.retraining,
+        "doublings_per_year": study.doublings_per_year,
+        "horizon_months": study.horizon_months,
+        "speed_share": study.speed_share,
+        "explosion": {"published": study.explosion_published}
+        | _probability(f"{_condition(study.retraining)}: {law}", worlds.explodes),
+        "explosion_by_rule": [_by_rule(study, rule, drawn["r"]) for rule in ("none", "share")],
         "explosion_within_horizon": _probability(
-            f"an explosion within {asked.horizon_months:g} months: {law}", np.isfinite(worlds.explosion_months)
+            f"an explosion within {study.horizon_months:g} months: {law}", np.isfinite(worlds.explosion_months)
         ),
-        "pairs": [_pair(pair, law, worlds) for pair in asked.pairs],
+        "pairs": [_pair(pair, law, worlds) for pair in study.pairs],
         "explosion_months": _levels(worlds.explosion_months[worlds.explodes]),
-        "explosion_years_of_progress": _levels(worlds.explosion_doublings[worlds.explodes] / asked.doublings_per_year),
+        "explosion_years_of_progress": _levels(worlds.explosion_doublings[worlds.explodes] / study.doublings_per_year),
         "inputs": {name: _levels(values) for name, values in drawn.items()},
         "cut_at_most_doublings": _probability("left at most_doublings, while still getting faster", worlds.cut),
     }
@@ -116,15 +116,15 @@ def _condition(rule: Retraining) -> str:
     return "r(1 - phi) > 1" if rule == "share" else "r > 1"
 
 
-def _by_rule(asked: MonteCarloSpec, rule: Retraining, r: Array) -> dict[str, Any]:
-    """Return P(r > 1) or P(r(1 - phi) > 1) under the same draws of r, and whether the file's own law has this rule."""
-    own = asked.retraining == rule or (asked.retraining == "damped" and rule == "none")
+def _by_rule(study: MonteCarloSpec, rule: Retraining, r: Array) -> dict[str, Any]:
+    """Return P(r > 1) or P(r(1 - phi) > 1) over the same draws of r, and whether the law of the file has this rule."""
+    own = study.retraining == rule or (study.retraining == "damped" and rule == "none")
     event = f"{_condition(rule)}: {_RULES[rule]}"
-    return {"rule": rule, "own": own} | _probability(event, explodes(r, rule, asked.speed_share))
+    return {"rule": rule, "own": own} | _probability(event, explodes(r, rule, study.speed_share))
 
 
 _RULES: Final[Mapping[Retraining, str]] = {
-    "none": "law without retraining (and with the study's damping, which cannot change it)",
+    "none": "law without retraining (the damping of the successor study does not change it)",
     "share": "training runs take their share, rule of `asara run`",
 }
 
@@ -135,8 +135,8 @@ def _pair(pair: ProgressQuestion, law: str, worlds: SampledWorlds) -> dict[str, 
 
 
 def _probability(event: str, happened: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the probability of an event with its interval, and the event in words."""
-    found: Probability = share(happened)
+    """Return the probability of an event with its interval, and a description of the event."""
+    found: Probability = estimate_probability(happened)
     return {"of": event, **found._asdict()}
 
 
@@ -146,7 +146,7 @@ def _levels(values: Array) -> dict[str, float | None]:
 
 
 def to_csv(found: Mapping[str, Any]) -> str:
-    """Return the quantiles of an outcome as CSV: a row for each quantity, empty where there is no finite number."""
+    """Format the quantiles of a summary as CSV: one row for each quantity, an empty cell if not finite."""
     rows = {name: found[name] for name in ("explosion_months", "explosion_years_of_progress")} | found["inputs"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -157,14 +157,14 @@ def to_csv(found: Mapping[str, Any]) -> str:
 
 
 def write(folder: Path, found: Mapping[str, Any], picture: bytes, form: str = "png") -> list[str]:
-    """Write an outcome, its quantiles and its picture into a folder, `mc.json` last; return the names of the files.
+    """Write a summary, its quantiles and its figure into a folder, `mc.json` last; return the names of the files.
 
-    Pictures of an earlier outcome are removed; what else lies there stays.
+    Figures of an earlier summary are removed; other files in the folder are kept.
     """
-    drawn = f"mc.{form}"
-    files = {TABLE: to_csv(found).encode(), drawn: picture, SUMMARY: json_file(found)}
+    figure = f"mc.{form}"
+    files = {TABLE: to_csv(found).encode(), figure: picture, SUMMARY: json_file(found)}
     with naming(folder):
-        for old in {SUMMARY, *PICTURES} - {drawn}:  # where the summary lies, the others belong to it
+        for old in {SUMMARY, *PICTURES} - {figure}:  # remove the files of an earlier summary
             (folder / old).unlink(missing_ok=True)
     write_files(folder, files)
-    return [SUMMARY, TABLE, drawn]
+    return [SUMMARY, TABLE, figure]

@@ -1,4 +1,4 @@
-"""The footer of a picture, in words: what identifies the numbers that it shows. Needs no matplotlib."""
+"""Format the footer of a figure, which identifies its numbers. Needs no matplotlib."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from importlib.metadata import version
 from typing import Final
 
 DIGITS: Final = 12
-"""Of a digest: enough to find the run that a picture shows."""
+"""Digits of a digest, enough to identify the run of a figure."""
 
 
 def footer_text(*items: str, by: str | None = None, **digests: str) -> str:
-    """Return the footer of a picture: what identifies the numbers that it shows.
+    """Return the footer of a figure, which identifies its numbers.
 
     ``items``: seeds, counts, engine; empty ones are left out. ``by``: the version of asara that made the numbers, by
     default this one. ``digests``: what a digest is of, and the digest, which is shortened.
     """
     made = f"asara {version('asara') if by is None else by}"
-    said = [f"{what.replace('_', ' ')} digest {digest[:DIGITS]}" for what, digest in digests.items() if digest]
-    return " · ".join([*filter(None, items), made, *said])
+    texts = [f"{what.replace('_', ' ')} digest {digest[:DIGITS]}" for what, digest in digests.items() if digest]
+    return " · ".join([*filter(None, items), made, *texts])
 
 
 def plural(count: int, word: str) -> str:

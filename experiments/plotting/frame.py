@@ -1,4 +1,4 @@
-"""What every picture has in common: a title, a footer that states its origin, and reproducible bytes."""
+"""Add a title and a footer with the origin to figures, and write them as reproducible bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Shape = Literal["page", "wide"]
 """`page` for a document, `wide` (16:9) for a slide."""
 
 WIDE: Final = (12.8, 7.2)
-"""Inches of a picture of the shape `wide`."""
+"""Size of a figure of the shape `wide` [inches]."""
 _SOFT: Final = "#6a6a6b"
 _EDGE: Final = 0.15
 """Inches between the edge of a picture and its title or footer."""
@@ -36,9 +36,9 @@ _UNDATED: Final[Mapping[Form, dict[str, None]]] = {
 def render(
     draw: Callable[[], Figure], footer: str, style: Mapping[str, Any], form: Form = "png", dpi: int = 150
 ) -> bytes:
-    """Return what ``draw`` draws, with its footer, as PNG, SVG or PDF: the same bytes for the same figure.
+    """Render the figure of ``draw`` with its footer as PNG, SVG or PDF; the same figure gives the same bytes.
 
-    The reader's matplotlibrc is not read.
+    The matplotlibrc of the user is ignored.
     """
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -59,7 +59,7 @@ def figure_bytes(figure: Figure, form: Form = "png", dpi: int = 150) -> bytes:
 
 @contextmanager
 def footed(figure: Figure, footer: str) -> Iterator[None]:
-    """Write the footer below the panels of a figure, in room of its own, for as long as the context lasts."""
+    """Write the footer below the panels of a figure, in reserved space, within this context."""
     if not footer:
         yield
         return

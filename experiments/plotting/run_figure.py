@@ -1,4 +1,4 @@
-"""Results in, figures out; nothing here runs or writes anything."""
+"""Draw the figure of a run: software, researchers and GPUs over time."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 USES = (("inference", SKY), ("experiment", ORANGE), ("training", PINK), ("background", GREEN), ("idle", GREY))
 LABELS = {"experiment": "experiments"}
 MAX_POINTS = 4000
-"""Points of a series that are drawn: more than a picture has columns."""
+"""Largest number of points of a series in a figure, more than it has pixel columns."""
 HEADROOM = 1.06
 MARGIN = 1.01
 FURTHER = 1.4
-"""How much longer than the run the picture may be, so that its closed form comes as far."""
+"""Largest length of the time axis over the length of the run [1], so that the closed form reaches as far."""
 
 
 class ClosedFormCurve(NamedTuple):
@@ -46,18 +46,18 @@ class ClosedFormCurve(NamedTuple):
 def run_picture(
     result: RunResult, form: Form = "png", shape: Shape = "page", changes: Sequence[Change] | None = None
 ) -> bytes:
-    """Return the picture of a run as PNG, SVG or PDF: the same bytes for the same run."""
+    """Draw a run as PNG, SVG or PDF; the same run gives the same bytes."""
     return render(lambda: run_figure(result, shape, changes), run_footer(result), STYLE, form)
 
 
 def run_footer(result: RunResult) -> str:
-    """Return the footer of the picture of a run: seed, engine, version and the digest of the run."""
+    """Return the footer of the figure of a run: seed, engine, version and digest."""
     seed = "no seed" if result.engine == "fluid" else f"seed {result.seed}"
     return footer_text(seed, f"engine {result.engine}", run=result.digest)
 
 
 def run_figure(result: RunResult, shape: Shape = "page", changes: Sequence[Change] | None = None) -> Figure:
-    """Return the picture of a run: software, researchers and GPUs against days.
+    """Draw a run: software, researchers and GPUs against days.
 
     ``shape``: `page`, or `wide` for a slide of 16:9. ``changes``: parameters that the title names as changed, by
     default those that differ from the shipped scenario of the same name.
@@ -80,7 +80,7 @@ def run_figure(result: RunResult, shape: Shape = "page", changes: Sequence[Chang
 
 
 def _panels(shape: Shape) -> tuple[Figure, list[Axes]]:
-    """An empty figure with panels for software, researchers and GPUs that share their days."""
+    """Return an empty figure with panels for software, researchers and GPUs that share their time axis."""
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
     if shape == "page":
         figure = Figure(figsize=(9.0, 9.2), layout=layout)
@@ -92,14 +92,14 @@ def _panels(shape: Shape) -> tuple[Figure, list[Axes]]:
 
 
 def unconstrained_curve(result: RunResult, last_day: float) -> ClosedFormCurve:
-    """Return software if nothing but the law held a run up, as far as one doubling beyond the last day."""
+    """Return software of a run limited only by the law, up to one doubling beyond the last day."""
     return closed_form(result.scenario, last_day)
 
 
 def closed_form(scenario: Scenario, last_day: float) -> ClosedFormCurve:
-    """Return software if nothing but the law held a scenario up, as far as one doubling beyond the last day.
+    """Return software of a scenario limited only by the law, up to one doubling beyond the last day.
 
-    Within a doubling the team is taken to be the same, so that effort grows evenly with time.
+    Within a doubling the team is constant, so effort grows linearly with time.
     """
     step, law = scenario.training.gain_doublings, scenario.law()
     curve = ClosedFormCurve([0.0], [0.0])
@@ -122,7 +122,7 @@ def within_doubling(law: Law, n: int, part: float) -> float:
 
 
 def _discovered(result: RunResult) -> ClosedFormCurve:
-    """What was seen frame by frame, and exactly at each doubling."""
+    """Return software at each frame and at each doubling."""
     seen = zip(*_downsample([result.series["day"], result.series["discovered"]]), strict=True)
     points = sorted([*seen, *((doubling.day, float(doubling.n)) for doubling in result.doublings)])
     days, levels = zip(*points, strict=True)
@@ -130,7 +130,7 @@ def _discovered(result: RunResult) -> ClosedFormCurve:
 
 
 def _changes(result: RunResult, column: str) -> list[tuple[float, float]]:
-    """Where a column of the series of a fluid changes, which has no events that would say so."""
+    """Return the points at which a column of a fluid run changes, because it has no events."""
     if result.engine == "world":
         return []
     days, levels = result.series["day"], result.series[column]
@@ -138,13 +138,13 @@ def _changes(result: RunResult, column: str) -> list[tuple[float, float]]:
 
 
 def _has_constraints(result: RunResult) -> bool:
-    """True if more than the law decides how fast software grows."""
+    """Return whether experiments or training runs limit the growth of software beyond the law."""
     scenario = result.scenario
     return scenario.training.required or scenario.researcher.experiment_gpu_days > 0
 
 
 def _last_day(result: RunResult, found: ClosedFormCurve, alone: ClosedFormCurve) -> float:
-    """Where the picture ends: with the run, or where its closed form comes as far, if that is not much later."""
+    """Return the last day of the figure: the end of the run, or slightly later to include the closed form."""
     day = max(result.day, 1e-9)
     if _has_constraints(result) or found.doublings[-1] > alone.doublings[-1]:
         return day
@@ -180,14 +180,14 @@ def _draw_software(axes: Axes, result: RunResult, found: ClosedFormCurve, alone:
 
 
 def _law_label(result: RunResult) -> str:
-    """What the dashed line is: the same as the run on average, or what the run would be without what it has."""
+    """Return the label of the dashed line: the mean of the run, or the run without its constraints."""
     if _has_constraints(result):
         return "the law alone: no queue, no retraining"
     return "the law alone: no faster kernels" if result.kernels.speedup > 1 else "closed form"
 
 
 def _legend_above(axes: Axes, columns: int) -> None:
-    # Above and not within: there is no corner that is free in every run. On day 0 there may be nothing to name.
+    # Above the panel, because no corner is free in every run. On day 0 there may be no labels.
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=columns, columnspacing=1.6, handlelength=1.8)
 
@@ -216,10 +216,10 @@ def _draw_gpus(axes: Axes, result: RunResult) -> None:
     total = result.scenario.cluster.gpus
     days, *stacks = _downsample([result.series["day"], *(_gpus(result, use) for use, _ in USES)])
     base = np.zeros(len(days))
-    step: Literal["pre", "post"] = "post" if result.engine == "fluid" else "pre"  # its rows stand where things change
+    step: Literal["pre", "post"] = "post" if result.engine == "fluid" else "pre"  # its rows are at the changes
     for (use, colour), stack in zip(USES, stacks, strict=True):
         upper = base + np.array(stack, dtype=float)
-        if any(stack[1:]):  # on day 0 the first jobs have been asked for and not begun
+        if any(stack[1:]):  # on day 0 the first jobs are requested but not started
             axes.fill_between(days, base, upper, step=step, color=colour, linewidth=0, label=LABELS.get(use, use))
         if use == "training":
             _part_training_runs(axes, result, np.array(days), base, upper)
@@ -233,12 +233,12 @@ def _draw_gpus(axes: Axes, result: RunResult) -> None:
 
 
 def _gpus(result: RunResult, use: str) -> Sequence[float]:
-    """The GPUs of a use over time; none in runs that were stored before the use existed."""
+    """Return the GPUs of a use over time; zeros for runs that were stored before the use existed."""
     return result.series.get(f"gpus_{use}") or [0.0] * len(result.series["day"])
 
 
 def _part_training_runs(axes: Axes, result: RunResult, days: Floats, lower: Floats, upper: Floats) -> None:
-    """Draw a line where a training run ended, so that the next one is seen as another."""
+    """Draw a line at the end of each training run, to separate it from the next."""
     for event in result.events:
         if isinstance(event, Deployed):
             at = min(int(np.searchsorted(days, event.day)), len(days) - 1)
@@ -246,13 +246,13 @@ def _part_training_runs(axes: Axes, result: RunResult, days: Floats, lower: Floa
 
 
 def _draw_steps(axes: Axes, steps: Sequence[tuple[float, float]], last_day: float, **how: Any) -> None:
-    """A line that stays level until the next step, up to the last day."""
+    """Draw a step line up to the last day."""
     if steps:
         axes.step(*zip(*steps, (last_day, steps[-1][1]), strict=True), where="post", **how)
 
 
 def _downsample(columns: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Every k-th point of some columns and the last, so that no more than so many are drawn."""
+    """Return every k-th point of some columns and the last one, to draw about `MAX_POINTS` points at most."""
     count = len(columns[0])
     stride = max(1, math.ceil(count / MAX_POINTS))
     kept = dict.fromkeys(itertools.chain(range(0, count, stride), [count - 1]))

@@ -1,4 +1,4 @@
-"""What the notebooks show: pictures that can stand on a slide, and tables. Needs IPython, which every notebook has."""
+"""Draw figures for slides and print tables in notebooks. Needs IPython, which every notebook has."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ __all__ = [
 ]
 
 RED, BLACK, SOFT = "#D55E00", "#1b1b1c", "#6a6a6b"
-"""Okabe and Ito's vermilion, the ink, and the grey of what is said on the side."""
+"""Vermilion of the Okabe-Ito palette, the colour of text, and the grey of side notes."""
 SIZE: Final = (9.6, 5.4)
-"""Inches: the shape of a slide."""
+"""Size of a slide [inches]."""
 DOTS: Final = 150
 CONTRAST: Final = 4.5
 """Between text and the white below it, at least: what WCAG 2 asks of text."""
@@ -58,9 +58,9 @@ _STYLE: Final[Any] = STYLE | {
 
 @contextmanager
 def slide(title: str, note: str = "", size: tuple[float, float] = SIZE) -> Iterator[Axes]:
-    """Give axes to draw on, in the style of the house, and show them as one picture with its title.
+    """Yield axes to draw on, and show them as one figure with its title.
 
-    ``note``: a line below the title, in grey. The same drawing gives the same bytes, whatever matplotlibrc says.
+    ``note``: a line below the title, in grey. The same drawing gives the same bytes for any matplotlibrc.
     """
     with slides(title, note, size=size) as panels:
         yield panels[0]
@@ -70,7 +70,7 @@ def slide(title: str, note: str = "", size: tuple[float, float] = SIZE) -> Itera
 def slides(
     title: str, note: str = "", rows: int = 1, columns: int = 1, size: tuple[float, float] = SIZE, **how: Any
 ) -> Iterator[list[Axes]]:
-    """Give several axes of one picture, row by row; ``how``: as for matplotlib's ``Figure.subplots``."""
+    """Yield several axes of one figure, row by row; ``how``: as for matplotlib's ``Figure.subplots``."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -82,7 +82,7 @@ def slides(
 
 
 def _set_title(figure: Figure, title: str, note: str) -> None:
-    """The title and its note above all panels, at the left edge."""
+    """Write the title and its note above all panels, at the left edge."""
     height = figure.get_size_inches()[1]
     top = 1 - 0.16 / height
     figure.text(0.018, top, title, fontsize=17, fontweight="bold", va="top", ha="left")
@@ -101,14 +101,14 @@ def _show(png: bytes, alt: str) -> None:
 
 
 def _ipython() -> Any:
-    """IPython's display, which is not typed."""
+    """Return the display module of IPython, which has no types."""
     import IPython.display  # noqa: PLC0415 - notebooks have it, asara need not
 
     return IPython.display
 
 
 def label_line_end(axes: Axes, x: float, y: float, text: str, colour: str = BLACK, **how: Any) -> None:
-    """Write beside a point what a line is, in the colour of the line made :func:`readable`, instead of a legend."""
+    """Write the label of a line at its end, in its colour darkened for contrast, instead of a legend."""
     placed: dict[str, Any] = {
         "xytext": (7, 0),
         "textcoords": "offset points",
@@ -119,7 +119,7 @@ def label_line_end(axes: Axes, x: float, y: float, text: str, colour: str = BLAC
 
 
 def darken_for_contrast(colour: str) -> str:
-    """Return a colour as text on white may have it: the same hue, darkened until its contrast is 4.5."""
+    """Darken a colour for text on white, with the same hue, until its contrast is at least 4.5."""
     shade: Any = np.array(to_rgb(colour))
     while 1.05 / (_luminance(shade) + 0.05) < CONTRAST:
         shade *= 0.97
@@ -127,7 +127,7 @@ def darken_for_contrast(colour: str) -> str:
 
 
 def _luminance(shade: Any) -> float:
-    """Relative luminance as WCAG 2 defines it, 0 to 1."""
+    """Return the relative luminance of WCAG 2, from 0 to 1."""
     linear = np.where(shade <= 0.04045, shade / 12.92, ((shade + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
@@ -143,7 +143,7 @@ def round_to_100_percent(shares: Sequence[float]) -> list[int]:
 
 
 def hide_frame(axes: Axes) -> None:
-    """Take away all of a panel's frame but what is drawn."""
+    """Hide the grid, ticks and spines of a panel."""
     axes.grid(visible=False)
     axes.tick_params(length=0)
     for side in axes.spines.values():
@@ -159,7 +159,7 @@ def format_factor_axis(axes: Axes, unit: str = "×") -> None:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Show a table; what is not text is shown as it prints."""
+    """Show a table; values are converted to text with ``str``."""
     lines = [header, ["---"] * len(header), *rows]
     shown = _ipython()
     shown.display(shown.Markdown("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)))

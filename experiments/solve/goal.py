@@ -1,4 +1,4 @@
-"""Goals of `asara solve`: so much software on such a day, as a text states it."""
+"""Parse goals of `asara solve`: a level of software and the day on which it is to be reached."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DOUBLINGS = re.compile(r"doublings=([^x=@]+)@([^x=@]+)")
 
 
 class Goal(NamedTuple):
-    """Software that is so many doublings above that of day 0 on a given day."""
+    """A level of software, in doublings above that of day 0, and the day on which it is to be reached."""
 
     text: str
     doublings: float
@@ -22,15 +22,15 @@ class Goal(NamedTuple):
 
     @property
     def software(self) -> str:
-        """The software that is to be reached, in words."""
+        """Description of the level of software."""
         factor = _FACTOR.fullmatch(self.text)
         return f"{factor.group(1)}x" if factor else f"doubling {self.doublings:g}"
 
 
 def parse_goal(text: str) -> Goal:
-    """Return the goal that a text states: ``1000x=365`` or ``doublings=9@400``.
+    """Parse a goal such as ``1000x=365`` or ``doublings=9@400``.
 
-    Raises InputError for anything else, software that is not above that of day 0, and days outside a run.
+    Raises InputError for another text, software that is not above that of day 0, and days outside the bounds of a run.
     """
     found = _FACTOR.fullmatch(text.strip()) or _DOUBLINGS.fullmatch(text.strip())
     try:

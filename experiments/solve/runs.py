@@ -1,4 +1,4 @@
-"""Runs of a scenario at many values of one parameter, and by how much each misses a goal."""
+"""Run a scenario at many values of one parameter, and measure how far each misses a goal."""
 
 from __future__ import annotations
 
@@ -16,67 +16,70 @@ from experiments.sweep.run_many import RunFailedError, run_many
 from sim.fluid.api import fluid
 from sim.scenario.model import Parameter, Scenario, ScenarioError, parameters
 
-REACH: Final = 4.0
-"""How long a run goes on, over the day of the goal."""
+HORIZON_FACTOR: Final = 4.0
+"""Horizon of a run over the day of the goal [1]."""
 
 
 class EvaluatedValue(NamedTuple):
-    """What a scenario gives at one value of the parameter."""
+    """Result of a scenario at one value of the parameter."""
 
     value: float
     day: float | None
-    """On which software reaches the goal; the mean over the seeds for the World; None if it does not in every run."""
+    """Day on which software reaches the goal (World: mean over the seeds); None unless every run reaches it."""
     low: float | None
-    """The 95% interval of the mean day; None for the fluid."""
+    """Lower end of the 95% interval of the mean day; None for the fluid."""
     high: float | None
+    """Upper end of that interval."""
     doublings: float
-    """Of discovered software at the end of the run; the mean over the seeds for the World."""
+    """Doublings of discovered software at the end of the run (World: mean over the seeds) [1]."""
     miss: float
-    """By how much of the goal's day it comes late; negative if it comes early, nan if the value cannot be run. A run
-    that never gets there is later than any that does, by one more for each doubling that is missing."""
+    """Delay of the day over the day of the goal [1]; negative if early, nan if the value cannot be run.
+
+    A run that does not reach the goal has a larger delay than any run that does: one more for each missing doubling.
+    """
 
 
 class GoalEvaluator(Protocol):
-    """Runs a scenario at values of the parameter, each of them once."""
+    """Runs a scenario at values of the parameter, each value once."""
 
     @property
     def refused(self) -> int:
-        """Values that no run is possible with."""
+        """Number of values that cannot be run."""
 
     def try_values(self, values: Sequence[float]) -> list[EvaluatedValue]:
-        """Return what each of the values gives. Raises InputError if no value so far can be run."""
+        """Return the result of each value. Raises InputError if no value so far can be run."""
 
     def all_tried(self) -> list[EvaluatedValue]:
-        """Return everything that was tried, by ascending value."""
+        """Return all results so far, by ascending value."""
 
 
-class _Cached:
-    """What Fluid and World share: the scenarios, and a memory of what was tried."""
+class _CachedEvaluator:
+    """Common part of the evaluators: it builds the scenarios and caches results."""
 
     def __init__(self, scenario: Scenario, parameter: Parameter, doublings: float, day: float) -> None:
         last = parameters()["run__horizon_days"].high or math.inf
-        horizon = min(REACH * day, last)
+        horizon = min(HORIZON_FACTOR * day, last)
         self._base = scenario.replace(
             run__max_doublings=max(1, math.ceil(doublings)),
             run__horizon_days=horizon,
             run__stop_at_researchers=0.0,
             run__sample_days=horizon,
         )
-        self._parameter, self._doublings, self._day, self._reach = parameter, doublings, day, horizon / day
+        self._parameter, self._doublings, self._day, self._horizon_factor = parameter, doublings, day, horizon / day
         self._found: dict[float, EvaluatedValue] = {}
         self._refusal = ""
 
     @property
     def refused(self) -> int:
-        """Values that no run is possible with."""
+        """Number of values that cannot be run."""
         return sum(1 for each in self._found.values() if math.isnan(each.miss))
 
     def all_tried(self) -> list[EvaluatedValue]:
-        """Return everything that was tried, by ascending value."""
+        """Return all results so far, by ascending value."""
         return [self._found[value] for value in sorted(self._found)]
 
     def try_values(self, values: Sequence[float]) -> list[EvaluatedValue]:
-        """Return what each of the values gives. Raises InputError if no value so far can be run."""
+        """Return the result of each value. Raises InputError if no value so far can be run."""
         new = [value for value in dict.fromkeys(values) if value not in self._found]
         scenarios = {value: made for value in new if (made := self._scenario(value)) is not None}
         if scenarios:
@@ -102,11 +105,11 @@ class _Cached:
 
     def _miss(self, marks: Sequence[float], software: float) -> float:
         day = day_of_gain(2.0**self._doublings, marks)
-        return self._reach - 1 + max(0.0, self._doublings - software) if day is None else day / self._day - 1
+        return self._horizon_factor - 1 + max(0.0, self._doublings - software) if day is None else day / self._day - 1
 
 
-class FluidEvaluator(_Cached):
-    """Runs by the fluid engine, all values of a call at once."""
+class FluidEvaluator(_CachedEvaluator):
+    """Evaluator that solves the equations, for all values of a call at once."""
 
     def _run(self, scenarios: dict[float, Scenario]) -> None:
         try:
@@ -125,8 +128,8 @@ class FluidEvaluator(_Cached):
             self._found[value] = EvaluatedValue(value, day, None, None, software, self._miss(marks, software))
 
 
-class WorldEvaluator(_Cached):
-    """Runs by the World: the same seeds at every value, so that randomness is common to all of them."""
+class WorldEvaluator(_CachedEvaluator):
+    """Evaluator that simulates the World, with common random numbers: the same seeds at every value."""
 
     def __init__(
         self, scenario: Scenario, parameter: Parameter, doublings: float, day: float, seeds: int, workers: int | None
@@ -136,7 +139,7 @@ class WorldEvaluator(_Cached):
         self._misses: dict[float, NDArray[np.float64]] = {}
 
     def misses(self, value: float) -> NDArray[np.float64]:
-        """Return by how much each seed misses the goal at a value."""
+        """Return the delay of each seed at a value, as in `EvaluatedValue.miss`."""
         self.try_values([value])
         return self._misses[value]
 
@@ -162,7 +165,7 @@ class WorldEvaluator(_Cached):
 
 
 def mean_day(days: Sequence[float | None]) -> tuple[float | None, float | None, float | None]:
-    """Return the mean of days and its 95% interval; None where one of them is missing."""
+    """Return the mean of days and its 95% interval, or None for each if a day is missing."""
     known = [day for day in days if day is not None]
     if len(known) < len(days):
         return None, None, None

@@ -1,7 +1,7 @@
-"""Find the value of one parameter with which software is so many times better on a given day.
+"""Find the value of one parameter with which software reaches a level on a given day.
 
-The day on which software reaches the goal is tried at values spread over a range; every change of sign of (day - goal)
-between two of them is then narrowed down (Chandrupatla's method, scipy.optimize.elementwise.find_root).
+The day on which software reaches the goal is computed at values spread over a range. Every change of sign of
+(day - goal) between two values is then narrowed down (Chandrupatla's method, scipy.optimize.elementwise.find_root).
 """
 
 from __future__ import annotations
@@ -25,45 +25,46 @@ from sim.runner import Engine
 from sim.scenario.model import Parameter, Scenario, ScenarioError
 
 POINTS: Final = 33
-"""Values that the fluid tries before it narrows down."""
+"""Number of values of the first grid of the fluid engine."""
 WORLD_POINTS: Final = 9
-"""The same for the World, where the fluid gives no hint."""
+"""Number of values of the first grid of the World, used if the fluid gives no starting point."""
 DECADE: Final = 10.0
-"""Without a low and a high, values from a tenth of the scenario's to ten times it are tried."""
+"""Factor of the default range: from a tenth of the value of the scenario to ten times that value."""
 GEOMETRIC_FROM: Final = 4.0
-"""Ratio of the ends of a range from which its values are spread evenly in their logarithm."""
+"""Smallest ratio of the ends of a range whose values are spread evenly in their logarithm."""
 TOLERANCE: Final = 1e-4
-"""Relative width down to which the fluid narrows a value."""
+"""Relative width to which the fluid engine narrows a value."""
 WORLD_TOLERANCE: Final = 2e-3
-"""The same for the World, whose interval over the seeds is wider than that."""
+"""Relative width to which the World narrows a value; its interval over the seeds is wider."""
 JUMP: Final = 0.01
-"""A day that differs by this share of the goal's on both sides of a value jumps there."""
+"""Share of the day of the goal by which the day must differ on both sides of a value to count as a jump."""
 NEARBY: Final = 0.25
-"""Relative distance from the fluid's value at which the World is tried first."""
+"""Relative distance from the solution of the fluid at which the World is run first."""
 SLOPE_STEP: Final = 0.03
-"""Relative distance at which the World's slope is measured for the interval."""
+"""Relative distance over which the slope of the World is measured for the interval."""
 SET_BY_GOAL: Final = ("run__horizon_days", "run__max_doublings", "run__stop_at_researchers", "run__sample_days")
-CONFIDENCE: Final = 0.95
+"""Parameters that follow from the goal."""
 
 
 class Answer(NamedTuple):
     """One value that meets the goal, or the place where the day jumps over it."""
 
     value: float
-    """Three significant digits, or a whole number."""
+    """Value rounded to three significant digits, or a whole number."""
     exact: float
-    """What the search narrowed down to; ``value`` is this, rounded."""
+    """Value before rounding."""
     low: float | None
-    """The 95% interval over the seeds; None for the fluid, and where the day does not depend on the parameter."""
+    """Lower end of the 95% interval over the seeds; None for the fluid, or if the day does not depend on the value."""
     high: float | None
+    """Upper end of that interval."""
     gives: EvaluatedValue
-    """What a run with ``value`` gives."""
+    """Result of a run with ``value``."""
     jump: tuple[EvaluatedValue, EvaluatedValue] | None
-    """What runs just below and just above give if no value between them meets the goal."""
+    """Results just below and just above the value if no value between them meets the goal."""
 
 
 class Solution(NamedTuple):
-    """Which values of a parameter meet a goal."""
+    """The values of a parameter that meet a goal, and the values that were tried."""
 
     scenario: str
     parameter: str
@@ -71,26 +72,27 @@ class Solution(NamedTuple):
     goal: Goal
     engine: Engine
     seeds: int
-    """Of each value; 0 for the fluid."""
+    """Number of seeds of each value; 0 for the fluid."""
     low: float
+    """Lowest value of the range that was tried."""
     high: float
-    """The range that was tried."""
+    """Highest value of that range."""
     answers: list[Answer]
-    """In ascending order; empty if no value in the range meets the goal."""
+    """Values that meet the goal, in ascending order; empty if there is none in the range."""
     nearest: EvaluatedValue
-    """Of all values that were tried, the one whose day is nearest to the goal's."""
+    """The tried value whose day is nearest to the day of the goal."""
     now: EvaluatedValue
-    """What the scenario gives as it stands."""
+    """Result of the unchanged scenario."""
     monotone: bool
-    """Whether the day only rises, or only falls, with the parameter over the values that were tried."""
+    """Whether the day is a monotone function of the parameter over the tried values."""
     tried: list[EvaluatedValue]
     """Every value that was run, in ascending order."""
     refused: int
-    """Values that no run is possible with."""
+    """Number of values that cannot be run."""
 
     @property
     def values(self) -> list[float]:
-        """The values that meet the goal."""
+        """Values that meet the goal."""
         return [answer.value for answer in self.answers]
 
 
@@ -105,18 +107,18 @@ def solve(
     seeds: int = 8,
     workers: int | None = None,
 ) -> Solution:
-    """Find the values of a parameter with which software reaches a goal on its day.
+    """Find the values of a parameter with which software reaches a goal on a given day.
 
     Args:
-        scenario: A scenario, or its name or file. Horizon and number of doublings follow from the goal.
-        parameter: Flat name of a number (``cluster__gpus``), or an ending that only one has.
+        scenario: A scenario, its name or its file. The goal sets the horizon and the number of doublings.
+        parameter: Flat name of a number (``cluster__gpus``), or an ending of only one name.
         until: The goal: ``1000x=365`` (1000 times the software of day 0 on day 365) or ``doublings=9@400``. Between
             doublings the day is interpolated as in the columns ``days_to_1000x`` of a sweep.
-        low: Lowest value to try, in the parameter's unit. By default a tenth of the scenario's value.
-        high: Highest value to try. By default ten times the scenario's value.
-        engine: "fluid" for equations; "world" for the mean day over seeds, with the same seeds at every value.
-        seeds: Seeds of each value; only the World has any.
-        workers: Processes of the World, as for :func:`experiments.sweep.run_many.run_many`.
+        low: Lowest value to try, in the unit of the parameter. By default a tenth of the value of the scenario.
+        high: Highest value to try. By default ten times the value of the scenario.
+        engine: "fluid" solves equations; "world" takes the mean day over seeds, with the same seeds at every value.
+        seeds: Number of seeds of each value, for the World.
+        workers: Number of processes of the World, as for :func:`experiments.sweep.run_many.run_many`.
 
     Raises:
         InputError: The parameter, the range or the goal is not allowed, or no value of the range can be run.
@@ -124,23 +126,23 @@ def solve(
     """
     goal = parse_goal(until)
     chosen = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
-    known = _number(parameter)
-    ends = _range(known, chosen, low, high)
+    known = _find_number(parameter)
+    ends = _search_range(known, chosen, low, high)
     search = _Search(known, chosen, goal, *ends)
     if engine == "fluid":
         fluid = FluidEvaluator(chosen, known, goal.doublings, goal.day)
-        return search.solution(fluid, search.answers_of_fluid(fluid), "fluid", 0)
+        return search.solution(fluid, search.fluid_answers(fluid), "fluid", 0)
     if seeds < 2:
         raise InputError(f"seeds = {seeds} is too few for an interval; allowed: at least 2. Leave it out for 8.")
     world = WorldEvaluator(chosen, known, goal.doublings, goal.day, seeds, workers)
-    return search.solution(world, search.answers_of_world(world), "world", seeds)
+    return search.solution(world, search.world_answers(world), "world", seeds)
 
 
-def _number(name: str) -> Parameter:
+def _find_number(name: str) -> Parameter:
     found = find_parameters(name)
     if len(found) > 1:
         names = " or ".join(each.flat_name for each in found)
-        raise InputError(f"parameter = {name!r} is the name of several; allowed: {names}. Write one of them.")
+        raise InputError(f"parameter = {name!r} names several parameters; allowed: {names}. Write one of them.")
     parameter = found[0]
     if parameter.annotation not in (int, float):
         raise InputError(
@@ -155,14 +157,16 @@ def _number(name: str) -> Parameter:
     return parameter
 
 
-def _range(parameter: Parameter, scenario: Scenario, low: float | None, high: float | None) -> tuple[float, float]:
-    """The range to try. Raises InputError for one that is empty or out of the parameter's bounds."""
+def _search_range(
+    parameter: Parameter, scenario: Scenario, low: float | None, high: float | None
+) -> tuple[float, float]:
+    """Return the range to try. Raises InputError for a range that is empty or outside the bounds of the parameter."""
     assert parameter.low is not None and parameter.high is not None, "numbers are bounded"
     now = float(scenario.flat()[parameter.flat_name])
     small = 0 < parameter.high <= 1
     if now <= 0 and not small and None in (low, high):
         raise InputError(
-            f"{parameter.flat_name} = {now:g} is no basis for a range of values; "
+            f"{parameter.flat_name} = {now:g} gives no default range of values; "
             f"allowed: {parameter.allowed}. Name a range with low and high."
         )
     first = parameter.low if small else now / DECADE
@@ -186,7 +190,7 @@ def _range(parameter: Parameter, scenario: Scenario, low: float | None, high: fl
 
 
 class _Bracket(NamedTuple):
-    """Two values between which the day crosses the goal's."""
+    """Two values between which the day crosses the day of the goal."""
 
     left: float
     right: float
@@ -202,9 +206,9 @@ class _Search:
         self._geometric = low > 0 and high / low >= GEOMETRIC_FROM
 
     def solution(self, runs: GoalEvaluator, answers: list[Answer], engine: Engine, seeds: int) -> Solution:
-        """Return what was found, with everything that was tried on the way."""
+        """Return the solution with all values that were tried."""
         now = runs.try_values([float(self._scenario.flat()[self._parameter.flat_name])])[0]
-        inside = self._inside(runs)
+        inside = self._runnable_values(runs)
         misses = [each.miss for each in inside]
         steps = [later - earlier for earlier, later in itertools.pairwise(misses)]
         slack = WORLD_TOLERANCE
@@ -226,15 +230,15 @@ class _Search:
             runs.refused,
         )
 
-    # --- the fluid ---------------------------------------------------------------------------------------
+    # --- fluid ---------------------------------------------------------------------------------------
 
-    def answers_of_fluid(self, runs: GoalEvaluator) -> list[Answer]:
-        """Return every value at which the fluid's day crosses the goal's."""
-        brackets = self._scanned(runs, POINTS)
-        return [self._answer(runs, *pair) for pair in self._narrowed(runs, brackets, TOLERANCE)]
+    def fluid_answers(self, runs: GoalEvaluator) -> list[Answer]:
+        """Return every value at which the day of the fluid crosses the day of the goal."""
+        brackets = self._scan(runs, POINTS)
+        return [self._answer(runs, *pair) for pair in self._narrow(runs, brackets, TOLERANCE)]
 
-    def _scanned(self, runs: GoalEvaluator, points: int) -> list[_Bracket]:
-        """Try values over the whole range, and the best place between two of them if none crosses the goal."""
+    def _scan(self, runs: GoalEvaluator, points: int) -> list[_Bracket]:
+        """Try values over the whole range, and search near the best value if no two values bracket the goal."""
         runs.try_values(self._grid(self._low, self._high, points))
         found = self._brackets(runs)
         if not found:
@@ -245,13 +249,13 @@ class _Search:
     def _grid(self, low: float, high: float, points: int) -> list[float]:
         spread = np.geomspace(low, high, points) if self._geometric else np.linspace(low, high, points)
         spread[0], spread[-1] = low, high
-        return list(dict.fromkeys(self._allowed(value) for value in spread.tolist()))
+        return list(dict.fromkeys(self._round_if_whole(value) for value in spread.tolist()))
 
-    def _allowed(self, value: float) -> float:
+    def _round_if_whole(self, value: float) -> float:
         return float(round(value)) if self._whole else float(value)
 
-    def _inside(self, runs: GoalEvaluator) -> list[EvaluatedValue]:
-        """Everything in the range that could be run, by ascending value."""
+    def _runnable_values(self, runs: GoalEvaluator) -> list[EvaluatedValue]:
+        """Return the results in the range that could be run, by ascending value."""
         return [each for each in runs.all_tried() if self._low <= each.value <= self._high and math.isfinite(each.miss)]
 
     def _brackets(self, runs: GoalEvaluator) -> list[_Bracket]:
@@ -259,28 +263,31 @@ class _Search:
         return [_Bracket(one.value, other.value) for one, other in itertools.pairwise(inside) if _crosses(one, other)]
 
     def _polish(self, runs: GoalEvaluator) -> None:
-        """Look between the neighbours of the nearest value for one that is nearer."""
-        tried = self._inside(runs)
+        """Search between the neighbours of the nearest value for a nearer one."""
+        tried = self._runnable_values(runs)
         place = min(range(len(tried)), key=lambda at: abs(tried[at].miss))
         if not 0 < place < len(tried) - 1:
             return
         sign = math.copysign(1.0, tried[place].miss)
 
         def distance(value: float) -> float:
-            miss = runs.try_values([self._allowed(value)])[0].miss
+            miss = runs.try_values([self._round_if_whole(value)])[0].miss
             return sign * miss if math.isfinite(miss) else math.inf
 
         ends = (tried[place - 1].value, tried[place + 1].value)
         minimize_scalar(distance, bounds=ends, method="bounded", options={"maxiter": 12})
 
-    def _narrowed(
+    def _narrow(
         self, runs: GoalEvaluator, brackets: Sequence[_Bracket], tolerance: float
     ) -> list[tuple[_Bracket, float]]:
-        """Return each bracket, narrowed, with the value in it at which the day is the goal's or jumps over it."""
+        """Return each bracket, narrowed, with the value in it at which the day equals the goal or jumps over it."""
         if not brackets:
             return []
         if self._whole:
-            return [(narrow, self._nearer(runs, narrow)) for narrow in (self._halved(runs, each) for each in brackets)]
+            return [
+                (narrow, self._nearer_end(runs, narrow))
+                for narrow in (self._bisect_whole(runs, each) for each in brackets)
+            ]
         left, right = (self._scaled(np.array(column)) for column in zip(*brackets, strict=True))
         roots: Any = find_root(
             lambda x: np.array([each.miss for each in runs.try_values(self._unscaled(x).tolist())]),
@@ -290,14 +297,14 @@ class _Search:
         )
         ends = [self._unscaled(end).tolist() for end in roots.bracket]
         narrow = [_Bracket(*sorted(pair)) for pair in zip(*ends, strict=True)]
-        return [(each, self._nearer(runs, each)) for each in narrow]
+        return [(each, self._nearer_end(runs, each)) for each in narrow]
 
-    def _nearer(self, runs: GoalEvaluator, bracket: _Bracket) -> float:
-        """The end of a bracket whose day is nearer to the goal's."""
+    def _nearer_end(self, runs: GoalEvaluator, bracket: _Bracket) -> float:
+        """Return the end of a bracket whose day is nearer to the day of the goal."""
         return min(bracket, key=lambda value: abs(runs.try_values([value])[0].miss))
 
-    def _halved(self, runs: GoalEvaluator, bracket: _Bracket) -> _Bracket:
-        """Two whole numbers in a row between which the day crosses the goal's."""
+    def _bisect_whole(self, runs: GoalEvaluator, bracket: _Bracket) -> _Bracket:
+        """Return two consecutive whole numbers between which the day crosses the day of the goal."""
         left, right = bracket
         first = runs.try_values([left])[0]
         while right - left > 1:
@@ -317,31 +324,31 @@ class _Search:
     def _answer(self, runs: GoalEvaluator, bracket: _Bracket, exact: float) -> Answer:
         value = exact if self._whole else float(f"{exact:.3g}")
         ends = runs.try_values(list(bracket))
-        apart = abs(ends[0].miss - ends[1].miss) > JUMP and abs(runs.try_values([exact])[0].miss) > JUMP / 2
+        is_jump = abs(ends[0].miss - ends[1].miss) > JUMP and abs(runs.try_values([exact])[0].miss) > JUMP / 2
         gives = runs.try_values([value])[0]
-        return Answer(value, exact, None, None, gives, (ends[0], ends[1]) if apart else None)
+        return Answer(value, exact, None, None, gives, (ends[0], ends[1]) if is_jump else None)
 
     # --- the World ---------------------------------------------------------------------------------------
 
-    def answers_of_world(self, runs: WorldEvaluator) -> list[Answer]:
-        """Return the values at which the World's mean day is the goal's; the fluid says where to look first."""
-        brackets = [found for hint in self._hints() if (found := self._around(runs, hint)) is not None]
-        brackets = list(dict.fromkeys(brackets)) or self._scanned(runs, WORLD_POINTS)
-        answers = [self._answer(runs, *pair) for pair in self._narrowed(runs, brackets, WORLD_TOLERANCE)]
+    def world_answers(self, runs: WorldEvaluator) -> list[Answer]:
+        """Return the values at which the mean day of the World equals the goal; start at the solutions of the fluid."""
+        brackets = [found for hint in self._fluid_solutions() if (found := self._bracket_near(runs, hint)) is not None]
+        brackets = list(dict.fromkeys(brackets)) or self._scan(runs, WORLD_POINTS)
+        answers = [self._answer(runs, *pair) for pair in self._narrow(runs, brackets, WORLD_TOLERANCE)]
         return [self._with_interval(runs, answer) for answer in answers]
 
-    def _hints(self) -> list[float]:
+    def _fluid_solutions(self) -> list[float]:
         fluid = FluidEvaluator(self._scenario, self._parameter, self._goal.doublings, self._goal.day)
         try:
-            return [answer.exact for answer in self.answers_of_fluid(fluid)]
+            return [answer.exact for answer in self.fluid_answers(fluid)]
         except (InputError, ScenarioError):
             return []
 
-    def _around(self, runs: GoalEvaluator, hint: float) -> _Bracket | None:
-        """A bracket about the fluid's value, at most as wide as the range."""
+    def _bracket_near(self, runs: GoalEvaluator, hint: float) -> _Bracket | None:
+        """Return a bracket around the solution of the fluid, at most as wide as the range; None if there is none."""
         step, most = NEARBY, self._high - self._low
         while True:
-            pair = [self._allowed(min(max(end, self._low), self._high)) for end in self._apart(hint, step)]
+            pair = [self._round_if_whole(min(max(end, self._low), self._high)) for end in self._neighbours(hint, step)]
             one, other = runs.try_values(pair)
             if _crosses(one, other):
                 return _Bracket(*pair)
@@ -349,17 +356,17 @@ class _Search:
                 return None
             step *= 3
 
-    def _apart(self, value: float, step: float) -> tuple[float, float]:
+    def _neighbours(self, value: float, step: float) -> tuple[float, float]:
         if self._geometric:
             return value / (1 + step), value * (1 + step)
         width = step * max(abs(value), (self._high - self._low) / 10)
         return value - width, value + width
 
     def _with_interval(self, runs: WorldEvaluator, answer: Answer) -> Answer:
-        """The interval of the value: that of the mean day, over the slope of the day in the parameter."""
+        """Add the interval of the value: that of the mean day divided by the slope of the day in the parameter."""
         value = answer.exact
         misses = runs.misses(value)
-        pair = [self._allowed(end) for end in self._apart(value, SLOPE_STEP)]
+        pair = [self._round_if_whole(end) for end in self._neighbours(value, SLOPE_STEP)]
         if self._whole:
             pair = [min(pair[0], value - 1), max(pair[1], value + 1)]
         pair = [min(max(end, self._low), self._high) for end in pair]
@@ -376,5 +383,5 @@ class _Search:
 
 
 def _crosses(one: EvaluatedValue, other: EvaluatedValue) -> bool:
-    """Whether the goal's day lies between those of two values that can be run."""
+    """Return whether the day of the goal lies between the days of two values that can be run."""
     return math.isfinite(one.miss) and math.isfinite(other.miss) and (one.miss > 0) != (other.miss > 0)

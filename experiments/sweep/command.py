@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from experiments.cli.arguments import check_folder, parse_settings
-from experiments.cli.run_table import format_number, print_text
-from experiments.cli.terminal import is_live
+from experiments.cli.terminal import is_live, print_text
 from experiments.design.design import Design, load_design
 from experiments.errors import InputError
 from experiments.gains import goal_changes, parse_goal
 from experiments.sweep.runner import SweepProgress, rate, sweep, time_left
 from experiments.sweep.workers.dask import DaskWorkers
 from experiments.sweep.workers.local import LocalWorkerPool
+from experiments.text.number_format import format_number
 from sim.scenario.model import ScenarioError
 
 MAX_COMPARED = 256

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from experiments.cli.run_table import format_number, print_text
-from experiments.cli.terminal import console
+from experiments.cli.terminal import console, print_text
 from experiments.sweep.query import manifest, missing, query, read
 from experiments.sweep.records import THRESHOLDS
+from experiments.text.number_format import format_number
 
 SHOWN: Final = ("run", "status", "long_run", "pace", "day", "software_doublings", "limited_by")
 """Columns of the plain table: the run, what the design varies, the rest, and the days to a gain that runs reached."""

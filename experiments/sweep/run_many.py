@@ -23,7 +23,7 @@ from sim.runner import Engine
 from sim.scenario.model import Scenario
 
 if TYPE_CHECKING:
-    from experiments.cli.progress import Tell
+    from experiments.cli.progress import ProgressCallback
 
 DEFAULT_SEEDS: Final = 10
 
@@ -127,7 +127,7 @@ def _runs(plan: _Listed, workers: int) -> Iterator[Iterable[RunRecord | None]]:
 
 
 @contextmanager
-def _shown(wanted: bool, runs: int) -> Iterator[Tell]:
+def _shown(wanted: bool, runs: int) -> Iterator[ProgressCallback]:
     with shown_progress() if wanted else nullcontext(lambda text, share: None) as tell:
         tell(f"0 of {runs:,} runs are over", 0.0)
         yield tell

@@ -1,4 +1,4 @@
-"""Which parameters of a scenario differ from the scenario whose name it has."""
+"""Find and describe the parameters in which a scenario differs from its base."""
 
 from __future__ import annotations
 
@@ -7,25 +7,30 @@ from typing import Any, NamedTuple
 
 from sim.scenario.model import Scenario, parameters, shipped_scenarios
 
-MAX_SAID = 4
+MAX_NAMED = 4
+"""Changes that are named; further ones are counted."""
+_MAX_EXACT = 1e12
+"""Size from which a number is written as a power of ten."""
 
 
 class Change(NamedTuple):
-    """A parameter with another value than in the scenario of that name."""
+    """A parameter whose value differs from the base."""
 
     parameter: str
-    """Its flat name."""
+    """Flat name of the parameter."""
     value: Any
     before: Any
+    """Value in the base."""
 
     def __str__(self) -> str:
-        return f"{_words(self.parameter)} {_shown(self.value)} ({_shown(self.before)})"
+        """Describe the change: name, value, and the value of the base in brackets."""
+        return f"{_format_name(self.parameter)} {_format_value(self.value)} ({_format_value(self.before)})"
 
 
 def changes_of(scenario: Scenario, base: Scenario | None = None) -> list[Change]:
     """Return the parameters that differ from ``base``, by default the shipped scenario of the same name.
 
-    Without such a scenario nothing counts as changed.
+    If there is no such scenario, the list is empty.
     """
     if base is None:
         if scenario.name not in shipped_scenarios():
@@ -36,30 +41,30 @@ def changes_of(scenario: Scenario, base: Scenario | None = None) -> list[Change]
 
 
 def changes_text(changes: list[Change]) -> str:
-    """Return the changes in a few words, each with its value and the scenario's own in brackets; nothing if none."""
-    more = len(changes) - MAX_SAID
-    return ", ".join([*map(str, changes[:MAX_SAID]), *([f"and {more} more"] * (more > 0))])
+    """Describe changes briefly, each with its value and the value of the base in brackets."""
+    more = len(changes) - MAX_NAMED
+    return ", ".join([*map(str, changes[:MAX_NAMED]), *([f"and {more} more"] * (more > 0))])
 
 
 def titled(scenario: Scenario, changes: list[Change]) -> str:
-    """Return the name of a scenario and what differs from it."""
+    """Return the name of a scenario followed by its changes."""
     return f"{scenario.name}: {changes_text(changes)}" if changes else scenario.name
 
 
-_ALONE = ("cluster", "growth", "run")
-"""Blocks whose parameters have names that stand alone, but for single letters."""
+_BLOCKS_LEFT_OUT = ("cluster", "growth", "run")
+"""Blocks that are not written before the name of a parameter, unless the name is a single letter."""
 
 
-def _words(name: str) -> str:
-    """The name of a parameter as words, with its block where it does not stand alone."""
+def _format_name(name: str) -> str:
+    """Format the name of a parameter as words, with its block if the name is not clear without it."""
     found = parameters()[name]
-    plain = found.name if found.block in _ALONE and len(found.name) > 1 else f"{found.block} {found.name}"
+    plain = found.name if found.block in _BLOCKS_LEFT_OUT and len(found.name) > 1 else f"{found.block} {found.name}"
     return re.sub(r"\bgpu", "GPU", plain.replace("_", " "))
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
-    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e12 else f"{value:,.6g}"
+    return f"{value:,.0f}" if value == round(value) and abs(value) < _MAX_EXACT else f"{value:,.6g}"

@@ -1,9 +1,9 @@
-"""Named distributions, by their parameters or by an 80% interval. Pure.
+"""Define distributions that are stated by their parameters or by an 80% interval. Pure.
 
-Draws go through :meth:`Distribution.ppf`, so that the same uniform numbers, from a generator or from a design of a
-sweep, give comparable draws of every distribution.
+All draws use :meth:`Distribution.ppf`. So the same uniform numbers, from a generator or the design of a sweep, give
+comparable draws of every distribution.
 """
-# ruff: noqa: D102 - what the methods do is said once, in Distribution
+# ruff: noqa: D102 - Distribution documents the methods of all classes
 
 from __future__ import annotations
 
@@ -21,48 +21,50 @@ from scipy import special
 Array = NDArray[np.float64]
 
 CI80_SCORE: Final = float(special.ndtri(0.9))
-"""Standard deviations of a normal distribution from its middle to where one in ten lies beyond."""
+"""Standard normal quantile at 0.9, in standard deviations: half the width of an 80% interval."""
 
 
 class PriorError(ValueError):
-    """Priors that cannot be drawn from; the message says what is wrong, where, and what is allowed."""
+    """An invalid prior; the message names the place, the problem and the allowed values."""
 
 
 @dataclass(frozen=True)
 class Distribution(ABC):
-    """How likely the values of one number are. Its fields are the parameters by which it is stated."""
+    """Probability distribution of one number; its fields are its parameters."""
 
     name: ClassVar[str]
     ci80_allowed: ClassVar[bool] = False
     lists: ClassVar[tuple[str, ...]] = ()
-    """The parameters that are lists of numbers."""
+    """Names of the parameters that are lists of numbers."""
 
     @abstractmethod
     def ppf(self, u: Array) -> Array:
-        """Return the value below which a share u of the draws lies; u in (0, 1), of any shape."""
+        """Return the quantile at u in (0, 1), an array of any shape."""
 
     @abstractmethod
     def cdf(self, x: float) -> float:
-        """Return the share of the draws below x."""
+        """Return the probability of a value up to x."""
 
     @property
     @abstractmethod
     def support(self) -> tuple[float, float]:
-        """The lowest and the highest value that can be drawn."""
+        """Lowest and highest possible value."""
 
-    def problem(self) -> str:
-        """Return what is wrong with the parameters, or nothing."""
+    def validation_error(self) -> str:
+        """Describe the problem of invalid parameters; return an empty text if they are valid."""
         return ""
 
     @classmethod
     def from_ci80(cls, low: float, high: float) -> Distribution:
-        """Return the distribution with this 80% interval. Raises PriorError where two numbers do not fix it."""
-        raise PriorError(f"a {cls.name} distribution cannot be stated by ci80")
+        """Return the distribution with this 80% interval. Raises PriorError if two numbers do not determine it."""
+        raise PriorError(
+            f"a {cls.name} distribution cannot be stated by ci80; allowed: its parameters. State each of them."
+        )
 
 
 @dataclass(frozen=True)
 class Constant(Distribution):
-    """Always the same value."""
+    """A constant: one value with probability 1."""
 
     name = "constant"
     value: float
@@ -80,7 +82,7 @@ class Constant(Distribution):
 
 @dataclass(frozen=True)
 class Uniform(Distribution):
-    """Every value from low to high alike."""
+    """Uniform distribution from low to high."""
 
     name = "uniform"
     ci80_allowed = True
@@ -97,8 +99,8 @@ class Uniform(Distribution):
     def support(self) -> tuple[float, float]:
         return self.low, self.high
 
-    def problem(self) -> str:
-        return _ordered(self.low, self.high)
+    def validation_error(self) -> str:
+        return _order_error(self.low, self.high)
 
     @classmethod
     def from_ci80(cls, low: float, high: float) -> Uniform:
@@ -108,7 +110,7 @@ class Uniform(Distribution):
 
 @dataclass(frozen=True)
 class LogUniform(Distribution):
-    """Every ratio alike: the logarithm is uniform."""
+    """Log-uniform distribution from low to high: the logarithm is uniform."""
 
     name = "log-uniform"
     ci80_allowed = True
@@ -127,12 +129,12 @@ class LogUniform(Distribution):
     def support(self) -> tuple[float, float]:
         return self.low, self.high
 
-    def problem(self) -> str:
-        return _positive("low", self.low) or _ordered(self.low, self.high)
+    def validation_error(self) -> str:
+        return _sign_error("low", self.low) or _order_error(self.low, self.high)
 
     @classmethod
     def from_ci80(cls, low: float, high: float) -> LogUniform:
-        if wrong := _positive("ci80", low):
+        if wrong := _sign_error("ci80", low):
             raise PriorError(wrong)
         beyond = (high / low) ** (1 / 8)
         return cls(low / beyond, high * beyond)
@@ -140,7 +142,7 @@ class LogUniform(Distribution):
 
 @dataclass(frozen=True)
 class Normal(Distribution):
-    """The bell curve, by its mean and standard deviation."""
+    """Normal distribution with a mean and a standard deviation."""
 
     name = "normal"
     ci80_allowed = True
@@ -157,8 +159,8 @@ class Normal(Distribution):
     def support(self) -> tuple[float, float]:
         return -math.inf, math.inf
 
-    def problem(self) -> str:
-        return _positive("sd", self.sd)
+    def validation_error(self) -> str:
+        return _sign_error("sd", self.sd)
 
     @classmethod
     def from_ci80(cls, low: float, high: float) -> Normal:
@@ -167,7 +169,7 @@ class Normal(Distribution):
 
 @dataclass(frozen=True)
 class LogNormal(Distribution):
-    """The logarithm is normal: by the median, and the standard deviation of the natural logarithm."""
+    """Lognormal distribution with a median and the standard deviation of the natural logarithm."""
 
     name = "lognormal"
     ci80_allowed = True
@@ -184,19 +186,19 @@ class LogNormal(Distribution):
     def support(self) -> tuple[float, float]:
         return 0.0, math.inf
 
-    def problem(self) -> str:
-        return _positive("median", self.median) or _positive("sigma", self.sigma)
+    def validation_error(self) -> str:
+        return _sign_error("median", self.median) or _sign_error("sigma", self.sigma)
 
     @classmethod
     def from_ci80(cls, low: float, high: float) -> LogNormal:
-        if wrong := _positive("ci80", low):
+        if wrong := _sign_error("ci80", low):
             raise PriorError(wrong)
         return cls(math.sqrt(low * high), math.log(high / low) / (2 * CI80_SCORE))
 
 
 @dataclass(frozen=True)
 class Beta(Distribution):
-    """The beta distribution with exponents a and b, stretched from low to high."""
+    """Beta distribution with shape parameters a and b, scaled to the range from low to high."""
 
     name = "beta"
     a: float
@@ -215,13 +217,13 @@ class Beta(Distribution):
     def support(self) -> tuple[float, float]:
         return self.low, self.high
 
-    def problem(self) -> str:
-        return _positive("a", self.a) or _positive("b", self.b) or _ordered(self.low, self.high)
+    def validation_error(self) -> str:
+        return _sign_error("a", self.a) or _sign_error("b", self.b) or _order_error(self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Triangular(Distribution):
-    """Rising in a straight line from low to mode, falling from there to high."""
+    """Triangular distribution from low to high with its peak at mode."""
 
     name = "triangular"
     low: float
@@ -245,18 +247,21 @@ class Triangular(Distribution):
     def support(self) -> tuple[float, float]:
         return self.low, self.high
 
-    def problem(self) -> str:
+    def validation_error(self) -> str:
         if self.low <= self.mode <= self.high:
-            return _ordered(self.low, self.high)
-        return f"mode = {self.mode:g} does not lie between low = {self.low:g} and high = {self.high:g}"
+            return _order_error(self.low, self.high)
+        return (
+            f"mode = {self.mode:g} is out of bounds; allowed: from low = {self.low:g} to high = {self.high:g}. "
+            "Change one."
+        )
 
 
 @dataclass(frozen=True)
 class Quantiles(Distribution):
-    """Stated quantiles, with straight lines between them: a share ``shares[i]`` of the draws is below ``values[i]``.
+    """Distribution with linear interpolation between quantiles: ``values[i]`` is the quantile at ``shares[i]``.
 
-    ``shares``: strictly ascending from 0 to 1. ``values``: strictly ascending, as many; the first and the last are the
-    lowest and the highest draw.
+    ``shares``: strictly ascending from 0 to 1. ``values``: strictly ascending, of the same number; the first and the
+    last are the lowest and the highest possible value.
     """
 
     name = "quantiles"
@@ -274,7 +279,7 @@ class Quantiles(Distribution):
     def support(self) -> tuple[float, float]:
         return self.values[0], self.values[-1]
 
-    def problem(self) -> str:
+    def validation_error(self) -> str:
         if len(self.shares) < 2 or len(self.shares) != len(self.values):
             return (
                 f"shares has {len(self.shares)} numbers and values has {len(self.values)}; allowed: equally many, 2 or "
@@ -294,7 +299,7 @@ class Quantiles(Distribution):
 
 @dataclass(frozen=True)
 class Truncated(Distribution):
-    """Another distribution without what lies below ``low`` or above ``high``."""
+    """Another distribution, truncated to the range from ``low`` to ``high``."""
 
     name = "truncated"
     inner: Distribution
@@ -303,7 +308,7 @@ class Truncated(Distribution):
 
     def ppf(self, u: Array) -> Array:
         below, above = self.inner.cdf(self.low), self.inner.cdf(self.high)
-        # Clipped as well, because rounding may put the last draw a hair beyond the bound.
+        # Clipped as well, because rounding may put a draw slightly beyond a bound.
         return np.clip(self.inner.ppf(below + u * (above - below)), self.low, self.high)
 
     def cdf(self, x: float) -> float:
@@ -315,26 +320,28 @@ class Truncated(Distribution):
         low, high = self.inner.support
         return max(low, self.low), min(high, self.high)
 
-    def problem(self) -> str:
+    def validation_error(self) -> str:
         if self.low >= self.high:
-            return f"min = {self.low:g} is not below max = {self.high:g}"
+            return f"min = {self.low:g} is not below max = {self.high:g}; allowed: min below max. Change one."
         low, high = self.inner.support
         if self.inner.cdf(self.high) - self.inner.cdf(self.low) > 0:
             return ""
         return (
-            f"nothing of it lies between min = {self.low:g} and max = {self.high:g}: it goes from {low:g} to {high:g}"
+            f"min = {self.low:g} and max = {self.high:g} leave nothing of it; allowed: a range that overlaps with "
+            "its own, "
+            f"from {low:g} to {high:g}. Change min or max."
         )
 
 
 DISTRIBUTIONS: Final[Mapping[str, type[Distribution]]] = {
     kind.name: kind for kind in (Uniform, LogUniform, Normal, LogNormal, Beta, Triangular, Quantiles, Constant)
 }
-"""Every distribution that a file may name."""
+"""Distributions by the name that a file gives them."""
 
 
-def _ordered(low: float, high: float) -> str:
-    return "" if low < high else f"low = {low:g} is not below high = {high:g}"
+def _order_error(low: float, high: float) -> str:
+    return "" if low < high else f"low = {low:g} is not below high = {high:g}; allowed: low below high. Change one."
 
 
-def _positive(name: str, value: float) -> str:
-    return "" if value > 0 else f"{name} = {value:g} must be above 0"
+def _sign_error(name: str, value: float) -> str:
+    return "" if value > 0 else f"{name} = {value:g} is out of bounds; allowed: above 0. Name another value."

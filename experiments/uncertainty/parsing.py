@@ -1,9 +1,10 @@
-"""What somebody believes about numbers that nobody knows: distributions as a file states them, and rank correlations.
+"""Parse priors: distributions and rank correlations that a file states.
 
-A distribution is stated by its parameters or, where two numbers fix it, by an 80% interval ``ci80 = [low, high]``: one
-in ten of the draws lies below it and one in ten above. ``min`` and ``max`` truncate: what lies beyond is not drawn, and
-the rest keeps its proportions; a ``ci80`` is that of the distribution before it is truncated. Rank correlations are
-Spearman's, by a Gaussian copula. Nothing here draws: uniform numbers come in, from wherever.
+A distribution is stated by its parameters or, if two numbers determine it, by an 80% interval ``ci80 = [low, high]``.
+Then 10% of the probability lies below ``low`` and 10% above ``high``. ``min`` and ``max`` truncate a distribution:
+values beyond them are not drawn, and the rest keeps its proportions. A ``ci80`` refers to the distribution before it is
+truncated. Rank correlations are Spearman's, by a Gaussian copula. This module does not draw: it transforms uniform
+numbers.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from sim.scenario.messages import did_you_mean
 
 
 def distribution(table: Mapping[str, Any], where: str) -> Distribution:
-    """Return the distribution that a table of a file states.
+    """Parse a table of a file as a distribution.
 
-    Keys: ``distribution`` (one of `DISTRIBUTIONS`); its parameters, or ``ci80``; ``min`` and ``max``. ``where``: what
-    the table is called, for messages. Raises PriorError for anything missing, unknown or out of range.
+    Keys: ``distribution`` (one of `DISTRIBUTIONS`); its parameters, or ``ci80``; ``min`` and ``max``. ``where``: name
+    of the table, for messages. Raises PriorError for a missing, unknown or invalid entry.
     """
     if "distribution" not in table:
-        raise PriorError(f"{where}: 'distribution' is missing; it is one of {', '.join(DISTRIBUTIONS)}")
+        raise PriorError(f"{where}: 'distribution' is missing; allowed: {', '.join(DISTRIBUTIONS)}. Add it.")
     name = table["distribution"]
     if not isinstance(name, str) or name not in DISTRIBUTIONS:
         near = did_you_mean(str(name), DISTRIBUTIONS)
@@ -35,22 +36,26 @@ def distribution(table: Mapping[str, Any], where: str) -> Distribution:
     kind = DISTRIBUTIONS[name]
     rest = {key: value for key, value in table.items() if key != "distribution"}
     bounds = {key: parse_number(rest.pop(key), f"{where}: {key}") for key in ("min", "max") if key in rest}
-    stated = _by_interval(kind, rest, where) if "ci80" in rest else _by_parameters(kind, rest, where)
+    stated = _parse_interval(kind, rest, where) if "ci80" in rest else _parse_parameters(kind, rest, where)
     if not bounds:
-        return _checked(stated, where)
+        return _require_valid(stated, where)
     if isinstance(stated, Constant):
-        raise PriorError(f"{where}: a constant is not truncated: leave out {' and '.join(bounds)}")
+        raise PriorError(
+            f"{where}: a constant cannot be truncated; allowed: 'value' alone. Leave out {' and '.join(bounds)}."
+        )
     low, high = bounds.get("min", -math.inf), bounds.get("max", math.inf)
-    return _checked(Truncated(_checked(stated, where), low, high), where)
+    return _require_valid(Truncated(_require_valid(stated, where), low, high), where)
 
 
-def _by_parameters(kind: type[Distribution], given: Mapping[str, Any], where: str) -> Distribution:
+def _parse_parameters(kind: type[Distribution], given: Mapping[str, Any], where: str) -> Distribution:
     names = [field.name for field in fields(kind)]
     require_known(given, names, where, extra=("min", "max", *(("ci80",) if kind.ci80_allowed else ())))
     needed = [field.name for field in fields(kind) if not isinstance(field.default, float)]
     if missing := [name for name in needed if name not in given]:
         instead = ", or ci80 = [low, high]" if kind.ci80_allowed else ""
-        raise PriorError(f"{where}: {kind.name} needs {' and '.join(needed)}{instead}; missing: {', '.join(missing)}")
+        raise PriorError(
+            f"{where}: {kind.name} needs {' and '.join(needed)}{instead}; missing: {', '.join(missing)}. Add it."
+        )
     return kind(
         **{
             name: (parse_numbers if name in kind.lists else parse_number)(value, f"{where}: {name}")
@@ -59,47 +64,53 @@ def _by_parameters(kind: type[Distribution], given: Mapping[str, Any], where: st
     )
 
 
-def _by_interval(kind: type[Distribution], given: Mapping[str, Any], where: str) -> Distribution:
+def _parse_interval(kind: type[Distribution], given: Mapping[str, Any], where: str) -> Distribution:
     if len(given) > 1:
         others = ", ".join(key for key in given if key != "ci80")
-        raise PriorError(f"{where}: ci80 says all there is to say; leave out {others}")
+        raise PriorError(f"{where}: ci80 determines the distribution; allowed: no other parameter. Leave out {others}.")
     interval = given["ci80"]
     if not isinstance(interval, list) or len(interval) != 2:
-        raise PriorError(f"{where}: ci80 = {interval!r} is not allowed: write it as [low, high]")
+        raise PriorError(
+            f"{where}: ci80 = {interval!r} is not an interval; allowed: two numbers. Write it as [low, high]."
+        )
     low, high = (parse_number(end, f"{where}: ci80") for end in interval)
     if low >= high:
-        raise PriorError(f"{where}: ci80 = [{low:g}, {high:g}]: the first must be below the second")
+        raise PriorError(
+            f"{where}: ci80 = [{low:g}, {high:g}] is not in order; allowed: low below high. Exchange them."
+        )
     try:
         return kind.from_ci80(low, high)
     except PriorError as error:
         raise PriorError(f"{where}: {error}") from None
 
 
-def _checked(found: Distribution, where: str) -> Distribution:
-    if wrong := found.problem():
+def _require_valid(found: Distribution, where: str) -> Distribution:
+    if wrong := found.validation_error():
         raise PriorError(f"{where}: {wrong}")
     return found
 
 
 def parse_number(value: Any, where: str) -> float:
-    """Return a finite number as a float. Raises PriorError for anything else."""
+    """Return a finite number as a float. Raises PriorError for other values."""
     try:
         if not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value):
             return float(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        raise PriorError(f"{where}: a whole number beyond 1.8e308 is not allowed") from None
-    raise PriorError(f"{where} = {value!r} is not allowed: a finite number is needed")
+    except OverflowError:  # a whole number with hundreds of digits
+        raise PriorError(
+            f"{where}: a whole number beyond 1.8e308 is not allowed; allowed: a finite number. Name one."
+        ) from None
+    raise PriorError(f"{where} = {value!r} is not allowed; allowed: a finite number. Name one.")
 
 
 def parse_numbers(value: Any, where: str) -> tuple[float, ...]:
-    """Return a list of finite numbers as a tuple of floats. Raises PriorError for anything else."""
+    """Return a list of finite numbers as a tuple of floats. Raises PriorError for other values."""
     if not isinstance(value, list):
         raise PriorError(f"{where} = {value!r} is not a list; allowed: finite numbers. Write it as [0, 0.5, 1].")
     return tuple(parse_number(each, f"{where}[{place}]") for place, each in enumerate(value))
 
 
 def require_known(given: Iterable[str], known: Sequence[str], where: str, extra: Sequence[str] = ()) -> None:
-    """Raise PriorError for the first key that is not known, with the near one."""
+    """Raise PriorError for the first unknown key, with the most similar known key."""
     allowed = (*known, *extra)
     for key in given:
         if key not in allowed:
@@ -107,12 +118,12 @@ def require_known(given: Iterable[str], known: Sequence[str], where: str, extra:
 
 
 def clip_open_unit(uniforms: Array) -> Array:
-    """Return uniform numbers kept off 0 and 1, where a distribution without ends has no value."""
+    """Clip uniform numbers to the open interval (0, 1), because an unbounded distribution is infinite at 0 and 1."""
     return np.clip(uniforms, 2.0**-54, 1 - 2.0**-53)
 
 
 class RankCorrelation(NamedTuple):
-    """Spearman's rank correlation between two inputs."""
+    """Spearman rank correlation between two inputs."""
 
     one: str
     other: str
@@ -120,58 +131,63 @@ class RankCorrelation(NamedTuple):
 
 
 def rank_correlations(tables: Any, inputs: Mapping[str, Distribution]) -> list[RankCorrelation]:
-    """Return the rank correlations that ``[[correlations]]`` of a file states between inputs, by `between` and `rank`.
+    """Parse ``[[correlations]]`` of a file: pairs of inputs and their rank correlations.
 
-    Raises PriorError for one that is not allowed; whether they contradict each other is for :class:`GaussianCopula` to
-    say.
+    Raises PriorError for an invalid correlation. :class:`GaussianCopula` checks that they do not contradict each other.
     """
     found: list[RankCorrelation] = []
     for table in array_of_tables(tables, "correlations"):
         require_known(table, ("between", "rank"), "[[correlations]]")
         between, rank = table.get("between"), parse_number(table.get("rank"), "[[correlations]]: rank")
         if not isinstance(between, list) or len(between) != 2 or between[0] == between[1]:
-            raise PriorError(f"[[correlations]]: between = {between!r} is not allowed: name two inputs")
+            raise PriorError(
+                f"[[correlations]]: between = {between!r} is not a pair; allowed: two inputs. Name two inputs."
+            )
         where = f"the correlation of {between[0]} and {between[1]}"
         require_known(map(str, between), tuple(inputs), where)
         if not -1 <= rank <= 1:
-            raise PriorError(f"{where}: rank = {rank:g} is out of bounds: from -1 to 1")
+            raise PriorError(f"{where}: rank = {rank:g} is out of bounds; allowed: from -1 to 1. Name another value.")
         if any(isinstance(inputs[name], Constant) for name in between):
-            raise PriorError(f"{where}: a constant goes with nothing")
+            raise PriorError(
+                f"{where}: a constant cannot be correlated with another input; allowed: other distributions. Leave "
+                "it out."
+            )
         if any({each.one, each.other} == set(between) for each in found):
-            raise PriorError(f"{where} is stated twice")
+            raise PriorError(f"{where} is stated twice; allowed: once. Leave one out.")
         found.append(RankCorrelation(between[0], between[1], rank))
     return found
 
 
 def array_of_tables(content: Any, name: str) -> Sequence[Mapping[str, Any]]:
-    """Return what a file says as ``[[name]]``. Raises PriorError if that is anything but a list of tables."""
+    """Return the tables ``[[name]]`` of a file. Raises PriorError if the value is not a list of tables."""
     if not isinstance(content, list) or not all(isinstance(table, Mapping) for table in content):
-        raise PriorError(f"the file: {name} is not allowed as {content!r}: write [[{name}]]")
+        raise PriorError(f"the file: {name} = {content!r} is not a list of tables; allowed: tables. Write [[{name}]].")
     return content
 
 
 class GaussianCopula:
-    """Makes independent uniform numbers depend on each other: a Gaussian copula with given rank correlations.
+    """A Gaussian copula: it gives independent uniform numbers the stated rank correlations.
 
     A bivariate normal pair with correlation ρ has the rank correlation (6/π) asin(ρ/2), so ρ = 2 sin(π rank/6). Raises
-    PriorError where no joint distribution has these correlations.
+    PriorError if no joint distribution has these correlations.
     """
 
     def __init__(self, correlations: Sequence[RankCorrelation]) -> None:
+        """Compute the factor of the correlation matrix; raise PriorError if it is not positive definite."""
         self.names = list(dict.fromkeys(name for each in correlations for name in (each.one, each.other)))
         matrix = np.eye(len(self.names))
         for each in correlations:
             one, other = self.names.index(each.one), self.names.index(each.other)
             matrix[one, other] = matrix[other, one] = 2 * math.sin(math.pi * each.rank / 6)
-        if self.names and np.linalg.eigvalsh(matrix)[0] < _SINGULAR:
+        if self.names and np.linalg.eigvalsh(matrix)[0] < _MIN_EIGENVALUE:
             raise PriorError(
-                f"the rank correlations of {', '.join(self.names)} contradict each other: their matrix is not positive "
-                "definite, so bring them nearer to 0"
+                f"the rank correlations of {', '.join(self.names)} contradict each other (their matrix is not "
+                "positive definite); allowed: correlations of a joint distribution. Bring them nearer to 0."
             )
         self._factor = np.linalg.cholesky(matrix)
 
     def __call__(self, uniforms: Mapping[str, Array]) -> dict[str, Array]:
-        """Return uniform numbers with the rank correlations; inputs without any stay as they are."""
+        """Return uniform numbers with the rank correlations; inputs without a correlation are unchanged."""
         found = dict(uniforms)
         if self.names:
             scores = self._factor @ special.ndtri(clip_open_unit(np.stack([uniforms[name] for name in self.names])))
@@ -179,5 +195,5 @@ class GaussianCopula:
         return found
 
 
-_SINGULAR = 1e-12
-"""An eigenvalue that is 0 but for rounding: ranks of exactly 1 or -1 have one."""
+_MIN_EIGENVALUE = 1e-12
+"""Eigenvalue below which a matrix counts as singular; a rank correlation of 1 or -1 gives 0 except for rounding."""

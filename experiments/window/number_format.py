@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from experiments.cli.run_table import format_number
+from experiments.text.number_format import format_number
 
 MAX_PLAIN_NUMBER = 1e7
 """Numbers from here on are written as a power of ten."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from experiments.cli.run_table import toml
 from experiments.errors import InputError
+from experiments.text.number_format import toml_value
 from experiments.window.form_fields import differences, fields, parse_value, scenario_from_form
 from experiments.window.player import MAX_FRAMES, MAX_TIMELINES, RunPlayer, SeekResult
 from experiments.window.timeline import TimelineView
@@ -240,7 +240,7 @@ def _parse_branch(text: str, known: Sequence[Scenario]) -> tuple[BranchPoint, Sc
 
 
 def _encode_value(value: Any) -> str:
-    return value if isinstance(value, str) else toml(value)
+    return value if isinstance(value, str) else toml_value(value)
 
 
 def _printable(text: str) -> str:

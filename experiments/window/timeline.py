@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import mesa
 
-from experiments.cli.run_table import toml
+from experiments.text.number_format import toml_value
 from experiments.window.frame import COLUMNS, Frame, frame_of
 from experiments.window.thinning_cache import ThinningCache, pack, unpack
 from sim import events as ledger
@@ -102,7 +102,7 @@ class Timeline:
         while timeline is not None:
             changes = {**timeline.changes, **changes}
             timeline = timeline.parent
-        changed = ", ".join(f"{name} = {toml(value)}" for name, value in changes.items())
+        changed = ", ".join(f"{name} = {toml_value(value)}" for name, value in changes.items())
         return f"from day {self._first_day:.6g}: {changed or 'no change'}"
 
     def owner_of(self, number: int) -> Timeline:

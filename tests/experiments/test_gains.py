@@ -108,7 +108,7 @@ def test_stored_run_is_replaced_only_if_asked(asara, tmp_path):
     assert len(first["doublings.csv"].decode().splitlines()) == 5
     refused = asara(*line)
     assert refused.code == 2
-    assert "already holds a run (toy-fizzle, engine fluid)" in refused.err and "--fresh" in refused.err
+    assert "already contains a run (toy-fizzle, engine fluid)" in refused.err and "--fresh" in refused.err
     assert {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()} == first
     assert asara(*line, "--fresh", "--format", "svg").code == 0
     names = {path.name for path in (tmp_path / "here").iterdir()}

@@ -1,4 +1,4 @@
-"""The advised 95% interval of r covers it, and noise gives no prior that says r is above 1.
+"""The recommended 95% interval of r covers it, and noise gives no prior that says r is above 1.
 
 Coverage: 100 series a cell at fixed seeds. If a cell covered 90% of nominal, 85.5%, a count below 75 of 100 would have
 a probability of 0.3%. Measured coverage is 87% or more (docs/explanation/fitting-r.md), where

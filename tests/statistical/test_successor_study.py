@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.monte_carlo.loading import load_priors
-from experiments.monte_carlo.runner import run_study, share
+from experiments.monte_carlo.runner import estimate_probability, run_study
 from tests.oracles import successor as oracle
 
 MILLION = 1_000_000
@@ -29,9 +29,11 @@ def found():
         study = load_priors(name).study
         _, worlds = run_study(study, MILLION, seed=1)
         answers[name] = {
-            (pair.doublings, pair.months): share(worlds.shortest_months[pair.doublings] <= pair.months).probability
+            (pair.doublings, pair.months): estimate_probability(
+                worlds.shortest_months[pair.doublings] <= pair.months
+            ).probability
             for pair in study.pairs
-        } | {"explodes": share(worlds.explodes).probability}
+        } | {"explodes": estimate_probability(worlds.explodes).probability}
     return answers
 
 

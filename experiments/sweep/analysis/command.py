@@ -27,8 +27,7 @@ def analyse(
     """Analyse a sweep: one HTML report, and its pictures and tables as files."""
     from experiments.cli.arguments import check_folder
     from experiments.cli.progress import progress
-    from experiments.cli.run_table import print_text
-    from experiments.cli.terminal import print_json
+    from experiments.cli.terminal import print_json, print_text
     from experiments.storage.atomic import write_files
     from experiments.sweep.analysis.report import MAX_FAILURES, files, reading, stale, summary, verdict
     from experiments.sweep.analysis.sensitivity import check_outcome

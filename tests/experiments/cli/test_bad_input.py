@@ -92,7 +92,7 @@ BAD = {
     "missing measurements": ("run lab --set kernels__measurements=no.jsonl", ["no.jsonl", "cannot be read"]),
     "no measurements": ("run lab --set kernels__measurements=good.csv.jsonl", ["good.csv.jsonl", "line 1"]),
     "unknown workload": ("run lab --set kernels__workload=casual/bf16/both", ["did you mean 'causal/bf16/both'"]),
-    "out is a file": ("run toy-fizzle --out good.csv", ["good.csv", "a folder is needed"]),
+    "out is a file": ("run toy-fizzle --out good.csv", ["good.csv", "is a file; allowed: a folder"]),
     "out is below a file": ("run toy-fizzle --out good.csv/run", ["good.csv/run", "cannot be written"]),
     "unknown option": ("run lab --gpus 3", ["--gpus", "(`asara run --help` lists what is allowed)"]),
     "unknown option below": ("kernels tune --budgets 3", ["--budgets", "(`asara kernels tune --help` lists"]),
@@ -109,12 +109,12 @@ BAD = {
     "no jobs": ("replay empty.csv --gpus 4", ["empty.csv", "no jobs"]),
     "a job larger than the cluster": ("replay good.csv --gpus 2", ["job a", "4 GPUs", "at most 2"]),
     "no GPUs": ("replay good.csv --gpus 0", ["cluster__gpus = 0"]),
-    "nobody says how large": ("replay good.csv", ["good.csv", "--gpus"]),
+    "a log without a size": ("replay good.csv", ["good.csv", "--gpus"]),
     "not even the SWF": ("replay headless.swf", ["headless.swf", "--gpus"]),
     "unknown format": ("replay good.csv --format cvs --gpus 4", ["cvs", "did you mean 'csv'"]),
     "unknown queue of a replay": ("replay good.csv --gpus 4 --queue fifo", ["cluster__queue = 'fifo'", "fcfs"]),
     "unknown placement": ("replay good.csv --gpus 4 --placement flatt", ["cluster__placement = 'flatt'", "flat"]),
-    "waits into a folder": ("replay good.csv --gpus 4 --out .", ["a file is needed"]),
+    "waits into a folder": ("replay good.csv --gpus 4 --out .", ["is a folder; allowed: a file"]),
 }
 
 
@@ -144,7 +144,7 @@ def test_a_place_that_cannot_be_written_is_found_before_the_run(asara, tmp_path,
     monkeypatch.setattr(tempfile, "TemporaryDirectory", read_only)
     answer = asara(*line.split())
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith("asara: --out new/")
+    assert answer.err.startswith("asara: --out = new/")
     assert "Read-only file system" in answer.err
     assert not (tmp_path / "new").exists()
 

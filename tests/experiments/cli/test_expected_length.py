@@ -2,9 +2,10 @@
 
 import pytest
 
-from experiments.cli import expected_length, run_table
+from experiments.cli import expected_length
 from experiments.cli.arguments import load_scenario
 from experiments.cli.expected_length import note_on_length, refuse_out_of_reach
+from experiments.cli.progress import run_progress
 from experiments.errors import InputError
 from sim.runner import run
 from sim.scenario.model import Scenario
@@ -16,8 +17,8 @@ INSTANT = ["researcher__papers_per_month=1e6", "growth__calibrated_for=0"]
 def test_an_aim_far_out_of_reach_is_refused_with_what_is_in_reach(asara, tmp_path):
     answer = asara("run", "lab", "--stop-at-researchers", "1e12", "--out", "new")
     assert (answer.code, answer.out) == (2, "")
-    assert "run__stop_at_researchers = 1e+12 is out of reach: by the equations there are about" in answer.err
-    assert "the run ends on day 3,650; allowed: what the run can reach" in answer.err
+    assert "run__stop_at_researchers = 1e+12 is out of reach: the equations give about" in answer.err
+    assert "the run ends on day 3,650; allowed: a number that the run can reach" in answer.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -59,7 +60,7 @@ def test_a_run_that_is_not_long_has_no_note(settings):
 
 def test_a_long_run_without_a_terminal_shows_a_line_every_half_minute(capsys):
     world, passed = World(Scenario.load("toy-fizzle"), 0), [0.0]
-    with run_table.progress(lambda: passed[-1]) as show:
+    with run_progress(lambda: passed[-1]) as show:
         for seconds in (1.0, 29.0, 31.0, 40.0, 62.0):
             passed.append(seconds)
             world.step()

@@ -1,4 +1,4 @@
-"""`asara run --engine fluid`: the same table, sentence and files as a World's, without luck."""
+"""`asara run --engine fluid`: the same table, sentence and files as a World's, without randomness."""
 
 import json
 
@@ -11,7 +11,7 @@ from sim.reporters import REPORTERS
 def test_it_says_that_it_is_the_fluid_and_has_no_seed(asara):
     answer = asara("run", "toy-explosion", "--engine", "fluid", "--seed", 7)
     assert answer.code == 0
-    assert answer.out.startswith("toy-explosion (engine: fluid, no chance and so no seed)")
+    assert answer.out.startswith("toy-explosion (engine: fluid, no randomness and so no seed)")
     assert "What this run did: speeding up: each doubling took 0.750 times" in answer.out
     assert asara("run", "toy-explosion", "--engine", "fluid").out == answer.out
 

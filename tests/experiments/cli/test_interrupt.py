@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first keeps what was run so far, the second stops at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first keeps the run so far, the second stops at once."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from experiments.cli import run_table
+from experiments.cli import progress as progress_module
 from experiments.storage import run_store
 from sim.world import World
 
@@ -46,16 +46,16 @@ def press_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch, number
 
         yield show
 
-    monkeypatch.setattr(run_table, "progress", progress)
+    monkeypatch.setattr(progress_module, "run_progress", progress)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_first_keeps_what_was_run_so_far(asara, tmp_path, monkeypatch, number):
+def test_run_after_the_first_signal_keeps_the_run_so_far(asara, tmp_path, monkeypatch, number):
     press_on_day(250, 1, monkeypatch, number)
     before = signal.getsignal(number)
     answer = asara(*SCENARIO, "--out", "kept")
     assert answer.code == 2
-    assert answer.err == "asara: interrupted at day 250; what was run so far is in kept\n"
+    assert answer.err == "asara: interrupted at day 250; the run so far is in kept\n"
     assert signal.getsignal(number) is before
     kept = run_store.read_run(tmp_path / "kept")
     assert (kept.summary["ending"], kept.summary["day"]) == ("interrupted", 250)
@@ -63,11 +63,11 @@ def test_the_first_keeps_what_was_run_so_far(asara, tmp_path, monkeypatch, numbe
     assert 0 < max(kept.events.column("day").to_pylist()) <= 250
 
 
-def test_without_out_it_says_that_nothing_was_written(asara, tmp_path, monkeypatch):
+def test_run_interrupted_without_out_reports_that_nothing_was_written(asara, tmp_path, monkeypatch):
     press_on_day(50, 1, monkeypatch)
     answer = asara(*SCENARIO, "--json")
     assert answer.code == 2
-    assert answer.err == "asara: interrupted at day 50; nothing was written, for want of --out\n"
+    assert answer.err == "asara: interrupted at day 50; nothing was written without --out\n"
     assert json.loads(answer.out)["ending"] == "interrupted"
     assert list(tmp_path.iterdir()) == []
 
@@ -77,7 +77,7 @@ def test_the_second_stops_at_once(asara, tmp_path, monkeypatch, number):
     press_on_day(50, 2, monkeypatch, number)
     answer = asara(*SCENARIO, "--out", "kept")
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == "asara: stopped, and nothing more was written\n"
+    assert answer.err == "asara: stopped; nothing more was written\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -88,15 +88,15 @@ def test_the_second_stops_at_once(asara, tmp_path, monkeypatch, number):
         (
             "mc successor --n 1000 --out new",
             "experiments.monte_carlo.runner.run_study",
-            "stopped, and nothing more was written",
+            "stopped; nothing more was written",
         ),
         (
             "solve --until 10x=365 --for growth__r",
             "experiments.solve.solver.solve",
-            "stopped, and nothing more was written",
+            "stopped; nothing more was written",
         ),
-        ("analyse new", "experiments.sweep.analysis.sweep_data.load", "stopped, and nothing more was written"),
-        ("reproduce --seeds 2", "experiments.reproduction.report_claims.rows", "stopped, and nothing more was written"),
+        ("analyse new", "experiments.sweep.analysis.sweep_data.load", "stopped; nothing more was written"),
+        ("reproduce --seeds 2", "experiments.reproduction.report_claims.rows", "stopped; nothing more was written"),
         ("sweep quick --out new", "experiments.sweep.command.sweep", "interrupted; no run had been written in new"),
     ],
 )
@@ -145,7 +145,7 @@ def test_a_run_on_a_terminal_shows_how_it_goes_and_can_be_interrupted(tmp_path):
 
 
 def _rest_of(terminal: int) -> bytes:
-    """All that is written to a terminal until nobody holds its other end."""
+    """Return everything that is written to a terminal until its other end is closed."""
     rest = b""
     try:
         while part := os.read(terminal, 4096):

@@ -90,7 +90,7 @@ def test_files_are_written_whatever_stdout_is(tmp_path, monkeypatch, capsys, mak
     assert [name for name in files if not list(tmp_path.glob(name))] == []
     said = capsys.readouterr().err
     assert "Traceback" not in said
-    cannot_be_shown = "asara: the output cannot be shown (No space left on device); files"
+    cannot_be_shown = "asara: the output cannot be printed (No space left on device); the"
     assert (cannot_be_shown in said) == (stream == "full")
 
 

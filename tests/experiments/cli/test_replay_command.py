@@ -99,7 +99,7 @@ def test_bad_lines_are_counted_if_they_may_be_skipped(asara, tmp_path):
     assert (found["jobs"], found["skipped"]) == (4, 1)
 
 
-def test_it_is_told_in_words_too(asara, log):
+def test_replay_prints_a_table_without_json(asara, log):
     answer = asara("replay", log, "--gpus", 4)
     assert answer.code == 0
     assert "mean wait s" in answer.out
@@ -122,13 +122,13 @@ def test_replay_priorities_of_the_log_are_read_by_disciplines_that_read_prioriti
     with (tmp_path / "waits.csv").open(newline="") as file:
         assert [int(row["start_s"]) for row in csv.DictReader(file)] == starts
     assert found["priorities"] == (None if queue == "fcfs" else "from the log")
-    unread = "priorities of the log are not read by --queue fcfs"
+    unread = "--queue fcfs does not use the priorities of the log"
     assert (unread in found["notes"]) == (queue == "fcfs")
 
 
 def test_replay_priority_of_a_log_without_priorities_reports_that_it_is_fcfs(asara, tmp_path):
     found = replayed(asara, tmp_path, CSV, "--gpus", 4, "--queue", "priority")
-    assert found["notes"] == ["the log has no priorities, so --queue priority is fcfs"]
+    assert found["notes"] == ["the log has no priorities, so --queue priority equals fcfs"]
 
 
 REQUESTED = "; MaxProcs: 8\n" + "".join(
@@ -144,7 +144,7 @@ def test_replay_easy_reads_true_or_requested_run_times(asara, tmp_path, estimate
     with (tmp_path / "waits.csv").open(newline="") as file:
         assert [int(row["wait_s"]) for row in csv.DictReader(file)][3] == wait
     assert found["estimates"] == (estimates or "exact")
-    unread = "requested run times of the log are not read: --estimates requested reads them"
+    unread = "the requested run times of the log are not used; --estimates requested uses them"
     assert found["notes"] == ([] if estimates == "requested" else [unread])
 
 
@@ -152,7 +152,7 @@ def test_replay_sjf_reads_requested_run_times(asara, tmp_path):
     text = "job,submit_s,run_s,gpus,requested_s\na,0,10,1,10\nb,1,5,1,9\nc,2,6,1,7\nd,3,9,1,\n"
     found = replayed(asara, tmp_path, text, "--gpus", 1, "--queue", "sjf", "--estimates", "requested")
     assert found["mean_wait_s"] == (0 + (16 - 1) + (10 - 2) + (21 - 3)) / 4
-    assert found["changed"] == {"has no requested run time: its run time is taken": 1}
+    assert found["changed"] == {"has no requested run time: its actual run time is used": 1}
 
 
 def test_replay_reports_jobs_that_ran_for_longer_than_requested(asara, tmp_path):
@@ -166,7 +166,7 @@ def test_replay_requested_times_that_do_not_exist_or_are_not_read_are_reported(a
     assert answer.code == 2
     assert f"--estimates = requested needs requested run times, and {log} has none; allowed: exact" in answer.err
     found = replayed(asara, tmp_path, CSV, "--gpus", 4, "--queue", "fcfs", "--estimates", "exact")
-    assert found["notes"] == ["--estimates has no effect: --queue fcfs does not read run times"]
+    assert found["notes"] == ["--estimates has no effect: --queue fcfs does not use run times"]
 
 
 @pytest.mark.parametrize("origin", ["0", "1700000000000000000", "1700000000.25", "0.1"])
@@ -194,18 +194,22 @@ def test_replay_jobs_larger_than_the_cluster_are_left_out_and_counted_if_bad_lin
     assert (found["jobs"], found["left_out"]) == (2, {"larger than the cluster can give": 2})
     answer = asara("replay", "log.csv", "--gpus", 2)
     assert answer.code == 2
-    assert "can give at most 2 at once. --skip-bad leaves out jobs that are too large" in answer.err
+    assert "can give at most 2 at once. Add --skip-bad to leave out jobs that are too large" in answer.err
 
 
 def test_replay_reports_what_was_left_out_changed_and_noted_in_its_table(asara, tmp_path):
     (tmp_path / "openb.csv").write_text(OPENB + "p2,1,1,1,460,,LS,Running,0,20,0\n")
     answer = asara("replay", "openb.csv", "--gpus", 4, "--queue", "priority")
-    for text in ("1 (asks for no GPU)", "1 (asks for a part of a GPU: has a whole one)", "so --queue priority is fcfs"):
+    for text in (
+        "1 (asks for no GPU)",
+        "1 (asks for a part of a GPU: has a whole one)",
+        "so --queue priority equals fcfs",
+    ):
         assert text in answer.out
 
 
 def test_replay_a_file_that_cannot_be_printed_is_written_first(asara, log, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.cli.replay_command._show", _broken)
+    monkeypatch.setattr("experiments.cli.replay_command._print_summary", _broken)
     with pytest.raises(RuntimeError):
         asara("replay", log, "--gpus", 4, "--out", "waits.csv")
     assert (tmp_path / "waits.csv").exists()

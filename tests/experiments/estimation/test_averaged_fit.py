@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from experiments.estimation.averaged_fit import NOISE_MODELS, NoiseModel, advise, average, periods
+from experiments.estimation.averaged_fit import NOISE_MODELS, NoiseModel, average, periods, recommend
 from experiments.estimation.growth_fit import Series
 
 
@@ -114,7 +114,7 @@ def test_advice_keeps_a_stated_effort_that_fits_and_drops_one_that_is_contradict
     rng = np.random.default_rng(8)
     effort = np.linspace(10, 28, 12)
     series = Series(effort, (83.3 + np.cumsum(effort)) ** 1.55 * np.exp(rng.normal(0, 0.015, 12)))
-    kept, dropped = advise(series, 83.3), advise(series, 0.0)
+    kept, dropped = recommend(series, 83.3), recommend(series, 0.0)
     assert not kept.rejected and kept.fit is kept.stated
     assert dropped.rejected and dropped.fit.before_found and dropped.stated is not None
     assert dropped.stated.p_before_given < 0.001

@@ -49,7 +49,7 @@ def test_the_speed_run_has_r_081_for_each_record(asara: Any, nanogpt: Path) -> N
     published = comparison(found, "row")
     assert published["r"] == pytest.approx(0.81, abs=0.005)
     assert published["intervals"]["0.95"] == pytest.approx([0.75, 0.84], abs=0.0075)
-    # The advised interval is wider, and holds the published one: neighbouring records share their errors.
+    # The recommended interval is wider and contains the published one, because neighbouring records share errors.
     low, high = found["intervals"]["0.95"]
     assert 0.6 < low < 0.75 and 0.84 < high < 1
     assert (found["side_of_one"], found["rows"], found["effort"]) == ("below 1", 91, 89)
@@ -109,8 +109,8 @@ def test_the_headline_says_that_the_answer_depends_on_effort_before_the_first_ro
     found = json.loads(asara("fit", *short, "--json").out)
     low, high = found["depends_on_before"]
     assert low < 0.75 and high > 1.4
-    assert f"between {low:.2f} and {high:.2f}: it depends on the effort before the first row" in found["sentence"]
-    assert "give --before" in found["sentence"]
+    assert f"between {low:.2f} and {high:.2f}, depending on the effort before the first row" in found["sentence"]
+    assert "Give it with --before" in found["sentence"]
     assert found["intervals"]["0.95"][0] < 1.55 < found["intervals"]["0.95"][1]
 
 
@@ -131,9 +131,9 @@ def test_hardware_is_only_called_fixed_if_it_is_stated(asara: Any, short: list[s
         json.loads(asara("fit", *short, "--before", "83.3", *given, "--json").out)
         for given in ([], ["--hardware", "fixed"], ["--hardware", "grew"])
     )
-    assert "hardware that stays as it is" not in unknown["sentence"]
+    assert "on fixed hardware" not in unknown["sentence"]
     assert "not stated whether hardware grew" in unknown["sentence"]
-    assert "hardware that stays as it is" in fixed["sentence"] and fixed["r_hardware_fixed"]["r"] == fixed["r"]
+    assert "on fixed hardware" in fixed["sentence"] and fixed["r_hardware_fixed"]["r"] == fixed["r"]
     assert grew["r_hardware_fixed"]["r"] == pytest.approx(grew["r"] / 2)
     assert "0.78" in grew["sentence"] and "below 1" in grew["r_hardware_fixed"]["side_of_one"]
     for found in (unknown, fixed, grew):
@@ -241,10 +241,10 @@ def test_a_fitted_interval_is_an_uncertainty_of_a_sweep(asara: Any, good: Path) 
 def test_the_terminal_reports_r_its_assumptions_and_reservations(asara: Any, good: Path) -> None:
     answer = asara("fit", good, "--output", "speed", "--luck", "lasting")
     text = " ".join(answer.out.split())
-    assert "for each doubling of cumulative effort" in text or "depends on the effort before" in text
-    assert "lasting; best fit" in text and "averaged; averaged (advised)" in text
+    assert "for each doubling of cumulative effort" in text or "depending on the effort before" in text
+    assert "cumulative; best fit" in text and "averaged; averaged (recommended)" in text
     assert "Imported ideas" in text and "Fixed target" not in text
-    assert "--luck is deprecated" in answer.err
+    assert "`--luck` is deprecated" in answer.err
 
 
 def test_few_points_are_reported(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_few_points_are_reported(tmp_path: Path) -> None:
         (
             GOOD,
             ["--input", "wrok", "--output", "speed"],
-            "no column 'wrok'; there are day, work, speed; did you mean 'work'?",
+            "column 'wrok' is missing; allowed: day, work, speed; did you mean 'work'?",
         ),
         (GOOD, ["--output", "sped"], "did you mean 'speed'?"),
         (
@@ -273,17 +273,25 @@ def test_few_points_are_reported(tmp_path: Path) -> None:
             ["--output", "speed", "--date", "day"],
             "line 6: day = '5.1.2025' is not a date",
         ),
-        (GOOD.replace("2025-01-05", "2024-01-05"), ["--output", "speed", "--date", "day"], "in the order of time"),
-        ("\n".join(GOOD.splitlines()[:5]), ["--output", "speed"], "4 rows, and at least 5 are needed"),
-        ("x\n3\n2\n0\n4\n5\n", ["--output", "x"], "line 4: x = 0 must be above 0"),
-        ("x,e\n3,1\n2,1\n1,-1\n4,1\n5,1\n", ["--output", "x", "--input", "e"], "line 4: e = -1 must be 0 or more"),
+        (GOOD.replace("2025-01-05", "2024-01-05"), ["--output", "speed", "--date", "day"], "in order of time"),
+        ("\n".join(GOOD.splitlines()[:5]), ["--output", "speed"], "4 rows are too few; allowed: at least 5"),
+        ("x\n3\n2\n0\n4\n5\n", ["--output", "x"], "line 4: x = 0 is out of bounds; allowed: above 0"),
+        (
+            "x,e\n3,1\n2,1\n1,-1\n4,1\n5,1\n",
+            ["--output", "x", "--input", "e"],
+            "line 4: e = -1 is out of bounds; allowed: 0 or more",
+        ),
         ("x,e\n3,1\n2,0\n1,0\n4,0\n5,1\n", ["--output", "x", "--input", "e"], "e is above 0 in too few rows"),
         (
             "x,e\n3,0\n2,1\n1,1\n4,1\n5,1\n",
             ["--output", "x", "--input", "e", "--before", "0"],
             "the first row has no effort",
         ),
-        ("x,e\n3,1\n2,2\n1,1\n4,4\n5,5\n", ["--output", "x", "--input", "e", "--cumulative"], "must not fall"),
+        (
+            "x,e\n3,1\n2,2\n1,1\n4,4\n5,5\n",
+            ["--output", "x", "--input", "e", "--cumulative"],
+            "allowed with --cumulative: no decrease",
+        ),
         ("x\n3\n3\n3\n3\n3\n", ["--output", "x"], "x is 3 in every row"),
         ("e;x\n1;3\n", ["--output", "x"], "separated by semicolons; allowed: commas."),
         ("e\tx\n1\t3\n", ["--output", "x"], "separated by tabs; allowed: commas."),
@@ -293,13 +301,13 @@ def test_few_points_are_reported(tmp_path: Path) -> None:
         ("x,x\n3,1\n", ["--output", "x"], "two columns are called 'x'"),
         ("x,y\n3\n", ["--output", "x"], "line 2: 1 cells, and the header has 2"),
         ("", ["--output", "x"], "empty"),
-        (GOOD, [], "a CSV file and --output COLUMN are needed"),
+        (GOOD, [], "a CSV file with --output COLUMN"),
         (
             GOOD,
             ["--output", "speed", "--before", "some"],
             "--before = some is not an effort; allowed: a number from 0 on, or `unknown`",
         ),
-        (GOOD, ["--output", "speed", "--published"], "leave out the file"),
+        (GOOD, ["--output", "speed", "--published"], "allowed: without FILE"),
         (GOOD, ["--output", "speed", "--backtest", "--share", "0.95"], "leave 23 to fit and 1 to forecast"),
     ],
 )
@@ -316,8 +324,8 @@ def test_files_that_are_none_get_one_sentence(asara: Any, tmp_path: Path) -> Non
     (tmp_path / "noise.csv").write_bytes(bytes(range(256)))
     (tmp_path / "zeros.csv").write_bytes(b"\0\0\0\n\0")
     for name, says in (
-        ("none.csv", "no such file"),
-        (".", "that is a folder"),
+        ("none.csv", "does not exist"),
+        (".", "is a folder"),
         ("noise.csv", "not a text file in UTF-8"),
         ("zeros.csv", "not a text file in UTF-8"),
     ):

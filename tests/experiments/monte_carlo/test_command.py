@@ -47,8 +47,8 @@ BAD = {
     "no TOML": ("[law]\nhorizon = = 3", ["is not valid TOML"]),
     "unknown section": ("[laws]\n" + GOOD, ["no 'laws'", "did you mean 'law'?"]),
     "no law": ("[inputs]\n", ["[law] is missing"]),
-    "law is no table": ("law = 3\n", ["a table [law] is needed"]),
-    "unknown law": (broken("[law]\n", '[law]\nname = "papers"\n'), ["no law 'papers'", "'returns'"]),
+    "law is no table": ("law = 3\n", ["allowed: a table. Write [law]"]),
+    "unknown law": (broken("[law]\n", '[law]\nname = "papers"\n'), ["name = 'papers' is unknown; allowed: 'returns'"]),
     "retraining is no rule": (
         broken("[law]\n", "[law]\nretraining = 1\n"),
         ["retraining = 1 is not a rule; allowed: false, 'damped' or 'share'."],
@@ -73,22 +73,25 @@ BAD = {
     ),
     "unknown distribution": (broken('"lognormal"', '"lognormol"'), ["'lognormol'", "did you mean 'lognormal'?"]),
     "order": (broken("low = 6", "low = 16"), ["[inputs.limit_years]", "low = 16 is not below high = 16"]),
-    "log of 0": (broken('"uniform"\nlow = 6', '"log-uniform"\nlow = 0'), ["low = 0 must be above 0"]),
-    "below 0": (broken('"lognormal"', '"normal"'), ["[inputs.r]", "as low as -inf", "'min'"]),
+    "log of 0": (
+        broken('"uniform"\nlow = 6', '"log-uniform"\nlow = 0'),
+        ["low = 0 is out of bounds; allowed: above 0"],
+    ),
+    "below 0": (broken('"lognormal"', '"normal"'), ["[inputs.r]", "lowest value is -inf", "'min'"]),
     "p above 1": (GOOD + '[inputs.parallel_penalty]\ndistribution = "constant"\nvalue = 2\n', ["at most 1"]),
-    "rank above 1": (broken("rank = 0.5", "rank = 1.5"), ["rank = 1.5 is out of bounds: from -1 to 1"]),
+    "rank above 1": (broken("rank = 0.5", "rank = 1.5"), ["rank = 1.5 is out of bounds; allowed: from -1 to 1"]),
     "no rank": (broken("rank = 0.5\n", ""), ["rank = None", "finite number"]),
     "rank of an unknown": (broken('["r", "limit', '["R&D", "limit'), ["no 'R&D'"]),
-    "rank with itself": (broken('["r", "limit_years"]', '["r", "r"]'), ["name two inputs"]),
-    "rank of a constant": (broken('["r", "limit', '["doubling_months", "limit'), ["a constant goes with nothing"]),
+    "rank with itself": (broken('["r", "limit_years"]', '["r", "r"]'), ["Name two inputs"]),
+    "rank of a constant": (broken('["r", "limit', '["doubling_months", "limit'), ["a constant cannot be correlated"]),
     "rank of 1": (broken("rank = 0.5", "rank = 1"), ["not positive definite"]),
     "rank twice": (GOOD + '[[correlations]]\nbetween = ["limit_years", "r"]\nrank = 0.1\n', ["is stated twice"]),
-    "no pairs": (broken("[[pairs]]\nyears = 3\nmonths = 12\n", ""), ["no [[pairs]]"]),
-    "pairs are no list": (broken("[[pairs]]", "[pairs]"), ["write [[pairs]]"]),
+    "no pairs": (broken("[[pairs]]\nyears = 3\nmonths = 12\n", ""), ["[[pairs]] is missing"]),
+    "pairs are no list": (broken("[[pairs]]", "[pairs]"), ["Write [[pairs]]"]),
     "half a pair": (broken("years = 3\n", ""), ["[[pairs]]: years = None"]),
     "a broken doubling": (broken("years = 3\n", "years = 3.1\n"), ["24.8 doublings", "whole number"]),
     "too many doublings": (broken("years = 3\n", "years = 300\n"), ["2400 doublings", "most_doublings = 300"]),
-    "beyond the horizon": (broken("months = 12", "months = 60"), ["at most horizon_months = 48"]),
+    "beyond the horizon": (broken("months = 12", "months = 60"), ["up to horizon_months = 48"]),
     "explosion is no table": ("explosion = 3\n" + GOOD, ["[explosion]"]),
 }
 
@@ -108,14 +111,14 @@ def test_what_is_wrong_with_a_file_is_one_sentence(case, asara, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("mc succesor", ["no priors 'succesor'", "did you mean 'successor'?"]),
+        ("mc succesor", ["priors = succesor is unknown", "did you mean 'successor'?"]),
         ("mc absent.toml", ["absent.toml: cannot be read", "No such file"]),
         ("mc successor --n 0", ["--n"]),
         ("mc successor --n 10000001", ["--n"]),
         ("mc successor --n many", ["--n"]),
         ("mc successor --seed -1", ["--seed"]),
-        ("mc", ["no priors are named", "asara mc --new my.toml"]),
-        ("mc successor --n 10 --out file", ["--out file: there is a file of that name"]),
+        ("mc", ["PRIORS is missing", "asara mc --new my.toml"]),
+        ("mc successor --n 10 --out file", ["--out = file is a file; allowed: a folder"]),
     ],
 )
 def test_what_is_wrong_with_the_command_is_one_sentence(arguments, words, asara, tmp_path):
@@ -186,7 +189,7 @@ def test_a_file_of_ones_own_with_ranks_runs(asara, tmp_path):
 
 
 def test_what_never_explodes_and_what_is_left_is_said(asara, tmp_path):
-    for r, words in ((0.5, ["months to the explosion - "]), (1.001, ["Left at most_doublings", "7 worlds"])):
+    for r, words in ((0.5, ["months to the explosion - "]), (1.001, ["7 worlds ended at most_doublings"])):
         text = broken("[law]\n", "[law]\nmost_doublings = 30\n").split("[inputs.limit_years]")[0]
         text = text.replace('"lognormal"\nci80 = [0.5, 2]', f'"constant"\nvalue = {r}')
         (tmp_path / "mine.toml").write_text(text + "[[pairs]]\nyears = 3\nmonths = 12\n")
@@ -209,7 +212,7 @@ def test_an_interrupt_keeps_nothing(asara, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "_run", count)
     answer = asara("mc", "successor", "--out", "out")
     assert answer.code == 2
-    assert "stopped, and nothing more was written" in answer.err
+    assert "stopped; nothing more was written" in answer.err
     assert not (tmp_path / "out").exists()
     assert len(begun) < 1_000_000 / runner.CHUNK
 
@@ -241,7 +244,7 @@ def test_both_rules_of_retraining_stand_side_by_side(asara, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     printed = re.sub(r"\s+", " ", asara("mc", "successor", "--n", 50000).out)
     for words in (
-        "explosion: P(r > 1), law without retraining (and with the study's damping, which cannot change it)",
+        "explosion: P(r > 1), law without retraining (the damping of the successor study does not change it)",
         "explosion when training runs take their share, P(r(1 − phi) > 1), rule of `asara run`",
     ):
         assert words in printed
@@ -250,7 +253,7 @@ def test_both_rules_of_retraining_stand_side_by_side(asara, monkeypatch):
     for row, exact in ((free, math.log(3.6) / math.log(9)), (share, math.log(3.6 * 0.677) / math.log(9))):
         assert row["low"] < exact < row["high"]
         assert f"{row['probability']:.2%} [" in printed
-    assert free["of"] == "r > 1: law without retraining (and with the study's damping, which cannot change it)"
+    assert free["of"] == "r > 1: law without retraining (the damping of the successor study does not change it)"
     assert share["of"] == "r(1 - phi) > 1: training runs take their share, rule of `asara run`"
     assert (free["own"], share["own"]) == (True, False)
 
@@ -269,7 +272,7 @@ def test_every_probability_names_its_event(asara):
 
     check(found)
     events = [found["explosion"], found["explosion_within_horizon"], *found["pairs"]]
-    assert all(each["of"].endswith("law with the successor study's damping of retraining") for each in events)
+    assert all(each["of"].endswith("law with the damping of retraining of the successor study") for each in events)
 
 
 def question(rule, tmp_path):

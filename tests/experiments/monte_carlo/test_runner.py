@@ -10,7 +10,7 @@ from agents.trainer import TrainingParams
 from experiments.monte_carlo import runner
 from experiments.monte_carlo import spec as study_module
 from experiments.monte_carlo.loading import load_priors
-from experiments.monte_carlo.runner import quantiles, run_study, share, simulate
+from experiments.monte_carlo.runner import estimate_probability, quantiles, run_study, simulate
 from experiments.monte_carlo.spec import Inputs
 from sim import growth
 from sim.fluid.api import fluid, run_fluid
@@ -241,33 +241,33 @@ def test_the_same_worlds_whatever_the_threads_and_the_first_of_more(monkeypatch)
     for workers in (2, 5):
         other, again = run_study(study, 3000, seed=4, workers=workers)
         assert all((one[name] == other[name]).all() for name in one)
-        assert all((found.shortest_months[k] == again.shortest_months[k]).all() for k in study.windows)
+        assert all((found.shortest_months[k] == again.shortest_months[k]).all() for k in study.doubling_counts)
         assert all((left == right).all() for left, right in zip(found[1:], again[1:], strict=True))
     fewer, _ = run_study(study, 1300, seed=4)
     assert all((one[name][:1300] == fewer[name]).all() for name in one)
     other, _ = run_study(study, 1300, seed=5)
     assert (other["r"] != fewer["r"]).all()
-    assert (one["r"][:512] != one["r"][512:1024]).all(), "each chunk has luck of its own"
+    assert (one["r"][:512] != one["r"][512:1024]).all(), "each chunk has its own random stream"
 
 
 def test_what_is_drawn_is_run():
     study = load_priors("successor-retraining").study
     drawn, found = run_study(study, 2000, seed=3)
-    again = simulate(study.inputs_of(drawn), study.windows, study.horizon_months, retraining="damped")
+    again = simulate(study.inputs_of(drawn), study.doubling_counts, study.horizon_months, retraining="damped")
     assert all((left == right).all() for left, right in zip(found[1:], again[1:], strict=True))
-    assert all((found.shortest_months[k] == again.shortest_months[k]).all() for k in study.windows)
+    assert all((found.shortest_months[k] == again.shortest_months[k]).all() for k in study.doubling_counts)
 
 
-def test_one_input_more_leaves_the_luck_of_the_others():
+def test_study_with_another_input_keeps_the_draws_of_the_others():
     study = load_priors("successor").study
     other = study._replace(inputs={name: study.inputs[name] for name in ("r", "speedup")})
     assert (study.draw(1, 0, 50)["speedup"] == other.draw(1, 0, 50)["speedup"]).all()
 
 
-def test_somebody_who_looks_sees_it_end(monkeypatch):
+def test_run_study_reports_its_progress_to_the_end(monkeypatch):
     monkeypatch.setattr(runner, "CHUNK", 256)
     seen = []
-    run_study(load_priors("successor").study, 1000, tell=seen.append)
+    run_study(load_priors("successor").study, 1000, on_count=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 1000
 
@@ -288,7 +288,7 @@ def test_inputs_of_different_lengths_are_refused():
 
 def test_wilsons_interval():
     for hits, n in ((0, 20), (3, 20), (20, 20), (583, 1000)):
-        found = share(np.arange(n) < hits)
+        found = estimate_probability(np.arange(n) < hits)
         exact = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
         assert (found.worlds, found.probability) == (hits, hits / n)
         assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=1e-12)

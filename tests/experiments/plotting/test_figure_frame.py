@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.run_table import show_result
 from experiments.monte_carlo.figure import mc_picture
-from experiments.monte_carlo.loading import load_priors, outcome
+from experiments.monte_carlo.loading import load_priors, summarize
 from experiments.monte_carlo.runner import run_study
 from experiments.plotting.captions import footer_text, plural
 from experiments.plotting.frame import add_title, footed, render
@@ -122,11 +122,11 @@ def test_mc_pictures_with_and_without_retraining_have_different_titles():
     for name in ("successor", "successor-retraining"):
         priors = load_priors(name)
         worlds = run_study(priors.study, 500, 0)
-        told = outcome(priors, 500, 0, *worlds)
+        told = summarize(priors, 500, 0, *worlds)
         found[name] = text_of(mc_picture(told, priors.study, *worlds, form="svg"))
         assert f"n = 500 worlds · seed 0 · asara 0.1.0 · prior digest {priors.digest[:12]}" in found[name]
     assert "successor: law without retraining" in found["successor"]
-    assert "successor-retraining: law with the successor study" in found["successor-retraining"]
+    assert "successor-retraining: law with the damping of retraining" in found["successor-retraining"]
 
 
 @pytest.mark.parametrize(("weight", "shown"), [(1.0, False), (0.5, True)])
@@ -134,7 +134,7 @@ def test_run_prints_duplicates_only_if_they_count_less(short, capsys, weight, sh
     scenario = short.scenario.replace(literature__duplicate_weight=weight)
     show_result(short._replace(scenario=scenario, duplicate_share=0.25, toes_exponent=0.9))
     words = " ".join(capsys.readouterr().out.split())
-    said = "Duplicates: 25.0% of the papers, each of which counts 0.5 of a paper. As the team changed, n researchers"
+    said = "Duplicates: 25.0% of the papers, each of which counts as 0.5 of a paper. As the team changed, the new"
     assert (said in words) is shown
     assert ("Duplicates" in words) is shown
 
@@ -158,7 +158,7 @@ def test_run_heading_with_changes_marks_the_description_as_that_without_them(asa
 def test_options_of_pictures_without_a_folder_are_refused(asara, command, option):
     answer = asara(*command, *option)
     assert answer.code == 2
-    assert f"{option[0]} is an option of the files that --out names" in answer.err
+    assert f"{option[0]} applies to the files in --out" in answer.err
 
 
 def test_mc_in_another_form_replaces_its_earlier_picture(asara, tmp_path):

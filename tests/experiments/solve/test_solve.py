@@ -213,7 +213,7 @@ BAD = {
     "a negative day": ("lab --for r --until 10x=-5", ["out of bounds (day -5); allowed: above 0"]),
     "not a number": ("lab --for queue --until 10x=50", ["parameter = cluster__queue is not a number; allowed:"]),
     "set by the goal": ("lab --for horizon_days --until 10x=50", ["run__horizon_days is set by the goal; allowed:"]),
-    "several": ("lab --for days --until 10x=50", ["'days' could be", "run__horizon_days"]),
+    "several": ("lab --for days --until 10x=50", ["'days' is ambiguous; allowed: ", "run__horizon_days"]),
     "unknown": ("lab --for gpuz --until 10x=50", ["no parameter 'gpuz'", "did you mean"]),
     "no goal": ("lab --for r", ["--until"]),
     "no parameter": ("lab --until 10x=50", ["--for"]),

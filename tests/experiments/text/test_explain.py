@@ -91,7 +91,7 @@ def test_explain_of_an_unknown_word_names_near_ones_and_fails(asara, word, near)
 
 
 def test_explain_of_an_empty_word_is_refused():
-    with pytest.raises(InputError, match="empty word"):
+    with pytest.raises(InputError, match="WORD is empty"):
         find_meanings("  ")
 
 

@@ -1,4 +1,4 @@
-"""Distributions against SciPy's, intervals against what they say, and ranks that come out as asked."""
+"""Compare distributions with SciPy, intervals with their probabilities, and ranks with the requested ones."""
 
 import math
 import re
@@ -146,20 +146,29 @@ BROKEN = {
     "missing parameter": ({"distribution": "beta", "a": 2}, ["beta needs a and b", "missing: b"]),
     "unknown parameter": ({"distribution": "normal", "mean": 1, "std": 2}, ["'std'", "did you mean 'sd'?"]),
     "order": ({"distribution": "uniform", "low": 2, "high": 2}, ["low = 2 is not below high = 2"]),
-    "log of 0": ({"distribution": "log-uniform", "low": 0, "high": 2}, ["low = 0 must be above 0"]),
-    "no width": ({"distribution": "normal", "mean": 1, "sd": 0}, ["sd = 0 must be above 0"]),
-    "mode outside": ({"distribution": "triangular", "low": 0, "mode": 3, "high": 2}, ["mode = 3 does not lie between"]),
+    "log of 0": ({"distribution": "log-uniform", "low": 0, "high": 2}, ["low = 0 is out of bounds; allowed: above 0"]),
+    "no width": ({"distribution": "normal", "mean": 1, "sd": 0}, ["sd = 0 is out of bounds; allowed: above 0"]),
+    "mode outside": (
+        {"distribution": "triangular", "low": 0, "mode": 3, "high": 2},
+        ["mode = 3 is out of bounds; allowed: from low = 0 to high = 2"],
+    ),
     "text": ({"distribution": "constant", "value": "one"}, ["value = 'one'", "finite number"]),
     "truth": ({"distribution": "constant", "value": True}, ["value = True", "finite number"]),
     "infinite": ({"distribution": "constant", "value": math.inf}, ["finite number"]),
-    "both": ({"distribution": "normal", "ci80": [1, 2], "sd": 2}, ["ci80 says all", "sd"]),
-    "interval order": ({"distribution": "normal", "ci80": [2, 1]}, ["[2, 1]", "below the second"]),
-    "interval of one": ({"distribution": "normal", "ci80": [2]}, ["write it as [low, high]"]),
-    "interval of a log": ({"distribution": "lognormal", "ci80": [0, 1]}, ["ci80 = 0 must be above 0"]),
+    "both": ({"distribution": "normal", "ci80": [1, 2], "sd": 2}, ["ci80 determines the distribution", "sd"]),
+    "interval order": ({"distribution": "normal", "ci80": [2, 1]}, ["[2, 1] is not in order", "low below high"]),
+    "interval of one": ({"distribution": "normal", "ci80": [2]}, ["Write it as [low, high]"]),
+    "interval of a log": (
+        {"distribution": "lognormal", "ci80": [0, 1]},
+        ["ci80 = 0 is out of bounds; allowed: above 0"],
+    ),
     "interval of a beta": ({"distribution": "beta", "ci80": [0.1, 0.9]}, ["beta", "cannot be stated by ci80"]),
     "cut order": ({"distribution": "normal", "mean": 0, "sd": 1, "min": 2, "max": 1}, ["min = 2 is not below max = 1"]),
-    "nothing left": ({"distribution": "uniform", "low": 0, "high": 1, "min": 2}, ["nothing of it lies", "from 0 to 1"]),
-    "cut constant": ({"distribution": "constant", "value": 1, "min": 0}, ["a constant is not truncated"]),
+    "nothing left": (
+        {"distribution": "uniform", "low": 0, "high": 1, "min": 2},
+        ["leave nothing of it", "from 0 to 1"],
+    ),
+    "cut constant": ({"distribution": "constant", "value": 1, "min": 0}, ["a constant cannot be truncated"]),
 }
 
 
