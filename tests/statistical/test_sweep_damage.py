@@ -1,4 +1,4 @@
-"""Ten thousand flipped bits in the files of a sweep: none is read as another value, none is a traceback."""
+"""Flip 10,000 bits in the files of a sweep: none is read as another value, none is a traceback."""
 
 from experiments.sweep.runner import manifest_of
 from experiments.sweep.storage import write_manifest, write_part

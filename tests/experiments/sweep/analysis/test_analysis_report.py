@@ -212,8 +212,8 @@ def test_what_an_earlier_analysis_wrote_does_not_stay_beside_a_new_one(tmp_path)
     [
         ("missing", "there is no such folder"),
         ("empty", "not the folder of a sweep"),
-        ("json", "manifest.json is damaged: it does not hold what was written"),
-        ("other", "manifest.json is damaged: it does not hold what was written"),
+        ("json", "manifest.json is damaged: its content is not what was written"),
+        ("other", "manifest.json is damaged: its content is not what was written"),
         ("format", "format = 7 is not readable; allowed: 3"),
         ("unfinished", "no run of this sweep has finished yet"),
         ("nothing", "no run of this sweep has finished yet"),
