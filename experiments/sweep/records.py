@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from experiments.gains import EndedScenario, day_of_gain, why_not
+from experiments.gains import RunEnding, day_of_gain, explain_unreached_gain
 from sim.margins import INPUTS, Margins
 from sim.scenario.model import Parameter, parameters
 
@@ -176,7 +176,8 @@ def _explain_empty(row: dict[str, Any]) -> dict[str, Any]:
     reasons: dict[str, list[str]] = {}
     for multiple in THRESHOLDS:
         if row[f"days_to_{multiple}x"] is None:
-            reasons.setdefault(why_not(multiple, EndedScenario.of_row(row)), []).append(f"days_to_{multiple}x")
+            reason = explain_unreached_gain(multiple, RunEnding.of_row(row))
+            reasons.setdefault(reason, []).append(f"days_to_{multiple}x")
     for name in _OUTCOME:
         if row[name] is None and not name.startswith("days_to_") and name != "why_empty":
             reasons.setdefault(_why_no_number(name, row), []).append(name)

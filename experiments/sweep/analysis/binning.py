@@ -13,7 +13,7 @@ from experiments.sweep.analysis.sweep_data import Ints, Sweep
 MAX_LEVELS: Final = 8
 """Values of a number that are classes of their own; a lever keeps all of its values."""
 BINS: Final = 4
-TITLE: Final = 60
+TITLE_WIDTH: Final = 60
 """Letters of a line of a title."""
 
 
@@ -36,20 +36,20 @@ def bin_parameter(sweep: Sweep, name: str, bins: int = BINS) -> Axis:
     Raises InputError for a column that there is not.
     """
     if name in sweep.levers or not sweep.is_number(name):
-        return _levels(sweep, name, list(sweep.runs[name].to_pylist()))
+        return _axis_of_levels(sweep, name, list(sweep.runs[name].to_pylist()))
     values = sweep.numbers(name)
     if len(np.unique(values)) <= MAX_LEVELS:
-        return _levels(sweep, name, values.tolist())
+        return _axis_of_levels(sweep, name, values.tolist())
     # By point, so that points with more runs do not move the edges.
     _, first = np.unique(sweep.points, return_index=True)
     edges = np.unique(np.quantile(values[first], np.linspace(0, 1, bins + 1)))
     index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     labels = tuple(f"{format_value(float(low))}–{format_value(float(high))}" for low, high in pairwise(edges))
-    return Axis(name, sweep.label(name, TITLE), labels, index.astype(np.int64))
+    return Axis(name, sweep.label(name, TITLE_WIDTH), labels, index.astype(np.int64))
 
 
-def _levels(sweep: Sweep, name: str, values: list[bool] | list[float] | list[str]) -> Axis:
+def _axis_of_levels(sweep: Sweep, name: str, values: list[bool] | list[float] | list[str]) -> Axis:
     levels = sorted(set(values))  # type: ignore[type-var]
     place = {level: at for at, level in enumerate(levels)}
     texts = tuple(sweep.value_text(name, level) for level in levels)
-    return Axis(name, sweep.label(name, TITLE), texts, np.array([place[value] for value in values]))
+    return Axis(name, sweep.label(name, TITLE_WIDTH), texts, np.array([place[value] for value in values]))

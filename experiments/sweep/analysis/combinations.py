@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from experiments.sweep.analysis.sweep_data import ONE_BY_ONE, Sweep
 
-MAX_SAID: Final = 4
+MAX_LISTED: Final = 4
 """Combinations that a sentence lists; of more it gives the lowest and the highest."""
 MAX_DRAWN: Final = 6
 """Combinations that a picture shows, evenly chosen if there are more; the tables hold all."""
@@ -53,24 +53,25 @@ def combinations(sweep: Sweep, without: Sequence[str] = ()) -> list[Combination]
     return found
 
 
-def drawn(found: Sequence[Combination], most: int = MAX_DRAWN) -> list[Combination]:
+def select_for_figure(found: Sequence[Combination], most: int = MAX_DRAWN) -> list[Combination]:
     """Return the combinations that a picture shows: all, or so many of them, evenly chosen, both ends included."""
     return [found[at] for at in np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int))]
 
 
-def drawn_note(found: Sequence[Combination], most: int = MAX_DRAWN) -> str:
+def omission_note(found: Sequence[Combination], most: int = MAX_DRAWN) -> str:
     """Return a sentence if a picture leaves combinations out, else nothing."""
     if len(found) <= most:
         return ""
-    return f" The picture shows {len(drawn(found, most))} of {len(found):,} combinations of levers; the table has all."
+    shown = len(select_for_figure(found, most))
+    return f" The figure shows {shown} of {len(found):,} combinations of levers; the table has all."
 
 
-def table_of(sweep: Sweep, make: Callable[[Sweep], pa.Table], without: Sequence[str] = ()) -> pa.Table:
+def table_by_combination(sweep: Sweep, make: Callable[[Sweep], pa.Table], without: Sequence[str] = ()) -> pa.Table:
     """Return the tables of all combinations as one, with a first column for each lever."""
-    return stacked([(each.values, make(each.sweep)) for each in combinations(sweep, without)])
+    return stack_tables([(each.values, make(each.sweep)) for each in combinations(sweep, without)])
 
 
-def stacked(tables: Sequence[tuple[dict[str, str], pa.Table]]) -> pa.Table:
+def stack_tables(tables: Sequence[tuple[dict[str, str], pa.Table]]) -> pa.Table:
     """Return tables under each other, each with its values of the levers in columns before its own."""
     filled = [(values, table) for values, table in tables if table.num_rows] or list(tables[:1])
     found = []

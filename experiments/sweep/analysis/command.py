@@ -30,7 +30,7 @@ def analyse(
     from experiments.cli.run_table import print_text
     from experiments.cli.terminal import print_json
     from experiments.storage.atomic import write_files
-    from experiments.sweep.analysis.report import MAX_FAILURES, files, reading, stale, summary, verdict
+    from experiments.sweep.analysis.report import MAX_LISTED_FAILURES, files, reading, stale_files, summary, verdict
     from experiments.sweep.analysis.sensitivity import check_outcome
     from experiments.sweep.analysis.sweep_data import load
 
@@ -41,7 +41,7 @@ def analyse(
         check_folder(into)
         with progress() as tell:
             content = files(sweep, lambda name: tell(f"analysing: {name}", None), chosen)
-            before = stale(into, content)
+            before = stale_files(into, content)
             write_files(into, content)
             for path in before:
                 path.unlink()
@@ -53,9 +53,9 @@ def analyse(
         print_text(meaning)
     without = sweep.asked - sweep.n
     print_text(f"{sweep.n:,} of {sweep.asked:,} runs have a result" + (f", {without:,} have none." if without else "."))
-    for failure in sweep.failures[:MAX_FAILURES]:
+    for failure in sweep.failures[:MAX_LISTED_FAILURES]:
         said = f": {failure.message}" if failure.message else ""
         print_text(f"  {failure.runs:,} {failure.status} (the first is run {failure.first}){said}")
-    if rest := sum(failure.runs for failure in sweep.failures[MAX_FAILURES:]):
+    if rest := sum(failure.runs for failure in sweep.failures[MAX_LISTED_FAILURES:]):
         print_text(f"  and {rest:,} more")
     print_text(f"Written to {into}: report.html, and its pictures and tables.")

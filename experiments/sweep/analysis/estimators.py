@@ -48,10 +48,10 @@ def clustered_share(happened: Flags, points: Ints) -> ClusteredProbability:
     n, share = len(happened), float(np.mean(happened))
     _, index = np.unique(points, return_inverse=True)
     clusters = int(index.max()) + 1
-    return ClusteredProbability(share, *wilson(share, _effective(happened, index, clusters)), n, clusters)
+    return ClusteredProbability(share, *wilson(share, _effective_runs(happened, index, clusters)), n, clusters)
 
 
-def _effective(happened: Flags, index: Ints, clusters: int) -> float:
+def _effective_runs(happened: Flags, index: Ints, clusters: int) -> float:
     n, share = len(happened), float(np.mean(happened))
     if clusters in (1, n):
         return n
@@ -99,7 +99,7 @@ def time_quantile(times: Floats, reached: Flags, share: float) -> float:
     return float(days[at]) if at < len(days) else math.inf
 
 
-def holds_quantile(points: int, share: float) -> bool:
+def can_bracket_quantile(points: int, share: float) -> bool:
     """Return whether so many independent values can bracket a quantile with 95%: 6 for a median, 59 for 5%.
 
     The range of n values holds it with probability 1 - share^n - (1 - share)^n, so that fewer carry no interval.
@@ -107,7 +107,7 @@ def holds_quantile(points: int, share: float) -> bool:
     return 1 - share**points - (1 - share) ** points >= CONFIDENCE
 
 
-def independent(points: Ints) -> int:
+def count_independent(points: Ints) -> int:
     """Return how many independent values the runs of these points are: the points, or the runs of a single one."""
     unique = len(np.unique(points))
     return unique if unique > 1 else len(points)

@@ -15,7 +15,13 @@ import pyarrow as pa
 
 from experiments.statistics.intervals import wilson
 from experiments.sweep.analysis.binning import MAX_LEVELS, Axis, bin_parameter
-from experiments.sweep.analysis.combinations import MAX_SAID, Combination, combinations, drawn, table_of
+from experiments.sweep.analysis.combinations import (
+    MAX_LISTED,
+    Combination,
+    combinations,
+    select_for_figure,
+    table_by_combination,
+)
 from experiments.sweep.analysis.estimators import ClusteredProbability, clustered_share
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, new_figure
 from experiments.sweep.analysis.labels import percent, phrase_with_name
@@ -34,9 +40,9 @@ METHOD_NOTE: Final = (
     "parameters and are not independent, so the variance is taken between points, and where no two outcomes differ "
     "only the points count."
 )
-_MAP: Final = ("#f2f7fb", "#56B4E9", "#0072B2", "#00406b")
+_COLOUR_SCALE: Final = ("#f2f7fb", "#56B4E9", "#0072B2", "#00406b")
 """Light to dark in one hue: also in grey one sees which is more."""
-FEWEST: Final = 5
+MIN_RUNS_FOR_ESTIMATE: Final = 5
 """Runs of a cell with a plain edge; of fewer it is dashed, where the share is an estimate."""
 MAX_PANELS: Final = 3
 MAX_LETTERS: Final = 52
@@ -65,16 +71,16 @@ def probability_table(sweep: Sweep) -> pa.Table:
     Columns: the levers, parameter, value, p_long_run_singular, low, high (95%), p_speeding_up, speeding_up_low,
     speeding_up_high, runs, points.
     """
-    return table_of(sweep, _probability_rows)
+    return table_by_combination(sweep, _probability_rows)
 
 
 def _probability_rows(sweep: Sweep) -> pa.Table:
-    rows = [("all", "all", *_both(sweep, np.ones(sweep.n, dtype=bool)))]
+    rows = [("all", "all", *_both_probabilities(sweep, np.ones(sweep.n, dtype=bool)))]
     for name in sweep.varied:
         axis = bin_parameter(sweep, name)
         for at, text in enumerate(axis.labels):
-            rows.append((name, text, *_both(sweep, axis.place == at)))
-    names = ("parameter", "value", *_BOTH)
+            rows.append((name, text, *_both_probabilities(sweep, axis.place == at)))
+    names = ("parameter", "value", *_PROBABILITY_COLUMNS)
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
@@ -85,26 +91,28 @@ def plane_table(sweep: Sweep, across: str, up: str) -> pa.Table:
     InputError for a column that does not exist.
     """
     x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
-    return table_of(sweep, lambda part: _plane_rows(part, within(x, part), within(y, part)), (across, up))
+    return table_by_combination(
+        sweep, lambda part: _plane_rows(part, restrict_axis(x, part), restrict_axis(y, part)), (across, up)
+    )
 
 
-def within(axis: Axis, part: Sweep) -> Axis:
+def restrict_axis(axis: Axis, part: Sweep) -> Axis:
     """Return the same classes, of a part of the runs."""
     return axis._replace(place=axis.place[part.positions])
 
 
 def _plane_rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
     rows = [
-        (x.labels[i], y.labels[j], *_both(sweep, inside))
+        (x.labels[i], y.labels[j], *_both_probabilities(sweep, inside))
         for j in range(len(y.labels))
         for i in range(len(x.labels))
         if (inside := (x.place == i) & (y.place == j)).any()
     ]
-    names = (x.name, y.name, *_BOTH)
+    names = (x.name, y.name, *_PROBABILITY_COLUMNS)
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
-_BOTH: Final = (
+_PROBABILITY_COLUMNS: Final = (
     "p_long_run_singular",
     "low",
     "high",
@@ -116,7 +124,7 @@ _BOTH: Final = (
 )
 
 
-def _both(sweep: Sweep, chosen: Flags) -> tuple[float, ...]:
+def _both_probabilities(sweep: Sweep, chosen: Flags) -> tuple[float, ...]:
     explosive, faster = probability(sweep, chosen), probability(sweep, chosen, SPEEDING_UP)
     return (*explosive[:3], *faster)
 
@@ -131,12 +139,12 @@ def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
 
     x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
     dense = is_dense(x, y)
-    parts = drawn(combinations(sweep, (across, up)), MAX_PANELS)
+    parts = select_for_figure(combinations(sweep, (across, up)), MAX_PANELS)
     figure, panels = new_figure(len(parts) * (1.6 + (0.34 if dense else 0.72) * len(y.labels)), len(parts))
-    colours = LinearSegmentedColormap.from_list("sweep", _MAP)
+    colours = LinearSegmentedColormap.from_list("sweep", _COLOUR_SCALE)
     interval = _has_interval(sweep, sweep.outcome)
     for axes, part in zip(panels, parts, strict=True):
-        inner = within(x, part.sweep), within(y, part.sweep)
+        inner = restrict_axis(x, part.sweep), restrict_axis(y, part.sweep)
         for j, i in product(range(len(y.labels)), range(len(x.labels))):
             inside = (inner[0].place == i) & (inner[1].place == j)
             found = probability(part.sweep, inside, sweep.outcome) if inside.any() else None
@@ -147,7 +155,7 @@ def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
         frame_map(axes, x, y)
         if part.values:
             axes.set_title(part.text, fontsize=9.5, fontweight="normal")
-    title = fill(outcome_words(sweep, sweep.outcome), MAX_LETTERS)
+    title = fill(outcome_title(sweep, sweep.outcome), MAX_LETTERS)
     title += "\nDark: 100%; light: 0%." * dense + f"\n{parts[0].text}" * bool(parts[0].values)
     panels[0].set_title(title)
     return figure
@@ -176,7 +184,7 @@ def _draw_cell(
         axes.text(i, j, "no run", ha="center", va="center", fontsize=8, color=SOFT)
         return
     edge: dict[str, Any] = {"edgecolor": SOFT, "linewidth": 0.5}
-    if interval and found.runs < FEWEST:
+    if interval and found.runs < MIN_RUNS_FOR_ESTIMATE:
         edge = {"edgecolor": SOFT, "linewidth": 1.2, "linestyle": (0, (2, 2))}
     axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor=colour, **edge))
     ink = "#ffffff" if found.share > 0.5 else "#1a1a1a"
@@ -210,7 +218,7 @@ def rank_parameters(sweep: Sweep) -> list[str]:
 
     By the variance between their classes, an effect of chance taken off.
     """
-    strength = {name: _between(sweep, bin_parameter(sweep, name)) for name in sweep.varied}
+    strength = {name: _between_class_variance(sweep, bin_parameter(sweep, name)) for name in sweep.varied}
     return sorted(strength, key=lambda name: -strength[name])
 
 
@@ -220,7 +228,7 @@ def strongest_pair(sweep: Sweep) -> tuple[str, str] | None:
     return (best[0], best[1]) if len(best) >= 2 else None
 
 
-def _between(sweep: Sweep, axis: Axis) -> float:
+def _between_class_variance(sweep: Sweep, axis: Axis) -> float:
     happened = sweep.happened().astype(float)
     counts = np.bincount(axis.place, minlength=len(axis.labels))
     means = np.bincount(axis.place, weights=happened) / np.maximum(counts, 1)
@@ -228,7 +236,7 @@ def _between(sweep: Sweep, axis: Axis) -> float:
     return float(np.sum(counts * (means - happened.mean()) ** 2)) / sweep.n - noise
 
 
-def _depends(sweep: Sweep, axis: Axis) -> bool:
+def _differs_from_rest(sweep: Sweep, axis: Axis) -> bool:
     """Whether some class has another share than the rest of the runs, by intervals that do not meet.
 
     At 95% each that is a test of about 0.6%, so that the strongest of some parameters is seldom chance.
@@ -248,26 +256,29 @@ def sentence(sweep: Sweep) -> str:
     Of each combination of levers, or the lowest and the highest if there are many.
     """
     if sweep.sampling == ONE_BY_ONE:
-        return _one_by_one(sweep)
-    return f"{_said_of(sweep, EXPLOSIVE)} {_said_of(sweep, SPEEDING_UP)}"
+        return _one_at_a_time_sentence(sweep)
+    return f"{_probability_sentence(sweep, EXPLOSIVE)} {_probability_sentence(sweep, SPEEDING_UP)}"
 
 
-def outcome_words(sweep: Sweep, outcome: RunOutcome) -> str:
+def outcome_title(sweep: Sweep, outcome: RunOutcome) -> str:
     """Return what a figure is: the probability of an outcome, or the share of runs if points were chosen."""
     return f"Share of {outcome.runs}" if sweep.systematic else f"Probability that {outcome.meaning}"
 
 
-def _said_of(sweep: Sweep, outcome: RunOutcome) -> str:
-    what = outcome_words(sweep, outcome)
+def _probability_sentence(sweep: Sweep, outcome: RunOutcome) -> str:
+    what = outcome_title(sweep, outcome)
     found = [(part, probability(part.sweep, outcome=outcome)) for part in combinations(sweep)]
     interval = _has_interval(sweep, outcome)
-    if len(found) > MAX_SAID:
+    if len(found) > MAX_LISTED:
         ends = [pick(found, key=lambda each: each[1].share) for pick in (min, max)]
         if ends[0][1].share == ends[1][1].share:
             return f"{what}: {percent(ends[0][1].share)} at each of the {len(found):,} combinations of levers."
         texts = [f"{_share_text(share, interval)} at {part.text}" for part, share in ends]
         return f"{what}: from {texts[0]} to {texts[1]}. The table has all {len(found):,} combinations of levers."
-    texts = [f"{_share_text(share, interval)}{_at(part)} ({_runs(share.runs)})" for part, share in found]
+    texts = [
+        f"{_share_text(share, interval)}{_format_combination(part)} ({_format_runs(share.runs)})"
+        for part, share in found
+    ]
     return f"{what}: {', '.join(texts)}."
 
 
@@ -280,33 +291,33 @@ def _share_text(found: ClusteredProbability, interval: bool) -> str:
     return percent(found.share) + f" [{100 * found.low:.0f}, {100 * found.high:.0f}]" * interval
 
 
-def _at(part: Combination) -> str:
+def _format_combination(part: Combination) -> str:
     return f" at {part.text}" if part.values else ""
 
 
-def _runs(runs: int) -> str:
+def _format_runs(runs: int) -> str:
     return f"{runs:,} run{'s' * (runs != 1)}"
 
 
-def _one_by_one(sweep: Sweep) -> str:
+def _one_at_a_time_sentence(sweep: Sweep) -> str:
     base = sweep.only((sweep.points == 0) & (sweep.numbers("lever") == 0))
     if not base.n:
         return "The middle of this one-at-a-time design has no result, so nothing can be compared with it."
     shares = [f"{percent(float(base.happened(each).mean()))} are {each.runs}" for each in (EXPLOSIVE, SPEEDING_UP)]
-    return f"With all parameters in the middle ({_runs(base.n)}), {' and '.join(shares)}."
+    return f"With all parameters in the middle ({_format_runs(base.n)}), {' and '.join(shares)}."
 
 
 def rest_sentence(sweep: Sweep) -> str:
     """Return the other long runs of each combination of levers; nothing if there are many combinations."""
     parts = combinations(sweep)
-    if len(parts) > MAX_SAID or sweep.sampling == ONE_BY_ONE:
+    if len(parts) > MAX_LISTED or sweep.sampling == ONE_BY_ONE:
         return ""
     texts = []
     for part in parts:
         counts = Counter(part.sweep.texts("long_run"))
         others = [f"{percent(n / part.sweep.n)} {name}" for name, n in counts.most_common() if name != SINGULAR]
         if others:
-            texts.append(", ".join(others) + _at(part))
+            texts.append(", ".join(others) + _format_combination(part))
     return f"In the long run the other runs are: {'; '.join(texts)}." if texts else ""
 
 
@@ -316,12 +327,12 @@ def limit_sentence(sweep: Sweep) -> str:
     For each combination of levers; nothing if there are many, or no limit.
     """
     parts = combinations(sweep)
-    if len(parts) > MAX_SAID:
+    if len(parts) > MAX_LISTED:
         return ""
-    return " ".join(said for part in parts if (said := _limited(part)))
+    return " ".join(said for part in parts if (said := _limit_sentence(part)))
 
 
-def _limited(part: Combination) -> str:
+def _limit_sentence(part: Combination) -> str:
     fastest = part.sweep.numbers("fastest_doubling")
     limited = fastest[~np.isnan(fastest)]
     if not limited.size:
@@ -349,12 +360,12 @@ def strongest_parameter(sweep: Sweep) -> str:
     if sweep.n > 1 and (happened.all() or not happened.any()):
         return f"All runs agree on whether {sweep.outcome.meaning}, so nothing matters for it."
     parts = combinations(sweep)
-    if len(parts) > MAX_SAID:
+    if len(parts) > MAX_LISTED:
         return ""
-    return " ".join(said for part in parts if (said := _strongest(part)))
+    return " ".join(said for part in parts if (said := _strongest_sentence(part)))
 
 
-def _strongest(part: Combination) -> str:
+def _strongest_sentence(part: Combination) -> str:
     sweep, where = part.sweep, f"With {part.text}, " * bool(part.values)
     names, happened = rank_parameters(sweep), sweep.happened()
     if not names:
@@ -364,7 +375,7 @@ def _strongest(part: Combination) -> str:
         return f"{where}{'a' if where else 'A'}{agree}"
     share = f"{where}{'the' if where else 'The'} share of {sweep.outcome.runs}"
     axis = bin_parameter(sweep, names[0])
-    if not sweep.systematic and not _depends(sweep, axis):
+    if not sweep.systematic and not _differs_from_rest(sweep, axis):
         return f"{share} depends on no parameter by more than chance."
     ends = [probability(sweep, axis.place == at, sweep.outcome) for at in (0, len(axis.labels) - 1)]
     low, high = (f"{percent(each.share)} at {axis.labels[at]}" for each, at in zip(ends, (0, -1), strict=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from experiments.sweep.analysis.combinations import combinations, drawn, table_of
+from experiments.sweep.analysis.combinations import combinations, select_for_figure, table_by_combination
 from experiments.sweep.analysis.figure_frame import INK, in_style, legend_above, new_figure
 from experiments.sweep.analysis.sweep_data import Flags, Floats, Sweep, ended_for_good, final_level
 from sim.growth import unconstrained_doubling_times
@@ -25,7 +25,7 @@ MIN_FOR_BANDS: Final = 20
 DAYS: Final = 121
 MAX_CURVES: Final = 1000
 """Points of the design whose closed form is drawn; evenly chosen where there are more."""
-_PARTS: Final = 4
+_POINTS_PER_DOUBLING: Final = 4
 """Pieces of a doubling that the closed form is drawn in."""
 METHOD_NOTE: Final = (
     "Software never falls, so a run that was stopped counts from then on as one that is at least as far as it was: a "
@@ -41,12 +41,12 @@ def fan_table(sweep: Sweep, days: Floats | None = None, closed: bool = False) ->
     it open. ``running``: runs that had not ended. ``closed``: of the closed form at the same points instead; all null
     where there is none.
     """
-    grid = _grid(sweep) if days is None else days
-    return table_of(sweep, lambda part: _fan_rows(part, grid, closed))
+    grid = _day_grid(sweep) if days is None else days
+    return table_by_combination(sweep, lambda part: _fan_rows(part, grid, closed))
 
 
 def _fan_rows(sweep: Sweep, grid: Floats, closed: bool = False) -> pa.Table:
-    lower, upper = _closed_levels(sweep, grid) if closed else _levels(sweep, grid)
+    lower, upper = _closed_form_bounds(sweep, grid) if closed else _software_bounds(sweep, grid)
     low, high = (np.quantile(each, QUANTILES, axis=0, method="higher") for each in (lower, upper))
     known = np.isfinite(high) & (high - low < 1e-9)
     columns: dict[str, Any] = {"day": grid.tolist()}
@@ -71,14 +71,14 @@ def fan_figure(sweep: Sweep) -> Figure:
     """Return the fan chart of the runs: a panel for each combination of levers (6 at most)."""
     from experiments.plotting.style import label_factors  # noqa: PLC0415
 
-    parts, grid = drawn(combinations(sweep)), _grid(sweep)
+    parts, grid = select_for_figure(combinations(sweep)), _day_grid(sweep)
     figure, panels = new_figure(1.0 + 2.7 * len(parts), len(parts), sharex=True, sharey=True)
     closed = has_closed_form(sweep)
     tables = [
         (_fan_rows(part.sweep, grid), _fan_rows(part.sweep, grid, closed=True) if closed else None) for part in parts
     ]
     few = [part.sweep if part.sweep.n < MIN_FOR_BANDS else None for part in parts]
-    top = max(1.0, *(_top(part.sweep, table) for part, (table, _) in zip(parts, tables, strict=True)))
+    top = max(1.0, *(_top_level(part.sweep, table) for part, (table, _) in zip(parts, tables, strict=True)))
     for axes, part, (table, alone), single in zip(panels, parts, tables, few, strict=True):
         if single is None:
             _draw_bands(axes, table, top)
@@ -103,7 +103,7 @@ def _draw_bands(axes: Axes, table: pa.Table, top: float) -> None:
 
     days = table["day"].to_numpy()
     for low, high, alpha, text in (("q5", "q95", 0.2, "90% of runs"), ("q25", "q75", 0.35, "half of the runs")):
-        lower, upper = _floats(table, low), _floats(table, high)
+        lower, upper = _column(table, low), _column(table, high)
         # What is open above lies above all that was seen: the band goes on to the top of the picture.
         upper = np.where(np.isnan(upper), top, upper)
         known = ~np.isnan(lower)
@@ -119,7 +119,7 @@ def _draw_runs(axes: Axes, sweep: Sweep, grid: Floats) -> None:
 
     if sweep.n == 1:  # the line in the middle is the run
         return
-    lower, upper = _levels(sweep, grid)
+    lower, upper = _software_bounds(sweep, grid)
     for row, levels in enumerate(np.where(np.isfinite(upper), lower, math.nan)):
         axes.plot(grid, levels, color=BLUE, linewidth=0.9, alpha=0.5, label="each run" if row == 0 else None)
 
@@ -128,7 +128,7 @@ def _draw_middle(axes: Axes, table: pa.Table, alone: pa.Table | None, runs: int)
     from experiments.plotting.style import BLUE  # noqa: PLC0415
 
     text = "the run in the middle" if runs > 1 else "the only run"
-    axes.plot(table["day"].to_numpy(), _floats(table, "q50"), color=BLUE, linewidth=2.4, label=text)
+    axes.plot(table["day"].to_numpy(), _column(table, "q50"), color=BLUE, linewidth=2.4, label=text)
     if alone is None:
         return
     ends = (("q5", 1.0), ("q50", 1.8), ("q95", 1.0)) if runs > 1 else (("q50", 1.8),)
@@ -136,7 +136,7 @@ def _draw_middle(axes: Axes, table: pa.Table, alone: pa.Table | None, runs: int)
         named = f"closed form{': 5%, middle, 95%' * (runs > 1)}" if name == "q50" else None
         axes.plot(
             alone["day"].to_numpy(),
-            _floats(alone, name),
+            _column(alone, name),
             color=INK,
             linewidth=width,
             linestyle=(0, (4, 2)),
@@ -144,22 +144,22 @@ def _draw_middle(axes: Axes, table: pa.Table, alone: pa.Table | None, runs: int)
         )
 
 
-def _floats(table: pa.Table, name: str) -> Floats:
+def _column(table: pa.Table, name: str) -> Floats:
     return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
 
 
-def _top(sweep: Sweep, table: pa.Table) -> float:
-    known = [_floats(table, f"q{share * 100:.0f}") for share in QUANTILES]
+def _top_level(sweep: Sweep, table: pa.Table) -> float:
+    known = [_column(table, f"q{share * 100:.0f}") for share in QUANTILES]
     highest = float(np.nanmax(np.concatenate([*known, [0.0]])))
     return min(float(final_level(sweep).max()), highest) * 1.02
 
 
-def _grid(sweep: Sweep) -> Floats:
+def _day_grid(sweep: Sweep) -> Floats:
     last = float(sweep.numbers("day").max())
     return np.linspace(0.0, max(last, 1e-9), DAYS)
 
 
-def _levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
+def _software_bounds(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
     """Doublings of each run on each day, at least and at most: they differ after a run was stopped."""
     ends, finals, final = sweep.numbers("day"), final_level(sweep), ended_for_good(sweep)
     lower = np.empty((sweep.n, len(grid)))
@@ -171,7 +171,7 @@ def _levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
     return lower, np.where(open_above, math.inf, lower)
 
 
-def _closed_levels(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
+def _closed_form_bounds(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
     """The same of the closed form at the points of the runs, which nothing stops."""
     names = [name for name in parameters() if name.split("__")[0] in ("growth", "researcher", "cluster", "training")]
     rows = zip(*(sweep.runs[name].to_pylist() for name in names), strict=True)
@@ -202,6 +202,6 @@ def closed_form(values: dict[str, Any], doublings: int) -> tuple[list[float], li
         if not math.isfinite(duration):
             return [*days, 1e9], [*levels, levels[-1]]
         start = days[-1]
-        days += [start + duration * part / _PARTS for part in range(1, _PARTS + 1)]
-        levels += [within_doubling(law, n, part / _PARTS) for part in range(1, _PARTS + 1)]
+        days += [start + duration * part / _POINTS_PER_DOUBLING for part in range(1, _POINTS_PER_DOUBLING + 1)]
+        levels += [within_doubling(law, n, part / _POINTS_PER_DOUBLING) for part in range(1, _POINTS_PER_DOUBLING + 1)]
     return days, levels

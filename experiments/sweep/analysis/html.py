@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_ROWS: Final = 40
 """Rows of a table that the page shows; the CSV file has all."""
 _FOLDER: Final = Path(__file__).parent
-_SHARES: Final = (
+_SHARE_COLUMNS: Final = (
     "probability",
     "p_long_run_singular",
     "p_speeding_up",
@@ -54,7 +54,7 @@ class TableView(NamedTuple):
     more: str
 
 
-class ReportPicture(NamedTuple):
+class ReportFigure(NamedTuple):
     """An SVG element and its caption."""
 
     drawing: Markup
@@ -67,10 +67,10 @@ def render_page(content: Mapping[str, Any]) -> str:
     return _template().render(css=css, **content)
 
 
-def report_picture(drawing: str, caption: str) -> ReportPicture:
+def report_figure(drawing: str, caption: str) -> ReportFigure:
     """Return an SVG element with its caption, which a screen reader reads as well."""
     named = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(caption, quote=True)}" ', 1)
-    return ReportPicture(Markup(named), caption)
+    return ReportFigure(Markup(named), caption)
 
 
 def table_view(found: pa.Table) -> TableView:
@@ -82,7 +82,9 @@ def table_view(found: pa.Table) -> TableView:
         for name in names
     ]
     more = found.num_rows - len(rows)
-    return TableView(columns, [[_cell(name, row[name]) for name in names] for row in rows], f"{more:,}" if more else "")
+    return TableView(
+        columns, [[_format_cell(name, row[name]) for name in names] for row in rows], f"{more:,}" if more else ""
+    )
 
 
 @cache
@@ -97,17 +99,17 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not value.replace(",", "").replace(".", "").isdigit()
 
 
-def _cell(name: str, value: Any) -> TableCell:
+def _format_cell(name: str, value: Any) -> TableCell:
     if _is_text(value):
         return TableCell(value, "text long" if len(value) > 24 else "text")
-    return TableCell(_text(name, value), "")
+    return TableCell(_format_value(name, value), "")
 
 
-def _text(name: str, value: Any) -> str:
+def _format_value(name: str, value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, float) and not math.isfinite(value):
         return "not seen" if value > 0 else "–"
-    if name in _SHARES and isinstance(value, float):
+    if name in _SHARE_COLUMNS and isinstance(value, float):
         return percent(value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else format_value(value)

@@ -9,11 +9,11 @@ from typing import Any, Final
 from sim.long_run import EXPLOSION_MEANING
 from sim.scenario.model import parameters
 
-_NO_UNITS: Final = ("", "name", "exponent")
-_SHORTEST: Final = 8
+_HIDDEN_UNITS: Final = ("", "name", "exponent")
+_MIN_LETTERS: Final = 8
 """Letters: a shorter beginning of a sentence is a symbol, which says nothing by itself."""
-_LONGEST: Final = 80
-_OUTCOMES: Final = {
+_MAX_LETTERS: Final = 80
+_OUTCOME_PHRASES: Final = {
     "explosion": f"probability that {EXPLOSION_MEANING}",
     "speeding_up": "probability that the run was speeding up over its last part",
     "doublings_a_year": "doublings of software a year, on average over the run",
@@ -21,7 +21,7 @@ _OUTCOMES: Final = {
 }
 
 
-_PLAIN: Final = {
+_PHRASES: Final = {
     "growth__parallel_penalty": "Parallelization penalty",
     "training__speed_share": "Share of each gain spent on shorter runs",
     "researcher__experiment_scaling": "How experiments must grow with software",
@@ -38,19 +38,19 @@ RETURNS: Final = "growth__r"
 
 def phrase(name: str) -> str:
     """Return a parameter or an outcome in a few plain words; the name itself if nothing is declared."""
-    if name in _OUTCOMES:
-        return _OUTCOMES[name]
-    if name in _PLAIN:
-        return _PLAIN[name]
+    if name in _OUTCOME_PHRASES:
+        return _OUTCOME_PHRASES[name]
+    if name in _PHRASES:
+        return _PHRASES[name]
     if days := _DAYS.fullmatch(name):
         return f"days until software is {int(days[1]):,} times that of day 0"
     known = parameters().get(name)
     if known is None:
         return name
     said = re.split(r"[.:;]|,? if | on the way|, [a-z]+(?=:)", known.meaning, maxsplit=1)[0].strip().replace("`", "")
-    if len(said) > _LONGEST:
+    if len(said) > _MAX_LETTERS:
         said = said.partition(",")[0]
-    if len(said) >= _SHORTEST:
+    if len(said) >= _MIN_LETTERS:
         return said
     plain = known.name.replace("_", " ")
     return f"{plain}, {said}" if said else plain
@@ -70,7 +70,7 @@ def phrase_with_name(name: str, reading: str = "") -> str:
 def axis_label(name: str, width: int = 40, reading: str = "") -> str:
     """Return the words with the unit, in lines of at most ``width`` letters."""
     known = parameters().get(name)
-    unit = f" ({known.unit})" if known is not None and known.unit not in _NO_UNITS else ""
+    unit = f" ({known.unit})" if known is not None and known.unit not in _HIDDEN_UNITS else ""
     return textwrap.fill(f"{with_reading(name, reading)}{unit}", width)
 
 

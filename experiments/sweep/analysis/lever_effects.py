@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from experiments.sweep.analysis.estimators import ClusteredMean, clustered_mean
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, new_figure
-from experiments.sweep.analysis.labels import axis_label, format_value, percent, phrase
-from experiments.sweep.analysis.labels import phrase_with_name as said_of
+from experiments.sweep.analysis.labels import axis_label, format_value, percent, phrase, phrase_with_name
 from experiments.sweep.analysis.sweep_data import EXPLOSIVE, SPEEDING_UP, Floats, Ints, Sweep, doublings_a_year
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def lever_effects(sweep: Sweep) -> list[Effect]:
         "doublings_a_year": doublings_a_year(sweep),
     }
     return [
-        _effect(sweep, names, outcome, values[outcome], pairs)
+        _measure_effect(sweep, names, outcome, values[outcome], pairs)
         for names, pairs in _pairs_of_levels(sweep)
         for outcome in OUTCOMES
     ]
@@ -130,7 +129,7 @@ def lever_sentences(effects: list[Effect]) -> list[str]:
     """Return what levers do to both probabilities, and what pairing gains, in words."""
     said: list[str] = []
     for outcome in (EXPLOSIVE, SPEEDING_UP):
-        said += _changes([effect for effect in effects if effect.outcome == outcome.name], outcome.meaning)
+        said += _effect_sentences([effect for effect in effects if effect.outcome == outcome.name], outcome.meaning)
     gains = [effect.times_less_variance for effect in effects if math.isfinite(effect.times_less_variance)]
     if gains:
         low, high = (format_value(each(gains)) for each in (min, max))
@@ -142,7 +141,7 @@ def lever_sentences(effects: list[Effect]) -> list[str]:
     return said
 
 
-def _changes(chosen: list[Effect], meaning: str) -> Iterator[str]:
+def _effect_sentences(chosen: list[Effect], meaning: str) -> Iterator[str]:
     if chosen and all(effect.difference == 0 and effect.low == effect.high for effect in chosen):
         yield f"No lever changes whether {meaning}: paired runs have the same outcome."
         return
@@ -150,12 +149,12 @@ def _changes(chosen: list[Effect], meaning: str) -> Iterator[str]:
         sure = "" if effect.low > 0 or effect.high < 0 else ", not distinguishable from none"
         interval = f" [{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]{sure}" * math.isfinite(effect.low)
         yield (
-            f"{said_of(effect.lever)} at {effect.level} instead of {effect.against}{_with(effect)}: "
+            f"{phrase_with_name(effect.lever)} at {effect.level} instead of {effect.against}{_format_others(effect)}: "
             f"{100 * effect.difference:+.1f} percentage points{interval} in the probability that {meaning}."
         )
 
 
-def _with(effect: Effect) -> str:
+def _format_others(effect: Effect) -> str:
     return f" with {effect.others}" if effect.others else ""
 
 
@@ -169,7 +168,7 @@ def _pairs_of_levels(sweep: Sweep) -> Iterator[tuple[tuple[str, str, str, str], 
         held = list(zip(*(columns[name] for name in others), strict=True)) or [()] * sweep.n
         keys = list(zip(sweep.points.tolist(), replications, held, strict=True))
         levels = sorted(set(columns[lever]))
-        rows = {level: _rows(keys, columns[lever], level) for level in levels}
+        rows = {level: _rows_at_level(keys, columns[lever], level) for level in levels}
         for combination in sorted(set(held)):
             text = ", ".join(
                 f"{name} = {sweep.value_text(name, value)}" for name, value in zip(others, combination, strict=True)
@@ -182,11 +181,13 @@ def _pairs_of_levels(sweep: Sweep) -> Iterator[tuple[tuple[str, str, str, str], 
                     yield names, np.array(both)
 
 
-def _rows(keys: list[Any], column: list[Any], level: Any) -> dict[Any, int]:
+def _rows_at_level(keys: list[Any], column: list[Any], level: Any) -> dict[Any, int]:
     return {key: row for row, (key, value) in enumerate(zip(keys, column, strict=True)) if value == level}
 
 
-def _effect(sweep: Sweep, names: tuple[str, str, str, str], outcome: str, values: Floats, pairs: Ints) -> Effect:
+def _measure_effect(
+    sweep: Sweep, names: tuple[str, str, str, str], outcome: str, values: Floats, pairs: Ints
+) -> Effect:
     here, there, points = values[pairs[:, 0]], values[pairs[:, 1]], sweep.points[pairs[:, 0]]
     found = clustered_mean(here - there, points)
     apart = sum(_width(clustered_mean(each, points)) ** 2 for each in (here, there))
@@ -198,7 +199,7 @@ def _width(mean: ClusteredMean) -> float:
     return mean.high - mean.low
 
 
-def lever_words(effects: list[Effect]) -> str:
+def strongest_lever_sentence(effects: list[Effect]) -> str:
     """Return the largest effect on the probability of an explosion, or else of speeding up, or nothing."""
     sure = [effect for effect in effects if effect.low > 0 or effect.high < 0]
     outcome = next((o for o in (EXPLOSIVE, SPEEDING_UP) if any(effect.outcome == o.name for effect in sure)), None)
@@ -208,7 +209,7 @@ def lever_words(effects: list[Effect]) -> str:
     best = max(chosen, key=lambda effect: abs(effect.difference))
     way = "raises" if best.difference > 0 else "lowers"
     return (
-        f"Of the levers, {said_of(best.lever)} does most: "
+        f"Of the levers, {phrase_with_name(best.lever)} does most: "
         f"{best.level} instead of {best.against} {way} the probability that {outcome.meaning} by "
-        f"{percent(abs(best.difference)).rstrip('%')} percentage points{_with(best)}."
+        f"{percent(abs(best.difference)).rstrip('%')} percentage points{_format_others(best)}."
     )

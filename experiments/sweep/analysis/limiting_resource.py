@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.sweep.analysis.binning import Axis, bin_parameter
-from experiments.sweep.analysis.combinations import MAX_SAID, combinations, drawn, table_of
-from experiments.sweep.analysis.explosion_probability import MAX_PANELS, colour_cell, frame_map, is_dense, within
+from experiments.sweep.analysis.combinations import MAX_LISTED, combinations, select_for_figure, table_by_combination
+from experiments.sweep.analysis.explosion_probability import MAX_PANELS, colour_cell, frame_map, is_dense, restrict_axis
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
 from experiments.sweep.analysis.labels import percent
 from experiments.sweep.analysis.sweep_data import Flags, Sweep
@@ -31,10 +31,12 @@ def limits_table(sweep: Sweep, across: str, up: str) -> pa.Table:
     resource the share of runs that it limits; runs. Raises InputError for a column that does not exist.
     """
     x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
-    return table_of(sweep, lambda part: _rows(part, within(x, part), within(y, part)), (across, up))
+    return table_by_combination(
+        sweep, lambda part: _limit_rows(part, restrict_axis(x, part), restrict_axis(y, part)), (across, up)
+    )
 
 
-def _rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
+def _limit_rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
     rows = []
     for j, i in product(range(len(y.labels)), range(len(x.labels))):
         inside = (x.place == i) & (y.place == j)
@@ -63,13 +65,13 @@ def limits_figure(sweep: Sweep, across: str, up: str) -> Figure:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
     x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
-    parts = drawn(combinations(sweep, (across, up)), MAX_PANELS)
+    parts = select_for_figure(combinations(sweep, (across, up)), MAX_PANELS)
     seen: set[str] = set()
-    colours = _colours()
+    colours = _resource_colours()
     height = 1.9 + (0.34 if is_dense(x, y) else 0.72) * len(y.labels)
     figure, panels = new_figure(len(parts) * height, len(parts))
     for axes, part in zip(panels, parts, strict=True):
-        seen |= _draw_limits(axes, part.sweep, within(x, part.sweep), within(y, part.sweep))
+        seen |= _draw_limits(axes, part.sweep, restrict_axis(x, part.sweep), restrict_axis(y, part.sweep))
         frame_map(axes, x, y)
         if part.values:
             axes.set_title(part.text, fontsize=9.5, fontweight="normal")
@@ -83,7 +85,7 @@ def limits_figure(sweep: Sweep, across: str, up: str) -> Figure:
 def _draw_limits(axes: Axes, sweep: Sweep, x: Axis, y: Axis) -> set[str]:
     """Draw the cells of a map, and return the resources that it shows."""
     seen: set[str] = set()
-    colours, dense = _colours(), is_dense(x, y)
+    colours, dense = _resource_colours(), is_dense(x, y)
     for j, i in product(range(len(y.labels)), range(len(x.labels))):
         inside = (x.place == i) & (y.place == j)
         if not inside.any():
@@ -106,7 +108,7 @@ def _split_cell(axes: Axes, place: tuple[int, int], found: dict[str, float]) -> 
     """Divide a cell between the resources, each as wide as the share of runs that it limits."""
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
-    colours, left = _colours(), place[0] - 0.48
+    colours, left = _resource_colours(), place[0] - 0.48
     for resource, share in found.items():
         axes.add_patch(Rectangle((left, place[1] - 0.46), 0.96 * share, 0.92, facecolor=colours[resource], linewidth=0))
         left += 0.96 * share
@@ -115,7 +117,7 @@ def _split_cell(axes: Axes, place: tuple[int, int], found: dict[str, float]) -> 
 def limits_sentence(sweep: Sweep) -> str:
     """Return what limits how many runs, in words, for each combination of levers; nothing if there are many."""
     parts, said = combinations(sweep), []
-    if len(parts) > MAX_SAID:
+    if len(parts) > MAX_LISTED:
         return ""
     for part in parts:
         found = {resource: share for resource, share in limiting_shares(part.sweep).items() if share > 0}
@@ -130,7 +132,7 @@ def limits_sentence(sweep: Sweep) -> str:
     )
 
 
-def _colours() -> dict[str, str]:
+def _resource_colours() -> dict[str, str]:
     from experiments.plotting.style import ORANGE, PINK, SKY  # noqa: PLC0415
 
     return dict(zip(RESOURCES, (SKY, ORANGE, PINK, SOFT), strict=True))

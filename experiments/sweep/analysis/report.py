@@ -27,15 +27,15 @@ from experiments.sweep.analysis import (
 )
 from experiments.sweep.analysis.combinations import (
     MAX_DRAWN,
-    MAX_SAID,
+    MAX_LISTED,
     Combination,
     combinations,
-    drawn,
-    drawn_note,
-    stacked,
+    omission_note,
+    select_for_figure,
+    stack_tables,
 )
 from experiments.sweep.analysis.figure_frame import png, svg
-from experiments.sweep.analysis.html import TableView, render_page, report_picture, table_view
+from experiments.sweep.analysis.html import TableView, render_page, report_figure, table_view
 from experiments.sweep.analysis.labels import RETURNS, phrase, with_reading
 from experiments.sweep.analysis.sweep_data import (
     EXPLOSIVE,
@@ -52,11 +52,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_PLANES: Final = 3
-"""Pairs of parameters that are drawn, the strongest ones; the tables hold all."""
+"""Pairs of parameters that are select_for_figure, the strongest ones; the tables hold all."""
 SUMMARY: Final = "analysis.json"
-MAX_FAILURES: Final = 10
+MAX_LISTED_FAILURES: Final = 10
 """Reasons for runs without a result that are shown; of the rest only the number of runs is."""
-_ASKED: Final = ("question", "description")
+_QUESTION_KEYS: Final = ("question", "description")
 
 
 class ReportSection(NamedTuple):
@@ -78,16 +78,16 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
     ``outcome``: the only one whose sensitivity is shown, by default all of them.
     One-at-a-time designs do not fill the space of parameters: they have no maps, regions or convergence.
     """
-    yield from _fans(sweep)
-    yield from _planes(sweep)
-    yield _time(sweep)
+    yield from _fan_sections(sweep)
+    yield from _probability_sections(sweep)
+    yield _time_section(sweep)
     if sweep.levers:
-        yield from _levers(sweep)
-    yield from _limits(sweep)
-    yield from _sensitivity(sweep, outcome)
+        yield from _lever_sections(sweep)
+    yield from _limit_sections(sweep)
+    yield from _sensitivity_sections(sweep, outcome)
     if sweep.sampling == ONE_BY_ONE:
         return
-    yield from _regions(sweep)
+    yield from _region_sections(sweep)
     table = convergence.convergence_table(sweep)
     said = [convergence.convergence_sentence(sweep, table)]
     yield ReportSection(
@@ -95,7 +95,7 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
         "Are there enough runs?",
         said,
         convergence.convergence_figure(sweep, table),
-        f"Estimates as runs accumulate, with their 95% intervals.{drawn_note(combinations(sweep), MAX_SAID)}",
+        f"Estimates as runs accumulate, with their 95% intervals.{omission_note(combinations(sweep), MAX_LISTED)}",
         table,
     )
 
@@ -111,7 +111,7 @@ def verdict(sweep: Sweep) -> str:
     said.append(explosion_probability.strongest_parameter(sweep))
     said += time_to_gain.time_sentences(sweep)
     if sweep.levers:
-        said.append(lever_effects.lever_words(lever_effects.lever_effects(sweep)))
+        said.append(lever_effects.strongest_lever_sentence(lever_effects.lever_effects(sweep)))
     if sweep.systematic:
         said.append(
             f"Shares are of the points of a {sweep.sampling} design, and not probabilities of what will happen."
@@ -141,41 +141,47 @@ def summary(sweep: Sweep) -> dict[str, Any]:
         "failures": [each._asdict() for each in sweep.failures],
         "verdict": verdict(sweep),
         "reading_of_r": reading(sweep),
-        "combinations": [_figures(each, column) for each in combinations(sweep)],
+        "combinations": [_combination_summary(each, column) for each in combinations(sweep)],
         "gain": {"factor": FACTORS[column], "note": why},
         "levers": [each._asdict() for each in lever_effects.lever_effects(sweep)],
-        "regions": _regions_found(sweep),
+        "regions": _region_summaries(sweep),
     }
     told: dict[str, Any] = plain(found)
     return told
 
 
-def _figures(part: Combination, column: str) -> dict[str, Any]:
+def _combination_summary(part: Combination, column: str) -> dict[str, Any]:
     """The figures of one combination of levers."""
     indices = {outcome: sensitivity.sobol_first(part.sweep, outcome) for outcome in sensitivity.OUTCOMES}
     return {
         "levers": part.values,
-        "explosion": _share(part.sweep, EXPLOSIVE),
-        "speeding_up": _share(part.sweep, SPEEDING_UP),
+        "explosion": _probability_summary(part.sweep, EXPLOSIVE),
+        "speeding_up": _probability_summary(part.sweep, SPEEDING_UP),
         "long_run": dict(Counter(part.sweep.texts("long_run"))),
         "pace": dict(Counter(part.sweep.texts("pace"))),
         "days": time_to_gain.time_table(part.sweep, column).to_pylist(),
         "limited_by": limiting_resource.limiting_shares(part.sweep),
-        "sobol": {outcome: {"note": note, "first": _first(each)} for outcome, (each, note) in indices.items()},
+        "sobol": {
+            outcome: {"note": note, "first": _indices_summary(each)} for outcome, (each, note) in indices.items()
+        },
     }
 
 
-def _share(sweep: Sweep, outcome: RunOutcome) -> dict[str, Any]:
+def _probability_summary(sweep: Sweep, outcome: RunOutcome) -> dict[str, Any]:
     found = explosion_probability.probability(sweep, outcome=outcome)
     return found._asdict() | {"meaning": f"probability that {outcome.meaning}"}
 
 
-def _regions_found(sweep: Sweep) -> list[dict[str, Any]]:
+def _region_summaries(sweep: Sweep) -> list[dict[str, Any]]:
     """The box of each combination of levers; none for runs that change one parameter at a time."""
-    return [] if sweep.sampling == ONE_BY_ONE else [_region(each) for each in scenario_discovery.parts_of(sweep)]
+    return (
+        []
+        if sweep.sampling == ONE_BY_ONE
+        else [_region_summary(each) for each in scenario_discovery.box_combinations(sweep)]
+    )
 
 
-def _region(part: Combination) -> dict[str, Any]:
+def _region_summary(part: Combination) -> dict[str, Any]:
     box = scenario_discovery.find_explosion_box(part.sweep)
     return {
         "levers": part.values,
@@ -193,21 +199,21 @@ def html(sweep: Sweep, found: list[ReportSection]) -> str:
     return render_page(
         {
             "title": name,
-            "questions": _questions(sweep),
+            "questions": _headline(sweep),
             "verdict": verdict(sweep),
-            "health": _health(sweep),
-            "sections": [_section(heading, members) for heading, members in sections.items()],
-            "design": _design(sweep),
+            "health": _run_status(sweep),
+            "sections": [_section_view(heading, members) for heading, members in sections.items()],
+            "design": _varied_table(sweep),
             "footer": _footer(sweep),
         }
     )
 
 
-def _section(heading: str, members: Sequence[ReportSection]) -> dict[str, Any]:
+def _section_view(heading: str, members: Sequence[ReportSection]) -> dict[str, Any]:
     return {
         "heading": heading,
         "sentences": [sentence for part in members for sentence in part.sentences],
-        "pictures": [report_picture(svg(p.figure, p.name), p.caption) for p in members if p.figure is not None],
+        "pictures": [report_figure(svg(p.figure, p.name), p.caption) for p in members if p.figure is not None],
         "tables": [
             {"name": p.name, "view": table_view(p.table)} for p in members if p.table is not None and p.table.num_rows
         ],
@@ -236,7 +242,7 @@ def files(
     return content
 
 
-def stale(folder: Path, content: Collection[str]) -> list[Path]:
+def stale_files(folder: Path, content: Collection[str]) -> list[Path]:
     """Return what an earlier analysis wrote into a folder and one with this content does not have."""
     try:
         listed = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["files"]
@@ -255,11 +261,11 @@ def to_csv(table: pa.Table) -> str:
     return text.getvalue()
 
 
-def _fans(sweep: Sweep) -> Iterator[ReportSection]:
+def _fan_sections(sweep: Sweep) -> Iterator[ReportSection]:
     closed = fan_chart.has_closed_form(sweep)
     law = " Dashed: the same points by the closed form, in which only the law decides." if closed else ""
     said = "Quantiles over runs, on a scale on which each step is the same factor."
-    heading, note = "How far does software come?", drawn_note(combinations(sweep))
+    heading, note = "How far does software come?", omission_note(combinations(sweep))
     yield ReportSection(
         "fan",
         heading,
@@ -272,7 +278,7 @@ def _fans(sweep: Sweep) -> Iterator[ReportSection]:
         yield ReportSection("fan-closed-form", heading, [], None, "", fan_chart.fan_table(sweep, closed=True))
 
 
-def _planes(sweep: Sweep) -> Iterator[ReportSection]:
+def _probability_sections(sweep: Sweep) -> Iterator[ReportSection]:
     heading = "How probable is an explosion?"
     yield ReportSection(
         "probability",
@@ -284,29 +290,29 @@ def _planes(sweep: Sweep) -> Iterator[ReportSection]:
     )
     if sweep.sampling == ONE_BY_ONE:
         return
-    for number, (across, up) in enumerate(_pairs(sweep)):
+    for number, (across, up) in enumerate(_ranked_pairs(sweep)):
         figure = explosion_probability.plane_figure(sweep, across, up) if number < MAX_PLANES else None
         others = combinations(sweep, (across, up))
         caption = (
-            f"{explosion_probability.outcome_words(sweep, sweep.outcome)}, its 95% interval and the number of runs n; "
-            f"a dashed edge: an estimate from fewer than {explosion_probability.FEWEST} runs."
-            f"{drawn_note(others, explosion_probability.MAX_PANELS)}"
+            f"{explosion_probability.outcome_title(sweep, sweep.outcome)}, its 95% interval and the number of runs n; "
+            f"a dashed edge: an estimate from fewer than {explosion_probability.MIN_RUNS_FOR_ESTIMATE} runs."
+            f"{omission_note(others, explosion_probability.MAX_PANELS)}"
         )
         table = explosion_probability.plane_table(sweep, across, up)
         yield ReportSection(f"probability-{across}-{up}", heading, [], figure, caption, table)
 
 
-def _pairs(sweep: Sweep) -> list[tuple[str, str]]:
+def _ranked_pairs(sweep: Sweep) -> list[tuple[str, str]]:
     """All pairs of parameters that vary, the two strongest ones first."""
     ranked = explosion_probability.rank_parameters(sweep)[:6]
     return sorted(combinations_of(ranked, 2), key=lambda pair: sum(map(ranked.index, pair)))
 
 
-def _time(sweep: Sweep) -> ReportSection:
+def _time_section(sweep: Sweep) -> ReportSection:
     column, _ = threshold(sweep)
     caption = (
         f"Share of runs whose software has grown {FACTORS[column]:,}-fold by a day, with its 95% interval."
-        f"{drawn_note(combinations(sweep))}"
+        f"{omission_note(combinations(sweep))}"
     )
     said = [" ".join(time_to_gain.time_sentences(sweep)), time_to_gain.METHOD_NOTE]
     heading = "How long does a large gain take?"
@@ -315,7 +321,7 @@ def _time(sweep: Sweep) -> ReportSection:
     )
 
 
-def _levers(sweep: Sweep) -> Iterator[ReportSection]:
+def _lever_sections(sweep: Sweep) -> Iterator[ReportSection]:
     effects, heading = lever_effects.lever_effects(sweep), "What do the levers do?"
     said = [*lever_effects.lever_sentences(effects), lever_effects.METHOD_NOTE]
     for outcome in lever_effects.OUTCOMES if effects else ():
@@ -330,12 +336,12 @@ def _levers(sweep: Sweep) -> Iterator[ReportSection]:
 _PAIRED: Final = "Dots: mean over pairs of runs with the same random seed; bars: 95% intervals."
 
 
-def _limits(sweep: Sweep) -> Iterator[ReportSection]:
+def _limit_sections(sweep: Sweep) -> Iterator[ReportSection]:
     alone = sweep.sampling == ONE_BY_ONE
     pair, heading = None if alone else explosion_probability.strongest_pair(sweep), "Which resource limits where?"
     figure = limiting_resource.limits_figure(sweep, *pair) if pair and len(set(sweep.texts("limited_by"))) > 1 else None
     table = limiting_resource.limits_table(sweep, *pair) if pair else None
-    note = drawn_note(combinations(sweep, pair), explosion_probability.MAX_PANELS) if pair else ""
+    note = omission_note(combinations(sweep, pair), explosion_probability.MAX_PANELS) if pair else ""
     caption = (
         "The input of which 1% more brings the last doubling forward most. Each cell is divided between the inputs by "
         f"their share of its runs; the largest share is written in it.{note}"
@@ -343,7 +349,7 @@ def _limits(sweep: Sweep) -> Iterator[ReportSection]:
     yield ReportSection("limits", heading, [limiting_resource.limits_sentence(sweep)], figure, caption, table)
 
 
-def _sensitivity(sweep: Sweep, chosen: str | None = None) -> Iterator[ReportSection]:
+def _sensitivity_sections(sweep: Sweep, chosen: str | None = None) -> Iterator[ReportSection]:
     heading, alone = "What matters most?", sweep.sampling == ONE_BY_ONE
     how = (
         "One parameter changes at a time, all others are at their base: exact differences."
@@ -356,19 +362,19 @@ def _sensitivity(sweep: Sweep, chosen: str | None = None) -> Iterator[ReportSect
         return
     for outcome in sensitivity.tornado_outcomes(sweep, chosen):
         table = sensitivity.tornado_table(sweep, outcome)
-        said = [sensitivity.same_everywhere(sweep, outcome), sensitivity.not_reached_sentence(sweep, outcome)]
+        said = [sensitivity.constant_outcome_sentence(sweep, outcome), sensitivity.not_reached_sentence(sweep, outcome)]
         if table.num_rows:
             figure = sensitivity.tornado_figure(sweep, outcome)
-            note = "" if alone else drawn_note(combinations(sweep), sensitivity.MAX_PANELS)
+            note = "" if alone else omission_note(combinations(sweep), sensitivity.MAX_PANELS)
             never = " Never: not within the run." * outcome.startswith("days_to_")
             caption = f"Tornado of the {phrase(outcome)}. {how}{never}{note}"
             yield ReportSection(f"tornado-{outcome}", heading, said, figure, caption, table)
         elif any(said):
             yield ReportSection(f"tornado-{outcome}", heading, said, None, "", None)
-    yield from _sobol(sweep, heading, sensitivity.OUTCOMES if chosen is None else (chosen,))
+    yield from _sobol_sections(sweep, heading, sensitivity.OUTCOMES if chosen is None else (chosen,))
 
 
-def _sobol(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[ReportSection]:
+def _sobol_sections(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[ReportSection]:
     parts, said = combinations(sweep), set[str]()
     for outcome in outcomes:
         tables = []
@@ -391,15 +397,19 @@ def _sobol(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[Re
             name = f"sobol-{outcome}" + f"-{at + 1}" * (len(parts) > 1)
             yield ReportSection(name, heading, [], sensitivity.sobol_figure(found, part.sweep.reading), caption, None)
         if tables:
-            yield ReportSection(f"sobol-{outcome}", heading, [], None, "", stacked(tables))
+            yield ReportSection(f"sobol-{outcome}", heading, [], None, "", stack_tables(tables))
 
 
-def _regions(sweep: Sweep) -> Iterator[ReportSection]:
-    parts, heading, tables = scenario_discovery.parts_of(sweep), f"Where are {sweep.outcome.plural} most frequent?", []
+def _region_sections(sweep: Sweep) -> Iterator[ReportSection]:
+    parts, heading, tables = (
+        scenario_discovery.box_combinations(sweep),
+        f"Where are {sweep.outcome.plural} most frequent?",
+        [],
+    )
     for at, part in enumerate(parts):
         box = scenario_discovery.find_explosion_box(part.sweep)
         tables.append((part.values, scenario_discovery.box_table(part.sweep, box)))
-        if part not in drawn(parts):
+        if part not in select_for_figure(parts):
             continue
         said = [f"With {part.text}: " * bool(part.values) + scenario_discovery.box_sentence(part.sweep, box)]
         said += [scenario_discovery.METHOD_NOTE] * (box is not None and at == 0)
@@ -409,19 +419,19 @@ def _regions(sweep: Sweep) -> Iterator[ReportSection]:
         where = f" with {part.text}" * bool(part.values)
         caption = f"Each run{where}, and the box, drawn over two of the parameters."
         yield ReportSection("region" + f"-{at + 1}" * (len(parts) > 1), heading, said, figure, caption, None)
-    yield ReportSection("region", heading, [drawn_note(parts).strip()], None, "", stacked(tables))
+    yield ReportSection("region", heading, [omission_note(parts).strip()], None, "", stack_tables(tables))
 
 
-def _questions(sweep: Sweep) -> list[str]:
+def _headline(sweep: Sweep) -> list[str]:
     """Return what the design asks, what varies in it, and how its inputs are read."""
     design = sweep.manifest.get("design", {})
-    asked = next((str(design[key]) for key in _ASKED if isinstance(design, Mapping) and design.get(key)), "")
+    asked = next((str(design[key]) for key in _QUESTION_KEYS if isinstance(design, Mapping) and design.get(key)), "")
     varied = "; ".join(f"{with_reading(name, sweep.reading)} ({name})" for name in sweep.varied)
     varies = f"Varied: {varied}." if varied else "Nothing but the random seed varies."
     return [text for text in (asked, varies, reading(sweep)) if text]
 
 
-def _health(sweep: Sweep) -> dict[str, Any]:
+def _run_status(sweep: Sweep) -> dict[str, Any]:
     """Return how many runs have a result, and why the others have none."""
     said = [f"{sweep.n:,} of {sweep.asked:,} runs have a result, and all that is shown is of these."]
     if sweep.missing:
@@ -430,8 +440,8 @@ def _health(sweep: Sweep) -> dict[str, Any]:
     if bad:
         said.append(f"{bad:,} runs came to nothing; if that depends on the parameters, the shares are biased.")
     names = ("status", "message", "runs", "first")
-    shown = sweep.failures[:MAX_FAILURES]
-    rest = sum(failure.runs for failure in sweep.failures[MAX_FAILURES:])
+    shown = sweep.failures[:MAX_LISTED_FAILURES]
+    rest = sum(failure.runs for failure in sweep.failures[MAX_LISTED_FAILURES:])
     return {
         "text": " ".join(said),
         "incomplete": bool(sweep.missing or bad),
@@ -442,10 +452,12 @@ def _health(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def _design(sweep: Sweep) -> TableView | None:
+def _varied_table(sweep: Sweep) -> TableView | None:
     """What was varied, and how."""
-    rows = [(name, "uncertain", sweep.label(name, 200), _distribution(sweep, name)) for name in sweep.uncertainties]
-    rows += [(name, "lever", sweep.label(name, 200), ", ".join(_levels(sweep, name))) for name in sweep.levers]
+    rows = [
+        (name, "uncertain", sweep.label(name, 200), _format_distribution(sweep, name)) for name in sweep.uncertainties
+    ]
+    rows += [(name, "lever", sweep.label(name, 200), ", ".join(_lever_values(sweep, name))) for name in sweep.levers]
     if not rows:
         return None
     names = ("parameter", "kind", "meaning", "values")
@@ -453,7 +465,7 @@ def _design(sweep: Sweep) -> TableView | None:
     return table_view(pa.table(columns))
 
 
-def _distribution(sweep: Sweep, name: str) -> str:
+def _format_distribution(sweep: Sweep, name: str) -> str:
     stated = sweep.manifest.get("uncertainties", {}).get(name)
     if not isinstance(stated, Mapping):
         return str(stated)
@@ -461,7 +473,7 @@ def _distribution(sweep: Sweep, name: str) -> str:
     return " ".join([str(kind), *(f"{key} {value}" for key, value in stated.items() if key != "distribution")])
 
 
-def _levels(sweep: Sweep, name: str) -> list[str]:
+def _lever_values(sweep: Sweep, name: str) -> list[str]:
     from experiments.sweep.analysis.binning import bin_parameter  # noqa: PLC0415
 
     return list(bin_parameter(sweep, name).labels)
@@ -492,8 +504,8 @@ def _footer(sweep: Sweep) -> str:
     return " · ".join(items)
 
 
-def _first(found: sensitivity.Indices | None) -> dict[str, Any] | None:
+def _indices_summary(found: sensitivity.Indices | None) -> dict[str, Any] | None:
     if found is None:
         return None
     rows = zip(found.names, found.first, found.half, strict=True)
-    return {name: {"index": first, "half": half} for name, first, half in rows} | {"luck": found.luck}
+    return {name: {"index": first, "half": half} for name, first, half in rows} | {"luck": found.replication_share}

@@ -24,13 +24,13 @@ from experiments.sweep.analysis.sweep_data import Flags, Floats, Sweep
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PEEL: Final = 0.05
+PEEL_SHARE: Final = 0.05
 """Share of the runs of a box that a peel takes: patience."""
-LEAST: Final = 0.05
+MIN_BOX_SHARE: Final = 0.05
 """The smallest box, as a share of all runs."""
-ENOUGH: Final = 200
+MIN_HELD_OUT_POINTS: Final = 200
 """Points from which on the box is found on one half of them and judged on the other."""
-_MATTERS: Final = 0.01
+_MIN_DENSITY_LOSS: Final = 0.01
 """A restriction without which the density falls by less is dropped."""
 METHOD_NOTE: Final = (
     "Found by PRIM (Friedman and Fisher, 1999), which peels thin slices off the space of parameters; of the boxes on "
@@ -53,7 +53,9 @@ class Box(NamedTuple):
     """Whether density and coverage are of points that the box was not found on."""
 
 
-def find_box(inputs: dict[str, Floats], happened: Flags, peel: float = PEEL, least: float = LEAST) -> Bounds:
+def find_box(
+    inputs: dict[str, Floats], happened: Flags, peel: float = PEEL_SHARE, least: float = MIN_BOX_SHARE
+) -> Bounds:
     """Return the bounds of the box where something happens most, by PRIM; empty where no box is better than all.
 
     ``inputs``: numbers by name, one entry a row as in ``happened``; bounds are values that were seen.
@@ -62,13 +64,13 @@ def find_box(inputs: dict[str, Floats], happened: Flags, peel: float = PEEL, lea
         return {}
     fewest = max(1, math.ceil(least * len(happened)))
     best, quality = dict.fromkeys(inputs, (-math.inf, math.inf)), -1.0
-    for bounds in _peeled(inputs, happened, peel, fewest):
-        if (now := _harmonic(within(inputs, bounds), happened)) > quality:
+    for bounds in _peel_boxes(inputs, happened, peel, fewest):
+        if (now := _harmonic_mean(is_inside(inputs, bounds), happened)) > quality:
             best, quality = bounds, now
-    return _without_idle(inputs, happened, _pasted(inputs, happened, best, peel))
+    return _drop_irrelevant_restrictions(inputs, happened, _paste(inputs, happened, best, peel))
 
 
-def within(inputs: dict[str, Floats], bounds: Bounds) -> Flags:
+def is_inside(inputs: dict[str, Floats], bounds: Bounds) -> Flags:
     """Return which rows lie in a box."""
     inside: Flags = np.ones(len(next(iter(inputs.values()))), dtype=bool)
     for name, (low, high) in bounds.items():
@@ -76,7 +78,7 @@ def within(inputs: dict[str, Floats], bounds: Bounds) -> Flags:
     return inside
 
 
-def parts_of(sweep: Sweep) -> list[Combination]:
+def box_combinations(sweep: Sweep) -> list[Combination]:
     """Return the sweeps that have a box each: the combinations of levers, or all runs if nothing but levers varies."""
     return combinations(sweep) if sweep.uncertainties else [Combination({}, sweep)]
 
@@ -92,12 +94,12 @@ def find_explosion_box(sweep: Sweep) -> Box | None:
     if not inputs:
         return None
     unique = np.unique(points)
-    held_out = len(unique) >= ENOUGH
+    held_out = len(unique) >= MIN_HELD_OUT_POINTS
     half = np.random.default_rng(SEED).permutation(unique)[: len(unique) // 2]
     judged = np.isin(points, half) if held_out else np.ones(len(points), dtype=bool)
     learnt = ~judged if held_out else judged
     bounds = find_box({name: values[learnt] for name, values in inputs.items()}, happened[learnt])
-    inside = within(inputs, bounds) if bounds else np.zeros(len(points), dtype=bool)
+    inside = is_inside(inputs, bounds) if bounds else np.zeros(len(points), dtype=bool)
     if not (inside & judged).any() or not (happened & judged).any():
         return None
     density = clustered_share(happened[inside & judged], points[inside & judged])
@@ -120,7 +122,7 @@ def box_sentence(sweep: Sweep, box: Box | None) -> str:
         return f"No box of parameters was found in which {outcome.plural} are more frequent than elsewhere."
     if box.density.low <= float(happened.mean()):
         return f"No box of parameters was found in which {outcome.plural} are more frequent than by chance."
-    where = " and ".join(_restriction(sweep, name, *bounds) for name, bounds in box.bounds.items())
+    where = " and ".join(_format_restriction(sweep, name, *bounds) for name, bounds in box.bounds.items())
     judged = ", measured on the half of the points that it was not found on" if box.held_out else ""
     overall = "" if sweep.levers else f" Over all these runs it is {percent(float(happened.mean()))}."
     return (
@@ -149,7 +151,7 @@ def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
     from experiments.plotting.style import BLUE, ORANGE  # noqa: PLC0415
 
     happened = sweep.happened()
-    x, y = _drawn(sweep, across, box), _drawn(sweep, up, box)
+    x, y = _plotted_parameter(sweep, across, box), _plotted_parameter(sweep, up, box)
     figure, (axes,) = new_figure(4.2)
     rows = np.unique(np.linspace(0, sweep.n - 1, 3000).astype(int))
     for chosen, colour, marker, text in (
@@ -175,7 +177,7 @@ def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
     return figure
 
 
-def _peeled(inputs: dict[str, Floats], happened: Flags, peel: float, fewest: int) -> Iterator[Bounds]:
+def _peel_boxes(inputs: dict[str, Floats], happened: Flags, peel: float, fewest: int) -> Iterator[Bounds]:
     """Each box on the way from all rows to the smallest, by the peels that raise the density most for each row lost.
 
     For each row, as the level of a lever takes more rows along than a slice of an uncertainty (Friedman and Fisher,
@@ -184,9 +186,9 @@ def _peeled(inputs: dict[str, Floats], happened: Flags, peel: float, fewest: int
     bounds: Bounds = dict.fromkeys(inputs, (-math.inf, math.inf))
     while True:
         yield bounds
-        inside = within(inputs, bounds)
+        inside = is_inside(inputs, bounds)
         best, gain, before = None, -math.inf, float(happened[inside].mean())
-        for name, after in _peels(inputs, bounds, inside, peel):
+        for name, after in _peel_candidates(inputs, bounds, inside, peel):
             kept = inside & (inputs[name] >= after[0]) & (inputs[name] <= after[1])
             if kept.sum() < fewest:
                 continue
@@ -198,7 +200,7 @@ def _peeled(inputs: dict[str, Floats], happened: Flags, peel: float, fewest: int
         bounds = best
 
 
-def _peels(
+def _peel_candidates(
     inputs: dict[str, Floats], bounds: Bounds, inside: Flags, peel: float
 ) -> Iterator[tuple[str, tuple[float, float]]]:
     """What is left of each parameter's range after a peel from below or above: never all of it, never nothing."""
@@ -212,13 +214,13 @@ def _peels(
         yield name, (low, float(levels[min(len(levels) - few, np.searchsorted(levels, levels[-few])) - 1]))
 
 
-def _pasted(inputs: dict[str, Floats], happened: Flags, bounds: Bounds, paste: float) -> Bounds:
+def _paste(inputs: dict[str, Floats], happened: Flags, bounds: Bounds, paste: float) -> Bounds:
     """The box with slices pasted on as long as the density does not fall."""
     while True:
-        inside = within(inputs, bounds)
+        inside = is_inside(inputs, bounds)
         density, best = float(happened[inside].mean()), None
-        for name, after in _pastes(inputs, bounds, int(inside.sum()), paste):
-            now = float(happened[within(inputs, bounds | {name: after})].mean())
+        for name, after in _paste_candidates(inputs, bounds, int(inside.sum()), paste):
+            now = float(happened[is_inside(inputs, bounds | {name: after})].mean())
             if now >= density:
                 density, best = now, bounds | {name: after}
         if best is None:
@@ -226,11 +228,11 @@ def _pasted(inputs: dict[str, Floats], happened: Flags, bounds: Bounds, paste: f
         bounds = best
 
 
-def _pastes(
+def _paste_candidates(
     inputs: dict[str, Floats], bounds: Bounds, rows: int, paste: float
 ) -> Iterator[tuple[str, tuple[float, float]]]:
     for name, (low, high) in bounds.items():
-        others = within(
+        others = is_inside(
             inputs, {each: ends for each, ends in bounds.items() if each != name} | {name: (-math.inf, math.inf)}
         )
         levels = np.sort(inputs[name][others])
@@ -242,38 +244,38 @@ def _pastes(
             yield name, (low, float(above[few - 1]) if above.size > few else math.inf)
 
 
-def _without_idle(inputs: dict[str, Floats], happened: Flags, bounds: Bounds) -> Bounds:
+def _drop_irrelevant_restrictions(inputs: dict[str, Floats], happened: Flags, bounds: Bounds) -> Bounds:
     """The box without restrictions that do not matter, the least important dropped first."""
     kept = {name: ends for name, ends in bounds.items() if ends != (-math.inf, math.inf)}
     while kept:
-        density = float(happened[within(inputs, kept)].mean())
+        density = float(happened[is_inside(inputs, kept)].mean())
         rest = {name: {each: ends for each, ends in kept.items() if each != name} for name in kept}
-        left = {name: float(happened[within(inputs, others)].mean()) for name, others in rest.items()}
+        left = {name: float(happened[is_inside(inputs, others)].mean()) for name, others in rest.items()}
         least = max(left, key=lambda name: left[name])
-        if left[least] < density - _MATTERS:
+        if left[least] < density - _MIN_DENSITY_LOSS:
             break
         kept = rest[least]
-    return _without_idle_sides(inputs, happened, kept)
+    return _drop_irrelevant_sides(inputs, happened, kept)
 
 
-def _without_idle_sides(inputs: dict[str, Floats], happened: Flags, bounds: Bounds) -> Bounds:
+def _drop_irrelevant_sides(inputs: dict[str, Floats], happened: Flags, bounds: Bounds) -> Bounds:
     """The same for each end of each restriction."""
     for name in list(bounds):
         for side in ((-math.inf, bounds[name][1]), (bounds[name][0], math.inf)):
             wider = bounds | {name: side}
-            loss = float(happened[within(inputs, bounds)].mean()) - float(happened[within(inputs, wider)].mean())
-            if side != (-math.inf, math.inf) and loss <= _MATTERS:
+            loss = float(happened[is_inside(inputs, bounds)].mean()) - float(happened[is_inside(inputs, wider)].mean())
+            if side != (-math.inf, math.inf) and loss <= _MIN_DENSITY_LOSS:
                 bounds = wider
                 break
     return bounds
 
 
-def _harmonic(inside: Flags, happened: Flags) -> float:
+def _harmonic_mean(inside: Flags, happened: Flags) -> float:
     both = float(np.sum(inside & happened))
     return 2 * both / (float(inside.sum()) + float(happened.sum()))
 
 
-def _restriction(sweep: Sweep, name: str, low: float, high: float) -> str:
+def _format_restriction(sweep: Sweep, name: str, low: float, high: float) -> str:
     if name in sweep.coupled:
         levels = sorted(set(sweep.runs[name].to_pylist()))
         return " or ".join(f"{name} = {sweep.value_text(name, level)}" for level in levels if low <= level <= high)
@@ -286,7 +288,7 @@ def _restriction(sweep: Sweep, name: str, low: float, high: float) -> str:
     return f"{name} = {format_value(low)}" if low == high else f"{format_value(low)} ≤ {name} ≤ {format_value(high)}"
 
 
-class _Drawn(NamedTuple):
+class _PlottedParameter(NamedTuple):
     """A parameter as it is drawn: where each run is, the names of its levels if it has few, and the box."""
 
     values: Floats
@@ -294,13 +296,13 @@ class _Drawn(NamedTuple):
     ends: tuple[float, float]
 
 
-def _drawn(sweep: Sweep, name: str, box: Box) -> _Drawn:
+def _plotted_parameter(sweep: Sweep, name: str, box: Box) -> _PlottedParameter:
     """The parameter itself, or, with few levels, the place of the level with some scatter so that runs are seen."""
     values, ends = sweep.numbers(name), box.bounds.get(name, (-math.inf, math.inf))
     levels = np.unique(values)
     if len(levels) > MAX_LEVELS:
-        return _Drawn(values, (), ends)
+        return _PlottedParameter(values, (), ends)
     scatter = np.random.default_rng(SEED).uniform(-0.3, 0.3, len(values))
     inside = np.flatnonzero((levels >= ends[0]) & (levels <= ends[1]))
     place = np.searchsorted(levels, values)
-    return _Drawn(place + scatter, bin_parameter(sweep, name).labels, (inside[0] - 0.4, inside[-1] + 0.4))
+    return _PlottedParameter(place + scatter, bin_parameter(sweep, name).labels, (inside[0] - 0.4, inside[-1] + 0.4))

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.errors import InputError
-from experiments.sweep.analysis.combinations import Combination, combinations, drawn, table_of
+from experiments.sweep.analysis.combinations import Combination, combinations, select_for_figure, table_by_combination
 from experiments.sweep.analysis.estimators import (
     SEED,
+    can_bracket_quantile,
     cluster_bootstrap_interval,
     clustered_mean,
-    holds_quantile,
-    independent,
+    count_independent,
     time_quantile,
 )
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
@@ -34,7 +34,7 @@ from experiments.sweep.analysis.sweep_data import (
     Sweep,
     doublings_a_year,
     threshold,
-    why_not_gained,
+    unreached_gain_reasons,
 )
 from experiments.sweep.analysis.time_to_gain import censored_times
 
@@ -85,7 +85,7 @@ class Indices(NamedTuple):
     first: tuple[float, ...]
     half: tuple[float, ...]
     """Half of the 95% interval, by the bootstrap."""
-    luck: float
+    replication_share: float
     """The share between replications of the same point and levers; NaN without replications."""
 
 
@@ -127,21 +127,21 @@ def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[Torna
     values = outcome_of(sweep, outcome)
     alone = sweep.sampling == ONE_BY_ONE
     numeric = [name for name in (sweep.varied if alone else sweep.uncertainties) if sweep.has_order(name)]
-    base = _base(sweep) if alone else np.ones(sweep.n, dtype=bool)
+    base = _base_runs(sweep) if alone else np.ones(sweep.n, dtype=bool)
     if not base.any():
         return math.nan, []
-    middle = _level(sweep, outcome, values, base)[0]
+    middle = _outcome_level(sweep, outcome, values, base)[0]
     if len(np.unique(values)) == 1 and (np.isfinite(values).all() or not np.isfinite(values).any()):
         return middle, []
     bars = []
     for name in numeric:
-        ends = _ends_alone(sweep, name) if alone else _end_tenths(sweep.numbers(name))
+        ends = _one_at_a_time_ends(sweep, name) if alone else _extreme_deciles(sweep.numbers(name))
         if ends is not None:
-            bars.append(_bar(sweep, name, outcome, values, ends))
-    return middle, sorted(bars, key=_length, reverse=True)
+            bars.append(_make_bar(sweep, name, outcome, values, ends))
+    return middle, sorted(bars, key=_bar_length, reverse=True)
 
 
-def _length(bar: TornadoBar) -> float:
+def _bar_length(bar: TornadoBar) -> float:
     """How long a bar is; one that ends at a gain that was not reached is the longest."""
     if bar.at_low == bar.at_high:
         return 0.0
@@ -152,7 +152,7 @@ def _length(bar: TornadoBar) -> float:
 def tornado_table(sweep: Sweep, outcome: str = "explosion") -> pa.Table:
     """Return :func:`tornado` as a table, one row a parameter, for each combination of levers."""
     return (
-        table_of(sweep, lambda part: _bar_table(part, outcome))
+        table_by_combination(sweep, lambda part: _bar_table(part, outcome))
         if sweep.sampling != ONE_BY_ONE
         else _bar_table(sweep, outcome)
     )
@@ -165,7 +165,7 @@ def _bar_table(sweep: Sweep, outcome: str) -> pa.Table:
     return pa.table({name: pa.array([getattr(bar, name) for bar in bars], kinds[name]) for name in TornadoBar._fields})
 
 
-def same_everywhere(sweep: Sweep, outcome: str) -> str:
+def constant_outcome_sentence(sweep: Sweep, outcome: str) -> str:
     """Return the sentence that an outcome is the same in all runs, so that nothing matters for it; else nothing."""
     values = outcome_of(sweep, outcome)
     if not np.isfinite(values).any():
@@ -179,7 +179,7 @@ def not_reached_sentence(sweep: Sweep, outcome: str) -> str:
     """Return at which ends of which parameters runs did not reach a gain, and why; nothing if all did."""
     if not outcome.startswith("days_to_"):
         return ""
-    found, reasons = [], why_not_gained(sweep, FACTORS[outcome])
+    found, reasons = [], unreached_gain_reasons(sweep, FACTORS[outcome])
     for part in _tornado_parts(sweep):
         where = f" with {part.text}" * bool(part.values)
         for bar in tornado(part.sweep, outcome)[1]:
@@ -218,28 +218,28 @@ def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
     Each bar has the value of the parameter and the outcome at its end. A panel for each combination of levers, 3 at
     most. A dotted line at the right stands for gains that half of the runs did not reach.
     """
-    parts = drawn([part for part in _tornado_parts(sweep) if tornado(part.sweep, outcome)[1]], MAX_PANELS)
+    parts = select_for_figure([part for part in _tornado_parts(sweep) if tornado(part.sweep, outcome)[1]], MAX_PANELS)
     found = [(part, *tornado(part.sweep, outcome)) for part in parts]
     rows = [len(bars[:MAX_BARS]) for _, _, bars in found]
     height, ratios = 0.9 + 0.35 * len(rows) + 0.62 * sum(rows), {"height_ratios": rows}
     figure, panels = new_figure(height, len(rows), sharex=True, gridspec_kw=ratios)
-    edge, span = _edge([level for _, middle, bars in found for level in (middle, *_levels_of(bars))])
+    edge, span = _unreached_position([level for _, middle, bars in found for level in (middle, *_end_levels(bars))])
     ends = []
     for axes, (part, middle, bars) in zip(panels, found, strict=True):
         ends += _draw_bars(axes, part.sweep, outcome, middle, bars[:MAX_BARS], edge)
         if part.values and len(part.text):
             axes.set_title(fill(part.text, 52), fontsize=9.5, fontweight="normal", pad=22 if axes is panels[0] else 6)
-    panels[0].set_xlim(_with_room(span, ends))
+    panels[0].set_xlim(_widen_for_labels(span, ends))
     _label_axis(panels[-1], outcome, span)
     _legend(panels[0], sweep.sampling == ONE_BY_ONE)
     return figure
 
 
-def _levels_of(bars: list[TornadoBar]) -> list[float]:
+def _end_levels(bars: list[TornadoBar]) -> list[float]:
     return [level for bar in bars for level in (bar.at_low, bar.at_high)]
 
 
-def _edge(levels: list[float]) -> tuple[float, tuple[float, float]]:
+def _unreached_position(levels: list[float]) -> tuple[float, tuple[float, float]]:
     """Where a gain that was not reached is drawn (NaN if all were), and the ends of the scale."""
     finite = [level for level in levels if math.isfinite(level)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
@@ -249,12 +249,12 @@ def _edge(levels: list[float]) -> tuple[float, tuple[float, float]]:
     return edge, (low, edge)
 
 
-def _with_room(span: tuple[float, float], ends: list[tuple[float, int, bool]]) -> tuple[float, float]:
+def _widen_for_labels(span: tuple[float, float], ends: list[tuple[float, int, bool]]) -> tuple[float, float]:
     """The ends of a scale on which there is room for the text at the end of each bar: place, letters, to the right."""
     left, right = span
-    widest = _WIDEST * (right - left or 1.0)
-    for _ in range(_ROUNDS):
-        letter = _LETTER * min(right - left or 1.0, widest)
+    widest = _MAX_WIDENING * (right - left or 1.0)
+    for _ in range(_WIDENING_ROUNDS):
+        letter = _LETTER_WIDTH * min(right - left or 1.0, widest)
         right = max(span[1], *(place + letters * letter for place, letters, after in ends if after), span[1] + letter)
         left = min(
             span[0], *(place - letters * letter for place, letters, after in ends if not after), span[0] - letter
@@ -262,11 +262,11 @@ def _with_room(span: tuple[float, float], ends: list[tuple[float, int, bool]]) -
     return left, right
 
 
-_LETTER: Final = 0.0165
+_LETTER_WIDTH: Final = 0.0165
 """Width of a letter at the end of a bar, as a share of the panel."""
-_WIDEST: Final = 8.0
+_MAX_WIDENING: Final = 8.0
 """The longest scale, as a multiple of the span of the outcomes."""
-_ROUNDS: Final = 40
+_WIDENING_ROUNDS: Final = 40
 
 
 def _draw_bars(
@@ -367,8 +367,10 @@ def sobol_table(found: Indices) -> pa.Table:
         "low": [first - half for _, first, half in rows],
         "high": [first + half for _, first, half in rows],
     }
-    if np.isfinite(found.luck):
-        for name, value in zip(columns, ("luck", found.luck, found.luck, found.luck), strict=True):
+    if np.isfinite(found.replication_share):
+        for name, value in zip(
+            columns, ("luck", found.replication_share, found.replication_share, found.replication_share), strict=True
+        ):
             columns[name].append(value)
     return pa.table(columns)
 
@@ -379,8 +381,8 @@ def sobol_figure(found: Indices, reading: str = "") -> Figure:
     from experiments.plotting.style import BLUE, PINK  # noqa: PLC0415
 
     rows = sorted(zip(found.first, found.half, found.names, strict=True), reverse=True)[:12]
-    if np.isfinite(found.luck):
-        rows.append((found.luck, 0.0, "luck"))
+    if np.isfinite(found.replication_share):
+        rows.append((found.replication_share, 0.0, "luck"))
     figure, (axes,) = new_figure(1.2 + 0.5 * len(rows))
     for row, (first, half, name) in enumerate(rows):
         axes.barh(row, max(first, 0.0), height=0.62, color=PINK if name == "luck" else BLUE, linewidth=0)
@@ -456,7 +458,7 @@ def _unavailable_reason(sweep: Sweep, values: Floats) -> str:
         ),
         "its levers are choices, which have no share of a variance": bool(sweep.levers),
         "no uncertainty varies": not [name for name in sweep.uncertainties if sweep.is_number(name)],
-        "its uncertainties are correlated, so that no share of the variance belongs to one alone": _correlated(
+        "its uncertainties are correlated, so that no share of the variance belongs to one alone": _has_correlations(
             sweep.manifest.get("design", {})
         ),
         f"{points} points are too few, {MIN_POINTS} the least": points < MIN_POINTS,
@@ -467,18 +469,18 @@ def _unavailable_reason(sweep: Sweep, values: Floats) -> str:
     return f"This design cannot carry Sobol' indices: {found}." if found else ""
 
 
-def _correlated(design: Any) -> bool:
+def _has_correlations(design: Any) -> bool:
     return bool(design.get("correlations")) if isinstance(design, Mapping) else False
 
 
-def _base(sweep: Sweep) -> Flags:
+def _base_runs(sweep: Sweep) -> Flags:
     """Which runs of a one-at-a-time design have every parameter at its base: the first point without a lever moved."""
     return np.asarray((sweep.points == 0) & (sweep.numbers("lever") == 0))
 
 
-def _ends_alone(sweep: Sweep, name: str) -> tuple[Flags, Flags] | None:
+def _one_at_a_time_ends(sweep: Sweep, name: str) -> tuple[Flags, Flags] | None:
     """Which runs have a parameter at its lowest and highest value and all others at their base; None without both."""
-    base = _base(sweep)
+    base = _base_runs(sweep)
     if not base.any():
         return None
     columns = {each: sweep.runs[each].to_pylist() for each in sweep.varied}
@@ -491,13 +493,13 @@ def _ends_alone(sweep: Sweep, name: str) -> tuple[Flags, Flags] | None:
     return alone & (values == seen.min()), alone & (values == seen.max())
 
 
-def _end_tenths(values: Floats) -> tuple[Flags, Flags]:
+def _extreme_deciles(values: Floats) -> tuple[Flags, Flags]:
     low, high = np.quantile(values, DECILES)
     return values <= low, values >= high
 
 
-def _bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple[Flags, Flags]) -> TornadoBar:
-    (at_low, error_low), (at_high, error_high) = (_level(sweep, outcome, values, end) for end in ends)
+def _make_bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple[Flags, Flags]) -> TornadoBar:
+    (at_low, error_low), (at_high, error_high) = (_outcome_level(sweep, outcome, values, end) for end in ends)
     low, high = (float(np.mean(sweep.numbers(name)[end])) for end in ends)
     missing_low, missing_high = (int(np.sum(~np.isfinite(values[end]))) for end in ends)
     runs_low, runs_high = (int(end.sum()) for end in ends)
@@ -506,17 +508,17 @@ def _bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple[Flag
     )
 
 
-def _level(sweep: Sweep, outcome: str, values: Floats, chosen: Flags) -> tuple[float, float]:
+def _outcome_level(sweep: Sweep, outcome: str, values: Floats, chosen: Flags) -> tuple[float, float]:
     """The outcome of some runs, and half of its 95% interval."""
     if outcome.startswith("days_to_"):
-        if sweep.sampling != ONE_BY_ONE or not np.isfinite(values[chosen | _base(sweep)]).all():
+        if sweep.sampling != ONE_BY_ONE or not np.isfinite(values[chosen | _base_runs(sweep)]).all():
             return _median_day(sweep, outcome, chosen)
     elif not np.isfinite(values).all():  # a column with empty places: the mean of what is there
         chosen = chosen & np.isfinite(values)
         if not chosen.any():
             return math.nan, math.nan
     if sweep.sampling == ONE_BY_ONE:
-        return _change_alone(sweep, values, chosen)
+        return _paired_level(sweep, values, chosen)
     found = clustered_mean(values[chosen], sweep.points[chosen])
     return found.mean, math.nan if found.runs < 2 else (found.high - found.low) / 2
 
@@ -525,15 +527,15 @@ def _median_day(sweep: Sweep, column: str, chosen: Flags) -> tuple[float, float]
     part = sweep.only(chosen)
     times, reached = censored_times(part, column)
     middle = time_quantile(times, reached, 0.5)
-    if not math.isfinite(middle) or not holds_quantile(independent(part.points), 0.5):
+    if not math.isfinite(middle) or not can_bracket_quantile(count_independent(part.points), 0.5):
         return middle, math.nan
     low, high = cluster_bootstrap_interval(part.points, lambda rows: [time_quantile(times[rows], reached[rows], 0.5)])
     return middle, float(high[0] - low[0]) / 2 if math.isfinite(high[0]) else math.nan
 
 
-def _change_alone(sweep: Sweep, values: Floats, chosen: Flags) -> tuple[float, float]:
+def _paired_level(sweep: Sweep, values: Floats, chosen: Flags) -> tuple[float, float]:
     """The same one at a time: all points share their seeds, so replications are compared with those of the base."""
-    base, replication = _base(sweep), sweep.numbers("replication")
+    base, replication = _base_runs(sweep), sweep.numbers("replication")
     before = dict(zip(replication[base], values[base], strict=True))
     both = [(value, before[at]) for at, value in zip(replication[chosen], values[chosen], strict=True) if at in before]
     if not both:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.errors import InputError
-from experiments.gains import EndedScenario, day_of_gain, why_not
+from experiments.gains import RunEnding, day_of_gain, explain_unreached_gain
 from experiments.sweep import query
 from sim.long_run import EXPLOSION_MEANING, SINGULAR
 from sim.scenario.model import parameters
@@ -154,7 +154,7 @@ class Sweep:
     @property
     def coupled(self) -> dict[str, tuple[str, ...]]:
         """Levers that move several parameters together: name → those parameters."""
-        return _coupled(self.manifest)
+        return _coupled_levers(self.manifest)
 
     def value_text(self, name: str, value: Any) -> str:
         """Return a value of a column as a reader writes it; of a coupled lever, the values of its parameters."""
@@ -210,7 +210,7 @@ class Sweep:
 
     def numbers(self, name: str) -> Floats:
         """Return a column as floats, NaN where there is none; true is 1. Raises InputError for text."""
-        column = self.runs[_known(name, self.runs)].combine_chunks()
+        column = self.runs[_check_column(name, self.runs)].combine_chunks()
         if pa.types.is_boolean(column.type):
             column = column.cast(pa.int8())
         if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
@@ -219,11 +219,11 @@ class Sweep:
 
     def texts(self, name: str) -> list[str]:
         """Return a column as text."""
-        return [str(value) for value in self.runs[_known(name, self.runs)].to_pylist()]
+        return [str(value) for value in self.runs[_check_column(name, self.runs)].to_pylist()]
 
     def is_number(self, name: str) -> bool:
         """True if a column holds numbers and not words or yes and no."""
-        kind = self.runs[_known(name, self.runs)].type
+        kind = self.runs[_check_column(name, self.runs)].type
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
     def has_order(self, name: str) -> bool:
@@ -271,29 +271,29 @@ def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the tab
     status = np.array(table["status"].to_pylist())
     statuses = {str(name): int(count) for name, count in zip(*np.unique(status, return_counts=True), strict=True)}
     if not statuses.get(OK):
-        raise InputError(_nothing(statuses, table, where))
-    runs = _with_coupled(table.filter(pa.array(status == OK)), _coupled(manifest))
-    return Sweep(manifest, runs, statuses, _failures(table))
+        raise InputError(_no_results_message(statuses, table, where))
+    runs = _add_coupled_levers(table.filter(pa.array(status == OK)), _coupled_levers(manifest))
+    return Sweep(manifest, runs, statuses, _group_failures(table))
 
 
-def why_not_gained(sweep: Sweep, multiple: float) -> list[str | None]:
+def unreached_gain_reasons(sweep: Sweep, multiple: float) -> list[str | None]:
     """Return for each run why it did not reach a multiple of the software of day 0; None if it did."""
     names = ("ending", "day", "doubling_days", "run__max_doublings", "researchers", "run__until_researchers")
     reasons: list[str | None] = []
     for row in sweep.runs.select(names).to_pylist():
         reached = day_of_gain(multiple, row["doubling_days"] or []) is not None
-        reasons.append(None if reached else why_not(multiple, EndedScenario.of_row(row)))
+        reasons.append(None if reached else explain_unreached_gain(multiple, RunEnding.of_row(row)))
     return reasons
 
 
-def _coupled(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def _coupled_levers(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     design = manifest.get("design")
     levers = design.get("levers", {}) if isinstance(design, Mapping) else {}
     zipped = {name: values["zip"] for name, values in levers.items() if isinstance(values, Mapping) and "zip" in values}
     return {name: tuple(sorted(lists)) for name, lists in zipped.items()}
 
 
-def _with_coupled(runs: pa.Table, coupled: Mapping[str, tuple[str, ...]]) -> pa.Table:
+def _add_coupled_levers(runs: pa.Table, coupled: Mapping[str, tuple[str, ...]]) -> pa.Table:
     """The runs with a column for each coupled lever: the place of its values from low to high."""
     for name, moved in coupled.items():
         if set(moved) <= set(runs.column_names):
@@ -337,7 +337,7 @@ def threshold(sweep: Sweep) -> tuple[str, str]:
     return column, f"{why} (run__max_doublings, run__until_researchers), so that a {factor}-fold gain is shown."
 
 
-def _nothing(statuses: Mapping[str, int], table: pa.Table, where: str) -> str:
+def _no_results_message(statuses: Mapping[str, int], table: pa.Table, where: str) -> str:
     if not statuses:
         return f"{where}: no run of this sweep has finished yet; there is nothing to analyse"
     counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
@@ -346,7 +346,7 @@ def _nothing(statuses: Mapping[str, int], table: pa.Table, where: str) -> str:
     return f"{where}: no run has a result: {counts}{said}"
 
 
-def _failures(table: pa.Table) -> tuple[Failure, ...]:
+def _group_failures(table: pa.Table) -> tuple[Failure, ...]:
     found: dict[tuple[str, str], list[int]] = {}
     first: dict[tuple[str, str], str] = {}
     for run, status, message in zip(*(table[name].to_pylist() for name in ("run", "status", "message")), strict=True):
@@ -363,7 +363,7 @@ _NUMBER: Final = re.compile(r"(?<![A-Za-z_\d])[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?"
 """Numbers in a message, which differ between runs that fail for one reason; not the digits of a name."""
 
 
-def _known(name: str, table: pa.Table) -> str:
+def _check_column(name: str, table: pa.Table) -> str:
     if name not in table.column_names:
         from sim.scenario.model import did_you_mean  # noqa: PLC0415
 

@@ -19,8 +19,8 @@ from experiments.bottleneck.steady_state import (
     OutputSample,
     experiment_gpus,
     gpus_at_start,
-    steady_state_scenario,
     setting_at,
+    steady_state_scenario,
 )
 from experiments.bottleneck.study import STEP, cost_adjusted_papers, estimate, study
 from experiments.bottleneck.table import PUBLISHED, bottleneck_figure, conclusion, picture, sentence

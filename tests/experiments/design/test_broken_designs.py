@@ -67,7 +67,10 @@ BAD = {
     "seed below 0": (broken("replications = 2", "seed = -1"), ["seed = -1 is not allowed", "from 0"]),
     "too many runs": (
         broken("replications = 2", "replications = 1000000"),
-        ["64 points x 2 combinations of levers x 1,000,000 replications are 128,000,000 runs", "allowed: at most 10,000,000"],
+        [
+            "64 points x 2 combinations of levers x 1,000,000 replications are 128,000,000 runs",
+            "allowed: at most 10,000,000",
+        ],
     ),
     "unknown base": (broken('"lab"', '"lap"'), ["base: no scenario 'lap'", "did you mean 'lab'?"]),
     "base is no text": (broken('"lab"', "3"), ["base = 3 is not a text", "allowed: a text"]),
@@ -122,7 +125,10 @@ BAD = {
         with_prior("training__speed_share", 'distribution = "normal"', "mean = 0.5", "sd = 0.3"),
         ["as low as -inf: set min = 0", "and as high as inf: set max = 1"],
     ),
-    "levels of no grid": (broken("high = 4\n", "high = 4\nlevels = 3\n"), ["levels are read by sampling = 'grid' only"]),
+    "levels of no grid": (
+        broken("high = 4\n", "high = 4\nlevels = 3\n"),
+        ["levels are read by sampling = 'grid' only"],
+    ),
     "grid without levels": (
         'sampling = "grid"\n[uncertainties.growth__r]\ndistribution = "uniform"\nlow = 1\nhigh = 2',
         ["[uncertainties.growth__r]: 'levels' is missing"],
@@ -145,7 +151,10 @@ BAD = {
         ["[[correlations]] are not read by sampling = 'one-at-a-time'"],
     ),
     "levers are no table": ('sampling = "grid"\nlevers = [1]', ["levers = [1] is not a table", "[levers]"]),
-    "lever is no list": (GRID + "cluster__gpus = 64", ["[levers]: cluster__gpus = 64 is not a list of values; allowed: a list"]),
+    "lever is no list": (
+        GRID + "cluster__gpus = 64",
+        ["[levers]: cluster__gpus = 64 is not a list of values; allowed: a list"],
+    ),
     "a date in a lever": (GRID + "cluster__gpus = [2024-05-28]", ["allowed: numbers, texts, true and false"]),
     "a lever of 401 digits": (
         GRID + f"growth__r = [{10**400}]",
@@ -204,7 +213,10 @@ BAD = {
         ["cluster__gpus is set for all runs and is in [levers]"],
     ),
     "lever twice": (GRID + "growth__r = [1, 2, 1.0]", ["[levers]: growth__r: 1.0 is listed twice"]),
-    "lever of lists": (GRID + "cluster__gpus = [[1], [2]]", ["[levers]: cluster__gpus", "allowed: numbers, texts, true and false"]),
+    "lever of lists": (
+        GRID + "cluster__gpus = [[1], [2]]",
+        ["[levers]: cluster__gpus", "allowed: numbers, texts, true and false"],
+    ),
     "lever out of bounds": (
         GRID + "cluster__gpus = [64, 0]",
         ["[levers]: cluster__gpus = 0 GPUs", "from 1 to 1,000,000"],

@@ -202,9 +202,9 @@ def test_what_an_earlier_analysis_wrote_does_not_stay_beside_a_new_one(tmp_path)
     for name in ("old.csv", "report.html"):
         (tmp_path / name).write_text("")
     (tmp_path / "analysis.json").write_text('{"files": ["old.csv", "report.html", "../mine.txt", "gone.png"]}')
-    assert report.stale(tmp_path, ["report.html"]) == [tmp_path / "old.csv"]
+    assert report.stale_files(tmp_path, ["report.html"]) == [tmp_path / "old.csv"]
     (tmp_path / "analysis.json").write_text("[]")
-    assert report.stale(tmp_path, []) == []
+    assert report.stale_files(tmp_path, []) == []
 
 
 @pytest.mark.parametrize(

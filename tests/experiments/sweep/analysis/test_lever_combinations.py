@@ -156,7 +156,7 @@ def test_constant_outcome_has_no_causes():
     )
     assert "depends most" not in verdict(sweep)
     assert sensitivity.tornado_table(sweep, "explosion").num_rows == 0
-    assert "is the same in all runs" in sensitivity.same_everywhere(sweep, "explosion")
+    assert "is the same in all runs" in sensitivity.constant_outcome_sentence(sweep, "explosion")
     assert lever_effects.lever_sentences(lever_effects.lever_effects(sweep))[0].startswith("No lever changes")
 
 
@@ -164,7 +164,7 @@ def test_constant_outcome_has_no_causes():
     ("points", "share", "holds"), [(5, 0.5, False), (6, 0.5, True), (58, 0.05, False), (59, 0.05, True)]
 )
 def test_quantile_needs_points_for_an_interval(points, share, holds):
-    assert st.holds_quantile(points, share) is holds
+    assert st.can_bracket_quantile(points, share) is holds
 
 
 @pytest.mark.parametrize(("runs", "interval"), [(1, False), (5, False), (6, True)])
@@ -234,12 +234,12 @@ def test_time_says_why_days_are_missing():
 
 def test_region_is_of_one_combination_each():
     sweep = small(64, luck=0.2, levers=ONE)
-    parts = scenario_discovery.parts_of(sweep)
+    parts = scenario_discovery.box_combinations(sweep)
     assert [each.values for each in parts] == [{"researcher__initial": "64"}, {"researcher__initial": "1,024"}]
     boxes = [scenario_discovery.find_explosion_box(each.sweep) for each in parts]
     assert all(box is not None and "researcher__initial" not in box.bounds for box in boxes)
     grid = small(1, levers={"researcher__initial": [16, 64, 256, 1024]})
-    assert len(scenario_discovery.parts_of(grid)) == 1
+    assert len(scenario_discovery.box_combinations(grid)) == 1
 
 
 def test_indices_are_refused_for_levers(one):
