@@ -1,4 +1,4 @@
-"""Whether there are enough runs: estimates and their intervals as points of the design accumulate."""
+"""Show whether there are enough runs: estimates and their intervals as points of the design accumulate."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ RESAMPLES: Final = 100
 
 
 def convergence_table(sweep: Sweep, column: str = "") -> pa.Table:
-    """Return the probability of the sweep's outcome and the median days to a gain after more and more points.
+    """Return the probability of the outcome and the median days to a gain for increasing numbers of points.
 
     Columns, for each combination of levers: the levers, points, runs, probability, low, high, median_days, median_low,
-    median_high (95%). Infinity: less than half have got there; median_low and median_high are null below 6 points.
-    ``column``: the gain, by default the largest that can be shown. Points come in the order of the design, in a random
-    one if it is systematic.
+    median_high (95%). A median is infinite if less than half of the runs reached the gain. median_low and median_high
+    are null below 6 points. ``column``: the gain; by default the largest possible one. Points are in the order of the
+    design, or in random order if it is systematic.
     """
     chosen = column or threshold(sweep)[0]
     return table_by_combination(sweep, lambda part: _convergence_rows(part, chosen))
@@ -60,9 +60,9 @@ def _convergence_rows(sweep: Sweep, column: str) -> pa.Table:
 
 @in_style
 def convergence_figure(sweep: Sweep, table: pa.Table | None = None) -> Figure:
-    """Return both estimates against runs, with their intervals: a line for each combination of levers, 4 at most.
+    """Return a figure of both estimates against runs, with intervals: a line for each combination of levers, 4 at most.
 
-    ``table``: that of :func:`convergence_table`.
+    ``table``: the result of :func:`convergence_table`, if it exists already.
     """
     from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK  # noqa: PLC0415
 
@@ -88,7 +88,7 @@ def convergence_figure(sweep: Sweep, table: pa.Table | None = None) -> Figure:
     lower.set_ylim(0, top)
     lower.set_title(f"Median days to a {FACTORS[threshold(sweep)[0]]:,}-fold gain")
     if not finite.size:
-        lower.text(0.5, 0.5, "less than half of the runs got there", transform=lower.transAxes, ha="center")
+        lower.text(0.5, 0.5, "less than half of the runs reached it", transform=lower.transAxes, ha="center")
         lower.set_yticks([])
     lower.set_xlabel("runs")
     lower.set_xlim(left=0)
@@ -96,7 +96,7 @@ def convergence_figure(sweep: Sweep, table: pa.Table | None = None) -> Figure:
 
 
 def _columns_of(table: pa.Table, values: dict[str, str]) -> dict[str, np.ndarray]:
-    """The columns of the rows of one combination of levers, as floats."""
+    """Return the columns of the rows of one combination of levers, as floats."""
     chosen = np.ones(table.num_rows, dtype=bool)
     for name, value in values.items():
         chosen &= np.array([each == value for each in table[name].to_pylist()])
@@ -105,9 +105,9 @@ def _columns_of(table: pa.Table, values: dict[str, str]) -> dict[str, np.ndarray
 
 
 def convergence_sentence(sweep: Sweep, table: pa.Table) -> str:
-    """Return how wide the interval of the probability is and how it would shrink, in words.
+    """Return sentences on the width of the interval of the probability, and on how it shrinks with more points.
 
-    Of several combinations of levers: the widest of them.
+    Of several combinations of levers, the one with the widest interval is described.
     """
     parts = combinations(sweep)
     part = max(parts, key=lambda each: (found := _columns_of(table, each.values))["high"][-1] - found["low"][-1])
@@ -119,17 +119,17 @@ def convergence_sentence(sweep: Sweep, table: pa.Table) -> str:
     return (
         f"After {points[-1]:,.0f} points ({data['runs'][-1]:,.0f} runs){where} the interval of the probability that "
         f"{sweep.outcome.meaning} is {100 * width:.1f} percentage points wide. "
-        f"The estimate moved by {100 * moved:.1f} over the second half of the points. "
-        f"Half the width takes about four times the points{_order_note(sweep)}."
+        f"The estimate changed by {100 * moved:.1f} percentage points over the second half of the points. "
+        f"To halve the width, about four times the points are needed{_order_note(sweep)}."
     )
 
 
 def _order_note(sweep: Sweep) -> str:
-    return "; points are taken here in random order, since the design's is systematic" * sweep.systematic
+    return "; points are in random order here, because the order of the design is systematic" * sweep.systematic
 
 
 def _point_order(sweep: Sweep) -> Ints:
-    """The place of each run's point in the order in which points are counted."""
+    """Return the position of each run's point in the order in which points accumulate."""
     unique, index = np.unique(sweep.points, return_inverse=True)
     order = np.random.default_rng(SEED).permutation(len(unique)) if sweep.systematic else np.arange(len(unique))
     return order[index]

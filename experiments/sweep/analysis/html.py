@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_ROWS: Final = 40
-"""Rows of a table that the page shows; the CSV file has all."""
+"""Maximum number of rows of a table in the page; the CSV file has all rows."""
 _FOLDER: Final = Path(__file__).parent
 _SHARE_COLUMNS: Final = (
     "probability",
@@ -47,7 +47,7 @@ class TableCell(NamedTuple):
 
 
 class TableView(NamedTuple):
-    """What the page shows of a table: its first rows, and the number of rows that are left out."""
+    """The part of a table in the page: its first rows, and the number of rows that are left out."""
 
     columns: list[TableColumn]
     rows: list[list[TableCell]]
@@ -62,19 +62,19 @@ class ReportFigure(NamedTuple):
 
 
 def render_page(content: Mapping[str, Any]) -> str:
-    """Return the whole page. ``content``: the variables of report.html.jinja; texts in it are escaped."""
+    """Return the complete page. ``content``: the variables of report.html.jinja, whose texts are escaped."""
     css = Markup((_FOLDER / "report.css").read_text(encoding="utf-8"))
     return _template().render(css=css, **content)
 
 
 def report_figure(drawing: str, caption: str) -> ReportFigure:
-    """Return an SVG element with its caption, which a screen reader reads as well."""
+    """Return an SVG element with its caption, which is also its label for screen readers."""
     named = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(caption, quote=True)}" ', 1)
     return ReportFigure(Markup(named), caption)
 
 
 def table_view(found: pa.Table) -> TableView:
-    """Return what the page shows of a table."""
+    """Return the part of a table that is in the page."""
     names = found.column_names
     rows = found.slice(0, MAX_ROWS).to_pylist()
     columns = [

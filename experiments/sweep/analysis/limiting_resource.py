@@ -1,4 +1,4 @@
-"""Which input limits progress at the margin, over two parameters (sim.margins)."""
+"""Show which input limits progress at the margin, over two parameters (sim.margins)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RESOURCES: Final = (*INPUTS, UNDEFINED)
-"""What `limited_by` can be."""
+"""Possible values of the column `limited_by`."""
 
 
 def limits_table(sweep: Sweep, across: str, up: str) -> pa.Table:
-    """Return what limits progress over two parameters, a row a cell with runs, for each combination of other levers.
+    """Return the limiting input over two parameters, a row a cell with runs, for each combination of other levers.
 
-    Columns: the other levers, the two parameters (their class as text), limited_by (of most runs), and for each
-    resource the share of runs that it limits; runs. Raises InputError for a column that does not exist.
+    Columns: the other levers, the two parameters (their class as text), limited_by (of most runs), the share of runs
+    that each resource limits, and runs. Raises InputError for a column that does not exist.
     """
     x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
     return table_by_combination(
@@ -50,7 +50,7 @@ def _limit_rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
 
 
 def limiting_shares(sweep: Sweep, chosen: Flags | None = None) -> dict[str, float]:
-    """Return for each resource the share of runs that it limits, of all runs with a result or of some."""
+    """Return the share of runs that each resource limits, among all runs with a result or the chosen ones."""
     by = np.array(sweep.texts("limited_by"))
     by = by if chosen is None else by[chosen]
     return {resource: float(np.mean(by == resource)) for resource in RESOURCES}
@@ -58,9 +58,9 @@ def limiting_shares(sweep: Sweep, chosen: Flags | None = None) -> dict[str, floa
 
 @in_style
 def limits_figure(sweep: Sweep, across: str, up: str) -> Figure:
-    """Return a map of what limits most runs, over two parameters; the share of runs is in each cell.
+    """Return a map of the input that limits most runs, over two parameters, with the share of runs in each cell.
 
-    A panel for each combination of the other levers, up to `MOST_PANELS`.
+    It has a panel for each combination of the other levers, up to `MAX_PANELS`.
     """
     from matplotlib.patches import Patch  # noqa: PLC0415
 
@@ -83,7 +83,7 @@ def limits_figure(sweep: Sweep, across: str, up: str) -> Figure:
 
 
 def _draw_limits(axes: Axes, sweep: Sweep, x: Axis, y: Axis) -> set[str]:
-    """Draw the cells of a map, and return the resources that it shows."""
+    """Draw the cells of a map, and return the resources that occur in it."""
     seen: set[str] = set()
     colours, dense = _resource_colours(), is_dense(x, y)
     for j, i in product(range(len(y.labels)), range(len(x.labels))):
@@ -115,20 +115,20 @@ def _split_cell(axes: Axes, place: tuple[int, int], found: dict[str, float]) -> 
 
 
 def limits_sentence(sweep: Sweep) -> str:
-    """Return what limits how many runs, in words, for each combination of levers; nothing if there are many."""
-    parts, said = combinations(sweep), []
+    """Return the shares of runs by limiting input for each combination of levers; empty if there are many."""
+    parts, texts = combinations(sweep), []
     if len(parts) > MAX_LISTED:
         return ""
     for part in parts:
         found = {resource: share for resource, share in limiting_shares(part.sweep).items() if share > 0}
         shares = [f"{resource} in {percent(share)}" for resource, share in sorted(found.items(), key=lambda e: -e[1])]
         if shares:
-            said.append(", ".join(shares) + " of the runs" + f" with {part.text}" * bool(part.values))
-    if not said:
+            texts.append(", ".join(shares) + " of the runs" + f" with {part.text}" * bool(part.values))
+    if not texts:
         return ""
     return (
-        f"What limits progress at the margin: {'; '.join(said)}. 1% more of that input would bring the last doubling "
-        "forward most, by the equations."
+        f"What limits progress at the margin: {'; '.join(texts)}. By the equations, 1% more of that input brings the "
+        "last doubling forward most."
     )
 
 

@@ -1,4 +1,4 @@
-"""The report on a sweep: what was asked, what came of it in plain words, pictures, tables, and which runs failed."""
+"""Build the report on a sweep: its question, results in sentences, figures, tables, and failed runs."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ MAX_PLANES: Final = 3
 """Pairs of parameters that are select_for_figure, the strongest ones; the tables hold all."""
 SUMMARY: Final = "analysis.json"
 MAX_LISTED_FAILURES: Final = 10
-"""Reasons for runs without a result that are shown; of the rest only the number of runs is."""
+"""Maximum number of reasons for failed runs that are listed; for others only the number of runs is shown."""
 _QUESTION_KEYS: Final = ("question", "description")
 
 
 class ReportSection(NamedTuple):
-    """A piece of the report: a heading, words, a picture with its caption, a table."""
+    """A section of the report: a heading, sentences, a figure with its caption, and a table."""
 
     name: str
-    """Of its files, without ending."""
+    """Name of its files, without ending."""
     heading: str
-    """Of the section; parts of the same heading stand side by side."""
+    """Heading; sections with the same heading are shown together."""
     sentences: list[str]
     figure: Figure | None
     caption: str
@@ -73,10 +73,10 @@ class ReportSection(NamedTuple):
 
 
 def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
-    """Yield the parts of the report on a sweep, in its order; those that its design cannot carry say so.
+    """Yield the sections of the report in order; a section that the design does not allow has the reason in its place.
 
-    ``outcome``: the only one whose sensitivity is shown, by default all of them.
-    One-at-a-time designs do not fill the space of parameters: they have no maps, regions or convergence.
+    ``outcome``: the outcome whose sensitivity is shown; by default all outcomes. One-at-a-time designs do not fill the
+    space of parameters, so they have no maps, regions or convergence.
     """
     yield from _fan_sections(sweep)
     yield from _probability_sections(sweep)
@@ -89,11 +89,11 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
         return
     yield from _region_sections(sweep)
     table = convergence.convergence_table(sweep)
-    said = [convergence.convergence_sentence(sweep, table)]
+    sentences = [convergence.convergence_sentence(sweep, table)]
     yield ReportSection(
         "convergence",
         "Are there enough runs?",
-        said,
+        sentences,
         convergence.convergence_figure(sweep, table),
         f"Estimates as runs accumulate, with their 95% intervals.{omission_note(combinations(sweep), MAX_LISTED)}",
         table,
@@ -101,26 +101,26 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
 
 
 def verdict(sweep: Sweep) -> str:
-    """Return the results of a sweep in one paragraph of plain words; every figure is of one combination of levers."""
-    said = [f"{name} is {' / '.join(moved)}." for name, moved in sweep.coupled.items() if name in sweep.levers]
-    said += [
+    """Return the results of a sweep as one paragraph; every number is for one combination of levers."""
+    sentences = [f"{name} is {' / '.join(moved)}." for name, moved in sweep.coupled.items() if name in sweep.levers]
+    sentences += [
         explosion_probability.sentence(sweep),
         explosion_probability.rest_sentence(sweep),
         explosion_probability.limit_sentence(sweep),
     ]
-    said.append(explosion_probability.strongest_parameter(sweep))
-    said += time_to_gain.time_sentences(sweep)
+    sentences.append(explosion_probability.strongest_parameter(sweep))
+    sentences += time_to_gain.time_sentences(sweep)
     if sweep.levers:
-        said.append(lever_effects.strongest_lever_sentence(lever_effects.lever_effects(sweep)))
+        sentences.append(lever_effects.strongest_lever_sentence(lever_effects.lever_effects(sweep)))
     if sweep.systematic:
-        said.append(
-            f"Shares are of the points of a {sweep.sampling} design, and not probabilities of what will happen."
+        sentences.append(
+            f"Shares are of the points of a {sweep.sampling} design; they are not probabilities of real outcomes."
         )
-    return " ".join(sentence for sentence in said if sentence)
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def reading(sweep: Sweep) -> str:
-    """Return what r means in a sweep that varies it, for each growth__returns_to; empty if no run has a penalty."""
+    """Return the meaning of r in a sweep that varies it, for each growth__returns_to; empty without a penalty."""
     if RETURNS not in {*sweep.varied, *(name for moved in sweep.coupled.values() for name in moved)}:
         return ""
     return " ".join(
@@ -130,7 +130,7 @@ def reading(sweep: Sweep) -> str:
 
 
 def summary(sweep: Sweep) -> dict[str, Any]:
-    """Return the figures of a report as plain values, each for every combination of levers: None if not finite."""
+    """Return the numbers of a report as plain values for each combination of levers; None if not finite."""
     column, why = threshold(sweep)
     found = {
         "name": sweep.manifest.get("name", ""),
@@ -146,12 +146,12 @@ def summary(sweep: Sweep) -> dict[str, Any]:
         "levers": [each._asdict() for each in lever_effects.lever_effects(sweep)],
         "regions": _region_summaries(sweep),
     }
-    told: dict[str, Any] = plain(found)
-    return told
+    content: dict[str, Any] = plain(found)
+    return content
 
 
 def _combination_summary(part: Combination, column: str) -> dict[str, Any]:
-    """The figures of one combination of levers."""
+    """Return the numbers of one combination of levers."""
     indices = {outcome: sensitivity.sobol_first(part.sweep, outcome) for outcome in sensitivity.OUTCOMES}
     return {
         "levers": part.values,
@@ -173,7 +173,7 @@ def _probability_summary(sweep: Sweep, outcome: RunOutcome) -> dict[str, Any]:
 
 
 def _region_summaries(sweep: Sweep) -> list[dict[str, Any]]:
-    """The box of each combination of levers; none for runs that change one parameter at a time."""
+    """Return the box of each combination of levers; an empty list for a one-at-a-time design."""
     return (
         []
         if sweep.sampling == ONE_BY_ONE
@@ -191,7 +191,7 @@ def _region_summary(part: Combination) -> dict[str, Any]:
 
 
 def html(sweep: Sweep, found: list[ReportSection]) -> str:
-    """Return the report as one page that needs nothing else."""
+    """Return the report as one page without external files."""
     name = str(sweep.manifest.get("name") or "sweep")
     sections: dict[str, list[ReportSection]] = {}
     for part in found:
@@ -201,7 +201,7 @@ def html(sweep: Sweep, found: list[ReportSection]) -> str:
             "title": name,
             "questions": _headline(sweep),
             "verdict": verdict(sweep),
-            "health": _run_status(sweep),
+            "run_status": _run_status(sweep),
             "sections": [_section_view(heading, members) for heading, members in sections.items()],
             "design": _varied_table(sweep),
             "footer": _footer(sweep),
@@ -221,29 +221,30 @@ def _section_view(heading: str, members: Sequence[ReportSection]) -> dict[str, A
 
 
 def files(
-    sweep: Sweep, tell: Callable[[str], None] = lambda name: None, outcome: str | None = None
+    sweep: Sweep, on_section: Callable[[str], None] = lambda name: None, outcome: str | None = None
 ) -> dict[str, bytes]:
-    """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each part.
+    """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each section.
 
-    ``outcome``: the only one whose sensitivity is shown, by default all of them.
+    ``on_section`` is called with the name of each section. ``outcome``: the outcome whose sensitivity is shown; by
+    default all outcomes.
     """
     found, content, footer = [], {}, picture_footer(sweep)
     for part in parts(sweep, outcome):
-        tell(part.name)
+        on_section(part.name)
         found.append(part)
         if part.figure is not None:
             content[f"{part.name}.png"] = png(part.figure, footer)
         if part.table is not None:
             content[f"{part.name}.csv"] = to_csv(part.table).encode()
-    tell("report")
+    on_section("report")
     content["report.html"] = html(sweep, found).encode()
-    told = summary(sweep) | {"files": sorted([*content, SUMMARY])}
-    content[SUMMARY] = f"{to_json(told)}\n".encode()
+    numbers = summary(sweep) | {"files": sorted([*content, SUMMARY])}
+    content[SUMMARY] = f"{to_json(numbers)}\n".encode()
     return content
 
 
 def stale_files(folder: Path, content: Collection[str]) -> list[Path]:
-    """Return what an earlier analysis wrote into a folder and one with this content does not have."""
+    """Return the files of an earlier analysis in a folder that are not part of this content."""
     try:
         listed = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["files"]
         names = [name for name in listed if name == Path(name).name and name not in content]
@@ -253,7 +254,7 @@ def stale_files(folder: Path, content: Collection[str]) -> list[Path]:
 
 
 def to_csv(table: pa.Table) -> str:
-    """Return a table as CSV; nothing where there is no number."""
+    """Return a table as CSV, with an empty cell for null."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.column_names)
@@ -263,15 +264,15 @@ def to_csv(table: pa.Table) -> str:
 
 def _fan_sections(sweep: Sweep) -> Iterator[ReportSection]:
     closed = fan_chart.has_closed_form(sweep)
-    law = " Dashed: the same points by the closed form, in which only the law decides." if closed else ""
-    said = "Quantiles over runs, on a scale on which each step is the same factor."
-    heading, note = "How far does software come?", omission_note(combinations(sweep))
+    law = " Dashed: the closed form at the same points, which contains only the law." if closed else ""
+    quantiles = "Quantiles over runs, on a logarithmic scale."
+    heading, note = "How far does software get?", omission_note(combinations(sweep))
     yield ReportSection(
         "fan",
         heading,
         [fan_chart.METHOD_NOTE],
         fan_chart.fan_figure(sweep),
-        f"{said}{law}{note}",
+        f"{quantiles}{law}{note}",
         fan_chart.fan_table(sweep),
     )
     if closed:
@@ -295,7 +296,7 @@ def _probability_sections(sweep: Sweep) -> Iterator[ReportSection]:
         others = combinations(sweep, (across, up))
         caption = (
             f"{explosion_probability.outcome_title(sweep, sweep.outcome)}, its 95% interval and the number of runs n; "
-            f"a dashed edge: an estimate from fewer than {explosion_probability.MIN_RUNS_FOR_ESTIMATE} runs."
+            f"a dashed edge marks an estimate from fewer than {explosion_probability.MIN_RUNS_FOR_ESTIMATE} runs."
             f"{omission_note(others, explosion_probability.MAX_PANELS)}"
         )
         table = explosion_probability.plane_table(sweep, across, up)
@@ -303,7 +304,7 @@ def _probability_sections(sweep: Sweep) -> Iterator[ReportSection]:
 
 
 def _ranked_pairs(sweep: Sweep) -> list[tuple[str, str]]:
-    """All pairs of parameters that vary, the two strongest ones first."""
+    """Return all pairs of the varied parameters, the strongest pair first."""
     ranked = explosion_probability.rank_parameters(sweep)[:6]
     return sorted(combinations_of(ranked, 2), key=lambda pair: sum(map(ranked.index, pair)))
 
@@ -314,22 +315,27 @@ def _time_section(sweep: Sweep) -> ReportSection:
         f"Share of runs whose software has grown {FACTORS[column]:,}-fold by a day, with its 95% interval."
         f"{omission_note(combinations(sweep))}"
     )
-    said = [" ".join(time_to_gain.time_sentences(sweep)), time_to_gain.METHOD_NOTE]
+    sentences = [" ".join(time_to_gain.time_sentences(sweep)), time_to_gain.METHOD_NOTE]
     heading = "How long does a large gain take?"
     return ReportSection(
-        "time", heading, said, time_to_gain.time_figure(sweep, column), caption, time_to_gain.time_table(sweep, column)
+        "time",
+        heading,
+        sentences,
+        time_to_gain.time_figure(sweep, column),
+        caption,
+        time_to_gain.time_table(sweep, column),
     )
 
 
 def _lever_sections(sweep: Sweep) -> Iterator[ReportSection]:
     effects, heading = lever_effects.lever_effects(sweep), "What do the levers do?"
-    said = [*lever_effects.lever_sentences(effects), lever_effects.METHOD_NOTE]
+    sentences = [*lever_effects.lever_sentences(effects), lever_effects.METHOD_NOTE]
     for outcome in lever_effects.OUTCOMES if effects else ():
         caption = f"Change of the {phrase(outcome)}."
         table = lever_effects.lever_table(sweep) if outcome == "explosion" else None
         figure = lever_effects.lever_figure(effects, outcome, sweep.reading)
         yield ReportSection(
-            f"levers-{outcome}", heading, said if table is not None else [], figure, f"{caption} {_PAIRED}", table
+            f"levers-{outcome}", heading, sentences if table is not None else [], figure, f"{caption} {_PAIRED}", table
         )
 
 
@@ -350,40 +356,44 @@ def _limit_sections(sweep: Sweep) -> Iterator[ReportSection]:
 
 
 def _sensitivity_sections(sweep: Sweep, chosen: str | None = None) -> Iterator[ReportSection]:
-    heading, alone = "What matters most?", sweep.sampling == ONE_BY_ONE
-    how = (
-        "One parameter changes at a time, all others are at their base: exact differences."
-        if alone
-        else "The runs of the lowest and the highest tenth of a parameter, or its lowest and highest level, beside all "
-        "runs; grey: 95% intervals."
+    heading, one_by_one = "What matters most?", sweep.sampling == ONE_BY_ONE
+    method = (
+        "One parameter changes at a time and all others are at their base, so differences are exact."
+        if one_by_one
+        else "Runs of the lowest and the highest tenth of a parameter, or of its lowest and highest level, compared "
+        "with all runs; grey: 95% intervals."
     )
-    if not alone and not sweep.uncertainties:
-        yield ReportSection("tornado", heading, ["Nothing but levers varies; what they do is above."], None, "", None)
+    if not one_by_one and not sweep.uncertainties:
+        sentence = "Only levers vary; their effects are shown above."
+        yield ReportSection("tornado", heading, [sentence], None, "", None)
         return
     for outcome in sensitivity.tornado_outcomes(sweep, chosen):
         table = sensitivity.tornado_table(sweep, outcome)
-        said = [sensitivity.constant_outcome_sentence(sweep, outcome), sensitivity.not_reached_sentence(sweep, outcome)]
+        sentences = [
+            sensitivity.constant_outcome_sentence(sweep, outcome),
+            sensitivity.not_reached_sentence(sweep, outcome),
+        ]
         if table.num_rows:
             figure = sensitivity.tornado_figure(sweep, outcome)
-            note = "" if alone else omission_note(combinations(sweep), sensitivity.MAX_PANELS)
-            never = " Never: not within the run." * outcome.startswith("days_to_")
-            caption = f"Tornado of the {phrase(outcome)}. {how}{never}{note}"
-            yield ReportSection(f"tornado-{outcome}", heading, said, figure, caption, table)
-        elif any(said):
-            yield ReportSection(f"tornado-{outcome}", heading, said, None, "", None)
+            note = "" if one_by_one else omission_note(combinations(sweep), sensitivity.MAX_PANELS)
+            never = " Never: not reached by the end of the run." * outcome.startswith("days_to_")
+            caption = f"Tornado of the {phrase(outcome)}. {method}{never}{note}"
+            yield ReportSection(f"tornado-{outcome}", heading, sentences, figure, caption, table)
+        elif any(sentences):
+            yield ReportSection(f"tornado-{outcome}", heading, sentences, None, "", None)
     yield from _sobol_sections(sweep, heading, sensitivity.OUTCOMES if chosen is None else (chosen,))
 
 
 def _sobol_sections(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[ReportSection]:
-    parts, said = combinations(sweep), set[str]()
+    parts, reported = combinations(sweep), set[str]()
     for outcome in outcomes:
         tables = []
         for at, part in enumerate(parts):
             found, why = sensitivity.sobol_first(part.sweep, outcome)
             if found is None:
-                if why not in said:
+                if why not in reported:
                     yield ReportSection(f"sobol-{outcome}", heading, [why], None, "", None)
-                said.add(why)
+                reported.add(why)
                 continue
             tables.append((part.values, sensitivity.sobol_table(found)))
             if len(tables) > MAX_DRAWN:
@@ -391,8 +401,8 @@ def _sobol_sections(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> It
             where = f" with {part.text}" * bool(part.values)
             caption = (
                 f"First-order Sobol' indices of the {phrase(outcome)}{where}: the share of the variance that "
-                "each explains by itself. What is left is interactions. Around 0, slightly below included, "
-                "means nothing."
+                "each parameter explains by itself. The remaining share is due to interactions. An index near 0, or "
+                "slightly below, means no effect."
             )
             name = f"sobol-{outcome}" + f"-{at + 1}" * (len(parts) > 1)
             yield ReportSection(name, heading, [], sensitivity.sobol_figure(found, part.sweep.reading), caption, None)
@@ -411,39 +421,39 @@ def _region_sections(sweep: Sweep) -> Iterator[ReportSection]:
         tables.append((part.values, scenario_discovery.box_table(part.sweep, box)))
         if part not in select_for_figure(parts):
             continue
-        said = [f"With {part.text}: " * bool(part.values) + scenario_discovery.box_sentence(part.sweep, box)]
-        said += [scenario_discovery.METHOD_NOTE] * (box is not None and at == 0)
+        sentences = [f"With {part.text}: " * bool(part.values) + scenario_discovery.box_sentence(part.sweep, box)]
+        sentences += [scenario_discovery.METHOD_NOTE] * (box is not None and at == 0)
         among = [*(box.bounds if box else ()), *explosion_probability.rank_parameters(part.sweep)]
         axes = [name for name in dict.fromkeys(among) if name in scenario_discovery.box_inputs(part.sweep)][:2]
         figure = scenario_discovery.box_figure(part.sweep, box, axes[0], axes[1]) if box and len(axes) == 2 else None
         where = f" with {part.text}" * bool(part.values)
-        caption = f"Each run{where}, and the box, drawn over two of the parameters."
-        yield ReportSection("region" + f"-{at + 1}" * (len(parts) > 1), heading, said, figure, caption, None)
+        caption = f"Each run{where}, and the box, over two of the parameters."
+        yield ReportSection("region" + f"-{at + 1}" * (len(parts) > 1), heading, sentences, figure, caption, None)
     yield ReportSection("region", heading, [omission_note(parts).strip()], None, "", stack_tables(tables))
 
 
 def _headline(sweep: Sweep) -> list[str]:
-    """Return what the design asks, what varies in it, and how its inputs are read."""
+    """Return the question of the design, its varied parameters, and the meaning of r."""
     design = sweep.manifest.get("design", {})
-    asked = next((str(design[key]) for key in _QUESTION_KEYS if isinstance(design, Mapping) and design.get(key)), "")
+    question = next((str(design[key]) for key in _QUESTION_KEYS if isinstance(design, Mapping) and design.get(key)), "")
     varied = "; ".join(f"{with_reading(name, sweep.reading)} ({name})" for name in sweep.varied)
-    varies = f"Varied: {varied}." if varied else "Nothing but the random seed varies."
-    return [text for text in (asked, varies, reading(sweep)) if text]
+    varies = f"Varied: {varied}." if varied else "Only the random seed varies."
+    return [text for text in (question, varies, reading(sweep)) if text]
 
 
 def _run_status(sweep: Sweep) -> dict[str, Any]:
-    """Return how many runs have a result, and why the others have none."""
-    said = [f"{sweep.n:,} of {sweep.asked:,} runs have a result, and all that is shown is of these."]
+    """Return the number of runs with a result, and the reasons why others have none."""
+    sentences = [f"{sweep.n:,} of {sweep.asked:,} runs have a result; the report is based on these."]
     if sweep.missing:
-        said.append(f"{sweep.missing:,} runs are missing: the sweep has not finished.")
+        sentences.append(f"{sweep.missing:,} runs are missing: the sweep has not finished.")
     bad = sum(failure.runs for failure in sweep.failures)
     if bad:
-        said.append(f"{bad:,} runs came to nothing; if that depends on the parameters, the shares are biased.")
+        sentences.append(f"{bad:,} runs have no result; if that depends on the parameters, the shares are biased.")
     names = ("status", "message", "runs", "first")
     shown = sweep.failures[:MAX_LISTED_FAILURES]
     rest = sum(failure.runs for failure in sweep.failures[MAX_LISTED_FAILURES:])
     return {
-        "text": " ".join(said),
+        "text": " ".join(sentences),
         "incomplete": bool(sweep.missing or bad),
         "failures": table_view(pa.table({name: [getattr(each, name) for each in shown] for name in names}))
         if shown
@@ -453,7 +463,7 @@ def _run_status(sweep: Sweep) -> dict[str, Any]:
 
 
 def _varied_table(sweep: Sweep) -> TableView | None:
-    """What was varied, and how."""
+    """Return the table of the varied parameters and their values; None if none varies."""
     rows = [
         (name, "uncertain", sweep.label(name, 200), _format_distribution(sweep, name)) for name in sweep.uncertainties
     ]
@@ -480,7 +490,7 @@ def _lever_values(sweep: Sweep, name: str) -> list[str]:
 
 
 def picture_footer(sweep: Sweep) -> str:
-    """Return the footer of the pictures of a sweep: runs, seed, engine, version and the digest of the design."""
+    """Return the footer of the figures of a sweep: runs, seed, engine, version and the digest of the design."""
     made = {name: str(sweep.manifest.get(name, "?")) for name in ("seed", "engine", "version")}
     return footer_text(
         f"n = {plural(sweep.n, 'run')}",
@@ -492,14 +502,14 @@ def picture_footer(sweep: Sweep) -> str:
 
 
 def _footer(sweep: Sweep) -> str:
-    said = sweep.manifest
+    content = sweep.manifest
     items = [
-        f"asara {said.get('version', '?')}",
-        f"engine {said.get('engine', '?')}",
+        f"asara {content.get('version', '?')}",
+        f"engine {content.get('engine', '?')}",
         f"sampling {sweep.sampling}",
-        f"{said.get('points', '?')} points",
-        f"seed {said.get('seed', '?')}",
-        *(f"{what} {str(said.get(f'{what}_digest', '?'))[:12]}" for what in ("design", "model")),
+        f"{content.get('points', '?')} points",
+        f"seed {content.get('seed', '?')}",
+        *(f"{what} {str(content.get(f'{what}_digest', '?'))[:12]}" for what in ("design", "model")),
     ]
     return " · ".join(items)
 

@@ -1,8 +1,10 @@
-"""Regions where an outcome is frequent: a box in the space of parameters, by the patient rule induction method (PRIM).
+"""Find a box of parameters in which an outcome is frequent, by the patient rule induction method (PRIM).
 
-Friedman and Fisher, Bump hunting in high-dimensional data, Statistics and Computing 9, 123 (1999): thin slices are
-peeled off, each the one whose removal raises the share of the outcome most for each run lost; then slices are pasted on
-again as long as the share does not fall; then restrictions that do not matter are dropped.
+First, thin slices are peeled off: each time the one whose removal raises the share of the outcome most for each lost
+run. Then slices are pasted on again as long as the share does not fall. Finally, restrictions without effect are
+dropped.
+
+Source: Friedman and Fisher, Bump hunting in high-dimensional data, Statistics and Computing 9, 123 (1999).
 """
 
 from __future__ import annotations
@@ -25,40 +27,42 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PEEL_SHARE: Final = 0.05
-"""Share of the runs of a box that a peel takes: patience."""
+"""Share of the runs of a box that a peel removes (the patience of PRIM)."""
 MIN_BOX_SHARE: Final = 0.05
-"""The smallest box, as a share of all runs."""
+"""Minimum size of a box, as a share of all runs."""
 MIN_HELD_OUT_POINTS: Final = 200
-"""Points from which on the box is found on one half of them and judged on the other."""
+"""Minimum number of points for which the box is found on one half and measured on the other."""
 _MIN_DENSITY_LOSS: Final = 0.01
-"""A restriction without which the density falls by less is dropped."""
+"""Minimum loss of density without a restriction; restrictions with a smaller effect are dropped."""
 METHOD_NOTE: Final = (
-    "Found by PRIM (Friedman and Fisher, 1999), which peels thin slices off the space of parameters; of the boxes on "
-    "its way the one with the largest harmonic mean of density (the share of its runs with the outcome) and coverage "
-    "(the share of all runs with the outcome that it holds)."
+    "The box is found by PRIM (Friedman and Fisher, 1999), which peels thin slices off the space of parameters. Among "
+    "the resulting boxes it is the one with the largest harmonic mean of density and coverage. Density is the share of "
+    "the box's runs that have the outcome. Coverage is the share of all runs with the outcome that are in the box."
 )
 
 Bounds = dict[str, tuple[float, float]]
-"""Parameter → from, to, both within; infinite where there is no restriction."""
+"""Parameter → lower and upper bound, both included; infinite without a restriction."""
 
 
 class Box(NamedTuple):
-    """A box and what is in it."""
+    """A box of parameters with its density and coverage."""
 
     bounds: Bounds
-    """Of those parameters only that are restricted."""
+    """Bounds of the restricted parameters."""
     density: ClusteredProbability
+    """Share of the box's runs that have the outcome."""
     coverage: ClusteredProbability
+    """Share of all runs with the outcome that are in the box."""
     held_out: bool
-    """Whether density and coverage are of points that the box was not found on."""
+    """Whether density and coverage are measured on points that were not used to find the box."""
 
 
 def find_box(
     inputs: dict[str, Floats], happened: Flags, peel: float = PEEL_SHARE, least: float = MIN_BOX_SHARE
 ) -> Bounds:
-    """Return the bounds of the box where something happens most, by PRIM; empty where no box is better than all.
+    """Return the bounds of the box in which an outcome is most frequent, by PRIM; empty if no box is better than all.
 
-    ``inputs``: numbers by name, one entry a row as in ``happened``; bounds are values that were seen.
+    ``inputs``: values by parameter, one entry a row as in ``happened``. Bounds are values from ``inputs``.
     """
     if happened.all() or not happened.any():
         return {}
@@ -71,7 +75,7 @@ def find_box(
 
 
 def is_inside(inputs: dict[str, Floats], bounds: Bounds) -> Flags:
-    """Return which rows lie in a box."""
+    """Return for each row whether it is in a box."""
     inside: Flags = np.ones(len(next(iter(inputs.values()))), dtype=bool)
     for name, (low, high) in bounds.items():
         inside &= (inputs[name] >= low) & (inputs[name] <= high)
@@ -79,16 +83,17 @@ def is_inside(inputs: dict[str, Floats], bounds: Bounds) -> Flags:
 
 
 def box_combinations(sweep: Sweep) -> list[Combination]:
-    """Return the sweeps that have a box each: the combinations of levers, or all runs if nothing but levers varies."""
+    """Return the combinations that have a box each: those of levers, or all runs together if only levers vary."""
     return combinations(sweep) if sweep.uncertainties else [Combination({}, sweep)]
 
 
 def find_explosion_box(sweep: Sweep) -> Box | None:
-    """Return the box where the sweep's outcome is most frequent; None without one.
+    """Return the box in which the sweep's outcome is most frequent; None if there is none.
 
-    Restrictions are on numbers and yes-or-no parameters that vary.
+    Restrictions are on varied parameters that are numbers or truth values.
 
-    With 200 points or more the box is found on a random half of them, and density and coverage are of the other half.
+    With 200 points or more the box is found on a random half of them. Density and coverage are then measured on the
+    other half.
     """
     inputs, happened, points = box_inputs(sweep), sweep.happened(), sweep.points
     if not inputs:
@@ -108,26 +113,26 @@ def find_explosion_box(sweep: Sweep) -> Box | None:
 
 
 def box_inputs(sweep: Sweep) -> dict[str, Floats]:
-    """Return the parameters that a box may restrict; yes is 1. Words have no order and are left out."""
+    """Return the parameters that a box may restrict; true is 1. Texts have no order and are left out."""
     return {name: sweep.numbers(name) for name in sweep.varied if sweep.has_order(name)}
 
 
 def box_sentence(sweep: Sweep, box: Box | None) -> str:
-    """Return where the sweep's outcome is most frequent, in words."""
+    """Return sentences on the box in which the sweep's outcome is most frequent."""
     happened, outcome = sweep.happened(), sweep.outcome
     if happened.all() or not happened.any():
         which = "All runs are" if happened.all() else "There are no"
-        return f"{which} {outcome.runs}, so that no region differs from the others."
+        return f"{which} {outcome.runs}, so that regions do not differ."
     if box is None:
         return f"No box of parameters was found in which {outcome.plural} are more frequent than elsewhere."
     if box.density.low <= float(happened.mean()):
-        return f"No box of parameters was found in which {outcome.plural} are more frequent than by chance."
+        return f"No box of parameters was found in which {outcome.plural} are significantly more frequent."
     where = " and ".join(_format_restriction(sweep, name, *bounds) for name, bounds in box.bounds.items())
-    judged = ", measured on the half of the points that it was not found on" if box.held_out else ""
-    overall = "" if sweep.levers else f" Over all these runs it is {percent(float(happened.mean()))}."
+    judged = ", measured on the half of the points that was not used to find it" if box.held_out else ""
+    overall = "" if sweep.levers else f" Over all runs the share is {percent(float(happened.mean()))}."
     return (
         f"{outcome.plural.capitalize()} are most frequent where {where}: {percent(box.density.share)} of the runs "
-        f"there [{percent(box.density.low)}, {percent(box.density.high)}] are {outcome.runs}. The box holds "
+        f"there [{percent(box.density.low)}, {percent(box.density.high)}] are {outcome.runs}. The box contains "
         f"{percent(box.coverage.share)} of all such runs "
         f"[{percent(box.coverage.low)}, {percent(box.coverage.high)}]{judged}.{overall}"
     )
@@ -147,7 +152,7 @@ def box_table(sweep: Sweep, box: Box | None) -> pa.Table:
 
 @in_style
 def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
-    """Return the runs over two parameters, those with the outcome and others, with the box drawn."""
+    """Return a figure of the runs over two parameters, with and without the outcome, and of the box."""
     from experiments.plotting.style import BLUE, ORANGE  # noqa: PLC0415
 
     happened = sweep.happened()
@@ -158,9 +163,9 @@ def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
         (~happened, BLUE, "x", "other runs"),
         (happened, ORANGE, "o", sweep.outcome.plural),
     ):
-        those = rows[chosen[rows]]
+        shown = rows[chosen[rows]]
         axes.scatter(
-            x.values[those], y.values[those], s=14, c=colour, marker=marker, alpha=0.6, linewidths=0.9, label=text
+            x.values[shown], y.values[shown], s=14, c=colour, marker=marker, alpha=0.6, linewidths=0.9, label=text
         )
     for axis, one in ((axes.xaxis, x), (axes.yaxis, y)):
         if one.levels:
@@ -178,10 +183,10 @@ def box_figure(sweep: Sweep, box: Box, across: str, up: str) -> Figure:
 
 
 def _peel_boxes(inputs: dict[str, Floats], happened: Flags, peel: float, fewest: int) -> Iterator[Bounds]:
-    """Each box on the way from all rows to the smallest, by the peels that raise the density most for each row lost.
+    """Yield the boxes from all rows to the smallest, by the peels that raise the density most for each lost row.
 
-    For each row, as the level of a lever takes more rows along than a slice of an uncertainty (Friedman and Fisher,
-    section 14.1).
+    The gain is taken for each row, because a level of a lever has more rows than a slice of an uncertainty.
+    Source: Friedman and Fisher, section 14.1.
     """
     bounds: Bounds = dict.fromkeys(inputs, (-math.inf, math.inf))
     while True:
@@ -203,19 +208,19 @@ def _peel_boxes(inputs: dict[str, Floats], happened: Flags, peel: float, fewest:
 def _peel_candidates(
     inputs: dict[str, Floats], bounds: Bounds, inside: Flags, peel: float
 ) -> Iterator[tuple[str, tuple[float, float]]]:
-    """What is left of each parameter's range after a peel from below or above: never all of it, never nothing."""
+    """Yield the range of each parameter after a peel from below or above, which removes some rows but not all."""
     for name, (low, high) in bounds.items():
         levels = np.sort(inputs[name][inside])
         if levels[0] == levels[-1]:
             continue
         few = max(1, int(peel * len(levels)))
-        # A level of many rows goes as a whole: a cut within it would leave the box as it is.
+        # A level with many rows is removed completely, because a cut within it would not change the box.
         yield name, (float(levels[max(few, np.searchsorted(levels, levels[few - 1], side="right"))]), high)
         yield name, (low, float(levels[min(len(levels) - few, np.searchsorted(levels, levels[-few])) - 1]))
 
 
 def _paste(inputs: dict[str, Floats], happened: Flags, bounds: Bounds, paste: float) -> Bounds:
-    """The box with slices pasted on as long as the density does not fall."""
+    """Return the box with slices pasted on as long as the density does not fall."""
     while True:
         inside = is_inside(inputs, bounds)
         density, best = float(happened[inside].mean()), None
@@ -245,7 +250,7 @@ def _paste_candidates(
 
 
 def _drop_irrelevant_restrictions(inputs: dict[str, Floats], happened: Flags, bounds: Bounds) -> Bounds:
-    """The box without restrictions that do not matter, the least important dropped first."""
+    """Return the box without restrictions that have no effect, dropping the least important first."""
     kept = {name: ends for name, ends in bounds.items() if ends != (-math.inf, math.inf)}
     while kept:
         density = float(happened[is_inside(inputs, kept)].mean())
@@ -259,7 +264,7 @@ def _drop_irrelevant_restrictions(inputs: dict[str, Floats], happened: Flags, bo
 
 
 def _drop_irrelevant_sides(inputs: dict[str, Floats], happened: Flags, bounds: Bounds) -> Bounds:
-    """The same for each end of each restriction."""
+    """Return the box without lower or upper bounds that have no effect."""
     for name in list(bounds):
         for side in ((-math.inf, bounds[name][1]), (bounds[name][0], math.inf)):
             wider = bounds | {name: side}
@@ -279,7 +284,7 @@ def _format_restriction(sweep: Sweep, name: str, low: float, high: float) -> str
     if name in sweep.coupled:
         levels = sorted(set(sweep.runs[name].to_pylist()))
         return " or ".join(f"{name} = {sweep.value_text(name, level)}" for level in levels if low <= level <= high)
-    if not sweep.is_number(name):  # of yes and no a restriction leaves one
+    if not sweep.is_number(name):  # a restriction of a truth value leaves one of the two
         return f"{name} = {format_value(low > 0)}"
     if math.isinf(high):
         return f"{name} ≥ {format_value(low)}"
@@ -289,7 +294,7 @@ def _format_restriction(sweep: Sweep, name: str, low: float, high: float) -> str
 
 
 class _PlottedParameter(NamedTuple):
-    """A parameter as it is drawn: where each run is, the names of its levels if it has few, and the box."""
+    """The positions of runs along a parameter, the texts of its levels if it has few, and the ends of the box."""
 
     values: Floats
     levels: tuple[str, ...]
@@ -297,7 +302,7 @@ class _PlottedParameter(NamedTuple):
 
 
 def _plotted_parameter(sweep: Sweep, name: str, box: Box) -> _PlottedParameter:
-    """The parameter itself, or, with few levels, the place of the level with some scatter so that runs are seen."""
+    """Return positions by value or, with few levels, by level and with random scatter to make runs visible."""
     values, ends = sweep.numbers(name), box.bounds.get(name, (-math.inf, math.inf))
     levels = np.unique(values)
     if len(levels) > MAX_LEVELS:

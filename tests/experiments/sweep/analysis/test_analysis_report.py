@@ -87,7 +87,7 @@ def test_failed_and_missing_runs_are_told(files):
     text = files["report.html"].decode()
     assert "253 of 258 runs have a result" in text
     assert "2 runs are missing" in text
-    assert "3 runs came to nothing" in text
+    assert "3 runs have no result" in text
     assert "the worker was killed" in text
     assert "&lt;60 s&gt; &amp; more" in text
     said = json.loads(files["analysis.json"])
@@ -159,14 +159,14 @@ def test_a_systematic_design_says_that_its_shares_are_no_probabilities(tmp_path)
     rows = [row(n, n, {"growth__r": 0.7 + 0.2 * n}, 0.0) for n in range(5)]
     place = write(tmp_path / "grid", table(rows), manifest(5, sampling="grid", points=5))
     text = report.files(load(place))["report.html"].decode()
-    assert "not probabilities of what will happen" in text
-    assert "cannot carry Sobol&#39; indices: a grid design" in text
+    assert "not probabilities of real outcomes" in text
+    assert "There are no Sobol&#39; indices for this design: a grid design" in text
 
 
 def test_one_run_is_enough_for_a_report(tmp_path):
     place = write(tmp_path / "one", table([row(0, 0, {}, 0.0)]), manifest(1, uncertainties={}, sampling="random"))
     text = report.files(load(place))["report.html"].decode()
-    assert "Nothing but the random seed varies" in text
+    assert "Only the random seed varies" in text
     assert "1 of 1 runs have a result" in text
 
 
@@ -210,8 +210,8 @@ def test_what_an_earlier_analysis_wrote_does_not_stay_beside_a_new_one(tmp_path)
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("missing", "there is no such folder"),
-        ("empty", "not the folder of a sweep"),
+        ("missing", "is not an existing folder"),
+        ("empty", "is not a sweep folder"),
         ("json", "manifest.json is damaged: its content is not what was written"),
         ("other", "manifest.json is damaged: its content is not what was written"),
         ("format", "format = 7 is not readable; allowed: 3"),
@@ -219,8 +219,8 @@ def test_what_an_earlier_analysis_wrote_does_not_stay_beside_a_new_one(tmp_path)
         ("nothing", "no run of this sweep has finished yet"),
         ("torn", "part-000000-0123456789abcdef.parquet is damaged"),
         ("foreign", ".parquet is damaged"),
-        ("twice", "some runs are there twice"),
-        ("failures", "no run has a result: 4 failed (the first says: no GPU)"),
+        ("twice", "some runs are stored twice"),
+        ("failures", "no run has a result: 4 failed (the first: no GPU)"),
     ],
 )
 def test_what_cannot_be_analysed_is_one_sentence_and_writes_nothing(tmp_path, kind, words):
@@ -251,7 +251,7 @@ def test_text_is_escaped_and_numbers_are_readable():
             "title": "<t>",
             "questions": [],
             "verdict": "v",
-            "health": {"text": "<i>", "incomplete": False, "failures": None, "other_failures": ""},
+            "run_status": {"text": "<i>", "incomplete": False, "failures": None, "other_failures": ""},
             "sections": [{"heading": "a & b", "sentences": [], "pictures": [], "tables": tables}],
             "design": None,
             "footer": "",

@@ -152,7 +152,7 @@ def test_constant_outcome_has_no_causes():
     assert sweep.explosive.all()
     assert explosion_probability.strongest_parameter(sweep) == (
         "All runs agree on whether doubling times shrink without limit (long_run = singular), "
-        "so nothing matters for it."
+        "so no parameter has an effect on it."
     )
     assert "depends most" not in verdict(sweep)
     assert sensitivity.tornado_table(sweep, "explosion").num_rows == 0
@@ -205,7 +205,7 @@ def test_tornado_of_days_states_what_was_not_reached():
     assert bars[0].at_high == pytest.approx(days[2])
     assert bars[1].at_low == pytest.approx(days[3])
     assert sensitivity.not_reached_sentence(sweep, "days_to_1000x") == (
-        "Runs that never gained 1,000-fold: at growth__r = 0.5 (1 of 1). Most often: "
+        "Runs that did not gain 1,000-fold: at growth__r = 0.5 (1 of 1). The most frequent reason: "
         "not reached by the horizon (day 730)."
     )
     figure = sensitivity.tornado_figure(sweep, "days_to_1000x")
