@@ -351,8 +351,8 @@ def sobol_first(sweep: Sweep, outcome: str = "explosion") -> tuple[Indices | Non
 
     Indices of uncertainties are computed from the mean of each point by a Fourier method. They are multiplied by the
     share of the variance that is between points. The method is SALib's rbd_fast (Plischke, Reliab. Eng. Syst. Saf. 95,
-    354, 2010). The index of randomness is the variance between replications. Pass one combination of levers, because levers
-    are choices without a distribution.
+    354, 2010). The index of randomness is the variance between replications. Pass one combination of levers, because
+    levers are choices without a distribution.
     """
     values = outcome_of(sweep, outcome)
     if why := _unavailable_reason(sweep, values):

@@ -31,13 +31,13 @@ LEVER = {"researcher__initial": [64, 256, 1024]}
 @pytest.fixture(scope="module")
 def plain():
     """A Sobol' design without luck."""
-    return small(256, luck=0.0)
+    return small(256, spread=0.0)
 
 
 @pytest.fixture(scope="module")
 def paired():
     """Three levels of a lever under the same luck, each point twice."""
-    return small(128, replications=2, luck=0.3, levers=LEVER)
+    return small(128, replications=2, spread=0.3, levers=LEVER)
 
 
 # --- statistics ---
@@ -167,7 +167,7 @@ def test_quantiles_that_stopped_runs_leave_open_are_null():
 def test_a_run_at_the_limit_of_the_hardware_stays_there():
     rows = [row(n, n, {"growth__r": 1.8}, 0.0) | {"ending": "limit reached"} for n in range(4)]
     found = fan_chart.fan_table(sweep_of(table(rows), manifest(4)), np.array([0.0, 700.0]))
-    assert found["q50"].to_pylist()[1] == sweep_tables.MOST
+    assert found["q50"].to_pylist()[1] == sweep_tables.MAX_DOUBLINGS
 
 
 def test_there_is_no_closed_form_with_retraining(plain):

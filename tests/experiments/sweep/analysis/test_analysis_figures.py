@@ -13,9 +13,9 @@ from experiments.sweep.analysis import (
 )
 from experiments.sweep.analysis.figure_frame import png
 from experiments.sweep.analysis.sweep_data import sweep_of
-from tests.support.sweep_tables import ALONE, drawn, manifest, row, small, table, write
+from tests.support.sweep_tables import ONLY_THE_LAW, drawn, manifest, row, small, table, write
 
-HELD = {name: value for name, value in ALONE.items() if name != "training__needed"} | {"training__needed": True}
+HELD = {name: value for name, value in ONLY_THE_LAW.items() if name != "training__needed"} | {"training__needed": True}
 
 
 def legend(figure):

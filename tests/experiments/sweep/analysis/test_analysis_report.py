@@ -26,7 +26,7 @@ BAD = {3: ("killed", "the worker was killed"), 9: ("killed", "the worker was kil
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """128 points of 2 levels, 5 runs short, of which 3 came to nothing."""
-    found = failed(drawn(128, luck=0.2, levers=LEVER), BAD)
+    found = failed(drawn(128, spread=0.2, levers=LEVER), BAD)
     said = manifest(found.num_rows + 2, points=128, levers=list(LEVER))
     return write(tmp_path_factory.mktemp("sweeps") / "small", found, said)
 
@@ -101,7 +101,7 @@ def test_failures_of_one_reason_are_one_line_and_reasons_are_at_most_ten(tmp_pat
         row: ("invalid", f"shares 0.{row} and 0.25 add up to 1.{row:02d}e+1 of node_{row % 2}") for row in range(20)
     }
     said |= {20 + row: ("failed", f"reason {word}") for row, word in enumerate("abcdefghijkl")}
-    found = failed(drawn(64, luck=0.1), said)
+    found = failed(drawn(64, spread=0.1), said)
     write(tmp_path / "sweep", found, manifest(found.num_rows, points=64))
     shown = asara("analyse", "sweep").out
     assert shown.count("invalid (the first") == 2  # of node_0 and of node_1: digits of a name are no number

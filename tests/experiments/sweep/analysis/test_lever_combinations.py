@@ -17,7 +17,7 @@ from experiments.sweep.analysis import (
 )
 from experiments.sweep.analysis import estimators as st
 from experiments.sweep.analysis.binning import bin_parameter
-from experiments.sweep.analysis.combinations import combinations, drawn
+from experiments.sweep.analysis.combinations import combinations, select_for_figure
 from experiments.sweep.analysis.report import summary, verdict
 from experiments.sweep.analysis.sweep_data import sweep_of
 from tests.support.sweep_tables import manifest, row, small, table
@@ -27,7 +27,7 @@ ONE = {"researcher__initial": [64, 1024]}
 
 @pytest.fixture(scope="module")
 def one():
-    return small(64, luck=0.2, levers=ONE)
+    return small(64, spread=0.2, levers=ONE)
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +107,12 @@ def test_each_median_is_that_of_its_own_runs(one):
 
 
 def test_many_combinations_are_a_range_in_words_and_a_table():
-    sweep = small(8, luck=0.2, levers={"researcher__initial": [64, 128, 256, 512, 1024, 4096]})
+    sweep = small(8, spread=0.2, levers={"researcher__initial": [64, 128, 256, 512, 1024, 4096]})
     parts = combinations(sweep)
     assert len(parts) == 6
     sentence = explosion_probability.sentence(sweep)
     assert "from " in sentence and "all 6 combinations of levers" in sentence
-    assert [each.values for each in drawn(parts, 3)] == [parts[at].values for at in (0, 2, 5)]
+    assert [each.values for each in select_for_figure(parts, 3)] == [parts[at].values for at in (0, 2, 5)]
     assert explosion_probability.probability_table(sweep).num_rows > 6
 
 
@@ -233,7 +233,7 @@ def test_time_says_why_days_are_missing():
 
 
 def test_region_is_of_one_combination_each():
-    sweep = small(64, luck=0.2, levers=ONE)
+    sweep = small(64, spread=0.2, levers=ONE)
     parts = scenario_discovery.box_combinations(sweep)
     assert [each.values for each in parts] == [{"researcher__initial": "64"}, {"researcher__initial": "1,024"}]
     boxes = [scenario_discovery.find_explosion_box(each.sweep) for each in parts]
