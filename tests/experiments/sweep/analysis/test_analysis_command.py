@@ -30,13 +30,13 @@ LEVER = {"researcher__initial": [64, 256, 1024]}
 
 @pytest.fixture(scope="module")
 def plain():
-    """A Sobol' design without luck."""
+    """Return a Sobol' design without randomness."""
     return small(256, spread=0.0)
 
 
 @pytest.fixture(scope="module")
 def paired():
-    """Three levels of a lever under the same luck, each point twice."""
+    """Return three levels of a lever with common random numbers, each point twice."""
     return small(128, replications=2, spread=0.3, levers=LEVER)
 
 
@@ -218,10 +218,10 @@ def test_first_order_indices_of_ishigami_from_random_points():
 
 
 def test_luck_takes_its_share_of_the_variance():
-    """Noise of the same variance as the function's, 13.845: every index halves, and luck is one half."""
+    """Noise of the same variance as the function's, 13.845: every index halves, and the replication share is one half."""
     found, _ = sensitivity.sobol_first(of_ishigami(noise=math.sqrt(13.845), replications=2), "ratio")
     assert found.first == pytest.approx([first / 2 for first in FIRST], abs=0.05)
-    assert found.luck == pytest.approx(0.5, abs=0.04)
+    assert found.replication_share == pytest.approx(0.5, abs=0.04)
 
 
 @pytest.mark.parametrize(
