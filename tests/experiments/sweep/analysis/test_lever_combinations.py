@@ -1,4 +1,4 @@
-"""Figures of a report are of one combination of levers each, and an outcome that never changes has no causes."""
+"""Test that each number of a report is for one combination of levers, and that constant outcomes have no effects."""
 
 import math
 
