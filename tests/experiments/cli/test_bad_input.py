@@ -65,8 +65,8 @@ BAD = {
     "a design": ("run design.toml", ["design.toml is the design of a sweep", "Run `asara sweep design.toml`"]),
     "priors for a run": ("run priors.toml", ["priors.toml is a file of priors", "Run `asara mc priors.toml`"]),
     "a design for mc": ("mc design.toml", ["is the design of a sweep, not a file of priors", "`asara sweep design"]),
-    "a scenario for mc": ("mc tight.toml", ["tight.toml: is a scenario", "`asara run tight.toml` runs it"]),
-    "a scenario for a sweep": ("sweep tight.toml", ["tight.toml: is a scenario", "`asara run tight.toml` runs it"]),
+    "a scenario for mc": ("mc tight.toml", ["tight.toml is a scenario", "`asara run tight.toml` runs it"]),
+    "a scenario for a sweep": ("sweep tight.toml", ["tight.toml is a scenario", "`asara run tight.toml` runs it"]),
     "priors for a sweep": ("sweep priors.toml", ["priors.toml is a file of priors", "`asara mc priors.toml`"]),
     "an empty file": ("run nothing.toml", ["nothing.toml: is empty", "under [cluster]"]),
     "only remarks": ("run remarks.toml", ["remarks.toml: is empty"]),
@@ -160,7 +160,7 @@ def test_another_package_called_agents_is_named(tmp_path):
         [sys.executable, "-c", script, "scenarios"], capture_output=True, text=True, env=environment, check=False
     )
     assert (found.returncode, found.stdout) == (2, "")
-    assert found.stderr.startswith("asara: another package called 'agents'")
+    assert found.stderr.startswith("asara: another package named 'agents'")
     assert str(tmp_path / "agents") in found.stderr
     assert found.stderr.count("\n") == 1
 
