@@ -29,7 +29,7 @@ class RunEnding(NamedTuple):
     """Number of whole doublings of software."""
     max_doublings: int
     researchers: float
-    until_researchers: float
+    stop_at_researchers: float
     """Number of researchers at which the run stops; 0: no limit."""
 
     @classmethod
@@ -41,7 +41,7 @@ class RunEnding(NamedTuple):
             len(row["doubling_days"] or ()),
             row["run__max_doublings"],
             row["researchers"] or 0.0,
-            row["run__until_researchers"],
+            row["run__stop_at_researchers"],
         )
 
 
@@ -104,10 +104,10 @@ def explain_unreached_gain(multiple: float, ended: RunEnding) -> str:
         return f"not reached by the horizon (day {ended.day:,.6g})"
     if ended.ending == "limit reached":
         return "limit reached: the hardware allows no such gain"
-    if ended.ending in ("starved", "interrupted"):
+    if ended.ending in ("stalled", "interrupted"):
         return f"{ended.ending} on day {ended.day:,.6g}"
-    if ended.doublings < ended.max_doublings and 0 < ended.until_researchers <= ended.researchers * (1 + _ROUNDING):
-        return f"stopped at {ended.until_researchers:,.15g} researchers: raise run__until_researchers"
+    if ended.doublings < ended.max_doublings and 0 < ended.stop_at_researchers <= ended.researchers * (1 + _ROUNDING):
+        return f"stopped at {ended.stop_at_researchers:,.15g} researchers: raise run__stop_at_researchers"
     needed = doublings_to(multiple)
     count = "1 doubling" if ended.doublings == 1 else f"{ended.doublings} doublings"
     return f"stopped after {count}: raise run__max_doublings to {needed}"

@@ -172,7 +172,7 @@ def _max_researchers(params: ResearcherParams) -> float:
 
 
 def _is_one_by_one(scenario: Scenario, team: float) -> bool:
-    return scenario.researcher.timing == "pooled" or team <= scenario.run.individuals_up_to
+    return scenario.researcher.timing == "pooled" or team <= scenario.run.max_individuals
 
 
 def _mean_experiment_days(params: ResearcherParams, cost: float, gpus: int) -> float:
@@ -188,7 +188,7 @@ def gpus_at_start(scenario: Scenario) -> int:
     sizes = pool_sizes(cluster)
     if SHARED not in sizes:
         return sizes.get("experiment", 0)
-    training = int(cluster.training_share * cluster.gpus) if scenario.training.needed else 0
+    training = int(cluster.training_share * cluster.gpus) if scenario.training.required else 0
     return cluster.gpus - sum(inference_node_sizes(cluster)) - training
 
 
@@ -212,10 +212,10 @@ def steady_state_scenario(scenario: Scenario, setting: LabState) -> Scenario:
         "growth__papers_first_doubling": 1e12,
         "growth__difficulty_growth": 2.0,
         "growth__limit_doublings": 0.0,
-        "training__needed": False,
+        "training__required": False,
         "training__gain": 1e6,
         "kernels__measurements": UNCALIBRATED,
-        "cluster__sharing": "shares",
+        "cluster__partitioning": "static",
         "cluster__gpus": gpus,
         "cluster__inference_share": unit / gpus,
         "cluster__training_share": 0.0,
@@ -223,8 +223,8 @@ def steady_state_scenario(scenario: Scenario, setting: LabState) -> Scenario:
         "researcher__experiment_gpu_days": setting.gpu_days,
         "run__max_doublings": 1,
         "run__horizon_days": days,
-        "run__frame_days": setting.warm_up_days,
-        "run__individuals_up_to": setting.researchers if setting.one_by_one else 0,
+        "run__sample_days": setting.warm_up_days,
+        "run__max_individuals": setting.researchers if setting.one_by_one else 0,
     }
     return scenario.replace(**changes)
 

@@ -131,12 +131,12 @@ def _little_row(queue: OpenQueue) -> Comparison:
 def _accounting_row() -> Comparison:
     """Return the row of a lab with failures and preemptions, whose GPU-seconds must add up."""
     scenario = Scenario().replace(
-        cluster__sharing="priority",
+        cluster__partitioning="priority",
         cluster__gpu_hours_between_failures=2000.0,
         researcher__initial=64,
         cluster__gpus=128,
         run__max_doublings=4,
-        run__frame_days=30.0,
+        run__sample_days=30.0,
     )
     jobs = run(scenario, seed=1).jobs
     requested = sum(job.gpus * job.length for job in jobs)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from experiments.reproduction.comparison import Comparison, compare
 from experiments.reproduction.intervals import ExactInterval, poisson_papers
 from experiments.reproduction.queueing_claims import cluster_rows
-from sim.events import Deployed, TrainingStarted
+from sim.events import Deployed, TrainingRequested
 from sim.growth import (
     DAYS_PER_MONTH,
     doubling_ratio,
@@ -162,7 +162,7 @@ def _continuous_deployment_doublings(r: float, first_doubling_days: float, days:
         growth__r=r,
         growth__first_doubling_days=first_doubling_days,
         run__horizon_days=float(days),
-        run__frame_days=float(days),
+        run__sample_days=float(days),
         run__max_doublings=100,
         researcher__initial=100_000,
         training__gain=1.01,
@@ -232,7 +232,7 @@ def _retraining_rows() -> Iterator[Comparison]:
     """Yield O19, O21 and O22: training runs as a bottleneck."""
     ends = {}
     for k in (0.9, 0.75):
-        runs = _consecutive_trainings(_run(f"retraining-{k:g}", run__frame_days=30.0))
+        runs = _consecutive_trainings(_run(f"retraining-{k:g}", run__sample_days=30.0))
         months = (runs[-1].day + runs[-1].run_days - runs[0].day) / DAYS_PER_MONTH
         ends[k] = (len(runs), months, 2 * (1 - k ** len(runs)) / (1 - k))
     yield Comparison(
@@ -252,9 +252,9 @@ def _matches_geometric_series(ends: dict[float, tuple[int, float, float]]) -> bo
     return all(abs(months / exact - 1) < 1e-6 and months > 0.97 * 2 / (1 - k) for k, (_, months, exact) in ends.items())
 
 
-def _consecutive_trainings(result: RunResult) -> list[TrainingStarted]:
+def _consecutive_trainings(result: RunResult) -> list[TrainingRequested]:
     """Return the training runs from the first on that each start exactly when the one before ends."""
-    runs = [event for event in result.events if isinstance(event, TrainingStarted)]
+    runs = [event for event in result.events if isinstance(event, TrainingRequested)]
     found = runs[:1]
     for run_ in runs[1:]:
         if abs(run_.day - found[-1].day - found[-1].run_days) > 1e-9 * run_.day:
@@ -269,11 +269,11 @@ def _split_row() -> Comparison:
     result = _run(
         "retraining-0.75",
         training__gain=30.0,
-        training__speed_share=share,
+        training__speedup_exponent=share,
         run__max_doublings=16,
-        run__frame_days=30.0,
+        run__sample_days=30.0,
     )
-    runs = [event.run_days for event in result.events if isinstance(event, TrainingStarted)]
+    runs = [event.run_days for event in result.events if isinstance(event, TrainingRequested)]
     better = [2.0**event.deployed for event in result.events if isinstance(event, Deployed)]
     shorter = runs[0] / runs[1]
     return Comparison(
@@ -287,7 +287,7 @@ def _split_row() -> Comparison:
 
 def _delay_row() -> Comparison:
     """Return O22: the factor by which training each generation lengthens eight doublings."""
-    growth = {"growth__r": 1.4, "run__max_doublings": 8, "run__horizon_days": 3650.0, "run__frame_days": 30.0}
+    growth = {"growth__r": 1.4, "run__max_doublings": 8, "run__horizon_days": 3650.0, "run__sample_days": 30.0}
     untrained = _run("returns-3", **growth)
     trained = _run("retraining-0.75", **growth, growth__first_doubling_days=DAYS_PER_MONTH)
     factor = trained.doublings[-1].day / untrained.doublings[-1].day
@@ -355,7 +355,7 @@ def _finite_rows(seeds: int) -> Iterator[Comparison]:
 def run_poisson_row(row: str, name: str, doublings: list[tuple[int, int]], seeds: int) -> Comparison:
     """Run one World with Poisson papers for each seed, and return the row of their doubling times."""
     scenario = Scenario.load(name).replace(
-        run__max_doublings=len(doublings), run__horizon_days=1e6, run__frame_days=1e6
+        run__max_doublings=len(doublings), run__horizon_days=1e6, run__sample_days=1e6
     )
     months = np.array([_durations(run(scenario, seed)) for seed in range(seeds)]) / DAYS_PER_MONTH
     return poisson_row(row, name, doublings, months)

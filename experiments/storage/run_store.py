@@ -107,7 +107,7 @@ def ended(result: RunResult) -> RunEnding:
         len(result.doublings),
         run.max_doublings,
         float(result.researchers),
-        run.until_researchers,
+        run.stop_at_researchers,
     )
 
 

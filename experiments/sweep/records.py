@@ -190,7 +190,7 @@ def _why_no_number(name: str, row: Mapping[str, Any]) -> str:
         return "no growth limit"
     if name == "long_run_ratio":
         return "no constant ratio in the long run"
-    if name == "day_without_training" and not row["training__needed"]:
+    if name == "day_without_training" and not row["training__required"]:
         return "no training runs"
     if name.startswith(("elasticity_", "day_")):
         return "not given by the equations"

@@ -48,10 +48,10 @@ def test_day_of_gain_lies_on_the_line_between_doublings():
         (MET._replace(ending="explosion"), "stopped after 9 doublings: raise run__max_doublings to 10"),
         (MET._replace(ending="horizon", day=730.0), "not reached by the horizon (day 730)"),
         (MET._replace(ending="limit reached"), "limit reached: the hardware allows no such gain"),
-        (MET._replace(ending="starved"), "starved on day 400"),
+        (MET._replace(ending="stalled"), "stalled on day 400"),
         (
-            MET._replace(ending="researchers", doublings=4, until_researchers=5000.0),
-            "stopped at 5,000 researchers: raise run__until_researchers",
+            MET._replace(ending="researchers", doublings=4, stop_at_researchers=5000.0),
+            "stopped at 5,000 researchers: raise run__stop_at_researchers",
         ),
     ],
 )

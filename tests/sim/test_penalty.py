@@ -18,7 +18,7 @@ STILL = {
     "growth__law": "papers",
     "growth__papers_first_doubling": 1e9,
     "growth__difficulty_growth": 2.0,
-    "training__needed": False,
+    "training__required": False,
     "training__gain": 1e6,
     "kernels__measurements": "none",
 }

@@ -19,7 +19,7 @@ from sim.verdict import pace_of
 HORIZON = 730.0
 MAX_DOUBLINGS = 13
 ONLY_THE_LAW = {
-    "training__needed": False,
+    "training__required": False,
     "researcher__initial": 256,
     "researcher__experiment_gpu_days": 0.0,
     "kernels__measurements": "none",

@@ -61,7 +61,7 @@ def _fan_rows(sweep: Sweep, grid: Floats, closed: bool = False) -> pa.Table:
 def has_closed_form(sweep: Sweep) -> bool:
     """Return whether only the law determines all runs: no experiments, no retraining, no faster kernels."""
     return (
-        set(sweep.texts("training__needed")) == {"False"}
+        set(sweep.texts("training__required")) == {"False"}
         and set(sweep.texts("kernels__measurements")) == {"none"}
         and float(sweep.numbers("researcher__experiment_gpu_days").max()) == 0
     )

@@ -23,9 +23,9 @@ _OUTCOME_PHRASES: Final = {
 
 _PHRASES: Final = {
     "growth__parallel_penalty": "Parallelization penalty",
-    "training__speed_share": "Share of each gain spent on shorter runs",
+    "training__speedup_exponent": "Share of each gain spent on shorter runs",
     "researcher__experiment_scaling": "How experiments must grow with software",
-    "run__until_researchers": "Researchers at which the run stops",
+    "run__stop_at_researchers": "Researchers at which the run stops",
     "kernels__candidates_per_day": "Kernel candidates a day, of the reference team",
 }
 """Labels of parameters whose declared meaning does not begin with a usable phrase."""

@@ -45,7 +45,7 @@ NEEDED: Final = (
     "limited_by",
 )
 """Columns that the table of a sweep must have."""
-NO_EVENT: Final = ("limit reached", "starved")
+NO_EVENT: Final = ("limit reached", "stalled")
 """Endings after which software cannot grow any more."""
 ONE_BY_ONE: Final = "one-at-a-time"
 SYSTEMATIC: Final = ("grid", ONE_BY_ONE)
@@ -279,7 +279,7 @@ def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the tab
 
 def unreached_gain_reasons(sweep: Sweep, multiple: float) -> list[str | None]:
     """Return the reason why each run did not reach a multiple of the software of day 0; None if it did."""
-    names = ("ending", "day", "doubling_days", "run__max_doublings", "researchers", "run__until_researchers")
+    names = ("ending", "day", "doubling_days", "run__max_doublings", "researchers", "run__stop_at_researchers")
     reasons: list[str | None] = []
     for row in sweep.runs.select(names).to_pylist():
         reached = day_of_gain(multiple, row["doubling_days"] or []) is not None
@@ -334,7 +334,7 @@ def threshold(sweep: Sweep) -> tuple[str, str]:
     if factor == 1000:
         return column, ""
     beyond = float(np.mean(early < math.log2(1000)))
-    why = f"{beyond:.0%} of the runs that stopped at a target (run__max_doublings, run__until_researchers)"
+    why = f"{beyond:.0%} of the runs that stopped at a target (run__max_doublings, run__stop_at_researchers)"
     return column, f"{why} had not gained 1,000-fold, so that a {factor}-fold gain is shown."
 
 

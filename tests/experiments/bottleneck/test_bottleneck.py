@@ -109,7 +109,7 @@ def test_setting_of_a_large_team_is_a_cohort_in_all_compared_labs():
         base = setting_at(lab, doublings, 0.5)
         for setting in bottleneck._plan_elasticities(lab, base).settings:
             assert setting.one_by_one is one_by_one
-            followed = setting.researchers <= steady_state_scenario(lab, setting).run.individuals_up_to
+            followed = setting.researchers <= steady_state_scenario(lab, setting).run.max_individuals
             assert followed is one_by_one
     pooled = lab.replace(researcher__timing="pooled")
     assert setting_at(pooled, 8.0, 0.5).one_by_one, "pooled work has no cohorts"
@@ -117,7 +117,7 @@ def test_setting_of_a_large_team_is_a_cohort_in_all_compared_labs():
 
 def test_quasi_static_lab_has_fixed_software_and_the_given_gpus(monkeypatch):
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 60)
-    for scenario in (Scenario(), repairman(0.3), Scenario().replace(cluster__sharing="priority")):
+    for scenario in (Scenario(), repairman(0.3), Scenario().replace(cluster__partitioning="priority")):
         setting = setting_at(scenario, 0.0, 0.5)
         worlds = []
         held = OutputSample.run(scenario, setting, 1, lambda world, worlds=worlds: worlds.append(world))
@@ -141,8 +141,8 @@ def test_setting_along_the_path_scales_researchers_and_costs_by_s():
         assert (setting.researchers, setting.gpus) == (2048, 256)
         assert setting.gpu_days == pytest.approx(cost)
     assert setting_at(lab, 3.0, 1.0).load == pytest.approx(8 * setting_at(lab, 0.0, 1.0).load)
-    assert gpus_at_start(lab.replace(cluster__sharing="priority")) == 256
-    assert gpus_at_start(lab.replace(cluster__sharing="priority", training__needed=False)) == 512
+    assert gpus_at_start(lab.replace(cluster__partitioning="priority")) == 256
+    assert gpus_at_start(lab.replace(cluster__partitioning="priority", training__required=False)) == 512
     assert [experiment_gpus(lab, wanted) for wanted in (1, 203, 322.5)] == [8, 200, 320], "whole nodes"
     flat = lab.replace(cluster__placement="flat")
     assert [experiment_gpus(flat, wanted) for wanted in (1, 203, 322.5)] == [8, 203, 322]
@@ -151,7 +151,7 @@ def test_setting_along_the_path_scales_researchers_and_costs_by_s():
 def test_quasi_static_scenario_switches_growth_off():
     changed = steady_state_scenario(Scenario(), setting_at(Scenario(), 1.0, 0.0)).flat()
     assert changed["kernels__measurements"] == "none"
-    assert (changed["training__needed"], changed["growth__papers_first_doubling"]) == (False, 1e12)
+    assert (changed["training__required"], changed["growth__papers_first_doubling"]) == (False, 1e12)
 
 
 def test_balance_point_depends_on_s(measured):

@@ -120,7 +120,7 @@ def test_a_signal_that_is_ignored_stays_ignored(asara, tmp_path, monkeypatch):
 
 def test_a_run_on_a_terminal_shows_how_it_goes_and_can_be_interrupted(tmp_path):
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "experiments.cli.app", *SCENARIO, "--set", "run__frame_days=0.001", "--json"]
+    command = [sys.executable, "-m", "experiments.cli.app", *SCENARIO, "--set", "run__sample_days=0.001", "--json"]
     with subprocess.Popen(
         [*command, "--set", "run__max_doublings=14", "--until", "1e6", "--out", tmp_path / "kept"],
         stdout=subprocess.PIPE,

@@ -103,8 +103,8 @@ BAD = {
         ["[uncertainties.cluster__queue]", "not a number", "one of fcfs", "Make it a lever"],
     ),
     "uncertain truth": (
-        with_prior("training__needed", 'distribution = "uniform"', "low = 0", "high = 1"),
-        ["[uncertainties.training__needed]", "true or false", "Make it a lever"],
+        with_prior("training__required", 'distribution = "uniform"', "low = 0", "high = 1"),
+        ["[uncertainties.training__required]", "true or false", "Make it a lever"],
     ),
     "unknown distribution": (broken('"uniform"', '"unifrom"'), ["training__gain]: no distribution", "did you mean"]),
     "distribution is a list": (broken('"uniform"', '["uniform"]'), ["training__gain]: no distribution ['uniform']"]),
@@ -118,11 +118,11 @@ BAD = {
         ["[uncertainties.training__gain]", "as low as 0.5", "set min = 1.01"],
     ),
     "above the parameter": (
-        with_prior("training__speed_share", 'distribution = "lognormal"', "ci80 = [0.1, 0.9]"),
-        ["[uncertainties.training__speed_share]", "as high as inf", "set max = 1"],
+        with_prior("training__speedup_exponent", 'distribution = "lognormal"', "ci80 = [0.1, 0.9]"),
+        ["[uncertainties.training__speedup_exponent]", "as high as inf", "set max = 1"],
     ),
     "both": (
-        with_prior("training__speed_share", 'distribution = "normal"', "mean = 0.5", "sd = 0.3"),
+        with_prior("training__speedup_exponent", 'distribution = "normal"', "mean = 0.5", "sd = 0.3"),
         ["as low as -inf: set min = 0", "and as high as inf: set max = 1"],
     ),
     "levels of no grid": (

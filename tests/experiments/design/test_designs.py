@@ -73,12 +73,12 @@ def test_draws_of_an_integer_parameter_are_rounded_and_uniform(tmp_path):
 
 def test_grid_has_the_midpoints_of_equal_shares(tmp_path):
     content = {"sampling": "grid", "uncertainties": {"training__gain": GAIN | {"levels": 5}}}
-    content["levers"] = {"cluster__gpus": [64, 128], "training__needed": [True, False]}
+    content["levers"] = {"cluster__gpus": [64, 128], "training__required": [True, False]}
     found = design(tmp_path, content)
     np.testing.assert_allclose(column(found, "training__gain"), [1.75, 2.25, 2.75, 3.25, 3.75], rtol=1e-12)
     assert (found.points, found.combinations, len(found)) == (5, 4, 20)
     levers = [found.lever_values(number) for number in range(4)]
-    assert levers == [{"cluster__gpus": g, "training__needed": n} for g, n in product([64, 128], [True, False])]
+    assert levers == [{"cluster__gpus": g, "training__required": n} for g, n in product([64, 128], [True, False])]
 
 
 def test_one_at_a_time_changes_one_parameter_with_common_random_numbers(tmp_path):
@@ -87,7 +87,7 @@ def test_one_at_a_time_changes_one_parameter_with_common_random_numbers(tmp_path
         "replications": 2,
         "uncertainties": {"growth__r": R, "training__gain": GAIN},
     }
-    content["levers"] = {"cluster__gpus": [256, 1024], "training__needed": [True, False]}
+    content["levers"] = {"cluster__gpus": [256, 1024], "training__required": [True, False]}
     found = design(tmp_path, content)
     plans = [found.planned(number) for number in range(len(found))]
     middle = plans[0].changes
@@ -95,7 +95,7 @@ def test_one_at_a_time_changes_one_parameter_with_common_random_numbers(tmp_path
     moved = [{name: value for name, value in plan.changes.items() if middle.get(name) != value} for plan in plans[::2]]
     uncertain = [{"growth__r": 0.7}, {"growth__r": 3.0}, {"training__gain": 1.75}, {"training__gain": 3.75}]
     assert moved[0] == {} and moved[1:5] == [pytest.approx(each) for each in uncertain]
-    assert moved[5:] == [{"cluster__gpus": 256}, {"training__needed": False}], "the base has the other two"
+    assert moved[5:] == [{"cluster__gpus": 256}, {"training__required": False}], "the base has the other two"
     assert {plan.seed for plan in plans} == {plans[0].seed, plans[1].seed}
     assert [(plan.point, plan.lever) for plan in plans[::2]] == [*((point, 0) for point in range(5)), (0, 1), (0, 2)]
 
@@ -164,9 +164,9 @@ def test_planned_in_another_process_is_equal():
 
 NUMBERS = {"growth__r": R, "training__gain": GAIN, "cluster__gpus": GPUS}
 LEVERS = {
-    "training__needed": st.just([True, False]),
+    "training__required": st.just([True, False]),
     "cluster__queue": st.lists(st.sampled_from(["fcfs", "easy", "sjf"]), min_size=1, max_size=3, unique=True),
-    "training__speed_share": st.lists(st.floats(0, 1) | st.integers(0, 1), min_size=1, max_size=3, unique=True),
+    "training__speedup_exponent": st.lists(st.floats(0, 1) | st.integers(0, 1), min_size=1, max_size=3, unique=True),
     "run__horizon_days": st.lists(st.floats(1, 1e6), min_size=1, max_size=2, unique=True),
 }
 
@@ -211,7 +211,7 @@ def test_to_toml_round_trip_returns_an_equal_design(tmp_path_factory, content, d
 
 
 def test_digest_depends_on_runs_and_not_on_names(tmp_path):
-    levers = {"cluster__gpus": [256, 512], "training__needed": [True, False]}
+    levers = {"cluster__gpus": [256, 512], "training__required": [True, False]}
     first = design(tmp_path, sampled(levers=levers, **{"set": {"run__max_doublings": 5}}))
     backwards = dict(reversed(levers.items()))
     same = sampled(levers=backwards, description="Mine.", seed=0, engine="world", **{"set": {"run__max_doublings": 5}})
@@ -295,7 +295,7 @@ def test_retraining_design_has_the_border_of_the_closed_form():
     plans = [found.planned(number) for number in range(len(found))]
     checked = 0
     for plan in plans:
-        k, r = 2.0 ** -plan.changes["training__speed_share"], plan.changes["growth__r"]
+        k, r = 2.0 ** -plan.changes["training__speedup_exponent"], plan.changes["growth__r"]
         margin = r * (1 + math.log2(k)) if k < 1 else 1.0
         if any(math.isclose(k, each) for each in (0.9, 0.75, 0.6)) and 0.75 < margin < 1.35 and margin != 1:
             checked += 1
@@ -323,15 +323,15 @@ COMPUTE = {"zip": {"researcher__initial": [256, 512], "cluster__gpus": [1024, 20
 
 
 def test_coupled_lever_pairs_its_lists(tmp_path):
-    levers = {"compute": COMPUTE, "training__needed": [True, False]}
+    levers = {"compute": COMPUTE, "training__required": [True, False]}
     found = design(tmp_path, sampled(n=2, levers=levers))
     assert (len(found), found.combinations) == (8, 4)
     assert [found.lever_values(number) for number in range(4)] == [
-        {"cluster__gpus": gpus, "researcher__initial": team, "training__needed": needed}
+        {"cluster__gpus": gpus, "researcher__initial": team, "training__required": needed}
         for gpus, team in ((1024, 256), (2048, 512))
         for needed in (True, False)
     ]
-    assert found.lever_parameters == ["cluster__gpus", "researcher__initial", "training__needed"]
+    assert found.lever_parameters == ["cluster__gpus", "researcher__initial", "training__required"]
     # Both steps of the lever are compared under the same random numbers, and a run is planned from its number alone.
     assert len({found.planned(number).seed for number in range(4)}) == 1
     assert found.scenario(found.planned(2)).cluster.gpus == 2048
@@ -363,5 +363,5 @@ def test_digest_of_plain_levers_equals_that_of_their_lists():
     found = load_design("quick")
     keys = ("engine", "sampling", "n", "replications", "seed", "uncertainties", "correlations", "levers")
     hashed = {key: found.content[key] for key in keys} | {"digest of the base": found.base.digest()}
-    hashed["levers"] = {"training__needed": [True, False]}
+    hashed["levers"] = {"training__required": [True, False]}
     assert sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest() == found.digest

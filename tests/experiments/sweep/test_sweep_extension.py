@@ -46,7 +46,7 @@ SMALL = {
 }
 COUPLED = """
 [levers.clock]
-zip = {{ run__horizon_days = {}, run__until_researchers = {} }}
+zip = {{ run__horizon_days = {}, run__stop_at_researchers = {} }}
 """
 
 

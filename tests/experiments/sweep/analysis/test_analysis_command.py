@@ -172,7 +172,7 @@ def test_fan_run_at_the_hardware_limit_stays_level():
 
 def test_closed_form_with_retraining_is_absent(plain):
     assert fan_chart.has_closed_form(plain)
-    rows = [row(0, 0, {"training__needed": True}, 0.0)]
+    rows = [row(0, 0, {"training__required": True}, 0.0)]
     assert not fan_chart.has_closed_form(sweep_of(table(rows), manifest(1)))
 
 
@@ -343,10 +343,10 @@ def test_box_sentence_describes_a_box_measured_on_other_points(plain):
 
 @pytest.mark.parametrize(("bounds", "word"), [((-math.inf, 0.0), "no"), ((1.0, math.inf), "yes")])
 def test_box_sentence_formats_truth_values(bounds, word):
-    sweep = small(256, levers={"training__needed": [False, True]})
+    sweep = small(256, levers={"training__required": [False, True]})
     share = st.ClusteredProbability(0.9, 0.8, 0.95, runs=100, points=100)
-    box = scenario_discovery.Box({"training__needed": bounds}, density=share, coverage=share, held_out=False)
-    assert f"Explosions are most frequent where training__needed = {word}: 90% " in scenario_discovery.box_sentence(
+    box = scenario_discovery.Box({"training__required": bounds}, density=share, coverage=share, held_out=False)
+    assert f"Explosions are most frequent where training__required = {word}: 90% " in scenario_discovery.box_sentence(
         sweep, box
     )
 

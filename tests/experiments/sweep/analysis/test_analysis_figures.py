@@ -15,7 +15,9 @@ from experiments.sweep.analysis.figure_frame import png
 from experiments.sweep.analysis.sweep_data import sweep_of
 from tests.support.sweep_tables import ONLY_THE_LAW, drawn, manifest, row, small, table, write
 
-HELD = {name: value for name, value in ONLY_THE_LAW.items() if name != "training__needed"} | {"training__needed": True}
+HELD = {name: value for name, value in ONLY_THE_LAW.items() if name != "training__required"} | {
+    "training__required": True
+}
 
 
 def legend(figure):
@@ -29,7 +31,7 @@ def texts(axes):
 
 def held(points):
     """A sweep with training runs, which has no closed form."""
-    return sweep_of(drawn(points, levers={"training__needed": [True]}), manifest(points, levers=[]))
+    return sweep_of(drawn(points, levers={"training__required": [True]}), manifest(points, levers=[]))
 
 
 def test_fan_of_a_single_run_names_no_bands():

@@ -240,7 +240,7 @@ def test_phrase_of_every_parameter_is_readable():
         assert "__" not in words
         assert "`" not in words
     assert labels.phrase("growth__r") == "Returns to software R&D"
-    assert labels.phrase("training__speed_share") == "Share of each gain spent on shorter runs"
+    assert labels.phrase("training__speedup_exponent") == "Share of each gain spent on shorter runs"
 
 
 def test_text_is_escaped_and_numbers_are_readable():

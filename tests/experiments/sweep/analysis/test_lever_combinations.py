@@ -41,15 +41,15 @@ def coupled():
                     "growth__r": 0.5 + point / 20,
                     "cluster__gpus": gpus,
                     "researcher__initial": team,
-                    "training__needed": needed,
+                    "training__required": needed,
                 }
                 rows.append(row(len(rows), point, values, -0.5 * needed, lever=2 * place + needed))
     zipped = {"zip": {"cluster__gpus": [1024, 2048], "researcher__initial": [64, 1024]}}
     said = manifest(
         len(rows),
         points=32,
-        levers=["cluster__gpus", "researcher__initial", "training__needed"],
-        design={"levers": {"compute": zipped, "training__needed": [False, True]}},
+        levers=["cluster__gpus", "researcher__initial", "training__required"],
+        design={"levers": {"compute": zipped, "training__required": [False, True]}},
     )
     return sweep_of(table(rows), said)
 
@@ -117,9 +117,9 @@ def test_many_combinations_are_a_range_in_words_and_a_table():
 
 
 def test_coupled_lever_is_one_lever(coupled):
-    assert coupled.levers == ["compute", "training__needed"]
+    assert coupled.levers == ["compute", "training__required"]
     assert [each.text for each in combinations(coupled)] == [
-        f"compute = {text}, training__needed = {needed}"
+        f"compute = {text}, training__required = {needed}"
         for text in ("1,024 / 64", "2,048 / 1,024")
         for needed in ("no", "yes")
     ]
@@ -131,11 +131,11 @@ def test_coupled_lever_is_one_lever(coupled):
 def test_paired_effects_hold_the_other_levers(coupled):
     effects = [each for each in lever_effects.lever_effects(coupled) if each.outcome == "doublings_a_year"]
     pace = sensitivity.outcome_of(coupled, "doublings_a_year")
-    place, needed = coupled.numbers("compute"), coupled.numbers("training__needed")
+    place, needed = coupled.numbers("compute"), coupled.numbers("training__required")
     found = {(each.lever, each.others): each for each in effects}
     assert len(found) == 4
     for flag, text in ((0, "no"), (1, "yes")):
-        effect = found["compute", f"training__needed = {text}"]
+        effect = found["compute", f"training__required = {text}"]
         apart = pace[(place == 1) & (needed == flag)].mean() - pace[(place == 0) & (needed == flag)].mean()
         assert effect.difference == pytest.approx(apart)
         assert (effect.level, effect.against, effect.pairs) == ("2,048 / 1,024", "1,024 / 64", 32)
@@ -146,9 +146,10 @@ def test_paired_effects_hold_the_other_levers(coupled):
 
 def test_constant_outcome_has_no_causes():
     rows = [
-        row(n, n // 2, {"growth__r": 3.0 + n / 10, "training__needed": bool(n % 2)}, 0.0, lever=n % 2) for n in range(8)
+        row(n, n // 2, {"growth__r": 3.0 + n / 10, "training__required": bool(n % 2)}, 0.0, lever=n % 2)
+        for n in range(8)
     ]
-    sweep = sweep_of(table(rows), manifest(8, sampling="grid", levers=["training__needed"]))
+    sweep = sweep_of(table(rows), manifest(8, sampling="grid", levers=["training__required"]))
     assert sweep.explosive.all()
     assert explosion_probability.strongest_parameter(sweep) == (
         "All runs agree on whether doubling times shrink without limit (long_run = singular), "
