@@ -1,4 +1,4 @@
-"""What can be said before anything heavy is loaded: how the command refuses, and whose `agents` it would load."""
+"""Define the error for bad input, and check that the package `agents` is that of asara; loads no other library."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import importlib.util
 
 
 class InputError(ValueError):
-    """Something that was asked for cannot be done; the message is the one sentence that says why."""
+    """A request cannot be carried out; the message has the reason and the next step."""
 
 
 def require_own_agents() -> None:
-    """Refuse to go on where another distribution's `agents` package hides ours.
+    """Check that no other distribution's package `agents` hides that of asara.
 
-    Raises InputError, which says where the other one lies.
+    Raises InputError with the path of the other package.
     """
     try:
         found = importlib.util.find_spec("agents.phases")
@@ -21,14 +21,14 @@ def require_own_agents() -> None:
         found = None
     if found is None:
         raise InputError(
-            f"another package called 'agents' ({_place_of('agents')}) hides the one of asara: "
-            "install asara into a virtual environment of its own"
+            f"another package named 'agents' ({_path_of('agents')}) hides that of asara. "
+            "Install asara into a separate virtual environment."
         )
 
 
-def _place_of(package: str) -> str:
+def _path_of(package: str) -> str:
     try:
         module = importlib.import_module(package)
     except ImportError:
-        return "which cannot be imported"
-    return str(module.__file__ or next(iter(module.__path__), "of unknown place"))
+        return "it cannot be imported"
+    return str(module.__file__ or next(iter(module.__path__), "its path is unknown"))

@@ -1,4 +1,4 @@
-"""Gains of software: the day on which a run reached one, why it did not, and what a run needs to reach it."""
+"""Compute when a run reaches a gain of software, explain why it does not, and set up runs to reach one."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ if TYPE_CHECKING:
     from sim.scenario.model import Scenario
 
 TEN_YEARS: Final = 3650.0
-"""Days that a run to a goal has, unless its horizon is set."""
+"""Minimum horizon of a run to a goal, unless it is set [days]."""
 _GOAL: Final = re.compile(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*[x×]?\s*")
 _MAX_DOUBLINGS: Final = 300
 _ROUNDING: Final = 1e-9
 
 
-class EndedScenario(NamedTuple):
-    """What says why a run came no farther."""
+class RunEnding(NamedTuple):
+    """How and where a run ended, with the limits of its scenario."""
 
     ending: str
     day: float
+    """Day of the end."""
     doublings: int
-    """Whole doublings of software that were seen."""
+    """Number of whole doublings of software."""
     max_doublings: int
     researchers: float
     stop_at_researchers: float
-    """0: none were asked for."""
+    """Number of researchers at which the run stops; 0: no limit."""
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> EndedScenario:
-        """Return what the row of a run in a table of runs states."""
+    def of_row(cls, row: Mapping[str, Any]) -> RunEnding:
+        """Return the ending of a run from its row in a table of runs."""
         return cls(
             row["ending"],
             row["day"],
@@ -45,9 +46,9 @@ class EndedScenario(NamedTuple):
 
 
 def parse_goal(text: str) -> float:
-    """Return the multiple of the software of day 0 that a goal such as 1000x, 30x or 1e6x names.
+    """Return the multiple of the software of day 0 in a goal such as 1000x, 30x or 1e6x.
 
-    Raises InputError for anything but a multiple above 1 and up to 2^300.
+    Raises InputError if it is not above 1 and at most 2^300.
     """
     found = _GOAL.fullmatch(text)
     try:
@@ -63,21 +64,21 @@ def parse_goal(text: str) -> float:
 
 
 def doublings_to(multiple: float) -> int:
-    """Return the whole doublings after which software is at least so many times that of day 0: 10 for 1,000."""
+    """Return the number of whole doublings that reach a multiple of the software of day 0: 10 for 1,000."""
     return math.ceil(math.log2(multiple) - _ROUNDING)
 
 
 def goal_changes(multiple: float, scenario: Scenario, changed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters with which a run can reach a multiple of the software of day 0.
 
-    ``changed``: what is set by name; its horizon stays, while any other becomes ten years at least. Raises InputError
-    where it sets another number of doublings.
+    ``changed``: parameters that are set by name. A horizon among them stays; otherwise it becomes at least ten years.
+    Raises InputError if they set another number of doublings.
     """
     needed = doublings_to(multiple)
-    asked = changed.get("run__max_doublings", needed)
-    if asked != needed:
+    requested = changed.get("run__max_doublings", needed)
+    if requested != needed:
         raise InputError(
-            f"run__max_doublings = {asked} is not what --goal {multiple:g}x needs; allowed: {needed}. "
+            f"run__max_doublings = {requested} does not fit --goal {multiple:g}x; allowed: {needed}. "
             "Leave out one of the two."
         )
     horizon = {} if "run__horizon_days" in changed else {"run__horizon_days": max(scenario.run.horizon_days, TEN_YEARS)}
@@ -85,9 +86,9 @@ def goal_changes(multiple: float, scenario: Scenario, changed: Mapping[str, Any]
 
 
 def day_of_gain(multiple: float, doubling_days: Sequence[float]) -> float | None:
-    """Return the day on which software was first so many times that of day 0; None if it never was.
+    """Return the day on which software first reached a multiple of that of day 0; None if it did not.
 
-    ``doubling_days``: the day of each whole doubling; between two of them log2 of software is a straight line.
+    ``doubling_days``: the day of each whole doubling; log2 of software is interpolated linearly between them.
     """
     days, level = [0.0, *doubling_days], math.log2(multiple)
     above = math.ceil(level - _ROUNDING)
@@ -97,8 +98,8 @@ def day_of_gain(multiple: float, doubling_days: Sequence[float]) -> float | None
     return days[above - 1] + part * (days[above] - days[above - 1])
 
 
-def why_not(multiple: float, ended: EndedScenario) -> str:
-    """Return why a run did not reach a gain, as half a sentence."""
+def explain_unreached_gain(multiple: float, ended: RunEnding) -> str:
+    """Return the reason why a run did not reach a gain, as part of a sentence."""
     if ended.ending == "horizon":
         return f"not reached by the horizon (day {ended.day:,.6g})"
     if ended.ending == "limit reached":
@@ -112,9 +113,10 @@ def why_not(multiple: float, ended: EndedScenario) -> str:
     return f"stopped after {count}: raise run__max_doublings to {needed}"
 
 
-def goal_sentence(multiple: float, doubling_days: Sequence[float], ended: EndedScenario) -> str:
-    """Return the day on which a run reached its goal, or why it did not, as a sentence."""
+def goal_sentence(multiple: float, doubling_days: Sequence[float], ended: RunEnding) -> str:
+    """Return a sentence with the day on which a run reached its goal, or with the reason why it did not."""
     day = day_of_gain(multiple, doubling_days)
     if day is None:
-        return f"Goal: software was never {multiple:,.15g} times that of day 0: {why_not(multiple, ended)}."
-    return f"Goal: software was {multiple:,.15g} times that of day 0 on day {day:,.1f}."
+        reason = explain_unreached_gain(multiple, ended)
+        return f"Goal: software did not reach {multiple:,.15g} times that of day 0: {reason}."
+    return f"Goal: software reached {multiple:,.15g} times that of day 0 on day {day:,.1f}."

@@ -1,4 +1,4 @@
-"""A run as an Excel workbook: one sheet with its summary and parameters, and one for each table."""
+"""Write a run as an Excel workbook: one sheet with its summary and parameters, and one for each table."""
 
 from __future__ import annotations
 
@@ -14,60 +14,60 @@ import pyarrow as pa
 from experiments.errors import InputError
 
 MAX_ROWS: Final = 1_048_576
-"""Rows of a sheet in Excel, its header included."""
-_WRITTEN: Final = datetime(2000, 1, 1)
-"""Time that stands in the file, so that equal runs have equal bytes."""
+"""Maximum number of rows of a sheet in Excel, its header included."""
+_TIMESTAMP: Final = datetime(2000, 1, 1)
+"""Fixed time of creation, so that equal runs have equal bytes."""
 
 
 def require_openpyxl() -> None:
     """Raise InputError if the library that writes workbooks is not installed."""
     if find_spec("openpyxl") is None:
-        raise InputError("--xlsx needs openpyxl, which is not installed; allowed: --csv. Run pip install openpyxl")
+        raise InputError("--xlsx needs openpyxl, which is not installed; allowed: --csv. Run pip install openpyxl.")
 
 
 def workbook(summary: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> bytes:
     """Return the bytes of a workbook, equal for equal content.
 
-    A table with more rows than a sheet can have is left out, and its sheet states the number of rows.
+    A table with more rows than a sheet can have is left out; its sheet contains the number of rows.
     """
     from openpyxl import Workbook  # noqa: PLC0415 - an optional package
 
     book = Workbook(write_only=True)
-    book.properties.created = book.properties.modified = _WRITTEN
+    book.properties.created = book.properties.modified = _TIMESTAMP
     sheet = book.create_sheet("run")
-    for name, value in _flat(summary):
+    for name, value in _flatten(summary):
         sheet.append([name, value])
     for title, table in tables.items():
         sheet = book.create_sheet(title)
         if table.num_rows >= MAX_ROWS:
-            sheet.append([f"{table.num_rows:,} rows, more than a sheet can have: see {title}.parquet"])
+            sheet.append([f"{table.num_rows:,} rows are more than a sheet can have. Read {title}.parquet."])
             continue
         sheet.append(table.column_names)
         for batch in table.to_batches(max_chunksize=10_000):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                sheet.append([_cell(value) for value in row])
+                sheet.append([_to_cell(value) for value in row])
     raw = io.BytesIO()
     book.save(raw)
-    return _undated(raw.getvalue())
+    return _remove_timestamps(raw.getvalue())
 
 
-def _flat(content: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
+def _flatten(content: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for name, value in content.items():
         if isinstance(value, Mapping):
-            rows += _flat(value, f"{before}{name}.")
+            rows += _flatten(value, f"{before}{name}.")
         else:
-            rows.append((f"{before}{name}", _cell(value)))
+            rows.append((f"{before}{name}", _to_cell(value)))
     return rows
 
 
-def _cell(value: Any) -> Any:
-    """A value that a cell can hold: numbers as numbers, all else as text."""
+def _to_cell(value: Any) -> Any:
+    """Return a value for a cell: numbers as numbers, other values as text."""
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def _undated(content: bytes) -> bytes:
-    """The same archive without the times at which its files were written."""
+def _remove_timestamps(content: bytes) -> bytes:
+    """Return the same archive without the times of its files."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for name in sorted(old.namelist()):

@@ -1,4 +1,4 @@
-"""What `asara bottleneck` does, behind its options."""
+"""Run `asara bottleneck`: measure, print, and write the files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from sim.world import World
 def measure(
     scenario: str, settings: Sequence[str], doublings: str, seeds: int, out: Path | None, as_json: bool
 ) -> None:
-    """Measure a scenario, print what was found, and write it if that was asked for.
+    """Measure a scenario, print the results, and write them into ``out`` if it is given.
 
-    Raises InputError where something is wrong with the input, or after an interruption: whole seeds are told first.
+    Raises InputError if an argument is not allowed, or after an interruption. Before that, the results of completed
+    seeds are printed.
     """
-    chosen, moments = load_scenario(scenario, settings, None), path(doublings)
+    chosen, path = load_scenario(scenario, settings, None), parse_doublings(doublings)
     if out is not None:
         check_folder(out)
     with progress() as tell, GracefulInterrupt() as interrupt:
@@ -35,12 +36,12 @@ def measure(
             tell(text, share)
             return interrupt.happened
 
-        found = study(chosen, moments, range(seeds), watch)
+        found = study(chosen, path, range(seeds), watch)
     if not found.seeds:
-        raise InputError("interrupted before the first seed was over: nothing is known, and nothing was written")
-    said = {"sentences": [sentence(case) for case in found.cases], "conclusion": conclusion(found)}
+        raise InputError("interrupted before the first seed was complete. There are no results; run it again.")
+    sentences = {"sentences": [sentence(case) for case in found.cases], "conclusion": conclusion(found)}
     published = [{"what": each.what, "sigma": each.sigma, "rho": each.rho, "source": each.source} for each in PUBLISHED]
-    content = plain(found._asdict() | {"published": published} | said)
+    content = plain(found._asdict() | {"published": published} | sentences)
     if out is not None:
         write_files(out, {"bottleneck.json": json_file(content), "bottleneck.png": picture(found)})
     if as_json:
@@ -50,21 +51,24 @@ def measure(
         if out is not None:
             print_text(f"Written to {out}: bottleneck.json, bottleneck.png.")
     if interrupt.happened:
-        raise InputError(f"interrupted after {len(found.seeds)} of {seeds} seeds")
+        raise InputError(
+            f"interrupted after {len(found.seeds)} of {seeds} seeds. The results are of the completed seeds."
+        )
 
 
-def path(text: str) -> list[float]:
-    """Return the doublings that `N,N,...` names, each larger than the one before.
+def parse_doublings(text: str) -> list[float]:
+    """Return the doublings in `N,N,...`, each larger than the one before.
 
-    Raises InputError for what is no number, below 0, or not larger.
+    Raises InputError if one is not a number, is below 0, or is not larger than the one before.
     """
     try:
         found = [float(part) for part in text.split(",")]
     except ValueError:
         found = []
-    fine = found and all(math.isfinite(each) and each >= 0 for each in found)
-    if not fine or any(later <= earlier for earlier, later in pairwise(found)):
+    valid = found and all(math.isfinite(each) and each >= 0 for each in found)
+    if not valid or any(later <= earlier for earlier, later in pairwise(found)):
         raise InputError(
-            f"--doublings {text}: numbers from 0 on, each larger than the one before, such as --doublings 0,2,4"
+            f"--doublings = {text} is not an increasing list; allowed: numbers from 0, each larger than the one "
+            "before. Write --doublings 0,2,4."
         )
     return found

@@ -1,9 +1,9 @@
-"""A lab held at a moment of its path: software stands still, and what its researchers publish is counted.
+"""Simulate a quasi-static lab: software is fixed at a point of the growth path, and published papers are counted.
 
-Its Worlds have the scenario's researchers, queue and failures. What would move is left out: the first doubling of
-software takes a trillion papers, no generation is trained, no kernel is tuned. Inference has one node (or GPU), which
-houses however many researchers there are, and experiments have all the rest, so that each can be varied by itself.
-A few researchers are followed one by one, many as a cohort.
+The World has the scenario's researchers, queue and failures. Nothing changes over time: the first doubling of software
+takes 1e12 papers, no generation is trained and no kernel is tuned. Inference has one
+node (or GPU), which hosts any number of researchers. Experiments have all other GPUs, so that each input can be varied
+separately. Small teams are simulated as individuals, large ones as a cohort.
 """
 
 from __future__ import annotations
@@ -27,151 +27,163 @@ from sim.scenario.model import Scenario, ScenarioError, parameters
 from sim.world import World
 
 NEAR_BALANCE_LOADS: Final = (0.7, 1.5)
-"""Loads between which a queue takes long to settle: with less there is hardly one, with more no GPU is idle at once."""
+"""Loads between which the queue is slow to converge. Below, the queue is short; above, all GPUs fill at once."""
 
 
 class ObservationWindow(NamedTuple):
-    """How long a lab is watched, in the time that a paper takes whose author never waits."""
+    """Times of warm-up and observation, in units of the time for a paper whose author never waits."""
 
     warm_up: float
-    """Before anything is counted. A share w of a paper's time going into writing, all settles as e^(-t/(w(1 - w)))
-    where nobody queues; researchers who queue think no more, so that a queue settles as e^(-t/(1 - w))."""
+    """Warm-up before papers are counted.
+
+    Let w be the share of a paper's time that is writing. Without a queue the lab converges as e^(-t/(w(1 - w))).
+    Researchers who queue do not think, so that a queue converges as e^(-t/(1 - w)).
+    """
     window: float
-    """That is counted, at least: a shorter one would count whole leaps of a cohort that happen to fall into it."""
+    """Minimum time in which papers are counted; in a shorter one a few leaps of a cohort would dominate the count."""
 
 
 IDLE: Final = ObservationWindow(0.5, 1.0)
+"""Window for loads below `NEAR_BALANCE_LOADS`."""
 BALANCED: Final = ObservationWindow(2.0, 1.0)
+"""Window for loads within `NEAR_BALANCE_LOADS`."""
 FULL: Final = ObservationWindow(0.5, 0.25)
-"""No GPU is ever idle: papers are work over cost, and luck has no part in them."""
+"""Window for loads above `NEAR_BALANCE_LOADS`: no GPU is idle, so papers are GPU-time over cost, without randomness."""
 
 PAPERS: Final = 1200
-"""That the researchers would write in the window which is counted if they never waited."""
+"""Minimum number of papers in the counted window for researchers who never wait."""
+_MAX_DAYS: Final = 1e6
+"""Maximum length of a run [days]."""
 _DRAWS: Final = 4000
+"""Number of drawn experiments from which the mean run time is estimated."""
 
 METHOD_NOTE: Final = (
-    f"each counted after {IDLE.warm_up:g} to {BALANCED.warm_up:g} times what a paper takes, in a window in which "
-    f"researchers who never wait would write at least {PAPERS:,}"
+    f"with a warm-up of {IDLE.warm_up:g} to {BALANCED.warm_up:g} times the time for a paper and a window in which "
+    f"researchers who never wait write at least {PAPERS:,} papers"
 )
 
 
 class LabState(NamedTuple):
-    """What distinguishes a held lab from another of the same scenario."""
+    """The state of a quasi-static lab: what distinguishes it from other labs of the same scenario."""
 
     doublings: float
-    """Of software, from which the rest follows on the path; it names the moment, and no run reads it."""
+    """Doublings of software at this point of the path; only a label, which no run reads."""
     researchers: int
     gpus: int
-    """For experiments."""
+    """GPUs for experiments."""
     gpu_days: float
-    """Mean cost of an experiment."""
+    """Mean cost of an experiment [GPU-days]."""
     paper_days: float
-    """That a paper takes whose author never waits, its experiment included."""
-    watching: ObservationWindow
-    """The same for settings that are compared."""
+    """Time for a paper whose author never waits, with its experiment [days]."""
+    window: ObservationWindow
+    """Times of warm-up and observation; the same for states that are compared."""
     window_days: float
-    """That is counted."""
+    """Time in which papers are counted [days]."""
     one_by_one: bool
-    """Whether each researcher is an agent, or all are one cohort; the same for settings that are compared."""
+    """Whether each researcher is an agent, or all are one cohort; the same for states that are compared."""
 
-    def settled(self) -> LabState:
-        """Return the same as it is to be where labour and compute change places."""
+    def with_long_window(self) -> LabState:
+        """Return the same lab with the warm-up and window for loads near the balance point."""
         window = max(self.window_days, BALANCED.window * self.paper_days)
-        return self._replace(watching=BALANCED, window_days=window)
+        return self._replace(window=BALANCED, window_days=window)
 
     @property
-    def crowded(self) -> bool:
-        """Whether it is watched as where labour and compute change places."""
-        return self.watching == BALANCED
+    def is_near_balance(self) -> bool:
+        """Whether its warm-up and window are those for loads near the balance point."""
+        return self.window == BALANCED
 
     @property
-    def alone(self) -> float:
-        """Papers a day if nobody ever waited."""
+    def labour_limited_output(self) -> float:
+        """Output if no researcher ever waited [papers/day]."""
         return self.researchers / self.paper_days
 
     @property
-    def allowed(self) -> float:
-        """Papers a day if no GPU was ever idle and experiments cost what is expected."""
+    def compute_limited_output(self) -> float:
+        """Output if no GPU was ever idle and experiments had their expected cost [papers/day]."""
         return self.gpus / self.gpu_days
 
     @property
     def load(self) -> float:
-        """GPUs that would be busy if nobody ever waited, over those that there are."""
-        return self.alone / self.allowed
+        """GPUs that would be busy if no researcher ever waited, over the existing GPUs."""
+        return self.labour_limited_output / self.compute_limited_output
 
     @property
     def warm_up_days(self) -> float:
-        """That pass before anything is counted."""
-        return self.paper_days * self.watching.warm_up
+        """Time before papers are counted [days]."""
+        return self.paper_days * self.window.warm_up
 
     @property
-    def work(self) -> float:
-        """How long a run takes to compute, in papers."""
+    def simulation_cost(self) -> float:
+        """Estimated cost of simulating the lab, in units of the cost of a paper."""
         days = self.warm_up_days + self.window_days
-        return self.researchers + days * self.alone * min(1.0, 1 / self.load)
+        return self.researchers + days * self.labour_limited_output * min(1.0, 1 / self.load)
 
     @property
-    def told(self) -> str:
-        """What it is, in words."""
+    def description(self) -> str:
+        """Short text with its researchers and GPUs."""
         return f"{self.researchers:,} researchers on {self.gpus:,} GPUs"
 
 
 def setting_at(scenario: Scenario, doublings: float, scaling: float) -> LabState:
-    """Return the lab of a scenario once software, discovered and deployed, has doubled so often.
+    """Return the lab of a scenario after ``doublings`` doublings of discovered and deployed software.
 
-    ``scaling``: s, in place of the scenario's own. Its team is N0 2^doublings, an experiment costs
-    2^(-(1 - s) doublings) of what it cost. Raises ScenarioError if it cannot be held there.
+    ``scaling``: s, in place of the scenario's own. The team is N0 2^doublings, and the cost of an experiment is
+    multiplied by 2^(-(1 - s) doublings). Raises ScenarioError if no lab can be simulated there.
     """
     params, gpus = scenario.researcher, gpus_at_start(scenario)
     if params.experiment_gpu_days == 0:
         raise ScenarioError(
-            f"{scenario.name}: researcher__experiment_gpu_days = 0, papers need no experiment: labour is all there is"
+            f"{scenario.name}: researcher__experiment_gpu_days = 0 means that papers need no experiment, so compute "
+            "cannot limit output; allowed: above 0. Set researcher__experiment_gpu_days."
         )
     if gpus < 1:
         raise ScenarioError(
             f"{scenario.name}: cluster__inference_share = {scenario.cluster.inference_share:g} and "
-            f"cluster__training_share = {scenario.cluster.training_share:g} leave no GPUs for experiments"
+            f"cluster__training_share = {scenario.cluster.training_share:g} leave no GPUs for experiments; allowed: "
+            "a sum below 1. Lower one of them."
         )
     initial = scenario.initial_researchers
-    most = math.log2(_most_researchers(params) / initial)
+    most = math.log2(_max_researchers(params) / initial)
     if doublings > most:
         raise ScenarioError(
-            f"{doublings:g} doublings make {initial:,} researchers of day 0 into more researchers than can be "
-            f"run: at most {math.floor(most)} doublings"
+            f"{doublings:g} doublings of {initial:,} initial researchers are more researchers than can be simulated; "
+            f"allowed: at most {math.floor(most)} doublings. Lower --doublings."
         )
     team = initial * 2.0**doublings
     cost = params.experiment_gpu_days * 2.0 ** (-(1 - scaling) * doublings)
-    days = 1 / params.papers_per_day + _mean_run_days(params, cost, gpus)
+    days = 1 / params.papers_per_day + _mean_experiment_days(params, cost, gpus)
     window = PAPERS * days / team
-    if BALANCED.warm_up * days + window > 1e6:
+    if BALANCED.warm_up * days + window > _MAX_DAYS:
         raise ScenarioError(
-            f"{scenario.name}: a paper takes {days:.3g} days, too long for {PAPERS:,} of them to be seen"
+            f"{scenario.name}: a paper takes {days:.3g} days, which is too long to observe {PAPERS:,} papers. "
+            "Raise researcher__papers_per_month or researcher__initial."
         )
     sizes = round(team), experiment_gpus(scenario, gpus)
-    found = LabState(doublings, *sizes, cost, days, IDLE, window, _one_by_one(scenario, team))
-    watching = IDLE if found.load <= NEAR_BALANCE_LOADS[0] else BALANCED if found.load < NEAR_BALANCE_LOADS[1] else FULL
-    return found._replace(watching=watching, window_days=max(window, watching.window * days))
+    found = LabState(doublings, *sizes, cost, days, IDLE, window, _is_one_by_one(scenario, team))
+    low, high = NEAR_BALANCE_LOADS
+    chosen = IDLE if found.load <= low else BALANCED if found.load < high else FULL
+    return found._replace(window=chosen, window_days=max(window, chosen.window * days))
 
 
-def _most_researchers(params: ResearcherParams) -> float:
-    """How many there may be, so that a run can begin with half as many again and would hold twice those."""
+def _max_researchers(params: ResearcherParams) -> float:
+    """Return the maximum team: a run must be able to start with 1.5 times, and to hold 3 times as many."""
     most = parameters()["researcher__initial"].high or math.inf
     return (MAX_AGENTS if params.timing == "pooled" else most) / 4
 
 
-def _one_by_one(scenario: Scenario, team: float) -> bool:
+def _is_one_by_one(scenario: Scenario, team: float) -> bool:
     return scenario.researcher.timing == "pooled" or team <= scenario.run.max_individuals
 
 
-def _mean_run_days(params: ResearcherParams, cost: float, gpus: int) -> float:
-    """How long an experiment runs on average, over many drawn as researchers draw them."""
+def _mean_experiment_days(params: ResearcherParams, cost: float, gpus: int) -> float:
+    """Return the mean run time of an experiment [days], over many drawn as researchers draw them."""
     stream = default_rng(0)
     drawn = [work_model.experiment_gpu_days(params, cost, stream) for _ in range(_DRAWS)]
     return math.fsum(each / work_model.gang_size(params, each, gpus) for each in drawn) / _DRAWS
 
 
 def gpus_at_start(scenario: Scenario) -> int:
-    """Return the GPUs that a scenario leaves for experiments, where all share one pool as if each had its share."""
+    """Return the GPUs for experiments on day 0; in a shared pool, each use is assumed to have its share."""
     cluster = scenario.cluster
     sizes = pool_sizes(cluster)
     if SHARED not in sizes:
@@ -181,19 +193,19 @@ def gpus_at_start(scenario: Scenario) -> int:
 
 
 def experiment_gpus(scenario: Scenario, wanted: float) -> int:
-    """Return about so many GPUs: whole nodes under consolidated placement, and enough for the largest experiment."""
-    unit = _unit(scenario)
+    """Return about ``wanted`` GPUs: whole nodes if placement is consolidated, and enough for the largest experiment."""
+    unit = _allocation_unit(scenario)
     least = math.ceil(scenario.researcher.experiment_gpus / unit)
     return max(least, round(wanted / unit)) * unit
 
 
-def _unit(scenario: Scenario) -> int:
+def _allocation_unit(scenario: Scenario) -> int:
     return scenario.cluster.gpus_per_node if scenario.cluster.placement == "consolidated" else 1
 
 
-def held_scenario(scenario: Scenario, setting: LabState) -> Scenario:
-    """Return the scenario of a held lab. Raises ScenarioError if it cannot be run."""
-    unit, days = _unit(scenario), setting.warm_up_days + setting.window_days
+def steady_state_scenario(scenario: Scenario, setting: LabState) -> Scenario:
+    """Return the scenario of a quasi-static lab. Raises ScenarioError if it cannot be run."""
+    unit, days = _allocation_unit(scenario), setting.warm_up_days + setting.window_days
     gpus = setting.gpus + unit
     changes: dict[str, Any] = {
         "growth__law": "papers",
@@ -218,51 +230,52 @@ def held_scenario(scenario: Scenario, setting: LabState) -> Scenario:
 
 
 class OutputSample(NamedTuple):
-    """What was seen of a held lab in the window that is counted."""
+    """Output of a quasi-static lab in the counted window."""
 
     papers: float
-    """Effective papers a day."""
-    luck: float
-    """GPU-days that experiments held for each paper, over their mean cost: 1 in the long run."""
+    """Effective papers [1/day]."""
+    cost_ratio: float
+    """GPU-days that experiments used for each paper, over their mean cost: 1 in the long run."""
     written: float
-    """Papers a day, what others found at the same time included."""
+    """Written papers, duplicates included [1/day]."""
 
     @classmethod
     def run(
         cls, scenario: Scenario, setting: LabState, seed: int, watch: Callable[[World], bool | None] | None = None
     ) -> Self | None:
-        """Run a held lab; None if ``watch``, shown the world at the start and now and then, stops it.
+        """Run a quasi-static lab; return None if ``watch``, which is called with the world at each frame, stops it.
 
-        Raises ScenarioError if it cannot be run, or if not one paper is published.
+        Raises ScenarioError if the lab cannot be run, or if no paper is published.
         """
-        with _without_collector():
-            world = World(held_scenario(scenario, setting), seed)
+        with _gc_disabled():
+            world = World(steady_state_scenario(scenario, setting), seed)
             try:
                 start: tuple[float, float] | None = None
                 while not (watch and watch(world)) and world.running:
                     world.step()
                     if start is None:
                         start = world.papers, world.datacenter.gpu_time("experiment")
-                return None if world.running or start is None else cls._of(world, setting, *start)
+                return None if world.running or start is None else cls._from_world(world, setting, *start)
             finally:
                 mesa.Agent._ids.pop(world, None)  # Mesa counts agents in a class attribute that would keep the world
 
     @classmethod
-    def _of(cls, world: World, setting: LabState, papers: float, held: float) -> Self:
+    def _from_world(cls, world: World, setting: LabState, papers: float, held: float) -> Self:
         written, days = world.papers - papers, setting.window_days
         events = (event for event in reversed(world.ledger) if isinstance(event, PaperPublished))
         effective = math.fsum(event.effective_papers for event in events if event.day > setting.warm_up_days)
         work = world.datacenter.gpu_time("experiment") - held
         if not effective > 0 or not work > 0:
             raise ScenarioError(
-                f"{setting.told}: not one experiment or paper in {days:.3g} days, so nothing can be said"
+                f"{setting.description}: no experiment or no paper in {days:.3g} days, so there is no estimate. "
+                "Raise researcher__papers_per_month or researcher__initial."
             )
         return cls(effective / days, work / (written * setting.gpu_days), written / days)
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
-    """Python's search for cycles takes a third of a run; once afterwards, among what the run has left, is enough."""
+def _gc_disabled() -> Iterator[None]:
+    """Disable Python's garbage collector, which takes a third of a run, and collect once at the end."""
     if not gc.isenabled():
         yield
         return

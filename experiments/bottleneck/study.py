@@ -1,7 +1,7 @@
-"""Whether compute or labour holds research up, measured in the World: elasticities of output, and the CES that fits.
+"""Measure in the World whether compute or labour limits research: elasticities of output, and a fitted CES.
 
-A lab is held at a moment of its path: so many doublings of software discovered and deployed, and nothing moves further.
-There runs of the same luck differ in researchers or in GPUs for experiments alone. Pure: no files, no prints.
+A quasi-static lab has a fixed number of doublings of discovered and deployed software. Runs with common random numbers
+differ only in researchers or only in GPUs for experiments. Pure: no files, no prints.
 """
 
 from __future__ import annotations
@@ -21,148 +21,154 @@ from sim.world import World
 
 CONFIDENCE: Final = 0.95
 SCALINGS: Final = (0.0, 0.5, 1.0)
-"""The s that are looked at: experiments of fixed size, the middle, and near the frontier's size."""
+"""Values of s that are measured: experiments of fixed size, in between, and near the frontier's size."""
 STEP: Final = 2 ** (1 / 3)
-"""By how much researchers or GPUs are raised and lowered for an elasticity, as nearly as whole nodes allow."""
-AROUND: Final = (2.0, STEP, 1.0, 1 / STEP, 0.5)
-"""GPUs, over as many as would be at the corner, between which a CES is fitted."""
+"""Factor by which researchers or GPUs are raised and lowered for an elasticity, rounded to whole nodes."""
+GPU_FACTORS: Final = (2.0, STEP, 1.0, 1 / STEP, 0.5)
+"""Numbers of GPUs, over that at the balance point, to which a CES is fitted."""
 
-Watch = Callable[[float, str, World], bool | None]
-"""Shown the share of the work that is done, what is under way, and its world; True stops."""
+OnStep = Callable[[float, str, World], bool | None]
+"""Callback with the share of the work that is done, the current run as text, and its world; True stops the study."""
 Runs = Sequence[Mapping[LabState, OutputSample]]
-"""What was seen in each setting, seed by seed."""
+"""Output in each setting, seed by seed."""
 
 
 class OutputEstimate(NamedTuple):
-    """A mean over seeds."""
+    """A mean over seeds with its interval."""
 
     value: float
     low: float | None
-    """Its 95% interval, Student's; None with one seed."""
+    """Lower end of Student's 95% interval; None with one seed."""
     high: float | None
     each: tuple[float, ...]
-    """Seed by seed."""
+    """Values of the seeds."""
 
 
 class OutputPoint(NamedTuple):
-    """One moment of the path of a lab, and what more of an input would bring there."""
+    """Output and its elasticities at one point of the growth path."""
 
     doublings: float
     researchers: int
     gpus: int
-    """For experiments."""
+    """GPUs for experiments."""
     gpu_days: float
-    """Mean cost of an experiment."""
+    """Mean cost of an experiment [GPU-days]."""
     load: float
-    """GPUs that researchers who never wait would keep busy, over those that there are."""
+    """GPUs that researchers who never wait would keep busy, over the existing GPUs."""
     utilisation: float
+    """Share of the GPUs that are busy."""
     papers_per_day: float
-    """Papers written."""
+    """Written papers [1/day]."""
     effective_per_day: float
-    """Effective papers, which are the output Y: a paper of one of n counts n^(p - 1)."""
+    """Effective papers [1/day], which are the output Y: a paper of one of n researchers counts n^(p - 1)."""
     labour: OutputEstimate
-    """dlnY/dlnL"""
+    """Elasticity of output in researchers, dlnY/dlnL."""
     compute: OutputEstimate
-    """dlnY/dlnK"""
+    """Elasticity of output in GPUs, dlnY/dlnK."""
     total: OutputEstimate
-    """Their sum: p where papers have constant returns to scale, 1 without a penalty."""
+    """Sum of both elasticities: p if papers have constant returns to scale, 1 without a penalty."""
     ceiling: float
-    """What any number of researchers more could multiply Y by, ``utilisation^-p``: until no GPU is idle."""
+    """Maximum factor on Y that additional researchers can bring, ``utilisation^-p``: at it no GPU is idle."""
 
 
 class BalancePoint(NamedTuple):
-    """A sweep through the loads at which labour and compute change places, and the CES that fits it."""
+    """Outputs at loads around the balance point, and the CES fitted to them."""
 
     doublings: float
-    """Of the point whose GPUs are varied: the nearest to the corner, or else the middle of the path."""
+    """Doublings at the point whose GPUs are varied: the nearest to balance, else the middle of the path."""
     researchers: int
     gpus: tuple[int, ...]
     loads: tuple[float, ...]
-    """At what experiments turned out to cost."""
+    """Loads at the observed mean cost of experiments."""
     outputs: tuple[float, ...]
-    """Papers a day, over those of as many researchers who never wait."""
+    """Papers a day, over those of the same researchers without waiting."""
     fit: ces.CesFit
-    """Of all seeds together: of papers written a day to those that researchers, and those that GPUs, alone allow."""
+    """CES fitted to all seeds: written papers a day as a function of the labour limit and the compute limit."""
     rho: OutputEstimate
-    """-inf where no substitution is seen; its interval is that of sigma."""
+    """Parameter of the CES; -inf if no substitution is observed. Its interval is that of sigma."""
     sigma: OutputEstimate
+    """Elasticity of substitution."""
 
 
 class ScalingCase(NamedTuple):
-    """All about one s."""
+    """Results for one s."""
 
     scaling: float
+    """s, the exponent by which the cost of experiments follows the size of the frontier's."""
     points: tuple[OutputPoint, ...]
     corner: BalancePoint
     corner_at: float | None
-    """Doublings of software at which the load comes to 1; None if it never does."""
+    """Doublings of software at which the load reaches 1; None if it never does."""
     apparent: float | None
-    """dlnY/dlnL along the last step of the path: what one sees who counts GPUs and not what software makes of them."""
+    """dlnY/dlnL along the last step of the path, for a constant number of GPUs in spite of cheaper experiments."""
 
 
 class BottleneckStudy(NamedTuple):
-    """What was measured."""
+    """Results of a study for all s."""
 
     scenario: str
     digest: str
     penalty: float
     """p, the parallelization penalty."""
     reading: str
-    """What r means with that penalty; empty without one."""
+    """Meaning of r with that penalty; empty without one."""
     seeds: tuple[int, ...]
-    """That were run to their ends."""
+    """Completed seeds."""
     step: float
     counted: str
-    """When papers were counted."""
+    """Description of the counted window."""
     cases: tuple[ScalingCase, ...]
     pairing: float | None
-    """Variance of a difference of runs with luck of their own, over that of runs with the same luck."""
+    """Variance of a difference between runs with independent random numbers, over that with common ones."""
     taken_out: float | None
-    """Variance of a difference of papers as they were counted, over that with the luck of costs taken out."""
+    """Variance of a difference between counted papers, over that after correcting for random experiment costs."""
     runs: int
 
 
-class _Plan(NamedTuple):
-    """The runs that one point takes."""
+class _ElasticityPlan(NamedTuple):
+    """The settings that are run for one point."""
 
     base: LabState
     labour: tuple[LabState, LabState]
     """Fewer and more researchers."""
     compute: tuple[LabState, LabState]
+    """Fewer and more GPUs."""
 
     @property
     def settings(self) -> list[LabState]:
-        """All of them: fewer and more researchers, fewer and more GPUs; near the corner the point itself too.
+        """Settings to run: fewer and more researchers, fewer and more GPUs; near balance also the point itself.
 
-        Elsewhere output is as the researchers or as the GPUs, and the four say what it is in between.
+        Away from balance output is proportional to one input, so that the four settings determine the point.
         """
-        return [*self.labour, *self.compute, *([self.base] if self.base.crowded else [])]
+        return [*self.labour, *self.compute, *([self.base] if self.base.is_near_balance else [])]
 
 
-class _Sweep(NamedTuple):
-    """The runs that one corner takes."""
+class _LoadSweep(NamedTuple):
+    """The settings that are run around one balance point."""
 
     base: LabState
     settings: tuple[LabState, ...]
 
 
 def study(
-    scenario: Scenario, doublings: Sequence[float], seeds: Sequence[int], watch: Watch | None = None
+    scenario: Scenario, doublings: Sequence[float], seeds: Sequence[int], on_step: OnStep | None = None
 ) -> BottleneckStudy:
-    """Measure a scenario at so many doublings of software, for each s; if ``watch`` stops it, whole seeds count.
+    """Measure a scenario at the given doublings of software for each s; if ``on_step`` stops it, use completed seeds.
 
-    Raises ScenarioError where papers need no experiment, where the lab cannot be held so far along its path, or where
-    its GPUs are too few to be varied.
+    Raises ScenarioError if papers need no experiment or the lab cannot be simulated at these doublings. It is also
+    raised if the lab has too few GPUs or researchers to vary them.
     """
-    plans = {s: [_plan(scenario, each) for each in _moments(scenario, doublings, s)] for s in SCALINGS}
-    sweeps = {s: _sweep(scenario, _nearest_to_corner([plan.base for plan in plans[s]])) for s in SCALINGS}
+    plans = {
+        s: [_plan_elasticities(scenario, each) for each in _path_settings(scenario, doublings, s)] for s in SCALINGS
+    }
+    sweeps = {s: _plan_load_sweep(scenario, _nearest_to_balance([plan.base for plan in plans[s]])) for s in SCALINGS}
     wanted = [setting for s in SCALINGS for plan in plans[s] for setting in plan.settings]
     settings = list(dict.fromkeys(wanted + [setting for s in SCALINGS for setting in sweeps[s].settings]))
-    runs = _runs(scenario, settings, seeds, watch)
+    runs = _run_settings(scenario, settings, seeds, on_step)
     done = tuple(seeds[: len(runs)])
-    law = _fitted([_observed(sweep, runs) for sweep in sweeps.values()]) if runs else None
-    output = _Output(law, scenario.growth.parallel_penalty) if law else None
-    cases = [_case(s, plans[s], sweeps[s], output, runs) for s in SCALINGS] if output else []
+    law = _fit_ces([_log_outputs(sweep, runs) for sweep in sweeps.values()]) if runs else None
+    output = _OutputLaw(law, scenario.growth.parallel_penalty) if law else None
+    cases = [_summarize_case(s, plans[s], sweeps[s], output, runs) for s in SCALINGS] if output else []
     pairing, taken_out = (
         _variance_reduction([plan for s in SCALINGS for plan in plans[s]], output, runs) if output else (None, None)
     )
@@ -182,145 +188,151 @@ def study(
 
 
 def estimate(each: Sequence[float] | NDArray[np.float64]) -> OutputEstimate:
-    """Return the mean of one figure a seed, with Student's interval."""
+    """Return the mean of one value a seed, with Student's interval."""
     values = tuple(map(float, each))
     if len(values) == 1:
         return OutputEstimate(values[0], None, None, values)
     return OutputEstimate(*mean_interval(values), values)
 
 
-class _Output(NamedTuple):
-    """How output follows from what researchers alone, and GPUs alone, allow."""
+class _OutputLaw(NamedTuple):
+    """Output as a function of the labour limit and the compute limit."""
 
     law: ces.CesFit
-    """Of papers."""
+    """CES of written papers."""
     penalty: float
-    """p: effective papers go as papers^p."""
+    """p: effective papers are proportional to papers^p."""
 
 
 def cost_adjusted_papers(
-    papers: float, setting: LabState, luck: float, law: ces.CesFit, there: LabState, penalty: float = 1.0
+    papers: float, setting: LabState, cost_ratio: float, law: ces.CesFit, there: LabState, penalty: float = 1.0
 ) -> float:
-    """Return the effective papers that would have been counted ``there``, had experiments cost what was expected.
+    """Return the effective papers in setting ``there``, corrected to the expected cost of experiments.
 
-    Experiments that happen to be dear are as much as fewer GPUs; what that took is told by a CES, ``law``, of papers to
-    those that researchers alone and that GPUs alone allow. ``papers`` were counted in ``setting``; ``luck``: mean cost
-    that was met / expected. ``penalty``: p; from one setting to another effective papers go as papers^p, as the penalty
-    counts the researchers who do research: papers a day times the time that a paper takes. Costs that happen to be low
-    bring papers in a window without more researchers, so that effective papers go as papers.
+    A control variate: expensive experiments have the same effect as fewer GPUs, and ``law`` gives that effect. ``law``
+    is a CES of papers as a function of the labour limit and the compute limit. ``papers`` were counted in ``setting``.
+    ``cost_ratio``: observed over expected mean cost. ``penalty``: p.
+
+    Between settings, effective papers are proportional to papers^p. The reason: the penalty counts the researchers who
+    do research, which are papers a day times the time for a paper. Cheap experiments bring more papers without more
+    researchers, so that effective papers are then proportional to papers.
     """
     expected, elsewhere = (
-        float(law.log_output(math.log(each.alone), math.log(each.allowed))) for each in (setting, there)
+        float(law.log_output(math.log(each.labour_limited_output), math.log(each.compute_limited_output)))
+        for each in (setting, there)
     )
-    met = float(law.log_output(math.log(setting.alone), math.log(setting.allowed / luck)))
+    met = float(
+        law.log_output(math.log(setting.labour_limited_output), math.log(setting.compute_limited_output / cost_ratio))
+    )
     return papers * math.exp(penalty * (elsewhere - expected) + expected - met)
 
 
-def _moments(scenario: Scenario, doublings: Sequence[float], scaling: float) -> list[LabState]:
-    """The labs of a path, with one more where the load is nearest to 1 if a whole doubling there was not asked for."""
+def _path_settings(scenario: Scenario, doublings: Sequence[float], scaling: float) -> list[LabState]:
+    """Return the labs of a path, with an additional one at the whole doubling whose load is nearest to 1."""
     asked = [setting_at(scenario, each, scaling) for each in doublings]
-    corner_at = _corner_at(asked[0], scaling)
+    corner_at = _balance_doublings(asked[0], scaling)
     if corner_at is not None and doublings[0] < corner_at < doublings[-1] and round(corner_at) not in doublings:
         asked.append(setting_at(scenario, float(round(corner_at)), scaling))
     return sorted(asked, key=lambda each: each.doublings)
 
 
-def _corner_at(first: LabState, scaling: float) -> float | None:
-    """Doublings at which the load comes to 1: it grows as 2^(s doublings)."""
+def _balance_doublings(first: LabState, scaling: float) -> float | None:
+    """Return the doublings at which the load reaches 1: it grows as 2^(s doublings)."""
     return first.doublings - math.log2(first.load) / scaling if scaling > 0 else None
 
 
-def _nearest_to_corner(path: Sequence[LabState]) -> LabState:
-    """The lab whose GPUs are varied: of those near the corner the nearest, else the middle of the path."""
-    near = [each for each in path if each.crowded]
+def _nearest_to_balance(path: Sequence[LabState]) -> LabState:
+    """Return the lab whose GPUs are varied: the one nearest to balance, else the middle of the path."""
+    near = [each for each in path if each.is_near_balance]
     return min(near, key=lambda each: abs(math.log(each.load))) if near else path[(len(path) - 1) // 2]
 
 
-def _plan(scenario: Scenario, base: LabState) -> _Plan:
-    """The runs about a point: with fewer researchers there is as much compute for each as with more GPUs.
+def _plan_elasticities(scenario: Scenario, base: LabState) -> _ElasticityPlan:
+    """Return the settings for a point: fewer researchers have the same compute for each as more GPUs.
 
-    So, if returns to scale are constant, the two elasticities add up to 1 whatever the nodes leave of the steps.
+    With constant returns to scale the two elasticities then add up to 1, for any rounding to whole nodes.
     """
     low, high = (experiment_gpus(scenario, base.gpus * factor) for factor in (1 / STEP, STEP))
     if low == high:
-        raise ScenarioError(_too_few(base.gpus, "GPUs for experiments"))
+        raise ScenarioError(_too_few_message(base.gpus, "GPUs for experiments"))
     fewer, more = (max(1, round(base.researchers * base.gpus / gpus)) for gpus in (high, low))
     if fewer == more:
-        raise ScenarioError(_too_few(base.researchers, "researchers"))
-    return _Plan(
+        raise ScenarioError(_too_few_message(base.researchers, "researchers"))
+    return _ElasticityPlan(
         base,
         (base._replace(researchers=fewer), base._replace(researchers=more)),
         (base._replace(gpus=low), base._replace(gpus=high)),
     )
 
 
-def _too_few(count: int, what: str) -> str:
-    return f"{count} {what} are too few to be varied by a quarter: give the lab more of them"
+def _too_few_message(count: int, what: str) -> str:
+    return f"{count} {what} are too few to vary them by a quarter. Raise their number."
 
 
-def _sweep(scenario: Scenario, base: LabState) -> _Sweep:
-    """The runs through the corner: the same researchers, on GPUs that are enough for them and on fewer."""
-    centre = base.gpus * (1.0 if base.crowded else base.load)
-    sizes = dict.fromkeys(experiment_gpus(scenario, centre * factor) for factor in AROUND)
-    if len(sizes) < len(AROUND) - 1:
+def _plan_load_sweep(scenario: Scenario, base: LabState) -> _LoadSweep:
+    """Return the settings around balance: the same researchers on more and on fewer GPUs than they can use."""
+    centre = base.gpus * (1.0 if base.is_near_balance else base.load)
+    sizes = dict.fromkeys(experiment_gpus(scenario, centre * factor) for factor in GPU_FACTORS)
+    if len(sizes) < len(GPU_FACTORS) - 1:
         raise ScenarioError(
-            f"at load 1 {base.researchers:,} researchers would need {base.gpus * base.load:.3g} GPUs for experiments "
-            f"({base.doublings:g} doublings), too few to be varied: give the lab more researchers or dearer experiments"
+            f"at load 1 {base.researchers:,} researchers need {base.gpus * base.load:.3g} GPUs for experiments "
+            f"({base.doublings:g} doublings), which are too few to vary them. "
+            "Raise researcher__initial or researcher__experiment_gpu_days."
         )
-    return _Sweep(base, tuple(base._replace(gpus=size).settled() for size in sizes))
+    return _LoadSweep(base, tuple(base._replace(gpus=size).with_long_window() for size in sizes))
 
 
-def _runs(
-    scenario: Scenario, settings: Sequence[LabState], seeds: Sequence[int], watch: Watch | None
+def _run_settings(
+    scenario: Scenario, settings: Sequence[LabState], seeds: Sequence[int], on_step: OnStep | None
 ) -> list[dict[LabState, OutputSample]]:
-    """What was seen in each setting, seed by seed, as far as nobody stopped it."""
-    work = [setting.work for setting in settings]
-    total = sum(work) * len(seeds)
+    """Return the output of each setting, seed by seed, for the seeds that are completed."""
+    costs = [setting.simulation_cost for setting in settings]
+    total = sum(costs) * len(seeds)
     found: list[dict[LabState, OutputSample]] = []
     for number, seed in enumerate(seeds):
-        seen: dict[LabState, OutputSample] = {}
+        samples: dict[LabState, OutputSample] = {}
         for place, setting in enumerate(settings):
-            share = (number * sum(work) + sum(work[:place])) / total
-            text = f"seed {number + 1} of {len(seeds)}: {setting.told}"
-            held = OutputSample.run(scenario, setting, seed, _watching(watch, share, text))
-            if held is None:
+            share = (number * sum(costs) + sum(costs[:place])) / total
+            text = f"seed {number + 1} of {len(seeds)}: {setting.description}"
+            sample = OutputSample.run(scenario, setting, seed, _bind_progress(on_step, share, text))
+            if sample is None:
                 return found
-            seen[setting] = held
-        found.append(seen)
+            samples[setting] = sample
+        found.append(samples)
     return found
 
 
-def _watching(watch: Watch | None, share: float, text: str) -> Callable[[World], bool | None] | None:
-    return None if watch is None else lambda world: watch(share, text, world)
+def _bind_progress(on_step: OnStep | None, share: float, text: str) -> Callable[[World], bool | None] | None:
+    return None if on_step is None else lambda world: on_step(share, text, world)
 
 
-class _Observed(NamedTuple):
-    """Of a sweep, in logarithms, a row a seed and a column a setting."""
+class _LogOutputs(NamedTuple):
+    """Logarithms of the outputs of a load sweep, with a row a seed and a column a setting."""
 
     labour: NDArray[np.float64]
     """Papers that the researchers would write if they never waited."""
     compute: NDArray[np.float64]
-    """Papers that the GPUs allow at the cost that was met."""
+    """Papers that the GPUs allow at the observed cost of experiments."""
     papers: NDArray[np.float64]
-    """That were written."""
+    """Written papers."""
 
 
-def _observed(sweep: _Sweep, runs: Runs) -> _Observed:
+def _log_outputs(sweep: _LoadSweep, runs: Runs) -> _LogOutputs:
     settings = sweep.settings
-    return _Observed(
-        np.log([[setting.alone for setting in settings] for _ in runs]),
-        np.log([[setting.allowed / run[setting].luck for setting in settings] for run in runs]),
+    return _LogOutputs(
+        np.log([[setting.labour_limited_output for setting in settings] for _ in runs]),
+        np.log([[setting.compute_limited_output / run[setting].cost_ratio for setting in settings] for run in runs]),
         np.log([[run[setting].written for setting in settings] for run in runs]),
     )
 
 
-def _fitted(observed: Sequence[_Observed]) -> ces.CesFit:
-    """The CES that fits all of it."""
+def _fit_ces(observed: Sequence[_LogOutputs]) -> ces.CesFit:
+    """Return the CES fitted to all outputs."""
     return ces.fit(*(np.concatenate([np.ravel(each) for each in kind]) for kind in zip(*observed, strict=True)))
 
 
-def _corner(sweep: _Sweep, runs: Runs) -> BalancePoint:
-    base, observed = sweep.base, _observed(sweep, runs)
+def _measure_balance(sweep: _LoadSweep, runs: Runs) -> BalancePoint:
+    base, observed = sweep.base, _log_outputs(sweep, runs)
     labour, compute, papers = observed
     fits = [ces.fit(*each) for each in zip(labour, compute, papers, strict=True)]
     sigma = estimate([ces.substitution(each.rho) for each in fits])
@@ -335,17 +347,24 @@ def _corner(sweep: _Sweep, runs: Runs) -> BalancePoint:
         tuple(setting.gpus for setting in sweep.settings),
         tuple(map(float, loads)),
         tuple(map(float, outputs)),
-        _fitted([observed]),
+        _fit_ces([observed]),
         rho,
         sigma,
     )
 
 
-def _outputs(plan: _Plan, output: _Output, runs: Runs, there: LabState | None = None) -> NDArray[np.float64]:
-    """ln papers at the expected cost of experiments, there or where they were written: a row a seed, a column a run."""
+def _log_effective_papers(
+    plan: _ElasticityPlan, output: _OutputLaw, runs: Runs, there: LabState | None = None
+) -> NDArray[np.float64]:
+    """Return ln effective papers at the expected cost of experiments: a row a seed, a column a setting.
+
+    ``there``: the setting to which all are converted; by default each stays in its own.
+    """
     rows = [
         [
-            cost_adjusted_papers(run[each].papers, each, run[each].luck, output.law, there or each, output.penalty)
+            cost_adjusted_papers(
+                run[each].papers, each, run[each].cost_ratio, output.law, there or each, output.penalty
+            )
             for each in plan.settings
         ]
         for run in runs
@@ -353,25 +372,30 @@ def _outputs(plan: _Plan, output: _Output, runs: Runs, there: LabState | None = 
     return np.log(rows)
 
 
-def _papers(plan: _Plan, law: ces.CesFit, runs: Runs) -> NDArray[np.float64]:
-    """ln papers written at the point itself, at the expected cost of experiments: a row a seed, a column a run."""
+def _log_written_papers(plan: _ElasticityPlan, law: ces.CesFit, runs: Runs) -> NDArray[np.float64]:
+    """Return ln written papers at the point itself and the expected cost: a row a seed, a column a setting."""
     return np.log(
         [
-            [cost_adjusted_papers(run[each].written, each, run[each].luck, law, plan.base) for each in plan.settings]
+            [
+                cost_adjusted_papers(run[each].written, each, run[each].cost_ratio, law, plan.base)
+                for each in plan.settings
+            ]
             for run in runs
         ]
     )
 
 
-def _point(plan: _Plan, output: _Output, runs: Runs) -> OutputPoint:
+def _summarize_point(plan: _ElasticityPlan, output: _OutputLaw, runs: Runs) -> OutputPoint:
     base = plan.base
-    fewer, more, smaller, larger = _outputs(plan, output, runs).T[:4]
+    fewer, more, smaller, larger = _log_effective_papers(plan, output, runs).T[:4]
     labour = (more - fewer) / math.log(plan.labour[1].researchers / plan.labour[0].researchers)
     compute = (larger - smaller) / math.log(plan.compute[1].gpus / plan.compute[0].gpus)
-    there = _outputs(plan, output, runs, base)
-    effective = math.exp(float(np.mean(there[:, 4:] if base.crowded else there)))
-    papers = math.exp(float(np.mean(_papers(plan, output.law, runs)[:, 4 if base.crowded else 0 :])))
-    utilisation = min(1.0, papers / base.allowed)
+    there = _log_effective_papers(plan, output, runs, base)
+    effective = math.exp(float(np.mean(there[:, 4:] if base.is_near_balance else there)))
+    papers = math.exp(
+        float(np.mean(_log_written_papers(plan, output.law, runs)[:, 4 if base.is_near_balance else 0 :]))
+    )
+    utilisation = min(1.0, papers / base.compute_limited_output)
     return OutputPoint(
         base.doublings,
         base.researchers,
@@ -388,22 +412,28 @@ def _point(plan: _Plan, output: _Output, runs: Runs) -> OutputPoint:
     )
 
 
-def _case(scaling: float, plans: Sequence[_Plan], sweep: _Sweep, output: _Output, runs: Runs) -> ScalingCase:
-    points = tuple(_point(plan, output, runs) for plan in plans)
+def _summarize_case(
+    scaling: float, plans: Sequence[_ElasticityPlan], sweep: _LoadSweep, output: _OutputLaw, runs: Runs
+) -> ScalingCase:
+    points = tuple(_summarize_point(plan, output, runs) for plan in plans)
     apparent = None
     if len(points) > 1 and points[-1].researchers != points[-2].researchers:
         grown = math.log(points[-1].effective_per_day / points[-2].effective_per_day)
         apparent = grown / math.log(points[-1].researchers / points[-2].researchers)
-    return ScalingCase(scaling, points, _corner(sweep, runs), _corner_at(plans[0].base, scaling), apparent)
+    return ScalingCase(
+        scaling, points, _measure_balance(sweep, runs), _balance_doublings(plans[0].base, scaling), apparent
+    )
 
 
-def _variance_reduction(plans: Sequence[_Plan], output: _Output, runs: Runs) -> tuple[float | None, float | None]:
-    """How much less the differences vary for having the same luck, and for the luck of costs being taken out."""
+def _variance_reduction(
+    plans: Sequence[_ElasticityPlan], output: _OutputLaw, runs: Runs
+) -> tuple[float | None, float | None]:
+    """Return the variance reductions by common random numbers and by the correction for random costs."""
     if len(runs) < 2:
         return None, None
     apart = together = counted = 0.0
     for plan in plans:
-        outputs = _outputs(plan, output, runs)
+        outputs = _log_effective_papers(plan, output, runs)
         papers = np.log([[run[each].papers for each in plan.settings] for run in runs])
         for pair in (slice(0, 2), slice(2, 4)):
             apart += float(np.sum(np.var(outputs[:, pair], axis=0, ddof=1)))

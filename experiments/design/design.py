@@ -1,8 +1,8 @@
-"""Designs of sweeps: what differs between runs, how it is sampled, and the runs that this comes to.
+"""Load the design of a sweep: the parameters that vary, their sampling, and the resulting runs.
 
-A design is a TOML file (docs/reference/sweeps.md). Runs are numbered point by point, within a point lever by lever,
-and within a lever replication by replication, so that a design of more points begins with the runs of the smaller one.
-The seed of a run does not depend on its levers: they are compared under the same luck.
+A design is a TOML file (docs/reference/sweeps.md). Runs are numbered by point, then by combination of levers, then by
+replication. So the first runs of a design with more points are those of the smaller design. The seed of a run does not
+depend on its levers: combinations of levers are compared with common random numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from experiments.design.parsing import MAX_RUNS, ZIP, DesignSpec, lever_parameters, parse_design, read, rounded
+from experiments.design.parsing import (
+    MAX_RUNS,
+    ZIP,
+    DesignSpec,
+    lever_parameters,
+    parse_design,
+    read,
+    round_to_parameter,
+)
 from experiments.design.sampling import BLOCK, UncertaintySpace, points, unit_cube_points
 from experiments.errors import InputError
 from experiments.storage.file_kinds import other_kind
@@ -28,11 +36,11 @@ from sim.toml_files import name_of
 BUNDLED_DESIGNS_DIR: Final = Path(__file__).parents[1] / "designs"
 ONE_BY_ONE: Final = "one-at-a-time"
 MAX_CHECKED: Final = 10_000
-"""Combinations of levers that are all tried before the first run; of more, each value once."""
+"""Maximum number of combinations of levers that are all checked before the first run; of more, each value once."""
 MAX_BLOCKS: Final = 16
-"""Blocks of points that a design holds at a time: about a million points."""
+"""Maximum number of blocks of points in memory: about a million points."""
 SEEDS: Final = 1 << 53
-"""Seeds are below this: whole numbers that every reader of JSON and of tables keeps."""
+"""Upper limit of seeds: below it all readers of JSON and of tables keep whole numbers exactly."""
 
 _RUNS_BY: Final = (
     "engine",
@@ -44,81 +52,82 @@ _RUNS_BY: Final = (
     "correlations",
     "levers",
 )
-"""What the content of a design states beside its base scenario that runs depend on."""
+"""Keys of a design's content that runs depend on, besides its base scenario."""
 
 
 class PlannedRun(NamedTuple):
     """One run of a design."""
 
     run: int
+    """Number of the run, from 0."""
     point: int
-    """Which sample point."""
+    """Number of the sample point."""
     lever: int
-    """Which combination of levers."""
+    """Number of the combination of levers."""
     replication: int
     seed: int
     changes: dict[str, Any]
-    """Uncertainties and levers by flat name: what differs from the base scenario."""
+    """Values of uncertainties and levers by flat name, which replace those of the base scenario."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """What a sweep runs. Its length is the number of runs."""
+    """The design of a sweep. Its length is the number of runs."""
 
     name: str
     description: str
     base: Scenario
     sampling: str
     n: int
-    """Points that were asked for; 0 where the sampling says itself how many."""
+    """Number of points in the file; 0 if the sampling determines the number."""
     replications: int
     seed: int
     engine: Engine
     uncertainties: Mapping[str, Distribution]
     correlations: tuple[RankCorrelation, ...]
     levers: Mapping[str, tuple[Any, ...]]
-    """Lever → its values; each value of a coupled lever is a dictionary of parameters that move together."""
+    """Lever → its values; each value of a coupled lever is a dictionary of parameters that change together."""
     content: dict[str, Any]
-    """As a file states it, with everything that was left out; plain values."""
+    """Content of an equivalent file, with all defaults, as plain values."""
     digest: str
-    """SHA-256 of all that the runs depend on: not of names, of descriptions, or of where the base scenario lies."""
+    """SHA-256 of everything that runs depend on; names, descriptions and the path of the base are not part of it."""
     _blocks: dict[int, dict[str, list[Any]]] = field(default_factory=dict, compare=False, repr=False)
-    """Points that were asked for, by block."""
+    """Cached points by block."""
 
     @property
     def points(self) -> int:
-        """How many sample points there are."""
+        """Number of sample points."""
         return points(self.sampling, self._space)
 
     @property
     def combinations(self) -> int:
-        """How many combinations of levers there are; one by one, also those of no lever."""
+        """Number of combinations of levers; in a one-at-a-time design, the base counts as one."""
         if self.sampling == ONE_BY_ONE:
             return 1 + len(self._single_levers())
         return math.prod(len(values) for values in self.levers.values())
 
     def __len__(self) -> int:
-        """Return the number of runs; one by one, levers are moved at the middle point alone."""
+        """Return the number of runs; a one-at-a-time design changes levers at the middle point only."""
         if self.sampling == ONE_BY_ONE:
             return (self.points + self.combinations - 1) * self.replications
         return self.points * self.combinations * self.replications
 
     def planned(self, run: int) -> PlannedRun:
-        """Return a run by its number, from 0; it depends on nothing that was asked for before.
+        """Return a run by its number, from 0; it does not depend on earlier calls.
 
-        Raises IndexError for a number that there is not.
+        Raises IndexError if there is no run with this number.
         """
         if not 0 <= run < len(self):
-            raise IndexError(f"run {run}: there are {len(self)}")
+            raise IndexError(f"run = {run} is out of range; allowed: 0 to {len(self) - 1}")
         cell, replication = divmod(run, self.replications)
         if self.sampling == ONE_BY_ONE:
             point, lever = (cell, 0) if cell < self.points else (0, cell - self.points + 1)
-            luck = 0  # what moves is one number, and nothing beside it
+            seed_point = 0  # all points have the same seeds, so that only the changed parameter differs
         else:
             point, lever = divmod(cell, self.combinations)
-            luck = point
+            seed_point = point
         changes = self.values(point) | self.lever_values(lever)
-        return PlannedRun(run, point, lever, replication, run_seed(self.seed, luck, replication), changes)
+        return PlannedRun(run, point, lever, replication, run_seed(self.seed, seed_point, replication), changes)
 
     def number(self, point: int, lever: int, replication: int) -> int:
         """Return the number of a run by its place in the design."""
@@ -131,11 +140,14 @@ class Design:
     def resized(self, n: int, replications: int, levers: Mapping[str, Any]) -> Design:
         """Return the same design with other numbers of points and replications and other values of its levers.
 
-        ``levers``: as a file states them, with plain values.
+        ``levers``: in the notation of a file, with plain values.
         """
         values = {name: _read_lever(levers[name]) for name in self.levers}
         size: dict[str, Any] = {"n": n} if n else {}
-        size |= {"replications": replications, "levers": {name: _as_stated(each) for name, each in values.items()}}
+        size |= {
+            "replications": replications,
+            "levers": {name: _to_file_notation(each) for name, each in values.items()},
+        }
         content = {key: value for key, value in self.content.items() if key != "n"} | size
         return replace(
             self,
@@ -148,7 +160,7 @@ class Design:
         )
 
     def scenario(self, planned: PlannedRun) -> Scenario:
-        """Return the scenario of a run. Raises ScenarioError where its values cannot go together."""
+        """Return the scenario of a run. Raises ScenarioError if its values are not allowed together."""
         return self.base.replace(**planned.changes)
 
     def values(self, point: int) -> dict[str, Any]:
@@ -158,11 +170,11 @@ class Design:
         if columns is None:
             if len(self._blocks) >= MAX_BLOCKS:
                 self._blocks.clear()
-            columns = self._blocks[block] = self._drawn(block)
+            columns = self._blocks[block] = self._draw_block(block)
         return {name: column[row] for name, column in columns.items()}
 
     def lever_values(self, combination: int) -> dict[str, Any]:
-        """Return the levers of a combination by flat name; the last lever goes round fastest."""
+        """Return the levers of a combination by flat name; the last lever varies fastest."""
         if self.sampling == ONE_BY_ONE:
             return self._single_levers()[combination - 1] if combination else {}
         found = {}
@@ -179,50 +191,50 @@ class Design:
 
     @property
     def lever_parameters(self) -> list[str]:
-        """Return the parameters that levers move, by flat name; a coupled lever moves several."""
+        """Return the parameters that levers change, by flat name; a coupled lever changes several."""
         return [name for names in lever_parameters(self.levers).values() for name in names]
 
     def _single_levers(self) -> list[dict[str, Any]]:
-        """Each value of a lever that the base scenario has not, by flat name."""
+        """Return each value of a lever that differs from the base scenario, by flat name."""
         base: dict[str, list[Any]] = {name: [value] for name, value in self.base.flat().items()}
         base["researcher__initial"].append(self.base.initial_researchers)  # 0 follows the GPUs
         moves = [_flat({name: value}) for name, values in self.levers.items() for value in values]
         return [move for move in moves if any(value not in base[name] for name, value in move.items())]
 
-    def _drawn(self, block: int) -> dict[str, list[Any]]:
-        """The values at the points of a block."""
+    def _draw_block(self, block: int) -> dict[str, list[Any]]:
+        """Return the values of the uncertainties at the points of a block."""
         shares = unit_cube_points(self.sampling, self._space, block)
-        linked = GaussianCopula(self.correlations)(
+        correlated = GaussianCopula(self.correlations)(
             {name: shares[:, place] for place, name in enumerate(self.uncertainties)}
         )
         known = parameters()
         return {
-            name: [rounded(value, known[name]) for value in prior.ppf(linked[name]).tolist()]
+            name: [round_to_parameter(value, known[name]) for value in prior.ppf(correlated[name]).tolist()]
             for name, prior in self.uncertainties.items()
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the points behind: whoever unpickles draws them again."""
+        """Return the state without the cached points, which are drawn again after unpickling."""
         return self.__dict__ | {"_blocks": {}}
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of levers by the parameters that they move."""
+    """Return the values of levers by the parameters that they change."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         found |= value if isinstance(value, Mapping) else {name: value}
     return found
 
 
-def _as_stated(values: tuple[Any, ...]) -> Any:
-    """The values of a lever as a file states them: a list, or a table of lists that are taken pairwise."""
+def _to_file_notation(values: tuple[Any, ...]) -> Any:
+    """Return the values of a lever in the notation of a file: a list, or a table of lists of equal length."""
     if not isinstance(values[0], Mapping):
         return list(values)
     return {ZIP: {name: [step[name] for step in values] for name in values[0]}}
 
 
 def _read_lever(stated: Any) -> tuple[Any, ...]:
-    """The values of a lever as `_as_stated` states them."""
+    """Return the values of a lever from the notation of `_to_file_notation`."""
     if not isinstance(stated, Mapping):
         return tuple(stated)
     lists = stated[ZIP]
@@ -230,13 +242,13 @@ def _read_lever(stated: Any) -> tuple[Any, ...]:
 
 
 def _digest(runs_by: Mapping[str, Any], base: Scenario) -> str:
-    """SHA-256 of all that runs depend on: the base scenario, and what a file states beside it."""
+    """Return the SHA-256 of the base scenario and the other content that runs depend on."""
     hashed = json.dumps({**runs_by, "digest of the base": base.digest()}, sort_keys=True)
     return sha256(hashed.encode()).hexdigest()
 
 
 def run_seed(design_seed: int, point: int, replication: int) -> int:
-    """Return the seed of a run, from 0 to below `SEEDS`; it depends on neither the levers nor the other runs."""
+    """Return the seed of a run, from 0 to below `SEEDS`; it does not depend on levers or on other runs."""
     named = repr((design_seed, "seed of a run", point, replication)).encode()
     return int.from_bytes(blake2b(named, digest_size=8).digest(), "little") % SEEDS
 
@@ -244,15 +256,16 @@ def run_seed(design_seed: int, point: int, replication: int) -> int:
 def load_design(name: str, *, changes: Mapping[str, Any] | None = None, engine: str | None = None) -> Design:
     """Return a shipped design by its name, or one from a TOML file.
 
-    ``changes`` of the base scenario, by flat name, and ``engine`` go before what the file says; the fluid engine, asked
-    for here, runs each point once. Raises InputError with what is wrong, where, and what is allowed.
+    ``changes``: parameters of the base scenario by flat name, which replace those of the file. ``engine``: replaces the
+    engine of the file; "fluid" then has one replication. Raises InputError with the problem, its place and the allowed
+    values.
     """
-    path = _find(name)
+    path = _find_design(name)
     content = read(path)
     if wrong := other_kind(path, "design"):
         raise InputError(wrong)
     try:
-        design = _design(name_of(path), parse_design(content, path.parent, changes or {}, engine))
+        design = _build_design(name_of(path), parse_design(content, path.parent, changes or {}, engine))
         _check_runs(design)
     except (InputError, PriorError, ScenarioError) as error:
         raise InputError(f"{path}: {error}") from None
@@ -260,62 +273,62 @@ def load_design(name: str, *, changes: Mapping[str, Any] | None = None, engine: 
 
 
 def shipped_designs() -> list[str]:
-    """Return the names of the designs that come with asara."""
+    """Return the names of the designs that are part of asara."""
     return sorted(path.stem for path in BUNDLED_DESIGNS_DIR.glob("*.toml"))
 
 
 def to_toml(design: Design) -> str:
-    """Return a file that states the same design: the same digest, wherever it lies."""
-    import tomli_w  # noqa: PLC0415 - nobody needs it in order to run a design
+    """Return the text of a TOML file with the same design; it has the same digest in every folder."""
+    import tomli_w  # noqa: PLC0415 - not needed to run a design
 
     return tomli_w.dumps(design.content)
 
 
-def _find(name: str) -> Path:
+def _find_design(name: str) -> Path:
     if name in shipped_designs():
         return BUNDLED_DESIGNS_DIR / f"{name}.toml"
     if name.endswith(".toml") or "/" in name or Path(name).is_file():
         return Path(name)
     known = ", ".join(shipped_designs())
     near = did_you_mean(name, shipped_designs())
-    raise InputError(f"no design '{name}'; there are {known}, and a file of your own ends in .toml{near}")
+    raise InputError(f"no design '{name}'; allowed: {known}, or the path of a file that ends in .toml{near}")
 
 
-def _design(name: str, stated: DesignSpec) -> Design:
+def _build_design(name: str, spec: DesignSpec) -> Design:
     runs_by = {
-        "engine": stated.engine,
-        "sampling": stated.sampling,
-        **({"n": stated.n} if stated.n else {}),
-        "replications": stated.replications,
-        "seed": stated.seed,
-        "uncertainties": {name: each.table for name, each in stated.uncertainties.items()},
-        "correlations": [{"between": [each.one, each.other], "rank": each.rank} for each in stated.correlations],
-        "levers": {name: _as_stated(values) for name, values in stated.levers.items()},
+        "engine": spec.engine,
+        "sampling": spec.sampling,
+        **({"n": spec.n} if spec.n else {}),
+        "replications": spec.replications,
+        "seed": spec.seed,
+        "uncertainties": {name: each.table for name, each in spec.uncertainties.items()},
+        "correlations": [{"between": [each.one, each.other], "rank": each.rank} for each in spec.correlations],
+        "levers": {name: _to_file_notation(values) for name, values in spec.levers.items()},
     }
-    content = {**stated.texts, "base": stated.base_name, **runs_by, "set": stated.changes}
+    content = {**spec.texts, "base": spec.base_name, **runs_by, "set": spec.changes}
     return Design(
         name,
-        stated.texts.get("description", ""),
-        stated.base,
-        stated.sampling,
-        stated.n,
-        stated.replications,
-        stated.seed,
-        stated.engine,
-        {name: each.distribution for name, each in stated.uncertainties.items()},
-        stated.correlations,
-        stated.levers,
+        spec.texts.get("description", ""),
+        spec.base,
+        spec.sampling,
+        spec.n,
+        spec.replications,
+        spec.seed,
+        spec.engine,
+        {name: each.distribution for name, each in spec.uncertainties.items()},
+        spec.correlations,
+        spec.levers,
         content,
-        _digest(runs_by, stated.base),
+        _digest(runs_by, spec.base),
     )
 
 
 def _check_runs(design: Design) -> None:
-    """Refuse a design that is too large, has levers that cannot go together, or cannot run its first point."""
+    """Check the number of runs, the combinations of levers and the first point. Raises InputError or ScenarioError."""
     if len(design) > MAX_RUNS:
         raise InputError(
             f"{design.points:,} points x {design.combinations:,} combinations of levers x {design.replications:,} "
-            f"replications are {len(design):,} runs, and there can be at most {MAX_RUNS:,}"
+            f"replications are {len(design):,} runs; allowed: at most {MAX_RUNS:,}. Reduce one of them."
         )
     drawn = design.values(0)
     for levers in _combinations_to_try(design):
@@ -327,7 +340,7 @@ def _check_runs(design: Design) -> None:
 
 
 def _combinations_to_try(design: Design) -> list[dict[str, Any]]:
-    """No levers if there are none; else all combinations, or of too many each value with the others' first."""
+    """Return all combinations of levers; if they are too many, each value with the first values of other levers."""
     if design.combinations <= MAX_CHECKED or design.sampling == ONE_BY_ONE:
         return [design.lever_values(number) for number in range(design.combinations)]
     first = design.lever_values(0)
@@ -339,7 +352,7 @@ def _dry_run(design: Design) -> None:
     scenario = design.scenario(planned)
     try:
         if design.engine == "fluid":
-            from sim.fluid.lab_arrays import lab_arrays  # noqa: PLC0415 - one of the two is needed
+            from sim.fluid.lab_arrays import lab_arrays  # noqa: PLC0415 - only one of the two engines is loaded
 
             lab_arrays([scenario])
         else:

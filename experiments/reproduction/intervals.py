@@ -1,8 +1,8 @@
-"""Compute the intervals of the rows that depend on chance, and decide what a row may conclude from them.
+"""Compute the intervals of the rows that depend on random seeds, and their outcomes.
 
-All intervals together miss a right figure with probability ``FALSE_ALARM`` at most: each of the ``TESTS`` has an equal
-part of it (Bonferroni). How many seeds a row needs is fixed by its theory before any run; with fewer it concludes
-nothing, so that an unlikely handful of seeds refutes nothing.
+All intervals together miss a correct figure with probability ``FALSE_ALARM`` at most: each of the ``TESTS`` has an
+equal part of it (Bonferroni). The number of seeds that a row needs follows from its theory before any run. With fewer
+seeds the outcome is "cannot tell", so that a few unlikely seeds cannot refute a figure.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from experiments.reproduction.comparison import LOOSE_WITHIN, Outcome
 from experiments.statistics.intervals import mean_interval
 
 FALSE_ALARM: Final = 0.01
-"""Greatest probability that any row of a right simulator is called refuted."""
+"""Maximum probability that any row of a correct simulator is refuted."""
 TESTS: Final = 16
-"""Intervals that are tested: five each of F1 and F4, six means of queues."""
+"""Number of tested intervals: five each of F1 and F4, six means of queues."""
 MISSES: Final = FALSE_ALARM / TESTS
-"""Greatest probability that one interval misses the exact figure."""
+"""Maximum probability that one interval misses the exact figure."""
 
 _MAX_SEEDS: Final = 1 << 24
 
@@ -31,21 +31,21 @@ Numbers = NDArray[np.float64]
 
 
 class ExactInterval(NamedTuple):
-    """The ends of an interval."""
+    """An interval by its two ends."""
 
     low: float
     high: float
 
     def contains(self, exact: float) -> bool:
-        """Return whether an exact figure lies inside."""
+        """Return whether the interval contains an exact figure."""
         return self.low <= exact <= self.high
 
 
 def gamma_mean(mean: float, shape: float) -> ExactInterval:
-    """Return the exact interval of the mean of gamma times, from the mean of a sample.
+    """Return the exact interval of the mean of gamma-distributed times, from the mean of a sample.
 
-    ``shape``: of the sum of the sample, which is the number of papers in it. The sum of ``shape`` exponential times is
-    half their mean times a chi-square with ``2 shape`` degrees of freedom.
+    ``shape``: shape of the sum of the sample, which is its number of papers. The sum of ``shape`` exponential times is
+    half their mean times a chi-square variable with ``2 shape`` degrees of freedom.
     """
     return ExactInterval(
         mean * shape / float(gammaincinv(shape, 1 - MISSES / 2)), mean * shape / float(gammaincinv(shape, MISSES / 2))
@@ -60,27 +60,28 @@ def share(hits: int, n: int) -> ExactInterval:
 
 
 def mean_of_batches(means: Numbers) -> ExactInterval:
-    """Return Student's interval of a mean, from means of long batches: nearly normal and nearly independent."""
+    """Return Student's interval of a mean from means of long batches, which are nearly normal and independent."""
     found = mean_interval(means, 1 - MISSES)
     return ExactInterval(found.low, found.high)
 
 
 class PoissonPapers(NamedTuple):
-    """What a sample of doubling times shows where papers are Poisson: intervals, and how many seeds they need."""
+    """Intervals from a sample of doubling times with Poisson papers, and the number of seeds that they need."""
 
     means: list[ExactInterval]
-    """Mean months of each doubling."""
+    """Mean time of each doubling [months]."""
     middle_half: ExactInterval
-    """Share of all doublings whose months lie in the middle half of their Gamma law: 50% if the spread is right."""
+    """Share of doublings whose time lies in the middle half of its Gamma law: 50% if the spread is correct."""
     seeds_needed: int
     outcome: Outcome
 
 
 def poisson_papers(months: Numbers, doublings: Sequence[tuple[int, int]]) -> PoissonPapers:
-    """Return what doubling times show about Gamma(n, rate N), the law of n Poisson papers by N researchers.
+    """Test doubling times against Gamma(n, rate N), the law of n Poisson papers by N researchers.
 
-    ``months``: (seeds, doublings), one paper a researcher and month. ``doublings``: n and N of each. Every doubling
-    has its mean tested, all together their spread. Doublings of a run are independent, as N is fixed in each.
+    ``months``: array (seeds, doublings), for one paper a researcher and month. ``doublings``: n and N of each. The mean
+    of every doubling is tested, and the spread of all together. Doublings of a run are independent, as N is fixed in
+    each.
     """
     seeds = len(months)
     papers, team = np.array(doublings, dtype=float).T
@@ -98,7 +99,7 @@ def poisson_papers(months: Numbers, doublings: Sequence[tuple[int, int]]) -> Poi
 
 @cache
 def seeds_needed(papers: tuple[int, ...]) -> int:
-    """Return the fewest seeds whose intervals, around exact figures, reach no further than a fifth of these."""
+    """Return the minimum number of seeds whose intervals around exact figures are within `LOOSE_WITHIN` of them."""
     low, high = 1, _MAX_SEEDS
     while low < high:
         middle = (low + high) // 2

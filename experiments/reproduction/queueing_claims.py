@@ -1,6 +1,6 @@
-"""The rows of the cluster: queueing theory, and real job logs replayed.
+"""Compare the cluster with queueing theory and with published waits of real job logs.
 
-Each simulated queue is driven by plain SimPy callbacks on the same ``GpuCluster`` that the World uses.
+Each simulated queue uses plain SimPy callbacks and the same ``GpuCluster`` as the World.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ HOURS_PER_DAY = 24
 BATCHES = 20
 
 QUIET = ClusterParams(placement="flat", queue="priority", gpu_hours_between_failures=0.0, restart_hours=0.0)
-"""A cluster that only queues: nothing fails, nothing costs, any GPU is as good as another."""
+"""A cluster that only queues: no failures, no restart costs, no placement constraints."""
 
 
 def cluster_rows(data: Path | None) -> Iterator[Comparison]:
-    """Yield the rows of the cluster; those of real logs need the folder where the logs lie."""
+    """Yield the rows of the cluster. ``data``: folder of the real job logs; None: their rows have no result."""
     yield from _open_rows()
     yield _accounting_row()
     yield _preemption_row()
@@ -47,37 +47,37 @@ def cluster_rows(data: Path | None) -> Iterator[Comparison]:
 
 
 class OpenQueue:
-    """Jobs that arrive one by one, at given times, on a quiet cluster of so many GPUs."""
+    """Simulate jobs that arrive one by one after given gaps, on a cluster that only queues."""
 
     def __init__(self, gpus: int, gaps: Numbers, lengths: Numbers, priorities: list[int]) -> None:
         self.clock = Clock()
         self.cluster = GpuCluster(self.clock, QUIET, hour=1 / HOURS_PER_DAY, gpus=gpus)
         self._jobs = iter(zip(gaps.tolist(), lengths.tolist(), priorities, strict=True))
-        self._await_next()
+        self._schedule_next()
         self.clock.advance(math.inf)
 
     def times_in_system(self) -> Numbers:
-        """Return how long each job stayed, in order of arrival."""
+        """Return the time in the system of each job, in order of arrival."""
         return np.array([job.ended - job.submitted for job in sorted(self.cluster.records)])
 
-    def _await_next(self) -> None:
+    def _schedule_next(self) -> None:
         job = next(self._jobs, None)
         if job is not None:
             gap, self._length, self._priority = job
-            self.clock.timeout(gap).callbacks.append(self._arrive)
+            self.clock.timeout(gap).callbacks.append(self._on_arrival)
 
-    def _arrive(self, _: Event) -> None:
+    def _on_arrival(self, _: Event) -> None:
         self.cluster.submit(1, self._length, priority=self._priority)
-        self._await_next()
+        self._schedule_next()
 
 
-def _interval(sample: Numbers) -> ExactInterval:
-    """Interval of the mean from the means of batches, as neighbours in a queue are alike."""
+def _mean_interval(sample: Numbers) -> ExactInterval:
+    """Return the interval of the mean from means of batches, because successive times in a queue are correlated."""
     return mean_of_batches(np.array([batch.mean() for batch in np.array_split(sample, BATCHES)]))
 
 
 def _random_row(row: str, says: str, exact: float, sample: Numbers, note: str) -> Comparison:
-    ends = _interval(sample)
+    ends = _mean_interval(sample)
     middle, half = (ends.low + ends.high) / 2, (ends.high - ends.low) / 2
     outcome: Outcome = "holds" if ends.contains(exact) else "refuted"
     return Comparison(row, says, f"{exact:.4f}", f"{middle:.4f} ± {half:.4f}", outcome, note)
@@ -94,7 +94,7 @@ def erlang_c_wait(servers: int, load: float) -> float:
 
 
 def _open_rows() -> Iterator[Comparison]:
-    """M/M/c at three loads, and what must hold of any queue: Little's law and nothing lost."""
+    """Yield the rows of M/M/c at three loads, and the row of Little's law."""
     servers, jobs = 8, 200_000
     for seed, load in enumerate((0.5, 0.8, 0.9), start=91):
         rng = np.random.default_rng(seed)
@@ -112,11 +112,11 @@ def _open_rows() -> Iterator[Comparison]:
 
 
 def _little_row(queue: OpenQueue) -> Comparison:
-    """The time that all jobs spent there is the integral of how many were there, to rounding."""
+    """Return the row of Little's law: the sum of times in the system equals the integral of the number in it."""
     records = queue.cluster.records
-    came = [(job.submitted, 1) for job in records]
-    went = [(job.ended, -1) for job in records]
-    times, steps = np.array(sorted(came + went)).T
+    arrivals = [(job.submitted, 1) for job in records]
+    departures = [(job.ended, -1) for job in records]
+    times, steps = np.array(sorted(arrivals + departures)).T
     integral = float(np.sum(np.cumsum(steps)[:-1] * np.diff(times)))
     error = abs(integral / float(queue.times_in_system().sum()) - 1)
     return Comparison(
@@ -129,7 +129,7 @@ def _little_row(queue: OpenQueue) -> Comparison:
 
 
 def _accounting_row() -> Comparison:
-    """A lab whose jobs fail and are preempted: every GPU-second is held for something."""
+    """Return the row of a lab with failures and preemptions, whose GPU-seconds must add up."""
     scenario = Scenario().replace(
         cluster__partitioning="priority",
         cluster__gpu_hours_between_failures=2000.0,
@@ -139,11 +139,11 @@ def _accounting_row() -> Comparison:
         run__sample_days=30.0,
     )
     jobs = run(scenario, seed=1).jobs
-    asked = sum(job.gpus * job.length for job in jobs)
+    requested = sum(job.gpus * job.length for job in jobs)
     held = sum(job.held for job in jobs)
     spent = sum(job.done + job.restarts + job.lost for job in jobs)
     done = sum(job.done for job in jobs)
-    error = max(abs(held - spent) / held, abs(asked - done - sum(job.undone_gpu_time for job in jobs)) / asked)
+    error = max(abs(held - spent) / held, abs(requested - done - sum(job.undone_gpu_time for job in jobs)) / requested)
     stops = sum(job.failures + job.preemptions for job in jobs)
     return Comparison(
         "Accounting",
@@ -156,38 +156,41 @@ def _accounting_row() -> Comparison:
 
 
 def _preemption_row() -> Comparison:
-    """Preemptive-resume M/M/1 with two classes: the low class stays 1/((1 - rho1)(1 - rho1 - rho2))."""
+    """Return the row of preemptive-resume M/M/1 with two classes.
+
+    Mean time in the system of the lower class: 1/((1 - rho1)(1 - rho1 - rho2)).
+    """
     jobs, high, low = 200_000, 0.3, 0.4
     rng = np.random.default_rng(82)
     gaps, lengths = rng.exponential(1 / (high + low), jobs), rng.exponential(1, jobs)
     urgent = rng.random(jobs) < high / (high + low)
-    stays = OpenQueue(1, gaps, lengths, urgent.astype(int).tolist()).times_in_system()
+    times = OpenQueue(1, gaps, lengths, urgent.astype(int).tolist()).times_in_system()
     exact = 1 / ((1 - high) * (1 - high - low))
     return _random_row(
         "Preemption",
-        "preemptive-resume M/M/1, two classes: mean stay of the lower",
+        "preemptive-resume M/M/1, two classes: mean time in the system of the lower",
         exact,
-        stays[~urgent],
+        times[~urgent],
         f"{jobs:,} jobs",
     )
 
 
 class ClosedQueue:
-    """N owners who think, ask for one GPU, and think again."""
+    """Simulate N owners who alternate between thinking and a job on one GPU (the machine-repairman model)."""
 
     def __init__(self, owners: int, gpus: int, think: float, until: float, seed: int) -> None:
         self.clock = Clock()
         self.cluster = GpuCluster(self.clock, QUIET, gpus=gpus)
         self._think, self._rng = think, np.random.default_rng(seed)
         for _ in range(owners):
-            self._go_on(None)
+            self._start_thinking(None)
         self.clock.advance(until)
 
-    def _go_on(self, _: Event | None) -> None:
-        self.clock.timeout(self._rng.exponential(self._think)).callbacks.append(self._ask)
+    def _start_thinking(self, _: Event | None) -> None:
+        self.clock.timeout(self._rng.exponential(self._think)).callbacks.append(self._submit)
 
-    def _ask(self, _: Event) -> None:
-        self.cluster.submit(1, self._rng.exponential(1.0)).callbacks.append(self._go_on)
+    def _submit(self, _: Event) -> None:
+        self.cluster.submit(1, self._rng.exponential(1.0)).callbacks.append(self._start_thinking)
 
 
 def repairman_throughput(owners: int, gpus: int, think: float) -> float:
@@ -214,25 +217,25 @@ def _repairman_row() -> Comparison:
 
 
 def _philly_row(data: Path | None) -> Comparison:
-    """Pollaczek-Khinchine: mean wait in M/G/1 is lambda E[S^2]/(2 (1 - rho))."""
+    """Return the row of Pollaczek-Khinchine: the mean wait in M/G/1 is lambda E[S^2]/(2 (1 - rho))."""
     says = "M/G/1 with the 33,192 Philly run times at load 0.5: mean wait, h"
     if data is None:
-        return _missing("Pollaczek-Khinchine", says, PHILLY)
+        return _no_data_row("Pollaczek-Khinchine", says, PHILLY)
     with (data / "traces" / PHILLY).open(encoding="utf-8") as file:
         hours = np.array([float(row["runtime_s"]) for row in csv.DictReader(file)]) / 3600
     load, jobs = 0.5, 400_000
     rng = np.random.default_rng(84)
     rate = load / hours.mean()
     lengths = rng.choice(hours, jobs)
-    stays = OpenQueue(1, rng.exponential(1 / rate, jobs), lengths, [0] * jobs).times_in_system()
+    times = OpenQueue(1, rng.exponential(1 / rate, jobs), lengths, [0] * jobs).times_in_system()
     exact = rate * float(np.mean(hours**2)) / (2 * (1 - load))
-    return _random_row("Pollaczek-Khinchine", says, exact, stays - lengths, f"{jobs:,} jobs drawn from the log")
+    return _random_row("Pollaczek-Khinchine", says, exact, times - lengths, f"{jobs:,} jobs drawn from the log")
 
 
 def _nasa_row(data: Path | None, queue: Literal["fcfs", "easy"], printed: str) -> Comparison:
     says = f"NASA log, 128 processors, {queue}: mean wait {printed} s"
     if data is None:
-        return _missing(f"NASA {queue}", says, NASA)
+        return _no_data_row(f"NASA {queue}", says, NASA)
     log = read_job_log(data / "traces" / NASA, "swf")
     result = replay(log.jobs, ClusterParams(gpus=128, gpus_per_node=1, queue=queue, placement="flat"))
     return Comparison(
@@ -245,5 +248,5 @@ def _nasa_row(data: Path | None, queue: Literal["fcfs", "easy"], printed: str) -
     )
 
 
-def _missing(row: str, says: str, file: str) -> Comparison:
-    return Comparison(row, says, "–", "–", "no log", f"needs {file}: name its folder with --data or ASARA_DATA")
+def _no_data_row(row: str, says: str, file: str) -> Comparison:
+    return Comparison(row, says, "–", "–", "no log", f"needs {file}: set its folder with --data or ASARA_DATA")

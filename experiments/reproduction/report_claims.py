@@ -1,9 +1,9 @@
-"""Compare the report's numbers with the simulator: every row of its table, with the figure of a run.
+"""Compare the numbers of the report with the simulator, one row for each claim.
 
-A row *holds* if the simulator gives the report's figure to the digits it prints, is *loose* if it comes near
-(within a fifth, or as its note says), and *refuted* otherwise. Where a run depends on chance the row has intervals
-(experiments.reproduction.intervals): it holds if they contain the exact figures, and with too few seeds it *cannot
-tell*. Inputs are not tested: their rows are marked.
+A row *holds* if the simulated figure equals the report's to its printed digits. It is *loose* if the figure is within a
+fifth, or within the range that its note gives, and *refuted* otherwise. If runs depend on the seed, the row has
+intervals (experiments.reproduction.intervals): it holds if they contain the exact figures. With too few seeds its
+outcome is *cannot tell*. Inputs are not tested; their rows are marked.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ from sim.scenario.model import Scenario
 
 
 def rows(seeds: int, data: Path | None) -> Iterator[Comparison]:
-    """Yield every row, as it is worked out: the random ones of the World from so many seeds.
+    """Yield every row as it is computed.
 
-    ``data``: the folder of the real logs; without it their rows say what is missing.
+    ``seeds``: number of runs of each random row. ``data``: the folder of the real logs; without it the note of their
+    rows names the missing file.
     """
     yield from _toy_rows()
     yield from _returns_rows()
-    yield from _limits_of_a_year()
+    yield from _year_rows()
     yield from _retraining_rows()
     yield from _input_rows()
     yield from _finite_rows(seeds)
@@ -48,20 +49,22 @@ def rows(seeds: int, data: Path | None) -> Iterator[Comparison]:
 
 
 def find_data(named: Path | None) -> Path | None:
-    """Return the folder of the real logs: the named one, ASARA_DATA, or shared/data beside the repository.
+    """Return the folder of the real logs: ``named``, ASARA_DATA, or shared/data beside the repository.
 
-    None if there is none. Raises FileNotFoundError if the named one does not have them.
+    Return None if there is none. Raises FileNotFoundError if the chosen folder has no logs.
     """
     chosen = named or (Path(os.environ["ASARA_DATA"]) if os.environ.get("ASARA_DATA") else None)
     folder = chosen or Path(__file__).parents[3] / "shared" / "data"
     if (folder / "traces").is_dir():
         return folder
     if chosen is not None:
-        raise FileNotFoundError(f"{folder}: no folder 'traces' with the logs in it")
+        raise FileNotFoundError(
+            f"{folder} has no folder 'traces' with job logs; allowed: a folder that has one. Set --data or ASARA_DATA."
+        )
     return None
 
 
-def _listed(values: Sequence[float], digits: int = 4) -> str:
+def _format_list(values: Sequence[float], digits: int = 4) -> str:
     return ", ".join(f"{value:.{digits}g}" for value in values)
 
 
@@ -77,7 +80,7 @@ def _run(name: str, **changes: Any) -> RunResult:
 
 
 def _toy_rows() -> Iterator[Comparison]:
-    """O1-O7: the toy model with pooled work, which counts fractions of papers as the report does."""
+    """Yield O1 to O7: the toy model with pooled work, which counts fractions of papers as the report does."""
     pooled = {"researcher__timing": "pooled"}
     fizzle = _run("toy-fizzle", **pooled)
     explosion = _run("toy-explosion", **pooled)
@@ -88,16 +91,16 @@ def _toy_rows() -> Iterator[Comparison]:
         ("O4", exponential, "2, 2, 2", "2, 2, 2", "exponential, papers 2, 4, 8"),
     ):
         months = [days / DAYS_PER_MONTH for days in _durations(result)[:3]]
-        yield Comparison(row, f"{unit}: {printed} months", exact, _listed(months), compare(printed, months))
+        yield Comparison(row, f"{unit}: {printed} months", exact, _format_list(months), compare(printed, months))
     yield _asymptote_row(explosion)
     implied = [result.pace.r_implied or math.nan for result in (fizzle, explosion, exponential)]
     yield Comparison(
         "O6",
         "Table 3: r = 0.63, 1.72, 1",
         "0.6309, 1.7095, 1",
-        _listed(implied, 5),
+        _format_list(implied, 5),
         compare("0.63, 1.72, 1", implied),
-        "1.72 comes of rounding: 1/0.58",
+        "1.72 is due to rounding: 1/0.58",
     )
     month = explosion.doublings[12].day / DAYS_PER_MONTH
     yield Comparison(
@@ -110,7 +113,7 @@ def _toy_rows() -> Iterator[Comparison]:
 
 
 def _asymptote_row(explosion: RunResult) -> Comparison:
-    """O3: the sum of all doublings to come, from the ratio that the run shows."""
+    """Return O3: the sum of all future doubling times, from the ratio of the run."""
     first = explosion.doublings[0].duration_days / DAYS_PER_MONTH
     end = explosion_time(first, explosion.pace.ratio or math.nan)
     return Comparison("O3", "asymptote at 8 months", "2/(1 - 0.75) = 8", f"{end:.6g}", compare("8", [end]))
@@ -120,7 +123,7 @@ def _asymptote_row(explosion: RunResult) -> Comparison:
 
 
 def _returns_rows() -> Iterator[Comparison]:
-    """O8-O11: a first doubling of a month, then r = 0.7 and r = 3."""
+    """Yield O8 to O11: r = 0.7 and r = 3 after a first doubling of a month."""
     slow, fast = _run("returns-0.7"), _run("returns-3")
     q = slow.pace.ratio or math.nan
     yield Comparison("O8", "r = 0.7: each doubling 35% longer", "q = 1.34590", f"q = {q:.5f}", compare("1.35", [q]))
@@ -129,7 +132,7 @@ def _returns_rows() -> Iterator[Comparison]:
         "O9",
         "1 month, then 41, 55, 74, 100 days",
         "40.94, 55.10, 74.16, 99.81",
-        _listed(later),
+        _format_list(later),
         compare("41, 55, 74, 100", later),
     )
     gain, day = 2.0 ** slow.doublings[4].n, slow.doublings[4].day
@@ -140,7 +143,7 @@ def _returns_rows() -> Iterator[Comparison]:
         "32x at day 300.4; 45.8x at day 365",
         f"{gain:.0f}x at day {day:.1f}; {year:.1f}x at day 365",
         "loose" if day < 365 and gain > 30 else "refuted",
-        "30x is there two months before the year is over",
+        "30x is reached two months before the end of the year",
     )
     q, later = fast.pace.ratio or math.nan, _durations(fast)[1:5]
     end = explosion_time(DAYS_PER_MONTH, q)
@@ -148,13 +151,13 @@ def _returns_rows() -> Iterator[Comparison]:
         "O11",
         "r = 3: 63% as long; 19, 12, 7.6, 4.8 days",
         "0.62996; 19.16, 12.07, 7.60, 4.79; t* = 82.20 d",
-        f"{q:.5f}; {_listed(later)}; t* = {end:.2f} d",
+        f"{q:.5f}; {_format_list(later)}; t* = {end:.2f} d",
         compare("0.63, 19, 12, 7.6, 4.8", [q, *later]),
     )
 
 
 def _continuous_deployment_doublings(r: float, first_doubling_days: float, days: float) -> float:
-    """Doublings after so many days where software is deployed almost continuously to many researchers."""
+    """Return the doublings after ``days`` days of almost continuous deployment to 100,000 researchers."""
     lab = Scenario.load("returns-0.9").replace(
         growth__r=r,
         growth__first_doubling_days=first_doubling_days,
@@ -169,17 +172,19 @@ def _continuous_deployment_doublings(r: float, first_doubling_days: float, days:
 
 
 def with_first_doubling(scenario: Scenario, days: float) -> Scenario:
-    """Return a scenario whose own team needs so many days for the first doubling if only the law holds it up.
+    """Return a scenario whose team needs ``days`` days for the first doubling without any constraint but the law.
 
     The law is calibrated for a team that grows in whole doublings. A team that grows with each gain is faster.
     """
-    alone = unconstrained_doubling_times(scenario.law(), *scenario.own_team, 1, scenario.training.gain_doublings)[0]
-    longer = scenario.growth.first_doubling_days * days / alone
+    unconstrained = unconstrained_doubling_times(
+        scenario.law(), *scenario.own_team, 1, scenario.training.gain_doublings
+    )[0]
+    longer = scenario.growth.first_doubling_days * days / unconstrained
     return scenario.replace(growth__first_doubling_days=longer)
 
 
-def _limits_of_a_year() -> Iterator[Comparison]:
-    """O14-O18: how far a year goes."""
+def _year_rows() -> Iterator[Comparison]:
+    """Yield O14 to O18: software growth in one to three years."""
     doublings = [_continuous_deployment_doublings(0.9, 3.0, 365.0 * year) for year in (1, 2, 3)]
     exact = [float(software_at(365.0 * year, 3.0, float(doubling_ratio(0.9)))) for year in (1, 2, 3)]
     yield Comparison(
@@ -202,8 +207,8 @@ def _limits_of_a_year() -> Iterator[Comparison]:
     yield Comparison(
         "O16",
         "then about 1.5, then about 1 years' worth",
-        _listed(exactly),
-        _listed(worth),
+        _format_list(exactly),
+        _format_list(worth),
         compare("1.5, 1", worth),
     )
     returns, printed = (0.5, 0.7, 0.9, 1.0), "13.0, 45.8, 428, 4096"
@@ -214,9 +219,9 @@ def _limits_of_a_year() -> Iterator[Comparison]:
         "O18",
         "Fig. 9, T1 = 1 month: S(12 months) for r = .5, .7, .9, 1",
         printed,
-        _listed(gains),
+        _format_list(gains),
         "holds" if near else compare(printed, gains),
-        "100,000 researchers who get each 1% gain at once: within 1%",
+        "100,000 researchers, each 1% gain deployed at once: within 1%",
     )
 
 
@@ -224,7 +229,7 @@ def _limits_of_a_year() -> Iterator[Comparison]:
 
 
 def _retraining_rows() -> Iterator[Comparison]:
-    """O19, O21, O22: training runs as a bottleneck."""
+    """Yield O19, O21 and O22: training runs as a bottleneck."""
     ends = {}
     for k in (0.9, 0.75):
         runs = _consecutive_trainings(_run(f"retraining-{k:g}", run__sample_days=30.0))
@@ -235,20 +240,20 @@ def _retraining_rows() -> Iterator[Comparison]:
         "2-month first run: k = .9 → 20, k = .75 → 8 months",
         "2/(1 - k); n runs 2(1 - k^n)/(1 - k)",
         "; ".join(f"{n} runs in {months:.4f} of {exact:.4f} months" for n, months, exact in ends.values()),
-        "holds" if _match_geometric_series(ends) else "refuted",
-        "back to back: a gain always waits for the next run",
+        "holds" if _matches_geometric_series(ends) else "refuted",
+        "consecutive runs: a gain is always waiting when a run ends",
     )
     yield _split_row()
     yield _delay_row()
 
 
-def _match_geometric_series(ends: dict[float, tuple[int, float, float]]) -> bool:
-    """Whether the runs took what the series says, and enough of them to come within 3% of its limit."""
+def _matches_geometric_series(ends: dict[float, tuple[int, float, float]]) -> bool:
+    """Return whether the times of the runs equal the geometric series, and are within 3% of its limit."""
     return all(abs(months / exact - 1) < 1e-6 and months > 0.97 * 2 / (1 - k) for k, (_, months, exact) in ends.items())
 
 
 def _consecutive_trainings(result: RunResult) -> list[TrainingRequested]:
-    """The training runs that began at the very end of the one before."""
+    """Return the training runs from the first on that each start exactly when the one before ends."""
     runs = [event for event in result.events if isinstance(event, TrainingRequested)]
     found = runs[:1]
     for run_ in runs[1:]:
@@ -259,7 +264,7 @@ def _consecutive_trainings(result: RunResult) -> list[TrainingRequested]:
 
 
 def _split_row() -> Comparison:
-    """O21: one gain of 30 becomes a run a third as long and a model ten times better."""
+    """Return O21: a gain of 30 makes a run a third as long and a model ten times better."""
     share = math.log(3) / math.log(30)
     result = _run(
         "retraining-0.75",
@@ -281,11 +286,11 @@ def _split_row() -> Comparison:
 
 
 def _delay_row() -> Comparison:
-    """O22: how much longer eight doublings take when each generation must be trained."""
+    """Return O22: the factor by which training each generation lengthens eight doublings."""
     growth = {"growth__r": 1.4, "run__max_doublings": 8, "run__horizon_days": 3650.0, "run__sample_days": 30.0}
-    alone = _run("returns-3", **growth)
+    untrained = _run("returns-3", **growth)
     trained = _run("retraining-0.75", **growth, growth__first_doubling_days=DAYS_PER_MONTH)
-    factor = trained.doublings[-1].day / alone.doublings[-1].day
+    factor = trained.doublings[-1].day / untrained.doublings[-1].day
     return Comparison(
         "O22",
         "retraining lengthens the way to strongly superhuman AI ~1-3x",
@@ -324,7 +329,7 @@ def _input_rows() -> Iterator[Comparison]:
 
 
 def _finite_rows(seeds: int) -> Iterator[Comparison]:
-    """F1-F4: what whole papers and chance add."""
+    """Yield F1 to F4: the effects of whole papers and of randomness."""
     yield run_poisson_row("F1", "toy-fizzle", [(2, 1), (6, 2), (18, 4), (54, 8)], seeds)
     whole = _run("toy-fizzle", researcher__timing="whole", run__horizon_days=3650.0, run__max_doublings=5)
     months = [days / DAYS_PER_MONTH for days in _durations(whole)]
@@ -332,7 +337,7 @@ def _finite_rows(seeds: int) -> Iterator[Comparison]:
         "F2",
         "whole papers, started together: 2, 3, 5, 7, 11 months",
         "ceil(n/N)",
-        _listed(months),
+        _format_list(months),
         compare("2, 3, 5, 7, 11", months),
     )
     pooled = _run("toy-fizzle", researcher__timing="pooled")
@@ -348,7 +353,7 @@ def _finite_rows(seeds: int) -> Iterator[Comparison]:
 
 
 def run_poisson_row(row: str, name: str, doublings: list[tuple[int, int]], seeds: int) -> Comparison:
-    """Run Worlds with Poisson papers, one a seed, and return the row of their doubling times."""
+    """Run one World with Poisson papers for each seed, and return the row of their doubling times."""
     scenario = Scenario.load(name).replace(
         run__max_doublings=len(doublings), run__horizon_days=1e6, run__sample_days=1e6
     )
@@ -357,16 +362,18 @@ def run_poisson_row(row: str, name: str, doublings: list[tuple[int, int]], seeds
 
 
 def poisson_row(row: str, name: str, doublings: Sequence[tuple[int, int]], months: NDArray[np.float64]) -> Comparison:
-    """Return the row of doubling times with Poisson papers: Gamma(n, rate N), so mean n/N and variance n/N^2 months.
+    """Return the row of doubling times with Poisson papers: Gamma(n, rate N), with mean n/N and variance n/N^2.
 
-    ``months``: (seeds, doublings). ``doublings``: papers n and researchers N of each.
+    ``months``: array (seeds, doublings) of times [months]. ``doublings``: papers n and researchers N of each.
     """
     seeds, found = len(months), poisson_papers(months, doublings)
     exact = ", ".join(f"{papers / team:g}" for papers, team in doublings)
-    means = ", ".join(f"{column.mean():.3f} {_ends(ends)}" for column, ends in zip(months.T, found.means, strict=True))
+    means = ", ".join(
+        f"{column.mean():.3f} {_format_ends(ends)}" for column, ends in zip(months.T, found.means, strict=True)
+    )
     note = f"{seeds} seeds; exact intervals: Gamma for means, Clopper-Pearson for the share"
     if found.outcome == "cannot tell":
-        note = f"cannot tell with {seeds} seeds; {found.seeds_needed} would"
+        note = f"{seeds} seeds are too few; allowed: at least {found.seeds_needed}"
     half = f"{found.middle_half.low:.1%} to {found.middle_half.high:.1%} in the middle half"
     return Comparison(
         row,
@@ -378,5 +385,5 @@ def poisson_row(row: str, name: str, doublings: Sequence[tuple[int, int]], month
     )
 
 
-def _ends(interval: ExactInterval) -> str:
+def _format_ends(interval: ExactInterval) -> str:
     return f"[{interval.low:.3f}, {interval.high:.3f}]"

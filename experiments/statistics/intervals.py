@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 CONFIDENCE: Final = 0.95
-"""Probability with which an interval contains the true value, unless a function is given another."""
+"""Default probability with which an interval contains the true value."""
 
 
 class MeanInterval(NamedTuple):

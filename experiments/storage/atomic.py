@@ -1,4 +1,4 @@
-"""What any command may write: values made plain for JSON, and files that are whole or not there."""
+"""Write files atomically, and convert values for JSON."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from experiments.errors import InputError
 
 
 def to_json(content: Mapping[str, Any]) -> str:
-    """Return valid JSON, in the order given; a number that JSON has no word for is an error."""
+    """Return valid JSON in the given order. Raises ValueError for a number that is not finite."""
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def json_file(content: Mapping[str, Any]) -> bytes:
-    """Return the content of a JSON file. Bytes of a file's name that are not UTF-8 become question marks."""
+    """Return the content of a JSON file; bytes of a file name that are not UTF-8 become question marks."""
     return f"{to_json(content)}\n".encode(errors="replace")
 
 
 @contextmanager
 def naming(place: Path) -> Iterator[None]:
-    """Within this context, a failure to write raises InputError with the place that could not be written."""
+    """Raise InputError in place of OSError within this context, with the place that cannot be written."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"{place}: cannot be written ({_reason(error)}); name a place that has room and can be written"
+            f"{place} cannot be written ({_format_reason(error)}). Choose a place that has space and can be written."
         ) from None
 
 
-def _reason(error: OSError) -> str:
-    """The reason of a failure without the number that the system has for it; pyarrow's has several lines."""
+def _format_reason(error: OSError) -> str:
+    """Return the reason of a failure without its error number; pyarrow's own text has several lines."""
     return os.strerror(error.errno) if error.errno else str(error)
 
 
 def plain(value: Any) -> Any:
-    """Return records as what JSON can hold: dictionaries, lists, numbers; None where a number is not finite."""
+    """Return records as values that JSON can hold: dictionaries, lists and numbers; None if a number is not finite."""
     if hasattr(value, "_asdict"):
         return {name: plain(inner) for name, inner in value._asdict().items()}
     if isinstance(value, dict):
         return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
-    if isinstance(value, float):  # NumPy's float64 is one too, and must not be seen as such
+    if isinstance(value, float):  # converts NumPy's float64, which is a float too
         return float(value) if math.isfinite(value) else None
     return value
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Write files into a folder, each of them whole or not at all; what else lies there stays.
+    """Write files into a folder, each one atomically; other files in the folder stay.
 
-    Raises InputError, which names the file, if one cannot be written.
+    Raises InputError with the name of the file if one cannot be written.
     """
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Kinds of TOML files: scenarios, designs of sweeps and priors, each told by its content."""
+"""Detect the kind of a TOML file from its content: a scenario, the design of a sweep, or priors."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sim.toml_files import TomlError, read_toml
 Kind = Literal["scenario", "design", "priors"]
 
 BLOCKS: Final = ("growth", "researcher", "literature", "cluster", "training", "kernels", "run")
-"""Tables of a scenario."""
-_WHAT: Final[Mapping[Kind, tuple[str, str]]] = {
+"""Names of the tables of a scenario."""
+_KINDS: Final[Mapping[Kind, tuple[str, str]]] = {
     "scenario": ("a scenario", "run"),
     "design": ("the design of a sweep", "sweep"),
     "priors": ("a file of priors", "mc"),
 }
-"""What a file of each kind is, and the command that reads it."""
+"""Description of each kind, and the command that reads it."""
 
 
 def kind_of(content: Mapping[str, Any]) -> Kind | None:
-    """Return which kind of file has this content; None if that is unclear."""
+    """Return the kind of a file with this content; None if it is unclear."""
     if "sampling" in content or "levers" in content or "uncertainties" in content:
         return "design"
     if "inputs" in content or "pairs" in content:
@@ -30,12 +30,12 @@ def kind_of(content: Mapping[str, Any]) -> Kind | None:
 
 
 def other_kind(path: Path, wanted: Kind) -> str:
-    """Return the sentence that a file is of another kind than was wanted, and what reads it; else an empty text."""
+    """Return an error text if a file is of another kind than ``wanted``, with the command that reads it; else ""."""
     try:
         found = kind_of(read_toml(path))
     except TomlError:
         return ""
     if found is None or found == wanted:
         return ""
-    what, command = _WHAT[found]
-    return f"{path}: is {what}, not {_WHAT[wanted][0]}. `asara {command} {path}` runs it."
+    description, command = _KINDS[found]
+    return f"{path} is {description}, not {_KINDS[wanted][0]}. Run `asara {command} {path}`."

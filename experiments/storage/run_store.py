@@ -1,7 +1,7 @@
-"""The only writer and reader of results: one folder a run, of Parquet tables, a summary and a picture.
+"""Write and read the results of a run: a folder with Parquet tables, a summary and a figure.
 
-A run is written beside its place and moved there file by file, `run.json` last: where that file lies, the
-others belong to it. The same run always gives the same bytes.
+A run is written into a temporary folder, and its files are then moved one by one, `run.json` last. So if `run.json`
+exists, the other files belong to it. The same run always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from experiments.cli.arguments import RUN_SUMMARY
 from experiments.errors import InputError
-from experiments.gains import EndedScenario
+from experiments.gains import RunEnding
 from experiments.storage.atomic import plain, to_json
 from experiments.workbook import workbook
 from hardware.cluster.jobs import JobRecord
@@ -35,9 +35,9 @@ from sim.runner import Engine, RunResult
 
 SUMMARY = RUN_SUMMARY
 PROOF = "sha256"
-"""Key of the summary with the digests of the tables, and of the summary without its own digest."""
+"""Key of the summary that contains the digests of the tables and of the summary itself."""
 TABLES = ("events", "jobs", "series", "doublings")
-"""Tables of a run; the doublings are a table of their own as CSV only, and in Parquet part of the summary."""
+"""Tables of a run; doublings are a separate table in CSV only, else a part of the summary."""
 WORKBOOK = "run.xlsx"
 PICTURES = ("run.png", "run.svg", "run.pdf")
 WAITS = ("job", "submit_s", "start_s", "wait_s", "run_s", "gpus")
@@ -46,7 +46,7 @@ _ARROW: dict[Any, pa.DataType] = {int: pa.int64(), float: pa.float64(), bool: pa
 
 
 class StoredRun(NamedTuple):
-    """A run as it was written."""
+    """A run that was read from its folder."""
 
     summary: dict[str, Any]
     events: pa.Table
@@ -55,7 +55,7 @@ class StoredRun(NamedTuple):
 
 
 def summary(result: RunResult) -> dict[str, Any]:
-    """Return what came of a run as plain values that JSON can hold: None where there is no finite number."""
+    """Return the results of a run as plain values for JSON: None if a number is not finite."""
     pace, long_run = result.pace, result.long_run
     interval = None if pace.low is None else [pace.low, pace.high]
     found: dict[str, Any] = plain(
@@ -77,11 +77,13 @@ def summary(result: RunResult) -> dict[str, Any]:
             "long_run_returns": long_run.returns,
             "bound_by": long_run.bound_by,
             "fastest_doubling": long_run.fastest_doubling,
-            "doublings": [doubling._asdict() | {"papers": _whole(doubling.papers)} for doubling in result.doublings],
+            "doublings": [
+                doubling._asdict() | {"papers": _int_if_whole(doubling.papers)} for doubling in result.doublings
+            ],
             "software_doublings": result.software_doublings,
             "deployed_doublings": result.deployed_doublings,
             "researchers": result.researchers,
-            "papers": _whole(result.papers),
+            "papers": _int_if_whole(result.papers),
             "duplicate_share": result.duplicate_share,
             "toes_exponent": result.toes_exponent,
             "cluster": {use: kind._asdict() for use, kind in result.cluster.items()},
@@ -96,10 +98,10 @@ def summary(result: RunResult) -> dict[str, Any]:
     return found
 
 
-def ended(result: RunResult) -> EndedScenario:
-    """Return what says why a run came no farther."""
+def ended(result: RunResult) -> RunEnding:
+    """Return how a run ended, for the explanation of gains that it did not reach."""
     run = result.scenario.run
-    return EndedScenario(
+    return RunEnding(
         result.ending,
         result.day,
         len(result.doublings),
@@ -117,10 +119,10 @@ def write_run(
     as_csv: bool = False,
     as_xlsx: bool = False,
 ) -> list[str]:
-    """Write a run into a folder, all of it or nothing, and return the names of its files.
+    """Write a run into a folder, completely or not at all, and return the names of its files.
 
-    Files of an earlier run are removed; what else lies there stays. ``as_csv``: the tables as CSV too.
-    ``as_xlsx``: a workbook of them too.
+    Files of an earlier run are removed; other files stay. ``as_csv``: also write the tables as CSV. ``as_xlsx``: also
+    write a workbook of the tables.
     """
     content = summary(result) | {"parameters": result.scenario.flat()}
     tables = {
@@ -128,14 +130,14 @@ def write_run(
         "jobs": jobs_table(result.jobs),
         "series": series_table(result.series, result.engine),
     }
-    with _staged(folder) as stage:
+    with _temporary_directory(folder) as stage:
         for name, table in tables.items():
             pq.write_table(table, stage / f"{name}.parquet")
         content[PROOF] = {f"{name}.parquet": _digest((stage / f"{name}.parquet").read_bytes()) for name in tables}
         content[PROOF][SUMMARY] = _digest(to_json(content).encode())
         sheets = {"doublings": doublings_table(result.doublings), **tables} if as_csv or as_xlsx else {}
         for name, table in sheets.items() if as_csv else ():
-            (stage / f"{name}.csv").write_text(_csv(table), encoding="utf-8", newline="")
+            (stage / f"{name}.csv").write_text(_to_csv(table), encoding="utf-8", newline="")
         if as_xlsx:
             (stage / WORKBOOK).write_bytes(workbook(content, sheets))
         (stage / f"run.{form}").write_bytes(picture)
@@ -151,9 +153,9 @@ def write_run(
 
 
 def read_run(folder: Path) -> StoredRun:
-    """Return a run that was written.
+    """Return the run in a folder.
 
-    Raises FileNotFoundError if there is none, or not all of it, and InputError for a file that does not hold what was
+    Raises FileNotFoundError if a file of it is missing, and InputError if the content of a file differs from what was
     written.
     """
     path = folder / SUMMARY
@@ -181,7 +183,7 @@ def _read_table(path: Path, proof: Mapping[str, str]) -> pa.Table:
 
 def _damaged(path: Path) -> InputError:
     return InputError(
-        f"{path} is damaged: it does not hold what was written. Run the same `asara run` again with --fresh."
+        f"{path} is damaged: its content is not what was written. Run the same `asara run` again with --fresh."
     )
 
 
@@ -190,7 +192,7 @@ def _digest(content: bytes) -> str:
 
 
 def write_waits(path: Path, rows: Iterable[Sequence[Any]], more: Sequence[str] = ()) -> None:
-    """Write how long each job of a log waited, as CSV with the columns of `WAITS` and ``more``."""
+    """Write the wait of each job of a log as CSV, with the columns of `WAITS` and ``more``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
@@ -198,14 +200,14 @@ def write_waits(path: Path, rows: Iterable[Sequence[Any]], more: Sequence[str] =
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*WAITS, *more])
             writer.writerows(rows)
-        Path(name).chmod(0o666 & ~_umask())  # mkstemp's files are for their owner alone
+        Path(name).chmod(0o666 & ~_umask())  # files of mkstemp are readable by their owner only
         Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)
 
 
 def events_table(events: Sequence[Event]) -> pa.Table:
-    """Return a ledger as a table: one row an event, null where its type has no such column."""
+    """Return events as a table: one row an event, null if its type has no such field."""
     kinds = get_args(Event)
     fields: dict[str, pa.DataType] = {}
     for kind in kinds:
@@ -218,7 +220,7 @@ def events_table(events: Sequence[Event]) -> pa.Table:
 
 
 def jobs_table(jobs: Sequence[JobRecord]) -> pa.Table:
-    """Return the records of a cluster as a table; it has all columns even without a job."""
+    """Return the job records of a cluster as a table; without jobs it still has all columns."""
     hints = get_type_hints(JobRecord)
     fields = {name: _arrow_type(hints[name]) for name in JobRecord._fields}
     columns = {name: [job[at] for job in jobs] for at, name in enumerate(JobRecord._fields)}
@@ -226,7 +228,7 @@ def jobs_table(jobs: Sequence[JobRecord]) -> pa.Table:
 
 
 def series_table(series: Mapping[str, Sequence[float]], engine: Engine = "world") -> pa.Table:
-    """Return what was observed frame by frame as a table; a fluid has no whole numbers."""
+    """Return the series of frames as a table; series of the fluid engine have no integer columns."""
     kinds = {name: _ARROW[float] if engine == "fluid" else _observed_type(name) for name in series}
     return pa.table(dict(series), schema=pa.schema(kinds))
 
@@ -237,8 +239,8 @@ def doublings_table(doublings: Sequence[Doubling]) -> pa.Table:
     return pa.table({name: pa.array(values, pa.float64()) for name, values in columns.items()})
 
 
-def _csv(table: pa.Table) -> str:
-    """A table as CSV: numbers in full, empty where there is nothing."""
+def _to_csv(table: pa.Table) -> str:
+    """Return a table as CSV: numbers in full, and an empty cell for null."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.column_names)
@@ -251,7 +253,7 @@ def _csv(table: pa.Table) -> str:
 def _observed_type(name: str) -> pa.DataType:
     reporter = REPORTERS[name]
     function = reporter.func if isinstance(reporter, partial) else reporter
-    # Not get_type_hints: the World in the annotations is known to type checkers only.
+    # get_type_hints would fail, because the World in the annotations is imported for type checkers only.
     return _ARROW[int] if function.__annotations__["return"] in ("int", int) else _ARROW[float]
 
 
@@ -264,8 +266,8 @@ def _arrow_type(hint: Any) -> pa.DataType:
 
 
 @contextmanager
-def _staged(folder: Path) -> Iterator[Path]:
-    """A folder within the folder, on the same disk, that is gone afterwards; so is the outer one if it stayed empty."""
+def _temporary_directory(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder inside ``folder``, and remove it at the end, with ``folder`` if it is new and empty."""
     existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(dir=folder, prefix=".partial-"))
@@ -283,6 +285,6 @@ def _umask() -> int:
     return mask
 
 
-def _whole(number: float) -> float:
-    """The number as an int where it is one, up to rounding."""
+def _int_if_whole(number: float) -> float:
+    """Return the number as an int if it is whole, up to rounding."""
     return round(number) if abs(number - round(number)) <= _ROUNDING * max(1.0, abs(number)) else number

@@ -1,4 +1,4 @@
-"""Write a commented file to start from: priors, a design or a scenario that runs as it stands."""
+"""Write a commented template: priors, a design or a scenario that can be run without changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 
 def write_template(command: Command, path: Path) -> str:
-    """Write the template of a command's file, and return a sentence on what to do with it.
+    """Write the template of a command's file, and return a sentence with the next step.
 
     Raises InputError if the path exists, does not end in .toml, or cannot be written.
     """

@@ -1,4 +1,4 @@
-"""What `asara sweep` does, and shows while it does it."""
+"""Run `asara sweep`: start the workers, show progress on stderr, and print the results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from experiments.text.number_format import format_number
 from sim.scenario.model import ScenarioError
 
 MAX_COMPARED = 256
-"""Runs of a design that are searched for parameters that re-calibrate the effort before day 0."""
+"""Maximum number of runs that are searched for parameters that re-calibrate the effort before day 0."""
+REPORT_SECONDS = 30.0
+"""Minimum time between two lines of progress if stderr is not a terminal [s]."""
 
 
 def run_sweep(
@@ -37,24 +39,29 @@ def run_sweep(
     fresh: bool,
     goal: str | None = None,
 ) -> None:
-    """Run a design into a folder, and report the results. Raises InputError for what cannot be done."""
+    """Run a design into a folder, and print the results.
+
+    Raises InputError if an argument is not allowed, the folder cannot be used, or runs are missing at the end.
+    """
     if workers is not None and cluster is not None:
-        raise InputError("--workers are those of this machine: leave them out with --cluster")
+        raise InputError("--workers and --cluster are both set; allowed: one of them. Leave --workers out.")
     if timeout is not None and not timeout > 0:
-        raise InputError(f"--timeout {timeout:g}: must be above 0 seconds")
-    design, multiple = _designed(design_name, parse_settings(settings), engine, goal)
+        raise InputError(f"--timeout = {timeout:g} is too small; allowed: above 0 seconds. Write --timeout 600.")
+    design, multiple = _load_with_goal(design_name, parse_settings(settings), engine, goal)
     check_folder(folder)
-    with _workers(design, workers, cluster, timeout) as crew, _shown() as watch:
-        about = f" ({design.description.rstrip('.')})" * bool(design.description)
-        print_text(f"{design.name}: {len(design):,} runs{about} into {folder}")
-        if note := recalibration(design):
+    with _open_workers(design, workers, cluster, timeout) as open_pool, _show_progress() as on_progress:
+        description = f" ({design.description.rstrip('.')})" * bool(design.description)
+        print_text(f"{design.name}: {len(design):,} runs{description} into {folder}")
+        if note := describe_recalibration(design):
             print_text(note)
-        done = sweep(design, folder, crew, fresh, watch, print_text)
-    _conclude(design, folder, done, multiple)
+        progress = sweep(design, folder, open_pool, fresh, on_progress, print_text)
+    _print_results(design, folder, progress, multiple)
 
 
-def _designed(name: str, changes: dict[str, Any], engine: str | None, goal: str | None) -> tuple[Design, float | None]:
-    """The design, and the multiple of the software of day 0 that its runs are to reach, if there is one."""
+def _load_with_goal(
+    name: str, changes: dict[str, Any], engine: str | None, goal: str | None
+) -> tuple[Design, float | None]:
+    """Return the design, and the multiple of the software of day 0 that its runs must reach, if there is one."""
     design = load_design(name, changes=changes, engine=engine)
     if goal is None:
         return design, None
@@ -64,10 +71,10 @@ def _designed(name: str, changes: dict[str, Any], engine: str | None, goal: str 
     return load_design(name, changes=changes, engine=engine), multiple
 
 
-def recalibration(design: Design) -> str:
-    """Return a sentence on what differs between runs and changes the effort before day 0; empty if nothing does.
+def describe_recalibration(design: Design) -> str:
+    """Return a sentence on the parameters that differ between runs and change the effort before day 0, else "".
 
-    The first MOST_COMPARED runs are compared with the base scenario; runs that cannot be built are left out.
+    The first `MAX_COMPARED` runs are compared with the base scenario. Runs that cannot be built are left out.
     """
     names = dict[str, None]()
     for run in range(min(len(design), MAX_COMPARED)):
@@ -83,65 +90,68 @@ def recalibration(design: Design) -> str:
 
 
 @contextmanager
-def _workers(
+def _open_workers(
     design: Design, workers: int | None, cluster: str | None, timeout: float | None
 ) -> Iterator[Callable[[], Any]]:
-    """Those who will do the runs: a cluster is looked for now, processes are started when there is a run to do."""
+    """Yield a function that opens the workers of a sweep.
+
+    A cluster is connected to now; local processes start only if there is a run to do.
+    """
     if cluster is None:
-        yield partial(LocalWorkerPool, design, workers or _cores(), timeout)
+        yield partial(LocalWorkerPool, design, workers or count_cores(), timeout)
     else:
-        with DaskWorkers(design, cluster, timeout) as nodes:
-            yield lambda: nullcontext(nodes)
+        with DaskWorkers(design, cluster, timeout) as dask_workers:
+            yield lambda: nullcontext(dask_workers)
 
 
-def _cores() -> int:
-    """Those that this process may use, which in a container are fewer than the machine has."""
+def count_cores() -> int:
+    """Return the number of cores that this process may use; in a container it is lower than that of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _conclude(design: Design, folder: Path, done: SweepProgress, goal: float | None) -> None:
-    print_text(f"{done.done:,} of {done.runs:,} runs are there.")
-    for sentence in _results(folder, goal):
+def _print_results(design: Design, folder: Path, progress: SweepProgress, goal: float | None) -> None:
+    print_text(f"{progress.done:,} of {progress.runs:,} runs are done.")
+    for sentence in _result_sentences(folder, goal):
         print_text(sentence)
-    print_text(f"`asara analyse {folder}` draws and explains them, `asara results {folder}` shows the table.")
-    if len(design) > done.done:
-        raise InputError(f"{len(design) - done.done:,} runs are missing")
+    print_text(f"For figures and a report: `asara analyse {folder}`. For the table: `asara results {folder}`.")
+    if len(design) > progress.done:
+        raise InputError(f"{len(design) - progress.done:,} runs are missing. Run the same command again.")
 
 
-def _results(folder: Path, goal: float | None) -> list[str]:
-    """The result for each combination of levers; only the count of each status if no run has a result."""
+def _result_sentences(folder: Path, goal: float | None) -> list[str]:
+    """Return the result for each combination of levers; only the count of each status if no run has a result."""
     from experiments.sweep.analysis import explosion_probability, time_to_gain  # noqa: PLC0415 - slow to load
     from experiments.sweep.analysis.sweep_data import load  # noqa: PLC0415
 
     try:
-        found = load(folder)
+        data = load(folder)
     except InputError as error:
         return [str(error)]
-    said = [explosion_probability.sentence(found), explosion_probability.rest_sentence(found)]
-    failed = {status: runs for status, runs in found.statuses.items() if status != "ok"}
-    said.append(f"Without a result: {_counts(failed)}." if failed else "")
+    sentences = [explosion_probability.sentence(data), explosion_probability.rest_sentence(data)]
+    failed = {status: runs for status, runs in data.statuses.items() if status != "ok"}
+    sentences.append(f"Runs without a result: {_format_counts(failed)}." if failed else "")
     if goal is not None:
-        said += time_to_gain.goal_sentences(found, goal)
-    return [sentence for sentence in said if sentence]
+        sentences += time_to_gain.goal_sentences(data, goal)
+    return [sentence for sentence in sentences if sentence]
 
 
-def _counts(runs: Mapping[str, int]) -> str:
+def _format_counts(runs: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in sorted(runs.items(), key=lambda item: -item[1]))
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[SweepProgress], None]]:
-    """Show how far a sweep is: a bar where somebody watches, else a line now and then; on stderr."""
+def _show_progress() -> Iterator[Callable[[SweepProgress], None]]:
+    """Show the progress of a sweep on stderr: a bar on a terminal, else a line every 30 seconds."""
     with _bar() if is_live(sys.stderr) else _lines() as show:
-        began, first = time.monotonic(), -1
+        started, first = time.monotonic(), -1
 
-        def watch(standing: SweepProgress) -> None:
+        def on_progress(progress: SweepProgress) -> None:
             nonlocal first
-            first = standing.done if first < 0 else first
-            per_second = rate(standing.done - first, time.monotonic() - began)
-            show(standing, per_second)
+            first = progress.done if first < 0 else first
+            per_second = rate(progress.done - first, time.monotonic() - started)
+            show(progress, per_second)
 
-        yield watch
+        yield on_progress
 
 
 @contextmanager
@@ -153,33 +163,35 @@ def _bar() -> Iterator[Callable[[SweepProgress, float], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1.0)
 
-        def show(standing: SweepProgress, per_second: float) -> None:
-            bar.update(task, completed=standing.done / standing.runs, description=_said(standing, per_second))
+        def show(progress: SweepProgress, per_second: float) -> None:
+            bar.update(
+                task, completed=progress.done / progress.runs, description=_format_progress(progress, per_second)
+            )
 
         yield show
 
 
 @contextmanager
 def _lines() -> Iterator[Callable[[SweepProgress, float], None]]:
-    said_at = time.monotonic()
+    printed_at = time.monotonic()
 
-    def show(standing: SweepProgress, per_second: float) -> None:
-        nonlocal said_at
-        if time.monotonic() - said_at >= 30.0:
-            said_at = time.monotonic()
-            print(_said(standing, per_second), file=sys.stderr, flush=True)
+    def show(progress: SweepProgress, per_second: float) -> None:
+        nonlocal printed_at
+        if time.monotonic() - printed_at >= REPORT_SECONDS:
+            printed_at = time.monotonic()
+            print(_format_progress(progress, per_second), file=sys.stderr, flush=True)
 
     yield show
 
 
-def _said(standing: SweepProgress, per_second: float) -> str:
-    left = time_left(standing.runs - standing.done, per_second)
-    when = "" if left == float("inf") else f" · {_duration(left)} left"
-    text = f"{standing.done:,} of {standing.runs:,} runs · {format_number(per_second)} a second{when}"
-    return f"{text} · long run of these runs: {_counts(standing.outcomes)}" if standing.outcomes else text
+def _format_progress(progress: SweepProgress, per_second: float) -> str:
+    left = time_left(progress.runs - progress.done, per_second)
+    when = "" if left == float("inf") else f" · {_format_duration(left)} left"
+    text = f"{progress.done:,} of {progress.runs:,} runs · {format_number(per_second)} a second{when}"
+    return f"{text} · long run of these runs: {_format_counts(progress.outcomes)}" if progress.outcomes else text
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

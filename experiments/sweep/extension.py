@@ -1,8 +1,8 @@
-"""Extend a sweep: the runs that a larger design shares with the one in the folder are kept, under their new numbers.
+"""Extend a sweep: keep the runs that a larger design shares with the one in the folder, under their new numbers.
 
-A design is larger if it has more sample points (of a sampling whose first points stay), more replications, or more
-values of a lever, and nothing else differs. The renumbered parts are first written beside the old ones and then take
-their place; a stop in between is made good by the next `asara sweep`.
+A design is larger if it has more sample points, replications or values of a lever, and nothing else differs. More
+points are possible if the first points of the sampling stay the same. The renumbered parts are written beside the old
+ones and then replace them. The next `asara sweep` completes a replacement that was interrupted.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from experiments.design.design import Design
 
 GROWING: Final = ("sobol", "random")
-"""Ways of sampling whose first points stay when n grows."""
+"""Samplings whose first points stay the same when n grows."""
 
 
 def smaller_design(design: Design, stated: Mapping[str, Any], digest: str) -> Design | None:
-    """Return the design of a folder if it differs from ``design`` in n, replications and lever values alone.
+    """Return the design of a folder if it differs from ``design`` only in n, replications and lever values.
 
-    ``stated``: its content by the manifest. ``digest``: its digest, which proves that nothing else differs.
+    ``stated``: its content in the manifest. ``digest``: its digest, which proves that nothing else differs.
     """
     if stated.get("levers", {}).keys() != design.levers.keys():
         return None
@@ -45,22 +45,22 @@ def smaller_design(design: Design, stated: Mapping[str, Any], digest: str) -> De
 
 
 def obstacle(old: Design, new: Design) -> str:
-    """Return why runs of the old design cannot be kept for the new one; empty if they can."""
+    """Return the reason why runs of the old design cannot be kept for the new one; empty if they can."""
     if old.n != new.n and new.sampling not in GROWING:
-        return f"n was {old.n}, now {new.n}, and all points of sampling = '{new.sampling}' move with n"
+        return f"n was {old.n}, now {new.n}, and all points of sampling = '{new.sampling}' change with n"
     for name, before, now in (("n", old.n, new.n), ("replications", old.replications, new.replications)):
         if now < before:
             return f"{name} was {before}, now {now}, and a sweep cannot shrink"
     for name, values in old.levers.items():
         if lost := [value for value in values if value not in new.levers[name]]:
-            return f"levers.{name} had {json.dumps(lost[0])}, which it has no longer, and a sweep cannot shrink"
+            return f"levers.{name} no longer has {json.dumps(lost[0])}, and a sweep cannot shrink"
     return ""
 
 
 def extend(folder: Path, old: Design, new: Design, manifest: Mapping[str, Any]) -> None:
-    """Renumber the runs of a folder for a larger design, and make the folder that design's.
+    """Renumber the runs of a folder for a larger design, and assign the folder to that design.
 
-    All parts must be readable. ``manifest``: of the larger design.
+    All parts must be readable. ``manifest``: the manifest of the larger design.
     """
     stage = folder / EXTENDING
     shutil.rmtree(stage, ignore_errors=True)
@@ -70,14 +70,14 @@ def extend(folder: Path, old: Design, new: Design, manifest: Mapping[str, Any]) 
     number = next_number(folder)
     for part in parts(folder):
         tables = read_tables(folder, part)
-        write_tables(stage, number, _renumbered(tables, new, levers), identity_of(manifest))
+        write_tables(stage, number, _renumber(tables, new, levers), identity_of(manifest))
         number += 1
-    write_manifest(stage, manifest)  # from here on the extension is completed, whatever happens
+    write_manifest(stage, manifest)  # from here on a later command completes the extension if this one is interrupted
     complete(folder)
 
 
 def complete(folder: Path) -> None:
-    """Complete an extension that was stopped while the new parts took the place of the old ones; forget any other."""
+    """Complete an extension that was interrupted while new parts replaced old ones; discard one without a manifest."""
     stage = folder / EXTENDING
     if not stage.exists():
         return
@@ -103,8 +103,8 @@ def _key(design: Design, lever: int) -> str:
     return json.dumps(design.lever_values(lever), sort_keys=True)
 
 
-def _renumbered(tables: Mapping[str, pa.Table], new: Design, levers: list[int]) -> dict[str, pa.Table]:
-    """The tables of a part, with the numbers that its runs have in the new design."""
+def _renumber(tables: Mapping[str, pa.Table], new: Design, levers: list[int]) -> dict[str, pa.Table]:
+    """Return the tables of a part with the numbers that its runs have in the new design."""
     rows = tables["runs"].select(["run", "point", "lever", "replication"]).to_pylist()
     numbers = {row["run"]: new.number(row["point"], levers[row["lever"]], row["replication"]) for row in rows}
     changed = {}

@@ -1,9 +1,9 @@
-"""Part files of a sweep: written whole, named by the digest of their content, and read only if they still have it.
+"""Write and read the part files of a sweep: atomic, named by a digest of their content, and verified when read.
 
     runs/part-000001-0123456789abcdef.parquet       number of the part, digest of the file
 
-The three files of a part share its number. What cannot be trusted is moved to a folder of its own, under a name that no
-reader of Parquet files takes for one.
+The three files of a part share its number. Damaged files are moved to a separate folder, under a name that readers of
+Parquet files ignore.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ from experiments.errors import InputError
 from experiments.sweep.records import run_schema, series_schema, timing_schema
 
 TABLES: Final = ("series", "timings", "runs")
-"""In the order in which a part is written: it counts from the moment that its runs are there."""
+"""Tables of a part in the order in which they are written: a part is valid once its runs are written."""
 BROKEN: Final = ".broken"
-"""Appended to the name of a file that is set aside."""
+"""Suffix of a file that is set aside."""
 SET_ASIDE: Final = "_set-aside"
-"""Folder of the files that are set aside, within the folder of the sweep."""
+"""Name of the folder for files that are set aside, within the folder of the sweep."""
 UNFINISHED: Final = ".partial"
+"""Suffix of a file that is being written."""
 _PART: Final = re.compile(r"part-(\d{6,})-([0-9a-f]{16})\.parquet")
 _IDENTITY: Final = b"asara sweep"
-"""Key in a file's metadata: which design and version its runs are of."""
+"""Key of the identity in a file's metadata: the design and version of its runs."""
 
 
 class DamageError(InputError):
-    """A stored file is missing, or does not hold what was written."""
+    """A stored file is missing, or its content differs from what was written."""
 
     def __init__(self, path: Path, problem: str = "is damaged") -> None:
         super().__init__(
-            f"{path} {problem}: it does not hold what was written. Run the same `asara sweep` again: it sets the file "
-            "aside and repeats what is lost."
+            f"{path} {problem}: its content is not what was written. Run the same `asara sweep` again: it sets the "
+            "file aside and repeats the lost runs."
         )
 
 
@@ -50,7 +51,7 @@ def schema_of(kind: str) -> pa.Schema:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, all of it or nothing; until it is whole its name begins with a dot."""
+    """Write a file atomically; until it is complete its name begins with a dot."""
     partial = path.with_name(f".{path.name}{UNFINISHED}")
     try:
         with partial.open("wb") as file:
@@ -72,28 +73,28 @@ def write_table(folder: Path, kind: str, number: int, table: pa.Table, identity:
 
 
 def parts(folder: Path, kind: str = "runs") -> dict[int, Path]:
-    """Return the files of one of `TABLES` by the number of their part; of the runs: the parts that are whole.
+    """Return the files of one of `TABLES` by the number of their part; the files of runs are the complete parts.
 
-    Raises InputError for two files of one part.
+    Raises InputError if two files have the same number.
     """
     found: dict[int, Path] = {}
     for path in _entries(folder / kind):
         if match := _PART.fullmatch(path.name):
             number = int(match[1])
             if number in found:
-                raise DamageError(path, f"is there beside {found[number].name}")
+                raise DamageError(path, f"has the same number as {found[number].name}")
             found[number] = path
     return found
 
 
 def files_of(folder: Path, number: int) -> list[Path]:
-    """Return all files of a part."""
+    """Return the files of a part, those of runs last."""
     prefix = f"part-{number:06d}-"
     return [path for kind in TABLES for path in _entries(folder / kind) if path.name.startswith(prefix)]
 
 
-def strays(folder: Path) -> list[Path]:
-    """Return the Parquet files among the parts that are not parts, and which other readers would read as such."""
+def stray_files(folder: Path) -> list[Path]:
+    """Return the Parquet files in the folders of the parts that are not parts."""
     return [
         path
         for kind in TABLES
@@ -102,33 +103,35 @@ def strays(folder: Path) -> list[Path]:
     ]
 
 
-def unfinished(folder: Path) -> list[Path]:
-    """Return what a writer left that did not come to its end: half a file, and files of parts without runs."""
-    half = [*folder.glob(f".*{UNFINISHED}"), *folder.glob(f"*/.*{UNFINISHED}")]
-    whole = {number for path in _entries(folder / "runs") if (number := _number(path)) is not None}
-    rest = [path for kind in TABLES[:-1] for path in _entries(folder / kind)]
-    return half + [path for path in rest if (number := _number(path)) is not None and number not in whole]
+def unfinished_files(folder: Path) -> list[Path]:
+    """Return the files that an interrupted writer left: incomplete files, and files of parts without runs."""
+    incomplete = [*folder.glob(f".*{UNFINISHED}"), *folder.glob(f"*/.*{UNFINISHED}")]
+    complete = {number for path in _entries(folder / "runs") if (number := _part_number(path)) is not None}
+    others = [path for kind in TABLES[:-1] for path in _entries(folder / kind)]
+    return incomplete + [
+        path for path in others if (number := _part_number(path)) is not None and number not in complete
+    ]
 
 
 def next_number(folder: Path) -> int:
-    """Return a number above that of every part, also of those that were set aside or never finished."""
+    """Return a number above that of every part, including parts that were set aside or not completed."""
     places = [*(folder / kind for kind in TABLES), folder / SET_ASIDE]
     used = [int(found[1]) for each in places for path in _entries(each) if (found := _PART.search(path.name))]
     return max(used, default=-1) + 1
 
 
 def read_part(path: Path, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the table in a file. Raises DamageError unless it holds, to the bit, what was written."""
-    return _parsed(path, kind, columns)[0]
+    """Return the table in a file. Raises DamageError if its content differs from what was written."""
+    return _verify_and_parse(path, kind, columns)[0]
 
 
 def identity_in(path: Path, kind: str = "runs") -> str:
-    """Return which design and version a file's runs are of. Raises DamageError as `read_part`."""
-    return _parsed(path, kind, ["run"])[1]
+    """Return the identity of the design and version of a file's runs. Raises DamageError as `read_part`."""
+    return _verify_and_parse(path, kind, ["run"])[1]
 
 
 def set_aside(folder: Path, path: Path) -> Path:
-    """Move a file of the folder to where no reader takes it for data, and return its new place."""
+    """Move a file to the folder of files that are set aside, and return its new path."""
     (folder / SET_ASIDE).mkdir(exist_ok=True)
     name = path.name if path.parent == folder else f"{path.parent.name}-{path.name}"
     target, again = folder / SET_ASIDE / f"{name}{BROKEN}", 1
@@ -139,7 +142,7 @@ def set_aside(folder: Path, path: Path) -> Path:
     return target
 
 
-def _parsed(path: Path, kind: str, columns: Sequence[str] | None) -> tuple[pa.Table, str]:
+def _verify_and_parse(path: Path, kind: str, columns: Sequence[str] | None) -> tuple[pa.Table, str]:
     named = _PART.fullmatch(path.name)
     try:
         content = path.read_bytes()
@@ -158,7 +161,7 @@ def _parsed(path: Path, kind: str, columns: Sequence[str] | None) -> tuple[pa.Ta
             wanted = schema.names if columns is None else list(columns)
             found = file.read(columns=wanted).select(wanted)
             identity = (file.schema_arrow.metadata or {}).get(_IDENTITY, b"").decode()
-    except (OSError, ValueError, pa.ArrowException):  # something else under the name of a part
+    except (OSError, ValueError, pa.ArrowException):  # another file with the name of a part
         raise DamageError(path) from None
     return found.cast(pa.schema([schema.field(name) for name in wanted])), identity
 
@@ -167,7 +170,7 @@ def _digest(content: bytes) -> str:
     return blake2b(content, digest_size=8).hexdigest()
 
 
-def _number(path: Path) -> int | None:
+def _part_number(path: Path) -> int | None:
     found = _PART.fullmatch(path.name)
     return int(found[1]) if found else None
 

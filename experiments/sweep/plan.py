@@ -1,4 +1,4 @@
-"""What a worker needs to know of the runs that it is given: a design is one such plan, a list of scenarios another."""
+"""Define the plan from which a worker builds its runs; a design is one plan, a list of scenarios another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `asara results` does: the table of a sweep, or what a query finds in it."""
+"""Print the table of a sweep, or the result of a query over it, for `asara results`."""
 
 from __future__ import annotations
 
@@ -12,89 +12,88 @@ from typing import Any, Final
 import pyarrow as pa
 
 from experiments.cli.terminal import console, print_text
-from experiments.sweep.query import manifest, missing, query, read
+from experiments.sweep.query import count_missing_runs, manifest, query, read
 from experiments.sweep.records import THRESHOLDS
 from experiments.text.number_format import format_number
 
-SHOWN: Final = ("run", "status", "long_run", "pace", "day", "software_doublings", "limited_by")
-"""Columns of the plain table: the run, what the design varies, the rest, and the days to a gain that runs reached."""
+SHOWN_COLUMNS: Final = ("run", "status", "long_run", "pace", "day", "software_doublings", "limited_by")
+"""Columns of the printed table. After the run come the varied parameters, and at the end the days to a gain."""
 MAX_ROWS: Final = 40
-"""Of a table for reading; --csv, --json and --sql have all."""
+"""Maximum number of rows of a printed table; --csv and --json have all rows."""
 
 
 def show_results(folder: Path, sql: str | None, as_csv: bool, as_json: bool) -> None:
-    """Print the runs of a sweep, or what an SQL query over runs, series and timings finds.
+    """Print the runs of a sweep, or the result of an SQL query over runs, series and timings.
 
-    Raises InputError where there is no sweep, a part is broken, or the query is wrong.
+    Raises InputError if the folder has no sweep, a part is damaged, or the query is wrong.
     """
-    about = manifest(folder)
+    stored_manifest = manifest(folder)
     table = read(folder) if sql is None else query(folder, sql)
     if as_csv:
         print(to_csv(table), end="", flush=True)
     elif as_json:
-        print(json.dumps([_plain(row) for row in table.to_pylist()], ensure_ascii=False, indent=1), flush=True)
+        print(json.dumps([_to_json_row(row) for row in table.to_pylist()], ensure_ascii=False, indent=1), flush=True)
     elif sql is not None:
-        _print(table, table.column_names)
+        _print_table(table, table.column_names)
     else:
-        varied = [*about["uncertainties"], *about["levers"]]
-        left = missing(folder)
-        print_text(
-            f"{about['name']}: {len(table):,} of {about['runs']:,} runs{'' if left == 0 else f', {left:,} to come'}."
-        )
-        _print(table, [SHOWN[0], *varied, *SHOWN[1:], *_gain(table)])
+        varied = [*stored_manifest["uncertainties"], *stored_manifest["levers"]]
+        left = count_missing_runs(folder)
+        missing = "" if left == 0 else f", {left:,} are missing"
+        print_text(f"{stored_manifest['name']}: {len(table):,} of {stored_manifest['runs']:,} runs{missing}.")
+        _print_table(table, [SHOWN_COLUMNS[0], *varied, *SHOWN_COLUMNS[1:], *_largest_gain_column(table)])
 
 
-def _gain(table: pa.Table) -> list[str]:
-    """The largest multiple of the software of day 0 that any run reached, by its column."""
+def _largest_gain_column(table: pa.Table) -> list[str]:
+    """Return the column of the largest multiple of the software of day 0 that any run reached."""
     columns = (f"days_to_{multiple}x" for multiple in reversed(THRESHOLDS))
     return [name for name in columns if table[name].null_count < len(table)][:1]
 
 
 def to_csv(table: pa.Table) -> str:
-    """Return a table as CSV, numbers in full, lists joined by spaces, empty where there is nothing."""
+    """Return a table as CSV: numbers in full, lists joined by spaces, and an empty cell for null."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.column_names)
     for row in table.to_pylist():
-        writer.writerow([_cell(value) for value in row.values()])
+        writer.writerow([_format_csv_cell(value) for value in row.values()])
     return text.getvalue()
 
 
-def _cell(value: Any) -> str:
+def _format_csv_cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
-        return " ".join(_cell(each) for each in value)
+        return " ".join(_format_csv_cell(each) for each in value)
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A row that JSON has words for: a query may bring dates, decimals and numbers that are none."""
-    return {name: _said(value) for name, value in row.items()}
+def _to_json_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row that JSON can hold: a query may return dates, decimals and numbers that are not finite."""
+    return {name: _to_json_value(value) for name, value in row.items()}
 
 
-def _said(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | list | dict | None) else str(value)
 
 
-def _print(table: pa.Table, names: list[str]) -> None:
+def _print_table(table: pa.Table, names: list[str]) -> None:
     from rich import box  # noqa: PLC0415 - slow to load
     from rich.table import Table  # noqa: PLC0415
 
-    found = Table(box=box.SIMPLE_HEAD)
+    printed = Table(box=box.SIMPLE_HEAD)
     for name in names:
-        found.add_column(name, justify="right")
+        printed.add_column(name, justify="right")
     for row in table.select(names).slice(0, MAX_ROWS).to_pylist():
-        found.add_row(*(_short(value) for value in row.values()))
+        printed.add_row(*(_format_short(value) for value in row.values()))
     width = max(100, 3 + sum(3 + max(len(name), 10) for name in names))
-    console(width).print(found, soft_wrap=True)
+    console(width).print(printed, soft_wrap=True)
     if len(table) > MAX_ROWS:
-        print_text(f"{len(table) - MAX_ROWS:,} rows more: --csv and --json have all of them.")
+        print_text(f"{len(table) - MAX_ROWS:,} more rows are not shown. Use --csv or --json to print all rows.")
 
 
-def _short(value: Any) -> str:
+def _format_short(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else str(value)
     return str(value) if isinstance(value, int) else format_number(value)

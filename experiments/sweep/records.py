@@ -1,4 +1,4 @@
-"""What is kept of one run of a sweep: a row of plain values, a thinned series, and the tables that they make."""
+"""Define the record of one run of a sweep: a row of plain values, a downsampled series, and their table schemas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from experiments.gains import EndedScenario, day_of_gain, why_not
+from experiments.gains import RunEnding, day_of_gain, explain_unreached_gain
 from sim.margins import INPUTS, Margins
 from sim.scenario.model import Parameter, parameters
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from sim.scenario.model import Scenario
     from sim.verdict import Pace
 
-MAX_MOMENTS: Final = 64
-"""Frames that are kept of a run's series, the first and the last among them."""
+MAX_FRAMES: Final = 64
+"""Maximum number of frames that are kept of a run's series, the first and the last among them."""
 USES: Final = ("inference", "experiment", "training")
 TIME_SHARES: Final = ("researchers", "experiments", "paused")
 THRESHOLDS: Final = (10, 100, 1000, 1_000_000)
-"""Multiples of the software of day 0 whose first day is a column."""
+"""Multiples of the software of day 0; the first day of each is a column."""
 OBSERVED: Final = (
     "day",
     "discovered",
@@ -37,7 +37,7 @@ OBSERVED: Final = (
     "experiments_waiting",
     "work_rate",
 )
-"""Columns of a series: what sim.reporters reports under these names."""
+"""Columns of a series: the reporters of sim.reporters with these names."""
 
 _PLAN: Final = {name: pa.int64() for name in ("run", "point", "lever", "replication", "seed")}
 _STATE: Final = {"engine": pa.string(), "status": pa.string(), "message": pa.string()}
@@ -60,31 +60,31 @@ _OUTCOME: Final = {
 
 
 class RunRecord(NamedTuple):
-    """A run that is over, however it ended."""
+    """A finished run, with or without a result."""
 
     row: dict[str, Any]
     series: dict[str, list[float | None]]
     seconds: float
-    """Of wall time, in its worker."""
+    """Wall time of the run in its worker [s]."""
 
 
 def run_schema() -> pa.Schema:
-    """Return the columns of the table of runs: the plan, every parameter by its flat name, what came of it."""
-    columns = {name: _arrow(parameter) for name, parameter in parameters().items()}
+    """Return the columns of the table of runs: the plan, every parameter by its flat name, and the outcomes."""
+    columns = {name: _arrow_type(parameter) for name, parameter in parameters().items()}
     return pa.schema(_PLAN | columns | _STATE | _OUTCOME)
 
 
 def series_schema() -> pa.Schema:
-    """Return the columns of the table of series: a row a frame; null where the engine has no such number."""
+    """Return the columns of the table of series: a row a frame; null if the engine has no such number."""
     return pa.schema({"run": pa.int64()} | {name: pa.float64() for name in OBSERVED})
 
 
 def timing_schema() -> pa.Schema:
-    """Return the columns of the table of wall times, which stand apart because no two machines agree on them."""
+    """Return the columns of the table of wall times, a separate table because they differ between machines."""
     return pa.schema({"run": pa.int64(), "seconds": pa.float64()})
 
 
-def _arrow(parameter: Parameter) -> pa.DataType:
+def _arrow_type(parameter: Parameter) -> pa.DataType:
     if parameter.annotation is bool:
         return pa.bool_()
     return {int: pa.int64(), float: pa.float64()}.get(parameter.annotation, pa.string())
@@ -93,7 +93,7 @@ def _arrow(parameter: Parameter) -> pa.DataType:
 def planned_row(
     planned: PlannedRun, values: Mapping[str, Any], engine: str, status: str, message: str
 ) -> dict[str, Any]:
-    """Return a row of which nothing came yet. ``values``: every parameter by its flat name."""
+    """Return a row without outcomes. ``values``: every parameter by its flat name."""
     row: dict[str, Any] = dict.fromkeys(run_schema().names)
     row |= {name: getattr(planned, name) for name in _PLAN} | dict(values)
     return row | {"engine": engine, "status": status, "message": message}
@@ -102,7 +102,7 @@ def planned_row(
 def world_run(
     planned: PlannedRun, scenario: Scenario, result: RunResult
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Return the row and the thinned series of a run of the World."""
+    """Return the row and the downsampled series of a run of the World."""
     marks = [doubling.day for doubling in result.doublings]
     waited = result.cluster["experiment"]
     row = planned_row(planned, scenario.flat(), "world", "ok", "") | {
@@ -116,44 +116,44 @@ def world_run(
         "mean_wait_days": waited.mean_wait_days,
         "doubling_days": marks,
     }
-    row |= _margin(result.margins)
-    row |= _dynamics(result.pace, result.long_run) | _gains(marks)
+    row |= _margin_columns(result.margins)
+    row |= _dynamics_columns(result.pace, result.long_run) | _gain_columns(marks)
     row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in USES}
     row |= {f"share_{part}": result.time_shares[part] for part in TIME_SHARES}
-    return _explained(_finite(row)), _thinned(result.series)
+    return _explain_empty(_replace_non_finite(row)), _downsample(result.series)
 
 
 def fluid_run(
     planned: PlannedRun, scenario: Scenario, table: FluidTable, at: int, binding: Margins
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Return the row of a scenario of the fluid, and as its series what is known at each doubling."""
+    """Return the row of a fluid run, and a series with the values at each doubling."""
     count = int(table.doublings[at])
     marks = table.doubling_day[at, :count].tolist()
     row = planned_row(planned, scenario.flat(), "fluid", "ok", "") | {
         "ending": table.ending[at],
         "doubling_days": marks,
     }
-    row |= _margin(binding)
+    row |= _margin_columns(binding)
     numbers = ("day", "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share")
     row |= {name: float(getattr(table, name)[at]) for name in (*numbers, "mean_wait_days")}
-    row |= _dynamics(table.pace[at], table.long_run[at]) | _gains(marks)
+    row |= _dynamics_columns(table.pace[at], table.long_run[at]) | _gain_columns(marks)
     row |= {f"gpus_in_use_{use}": float(table.utilisation[use][at]) for use in USES}
     row |= {f"share_{part}": float(table.time_shares[part][at]) for part in TIME_SHARES}
-    seen: dict[str, list[Any]] = {name: [None] * count for name in OBSERVED}
-    seen |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}
-    seen["researchers"] = table.doubling_researchers[at, :count].tolist()
-    return _explained(_finite(row)), _thinned(seen)
+    series: dict[str, list[Any]] = {name: [None] * count for name in OBSERVED}
+    series |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}
+    series["researchers"] = table.doubling_researchers[at, :count].tolist()
+    return _explain_empty(_replace_non_finite(row)), _downsample(series)
 
 
-def _margin(found: Margins) -> dict[str, Any]:
-    """The columns of what limits progress at the margin."""
+def _margin_columns(found: Margins) -> dict[str, Any]:
+    """Return the columns on what limits progress at the margin."""
     row: dict[str, Any] = {f"elasticity_{name}": found.elasticities.get(name) for name in INPUTS}
     days = {"day_by_equations": found.day, "day_without_training": found.day_without_training}
     return row | days | {"limited_by": found.limited_by}
 
 
-def _dynamics(pace: Pace, long_run: LongRun) -> dict[str, Any]:
-    """What the run did over its last part, and where it leads."""
+def _dynamics_columns(pace: Pace, long_run: LongRun) -> dict[str, Any]:
+    """Return the columns on the growth over the last part of the run, and on its long run."""
     return {
         "pace": pace.name,
         "ratio": pace.ratio,
@@ -166,22 +166,23 @@ def _dynamics(pace: Pace, long_run: LongRun) -> dict[str, Any]:
     }
 
 
-def _gains(marks: Sequence[float]) -> dict[str, float | None]:
-    """The days on which software first was so many times that of day 0."""
+def _gain_columns(marks: Sequence[float]) -> dict[str, float | None]:
+    """Return the days on which software first reached each multiple of that of day 0."""
     return {f"days_to_{multiple}x": day_of_gain(multiple, marks) for multiple in THRESHOLDS}
 
 
-def _explained(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with the reason for each outcome that is empty, in the column ``why_empty``."""
+def _explain_empty(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row with the reason for each empty outcome in the column ``why_empty``."""
     reasons: dict[str, list[str]] = {}
     for multiple in THRESHOLDS:
         if row[f"days_to_{multiple}x"] is None:
-            reasons.setdefault(why_not(multiple, EndedScenario.of_row(row)), []).append(f"days_to_{multiple}x")
+            reason = explain_unreached_gain(multiple, RunEnding.of_row(row))
+            reasons.setdefault(reason, []).append(f"days_to_{multiple}x")
     for name in _OUTCOME:
         if row[name] is None and not name.startswith("days_to_") and name != "why_empty":
             reasons.setdefault(_why_no_number(name, row), []).append(name)
-    said = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
-    return row | {"why_empty": said or None}
+    text = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    return row | {"why_empty": text or None}
 
 
 def _why_no_number(name: str, row: Mapping[str, Any]) -> str:
@@ -198,21 +199,21 @@ def _why_no_number(name: str, row: Mapping[str, Any]) -> str:
     return f"no estimate from {len(row['doubling_days'] or ())} doublings"
 
 
-def _thinned(series: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+def _downsample(series: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
     length = len(series["day"])
-    if length <= MAX_MOMENTS:
+    if length <= MAX_FRAMES:
         kept: Sequence[int] = range(length)
     else:
-        kept = [round(i * (length - 1) / (MAX_MOMENTS - 1)) for i in range(MAX_MOMENTS)]
-    return {name: [_number(series[name][at]) for at in kept] for name in OBSERVED}
+        kept = [round(i * (length - 1) / (MAX_FRAMES - 1)) for i in range(MAX_FRAMES)]
+    return {name: [_finite_or_none(series[name][at]) for at in kept] for name in OBSERVED}
 
 
-def _number(value: Any) -> float | None:
+def _finite_or_none(value: Any) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with null where there is no finite number."""
+def _replace_non_finite(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row with null in place of numbers that are not finite."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
     }

@@ -33,8 +33,8 @@ class RunFailedError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class _Listed:
-    """Each of some scenarios with each of some seeds: a plan for the workers of a sweep."""
+class _ScenarioPlan:
+    """Every scenario of a list with every seed: a plan for the workers of a sweep."""
 
     scenarios: tuple[Scenario, ...]
     seeds: tuple[int, ...]
@@ -56,7 +56,7 @@ class _Listed:
     def scenario(self, planned: PlannedRun) -> Scenario:
         return self.scenarios[planned.point]
 
-    def described(self, run: int) -> str:
+    def describe(self, run: int) -> str:
         planned = self.planned(run)
         seed = "" if self.engine == "fluid" else f", seed {planned.seed}"
         number = f" (number {planned.point} of the list)" if len(self.scenarios) > 1 else ""
@@ -79,11 +79,11 @@ def run_many(
 
     Args:
         scenario: A scenario, its name or its TOML file, or several of them.
-        seeds: How many seeds (0, 1, ...), or the seeds themselves. The engine "fluid" has no randomness: it gives one
-            row for each scenario, with seed 0, whatever the seeds.
+        seeds: Number of seeds (0, 1, ...), or the seeds themselves. The engine "fluid" has no randomness: it gives one
+            row for each scenario, with seed 0, for any seeds.
         engine: "world" for agents and randomness, "fluid" for the same law as equations.
-        workers: Processes; by default as many as there are cores. With 1, all runs happen in this process.
-        progress: Whether to show on stderr how many runs are over.
+        workers: Number of processes; by default one for each core. With 1, all runs happen in this process.
+        progress: Whether to show the number of finished runs on stderr.
         on_error: What to do when a run fails: raise RunFailedError, which names its seed, or keep its row, with the
             columns ``status`` and ``message``.
 
@@ -96,45 +96,45 @@ def run_many(
         InputError: An argument is not allowed.
         ScenarioError: A scenario cannot be loaded.
         RunFailedError: A run failed, and ``on_error`` is "raise".
-        KeyboardInterrupt: After Ctrl-C; no worker is left.
+        KeyboardInterrupt: Ctrl-C was pressed; all workers have ended.
     """
-    plan = _Listed(_scenarios(scenario), _seeds(seeds) if engine != "fluid" else (0,), engine)
+    plan = _ScenarioPlan(_parse_scenarios(scenario), _parse_seeds(seeds) if engine != "fluid" else (0,), engine)
     _check_choices(engine, on_error)
-    use = min(_workers(workers), len(plan))
+    use = min(_parse_workers(workers), len(plan))
     found: dict[int, RunRecord] = {}
-    with _shown(progress, len(plan)) as tell, _runs(plan, 1 if engine == "fluid" else use) as runs:
+    with _show_progress(progress, len(plan)) as tell, _start_runs(plan, 1 if engine == "fluid" else use) as runs:
         for finished in runs:
             if finished is None:
                 continue
             row = finished.row
             if row["status"] != "ok" and on_error == "raise":
-                raise RunFailedError(f"{plan.described(row['run'])}: the run is {row['status']}: {row['message']}")
+                raise RunFailedError(f"{plan.describe(row['run'])}: the run is {row['status']}: {row['message']}")
             found[row["run"]] = finished
-            tell(f"{len(found):,} of {len(plan):,} runs are over", len(found) / len(plan))
-    return _table(plan, [found[run].row for run in range(len(plan))])
+            tell(f"{len(found):,} of {len(plan):,} runs are done", len(found) / len(plan))
+    return _to_data_frame(plan, [found[run].row for run in range(len(plan))])
 
 
 @contextmanager
-def _runs(plan: _Listed, workers: int) -> Iterator[Iterable[RunRecord | None]]:
-    """Start the runs in this process or in workers; on leaving, no worker is left."""
+def _start_runs(plan: _ScenarioPlan, workers: int) -> Iterator[Iterable[RunRecord | None]]:
+    """Start the runs in this process or in workers; all workers end with this context."""
     if plan.engine == "fluid":
         yield do_runs(plan, list(range(len(plan))))
     elif workers == 1:
         yield (do_runs(plan, [run])[0] for run in range(len(plan)))
     else:
-        with LocalWorkerPool(plan, workers) as crew:
-            yield crew.run(range(len(plan)))
+        with LocalWorkerPool(plan, workers) as pool:
+            yield pool.run(range(len(plan)))
 
 
 @contextmanager
-def _shown(wanted: bool, runs: int) -> Iterator[ProgressCallback]:
+def _show_progress(wanted: bool, runs: int) -> Iterator[ProgressCallback]:
     with shown_progress() if wanted else nullcontext(lambda text, share: None) as tell:
-        tell(f"0 of {runs:,} runs are over", 0.0)
+        tell(f"0 of {runs:,} runs are done", 0.0)
         yield tell
 
 
-def _table(plan: _Listed, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Make the rows a data frame; lists of days also become columns, one a doubling."""
+def _to_data_frame(plan: _ScenarioPlan, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return the rows as a data frame; the list of doubling days also becomes columns, one a doubling."""
     table = pa.Table.from_pylist(list(rows), schema=run_schema()).to_pandas()
     names = [plan.scenarios[row["point"]].name for row in rows]
     days = [row["doubling_days"] or [] for row in rows]
@@ -149,7 +149,7 @@ def _table(plan: _Listed, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 # --- arguments ------------------------------------------------------------------------------------------------------
 
 
-def _scenarios(given: Scenario | str | Path | Iterable[Scenario | str | Path]) -> tuple[Scenario, ...]:
+def _parse_scenarios(given: Scenario | str | Path | Iterable[Scenario | str | Path]) -> tuple[Scenario, ...]:
     several = [given] if isinstance(given, Scenario | str | Path) else list(given)
     if not several:
         raise InputError("scenario = [] is an empty list; allowed: one scenario or more. Name one, such as 'lab'.")
@@ -162,24 +162,24 @@ def _scenarios(given: Scenario | str | Path | Iterable[Scenario | str | Path]) -
     return tuple(each if isinstance(each, Scenario) else Scenario.load(each) for each in several)
 
 
-def _seeds(given: int | Iterable[int]) -> tuple[int, ...]:
+def _parse_seeds(given: int | Iterable[int]) -> tuple[int, ...]:
     if isinstance(given, bool) or not isinstance(given, int | Iterable):
         raise InputError(f"seeds = {given!r} is not a number of seeds; allowed: at least 1, or a list. Write seeds=10.")
     if isinstance(given, int) and given < 1:
         raise InputError(f"seeds = {given} is too few; allowed: at least 1, or a list. Write seeds=10.")
-    found = tuple(_seed(each) for each in (range(given) if isinstance(given, int) else given))
+    found = tuple(_parse_seed(each) for each in (range(given) if isinstance(given, int) else given))
     if not found:
         raise InputError("seeds = [] is an empty list; allowed: at least one seed. Write seeds=10.")
     twice = [seed for place, seed in enumerate(found) if seed in found[:place]] if len(set(found)) < len(found) else []
     if twice:
         raise InputError(
-            f"seeds = {twice[0]} is there twice, and equal runs are not independent; allowed: different seeds. "
+            f"seeds = {twice[0]} is given twice, and equal runs are not independent; allowed: different seeds. "
             "Leave the second out."
         )
     return found
 
 
-def _seed(given: Any) -> int:
+def _parse_seed(given: Any) -> int:
     try:
         number = int(given)
     except (TypeError, ValueError):
@@ -191,7 +191,7 @@ def _seed(given: Any) -> int:
     return number
 
 
-def _workers(given: int | None) -> int:
+def _parse_workers(given: int | None) -> int:
     if given is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if isinstance(given, bool) or not isinstance(given, int) or given < 1:

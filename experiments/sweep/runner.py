@@ -1,4 +1,4 @@
-"""Run a design: go on where the folder stands, keep what is over, lose nothing to a stop."""
+"""Run the missing runs of a design, and store finished runs so that an interruption loses at most ten seconds."""
 
 from __future__ import annotations
 
@@ -40,15 +40,17 @@ if TYPE_CHECKING:
     from experiments.design.design import Design
     from experiments.sweep.records import RunRecord
 
-A_PART: Final = 100
-"""Runs that make a part, if they took a second together; more of them when they are shorter."""
-MAX_IN_A_PART: Final = 5000
-SECONDS_UNSAVED: Final = 10.0
-"""For no longer are runs that are over kept in memory alone."""
+MIN_RUNS_IN_PART: Final = 100
+"""Minimum number of runs in a part that is written within `MAX_UNSAVED_SECONDS`."""
+MIN_PART_SECONDS: Final = 1.0
+"""Minimum time between two such parts [s]."""
+MAX_RUNS_IN_PART: Final = 5000
+MAX_UNSAVED_SECONDS: Final = 10.0
+"""Maximum time for which finished runs are in memory only [s]."""
 MODEL: Final = ("sim", "agents", "hardware")
-"""The packages whose source is the model: another source, other runs."""
-_OF_KERNELS: Final = ("kernels/speedup_curve.py", "kernels/search_records.py")
-"""Of hardware/kernels: how measurements become a speed-up."""
+"""Packages whose source is hashed into the model digest: a changed source may change the runs."""
+_KERNEL_FILES_OF_MODEL: Final = ("kernels/speedup_curve.py", "kernels/search_records.py")
+"""Files of hardware/kernels that belong to the model: they turn measurements into a speed-up."""
 PLANNING: Final = (
     "design/sampling.py",
     "design/parsing.py",
@@ -59,36 +61,43 @@ PLANNING: Final = (
     "uncertainty/distributions.py",
     "uncertainty/parsing.py",
 )
-"""Of experiments: what decides which runs a design has, and what a row tells of one."""
+"""Files of experiments that decide which runs a design has, and which numbers a row contains."""
 
 
 class Workers(Protocol):
-    """Whoever does the runs: this machine, or a cluster."""
+    """The workers that execute runs: processes of this machine, or a cluster."""
 
     def run(self, runs: Sequence[int]) -> Iterator[RunRecord | None]:
-        """Yield each run when it is over, and None now and then."""
+        """Yield each run when it has finished, and None in between."""
 
 
 class SweepProgress(NamedTuple):
-    """How far a sweep is."""
+    """The progress of a sweep."""
 
     runs: int
+    """Number of runs of the design."""
     done: int
-    """In the folder or about to be, those of earlier times included."""
+    """Number of finished runs, those of earlier commands included."""
     outcomes: Mapping[str, int]
-    """Number of runs by where they lead in the long run; of runs without a result by status."""
+    """Number of runs by long-run dynamics; runs without a result by status."""
 
 
-Watch = Callable[[SweepProgress], None]
+OnProgress = Callable[[SweepProgress], None]
 
 
 def sweep(
-    design: Design, folder: Path, workers: Callable[[], Any], fresh: bool, watch: Watch, note: Callable[[str], None]
+    design: Design,
+    folder: Path,
+    open_workers: Callable[[], Any],
+    fresh: bool,
+    on_progress: OnProgress,
+    note: Callable[[str], None],
 ) -> SweepProgress:
-    """Do those runs of a design that its folder has not, and return how far that came.
+    """Execute the runs of a design that are not in its folder, and return the progress.
 
-    ``workers()`` is a context whose value is a `Workers`. KeyboardInterrupt is passed on after what is over has been
-    written. Raises InputError for a folder that belongs to something else or cannot be written; what is there stays.
+    ``open_workers()`` is a context whose value is a `Workers`. KeyboardInterrupt is raised again after all finished
+    runs have been written. Raises InputError if the folder belongs to another design or cannot be written; its files
+    stay.
     """
     with locked(folder):
         with writing(folder):
@@ -97,64 +106,65 @@ def sweep(
             _claim_folder(design, folder, wanted, fresh, note)
             done = completed_runs(folder, note, identity_of(wanted))
         left = [run for run in range(len(design)) if run not in done]
-        tally = _counted(folder)
-        watch(SweepProgress(len(design), len(done), tally))
+        tally = _count_outcomes(folder)
+        on_progress(SweepProgress(len(design), len(done), tally))
         if left:
-            with workers() as crew:
-                _collect(crew.run(left), _RecordBuffer(folder, len(design), len(done), tally, watch))
+            with open_workers() as workers:
+                _collect(workers.run(left), _RecordBuffer(folder, len(design), len(done), tally, on_progress))
         return SweepProgress(len(design), len(read_table(folder, "runs", ["run"])), tally)
 
 
 class _RecordBuffer:
-    """What is over and not written yet."""
+    """Finished runs that are not written yet."""
 
-    def __init__(self, folder: Path, runs: int, done: int, tally: Counter[str], watch: Watch) -> None:
-        self._folder, self._runs, self._done, self._tally, self._watch = folder, runs, done, tally, watch
+    def __init__(self, folder: Path, runs: int, done: int, tally: Counter[str], on_progress: OnProgress) -> None:
+        self._folder, self._runs, self._done, self._tally = folder, runs, done, tally
+        self._on_progress = on_progress
         self._unsaved: list[RunRecord] = []
         self._saved_at = time.monotonic()
 
-    def take(self, finished: RunRecord | None) -> None:
-        """Keep a run, and write a part when there is enough for one."""
+    def add(self, finished: RunRecord | None) -> None:
+        """Add a run, and write a part if enough runs or enough time have accumulated."""
         if finished is not None:
             self._unsaved.append(finished)
             self._done += 1
-            self._tally[_kind(finished.row["status"], finished.row["long_run"])] += 1
-        self._watch(SweepProgress(self._runs, self._done, self._tally))
+            self._tally[_outcome_name(finished.row["status"], finished.row["long_run"])] += 1
+        self._on_progress(SweepProgress(self._runs, self._done, self._tally))
         waited = time.monotonic() - self._saved_at
-        enough = len(self._unsaved) >= A_PART and waited >= 1.0
-        if enough or len(self._unsaved) >= MAX_IN_A_PART or waited >= SECONDS_UNSAVED:
+        enough = len(self._unsaved) >= MIN_RUNS_IN_PART and waited >= MIN_PART_SECONDS
+        if enough or len(self._unsaved) >= MAX_RUNS_IN_PART or waited >= MAX_UNSAVED_SECONDS:
             self.save()
 
     def save(self) -> None:
-        """Write what is over."""
+        """Write the finished runs."""
         if self._unsaved:
             with writing(self._folder):
                 write_part(self._folder, self._unsaved)
         self._unsaved, self._saved_at = [], time.monotonic()
 
 
-def _collect(finished: Iterator[RunRecord | None], keeper: _RecordBuffer) -> None:
+def _collect(finished: Iterator[RunRecord | None], buffer: _RecordBuffer) -> None:
     try:
         for each in finished:
-            keeper.take(each)
-    finally:  # also after Ctrl-C: what is over is kept
-        keeper.save()
+            buffer.add(each)
+    finally:  # also after Ctrl-C, so that finished runs are kept
+        buffer.save()
 
 
-def _kind(status: str, long_run: str | None) -> str:
+def _outcome_name(status: str, long_run: str | None) -> str:
     return long_run or status if status == "ok" else status
 
 
-def _counted(folder: Path) -> Counter[str]:
+def _count_outcomes(folder: Path) -> Counter[str]:
     table = read_table(folder, "runs", ["run", "status", "long_run"])
-    return Counter(_kind(row["status"], row["long_run"]) for row in table.to_pylist())
+    return Counter(_outcome_name(row["status"], row["long_run"]) for row in table.to_pylist())
 
 
-# --- whose folder it is ---------------------------------------------------------------------------------------------
+# --- the folder and its design --------------------------------------------------------------------------------------
 
 
 def manifest_of(design: Design) -> dict[str, Any]:
-    """Return what the folder of a sweep says about it, as plain values."""
+    """Return the manifest of a design as plain values: the design, its digests and the versions."""
     content: dict[str, Any] = json.loads(json.dumps(design.content))
     return {
         "format": FORMAT,
@@ -177,19 +187,19 @@ def manifest_of(design: Design) -> dict[str, Any]:
 
 
 def model_identity() -> dict[str, str]:
-    """Return what runs are made of beside their design: the digest of the model, and the versions of its libraries."""
+    """Return everything but the design that runs depend on: the model digest and the versions of its libraries."""
     return {"asara": model_digest()} | {name: version(name) for name in LIBRARIES}
 
 
 @cache
 def model_digest() -> str:
-    """Return the SHA-256 of the source that rows come from: the model, without kernels, and how runs are planned."""
+    """Return the SHA-256 of the source that decides the rows: the model without kernels, and the planning of runs."""
     found = sha256()
     for package in MODEL:
         folder = Path(str(files(package)))
         for path in sorted(folder.rglob("*.py")):
             name = path.relative_to(folder).as_posix()
-            if not name.startswith("kernels/") or name in _OF_KERNELS:
+            if not name.startswith("kernels/") or name in _KERNEL_FILES_OF_MODEL:
                 found.update(f"{package}/{name}\n".encode() + path.read_bytes())
     for name in PLANNING:
         found.update(f"{name}\n".encode() + files("experiments").joinpath(name).read_bytes())
@@ -199,10 +209,13 @@ def model_digest() -> str:
 def _claim_folder(
     design: Design, folder: Path, wanted: Mapping[str, Any], fresh: bool, note: Callable[[str], None]
 ) -> None:
-    """Make the folder this design's, or see that it is. Raises InputError with the difference."""
+    """Assign the folder to this design, or check that it is. Raises InputError with the difference."""
     path = folder / MANIFEST
     if not path.exists() and has_unexpected_files(folder):
-        raise InputError(f"--out {folder}: there are other things in it; name an empty folder or a new one")
+        raise InputError(
+            f"--out = {folder} contains other files; allowed: a sweep folder, an empty folder or a new one. "
+            "Choose another --out."
+        )
     try:
         there = read_manifest(folder, any_format=fresh) if path.exists() else None
     except DamageError as error:
@@ -212,7 +225,7 @@ def _claim_folder(
         there = None
     if fresh:
         clear(folder)
-    elif there is None and _any_parts(folder):
+    elif there is None and _has_parts(folder):
         _check_recoverable(folder, wanted, f"--out {folder}: has no {MANIFEST}")
     elif there is not None:
         if identity_of(there) != identity_of(wanted):
@@ -221,35 +234,38 @@ def _claim_folder(
     write_manifest(folder, wanted)
 
 
-def _any_parts(folder: Path) -> bool:
+def _has_parts(folder: Path) -> bool:
     return any((folder / "runs").glob("part-*.parquet"))
 
 
 def _check_recoverable(folder: Path, wanted: Mapping[str, Any], problem: str) -> None:
-    """Refuse a folder without a manifest unless its parts show that they are of this design and version."""
+    """Check that the parts of a folder without a manifest belong to this design and version.
+
+    Raises InputError if they do not.
+    """
     if identities(folder) != {identity_of(wanted)}:
         raise InputError(
-            f"{problem}, and its parts do not show that they are of this design and version, so that it holds runs of "
-            "an unknown design. --fresh starts over, another --out keeps both"
+            f"{problem}, and its parts are not marked with this design and version, so it may hold runs of "
+            "another design. Use --fresh to start over, or another --out to keep both."
         )
 
 
 def _extend(
     design: Design, folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any], note: Callable[[str], None]
 ) -> None:
-    """Keep the runs of a smaller design. Raises InputError for any other design or version, with what differs."""
+    """Keep the runs of a smaller design. Raises InputError with the difference for any other design or version."""
     same = identity_of({**there, "design_digest": ""}) == identity_of({**wanted, "design_digest": ""})
     old = smaller_design(design, there["design"], there["design_digest"]) if same else None
     why = obstacle(old, design) if old is not None else ""
     if old is None or why:
-        raise _other(folder, there, wanted, why)
+        raise _different_design_error(folder, there, wanted, why)
     kept = len(completed_runs(folder, note, identity_of(there)))
     extend(folder, old, design, wanted)
     note(f"{folder}: extended from {len(old):,} to {len(design):,} runs; {kept:,} are kept.")
 
 
-def _other(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any], why: str) -> InputError:
-    """A folder of another design or version: what differs, or ``why`` the sweep cannot be extended."""
+def _different_design_error(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any], why: str) -> InputError:
+    """Return the error for a folder of another design: the differences, or ``why`` it cannot be extended."""
     libraries = [{name: each["versions"].get(name) for name in LIBRARIES} for each in (there, wanted)]
     pairs = [("", there["design"], wanted["design"]), ("base ", there["base"], wanted["base"])]
     pairs.append(("", libraries[0], libraries[1]))
@@ -257,33 +273,34 @@ def _other(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any], wh
     if there["model_digest"] != wanted["model_digest"]:
         same = there["version"] == wanted["version"]
         versions = "the same version number" if same else f"asara {there['version']}, now {wanted['version']}"
-        changed.append(f"the model's source is another ({versions})")
+        changed.append(f"the source of the model has changed ({versions})")
     what = why or "; ".join(changed[:5]) or "a file that it names has changed"
     return InputError(
-        f"--out {folder}: holds runs of something else: {what}. --fresh starts over, another --out keeps both"
+        f"--out = {folder} holds runs of another design or version: {what}. "
+        "Use --fresh to start over, or another --out to keep both."
     )
 
 
 def _differences(name: str, old: Any, new: Any) -> Iterator[str]:
-    """Every place in which two contents differ, in words."""
+    """Yield a text for each place at which two contents differ."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
             yield from _differences(
                 f"{name}{key}" if not name or name[-1] in " ." else f"{name}.{key}", old.get(key), new.get(key)
             )
     elif old != new:
-        yield f"{name} was {_said(old)}, now {_said(new)}"
+        yield f"{name} was {_format_value(old)}, now {_format_value(new)}"
 
 
-def _said(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return "left out" if value is None else json.dumps(value)
 
 
 def rate(done: int, seconds: float) -> float:
-    """Return runs a second; 0 before the first moment."""
+    """Return the number of runs a second; 0 if no time has passed."""
     return done / seconds if seconds > 0 else 0.0
 
 
 def time_left(left: int, per_second: float) -> float:
-    """Return seconds, infinite where nothing was done yet."""
+    """Return the time until all runs are done [s]; infinite if no run is done yet."""
     return left / per_second if per_second > 0 else math.inf

@@ -1,13 +1,13 @@
-"""The folder of a sweep: its manifest, and part files that are there as a whole or not at all.
+"""Read and write the folder of a sweep: its manifest and its part files.
 
-    manifest.json        the design, and the versions of it and of the model
-    runs/*.parquet       a row a run; the last of the three to be written, so that what it names is there
-    series/*.parquet     what was seen of each run, thinned
-    timings/*.parquet    wall seconds of each run
-    _set-aside/*         files that did not hold what was written
+- `manifest.json`: the design, and the versions of the design and of the model.
+- `runs/*.parquet`: one row a run. Written last of the three tables, so that the other two exist.
+- `series/*.parquet`: the downsampled time series of each run.
+- `timings/*.parquet`: the wall time of each run [s].
+- `_set-aside/*`: damaged and unexpected files.
 
-A file is written under another name, brought to the disk and then named. Each proves itself: a part by the digest in
-its name, the manifest by one within it. A process that writes holds a lock, so that two never write into one folder.
+Files are written atomically: under a temporary name, flushed to the disk, and then renamed. Each file carries a
+digest of its content: a part in its name, the manifest in a key. A process that writes holds a lock on the folder.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from experiments.sweep.part_files import (
     read_part,
     schema_of,
     set_aside,
-    strays,
-    unfinished,
+    stray_files,
+    unfinished_files,
     write_table,
     write_whole,
 )
@@ -45,14 +45,14 @@ from experiments.sweep.records import RunRecord, run_schema, series_schema, timi
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 3
-"""Of the folder. Format 2 had ``long_run`` and ``pace`` in place of ``verdict``; since 3 every file proves itself."""
+"""Format number of the folder. Format 2 introduced ``long_run`` and ``pace``, format 3 the digest of every file."""
 EXTENDING: Final = ".extending"
-"""Folder with the parts of a larger design, until they take the place of those that there are."""
+"""Name of the folder with the parts of a larger design until they replace the existing parts."""
 LIBRARIES: Final = ("mesa", "networkx", "numpy", "scipy", "simpy")
-"""Whose versions a manifest tells: what a run is made of beside the model."""
+"""Libraries whose versions are in the manifest, because runs depend on them."""
 _LOCK: Final = ".lock"
 _DIGEST: Final = "digest"
-_STATED: Final = frozenset(
+_REQUIRED_KEYS: Final = frozenset(
     {
         "name",
         "version",
@@ -70,21 +70,23 @@ _STATED: Final = frozenset(
         "versions",
     }
 )
-"""What a manifest says, by its keys."""
+"""Required keys of a manifest."""
 
 
 def read_manifest(folder: Path, any_format: bool = False) -> dict[str, Any]:
     """Return the manifest of a sweep. Raises InputError if there is none, and DamageError if it is damaged.
 
-    ``any_format``: accept the manifest of another version, whose tables cannot be read.
+    ``any_format``: accept the manifest of another format, whose tables cannot be read.
     """
     path = folder / MANIFEST
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
+        raise InputError(f"{folder} is not an existing folder; allowed: a sweep folder. `asara sweep` makes one.")
     if (folder / EXTENDING / MANIFEST).exists():
-        raise InputError(f"{folder}: is being extended; run the same `asara sweep` again, which completes it")
+        raise InputError(f"{folder} is being extended. Run the same `asara sweep` again to complete it.")
     if not path.exists():
-        raise InputError(f"{folder}: is not the folder of a sweep ({MANIFEST} is missing)")
+        raise InputError(
+            f"{folder} is not a sweep folder: {MANIFEST} is missing; allowed: a sweep folder. `asara sweep` makes one."
+        )
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -101,33 +103,33 @@ def read_manifest(folder: Path, any_format: bool = False) -> dict[str, Any]:
             f"{path}: format = {found.get('format')!r} is not readable; allowed: {FORMAT}. Run the same `asara sweep` "
             "with --fresh or another --out to make it again."
         )
-    if _STATED - found.keys():
+    if _REQUIRED_KEYS - found.keys():
         raise DamageError(path)
     return found
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write the manifest, all of it or nothing."""
+    """Write the manifest atomically."""
     proven = {**content, _DIGEST: _digest(content)}
     text = json.dumps(proven, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(folder / MANIFEST, text.encode())
 
 
 def identity_of(manifest: Mapping[str, Any]) -> str:
-    """Return what the parts of a sweep are marked with: the digest of its design, its model and their libraries."""
+    """Return the mark of the parts of a sweep: a digest of its design, the model and the libraries."""
     libraries = [manifest["versions"].get(name) for name in LIBRARIES]
     return _digest([manifest["design_digest"], manifest["model_digest"], libraries])[:16]
 
 
 def _digest(content: Any) -> str:
-    """SHA-256 of plain values."""
+    """Return the SHA-256 of plain values."""
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_part(folder: Path, finished: Sequence[RunRecord]) -> None:
-    """Write runs that are over as a part of their own. Raises OSError, and leaves nothing of it, where it cannot."""
+    """Write finished runs as a new part. Raises OSError, and leaves no file, if the part cannot be written."""
     ordered = sorted(finished, key=lambda each: each.row["run"])
-    series = [row for each in ordered for row in _moments(each)]
+    series = [row for each in ordered for row in _series_rows(each)]
     timings = [{"run": each.row["run"], "seconds": each.seconds} for each in ordered]
     write_tables(
         folder,
@@ -142,19 +144,19 @@ def write_part(folder: Path, finished: Sequence[RunRecord]) -> None:
 
 
 def write_tables(folder: Path, number: int, tables: Mapping[str, pa.Table], identity: str) -> None:
-    """Write the tables of a part, its runs last."""
+    """Write the tables of a part; the table of runs is written last."""
     for kind in TABLES:
         write_table(folder, kind, number, tables[kind], identity)
 
 
-def _moments(finished: RunRecord) -> Iterator[dict[str, Any]]:
+def _series_rows(finished: RunRecord) -> Iterator[dict[str, Any]]:
     columns = finished.series
     for at in range(len(columns.get("day", ()))):
         yield {"run": finished.row["run"]} | {name: values[at] for name, values in columns.items()}
 
 
 def read_table(folder: Path, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return one of `TABLES`, sorted by run. Raises InputError for a part that is missing, damaged or there twice."""
+    """Return one of `TABLES`, sorted by run. Raises InputError if a part is missing, damaged or stored twice."""
     schema = schema_of(kind)
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in columns])
@@ -162,13 +164,15 @@ def read_table(folder: Path, kind: str, columns: Sequence[str] | None = None) ->
     found = [read_part(_file_of(folder, kind, number, files), kind, columns) for number in parts(folder)]
     table = pa.concat_tables(found) if found else schema.empty_table()
     if kind == "runs" and len(table["run"].unique()) < len(table):
-        raise InputError(f"{folder}: some runs are there twice; the same `asara sweep` again sets the second aside")
+        raise InputError(
+            f"{folder}: some runs are stored twice. Run the same `asara sweep` again to set the duplicates aside."
+        )
     keys = [("run", "ascending")] + ([("day", "ascending")] if kind == "series" else [])
     return table.sort_by([key for key in keys if key[0] in table.column_names])
 
 
 def count_runs(folder: Path) -> int:
-    """Return how many runs the folder holds. Raises InputError as `read_table`."""
+    """Return the number of runs in the folder. Raises InputError as `read_table`."""
     return len(read_table(folder, "runs", ["run"]))
 
 
@@ -179,7 +183,7 @@ def _file_of(folder: Path, kind: str, number: int, files: Mapping[int, Path]) ->
 
 
 def read_tables(folder: Path, number: int) -> dict[str, pa.Table]:
-    """Return the tables of a part. Raises DamageError where one is missing, damaged or of other runs than the rest."""
+    """Return the tables of a part. Raises DamageError if one is missing or damaged, or if their runs differ."""
     paths = {kind: _file_of(folder, kind, number, parts(folder, kind)) for kind in TABLES}
     tables = {kind: read_part(path, kind) for kind, path in paths.items()}
     runs = {*tables["runs"]["run"].to_pylist()}
@@ -189,14 +193,14 @@ def read_tables(folder: Path, number: int) -> dict[str, pa.Table]:
 
 
 def completed_runs(folder: Path, note: Callable[[str], None], identity: str | None = None) -> set[int]:
-    """Return the runs that are in the folder, after tidying up behind a writer that did not come to its end.
+    """Return the finished runs in the folder, after removing files that an interrupted writer left.
 
-    A part that is damaged, or is not of the sweep with this ``identity``, is set aside and reported: its runs are not
-    done.
+    A part that is damaged, or belongs to another sweep than ``identity``, is set aside and reported. Its runs count as
+    not done.
     """
-    for path in strays(folder):
+    for path in stray_files(folder):
         note(f"{path} is not a part of the sweep; moved to {set_aside(folder, path)}.")
-    for path in unfinished(folder):
+    for path in unfinished_files(folder):
         path.unlink()
     done: set[int] = set()
     for number in _numbers(folder):
@@ -204,7 +208,7 @@ def completed_runs(folder: Path, note: Callable[[str], None], identity: str | No
             runs = read_tables(folder, number)["runs"]["run"].to_pylist()
             path = parts(folder)[number]
             if len({*runs} - done) < len(runs):
-                raise DamageError(path, "has runs that are there already")
+                raise DamageError(path, "has runs that are stored in another part")
             if identity is not None and identity_in(path) != identity:
                 raise DamageError(path, "has runs of another design or version")
         except DamageError as error:
@@ -216,7 +220,7 @@ def completed_runs(folder: Path, note: Callable[[str], None], identity: str | No
 
 
 def _numbers(folder: Path) -> list[int]:
-    """Numbers of the parts; one that is there twice is reported when it is read."""
+    """Return the numbers of the parts; a number that is used twice is reported when its part is read."""
     try:
         return list(parts(folder))
     except DamageError:
@@ -224,7 +228,7 @@ def _numbers(folder: Path) -> list[int]:
 
 
 def identities(folder: Path) -> set[str]:
-    """Return the identities of all parts that can be read."""
+    """Return the identities of all readable parts."""
     found = set()
     for number in _numbers(folder):
         for path in files_of(folder, number)[-1:]:
@@ -237,7 +241,7 @@ def identities(folder: Path) -> set[str]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for as long as this lasts. Raises InputError where somebody else holds it."""
+    """Hold the lock of the folder within this context. Raises InputError if another process holds it."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / _LOCK).open("w")
@@ -245,30 +249,33 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{folder}: another `asara sweep` is at work in it") from None
+            raise InputError(
+                f"{folder} is in use by another `asara sweep`. Wait until it ends, or choose another --out."
+            ) from None
         yield
 
 
 def clear(folder: Path) -> None:
-    """Remove the runs of a sweep, and nothing else that lies there; the manifest stays until there is a new one."""
-    for kind in reversed(TABLES):  # without its runs a part is none
+    """Remove the runs of a sweep and no other file; the manifest stays until a new one replaces it."""
+    for kind in reversed(TABLES):  # runs first: a part without them is ignored
         for path in [*(folder / kind).glob("part-*"), *(folder / kind).glob(f".part-*{UNFINISHED}")]:
             path.unlink()
 
 
 def has_unexpected_files(folder: Path) -> bool:
-    """Return whether a folder holds anything that no sweep has written."""
+    """Return whether a folder contains files that no sweep has written."""
     own = (_LOCK, MANIFEST, f".{MANIFEST}{UNFINISHED}", SET_ASIDE, EXTENDING, *TABLES)
     return any(each.name not in own for each in folder.iterdir())
 
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Say in a sentence that a folder cannot be written: InputError for OSError."""
+    """Raise InputError in place of OSError within this context, with the folder that cannot be written."""
     try:
         yield
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(
-            f"{folder}: cannot be written ({why}); what was written before is kept, and the same command goes on there"
+            f"{folder} cannot be written ({why}). Finished runs are kept; solve the problem and run the same command "
+            "again."
         ) from None

@@ -1,4 +1,4 @@
-"""Gains: goals as typed, the day on which a run reached one, and why it did not."""
+"""Test gains: parsing of goals, the day on which a run reaches one, and the reason if it does not."""
 
 import json
 import math
@@ -6,14 +6,14 @@ import math
 import pytest
 
 from experiments.errors import InputError
-from experiments.gains import EndedScenario, day_of_gain, doublings_to, parse_goal, why_not
+from experiments.gains import RunEnding, day_of_gain, doublings_to, explain_unreached_gain, parse_goal
 from experiments.sweep.records import fluid_run
 from sim.fluid.api import fluid
 from sim.margins import margins
 from sim.scenario.model import Scenario
 from tests.support.sweep_runs import toy
 
-MET = EndedScenario("doublings", 400.0, 9, 9, 5000.0, 0.0)
+MET = RunEnding("doublings", 400.0, 9, 9, 5000.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_day_of_gain_lies_on_the_line_between_doublings():
     ],
 )
 def test_missing_gain_has_its_reason(ended, reason):
-    assert why_not(1000, ended) == reason
+    assert explain_unreached_gain(1000, ended) == reason
 
 
 @pytest.mark.slow
@@ -85,14 +85,14 @@ def test_row_explains_its_empty_columns(tmp_path):
 
 
 @pytest.mark.slow
-def test_run_to_a_goal_reaches_it_or_says_why(asara):
+def test_run_to_a_goal_reaches_it_or_prints_the_reason(asara):
     reached = json.loads(asara("run", "lab", "--engine", "fluid", "--goal", "1000x", "--json").out)
     assert reached["goal"]["multiple"] == 1000
     assert len(reached["doublings"]) == 10
     ninth, tenth = reached["doublings"][-2]["day"], reached["doublings"][-1]["day"]
     assert reached["goal"]["day"] == pytest.approx(ninth + (tenth - ninth) * (math.log2(1000) - 9))
     short = " ".join(asara("run", "lab", "--engine", "fluid", "--goal", "1000x", "--until", "100").out.split())
-    assert "never 1,000 times that of day 0: not reached by the horizon (day 100)." in short
+    assert "did not reach 1,000 times that of day 0: not reached by the horizon (day 100)." in short
     for line in (["--goal", "soon"], ["--goal", "10x", "--set", "run__max_doublings=9"]):
         answer = asara("run", "lab", *line)
         assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)

@@ -63,7 +63,7 @@ def test_few_seeds_refute_nothing_whatever_they_are():
     outcomes = {poisson_papers(drawn(20, seed), FIZZLE).outcome for seed in range(500)}
     assert outcomes == {"cannot tell"}
     row = poisson_row("F1", "toy-fizzle", FIZZLE, drawn(20, 3, scale=0.3))
-    assert (row.outcome, row.note) == ("cannot tell", f"cannot tell with 20 seeds; {NEEDED} would")
+    assert (row.outcome, row.note) == ("cannot tell", f"20 seeds are too few; allowed: at least {NEEDED}")
 
 
 def test_the_first_20_seeds_of_worlds_refute_nothing():

@@ -1,4 +1,4 @@
-"""Damage to the files of a sweep: one bit is flipped, and what is read is what was written, or a sentence."""
+"""Flip bits in the files of a sweep; readers must return the stored values or raise InputError."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ READERS = {"runs": read, "series": series, "timings": timings, MANIFEST: manifes
 
 
 def stored_files(folder: Path) -> dict[str, list[Path]]:
-    """The files of a sweep by their kind."""
+    """Return the files of a sweep by their kind."""
     return {kind: list(parts(folder, kind).values()) for kind in TABLES} | {MANIFEST: [folder / MANIFEST]}
 
 
 def flip_bits(folder: Path, flips: int, seed: int) -> tuple[int, int]:
-    """Flip one bit at a time, and return how often that was noticed and how often the same values were read.
+    """Flip one bit at a time, and return the numbers of errors and of unchanged values.
 
-    Raises AssertionError where other values were read, or the sentence does not name the file.
+    Raises AssertionError if other values are read, or if the message does not name the file.
     """
     chance, noticed = np.random.default_rng(seed), 0
     kinds = stored_files(folder)
@@ -37,7 +37,7 @@ def flip_bits(folder: Path, flips: int, seed: int) -> tuple[int, int]:
             assert READERS[kind](folder) == expected[kind], f"bit {bit} of byte {at} of {path.name}: other values"
         except InputError as error:
             noticed += 1
-            assert str(error).startswith(f"{path} is damaged: it does not hold what was written."), error
+            assert str(error).startswith(f"{path} is damaged: its content is not what was written."), error
         finally:
             path.write_bytes(whole)
     return noticed, flips - noticed

@@ -1,4 +1,4 @@
-"""What the tests of sweeps share: small designs, and a sweep that kills others and itself as it goes."""
+"""Build small designs, and sweeps that kill their workers or themselves, for the tests of sweeps."""
 
 import os
 import random
@@ -15,7 +15,7 @@ from experiments.cli.app import main
 from experiments.design.design import Design, load_design
 from experiments.sweep import command
 from experiments.sweep.records import RunRecord
-from experiments.sweep.runner import SweepProgress, Watch, sweep
+from experiments.sweep.runner import OnProgress, SweepProgress, sweep
 from experiments.sweep.workers.dask import DaskWorkers
 from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
@@ -42,18 +42,18 @@ researcher__initial = [1, 2]
 
 
 def toy(folder: Path, n: int, replications: int = 1, engine: str = "world", more: str = "") -> Design:
-    """A design of 2 n replications runs, of some milliseconds each."""
+    """Return a design of 2 × n × replications runs, of some milliseconds each."""
     path = folder / "toy.toml"
     path.write_text(TOY.format(n=n, replications=replications, engine=engine) + more)
     return load_design(str(path))
 
 
 def quietly(*_: object) -> None:
-    """See and say nothing."""
+    """Ignore progress and notes."""
 
 
-class Here:
-    """A worker that is this process: what is tested is not how many there are."""
+class InProcessWorkers:
+    """Workers that run in this process."""
 
     def __init__(self, design: Design) -> None:
         self.design = design
@@ -71,11 +71,11 @@ class Here:
 
 def run_here(design: Design, folder: Path, note: Callable[[str], None] = quietly, fresh: bool = False) -> SweepProgress:
     """Run a design in this process."""
-    return sweep(design, folder, lambda: Here(design), fresh, quietly, note)
+    return sweep(design, folder, lambda: InProcessWorkers(design), fresh, quietly, note)
 
 
-class Rough:
-    """Shown how far a sweep is, it kills a worker now and then, and at the end of its rope the whole command."""
+class KillingCallback:
+    """Progress callback that kills a worker at random, and the whole command after ``die_at`` runs."""
 
     def __init__(self, seed: int, die_at: int) -> None:
         self._chance, self._die_at = random.Random(seed), die_at
@@ -100,36 +100,36 @@ class Rough:
 
 
 def roughly(design_file: str, folder: str, seed: str, die_at: str) -> None:
-    """Run a design, killing as it goes."""
-    design, rough = load_design(design_file), Rough(int(seed), int(die_at))
+    """Run a design, and kill workers and the command."""
+    design, rough = load_design(design_file), KillingCallback(int(seed), int(die_at))
     sweep(design, Path(folder), lambda: rough.start(design), False, rough, quietly)
 
 
 def on_nodes(design_file: str, folder: str, address: str, victim: str) -> None:
-    """Run a design on a Dask cluster, one of whose processes is killed when a quarter is over."""
+    """Run a design on a Dask cluster, and kill one of its processes after a quarter of the runs."""
     design, alive = load_design(design_file), [int(victim)]
 
-    def watch(standing: SweepProgress) -> None:
-        if alive and standing.done > standing.runs // 4:
+    def on_progress(progress: SweepProgress) -> None:
+        if alive and progress.done > progress.runs // 4:
             os.kill(alive.pop(), signal.SIGKILL)
 
-    sweep(design, Path(folder), lambda: DaskWorkers(design, address), False, watch, quietly)
+    sweep(design, Path(folder), lambda: DaskWorkers(design, address), False, on_progress, quietly)
 
 
 def interrupted(design_file: str, folder: str, after: str) -> None:
-    """Run `asara sweep`, and press Ctrl-C after so many runs."""
+    """Run `asara sweep`, and send SIGINT after ``after`` runs."""
     _signal_after(int(after), os.getpid(), signal.SIGINT)
     sys.exit(main(["sweep", design_file, "--out", folder, "--workers", "2"]))
 
 
 def without_scheduler(design_file: str, folder: str, address: str, scheduler: str, after: str) -> None:
-    """Run `asara sweep` on a Dask cluster, and kill its scheduler after so many runs."""
+    """Run `asara sweep` on a Dask cluster, and kill its scheduler after ``after`` runs."""
     _signal_after(int(after), int(scheduler), signal.SIGKILL)
     sys.exit(main(["sweep", design_file, "--out", folder, "--cluster", address]))
 
 
 def interrupted_while_loading(design_file: str, folder: str, module: str) -> None:
-    """Run `asara sweep`, and press Ctrl-C while it loads a module, as in its first seconds."""
+    """Run `asara sweep`, and send SIGINT while it imports a module."""
     for name in [name for name in sys.modules if name.startswith("experiments.sweep.") and name.split(".")[2] != "cli"]:
         del sys.modules[name]
 
@@ -144,26 +144,26 @@ def interrupted_while_loading(design_file: str, folder: str, module: str) -> Non
 
 
 def _signal_after(runs: int, process: int, number: signal.Signals) -> None:
-    """Send a signal to a process when so many runs are over."""
-    shown = command._shown
+    """Send a signal to a process when ``runs`` runs are done."""
+    shown = command._show_progress
 
     @contextmanager
-    def watched() -> Iterator[Watch]:
+    def watched() -> Iterator[OnProgress]:
         with shown() as show:
 
-            def watch(standing: SweepProgress) -> None:
-                show(standing)
-                if standing.done >= runs:
+            def on_progress(progress: SweepProgress) -> None:
+                show(progress)
+                if progress.done >= runs:
                     with suppress(ProcessLookupError):
                         os.kill(process, number)
 
-            yield watch
+            yield on_progress
 
-    command._shown = watched
+    command._show_progress = watched
 
 
 def command_for(function: Any, *arguments: object) -> list[str]:
-    """The command line that calls one of these functions in a process of its own."""
+    """Return the command line that calls one of these functions in a new process."""
     return [sys.executable, __file__, function.__name__, *map(str, arguments)]
 
 

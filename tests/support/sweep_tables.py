@@ -1,4 +1,4 @@
-"""Tables of sweeps as a runner would leave them, made of the law's closed form with a little luck: quick, and known."""
+"""Build tables of sweeps from the closed form of the law with a little randomness, so that results are known."""
 
 import math
 from pathlib import Path
@@ -17,24 +17,24 @@ from sim.scenario.model import Scenario, parameters
 from sim.verdict import pace_of
 
 HORIZON = 730.0
-MOST = 13
-ALONE = {
+MAX_DOUBLINGS = 13
+ONLY_THE_LAW = {
     "training__required": False,
     "researcher__initial": 256,
     "researcher__experiment_gpu_days": 0.0,
     "kernels__measurements": "none",
     "cluster__inference_share": 1.0,
     "cluster__training_share": 0.0,
-    "run__max_doublings": MOST,
+    "run__max_doublings": MAX_DOUBLINGS,
     "run__horizon_days": HORIZON,
 }
-"""Nothing but the law holds these runs up."""
+"""Parameters of runs that only the law limits."""
 RANGES = {"growth__r": (0.5, 2.0), "growth__first_doubling_days": (20.0, 80.0), "growth__parallel_penalty": (0.5, 1.0)}
 UNIFORM = {name: {"distribution": "uniform", "low": low, "high": high} for name, (low, high) in RANGES.items()}
 
 
 def manifest(runs: int, **changes: Any) -> dict[str, Any]:
-    """What a runner says of its sweep."""
+    """Return the manifest of a sweep."""
     return {
         "format": FORMAT,
         "name": "small",
@@ -54,14 +54,14 @@ def manifest(runs: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int) -> dict[str, Any]:
-    """One run by the closed form; ``luck``: log2 by which its r is above the law's.
+def row(run: int, point: int, values: dict[str, Any], shift: float, **places: int) -> dict[str, Any]:
+    """Return the row of a run by the closed form. ``shift``: log2 of the factor of its r over the law's.
 
-    A large team has lower returns, so that a lever does something; 256 researchers have the law's.
+    A large team has lower returns, so that a lever has an effect; 256 researchers have the law's.
     """
-    flat = Scenario(name="small").flat() | ALONE | values
+    flat = Scenario(name="small").flat() | ONLY_THE_LAW | values
     r, p, first = (flat[f"growth__{name}"] for name in ("r", "parallel_penalty", "first_doubling_days"))
-    r *= 2**luck * (256 / flat["researcher__initial"]) ** 0.1
+    r *= 2**shift * (256 / flat["researcher__initial"]) ** 0.1
     ratio = float(doubling_ratio(r, p))
     days = [float(time_of_doubling(n, first, ratio)) for n in range(1, flat["run__max_doublings"] + 1)]
     seen = [day for day in days if day <= flat["run__horizon_days"]]
@@ -113,7 +113,7 @@ def row(run: int, point: int, values: dict[str, Any], luck: float, **places: int
 
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Rows as a table with the types of the contract."""
+    """Return rows as a table with the column types of a sweep."""
     columns = {name: [each[name] for each in rows] for name in rows[0]}
     kinds = {name: pa.array([p.default]).type for name, p in parameters().items()}
     floats = (
@@ -130,9 +130,12 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def drawn(
-    points: int, replications: int = 1, luck: float = 0.1, levers: dict[str, list[Any]] | None = None, seed: int = 1
+    points: int, replications: int = 1, spread: float = 0.1, levers: dict[str, list[Any]] | None = None, seed: int = 1
 ) -> pa.Table:
-    """A Sobol' design over `RANGES`, all levels of one lever under the same luck."""
+    """Return runs of a Sobol' design over `RANGES`; all levels of a lever have common random numbers.
+
+    ``spread``: standard deviation of the random shift of log2 r.
+    """
     units = qmc.Sobol(len(RANGES), seed=seed).random(points)
     rng = np.random.default_rng(seed)
     (lever, levels), *_ = (levers or {"run__horizon_days": [HORIZON]}).items()
@@ -141,7 +144,7 @@ def drawn(
         ends = zip(RANGES.items(), unit, strict=True)
         values = {name: float(low + share * (high - low)) for (name, (low, high)), share in ends}
         for replication in range(replications):
-            shift = float(luck * rng.standard_normal())
+            shift = float(spread * rng.standard_normal())
             for place, level in enumerate(levels):
                 changed = values | {lever: level}
                 rows.append(row(len(rows), point, changed, shift, lever=place, replication=replication))
@@ -149,14 +152,14 @@ def drawn(
 
 
 def small(points: int = 256, **how: Any) -> Sweep:
-    """The sweep of such a design."""
+    """Return the sweep of such a design."""
     found = drawn(points, **how)
     levers = list(how.get("levers") or {})
     return sweep_of(found, manifest(found.num_rows, points=points, levers=levers))
 
 
 def failed(found: pa.Table, rows: dict[int, tuple[str, str]]) -> pa.Table:
-    """The same table where some runs came to nothing: row → status, message."""
+    """Return the table with failed runs. ``rows``: row → status, message."""
     status, message = found["status"].to_pylist(), found["message"].to_pylist()
     for at, (kind, text) in rows.items():
         status[at], message[at] = kind, text
@@ -166,7 +169,7 @@ def failed(found: pa.Table, rows: dict[int, tuple[str, str]]) -> pa.Table:
 
 
 def write(folder: Path, found: pa.Table, content: dict[str, Any]) -> Path:
-    """A folder of a sweep, in two parts, the later first."""
+    """Write the folder of a sweep in two parts, the later runs first."""
     folder.mkdir(parents=True)
     write_manifest(folder, content)
     half = found.num_rows // 2
@@ -177,7 +180,7 @@ def write(folder: Path, found: pa.Table, content: dict[str, Any]) -> Path:
 
 
 def as_bytes(found: pa.Table) -> bytes:
-    """A table as the bytes of a file, in one chunk."""
+    """Return a table as the bytes of a file, in one chunk."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, found.schema) as writer:
         writer.write_table(found.combine_chunks())

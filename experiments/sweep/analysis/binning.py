@@ -1,4 +1,4 @@
-"""Parameters cut into a few classes: levels of levers, equally filled bins of uncertainties."""
+"""Divide the values of parameters into classes: the values of levers, and equally filled bins of uncertainties."""
 
 from __future__ import annotations
 
@@ -11,45 +11,46 @@ from experiments.sweep.analysis.labels import format_value
 from experiments.sweep.analysis.sweep_data import Ints, Sweep
 
 MAX_LEVELS: Final = 8
-"""Values of a number that are classes of their own; a lever keeps all of its values."""
+"""Maximum number of values of a number that are separate classes; a lever has a class for each of its values."""
 BINS: Final = 4
-TITLE: Final = 60
-"""Letters of a line of a title."""
+TITLE_WIDTH: Final = 60
+"""Maximum letters in a line of a title."""
 
 
 class Axis(NamedTuple):
-    """A parameter in classes, from low to high."""
+    """A parameter divided into classes, from low to high."""
 
     name: str
     title: str
-    """The words for it, with the unit."""
+    """Label with the unit."""
     labels: tuple[str, ...]
+    """Texts of the classes."""
     place: Ints
-    """The class of each run."""
+    """Class of each run."""
 
 
 def bin_parameter(sweep: Sweep, name: str, bins: int = BINS) -> Axis:
-    """Return a parameter in classes: the values of a lever, of a text, or of a number with up to 8 values; else bins.
+    """Divide a parameter into classes: its values if it is a lever, a text, or a number with up to 8 values; else bins.
 
-    Bins hold equally many points. Values of a lever are never pooled.
+    Bins have equal numbers of points. Values of a lever are never pooled.
 
-    Raises InputError for a column that there is not.
+    Raises InputError for a column that does not exist.
     """
     if name in sweep.levers or not sweep.is_number(name):
-        return _levels(sweep, name, list(sweep.runs[name].to_pylist()))
+        return _axis_of_levels(sweep, name, list(sweep.runs[name].to_pylist()))
     values = sweep.numbers(name)
     if len(np.unique(values)) <= MAX_LEVELS:
-        return _levels(sweep, name, values.tolist())
-    # By point, so that points with more runs do not move the edges.
+        return _axis_of_levels(sweep, name, values.tolist())
+    # One value a point, so that points with more runs do not shift the edges.
     _, first = np.unique(sweep.points, return_index=True)
     edges = np.unique(np.quantile(values[first], np.linspace(0, 1, bins + 1)))
     index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     labels = tuple(f"{format_value(float(low))}–{format_value(float(high))}" for low, high in pairwise(edges))
-    return Axis(name, sweep.label(name, TITLE), labels, index.astype(np.int64))
+    return Axis(name, sweep.label(name, TITLE_WIDTH), labels, index.astype(np.int64))
 
 
-def _levels(sweep: Sweep, name: str, values: list[bool] | list[float] | list[str]) -> Axis:
+def _axis_of_levels(sweep: Sweep, name: str, values: list[bool] | list[float] | list[str]) -> Axis:
     levels = sorted(set(values))  # type: ignore[type-var]
     place = {level: at for at, level in enumerate(levels)}
     texts = tuple(sweep.value_text(name, level) for level in levels)
-    return Axis(name, sweep.label(name, TITLE), texts, np.array([place[value] for value in values]))
+    return Axis(name, sweep.label(name, TITLE_WIDTH), texts, np.array([place[value] for value in values]))

@@ -1,4 +1,4 @@
-"""What `asara analyse` does: a sweep's folder in, a report and its parts as files out."""
+"""Run `asara analyse`: read the folder of a sweep, and write a report with its figures and tables."""
 # ruff: noqa: PLC0415
 
 from __future__ import annotations
@@ -13,23 +13,26 @@ from experiments.cli.options import AsJson, path_argument
 
 def analyse(
     folder: Annotated[
-        Path, typer.Argument(parser=path_argument, metavar="DIR", help="The folder of a sweep, over or not.")
+        Path, typer.Argument(parser=path_argument, metavar="DIR", help="The folder of a sweep, finished or not.")
     ],
     out: Annotated[
-        Path | None, typer.Option(parser=path_argument, metavar="DIR", help="Where to write: DIR/analysis if left out.")
+        Path | None,
+        typer.Option(parser=path_argument, metavar="DIR", help="Folder for the report; DIR/analysis if left out."),
     ] = None,
     outcome: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The only outcome of tornado and Sobol' indices: days_to_1000x, explosion."),
+        typer.Option(
+            metavar="NAME", help="Show sensitivity (tornado, Sobol' indices) of this outcome only, such as explosion."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Analyse a sweep: one HTML report, and its pictures and tables as files."""
+    """Analyse a sweep: write an HTML report, and its figures and tables as separate files."""
     from experiments.cli.arguments import check_folder
     from experiments.cli.progress import progress
     from experiments.cli.terminal import print_json, print_text
     from experiments.storage.atomic import write_files
-    from experiments.sweep.analysis.report import MAX_FAILURES, files, reading, stale, summary, verdict
+    from experiments.sweep.analysis.report import MAX_LISTED_FAILURES, files, reading, stale_files, summary, verdict
     from experiments.sweep.analysis.sensitivity import check_outcome
     from experiments.sweep.analysis.sweep_data import load
 
@@ -40,7 +43,7 @@ def analyse(
         check_folder(into)
         with progress() as tell:
             content = files(sweep, lambda name: tell(f"analysing: {name}", None), chosen)
-            before = stale(into, content)
+            before = stale_files(into, content)
             write_files(into, content)
             for path in before:
                 path.unlink()
@@ -52,9 +55,9 @@ def analyse(
         print_text(meaning)
     without = sweep.asked - sweep.n
     print_text(f"{sweep.n:,} of {sweep.asked:,} runs have a result" + (f", {without:,} have none." if without else "."))
-    for failure in sweep.failures[:MAX_FAILURES]:
-        said = f": {failure.message}" if failure.message else ""
-        print_text(f"  {failure.runs:,} {failure.status} (the first is run {failure.first}){said}")
-    if rest := sum(failure.runs for failure in sweep.failures[MAX_FAILURES:]):
+    for failure in sweep.failures[:MAX_LISTED_FAILURES]:
+        message = f": {failure.message}" if failure.message else ""
+        print_text(f"  {failure.runs:,} {failure.status} (the first is run {failure.first}){message}")
+    if rest := sum(failure.runs for failure in sweep.failures[MAX_LISTED_FAILURES:]):
         print_text(f"  and {rest:,} more")
-    print_text(f"Written to {into}: report.html, and its pictures and tables.")
+    print_text(f"Written to {into}: report.html, and its figures and tables.")

@@ -1,4 +1,4 @@
-"""Estimates from runs that share points: intervals of shares and means, times with censoring. Pure functions."""
+"""Estimate shares, means and censored times from runs that share sample points. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from experiments.statistics.intervals import CONFIDENCE, normal_score, student_s
 from experiments.sweep.analysis.sweep_data import Flags, Floats, Ints
 
 SEED: Final = 5
-"""Of what is drawn here: resamples and halves, so that a sweep has one analysis."""
+"""Seed of resamples and random halves, so that the analysis of a sweep is reproducible."""
 RESAMPLES: Final = 200
+"""Default number of bootstrap resamples."""
 
 
 class ClusteredProbability(NamedTuple):
@@ -40,22 +41,24 @@ class ClusteredMean(NamedTuple):
 def clustered_share(happened: Flags, points: Ints) -> ClusteredProbability:
     """Return a share with Wilson's interval for the effective number of runs.
 
-    Runs of a point share its parameters: m of them say less than m points. The variance of the share is that between
-    points (linearised), and the effective number is ``n v0/v (z/t)^2`` with v0 the variance of n independent runs and t
-    Student's quantile for the points (Korn and Graubard, Survey Methodology 24, 193, 1998); at least two, and
-    at most the number of runs. Where all runs are of one point, they are its independent replications.
+    Runs of one point share its parameters, so that m of them have less information than m points. The variance of the
+    share is that between points (linearised). The effective number is ``n v0/v (z/t)^2``, with v0 the variance of n
+    independent runs and t Student's quantile for the points. It is at least two, and at most the number of runs. Runs
+    of a single point are its independent replications.
+
+    Source: Korn and Graubard, Survey Methodology 24, 193, 1998.
     """
     n, share = len(happened), float(np.mean(happened))
     _, index = np.unique(points, return_inverse=True)
     clusters = int(index.max()) + 1
-    return ClusteredProbability(share, *wilson(share, _effective(happened, index, clusters)), n, clusters)
+    return ClusteredProbability(share, *wilson(share, _effective_runs(happened, index, clusters)), n, clusters)
 
 
-def _effective(happened: Flags, index: Ints, clusters: int) -> float:
+def _effective_runs(happened: Flags, index: Ints, clusters: int) -> float:
     n, share = len(happened), float(np.mean(happened))
     if clusters in (1, n):
         return n
-    if share in (0.0, 1.0):  # nothing differs between points, and so nothing says how much alike their runs are
+    if share in (0.0, 1.0):  # without differences between points, the correlation of their runs is unknown
         return clusters
     sums = np.bincount(index, weights=happened - share)
     variance = clusters / (clusters - 1) * float(np.sum(sums**2)) / n**2
@@ -65,7 +68,7 @@ def _effective(happened: Flags, index: Ints, clusters: int) -> float:
 
 
 def clustered_mean(values: Floats, points: Ints) -> ClusteredMean:
-    """Return a mean with Student's interval over points; of one point, over its runs."""
+    """Return a mean with Student's interval over points; for a single point, over its runs."""
     _, index = np.unique(points, return_inverse=True)
     clusters, mean = int(index.max()) + 1, float(np.mean(values))
     if clusters == 1:
@@ -79,9 +82,9 @@ def clustered_mean(values: Floats, points: Ints) -> ClusteredMean:
 
 
 def kaplan_meier(times: Floats, reached: Flags) -> tuple[Floats, Floats]:
-    """Return days and the share that has got there by then (Kaplan and Meier, J. Am. Stat. Assoc. 53, 457, 1958).
+    """Return days and the share that reached the gain by then (Kaplan and Meier, J. Am. Stat. Assoc. 53, 457, 1958).
 
-    ``times``: when each got there or was last seen; those that never will are last seen at infinity.
+    ``times``: day on which each run reached the gain or was last observed; infinity for runs that never will reach it.
     """
     if not reached.any():
         return np.empty(0), np.empty(0)
@@ -93,22 +96,23 @@ def kaplan_meier(times: Floats, reached: Flags) -> tuple[Floats, Floats]:
 
 
 def time_quantile(times: Floats, reached: Flags, share: float) -> float:
-    """Return the first day by which this share has got there; infinity if that was not seen."""
+    """Return the first day by which this share has reached the gain; infinity if that was not observed."""
     days, shares = kaplan_meier(times, reached)
     at = int(np.searchsorted(shares, share - 1e-12))
     return float(days[at]) if at < len(days) else math.inf
 
 
-def holds_quantile(points: int, share: float) -> bool:
-    """Return whether so many independent values can bracket a quantile with 95%: 6 for a median, 59 for 5%.
+def can_bracket_quantile(points: int, share: float) -> bool:
+    """Return whether ``points`` independent values can bracket a quantile with 95%: 6 for a median, 59 for 5%.
 
-    The range of n values holds it with probability 1 - share^n - (1 - share)^n, so that fewer carry no interval.
+    The range of n values contains the quantile with probability 1 - share^n - (1 - share)^n. With fewer values there is
+    no 95% interval.
     """
     return 1 - share**points - (1 - share) ** points >= CONFIDENCE
 
 
-def independent(points: Ints) -> int:
-    """Return how many independent values the runs of these points are: the points, or the runs of a single one."""
+def count_independent(points: Ints) -> int:
+    """Return the number of independent values among these runs: the points, or the runs of a single point."""
     unique = len(np.unique(points))
     return unique if unique > 1 else len(points)
 
@@ -116,9 +120,9 @@ def independent(points: Ints) -> int:
 def cluster_bootstrap_interval(
     points: Ints, estimate: Callable[[Ints], Sequence[float]], resamples: int = RESAMPLES
 ) -> tuple[Floats, Floats]:
-    """Return the 95% interval of estimates by drawing whole points again (percentiles of the bootstrap).
+    """Return the 95% interval of estimates by a bootstrap that resamples whole points (percentile method).
 
-    ``estimate`` takes the rows of a resample. Of one point, its runs are drawn again.
+    ``estimate`` takes the rows of a resample. For a single point its runs are resampled.
     """
     unique, index = np.unique(points, return_inverse=True)
     if len(unique) == 1:
@@ -133,6 +137,6 @@ def cluster_bootstrap_interval(
         offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         found.append(estimate(order[np.repeat(starts[drawn], lengths) + offsets]))
     tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    # A quantile that is not reached is infinite, and between infinities nothing can be interpolated.
+    # "nearest", because quantiles that were not reached are infinite and cannot be interpolated.
     low, high = np.quantile(np.array(found, dtype=float), tails, axis=0, method="nearest")
     return low, high

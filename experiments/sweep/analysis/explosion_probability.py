@@ -1,6 +1,7 @@
-"""Probability of an explosion, and of a run that was speeding up: for each combination of levers, and over any two.
+"""Estimate the probabilities of an explosion and of a run that was speeding up.
 
-An explosion is a run whose doubling times shrink without limit in the long run.
+They are given for each combination of levers, and over pairs of parameters. An explosion is a run whose doubling times
+shrink without limit in the long run.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ import pyarrow as pa
 
 from experiments.statistics.intervals import wilson
 from experiments.sweep.analysis.binning import MAX_LEVELS, Axis, bin_parameter
-from experiments.sweep.analysis.combinations import MAX_SAID, Combination, combinations, drawn, table_of
+from experiments.sweep.analysis.combinations import (
+    MAX_LISTED,
+    Combination,
+    combinations,
+    select_for_figure,
+    table_by_combination,
+)
 from experiments.sweep.analysis.estimators import ClusteredProbability, clustered_share
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, new_figure
 from experiments.sweep.analysis.labels import percent, phrase_with_name
@@ -27,29 +34,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHOD_NOTE: Final = (
-    "Each combination of levers has its own probability; they are never averaged: a lever is a choice. "
-    "The long run is derived from the parameters of a run, so that its probability has no run-to-run variability: "
-    "its interval covers the sampled parameters alone. The pace of a run varies with its random seed too. "
-    "Intervals are Wilson's at 95%, for the effective number of runs: runs of the same point of the design share its "
-    "parameters and are not independent, so the variance is taken between points, and where no two outcomes differ "
-    "only the points count."
+    "Each combination of levers has its own probability; they are never averaged, because a lever is a choice. "
+    "The long run follows from the parameters of a run, so that its probability has no run-to-run variability. "
+    "Its interval covers the sampled parameters only. The pace of a run also varies with its random seed. "
+    "Intervals are Wilson's at 95%, for the effective number of runs. Runs of the same point share its parameters and "
+    "are not independent, so that the variance is that between points. If all outcomes are equal, the number of points "
+    "is used."
 )
-_MAP: Final = ("#f2f7fb", "#56B4E9", "#0072B2", "#00406b")
-"""Light to dark in one hue: also in grey one sees which is more."""
-FEWEST: Final = 5
-"""Runs of a cell with a plain edge; of fewer it is dashed, where the share is an estimate."""
+_COLOUR_SCALE: Final = ("#f2f7fb", "#56B4E9", "#0072B2", "#00406b")
+"""Colours from light to dark in one hue, which can be ordered in greyscale too."""
+MIN_RUNS_FOR_ESTIMATE: Final = 5
+"""Minimum number of runs of a cell with a solid edge; with fewer the edge is dashed if the share is an estimate."""
 MAX_PANELS: Final = 3
 MAX_LETTERS: Final = 52
-"""Letters of a line of a title in bold."""
+"""Maximum letters in a line of a bold title."""
 MAX_TICKS: Final = 24
-"""Classes that have their value written beside a map; of more, every second or third has."""
+"""Maximum number of tick labels of an axis of a map; of more classes, every second or third has a label."""
 
 
 def probability(sweep: Sweep, chosen: Flags | None = None, outcome: RunOutcome = EXPLOSIVE) -> ClusteredProbability:
-    """Return the probability of an outcome, over all runs with a result or some of them.
+    """Return the probability of an outcome, over all runs with a result or the chosen ones.
 
-    The long run of a point does not vary by seed: replications of a single point count as one run, and without
-    uncertainties the probability is exact, with an interval of no width.
+    The long run of a point does not depend on the seed, so that replications of a single point count as one run.
+    Without uncertainties the probability is exact, with an interval of zero width.
     """
     rows = np.ones(sweep.n, dtype=bool) if chosen is None else chosen
     found = clustered_share(sweep.happened(outcome)[rows], sweep.points[rows])
@@ -60,51 +67,53 @@ def probability(sweep: Sweep, chosen: Flags | None = None, outcome: RunOutcome =
 
 
 def probability_table(sweep: Sweep) -> pa.Table:
-    """Return both probabilities of each combination of levers, over its runs and for each class of each uncertainty.
+    """Return both probabilities of each combination of levers, for all its runs and for each class of each uncertainty.
 
     Columns: the levers, parameter, value, p_long_run_singular, low, high (95%), p_speeding_up, speeding_up_low,
     speeding_up_high, runs, points.
     """
-    return table_of(sweep, _probability_rows)
+    return table_by_combination(sweep, _probability_rows)
 
 
 def _probability_rows(sweep: Sweep) -> pa.Table:
-    rows = [("all", "all", *_both(sweep, np.ones(sweep.n, dtype=bool)))]
+    rows = [("all", "all", *_both_probabilities(sweep, np.ones(sweep.n, dtype=bool)))]
     for name in sweep.varied:
         axis = bin_parameter(sweep, name)
         for at, text in enumerate(axis.labels):
-            rows.append((name, text, *_both(sweep, axis.place == at)))
-    names = ("parameter", "value", *_BOTH)
+            rows.append((name, text, *_both_probabilities(sweep, axis.place == at)))
+    names = ("parameter", "value", *_PROBABILITY_COLUMNS)
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
 def plane_table(sweep: Sweep, across: str, up: str) -> pa.Table:
     """Return both probabilities over two parameters, one row a cell with runs, for each combination of other levers.
 
-    Columns: the other levers, the two parameters (their class as text), then those of :func:`probability_table`. Raises
-    InputError for a column that does not exist.
+    Columns: the other levers, the two parameters (their class as text), then the columns of :func:`probability_table`.
+    Raises InputError for a column that does not exist.
     """
     x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
-    return table_of(sweep, lambda part: _plane_rows(part, within(x, part), within(y, part)), (across, up))
+    return table_by_combination(
+        sweep, lambda part: _plane_rows(part, restrict_axis(x, part), restrict_axis(y, part)), (across, up)
+    )
 
 
-def within(axis: Axis, part: Sweep) -> Axis:
-    """Return the same classes, of a part of the runs."""
+def restrict_axis(axis: Axis, part: Sweep) -> Axis:
+    """Return the same classes for a part of the runs."""
     return axis._replace(place=axis.place[part.positions])
 
 
 def _plane_rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
     rows = [
-        (x.labels[i], y.labels[j], *_both(sweep, inside))
+        (x.labels[i], y.labels[j], *_both_probabilities(sweep, inside))
         for j in range(len(y.labels))
         for i in range(len(x.labels))
         if (inside := (x.place == i) & (y.place == j)).any()
     ]
-    names = (x.name, y.name, *_BOTH)
+    names = (x.name, y.name, *_PROBABILITY_COLUMNS)
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
-_BOTH: Final = (
+_PROBABILITY_COLUMNS: Final = (
     "p_long_run_singular",
     "low",
     "high",
@@ -116,7 +125,7 @@ _BOTH: Final = (
 )
 
 
-def _both(sweep: Sweep, chosen: Flags) -> tuple[float, ...]:
+def _both_probabilities(sweep: Sweep, chosen: Flags) -> tuple[float, ...]:
     explosive, faster = probability(sweep, chosen), probability(sweep, chosen, SPEEDING_UP)
     return (*explosive[:3], *faster)
 
@@ -125,18 +134,18 @@ def _both(sweep: Sweep, chosen: Flags) -> tuple[float, ...]:
 def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
     """Return a map of the probability of the sweep's outcome over two parameters, with intervals and run counts.
 
-    A panel for each combination of the other levers, up to `MOST_PANELS`.
+    It has a panel for each combination of the other levers, up to `MAX_PANELS`.
     """
     from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
 
     x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
     dense = is_dense(x, y)
-    parts = drawn(combinations(sweep, (across, up)), MAX_PANELS)
+    parts = select_for_figure(combinations(sweep, (across, up)), MAX_PANELS)
     figure, panels = new_figure(len(parts) * (1.6 + (0.34 if dense else 0.72) * len(y.labels)), len(parts))
-    colours = LinearSegmentedColormap.from_list("sweep", _MAP)
+    colours = LinearSegmentedColormap.from_list("sweep", _COLOUR_SCALE)
     interval = _has_interval(sweep, sweep.outcome)
     for axes, part in zip(panels, parts, strict=True):
-        inner = within(x, part.sweep), within(y, part.sweep)
+        inner = restrict_axis(x, part.sweep), restrict_axis(y, part.sweep)
         for j, i in product(range(len(y.labels)), range(len(x.labels))):
             inside = (inner[0].place == i) & (inner[1].place == j)
             found = probability(part.sweep, inside, sweep.outcome) if inside.any() else None
@@ -147,19 +156,19 @@ def plane_figure(sweep: Sweep, across: str, up: str) -> Figure:
         frame_map(axes, x, y)
         if part.values:
             axes.set_title(part.text, fontsize=9.5, fontweight="normal")
-    title = fill(outcome_words(sweep, sweep.outcome), MAX_LETTERS)
+    title = fill(outcome_title(sweep, sweep.outcome), MAX_LETTERS)
     title += "\nDark: 100%; light: 0%." * dense + f"\n{parts[0].text}" * bool(parts[0].values)
     panels[0].set_title(title)
     return figure
 
 
 def is_dense(x: Axis, y: Axis) -> bool:
-    """Return whether a map has more cells than words have room in."""
+    """Return whether the cells of a map are too small for text."""
     return max(len(x.labels), len(y.labels)) > MAX_LEVELS
 
 
 def colour_cell(axes: Axes, place: tuple[int, int], colour: Any) -> None:
-    """Colour a cell of a map that has no room for words."""
+    """Colour a cell of a map whose cells are too small for text."""
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
     i, j = place
@@ -176,7 +185,7 @@ def _draw_cell(
         axes.text(i, j, "no run", ha="center", va="center", fontsize=8, color=SOFT)
         return
     edge: dict[str, Any] = {"edgecolor": SOFT, "linewidth": 0.5}
-    if interval and found.runs < FEWEST:
+    if interval and found.runs < MIN_RUNS_FOR_ESTIMATE:
         edge = {"edgecolor": SOFT, "linewidth": 1.2, "linestyle": (0, (2, 2))}
     axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor=colour, **edge))
     ink = "#ffffff" if found.share > 0.5 else "#1a1a1a"
@@ -206,11 +215,11 @@ def frame_map(axes: Axes, x: Axis, y: Axis) -> None:
 
 
 def rank_parameters(sweep: Sweep) -> list[str]:
-    """Return the parameters that vary by how much the probability of the outcome depends on them, strongest first.
+    """Return the varied parameters, ordered by their effect on the probability of the outcome, strongest first.
 
-    By the variance between their classes, an effect of chance taken off.
+    The measure is the variance between their classes, less its expectation for a parameter without effect.
     """
-    strength = {name: _between(sweep, bin_parameter(sweep, name)) for name in sweep.varied}
+    strength = {name: _between_class_variance(sweep, bin_parameter(sweep, name)) for name in sweep.varied}
     return sorted(strength, key=lambda name: -strength[name])
 
 
@@ -220,7 +229,7 @@ def strongest_pair(sweep: Sweep) -> tuple[str, str] | None:
     return (best[0], best[1]) if len(best) >= 2 else None
 
 
-def _between(sweep: Sweep, axis: Axis) -> float:
+def _between_class_variance(sweep: Sweep, axis: Axis) -> float:
     happened = sweep.happened().astype(float)
     counts = np.bincount(axis.place, minlength=len(axis.labels))
     means = np.bincount(axis.place, weights=happened) / np.maximum(counts, 1)
@@ -228,10 +237,11 @@ def _between(sweep: Sweep, axis: Axis) -> float:
     return float(np.sum(counts * (means - happened.mean()) ** 2)) / sweep.n - noise
 
 
-def _depends(sweep: Sweep, axis: Axis) -> bool:
-    """Whether some class has another share than the rest of the runs, by intervals that do not meet.
+def _differs_from_rest(sweep: Sweep, axis: Axis) -> bool:
+    """Return whether the interval of some class does not overlap that of all other runs.
 
-    At 95% each that is a test of about 0.6%, so that the strongest of some parameters is seldom chance.
+    With two intervals of 95% the false-alarm rate is about 0.6%, so that the strongest of a few parameters is rarely a
+    chance effect.
     """
     for at in range(len(axis.labels)):
         here = axis.place == at
@@ -243,36 +253,36 @@ def _depends(sweep: Sweep, axis: Axis) -> bool:
 
 
 def sentence(sweep: Sweep) -> str:
-    """Return both probabilities in words, with what they are probabilities of.
-
-    Of each combination of levers, or the lowest and the highest if there are many.
-    """
+    """Return both probabilities as sentences, for each combination of levers, or the lowest and highest of many."""
     if sweep.sampling == ONE_BY_ONE:
-        return _one_by_one(sweep)
-    return f"{_said_of(sweep, EXPLOSIVE)} {_said_of(sweep, SPEEDING_UP)}"
+        return _one_at_a_time_sentence(sweep)
+    return f"{_probability_sentence(sweep, EXPLOSIVE)} {_probability_sentence(sweep, SPEEDING_UP)}"
 
 
-def outcome_words(sweep: Sweep, outcome: RunOutcome) -> str:
-    """Return what a figure is: the probability of an outcome, or the share of runs if points were chosen."""
+def outcome_title(sweep: Sweep, outcome: RunOutcome) -> str:
+    """Return the title of a number: the probability of an outcome, or the share of runs in a systematic design."""
     return f"Share of {outcome.runs}" if sweep.systematic else f"Probability that {outcome.meaning}"
 
 
-def _said_of(sweep: Sweep, outcome: RunOutcome) -> str:
-    what = outcome_words(sweep, outcome)
+def _probability_sentence(sweep: Sweep, outcome: RunOutcome) -> str:
+    what = outcome_title(sweep, outcome)
     found = [(part, probability(part.sweep, outcome=outcome)) for part in combinations(sweep)]
     interval = _has_interval(sweep, outcome)
-    if len(found) > MAX_SAID:
+    if len(found) > MAX_LISTED:
         ends = [pick(found, key=lambda each: each[1].share) for pick in (min, max)]
         if ends[0][1].share == ends[1][1].share:
             return f"{what}: {percent(ends[0][1].share)} at each of the {len(found):,} combinations of levers."
         texts = [f"{_share_text(share, interval)} at {part.text}" for part, share in ends]
         return f"{what}: from {texts[0]} to {texts[1]}. The table has all {len(found):,} combinations of levers."
-    texts = [f"{_share_text(share, interval)}{_at(part)} ({_runs(share.runs)})" for part, share in found]
+    texts = [
+        f"{_share_text(share, interval)}{_format_combination(part)} ({_format_runs(share.runs)})"
+        for part, share in found
+    ]
     return f"{what}: {', '.join(texts)}."
 
 
 def _has_interval(sweep: Sweep, outcome: RunOutcome) -> bool:
-    """Whether sampling leaves a share open: the long run of fixed parameters is derived, and does not vary by seed."""
+    """Return whether a share has sampling error; the long run of fixed parameters is derived and has none."""
     return not sweep.systematic and (outcome != EXPLOSIVE or bool(sweep.uncertainties))
 
 
@@ -280,91 +290,91 @@ def _share_text(found: ClusteredProbability, interval: bool) -> str:
     return percent(found.share) + f" [{100 * found.low:.0f}, {100 * found.high:.0f}]" * interval
 
 
-def _at(part: Combination) -> str:
+def _format_combination(part: Combination) -> str:
     return f" at {part.text}" if part.values else ""
 
 
-def _runs(runs: int) -> str:
+def _format_runs(runs: int) -> str:
     return f"{runs:,} run{'s' * (runs != 1)}"
 
 
-def _one_by_one(sweep: Sweep) -> str:
+def _one_at_a_time_sentence(sweep: Sweep) -> str:
     base = sweep.only((sweep.points == 0) & (sweep.numbers("lever") == 0))
     if not base.n:
-        return "The middle of this one-at-a-time design has no result, so nothing can be compared with it."
+        return "The middle point of this one-at-a-time design has no result, so there are no comparisons."
     shares = [f"{percent(float(base.happened(each).mean()))} are {each.runs}" for each in (EXPLOSIVE, SPEEDING_UP)]
-    return f"With all parameters in the middle ({_runs(base.n)}), {' and '.join(shares)}."
+    return f"With all parameters in the middle ({_format_runs(base.n)}), {' and '.join(shares)}."
 
 
 def rest_sentence(sweep: Sweep) -> str:
-    """Return the other long runs of each combination of levers; nothing if there are many combinations."""
+    """Return a sentence on the other long runs of each combination of levers; empty if there are many combinations."""
     parts = combinations(sweep)
-    if len(parts) > MAX_SAID or sweep.sampling == ONE_BY_ONE:
+    if len(parts) > MAX_LISTED or sweep.sampling == ONE_BY_ONE:
         return ""
     texts = []
     for part in parts:
         counts = Counter(part.sweep.texts("long_run"))
         others = [f"{percent(n / part.sweep.n)} {name}" for name, n in counts.most_common() if name != SINGULAR]
         if others:
-            texts.append(", ".join(others) + _at(part))
+            texts.append(", ".join(others) + _format_combination(part))
     return f"In the long run the other runs are: {'; '.join(texts)}." if texts else ""
 
 
 def limit_sentence(sweep: Sweep) -> str:
-    """Return which runs a growth limit keeps from an explosion, and when the law lets their doublings get faster.
+    """Return sentences on the runs in which a growth limit rules out an explosion, and on their fastest doubling.
 
-    For each combination of levers; nothing if there are many, or no limit.
+    One for each combination of levers; empty if there are many, or no limit.
     """
     parts = combinations(sweep)
-    if len(parts) > MAX_SAID:
+    if len(parts) > MAX_LISTED:
         return ""
-    return " ".join(said for part in parts if (said := _limited(part)))
+    return " ".join(text for part in parts if (text := _limit_sentence(part)))
 
 
-def _limited(part: Combination) -> str:
+def _limit_sentence(part: Combination) -> str:
     fastest = part.sweep.numbers("fastest_doubling")
     limited = fastest[~np.isnan(fastest)]
     if not limited.size:
         return ""
     faster = limited[limited > 0]
     where = f"With {part.text}, in" if part.values else "In"
-    said = f"{where} {percent(limited.size / part.sweep.n)} of the runs a growth limit rules out an explosion"
+    text = f"{where} {percent(limited.size / part.sweep.n)} of the runs a growth limit rules out an explosion"
     if not faster.size:
-        return f"{said}, and by the law doublings never get faster."
+        return f"{text}, and by the law doublings never get faster."
     return (
-        f"{said}; in {percent(faster.size / part.sweep.n)} doublings first get faster by the law, up to doubling "
-        f"{np.median(faster):.0f} in the median of those (fastest_doubling)."
+        f"{text}. In {percent(faster.size / part.sweep.n)} of the runs doublings get faster at first by the law, in "
+        f"the median until doubling {np.median(faster):.0f} (fastest_doubling)."
     )
 
 
 def strongest_parameter(sweep: Sweep) -> str:
-    """Return the uncertainty on which the probability of the outcome depends most, in words with its ends.
+    """Return a sentence on the uncertainty on which the probability of the outcome depends most, with both ends.
 
-    For each combination of levers; nothing if there are many, or if no uncertainty varies. An outcome that is the same
-    in all runs depends on nothing, and the sentence states that.
+    One for each combination of levers; empty if there are many, or if no uncertainty varies. If the outcome is the same
+    in all runs, the sentence states that.
     """
     if sweep.sampling == ONE_BY_ONE:
         return ""
     happened = sweep.happened()
     if sweep.n > 1 and (happened.all() or not happened.any()):
-        return f"All runs agree on whether {sweep.outcome.meaning}, so nothing matters for it."
+        return f"All runs agree on whether {sweep.outcome.meaning}, so no parameter has an effect on it."
     parts = combinations(sweep)
-    if len(parts) > MAX_SAID:
+    if len(parts) > MAX_LISTED:
         return ""
-    return " ".join(said for part in parts if (said := _strongest(part)))
+    return " ".join(text for part in parts if (text := _strongest_sentence(part)))
 
 
-def _strongest(part: Combination) -> str:
+def _strongest_sentence(part: Combination) -> str:
     sweep, where = part.sweep, f"With {part.text}, " * bool(part.values)
     names, happened = rank_parameters(sweep), sweep.happened()
     if not names:
         return ""
     if happened.all() or not happened.any():
-        agree = f"ll runs agree on whether {sweep.outcome.meaning}, so nothing matters for it."
+        agree = f"ll runs agree on whether {sweep.outcome.meaning}, so no parameter has an effect on it."
         return f"{where}{'a' if where else 'A'}{agree}"
     share = f"{where}{'the' if where else 'The'} share of {sweep.outcome.runs}"
     axis = bin_parameter(sweep, names[0])
-    if not sweep.systematic and not _depends(sweep, axis):
+    if not sweep.systematic and not _differs_from_rest(sweep, axis):
         return f"{share} depends on no parameter by more than chance."
     ends = [probability(sweep, axis.place == at, sweep.outcome) for at in (0, len(axis.labels) - 1)]
     low, high = (f"{percent(each.share)} at {axis.labels[at]}" for each, at in zip(ends, (0, -1), strict=True))

@@ -1,4 +1,4 @@
-"""How the pictures of a sweep look, and how a figure becomes PNG, or SVG that follows the page's light or dark."""
+"""Define the style of a sweep's figures, and convert figures to PNG, or to SVG with the colours of the page."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 Given = ParamSpec("Given")
 
 INK, PAPER, GRID, SOFT = "#1b1b1c", "#fefefe", "#e5e5e6", "#6a6a6b"
-"""Colours that the page may replace: each stands for one of its variables, and is used for nothing else."""
+"""Colours that the page replaces: each stands for one of its CSS variables, and has no other use."""
 WIDTH: Final = 5.6
-"""Inches: at 11 points and the width of a phone, letters are still 10 pixels high."""
+"""Width of a figure [inches]: at the width of a phone, letters of 11 points are 10 pixels high."""
 _VARIABLES: Final = {
     INK: "var(--ink)",
     PAPER: "var(--paper)",
@@ -28,11 +28,11 @@ _VARIABLES: Final = {
     SOFT: "var(--soft)",
     "#0072B2": "var(--data)",
 }
-"""Also the blue of the lines, which is too dark on a dark page."""
+"""CSS variables by colour; the blue of lines is one too, because it is too dark on a dark page."""
 
 
 def style() -> dict[str, Any]:
-    """Return the settings of matplotlib for every picture of a sweep."""
+    """Return the settings of matplotlib for the figures of a sweep."""
     from experiments.plotting.style import STYLE  # noqa: PLC0415
 
     ours = {
@@ -56,7 +56,7 @@ def style() -> dict[str, Any]:
 
 
 def in_style(draw: Callable[Given, Figure]) -> Callable[Given, Figure]:
-    """Return a function that draws in the style of a sweep's pictures, whatever the reader's matplotlibrc says."""
+    """Return a function that draws in the style of a sweep's figures, independent of the user's matplotlibrc."""
 
     @wraps(draw)
     def drawn(*given: Given.args, **named: Given.kwargs) -> Figure:
@@ -67,7 +67,7 @@ def in_style(draw: Callable[Given, Figure]) -> Callable[Given, Figure]:
 
 
 def new_figure(height: float, rows: int = 1, columns: int = 1, **how: Any) -> tuple[Figure, list[Axes]]:
-    """Return a figure of the common width and its panels, row by row; to be called within :func:`in_style`."""
+    """Return a figure of the common width and its panels, row by row. Call it in a function with :func:`in_style`."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -76,7 +76,7 @@ def new_figure(height: float, rows: int = 1, columns: int = 1, **how: Any) -> tu
 
 
 def legend_above(axes: Axes, **how: Any) -> None:
-    """Put the legend above the panel: there is no corner that is free in every sweep."""
+    """Put the legend above the panel, because no corner is free in every sweep."""
     axes.legend(**({"loc": "lower left", "bbox_to_anchor": (-0.02, 0.995), "ncols": 3, "columnspacing": 1.2} | how))
 
 
@@ -98,7 +98,7 @@ def svg(figure: Figure, name: str) -> str:
     text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for colour, variable in _VARIABLES.items():
         text = re.sub(colour, variable, text, flags=re.IGNORECASE)
-    # Black is what matplotlib leaves out where it is the default of SVG.
+    # matplotlib omits black, the default of SVG, so that it is set here.
     return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'class="picture" fill="var(--ink)"', text, count=1)
 
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_ROWS: Final = 40
-"""Rows of a table that the page shows; the CSV file has all."""
+"""Maximum number of rows of a table in the page; the CSV file has all rows."""
 _FOLDER: Final = Path(__file__).parent
-_SHARES: Final = (
+_SHARE_COLUMNS: Final = (
     "probability",
     "p_long_run_singular",
     "p_speeding_up",
@@ -47,14 +47,14 @@ class TableCell(NamedTuple):
 
 
 class TableView(NamedTuple):
-    """What the page shows of a table: its first rows, and the number of rows that are left out."""
+    """The part of a table in the page: its first rows, and the number of rows that are left out."""
 
     columns: list[TableColumn]
     rows: list[list[TableCell]]
     more: str
 
 
-class ReportPicture(NamedTuple):
+class ReportFigure(NamedTuple):
     """An SVG element and its caption."""
 
     drawing: Markup
@@ -62,19 +62,19 @@ class ReportPicture(NamedTuple):
 
 
 def render_page(content: Mapping[str, Any]) -> str:
-    """Return the whole page. ``content``: the variables of report.html.jinja; texts in it are escaped."""
+    """Return the complete page. ``content``: the variables of report.html.jinja, whose texts are escaped."""
     css = Markup((_FOLDER / "report.css").read_text(encoding="utf-8"))
     return _template().render(css=css, **content)
 
 
-def report_picture(drawing: str, caption: str) -> ReportPicture:
-    """Return an SVG element with its caption, which a screen reader reads as well."""
+def report_figure(drawing: str, caption: str) -> ReportFigure:
+    """Return an SVG element with its caption, which is also its label for screen readers."""
     named = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(caption, quote=True)}" ', 1)
-    return ReportPicture(Markup(named), caption)
+    return ReportFigure(Markup(named), caption)
 
 
 def table_view(found: pa.Table) -> TableView:
-    """Return what the page shows of a table."""
+    """Return the part of a table that is in the page."""
     names = found.column_names
     rows = found.slice(0, MAX_ROWS).to_pylist()
     columns = [
@@ -82,7 +82,9 @@ def table_view(found: pa.Table) -> TableView:
         for name in names
     ]
     more = found.num_rows - len(rows)
-    return TableView(columns, [[_cell(name, row[name]) for name in names] for row in rows], f"{more:,}" if more else "")
+    return TableView(
+        columns, [[_format_cell(name, row[name]) for name in names] for row in rows], f"{more:,}" if more else ""
+    )
 
 
 @cache
@@ -97,17 +99,17 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not value.replace(",", "").replace(".", "").isdigit()
 
 
-def _cell(name: str, value: Any) -> TableCell:
+def _format_cell(name: str, value: Any) -> TableCell:
     if _is_text(value):
         return TableCell(value, "text long" if len(value) > 24 else "text")
-    return TableCell(_text(name, value), "")
+    return TableCell(_format_value(name, value), "")
 
 
-def _text(name: str, value: Any) -> str:
+def _format_value(name: str, value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, float) and not math.isfinite(value):
         return "not seen" if value > 0 else "–"
-    if name in _SHARES and isinstance(value, float):
+    if name in _SHARE_COLUMNS and isinstance(value, float):
         return percent(value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else format_value(value)

@@ -1,4 +1,4 @@
-"""Effects of levers under common random numbers: differences between their levels, run by run."""
+"""Estimate the effects of levers with common random numbers: paired differences between their levels."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from experiments.sweep.analysis.estimators import ClusteredMean, clustered_mean
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, new_figure
-from experiments.sweep.analysis.labels import axis_label, format_value, percent, phrase
-from experiments.sweep.analysis.labels import phrase_with_name as said_of
+from experiments.sweep.analysis.labels import axis_label, format_value, percent, phrase, phrase_with_name
 from experiments.sweep.analysis.sweep_data import EXPLOSIVE, SPEEDING_UP, Floats, Ints, Sweep, doublings_a_year
 
 if TYPE_CHECKING:
@@ -21,36 +20,38 @@ if TYPE_CHECKING:
 
 OUTCOMES: Final = ("explosion", "speeding_up", "doublings_a_year")
 METHOD_NOTE: Final = (
-    "Each run is compared with the one of the same point, replication and other levers at the first level. What "
-    "both share, their random seed included, drops out. Each combination of the other levers has its own difference. "
-    "Intervals are Student's at 95% over points."
+    "Each run is compared with the run of the same point, replication and other levers at the first level. Both have "
+    "the same random seed, so that common variation cancels. Each combination of the other levers has its own "
+    "difference. Intervals are Student's at 95% over points."
 )
 
 
 class Effect(NamedTuple):
-    """What another level of a lever does to an outcome, against its first level."""
+    """The effect of a level of a lever on an outcome, compared with its first level."""
 
     lever: str
     level: str
     against: str
     others: str
-    """The other levers and their values; empty if this is the only one."""
+    """Other levers and their values; empty if this is the only one."""
     outcome: str
-    """`explosion`, `speeding_up`: difference of probabilities; `doublings_a_year`: of log2 (1: twice as many)."""
+    """`explosion` and `speeding_up`: difference of probabilities. `doublings_a_year`: of log2 (1: twice as many)."""
     difference: float
     low: float
     high: float
     pairs: int
     points: int
     times_less_variance: float
-    """How many times smaller the variance of the difference is than with points and luck of its own for each level;
-    infinity where pairs do not differ at all, NaN where a single pair says nothing."""
+    """Factor by which pairing reduces the variance, compared with independent points and seeds for each level.
+
+    Infinity if pairs do not differ at all; NaN for a single pair.
+    """
 
 
 def lever_effects(sweep: Sweep) -> list[Effect]:
-    """Return what each further level of each lever does to each outcome, for each combination of the other levers.
+    """Return the effect of each level of each lever on each outcome, for each combination of the other levers.
 
-    Pairs with a run missing are left out.
+    Pairs with a missing run are left out.
     """
     values = {
         "explosion": sweep.explosive.astype(float),
@@ -58,7 +59,7 @@ def lever_effects(sweep: Sweep) -> list[Effect]:
         "doublings_a_year": doublings_a_year(sweep),
     }
     return [
-        _effect(sweep, names, outcome, values[outcome], pairs)
+        _measure_effect(sweep, names, outcome, values[outcome], pairs)
         for names, pairs in _pairs_of_levels(sweep)
         for outcome in OUTCOMES
     ]
@@ -72,9 +73,9 @@ def lever_table(sweep: Sweep) -> pa.Table:
 
 @in_style
 def lever_figure(effects: list[Effect], outcome: str = "explosion", reading: str = "") -> Figure:
-    """Return the differences that levels make to an outcome, with their intervals.
+    """Return a figure of the effects on an outcome, with their intervals.
 
-    ``reading`` is what r is the returns to.
+    ``reading``: what r is the returns to, ``inputs`` or ``effort``.
     """
     from experiments.plotting.style import BLUE  # noqa: PLC0415
 
@@ -101,7 +102,7 @@ def lever_figure(effects: list[Effect], outcome: str = "explosion", reading: str
 
 
 def factor_ticks(low: float, high: float) -> list[float]:
-    """Return round factors between two, 1 among them if it lies there: powers of two on a wide scale."""
+    """Return round factors between ``low`` and ``high``, with 1 if it is in between; powers of two on a wide scale."""
     if high / low > _WIDE_SCALE:
         powers = range(math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9) + 1)
         apart = -(-len(powers) // MAX_TICKS)
@@ -116,9 +117,9 @@ def factor_ticks(low: float, high: float) -> list[float]:
 
 MAX_TICKS: Final = 6
 _WIDE_SCALE: Final = 8.0
-"""Highest factor over the lowest from which on ticks are powers of two."""
+"""Ratio of the highest to the lowest factor above which ticks are powers of two."""
 _STEPS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Distances of factors; 1 is a multiple of all up to 1."""
+"""Possible distances of ticks; 1 is a multiple of all distances up to 1."""
 
 
 def _row_label(effect: Effect, reading: str) -> str:
@@ -127,40 +128,42 @@ def _row_label(effect: Effect, reading: str) -> str:
 
 
 def lever_sentences(effects: list[Effect]) -> list[str]:
-    """Return what levers do to both probabilities, and what pairing gains, in words."""
-    said: list[str] = []
+    """Return sentences on the effects of levers on both probabilities, and on the variance reduction by pairing."""
+    sentences: list[str] = []
     for outcome in (EXPLOSIVE, SPEEDING_UP):
-        said += _changes([effect for effect in effects if effect.outcome == outcome.name], outcome.meaning)
+        sentences += _effect_sentences(
+            [effect for effect in effects if effect.outcome == outcome.name], outcome.meaning
+        )
     gains = [effect.times_less_variance for effect in effects if math.isfinite(effect.times_less_variance)]
     if gains:
         low, high = (format_value(each(gains)) for each in (min, max))
         span = low if low == high else f"{low} to {high}"
-        said.append(
-            f"Pairing makes the variance of these differences {span} times smaller than if "
-            "each level had as many points and random seeds of its own."
+        sentences.append(
+            f"Pairing makes the variance of these differences {span} times smaller than independent points and random "
+            "seeds for each level."
         )
-    return said
+    return sentences
 
 
-def _changes(chosen: list[Effect], meaning: str) -> Iterator[str]:
+def _effect_sentences(chosen: list[Effect], meaning: str) -> Iterator[str]:
     if chosen and all(effect.difference == 0 and effect.low == effect.high for effect in chosen):
         yield f"No lever changes whether {meaning}: paired runs have the same outcome."
         return
     for effect in sorted(chosen, key=lambda each: -abs(each.difference))[:3]:
-        sure = "" if effect.low > 0 or effect.high < 0 else ", not distinguishable from none"
+        sure = "" if effect.low > 0 or effect.high < 0 else ", not distinguishable from 0"
         interval = f" [{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]{sure}" * math.isfinite(effect.low)
         yield (
-            f"{said_of(effect.lever)} at {effect.level} instead of {effect.against}{_with(effect)}: "
+            f"{phrase_with_name(effect.lever)} at {effect.level} instead of {effect.against}{_format_others(effect)}: "
             f"{100 * effect.difference:+.1f} percentage points{interval} in the probability that {meaning}."
         )
 
 
-def _with(effect: Effect) -> str:
+def _format_others(effect: Effect) -> str:
     return f" with {effect.others}" if effect.others else ""
 
 
 def _pairs_of_levels(sweep: Sweep) -> Iterator[tuple[tuple[str, str, str, str], Ints]]:
-    """Each lever, a further level, its first level, the other levers, and the rows of both, shape (pairs, 2)."""
+    """Yield the names of lever, level, first level and other levers, and the rows of both levels, shape (pairs, 2)."""
     levers = sweep.levers
     columns = {name: list(sweep.runs[name].to_pylist()) for name in levers}
     replications = sweep.runs["replication"].to_pylist()
@@ -169,7 +172,7 @@ def _pairs_of_levels(sweep: Sweep) -> Iterator[tuple[tuple[str, str, str, str], 
         held = list(zip(*(columns[name] for name in others), strict=True)) or [()] * sweep.n
         keys = list(zip(sweep.points.tolist(), replications, held, strict=True))
         levels = sorted(set(columns[lever]))
-        rows = {level: _rows(keys, columns[lever], level) for level in levels}
+        rows = {level: _rows_at_level(keys, columns[lever], level) for level in levels}
         for combination in sorted(set(held)):
             text = ", ".join(
                 f"{name} = {sweep.value_text(name, value)}" for name, value in zip(others, combination, strict=True)
@@ -182,11 +185,13 @@ def _pairs_of_levels(sweep: Sweep) -> Iterator[tuple[tuple[str, str, str, str], 
                     yield names, np.array(both)
 
 
-def _rows(keys: list[Any], column: list[Any], level: Any) -> dict[Any, int]:
+def _rows_at_level(keys: list[Any], column: list[Any], level: Any) -> dict[Any, int]:
     return {key: row for row, (key, value) in enumerate(zip(keys, column, strict=True)) if value == level}
 
 
-def _effect(sweep: Sweep, names: tuple[str, str, str, str], outcome: str, values: Floats, pairs: Ints) -> Effect:
+def _measure_effect(
+    sweep: Sweep, names: tuple[str, str, str, str], outcome: str, values: Floats, pairs: Ints
+) -> Effect:
     here, there, points = values[pairs[:, 0]], values[pairs[:, 1]], sweep.points[pairs[:, 0]]
     found = clustered_mean(here - there, points)
     apart = sum(_width(clustered_mean(each, points)) ** 2 for each in (here, there))
@@ -198,8 +203,8 @@ def _width(mean: ClusteredMean) -> float:
     return mean.high - mean.low
 
 
-def lever_words(effects: list[Effect]) -> str:
-    """Return the largest effect on the probability of an explosion, or else of speeding up, or nothing."""
+def strongest_lever_sentence(effects: list[Effect]) -> str:
+    """Return a sentence on the largest effect on the probability of an explosion, else of speeding up, else ""."""
     sure = [effect for effect in effects if effect.low > 0 or effect.high < 0]
     outcome = next((o for o in (EXPLOSIVE, SPEEDING_UP) if any(effect.outcome == o.name for effect in sure)), None)
     chosen = [effect for effect in sure if outcome is not None and effect.outcome == outcome.name]
@@ -208,7 +213,7 @@ def lever_words(effects: list[Effect]) -> str:
     best = max(chosen, key=lambda effect: abs(effect.difference))
     way = "raises" if best.difference > 0 else "lowers"
     return (
-        f"Of the levers, {said_of(best.lever)} does most: "
+        f"Of the levers, {phrase_with_name(best.lever)} has the largest effect: "
         f"{best.level} instead of {best.against} {way} the probability that {outcome.meaning} by "
-        f"{percent(abs(best.difference)).rstrip('%')} percentage points{_with(best)}."
+        f"{percent(abs(best.difference)).rstrip('%')} percentage points{_format_others(best)}."
     )

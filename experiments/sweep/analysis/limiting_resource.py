@@ -1,4 +1,4 @@
-"""Which input limits progress at the margin, over two parameters (sim.margins)."""
+"""Show which input limits progress at the margin, over two parameters (sim.margins)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.sweep.analysis.binning import Axis, bin_parameter
-from experiments.sweep.analysis.combinations import MAX_SAID, combinations, drawn, table_of
-from experiments.sweep.analysis.explosion_probability import MAX_PANELS, colour_cell, frame_map, is_dense, within
+from experiments.sweep.analysis.combinations import MAX_LISTED, combinations, select_for_figure, table_by_combination
+from experiments.sweep.analysis.explosion_probability import MAX_PANELS, colour_cell, frame_map, is_dense, restrict_axis
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
 from experiments.sweep.analysis.labels import percent
 from experiments.sweep.analysis.sweep_data import Flags, Sweep
@@ -21,20 +21,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RESOURCES: Final = (*INPUTS, UNDEFINED)
-"""What `limited_by` can be."""
+"""Possible values of the column `limited_by`."""
 
 
 def limits_table(sweep: Sweep, across: str, up: str) -> pa.Table:
-    """Return what limits progress over two parameters, a row a cell with runs, for each combination of other levers.
+    """Return the limiting input over two parameters, a row a cell with runs, for each combination of other levers.
 
-    Columns: the other levers, the two parameters (their class as text), limited_by (of most runs), and for each
-    resource the share of runs that it limits; runs. Raises InputError for a column that does not exist.
+    Columns: the other levers, the two parameters (their class as text), limited_by (of most runs), the share of runs
+    that each resource limits, and runs. Raises InputError for a column that does not exist.
     """
     x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
-    return table_of(sweep, lambda part: _rows(part, within(x, part), within(y, part)), (across, up))
+    return table_by_combination(
+        sweep, lambda part: _limit_rows(part, restrict_axis(x, part), restrict_axis(y, part)), (across, up)
+    )
 
 
-def _rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
+def _limit_rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
     rows = []
     for j, i in product(range(len(y.labels)), range(len(x.labels))):
         inside = (x.place == i) & (y.place == j)
@@ -48,7 +50,7 @@ def _rows(sweep: Sweep, x: Axis, y: Axis) -> pa.Table:
 
 
 def limiting_shares(sweep: Sweep, chosen: Flags | None = None) -> dict[str, float]:
-    """Return for each resource the share of runs that it limits, of all runs with a result or of some."""
+    """Return the share of runs that each resource limits, among all runs with a result or the chosen ones."""
     by = np.array(sweep.texts("limited_by"))
     by = by if chosen is None else by[chosen]
     return {resource: float(np.mean(by == resource)) for resource in RESOURCES}
@@ -56,20 +58,20 @@ def limiting_shares(sweep: Sweep, chosen: Flags | None = None) -> dict[str, floa
 
 @in_style
 def limits_figure(sweep: Sweep, across: str, up: str) -> Figure:
-    """Return a map of what limits most runs, over two parameters; the share of runs is in each cell.
+    """Return a map of the input that limits most runs, over two parameters, with the share of runs in each cell.
 
-    A panel for each combination of the other levers, up to `MOST_PANELS`.
+    It has a panel for each combination of the other levers, up to `MAX_PANELS`.
     """
     from matplotlib.patches import Patch  # noqa: PLC0415
 
     x, y = bin_parameter(sweep, across), bin_parameter(sweep, up)
-    parts = drawn(combinations(sweep, (across, up)), MAX_PANELS)
+    parts = select_for_figure(combinations(sweep, (across, up)), MAX_PANELS)
     seen: set[str] = set()
-    colours = _colours()
+    colours = _resource_colours()
     height = 1.9 + (0.34 if is_dense(x, y) else 0.72) * len(y.labels)
     figure, panels = new_figure(len(parts) * height, len(parts))
     for axes, part in zip(panels, parts, strict=True):
-        seen |= _draw_limits(axes, part.sweep, within(x, part.sweep), within(y, part.sweep))
+        seen |= _draw_limits(axes, part.sweep, restrict_axis(x, part.sweep), restrict_axis(y, part.sweep))
         frame_map(axes, x, y)
         if part.values:
             axes.set_title(part.text, fontsize=9.5, fontweight="normal")
@@ -81,9 +83,9 @@ def limits_figure(sweep: Sweep, across: str, up: str) -> Figure:
 
 
 def _draw_limits(axes: Axes, sweep: Sweep, x: Axis, y: Axis) -> set[str]:
-    """Draw the cells of a map, and return the resources that it shows."""
+    """Draw the cells of a map, and return the resources that occur in it."""
     seen: set[str] = set()
-    colours, dense = _colours(), is_dense(x, y)
+    colours, dense = _resource_colours(), is_dense(x, y)
     for j, i in product(range(len(y.labels)), range(len(x.labels))):
         inside = (x.place == i) & (y.place == j)
         if not inside.any():
@@ -106,31 +108,31 @@ def _split_cell(axes: Axes, place: tuple[int, int], found: dict[str, float]) -> 
     """Divide a cell between the resources, each as wide as the share of runs that it limits."""
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
-    colours, left = _colours(), place[0] - 0.48
+    colours, left = _resource_colours(), place[0] - 0.48
     for resource, share in found.items():
         axes.add_patch(Rectangle((left, place[1] - 0.46), 0.96 * share, 0.92, facecolor=colours[resource], linewidth=0))
         left += 0.96 * share
 
 
 def limits_sentence(sweep: Sweep) -> str:
-    """Return what limits how many runs, in words, for each combination of levers; nothing if there are many."""
-    parts, said = combinations(sweep), []
-    if len(parts) > MAX_SAID:
+    """Return the shares of runs by limiting input for each combination of levers; empty if there are many."""
+    parts, texts = combinations(sweep), []
+    if len(parts) > MAX_LISTED:
         return ""
     for part in parts:
         found = {resource: share for resource, share in limiting_shares(part.sweep).items() if share > 0}
         shares = [f"{resource} in {percent(share)}" for resource, share in sorted(found.items(), key=lambda e: -e[1])]
         if shares:
-            said.append(", ".join(shares) + " of the runs" + f" with {part.text}" * bool(part.values))
-    if not said:
+            texts.append(", ".join(shares) + " of the runs" + f" with {part.text}" * bool(part.values))
+    if not texts:
         return ""
     return (
-        f"What limits progress at the margin: {'; '.join(said)}. 1% more of that input would bring the last doubling "
-        "forward most, by the equations."
+        f"What limits progress at the margin: {'; '.join(texts)}. By the equations, 1% more of that input brings the "
+        "last doubling forward most."
     )
 
 
-def _colours() -> dict[str, str]:
+def _resource_colours() -> dict[str, str]:
     from experiments.plotting.style import ORANGE, PINK, SKY  # noqa: PLC0415
 
     return dict(zip(RESOURCES, (SKY, ORANGE, PINK, SOFT), strict=True))

@@ -1,4 +1,4 @@
-"""The report on a sweep: what was asked, what came of it in plain words, pictures, tables, and which runs failed."""
+"""Build the report on a sweep: its question, results in sentences, figures, tables, and failed runs."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from experiments.sweep.analysis import (
 )
 from experiments.sweep.analysis.combinations import (
     MAX_DRAWN,
-    MAX_SAID,
+    MAX_LISTED,
     Combination,
     combinations,
-    drawn,
-    drawn_note,
-    stacked,
+    omission_note,
+    select_for_figure,
+    stack_tables,
 )
 from experiments.sweep.analysis.figure_frame import png, svg
-from experiments.sweep.analysis.html import TableView, render_page, report_picture, table_view
+from experiments.sweep.analysis.html import TableView, render_page, report_figure, table_view
 from experiments.sweep.analysis.labels import RETURNS, phrase, with_reading
 from experiments.sweep.analysis.sweep_data import (
     EXPLOSIVE,
@@ -52,20 +52,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_PLANES: Final = 3
-"""Pairs of parameters that are drawn, the strongest ones; the tables hold all."""
+"""Pairs of parameters that are select_for_figure, the strongest ones; the tables hold all."""
 SUMMARY: Final = "analysis.json"
-MAX_FAILURES: Final = 10
-"""Reasons for runs without a result that are shown; of the rest only the number of runs is."""
-_ASKED: Final = ("question", "description")
+MAX_LISTED_FAILURES: Final = 10
+"""Maximum number of reasons for failed runs that are listed; for others only the number of runs is shown."""
+_QUESTION_KEYS: Final = ("question", "description")
 
 
 class ReportSection(NamedTuple):
-    """A piece of the report: a heading, words, a picture with its caption, a table."""
+    """A section of the report: a heading, sentences, a figure with its caption, and a table."""
 
     name: str
-    """Of its files, without ending."""
+    """Name of its files, without ending."""
     heading: str
-    """Of the section; parts of the same heading stand side by side."""
+    """Heading; sections with the same heading are shown together."""
     sentences: list[str]
     figure: Figure | None
     caption: str
@@ -73,54 +73,54 @@ class ReportSection(NamedTuple):
 
 
 def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
-    """Yield the parts of the report on a sweep, in its order; those that its design cannot carry say so.
+    """Yield the sections of the report in order; a section that the design does not allow has the reason in its place.
 
-    ``outcome``: the only one whose sensitivity is shown, by default all of them.
-    One-at-a-time designs do not fill the space of parameters: they have no maps, regions or convergence.
+    ``outcome``: the outcome whose sensitivity is shown; by default all outcomes. One-at-a-time designs do not fill the
+    space of parameters, so they have no maps, regions or convergence.
     """
-    yield from _fans(sweep)
-    yield from _planes(sweep)
-    yield _time(sweep)
+    yield from _fan_sections(sweep)
+    yield from _probability_sections(sweep)
+    yield _time_section(sweep)
     if sweep.levers:
-        yield from _levers(sweep)
-    yield from _limits(sweep)
-    yield from _sensitivity(sweep, outcome)
+        yield from _lever_sections(sweep)
+    yield from _limit_sections(sweep)
+    yield from _sensitivity_sections(sweep, outcome)
     if sweep.sampling == ONE_BY_ONE:
         return
-    yield from _regions(sweep)
+    yield from _region_sections(sweep)
     table = convergence.convergence_table(sweep)
-    said = [convergence.convergence_sentence(sweep, table)]
+    sentences = [convergence.convergence_sentence(sweep, table)]
     yield ReportSection(
         "convergence",
         "Are there enough runs?",
-        said,
+        sentences,
         convergence.convergence_figure(sweep, table),
-        f"Estimates as runs accumulate, with their 95% intervals.{drawn_note(combinations(sweep), MAX_SAID)}",
+        f"Estimates as runs accumulate, with their 95% intervals.{omission_note(combinations(sweep), MAX_LISTED)}",
         table,
     )
 
 
 def verdict(sweep: Sweep) -> str:
-    """Return the results of a sweep in one paragraph of plain words; every figure is of one combination of levers."""
-    said = [f"{name} is {' / '.join(moved)}." for name, moved in sweep.coupled.items() if name in sweep.levers]
-    said += [
+    """Return the results of a sweep as one paragraph; every number is for one combination of levers."""
+    sentences = [f"{name} is {' / '.join(moved)}." for name, moved in sweep.coupled.items() if name in sweep.levers]
+    sentences += [
         explosion_probability.sentence(sweep),
         explosion_probability.rest_sentence(sweep),
         explosion_probability.limit_sentence(sweep),
     ]
-    said.append(explosion_probability.strongest_parameter(sweep))
-    said += time_to_gain.time_sentences(sweep)
+    sentences.append(explosion_probability.strongest_parameter(sweep))
+    sentences += time_to_gain.time_sentences(sweep)
     if sweep.levers:
-        said.append(lever_effects.lever_words(lever_effects.lever_effects(sweep)))
+        sentences.append(lever_effects.strongest_lever_sentence(lever_effects.lever_effects(sweep)))
     if sweep.systematic:
-        said.append(
-            f"Shares are of the points of a {sweep.sampling} design, and not probabilities of what will happen."
+        sentences.append(
+            f"Shares are of the points of a {sweep.sampling} design; they are not probabilities of real outcomes."
         )
-    return " ".join(sentence for sentence in said if sentence)
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def reading(sweep: Sweep) -> str:
-    """Return what r means in a sweep that varies it, for each growth__returns_to; empty if no run has a penalty."""
+    """Return the meaning of r in a sweep that varies it, for each growth__returns_to; empty without a penalty."""
     if RETURNS not in {*sweep.varied, *(name for moved in sweep.coupled.values() for name in moved)}:
         return ""
     return " ".join(
@@ -130,7 +130,7 @@ def reading(sweep: Sweep) -> str:
 
 
 def summary(sweep: Sweep) -> dict[str, Any]:
-    """Return the figures of a report as plain values, each for every combination of levers: None if not finite."""
+    """Return the numbers of a report as plain values for each combination of levers; None if not finite."""
     column, why = threshold(sweep)
     found = {
         "name": sweep.manifest.get("name", ""),
@@ -141,41 +141,47 @@ def summary(sweep: Sweep) -> dict[str, Any]:
         "failures": [each._asdict() for each in sweep.failures],
         "verdict": verdict(sweep),
         "reading_of_r": reading(sweep),
-        "combinations": [_figures(each, column) for each in combinations(sweep)],
+        "combinations": [_combination_summary(each, column) for each in combinations(sweep)],
         "gain": {"factor": FACTORS[column], "note": why},
         "levers": [each._asdict() for each in lever_effects.lever_effects(sweep)],
-        "regions": _regions_found(sweep),
+        "regions": _region_summaries(sweep),
     }
-    told: dict[str, Any] = plain(found)
-    return told
+    content: dict[str, Any] = plain(found)
+    return content
 
 
-def _figures(part: Combination, column: str) -> dict[str, Any]:
-    """The figures of one combination of levers."""
+def _combination_summary(part: Combination, column: str) -> dict[str, Any]:
+    """Return the numbers of one combination of levers."""
     indices = {outcome: sensitivity.sobol_first(part.sweep, outcome) for outcome in sensitivity.OUTCOMES}
     return {
         "levers": part.values,
-        "explosion": _share(part.sweep, EXPLOSIVE),
-        "speeding_up": _share(part.sweep, SPEEDING_UP),
+        "explosion": _probability_summary(part.sweep, EXPLOSIVE),
+        "speeding_up": _probability_summary(part.sweep, SPEEDING_UP),
         "long_run": dict(Counter(part.sweep.texts("long_run"))),
         "pace": dict(Counter(part.sweep.texts("pace"))),
         "days": time_to_gain.time_table(part.sweep, column).to_pylist(),
         "limited_by": limiting_resource.limiting_shares(part.sweep),
-        "sobol": {outcome: {"note": note, "first": _first(each)} for outcome, (each, note) in indices.items()},
+        "sobol": {
+            outcome: {"note": note, "first": _indices_summary(each)} for outcome, (each, note) in indices.items()
+        },
     }
 
 
-def _share(sweep: Sweep, outcome: RunOutcome) -> dict[str, Any]:
+def _probability_summary(sweep: Sweep, outcome: RunOutcome) -> dict[str, Any]:
     found = explosion_probability.probability(sweep, outcome=outcome)
     return found._asdict() | {"meaning": f"probability that {outcome.meaning}"}
 
 
-def _regions_found(sweep: Sweep) -> list[dict[str, Any]]:
-    """The box of each combination of levers; none for runs that change one parameter at a time."""
-    return [] if sweep.sampling == ONE_BY_ONE else [_region(each) for each in scenario_discovery.parts_of(sweep)]
+def _region_summaries(sweep: Sweep) -> list[dict[str, Any]]:
+    """Return the box of each combination of levers; an empty list for a one-at-a-time design."""
+    return (
+        []
+        if sweep.sampling == ONE_BY_ONE
+        else [_region_summary(each) for each in scenario_discovery.box_combinations(sweep)]
+    )
 
 
-def _region(part: Combination) -> dict[str, Any]:
+def _region_summary(part: Combination) -> dict[str, Any]:
     box = scenario_discovery.find_explosion_box(part.sweep)
     return {
         "levers": part.values,
@@ -185,7 +191,7 @@ def _region(part: Combination) -> dict[str, Any]:
 
 
 def html(sweep: Sweep, found: list[ReportSection]) -> str:
-    """Return the report as one page that needs nothing else."""
+    """Return the report as one page without external files."""
     name = str(sweep.manifest.get("name") or "sweep")
     sections: dict[str, list[ReportSection]] = {}
     for part in found:
@@ -193,21 +199,21 @@ def html(sweep: Sweep, found: list[ReportSection]) -> str:
     return render_page(
         {
             "title": name,
-            "questions": _questions(sweep),
+            "questions": _headline(sweep),
             "verdict": verdict(sweep),
-            "health": _health(sweep),
-            "sections": [_section(heading, members) for heading, members in sections.items()],
-            "design": _design(sweep),
+            "run_status": _run_status(sweep),
+            "sections": [_section_view(heading, members) for heading, members in sections.items()],
+            "design": _varied_table(sweep),
             "footer": _footer(sweep),
         }
     )
 
 
-def _section(heading: str, members: Sequence[ReportSection]) -> dict[str, Any]:
+def _section_view(heading: str, members: Sequence[ReportSection]) -> dict[str, Any]:
     return {
         "heading": heading,
         "sentences": [sentence for part in members for sentence in part.sentences],
-        "pictures": [report_picture(svg(p.figure, p.name), p.caption) for p in members if p.figure is not None],
+        "pictures": [report_figure(svg(p.figure, p.name), p.caption) for p in members if p.figure is not None],
         "tables": [
             {"name": p.name, "view": table_view(p.table)} for p in members if p.table is not None and p.table.num_rows
         ],
@@ -215,29 +221,30 @@ def _section(heading: str, members: Sequence[ReportSection]) -> dict[str, Any]:
 
 
 def files(
-    sweep: Sweep, tell: Callable[[str], None] = lambda name: None, outcome: str | None = None
+    sweep: Sweep, on_section: Callable[[str], None] = lambda name: None, outcome: str | None = None
 ) -> dict[str, bytes]:
-    """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each part.
+    """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each section.
 
-    ``outcome``: the only one whose sensitivity is shown, by default all of them.
+    ``on_section`` is called with the name of each section. ``outcome``: the outcome whose sensitivity is shown; by
+    default all outcomes.
     """
     found, content, footer = [], {}, picture_footer(sweep)
     for part in parts(sweep, outcome):
-        tell(part.name)
+        on_section(part.name)
         found.append(part)
         if part.figure is not None:
             content[f"{part.name}.png"] = png(part.figure, footer)
         if part.table is not None:
             content[f"{part.name}.csv"] = to_csv(part.table).encode()
-    tell("report")
+    on_section("report")
     content["report.html"] = html(sweep, found).encode()
-    told = summary(sweep) | {"files": sorted([*content, SUMMARY])}
-    content[SUMMARY] = f"{to_json(told)}\n".encode()
+    numbers = summary(sweep) | {"files": sorted([*content, SUMMARY])}
+    content[SUMMARY] = f"{to_json(numbers)}\n".encode()
     return content
 
 
-def stale(folder: Path, content: Collection[str]) -> list[Path]:
-    """Return what an earlier analysis wrote into a folder and one with this content does not have."""
+def stale_files(folder: Path, content: Collection[str]) -> list[Path]:
+    """Return the files of an earlier analysis in a folder that are not part of this content."""
     try:
         listed = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["files"]
         names = [name for name in listed if name == Path(name).name and name not in content]
@@ -247,7 +254,7 @@ def stale(folder: Path, content: Collection[str]) -> list[Path]:
 
 
 def to_csv(table: pa.Table) -> str:
-    """Return a table as CSV; nothing where there is no number."""
+    """Return a table as CSV, with an empty cell for null."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.column_names)
@@ -255,24 +262,24 @@ def to_csv(table: pa.Table) -> str:
     return text.getvalue()
 
 
-def _fans(sweep: Sweep) -> Iterator[ReportSection]:
+def _fan_sections(sweep: Sweep) -> Iterator[ReportSection]:
     closed = fan_chart.has_closed_form(sweep)
-    law = " Dashed: the same points by the closed form, in which only the law decides." if closed else ""
-    said = "Quantiles over runs, on a scale on which each step is the same factor."
-    heading, note = "How far does software come?", drawn_note(combinations(sweep))
+    law = " Dashed: the closed form at the same points, which contains only the law." if closed else ""
+    quantiles = "Quantiles over runs, on a logarithmic scale."
+    heading, note = "How far does software get?", omission_note(combinations(sweep))
     yield ReportSection(
         "fan",
         heading,
         [fan_chart.METHOD_NOTE],
         fan_chart.fan_figure(sweep),
-        f"{said}{law}{note}",
+        f"{quantiles}{law}{note}",
         fan_chart.fan_table(sweep),
     )
     if closed:
         yield ReportSection("fan-closed-form", heading, [], None, "", fan_chart.fan_table(sweep, closed=True))
 
 
-def _planes(sweep: Sweep) -> Iterator[ReportSection]:
+def _probability_sections(sweep: Sweep) -> Iterator[ReportSection]:
     heading = "How probable is an explosion?"
     yield ReportSection(
         "probability",
@@ -284,58 +291,63 @@ def _planes(sweep: Sweep) -> Iterator[ReportSection]:
     )
     if sweep.sampling == ONE_BY_ONE:
         return
-    for number, (across, up) in enumerate(_pairs(sweep)):
+    for number, (across, up) in enumerate(_ranked_pairs(sweep)):
         figure = explosion_probability.plane_figure(sweep, across, up) if number < MAX_PLANES else None
         others = combinations(sweep, (across, up))
         caption = (
-            f"{explosion_probability.outcome_words(sweep, sweep.outcome)}, its 95% interval and the number of runs n; "
-            f"a dashed edge: an estimate from fewer than {explosion_probability.FEWEST} runs."
-            f"{drawn_note(others, explosion_probability.MAX_PANELS)}"
+            f"{explosion_probability.outcome_title(sweep, sweep.outcome)}, its 95% interval and the number of runs n; "
+            f"a dashed edge marks an estimate from fewer than {explosion_probability.MIN_RUNS_FOR_ESTIMATE} runs."
+            f"{omission_note(others, explosion_probability.MAX_PANELS)}"
         )
         table = explosion_probability.plane_table(sweep, across, up)
         yield ReportSection(f"probability-{across}-{up}", heading, [], figure, caption, table)
 
 
-def _pairs(sweep: Sweep) -> list[tuple[str, str]]:
-    """All pairs of parameters that vary, the two strongest ones first."""
+def _ranked_pairs(sweep: Sweep) -> list[tuple[str, str]]:
+    """Return all pairs of the varied parameters, the strongest pair first."""
     ranked = explosion_probability.rank_parameters(sweep)[:6]
     return sorted(combinations_of(ranked, 2), key=lambda pair: sum(map(ranked.index, pair)))
 
 
-def _time(sweep: Sweep) -> ReportSection:
+def _time_section(sweep: Sweep) -> ReportSection:
     column, _ = threshold(sweep)
     caption = (
         f"Share of runs whose software has grown {FACTORS[column]:,}-fold by a day, with its 95% interval."
-        f"{drawn_note(combinations(sweep))}"
+        f"{omission_note(combinations(sweep))}"
     )
-    said = [" ".join(time_to_gain.time_sentences(sweep)), time_to_gain.METHOD_NOTE]
+    sentences = [" ".join(time_to_gain.time_sentences(sweep)), time_to_gain.METHOD_NOTE]
     heading = "How long does a large gain take?"
     return ReportSection(
-        "time", heading, said, time_to_gain.time_figure(sweep, column), caption, time_to_gain.time_table(sweep, column)
+        "time",
+        heading,
+        sentences,
+        time_to_gain.time_figure(sweep, column),
+        caption,
+        time_to_gain.time_table(sweep, column),
     )
 
 
-def _levers(sweep: Sweep) -> Iterator[ReportSection]:
+def _lever_sections(sweep: Sweep) -> Iterator[ReportSection]:
     effects, heading = lever_effects.lever_effects(sweep), "What do the levers do?"
-    said = [*lever_effects.lever_sentences(effects), lever_effects.METHOD_NOTE]
+    sentences = [*lever_effects.lever_sentences(effects), lever_effects.METHOD_NOTE]
     for outcome in lever_effects.OUTCOMES if effects else ():
         caption = f"Change of the {phrase(outcome)}."
         table = lever_effects.lever_table(sweep) if outcome == "explosion" else None
         figure = lever_effects.lever_figure(effects, outcome, sweep.reading)
         yield ReportSection(
-            f"levers-{outcome}", heading, said if table is not None else [], figure, f"{caption} {_PAIRED}", table
+            f"levers-{outcome}", heading, sentences if table is not None else [], figure, f"{caption} {_PAIRED}", table
         )
 
 
 _PAIRED: Final = "Dots: mean over pairs of runs with the same random seed; bars: 95% intervals."
 
 
-def _limits(sweep: Sweep) -> Iterator[ReportSection]:
+def _limit_sections(sweep: Sweep) -> Iterator[ReportSection]:
     alone = sweep.sampling == ONE_BY_ONE
     pair, heading = None if alone else explosion_probability.strongest_pair(sweep), "Which resource limits where?"
     figure = limiting_resource.limits_figure(sweep, *pair) if pair and len(set(sweep.texts("limited_by"))) > 1 else None
     table = limiting_resource.limits_table(sweep, *pair) if pair else None
-    note = drawn_note(combinations(sweep, pair), explosion_probability.MAX_PANELS) if pair else ""
+    note = omission_note(combinations(sweep, pair), explosion_probability.MAX_PANELS) if pair else ""
     caption = (
         "The input of which 1% more brings the last doubling forward most. Each cell is divided between the inputs by "
         f"their share of its runs; the largest share is written in it.{note}"
@@ -343,41 +355,45 @@ def _limits(sweep: Sweep) -> Iterator[ReportSection]:
     yield ReportSection("limits", heading, [limiting_resource.limits_sentence(sweep)], figure, caption, table)
 
 
-def _sensitivity(sweep: Sweep, chosen: str | None = None) -> Iterator[ReportSection]:
-    heading, alone = "What matters most?", sweep.sampling == ONE_BY_ONE
-    how = (
-        "One parameter changes at a time, all others are at their base: exact differences."
-        if alone
-        else "The runs of the lowest and the highest tenth of a parameter, or its lowest and highest level, beside all "
-        "runs; grey: 95% intervals."
+def _sensitivity_sections(sweep: Sweep, chosen: str | None = None) -> Iterator[ReportSection]:
+    heading, one_by_one = "What matters most?", sweep.sampling == ONE_BY_ONE
+    method = (
+        "One parameter changes at a time and all others are at their base, so differences are exact."
+        if one_by_one
+        else "Runs of the lowest and the highest tenth of a parameter, or of its lowest and highest level, compared "
+        "with all runs; grey: 95% intervals."
     )
-    if not alone and not sweep.uncertainties:
-        yield ReportSection("tornado", heading, ["Nothing but levers varies; what they do is above."], None, "", None)
+    if not one_by_one and not sweep.uncertainties:
+        sentence = "Only levers vary; their effects are shown above."
+        yield ReportSection("tornado", heading, [sentence], None, "", None)
         return
     for outcome in sensitivity.tornado_outcomes(sweep, chosen):
         table = sensitivity.tornado_table(sweep, outcome)
-        said = [sensitivity.same_everywhere(sweep, outcome), sensitivity.not_reached_sentence(sweep, outcome)]
+        sentences = [
+            sensitivity.constant_outcome_sentence(sweep, outcome),
+            sensitivity.not_reached_sentence(sweep, outcome),
+        ]
         if table.num_rows:
             figure = sensitivity.tornado_figure(sweep, outcome)
-            note = "" if alone else drawn_note(combinations(sweep), sensitivity.MAX_PANELS)
-            never = " Never: not within the run." * outcome.startswith("days_to_")
-            caption = f"Tornado of the {phrase(outcome)}. {how}{never}{note}"
-            yield ReportSection(f"tornado-{outcome}", heading, said, figure, caption, table)
-        elif any(said):
-            yield ReportSection(f"tornado-{outcome}", heading, said, None, "", None)
-    yield from _sobol(sweep, heading, sensitivity.OUTCOMES if chosen is None else (chosen,))
+            note = "" if one_by_one else omission_note(combinations(sweep), sensitivity.MAX_PANELS)
+            never = " Never: not reached by the end of the run." * outcome.startswith("days_to_")
+            caption = f"Tornado of the {phrase(outcome)}. {method}{never}{note}"
+            yield ReportSection(f"tornado-{outcome}", heading, sentences, figure, caption, table)
+        elif any(sentences):
+            yield ReportSection(f"tornado-{outcome}", heading, sentences, None, "", None)
+    yield from _sobol_sections(sweep, heading, sensitivity.OUTCOMES if chosen is None else (chosen,))
 
 
-def _sobol(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[ReportSection]:
-    parts, said = combinations(sweep), set[str]()
+def _sobol_sections(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[ReportSection]:
+    parts, reported = combinations(sweep), set[str]()
     for outcome in outcomes:
         tables = []
         for at, part in enumerate(parts):
             found, why = sensitivity.sobol_first(part.sweep, outcome)
             if found is None:
-                if why not in said:
+                if why not in reported:
                     yield ReportSection(f"sobol-{outcome}", heading, [why], None, "", None)
-                said.add(why)
+                reported.add(why)
                 continue
             tables.append((part.values, sensitivity.sobol_table(found)))
             if len(tables) > MAX_DRAWN:
@@ -385,55 +401,59 @@ def _sobol(sweep: Sweep, heading: str, outcomes: tuple[str, ...]) -> Iterator[Re
             where = f" with {part.text}" * bool(part.values)
             caption = (
                 f"First-order Sobol' indices of the {phrase(outcome)}{where}: the share of the variance that "
-                "each explains by itself. What is left is interactions. Around 0, slightly below included, "
-                "means nothing."
+                "each parameter explains by itself. The remaining share is due to interactions. An index near 0, or "
+                "slightly below, means no effect."
             )
             name = f"sobol-{outcome}" + f"-{at + 1}" * (len(parts) > 1)
             yield ReportSection(name, heading, [], sensitivity.sobol_figure(found, part.sweep.reading), caption, None)
         if tables:
-            yield ReportSection(f"sobol-{outcome}", heading, [], None, "", stacked(tables))
+            yield ReportSection(f"sobol-{outcome}", heading, [], None, "", stack_tables(tables))
 
 
-def _regions(sweep: Sweep) -> Iterator[ReportSection]:
-    parts, heading, tables = scenario_discovery.parts_of(sweep), f"Where are {sweep.outcome.plural} most frequent?", []
+def _region_sections(sweep: Sweep) -> Iterator[ReportSection]:
+    parts, heading, tables = (
+        scenario_discovery.box_combinations(sweep),
+        f"Where are {sweep.outcome.plural} most frequent?",
+        [],
+    )
     for at, part in enumerate(parts):
         box = scenario_discovery.find_explosion_box(part.sweep)
         tables.append((part.values, scenario_discovery.box_table(part.sweep, box)))
-        if part not in drawn(parts):
+        if part not in select_for_figure(parts):
             continue
-        said = [f"With {part.text}: " * bool(part.values) + scenario_discovery.box_sentence(part.sweep, box)]
-        said += [scenario_discovery.METHOD_NOTE] * (box is not None and at == 0)
+        sentences = [f"With {part.text}: " * bool(part.values) + scenario_discovery.box_sentence(part.sweep, box)]
+        sentences += [scenario_discovery.METHOD_NOTE] * (box is not None and at == 0)
         among = [*(box.bounds if box else ()), *explosion_probability.rank_parameters(part.sweep)]
         axes = [name for name in dict.fromkeys(among) if name in scenario_discovery.box_inputs(part.sweep)][:2]
         figure = scenario_discovery.box_figure(part.sweep, box, axes[0], axes[1]) if box and len(axes) == 2 else None
         where = f" with {part.text}" * bool(part.values)
-        caption = f"Each run{where}, and the box, drawn over two of the parameters."
-        yield ReportSection("region" + f"-{at + 1}" * (len(parts) > 1), heading, said, figure, caption, None)
-    yield ReportSection("region", heading, [drawn_note(parts).strip()], None, "", stacked(tables))
+        caption = f"Each run{where}, and the box, over two of the parameters."
+        yield ReportSection("region" + f"-{at + 1}" * (len(parts) > 1), heading, sentences, figure, caption, None)
+    yield ReportSection("region", heading, [omission_note(parts).strip()], None, "", stack_tables(tables))
 
 
-def _questions(sweep: Sweep) -> list[str]:
-    """Return what the design asks, what varies in it, and how its inputs are read."""
+def _headline(sweep: Sweep) -> list[str]:
+    """Return the question of the design, its varied parameters, and the meaning of r."""
     design = sweep.manifest.get("design", {})
-    asked = next((str(design[key]) for key in _ASKED if isinstance(design, Mapping) and design.get(key)), "")
+    question = next((str(design[key]) for key in _QUESTION_KEYS if isinstance(design, Mapping) and design.get(key)), "")
     varied = "; ".join(f"{with_reading(name, sweep.reading)} ({name})" for name in sweep.varied)
-    varies = f"Varied: {varied}." if varied else "Nothing but the random seed varies."
-    return [text for text in (asked, varies, reading(sweep)) if text]
+    varies = f"Varied: {varied}." if varied else "Only the random seed varies."
+    return [text for text in (question, varies, reading(sweep)) if text]
 
 
-def _health(sweep: Sweep) -> dict[str, Any]:
-    """Return how many runs have a result, and why the others have none."""
-    said = [f"{sweep.n:,} of {sweep.asked:,} runs have a result, and all that is shown is of these."]
+def _run_status(sweep: Sweep) -> dict[str, Any]:
+    """Return the number of runs with a result, and the reasons why others have none."""
+    sentences = [f"{sweep.n:,} of {sweep.asked:,} runs have a result; the report is based on these."]
     if sweep.missing:
-        said.append(f"{sweep.missing:,} runs are missing: the sweep has not finished.")
+        sentences.append(f"{sweep.missing:,} runs are missing: the sweep has not finished.")
     bad = sum(failure.runs for failure in sweep.failures)
     if bad:
-        said.append(f"{bad:,} runs came to nothing; if that depends on the parameters, the shares are biased.")
+        sentences.append(f"{bad:,} runs have no result; if that depends on the parameters, the shares are biased.")
     names = ("status", "message", "runs", "first")
-    shown = sweep.failures[:MAX_FAILURES]
-    rest = sum(failure.runs for failure in sweep.failures[MAX_FAILURES:])
+    shown = sweep.failures[:MAX_LISTED_FAILURES]
+    rest = sum(failure.runs for failure in sweep.failures[MAX_LISTED_FAILURES:])
     return {
-        "text": " ".join(said),
+        "text": " ".join(sentences),
         "incomplete": bool(sweep.missing or bad),
         "failures": table_view(pa.table({name: [getattr(each, name) for each in shown] for name in names}))
         if shown
@@ -442,10 +462,12 @@ def _health(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def _design(sweep: Sweep) -> TableView | None:
-    """What was varied, and how."""
-    rows = [(name, "uncertain", sweep.label(name, 200), _distribution(sweep, name)) for name in sweep.uncertainties]
-    rows += [(name, "lever", sweep.label(name, 200), ", ".join(_levels(sweep, name))) for name in sweep.levers]
+def _varied_table(sweep: Sweep) -> TableView | None:
+    """Return the table of the varied parameters and their values; None if none varies."""
+    rows = [
+        (name, "uncertain", sweep.label(name, 200), _format_distribution(sweep, name)) for name in sweep.uncertainties
+    ]
+    rows += [(name, "lever", sweep.label(name, 200), ", ".join(_lever_values(sweep, name))) for name in sweep.levers]
     if not rows:
         return None
     names = ("parameter", "kind", "meaning", "values")
@@ -453,7 +475,7 @@ def _design(sweep: Sweep) -> TableView | None:
     return table_view(pa.table(columns))
 
 
-def _distribution(sweep: Sweep, name: str) -> str:
+def _format_distribution(sweep: Sweep, name: str) -> str:
     stated = sweep.manifest.get("uncertainties", {}).get(name)
     if not isinstance(stated, Mapping):
         return str(stated)
@@ -461,14 +483,14 @@ def _distribution(sweep: Sweep, name: str) -> str:
     return " ".join([str(kind), *(f"{key} {value}" for key, value in stated.items() if key != "distribution")])
 
 
-def _levels(sweep: Sweep, name: str) -> list[str]:
+def _lever_values(sweep: Sweep, name: str) -> list[str]:
     from experiments.sweep.analysis.binning import bin_parameter  # noqa: PLC0415
 
     return list(bin_parameter(sweep, name).labels)
 
 
 def picture_footer(sweep: Sweep) -> str:
-    """Return the footer of the pictures of a sweep: runs, seed, engine, version and the digest of the design."""
+    """Return the footer of the figures of a sweep: runs, seed, engine, version and the digest of the design."""
     made = {name: str(sweep.manifest.get(name, "?")) for name in ("seed", "engine", "version")}
     return footer_text(
         f"n = {plural(sweep.n, 'run')}",
@@ -480,20 +502,20 @@ def picture_footer(sweep: Sweep) -> str:
 
 
 def _footer(sweep: Sweep) -> str:
-    said = sweep.manifest
+    content = sweep.manifest
     items = [
-        f"asara {said.get('version', '?')}",
-        f"engine {said.get('engine', '?')}",
+        f"asara {content.get('version', '?')}",
+        f"engine {content.get('engine', '?')}",
         f"sampling {sweep.sampling}",
-        f"{said.get('points', '?')} points",
-        f"seed {said.get('seed', '?')}",
-        *(f"{what} {str(said.get(f'{what}_digest', '?'))[:12]}" for what in ("design", "model")),
+        f"{content.get('points', '?')} points",
+        f"seed {content.get('seed', '?')}",
+        *(f"{what} {str(content.get(f'{what}_digest', '?'))[:12]}" for what in ("design", "model")),
     ]
     return " · ".join(items)
 
 
-def _first(found: sensitivity.Indices | None) -> dict[str, Any] | None:
+def _indices_summary(found: sensitivity.Indices | None) -> dict[str, Any] | None:
     if found is None:
         return None
     rows = zip(found.names, found.first, found.half, strict=True)
-    return {name: {"index": first, "half": half} for name, first, half in rows} | {"luck": found.luck}
+    return {name: {"index": first, "half": half} for name, first, half in rows} | {"luck": found.replication_share}

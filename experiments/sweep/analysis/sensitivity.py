@@ -1,4 +1,4 @@
-"""Sensitivity: tornado, first-order Sobol' indices from the runs of a sweep, and all indices of a function."""
+"""Analyse sensitivity: tornado and first-order Sobol' indices of a sweep, and all Sobol' indices of a function."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.errors import InputError
-from experiments.sweep.analysis.combinations import Combination, combinations, drawn, table_of
+from experiments.sweep.analysis.combinations import Combination, combinations, select_for_figure, table_by_combination
 from experiments.sweep.analysis.estimators import (
     SEED,
+    can_bracket_quantile,
     cluster_bootstrap_interval,
     clustered_mean,
-    holds_quantile,
-    independent,
+    count_independent,
     time_quantile,
 )
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
@@ -34,7 +34,7 @@ from experiments.sweep.analysis.sweep_data import (
     Sweep,
     doublings_a_year,
     threshold,
-    why_not_gained,
+    unreached_gain_reasons,
 )
 from experiments.sweep.analysis.time_to_gain import censored_times
 from sim.scenario.messages import did_you_mean
@@ -46,16 +46,16 @@ if TYPE_CHECKING:
     from experiments.uncertainty.distributions import Distribution
 
 SHARES: Final = (EXPLOSIVE.name, SPEEDING_UP.name)
-"""Outcomes whose mean over runs is a share."""
+"""Outcomes that are true or false, so that their mean over runs is a share."""
 OUTCOMES: Final = (*SHARES, "doublings_a_year")
 CHOICES: Final = (*OUTCOMES, *FACTORS, "software_doublings")
-"""Outcomes that a tornado and indices can be asked for."""
+"""Allowed values of --outcome."""
 MIN_POINTS: Final = 100
-"""Points without which the harmonics of a parameter are mostly noise."""
+"""Minimum number of points for Sobol' indices; with fewer the harmonics are mostly noise."""
 HARMONICS: Final = 6
-"""As Tissot and Prieur take (Reliab. Eng. Syst. Saf. 107, 205, 2012); more of them, more noise."""
+"""Number of harmonics (Tissot and Prieur, Reliab. Eng. Syst. Saf. 107, 205, 2012); more of them add noise."""
 MAX_REPLICATION_SHARE: Final = 0.9
-"""Share of the variance beyond which nothing is told about the rest."""
+"""Maximum share of the variance between replications for which indices are computed."""
 MAX_BARS: Final = 12
 MAX_PANELS: Final = 3
 DECILES: Final = (0.1, 0.9)
@@ -70,28 +70,28 @@ class TornadoBar(NamedTuple):
     at_low: float
     at_high: float
     error_low: float
-    """Half of the 95% interval at the low end; 0 where the outcome is exact, NaN if there are too few runs."""
+    """Half of the 95% interval at the low end; 0 if the outcome is exact, NaN if there are too few runs."""
     error_high: float
     not_reached_low: int
-    """Runs at the low end without the outcome: those that never reached a gain."""
+    """Number of runs at the low end that did not reach the gain."""
     not_reached_high: int
     runs_low: int
     runs_high: int
 
 
 class Indices(NamedTuple):
-    """First-order indices: the share of an outcome's variance over runs that each parameter explains by itself."""
+    """First-order Sobol' indices: the share of an outcome's variance that each parameter explains by itself."""
 
     names: tuple[str, ...]
     first: tuple[float, ...]
     half: tuple[float, ...]
-    """Half of the 95% interval, by the bootstrap."""
-    luck: float
-    """The share between replications of the same point and levers; NaN without replications."""
+    """Half of the 95% bootstrap interval."""
+    replication_share: float
+    """Share of the variance between replications of the same point and levers; NaN without replications."""
 
 
 def outcome_of(sweep: Sweep, outcome: str) -> Floats:
-    """Return an outcome run by run: `explosion` or `speeding_up` (0 or 1), `doublings_a_year` (log2), or a column."""
+    """Return an outcome of each run: `explosion` or `speeding_up` (0 or 1), `doublings_a_year` (log2), or a column."""
     if outcome == "explosion":
         return sweep.explosive.astype(float)
     if outcome == "speeding_up":
@@ -100,7 +100,7 @@ def outcome_of(sweep: Sweep, outcome: str) -> Floats:
 
 
 def tornado_outcomes(sweep: Sweep, chosen: str | None = None) -> tuple[str, ...]:
-    """Return the outcomes that have a tornado: those of `OUTCOMES`, and the days to the largest gain, or the chosen."""
+    """Return the outcomes of tornados: ``chosen``, or by default `OUTCOMES` and the days to the largest gain."""
     return (chosen,) if chosen is not None else (*OUTCOMES, threshold(sweep)[0])
 
 
@@ -117,31 +117,32 @@ def check_outcome(name: str) -> str:
 def tornado(sweep: Sweep, outcome: str = "explosion") -> tuple[float, list[TornadoBar]]:
     """Return the outcome in the middle of the design and at both ends of each parameter, the longest bar first.
 
-    One-at-a-time designs: with all other parameters at their base, compared replication by replication; no bars if the
-    base itself has no result. Other designs: the runs of the lowest and the highest tenth of an uncertainty (or its
-    lowest and highest level), against all runs; take one combination of levers, since levers have no bar there.
-    Outcomes are means; days to a gain are medians, infinite if half of the runs did not reach it. Parameters that are
-    words are left out; yes is 1. No bars if the outcome is the same in all runs.
+    In one-at-a-time designs all other parameters are at their base, and replications are compared pairwise. There are
+    no bars if the base has no result. In other designs the runs of the lowest and the highest tenth (or level) of an
+    uncertainty are compared with all runs. Pass one combination of levers then, because
+    levers have no bars. Outcomes are means. Days to a gain are medians, which are infinite if half of the runs did not
+    reach it. Parameters that are texts are left out; true is 1. There are no bars if the outcome is the same in all
+    runs.
     """
     values = outcome_of(sweep, outcome)
     alone = sweep.sampling == ONE_BY_ONE
     numeric = [name for name in (sweep.varied if alone else sweep.uncertainties) if sweep.has_order(name)]
-    base = _base(sweep) if alone else np.ones(sweep.n, dtype=bool)
+    base = _base_runs(sweep) if alone else np.ones(sweep.n, dtype=bool)
     if not base.any():
         return math.nan, []
-    middle = _level(sweep, outcome, values, base)[0]
+    middle = _outcome_level(sweep, outcome, values, base)[0]
     if len(np.unique(values)) == 1 and (np.isfinite(values).all() or not np.isfinite(values).any()):
         return middle, []
     bars = []
     for name in numeric:
-        ends = _ends_alone(sweep, name) if alone else _end_tenths(sweep.numbers(name))
+        ends = _one_at_a_time_ends(sweep, name) if alone else _extreme_deciles(sweep.numbers(name))
         if ends is not None:
-            bars.append(_bar(sweep, name, outcome, values, ends))
-    return middle, sorted(bars, key=_length, reverse=True)
+            bars.append(_make_bar(sweep, name, outcome, values, ends))
+    return middle, sorted(bars, key=_bar_length, reverse=True)
 
 
-def _length(bar: TornadoBar) -> float:
-    """How long a bar is; one that ends at a gain that was not reached is the longest."""
+def _bar_length(bar: TornadoBar) -> float:
+    """Return the length of a bar; infinite if it ends at a gain that was not reached."""
     if bar.at_low == bar.at_high:
         return 0.0
     length = abs(bar.at_high - bar.at_low)
@@ -151,7 +152,7 @@ def _length(bar: TornadoBar) -> float:
 def tornado_table(sweep: Sweep, outcome: str = "explosion") -> pa.Table:
     """Return :func:`tornado` as a table, one row a parameter, for each combination of levers."""
     return (
-        table_of(sweep, lambda part: _bar_table(part, outcome))
+        table_by_combination(sweep, lambda part: _bar_table(part, outcome))
         if sweep.sampling != ONE_BY_ONE
         else _bar_table(sweep, outcome)
     )
@@ -164,21 +165,21 @@ def _bar_table(sweep: Sweep, outcome: str) -> pa.Table:
     return pa.table({name: pa.array([getattr(bar, name) for bar in bars], kinds[name]) for name in TornadoBar._fields})
 
 
-def same_everywhere(sweep: Sweep, outcome: str) -> str:
-    """Return the sentence that an outcome is the same in all runs, so that nothing matters for it; else nothing."""
+def constant_outcome_sentence(sweep: Sweep, outcome: str) -> str:
+    """Return a sentence if an outcome is the same in all runs, so that no parameter has an effect; else ""."""
     values = outcome_of(sweep, outcome)
     if not np.isfinite(values).any():
-        return f"No run has a value of the {phrase(outcome)}, so nothing can be compared."
+        return f"No run has a value of the {phrase(outcome)}, so there are no comparisons."
     if sweep.n > 1 and np.isfinite(values).all() and np.ptp(values) == 0:
-        return f"The {phrase(outcome)} is the same in all runs, so nothing matters for it."
+        return f"The {phrase(outcome)} is the same in all runs, so no parameter has an effect on it."
     return ""
 
 
 def not_reached_sentence(sweep: Sweep, outcome: str) -> str:
-    """Return at which ends of which parameters runs did not reach a gain, and why; nothing if all did."""
+    """Return a sentence on the ends of parameters at which runs did not reach a gain, with reasons; "" if all did."""
     if not outcome.startswith("days_to_"):
         return ""
-    found, reasons = [], why_not_gained(sweep, FACTORS[outcome])
+    found, reasons = [], unreached_gain_reasons(sweep, FACTORS[outcome])
     for part in _tornado_parts(sweep):
         where = f" with {part.text}" * bool(part.values)
         for bar in tornado(part.sweep, outcome)[1]:
@@ -195,18 +196,19 @@ def not_reached_sentence(sweep: Sweep, outcome: str) -> str:
         return ""
     why = Counter(reason for reason in reasons if reason).most_common(1)[0][0]
     more = f" and {len(found) - 6} more" * (len(found) > 6)
-    return f"Runs that never gained {FACTORS[outcome]:,}-fold: at {', '.join(found[:6])}{more}. Most often: {why}."
+    listed = f"{', '.join(found[:6])}{more}"
+    return f"Runs that did not gain {FACTORS[outcome]:,}-fold: at {listed}. The most frequent reason: {why}."
 
 
 def value_text(sweep: Sweep, name: str, value: float) -> str:
-    """Return a number that stands for a value of a parameter as a reader writes it."""
+    """Return a value of a parameter, given as a number, as text."""
     if name not in sweep.coupled and not sweep.is_number(name):
         return sweep.value_text(name, value > 0.5)
     return sweep.value_text(name, int(value) if name in sweep.coupled else value)
 
 
 def _tornado_parts(sweep: Sweep) -> list[Combination]:
-    """The combinations of levers; of a one-at-a-time design, whose levers have bars, the whole of it."""
+    """Return the combinations of levers; for a one-at-a-time design, whose levers have bars, all runs together."""
     return [Combination({}, sweep)] if sweep.sampling == ONE_BY_ONE else combinations(sweep)
 
 
@@ -214,32 +216,32 @@ def _tornado_parts(sweep: Sweep) -> list[Combination]:
 def tornado_figure(sweep: Sweep, outcome: str = "explosion") -> Figure:
     """Return the tornado: for each parameter, a bar to the outcome at its low end and one to that at its high end.
 
-    Each bar has the value of the parameter and the outcome at its end. A panel for each combination of levers, 3 at
-    most. A dotted line at the right stands for gains that half of the runs did not reach.
+    Each bar is labelled with the value of the parameter and the outcome. There is a panel for each combination of
+    levers, 3 at most. A dotted line at the right represents gains that half of the runs did not reach.
     """
-    parts = drawn([part for part in _tornado_parts(sweep) if tornado(part.sweep, outcome)[1]], MAX_PANELS)
+    parts = select_for_figure([part for part in _tornado_parts(sweep) if tornado(part.sweep, outcome)[1]], MAX_PANELS)
     found = [(part, *tornado(part.sweep, outcome)) for part in parts]
     rows = [len(bars[:MAX_BARS]) for _, _, bars in found]
     height, ratios = 0.9 + 0.35 * len(rows) + 0.62 * sum(rows), {"height_ratios": rows}
     figure, panels = new_figure(height, len(rows), sharex=True, gridspec_kw=ratios)
-    edge, span = _edge([level for _, middle, bars in found for level in (middle, *_levels_of(bars))])
+    edge, span = _unreached_position([level for _, middle, bars in found for level in (middle, *_end_levels(bars))])
     ends = []
     for axes, (part, middle, bars) in zip(panels, found, strict=True):
         ends += _draw_bars(axes, part.sweep, outcome, middle, bars[:MAX_BARS], edge)
         if part.values and len(part.text):
             axes.set_title(fill(part.text, 52), fontsize=9.5, fontweight="normal", pad=22 if axes is panels[0] else 6)
-    panels[0].set_xlim(_with_room(span, ends))
+    panels[0].set_xlim(_widen_for_labels(span, ends))
     _label_axis(panels[-1], outcome, span)
     _legend(panels[0], sweep.sampling == ONE_BY_ONE)
     return figure
 
 
-def _levels_of(bars: list[TornadoBar]) -> list[float]:
+def _end_levels(bars: list[TornadoBar]) -> list[float]:
     return [level for bar in bars for level in (bar.at_low, bar.at_high)]
 
 
-def _edge(levels: list[float]) -> tuple[float, tuple[float, float]]:
-    """Where a gain that was not reached is drawn (NaN if all were), and the ends of the scale."""
+def _unreached_position(levels: list[float]) -> tuple[float, tuple[float, float]]:
+    """Return the position of a gain that was not reached (NaN if all were), and the ends of the scale."""
     finite = [level for level in levels if math.isfinite(level)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
     if all(math.isfinite(level) for level in levels):
@@ -248,12 +250,15 @@ def _edge(levels: list[float]) -> tuple[float, tuple[float, float]]:
     return edge, (low, edge)
 
 
-def _with_room(span: tuple[float, float], ends: list[tuple[float, int, bool]]) -> tuple[float, float]:
-    """The ends of a scale on which there is room for the text at the end of each bar: place, letters, to the right."""
+def _widen_for_labels(span: tuple[float, float], ends: list[tuple[float, int, bool]]) -> tuple[float, float]:
+    """Return the ends of a scale with space for the text of each bar.
+
+    ``ends``: position of each text, its letters, and whether it extends to the right.
+    """
     left, right = span
-    widest = _WIDEST * (right - left or 1.0)
-    for _ in range(_ROUNDS):
-        letter = _LETTER * min(right - left or 1.0, widest)
+    widest = _MAX_WIDENING * (right - left or 1.0)
+    for _ in range(_WIDENING_ROUNDS):
+        letter = _LETTER_WIDTH * min(right - left or 1.0, widest)
         right = max(span[1], *(place + letters * letter for place, letters, after in ends if after), span[1] + letter)
         left = min(
             span[0], *(place - letters * letter for place, letters, after in ends if not after), span[0] - letter
@@ -261,17 +266,17 @@ def _with_room(span: tuple[float, float], ends: list[tuple[float, int, bool]]) -
     return left, right
 
 
-_LETTER: Final = 0.0165
+_LETTER_WIDTH: Final = 0.0165
 """Width of a letter at the end of a bar, as a share of the panel."""
-_WIDEST: Final = 8.0
-"""The longest scale, as a multiple of the span of the outcomes."""
-_ROUNDS: Final = 40
+_MAX_WIDENING: Final = 8.0
+"""Maximum length of the scale, as a multiple of the span of the outcomes."""
+_WIDENING_ROUNDS: Final = 40
 
 
 def _draw_bars(
     axes: Axes, sweep: Sweep, outcome: str, middle: float, bars: list[TornadoBar], edge: float
 ) -> list[tuple[float, int, bool]]:
-    """Draw the bars of a panel, and return where their texts begin, their letters, and whether they go to the right."""
+    """Draw the bars of a panel; return for each text its position, its letters, and whether it extends to the right."""
     from experiments.plotting.style import BLUE, ORANGE  # noqa: PLC0415
 
     found = []
@@ -310,7 +315,7 @@ def _draw_bars(
 
 
 def outcome_text(outcome: str, level: float) -> str:
-    """Return an outcome at the end of a bar as text."""
+    """Return the outcome at the end of a bar as text."""
     if not math.isfinite(level):
         return "never"
     if outcome in SHARES:
@@ -333,7 +338,7 @@ def _label_axis(axes: Axes, outcome: str, span: tuple[float, float]) -> None:
         axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:,.3g}")
     else:
         low, high = axes.get_xlim()
-        last = min(high, span[1]) if outcome.startswith("days_to_") else high  # gains that were not reached lie there
+        last = min(high, span[1]) if outcome.startswith("days_to_") else high  # beyond are gains that were not reached
         apart = MaxNLocator(max(1, int(5 * (span[1] - span[0]) / (high - low) + 0.5)))
         axes.set_xticks([tick for tick in apart.tick_values(*span) if max(0.0, low) <= tick <= last])
         axes.set_xlim(low, high)
@@ -341,11 +346,12 @@ def _label_axis(axes: Axes, outcome: str, span: tuple[float, float]) -> None:
 
 
 def sobol_first(sweep: Sweep, outcome: str = "explosion") -> tuple[Indices | None, str]:
-    """Return first-order Sobol' indices from the runs there are, or None and the sentence that says why there are none.
+    """Return first-order Sobol' indices of the runs, or None and a sentence with the reason.
 
-    Of uncertainties: by Fourier's method on the mean of each point (SALib's rbd_fast; Plischke, Reliab. Eng. Syst. Saf.
-    95, 354, 2010), times the share of the variance that is between points. Randomness: the variance between
-    replications. Levers are choices without a distribution: take one combination of them.
+    Indices of uncertainties are computed from the mean of each point by a Fourier method. They are multiplied by the
+    share of the variance that is between points. The method is SALib's rbd_fast (Plischke, Reliab. Eng. Syst. Saf. 95,
+    354, 2010). The index of randomness is the variance between replications. Pass one combination of levers, because
+    levers are choices without a distribution.
     """
     values = outcome_of(sweep, outcome)
     if why := _unavailable_reason(sweep, values):
@@ -353,12 +359,12 @@ def sobol_first(sweep: Sweep, outcome: str = "explosion") -> tuple[Indices | Non
     _, index = np.unique(sweep.points, return_inverse=True)
     names = [name for name in sweep.uncertainties if sweep.is_number(name)]
     first, half = _rbd_fast_indices(sweep, values, index, names)
-    luck = replication_variance_share(sweep, values)
-    return Indices(tuple(names), tuple(first), tuple(half), luck), ""
+    replication_share = replication_variance_share(sweep, values)
+    return Indices(tuple(names), tuple(first), tuple(half), replication_share), ""
 
 
 def sobol_table(found: Indices) -> pa.Table:
-    """Return indices as a table: parameter, first_order, low, high (95%); luck is a row of its own."""
+    """Return indices as a table: parameter, first_order, low, high (95%); `luck` is the row of randomness."""
     rows = list(zip(found.names, found.first, found.half, strict=True))
     columns: dict[str, list[Any]] = {
         "parameter": [name for name, *_ in rows],
@@ -366,20 +372,22 @@ def sobol_table(found: Indices) -> pa.Table:
         "low": [first - half for _, first, half in rows],
         "high": [first + half for _, first, half in rows],
     }
-    if np.isfinite(found.luck):
-        for name, value in zip(columns, ("luck", found.luck, found.luck, found.luck), strict=True):
+    if np.isfinite(found.replication_share):
+        for name, value in zip(
+            columns, ("luck", found.replication_share, found.replication_share, found.replication_share), strict=True
+        ):
             columns[name].append(value)
     return pa.table(columns)
 
 
 @in_style
 def sobol_figure(found: Indices, reading: str = "") -> Figure:
-    """Return first-order indices as bars, the largest first; ``reading`` is what r is the returns to."""
+    """Return first-order indices as bars, the largest first. ``reading``: what r is the returns to."""
     from experiments.plotting.style import BLUE, PINK  # noqa: PLC0415
 
     rows = sorted(zip(found.first, found.half, found.names, strict=True), reverse=True)[:12]
-    if np.isfinite(found.luck):
-        rows.append((found.luck, 0.0, "luck"))
+    if np.isfinite(found.replication_share):
+        rows.append((found.replication_share, 0.0, "luck"))
     figure, (axes,) = new_figure(1.2 + 0.5 * len(rows))
     for row, (first, half, name) in enumerate(rows):
         axes.barh(row, max(first, 0.0), height=0.62, color=PINK if name == "luck" else BLUE, linewidth=0)
@@ -390,7 +398,7 @@ def sobol_figure(found: Indices, reading: str = "") -> Figure:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_xlabel("share of the variance explained by itself")
+    axes.set_xlabel("share of the variance that a parameter explains by itself")
     return figure
 
 
@@ -403,8 +411,8 @@ def sobol_indices(
 ) -> pa.Table:
     """Return first and total Sobol' indices of a function: parameter, S1, S1_half, ST, ST_half (half 95% intervals).
 
-    ``function`` takes an array of shape (rows, len(names)) and returns one number a row; it is asked for n (names + 2)
-    rows (Saltelli's design, Comput. Phys. Commun. 181, 259, 2010, by SALib). n: a power of 2.
+    ``function`` takes an array of shape (rows, len(names)) and returns one number a row. It is called with
+    n (names + 2) rows (Saltelli's design, Comput. Phys. Commun. 181, 259, 2010, by SALib). ``n``: a power of 2.
     """
     from SALib.analyze import sobol as analysis  # noqa: PLC0415
     from SALib.sample import sobol as sampling  # noqa: PLC0415
@@ -441,62 +449,64 @@ def _rbd_fast_indices(sweep: Sweep, values: Floats, index: Ints, names: list[str
     _, rows = np.unique(index, return_index=True)
     inputs = np.column_stack([sweep.numbers(name)[rows] for name in names])
     problem = {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
-    analyze: Any = vars(rbd_fast)["analyze"]  # it has no types
+    analyze: Any = vars(rbd_fast)["analyze"]  # SALib has no types
     found = analyze(problem, inputs, means, M=HARMONICS, seed=SEED)
     return [float(each) * between for each in found["S1"]], [float(each) * between for each in found["S1_conf"]]
 
 
 def _unavailable_reason(sweep: Sweep, values: Floats) -> str:
-    """Why the design cannot carry first-order indices; nothing if it can."""
-    points, luck = len(np.unique(sweep.points)), replication_variance_share(sweep, values)
+    """Return the reason why the design has no first-order indices; empty if it has."""
+    points, random_share = len(np.unique(sweep.points)), replication_variance_share(sweep, values)
     reasons = {
         f"a {sweep.sampling} design does not draw its points at random; sobol, latin-hypercube and random do": (
             sweep.systematic
         ),
         "its levers are choices, which have no share of a variance": bool(sweep.levers),
         "no uncertainty varies": not [name for name in sweep.uncertainties if sweep.is_number(name)],
-        "its uncertainties are correlated, so that no share of the variance belongs to one alone": _correlated(
+        "its uncertainties are correlated, so that shares of the variance cannot be separated": _has_correlations(
             sweep.manifest.get("design", {})
         ),
-        f"{points} points are too few, {MIN_POINTS} the least": points < MIN_POINTS,
+        f"{points} points are too few; at least {MIN_POINTS} are needed": points < MIN_POINTS,
         "the outcome is the same in all runs": np.var(values) == 0,
-        f"{luck:.0%} of the variance is random, between replications of the same point": luck > MAX_REPLICATION_SHARE,
+        f"{random_share:.0%} of the variance is random, between replications of the same point": (
+            random_share > MAX_REPLICATION_SHARE
+        ),
     }
-    found = next((reason for reason, holds in reasons.items() if holds), "")
-    return f"This design cannot carry Sobol' indices: {found}." if found else ""
+    found = next((reason for reason, applies in reasons.items() if applies), "")
+    return f"There are no Sobol' indices for this design: {found}." if found else ""
 
 
-def _correlated(design: Any) -> bool:
+def _has_correlations(design: Any) -> bool:
     return bool(design.get("correlations")) if isinstance(design, Mapping) else False
 
 
-def _base(sweep: Sweep) -> Flags:
-    """Which runs of a one-at-a-time design have every parameter at its base: the first point without a lever moved."""
+def _base_runs(sweep: Sweep) -> Flags:
+    """Return which runs of a one-at-a-time design have all parameters at their base: the first point and no lever."""
     return np.asarray((sweep.points == 0) & (sweep.numbers("lever") == 0))
 
 
-def _ends_alone(sweep: Sweep, name: str) -> tuple[Flags, Flags] | None:
-    """Which runs have a parameter at its lowest and highest value and all others at their base; None without both."""
-    base = _base(sweep)
+def _one_at_a_time_ends(sweep: Sweep, name: str) -> tuple[Flags, Flags] | None:
+    """Return which runs have a parameter at its lowest or highest value and all others at their base; None if none."""
+    base = _base_runs(sweep)
     if not base.any():
         return None
     columns = {each: sweep.runs[each].to_pylist() for each in sweep.varied}
     first = int(np.flatnonzero(base)[0])
-    alone = np.ones(sweep.n, dtype=bool)
+    others_at_base = np.ones(sweep.n, dtype=bool)
     for other in columns.keys() - {name}:
-        alone &= np.array([value == columns[other][first] for value in columns[other]], dtype=bool)
+        others_at_base &= np.array([value == columns[other][first] for value in columns[other]], dtype=bool)
     values = sweep.numbers(name)
-    seen = values[alone]
-    return alone & (values == seen.min()), alone & (values == seen.max())
+    observed = values[others_at_base]
+    return others_at_base & (values == observed.min()), others_at_base & (values == observed.max())
 
 
-def _end_tenths(values: Floats) -> tuple[Flags, Flags]:
+def _extreme_deciles(values: Floats) -> tuple[Flags, Flags]:
     low, high = np.quantile(values, DECILES)
     return values <= low, values >= high
 
 
-def _bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple[Flags, Flags]) -> TornadoBar:
-    (at_low, error_low), (at_high, error_high) = (_level(sweep, outcome, values, end) for end in ends)
+def _make_bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple[Flags, Flags]) -> TornadoBar:
+    (at_low, error_low), (at_high, error_high) = (_outcome_level(sweep, outcome, values, end) for end in ends)
     low, high = (float(np.mean(sweep.numbers(name)[end])) for end in ends)
     missing_low, missing_high = (int(np.sum(~np.isfinite(values[end]))) for end in ends)
     runs_low, runs_high = (int(end.sum()) for end in ends)
@@ -505,17 +515,17 @@ def _bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple[Flag
     )
 
 
-def _level(sweep: Sweep, outcome: str, values: Floats, chosen: Flags) -> tuple[float, float]:
-    """The outcome of some runs, and half of its 95% interval."""
+def _outcome_level(sweep: Sweep, outcome: str, values: Floats, chosen: Flags) -> tuple[float, float]:
+    """Return the outcome of the chosen runs, and half of its 95% interval."""
     if outcome.startswith("days_to_"):
-        if sweep.sampling != ONE_BY_ONE or not np.isfinite(values[chosen | _base(sweep)]).all():
+        if sweep.sampling != ONE_BY_ONE or not np.isfinite(values[chosen | _base_runs(sweep)]).all():
             return _median_day(sweep, outcome, chosen)
-    elif not np.isfinite(values).all():  # a column with empty places: the mean of what is there
+    elif not np.isfinite(values).all():  # the mean is over the runs that have a value
         chosen = chosen & np.isfinite(values)
         if not chosen.any():
             return math.nan, math.nan
     if sweep.sampling == ONE_BY_ONE:
-        return _change_alone(sweep, values, chosen)
+        return _paired_level(sweep, values, chosen)
     found = clustered_mean(values[chosen], sweep.points[chosen])
     return found.mean, math.nan if found.runs < 2 else (found.high - found.low) / 2
 
@@ -524,15 +534,15 @@ def _median_day(sweep: Sweep, column: str, chosen: Flags) -> tuple[float, float]
     part = sweep.only(chosen)
     times, reached = censored_times(part, column)
     middle = time_quantile(times, reached, 0.5)
-    if not math.isfinite(middle) or not holds_quantile(independent(part.points), 0.5):
+    if not math.isfinite(middle) or not can_bracket_quantile(count_independent(part.points), 0.5):
         return middle, math.nan
     low, high = cluster_bootstrap_interval(part.points, lambda rows: [time_quantile(times[rows], reached[rows], 0.5)])
     return middle, float(high[0] - low[0]) / 2 if math.isfinite(high[0]) else math.nan
 
 
-def _change_alone(sweep: Sweep, values: Floats, chosen: Flags) -> tuple[float, float]:
-    """The same one at a time: all points share their seeds, so replications are compared with those of the base."""
-    base, replication = _base(sweep), sweep.numbers("replication")
+def _paired_level(sweep: Sweep, values: Floats, chosen: Flags) -> tuple[float, float]:
+    """Return the outcome and its half interval for a one-at-a-time design, from replications paired by their seeds."""
+    base, replication = _base_runs(sweep), sweep.numbers("replication")
     before = dict(zip(replication[base], values[base], strict=True))
     both = [(value, before[at]) for at, value in zip(replication[chosen], values[chosen], strict=True) if at in before]
     if not both:
@@ -542,11 +552,11 @@ def _change_alone(sweep: Sweep, values: Floats, chosen: Flags) -> tuple[float, f
     return float(np.mean(values[base])) + mean.mean, error
 
 
-def _legend(axes: Axes, alone: bool) -> None:
+def _legend(axes: Axes, one_by_one: bool) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
     from experiments.plotting.style import BLUE, ORANGE  # noqa: PLC0415
 
-    texts = ("low value", "high value") if alone else ("lowest tenth", "highest tenth")
+    texts = ("low value", "high value") if one_by_one else ("lowest tenth", "highest tenth")
     handles = [Patch(color=colour, label=text) for colour, text in zip((ORANGE, BLUE), texts, strict=True)]
     legend_above(axes, handles=handles)

@@ -1,4 +1,4 @@
-"""A finished or unfinished sweep as its analyses read it: the runs that have a result, and what became of the rest."""
+"""Load a sweep for its analysis: the runs with a result, and the numbers and reasons of the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.errors import InputError
-from experiments.gains import EndedScenario, day_of_gain, why_not
+from experiments.gains import RunEnding, day_of_gain, explain_unreached_gain
 from experiments.sweep import query
 from sim.long_run import EXPLOSION_MEANING, SINGULAR
 from sim.scenario.messages import did_you_mean
@@ -45,26 +45,26 @@ NEEDED: Final = (
     "days_to_1000x",
     "limited_by",
 )
-"""Columns without which a table is none of a sweep."""
+"""Columns that the table of a sweep must have."""
 NO_EVENT: Final = ("limit reached", "stalled")
-"""Endings after which software grows no more; after all others it might have."""
+"""Endings after which software cannot grow any more."""
 ONE_BY_ONE: Final = "one-at-a-time"
 SYSTEMATIC: Final = ("grid", ONE_BY_ONE)
-"""Designs whose points are chosen and not drawn: shares of them are no probabilities."""
+"""Samplings with fixed points: shares of their runs are not probabilities."""
 FACTORS: Final = {"days_to_1000x": 1000, "days_to_100x": 100, "days_to_10x": 10}
 
 
 class RunOutcome(NamedTuple):
-    """Something that a run did or did not, in words."""
+    """An outcome that a run has or does not have, with its texts."""
 
     name: str
-    """Of columns and files."""
+    """Name in columns and files."""
     meaning: str
-    """What a probability is the probability of: "that ..."."""
+    """Text after "probability that"."""
     runs: str
-    """What a share is the share of."""
+    """Text after "share of"."""
     plural: str
-    """The runs in one word or two."""
+    """Short text for runs with the outcome."""
 
 
 EXPLOSIVE: Final = RunOutcome(
@@ -79,55 +79,56 @@ SPEEDING_UP: Final = RunOutcome(
 
 
 class Failure(NamedTuple):
-    """Runs that failed for one reason: with the same status and the same message but for its numbers."""
+    """Runs that failed for the same reason: with the same status, and messages that differ in numbers only."""
 
     status: str
     message: str
-    """That of the first run."""
+    """Message of the first run."""
     runs: int
+    """Number of runs."""
     first: int
-    """The number of the first of them."""
+    """Number of the first run."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The runs of a sweep that have a result, in the order of the design, and what is known of the others."""
+    """The runs of a sweep that have a result, in the order of the design, and the statuses of the others."""
 
     manifest: Mapping[str, Any]
     runs: pa.Table
-    """Those with status "ok"."""
+    """Table of the runs with status "ok"."""
     statuses: Mapping[str, int]
-    """Status → runs, "ok" among them."""
+    """Status → number of runs, including "ok"."""
     failures: tuple[Failure, ...]
 
     @property
     def n(self) -> int:
-        """Runs with a result."""
+        """Number of runs with a result."""
         return int(self.runs.num_rows)
 
     @property
     def asked(self) -> int:
-        """Runs of the design."""
+        """Number of runs of the design."""
         return int(self.manifest.get("runs", sum(self.statuses.values())))
 
     @property
     def missing(self) -> int:
-        """Runs of the design of which the folder says nothing yet."""
+        """Number of runs of the design that are not in the folder yet."""
         return max(0, self.asked - sum(self.statuses.values()))
 
     @property
     def sampling(self) -> str:
-        """How the points were chosen."""
+        """Sampling method of the design."""
         return str(self.manifest.get("sampling", "unknown"))
 
     @property
     def systematic(self) -> bool:
-        """True if points were chosen and not drawn."""
+        """Whether points are fixed and not random."""
         return self.sampling in SYSTEMATIC
 
     @property
     def points(self) -> Ints:
-        """Of which point each run is."""
+        """Number of the point of each run."""
         return np.asarray(self.runs["point"].to_numpy(), dtype=np.int64)
 
     @property
@@ -142,24 +143,24 @@ class Sweep:
 
     @cached_property
     def outcome(self) -> RunOutcome:
-        """What maps and regions show: explosions, or runs that were speeding up if no run is explosive.
+        """Outcome in maps and regions: explosions, or runs that were speeding up if no run is explosive.
 
-        A part of a sweep has the outcome of the whole, so that one report shows one outcome.
+        A part of a sweep has the outcome of the whole sweep, so that a report shows one outcome.
         """
         return EXPLOSIVE if self.explosive.any() else SPEEDING_UP
 
     def happened(self, outcome: RunOutcome | None = None) -> Flags:
-        """Return which runs had an outcome, by default :attr:`outcome`."""
+        """Return which runs have an outcome, by default :attr:`outcome`."""
         return self.explosive if (outcome or self.outcome) == EXPLOSIVE else self.speeding_up
 
     @property
     def coupled(self) -> dict[str, tuple[str, ...]]:
-        """Levers that move several parameters together: name → those parameters."""
-        return _coupled(self.manifest)
+        """Levers that change several parameters together: name → parameters."""
+        return _coupled_levers(self.manifest)
 
     def value_text(self, name: str, value: Any) -> str:
-        """Return a value of a column as a reader writes it; of a coupled lever, the values of its parameters."""
-        from experiments.sweep.analysis.labels import format_value  # noqa: PLC0415 - it reads every parameter
+        """Return a value of a column as text; for a coupled lever, the values of its parameters."""
+        from experiments.sweep.analysis.labels import format_value  # noqa: PLC0415 - it loads every parameter
 
         moved = self.coupled.get(name)
         if moved is None:
@@ -168,21 +169,21 @@ class Sweep:
         return " / ".join(format_value(self.runs[each][row].as_py()) for each in moved)
 
     def label(self, name: str, width: int = 40) -> str:
-        """Return the words for a parameter with its unit; of a coupled lever, its name and those of its parameters."""
-        from experiments.sweep.analysis.labels import axis_label  # noqa: PLC0415 - it reads every parameter
+        """Return the label of a parameter with its unit; for a coupled lever, its name and those of its parameters."""
+        from experiments.sweep.analysis.labels import axis_label  # noqa: PLC0415 - it loads every parameter
 
         moved = self.coupled.get(name)
         return axis_label(name, width, self.reading) if moved is None else fill(f"{name} ({' / '.join(moved)})", width)
 
     @cached_property
     def reading(self) -> str:
-        """What r is the returns to, ``inputs`` or ``effort``; empty if runs differ or p = 1, where both agree."""
+        """What r is the returns to, ``inputs`` or ``effort``; empty if runs differ, or if p = 1 and both agree."""
         found = self.readings
         return next(iter(found)) if len(found) == 1 else ""
 
     @property
     def readings(self) -> dict[str, tuple[float, float]]:
-        """The lowest and the highest p of the runs under each reading of r, of those with p below 1."""
+        """Lowest and highest p of the runs with p below 1, for each reading of r."""
         if not {"growth__returns_to", "growth__parallel_penalty"} <= set(self.runs.column_names):
             return {}
         penalties, names = self.numbers("growth__parallel_penalty"), np.array(self.texts("growth__returns_to"))
@@ -210,35 +211,35 @@ class Sweep:
         return [*self.uncertainties, *self.levers]
 
     def numbers(self, name: str) -> Floats:
-        """Return a column as floats, NaN where there is none; true is 1. Raises InputError for text."""
-        column = self.runs[_known(name, self.runs)].combine_chunks()
+        """Return a column as floats: NaN for null, 1 for true. Raises InputError for text."""
+        column = self.runs[_check_column(name, self.runs)].combine_chunks()
         if pa.types.is_boolean(column.type):
             column = column.cast(pa.int8())
         if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-            raise InputError(f"{name} is no number in this sweep, but text")
+            raise InputError(f"{name} is text in this sweep; allowed: columns of numbers or truth values")
         return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)
 
     def texts(self, name: str) -> list[str]:
         """Return a column as text."""
-        return [str(value) for value in self.runs[_known(name, self.runs)].to_pylist()]
+        return [str(value) for value in self.runs[_check_column(name, self.runs)].to_pylist()]
 
     def is_number(self, name: str) -> bool:
-        """True if a column holds numbers and not words or yes and no."""
-        kind = self.runs[_known(name, self.runs)].type
+        """Return whether a column has numbers, not texts or truth values."""
+        kind = self.runs[_check_column(name, self.runs)].type
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
     def has_order(self, name: str) -> bool:
-        """True if a column holds numbers, or yes and no."""
+        """Return whether a column has numbers or truth values."""
         return self.is_number(name) or bool(pa.types.is_boolean(self.runs[name].type))
 
     def only(self, chosen: Flags) -> Sweep:
-        """Return the same sweep with some of its runs."""
+        """Return the sweep with the chosen runs only."""
         found = Sweep(self.manifest, self.runs.filter(pa.array(chosen)), self.statuses, self.failures)
         vars(found).update(positions=np.flatnonzero(chosen), outcome=self.outcome)
         return found
 
     def with_column(self, name: str, values: pa.Array) -> Sweep:
-        """Return the same sweep with one more column, or another one in its place."""
+        """Return the sweep with an additional or replaced column."""
         kept = self.runs.drop_columns([name]) if name in self.runs.column_names else self.runs
         found = Sweep(self.manifest, kept.append_column(name, values), self.statuses, self.failures)
         vars(found)["outcome"] = self.outcome
@@ -246,14 +247,14 @@ class Sweep:
 
     @cached_property
     def positions(self) -> Ints:
-        """Of each run, its row in the sweep that this one was taken from with `only`."""
+        """Row of each run in the sweep from which this one was taken with `only`."""
         return np.arange(self.n)
 
 
 def load(folder: Path) -> Sweep:
     """Read the folder of a sweep.
 
-    Raises InputError where there is none, it cannot be read, is of another version, or holds no run with a result.
+    Raises InputError if there is no sweep, it cannot be read, has another format, or has no run with a result.
     """
     return sweep_of(query.read(folder), query.manifest(folder), str(folder))
 
@@ -261,41 +262,41 @@ def load(folder: Path) -> Sweep:
 def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the table") -> Sweep:
     """Return a sweep from the table of its runs, in any order, and its manifest.
 
-    Raises InputError for a table without the columns of a sweep, with a run twice, or without any run with a result.
+    Raises InputError for a table without the columns of a sweep, with a duplicate run, or without any result.
     """
     lacking = [name for name in NEEDED if name not in table.column_names]
     if lacking:
-        raise InputError(f"{where}: no runs of a sweep: there is no column {', '.join(lacking)}")
+        raise InputError(f"{where} is not the table of a sweep: it has no column {', '.join(lacking)}")
     table = table.sort_by("run")
     if len(set(table["run"].to_pylist())) < table.num_rows:
-        raise InputError(f"{where}: some runs are there twice, as a sweep never leaves them")
+        raise InputError(f"{where} has some runs twice; allowed: each run once")
     status = np.array(table["status"].to_pylist())
     statuses = {str(name): int(count) for name, count in zip(*np.unique(status, return_counts=True), strict=True)}
     if not statuses.get(OK):
-        raise InputError(_nothing(statuses, table, where))
-    runs = _with_coupled(table.filter(pa.array(status == OK)), _coupled(manifest))
-    return Sweep(manifest, runs, statuses, _failures(table))
+        raise InputError(_no_results_message(statuses, table, where))
+    runs = _add_coupled_levers(table.filter(pa.array(status == OK)), _coupled_levers(manifest))
+    return Sweep(manifest, runs, statuses, _group_failures(table))
 
 
-def why_not_gained(sweep: Sweep, multiple: float) -> list[str | None]:
-    """Return for each run why it did not reach a multiple of the software of day 0; None if it did."""
+def unreached_gain_reasons(sweep: Sweep, multiple: float) -> list[str | None]:
+    """Return the reason why each run did not reach a multiple of the software of day 0; None if it did."""
     names = ("ending", "day", "doubling_days", "run__max_doublings", "researchers", "run__stop_at_researchers")
     reasons: list[str | None] = []
     for row in sweep.runs.select(names).to_pylist():
         reached = day_of_gain(multiple, row["doubling_days"] or []) is not None
-        reasons.append(None if reached else why_not(multiple, EndedScenario.of_row(row)))
+        reasons.append(None if reached else explain_unreached_gain(multiple, RunEnding.of_row(row)))
     return reasons
 
 
-def _coupled(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def _coupled_levers(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     design = manifest.get("design")
     levers = design.get("levers", {}) if isinstance(design, Mapping) else {}
     zipped = {name: values["zip"] for name, values in levers.items() if isinstance(values, Mapping) and "zip" in values}
     return {name: tuple(sorted(lists)) for name, lists in zipped.items()}
 
 
-def _with_coupled(runs: pa.Table, coupled: Mapping[str, tuple[str, ...]]) -> pa.Table:
-    """The runs with a column for each coupled lever: the place of its values from low to high."""
+def _add_coupled_levers(runs: pa.Table, coupled: Mapping[str, tuple[str, ...]]) -> pa.Table:
+    """Return the runs with a column for each coupled lever: the rank of its values from low to high."""
     for name, moved in coupled.items():
         if set(moved) <= set(runs.column_names):
             rows = list(zip(*(runs[each].to_pylist() for each in moved), strict=True))
@@ -305,28 +306,28 @@ def _with_coupled(runs: pa.Table, coupled: Mapping[str, tuple[str, ...]]) -> pa.
 
 
 def final_level(sweep: Sweep) -> Floats:
-    """Return doublings of discovered software at the end of each run."""
+    """Return the doublings of discovered software at the end of each run."""
     return sweep.numbers("software_doublings")
 
 
 def ended_for_good(sweep: Sweep) -> Flags:
-    """Return which runs ended for good: at the limit of the hardware, or with nothing under way."""
+    """Return which runs cannot grow any more: at the hardware limit, or stalled."""
     return np.array([ending in NO_EVENT for ending in sweep.texts("ending")], dtype=bool)
 
 
 def stopped_early(sweep: Sweep) -> Flags:
-    """Return which runs were stopped as they had come far enough, not by the clock and not for good."""
+    """Return which runs were stopped at a target: not by the horizon, and not because growth had ended."""
     return np.array([ending not in (*NO_EVENT, "horizon") for ending in sweep.texts("ending")], dtype=bool)
 
 
 def doublings_a_year(sweep: Sweep) -> Floats:
-    """Return log2 of the mean doublings a year up to the end of each run; a hundredth a year at least."""
+    """Return log2 of the mean doublings a year over each run; at least that of 0.01 a year."""
     years = np.maximum(sweep.numbers("day"), 1e-9) / 365
     return np.log2(np.maximum(final_level(sweep) / years, 0.01))
 
 
 def threshold(sweep: Sweep) -> tuple[str, str]:
-    """Return the largest gain up to 1,000-fold that no run was stopped before, and why it is not 1,000 (or nothing)."""
+    """Return the largest gain up to 1,000-fold before which no run was stopped, and the reason if it is not 1,000."""
     early = final_level(sweep)[stopped_early(sweep)]
     lowest = float(early.min()) if early.size else math.inf
     reachable = {column: factor for column, factor in FACTORS.items() if lowest >= math.log2(factor) - 1e-6}
@@ -334,20 +335,20 @@ def threshold(sweep: Sweep) -> tuple[str, str]:
     if factor == 1000:
         return column, ""
     beyond = float(np.mean(early < math.log2(1000)))
-    why = f"{beyond:.0%} of the runs that were stopped for having come far enough had not gained 1,000-fold"
-    return column, f"{why} (run__max_doublings, run__stop_at_researchers), so that a {factor}-fold gain is shown."
+    why = f"{beyond:.0%} of the runs that stopped at a target (run__max_doublings, run__stop_at_researchers)"
+    return column, f"{why} had not gained 1,000-fold, so that a {factor}-fold gain is shown."
 
 
-def _nothing(statuses: Mapping[str, int], table: pa.Table, where: str) -> str:
+def _no_results_message(statuses: Mapping[str, int], table: pa.Table, where: str) -> str:
     if not statuses:
-        return f"{where}: no run of this sweep has finished yet; there is nothing to analyse"
+        return f"{where}: no run of this sweep has finished yet. Run `asara sweep` first."
     counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
     first = next((message for message in table["message"].to_pylist() if message), "")
-    said = f" (the first says: {' '.join(first.split())[:200]})" if first else ""
-    return f"{where}: no run has a result: {counts}{said}"
+    reason = f" (the first: {' '.join(first.split())[:200]})" if first else ""
+    return f"{where}: no run has a result: {counts}{reason}"
 
 
-def _failures(table: pa.Table) -> tuple[Failure, ...]:
+def _group_failures(table: pa.Table) -> tuple[Failure, ...]:
     found: dict[tuple[str, str], list[int]] = {}
     first: dict[tuple[str, str], str] = {}
     for run, status, message in zip(*(table[name].to_pylist() for name in ("run", "status", "message")), strict=True):
@@ -361,10 +362,11 @@ def _failures(table: pa.Table) -> tuple[Failure, ...]:
 
 
 _NUMBER: Final = re.compile(r"(?<![A-Za-z_\d])[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
-"""Numbers in a message, which differ between runs that fail for one reason; not the digits of a name."""
+"""Pattern of a number in a message, which differs between runs that fail for the same reason; not digits of a name."""
 
 
-def _known(name: str, table: pa.Table) -> str:
+def _check_column(name: str, table: pa.Table) -> str:
     if name not in table.column_names:
-        raise InputError(f"the sweep has no column '{name}'{did_you_mean(name, [*parameters(), *table.column_names])}")
+        near = did_you_mean(name, [*parameters(), *table.column_names])
+        raise InputError(f"the sweep has no column '{name}'; `asara results --csv` prints all columns{near}")
     return name

@@ -1,4 +1,4 @@
-"""How long software takes to a large gain, over runs some of which ended before."""
+"""Estimate the time to a large gain of software, with censoring for runs that ended before."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.gains import day_of_gain
-from experiments.sweep.analysis.combinations import MAX_SAID, Combination, combinations, drawn, table_of
+from experiments.sweep.analysis.combinations import (
+    MAX_LISTED,
+    Combination,
+    combinations,
+    select_for_figure,
+    table_by_combination,
+)
 from experiments.sweep.analysis.estimators import (
+    can_bracket_quantile,
     cluster_bootstrap_interval,
-    holds_quantile,
-    independent,
+    count_independent,
     kaplan_meier,
     time_quantile,
 )
@@ -30,7 +36,7 @@ from experiments.sweep.analysis.sweep_data import (
     Sweep,
     ended_for_good,
     threshold,
-    why_not_gained,
+    unreached_gain_reasons,
 )
 
 if TYPE_CHECKING:
@@ -38,20 +44,23 @@ if TYPE_CHECKING:
 
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 MAX_REASONS: Final = 3
-_MIDDLE: Final = "With all parameters in the middle, "
+_AT_MIDDLE: Final = "With all parameters in the middle, "
 METHOD_NOTE: Final = (
-    "The share is Kaplan and Meier's: a run that the clock stopped before counts as long as it was seen, and one that "
-    "reached the hardware's limit or stalled before counts as one that never gets there. Intervals are 95%, by drawing "
-    "the points of the design again; of too few points (5 for a median) there is none."
+    "The share is the Kaplan-Meier estimate. A run that was stopped before the gain counts until its end. A run that "
+    "reached the hardware limit or stalled counts as one that never reaches the gain. Intervals are 95% bootstrap "
+    "intervals over the points of the design; with too few points (5 for a median) there is none."
 )
 
 
 def censored_times(sweep: Sweep, column: str = "days_to_1000x") -> tuple[Floats, Flags]:
-    """Return when each run reached a gain or was last seen (infinity: it never will), and whether it reached it."""
-    return _observed(sweep, sweep.numbers(column))
+    """Return the day on which each run reached a gain or was last observed, and whether it reached the gain.
+
+    The day is infinity for runs that ended for good without the gain.
+    """
+    return _censored(sweep, sweep.numbers(column))
 
 
-def _observed(sweep: Sweep, days: Floats) -> tuple[Floats, Flags]:
+def _censored(sweep: Sweep, days: Floats) -> tuple[Floats, Flags]:
     reached = np.isfinite(days)
     never = ended_for_good(sweep) & ~reached
     return np.where(reached, days, np.where(never, math.inf, sweep.numbers("day"))), reached
@@ -60,10 +69,10 @@ def _observed(sweep: Sweep, days: Floats) -> tuple[Floats, Flags]:
 def time_table(sweep: Sweep, column: str = "days_to_1000x") -> pa.Table:
     """Return quantiles of the days to a gain, for each combination of levers.
 
-    Columns: the levers, quantile, days, low, high (95%), reached, runs. Infinity: not seen. Low and high are null if
-    there are too few points for an interval.
+    Columns: the levers, quantile, days, low, high (95%), reached, runs. Infinity: not observed. Low and high are null
+    if there are too few points for an interval.
     """
-    return table_of(sweep, lambda part: _time_rows(part, column))
+    return table_by_combination(sweep, lambda part: _time_rows(part, column))
 
 
 def _time_rows(sweep: Sweep, column: str) -> pa.Table:
@@ -73,7 +82,7 @@ def _time_rows(sweep: Sweep, column: str) -> pa.Table:
         return [time_quantile(times[rows], reached[rows], share) for share in QUANTILES]
 
     low, high = cluster_bootstrap_interval(sweep.points, estimate)
-    enough = [holds_quantile(independent(sweep.points), share) for share in QUANTILES]
+    enough = [can_bracket_quantile(count_independent(sweep.points), share) for share in QUANTILES]
     ends = {
         name: pa.array([float(end) if fine else None for end, fine in zip(each, enough, strict=True)], pa.float64())
         for name, each in (("low", low), ("high", high))
@@ -84,24 +93,24 @@ def _time_rows(sweep: Sweep, column: str) -> pa.Table:
 
 @in_style
 def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
-    """Return the share of runs that has gained a multiple against days: a line for each combination of levers."""
+    """Return a figure of the share of runs that has reached a gain by a day: a line for each combination of levers."""
     from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY  # noqa: PLC0415
 
-    parts = drawn(combinations(sweep))
+    parts = select_for_figure(combinations(sweep))
     last = max(_last_day(censored_times(part.sweep, column)[0]) for part in parts)
     grid = np.linspace(0, last, 161)
     figure, (axes,) = new_figure(3.5 + 0.24 * (len(parts) - 1) * (len(parts) > 1))
     for part, colour in zip(parts, (BLUE, ORANGE, GREEN, PINK, SKY, SOFT), strict=False):
         times, reached = censored_times(part.sweep, column)
-        if holds_quantile(independent(part.sweep.points), 0.5):
+        if can_bracket_quantile(count_independent(part.sweep.points), 0.5):
             low, high = cluster_bootstrap_interval(
                 part.sweep.points,
-                lambda rows, t=times, r=reached: _shares(t[rows], r[rows], grid),  # type: ignore[misc]
+                lambda rows, t=times, r=reached: _shares_at(t[rows], r[rows], grid),  # type: ignore[misc]
             )
             axes.fill_between(grid, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
         days, shares = kaplan_meier(times, reached)
         middle = time_quantile(times, reached, 0.5)
-        when = f"half by day {middle:,.0f}" if math.isfinite(middle) else "less than half were seen to"
+        when = f"half by day {middle:,.0f}" if math.isfinite(middle) else "less than half reached it"
         text = f"{part.text}: {when}" if part.values else f"share of runs: {when}"
         axes.step(
             [0, *days, 1.03 * last],
@@ -113,7 +122,7 @@ def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
         if math.isfinite(middle):
             axes.plot([middle], [0.5], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
     axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
-    axes.set_xlim(0, 1.03 * last)  # so that the last step is seen
+    axes.set_xlim(0, 1.03 * last)  # so that the last step is visible
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_xlabel("days")
@@ -124,77 +133,85 @@ def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
 
 
 def time_sentences(sweep: Sweep) -> list[str]:
-    """Return the time to a 1,000-fold gain, or to the largest that can be shown, for each combination of levers."""
+    """Return sentences on the time to a 1,000-fold gain, or the largest possible, for each combination of levers."""
     column, why = threshold(sweep)
     parts, factor = combinations(sweep), f"{FACTORS[column]:,}-fold"
-    said = _each(parts, column, factor) if len(parts) <= MAX_SAID else _ends(parts, column, factor)
-    said += _reasons(parts, FACTORS[column])
-    return [*said, why] if why else said
+    sentences = (
+        _combination_sentences(parts, column, factor)
+        if len(parts) <= MAX_LISTED
+        else _extreme_sentences(parts, column, factor)
+    )
+    sentences += _reason_sentences(parts, FACTORS[column])
+    return [*sentences, why] if why else sentences
 
 
 def goal_sentences(sweep: Sweep, multiple: float) -> list[str]:
-    """Return when runs reached any multiple of the software of day 0, or why not, for each combination of levers."""
+    """Return sentences on the time to a multiple of the software of day 0 for each combination of levers."""
     days = [day_of_gain(multiple, marks or []) for marks in sweep.runs["doubling_days"].to_pylist()]
     column = f"days_to_{multiple:.15g}x"
     goal = sweep.with_column(column, pa.array(days, pa.float64()))
     parts, factor = combinations(goal), f"{multiple:,.15g}-fold"
-    said = _each(parts, column, factor) if len(parts) <= MAX_SAID else _ends(parts, column, factor)
-    return [*said, *_reasons(parts, multiple)]
+    sentences = (
+        _combination_sentences(parts, column, factor)
+        if len(parts) <= MAX_LISTED
+        else _extreme_sentences(parts, column, factor)
+    )
+    return [*sentences, *_reason_sentences(parts, multiple)]
 
 
-def _each(parts: list[Combination], column: str, factor: str) -> list[str]:
-    said = []
+def _combination_sentences(parts: list[Combination], column: str, factor: str) -> list[str]:
+    sentences = []
     for part in parts:
         times, reached = censored_times(part.sweep, column)
         points, middle = part.sweep.points, time_quantile(times, reached, 0.5)
-        where = f"With {part.text}, " if part.values else _MIDDLE * (part.sweep.sampling == ONE_BY_ONE)
+        where = f"With {part.text}, " if part.values else _AT_MIDDLE * (part.sweep.sampling == ONE_BY_ONE)
         runs = "1 run" if part.sweep.n == 1 else f"{part.sweep.n:,} runs"
         sentence = f"{where}{percent(float(reached.mean()))} of {runs} gained {factor}"
         if math.isfinite(middle):
             interval = ""
-            if not part.sweep.systematic and holds_quantile(independent(points), 0.5):
+            if not part.sweep.systematic and can_bracket_quantile(count_independent(points), 0.5):
                 low, high = cluster_bootstrap_interval(
                     points,
                     lambda rows, t=times, r=reached: [time_quantile(t[rows], r[rows], 0.5)],  # type: ignore[misc]
                 )
-                upper = f"{high[0]:,.0f}" if math.isfinite(high[0]) else "later than was watched"
+                upper = f"{high[0]:,.0f}" if math.isfinite(high[0]) else "after the end of the runs"
                 interval = f" (95% interval {low[0]:,.0f} to {upper})"
             sentence += f", half of all by day {middle:,.0f}{interval}."
         else:
-            sentence += "; less than half did by the last day that was watched, so there is no median."
-        said.append(sentence)
-    return said
+            sentence += "; less than half did by the last day of the runs, so there is no median."
+        sentences.append(sentence)
+    return sentences
 
 
-def _ends(parts: list[Combination], column: str, factor: str) -> list[str]:
-    """The fastest and the slowest of many combinations, and how many have no median."""
+def _extreme_sentences(parts: list[Combination], column: str, factor: str) -> list[str]:
+    """Return sentences on the fastest and the slowest of many combinations, and on those without a median."""
     medians = [(time_quantile(*censored_times(part.sweep, column), 0.5), part) for part in parts]
     there = [each for each in medians if math.isfinite(each[0])]
     if not there:
-        return [f"At none of the {len(parts):,} combinations of levers was half of the runs seen to gain {factor}."]
+        return [f"At none of the {len(parts):,} combinations of levers did half of the runs gain {factor}."]
     (early, first), (late, last) = (pick(there, key=lambda each: each[0]) for pick in (min, max))
     without = len(parts) - len(there)
-    rest = f" At {without:,} of {len(parts):,} combinations less than half of the runs were seen to." * bool(without)
+    rest = f" At {without:,} of {len(parts):,} combinations less than half of the runs did." * bool(without)
     return [
         f"Half of the runs have gained {factor} by day {early:,.0f} at {first.text}, "
         f"and by day {late:,.0f} at {last.text}.{rest}"
     ]
 
 
-def _reasons(parts: list[Combination], multiple: float) -> list[str]:
-    """Why runs have no day for a gain: for each combination, or as counts of runs if there are many."""
+def _reason_sentences(parts: list[Combination], multiple: float) -> list[str]:
+    """Return sentences on why runs have no day for a gain, for each combination, or in total if there are many."""
     found: list[str] = []
-    if len(parts) > MAX_SAID:
-        reasons = [why for part in parts for why in why_not_gained(part.sweep, multiple)]
-        return [_counted(reasons, multiple, "")] if any(reasons) else []
+    if len(parts) > MAX_LISTED:
+        reasons = [why for part in parts for why in unreached_gain_reasons(part.sweep, multiple)]
+        return [_format_reasons(reasons, multiple, "")] if any(reasons) else []
     for part in parts:
-        reasons = why_not_gained(part.sweep, multiple)
+        reasons = unreached_gain_reasons(part.sweep, multiple)
         if any(reasons):
-            found.append(_counted(reasons, multiple, f" with {part.text}" * bool(part.values)))
+            found.append(_format_reasons(reasons, multiple, f" with {part.text}" * bool(part.values)))
     return found
 
 
-def _counted(reasons: list[str | None], multiple: float, where: str) -> str:
+def _format_reasons(reasons: list[str | None], multiple: float, where: str) -> str:
     counts = Counter(why for why in reasons if why)
     total = sum(counts.values())
     listed = "; ".join(f"{n:,} {why}" for why, n in counts.most_common(MAX_REASONS))
@@ -209,6 +226,6 @@ def _last_day(times: Floats) -> float:
     return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
 
 
-def _shares(times: Floats, reached: Flags, grid: Floats) -> list[float]:
+def _shares_at(times: Floats, reached: Flags, grid: Floats) -> list[float]:
     days, shares = kaplan_meier(times, reached)
     return [float(share) for share in np.append(0.0, shares)[np.searchsorted(days, grid, side="right")]]

@@ -1,4 +1,4 @@
-"""Workers on this machine: each a process of its own, replaced when it dies or hangs, so that no run costs another."""
+"""Run a sweep in worker processes of this machine; a worker that dies or is stuck is replaced."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from experiments.errors import InputError
-from experiments.sweep.workers.batch_size import pace_of
-from experiments.sweep.workers.process import unfinished
+from experiments.sweep.workers.batch_size import batch_sizer
+from experiments.sweep.workers.process import failed_record
 
 if TYPE_CHECKING:
     from experiments.sweep.plan import Plan
     from experiments.sweep.records import RunRecord
 
-ATTEMPTS: Final = 4
-"""How many workers may die of a run before it is a row with the status "killed"."""
+MAX_ATTEMPTS: Final = 4
+"""Number of workers that may die during a run before it gets the status "killed"."""
 MAX_FAILED_STARTS: Final = 5
-"""Workers in a row that may die before they are ready; something is wrong then that no other worker will mend."""
-START_SECONDS: Final = 120.0
-"""After which a worker that has not said that it is ready is replaced."""
+"""Number of workers in a row that may die before they are ready; then the sweep stops."""
+START_TIMEOUT_SECONDS: Final = 120.0
+"""Time after which a worker that is not ready is replaced [s]."""
+POLL_SECONDS: Final = 0.5
+"""Maximum time between two looks at the workers [s]."""
 
 
 class LocalWorkerPool:
-    """Some workers, and the runs that they are at.
+    """A pool of worker processes and the runs that they execute.
 
-    ``timeout``: seconds of wall time after which a run is a row with the status "timeout"; None: never. Use it as a
-    context: on leaving, no worker is left.
+    ``timeout``: wall time after which a run gets the status "timeout" [s]; None: never. Use the pool as a context
+    manager: all workers end with it.
     """
 
     def __init__(self, design: Plan, workers: int, timeout: float | None = None) -> None:
@@ -40,10 +42,10 @@ class LocalWorkerPool:
         self._workers: list[_Worker] = []
         self._start(workers)
         self._deaths: Counter[int] = Counter()
-        self._alone: set[int] = set()
-        """Runs of which one is why a worker was lost: each goes by itself, so that the next loss names it."""
-        self._pace = pace_of(design.engine)
-        self._unborn = 0
+        self._isolated_runs: set[int] = set()
+        """Runs one of which ended a worker; each is sent alone, so that the next death identifies it."""
+        self._sizer = batch_sizer(design.engine)
+        self._failed_starts = 0
 
     def _start(self, workers: int) -> None:
         try:
@@ -51,7 +53,7 @@ class LocalWorkerPool:
                 self._workers.append(_Worker(self._design))
         except OSError as error:
             self.close()
-            raise _no_workers(error) from None
+            raise _start_error(error) from None
 
     def __enter__(self) -> Self:
         return self
@@ -60,81 +62,85 @@ class LocalWorkerPool:
         self.close()
 
     def close(self) -> None:
-        """Leave no worker behind."""
+        """End all workers."""
         for worker in self._workers:
             worker.kill()
 
     def run(self, runs: Sequence[int]) -> Iterator[RunRecord | None]:
-        """Yield each of the runs when it is over, in whatever order, and None at least every half second between."""
+        """Yield each run when it has finished, in any order, and None at least every `POLL_SECONDS`."""
         waiting = deque(runs)
         left = len(waiting)
         while left:
-            self._hand_out(waiting)
-            ready = wait([worker.connection for worker in self._workers], 0.5)
+            self._dispatch(waiting)
+            ready = wait([worker.connection for worker in self._workers], POLL_SECONDS)
             for worker in self._workers:
-                for finished in self._heard(worker) if worker.connection in ready else ():
+                for finished in self._receive(worker) if worker.connection in ready else ():
                     left -= 1
                     yield finished
-                for finished in self._looked_after(worker, waiting):
+                for finished in self._replace_if_dead(worker, waiting):
                     left -= 1
                     yield finished
             yield None
 
-    def _hand_out(self, waiting: deque[int]) -> None:
+    def _dispatch(self, waiting: deque[int]) -> None:
         for worker in self._workers:
-            if waiting and worker.ready and len(worker.runs) <= self._pace.spare:
-                alone = waiting[0] in self._alone
-                if alone and worker.runs:
+            if waiting and worker.ready and len(worker.runs) <= self._sizer.spare:
+                isolated = waiting[0] in self._isolated_runs
+                if isolated and worker.runs:
                     continue
-                count = 1 if alone else self._pace.share(len(waiting), len(self._workers))
-                worker.give([waiting.popleft() for _ in range(count)])
+                count = 1 if isolated else self._sizer.next_batch(len(waiting), len(self._workers))
+                worker.send_runs([waiting.popleft() for _ in range(count)])
 
-    def _heard(self, worker: _Worker) -> Iterator[RunRecord]:
-        """What a worker has to say; one that is dead is found out by its silence."""
+    def _receive(self, worker: _Worker) -> Iterator[RunRecord]:
+        """Yield the records that a worker has sent; mark the worker as dead if its connection fails."""
         try:
             while worker.connection.poll():
-                said = worker.connection.recv()
-                worker.since = time.monotonic()
-                if said is None:
-                    worker.ready, self._unborn = True, 0
+                record = worker.connection.recv()
+                worker.last_message_at = time.monotonic()
+                if record is None:
+                    worker.ready, self._failed_starts = True, 0
                 else:
-                    worker.runs.remove(said.row["run"])
-                    if batch := worker.ended_batch(said):
-                        self._pace.note(*batch)
-                    yield said
-        except Exception:  # half a message, whatever it unpickles to, is the last that is heard of a worker
+                    worker.runs.remove(record.row["run"])
+                    if batch := worker.finish_batch(record):
+                        self._sizer.record_batch(*batch)
+                    yield record
+        except Exception:  # a partial message can raise any error when it is unpickled
             worker.dead = True
 
-    def _looked_after(self, worker: _Worker, waiting: deque[int]) -> Iterator[RunRecord]:
-        """Replace a worker that is dead or hangs; its run is tried again or given up, its other runs go back."""
-        hangs = worker.hangs(self._timeout)
-        if not worker.dead and not hangs:
+    def _replace_if_dead(self, worker: _Worker, waiting: deque[int]) -> Iterator[RunRecord]:
+        """Replace a worker that is dead or stuck; retry or fail its current run, and return its other runs."""
+        stuck = worker.is_stuck(self._timeout)
+        if not worker.dead and not stuck:
             return
         worker.kill()
-        self._unborn += not worker.ready
-        if self._unborn >= MAX_FAILED_STARTS:
-            raise InputError(f"{MAX_FAILED_STARTS} workers in a row ended before they had begun, {_how(worker)}")
-        # Of the World each run is told, so that the first is the one; a fluid tells of none before all are over.
+        self._failed_starts += not worker.ready
+        if self._failed_starts >= MAX_FAILED_STARTS:
+            raise InputError(
+                f"{MAX_FAILED_STARTS} workers in a row ended before they were ready, {_exit_reason(worker)}. "
+                "Check the installation with `asara run`, or use fewer --workers."
+            )
+        # The World reports each run, so the first open run is the cause. A fluid batch is reported as a whole.
         suspects = list(worker.runs) if self._design.engine == "fluid" else list(worker.runs)[:1]
-        self._alone.update(suspects)
+        self._isolated_runs.update(suspects)
         if len(suspects) == 1:
             run = worker.runs.popleft()
             self._deaths[run] += 1
-            if hangs:
-                yield unfinished(self._design, run, "timeout", f"was not over after {self._timeout:g} s")
-            elif self._deaths[run] >= ATTEMPTS:
-                yield unfinished(self._design, run, "killed", f"{ATTEMPTS} workers died of it, {_how(worker)}")
+            if stuck:
+                yield failed_record(self._design, run, "timeout", f"was not over after {self._timeout:g} s")
+            elif self._deaths[run] >= MAX_ATTEMPTS:
+                message = f"{MAX_ATTEMPTS} workers died of it, {_exit_reason(worker)}"
+                yield failed_record(self._design, run, "killed", message)
             else:
                 worker.runs.appendleft(run)
         waiting.extendleft(reversed(worker.runs))
         try:
             self._workers[self._workers.index(worker)] = _Worker(self._design)
         except OSError as error:
-            raise _no_workers(error) from None
+            raise _start_error(error) from None
 
 
 class _Worker:
-    """A process, the runs that it was given and has not told of, and when it was last heard of."""
+    """A worker process, the runs that were sent to it and are not finished, and the time of its last message."""
 
     def __init__(self, design: Plan) -> None:
         self.connection, theirs = Pipe()
@@ -148,24 +154,24 @@ class _Worker:
         theirs.close()
         self.runs: deque[int] = deque()
         self._batches: deque[int] = deque()
-        """Sizes of the batches that it has not finished; of the World each run is one."""
+        """Sizes of the unfinished batches; each run of the World is a batch."""
         self._done, self._seconds = 0, 0.0
-        """Of the first of these."""
+        """Finished runs of the first batch, and their time [s]."""
         self.ready = self.dead = False
-        self.since = time.monotonic()
+        self.last_message_at = time.monotonic()
         self._in_batches = design.engine == "fluid"
         self._send(design)
 
-    def give(self, runs: list[int]) -> None:
-        """Give it runs to do."""
+    def send_runs(self, runs: list[int]) -> None:
+        """Send runs to the worker."""
         if not self.runs:
-            self.since = time.monotonic()
+            self.last_message_at = time.monotonic()
         self.runs.extend(runs)
         self._batches.extend([len(runs)] if self._in_batches else [1] * len(runs))
         self._send(runs)
 
-    def ended_batch(self, finished: RunRecord) -> tuple[int, float] | None:
-        """Return the runs and seconds of the batch that a run ends, None if others of it are to come."""
+    def finish_batch(self, finished: RunRecord) -> tuple[int, float] | None:
+        """Return runs and time [s] of the batch that a run completes; None if other runs of it are open."""
         self._done, self._seconds = self._done + 1, self._seconds + finished.seconds
         if self._done < self._batches[0]:
             return None
@@ -173,15 +179,15 @@ class _Worker:
         self._done, self._seconds = 0, 0.0
         return batch
 
-    def hangs(self, timeout: float | None) -> bool:
-        """Whether it is at a run, or at its start, for longer than it may."""
-        silent = time.monotonic() - self.since
+    def is_stuck(self, timeout: float | None) -> bool:
+        """Return whether the worker has exceeded the time limit of a run or of its start."""
+        silent = time.monotonic() - self.last_message_at
         if not self.ready:
-            return silent > START_SECONDS
+            return silent > START_TIMEOUT_SECONDS
         return timeout is not None and bool(self.runs) and silent > timeout
 
     def kill(self) -> None:
-        """End it, and let nothing of it stay."""
+        """Kill the process and close its connection."""
         self.process.kill()
         self.process.wait()
         self.connection.close()
@@ -193,16 +199,16 @@ class _Worker:
             self.dead = True
 
 
-def _no_workers(error: OSError) -> InputError:
-    return InputError(f"no worker process can be started ({error.strerror or error}); fewer --workers may do")
+def _start_error(error: OSError) -> InputError:
+    return InputError(f"no worker process can be started ({error.strerror or error}). Use fewer --workers.")
 
 
-def _how(worker: _Worker) -> str:
+def _exit_reason(worker: _Worker) -> str:
     code = worker.process.returncode
     return f"the last by signal {-code}" if code is not None and code < 0 else f"the last with exit code {code}"
 
 
 def _environment() -> dict[str, str]:
-    """One thread a worker: there are as many workers as there shall be threads; and our own folders first."""
+    """Return the environment of a worker: one thread, as each core has a worker, and the same import path."""
     limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return os.environ | limits | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -1,10 +1,9 @@
-"""A process that does runs of a design for somebody else, one after the other, until nobody listens any more.
+"""Execute runs of a design in a worker process, one after the other, until the connection is closed.
 
     python -m experiments.sweep.workers.process DESCRIPTOR
 
-DESCRIPTOR: the number of an inherited socket, over which come a design and then lists of runs to do, and go their
-results, one by one. Nothing is shared with other workers, no lock and no channel, so that one that is killed, at any
-moment, takes with it the run that it was at and nothing else.
+DESCRIPTOR is the number of an inherited socket. Over it the worker receives a design and then lists of runs, and sends
+their results one by one. Workers share no lock and no channel. If one is killed, only its current run is lost.
 """
 
 from __future__ import annotations
@@ -29,41 +28,41 @@ if TYPE_CHECKING:
 
 
 def do_runs(design: Plan, runs: list[int]) -> list[RunRecord]:
-    """Return what came of these runs of a design, in their order; what cannot be run is a row that says why."""
+    """Return the records of these runs of a design, in order; a run that fails has a record with the reason."""
     if design.engine == "fluid":
-        return _fluid_runs(design, [design.planned(each) for each in runs])
-    return [_world_run(design, design.planned(each)) for each in runs]
+        return _do_fluid_runs(design, [design.planned(each) for each in runs])
+    return [_do_world_run(design, design.planned(each)) for each in runs]
 
 
-def unfinished(design: Plan, number: int, status: str, message: str) -> RunRecord:
-    """Return the row of a run that came to nothing."""
+def failed_record(design: Plan, number: int, status: str, message: str) -> RunRecord:
+    """Return the record of a run without a result."""
     planned = design.planned(number)
     values = design.base.flat() | planned.changes
     return RunRecord(planned_row(planned, values, design.engine, status, message), {}, 0.0)
 
 
-def _world_run(design: Plan, planned: PlannedRun) -> RunRecord:
-    began = time.perf_counter()
+def _do_world_run(design: Plan, planned: PlannedRun) -> RunRecord:
+    started = time.perf_counter()
     try:
         scenario = design.scenario(planned)
         row, series = world_run(planned, scenario, run(scenario, planned.seed))
     except ScenarioError as error:
-        return unfinished(design, planned.run, "invalid", str(error))
-    except Exception as error:  # whatever one run does, the others go on
-        return unfinished(design, planned.run, "failed", _described(error))
-    return RunRecord(row, series, time.perf_counter() - began)
+        return failed_record(design, planned.run, "invalid", str(error))
+    except Exception as error:  # an error in one run must not stop the others
+        return failed_record(design, planned.run, "failed", _describe_error(error))
+    return RunRecord(row, series, time.perf_counter() - started)
 
 
-def _fluid_runs(design: Plan, plans: list[PlannedRun]) -> list[RunRecord]:
-    """All of them at once; if that fails one by one, so that only those at fault are lost."""
-    began = time.perf_counter()
+def _do_fluid_runs(design: Plan, plans: list[PlannedRun]) -> list[RunRecord]:
+    """Execute all runs together; if that fails, one by one, so that only the faulty ones fail."""
+    started = time.perf_counter()
     found: dict[int, RunRecord] = {}
     scenarios: list[tuple[PlannedRun, Scenario]] = []
     for planned in plans:
         try:
             scenarios.append((planned, design.scenario(planned)))
         except ScenarioError as error:
-            found[planned.run] = unfinished(design, planned.run, "invalid", str(error))
+            found[planned.run] = failed_record(design, planned.run, "invalid", str(error))
     try:
         table = fluid([scenario for _, scenario in scenarios]) if scenarios else None
         binding = (
@@ -71,30 +70,30 @@ def _fluid_runs(design: Plan, plans: list[PlannedRun]) -> list[RunRecord]:
         )
     except Exception as error:
         if len(scenarios) > 1:
-            return [done for planned in plans for done in _fluid_runs(design, [planned])]
+            return [done for planned in plans for done in _do_fluid_runs(design, [planned])]
         status = "invalid" if isinstance(error, ScenarioError) else "failed"
-        return [unfinished(design, scenarios[0][0].run, status, _described(error))]
-    seconds = (time.perf_counter() - began) / len(plans)
+        return [failed_record(design, scenarios[0][0].run, status, _describe_error(error))]
+    seconds = (time.perf_counter() - started) / len(plans)
     for at, (planned, scenario) in enumerate(scenarios):
         assert table is not None
         found[planned.run] = RunRecord(*fluid_run(planned, scenario, table, at, binding[at]), seconds)
     return [found[planned.run] for planned in plans]
 
 
-def _described(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if isinstance(error, ScenarioError) else f"{type(error).__name__}: {text}"
 
 
 def serve(connection: Connection) -> None:
-    """Do what comes over a connection until its other end is closed."""
+    """Execute the runs that arrive over a connection until its other end is closed."""
     wanted: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, wanted), daemon=True).start()
     design: Plan = wanted.get()
     connection.send(None)  # ready
     while True:
         runs: list[int] = wanted.get()
-        # A fluid does a list at once; of the World each run is told as soon as it is over.
+        # The fluid engine computes a list at once. Each run of the World is sent as soon as it has finished.
         parts = [runs] if design.engine == "fluid" else [[each] for each in runs]
         for part in parts:
             for finished in do_runs(design, part):
@@ -102,7 +101,7 @@ def serve(connection: Connection) -> None:
 
 
 def _listen(connection: Connection, wanted: queue.SimpleQueue[Any]) -> None:
-    """Pass on what comes; a closed connection ends the process, in the middle of a run too: nobody waits for it."""
+    """Queue incoming messages; end the process, even during a run, when the connection is closed."""
     try:
         while True:
             wanted.put(connection.recv())

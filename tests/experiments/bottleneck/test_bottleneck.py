@@ -1,4 +1,4 @@
-"""The compute bottleneck: elasticities of the World against the machine repairman, the path, shared luck."""
+"""Test the compute bottleneck: elasticities against the machine repairman, the growth path, variance reduction."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
 from experiments.bottleneck import study as bottleneck
-from experiments.bottleneck.command import path
+from experiments.bottleneck.command import parse_doublings
 from experiments.bottleneck.steady_state import (
     BALANCED,
     FULL,
@@ -19,8 +19,8 @@ from experiments.bottleneck.steady_state import (
     OutputSample,
     experiment_gpus,
     gpus_at_start,
-    held_scenario,
     setting_at,
+    steady_state_scenario,
 )
 from experiments.bottleneck.study import STEP, cost_adjusted_papers, estimate, study
 from experiments.bottleneck.table import PUBLISHED, bottleneck_figure, conclusion, picture, sentence
@@ -44,7 +44,7 @@ REPAIRMAN = {
     "kernels__measurements": "none",
     "growth__calibrated_for": 0,
 }
-"""A researcher thinks for a day, and experiments run on 8 GPUs, one each."""
+"""Changes to `lab`: a researcher thinks for a day, and each experiment runs on one of 8 GPUs."""
 
 
 def repairman(cost: float, **changes) -> Scenario:
@@ -53,7 +53,7 @@ def repairman(cost: float, **changes) -> Scenario:
 
 @pytest.fixture(scope="module")
 def small():
-    """A lab so small that all of it takes a second or two."""
+    """Return a lab whose study takes a second or two."""
     return repairman(0.3, researcher__initial=32, cluster__gpus=24)
 
 
@@ -69,23 +69,23 @@ SHARP = ces.CesFit(log_labour=0.0, log_compute=0.0, log_scale=0.0, alpha=0.5, rh
 
 
 @pytest.mark.parametrize("cost", [0.1, 0.45, 2.0])
-def test_elasticities_are_the_machine_repairmans(cost, monkeypatch):
-    """Far below the corner, at it, and far beyond; the exact ones are differences of the birth-death chain's rate."""
+def test_elasticities_equal_those_of_the_machine_repairman(cost, monkeypatch):
+    """Load far below balance, at balance and far beyond; exact values are differences of the rate of the chain."""
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 800)
     scenario = repairman(cost)
-    plan = bottleneck._plan(scenario, setting_at(scenario, 0.0, 1.0))
+    plan = bottleneck._plan_elasticities(scenario, setting_at(scenario, 0.0, 1.0))
     owners, servers = [each.researchers for each in plan.labour], [each.gpus for each in plan.compute]
     assert (owners, servers) == ([19, 32], [6, 10])
     runs = [{each: OutputSample.run(scenario, each, seed) for each in plan.settings} for seed in range(6)]
-    found = bottleneck._point(plan, bottleneck._Output(SHARP, 1.0), runs)
+    found = bottleneck._summarize_point(plan, bottleneck._OutputLaw(SHARP, 1.0), runs)
     exact = repairman_elasticities(owners, servers, (24, 8), think=1.0, service=cost)
     for each, truth in zip((found.labour, found.compute), exact, strict=True):
         half = stats.t.ppf(0.995, 5) * np.std(each.each, ddof=1) / math.sqrt(6)
-        assert half < 0.2, "too wide to tell anything"
+        assert half < 0.2, "too wide for a test"
         assert abs(each.value - truth) < half + 0.003
 
 
-def test_cohorts_and_individuals_have_the_elasticities_of_the_machine_repairman(monkeypatch):
+def test_elasticities_of_cohorts_and_individuals_equal_those_of_the_machine_repairman(monkeypatch):
     """At the corner, with ten times as many of both: there a cohort moves in leaps."""
     monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", ObservationWindow(1.5, 1.2))
     scenario = repairman(0.45, researcher__initial=240, cluster__gpus=160)
@@ -93,29 +93,29 @@ def test_cohorts_and_individuals_have_the_elasticities_of_the_machine_repairman(
     assert (base.one_by_one, base.gpus) == (True, 80)
     exact = repairman_elasticities((190, 305), (63, 101), (240, 80), think=1.0, service=0.45)
     for one_by_one in (True, False):
-        plan = bottleneck._plan(scenario, base._replace(one_by_one=one_by_one))
+        plan = bottleneck._plan_elasticities(scenario, base._replace(one_by_one=one_by_one))
         assert [each[:3] for each in plan.settings[:4]] == [(0, 190, 80), (0, 305, 80), (0, 240, 63), (0, 240, 101)]
         runs = [{each: OutputSample.run(scenario, each, seed) for each in plan.settings} for seed in seeds]
-        found = bottleneck._point(plan, bottleneck._Output(SHARP, 1.0), runs)
+        found = bottleneck._summarize_point(plan, bottleneck._OutputLaw(SHARP, 1.0), runs)
         for each, truth in zip((found.labour, found.compute), exact, strict=True):
             half = stats.t.ppf(0.995, 4) * np.std(each.each, ddof=1) / math.sqrt(5)
-            assert half < 0.15, "too wide to tell anything"
+            assert half < 0.15, "too wide for a test"
             assert abs(each.value - truth) < half
 
 
-def test_a_large_team_is_a_cohort_in_all_labs_that_are_compared():
+def test_setting_of_a_large_team_is_a_cohort_in_all_compared_labs():
     lab = Scenario()
     for doublings, one_by_one in ((1.5, True), (2.0, False), (8.0, False)):
         base = setting_at(lab, doublings, 0.5)
-        for setting in bottleneck._plan(lab, base).settings:
+        for setting in bottleneck._plan_elasticities(lab, base).settings:
             assert setting.one_by_one is one_by_one
-            followed = setting.researchers <= held_scenario(lab, setting).run.max_individuals
+            followed = setting.researchers <= steady_state_scenario(lab, setting).run.max_individuals
             assert followed is one_by_one
     pooled = lab.replace(researcher__timing="pooled")
-    assert setting_at(pooled, 8.0, 0.5).one_by_one, "nothing else can hold them"
+    assert setting_at(pooled, 8.0, 0.5).one_by_one, "pooled work has no cohorts"
 
 
-def test_software_stands_still_in_a_held_lab_and_each_pool_has_what_was_asked(monkeypatch):
+def test_quasi_static_lab_has_fixed_software_and_the_given_gpus(monkeypatch):
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 60)
     for scenario in (Scenario(), repairman(0.3), Scenario().replace(cluster__partitioning="priority")):
         setting = setting_at(scenario, 0.0, 0.5)
@@ -131,10 +131,10 @@ def test_software_stands_still_in_a_held_lab_and_each_pool_has_what_was_asked(mo
             held.written * world.active_researchers ** (scenario.growth.parallel_penalty - 1)
         )
         # Little's law of the GPUs: those that are busy are papers a day times the GPU-days that each held
-        assert 0 < held.written * held.luck * setting.gpu_days < setting.gpus
+        assert 0 < held.written * held.cost_ratio * setting.gpu_days < setting.gpus
 
 
-def test_the_path_doubles_researchers_and_cheapens_experiments_as_s_says():
+def test_setting_along_the_path_scales_researchers_and_costs_by_s():
     lab = Scenario()
     for s, cost in ((0.0, 4.17 / 8), (0.5, 4.17 / 8**0.5), (1.0, 4.17)):
         setting = setting_at(lab, 3.0, s)
@@ -148,13 +148,13 @@ def test_the_path_doubles_researchers_and_cheapens_experiments_as_s_says():
     assert [experiment_gpus(flat, wanted) for wanted in (1, 203, 322.5)] == [8, 203, 322]
 
 
-def test_a_held_lab_reads_nothing_that_would_move():
-    changed = held_scenario(Scenario(), setting_at(Scenario(), 1.0, 0.0)).flat()
+def test_quasi_static_scenario_switches_growth_off():
+    changed = steady_state_scenario(Scenario(), setting_at(Scenario(), 1.0, 0.0)).flat()
     assert changed["kernels__measurements"] == "none"
     assert (changed["training__required"], changed["growth__papers_first_doubling"]) == (False, 1e12)
 
 
-def test_the_corner_moves_with_s(measured):
+def test_balance_point_depends_on_s(measured):
     fixed, middle, frontier = measured.cases
     assert [case.scaling for case in measured.cases] == [0.0, 0.5, 1.0]
     assert fixed.corner_at is None
@@ -171,7 +171,7 @@ def test_the_corner_moves_with_s(measured):
     assert frontier.apparent < 0.6, "the cluster fills up on the way"
 
 
-def test_labour_and_compute_hardly_substitute(measured):
+def test_sigma_of_a_small_lab_is_near_zero(measured):
     for case in measured.cases:
         corner = case.corner
         at = 1 if case.scaling else 2
@@ -185,7 +185,7 @@ def test_labour_and_compute_hardly_substitute(measured):
     assert "hardly substitute" in conclusion(measured)
 
 
-def test_with_a_penalty_table_sentence_and_ceiling_agree(small, monkeypatch):
+def test_study_with_a_penalty_has_consistent_table_sentence_and_ceiling(small, monkeypatch):
     """p = .5: past the corner more researchers bring nothing, below it the ceiling is that of papers to the p."""
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 300)
     found = study(small.replace(growth__parallel_penalty=0.5), [0.0, 4.0], range(2))
@@ -204,18 +204,20 @@ def test_with_a_penalty_table_sentence_and_ceiling_agree(small, monkeypatch):
     assert found.reading
 
 
-def test_shared_luck_and_luck_taken_out_make_differences_surer(measured):
+def test_common_random_numbers_and_cost_correction_reduce_variance(measured):
     assert measured.pairing > 1.5
     assert measured.taken_out > 1
 
 
-def test_what_luck_in_costs_did_is_taken_out_as_far_as_gpus_hold_research_up():
+def test_cost_adjusted_papers_corrects_only_if_gpus_limit_output():
     lab = Scenario()
     idle, balanced, full = (setting_at(lab, each, 1.0) for each in (0.0, 3.0, 5.0))
     fewer = full._replace(gpus=full.gpus // 2)
-    for luck in (0.5, 1.0, 2.0):
-        assert cost_adjusted_papers(7.0, full, luck, SHARP, full) == pytest.approx(7 * luck, rel=1e-4), "work over cost"
-        assert cost_adjusted_papers(7.0, idle, luck, SHARP, idle) == pytest.approx(7, rel=1e-4), (
+    for cost_ratio in (0.5, 1.0, 2.0):
+        assert cost_adjusted_papers(7.0, full, cost_ratio, SHARP, full) == pytest.approx(7 * cost_ratio, rel=1e-4), (
+            "work over cost"
+        )
+        assert cost_adjusted_papers(7.0, idle, cost_ratio, SHARP, idle) == pytest.approx(7, rel=1e-4), (
             "GPUs wait whatever they cost"
         )
     assert cost_adjusted_papers(7.0, fewer, 2.0, SHARP, full, 0.5) == pytest.approx(7 * 2 * 2**0.5, rel=1e-3)
@@ -227,30 +229,32 @@ def test_what_luck_in_costs_did_is_taken_out_as_far_as_gpus_hold_research_up():
     assert cost_adjusted_papers(7.0, idle._replace(gpus=128), 1.0, SHARP, idle) == pytest.approx(7, rel=1e-4)
 
 
-def test_a_path_has_a_moment_near_its_corner_and_the_sweep_is_there():
+def test_path_has_an_additional_point_near_balance():
     lab, asked = Scenario(), [0.0, 2.0, 4.0, 6.0, 8.0]
-    found = {s: bottleneck._moments(lab, asked, s) for s in (0.0, 0.5, 1.0)}
+    found = {s: bottleneck._path_settings(lab, asked, s) for s in (0.0, 0.5, 1.0)}
     assert [[each.doublings for each in path] for path in found.values()] == [asked, asked, [0, 2, 3, 4, 6, 8]]
-    assert [bottleneck._nearest_to_corner(path).doublings for path in found.values()] == [4, 6, 3]
-    assert [each.watching for each in found[1.0]] == [IDLE, IDLE, BALANCED, FULL, FULL, FULL]
-    assert [each.doublings for each in bottleneck._moments(lab, [0.0, 2.0], 1.0)] == [0, 2], "never beyond the path"
-    assert [each.doublings for each in bottleneck._moments(lab, [4.0, 8.0], 1.0)] == [4, 8]
+    assert [bottleneck._nearest_to_balance(path).doublings for path in found.values()] == [4, 6, 3]
+    assert [each.window for each in found[1.0]] == [IDLE, IDLE, BALANCED, FULL, FULL, FULL]
+    assert [each.doublings for each in bottleneck._path_settings(lab, [0.0, 2.0], 1.0)] == [0, 2], (
+        "never beyond the path"
+    )
+    assert [each.doublings for each in bottleneck._path_settings(lab, [4.0, 8.0], 1.0)] == [4, 8]
 
 
-def test_an_estimate_is_students():
+def test_estimate_returns_students_interval():
     assert estimate([0.3]) == (0.3, None, None, (0.3,))
     found = estimate([1.0, 2.0, 3.0])
     assert found.value == 2
     assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, 2) / math.sqrt(3))
 
 
-def test_published_estimates_are_theirs():
+def test_published_elasticities_equal_the_sources():
     assert [each.sigma for each in PUBLISHED[:2]] == list(WHITFILL_WU.values())
     assert PUBLISHED[1].rho == -math.inf
     assert [each.rho for each in PUBLISHED[2:]] == pytest.approx([-0.1, -0.5, -1.0])
 
 
-def test_one_seed_has_no_interval_and_a_study_is_what_its_seeds_say(small, monkeypatch):
+def test_study_of_one_seed_has_no_interval_and_is_reproducible(small, monkeypatch):
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 60)
     seen = []
 
@@ -275,11 +279,11 @@ def test_one_seed_has_no_interval_and_a_study_is_what_its_seeds_say(small, monke
 
 BAD = {
     "no experiments": ("toy-fizzle", ["researcher__experiment_gpu_days = 0"]),
-    "no GPUs": ("lab --set cluster__training_share=0.5", ["leave no GPUs for experiments"]),
+    "no GPUs": ("lab --set cluster__training_share=0.5", ["leave no GPUs for experiments; allowed"]),
     "too far": ("lab --doublings 0,20", ["20 doublings", "at most 19 doublings"]),
-    "no doublings": ("lab --doublings many", ["--doublings many", "--doublings 0,2,4"]),
-    "backwards": ("lab --doublings 2,1", ["--doublings 2,1"]),
-    "below 0": ("lab --doublings=-1", ["--doublings -1"]),
+    "no doublings": ("lab --doublings many", ["--doublings = many", "--doublings 0,2,4"]),
+    "backwards": ("lab --doublings 2,1", ["--doublings = 2,1"]),
+    "below 0": ("lab --doublings=-1", ["--doublings = -1"]),
     "one researcher": ("lab --set researcher__initial=1 --doublings 0", ["1 researchers are too few"]),
     "one node": ("lab --set cluster__gpus=32 --doublings 0", ["8 GPUs for experiments are too few"]),
     "no corner": ("lab --set researcher__initial=8 --doublings 0", ["at load 1 8 researchers", "too few"]),
@@ -290,7 +294,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_sentence_and_nothing_is_written(asara, tmp_path, case):
+def test_command_with_bad_input_prints_one_error_and_writes_nothing(asara, tmp_path, case):
     command, words = BAD[case]
     answer = asara("bottleneck", *command.split(), "--out", "kept")
     assert (answer.code, answer.out) == (2, "")
@@ -307,12 +311,12 @@ SMALL = ["--doublings", "0,1", *(word for name, value in CHANGES.items() for wor
 
 @pytest.fixture
 def brief(monkeypatch):
-    """Windows that show nothing but that all is said and written."""
+    """Use short windows, which are enough to test the output."""
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 25)
     monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", ObservationWindow(1.0, 0.5))
 
 
-def test_the_command_says_draws_and_writes(asara, tmp_path, brief):
+def test_command_prints_tables_and_writes_files(asara, tmp_path, brief):
     answer = asara("bottleneck", *SMALL, "--seeds", 2, "--out", "kept")
     assert answer.code == 0
     for words in ("dlnY/dlnL", "dlnY/dlnK", "Whitfill and Wu", "s = 0: at 1 doublings", "s = 1:", "sigma ="):
@@ -334,7 +338,7 @@ def test_the_command_says_draws_and_writes(asara, tmp_path, brief):
     }
 
 
-def test_an_interruption_tells_whole_seeds_or_nothing(asara, tmp_path, monkeypatch, brief):
+def test_command_interrupted_prints_completed_seeds_only(asara, tmp_path, monkeypatch, brief):
     run, calls = OutputSample.run, []
 
     def stopping_at(call):
@@ -350,7 +354,7 @@ def test_an_interruption_tells_whole_seeds_or_nothing(asara, tmp_path, monkeypat
     stopping_at(3)
     answer = asara("bottleneck", *SMALL, "--seeds", 2, "--out", "kept")
     assert (answer.code, answer.out) == (2, "")
-    assert "interrupted before the first seed was over" in answer.err
+    assert "interrupted before the first seed was complete" in answer.err
     assert list(tmp_path.iterdir()) == []
     stopping_at(None)
     whole = asara("bottleneck", *SMALL, "--seeds", 1, "--json")
@@ -360,28 +364,28 @@ def test_an_interruption_tells_whole_seeds_or_nothing(asara, tmp_path, monkeypat
     assert "interrupted after 1 of 2 seeds" in answer.err
 
 
-def test_doublings_are_read_as_numbers():
-    assert path("0") == [0.0]
-    assert path("0, 1.5,4") == [0.0, 1.5, 4.0]
+def test_parse_doublings_returns_numbers():
+    assert parse_doublings("0") == [0.0]
+    assert parse_doublings("0, 1.5,4") == [0.0, 1.5, 4.0]
 
 
-def test_sentences_say_which_input_holds_research_up(measured):
+def test_sentence_names_the_limiting_input(measured):
     fixed, _, frontier = (sentence(case) for case in measured.cases)
-    assert "experiments get cheaper as fast as researchers multiply" in fixed
-    assert "Labour alone could multiply output by" in fixed
-    assert "Labour alone could add nothing: no GPU is idle." in frontier
-    assert "The load comes to 1 at " in frontier
+    assert "experiments get cheaper as fast as the researchers multiply" in fixed
+    assert "More researchers alone can multiply output by at most" in fixed
+    assert "More researchers alone cannot raise output, because no GPU is idle." in frontier
+    assert "The load reaches 1 at " in frontier
 
 
-def test_nothing_seen_is_no_result(monkeypatch):
+def test_run_without_papers_raises_error(monkeypatch):
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 1e-3)
     monkeypatch.setattr("experiments.bottleneck.steady_state.IDLE", ObservationWindow(0.5, 1e-6))
     scenario = repairman(0.3)
-    with pytest.raises(ScenarioError, match="nothing can be said"):
+    with pytest.raises(ScenarioError, match="there is no estimate"):
         OutputSample.run(scenario, setting_at(scenario, 0.0, 1.0), 0)
 
 
-def test_picture_has_its_legend_above_the_panel_and_explains_its_words(measured):
+def test_figure_has_its_legend_above_the_panel_and_explains_its_terms(measured):
     figure = bottleneck_figure(measured)
     FigureCanvasAgg(figure).draw()
     first = figure.axes[0]

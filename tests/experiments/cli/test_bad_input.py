@@ -62,12 +62,12 @@ BAD = {
     "a setting without its block": ("run lab --set horizon_days=3", ["'horizon_days'", "mean 'run__horizon_days' ("]),
     "missing file": ("run missing.toml", ["missing.toml: cannot be read (No such file or directory)"]),
     "no text": ("run latin.toml", ["latin.toml: is not text in UTF-8"]),
-    "a design": ("run design.toml", ["design.toml: is the design of a sweep", "`asara sweep design.toml` runs it"]),
-    "priors for a run": ("run priors.toml", ["priors.toml: is a file of priors", "`asara mc priors.toml` runs it"]),
+    "a design": ("run design.toml", ["design.toml is the design of a sweep", "Run `asara sweep design.toml`"]),
+    "priors for a run": ("run priors.toml", ["priors.toml is a file of priors", "Run `asara mc priors.toml`"]),
     "a design for mc": ("mc design.toml", ["is the design of a sweep, not a file of priors", "`asara sweep design"]),
-    "a scenario for mc": ("mc tight.toml", ["tight.toml: is a scenario", "`asara run tight.toml` runs it"]),
-    "a scenario for a sweep": ("sweep tight.toml", ["tight.toml: is a scenario", "`asara run tight.toml` runs it"]),
-    "priors for a sweep": ("sweep priors.toml", ["priors.toml: is a file of priors", "`asara mc priors.toml`"]),
+    "a scenario for mc": ("mc tight.toml", ["tight.toml is a scenario", "Run `asara run tight.toml`"]),
+    "a scenario for a sweep": ("sweep tight.toml", ["tight.toml is a scenario", "Run `asara run tight.toml`"]),
+    "priors for a sweep": ("sweep priors.toml", ["priors.toml is a file of priors", "`asara mc priors.toml`"]),
     "an empty file": ("run nothing.toml", ["nothing.toml: is empty", "under [cluster]"]),
     "only remarks": ("run remarks.toml", ["remarks.toml: is empty"]),
     "an empty CSV for a scenario": ("run nothing.csv", ["nothing.csv: is empty"]),
@@ -160,7 +160,7 @@ def test_another_package_called_agents_is_named(tmp_path):
         [sys.executable, "-c", script, "scenarios"], capture_output=True, text=True, env=environment, check=False
     )
     assert (found.returncode, found.stdout) == (2, "")
-    assert found.stderr.startswith("asara: another package called 'agents'")
+    assert found.stderr.startswith("asara: another package named 'agents'")
     assert str(tmp_path / "agents") in found.stderr
     assert found.stderr.count("\n") == 1
 
@@ -255,7 +255,7 @@ def test_a_disk_that_is_full_is_a_sentence_with_the_name_of_the_file(asara, monk
             answer = asara(*line.split())
         assert (answer.code, answer.out) == (2, ""), line
         assert answer.err.startswith("asara: new"), line
-        assert "cannot be written (File too large); name a place that has room" in answer.err, line
+        assert "cannot be written (File too large). Choose a place that has space" in answer.err, line
         assert answer.err.count("\n") == 1
 
 

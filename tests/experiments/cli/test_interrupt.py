@@ -97,7 +97,7 @@ def test_the_second_stops_at_once(asara, tmp_path, monkeypatch, number):
         ),
         ("analyse new", "experiments.sweep.analysis.sweep_data.load", "stopped; nothing more was written"),
         ("reproduce --seeds 2", "experiments.reproduction.report_claims.rows", "stopped; nothing more was written"),
-        ("sweep quick --out new", "experiments.sweep.command.sweep", "interrupted; no run had been written in new"),
+        ("sweep quick --out new", "experiments.sweep.command.sweep", "interrupted; no run is stored in new"),
     ],
 )
 def test_a_request_to_stop_in_a_long_command_is_answered(asara, monkeypatch, number, line, place, answer):

@@ -1,4 +1,4 @@
-"""What a design states and the runs it comes to: the same whatever is asked first, wherever the file lies."""
+"""Test designs and their runs, which depend neither on the order of calls nor on the folder of the file."""
 
 import json
 import math
@@ -57,7 +57,7 @@ def test_draws_have_the_distribution_of_the_file(tmp_path, sampling):
 
 
 @pytest.mark.parametrize("sampling", ["sobol", "latin-hypercube", "random"])
-def test_rank_correlations_come_out_as_asked(tmp_path, sampling):
+def test_draws_have_the_rank_correlations_of_the_file(tmp_path, sampling):
     content = sampled(sampling=sampling, n=4096, uncertainties={"growth__r": R, "training__gain": GAIN})
     content["correlations"] = [{"between": ["training__gain", "growth__r"], "rank": -0.6}]
     found = design(tmp_path, content)
@@ -65,7 +65,7 @@ def test_rank_correlations_come_out_as_asked(tmp_path, sampling):
     assert seen == pytest.approx(-0.6, abs=4 * (1 - 0.36) / math.sqrt(4096))
 
 
-def test_whole_numbers_are_rounded_and_each_is_as_likely(tmp_path):
+def test_draws_of_an_integer_parameter_are_rounded_and_uniform(tmp_path):
     dice = {"distribution": "uniform", "low": 0.5, "high": 6.5}
     found = design(tmp_path, sampled(sampling="latin-hypercube", n=60, uncertainties={"cluster__gpus_per_node": dice}))
     values = column(found, "cluster__gpus_per_node")
@@ -73,7 +73,7 @@ def test_whole_numbers_are_rounded_and_each_is_as_likely(tmp_path):
     assert sorted(values) == sorted(list(range(1, 7)) * 10)
 
 
-def test_a_grid_takes_the_midpoints_of_equal_shares(tmp_path):
+def test_grid_has_the_midpoints_of_equal_shares(tmp_path):
     content = {"sampling": "grid", "uncertainties": {"training__gain": GAIN | {"levels": 5}}}
     content["levers"] = {"cluster__gpus": [64, 128], "training__required": [True, False]}
     found = design(tmp_path, content)
@@ -83,7 +83,7 @@ def test_a_grid_takes_the_midpoints_of_equal_shares(tmp_path):
     assert levers == [{"cluster__gpus": g, "training__required": n} for g, n in product([64, 128], [True, False])]
 
 
-def test_one_at_a_time_moves_one_number_under_the_same_luck(tmp_path):
+def test_one_at_a_time_changes_one_parameter_with_common_random_numbers(tmp_path):
     content = {
         "sampling": "one-at-a-time",
         "replications": 2,
@@ -102,7 +102,7 @@ def test_one_at_a_time_moves_one_number_under_the_same_luck(tmp_path):
     assert [(plan.point, plan.lever) for plan in plans[::2]] == [*((point, 0) for point in range(5)), (0, 1), (0, 2)]
 
 
-def test_a_ladder_of_levers_is_the_list_that_it_stands_for(tmp_path):
+def test_range_of_a_lever_equals_its_list(tmp_path):
     ladders = {"researcher__experiment_scaling": {"low": 0, "high": 1, "count": 11}}
     ladders["cluster__gpus"] = {"low": 128, "high": 1024, "count": 4, "log": True}
     lists = {"researcher__experiment_scaling": [n / 10 for n in range(11)], "cluster__gpus": [128, 256, 512, 1024]}
@@ -113,7 +113,7 @@ def test_a_ladder_of_levers_is_the_list_that_it_stands_for(tmp_path):
 # --- seeds -----------------------------------------------------------------------------------------------
 
 
-def test_levers_are_compared_under_the_same_luck(tmp_path):
+def test_levers_have_common_random_numbers(tmp_path):
     found = design(tmp_path, sampled(replications=3, levers={"cluster__gpus": [256, 512], "training__gain": [2, 3, 4]}))
     plans = [found.planned(number) for number in range(len(found))]
     luck = {(plan.point, plan.replication): plan.seed for plan in plans}
@@ -126,7 +126,7 @@ def test_levers_are_compared_under_the_same_luck(tmp_path):
 
 
 @pytest.mark.slow
-def test_paired_seeds_cut_the_variance_of_a_levers_effect_tenfold(tmp_path):
+def test_paired_seeds_reduce_the_variance_of_an_effect_tenfold(tmp_path):
     """Toy explosions with papers 1.5- and 1.6-fold; docs/reference/sweeps.md: 139-fold by doubling 7, 100 seeds."""
     content = {"base": "toy-explosion", "sampling": "grid", "replications": 40, "set": {"run__max_doublings": 5}}
     found = design(tmp_path, content | {"levers": {"growth__difficulty_growth": [1.5, 1.6]}})
@@ -135,7 +135,7 @@ def test_paired_seeds_cut_the_variance_of_a_levers_effect_tenfold(tmp_path):
     assert np.var(days[1] - days[0], ddof=1) < np.var(days, axis=1, ddof=1).sum() / 10
 
 
-def test_a_larger_design_begins_with_the_runs_of_the_smaller(tmp_path):
+def test_larger_design_starts_with_the_runs_of_the_smaller(tmp_path):
     small, large = (design(tmp_path, sampled(n=n, levers={"cluster__gpus": [64, 128]})) for n in (32, 128))
     assert [small.planned(number) for number in range(len(small))] == [large.planned(number) for number in range(64)]
 
@@ -143,7 +143,7 @@ def test_a_larger_design_begins_with_the_runs_of_the_smaller(tmp_path):
 # --- the same whoever asks -------------------------------------------------------------------------------
 
 
-def test_a_plan_does_not_depend_on_what_was_asked_before(tmp_path, monkeypatch):
+def test_planned_does_not_depend_on_earlier_calls(tmp_path, monkeypatch):
     for module in (designs, sampling):
         monkeypatch.setattr(module, "BLOCK", 64)
     content = sampled(sampling="random", n=64 + 50, uncertainties={"growth__r": R, "cluster__gpus": GPUS})
@@ -158,7 +158,7 @@ def test_a_plan_does_not_depend_on_what_was_asked_before(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_another_process_plans_the_same():
+def test_planned_in_another_process_is_equal():
     code = "from experiments.design.design import load_design as l; d = l('report'); print(d.digest, d.planned(77))"
     asked, environment = [sys.executable, "-c", code], {"PYTHONHASHSEED": "12"}
     said = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
@@ -199,7 +199,7 @@ def contents(draw):
 @pytest.mark.slow
 @examples(30)
 @given(contents(), st.data())
-def test_a_design_survives_a_round_trip(tmp_path_factory, content, data):
+def test_to_toml_round_trip_returns_an_equal_design(tmp_path_factory, content, data):
     folder = tmp_path_factory.mktemp("designs")
     found = design(folder, content)
     path = folder / "written.toml"
@@ -215,7 +215,7 @@ def test_a_design_survives_a_round_trip(tmp_path_factory, content, data):
 # --- the digest ------------------------------------------------------------------------------------------
 
 
-def test_the_digest_is_of_what_runs_and_not_of_names(tmp_path):
+def test_digest_depends_on_runs_and_not_on_names(tmp_path):
     levers = {"cluster__gpus": [256, 512], "training__required": [True, False]}
     first = design(tmp_path, sampled(levers=levers, **{"set": {"run__max_doublings": 5}}))
     backwards = dict(reversed(levers.items()))
@@ -236,7 +236,7 @@ def test_the_digest_is_of_what_runs_and_not_of_names(tmp_path):
     assert len(digests) == len(others) and first.digest not in digests
 
 
-def test_a_base_of_ones_own_is_written_out(tmp_path):
+def test_design_with_an_own_base_contains_its_parameters(tmp_path):
     (tmp_path / "own.toml").write_text("[cluster]\ngpus = 64\n[growth]\nr = 3.0\n")
     found = design(tmp_path, {"sampling": "grid", "base": "own.toml", "levers": {"training__gain": [2, 3]}})
     (tmp_path / "elsewhere").mkdir()
@@ -246,7 +246,7 @@ def test_a_base_of_ones_own_is_written_out(tmp_path):
     assert (found.content["base"], found.content["set"]) == ("lab", {"cluster__gpus": 64, "growth__r": 3.0})
 
 
-def test_a_distribution_comes_from_another_file(tmp_path):
+def test_uncertainty_with_from_reads_the_distribution_of_another_file(tmp_path):
     (tmp_path / "fit.toml").write_text(tomli_w.dumps({"description": "A fit.", "uncertainties": {"growth__r": R}}))
     (tmp_path / "bare.toml").write_text(tomli_w.dumps(R | {"source": "Somewhere."}))
     direct = design(tmp_path, sampled())
@@ -257,12 +257,12 @@ def test_a_distribution_comes_from_another_file(tmp_path):
     assert cut.content["uncertainties"]["growth__r"] == R | {"max": 2.0}
 
 
-def test_the_fluid_asked_for_from_outside_runs_each_point_once(tmp_path):
+def test_load_design_with_engine_fluid_has_one_replication(tmp_path):
     found = design(tmp_path, sampled(replications=4), engine="fluid")
     assert (found.engine, found.replications, len(found)) == ("fluid", 1, 32)
 
 
-def test_a_draw_that_cannot_be_run_is_one_run_and_not_the_design(tmp_path):
+def test_scenario_of_an_invalid_draw_raises_error_for_that_run_only(tmp_path):
     limit = {"distribution": "uniform", "low": 0, "high": 40}
     found = design(tmp_path, sampled(sampling="random", n=200, uncertainties={"growth__limit_doublings": limit}))
     bad = 0
@@ -288,14 +288,14 @@ def test_shipped_designs_can_be_run(name):
         assert isinstance(found.scenario(found.planned(int(number))), Scenario)
 
 
-def test_there_are_the_four_of_the_docs():
+def test_shipped_designs_are_those_of_the_docs():
     assert shipped_designs() == ["bottlenecks", "quick", "report", "retraining"]
     sizes = {name: len(load_design(name)) for name in shipped_designs()}
     assert sizes == {"bottlenecks": 308, "quick": 128, "report": 512, "retraining": 187}
 
 
 @pytest.mark.slow
-def test_the_plane_of_footnote_42_has_the_border_of_the_closed_form():
+def test_retraining_design_has_the_border_of_the_closed_form():
     """Gains of g that are spent on runs k times as long leave g^(1-phi): doublings get faster if r (1 + log2 k) > 1."""
     found = load_design("retraining")
     plans = [found.planned(number) for number in range(len(found))]
@@ -311,7 +311,7 @@ def test_the_plane_of_footnote_42_has_the_border_of_the_closed_form():
     assert checked >= 6
 
 
-def test_the_example_of_the_docs_is_a_design(tmp_path):
+def test_example_of_the_docs_can_be_loaded(tmp_path):
     page = (ROOT / "docs" / "reference" / "sweeps.md").read_text(encoding="utf-8")
     path = tmp_path / "example.toml"
     path.write_text(page.split("```toml\n")[1].split("```")[0])
@@ -328,7 +328,7 @@ def test_the_example_of_the_docs_is_a_design(tmp_path):
 COMPUTE = {"zip": {"researcher__initial": [256, 512], "cluster__gpus": [1024, 2048]}}
 
 
-def test_coupled_lever_takes_its_lists_pairwise(tmp_path):
+def test_coupled_lever_pairs_its_lists(tmp_path):
     levers = {"compute": COMPUTE, "training__required": [True, False]}
     found = design(tmp_path, sampled(n=2, levers=levers))
     assert (len(found), found.combinations) == (8, 4)
@@ -343,7 +343,7 @@ def test_coupled_lever_takes_its_lists_pairwise(tmp_path):
     assert found.scenario(found.planned(2)).cluster.gpus == 2048
 
 
-def test_coupled_lever_one_at_a_time_moves_both_and_skips_the_base(tmp_path):
+def test_coupled_lever_one_at_a_time_changes_both_and_skips_the_base(tmp_path):
     content = {"sampling": "one-at-a-time", "uncertainties": {"growth__r": R}, "levers": {"compute": COMPUTE}}
     found = design(tmp_path, content)  # the lab has 1,024 GPUs, and so 256 researchers
     assert len(found) == 4
@@ -351,7 +351,7 @@ def test_coupled_lever_one_at_a_time_moves_both_and_skips_the_base(tmp_path):
     assert found.planned(3).changes == middle | {"cluster__gpus": 2048, "researcher__initial": 512}
 
 
-def test_coupled_lever_survives_a_round_trip_in_any_order(tmp_path):
+def test_coupled_lever_round_trip_in_any_order_is_equal(tmp_path):
     found = design(tmp_path, sampled(levers={"compute": COMPUTE}))
     (tmp_path / "again.toml").write_text(to_toml(found))
     assert load_design(str(tmp_path / "again.toml")).digest == found.digest
@@ -364,7 +364,7 @@ def test_coupled_lever_survives_a_round_trip_in_any_order(tmp_path):
     assert crossed.digest != found.digest
 
 
-def test_digest_of_plain_levers_is_that_of_their_lists():
+def test_digest_of_plain_levers_equals_that_of_their_lists():
     """The digest before coupled levers existed, written down apart: folders of earlier sweeps still go on."""
     found = load_design("quick")
     keys = ("engine", "sampling", "n", "replications", "seed", "uncertainties", "correlations", "levers")

@@ -1,4 +1,4 @@
-"""Points of the unit cube: each way of sampling covers it as it promises, and a stretch is a stretch of the whole."""
+"""Test sample points of the unit cube: their distribution, and the independence of blocks."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def drawn(way, n=256, names=NAMES, seed=1, levels=()):
 
 
 @pytest.mark.parametrize("way", SAMPLINGS)
-def test_points_lie_inside_the_cube_and_are_as_many_as_was_said(way):
+def test_points_are_inside_the_cube_and_have_the_stated_number(way):
     space = UncertaintySpace(NAMES, 64, 3, (2, 3, 4))
     found = unit_cube_points(way, space, 0)
     assert found.shape == (points(way, space), 3)
@@ -31,7 +31,7 @@ def test_points_lie_inside_the_cube_and_are_as_many_as_was_said(way):
 
 
 @pytest.mark.parametrize("way", SAMPLED)
-def test_each_coordinate_is_uniform_and_none_goes_with_another(way):
+def test_coordinates_are_uniform_and_uncorrelated(way):
     found = drawn(way, 4096)
     for column in found.T:
         assert stats.kstest(column, "uniform").pvalue > 0.01
@@ -40,7 +40,7 @@ def test_each_coordinate_is_uniform_and_none_goes_with_another(way):
 
 
 @pytest.mark.parametrize("way", ["sobol", "latin-hypercube"])
-def test_one_point_lies_in_each_stratum_of_each_coordinate(way):
+def test_points_have_one_in_each_stratum_of_each_coordinate(way):
     for column in drawn(way).T:
         assert sorted(np.floor(column * 256)) == list(range(256))
 
@@ -52,22 +52,22 @@ def test_sobol_points_cover_the_cube_better_than_others():
 
 
 @pytest.mark.parametrize("way", ["sobol", "random"])
-def test_fewer_points_are_the_first_of_more(way):
+def test_fewer_points_equal_the_first_of_more(way):
     np.testing.assert_array_equal(drawn(way, 64), drawn(way, 256)[:64])
 
 
 @pytest.mark.parametrize("way", ["random", "latin-hypercube"])
-def test_a_coordinate_keeps_its_luck_beside_others(way):
+def test_coordinate_does_not_depend_on_other_coordinates(way):
     np.testing.assert_array_equal(drawn(way)[:, 1], drawn(way, names=("cluster__gpus",))[:, 0])
 
 
 @pytest.mark.parametrize("way", SAMPLED)
-def test_another_seed_is_other_luck(way):
+def test_points_with_another_seed_differ(way):
     assert not np.isin(drawn(way, seed=1), drawn(way, seed=2)).any()
 
 
 @pytest.mark.parametrize("way", [way for way in SAMPLINGS if way != "random"])
-def test_blocks_together_are_the_whole(way, monkeypatch):
+def test_blocks_together_equal_all_points(way, monkeypatch):
     space = UncertaintySpace(NAMES, 64, 7, (3, 5, 2))
     whole = unit_cube_points(way, space, 0)
     monkeypatch.setattr(sampling, "BLOCK", 4)
@@ -81,7 +81,7 @@ def test_blocks_of_random_points_differ(monkeypatch):
     assert not np.isin(first, second).any()
 
 
-def test_a_grid_crosses_the_midpoints_of_equal_shares_and_the_last_goes_round_fastest():
+def test_grid_combines_midpoints_and_varies_the_last_fastest():
     found = drawn("grid", names=("a", "b"), levels=(2, 3))
     shares = [1 / 6, 1 / 2, 5 / 6]
     expected = [[one, other] for one in (0.25, 0.75) for other in shares]
@@ -89,12 +89,12 @@ def test_a_grid_crosses_the_midpoints_of_equal_shares_and_the_last_goes_round_fa
     assert drawn("grid", names=()).shape == (1, 0)
 
 
-def test_one_at_a_time_moves_one_and_leaves_the_others_in_the_middle():
+def test_one_at_a_time_changes_one_coordinate_from_the_middle():
     found = drawn("one-at-a-time", names=("a", "b"))
     assert found.tolist() == [[0.5, 0.5], [0.1, 0.5], [0.9, 0.5], [0.5, 0.1], [0.5, 0.9]]
 
 
-def test_powers_of_two():
+def test_neighbouring_powers_of_two_brackets_n():
     assert [neighbouring_powers_of_two(n) for n in (1, 2, 3, 200, 256)] == [
         (1, 1),
         (2, 2),

@@ -1,4 +1,4 @@
-"""`asara reproduce`: what it prints and how it exits. The rows themselves are tested in tests/statistical."""
+"""Test the output and exit codes of `asara reproduce`. tests/statistical tests the rows themselves."""
 
 import json
 
@@ -20,29 +20,29 @@ def table(monkeypatch):
     return give
 
 
-def test_rows_are_shown_and_counted(table, capsys):
+def test_reproduce_prints_and_counts_rows(table, capsys):
     table(HELD, HELD._replace(row="O3"))
     assert main(["reproduce"]) == 0
     printed = capsys.readouterr().out
     assert "O1: holds" in printed
     assert "2 holds" in printed
-    assert "holds: the simulator gives the figure" in printed
+    assert "holds: the simulated figure equals" in printed
     assert "with a probability of at most 1%." in printed
 
 
-def test_a_row_with_too_few_seeds_is_no_error_code(table, capsys):
-    table(HELD, REFUTED._replace(outcome="cannot tell", note="cannot tell with 20 seeds; 189 would"))
+def test_reproduce_with_too_few_seeds_exits_with_0(table, capsys):
+    table(HELD, REFUTED._replace(outcome="cannot tell", note="20 seeds are too few; allowed: at least 189"))
     assert main(["reproduce"]) == 0
-    assert "cannot tell with 20 seeds; 189 would" in capsys.readouterr().out
+    assert "20 seeds are too few; allowed: at least 189" in capsys.readouterr().out
 
 
-def test_a_refuted_row_is_an_error_code(table, capsys):
+def test_reproduce_with_a_refuted_row_exits_with_1(table, capsys):
     table(HELD, REFUTED)
     assert main(["reproduce"]) == 1
     assert "a note" in capsys.readouterr().out
 
 
-def test_json_is_one_object(table, capsys):
+def test_reproduce_json_prints_one_object(table, capsys):
     table(HELD, REFUTED)
     assert main(["reproduce", "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {
@@ -52,7 +52,7 @@ def test_json_is_one_object(table, capsys):
 
 
 @pytest.mark.parametrize("arguments", [["--seeds", "1"], ["--seeds", "many"], ["--data", ""], ["--data", "no-such"]])
-def test_bad_input(arguments, capsys):
+def test_reproduce_with_bad_input_prints_one_error(arguments, capsys):
     assert main(["reproduce", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("asara: ")

@@ -1,4 +1,4 @@
-"""What a run leaves: it can be read back, it is the same for the same run, and it is all there or not at all."""
+"""Test stored runs: they are read back equal, have equal bytes for equal runs, and are complete or absent."""
 
 import io
 import json
@@ -36,7 +36,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_run_is_read_back_as_it_was(tmp_path, lab):
+def test_read_run_returns_the_written_run(tmp_path, lab):
     run_store.write_run(tmp_path / "new" / "run", lab, b"picture")
     found = run_store.read_run(tmp_path / "new" / "run")
     assert found.summary == run_store.summary(lab) | {"parameters": lab.scenario.flat()}
@@ -67,12 +67,12 @@ def test_read_run_after_one_flipped_bit_is_the_same_run_or_refused(tmp_path, toy
             assert run_store.read_run(tmp_path) == expected
         except InputError as error:
             noticed += 1
-            assert str(error).startswith(f"{path} is damaged: it does not hold what was written")
+            assert str(error).startswith(f"{path} is damaged: its content is not what was written")
         path.write_bytes(whole)
     assert noticed > 300
 
 
-def test_the_schema_does_not_depend_on_what_happened(lab, toy):
+def test_write_run_has_a_schema_that_does_not_depend_on_the_run(lab, toy):
     assert not toy.jobs
     assert run_store.jobs_table(toy.jobs).schema == run_store.jobs_table(lab.jobs).schema
     assert (
@@ -85,7 +85,7 @@ def test_the_schema_does_not_depend_on_what_happened(lab, toy):
 
 
 @pytest.mark.slow
-def test_the_same_run_leaves_the_same_bytes(asara, tmp_path):
+def test_write_run_of_equal_runs_writes_equal_bytes(asara, tmp_path):
     arguments = ["run", "lab", "--until", 20, "--set", "researcher__initial=32", "--seed", 3]
     assert asara(*arguments, "--out", "a").code == 0
     assert asara(*arguments, "--out", "b/below").code == 0
@@ -93,7 +93,7 @@ def test_the_same_run_leaves_the_same_bytes(asara, tmp_path):
     assert contents(tmp_path / "a") == contents(tmp_path / "b" / "below")
 
 
-def test_run_json_is_what_json_prints(asara, tmp_path):
+def test_run_json_equals_the_printed_json(asara, tmp_path):
     printed = json.loads(asara("run", "toy-fizzle", "--until", 90, "--out", "here", "--json").out)
     written = json.loads((tmp_path / "here" / "run.json").read_text())
     assert sorted(written.pop("sha256")) == ["events.parquet", "jobs.parquet", "run.json", "series.parquet"]
@@ -101,7 +101,7 @@ def test_run_json_is_what_json_prints(asara, tmp_path):
     assert written == printed
 
 
-def test_a_run_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path, toy, lab):
+def test_write_run_replaces_an_older_run_and_no_other_file(tmp_path, toy, lab):
     (tmp_path / "notes.txt").write_text("mine")
     run_store.write_run(tmp_path, lab, b"picture")
     run_store.write_run(tmp_path, toy, b"picture")
@@ -109,7 +109,7 @@ def test_a_run_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path, toy
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*FILES, "notes.txt"])
 
 
-def test_a_writer_that_fails_leaves_nothing(tmp_path, toy, monkeypatch):
+def test_write_run_that_fails_leaves_no_file(tmp_path, toy, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -119,21 +119,21 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path, toy, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_numbers_that_json_has_no_word_for_are_null(toy):
+def test_summary_has_null_for_numbers_that_are_not_finite(toy):
     endless = toy._replace(pace=toy.pace._replace(r_implied=math.inf), toes_exponent=math.nan)
     found = json.loads(run_store.to_json(run_store.summary(endless)))
     assert found["r_implied"] is None
     assert found["toes_exponent"] is None
 
 
-def test_papers_are_whole_where_they_are(toy):
+def test_summary_has_whole_papers_as_integers(toy):
     assert run_store.summary(toy._replace(papers=3.0000000000000004))["papers"] == 3
     assert isinstance(run_store.summary(toy._replace(papers=3.0000000000000004))["papers"], int)
     assert run_store.summary(toy._replace(papers=3.25))["papers"] == 3.25
 
 
 @pytest.mark.slow
-def test_a_picture_is_a_png_without_a_date(lab):
+def test_figure_is_a_png_without_a_date(lab):
     picture = run_picture(lab)
     assert picture.startswith(b"\x89PNG")
     assert b"tEXtSoftware" not in picture
@@ -165,5 +165,5 @@ def test_workbook_leaves_a_table_out_that_no_sheet_can_hold(monkeypatch):
     monkeypatch.setattr("experiments.workbook.MAX_ROWS", 3)
     content = workbook({"a": 1}, {"long": pa.table({"x": [1, 2, 3]}), "short": pa.table({"x": [1, 2]})})
     book = openpyxl.load_workbook(io.BytesIO(content))
-    assert book["long"]["A1"].value == "3 rows, more than a sheet can have: see long.parquet"
+    assert book["long"]["A1"].value == "3 rows are more than a sheet can have. Read long.parquet."
     assert [row[0] for row in book["short"].iter_rows(values_only=True)] == ["x", 1, 2]

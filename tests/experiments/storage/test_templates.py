@@ -1,4 +1,4 @@
-"""`--new FILE`: a commented file that runs as it stands."""
+"""Test `--new FILE`, which writes a commented file that can be run without changes."""
 
 import json
 
@@ -31,14 +31,14 @@ def test_new_writes_a_commented_file_and_never_over_another(asara, tmp_path, com
         ("other.toml --new mine.toml", "without 'other.toml'"),
     ],
 )
-def test_new_with_a_bad_name_is_refused_in_a_sentence(asara, tmp_path, arguments, word):
+def test_new_with_a_bad_name_prints_one_error(asara, tmp_path, arguments, word):
     answer = asara("mc", *arguments.split())
     assert answer.code == 2
     assert word in answer.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_template_of_mc_runs_as_it_stands(asara):
+def test_template_of_mc_runs_without_changes(asara):
     asara("mc", "--new", "mine.toml")
     answer = asara("mc", "mine.toml", "--n", 1000, "--json")
     assert answer.code == 0
@@ -54,7 +54,7 @@ def test_template_of_a_run_is_a_scenario_that_runs(asara, tmp_path):
 
 
 @pytest.mark.slow
-def test_template_of_a_sweep_runs_as_it_stands(asara, tmp_path):
+def test_template_of_a_sweep_runs_without_changes(asara, tmp_path):
     asara("sweep", "--new", "mine.toml")
     design = load_design(str(tmp_path / "mine.toml"))
     assert (len(design), design.engine) == (32, "fluid")

@@ -1,4 +1,4 @@
-"""`run_many`: a table of runs from Python, the same for any number of workers, in scripts and notebooks alike."""
+"""Test `run_many`: the same table for any number of workers, in scripts and notebooks."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ from sim.scenario.model import Scenario, ScenarioError
 TOY = Scenario.load("toy-explosion").replace(run__max_doublings=3)
 OTHER = TOY.replace(growth__difficulty_growth=3.0)
 IMPOSSIBLE = Scenario.load("lab").replace(cluster__gpus=8)
-"""An experiment asks for more GPUs than its share: found out when the run is set up."""
+"""Scenario whose experiments need more GPUs than their share; the error is raised when a run is set up."""
 
 
 def test_run_many_returns_the_columns_of_a_sweep_and_the_days_of_doublings():
@@ -109,7 +109,7 @@ def test_run_many_works_in_a_script_without_a_main_guard(tmp_path):
     found = subprocess.run([sys.executable, script], env=environment, cwd=tmp_path, capture_output=True, text=True)  # noqa: PLW1510
     assert found.returncode == 0, found.stderr
     assert found.stdout == f"{[round(run(Scenario.load('toy-explosion'), seed).day, 3) for seed in range(4)]}\n"
-    assert "4 of 4 runs are over" in found.stderr
+    assert "4 of 4 runs are done" in found.stderr
     assert "\x1b" not in found.stderr
 
 
@@ -119,7 +119,7 @@ BAD = {
     "a negative seed": ({"seeds": [-1]}, "seed = -1 is not a seed; allowed: whole numbers from 0"),
     "half a seed": ({"seeds": [0.5]}, "seed = 0.5 is not a seed; allowed: whole numbers"),
     "a seed that is text": ({"seeds": ["one"]}, "seed = 'one' is not a seed; allowed: whole numbers"),
-    "a seed twice": ({"seeds": [1, 2, 1]}, "seeds = 1 is there twice"),
+    "a seed twice": ({"seeds": [1, 2, 1]}, "seeds = 1 is given twice"),
     "seeds that are none": ({"seeds": None}, "seeds = None is not a number of seeds; allowed: at least 1"),
     "no scenario": ({"scenario": []}, "scenario = [] is an empty list; allowed: one scenario or more"),
     "no kind of scenario": ({"scenario": [3]}, "scenario = 3 is not a scenario; allowed:"),

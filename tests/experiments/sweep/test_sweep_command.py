@@ -1,4 +1,4 @@
-"""`asara sweep` and `asara results` as somebody types them: what they say, and what they do with bad input."""
+"""Test the commands `asara sweep` and `asara results`: their output, and their errors for bad input."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ def design_file(tmp_path, monkeypatch):
 
 
 def refused(capsys, *words: object) -> str:
-    """What is said to a command that cannot be followed."""
+    """Return the error message of a command that fails."""
     assert main([str(word) for word in words]) == 2
     caught = capsys.readouterr()
     assert caught.out == ""
@@ -35,11 +35,11 @@ def refused(capsys, *words: object) -> str:
     return caught.err
 
 
-def test_a_sweep_says_what_it_did_and_the_same_command_goes_on_to_nothing_new(design_file, capsys):
+def test_sweep_repeated_prints_results_and_adds_no_runs(design_file, capsys):
     assert main(["sweep", str(design_file), "--workers", "1"]) == 0
     first = capsys.readouterr().out
     assert "toy: 8 runs" in first
-    assert "8 of 8 runs are there." in first
+    assert "8 of 8 runs are done." in first
     said = " ".join(first.split())
     assert "Probability that doubling times shrink without limit (long_run = singular): 25% [" in said
     assert "at researcher__initial = 1 (4 runs), 25% [" in said and "at researcher__initial = 2 (4 runs)" in said
@@ -50,7 +50,7 @@ def test_a_sweep_says_what_it_did_and_the_same_command_goes_on_to_nothing_new(de
     assert {len(days) for days in read(Path("out/sweeps/toy"))["doubling_days"].to_pylist()} == {2}
 
 
-def test_a_sweep_names_what_recalibrates_the_effort_before_day_0(tmp_path, monkeypatch, capsys):
+def test_sweep_whose_uncertainty_recalibrates_effort_names_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     text = 'base = "lab"\nsampling = "sobol"\nn = 2\nengine = "fluid"\n[set]\nrun__max_doublings = 1\n'
     prior = '{ distribution = "uniform", low = 20.0, high = 40.0 }\n'
@@ -69,7 +69,7 @@ def test_a_sweep_names_what_recalibrates_the_effort_before_day_0(tmp_path, monke
         assert said or "re-calibrate" not in shown
 
 
-def test_goal_of_a_sweep_sets_doublings_and_says_when(design_file, capsys):
+def test_sweep_with_goal_sets_doublings_and_prints_days(design_file, capsys):
     line = ["sweep", str(design_file), "--workers", "1", "--out", "goal", "--goal", "30x"]
     assert main(line) == 0
     said = " ".join(capsys.readouterr().out.split())
@@ -82,7 +82,7 @@ def test_goal_of_a_sweep_sets_doublings_and_says_when(design_file, capsys):
     assert "--goal = '30y' is not a multiple" in capsys.readouterr().err
 
 
-def test_ctrl_c_keeps_what_is_over_and_the_same_command_goes_on(tmp_path):
+def test_sweep_interrupted_keeps_finished_runs_and_continues(tmp_path):
     design, folder = toy(tmp_path, 200), tmp_path / "out"
     command = command_for(interrupted, tmp_path / "toy.toml", folder, 100)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -90,7 +90,10 @@ def test_ctrl_c_keeps_what_is_over_and_the_same_command_goes_on(tmp_path):
     assert ended.returncode == 2
     kept = read(folder)
     said = " ".join(ended.stderr.split())
-    assert f"interrupted; {len(kept)} finished runs are kept in {folder}; the same command continues there" in said
+    assert (
+        f"interrupted; {len(kept)} finished runs are stored in {folder}. Run the same command again to continue."
+        in said
+    )
     assert "Traceback" not in ended.stderr
     assert 100 <= len(kept) < 400
     assert main(["sweep", str(tmp_path / "toy.toml"), "--out", str(folder), "--workers", "2"]) == 0
@@ -103,12 +106,12 @@ def test_ctrl_c_keeps_what_is_over_and_the_same_command_goes_on(tmp_path):
 @pytest.mark.parametrize(
     "module", ["experiments.sweep.command", "experiments.sweep.workers.local", "experiments.sweep.records"]
 )
-def test_ctrl_c_in_the_first_seconds_of_a_continued_sweep_says_how_many_runs_are_kept(swept, design_file, module):
+def test_sweep_interrupted_while_loading_prints_number_of_stored_runs(swept, design_file, module):
     command = command_for(interrupted_while_loading, design_file, swept, module)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     said = " ".join(ended.stderr.split())
-    assert said == f"asara: interrupted; 6 finished runs are kept in {swept}; the same command continues there"
+    assert said == f"asara: interrupted; 6 finished runs are stored in {swept}. Run the same command again to continue."
     assert ended.returncode == 2
     assert len(read(swept)) == 6
 
@@ -139,10 +142,10 @@ def swept(design_file):
     return folder
 
 
-def test_results_are_shown_as_a_table_as_csv_as_json_and_by_a_query(swept, capsys):
+def test_results_prints_table_csv_json_and_query(swept, capsys):
     assert main(["results", str(swept)]) == 0
     shown = capsys.readouterr().out
-    assert "toy: 6 of 8 runs, 2 to come." in shown
+    assert "toy: 6 of 8 runs, 2 are missing." in shown
     assert "growth__difficulty_growth" in shown
     assert main(["results", str(swept), "--csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
@@ -164,27 +167,30 @@ def test_results_are_shown_as_a_table_as_csv_as_json_and_by_a_query(swept, capsy
     [
         (["sweep", "quik"], "quick"),
         (["sweep", "DESIGN", "--workers", "0"], "workers"),
-        (["sweep", "DESIGN", "--timeout", "0"], "--timeout 0: must be above 0 seconds"),
+        (["sweep", "DESIGN", "--timeout", "0"], "--timeout = 0 is too small; allowed: above 0 seconds"),
         (["sweep", "DESIGN", "--timeout", "nan"], "'nan' is not a valid number"),
         (["sweep", "DESIGN", "--set", "growth__rr=1"], "growth__r"),
         (["sweep", "DESIGN", "--set", "growth__difficulty_growth=2"], "growth__difficulty_growth"),
-        (["sweep", "DESIGN", "--workers", "2", "--cluster", "tcp://127.0.0.1:1"], "leave them out with --cluster"),
-        (["sweep", "DESIGN", "--cluster", "nowhere"], "--cluster nowhere: no Dask scheduler answers there"),
+        (
+            ["sweep", "DESIGN", "--workers", "2", "--cluster", "tcp://127.0.0.1:1"],
+            "--workers and --cluster are both set",
+        ),
+        (["sweep", "DESIGN", "--cluster", "nowhere"], "--cluster = nowhere is not the address of a Dask scheduler"),
         (["sweep", "DESIGN", "--out", ""], "the name is empty"),
         (["sweep", "DESIGN", "--out", "toy.toml"], "toy.toml"),
         (["sweep", "DESIGN", "--out", "/proc/asara"], "/proc/asara"),
         (["sweep", "DESIGN", "--engine", "steam"], "steam"),
-        (["results", "nowhere"], "nowhere: there is no such folder"),
-        (["results", "."], "is not the folder of a sweep"),
-        (["results", "SWEPT", "--csv", "--json"], "one of them"),
+        (["results", "nowhere"], "nowhere is not an existing folder"),
+        (["results", "."], "is not a sweep folder"),
+        (["results", "SWEPT", "--csv", "--json"], "--csv and --json are both set"),
         (["results", "SWEPT", "--sql", "select"], "--sql: Parser Error"),
         (["results", "SWEPT", "--sql", "drop table runs"], "--sql: "),
-        (["analyse", "nowhere"], "nowhere: there is no such folder"),
-        (["analyse", "."], "is not the folder of a sweep"),
+        (["analyse", "nowhere"], "nowhere is not an existing folder"),
+        (["analyse", "."], "is not a sweep folder"),
         (["analyse", "SWEPT", "--out", "toy.toml"], "toy.toml"),
     ],
 )
-def test_bad_input_is_one_sentence_and_nothing_is_written(swept, design_file, capsys, words, sentence):
+def test_command_with_bad_input_prints_one_error_and_writes_nothing(swept, design_file, capsys, words, sentence):
     before = sorted(Path().rglob("*"))
     known = {"DESIGN": design_file, "SWEPT": swept}
     said = refused(capsys, *(known.get(word, word) for word in words))

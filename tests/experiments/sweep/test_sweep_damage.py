@@ -1,4 +1,4 @@
-"""Stored results prove themselves: damage is one sentence, is set aside, and its runs are done again."""
+"""Test damaged files of a sweep: one error, the file is set aside, and its runs are repeated."""
 
 import warnings
 
@@ -33,12 +33,12 @@ def test_results_after_one_flipped_bit_are_the_same_values_or_refused(swept):
 
 
 def _flipped_value(content: bytes) -> bytes:
-    """A bit of the first value that is stored."""
+    """Flip a bit of the first stored value."""
     return content[:400] + bytes([content[400] ^ 1]) + content[401:]
 
 
 def _flipped_footer(content: bytes) -> bytes:
-    """A name of a column that is not text any more: a UnicodeDecodeError of the reader."""
+    """Make the name of a column invalid text, which is a UnicodeDecodeError of the reader."""
     at = len(content) * 9 // 10
     return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
 
@@ -63,7 +63,7 @@ def test_sweep_with_a_damaged_file_repeats_its_runs_and_readers_refuse_it(swept,
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     readers = [["results", str(swept)], ["analyse", str(swept)]] if kind in ("runs", MANIFEST) else []
     readers.append(["results", str(swept), "--sql", f"select * from {kind if kind in TABLES else 'runs'}"])
-    sentence = f"{path} is damaged: it does not hold what was written. Run the same `asara sweep` again"
+    sentence = f"{path} is damaged: its content is not what was written. Run the same `asara sweep` again"
     for command in readers:
         assert main(command) == 2
         refusal = " ".join(capsys.readouterr().err.split())
@@ -82,7 +82,7 @@ def test_sweep_command_with_a_damaged_part_reports_it_and_ends_well(swept, capsy
     path.write_bytes(_flipped_footer(path.read_bytes()))
     assert main(["sweep", str(swept.parent / "toy.toml"), "--out", str(swept), "--workers", "1"]) == 0
     said = "".join(capsys.readouterr().out.split())
-    assert f"{path.name}isdamaged" in said and "16of16runsarethere" in said
+    assert f"{path.name}isdamaged" in said and "16of16runsaredone" in said
 
 
 def test_other_readers_of_a_folder_see_neither_set_aside_nor_unfinished_parts(swept):

@@ -1,4 +1,4 @@
-"""A sweep is extended: what there is is kept, only what is new is run, and the table is that of a fresh sweep."""
+"""Test extended sweeps: old runs are kept, new ones are added, and the table equals that of a fresh sweep."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ zip = {{ run__horizon_days = {}, run__stop_at_researchers = {} }}
 
 
 def design_of(folder: Path, **changes: object) -> Design:
-    """The small design with some changes."""
+    """Return the small design with some changes."""
     path = folder / "small.toml"
     path.write_text(DESIGN.format(**SMALL | changes))
     return load_design(str(path))
@@ -70,7 +70,7 @@ def check_extended(tmp_path: Path, old: dict[str, object], new: dict[str, object
     assert as_bytes(read(grown)) == as_bytes(read(tmp_path / "fresh"))
     assert as_bytes(series(grown)) == as_bytes(series(tmp_path / "fresh"))
     kept = {row["seconds"] for row in timings(grown).to_pylist()} & {*before.values()}
-    assert kept == {*before.values()}, "runs that were there have been run again"
+    assert kept == {*before.values()}, "old runs have been run again"
     differs = [key for key, value in manifest(grown).items() if value != manifest_of(large)[key]]
     assert not differs
     assert not (grown / EXTENDING).exists()
@@ -103,11 +103,11 @@ def test_sweep_extended_is_to_the_byte_a_fresh_sweep_of_the_larger_design(tmp_pa
     [
         ({"n": "n = 4"}, {"n": "n = 2"}, "n was 4, now 2, and a sweep cannot shrink"),
         ({"replications": 2}, {"replications": 1}, "replications was 2, now 1, and a sweep cannot shrink"),
-        ({}, {"initial": [1, 3]}, "levers.researcher__initial had 2, which it has no longer, and a sweep cannot"),
+        ({}, {"initial": [1, 3]}, "levers.researcher__initial no longer has 2, and a sweep cannot"),
         (
             {"sampling": "latin-hypercube"},
             {"n": "n = 3"},
-            "n was 2, now 3, and all points of sampling = 'latin-hypercube' move with n",
+            "n was 2, now 3, and all points of sampling = 'latin-hypercube' change with n",
         ),
         ({}, {"n": "n = 4", "low": 1.25}, "uncertainties.growth__difficulty_growth.low was 1.5, now 1.25"),
         ({}, {"sampling": "random", "n": "n = 4"}, 'sampling was "sobol", now "random"'),
@@ -126,7 +126,7 @@ def test_sweep_that_cannot_be_extended_is_refused_with_the_difference(tmp_path, 
     with pytest.raises(InputError) as refusal:
         run_here(design_of(tmp_path, **old | new), folder)
     assert sentence in str(refusal.value)
-    assert "--fresh starts over, another --out keeps both" in str(refusal.value)
+    assert "Use --fresh to start over, or another --out to keep both." in str(refusal.value)
     assert read(folder).equals(before)
 
 

@@ -1,4 +1,4 @@
-"""Sweeps that are killed: every run is there once, and the table is that of a sweep that nobody disturbed."""
+"""Test sweeps that are killed: each run is stored once, and the table equals that of an undisturbed sweep."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from experiments.sweep.query import read, series
 from experiments.sweep.runner import manifest_of, model_identity, sweep
 from experiments.sweep.storage import write_manifest, write_part
 from experiments.sweep.workers.dask import DaskWorkers, do_task
-from experiments.sweep.workers.local import ATTEMPTS, LocalWorkerPool
+from experiments.sweep.workers.local import MAX_ATTEMPTS, LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
 from tests.support.sweep_runs import command_for, on_nodes, quietly, roughly, toy, without_scheduler
 from tests.support.sweep_tables import as_bytes
@@ -26,7 +26,7 @@ TIMES_KILLED = (40, 150)
 
 
 def serially(design, folder: Path) -> Path:
-    """The same without any worker: one run after the other in this process, a single part."""
+    """Run a design without workers, one run after the other in this process, into a single part."""
     folder.mkdir()
     write_manifest(folder, manifest_of(design))
     write_part(folder, do_runs(design, list(range(len(design)))))
@@ -37,7 +37,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
-def test_sweep_with_killed_workers_and_commands_has_every_run_once(tmp_path):
+def test_sweep_whose_workers_and_command_are_killed_has_each_run_once(tmp_path):
     design, folder = toy(tmp_path, 64, replications=2), tmp_path / "rough"
     for seed, die_at in enumerate((*TIMES_KILLED, len(design) + 1)):
         command = command_for(roughly, tmp_path / "toy.toml", folder, seed, die_at)
@@ -51,7 +51,7 @@ def test_sweep_with_killed_workers_and_commands_has_every_run_once(tmp_path):
 
 @pytest.fixture
 def cluster() -> Iterator[tuple[str, list[int]]]:
-    """A Dask scheduler on loopback with a node of one thread and one of two: its address, their processes."""
+    """Start a Dask scheduler with two nodes of one and two threads; yield its address and their process numbers."""
     dask = [sys.executable, "-m", "dask"]
     loopback = ["--host", "127.0.0.1", "--no-dashboard"]
     scheduler = subprocess.Popen(
@@ -72,7 +72,7 @@ def cluster() -> Iterator[tuple[str, list[int]]]:
     scheduler.stderr.close()
 
 
-def test_a_dask_cluster_that_loses_a_node_leaves_the_same_table(tmp_path, cluster):
+def test_dask_cluster_that_loses_a_node_writes_the_same_table(tmp_path, cluster):
     address, nodes = cluster
     design, folder = toy(tmp_path, 96), tmp_path / "nodes"
     command = command_for(on_nodes, tmp_path / "toy.toml", folder, address, nodes[0])
@@ -81,7 +81,7 @@ def test_a_dask_cluster_that_loses_a_node_leaves_the_same_table(tmp_path, cluste
 
 
 def workers_of(process: int) -> list[psutil.Process]:
-    """Processes that a node has started to do runs."""
+    """Return the worker processes of a node."""
     children = psutil.Process(process).children(recursive=True)
     return [child for child in children if "experiments.sweep.workers.process" in child.cmdline()]
 
@@ -105,13 +105,13 @@ def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_p
     )
     said = " ".join(ended.stderr.split())
     assert ended.returncode == 2
-    assert "the scheduler is gone; finished runs are kept; the same command continues" in said
+    assert "the connection to the scheduler is lost. Finished runs are kept; run the same command again" in said
     assert "Traceback" not in said and "workers" not in said
     assert 50 <= len(read(folder)) < 480
     assert sweep(design, folder, lambda: LocalWorkerPool(design, 1), False, quietly, quietly).done == 480
 
 
-def test_a_node_with_another_model_is_refused():
+def test_do_task_with_another_model_raises_error():
     with pytest.raises(InputError, match="another version of asara's model"):
         do_task(None, [0], None, model_identity() | {"numpy": "1.0"})
 
@@ -123,14 +123,14 @@ if "experiments.sweep.workers.process" in sys.orig_argv:
 """
 
 
-def test_workers_that_cannot_start_are_not_replaced_for_ever(tmp_path, monkeypatch):
+def test_pool_whose_workers_cannot_start_raises_error(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(STILLBORN)
     monkeypatch.syspath_prepend(tmp_path)
     with (
-        LocalWorkerPool(toy(tmp_path, 4), 2) as crew,
-        pytest.raises(InputError, match=r"ended before they had begun, the last with exit code 7"),
+        LocalWorkerPool(toy(tmp_path, 4), 2) as pool,
+        pytest.raises(InputError, match=r"ended before they were ready, the last with exit code 7"),
     ):
-        list(crew.run(range(8)))
+        list(pool.run(range(8)))
 
 
 def test_crew_whose_workers_cannot_be_started_says_so_in_one_sentence(tmp_path, monkeypatch):
@@ -160,7 +160,7 @@ if sys.argv[1:] and sys.orig_argv[1:4] == ["-P", "-m", "experiments.sweep.worker
 """
 
 
-def test_a_run_that_kills_hangs_or_fails_is_a_row_and_costs_no_other(tmp_path, monkeypatch):
+def test_sweep_with_runs_that_kill_hang_or_fail_records_them_and_keeps_others(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(BAD_RUNS)  # every Python that is started from here on loads it
     monkeypatch.syspath_prepend(tmp_path)
     design = toy(tmp_path, 2)
@@ -170,7 +170,7 @@ def test_a_run_that_kills_hangs_or_fails_is_a_row_and_costs_no_other(tmp_path, m
     found = {row["researcher__initial"]: (row["status"], row["message"]) for row in rows}
     assert done.done == len(rows) == 8
     assert found[1] == ("ok", "")
-    assert found[3] == ("killed", f"{ATTEMPTS} workers died of it, the last by signal 9")
+    assert found[3] == ("killed", f"{MAX_ATTEMPTS} workers died of it, the last by signal 9")
     assert found[4] == ("timeout", "was not over after 2 s")
     assert found[5] == ("failed", "RuntimeError: what nobody has thought of")
     assert all((row["status"], row["message"]) == found[row["researcher__initial"]] for row in rows)

@@ -1,4 +1,4 @@
-"""The folder of a sweep: what is in it is whole, and whatever happens to it is said."""
+"""Test the folder of a sweep: its files are complete, and every damage is reported."""
 
 import errno
 import itertools
@@ -15,7 +15,7 @@ from experiments.design.design import load_design
 from experiments.errors import InputError
 from experiments.sweep.part_files import SET_ASIDE, TABLES, parts
 from experiments.sweep.query import query, read, series, timings
-from experiments.sweep.records import MAX_MOMENTS, OBSERVED, run_schema
+from experiments.sweep.records import MAX_FRAMES, OBSERVED, run_schema
 from experiments.sweep.runner import manifest_of
 from experiments.sweep.storage import MANIFEST, completed_runs, locked, read_manifest, write_manifest, write_part
 from experiments.sweep.workers.local import LocalWorkerPool
@@ -42,7 +42,7 @@ def write_whole(design, folder: Path, parts) -> None:
 @pytest.mark.slow
 @examples(25, HealthCheck.function_scoped_fixture)
 @given(st.permutations(range(16)), st.lists(st.integers(1, 15), max_size=4), st.integers(0, 16))
-def test_any_subset_in_any_order_and_any_parts_comes_to_the_same_table(tmp_path_factory, order, cuts, first):
+def test_read_after_any_order_and_any_parts_returns_the_same_table(tmp_path_factory, order, cuts, first):
     place = tmp_path_factory.mktemp("order")
     design = toy(place, 8, engine="fluid")
     edges = sorted({0, first, *(cut for cut in cuts if cut < first)})
@@ -54,7 +54,7 @@ def test_any_subset_in_any_order_and_any_parts_comes_to_the_same_table(tmp_path_
     assert series(place / "some").equals(series(place / "all"))
 
 
-def test_a_row_has_every_parameter_and_what_came_of_it(swept):
+def test_row_of_a_run_has_every_parameter_and_outcome(swept):
     design, folder = swept
     table = read(folder)
     assert table.schema.equals(run_schema())
@@ -84,18 +84,18 @@ def _with_base(design, base):
     return design
 
 
-def test_a_series_is_thinned_to_its_ends_and_what_lies_between(tmp_path):
+def test_series_of_a_long_run_is_downsampled_and_keeps_its_ends(tmp_path):
     design = toy(tmp_path, 4)
     seen = do_runs(_with_base(design, design.base.replace(run__max_doublings=9)), [0])[0]
     days = seen.series["day"]
     assert set(seen.series) == set(OBSERVED)
-    assert len(days) == MAX_MOMENTS
+    assert len(days) == MAX_FRAMES
     assert days[0] == 0
     assert days[-1] == seen.row["day"]
     assert days == sorted(set(days))
 
 
-def test_a_query_reads_the_tables_and_nothing_else(swept, tmp_path):
+def test_query_reads_tables_and_no_other_file(swept, tmp_path):
     _, folder = swept
     found = query(folder, "select count(*) as n, max(day) as last from runs join timings using (run)")
     assert found.to_pylist()[0]["n"] == 16
@@ -105,23 +105,23 @@ def test_a_query_reads_the_tables_and_nothing_else(swept, tmp_path):
     with pytest.raises(InputError, match=r'--sql: .*"verdic" not found'):
         query(folder, "select verdic from runs")
     for nothing in ("", "   ", "-- a remark"):
-        with pytest.raises(InputError, match="--sql: the query has no answer"):
+        with pytest.raises(InputError, match="--sql: the query returns no rows"):
             query(folder, nothing)
-    with pytest.raises(InputError, match="two columns of the answer have one name"):
+    with pytest.raises(InputError, match="two columns of the result have the same name"):
         query(folder, "select 1 as a, 2 as a")
 
 
-# --- what may happen to it ----------------------------------------------------------------------------------------
+# --- damage ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("table", ["runs", "series", "timings"])
-def test_a_half_written_part_is_set_aside_and_its_runs_are_done_again(swept, table):
+def test_sweep_with_a_truncated_part_sets_it_aside_and_repeats_its_runs(swept, table):
     design, folder = swept
     expected, said = read(folder), []
     victim = parts(folder, table)[1]
     victim.write_bytes(victim.read_bytes()[:100])
     if table == "runs":
-        with pytest.raises(InputError, match=rf"{victim.name} is damaged: .*repeats what is lost"):
+        with pytest.raises(InputError, match=rf"{victim.name} is damaged: .*repeats the lost runs"):
             read(folder)
     run_here(design, folder, said.append)
     assert [line for line in said if victim.name in line and SET_ASIDE in line]
@@ -130,7 +130,7 @@ def test_a_half_written_part_is_set_aside_and_its_runs_are_done_again(swept, tab
     assert len(series(folder)) == 16 * 3
 
 
-def test_a_part_with_columns_of_something_else_is_set_aside(swept):
+def test_sweep_with_a_part_of_other_columns_repeats_its_runs(swept):
     design, folder = swept
     expected = read(folder)
     pq.write_table(pa.table({"run": [0, 1], "weather": ["fair", "rain"]}), parts(folder)[0])
@@ -140,7 +140,7 @@ def test_a_part_with_columns_of_something_else_is_set_aside(swept):
     assert read(folder).equals(expected)
 
 
-def test_a_part_that_lost_one_of_its_files_is_done_again(swept):
+def test_sweep_with_a_missing_file_repeats_its_runs(swept):
     design, folder = swept
     expected = series(folder)
     parts(folder, "series")[0].unlink()
@@ -148,31 +148,31 @@ def test_a_part_that_lost_one_of_its_files_is_done_again(swept):
     assert series(folder).equals(expected)
 
 
-def test_a_part_without_its_series_is_said_and_not_skipped(swept):
+def test_series_with_a_missing_file_raises_error(swept):
     _, folder = swept
     parts(folder, "series")[0].unlink()
     with pytest.raises(InputError, match=r"series/part-000000-\*.parquet is missing: .*the same"):
         series(folder)
 
 
-def test_a_part_that_is_there_twice_is_refused_and_then_set_aside(swept):
+def test_sweep_with_a_duplicate_part_sets_it_aside(swept):
     design, folder = swept
     expected, said = read(folder), []
     for kind in TABLES:
         first = parts(folder, kind)[0]
         for copy in ("part-000009", "part-copy"):
             first.with_name(first.name.replace("part-000000", copy)).write_bytes(first.read_bytes())
-    with pytest.raises(InputError, match="some runs are there twice"):
+    with pytest.raises(InputError, match="some runs are stored twice"):
         read(folder)
     standing = run_here(design, folder, said.append)
     assert standing.done == 16
     assert sum(standing.outcomes.values()) == 16
-    assert any("has runs that are there already" in line for line in said)
+    assert any("has runs that are stored in another part" in line for line in said)
     assert any("is not a part of the sweep" in line for line in said)
     assert read(folder).equals(expected)
 
 
-def test_a_start_over_that_was_killed_can_be_started_over(swept):
+def test_sweep_after_a_killed_start_over_repeats_all_runs(swept):
     design, folder = swept
     expected = read(folder)
     for kind in TABLES:
@@ -183,7 +183,7 @@ def test_a_start_over_that_was_killed_can_be_started_over(swept):
     assert read(folder).equals(expected)
 
 
-def test_other_libraries_are_refused(swept):
+def test_sweep_with_other_libraries_raises_error(swept):
     design, folder = swept
     manifest = read_manifest(folder)
     write_manifest(folder, manifest | {"versions": manifest["versions"] | {"numpy": "1.0"}})
@@ -191,7 +191,7 @@ def test_other_libraries_are_refused(swept):
         run_here(design, folder)
 
 
-def test_what_a_killed_writer_left_behind_is_not_read_and_is_tidied_up(swept):
+def test_sweep_with_files_of_a_killed_writer_removes_them(swept):
     design, folder = swept
     leftover = folder / "runs" / ".part-000002-0123456789abcdef.parquet.partial"
     leftover.write_bytes(b"half")
@@ -199,14 +199,14 @@ def test_what_a_killed_writer_left_behind_is_not_read_and_is_tidied_up(swept):
     orphan = parts(folder, "series")[1]
     orphan = orphan.with_name(orphan.name.replace("part-000001", "part-000002"))
     orphan.write_bytes(parts(folder, "series")[1].read_bytes())
-    assert len(series(folder)) == 16 * 3, "series without their runs are those of nobody"
+    assert len(series(folder)) == 16 * 3, "series without their runs are not read"
     assert completed_runs(folder, quietly) == set(range(16))
     assert not leftover.exists() and not orphan.exists()
     run_here(design, folder)
     assert len(read(folder)) == 16
 
 
-def test_a_full_disk_loses_nothing_that_was_there(swept, monkeypatch):
+def test_sweep_on_a_full_disk_keeps_finished_runs(swept, monkeypatch):
     design, folder = swept
     for kind in ("runs", "series", "timings"):
         parts(folder, kind)[1].unlink()
@@ -216,7 +216,7 @@ def test_a_full_disk_loses_nothing_that_was_there(swept, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\); what was .* is kept"):
+    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)\. Finished runs are kept"):
         run_here(design, folder)
     monkeypatch.undo()
     assert read(folder).equals(before)
@@ -225,13 +225,13 @@ def test_a_full_disk_loses_nothing_that_was_there(swept, monkeypatch):
     assert len(read(folder)) == 16
 
 
-def test_a_folder_is_held_by_one_at_a_time(swept):
+def test_sweep_in_a_locked_folder_raises_error(swept):
     design, folder = swept
-    with locked(folder), pytest.raises(InputError, match="another `asara sweep` is at work in it"):
+    with locked(folder), pytest.raises(InputError, match="is in use by another `asara sweep`"):
         run_here(design, folder)
 
 
-def test_another_design_is_refused_with_the_difference_and_fresh_starts_over(swept, tmp_path):
+def test_sweep_with_another_design_raises_error_and_fresh_replaces_it(swept, tmp_path):
     _, folder = swept
     before = read(folder)
     path = tmp_path / "toy.toml"
@@ -244,11 +244,11 @@ def test_another_design_is_refused_with_the_difference_and_fresh_starts_over(swe
     assert len(read(folder)) == 8
 
 
-def test_another_model_is_refused(swept):
+def test_sweep_with_another_model_raises_error(swept):
     design, folder = swept
     manifest = read_manifest(folder)
     write_manifest(folder, manifest | {"model_digest": "0" * 64, "version": "0.0.9"})
-    with pytest.raises(InputError, match=r"the model's source is another \(asara 0.0.9, now "):
+    with pytest.raises(InputError, match=r"the source of the model has changed \(asara 0.0.9, now "):
         run_here(design, folder)
 
 
@@ -260,7 +260,7 @@ def test_another_model_is_refused(swept):
         ('{"format": 2}', "format = 2 is not readable; allowed: 3"),
     ],
 )
-def test_a_folder_of_another_version_is_refused_and_left_alone(swept, content, message):
+def test_sweep_with_another_format_raises_error_and_keeps_the_folder(swept, content, message):
     design, folder = swept
     (folder / MANIFEST).write_text(content)
     with pytest.raises(InputError, match=message):
@@ -286,7 +286,7 @@ def test_sweep_with_a_damaged_manifest_continues_if_its_parts_are_of_the_design(
     with pytest.raises(InputError, match=r"manifest\.json is "):
         read(folder)
     other = toy(tmp_path, 4, engine="fluid")
-    with pytest.raises(InputError, match=r"holds runs of an unknown design\. --fresh starts over"):
+    with pytest.raises(InputError, match=r"may hold runs of another design\. Use --fresh to start over"):
         run_here(other, folder)
     run_here(design, folder, said.append)
     assert read(folder).equals(expected)
@@ -306,22 +306,22 @@ def test_sweep_part_of_another_design_is_set_aside(swept, tmp_path):
     assert read(folder).equals(expected)
 
 
-def test_a_folder_with_other_things_is_refused(tmp_path):
+def test_sweep_in_a_folder_with_other_files_raises_error(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     design = toy(tmp_path, 2, engine="fluid")
     for fresh in (False, True):
-        with pytest.raises(InputError, match="there are other things in it"):
+        with pytest.raises(InputError, match="contains other files"):
             run_here(design, tmp_path, fresh=fresh)
 
 
 @pytest.mark.slow
-def test_what_cannot_be_run_is_a_row_that_says_why(tmp_path):
+def test_sweep_with_invalid_runs_records_the_reason(tmp_path):
     design = toy(tmp_path, 2, engine="fluid")
     design.levers["researcher__initial"] = (1, 10**16)  # type: ignore[index]
     run_here(design, tmp_path / "rows")
     rows = read(tmp_path / "rows").to_pylist()
     assert [row["status"] for row in rows] == ["ok", "invalid"] * 2
     assert all("researcher__initial" in row["message"] for row in rows[1::2])
-    with LocalWorkerPool(design, 1) as crew:
-        again = [finished.row for finished in crew.run([row["run"] for row in rows]) if finished is not None]
+    with LocalWorkerPool(design, 1) as pool:
+        again = [finished.row for finished in pool.run([row["run"] for row in rows]) if finished is not None]
     assert sorted(again, key=lambda row: row["run"]) == rows

@@ -1,4 +1,4 @@
-"""Estimates from sweeps against what is known of them: intervals, times, indices, boxes, paired levers."""
+"""Test the estimates of a sweep against known values: intervals, times, indices, boxes, paired levers."""
 
 import math
 
@@ -30,26 +30,26 @@ LEVER = {"researcher__initial": [64, 256, 1024]}
 
 @pytest.fixture(scope="module")
 def plain():
-    """A Sobol' design without luck."""
-    return small(256, luck=0.0)
+    """Return a Sobol' design without randomness."""
+    return small(256, spread=0.0)
 
 
 @pytest.fixture(scope="module")
 def paired():
-    """Three levels of a lever under the same luck, each point twice."""
-    return small(128, replications=2, luck=0.3, levers=LEVER)
+    """Return three levels of a lever with common random numbers, each point twice."""
+    return small(128, replications=2, spread=0.3, levers=LEVER)
 
 
 # --- statistics ---
 
 
-def test_wilson_is_the_interval_of_scipy():
+def test_wilson_equals_the_interval_of_scipy():
     for hits, n in ((0, 10), (3, 10), (10, 10), (37, 200)):
         known = stats.binomtest(hits, n).proportion_ci(method="wilson")
         assert st.wilson(hits / n, n) == pytest.approx((known.low, known.high), abs=1e-12)
 
 
-def test_runs_alike_within_a_point_count_as_one():
+def test_clustered_share_counts_equal_runs_of_a_point_once():
     happened = np.arange(100) % 3 == 0
     once = st.clustered_share(happened, np.arange(100))
     tenfold = st.clustered_share(np.repeat(happened, 10), np.repeat(np.arange(100), 10))
@@ -60,14 +60,14 @@ def test_runs_alike_within_a_point_count_as_one():
     assert tenfold.high - tenfold.low >= once.high - once.low
 
 
-def test_independent_runs_of_a_point_keep_their_number():
+def test_clustered_share_counts_independent_runs_of_a_point():
     happened = np.random.default_rng(1).random(2000) < 0.3
     apart = st.clustered_share(happened, np.arange(2000))
     grouped = st.clustered_share(happened, np.repeat(np.arange(1000), 2))
     assert grouped.high - grouped.low == pytest.approx(apart.high - apart.low, rel=0.1)
 
 
-def test_a_clustered_interval_holds_the_truth_as_often_as_it_says():
+def test_clustered_interval_has_its_stated_coverage():
     """40 points of 8 runs, P of a point beta distributed with mean 0.3: 95% intervals, 600 times; 91 to 98% hold it."""
     rng, points = np.random.default_rng(3), np.repeat(np.arange(40), 8)
     held = naive = 0
@@ -81,12 +81,12 @@ def test_a_clustered_interval_holds_the_truth_as_often_as_it_says():
     assert naive / 600 < 0.85
 
 
-def test_where_nothing_differs_points_count_and_not_runs():
+def test_clustered_share_without_differences_counts_points():
     found = st.clustered_share(np.ones(80, dtype=bool), np.repeat(np.arange(8), 10))
     assert found.low == pytest.approx(st.wilson(1.0, 8)[0])
 
 
-def test_kaplan_meier_of_a_worked_example():
+def test_kaplan_meier_equals_a_worked_example():
     days, shares = st.kaplan_meier(np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([True, True, False, False, True]))
     assert days.tolist() == [1, 2, 4]
     assert shares.tolist() == pytest.approx([0.2, 0.4, 1.0])
@@ -99,7 +99,7 @@ def test_kaplan_meier_finds_the_median_behind_censoring():
     assert found == pytest.approx(100 * math.log(2), rel=0.03)
 
 
-def test_those_who_never_get_there_stay_in_the_share():
+def test_kaplan_meier_keeps_runs_that_never_reach_the_gain():
     days = np.array([1.0, 2.0, math.inf, math.inf])
     assert st.time_quantile(days, np.isfinite(days), 0.5) == 2
     assert st.time_quantile(days, np.isfinite(days), 0.75) == math.inf
@@ -108,7 +108,7 @@ def test_those_who_never_get_there_stay_in_the_share():
 # --- probabilities, times, limits ---
 
 
-def test_probability_follows_r(plain):
+def test_probability_increases_with_r(plain):
     found = explosion_probability.probability(plain)
     assert found.share == pytest.approx(2 / 3, abs=0.02)  # r uniform from 0.5 to 2, and above 1 is an explosion
     assert found.low < 2 / 3 < found.high
@@ -120,7 +120,7 @@ def test_probability_follows_r(plain):
     } == {0.0}
 
 
-def test_median_time_is_that_of_the_runs_if_none_is_censored_before(plain):
+def test_median_time_without_censoring_equals_that_of_the_runs(plain):
     times_seen, reached = time_to_gain.censored_times(plain)
     expected = np.sort(np.where(reached, times_seen, math.inf))[127]
     middle = time_to_gain.time_table(plain).to_pylist()[2]
@@ -128,7 +128,7 @@ def test_median_time_is_that_of_the_runs_if_none_is_censored_before(plain):
     assert middle["low"] < middle["days"] < middle["high"]
 
 
-def test_runs_that_were_stopped_before_a_gain_lower_the_gain_that_is_told():
+def test_threshold_with_stopped_runs_is_a_lower_gain():
     rows = [row(n, n, {"growth__r": 1.4 + n / 100, "run__max_doublings": 9}, 0.0) for n in range(8)]
     sweep = sweep_of(table(rows), manifest(8))
     assert threshold(sweep)[0] == "days_to_100x"
@@ -136,7 +136,7 @@ def test_runs_that_were_stopped_before_a_gain_lower_the_gain_that_is_told():
     assert threshold(small(16))[1] == ""
 
 
-def test_limits_are_counted_in_each_cell(plain):
+def test_limits_table_counts_runs_in_each_cell(plain):
     rows = limiting_resource.limits_table(plain, "growth__r", "growth__parallel_penalty").to_pylist()
     assert {each["limited_by"] for each in rows[:1]} == {"researchers"}  # the generator's: where r is below 1
     assert sum(limiting_resource.limiting_shares(plain).values()) == pytest.approx(1)
@@ -146,7 +146,7 @@ def test_limits_are_counted_in_each_cell(plain):
 # --- fans ---
 
 
-def test_the_fan_of_runs_by_the_law_is_its_closed_form(plain):
+def test_fan_of_runs_by_the_law_equals_the_closed_form(plain):
     # Between two doublings the table of runs knows nothing and takes a line, the closed form its curve.
     found, alone = (fan_chart.fan_table(plain, closed=closed).to_pandas() for closed in (False, True))
     for quantile in ("q25", "q50", "q75"):
@@ -155,7 +155,7 @@ def test_the_fan_of_runs_by_the_law_is_its_closed_form(plain):
         assert np.abs(found[quantile] - alone[quantile])[both].max() < 0.15
 
 
-def test_quantiles_that_stopped_runs_leave_open_are_null():
+def test_fan_quantiles_undetermined_by_stopped_runs_are_null():
     rows = [row(n, n, {"growth__r": 0.6 + n / 10}, 0.0) for n in range(9)]
     found = fan_chart.fan_table(sweep_of(table(rows), manifest(9)), np.array([0.0, 100.0, 700.0]))
     assert found["q95"].to_pylist()[:2] == [0, pytest.approx(found["q95"][1].as_py())]
@@ -164,13 +164,13 @@ def test_quantiles_that_stopped_runs_leave_open_are_null():
     assert found["running"].to_pylist()[0] == 9
 
 
-def test_a_run_at_the_limit_of_the_hardware_stays_there():
+def test_fan_run_at_the_hardware_limit_stays_level():
     rows = [row(n, n, {"growth__r": 1.8}, 0.0) | {"ending": "limit reached"} for n in range(4)]
     found = fan_chart.fan_table(sweep_of(table(rows), manifest(4)), np.array([0.0, 700.0]))
-    assert found["q50"].to_pylist()[1] == sweep_tables.MOST
+    assert found["q50"].to_pylist()[1] == sweep_tables.MAX_DOUBLINGS
 
 
-def test_there_is_no_closed_form_with_retraining(plain):
+def test_closed_form_with_retraining_is_absent(plain):
     assert fan_chart.has_closed_form(plain)
     rows = [row(0, 0, {"training__required": True}, 0.0)]
     assert not fan_chart.has_closed_form(sweep_of(table(rows), manifest(1)))
@@ -187,7 +187,7 @@ FIRST, TOTAL = (0.3139, 0.4424, 0.0), (0.5576, 0.4424, 0.2437)
 THREE = {name: Uniform(-math.pi, math.pi) for name in ("a", "b", "c")}
 
 
-def test_saltelli_indices_of_ishigami():
+def test_saltelli_indices_equal_those_of_ishigami():
     found = sensitivity.sobol_indices(ishigami, list(THREE), THREE, n=4096, seed=1)
     assert found["S1"].to_pylist() == pytest.approx(FIRST, abs=0.02)
     assert found["ST"].to_pylist() == pytest.approx(TOTAL, abs=0.02)
@@ -208,7 +208,7 @@ def of_ishigami(points=2048, noise=0.0, replications=1, sampling="sobol"):
     return sweep_of(big, manifest(len(x), sampling=sampling))
 
 
-def test_first_order_indices_of_ishigami_from_random_points():
+def test_first_order_indices_from_random_points_equal_those_of_ishigami():
     found, why = sensitivity.sobol_first(of_ishigami(), "ratio")
     assert why == ""
     assert found.first == pytest.approx(FIRST, abs=0.05)
@@ -217,11 +217,11 @@ def test_first_order_indices_of_ishigami_from_random_points():
     )
 
 
-def test_luck_takes_its_share_of_the_variance():
-    """Noise of the same variance as the function's, 13.845: every index halves, and luck is one half."""
+def test_indices_with_noise_have_its_share_of_the_variance():
+    """With noise of the function's variance, 13.845, indices halve and the replication share is one half."""
     found, _ = sensitivity.sobol_first(of_ishigami(noise=math.sqrt(13.845), replications=2), "ratio")
     assert found.first == pytest.approx([first / 2 for first in FIRST], abs=0.05)
-    assert found.luck == pytest.approx(0.5, abs=0.04)
+    assert found.replication_share == pytest.approx(0.5, abs=0.04)
 
 
 @pytest.mark.parametrize(
@@ -234,19 +234,19 @@ def test_luck_takes_its_share_of_the_variance():
         (small(16, levers={"run__horizon_days": [730.0]}), "too few"),
     ],
 )
-def test_designs_that_cannot_carry_indices_say_why(sweep, word):
+def test_sobol_first_for_an_unsuitable_design_returns_the_reason(sweep, word):
     found, why = sensitivity.sobol_first(sweep, "ratio")
     assert found is None
     assert word in why
 
 
-def test_correlated_uncertainties_carry_no_indices():
+def test_sobol_first_with_correlations_returns_the_reason():
     found = drawn(128)
     said = manifest(128, design={"correlations": [{"between": ["growth__r", "growth__parallel_penalty"], "rank": 0.5}]})
     assert "correlated" in sensitivity.sobol_first(sweep_of(found, said))[1]
 
 
-def test_a_tornado_one_at_a_time_is_exact():
+def test_tornado_one_at_a_time_is_exact():
     changes = [
         {},
         {"growth__r": 0.8},
@@ -266,7 +266,7 @@ def test_a_tornado_one_at_a_time_is_exact():
     assert all(bar.error_low == bar.error_high == 0 for bar in bars)
 
 
-def test_a_tornado_of_other_designs_is_of_conditional_means(plain):
+def test_tornado_of_other_designs_has_conditional_means(plain):
     _, bars = sensitivity.tornado(plain)
     assert bars[0].parameter == "growth__r"
     assert (bars[0].at_low, bars[0].at_high) == (0, 1)
@@ -277,7 +277,7 @@ def test_a_tornado_of_other_designs_is_of_conditional_means(plain):
 # --- regions ---
 
 
-def test_prim_finds_a_known_box():
+def test_find_box_finds_a_known_box():
     rng = np.random.default_rng(4)
     inputs = {name: rng.uniform(0, 1, 3000) for name in ("a", "b", "idle")}
     box = (inputs["a"] > 0.6) & (inputs["b"] < 0.5)
@@ -288,7 +288,7 @@ def test_prim_finds_a_known_box():
     assert bounds["b"] == (-math.inf, pytest.approx(0.5, abs=0.03))
 
 
-def test_prim_closes_a_box_on_both_sides_and_keeps_levels_whole():
+def test_find_box_bounds_both_sides_and_keeps_levels():
     rng = np.random.default_rng(7)
     inputs = {"a": rng.uniform(0, 1, 2000), "level": rng.integers(0, 4, 2000).astype(float)}
     happened = (np.abs(inputs["a"] - 0.5) < 0.2) & (inputs["level"] >= 2)
@@ -297,14 +297,14 @@ def test_prim_closes_a_box_on_both_sides_and_keeps_levels_whole():
     assert bounds["level"] == (2, math.inf)
 
 
-def test_without_a_difference_there_is_no_box():
+def test_find_box_without_a_difference_finds_none():
     inputs = {"a": np.linspace(0, 1, 50)}
     assert scenario_discovery.find_box(inputs, np.ones(50, dtype=bool)) == {}
     assert scenario_discovery.find_box(inputs, np.zeros(50, dtype=bool)) == {}
 
 
 @pytest.mark.parametrize(("levels", "classes"), [(8, 8), (17, 17), (40, 40)])
-def test_levers_alone_are_mapped_level_by_level(levels, classes):
+def test_figure_of_levers_has_a_class_for_each_level(levels, classes):
     """As in a grid of levers, in which all runs are of one point."""
     sweep = small(1, levers={"researcher__initial": [16 * at for at in range(1, levels + 1)]})
     axis = bin_parameter(sweep, "researcher__initial")
@@ -316,7 +316,7 @@ def test_levers_alone_are_mapped_level_by_level(levels, classes):
 
 
 @pytest.mark.slow
-def test_chance_alone_is_told_as_chance():
+def test_sentences_on_random_outcomes_report_no_effect():
     """Explosions that nothing decides, over eight sweeps: what each statement claims at 95%, seldom is claimed."""
     matters, boxes = 0, 0
     for seed in range(8):
@@ -332,7 +332,7 @@ def test_chance_alone_is_told_as_chance():
     assert boxes <= 1
 
 
-def test_a_box_is_told_in_words_and_judged_on_other_points(plain):
+def test_box_sentence_describes_a_box_measured_on_other_points(plain):
     box = scenario_discovery.find_explosion_box(plain)
     assert box.held_out
     assert box.bounds["growth__r"] == (pytest.approx(1.0, abs=0.03), math.inf)
@@ -343,7 +343,7 @@ def test_a_box_is_told_in_words_and_judged_on_other_points(plain):
 
 
 @pytest.mark.parametrize(("bounds", "word"), [((-math.inf, 0.0), "no"), ((1.0, math.inf), "yes")])
-def test_a_box_says_yes_and_no_in_words(bounds, word):
+def test_box_sentence_formats_truth_values(bounds, word):
     sweep = small(256, levers={"training__required": [False, True]})
     share = st.ClusteredProbability(0.9, 0.8, 0.95, runs=100, points=100)
     box = scenario_discovery.Box({"training__required": bounds}, density=share, coverage=share, held_out=False)
@@ -355,7 +355,7 @@ def test_a_box_says_yes_and_no_in_words(bounds, word):
 # --- convergence, levers ---
 
 
-def test_intervals_shrink_as_points_accumulate(plain):
+def test_convergence_intervals_shrink_with_points(plain):
     found = convergence.convergence_table(plain).to_pandas()
     width = (found["high"] - found["low"]).to_numpy()
     assert found["points"].iloc[-1] == found["runs"].iloc[-1] == 256
@@ -364,7 +364,7 @@ def test_intervals_shrink_as_points_accumulate(plain):
     assert "four times the points" in convergence.convergence_sentence(plain, convergence.convergence_table(plain))
 
 
-def test_paired_levers_have_the_difference_of_unpaired_ones_and_less_variance(paired):
+def test_lever_effects_paired_have_less_variance(paired):
     effects = [effect for effect in lever_effects.lever_effects(paired) if effect.outcome == "doublings_a_year"]
     pace, initial = sensitivity.outcome_of(paired, "doublings_a_year"), paired.numbers("researcher__initial")
     for effect, level in zip(effects, (256, 1024), strict=True):
@@ -374,13 +374,13 @@ def test_paired_levers_have_the_difference_of_unpaired_ones_and_less_variance(pa
         assert effect.times_less_variance > 10
 
 
-def test_a_pair_with_a_run_missing_is_left_out(paired):
+def test_lever_effects_leave_out_pairs_with_a_missing_run(paired):
     rows = [n for n in range(paired.n) if n != 4]
     sweep = sweep_of(paired.runs.take(rows), paired.manifest)
     assert {effect.pairs for effect in lever_effects.lever_effects(sweep)} == {255, 256}
 
 
-def test_bins_hold_as_many_points_each_and_levers_keep_their_levels(paired):
+def test_bin_parameter_has_equal_bins_and_keeps_levels(paired):
     axis = bin_parameter(paired, "growth__r")
     assert np.bincount(axis.place).tolist() == [192] * 4
     assert bin_parameter(paired, "researcher__initial").labels == ("64", "256", "1,024")

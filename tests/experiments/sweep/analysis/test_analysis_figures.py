@@ -1,4 +1,4 @@
-"""The pictures of a sweep: what they name, and that they name nothing that is not there."""
+"""Test the figures of a sweep: their labels, and that no label is for missing elements."""
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,9 +13,11 @@ from experiments.sweep.analysis import (
 )
 from experiments.sweep.analysis.figure_frame import png
 from experiments.sweep.analysis.sweep_data import sweep_of
-from tests.support.sweep_tables import ALONE, drawn, manifest, row, small, table, write
+from tests.support.sweep_tables import ONLY_THE_LAW, drawn, manifest, row, small, table, write
 
-HELD = {name: value for name, value in ALONE.items() if name != "training__required"} | {"training__required": True}
+HELD = {name: value for name, value in ONLY_THE_LAW.items() if name != "training__required"} | {
+    "training__required": True
+}
 
 
 def legend(figure):
@@ -38,12 +40,12 @@ def test_fan_of_a_single_run_names_no_bands():
 
 def test_fan_of_few_runs_draws_each_of_them():
     figure = fan_chart.fan_figure(held(4))
-    assert legend(figure) == ["each run", "the run in the middle"]
+    assert legend(figure) == ["each run", "median run"]
     assert len(figure.axes[0].lines) == 5
 
 
 def test_fan_of_many_runs_has_bands():
-    assert legend(fan_chart.fan_figure(held(64))) == ["90% of runs", "half of the runs", "the run in the middle"]
+    assert legend(fan_chart.fan_figure(held(64))) == ["90% of runs", "half of the runs", "median run"]
 
 
 def one_at_a_time(horizon=730.0):

@@ -1,4 +1,4 @@
-"""`asara analyse`: the report and its files, and what it says where there is nothing to report."""
+"""Test `asara analyse`: the report, its files, and its errors."""
 
 import json
 import re
@@ -26,7 +26,7 @@ BAD = {3: ("killed", "the worker was killed"), 9: ("killed", "the worker was kil
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """128 points of 2 levels, 5 runs short, of which 3 came to nothing."""
-    found = failed(drawn(128, luck=0.2, levers=LEVER), BAD)
+    found = failed(drawn(128, spread=0.2, levers=LEVER), BAD)
     said = manifest(found.num_rows + 2, points=128, levers=list(LEVER))
     return write(tmp_path_factory.mktemp("sweeps") / "small", found, said)
 
@@ -59,7 +59,7 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_the_report_is_one_page_that_needs_nothing_else(files):
+def test_report_is_one_page_without_external_files(files):
     text = files["report.html"].decode()
     seen = Page()
     seen.feed(text)
@@ -71,7 +71,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(files):
     assert "width=device-width" in text
 
 
-def test_pictures_take_their_ink_from_the_page_and_keep_their_ids_apart(files):
+def test_report_figures_use_page_colours_and_separate_ids(files):
     text = files["report.html"].decode()
     drawings = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
     assert len(drawings) >= 12
@@ -83,11 +83,11 @@ def test_pictures_take_their_ink_from_the_page_and_keep_their_ids_apart(files):
     assert "#1b1b1c" not in "".join(drawings).lower()
 
 
-def test_failed_and_missing_runs_are_told(files):
+def test_report_lists_failed_and_missing_runs(files):
     text = files["report.html"].decode()
     assert "253 of 258 runs have a result" in text
     assert "2 runs are missing" in text
-    assert "3 runs came to nothing" in text
+    assert "3 runs have no result" in text
     assert "the worker was killed" in text
     assert "&lt;60 s&gt; &amp; more" in text
     said = json.loads(files["analysis.json"])
@@ -96,12 +96,12 @@ def test_failed_and_missing_runs_are_told(files):
     assert said["missing"] == 2
 
 
-def test_failures_of_one_reason_are_one_line_and_reasons_are_at_most_ten(tmp_path, asara):
+def test_failures_are_grouped_by_reason_and_at_most_ten(tmp_path, asara):
     said = {
         row: ("invalid", f"shares 0.{row} and 0.25 add up to 1.{row:02d}e+1 of node_{row % 2}") for row in range(20)
     }
     said |= {20 + row: ("failed", f"reason {word}") for row, word in enumerate("abcdefghijkl")}
-    found = failed(drawn(64, luck=0.1), said)
+    found = failed(drawn(64, spread=0.1), said)
     write(tmp_path / "sweep", found, manifest(found.num_rows, points=64))
     shown = asara("analyse", "sweep").out
     assert shown.count("invalid (the first") == 2  # of node_0 and of node_1: digits of a name are no number
@@ -113,7 +113,7 @@ def test_failures_of_one_reason_are_one_line_and_reasons_are_at_most_ten(tmp_pat
     assert "And 4 more runs for other reasons." in page
 
 
-def test_each_picture_has_its_table_and_each_table_reads_back(files):
+def test_files_have_a_table_for_each_figure(files):
     tables = {name: content.decode().splitlines() for name, content in files.items() if name.endswith(".csv")}
     assert {
         "fan.csv",
@@ -134,7 +134,7 @@ def test_each_picture_has_its_table_and_each_table_reads_back(files):
     assert all(files[name].startswith(b"\x89PNG") for name in files if name.endswith(".png"))
 
 
-def test_the_command_writes_the_same_bytes_each_time_and_prints(folder, files, tmp_path, capsys):
+def test_analyse_twice_writes_the_same_bytes(folder, files, tmp_path, capsys):
     analyse(folder, tmp_path / "out")
     out = capsys.readouterr().out
     assert "253 of 258 runs have a result, 5 have none." in " ".join(out.split())
@@ -143,7 +143,7 @@ def test_the_command_writes_the_same_bytes_each_time_and_prints(folder, files, t
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == files
 
 
-def test_json_is_one_object_and_writes_nothing(folder, capsys):
+def test_analyse_json_prints_one_object_and_writes_nothing(folder, capsys):
     before = sorted(folder.rglob("*"))
     analyse(folder, None, as_json=True)
     said = json.loads(capsys.readouterr().out)
@@ -155,18 +155,18 @@ def test_json_is_one_object_and_writes_nothing(folder, capsys):
     assert sorted(folder.rglob("*")) == before
 
 
-def test_a_systematic_design_says_that_its_shares_are_no_probabilities(tmp_path):
+def test_report_of_a_systematic_design_states_that_shares_are_not_probabilities(tmp_path):
     rows = [row(n, n, {"growth__r": 0.7 + 0.2 * n}, 0.0) for n in range(5)]
     place = write(tmp_path / "grid", table(rows), manifest(5, sampling="grid", points=5))
     text = report.files(load(place))["report.html"].decode()
-    assert "not probabilities of what will happen" in text
-    assert "cannot carry Sobol&#39; indices: a grid design" in text
+    assert "not probabilities of real outcomes" in text
+    assert "There are no Sobol&#39; indices for this design: a grid design" in text
 
 
-def test_one_run_is_enough_for_a_report(tmp_path):
+def test_report_of_one_run_is_written(tmp_path):
     place = write(tmp_path / "one", table([row(0, 0, {}, 0.0)]), manifest(1, uncertainties={}, sampling="random"))
     text = report.files(load(place))["report.html"].decode()
-    assert "Nothing but the random seed varies" in text
+    assert "Only the random seed varies" in text
     assert "1 of 1 runs have a result" in text
 
 
@@ -197,33 +197,33 @@ def broken(tmp_path, kind):
     return place
 
 
-def test_what_an_earlier_analysis_wrote_does_not_stay_beside_a_new_one(tmp_path):
+def test_stale_files_returns_files_of_an_earlier_analysis(tmp_path):
     (tmp_path / "mine.txt").write_text("not yours")
     for name in ("old.csv", "report.html"):
         (tmp_path / name).write_text("")
     (tmp_path / "analysis.json").write_text('{"files": ["old.csv", "report.html", "../mine.txt", "gone.png"]}')
-    assert report.stale(tmp_path, ["report.html"]) == [tmp_path / "old.csv"]
+    assert report.stale_files(tmp_path, ["report.html"]) == [tmp_path / "old.csv"]
     (tmp_path / "analysis.json").write_text("[]")
-    assert report.stale(tmp_path, []) == []
+    assert report.stale_files(tmp_path, []) == []
 
 
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("missing", "there is no such folder"),
-        ("empty", "not the folder of a sweep"),
-        ("json", "manifest.json is damaged: it does not hold what was written"),
-        ("other", "manifest.json is damaged: it does not hold what was written"),
+        ("missing", "is not an existing folder"),
+        ("empty", "is not a sweep folder"),
+        ("json", "manifest.json is damaged: its content is not what was written"),
+        ("other", "manifest.json is damaged: its content is not what was written"),
         ("format", "format = 7 is not readable; allowed: 3"),
         ("unfinished", "no run of this sweep has finished yet"),
         ("nothing", "no run of this sweep has finished yet"),
         ("torn", "part-000000-0123456789abcdef.parquet is damaged"),
         ("foreign", ".parquet is damaged"),
-        ("twice", "some runs are there twice"),
-        ("failures", "no run has a result: 4 failed (the first says: no GPU)"),
+        ("twice", "some runs are stored twice"),
+        ("failures", "no run has a result: 4 failed (the first: no GPU)"),
     ],
 )
-def test_what_cannot_be_analysed_is_one_sentence_and_writes_nothing(tmp_path, kind, words):
+def test_analyse_of_a_bad_folder_prints_one_error_and_writes_nothing(tmp_path, kind, words):
     place = broken(tmp_path, kind)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError) as refused:
@@ -233,7 +233,7 @@ def test_what_cannot_be_analysed_is_one_sentence_and_writes_nothing(tmp_path, ki
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_every_parameter_has_plain_words():
+def test_phrase_of_every_parameter_is_readable():
     for name in parameters():
         words = labels.phrase(name)
         assert 3 < len(words) <= 90, (name, words)
@@ -251,7 +251,7 @@ def test_text_is_escaped_and_numbers_are_readable():
             "title": "<t>",
             "questions": [],
             "verdict": "v",
-            "health": {"text": "<i>", "incomplete": False, "failures": None, "other_failures": ""},
+            "run_status": {"text": "<i>", "incomplete": False, "failures": None, "other_failures": ""},
             "sections": [{"heading": "a & b", "sentences": [], "pictures": [], "tables": tables}],
             "design": None,
             "footer": "",
@@ -262,7 +262,7 @@ def test_text_is_escaped_and_numbers_are_readable():
     assert all(text in shown for text in ("<h1>&lt;t&gt;</h1>", "<h2>a &amp; b</h2>", "&lt;i&gt;"))
 
 
-def test_a_figure_has_one_picture_whatever_the_reader_set(folder):
+def test_figure_does_not_depend_on_matplotlibrc(folder):
     import matplotlib as mpl
 
     from experiments.sweep.analysis.time_to_gain import time_figure

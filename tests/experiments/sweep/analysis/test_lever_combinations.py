@@ -1,4 +1,4 @@
-"""Figures of a report are of one combination of levers each, and an outcome that never changes has no causes."""
+"""Test that each number of a report is for one combination of levers, and that constant outcomes have no effects."""
 
 import math
 
@@ -17,7 +17,7 @@ from experiments.sweep.analysis import (
 )
 from experiments.sweep.analysis import estimators as st
 from experiments.sweep.analysis.binning import bin_parameter
-from experiments.sweep.analysis.combinations import combinations, drawn
+from experiments.sweep.analysis.combinations import combinations, select_for_figure
 from experiments.sweep.analysis.report import summary, verdict
 from experiments.sweep.analysis.sweep_data import sweep_of
 from tests.support.sweep_tables import manifest, row, small, table
@@ -27,7 +27,7 @@ ONE = {"researcher__initial": [64, 1024]}
 
 @pytest.fixture(scope="module")
 def one():
-    return small(64, luck=0.2, levers=ONE)
+    return small(64, spread=0.2, levers=ONE)
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +107,12 @@ def test_each_median_is_that_of_its_own_runs(one):
 
 
 def test_many_combinations_are_a_range_in_words_and_a_table():
-    sweep = small(8, luck=0.2, levers={"researcher__initial": [64, 128, 256, 512, 1024, 4096]})
+    sweep = small(8, spread=0.2, levers={"researcher__initial": [64, 128, 256, 512, 1024, 4096]})
     parts = combinations(sweep)
     assert len(parts) == 6
     sentence = explosion_probability.sentence(sweep)
     assert "from " in sentence and "all 6 combinations of levers" in sentence
-    assert [each.values for each in drawn(parts, 3)] == [parts[at].values for at in (0, 2, 5)]
+    assert [each.values for each in select_for_figure(parts, 3)] == [parts[at].values for at in (0, 2, 5)]
     assert explosion_probability.probability_table(sweep).num_rows > 6
 
 
@@ -153,11 +153,11 @@ def test_constant_outcome_has_no_causes():
     assert sweep.explosive.all()
     assert explosion_probability.strongest_parameter(sweep) == (
         "All runs agree on whether doubling times shrink without limit (long_run = singular), "
-        "so nothing matters for it."
+        "so no parameter has an effect on it."
     )
     assert "depends most" not in verdict(sweep)
     assert sensitivity.tornado_table(sweep, "explosion").num_rows == 0
-    assert "is the same in all runs" in sensitivity.same_everywhere(sweep, "explosion")
+    assert "is the same in all runs" in sensitivity.constant_outcome_sentence(sweep, "explosion")
     assert lever_effects.lever_sentences(lever_effects.lever_effects(sweep))[0].startswith("No lever changes")
 
 
@@ -165,7 +165,7 @@ def test_constant_outcome_has_no_causes():
     ("points", "share", "holds"), [(5, 0.5, False), (6, 0.5, True), (58, 0.05, False), (59, 0.05, True)]
 )
 def test_quantile_needs_points_for_an_interval(points, share, holds):
-    assert st.holds_quantile(points, share) is holds
+    assert st.can_bracket_quantile(points, share) is holds
 
 
 @pytest.mark.parametrize(("runs", "interval"), [(1, False), (5, False), (6, True)])
@@ -206,7 +206,7 @@ def test_tornado_of_days_states_what_was_not_reached():
     assert bars[0].at_high == pytest.approx(days[2])
     assert bars[1].at_low == pytest.approx(days[3])
     assert sensitivity.not_reached_sentence(sweep, "days_to_1000x") == (
-        "Runs that never gained 1,000-fold: at growth__r = 0.5 (1 of 1). Most often: "
+        "Runs that did not gain 1,000-fold: at growth__r = 0.5 (1 of 1). The most frequent reason: "
         "not reached by the horizon (day 730)."
     )
     figure = sensitivity.tornado_figure(sweep, "days_to_1000x")
@@ -234,13 +234,13 @@ def test_time_says_why_days_are_missing():
 
 
 def test_region_is_of_one_combination_each():
-    sweep = small(64, luck=0.2, levers=ONE)
-    parts = scenario_discovery.parts_of(sweep)
+    sweep = small(64, spread=0.2, levers=ONE)
+    parts = scenario_discovery.box_combinations(sweep)
     assert [each.values for each in parts] == [{"researcher__initial": "64"}, {"researcher__initial": "1,024"}]
     boxes = [scenario_discovery.find_explosion_box(each.sweep) for each in parts]
     assert all(box is not None and "researcher__initial" not in box.bounds for box in boxes)
     grid = small(1, levers={"researcher__initial": [16, 64, 256, 1024]})
-    assert len(scenario_discovery.parts_of(grid)) == 1
+    assert len(scenario_discovery.box_combinations(grid)) == 1
 
 
 def test_indices_are_refused_for_levers(one):
