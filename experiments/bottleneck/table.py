@@ -21,6 +21,7 @@ from experiments.cli.terminal import print_table, print_text
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import Form, add_title, render
 from experiments.plotting.style import BLUE, ORANGE, PINK, STYLE
+from experiments.text.number_format import format_number
 from sim import ces
 
 WIDE_TERMINAL_COLUMNS: Final = 140

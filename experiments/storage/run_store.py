@@ -29,7 +29,7 @@ from experiments.gains import RunEnding
 from experiments.storage.atomic import plain, to_json
 from experiments.workbook import workbook
 from hardware.cluster.jobs import JobRecord
-from sim.events import Event
+from sim.events import EVENT_FORMAT, Event
 from sim.reporters import REPORTERS, Doubling
 from sim.runner import Engine, RunResult
 
@@ -63,6 +63,7 @@ def summary(result: RunResult) -> dict[str, Any]:
             "scenario": result.scenario.name,
             "engine": result.engine,
             "digest": result.digest,
+            "event_format": EVENT_FORMAT,
             "seed": None if result.engine == "fluid" else result.seed,
             "ending": result.ending,
             "pace": pace.name,
@@ -156,7 +157,7 @@ def read_run(folder: Path) -> StoredRun:
     """Return the run in a folder.
 
     Raises FileNotFoundError if a file of it is missing, and InputError if the content of a file differs from what was
-    written.
+    written or if another release wrote it.
     """
     path = folder / SUMMARY
     content = path.read_bytes()
@@ -169,6 +170,11 @@ def read_run(folder: Path) -> StoredRun:
         whole = False
     if not whole:
         raise _damaged(path)
+    if found.get("event_format") != EVENT_FORMAT:
+        raise InputError(
+            f"{path}: event_format = {found.get('event_format', 1)} is not readable, because another release wrote it; "
+            f"allowed: {EVENT_FORMAT}. Run the scenario again with --fresh or another --out."
+        )
     tables = [_read_table(folder / f"{name}.parquet", proof) for name in ("events", "jobs", "series")]
     del found[PROOF]
     return StoredRun(found, *tables)

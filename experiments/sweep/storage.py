@@ -44,8 +44,10 @@ from experiments.sweep.part_files import (
 from experiments.sweep.records import RunRecord, run_schema, series_schema, timing_schema
 
 MANIFEST: Final = "manifest.json"
-FORMAT: Final = 3
-"""Format number of the folder. Format 2 introduced ``long_run`` and ``pace``, format 3 the digest of every file."""
+FORMAT: Final = 4
+"""Format number of the folder. Format 2 introduced ``long_run`` and ``pace``, format 3 the digest of every file.
+Format 4 has the names of events and parameters since release 0.2.
+"""
 EXTENDING: Final = ".extending"
 """Name of the folder with the parts of a larger design until they replace the existing parts."""
 LIBRARIES: Final = ("mesa", "networkx", "numpy", "scipy", "simpy")
@@ -100,8 +102,8 @@ def read_manifest(folder: Path, any_format: bool = False) -> dict[str, Any]:
         return found
     if found.get("format") != FORMAT:
         raise InputError(
-            f"{path}: format = {found.get('format')!r} is not readable; allowed: {FORMAT}. Run the same `asara sweep` "
-            "with --fresh or another --out to make it again."
+            f"{path}: format = {found.get('format')!r} is not readable, because another release wrote it; allowed: "
+            f"{FORMAT}. Run the same `asara sweep` with --fresh or another --out to make it again."
         )
     if _REQUIRED_KEYS - found.keys():
         raise DamageError(path)

@@ -14,6 +14,7 @@ KEYS = [
     "scenario",
     "engine",
     "digest",
+    "event_format",
     "seed",
     "ending",
     "pace",

@@ -167,3 +167,11 @@ def test_workbook_leaves_a_table_out_that_no_sheet_can_hold(monkeypatch):
     book = openpyxl.load_workbook(io.BytesIO(content))
     assert book["long"]["A1"].value == "3 rows are more than a sheet can have. Read long.parquet."
     assert [row[0] for row in book["short"].iter_rows(values_only=True)] == ["x", 1, 2]
+
+
+def test_read_run_of_another_event_format_raises_error(asara, tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.storage.run_store.EVENT_FORMAT", 1)
+    assert asara("run", "toy-fizzle", "--set", "run__max_doublings=1", "--out", tmp_path / "old").code == 0
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="event_format = 1 is not readable, because another release wrote it"):
+        read_run(tmp_path / "old")

@@ -255,9 +255,9 @@ def test_sweep_with_another_model_raises_error(swept):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"format": 7}', "format = 7 is not readable; allowed: 3"),
-        ('{"form": 3}', "format = None is not readable; allowed: 3"),
-        ('{"format": 2}', "format = 2 is not readable; allowed: 3"),
+        ('{"format": 7}', "format = 7 is not readable, because another release wrote it; allowed: 4"),
+        ('{"form": 3}', "format = None is not readable, because another release wrote it; allowed: 4"),
+        ('{"format": 3}', "format = 3 is not readable, because another release wrote it; allowed: 4"),
     ],
 )
 def test_sweep_with_another_format_raises_error_and_keeps_the_folder(swept, content, message):
@@ -273,10 +273,10 @@ def test_fresh_replaces_the_folder_of_another_version(swept):
     design, folder = swept
     (folder / MANIFEST).write_text('{"format": 7}')
     run_here(design, folder, fresh=True)
-    assert '"format": 3' in (folder / MANIFEST).read_text()
+    assert '"format": 4' in (folder / MANIFEST).read_text()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": 3}', '{"digest": ""}', None])
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 4}', '{"digest": ""}', None])
 def test_sweep_with_a_damaged_manifest_continues_if_its_parts_are_of_the_design(swept, tmp_path, content):
     design, folder = swept
     expected, said = read(folder), []
