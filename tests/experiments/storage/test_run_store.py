@@ -174,4 +174,4 @@ def test_read_run_of_another_event_format_raises_error(asara, tmp_path, monkeypa
     assert asara("run", "toy-fizzle", "--set", "run__max_doublings=1", "--out", tmp_path / "old").code == 0
     monkeypatch.undo()
     with pytest.raises(InputError, match="event_format = 1 is not readable, because another release wrote it"):
-        read_run(tmp_path / "old")
+        run_store.read_run(tmp_path / "old")
