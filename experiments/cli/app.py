@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import typer
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 BAD_INPUT = 2
 """Exit code of a command that could not do its work."""
+_RENAMED_OPTIONS: Final = {"--until-researchers": "--stop-at-researchers"}
+"""Present name of an option by its name in the release before; the old names go with the next release."""
 _ABORTED = 130
 """Exit code that typer returns after an unhandled Ctrl-C."""
 _UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -91,7 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None) -> int:
     try:
         with quiet_libraries():
-            code = command()(arguments, prog_name="asara", standalone_mode=False)
+            given = sys.argv[1:] if arguments is None else arguments
+            code = command()(list(map(_current_option, given)), prog_name="asara", standalone_mode=False)
     except KeyboardInterrupt:
         code = _ABORTED
     except Exception as error:
@@ -100,6 +104,16 @@ def _run(arguments: list[str] | None) -> int:
             raise
         return _report_error(sentence)
     return _report_error("stopped; nothing more was written") if code == _ABORTED else int(code or 0)
+
+
+def _current_option(argument: str) -> str:
+    """Return an argument with the present name of its option; an old name is translated with a FutureWarning."""
+    name, equals, value = argument.partition("=")
+    present = _RENAMED_OPTIONS.get(name)
+    if present is None:
+        return argument
+    warnings.warn(f"{name} is deprecated; use {present}", FutureWarning, stacklevel=2)
+    return f"{present}{equals}{value}"
 
 
 def command() -> Any:

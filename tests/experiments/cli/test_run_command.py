@@ -165,3 +165,14 @@ def test_help_loads_nothing_heavy():
     assert shown.splitlines()[-1] == "[]"
     for command in ("run", "replay", "scenarios", "explain"):
         assert command in shown
+
+
+def test_run_with_an_old_option_and_an_old_parameter_warns_and_runs(asara):
+    old = asara("run", "toy-explosion", "--until-researchers", 8, "--set", "run__frame_days=2", "--json")
+    new = asara("run", "toy-explosion", "--stop-at-researchers", 8, "--set", "run__sample_days=2", "--json")
+    assert (old.code, old.out) == (0, new.out)
+    assert old.err.splitlines() == [
+        "warning: --until-researchers is deprecated; use --stop-at-researchers",
+        "warning: run__frame_days is deprecated; use run__sample_days",
+    ]
+    assert new.err == ""

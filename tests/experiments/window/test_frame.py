@@ -177,7 +177,7 @@ def test_queue_view_follows_the_discipline():
         first = frame_of(world).queue.first
         assert len(first) > 3
         pool = world.datacenter.pools["experiment"]
-        assert first[0].number == pool._queue.first.number
+        assert first[0].number == pool._queue.head.number
         if queue != "sjf":
             assert [each.number for each in first] == sorted(each.number for each in first)
 

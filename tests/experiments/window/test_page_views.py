@@ -229,13 +229,13 @@ def test_key_figures_report_experiments_behind_their_cohort() -> None:
 def test_header_of_a_changed_run_lists_the_changes() -> None:
     changed = Scenario.load("lab").replace(cluster__gpus=512, training__required=False)
     chips = header.header_props(after(changed, 0))["changes"]
-    assert [chip["told"] for chip in chips] == ["GPUs 512 (1,024)", "Needed off (on)"]
+    assert [chip["told"] for chip in chips] == ["GPUs 512 (1,024)", "Required off (on)"]
     assert header.header_props(after(Scenario.load("lab"), 0))["changes"] == []
 
 
 def test_header_of_a_branch_lists_the_changes_and_their_day() -> None:
     shown = branched()
-    assert [chip["told"] for chip in header.header_props(shown)["changes"]] == ["Needed off (on) since day 6"]
+    assert [chip["told"] for chip in header.header_props(shown)["changes"]] == ["Required off (on) since day 6"]
 
 
 def test_header_of_a_changed_run_hides_a_description_with_numbers() -> None:
