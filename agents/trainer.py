@@ -75,7 +75,7 @@ class TrainingGeneration(NamedTuple):
     """Doublings by which the next run is shorter."""
 
 
-def generation(
+def plan_generation(
     waiting: Array, gain: Array, takes_all: Array, length: Array, speedup_exponent: Array, shortest: Array
 ) -> TrainingGeneration:
     """Return the plan of a generation, for numbers or arrays of them: the one rule of the agents and the equations.
@@ -130,7 +130,7 @@ class Trainer(mesa.Agent):
             return 0.0
         waiting = max(0.0, self.lab.discovered_doublings() - self.consumed_doublings)
         params = self.lab.training_params
-        later = generation(
+        later = plan_generation(
             waiting, waiting, True, self._length(), params.speedup_exponent, params.shortest_run_days
         ).better
         return float(later) + self.pending_gain
@@ -173,7 +173,7 @@ class Trainer(mesa.Agent):
     def _start_run(self) -> None:
         params = self.lab.training_params
         waiting = max(self.lab.discovered_doublings() - self.consumed_doublings, params.gain_doublings)
-        plan = generation(
+        plan = plan_generation(
             waiting,
             params.gain_doublings,
             params.takes_up == "all",

@@ -243,4 +243,4 @@ farther apart.
 """
 
 # %%
-print(report.verdict(sweep))
+print(report.summary_paragraph(sweep))

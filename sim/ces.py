@@ -31,7 +31,7 @@ _FIT_TOLERANCE: Final = 1e-14
 """Relative change of the squared error and of the parameters below which a search ends."""
 
 
-def substitution(rho: float) -> float:
+def sigma_from_rho(rho: float) -> float:
     """Return sigma, the elasticity of substitution, ``1/(1 - rho)``: 0 at rho = -inf.
 
     Raises ValueError if rho is 1 or more.

@@ -23,7 +23,7 @@ from sim.background import BACKGROUND
 from sim.events import SoftwareDoubled
 from sim.long_run import LongRun
 from sim.long_run import long_run as derived_long_run
-from sim.verdict import Pace, pace_of
+from sim.pace import Pace, pace_of
 
 if TYPE_CHECKING:
     from sim.world import World

@@ -16,9 +16,9 @@ from sim.events import Event
 from sim.kernel_calibration import MeasuredKernels
 from sim.long_run import LongRun
 from sim.margins import Margins, margins_of
+from sim.pace import Pace
 from sim.reporters import Doubling
 from sim.scenario.model import Scenario
-from sim.verdict import Pace
 from sim.world import World
 
 Engine = Literal["world", "fluid"]

@@ -14,7 +14,7 @@ from experiments.cli.interrupts import GracefulInterrupt
 from experiments.cli.progress import progress
 from experiments.cli.terminal import print_json, print_text
 from experiments.errors import InputError
-from experiments.storage.atomic import json_file, plain, write_files
+from experiments.storage.atomic import json_file, to_json_values, write_files
 from sim.world import World
 
 
@@ -41,7 +41,7 @@ def measure(
         raise InputError("interrupted before the first seed was complete. There are no results; run it again.")
     sentences = {"sentences": [sentence(case) for case in found.cases], "conclusion": conclusion(found)}
     published = [{"what": each.what, "sigma": each.sigma, "rho": each.rho, "source": each.source} for each in PUBLISHED]
-    content = plain(found._asdict() | {"published": published} | sentences)
+    content = to_json_values(found._asdict() | {"published": published} | sentences)
     if out is not None:
         write_files(out, {"bottleneck.json": json_file(content), "bottleneck.png": picture(found)})
     if as_json:

@@ -335,7 +335,7 @@ def _measure_balance(sweep: _LoadSweep, runs: Runs) -> BalancePoint:
     base, observed = sweep.base, _log_outputs(sweep, runs)
     labour, compute, papers = observed
     fits = [ces.fit(*each) for each in zip(labour, compute, papers, strict=True)]
-    sigma = estimate([ces.substitution(each.rho) for each in fits])
+    sigma = estimate([ces.sigma_from_rho(each.rho) for each in fits])
     if sigma.low is not None:
         sigma = sigma._replace(low=max(0.0, sigma.low))
     low, high = (None if end is None else ces.rho_from_sigma(end) for end in (sigma.low, sigma.high))

@@ -45,9 +45,9 @@ class PublishedElasticity(NamedTuple):
 PUBLISHED: Final = (
     PublishedElasticity("published: raw compute", 2.58, "Whitfill and Wu, arXiv 2507.23181"),
     PublishedElasticity("published: near the frontier", -0.10, "Whitfill and Wu, arXiv 2507.23181"),
-    PublishedElasticity("a CES with rho = -0.1", ces.substitution(-0.1), "for comparison"),
-    PublishedElasticity("a CES with rho = -0.5", ces.substitution(-0.5), "for comparison"),
-    PublishedElasticity("a CES with rho = -1", ces.substitution(-1.0), "for comparison"),
+    PublishedElasticity("a CES with rho = -0.1", ces.sigma_from_rho(-0.1), "for comparison"),
+    PublishedElasticity("a CES with rho = -0.5", ces.sigma_from_rho(-0.5), "for comparison"),
+    PublishedElasticity("a CES with rho = -1", ces.sigma_from_rho(-1.0), "for comparison"),
 )
 
 
@@ -304,7 +304,7 @@ def _draw_balance(axes: Axes, study: BottleneckStudy) -> None:
     for rho, shade in ((-1.0, "#5E5E5E"), (-0.5, "#858585")):
         _draw_ces(axes, rho, color=shade, linewidth=1.5, zorder=2)
         at = 1.45, _ces_output(np.array([1.45]), rho)[0]
-        text = f"a CES with ρ = {rho:g}: σ = {ces.substitution(rho):.2f}"
+        text = f"a CES with ρ = {rho:g}: σ = {ces.sigma_from_rho(rho):.2f}"
         axes.annotate(text, at, (0, -8), textcoords="offset points", color=shade, fontsize=10, va="top")
     for case, (colour, marker, size) in zip(study.cases, _CASES, strict=True):
         corner = case.corner

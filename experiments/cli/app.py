@@ -287,11 +287,11 @@ def _report(result: RunResult, requested: RequestedSettings) -> None:
     names: list[str] = []
     if out is not None:
         from experiments.plotting.run_figure import run_picture
-        from experiments.storage.atomic import naming
+        from experiments.storage.atomic import report_write_errors
         from experiments.storage.run_store import write_run
 
         figure = run_picture(result, requested.picture, requested.shape, requested.changes)
-        with naming(out):
+        with report_write_errors(out):
             names = write_run(out, result, figure, requested.picture, requested.as_csv, requested.as_xlsx)
     if requested.as_json:
         from experiments.cli.terminal import print_json

@@ -14,7 +14,7 @@ from typing import Any
 from experiments.cli.typed_numbers import answer, any_number, whole_number
 from experiments.errors import InputError
 from experiments.gains import TEN_YEARS, goal_changes
-from experiments.storage.file_kinds import other_kind
+from experiments.storage.file_kinds import wrong_kind_message
 from sim.scenario.model import Parameter, Scenario, ScenarioError, did_you_mean, parameters
 from sim.scenario.renamed import current_name, current_value
 
@@ -104,7 +104,7 @@ def _scenario(name: str) -> Scenario:
     try:
         return Scenario.load(name)
     except ScenarioError:
-        if wrong := other_kind(Path(name), "scenario"):
+        if wrong := wrong_kind_message(Path(name), "scenario"):
             raise InputError(wrong) from None
         raise
 

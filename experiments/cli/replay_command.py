@@ -65,7 +65,7 @@ def replay(
         without_large_jobs,
     )
     from experiments.cli.terminal import print_json
-    from experiments.storage.atomic import naming
+    from experiments.storage.atomic import report_write_errors
     from experiments.storage.run_store import write_waits
 
     if out is not None:
@@ -78,7 +78,7 @@ def replay(
         content = without_large_jobs(content, params)
     result = replay_log(log, content, params, estimates or "exact")
     if out is not None:
-        with naming(out):
+        with report_write_errors(out):
             write_waits(out, wait_rows(content, result), optional_columns(content))
     found = summary(log, format_found, content, params, result, estimates, size_is_stated=gpus is None)
     if as_json:

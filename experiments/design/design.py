@@ -26,7 +26,7 @@ from experiments.design.parsing import (
 )
 from experiments.design.sampling import BLOCK, UncertaintySpace, points, unit_cube_points
 from experiments.errors import InputError
-from experiments.storage.file_kinds import other_kind
+from experiments.storage.file_kinds import wrong_kind_message
 from experiments.uncertainty.distributions import Distribution, PriorError
 from experiments.uncertainty.parsing import GaussianCopula, RankCorrelation
 from sim.runner import Engine
@@ -262,7 +262,7 @@ def load_design(name: str, *, changes: Mapping[str, Any] | None = None, engine: 
     """
     path = _find_design(name)
     content = read(path)
-    if wrong := other_kind(path, "design"):
+    if wrong := wrong_kind_message(path, "design"):
         raise InputError(wrong)
     try:
         design = _build_design(name_of(path), parse_design(content, path.parent, changes or {}, engine))

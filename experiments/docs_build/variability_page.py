@@ -23,9 +23,9 @@ from experiments.plotting.frame import figure_bytes
 from experiments.plotting.style import BLUE, GREY, ORANGE, STYLE
 from sim.growth import DAYS_PER_MONTH, difficulty_from_returns, returns_from_difficulty
 from sim.long_run import long_run
+from sim.pace import Pace, pace_of
 from sim.runner import run
 from sim.scenario.model import Scenario
-from sim.verdict import Pace, pace_of
 
 TEAMS = {1: 200, 4: 200, 16: 100, 64: 30}
 """Researchers on day 0, and the number of Worlds: a larger team writes more papers and varies less."""
@@ -77,13 +77,13 @@ def scenario(r: float, team: int) -> Scenario:
     )
 
 
-def simulated_verdicts(r: float, team: int, runs: int) -> VariabilityCell:
+def simulated_cell(r: float, team: int, runs: int) -> VariabilityCell:
     """Run Worlds with the seeds 0, 1, ... and return their paces and last days."""
     results = [run(scenario(r, team), seed) for seed in range(runs)]
     return _cell(r, team, [result.pace for result in results], [result.day for result in results])
 
 
-def theoretical_verdicts(r: float, team: int, draws: int = DRAWS) -> VariabilityCell:
+def theoretical_cell(r: float, team: int, draws: int = DRAWS) -> VariabilityCell:
     """Return the same for histories in which the n papers of a doubling take Gamma(n)/team months (F1)."""
     papers, teams = papers_of(r, team), team * 2.0 ** np.arange(DOUBLINGS)
     chance = np.random.default_rng(team)
@@ -125,7 +125,7 @@ def rows(teams: dict[int, int], draws: int = DRAWS) -> Iterator[VariabilityRow]:
     """Yield a row for each r and team as soon as it is ready; ``teams`` maps a team to its number of Worlds."""
     for r in (*NEAR_ONE, EXPLOSION):
         for team, runs in teams.items():
-            yield VariabilityRow(simulated_verdicts(r, team, runs), theoretical_verdicts(r, team, draws))
+            yield VariabilityRow(simulated_cell(r, team, runs), theoretical_cell(r, team, draws))
 
 
 # --- the page --------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtrc, stdtr, stdtrit
 
-from experiments.estimation.growth_fit import MIN_ROWS, Series, grid_of_before, require_series
+from experiments.estimation.growth_fit import MIN_ROWS, Series, prior_effort_grid, require_series
 from sim.random_streams import RandomStreams
 
 Array = NDArray[np.float64]
@@ -198,7 +198,7 @@ def average(series: Series, before: float | None = None) -> AveragedFit:
     ``before``: in the unit of the series, 0 or more. Raises ValueError as `experiments.estimation.growth_fit.fit` does.
     """
     require_series(series, before)
-    grid = grid_of_before(series)
+    grid = prior_effort_grid(series)
     if before is not None:
         grid = np.append(grid[grid != before], before)
     filtered = _filter(series, grid)

@@ -137,10 +137,10 @@ def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
     from experiments.cli.terminal import print_json
     from experiments.estimation.report import analyse_series, content, toml
     from experiments.estimation.table import show, show_next_steps
-    from experiments.storage.atomic import json_file, plain, write_files
+    from experiments.storage.atomic import json_file, to_json_values, write_files
 
     found = analyse_series(data, options)
-    result = plain(content(found))
+    result = to_json_values(content(found))
     files: dict[str, bytes] = {}
     if out is not None:
         from experiments.estimation.figure import picture
@@ -162,7 +162,7 @@ def _backtest(data: Data, options: Options, share: float, out: Path | None, as_j
     from experiments.cli.terminal import print_json
     from experiments.estimation.backtest import WORLDS, backtest, content
     from experiments.estimation.table import show_backtest
-    from experiments.storage.atomic import json_file, plain, write_files
+    from experiments.storage.atomic import json_file, to_json_values, write_files
 
     with count_progress(WORLDS, "worlds") as on_count, GracefulInterrupt() as interrupt:
 
@@ -171,7 +171,7 @@ def _backtest(data: Data, options: Options, share: float, out: Path | None, as_j
             return interrupt.happened
 
         found = backtest(data, options, share, is_interrupted)
-    result: dict[str, Any] = plain(content(found))
+    result: dict[str, Any] = to_json_values(content(found))
     files = {"backtest.json": json_file(result)}
     if out is not None:
         write_files(out, files)

@@ -118,7 +118,7 @@ def fit(
     performance above 0, and effort above 0 in the first row if ``before`` is 0. Raises ValueError otherwise.
     """
     require_series(series, before)
-    grid = grid_of_before(series) if before is None else np.array([before])
+    grid = prior_effort_grid(series) if before is None else np.array([before])
     terms = _independent_terms(series, grid) if noise == "row" else _cumulative_terms(series, grid)
     rng = RandomStreams(seed).get("bootstrap")
     counts = rng.multinomial(terms.rows, np.full(terms.rows, 1 / terms.rows), size=draws).astype(float)
@@ -218,7 +218,7 @@ _TINY = 1e-18
 """Variance of logarithms below which it is only rounding."""
 
 
-def grid_of_before(series: Series) -> Array:
+def prior_effort_grid(series: Series) -> Array:
     """Return the grid of efforts before the first row, ascending; it includes 0 if the first row has effort."""
     octaves = np.arange(_LOWEST * _STEPS_PER_OCTAVE, _HIGHEST * _STEPS_PER_OCTAVE + 1) / _STEPS_PER_OCTAVE
     found: Array = series.total[-1] * 2.0**octaves

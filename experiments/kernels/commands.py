@@ -23,7 +23,7 @@ from experiments.kernels.measurement_sessions import InMemoryTrace, KernelEnviro
 from experiments.kernels.result_tables import claim_sentence, held_out_gain, kernel_rows, remeasured_kernels
 from experiments.kernels.search_tables import search_rows
 from experiments.plotting.captions import footer_text
-from experiments.storage.atomic import json_file, plain, write_files
+from experiments.storage.atomic import json_file, to_json_values, write_files
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import DIRECTIONS, DTYPES, NAMES, Problem, Workload
@@ -84,7 +84,7 @@ def resolve_workloads(names: Sequence[str], dtype: str | None, direction: str) -
 
 
 def _print_json(content: Any) -> None:
-    print_json(plain(content))
+    print_json(to_json_values(content))
 
 
 def _report_noise(error: NoisyMachineError) -> int:
@@ -311,7 +311,7 @@ def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_jso
     found = full_report.build_report(lines)
     files: dict[str, bytes] = {}
     if out is not None:
-        files[full_report.REPORT_FILE] = json_file(plain(found))
+        files[full_report.REPORT_FILE] = json_file(to_json_values(found))
         if drawn := build_panels(found.searches, remeasured_kernels(lines), found.fits):
             traced = sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
             files[full_report.FIGURE_FILE] = draw_searches(

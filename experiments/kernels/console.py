@@ -13,7 +13,7 @@ from experiments.kernels.full_report import Report
 from experiments.kernels.kernel_value import KernelValue
 from experiments.kernels.measurement_sessions import TrialVerdict
 from experiments.kernels.result_tables import KernelGap, KernelRow, Noise
-from experiments.kernels.search_tables import Failures, Forecast, SearchRow
+from experiments.kernels.search_tables import Failures, PredictionAccuracy, SearchRow
 from hardware.kernels.machine import Machine
 from hardware.kernels.speedup_curve import CurveInterval
 from hardware.kernels.statistics import Speedup
@@ -236,7 +236,7 @@ def _show_failures(found: Sequence[Failures]) -> None:
     _print_titled("Candidates by status", table)
 
 
-def _show_forecasts(found: Sequence[Forecast]) -> None:
+def _show_forecasts(found: Sequence[PredictionAccuracy]) -> None:
     table = _make_table(
         ("proposer", "left"), ("predictions", "right"), ("rank correlation", "right"), ("predicted / measured", "right")
     )

@@ -18,7 +18,14 @@ from experiments.kernels.result_tables import (
     noise_rows,
     remeasured_kernels,
 )
-from experiments.kernels.search_tables import Failures, Forecast, SearchRow, failure_rows, forecast_rows, search_rows
+from experiments.kernels.search_tables import (
+    Failures,
+    PredictionAccuracy,
+    SearchRow,
+    failure_rows,
+    forecast_rows,
+    search_rows,
+)
 from hardware.kernels.speedup_curve import BUNDLED_MEASUREMENTS_DIR
 from hardware.kernels.trace import CandidateSource, Line, MeasurementSession, read
 
@@ -35,7 +42,7 @@ class Report(NamedTuple):
     fits: list[CurveFit]
     searches: list[SearchRow]
     failures: list[Failures]
-    forecasts: list[Forecast]
+    forecasts: list[PredictionAccuracy]
     noise: list[Noise]
 
 

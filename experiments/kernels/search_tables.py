@@ -54,7 +54,7 @@ class Failures(NamedTuple):
     """Validation check → number of candidates that failed it."""
 
 
-class Forecast(NamedTuple):
+class PredictionAccuracy(NamedTuple):
     """Accuracy of the speed-ups that a proposer predicted for candidates that passed."""
 
     proposer: str
@@ -139,7 +139,7 @@ def _failure_row(proposer: str, trials: Sequence[Trial]) -> Failures:
     return Failures(proposer, candidates, dict(counts.most_common()), share, dict(stopped.most_common()))
 
 
-def forecast_rows(lines: Sequence[Line]) -> list[Forecast]:
+def forecast_rows(lines: Sequence[Line]) -> list[PredictionAccuracy]:
     """Compare predictions with outcomes, for each proposer that made predictions."""
     known = sessions(lines)
     pairs: dict[str, list[tuple[float, float]]] = {}
@@ -151,9 +151,9 @@ def forecast_rows(lines: Sequence[Line]) -> list[Forecast]:
     return [_forecast_row(proposer, found) for proposer, found in pairs.items()]
 
 
-def _forecast_row(proposer: str, pairs: Sequence[tuple[float, float]]) -> Forecast:
+def _forecast_row(proposer: str, pairs: Sequence[tuple[float, float]]) -> PredictionAccuracy:
     optimism = median(predicted / measured for predicted, measured in pairs)
-    return Forecast(proposer, len(pairs), rank_correlation(pairs), optimism)
+    return PredictionAccuracy(proposer, len(pairs), rank_correlation(pairs), optimism)
 
 
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:

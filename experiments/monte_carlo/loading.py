@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from experiments.errors import InputError
 from experiments.monte_carlo.runner import Probability, SampledWorlds, estimate_probability, explodes, quantiles
 from experiments.monte_carlo.spec import MonteCarloSpec, ProgressQuestion, Retraining, parse_study
-from experiments.storage.atomic import json_file, naming, write_files
-from experiments.storage.file_kinds import other_kind
+from experiments.storage.atomic import json_file, report_write_errors, write_files
+from experiments.storage.file_kinds import wrong_kind_message
 from experiments.uncertainty.distributions import Array, PriorError
 from sim.scenario.messages import did_you_mean
 from sim.toml_files import TomlError, name_of, read_toml
@@ -57,7 +57,7 @@ def load_priors(name: str) -> Priors:
     path = _find(name)
     try:
         content = read_toml(path)
-        if wrong := other_kind(path, "priors"):
+        if wrong := wrong_kind_message(path, "priors"):
             raise InputError(wrong)
         found = parse_study(content)
     except TomlError as error:
@@ -163,7 +163,7 @@ def write(folder: Path, found: Mapping[str, Any], picture: bytes, form: str = "p
     """
     figure = f"mc.{form}"
     files = {TABLE: to_csv(found).encode(), figure: picture, SUMMARY: json_file(found)}
-    with naming(folder):
+    with report_write_errors(folder):
         for old in {SUMMARY, *PICTURES} - {figure}:  # remove the files of an earlier summary
             (folder / old).unlink(missing_ok=True)
     write_files(folder, files)

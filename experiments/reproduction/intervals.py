@@ -52,7 +52,7 @@ def gamma_mean(mean: float, shape: float) -> ExactInterval:
     )
 
 
-def share(hits: int, n: int) -> ExactInterval:
+def clopper_pearson(hits: int, n: int) -> ExactInterval:
     """Return Clopper and Pearson's exact interval of a probability, from ``hits`` in ``n`` independent trials."""
     low = float(betaincinv(hits, n - hits + 1, MISSES / 2)) if hits > 0 else 0.0
     high = float(betaincinv(hits + 1, n - hits, 1 - MISSES / 2)) if hits < n else 1.0
@@ -87,7 +87,7 @@ def poisson_papers(months: Numbers, doublings: Sequence[tuple[int, int]]) -> Poi
     papers, team = np.array(doublings, dtype=float).T
     means = [gamma_mean(float(column.mean()), n * seeds) for column, n in zip(months.T, papers, strict=True)]
     below = gammainc(papers, months * team)
-    middle_half = share(int(np.count_nonzero(np.abs(below - 0.5) <= 0.25)), below.size)
+    middle_half = clopper_pearson(int(np.count_nonzero(np.abs(below - 0.5) <= 0.25)), below.size)
     inside = all(each.contains(float(mean)) for each, mean in zip(means, papers / team, strict=True))
     needed = seeds_needed(tuple(n for n, _ in doublings))
     if seeds < needed:
@@ -109,6 +109,6 @@ def seeds_needed(papers: tuple[int, ...]) -> int:
 
 def _resolves(seeds: int, papers: tuple[int, ...]) -> bool:
     trials = seeds * len(papers)
-    halves = share(trials // 2, trials)
+    halves = clopper_pearson(trials // 2, trials)
     relative = [gamma_mean(1.0, n * seeds) for n in papers] + [ExactInterval(2 * halves.low, 2 * halves.high)]
     return all(each.low >= 1 - LOOSE_WITHIN and each.high <= 1 + LOOSE_WITHIN for each in relative)

@@ -57,12 +57,12 @@ def solve(
     from experiments.cli.arguments import load_scenario
     from experiments.cli.terminal import print_json
     from experiments.solve.solver import solve as search
-    from experiments.storage.atomic import plain
+    from experiments.storage.atomic import to_json_values
 
     chosen = load_scenario(scenario, settings or [])
     found = search(chosen, parameter, until, low=low, high=high, engine=engine, seeds=seeds, workers=workers)
     if as_json:
-        print_json(plain(found))
+        print_json(to_json_values(found))
     else:
         _print_solution(found)
     if not found.answers:

@@ -25,7 +25,7 @@ def json_file(content: Mapping[str, Any]) -> bytes:
 
 
 @contextmanager
-def naming(place: Path) -> Iterator[None]:
+def report_write_errors(place: Path) -> Iterator[None]:
     """Raise InputError in place of OSError within this context, with the place that cannot be written."""
     try:
         yield
@@ -40,14 +40,14 @@ def _format_reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def plain(value: Any) -> Any:
+def to_json_values(value: Any) -> Any:
     """Return records as values that JSON can hold: dictionaries, lists and numbers; None if a number is not finite."""
     if hasattr(value, "_asdict"):
-        return {name: plain(inner) for name, inner in value._asdict().items()}
+        return {name: to_json_values(inner) for name, inner in value._asdict().items()}
     if isinstance(value, dict):
-        return {str(name): plain(inner) for name, inner in value.items()}
+        return {str(name): to_json_values(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [to_json_values(inner) for inner in value]
     if isinstance(value, float):  # converts NumPy's float64, which is a float too
         return float(value) if math.isfinite(value) else None
     return value
@@ -58,10 +58,10 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
     Raises InputError with the name of the file if one cannot be written.
     """
-    with naming(folder):
+    with report_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        with naming(folder / name):
+        with report_write_errors(folder / name):
             _write_file(folder, name, content)
 
 

@@ -29,7 +29,7 @@ def kind_of(content: Mapping[str, Any]) -> Kind | None:
     return "scenario" if any(isinstance(content.get(block), Mapping) for block in BLOCKS) else None
 
 
-def other_kind(path: Path, wanted: Kind) -> str:
+def wrong_kind_message(path: Path, wanted: Kind) -> str:
     """Return an error text if a file is of another kind than ``wanted``, with the command that reads it; else ""."""
     try:
         found = kind_of(read_toml(path))

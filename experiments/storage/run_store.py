@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from experiments.cli.arguments import RUN_SUMMARY
 from experiments.errors import InputError
 from experiments.gains import RunEnding
-from experiments.storage.atomic import plain, to_json
+from experiments.storage.atomic import to_json, to_json_values
 from experiments.workbook import workbook
 from hardware.cluster.jobs import JobRecord
 from sim.events import EVENT_FORMAT, Event
@@ -58,7 +58,7 @@ def summary(result: RunResult) -> dict[str, Any]:
     """Return the results of a run as plain values for JSON: None if a number is not finite."""
     pace, long_run = result.pace, result.long_run
     interval = None if pace.low is None else [pace.low, pace.high]
-    found: dict[str, Any] = plain(
+    found: dict[str, Any] = to_json_values(
         {
             "scenario": result.scenario.name,
             "engine": result.engine,
@@ -156,8 +156,8 @@ def write_run(
 def read_run(folder: Path) -> StoredRun:
     """Return the run in a folder.
 
-    Raises FileNotFoundError if a file of it is missing, and InputError if the content of a file differs from what was
-    written or if another release wrote it.
+    Raises FileNotFoundError if a file of it is missing. Raises InputError if the content of a file differs from what
+    was written, or if another release wrote it.
     """
     path = folder / SUMMARY
     content = path.read_bytes()

@@ -44,7 +44,7 @@ def smaller_design(design: Design, stated: Mapping[str, Any], digest: str) -> De
     return found if found.digest == digest else None
 
 
-def obstacle(old: Design, new: Design) -> str:
+def why_not_extendable(old: Design, new: Design) -> str:
     """Return the reason why runs of the old design cannot be kept for the new one; empty if they can."""
     if old.n != new.n and new.sampling not in GROWING:
         return f"n was {old.n}, now {new.n}, and all points of sampling = '{new.sampling}' change with n"
@@ -73,10 +73,10 @@ def extend(folder: Path, old: Design, new: Design, manifest: Mapping[str, Any]) 
         write_tables(stage, number, _renumber(tables, new, levers), identity_of(manifest))
         number += 1
     write_manifest(stage, manifest)  # from here on a later command completes the extension if this one is interrupted
-    complete(folder)
+    recover_interrupted_extension(folder)
 
 
-def complete(folder: Path) -> None:
+def recover_interrupted_extension(folder: Path) -> None:
     """Complete an extension that was interrupted while new parts replaced old ones; discard one without a manifest."""
     stage = folder / EXTENDING
     if not stage.exists():

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from experiments.design.design import PlannedRun
     from sim.fluid.api import FluidTable
     from sim.long_run import LongRun
+    from sim.pace import Pace
     from sim.runner import RunResult
     from sim.scenario.model import Scenario
-    from sim.verdict import Pace
 
 MAX_FRAMES: Final = 64
 """Maximum number of frames that are kept of a run's series, the first and the last among them."""

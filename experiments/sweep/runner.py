@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from experiments.errors import InputError
-from experiments.sweep.extension import complete, extend, obstacle, smaller_design
+from experiments.sweep.extension import extend, recover_interrupted_extension, smaller_design, why_not_extendable
 from experiments.sweep.part_files import DamageError, set_aside
 from experiments.sweep.storage import (
     FORMAT,
@@ -101,7 +101,7 @@ def sweep(
     """
     with locked(folder):
         with writing(folder):
-            complete(folder)
+            recover_interrupted_extension(folder)
             wanted = manifest_of(design)
             _claim_folder(design, folder, wanted, fresh, note)
             done = completed_runs(folder, note, identity_of(wanted))
@@ -256,7 +256,7 @@ def _extend(
     """Keep the runs of a smaller design. Raises InputError with the difference for any other design or version."""
     same = identity_of({**there, "design_digest": ""}) == identity_of({**wanted, "design_digest": ""})
     old = smaller_design(design, there["design"], there["design_digest"]) if same else None
-    why = obstacle(old, design) if old is not None else ""
+    why = why_not_extendable(old, design) if old is not None else ""
     if old is None or why:
         raise _different_design_error(folder, there, wanted, why)
     kept = len(completed_runs(folder, note, identity_of(there)))

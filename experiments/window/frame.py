@@ -14,8 +14,8 @@ from experiments.window.queue_view import QueueView, queue_of
 from experiments.window.team_view import TeamView, team_of
 from sim import reporters
 from sim.long_run import LongRun
+from sim.pace import Pace
 from sim.reporters import REPORTERS
-from sim.verdict import Pace
 
 if TYPE_CHECKING:
     from hardware.kernels.speedup_curve import FittedSpeedupCurve

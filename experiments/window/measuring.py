@@ -26,7 +26,7 @@ class _MarginsRequest(NamedTuple):
     on_done: MarginsCallback
 
 
-class Measurer:
+class MarginsWorker:
     """A queue of measurements in a worker process, oldest request first, with one request per key.
 
     ``on_done`` is called with the result, in a thread of the measurer. The process starts with the first request and

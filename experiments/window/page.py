@@ -17,7 +17,7 @@ from experiments.window.default_link import PageLink, link_from_query, scenario_
 from experiments.window.downloads import DOWNLOADS, download
 from experiments.window.form_fields import differences, fields, scenario_from_form
 from experiments.window.gpu_grid import GpuCell
-from experiments.window.measuring import Measurer
+from experiments.window.measuring import MarginsWorker
 from experiments.window.player import Goal, RunPlayer
 from experiments.window.session import ViewState, WindowSession
 from experiments.window.views import (
@@ -45,7 +45,7 @@ _log = logging.getLogger("asara.window")
 open_sessions: set[WindowSession] = set()
 """Open sessions. Browsers share nothing else but the measurer."""
 _sessions_lock = threading.Lock()
-_measurer = Measurer()
+_measurer = MarginsWorker()
 """Measures what limits progress, for all pages."""
 
 

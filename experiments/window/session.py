@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from experiments.errors import InputError
 from experiments.window.frame import Frame
-from experiments.window.measuring import Measurer
+from experiments.window.measuring import MarginsWorker
 from experiments.window.moment_margins import MomentMargins
-from experiments.window.page_turns import MoveTurns
+from experiments.window.move_priority import MovePriority
 from experiments.window.permalink import Link, restore
 from experiments.window.player import Goal, PositionKey, RunPlayer, SeekResult
 from experiments.window.timeline import TimelineView
@@ -41,7 +41,7 @@ ACKNOWLEDGE_TIMEOUT_SECONDS = 20.0
 AnswerT = TypeVar("AnswerT")
 BUSY_AFTER_SECONDS = 0.3
 """Duration after which a move is shown as running [s]."""
-_turns = MoveTurns()
+_turns = MovePriority()
 """Order of moves between all pages of this process."""
 _log = logging.getLogger("asara.window")
 
@@ -97,7 +97,9 @@ class WindowSession:
     message of the state.
     """
 
-    def __init__(self, player: RunPlayer, publish: Callable[[int], None], measurer: Measurer | None = None) -> None:
+    def __init__(
+        self, player: RunPlayer, publish: Callable[[int], None], measurer: MarginsWorker | None = None
+    ) -> None:
         self._player = player
         self._measurer = measurer
         self._margins: dict[PositionKey, MomentMargins] = {}

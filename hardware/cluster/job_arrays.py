@@ -35,7 +35,7 @@ class TaskSupplier(ClusterJobListener, Protocol):
     """The owner of a job array, which draws each job when its turn comes and is notified of its end."""
 
     def next_task(self, array: JobArray, max_gpus: int) -> ArrayTask:
-        """Return the next job of an array, of at max_gpus ``max_gpus`` GPUs and ``array.count`` tasks."""
+        """Return the next job of an array, of at most ``max_gpus`` GPUs and ``array.count`` tasks."""
 
     def job_over(self, job: Any) -> None:
         """Handle the end of a job of an array."""

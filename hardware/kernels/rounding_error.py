@@ -43,7 +43,7 @@ FALSE_ALARM: Final = 1e-6
 """Probability that rounding alone makes one mean error exceed `reach` [per mean]."""
 
 
-def reach(independent: float) -> float:
+def false_alarm_threshold(independent: float) -> float:
     """Return the root mean square of independent errors that is exceeded with probability `FALSE_ALARM`.
 
     The result is in standard deviations. ``independent``: number of errors in the mean, at least 1.

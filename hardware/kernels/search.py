@@ -236,7 +236,7 @@ def _progress(before: Progress, trial: Trial) -> Progress:
     )
 
 
-class TableEvaluator:
+class ReplayEvaluator:
     """Replays the outcomes in a trace; a candidate that is not in the trace is an error.
 
     ``workload``: full name, required if the trace has several. If a candidate was tried twice, the first trial counts.

@@ -38,7 +38,7 @@ def speedup(pairs: Sequence[Sequence[float]], rounds: Sequence[int] = ()) -> Spe
     over all pairs, with a fixed seed, so that equal pairs give equal intervals.
     """
     if len(rounds) >= MIN_ROUNDS:
-        return student(round_medians(pairs, rounds))
+        return student_t_interval(round_medians(pairs, rounds))
     logs = _log_ratios(pairs)
     drawn = np.random.default_rng(0).integers(len(logs), size=(RESAMPLES, len(logs)))
     medians = np.median(logs[drawn], axis=1)
@@ -51,7 +51,7 @@ def round_medians(pairs: Sequence[Sequence[float]], rounds: Sequence[int]) -> ND
     return np.array([np.median(each) for each in np.split(_log_ratios(pairs), np.cumsum(rounds)[:-1])])
 
 
-def student(logs: NDArray[np.float64]) -> Speedup:
+def student_t_interval(logs: NDArray[np.float64]) -> Speedup:
     """Return the mean of log speed-ups, at least two, with Student's 95% interval."""
     centre, half = float(np.mean(logs)), 0.0
     if spread := float(np.std(logs, ddof=1)):

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, PositiveFloat, TypeAdapter, ValidationErr
 
 from hardware.kernels.candidate import Candidate, Value
 from hardware.kernels.problem import Problem, Shape, Workload
-from hardware.kernels.statistics import MIN_ROUNDS, Speedup, geomean, round_medians, speedup, student
+from hardware.kernels.statistics import MIN_ROUNDS, Speedup, geomean, round_medians, speedup, student_t_interval
 
 Status = Literal[
     "passed",
@@ -70,7 +70,7 @@ def geomean_over_shapes(timed: Sequence[Timing]) -> Speedup:
     rounds = {len(each.rounds) for each in timed}
     if len(rounds) == 1 and min(rounds) >= MIN_ROUNDS:
         logs = [round_medians(each.pairs, each.rounds) for each in timed]
-        return student(np.mean(logs, axis=0))
+        return student_t_interval(np.mean(logs, axis=0))
     return geomean([each.speedup for each in timed])
 
 

@@ -13,7 +13,7 @@ from hardware.kernels.buffer_layout import INPUTS, layout
 from hardware.kernels.dtypes import STORAGE, Array, from_storage, to_storage
 from hardware.kernels.problem import EPSILON, Problem, Shape, Workload
 from hardware.kernels.random_inputs import KINDS, Kind, RandomInputs, make_input
-from hardware.kernels.rounding_error import UNDERFLOW_ERROR, reach, rounding_sources
+from hardware.kernels.rounding_error import UNDERFLOW_ERROR, false_alarm_threshold, rounding_sources
 from hardware.kernels.worker_client import SharedBuffer, WorkerClient, WorkerFailedError
 
 LENGTHS: Final = (1, 2, 77, 200, 333)
@@ -232,7 +232,10 @@ def rounding_floors(values: dict[str, Array], problem: Problem) -> Errors:
     q, k, v, dout = (values[name][None, None].astype(np.float64) for name in INPUTS)
     own, sums, least = EPSILON[problem.dtype], EPSILON["fp32"], UNDERFLOW_ERROR[problem.dtype]
     sizes, independent = rounding_sources(q, k, v, dout, problem.causal, own, sums, least)
-    of_all, of_row = max(1.0, reach(independent) / problem.tolerance), max(1.0, reach(1) / problem.worst_row)
+    of_all, of_row = (
+        max(1.0, false_alarm_threshold(independent) / problem.tolerance),
+        max(1.0, false_alarm_threshold(1) / problem.worst_row),
+    )
     found = {}
     for name in outputs_of(problem):
         size = getattr(sizes, name)

@@ -31,10 +31,10 @@ from sim.fluid.stepper import (
 )
 from sim.long_run import LongRun, long_run
 from sim.margins import margins_of
+from sim.pace import Pace, pace_of
 from sim.reporters import REPORTERS, USES, Doubling
 from sim.runner import GpuUsage, RunResult, summarise_kernels
 from sim.scenario.model import Scenario
-from sim.verdict import Pace, pace_of
 
 STEPS_PER_DOUBLING = 32
 """Smallest number of steps per doubling."""

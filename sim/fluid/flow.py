@@ -115,7 +115,7 @@ def job_days(labs: LabArrays, gpus: Floats, days: Floats) -> Floats:
     return np.asarray(job_time(days, gpus * labs.failures, interval, labs.checkpoint_cost, labs.restart))
 
 
-def new_findings(researchers: Floats, questions: Floats) -> Floats:
+def share_not_duplicate(researchers: Floats, questions: Floats) -> Floats:
     """Return the share of papers that are not duplicates, for ``researchers`` active on ``questions`` open questions.
 
     Work is memoryless, on a question drawn from the open ones. The first answer closes the question, and each later
@@ -132,7 +132,7 @@ def new_findings(researchers: Floats, questions: Floats) -> Floats:
     return np.where(x <= 0, 1.0, np.where(x < MANY_PER_QUESTION, np.minimum(exact, 1.0), root / (1 + root / 3)))
 
 
-def flow(rates: Rates, phases: Phases) -> FlowStep:
+def phase_rates(rates: Rates, phases: Phases) -> FlowStep:
     """Return the papers that complete each phase per day, at the present state."""
     thought = phases.thinking * rates.active / rates.think
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.kernel_engineer import MAX_TIME, amdahl
-from agents.trainer import generation
+from agents.trainer import plan_generation
 from hardware.cluster.reliability import fastest_gpus
 from sim.fluid.flow import (
     EFFECTIVELY_INFINITE,
@@ -29,9 +29,9 @@ from sim.fluid.flow import (
     Rates,
     advance,
     experiments,
-    flow,
     job_days,
-    new_findings,
+    phase_rates,
+    share_not_duplicate,
 )
 from sim.fluid.lab_arrays import Floats, LabArrays, ParameterColumns
 from sim.growth import effort_between
@@ -189,7 +189,7 @@ def _initial_state(labs: LabArrays) -> State:
             "active_researchers": labs.initial.copy(),
             "researchers": labs.initial.copy(),
             "thinking": labs.initial.copy(),
-            "new": new_findings(labs.initial, labs.questions),
+            "new": share_not_duplicate(labs.initial, labs.questions),
             "left": np.full(len(labs.r), np.inf),
             "run_gpus": labs.training_gpus.copy(),
             "work_rate": np.ones(len(labs.r)),
@@ -240,7 +240,7 @@ def _try_step(labs: LabArrays, state: State, steps_per_doubling: int) -> Step:
     """Try a step to the next event, or as long as the flow stays nearly constant."""
     gpus, before = gpus_of(labs, state), phases_of(state)
     first = experiments(labs, state.discovered, state.work_rate)
-    now = flow(rates_of(labs, state, first, gpus), before)
+    now = phase_rates(rates_of(labs, state, first, gpus), before)
     level = _next_event_level(labs, state)
     part = np.where(labs.pipeline, np.minimum(level, state.discovered + 1 / steps_per_doubling), level)
     log2_weight = _log2_weight(labs, state, rates_of(labs, state, first, gpus), first, gpus, before)
@@ -259,7 +259,7 @@ def _try_step(labs: LabArrays, state: State, steps_per_doubling: int) -> Step:
     goal, log2_weight = goal * np.exp2(log2_weight - mean), mean
     fits = moved.written <= goal * (1 + np.where(part < level, COARSE_PAPER_TOLERANCE, PAPER_TOLERANCE))
     back = np.maximum(
-        days - (moved.written - goal) / np.maximum(flow(rates, after).written, MIN_RATE),
+        days - (moved.written - goal) / np.maximum(phase_rates(rates, after).written, MIN_RATE),
         days * goal / np.maximum(moved.written, MIN_RATE) / 2,
     )
     state.at_most = np.where(fits, np.inf, back)
@@ -420,7 +420,7 @@ def _start_training(labs: LabArrays, state: State, where: Mask) -> None:
     state.left[where] = job_days(labs_here, gpus, length)
     waiting = np.maximum((state.discovered - state.taken)[where], labs_here.gain)
     days = length * state.work_rate[where]
-    plan = generation(
+    plan = plan_generation(
         waiting, labs_here.gain, labs_here.takes_all, days, labs_here.speedup_exponent, labs_here.shortest_run
     )
     state.taken[where] += plan.taken
@@ -459,7 +459,7 @@ def _update_active_researchers(labs: LabArrays, state: State, where: Mask) -> No
     state.active_researchers = np.where(where, active, state.active_researchers)
     state.thinking = state.thinking + added
     state.researchers = state.researchers + added
-    state.new = np.where(where, new_findings(active, labs.questions), state.new)
+    state.new = np.where(where, share_not_duplicate(active, labs.questions), state.new)
 
 
 def _record_endings(labs: LabArrays, state: State, stopped: Mask, stalled: Mask) -> None:

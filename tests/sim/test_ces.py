@@ -44,12 +44,12 @@ def test_log_output_approaches_its_limits():
 
 def test_rho_from_sigma_is_the_inverse_of_substitution():
     for sigma in (0.05, 1.0, oracle.WHITFILL_WU["raw compute"]):
-        assert ces.substitution(ces.rho_from_sigma(sigma)) == pytest.approx(sigma)
+        assert ces.sigma_from_rho(ces.rho_from_sigma(sigma)) == pytest.approx(sigma)
     assert ces.rho_from_sigma(2.58) == pytest.approx(0.6124, abs=1e-4)
     assert ces.rho_from_sigma(oracle.WHITFILL_WU["near the frontier"]) == -math.inf
-    assert ces.substitution(-math.inf) == 0
+    assert ces.sigma_from_rho(-math.inf) == 0
     with pytest.raises(ValueError, match="rho = 1"):
-        ces.substitution(1.0)
+        ces.sigma_from_rho(1.0)
 
 
 @pytest.mark.parametrize("rho", [0.7, 0.2, -0.4, -1.0, -6.0, -25.0])
@@ -80,7 +80,7 @@ def test_fit_of_noisy_data_has_the_least_error():
 def test_fit_of_leontief_data_has_almost_no_substitution():
     compute = np.linspace(-1.0, 1.0, 9)
     found = ces.fit(np.zeros(9), compute, np.minimum(compute, 0.0))
-    assert ces.substitution(found.rho) < 0.02
+    assert ces.sigma_from_rho(found.rho) < 0.02
 
 
 def test_fit_of_data_that_cannot_identify_rho_is_refused():
@@ -98,5 +98,5 @@ def test_substitution_of_the_machine_repairman_falls_with_its_size():
     found = []
     for servers in (4, 16, 64):
         reached = repairman(4 * servers, servers, think=1.0, service=1 / 3)[0] / (3 * servers)
-        found.append(ces.substitution(math.log(2) / math.log(reached)))
+        found.append(ces.sigma_from_rho(math.log(2) / math.log(reached)))
     assert found == pytest.approx([0.144, 0.077, 0.040], abs=5e-4)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.trainer import TrainingParams, generation
+from agents.trainer import TrainingParams, plan_generation
 from hardware.cluster.reliability import checkpoint_interval, fastest_gpus, job_time
 from sim.events import Deployed, SoftwareDoubled, TrainingRequested
 from sim.feasibility import fastest_run_gpus, run_days
@@ -26,7 +26,7 @@ QUIET = {"cluster__gpu_hours_between_failures": 0.0, "kernels__measurements": "n
 def test_generation_spends_all_that_it_takes_up_and_never_passes_the_floor(
     waiting, gain, everything, length, phi, floor
 ):
-    plan = generation(waiting, gain, everything, length, phi, floor)
+    plan = plan_generation(waiting, gain, everything, length, phi, floor)
     assert plan.taken == (waiting if everything else min(gain, waiting))
     assert plan.better + plan.shorter == pytest.approx(plan.taken)
     assert 0 <= plan.shorter <= phi * plan.taken + 1e-12
@@ -37,10 +37,10 @@ def test_generation_spends_all_that_it_takes_up_and_never_passes_the_floor(
 
 
 def test_generation_by_hand():
-    assert generation(3.0, 1.0, True, 60.0, 0.5, 0.0) == (3.0, 1.5, 1.5)
-    assert generation(3.0, 1.0, False, 60.0, 0.5, 0.0) == (1.0, 0.5, 0.5)
-    assert generation(3.0, 1.0, True, 60.0, 0.5, 30.0) == (3.0, 2.0, 1.0)
-    assert generation(3.0, 1.0, True, 30.0, 0.5, 30.0) == (3.0, 3.0, 0.0)
+    assert plan_generation(3.0, 1.0, True, 60.0, 0.5, 0.0) == (3.0, 1.5, 1.5)
+    assert plan_generation(3.0, 1.0, False, 60.0, 0.5, 0.0) == (1.0, 0.5, 0.5)
+    assert plan_generation(3.0, 1.0, True, 60.0, 0.5, 30.0) == (3.0, 2.0, 1.0)
+    assert plan_generation(3.0, 1.0, True, 30.0, 0.5, 30.0) == (3.0, 3.0, 0.0)
 
 
 # --- GPUs, failures and checkpoints -------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ from scipy import stats
 from experiments.reproduction.comparison import Comparison
 from experiments.reproduction.intervals import (
     MISSES,
+    clopper_pearson,
     gamma_mean,
     mean_of_batches,
     poisson_papers,
     seeds_needed,
-    share,
 )
 from experiments.reproduction.report_claims import poisson_row, run_poisson_row
 
@@ -33,7 +33,7 @@ def drawn(seeds, seed, scale=1.0, shape=1.0):
 @pytest.mark.parametrize(("hits", "n"), [(0, 20), (7, 20), (20, 20), (410, 800)])
 def test_share_is_clopper_and_pearsons_interval(hits, n):
     exact = stats.binomtest(hits, n).proportion_ci(1 - MISSES, method="exact")
-    assert share(hits, n) == pytest.approx((exact.low, exact.high), rel=1e-9)
+    assert clopper_pearson(hits, n) == pytest.approx((exact.low, exact.high), rel=1e-9)
 
 
 @pytest.mark.parametrize("shape", [40, 378, 10_206])
@@ -74,7 +74,7 @@ def test_the_first_20_seeds_of_worlds_refute_nothing():
 
 def test_seeds_needed_are_the_fewest_whose_intervals_reach_no_further_than_a_fifth():
     ends = [gamma_mean(1.0, 2 * seeds) for seeds in (NEEDED - 1, NEEDED)]
-    halves = [share(2 * seeds, 4 * seeds) for seeds in (NEEDED - 1, NEEDED)]
+    halves = [clopper_pearson(2 * seeds, 4 * seeds) for seeds in (NEEDED - 1, NEEDED)]
     reach = [max(a.high - 1, 1 - a.low, 2 * b.high - 1, 1 - 2 * b.low) for a, b in zip(ends, halves, strict=True)]
     assert reach[1] <= 0.2 < reach[0]
 

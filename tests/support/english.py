@@ -103,7 +103,8 @@ def _has_code(sentence: str) -> bool:
 def texts_of_module(source: str) -> list[tuple[int, str]]:
     """Return the docstrings, comments and messages of a Python module, each with its line number.
 
-    A message is a string of at least four words; a value that is put into it counts as one word.
+    A message is a string of at least four words; a value that is put into it counts as one word. Strings of
+    JavaScript are left out.
     """
     tree = ast.parse(source)
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -113,8 +114,10 @@ def texts_of_module(source: str) -> list[tuple[int, str]]:
     found = _comments(source)
     for node in ast.walk(tree):
         text = _text_of(node) if id(node) not in inner else ""
-        if text and (
-            id(node) in docs or (len(re.findall(r"[A-Za-z]{2,}", text)) >= _WORDS_OF_A_MESSAGE and " " in text)
+        if (
+            text
+            and "=>" not in text
+            and (id(node) in docs or (len(re.findall(r"[A-Za-z]{2,}", text)) >= _WORDS_OF_A_MESSAGE and " " in text))
         ):
             found.append((getattr(node, "lineno", 0), inspect.cleandoc(text)))
     return sorted(found)

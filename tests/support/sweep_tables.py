@@ -13,8 +13,8 @@ from experiments.sweep.analysis.sweep_data import Sweep, sweep_of
 from experiments.sweep.part_files import write_table
 from experiments.sweep.storage import FORMAT, identity_of, write_manifest
 from sim.growth import doubling_ratio, time_of_doubling
+from sim.pace import pace_of
 from sim.scenario.model import Scenario, parameters
-from sim.verdict import pace_of
 
 HORIZON = 730.0
 MAX_DOUBLINGS = 13

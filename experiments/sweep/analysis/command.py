@@ -32,7 +32,14 @@ def analyse(
     from experiments.cli.progress import progress
     from experiments.cli.terminal import print_json, print_text
     from experiments.storage.atomic import write_files
-    from experiments.sweep.analysis.report import MAX_LISTED_FAILURES, files, reading, stale_files, summary, verdict
+    from experiments.sweep.analysis.report import (
+        MAX_LISTED_FAILURES,
+        files,
+        reading,
+        stale_files,
+        summary,
+        summary_paragraph,
+    )
     from experiments.sweep.analysis.sensitivity import check_outcome
     from experiments.sweep.analysis.sweep_data import load
 
@@ -50,7 +57,7 @@ def analyse(
     if as_json:
         print_json(summary(sweep))
         return
-    print_text(verdict(sweep))
+    print_text(summary_paragraph(sweep))
     if meaning := reading(sweep):
         print_text(meaning)
     without = sweep.asked - sweep.n

@@ -19,7 +19,7 @@ from experiments.sweep.analysis.estimators import (
 )
 from experiments.sweep.analysis.explosion_probability import outcome_title
 from experiments.sweep.analysis.figure_frame import in_style, legend_above, new_figure
-from experiments.sweep.analysis.sweep_data import FACTORS, Ints, Sweep, threshold
+from experiments.sweep.analysis.sweep_data import FACTORS, Ints, Sweep, reported_gain
 from experiments.sweep.analysis.time_to_gain import censored_times
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def convergence_table(sweep: Sweep, column: str = "") -> pa.Table:
     are null below 6 points. ``column``: the gain; by default the largest possible one. Points are in the order of the
     design, or in random order if it is systematic.
     """
-    chosen = column or threshold(sweep)[0]
+    chosen = column or reported_gain(sweep)[0]
     return table_by_combination(sweep, lambda part: _convergence_rows(part, chosen))
 
 
@@ -86,7 +86,7 @@ def convergence_figure(sweep: Sweep, table: pa.Table | None = None) -> Figure:
     if parts[0].values:
         legend_above(upper, ncols=1)
     lower.set_ylim(0, top)
-    lower.set_title(f"Median days to a {FACTORS[threshold(sweep)[0]]:,}-fold gain")
+    lower.set_title(f"Median days to a {FACTORS[reported_gain(sweep)[0]]:,}-fold gain")
     if not finite.size:
         lower.text(0.5, 0.5, "less than half of the runs reached it", transform=lower.transAxes, ha="center")
         lower.set_yticks([])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 
 from experiments.plotting.captions import footer_text, plural
-from experiments.storage.atomic import plain, to_json
+from experiments.storage.atomic import to_json, to_json_values
 from experiments.sweep.analysis import (
     convergence,
     explosion_probability,
@@ -44,7 +44,7 @@ from experiments.sweep.analysis.sweep_data import (
     SPEEDING_UP,
     RunOutcome,
     Sweep,
-    threshold,
+    reported_gain,
 )
 from sim.growth import reading_of_r
 
@@ -100,7 +100,7 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
     )
 
 
-def verdict(sweep: Sweep) -> str:
+def summary_paragraph(sweep: Sweep) -> str:
     """Return the results of a sweep as one paragraph; every number is for one combination of levers."""
     sentences = [f"{name} is {' / '.join(moved)}." for name, moved in sweep.coupled.items() if name in sweep.levers]
     sentences += [
@@ -131,7 +131,7 @@ def reading(sweep: Sweep) -> str:
 
 def summary(sweep: Sweep) -> dict[str, Any]:
     """Return the numbers of a report as plain values for each combination of levers; None if not finite."""
-    column, why = threshold(sweep)
+    column, why = reported_gain(sweep)
     found = {
         "name": sweep.manifest.get("name", ""),
         "runs": sweep.asked,
@@ -139,14 +139,14 @@ def summary(sweep: Sweep) -> dict[str, Any]:
         "missing": sweep.missing,
         "statuses": dict(sweep.statuses),
         "failures": [each._asdict() for each in sweep.failures],
-        "verdict": verdict(sweep),
+        "verdict": summary_paragraph(sweep),
         "reading_of_r": reading(sweep),
         "combinations": [_combination_summary(each, column) for each in combinations(sweep)],
         "gain": {"factor": FACTORS[column], "note": why},
         "levers": [each._asdict() for each in lever_effects.lever_effects(sweep)],
         "regions": _region_summaries(sweep),
     }
-    content: dict[str, Any] = plain(found)
+    content: dict[str, Any] = to_json_values(found)
     return content
 
 
@@ -200,7 +200,7 @@ def html(sweep: Sweep, found: list[ReportSection]) -> str:
         {
             "title": name,
             "questions": _headline(sweep),
-            "verdict": verdict(sweep),
+            "verdict": summary_paragraph(sweep),
             "run_status": _run_status(sweep),
             "sections": [_section_view(heading, members) for heading, members in sections.items()],
             "design": _varied_table(sweep),
@@ -310,7 +310,7 @@ def _ranked_pairs(sweep: Sweep) -> list[tuple[str, str]]:
 
 
 def _time_section(sweep: Sweep) -> ReportSection:
-    column, _ = threshold(sweep)
+    column, _ = reported_gain(sweep)
     caption = (
         f"Share of runs whose software has grown {FACTORS[column]:,}-fold by a day, with its 95% interval."
         f"{omission_note(combinations(sweep))}"

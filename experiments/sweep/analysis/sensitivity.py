@@ -33,7 +33,7 @@ from experiments.sweep.analysis.sweep_data import (
     Ints,
     Sweep,
     doublings_a_year,
-    threshold,
+    reported_gain,
     unreached_gain_reasons,
 )
 from experiments.sweep.analysis.time_to_gain import censored_times
@@ -101,7 +101,7 @@ def outcome_of(sweep: Sweep, outcome: str) -> Floats:
 
 def tornado_outcomes(sweep: Sweep, chosen: str | None = None) -> tuple[str, ...]:
     """Return the outcomes of tornados: ``chosen``, or by default `OUTCOMES` and the days to the largest gain."""
-    return (chosen,) if chosen is not None else (*OUTCOMES, threshold(sweep)[0])
+    return (chosen,) if chosen is not None else (*OUTCOMES, reported_gain(sweep)[0])
 
 
 def check_outcome(name: str) -> str:

@@ -326,7 +326,7 @@ def doublings_a_year(sweep: Sweep) -> Floats:
     return np.log2(np.maximum(final_level(sweep) / years, 0.01))
 
 
-def threshold(sweep: Sweep) -> tuple[str, str]:
+def reported_gain(sweep: Sweep) -> tuple[str, str]:
     """Return the largest gain up to 1,000-fold before which no run was stopped, and the reason if it is not 1,000."""
     early = final_level(sweep)[stopped_early(sweep)]
     lowest = float(early.min()) if early.size else math.inf

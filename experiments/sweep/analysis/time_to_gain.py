@@ -35,7 +35,7 @@ from experiments.sweep.analysis.sweep_data import (
     Ints,
     Sweep,
     ended_for_good,
-    threshold,
+    reported_gain,
     unreached_gain_reasons,
 )
 
@@ -134,7 +134,7 @@ def time_figure(sweep: Sweep, column: str = "days_to_1000x") -> Figure:
 
 def time_sentences(sweep: Sweep) -> list[str]:
     """Return sentences on the time to a 1,000-fold gain, or the largest possible, for each combination of levers."""
-    column, why = threshold(sweep)
+    column, why = reported_gain(sweep)
     parts, factor = combinations(sweep), f"{FACTORS[column]:,}-fold"
     sentences = (
         _combination_sentences(parts, column, factor)

@@ -91,9 +91,9 @@ class FlashKernel:
         constants = _width_constants(head_size) | self._backward_constants
         # The first kernel writes `mean`, which the second reads.
         by_rows = (-(-queries // self._backward_constants["Q_BLOCK"]), batch * heads)
-        self._code.queries_kernel[by_rows](q, k, v, dout, out, lse, mean, dq, *sizes, **constants)
+        self._code.backward_dq_kernel[by_rows](q, k, v, dout, out, lse, mean, dq, *sizes, **constants)
         by_columns = (-(-keys // self._backward_constants["K_BLOCK"]), batch * heads)
-        self._code.keys_kernel[by_columns](q, k, v, dout, lse, mean, dk, dv, *sizes, **constants)
+        self._code.backward_dkdv_kernel[by_columns](q, k, v, dout, lse, mean, dk, dv, *sizes, **constants)
         return dq, dk, dv
 
 
@@ -136,7 +136,10 @@ def compile_ahead_of_time(candidate: Candidate, problem: Problem, head_size: int
     """
     triton, backends = (import_module(name) for name in ("triton.compiler", "triton.backends.compiler"))
     flash, sizes = FlashKernel(problem, candidate.values), {}
-    for name in ("forward_kernel", *(("queries_kernel", "keys_kernel") if problem.direction != "forward" else ())):
+    for name in (
+        "forward_kernel",
+        *(("backward_dq_kernel", "backward_dkdv_kernel") if problem.direction != "forward" else ()),
+    ):
         constants = dict(flash._forward_constants if name == "forward_kernel" else flash._backward_constants)
         options = {option: constants.pop(option) for option in _OPTIONS}
         constants |= _width_constants(head_size)

@@ -196,7 +196,7 @@ def forward_kernel(
 
 
 @triton.jit
-def _gather(
+def _accumulate_dq(
     dq,
     q_tile,
     dout_tile,
@@ -235,7 +235,7 @@ def _gather(
 
 
 @triton.jit
-def queries_kernel(
+def backward_dq_kernel(
     q,
     k,
     v,
@@ -282,7 +282,7 @@ def queries_kernel(
     v = _head(v, v_batch, v_head, heads)
     whole, end = _reach(row, queries, keys, CAUSAL, Q_BLOCK, K_BLOCK)
     tile = tl.zeros([Q_BLOCK, WIDTH], dtype=tl.float32)
-    tile = _gather(
+    tile = _accumulate_dq(
         tile,
         q_tile,
         dout_tile,
@@ -306,7 +306,7 @@ def queries_kernel(
         PRECISION,
         True,
     )
-    tile = _gather(
+    tile = _accumulate_dq(
         tile,
         q_tile,
         dout_tile,
@@ -334,7 +334,7 @@ def queries_kernel(
 
 
 @triton.jit
-def _scatter(
+def _accumulate_dkdv(
     dk,
     dv,
     k_tile,
@@ -378,7 +378,7 @@ def _scatter(
 
 
 @triton.jit
-def keys_kernel(
+def backward_dkdv_kernel(
     q,
     k,
     v,
@@ -429,7 +429,7 @@ def keys_kernel(
         middle = tl.cdiv(queries, Q_BLOCK) * Q_BLOCK
     dk_tile = tl.zeros([K_BLOCK, WIDTH], dtype=tl.float32)
     dv_tile = tl.zeros([K_BLOCK, WIDTH], dtype=tl.float32)
-    dk_tile, dv_tile = _scatter(
+    dk_tile, dv_tile = _accumulate_dkdv(
         dk_tile,
         dv_tile,
         k_tile,
@@ -454,7 +454,7 @@ def keys_kernel(
         PRECISION,
         False,
     )
-    dk_tile, dv_tile = _scatter(
+    dk_tile, dv_tile = _accumulate_dkdv(
         dk_tile,
         dv_tile,
         k_tile,

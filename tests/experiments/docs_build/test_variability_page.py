@@ -31,7 +31,7 @@ def test_the_spread_of_a_whole_explosion():
 @pytest.mark.parametrize("team", [1, 2])
 def test_worlds_end_on_the_days_of_the_gamma_law(team):
     """Compare mean and spread of 60 Worlds with 99.8% intervals; a paper of the last doubling may begin it."""
-    worlds = variability_page.simulated_verdicts(variability_page.EXPLOSION, team, 60)
+    worlds = variability_page.simulated_cell(variability_page.EXPLOSION, team, 60)
     papers, teams = (
         variability_page.papers_of(variability_page.EXPLOSION, team),
         team * 2.0 ** np.arange(variability_page.DOUBLINGS),
@@ -47,8 +47,8 @@ def test_worlds_end_on_the_days_of_the_gamma_law(team):
 @pytest.mark.parametrize(("r", "team"), [(0.9, 1), (1.1, 1)])
 def test_worlds_have_the_paces_of_the_gamma_law(r, team):
     worlds, theory = (
-        variability_page.simulated_verdicts(r, team, 50),
-        variability_page.theoretical_verdicts(r, team, 400),
+        variability_page.simulated_cell(r, team, 50),
+        variability_page.theoretical_cell(r, team, 400),
     )
     for found, expected in ((worlds.speeding_up, theory.speeding_up), (worlds.slowing_down, theory.slowing_down)):
         low, high = stats.binom.ppf([0.0005, 0.9995], 50, np.clip([expected - 0.03, expected + 0.03], 0, 1)) / 50

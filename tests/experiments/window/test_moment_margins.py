@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from experiments.window.frame import frame_of
-from experiments.window.measuring import Measurer
+from experiments.window.measuring import MarginsWorker
 from experiments.window.moment_margins import INPUTS, MomentMargins, moment_margins, raise_input
 from experiments.window.number_format import round_to_100_percent
 from experiments.window.player import RunPlayer
@@ -87,7 +87,7 @@ def measured_session(scenario: Scenario, frames: int) -> WindowSession:
 
     player = RunPlayer(scenario, 1)
     player.step(frames)
-    session = WindowSession(player, publish, Measurer())
+    session = WindowSession(player, publish, MarginsWorker())
     with news:
         assert news.wait_for(lambda: session.view_state.margins is not None, timeout=60)
     return session

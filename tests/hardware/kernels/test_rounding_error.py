@@ -6,7 +6,13 @@ from scipy import stats
 
 from hardware.kernels import reference
 from hardware.kernels.problem import EPSILON, Problem
-from hardware.kernels.rounding_error import FALSE_ALARM, UNDERFLOW_ERROR, reach, rounding, sum_of_products
+from hardware.kernels.rounding_error import (
+    FALSE_ALARM,
+    UNDERFLOW_ERROR,
+    false_alarm_threshold,
+    rounding,
+    sum_of_products,
+)
 from hardware.kernels.validate import rounding_floors
 from tests.support.attention_cases import KINDS
 
@@ -147,8 +153,8 @@ def test_wrong_scale_of_two_keys_is_rejected():
 
 def test_reach_of_many_errors_is_below_the_tolerance():
     """One number may be 6.9 standard deviations off (a normal one 4.9); the mean of 30 squares needs no allowance."""
-    assert reach(1) == pytest.approx(1.4 * stats.norm.isf(FALSE_ALARM / 2), rel=1e-9)
-    assert reach(30) < Problem("fp32", "both", False).tolerance
+    assert false_alarm_threshold(1) == pytest.approx(1.4 * stats.norm.isf(FALSE_ALARM / 2), rel=1e-9)
+    assert false_alarm_threshold(30) < Problem("fp32", "both", False).tolerance
 
 
 @pytest.mark.parametrize("terms", [1, 2, 8, 64])

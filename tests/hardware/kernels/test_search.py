@@ -10,7 +10,7 @@ import pytest
 from hardware.kernels.candidate import Candidate, ParameterSpace
 from hardware.kernels.proposers.base import History, NoProposal, Proposal
 from hardware.kernels.proposers.registry import proposer
-from hardware.kernels.search import MAX_REPEATS, NotMeasuredError, Progress, SearchError, TableEvaluator, search
+from hardware.kernels.search import MAX_REPEATS, NotMeasuredError, Progress, ReplayEvaluator, SearchError, search
 from hardware.kernels.trace import MeasurementSession, SearchEnd, Trace, Trial, read
 from tests.support.kernel_searches import SPACES, TILES, Surface, session
 
@@ -280,7 +280,7 @@ def test_table_evaluator_replays_a_search(tmp_path: Path) -> None:
     table(tmp_path / "table.jsonl")
     corner = TILES._replace(choices=TILES.choices | {"unroll": (1,), "order": ("keys",), "rescale": ("always",)})
     replayed, lived = (Trace(tmp_path / f"{name}.jsonl") for name in ("replayed", "lived"))
-    stored = TableEvaluator(read(tmp_path / "table.jsonl"), "causal/fp32/forward")
+    stored = ReplayEvaluator(read(tmp_path / "table.jsonl"), "causal/fp32/forward")
     for trace, evaluator in ((replayed, stored), (lived, Surface())):
         search(trace, session(proposer="autotune", budget=30), proposer("autotune"), evaluator, {"tiles": corner})
     assert replayed.lines == lived.lines
@@ -289,14 +289,14 @@ def test_table_evaluator_replays_a_search(tmp_path: Path) -> None:
 
 def test_table_evaluator_with_an_unknown_candidate_raises(tmp_path: Path) -> None:
     run(tmp_path / "t.jsonl", budget=2)
-    stored = TableEvaluator(read(tmp_path / "t.jsonl"))
+    stored = ReplayEvaluator(read(tmp_path / "t.jsonl"))
     unknown = Candidate("tiles", (("rows", 1),))
     with pytest.raises(NotMeasuredError) as caught:
         stored.evaluate(unknown)
     assert str(caught.value).startswith("tiles(rows=1) was not measured; available: tiles(rows=")
     assert len(stored.known) == 2
     with pytest.raises(NotMeasuredError, match="available: none"):
-        TableEvaluator([]).evaluate(unknown)
+        ReplayEvaluator([]).evaluate(unknown)
 
 
 def test_table_evaluator_needs_one_workload(tmp_path: Path) -> None:
@@ -310,10 +310,10 @@ def test_table_evaluator_needs_one_workload(tmp_path: Path) -> None:
             SPACES,
         )
     with pytest.raises(SearchError, match="name one of: causal/fp32/forward, long/fp32/forward"):
-        TableEvaluator(trace.lines)
+        ReplayEvaluator(trace.lines)
     with pytest.raises(SearchError, match="no trial of short/fp32/forward; its workloads: causal"):
-        TableEvaluator(trace.lines, "short/fp32/forward")
-    assert len(TableEvaluator(trace.lines, "long/fp32/forward").known) == 1
+        ReplayEvaluator(trace.lines, "short/fp32/forward")
+    assert len(ReplayEvaluator(trace.lines, "long/fp32/forward").known) == 1
 
 
 def test_family_without_parameters_has_one_candidate(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from hardware.kernels.problem import Shape
-from hardware.kernels.statistics import Speedup, geomean, speedup, student
+from hardware.kernels.statistics import Speedup, geomean, speedup, student_t_interval
 from hardware.kernels.trace import Timing, geomean_over_shapes
 
 SHAPE = Shape(1, 1, 8, 8, 8)
@@ -54,7 +54,7 @@ def test_speedup_with_rounds_has_students_interval_over_medians():
 
 
 def test_speedup_of_equal_rounds_has_zero_width():
-    assert student(np.array([0.5, 0.5, 0.5])) == pytest.approx([np.exp(0.5)] * 3)
+    assert student_t_interval(np.array([0.5, 0.5, 0.5])) == pytest.approx([np.exp(0.5)] * 3)
 
 
 def measured(chance, spread_between, rounds=5, shapes=3, pairs=4, within=0.03):

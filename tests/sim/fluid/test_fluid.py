@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agents import work_model
 from hardware.cluster.reliability import fastest_gpus
 from sim.fluid.api import fluid, run_fluid
-from sim.fluid.flow import experiments, job_days, new_findings
+from sim.fluid.flow import experiments, job_days, share_not_duplicate
 from sim.fluid.lab_arrays import lab_arrays
 from sim.fluid.stepper import run_labs
 from sim.margins import margins
@@ -208,7 +208,7 @@ def test_failures_make_a_job_longer_by_what_they_undo(work, failures):
 
 def test_duplicates_grow_with_the_researchers_to_a_question():
     teams = np.array([0.0, 1e-3, 1.0, 100.0, 0.9999e6, 1.0001e6, 2.0**300])
-    new = new_findings(teams, np.ones(7))
+    new = share_not_duplicate(teams, np.ones(7))
     assert new[0] == 1
     assert np.all(np.diff(new) <= 0) and np.all(new > 0)
     assert new[4] == pytest.approx(new[5], rel=1e-3)

@@ -20,7 +20,7 @@ from experiments.sweep.analysis import (
 )
 from experiments.sweep.analysis import estimators as st
 from experiments.sweep.analysis.binning import bin_parameter
-from experiments.sweep.analysis.sweep_data import Sweep, sweep_of, threshold
+from experiments.sweep.analysis.sweep_data import Sweep, reported_gain, sweep_of
 from experiments.uncertainty.distributions import Uniform
 from tests.support import sweep_tables
 from tests.support.sweep_tables import drawn, manifest, row, small, table
@@ -131,9 +131,9 @@ def test_median_time_without_censoring_equals_that_of_the_runs(plain):
 def test_threshold_with_stopped_runs_is_a_lower_gain():
     rows = [row(n, n, {"growth__r": 1.4 + n / 100, "run__max_doublings": 9}, 0.0) for n in range(8)]
     sweep = sweep_of(table(rows), manifest(8))
-    assert threshold(sweep)[0] == "days_to_100x"
+    assert reported_gain(sweep)[0] == "days_to_100x"
     assert "100-fold gain is shown" in time_to_gain.time_sentences(sweep)[-1]
-    assert threshold(small(16))[1] == ""
+    assert reported_gain(small(16))[1] == ""
 
 
 def test_limits_table_counts_runs_in_each_cell(plain):

@@ -18,7 +18,7 @@ from experiments.sweep.analysis import (
 from experiments.sweep.analysis import estimators as st
 from experiments.sweep.analysis.binning import bin_parameter
 from experiments.sweep.analysis.combinations import combinations, select_for_figure
-from experiments.sweep.analysis.report import summary, verdict
+from experiments.sweep.analysis.report import summary, summary_paragraph
 from experiments.sweep.analysis.sweep_data import sweep_of
 from tests.support.sweep_tables import manifest, row, small, table
 
@@ -125,7 +125,7 @@ def test_coupled_lever_is_one_lever(coupled):
     ]
     assert bin_parameter(coupled, "compute").labels == ("1,024 / 64", "2,048 / 1,024")
     assert bin_parameter(coupled, "compute").title == "compute (cluster__gpus / researcher__initial)"
-    assert verdict(coupled).startswith("compute is cluster__gpus / researcher__initial.")
+    assert summary_paragraph(coupled).startswith("compute is cluster__gpus / researcher__initial.")
 
 
 def test_paired_effects_hold_the_other_levers(coupled):
@@ -155,7 +155,7 @@ def test_constant_outcome_has_no_causes():
         "All runs agree on whether doubling times shrink without limit (long_run = singular), "
         "so no parameter has an effect on it."
     )
-    assert "depends most" not in verdict(sweep)
+    assert "depends most" not in summary_paragraph(sweep)
     assert sensitivity.tornado_table(sweep, "explosion").num_rows == 0
     assert "is the same in all runs" in sensitivity.constant_outcome_sentence(sweep, "explosion")
     assert lever_effects.lever_sentences(lever_effects.lever_effects(sweep))[0].startswith("No lever changes")

@@ -10,7 +10,7 @@ PRIORITY_SECONDS = 0.3
 """Duration for which a new move has priority, and maximum wait of other moves between two pieces [s]."""
 
 
-class MoveTurns:
+class MovePriority:
     """The moves that have just begun, in one process."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.verdict import pace_of
+from sim.pace import pace_of
 from tests.oracles import report
 
 

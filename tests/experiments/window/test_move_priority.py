@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from experiments.window import page_turns
-from experiments.window.page_turns import MoveTurns
+from experiments.window import move_priority
+from experiments.window.move_priority import MovePriority
 
 
 def test_give_way_without_moves_of_others_returns_at_once() -> None:
-    found = MoveTurns()
+    found = MovePriority()
     found.give_way("page")
     found.begin("page")
     found.begin("other")
@@ -20,8 +20,8 @@ def test_give_way_without_moves_of_others_returns_at_once() -> None:
 
 
 def test_give_way_waits_until_the_move_of_another_page_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_turns, "PRIORITY_SECONDS", 60.0)
-    found, order, started = MoveTurns(), list[str](), threading.Event()
+    monkeypatch.setattr(move_priority, "PRIORITY_SECONDS", 60.0)
+    found, order, started = MovePriority(), list[str](), threading.Event()
 
     def play() -> None:
         started.set()
@@ -39,7 +39,7 @@ def test_give_way_waits_until_the_move_of_another_page_is_over(monkeypatch: pyte
 
 
 def test_give_way_to_a_long_move_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_turns, "PRIORITY_SECONDS", 0.0)
-    found = MoveTurns()
+    monkeypatch.setattr(move_priority, "PRIORITY_SECONDS", 0.0)
+    found = MovePriority()
     found.begin("long")
     found.give_way("playing")
