@@ -191,7 +191,7 @@ $ asara explain horizon_dayz  # misspelt
 """
 ANSWER = (
     "asara: no parameter and no word of the glossary is named 'horizon_dayz'; did you mean 'horizon_days' or "
-    "'run__horizon_days'? `asara explain` lists the parameters"
+    "'run__horizon_days'? `asara explain` lists the parameters."
 )
 
 
