@@ -77,7 +77,7 @@ def replay_log(path: Path, log: JobLog, params: ClusterParams, estimates: Estima
 
 def _reads_times(params: ClusterParams) -> bool:
     """Return whether the queue discipline uses the run times of waiting jobs."""
-    return bool(getattr(QUEUES[params.queue], "compares", True))
+    return bool(getattr(QUEUES[params.queue], "orders_by_length", True))
 
 
 def _reads_priorities(params: ClusterParams) -> bool:

@@ -8,6 +8,6 @@ def test_both_sides_go_the_same_days():
     sides = Sides(Scenario.load("lab").replace(researcher__initial=8, cluster__gpus=32))
     sides.go(3)
     sides.model(3)
-    assert sides.journey.current.number == sides.world.steps == WARM_DAYS + 3
-    assert sides.journey.digest() == sides.world.digest()
+    assert sides.player.current_frame.number == sides.world.steps == WARM_DAYS + 3
+    assert sides.player.digest() == sides.world.digest()
     assert sides.longest > 0

@@ -186,7 +186,7 @@ def test_field_shows_its_help(reader: Open) -> None:
     page.show_field("cluster__gpus")
     page.page.hover('.field:has([data-field="cluster__gpus"]) .label')
     why = page.page.wait_for_selector(".asara-settings .why").inner_text()
-    assert "How many GPUs there are" in why
+    assert "Number of GPUs" in why
     assert "from 1 to" in why
     assert "Source:" in why
 

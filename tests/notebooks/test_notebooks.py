@@ -12,11 +12,11 @@ from experiments.docs_build.notebook_pages import ROOT, SOURCES, Page, execute, 
 
 DOCS = ROOT / "docs"
 SHOW = """
-from experiments.plotting.slides import end, slide, table
+from experiments.plotting.slides import label_line_end, slide, table
 print("one")
 with slide("A line", "and its note") as axes:
     axes.plot([0, 1], [0, 1])
-    end(axes, 1, 1, "the end")
+    label_line_end(axes, 1, 1, "the end")
 print("two")
 table(("a", "b"), [(1, 2)])
 """

@@ -284,7 +284,7 @@ def test_a_file_that_is_no_trace_is_refused(tmp_path):
     with pytest.raises(ScenarioError, match=r"odd\.jsonl, line 1"):
         lab(kernels__measurements=str(path))
     path.write_text("")
-    with pytest.raises(ScenarioError, match="no searches at all"):
+    with pytest.raises(ScenarioError, match="was not measured; available: none"):
         lab(kernels__measurements=str(path))
 
 

@@ -172,7 +172,7 @@ def test_the_world_trains_as_the_plan_says():
     assert runs[0].run_days == pytest.approx(20.0)
     assert min(run.run_days for run in runs) == pytest.approx(12.0, rel=1e-6), "the floor is reached and kept"
     assert world.trainer.shorter == pytest.approx(math.log2(20 / 12))
-    produced = world.frontier.deployed + world.trainer.pending_gain
+    produced = world.software.deployed + world.trainer.pending_gain
     assert produced == pytest.approx(world.trainer.consumed_doublings - math.log2(20 / 12))
     assert len(deployed) >= len(runs) - 1
 

@@ -172,7 +172,7 @@ def test_share_the_long_run_of_a_lab_with_short_training_runs_is_the_recursion(r
     days = [doubling.duration_days for doubling in run_fluid(lab).doublings]
     rows = np.empty((len(days), 1))
     one = [np.array([each]) for each in (1.0, r, p, math.inf)]
-    dates = np.array(list(growth.doubling_times(*one, math.inf, speed_share=phi, rows=rows)))[:, 0]
+    dates = np.array(list(growth.doubling_times(*one, math.inf, speedup_exponent=phi, rows=rows)))[:, 0]
     durations = np.diff([0, *dates])
     half = len(days) // 2
     assert len(days) >= 20

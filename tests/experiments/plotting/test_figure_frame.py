@@ -104,7 +104,7 @@ def test_changes_of_a_scenario_are_those_against_its_base():
     assert changes_of(lab) == []
     changed = lab.replace(growth__r=1.5, training__required=False, cluster__queue="sjf", researcher__initial=9)
     assert changes_text(changes_of(changed)) == (
-        "growth r 1.5 (1.4), researcher initial 9 (0), queue sjf (easy), training needed no (yes)"
+        "growth r 1.5 (1.4), researcher initial 9 (0), queue sjf (easy), training required no (yes)"
     )
     assert titled(changed, changes_of(changed, changed)) == "lab"
     own = changed.model_copy(update={"name": "mine"})
@@ -141,7 +141,7 @@ def test_run_prints_duplicates_only_if_they_count_less(short, capsys, weight, sh
 
 def test_changes_with_large_numbers_are_written_out():
     changed = Scenario.load("lab").replace(run__stop_at_researchers=1048576.0)
-    assert changes_text(changes_of(changed)) == "until researchers 1,048,576 (0)"
+    assert changes_text(changes_of(changed)) == "stop at researchers 1,048,576 (0)"
 
 
 def test_run_heading_with_changes_marks_the_description_as_that_without_them(asara):

@@ -27,7 +27,7 @@ def test_reproduce_prints_and_counts_rows(table, capsys):
     assert "O1: holds" in printed
     assert "2 holds" in printed
     assert "holds: the simulated figure equals" in printed
-    assert "with a probability of at most 1%." in printed
+    assert "misses a correct value is at most 1%." in printed
 
 
 def test_reproduce_with_too_few_seeds_exits_with_0(table, capsys):

@@ -52,7 +52,7 @@ def check_frame(world: World, is_between_frames: bool = False) -> None:
     assert frame.team.in_cohorts == world.population.in_cohorts
     assert frame.team.individuals == len(world.population.researchers)
     waiting = {use.use: use.waiting for use in frame.queue.uses}
-    assert waiting == {use: world.datacenter.waiting(use) for use in reporters.USES}
+    assert waiting == {use: world.datacenter.jobs_waiting(use) for use in reporters.USES}
     assert frame.queue.jobs == sum(waiting.values())
     assert len(frame.queue.first) <= MAX_LISTED_JOBS
     assert sum(each.tasks for each in frame.queue.first) <= frame.queue.jobs

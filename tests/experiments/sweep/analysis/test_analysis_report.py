@@ -214,7 +214,7 @@ def test_stale_files_returns_files_of_an_earlier_analysis(tmp_path):
         ("empty", "is not a sweep folder"),
         ("json", "manifest.json is damaged: its content is not what was written"),
         ("other", "manifest.json is damaged: its content is not what was written"),
-        ("format", "format = 7 is not readable; allowed: 3"),
+        ("format", "format = 7 is not readable, because another release wrote it; allowed: 4"),
         ("unfinished", "no run of this sweep has finished yet"),
         ("nothing", "no run of this sweep has finished yet"),
         ("torn", "part-000000-0123456789abcdef.parquet is damaged"),
