@@ -111,7 +111,7 @@ def _cancel_training(world: World) -> None:
 def _change_law(world: World) -> None:
     """Apply the new growth law, calibrated with the team of day 0, from now on."""
     try:
-        world.software.change_law(world.scenario.law(world.own_team))
+        world.software.change_law(world.growth_law(world.own_team))
     except ValueError as error:
         raise ScenarioError(str(error)) from None
 

@@ -34,11 +34,12 @@ from sim.feasibility import (
     fastest_run_gpus,
     training_gpus,
 )
+from sim.growth import Law
 from sim.inference_capacity import InferenceCapacity
 from sim.interventions import apply_scenario_change
 from sim.kernel_calibration import MeasuredKernels
 from sim.random_streams import RandomStreams
-from sim.scenario.model import Scenario
+from sim.scenario.model import Scenario, TeamSize
 from sim.software import LEVEL_TOLERANCE, SoftwareState
 from sim.time_weighted import TimeWeighted
 
@@ -105,7 +106,7 @@ class World(mesa.Model):
         self.clock = Clock()
         self.ledger: list[events.Event] = []
         self.ending: events.RunEnded | None = None
-        self.software = SoftwareState(self.scenario.law())
+        self.software = SoftwareState(self.growth_law())
         self.literature = Literature(self.scenario.literature)
         self.census = PhaseOccupancy()
         self.papers = 0.0
@@ -282,6 +283,13 @@ class World(mesa.Model):
     def rng_for(self, decision: str, who: int) -> Generator:
         """Return the random generator of one decision of one agent, by the agent's number."""
         return self.streams.get(decision, who)
+
+    def growth_law(self, own_team: TeamSize | None = None) -> Law:
+        """Return the growth law of the lab; override it to run a law of your own.
+
+        It is called on day 0, and again with the lab's own team when a branch changes the growth.
+        """
+        return self.scenario.law(own_team)
 
     def experiment_gpu_days(self) -> float:
         """Return the mean cost of an experiment with the algorithms of now [GPU-days]."""

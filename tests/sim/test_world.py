@@ -1,5 +1,6 @@
 """Test properties of any World: equal runs have equal bytes, with any frames, snapshots and branches."""
 
+import dataclasses
 import math
 import subprocess
 import sys
@@ -435,3 +436,20 @@ def test_series_agree_with_the_events(scenario, seed):
     total = [result.series[f"gpus_{use}"] for use in ("inference", "experiment", "training", "idle")]
     assert {sum(frame) for frame in zip(*total, strict=True)} == {scenario.cluster.gpus}
     assert sum(result.time_shares.values()) == pytest.approx(1.0)
+
+
+class WorldWithHalfTheReturns(World):
+    """A lab with half the returns of its scenario."""
+
+    def growth_law(self, own_team=None):
+        law = super().growth_law(own_team)
+        return dataclasses.replace(law, r=law.r / 2)
+
+
+def test_world_with_a_growth_law_of_its_own_follows_it_before_and_after_a_branch():
+    worlds = [kind(Scenario.load("toy-explosion"), 0) for kind in (World, WorldWithHalfTheReturns)]
+    usual, halved = (world.software.law for world in worlds)
+    assert halved.r == usual.r / 2
+    branch = worlds[1].branch(growth__difficulty_growth=2.0)
+    expected = worlds[0].branch(growth__difficulty_growth=2.0)
+    assert branch.software.law.r == expected.software.law.r / 2
