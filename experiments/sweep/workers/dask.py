@@ -202,7 +202,8 @@ def _connect(address: str) -> Any:
             f"--cluster = {address} is not the address of a Dask scheduler; allowed: tcp://HOST:PORT. "
             "`dask scheduler` prints its address."
         )
-    for name in ("distributed", "distributed.client", "distributed.comm"):  # they would print tracebacks
+    # They would print tracebacks.
+    for name in ("distributed", "distributed.client", "distributed.comm", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
