@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter
 
 from experiments.plotting.frame import figure_bytes
 from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE, label_factors
+from experiments.text.number_format import round_to_100_percent
 
 __all__ = [
     "BLACK",
@@ -130,16 +131,6 @@ def _luminance(shade: Any) -> float:
     """Return the relative luminance of WCAG 2, from 0 to 1."""
     linear = np.where(shade <= 0.04045, shade / 12.92, ((shade + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
-
-
-def round_to_100_percent(shares: Sequence[float]) -> list[int]:
-    """Return shares of a whole as whole per cents that add up to 100: those with the largest remainders go up."""
-    exact = [100 * share for share in shares]
-    whole = [int(each) for each in exact]
-    last = sorted(range(len(exact)), key=lambda at: whole[at] - exact[at])
-    for at in last[: round(sum(exact)) - sum(whole)]:
-        whole[at] += 1
-    return whole
 
 
 def hide_frame(axes: Axes) -> None:

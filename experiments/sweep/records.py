@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from experiments.gains import RunEnding, day_of_gain, explain_unreached_gain
 from sim.margins import INPUTS, Margins
+from sim.reporters import USES
 from sim.scenario.model import Parameter, parameters
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 MAX_FRAMES: Final = 64
 """Maximum number of frames that are kept of a run's series, the first and the last among them."""
-USES: Final = ("inference", "experiment", "training")
 TIME_SHARES: Final = ("researchers", "experiments", "paused")
 THRESHOLDS: Final = (10, 100, 1000, 1_000_000)
 """Multiples of the software of day 0; the first day of each is a column."""

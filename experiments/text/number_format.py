@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 _THOUSAND: Final = 1000
@@ -10,6 +12,7 @@ _MAX_DECIMAL: Final = 1e9
 """Size from which a number is written as a power of ten."""
 _MIN_DECIMAL: Final = 1e-3
 """Size below which a number is written as a power of ten."""
+_FLOAT_TOLERANCE: Final = 1e-9
 
 
 def format_number(value: float | None) -> str:
@@ -28,6 +31,16 @@ def format_number(value: float | None) -> str:
 def format_interval(low: float, high: float) -> str:
     """Format an interval with two decimals: [0.65, 1.20]."""
     return f"[{low:.2f}, {high:.2f}]"
+
+
+def round_to_100_percent(shares: Sequence[float]) -> list[int]:
+    """Round shares that add up to 1 to whole percentages that add up to 100."""
+    floors = [math.floor(100 * share + _FLOAT_TOLERANCE) for share in shares]
+    missing = 100 - sum(floors) if sum(shares) > 0 else 0
+    nearest = sorted(range(len(shares)), key=lambda at: floors[at] - 100 * shares[at])
+    for at in nearest[:missing]:
+        floors[at] += 1
+    return floors
 
 
 def toml_value(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from experiments.text.number_format import format_number
 
@@ -11,7 +10,6 @@ MAX_PLAIN_NUMBER = 1e7
 """Numbers from here on are written as a power of ten."""
 _HEAD_ROUNDING = -math.log10(0.995)
 """Logarithm that is added so that 9.95 rounds up to 10."""
-_FLOAT_TOLERANCE = 1e-9
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -31,16 +29,6 @@ def format_factor(doublings: float) -> str:
 def pluralize(number: float, one: str, more: str = "") -> str:
     """Return a number with its noun: 1 paper, 2 papers; ``more`` is the plural if it is not ``one`` with an s."""
     return f"{format_count(number)} {one if number == 1 else more or one + 's'}"
-
-
-def round_to_100_percent(shares: Sequence[float]) -> list[int]:
-    """Round shares that add up to 1 to whole percentages that add up to 100."""
-    floors = [math.floor(100 * share + _FLOAT_TOLERANCE) for share in shares]
-    missing = 100 - sum(floors) if sum(shares) > 0 else 0
-    nearest = sorted(range(len(shares)), key=lambda at: floors[at] - 100 * shares[at])
-    for at in nearest[:missing]:
-        floors[at] += 1
-    return floors
 
 
 def _format_power(power: float) -> str:

@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
+from experiments.text.number_format import round_to_100_percent
 from experiments.window.frame import frame_of
 from experiments.window.measuring import MarginsWorker
 from experiments.window.moment_margins import INPUTS, MomentMargins, moment_margins, raise_input
-from experiments.window.number_format import round_to_100_percent
 from experiments.window.player import RunPlayer
 from experiments.window.session import WindowSession, view_state
 from experiments.window.views import limiting_factor
