@@ -16,7 +16,7 @@ from experiments.errors import InputError
 MAX_ROWS: Final = 1_048_576
 """Maximum number of rows of a sheet in Excel, its header included."""
 _TIMESTAMP: Final = datetime(2000, 1, 1)
-"""Fixed time of creation, so that equal runs have equal bytes."""
+"""Fixed time of creation and of the last change, so that equal runs have equal bytes."""
 
 
 def require_openpyxl() -> None:
@@ -31,6 +31,7 @@ def workbook(summary: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> byte
     A table with more rows than a sheet can have is left out; its sheet contains the number of rows.
     """
     from openpyxl import Workbook  # noqa: PLC0415 - an optional package
+    from openpyxl.writer.excel import ExcelWriter  # noqa: PLC0415
 
     book = Workbook(write_only=True)
     book.properties.created = book.properties.modified = _TIMESTAMP
@@ -47,7 +48,8 @@ def workbook(summary: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> byte
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 sheet.append([_to_cell(value) for value in row])
     raw = io.BytesIO()
-    book.save(raw)
+    # Workbook.save would replace the time of the last change with the time of this call.
+    ExcelWriter(book, zipfile.ZipFile(raw, "w")).save()
     return _remove_timestamps(raw.getvalue())
 
 

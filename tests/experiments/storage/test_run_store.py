@@ -150,6 +150,7 @@ def test_workbook_of_a_run_has_its_summary_and_tables_and_equal_bytes(tmp_path):
     assert "run.xlsx" in written
     assert (tmp_path / "a" / "run.xlsx").read_bytes() == (tmp_path / "b" / "run.xlsx").read_bytes()
     book = openpyxl.load_workbook(tmp_path / "a" / "run.xlsx")
+    assert book.properties.created == book.properties.modified, "the workbook contains no time of writing"
     assert book.sheetnames == ["run", "doublings", "events", "jobs", "series"]
     rows = dict(book["run"].iter_rows(values_only=True))
     assert (rows["day"], rows["seed"], rows["parameters.growth__r"]) == (90, 1, result.scenario.growth.r)
