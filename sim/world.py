@@ -13,13 +13,14 @@ from numpy.random import Generator
 from simpy import Event, Timeout
 
 from agents.cohort.cohort import Cohort
-from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
+from agents.kernel_engineer import KernelEngineer, amdahl
 from agents.literature import Literature
+from agents.params import KernelParams, ResearcherParams, TrainingParams
 from agents.phases import RESEARCHING, PhaseOccupancy
 from agents.pooled_work import PooledWork
 from agents.ports import ArrayTaskSource, JobListener, PaperBatch
-from agents.researcher import Researcher, ResearcherParams
-from agents.trainer import Trainer, TrainingParams
+from agents.researcher import Researcher
+from agents.trainer import Trainer
 from agents.work_model import mean_run_days
 from agents.workforce import Workforce, class_without_cohort
 from hardware.datacenter import Datacenter

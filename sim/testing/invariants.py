@@ -19,7 +19,7 @@ except ImportError:
     ) from None
 
 from agents.cohort.cohort import Cohort
-from agents.kernel_engineer import UNCALIBRATED, KernelParams
+from agents.params import UNCALIBRATED, KernelParams
 from agents.phases import Phase
 from hardware.kernels.speedup_curve import find_measurements, measured_workloads, read_measurements
 from sim.background import NO_BACKGROUND

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agents.researcher import DAYS_PER_MONTH
+from agents.params import DAYS_PER_MONTH
 from sim import reporters
 from sim.scenario.model import Scenario
 from sim.world import World
