@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from simpy import Environment
 
-from hardware.cluster.job_arrays import JobArray, PendingArrays
+from hardware.cluster.job_arrays import JobArray
 from hardware.cluster.jobs import Job, JobAccounting, JobClass
 from hardware.cluster.params import ClusterParams
+from hardware.cluster.pending_arrays import PendingArrays
 from hardware.cluster.placement import PLACEMENTS, fragmentation, largest_gang
 from hardware.cluster.queues import QUEUES, BackfillQueue, QueueDiscipline
 
