@@ -32,7 +32,8 @@ from sim.fluid.stepper import (
 from sim.long_run import LongRun, long_run
 from sim.margins import margins_of
 from sim.pace import Pace, pace_of
-from sim.reporters import REPORTERS, USES, Doubling
+from sim.reporters import REPORTERS, USES
+from sim.run_statistics import Doubling
 from sim.runner import GpuUsage, RunResult, summarise_kernels
 from sim.scenario.model import Scenario
 
@@ -86,7 +87,7 @@ class FluidTable(NamedTuple):
     utilisation: dict[str, Floats]
     """GPU-days by use, relative to those that the use could have held."""
     time_shares: dict[str, Floats]
-    """Shares of the researchers' time by activity, as in sim.reporters.time_shares."""
+    """Shares of the researchers' time by activity, as in sim.run_statistics.time_shares."""
     candidates: Floats
     """Number of kernels tried."""
     speedup: Floats

@@ -16,7 +16,7 @@ from experiments.window.literature_view import MAX_PAPERS
 from experiments.window.number_format import format_factor
 from experiments.window.queue_view import MAX_LISTED_JOBS
 from experiments.window.team_view import MAX_PEOPLE
-from sim import reporters
+from sim import reporters, run_statistics
 from sim.events import Deployed, PaperPublished, SoftwareDoubled
 from sim.runner import run
 from sim.scenario.model import Scenario, shipped_scenarios
@@ -285,7 +285,7 @@ def test_limiting_factor_shares_equal_time_shares_of_the_run():
         world = World(small_lab(run__sample_days=0.05, **changes), 1)
         for _ in range(500):
             world.step()
-        whole, lately = reporters.time_shares(world), dict(frame_of(world).limit.shares)
+        whole, lately = run_statistics.time_shares(world), dict(frame_of(world).limit.shares)
         lately["experiments"] += lately.pop("queue")
         assert lately == pytest.approx(whole, abs=0.02)
 
