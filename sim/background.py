@@ -21,11 +21,10 @@ from hardware.datacenter import SHARED, Datacenter, inference_gpus, pool_sizes
 from hardware.job_logs.log import JobLogError
 from hardware.job_logs.registry import guess_format, read_job_log
 from hardware.kernels.speedup_curve import digest_of
+from hardware.uses import BACKGROUND, Use
 from sim.clock import Clock
 
 NO_BACKGROUND: Final = "none"
-BACKGROUND: Final = "background"
-"""Name of this use of the cluster."""
 OWNER: Final = -2
 """Owner of background jobs in the records of jobs."""
 SECONDS_PER_DAY: Final = 86_400.0
@@ -65,7 +64,7 @@ def digest_of_background(params: ClusterParams) -> str:
 def gpus_beside_inference(params: ClusterParams) -> int:
     """Return the largest number of GPUs that experiments and background jobs can have together."""
     sizes = pool_sizes(params)
-    return sizes[SHARED] - inference_gpus(params) if SHARED in sizes else sizes.get("experiment", 0)
+    return sizes[SHARED] - inference_gpus(params) if SHARED in sizes else sizes.get(Use.EXPERIMENT, 0)
 
 
 def background_load(params: ClusterParams) -> BackgroundLoad | None:
@@ -79,7 +78,7 @@ def background_load(params: ClusterParams) -> BackgroundLoad | None:
     if not digest:
         return None
     sizes = pool_sizes(params)
-    pool = sizes.get(SHARED) or sizes.get("experiment", 0)
+    pool = sizes.get(SHARED) or sizes.get(Use.EXPERIMENT, 0)
     found = _read_load(Path(params.background), digest, largest_gang(params.placement, pool, params.gpus_per_node))
     if params.background_gpus > 0:
         factor = found.mean_gpus / params.background_gpus

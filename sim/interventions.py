@@ -9,6 +9,7 @@ from agents.trainer import Trainer
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.placement import largest_gang
 from hardware.datacenter import SHARED, Datacenter, pool_sizes
+from hardware.uses import Use
 from sim.events import RunEnded
 from sim.scenario.model import Scenario, ScenarioError
 
@@ -67,7 +68,7 @@ def change_cluster(cluster: ClusterParams, datacenter: Datacenter, trainer: Trai
     """
     run = trainer.run
     sizes = pool_sizes(cluster)
-    pool = sizes.get(SHARED) or sizes.get("training", 0)
+    pool = sizes.get(SHARED) or sizes.get(Use.TRAINING, 0)
     interrupted = run is not None and 0 < largest_gang(cluster.placement, pool, cluster.gpus_per_node) < run.gpus
     if interrupted:
         trainer.interrupt()
@@ -81,8 +82,8 @@ def change_cluster(cluster: ClusterParams, datacenter: Datacenter, trainer: Trai
 
 def cancel_training(datacenter: Datacenter) -> None:
     """Cancel the training run, which is no longer needed; its gain is deployed at once."""
-    pool = datacenter.pool("training")
+    pool = datacenter.pool(Use.TRAINING)
     if pool is None:
         return
-    for job in [job for job in pool.jobs() if job.use == "training"]:
+    for job in [job for job in pool.jobs() if job.use == Use.TRAINING]:
         pool.cancel(job)

@@ -16,7 +16,8 @@ from agents.phases import Phase, PhaseOccupancy
 from agents.pooled_work import PooledWork
 from agents.workforce import Workforce
 from hardware.datacenter import Datacenter
-from sim.background import BACKGROUND, BackgroundJobs
+from hardware.uses import BACKGROUND, Use
+from sim.background import BackgroundJobs
 from sim.scenario.model import Scenario
 from sim.software import SoftwareState
 
@@ -68,13 +69,9 @@ class ObservedLab(ObservedSoftware, ObservedResearch, ObservedCluster, Protocol)
     """A lab with all quantities in `REPORTERS`, such as a World."""
 
 
-USES = ("inference", "experiment", "training")
-"""Uses of the cluster by the lab itself."""
-
-
 def uses_of(world: ObservedCluster) -> tuple[str, ...]:
     """Return the uses of a world's cluster: those of the lab, and background jobs if it has any."""
-    return USES if world.background is None else (*USES, BACKGROUND)
+    return tuple(Use) if world.background is None else (*Use, BACKGROUND)
 
 
 def day(world: ObservedSoftware) -> float:
@@ -125,7 +122,7 @@ def gpus_in_use(use: str, world: ObservedCluster) -> int:
 
 def gpus_idle(world: ObservedCluster) -> int:
     """Return the number of GPUs that no job holds."""
-    return world.scenario.cluster.gpus - sum(gpus_in_use(use, world) for use in (*USES, BACKGROUND))
+    return world.scenario.cluster.gpus - sum(gpus_in_use(use, world) for use in (*Use, BACKGROUND))
 
 
 def jobs_waiting(use: str, world: ObservedCluster) -> int:
@@ -152,11 +149,11 @@ REPORTERS: dict[str, Callable[[ObservedLab], float]] = {
     "papers": papers,
     "duplicates": duplicates,
     **{f"researchers_{phase}": partial(researchers_in_phase, phase) for phase in Phase if phase is not Phase.PUBLISH},
-    **{f"gpus_{use}": partial(gpus_in_use, use) for use in USES},
+    **{f"gpus_{use}": partial(gpus_in_use, use) for use in Use},
     "gpus_background": partial(gpus_in_use, BACKGROUND),
     "gpus_idle": gpus_idle,
-    "experiments_waiting": partial(jobs_waiting, "experiment"),
-    "training_waiting": partial(jobs_waiting, "training"),
+    "experiments_waiting": partial(jobs_waiting, Use.EXPERIMENT),
+    "training_waiting": partial(jobs_waiting, Use.TRAINING),
     "kernel_speedup": kernel_speedup,
     "work_rate": work_rate,
 }

@@ -24,6 +24,7 @@ from agents.trainer import Trainer
 from agents.work_model import mean_run_days
 from agents.workforce import Workforce, class_without_cohort
 from hardware.datacenter import Datacenter, inference_gpus
+from hardware.uses import Use
 from sim import events, reporters
 from sim.background import BackgroundJobs
 from sim.clock import Clock
@@ -119,7 +120,7 @@ class World(mesa.Model):
         check_failure_rate(self.scenario)
         self.gpus = TimeWeighted()
         """Number of GPUs of the cluster."""
-        self.gpus_for = {use: TimeWeighted() for use in reporters.USES}
+        self.gpus_for: dict[str, TimeWeighted] = {use: TimeWeighted() for use in Use}
         """Number of GPUs that each use can have."""
         self._record_gpu_capacities()
         self.research_pace = 1.0
@@ -218,7 +219,7 @@ class World(mesa.Model):
         cost = self.experiment_gpu_days() / self.work_rate
         if there * cost <= self.gpus_for_experiments() / (params.papers_per_day * pace):
             return there  # the GPUs can supply more, even if experiments took no time
-        run = mean_run_days(params, cost * self.work_rate, self.largest_gang("experiment")) / self.work_rate
+        run = mean_run_days(params, cost * self.work_rate, self.largest_gang(Use.EXPERIMENT)) / self.work_rate
         return min(there, self.gpus_for_experiments() / cost * (1 / (params.papers_per_day * pace) + run))
 
     @property
@@ -301,7 +302,7 @@ class World(mesa.Model):
 
     def gpus_for_experiments(self) -> int:
         """Return the number of GPUs that all experiments can have together."""
-        pool = self.datacenter.pool("experiment")
+        pool = self.datacenter.pool(Use.EXPERIMENT)
         others = self.datacenter.inference_gpus_wanted if self.scenario.cluster.partitioning == "priority" else 0
         return max(1, pool.capacity - others) if pool is not None else 1
 

@@ -41,7 +41,8 @@ class ClusterState:
         self._backfill_queue = queue if isinstance(queue, BackfillQueue) else None
 
     def _new_job_class(self, use: str, priority: int) -> JobClass:
-        job_class = self._job_classes[use, priority] = JobClass(use, priority)
+        job_class = JobClass(use, priority)
+        self._job_classes[job_class.use, priority] = job_class
         self._accounting.job_classes.append(job_class)
         return job_class
 

@@ -16,6 +16,7 @@ from experiments.window.literature_view import MAX_PAPERS
 from experiments.window.number_format import format_factor
 from experiments.window.queue_view import MAX_LISTED_JOBS
 from experiments.window.team_view import MAX_PEOPLE
+from hardware.uses import Use
 from sim import reporters, run_statistics
 from sim.events import Deployed, PaperPublished, SoftwareDoubled
 from sim.runner import run
@@ -39,7 +40,7 @@ def check_frame(world: World, is_between_frames: bool = False) -> None:
     assert sum(cell.gpus for cell in grid.cells) == grid.gpus == cluster.gpus
     assert 1 <= len(grid.cells) <= MAX_CELLS
     assert grid.idle == reporters.gpus_idle(world)
-    held = {use: world.datacenter.gpus_in_use(use) for use in reporters.USES}
+    held = {use: world.datacenter.gpus_in_use(use) for use in Use}
     assert grid.inference + grid.experiment + grid.training + grid.failed == sum(held.values())
     assert all(getattr(grid, use) <= gpus for use, gpus in held.items())
     for cell in grid.cells:
@@ -52,7 +53,7 @@ def check_frame(world: World, is_between_frames: bool = False) -> None:
     assert frame.team.in_cohorts == world.population.in_cohorts
     assert frame.team.individuals == len(world.population.researchers)
     waiting = {use.use: use.waiting for use in frame.queue.uses}
-    assert waiting == {use: world.datacenter.jobs_waiting(use) for use in reporters.USES}
+    assert waiting == {use: world.datacenter.jobs_waiting(use) for use in Use}
     assert frame.queue.jobs == sum(waiting.values())
     assert len(frame.queue.first) <= MAX_LISTED_JOBS
     assert sum(each.tasks for each in frame.queue.first) <= frame.queue.jobs
