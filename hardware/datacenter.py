@@ -37,7 +37,7 @@ def pool_sizes(params: ClusterParams) -> dict[str, int]:
         Use.TRAINING: training - inference,
         Use.EXPERIMENT: params.gpus - training,
     }
-    return {use: gpus for use, gpus in sizes.items() if gpus}
+    return {str(use): gpus for use, gpus in sizes.items() if gpus}
 
 
 def _round_to_node(share: float, gpus: int, unit: int) -> int:

@@ -71,7 +71,8 @@ class ObservedLab(ObservedSoftware, ObservedResearch, ObservedCluster, Protocol)
 
 def uses_of(world: ObservedCluster) -> tuple[str, ...]:
     """Return the uses of a world's cluster: those of the lab, and background jobs if it has any."""
-    return tuple(Use) if world.background is None else (*Use, BACKGROUND)
+    names = tuple(str(use) for use in Use)
+    return names if world.background is None else (*names, BACKGROUND)
 
 
 def day(world: ObservedSoftware) -> float:

@@ -309,6 +309,6 @@ def _cluster(found: FluidTable) -> dict[str, GpuUsage]:
     }
     waits = {Use.INFERENCE: 0.0, Use.EXPERIMENT: float(found.mean_wait_days[0]), Use.TRAINING: 0.0}
     return {
-        use: GpuUsage(jobs[use], float(found.gpu_days[use][0]), float(found.utilisation[use][0]), waits[use])
+        str(use): GpuUsage(jobs[use], float(found.gpu_days[use][0]), float(found.utilisation[use][0]), waits[use])
         for use in Use
     }

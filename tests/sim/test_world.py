@@ -10,6 +10,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from agents.phases import Phase
+from hardware.simpy_clock import discard_events
 from sim import reporters, run_statistics
 from sim.events import ActiveResearchersChanged, Deployed, PaperPublished, SoftwareDoubled, TrainingRequested
 from sim.runner import run, summarise
@@ -397,7 +398,7 @@ def test_run_with_an_impossible_job_ends_as_starved():
 
 def test_run_that_stalls_on_its_last_event_ends_on_that_day():
     world = small_lab()
-    world.clock._queue.clear()
+    discard_events(world.clock, lambda _: True)
     world.clock.timeout(1.5).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
     finish(world)
     assert (world.ending.ending, world.ending.day, world.now) == ("stalled", 1.5, 1.5)
