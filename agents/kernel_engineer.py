@@ -3,62 +3,17 @@
 A candidate costs researchers' time while it is written, and GPU time while it is built, validated and timed.
 """
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import mesa
-from annotated_types import Interval
-from pydantic import BaseModel
 from simpy import Event
 
+from agents.params import KernelParams
 from agents.ports import Lab, SpeedupCurve
 from agents.work_model import gang_size
 
-UNCALIBRATED: Final = "none"
-"""Name for *no measurements*."""
-DEFAULT_MEASUREMENTS: Final = "xeon-amx"
-"""Bundled file that a lab uses by default."""
 MAX_TIME: Final = 0.9
 """Maximum share of researchers' time, and of the GPUs for experiments, that candidates may take."""
-
-
-class KernelParams(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
-    """Parameters of the search for faster attention kernels and of its effect on the cluster."""
-
-    measurements: Annotated[str, "shipped name, path of a .jsonl file, or none"] = DEFAULT_MEASUREMENTS
-    """The trace of real searches (`asara kernels tune`) whose curve holds: the name of a shipped one, a file that ends
-    in .jsonl, or none: uncalibrated, attention never gets faster. Source: what ships was measured, and says on what
-    machine; its SHA-256 is part of a run's identity."""
-    workload: Annotated[str, "workload/dtype/pass"] = "causal/bf16/both"
-    """The workload of that trace whose speed-up the cluster gets, whatever it does: one workload stands for training,
-    experiments and inference alike, a simplification. Source: what training does: causal attention in
-    bf16, forward and backward."""
-    attention_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.1
-    """Share of the cluster's time that is attention on day 0: the part that Amdahl's law speeds up. One share stands
-    for training, experiments and inference alike, a simplification. Per token, a layer of width d does 24 d^2
-    operations in dense products and 2 s d in causal attention over s tokens. Training does the first 3 times and the
-    second 3.5 times, at a lower share of peak. Source: Llama 3 405B (d = 16,384) at s = 8,192, with 35% of peak in
-    attention (FlashAttention-2 on an H100, arXiv 2407.08608) and 80% in dense products: 0.1. By the same sum it is 0.31
-    for Llama 3 8B (d = 4,096), and 0.64 for the 405B at 128 k tokens."""
-    candidates_per_day: Annotated[float, Interval(ge=0, le=1e9), "candidates per day"] = 24.0
-    """Candidates that the kernel engineers of the reference team try a day. The reference team has
-    `growth__calibrated_for` researchers; it is the lab's own if that is 0 and under the law `papers`. The number grows
-    with the active researchers. Source: our choice, one an hour: automated searches try hundreds in hours, a lab
-    shares its effort among many kernels."""
-    candidate_researcher_hours: Annotated[float, Interval(ge=0, le=1e6), "hours"] = 1.0
-    """Researchers' time that one candidate takes; a researcher works 24 hours a day. It is taken from the thinking and
-    writing of all active researchers alike, up to nine tenths of it. Further candidates are not tried. 0: none. Source:
-    our choice; with 24 candidates a day one of the researchers of day 0 works on kernels."""
-    candidate_gpu_hours: Annotated[float, Interval(ge=0, le=1e6), "GPU-hours"] = 0.05
-    """GPU time in which one candidate is built, validated and timed. The candidates of a deployment are one job among
-    the experiments and wait for GPUs like them; a lab without GPUs for experiments spends none. 0: none. Source: our
-    choice, three GPU-minutes to compile, check and time a kernel at several shapes. Our own searches took 0.3 to 0.9
-    CPU-seconds a candidate."""
-    deploy_step: Annotated[float, Interval(ge=0.001, le=10), "gain"] = 0.02
-    """The gain over the deployed kernels for which new ones are deployed; the last deployment, of the best that was
-    measured, may gain less. Source: our choice; the least gain that our
-    measurements call one, 2%."""
 
 
 def amdahl(share: float, speedup: float) -> float:

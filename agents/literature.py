@@ -1,31 +1,12 @@
 """Keep papers and their references: a directed graph from each paper to the earlier ones that it builds on."""
 
-from typing import Annotated, Final
+from typing import Final
 
 import networkx as nx
 import numpy as np
-from annotated_types import Interval
 from numpy.random import Generator
-from pydantic import BaseModel
 
-
-class LiteratureParams(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
-    """Parameters of references and duplicates."""
-
-    open_questions: Annotated[int, Interval(ge=1, le=10_000_000), "questions"] = 1000
-    """Questions open at any time, each on the ground of one paper; an answer closes its own and opens the next.
-    With few of them and many researchers duplicates become frequent. Source: our choice, about the number of
-    papers that a large conference accepts on one subject. While duplicates count in full, only their share depends on
-    it."""
-    references: Annotated[int, Interval(ge=1, le=50), "papers"] = 3
-    """How many earlier papers each one builds on; the first is the one whose open question it answers.
-    Source: our choice; the first alone decides what is a duplicate."""
-    duplicate_weight: Annotated[float, Interval(ge=0, le=1), "papers"] = 1.0
-    """How much a duplicate still counts, a finding that another team published from the same ground while it
-    was under way. Source: 1, so that the report's figures hold (it ignores stepping on toes, footnote 27)."""
-
+from agents.params import LiteratureParams
 
 _MAX_EXACT_DRAWS: Final = 16384
 """Maximum number of papers that are drawn one by one if there are fewer questions."""

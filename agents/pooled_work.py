@@ -7,15 +7,19 @@ next step of software takes, as in the report's arithmetic.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from simpy import Event
 
 from agents.phases import Phase
 from agents.ports import Lab, PaperBatch
 
-if TYPE_CHECKING:
-    from agents.researcher import Researcher
+
+class Thinker(Protocol):
+    """A researcher in phase *think*, as the pool sees it."""
+
+    def on_thought_out(self) -> None:
+        """Handle that the next paper is thought out."""
 
 
 class PooledWork:
@@ -23,7 +27,7 @@ class PooledWork:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.members: dict[Researcher, None] = {}
+        self.members: dict[Thinker, None] = {}
         self.anonymous_members = 0
         """Number of further researchers, which only think and therefore need no agents."""
         self._papers = 0.0
@@ -35,12 +39,12 @@ class PooledWork:
         """Work that is done and not published [papers]."""
         return self._papers + self._papers_per_day() * (self.lab.now - self._since)
 
-    def add(self, researcher: Researcher) -> None:
+    def add(self, researcher: Thinker) -> None:
         """Add a researcher. Call :meth:`schedule_next` after the last change of an instant."""
         self.accrue()
         self.members[researcher] = None
 
-    def remove(self, researcher: Researcher) -> None:
+    def remove(self, researcher: Thinker) -> None:
         """Remove a researcher; its work remains. Call :meth:`schedule_next` afterwards."""
         self.accrue()
         del self.members[researcher]

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from numpy.random import Generator
 from simpy import Event
 
 from agents.literature import Literature
+from agents.params import KernelParams, ResearcherParams, TrainingParams
 from agents.phases import PhaseOccupancy
-
-if TYPE_CHECKING:
-    from agents.kernel_engineer import KernelParams
-    from agents.researcher import ResearcherParams
-    from agents.trainer import TrainingParams
 
 
 class PaperBatch(NamedTuple):

@@ -1,64 +1,14 @@
 """Simulate one automated researcher: think, queue for GPUs, run an experiment, write, publish, and repeat."""
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import mesa
-from annotated_types import Interval
-from pydantic import BaseModel
 from simpy import Event
 
 from agents import work_model
 from agents.phases import Phase
 from agents.pooled_work import PooledWork
 from agents.ports import JobHandle, Lab, PaperBatch
-
-DAYS_PER_MONTH = 365 / 12
-
-
-class ResearcherParams(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
-    """Parameters of all researchers."""
-
-    initial: Annotated[int, Interval(ge=0, le=1_000_000_000), "researchers"] = 0
-    """Researchers on day 0. 0: as many as the inference GPUs run, one for each `gpus_each` of them, at least 1. A
-    fixed number does not follow `cluster__gpus`: a larger cluster then runs the same team on more GPUs each. Source:
-    our choice; the report expects hundreds of thousands of copies, so each researcher here stands for many."""
-    gpus_each: Annotated[float, Interval(ge=1e-6, le=1e6), "GPUs per researcher"] = 2.0
-    """Inference GPUs that run one researcher on day 0; better software and kernels lower the number later. Read if
-    `initial` is 0. Source: our choice, so that the 512 inference GPUs of the default lab run 256 researchers."""
-    papers_per_month: Annotated[float, Interval(ge=1e-6, le=1e6), "papers per month"] = 1.0
-    """Papers that a researcher who never waits for an experiment writes. Source: the report's toy model, 1."""
-    timing: Annotated[Literal["poisson", "pooled", "whole"], "name"] = "poisson"
-    """When papers are done: `poisson` after random, memoryless times; `whole` after equal times, all starting
-    together whenever deployed software has doubled; `pooled` as fractions of papers, at once. Source: the report's
-    months are exact when pooled and exact in the mean with Poisson papers."""
-    writing_share: Annotated[float, Interval(ge=0, le=0.95), "share"] = 0.2
-    """Share of a researcher's own work on a paper that comes after its experiment. Source: our choice; the sum
-    of thinking and writing is what `papers_per_month` says."""
-    experiment_gpu_days: Annotated[float, Interval(ge=0, le=1e9), "GPU-days"] = 4.17
-    """Mean cost of the experiment that a paper needs on day 0; 0 is no experiment. Source: the mean of the
-    33,192 jobs of Microsoft's Philly cluster (trace CC-BY-4.0, by way of Gavel), 4.17 GPU-days."""
-    experiment_scaling: Annotated[float, Interval(ge=0, le=1), "exponent"] = 0.5
-    """How closely experiments must follow the frontier, s: their cost is `cost * 2^(-(1-s) doublings)` of
-    discovered software. 0: experiments of fixed size, ever cheaper; 1: they must stay near the frontier's size
-    and never get cheaper. Source: the open question between the two camps on compute bottlenecks; 0.5 is the
-    middle."""
-    experiment_variation: Annotated[Literal["fixed", "exponential", "lognormal"], "name"] = "lognormal"
-    """How the cost of experiments varies around its mean. Source: job sizes in the Philly log are close to
-    lognormal."""
-    experiment_sigma: Annotated[float, Interval(ge=0, le=4), "log units"] = 1.96
-    """Spread of a lognormal cost: the standard deviation of its logarithm. Source: the Philly log, 1.96."""
-    experiment_days: Annotated[float, Interval(ge=1e-4, le=1000), "days"] = 1.0
-    """How long an experiment may take: a researcher asks the fewest GPUs, as a power of two, that end it in this
-    time. Source: our choice; the mean run time in the Philly log is 1.4 days."""
-    experiment_gpus: Annotated[int, Interval(ge=1, le=1_000_000), "GPUs"] = 8
-    """The most GPUs that one experiment asks for. Source: the largest common gang in the Philly log, 8."""
-
-    @property
-    def papers_per_day(self) -> float:
-        """Papers per day of a researcher that never waits."""
-        return self.papers_per_month / DAYS_PER_MONTH
 
 
 class Researcher(mesa.Agent):

@@ -1,12 +1,9 @@
 """Decide when to retrain, on how many GPUs, and how a generation divides its gain."""
 
-import math
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import mesa
 import numpy as np
-from annotated_types import Interval
-from pydantic import BaseModel
 from simpy import Event
 
 from agents.ports import Lab
@@ -15,54 +12,6 @@ LEVEL_TOLERANCE = 1e-9
 """Tolerance of gains, for rounding errors [doublings]."""
 Array = Any
 """A float or a NumPy array of floats."""
-
-
-class TrainingParams(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
-    """Parameters of the training runs that turn discovered software into deployed software."""
-
-    required: bool = True
-    """Whether a new generation needs a training run. Without, software is deployed as soon as it has gained
-    enough. Source: the report examines both (from p. 36)."""
-    first_run_days: Annotated[float, Interval(ge=1e-3, le=10_000), "days"] = 2 * 365 / 12
-    """How long the first training run takes on `first_run_gpus` GPUs without failures. Source: the report's example,
-    two months (p. 38, footnote 43)."""
-    first_run_gpus: Annotated[int, Interval(ge=1, le=1_000_000), "GPUs"] = 256
-    """GPUs on which the first training run takes `first_run_days`. The two fix the work of a run: on g GPUs it takes
-    (first_run_gpus/g)^scaling as long. Source: our choice, the training share of the default lab."""
-    scaling: Annotated[float, Interval(ge=0.01, le=1), "exponent"] = 0.93
-    """How well a training run scales: on twice the GPUs it is 2^scaling times as fast. Source: Llama 3 (arXiv
-    2407.21783), table 4: 43% of peak on 8,192 GPUs and 41% on 16,384, so 1.907 = 2^0.931 times as fast."""
-    gain: Annotated[float, Interval(ge=1.01, le=1e6), "times"] = 2.0
-    """The gain of discovered software that must wait before a generation begins. A run starts as soon as it waits and
-    no run is under way. Near 1, runs follow each other without a break; without training runs software is then
-    deployed almost continuously. Source: 2, the toy model's doublings; the report's example of a run takes 30."""
-    takes_up: Annotated[Literal["all", "one gain"], "name"] = "all"
-    """What a training run takes up when it begins: all discovered software that waits, or one `gain` of it. Without
-    training runs software is always deployed a gain at a time. Source: our choice; a lab trains on the best algorithms
-    that it has."""
-    speedup_exponent: Annotated[float, Interval(ge=0, le=1), "exponent"] = 0.323
-    """phi: of what a generation takes up, g^phi makes the next run shorter and g^(1-phi) the model better, so that the
-    next run takes k = g^-phi of this one. Less is spent where `shortest_run_days` is reached. Source: the report's
-    example, 30x = 3x shorter and 10x better: log 3/log 30."""
-    shortest_run_days: Annotated[float, Interval(ge=0, le=10_000), "days"] = 0.0
-    """Run length, on the lab's GPUs and without failures, at which the lab stops paying for shorter runs. From then on
-    everything that a generation takes up makes the model better. 0: no such length. Source: our choice, none, as in the
-    report."""
-    gpus: Annotated[int, Interval(ge=0, le=1_000_000), "GPUs"] = 0
-    """Maximum number of GPUs of a run; 0: all GPUs of the cluster's training share. A run takes fewer if failures
-    and restarts would make it longer on more. Source: our choice."""
-
-    @property
-    def gain_doublings(self) -> float:
-        """Gain of a generation [doublings]."""
-        return math.log2(self.gain)
-
-    @property
-    def first_run_work(self) -> float:
-        """Length of the first run on one GPU [days]."""
-        return float(self.first_run_days * self.first_run_gpus**self.scaling)
 
 
 class TrainingGeneration(NamedTuple):

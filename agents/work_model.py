@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
-if TYPE_CHECKING:
-    from agents.researcher import ResearcherParams
+from agents.params import ResearcherParams
 
 
 def thinking_days(params: ResearcherParams, stream: Generator) -> float:

@@ -10,10 +10,11 @@ from hardware.cluster.job_arrays import JobArray, TaskSupplier
 from hardware.cluster.jobs import ClusterJobListener, Job, JobAccounting, JobRecord, SupportsStreams
 from hardware.cluster.placement import node_sizes
 from hardware.cluster.validation import check_jobs_fit, check_streams
+from hardware.uses import BACKGROUND, Use
 
-PRIORITIES: Final = {"inference": 1, "experiment": 0, "training": 2, "background": 0}
+PRIORITIES: Final[dict[str, int]] = {Use.INFERENCE: 1, Use.EXPERIMENT: 0, Use.TRAINING: 2, BACKGROUND: 0}
 """Priority of each use of the cluster in a shared pool; higher ones go first."""
-POOL_OF: Final = {"background": "experiment"}
+POOL_OF: Final[dict[str, str]] = {BACKGROUND: Use.EXPERIMENT}
 """Uses that have no pool of their own, and the use whose pool they share."""
 
 SHARED: Final = "shared"
@@ -31,8 +32,12 @@ def pool_sizes(params: ClusterParams) -> dict[str, int]:
     unit = params.gpus_per_node if params.placement == "consolidated" else 1
     inference = _round_to_node(params.inference_share, params.gpus, unit)
     training = _round_to_node(params.inference_share + params.training_share, params.gpus, unit)
-    sizes = {"inference": inference, "training": training - inference, "experiment": params.gpus - training}
-    return {use: gpus for use, gpus in sizes.items() if gpus}
+    sizes: dict[str, int] = {
+        Use.INFERENCE: inference,
+        Use.TRAINING: training - inference,
+        Use.EXPERIMENT: params.gpus - training,
+    }
+    return {str(use): gpus for use, gpus in sizes.items() if gpus}
 
 
 def _round_to_node(share: float, gpus: int, unit: int) -> int:
@@ -45,7 +50,7 @@ def inference_gpus(params: ClusterParams) -> int:
     """Return the GPUs that inference holds at the start: its pool, or its share of the shared pool."""
     sizes = pool_sizes(params)
     share = math.floor(params.inference_share * params.gpus + 1e-9)
-    return share if SHARED in sizes else sizes.get("inference", 0)
+    return share if SHARED in sizes else sizes.get(Use.INFERENCE, 0)
 
 
 def inference_node_sizes(params: ClusterParams) -> list[int]:
@@ -167,7 +172,7 @@ class Datacenter:
 
     def _start_inference_jobs(self, blocks: list[int]) -> None:
         for gpus in blocks:
-            job = self.submit("inference", gpus, math.inf, watcher=self._inference_watcher)
+            job = self.submit(Use.INFERENCE, gpus, math.inf, watcher=self._inference_watcher)
             self._inference_jobs.append(job)
 
     def _cancel_surplus(self, wanted: list[int]) -> list[int]:
@@ -192,7 +197,7 @@ class Datacenter:
     @property
     def inference_gpus(self) -> int:
         """Number of GPUs on which inference runs now."""
-        return self.gpus_in_use("inference")
+        return self.gpus_in_use(Use.INFERENCE)
 
     @property
     def inference_gpus_wanted(self) -> int:

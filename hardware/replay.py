@@ -17,7 +17,7 @@ from hardware.cluster.placement import largest_gang
 from hardware.cluster.queues import QueueDiscipline
 from hardware.cluster.validation import whole_count
 from hardware.job_logs.log import MAX_WHOLE_SECONDS, LoggedJob
-from hardware.simpy_clock import ReplayClock
+from hardware.simpy_clock import ExactClock
 
 SECONDS_PER_HOUR: Final = 3600
 
@@ -63,7 +63,7 @@ class ReplayResult:
         return sum(record.held for record in self.records) / (self.gpus * span) if span > 0 else 0.0
 
 
-def _submit_all(env: ReplayClock, cluster: GpuCluster, arrivals: list[tuple[float, BatchJob]]) -> None:
+def _submit_all(env: ExactClock, cluster: GpuCluster, arrivals: list[tuple[float, BatchJob]]) -> None:
     """Submit each job at its time, before any event of that instant is processed.
 
     Jobs that end in this instant must not release their GPUs yet: a job that arrives now may go first. The clock is set
@@ -99,7 +99,7 @@ def replay(
     params = params.model_copy(update={"gpu_hours_between_failures": 0.0, "preemption": False})
     check_jobs(jobs, params, size)
     arrivals = _arrivals(jobs, estimates)
-    env = ReplayClock()
+    env = ExactClock()
     cluster = GpuCluster(env, params, hour=SECONDS_PER_HOUR, gpus=size, discipline=discipline)
     _submit_all(env, cluster, arrivals)
     env.run()

@@ -1,12 +1,23 @@
-"""Provide two operations that SimPy's public interface lacks: remove scheduled events, and set the exact time.
+"""Extend SimPy's environment by what its public interface lacks.
 
-This is the only module of `hardware` that uses private attributes of SimPy.
+No other module uses private attributes of SimPy's environment. Decision 29 gives the reasons and the measurements:
+
+- The exact time is set (``_now``). An event at that time is no substitute: SimPy adds a difference to the present time,
+  which rounding can change.
+- Scheduled events are inspected and removed (``_queue``). ``peek()`` returns only the time of the next one.
+- The loop over events is SimPy's ``step()``, inlined (``_queue``, ``_now`` and ``_ok``, ``_value`` of events).
+- The counter of events is pickled (``_eid``).
+- A call is scheduled at a low priority (``_ok`` and ``_value`` of an event). ``succeed()`` has a fixed priority.
 """
 
+import math
 from collections.abc import Callable
-from heapq import heapify
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Any
 
-from simpy import Environment, Event
+from simpy import Environment, Event, Timeout
+from simpy.events import EventPriority
 
 
 def discard_events(env: Environment, is_unwanted: Callable[[Event], bool]) -> None:
@@ -18,12 +29,73 @@ def discard_events(env: Environment, is_unwanted: Callable[[Event], bool]) -> No
         heapify(queue)
 
 
-class ReplayClock(Environment):
-    """A SimPy environment that can be set to an exact time."""
+class BackgroundTimeout(Timeout):
+    """A timer that does not keep the run alive, like a daemon thread."""
+
+
+class ExactClock(Environment):
+    """A SimPy environment that can be set to an exact time, can be halted and can be pickled.
+
+    ``Environment`` itself cannot be pickled, because SimPy binds its event classes to its instances
+    (``BoundClass.bind_early``). It does not do so for instances of a subclass.
+    """
+
+    def __init__(self, initial_time: float = 0.0) -> None:
+        super().__init__(initial_time)
+        self.halted = False
+        """Whether the run is over, so that no further event is processed."""
+        self.last_event = self.now
+        """Time of the latest event that was processed [days]."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Replace SimPy's event counter, an ``itertools.count``: Python 3.12 and later pickle it with a warning."""
+        next_number = next(self._eid)
+        self._eid = count(next_number)
+        return self.__dict__ | {"_eid": next_number}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the state, with a new event counter."""
+        self.__dict__.update(state)
+        self._eid = count(state["_eid"])
+
+    @property
+    def idle(self) -> bool:
+        """Whether only background timers are scheduled, so that nothing more can happen."""
+        return not any(day < math.inf and not isinstance(event, BackgroundTimeout) for day, _, _, event in self._queue)
+
+    @property
+    def next_event(self) -> Event | None:
+        """The scheduled event that is processed next; None if there is none."""
+        return self._queue[0][3] if self._queue else None
 
     def move_to(self, time: float) -> None:
-        """Set the clock to ``time``, which must not be later than the next event.
-
-        An event at that time is no substitute: its time is a difference added to now, which can be rounded.
-        """
+        """Set the clock to ``time``, which must not be later than the next event."""
         self._now = time
+
+    def process_until(self, until: float) -> None:
+        """Process every event up to and including ``until``, or up to a halt.
+
+        If only background timers are scheduled, none of them is processed.
+        """
+        queue, background = self._queue, BackgroundTimeout
+        while queue and not self.halted:
+            entry = heappop(queue)
+            now, _, _, event = entry
+            if now > until or (event.__class__ is background and self.idle):
+                heappush(queue, entry)
+                break
+            # The body of SimPy's step(), inlined because it runs for every event.
+            self._now = self.last_event = now
+            callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]  # SimPy: None once processed
+            for callback in callbacks:
+                callback(event)
+            if not event._ok and not hasattr(event, "_defused"):
+                raise event._value
+
+    def call_in_this_instant(self, callback: Callable[[Event], None], priority: EventPriority) -> None:
+        """Call ``callback`` after all events of this instant with a smaller ``priority`` number."""
+        event = Event(self)
+        event.callbacks.append(callback)
+        event._ok = True
+        event._value = None
+        self.schedule(event, priority)

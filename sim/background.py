@@ -9,26 +9,22 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from simpy import Event
 
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.placement import largest_gang
-from hardware.datacenter import SHARED, inference_gpus, pool_sizes
+from hardware.datacenter import SHARED, Datacenter, inference_gpus, pool_sizes
 from hardware.job_logs.log import JobLogError
 from hardware.job_logs.registry import guess_format, read_job_log
 from hardware.kernels.speedup_curve import digest_of
-
-if TYPE_CHECKING:
-    from simpy import Event
-
-    from sim.world import World
+from hardware.uses import BACKGROUND, Use
+from sim.clock import Clock
 
 NO_BACKGROUND: Final = "none"
-BACKGROUND: Final = "background"
-"""Name of this use of the cluster."""
 OWNER: Final = -2
 """Owner of background jobs in the records of jobs."""
 SECONDS_PER_DAY: Final = 86_400.0
@@ -68,7 +64,7 @@ def digest_of_background(params: ClusterParams) -> str:
 def gpus_beside_inference(params: ClusterParams) -> int:
     """Return the largest number of GPUs that experiments and background jobs can have together."""
     sizes = pool_sizes(params)
-    return sizes[SHARED] - inference_gpus(params) if SHARED in sizes else sizes.get("experiment", 0)
+    return sizes[SHARED] - inference_gpus(params) if SHARED in sizes else sizes.get(Use.EXPERIMENT, 0)
 
 
 def background_load(params: ClusterParams) -> BackgroundLoad | None:
@@ -82,7 +78,7 @@ def background_load(params: ClusterParams) -> BackgroundLoad | None:
     if not digest:
         return None
     sizes = pool_sizes(params)
-    pool = sizes.get(SHARED) or sizes.get("experiment", 0)
+    pool = sizes.get(SHARED) or sizes.get(Use.EXPERIMENT, 0)
     found = _read_load(Path(params.background), digest, largest_gang(params.placement, pool, params.gpus_per_node))
     if params.background_gpus > 0:
         factor = found.mean_gpus / params.background_gpus
@@ -125,17 +121,18 @@ def _read_load(path: Path, digest: str, largest: int) -> BackgroundLoad:
 
 
 class BackgroundJobs:
-    """Submit the jobs of a log to a world's cluster, one after the other, for as long as the world runs.
+    """Submit the jobs of a log to the lab's cluster, one after the other, for as long as the run lasts.
 
     Arrivals do not keep a run alive. Other users do not have the lab's kernels, so run times stay as in the log.
     Failures interrupt background jobs as they do experiments.
     """
 
-    def __init__(self, world: World, load: BackgroundLoad) -> None:
-        self._world = world
+    def __init__(self, clock: Clock, datacenter: Datacenter, load: BackgroundLoad) -> None:
+        self._clock = clock
+        self._datacenter = datacenter
         self._load: BackgroundLoad | None = load
-        self._start = world.now
-        self._params = world.scenario.cluster
+        self._start = clock.now
+        self._params = datacenter.params
         self._next = 0
         self._repeats = 0
         self.submitted = 0
@@ -165,14 +162,14 @@ class BackgroundJobs:
         return self._start + self._repeats * self.load.period_days + float(self.load.submit_days[self._next])
 
     def _schedule_next_arrival(self) -> None:
-        self._world.after_in_background(max(0.0, self._next_arrival_day() - self._world.now), self._on_arrival)
+        timer = self._clock.background(max(0.0, self._next_arrival_day() - self._clock.now))
+        timer.callbacks.append(self._on_arrival)
 
     def _on_arrival(self, _: Event) -> None:
-        load, world = self.load, self._world
-        now = world.now
+        load, now = self.load, self._clock.now
         while self._next_arrival_day() <= now or math.isclose(self._next_arrival_day(), now, rel_tol=1e-12):
             length = float(load.run_days[self._next])
-            world.datacenter.submit(BACKGROUND, int(load.gpus[self._next]), length, owner=OWNER)
+            self._datacenter.submit(BACKGROUND, int(load.gpus[self._next]), length, owner=OWNER)
             self.submitted += 1
             self._next += 1
             if self._next == len(load.gpus):

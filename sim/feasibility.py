@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from hardware.cluster.reliability import NEVER, Array, checkpoint_interval, fastest_gpus, job_time
 from hardware.datacenter import Datacenter, inference_gpus, inference_node_sizes
+from hardware.uses import Use
 from sim.scenario.model import Scenario, ScenarioError
 
 MAX_AGENTS = 1 << 20
@@ -90,8 +91,8 @@ def training_gpus(scenario: Scenario, datacenter: Datacenter) -> int:
     if scenario.training.gpus:
         return scenario.training.gpus
     if cluster.partitioning == "static":
-        return datacenter.largest_gang("training")
-    return min(datacenter.largest_gang("training"), int(cluster.training_share * cluster.gpus))
+        return datacenter.largest_gang(Use.TRAINING)
+    return min(datacenter.largest_gang(Use.TRAINING), int(cluster.training_share * cluster.gpus))
 
 
 def run_days(scenario: Scenario, gpus: Array, one_gpu_days: Array) -> Array:
@@ -164,9 +165,9 @@ def _largest_gang_ever(scenario: Scenario, datacenter: Datacenter, use: str) -> 
     """
     cluster = scenario.cluster
     inference = sum(inference_node_sizes(cluster))
-    if use == "inference":
+    if use == Use.INFERENCE:
         return inference
-    pushes_out = use == "training" and cluster.preemption
+    pushes_out = use == Use.TRAINING and cluster.preemption
     if cluster.partitioning == "priority" and not pushes_out:
         return min(datacenter.largest_gang(use), cluster.gpus - inference)
     return datacenter.largest_gang(use)
@@ -174,10 +175,10 @@ def _largest_gang_ever(scenario: Scenario, datacenter: Datacenter, use: str) -> 
 
 def _expected_jobs(scenario: Scenario, datacenter: Datacenter) -> Iterator[tuple[str, str, int]]:
     """Yield use, start of the message and GPUs of each job that the run will submit."""
-    yield "inference", "researchers need at least", 1
+    yield Use.INFERENCE, "researchers need at least", 1
     if scenario.researcher.experiment_gpu_days > 0:
-        yield "experiment", "researcher__experiment_gpus =", scenario.researcher.experiment_gpus
+        yield Use.EXPERIMENT, "researcher__experiment_gpus =", scenario.researcher.experiment_gpus
     if scenario.training.required and scenario.training.gpus:
-        yield "training", "training__gpus =", scenario.training.gpus
+        yield Use.TRAINING, "training__gpus =", scenario.training.gpus
     elif scenario.training.required:
-        yield "training", "training__required asks for at least", max(1, training_gpus(scenario, datacenter))
+        yield Use.TRAINING, "training__required asks for at least", max(1, training_gpus(scenario, datacenter))

@@ -1,63 +1,66 @@
-"""Set the number of active researchers by the capacity of the inference GPUs."""
+"""Compute the number of researchers that the inference GPUs can run."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from simpy import Event
 
-from sim.events import ActiveResearchersChanged
+from hardware.datacenter import Datacenter
+from sim.clock import Clock
 from sim.software import LEVEL_TOLERANCE
-
-if TYPE_CHECKING:
-    from sim.world import World
 
 
 class InferenceCapacity:
-    """Keep as many researchers active as the inference GPUs can run, ``N0 2^deployed hardware``.
+    """Start inference, and compute how many researchers its GPUs can run: ``N0 2^deployed hardware``.
 
     N0 is the team of day 0 and ``deployed`` the doublings of deployed software. ``hardware`` is the number of running
-    inference GPUs relative to day 0, times the work rate of the kernels. The cluster reports each inference job that
-    starts or stops.
+    inference GPUs relative to day 0, times the work rate of the kernels.
+
+    Arguments
+    ---------
+    clock, datacenter
+        Clock and cluster of the lab.
+    researchers_at_start
+        Number of researchers on day 0.
+    on_change
+        Function that is called at the end of each instant in which inference jobs have started or stopped.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(
+        self, clock: Clock, datacenter: Datacenter, researchers_at_start: float, on_change: Callable[[], None]
+    ) -> None:
+        self._clock = clock
+        self._datacenter = datacenter
+        self._researchers_at_start = researchers_at_start
+        self._on_change = on_change
         self._is_scheduled = False
-        world.datacenter.start_inference(self)
-        self.gpus_at_start = world.datacenter.inference_gpus_wanted
+        datacenter.start_inference(self)
+        self.gpus_at_start = datacenter.inference_gpus_wanted
+        """Number of inference GPUs on day 0."""
+
+    def researchers(self, deployed: float, work_rate: float) -> int:
+        """Return the number of researchers that the inference GPUs can run now.
+
+        ``deployed``: deployed software [doublings]. ``work_rate``: work of the cluster per day, relative to day 0.
+        """
+        hardware = self._datacenter.inference_gpus / self.gpus_at_start * work_rate
+        return int(self._researchers_at_start * 2.0**deployed * hardware * (1 + LEVEL_TOLERANCE))
 
     def job_started(self, job: Any) -> None:
-        """Schedule an update: an inference job has started."""
-        self._schedule_update()
+        """Schedule a call of ``on_change``: an inference job has started."""
+        self._schedule_change()
 
     def job_stopped(self, job: Any) -> None:
-        """Schedule an update: an inference job has lost its GPUs to another use."""
-        self._schedule_update()
+        """Schedule a call of ``on_change``: an inference job has lost its GPUs to another use."""
+        self._schedule_change()
 
-    def update(self) -> None:
-        """Activate or deactivate researchers, so that their number matches the capacity."""
-        world = self._world
-        hardware = world.datacenter.inference_gpus / self.gpus_at_start * world.work_rate
-        target = int(world.own_team.researchers * 2.0**world.software.deployed * hardware * (1 + LEVEL_TOLERANCE))
-        if target != world.active_researchers:
-            world.population.set_active(target)
-            world.ledger.append(ActiveResearchersChanged(world.now, target))
-            world.kernel_engineer.schedule_next()
-        if world.pool is not None:
-            world.pool.schedule_next()
-        if target >= (world.scenario.run.stop_at_researchers or math.inf):
-            world.at_end_of_instant(world.end_at_researcher_target)
-
-    def _schedule_update(self) -> None:
+    def _schedule_change(self) -> None:
         if not self._is_scheduled:
             self._is_scheduled = True
-            self._world.at_end_of_instant(self._on_end_of_instant)
+            self._clock.at_end_of_instant(self._on_end_of_instant)
 
     def _on_end_of_instant(self, _: Event) -> None:
         self._is_scheduled = False
-        if self._world.pool is not None:
-            self._world.pool.flush()
-        if self._world.ending is None:
-            self.update()
+        self._on_change()

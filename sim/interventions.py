@@ -1,17 +1,17 @@
-"""Change the scenario of a running world."""
+"""Check a change of the scenario of a running lab, and apply it to the parts of the lab.
+
+:meth:`sim.world.World.branch` uses these functions; each takes only the parts that it reads or changes.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from agents.trainer import Trainer
+from hardware.cluster.params import ClusterParams
 from hardware.cluster.placement import largest_gang
-from hardware.datacenter import SHARED, inference_gpus, pool_sizes
-from sim.events import KernelsDeployed
-from sim.feasibility import check_failure_rate, check_jobs_end, check_jobs_fit, check_population_size
+from hardware.datacenter import SHARED, Datacenter, pool_sizes
+from hardware.uses import Use
+from sim.events import RunEnded
 from sim.scenario.model import Scenario, ScenarioError
-
-if TYPE_CHECKING:
-    from sim.world import World
 
 FIXED_AT_START = (
     "researcher__initial",
@@ -30,113 +30,60 @@ _EXTENDABLE_ENDINGS = ("horizon", "doublings", "researchers")
 """Endings after which a run can continue under another scenario with a later or larger limit."""
 
 
-def apply_scenario_change(world: World, scenario: Scenario) -> None:
-    """Apply other parameters to a world from now on, with the same software and the same random numbers.
+def check_change(old: Scenario, new: Scenario, day: float, is_pooled: bool) -> None:
+    """Refuse a change that a run does not allow on this day; ``is_pooled``: whether its researchers think together.
 
-    Earlier work keeps its effect. Raises ScenarioError for a parameter that can no longer change.
+    Raises ScenarioError for a parameter that is fixed within a run, and for a horizon before ``day``.
     """
-    if scenario == world.scenario:
-        return
-    _check_changes(world, scenario)
-    if world.pool is not None:
-        world.pool.flush()
-    if world.ending is not None:
-        _resume(world, scenario)
-    old, world.scenario = world.scenario, scenario
-    _change_blocks(world, old)
-    world.trainer.start_due_generations()
-    world.inference_capacity.update()
-
-
-def _check_changes(world: World, scenario: Scenario) -> None:
-    old, new = world.scenario.flat(), scenario.flat()
+    before, after = old.flat(), new.flat()
     for name in FIXED_AT_START:
-        if old[name] != new[name]:
+        if before[name] != after[name]:
             raise ScenarioError(f"{name} cannot change within a run: start a new one with it")
     experiments = "researcher__experiment_gpu_days"
-    if world.pool is not None and (old[experiments] == 0) != (new[experiments] == 0):
+    if is_pooled and (before[experiments] == 0) != (after[experiments] == 0):
         raise ScenarioError(
             f"{experiments} cannot change between 0 and another value if work is pooled, because the pool contains "
             "parts of papers. Start a new run with it"
         )
-    if scenario.run.horizon_days < world.now:
-        raise ScenarioError(
-            f"run__horizon_days = {scenario.run.horizon_days:g} days lies before this moment, day {world.now:g}"
-        )
-    growth = inference_gpus(scenario.cluster) / max(1, world.inference_capacity.gpus_at_start)
-    largest = growth * world.calibration.largest_work_rate(scenario.kernels.attention_share)
-    check_population_size(scenario, largest, world.own_team.researchers, world.population.without_cohort)
+    if new.run.horizon_days < day:
+        raise ScenarioError(f"run__horizon_days = {new.run.horizon_days:g} days lies before this moment, day {day:g}")
 
 
-def _resume(world: World, scenario: Scenario) -> None:
-    """Continue a run that has stopped, if the new scenario raises the limit that stopped it."""
-    ending = world.ending
-    assert ending is not None, "only a run that is over can be reopened"
-    until = scenario.run.stop_at_researchers
-    room = scenario.run.horizon_days > world.now and scenario.run.max_doublings > world.doublings
-    room = room and (until == 0 or until > world.active_researchers)
+def check_resumable(ending: RunEnded, new: Scenario, day: float, doublings: int, researchers: int) -> None:
+    """Refuse to continue a run that is over, unless the new scenario raises the limit that stopped it.
+
+    ``doublings`` and ``researchers``: completed doublings and active researchers of the run. Raises ScenarioError.
+    """
+    target = new.run.stop_at_researchers
+    room = new.run.horizon_days > day and new.run.max_doublings > doublings
+    room = room and (target == 0 or target > researchers)
     if ending.ending not in _EXTENDABLE_ENDINGS or not room:
         raise ScenarioError(f"this run is over ({ending.ending}): branch from an earlier moment")
-    world.ledger.remove(ending)
-    world.ending, world.clock.halted, world.running = None, False, True
 
 
-def _change_blocks(world: World, old: Scenario) -> None:
-    new = world.scenario
-    if new.growth != old.growth:
-        _change_law(world)
-    if new.cluster != old.cluster:
-        _change_cluster(world)
-    check_jobs_fit(new, world.datacenter)
-    check_jobs_end(new, world.datacenter)
-    check_failure_rate(new)
-    if new.run.sample_days != old.run.sample_days:
-        world.restart_frames()
-    if old.training.required and not new.training.required:
-        _cancel_training(world)
-    if new.kernels != old.kernels:
-        _change_kernels(world, old)
-    world.literature.params = new.literature
+def change_cluster(cluster: ClusterParams, datacenter: Datacenter, trainer: Trainer) -> None:
+    """Apply the new cluster; a training run that is too large for it continues on fewer GPUs.
 
-
-def _cancel_training(world: World) -> None:
-    """Cancel the training run, which is no longer needed; its gain is deployed at once."""
-    pool = world.datacenter.pool("training")
-    if pool is None:
-        return
-    for job in [job for job in pool.jobs() if job.use == "training"]:
-        pool.cancel(job)
-
-
-def _change_law(world: World) -> None:
-    """Apply the new growth law, calibrated with the team of day 0, from now on."""
-    try:
-        world.software.change_law(world.growth_law(world.own_team))
-    except ValueError as error:
-        raise ScenarioError(str(error)) from None
-
-
-def _change_kernels(world: World, old: Scenario) -> None:
-    """Keep the deployed kernels; change their value to the cluster and the rate of further candidates."""
-    engineer = world.kernel_engineer
-    if engineer.speedup > 1 and world.scenario.kernels.attention_share != old.kernels.attention_share:
-        world.ledger.append(KernelsDeployed(world.now, engineer.candidates, engineer.speedup, world.work_rate))
-    engineer.schedule_next()
-
-
-def _change_cluster(world: World) -> None:
-    """Apply the new cluster; a training run that is too large for it continues on fewer GPUs."""
-    cluster, run = world.scenario.cluster, world.trainer.run
+    Raises ScenarioError if another job could never start again.
+    """
+    run = trainer.run
     sizes = pool_sizes(cluster)
-    pool = sizes.get(SHARED) or sizes.get("training", 0)
+    pool = sizes.get(SHARED) or sizes.get(Use.TRAINING, 0)
     interrupted = run is not None and 0 < largest_gang(cluster.placement, pool, cluster.gpus_per_node) < run.gpus
     if interrupted:
-        world.trainer.interrupt()
+        trainer.interrupt()
     try:
-        world.datacenter.reconfigure(cluster)
+        datacenter.reconfigure(cluster)
     except ValueError as error:
         raise ScenarioError(str(error)) from None
     if interrupted:
-        world.trainer.resume()
-    world.record_gpu_capacities()
-    world.clock.advance(world.now)  # the changed cluster gives out its GPUs before they are counted
+        trainer.resume()
+
+
+def cancel_training(datacenter: Datacenter) -> None:
+    """Cancel the training run, which is no longer needed; its gain is deployed at once."""
+    pool = datacenter.pool(Use.TRAINING)
+    if pool is None:
+        return
+    for job in [job for job in pool.jobs() if job.use == Use.TRAINING]:
+        pool.cancel(job)

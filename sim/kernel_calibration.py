@@ -4,7 +4,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.kernel_engineer import UNCALIBRATED, KernelParams, amdahl
+from agents.kernel_engineer import amdahl
+from agents.params import UNCALIBRATED, KernelParams
 from hardware.kernels.problem import NAMES, workload
 from hardware.kernels.speedup_curve import (
     FittedSpeedupCurve,

@@ -1,16 +1,13 @@
-"""Display a run in a notebook: as one line, as HTML, and as data frames."""
+"""Display a run in a notebook as HTML: statements, a chart of software and a table of doublings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-import pandas as pd
-
 if TYPE_CHECKING:
-    from sim.reporters import Doubling
-    from sim.runner import RunResult
+    from sim.run_statistics import Doubling
 
 MAX_ROWS: Final = 20
 """Largest number of doublings in the table; of more, the first and the last are shown."""
@@ -18,43 +15,22 @@ MAX_POINTS: Final = 200
 """Approximate largest number of points of the chart."""
 WIDTH, HEIGHT, MARGIN = 420, 130, 20
 """Size of the chart and of its margins [pixels]."""
+_LEFT: Final = 'style="text-align: left"'
 COLUMNS: Final = ("doubling", "day", "took days", "papers", "researchers")
 
 
-def summary_line(result: RunResult) -> str:
-    """Return a run as one line: scenario, seed, doublings, reason to stop, pace and long-run growth."""
-    return (
-        f"<RunResult {result.scenario.name}, {_describe_source(result)}: {len(result.doublings)} doublings by day "
-        f"{result.day:.4g}; stopped by: {result.ending}; pace: {result.pace.name}; long run: {result.long_run.kind}>"
-    )
+def summary_html(
+    statements: Mapping[str, str], days: Sequence[float], software: Sequence[float], doublings: Sequence[Doubling]
+) -> str:
+    """Return a run as HTML: a table of statements, a chart of software and a table of doublings.
 
-
-def summary_html(result: RunResult) -> str:
-    """Return a run as HTML: reason to stop, pace, long-run growth, a chart of software and a table of doublings."""
-    statements = {
-        "Scenario": f"{result.scenario.name}, {_describe_source(result)}",
-        "Why it stopped": result.sentence,
-        "What this run did": result.pace.sentence,
-        "Where it leads": result.long_run.sentence,
-        "At the end": f"day {_format_number(result.day)}: software {factor(result.software_doublings)} discovered, "
-        f"{factor(result.deployed_doublings)} deployed; {_format_number(result.researchers)} researchers, "
-        f"{_format_number(result.papers)} papers",
-    }
+    ``statements``: sentences by their headings. ``days`` and ``software``: the series of the chart, software in
+    doublings.
+    """
     rows = (
         f"<tr><th {_LEFT}>{escape(name)}</th><td {_LEFT}>{escape(text)}</td></tr>" for name, text in statements.items()
     )
-    return f"<div><table>{''.join(rows)}</table>{_software_chart(result)}{_doublings_table(result.doublings)}</div>"
-
-
-def series_frame(result: RunResult) -> pd.DataFrame:
-    """Return the series of a run as a data frame: one row per frame, columns as in sim.reporters.REPORTERS."""
-    return pd.DataFrame(result.series)
-
-
-def doublings_frame(result: RunResult) -> pd.DataFrame:
-    """Return the doublings of a run as a data frame: n, day, duration_days, papers, researchers."""
-    columns = ["n", "day", "duration_days", "papers", "researchers"]
-    return pd.DataFrame([doubling._asdict() for doubling in result.doublings], columns=columns)
+    return f"<div><table>{''.join(rows)}</table>{_software_chart(days, software)}{_doublings_table(doublings)}</div>"
 
 
 def factor(doublings: float) -> str:
@@ -62,14 +38,8 @@ def factor(doublings: float) -> str:
     return f"×{2.0**doublings:,.3g}" if doublings < 10 else f"×2^{doublings:.4g}"
 
 
-_LEFT: Final = 'style="text-align: left"'
-
-
-def _describe_source(result: RunResult) -> str:
-    return "engine fluid, no randomness" if result.engine == "fluid" else f"seed {result.seed}"
-
-
-def _format_number(value: float) -> str:
+def format_number(value: float) -> str:
+    """Return a number of at least 1000, or a whole one, without decimals; any other with four digits."""
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
 
 
@@ -79,7 +49,7 @@ def _doublings_table(doublings: Sequence[Doubling]) -> str:
     half = MAX_ROWS // 2
     cut = len(doublings) > MAX_ROWS
     shown = [*doublings[:half], *doublings[-half:]] if cut else doublings
-    rows = [_table_row([_format_number(float(value)) for value in doubling]) for doubling in shown]
+    rows = [_table_row([format_number(float(value)) for value in doubling]) for doubling in shown]
     if cut:
         rows.insert(half, _table_row(["…"] * len(COLUMNS)))
     head = "".join(f"<th>{name}</th>" for name in COLUMNS)
@@ -90,9 +60,8 @@ def _table_row(cells: Iterable[str]) -> str:
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
-def _software_chart(result: RunResult) -> str:
+def _software_chart(days: Sequence[float], software: Sequence[float]) -> str:
     """Return a chart of discovered software against days as SVG; empty for a run of a single frame."""
-    days, software = result.series["day"], result.series["discovered"]
     last, top = max(days, default=0.0), max(software, default=0.0)
     if len(days) < 2 or not last > 0 or not top > 0:
         return ""
@@ -109,5 +78,5 @@ def _software_chart(result: RunResult) -> str:
         f'<polyline points="{points}" fill="none" stroke="#0072B2" stroke-width="2"/>'
         '<g fill="currentColor" font-size="11">'
         f'<text x="{MARGIN}" y="{MARGIN - 6}">software {factor(top)} (log scale)</text>'
-        f'<text x="{end}" y="{HEIGHT - 5}" text-anchor="end">day {_format_number(last)}</text></g></svg>'
+        f'<text x="{end}" y="{HEIGHT - 5}" text-anchor="end">day {format_number(last)}</text></g></svg>'
     )

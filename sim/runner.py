@@ -11,13 +11,14 @@ import pandas as pd
 from agents.researcher import Researcher
 from hardware.datacenter import POOL_OF
 from hardware.kernels.speedup_curve import describe_searches
-from sim import notebook_display, reporters
+from sim import reporters, run_statistics
 from sim.events import Event
 from sim.kernel_calibration import MeasuredKernels
 from sim.long_run import LongRun
 from sim.margins import Margins, margins_of
+from sim.notebook_display import factor, format_number, summary_html
 from sim.pace import Pace
-from sim.reporters import Doubling
+from sim.run_statistics import Doubling
 from sim.scenario.model import Scenario
 from sim.world import World
 
@@ -126,17 +127,34 @@ class RunResult(NamedTuple):
 
     def series_frame(self) -> pd.DataFrame:
         """Return the series as a data frame: one row per frame, columns as in sim.reporters.REPORTERS."""
-        return notebook_display.series_frame(self)
+        return pd.DataFrame(self.series)
 
     def doublings_frame(self) -> pd.DataFrame:
         """Return the doublings as a data frame: n, day, duration_days, papers, researchers."""
-        return notebook_display.doublings_frame(self)
+        return pd.DataFrame([doubling._asdict() for doubling in self.doublings], columns=list(Doubling._fields))
 
     def __repr__(self) -> str:
-        return notebook_display.summary_line(self)
+        return (
+            f"<RunResult {self.scenario.name}, {_describe_source(self)}: {len(self.doublings)} doublings by day "
+            f"{self.day:.4g}; stopped by: {self.ending}; pace: {self.pace.name}; long run: {self.long_run.kind}>"
+        )
 
     def _repr_html_(self) -> str:
-        return notebook_display.summary_html(self)
+        """Return the page of HTML that a notebook displays."""
+        discovered, deployed = factor(self.software_doublings), factor(self.deployed_doublings)
+        statements = {
+            "Scenario": f"{self.scenario.name}, {_describe_source(self)}",
+            "Why it stopped": self.sentence,
+            "What this run did": self.pace.sentence,
+            "Where it leads": self.long_run.sentence,
+            "At the end": f"day {format_number(self.day)}: software {discovered} discovered, {deployed} deployed; "
+            f"{format_number(self.researchers)} researchers, {format_number(self.papers)} papers",
+        }
+        return summary_html(statements, self.series["day"], self.series["discovered"], self.doublings)
+
+
+def _describe_source(result: RunResult) -> str:
+    return "engine fluid, no randomness" if result.engine == "fluid" else f"seed {result.seed}"
 
 
 def run(
@@ -183,21 +201,21 @@ def summarise(world: World) -> RunResult:
         day=world.now,
         ending=ending,
         sentence=sentence,
-        pace=reporters.pace(world),
-        long_run=reporters.long_run(world),
-        doublings=reporters.doublings(world),
+        pace=run_statistics.pace(world),
+        long_run=run_statistics.long_run(world),
+        doublings=run_statistics.doublings(world),
         software_doublings=reporters.discovered(world),
         deployed_doublings=world.software.deployed,
         researchers=world.active_researchers,
         papers=world.papers,
         duplicate_share=world.literature.duplicates / max(1, world.literature.published),
-        toes_exponent=reporters.parallelization_exponent(world),
+        toes_exponent=run_statistics.parallelization_exponent(world),
         cluster={use: _gpu_usage(world, use) for use in reporters.uses_of(world)},
         kernels=summarise_kernels(
             world.calibration, world.kernel_engineer.candidates, world.kernel_engineer.speedup, world.work_rate
         ),
         margins=margins_of(world.scenario, world.doublings),
-        time_shares=reporters.time_shares(world),
+        time_shares=run_statistics.time_shares(world),
         series=world.datacollector.model_vars,
         events=world.ledger,
         jobs=world.datacenter.records,

@@ -13,16 +13,18 @@ from numpy.random import Generator
 from simpy import Event, Timeout
 
 from agents.cohort.cohort import Cohort
-from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
+from agents.kernel_engineer import KernelEngineer, amdahl
 from agents.literature import Literature
+from agents.params import KernelParams, ResearcherParams, TrainingParams
 from agents.phases import RESEARCHING, PhaseOccupancy
 from agents.pooled_work import PooledWork
 from agents.ports import ArrayTaskSource, JobListener, PaperBatch
-from agents.researcher import Researcher, ResearcherParams
-from agents.trainer import Trainer, TrainingParams
+from agents.researcher import Researcher
+from agents.trainer import Trainer
 from agents.work_model import mean_run_days
 from agents.workforce import Workforce, class_without_cohort
-from hardware.datacenter import Datacenter
+from hardware.datacenter import Datacenter, inference_gpus
+from hardware.uses import Use
 from sim import events, reporters
 from sim.background import BackgroundJobs
 from sim.clock import Clock
@@ -36,10 +38,10 @@ from sim.feasibility import (
 )
 from sim.growth import Law
 from sim.inference_capacity import InferenceCapacity
-from sim.interventions import apply_scenario_change
+from sim.interventions import cancel_training, change_cluster, check_change, check_resumable
 from sim.kernel_calibration import MeasuredKernels
 from sim.random_streams import RandomStreams
-from sim.scenario.model import Scenario, TeamSize
+from sim.scenario.model import Scenario, ScenarioError, TeamSize
 from sim.software import LEVEL_TOLERANCE, SoftwareState
 from sim.time_weighted import TimeWeighted
 
@@ -118,9 +120,9 @@ class World(mesa.Model):
         check_failure_rate(self.scenario)
         self.gpus = TimeWeighted()
         """Number of GPUs of the cluster."""
-        self.gpus_for = {use: TimeWeighted() for use in reporters.USES}
+        self.gpus_for: dict[str, TimeWeighted] = {use: TimeWeighted() for use in Use}
         """Number of GPUs that each use can have."""
-        self.record_gpu_capacities()
+        self._record_gpu_capacities()
         self.research_pace = 1.0
         """Share of researchers' time that is spent on papers; the rest is spent on candidates for kernels."""
         self.pool = PooledWork(self) if self.scenario.researcher.timing == "pooled" else None
@@ -131,7 +133,9 @@ class World(mesa.Model):
             self.ledger.append(events.KernelCurveLoaded(self.now, *self.calibration.identity))
         self.background = self._start_background()
         """Jobs of other users; None if the scenario has no background load."""
-        self.inference_capacity = InferenceCapacity(self)
+        self.inference_capacity = InferenceCapacity(
+            self.clock, self.datacenter, self.own_team.researchers, self._on_inference_changed
+        )
         self.clock.advance(0.0)  # the inference jobs start, and with them the first researchers become active
         self.datacollector = mesa.DataCollector(model_reporters=reporters.REPORTERS)  # type: ignore[no-untyped-call]
         self._collect()
@@ -186,12 +190,8 @@ class World(mesa.Model):
         that limit. Raises ScenarioError for a change that is not allowed, that needs a new run, or that comes too late.
         """
         copy = World.restore(self.snapshot())
-        apply_scenario_change(copy, copy.scenario.replace(**changes))
+        copy._apply_scenario(copy.scenario.replace(**changes))
         return copy
-
-    def restart_frames(self) -> None:
-        """Start frames of a new length at the present day."""
-        self._frame_origin = (self.now, self.steps)
 
     def digest(self) -> str:
         """Return the SHA-256 of the run so far: its events and the records of its jobs."""
@@ -219,7 +219,7 @@ class World(mesa.Model):
         cost = self.experiment_gpu_days() / self.work_rate
         if there * cost <= self.gpus_for_experiments() / (params.papers_per_day * pace):
             return there  # the GPUs can supply more, even if experiments took no time
-        run = mean_run_days(params, cost * self.work_rate, self.largest_gang("experiment")) / self.work_rate
+        run = mean_run_days(params, cost * self.work_rate, self.largest_gang(Use.EXPERIMENT)) / self.work_rate
         return min(there, self.gpus_for_experiments() / cost * (1 / (params.papers_per_day * pace) + run))
 
     @property
@@ -302,7 +302,7 @@ class World(mesa.Model):
 
     def gpus_for_experiments(self) -> int:
         """Return the number of GPUs that all experiments can have together."""
-        pool = self.datacenter.pool("experiment")
+        pool = self.datacenter.pool(Use.EXPERIMENT)
         others = self.datacenter.inference_gpus_wanted if self.scenario.cluster.partitioning == "priority" else 0
         return max(1, pool.capacity - others) if pool is not None else 1
 
@@ -411,7 +411,7 @@ class World(mesa.Model):
         doubled = math.floor(self.software.deployed + LEVEL_TOLERANCE) > before
         if doubled and self.scenario.researcher.timing == "whole":
             self.population.start_over()
-        self.inference_capacity.update()
+        self._update_active_researchers()
 
     @property
     def reference_researchers(self) -> float:
@@ -439,9 +439,88 @@ class World(mesa.Model):
         if self.pool is not None:
             self.pool.flush()
         if self.ending is None:
-            self.inference_capacity.update()
+            self._update_active_researchers()
+
+    # --- Change of the scenario --------------------------------------------------------------------------
+
+    def _apply_scenario(self, scenario: Scenario) -> None:
+        """Apply other parameters from now on, with the same software and the same random numbers.
+
+        Earlier work keeps its effect. Raises ScenarioError for a parameter that can no longer change.
+        """
+        if scenario == self.scenario:
+            return
+        check_change(self.scenario, scenario, self.now, self.pool is not None)
+        growth = inference_gpus(scenario.cluster) / max(1, self.inference_capacity.gpus_at_start)
+        largest = growth * self.calibration.largest_work_rate(scenario.kernels.attention_share)
+        check_population_size(scenario, largest, self.own_team.researchers, self.population.without_cohort)
+        if self.pool is not None:
+            self.pool.flush()
+        if self.ending is not None:
+            self._resume(self.ending, scenario)
+        old, self.scenario = self.scenario, scenario
+        self._change_blocks(old, scenario)
+        self.trainer.start_due_generations()
+        self._update_active_researchers()
+
+    def _resume(self, ending: events.RunEnded, scenario: Scenario) -> None:
+        """Continue a run that has stopped, if the new scenario raises the limit that stopped it."""
+        check_resumable(ending, scenario, self.now, self.doublings, self.active_researchers)
+        self.ledger.remove(ending)
+        self.ending, self.clock.halted, self.running = None, False, True
+
+    def _change_blocks(self, old: Scenario, new: Scenario) -> None:
+        if new.growth != old.growth:
+            self._change_law()
+        if new.cluster != old.cluster:
+            change_cluster(new.cluster, self.datacenter, self.trainer)
+            self._record_gpu_capacities()
+            self.clock.advance(self.now)  # the changed cluster gives out its GPUs before they are counted
+        check_jobs_fit(new, self.datacenter)
+        check_jobs_end(new, self.datacenter)
+        check_failure_rate(new)
+        if new.run.sample_days != old.run.sample_days:
+            self._frame_origin = (self.now, self.steps)
+        if old.training.required and not new.training.required:
+            cancel_training(self.datacenter)
+        if new.kernels != old.kernels:
+            self._change_kernels(old)
+        self.literature.params = new.literature
+
+    def _change_law(self) -> None:
+        """Apply the new growth law, calibrated with the team of day 0, from now on."""
+        try:
+            self.software.change_law(self.growth_law(self.own_team))
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
+
+    def _change_kernels(self, old: Scenario) -> None:
+        """Keep the deployed kernels; change their value to the cluster and the rate of further candidates."""
+        engineer = self.kernel_engineer
+        if engineer.speedup > 1 and self.scenario.kernels.attention_share != old.kernels.attention_share:
+            self.ledger.append(events.KernelsDeployed(self.now, engineer.candidates, engineer.speedup, self.work_rate))
+        engineer.schedule_next()
 
     # --- Internal ----------------------------------------------------------------------------------------
+
+    def _on_inference_changed(self) -> None:
+        """Publish the pooled work, and activate or deactivate researchers, after a change of the inference GPUs."""
+        if self.pool is not None:
+            self.pool.flush()
+        if self.ending is None:
+            self._update_active_researchers()
+
+    def _update_active_researchers(self) -> None:
+        """Activate or deactivate researchers, so that their number matches the capacity of the inference GPUs."""
+        target = self.inference_capacity.researchers(self.software.deployed, self.work_rate)
+        if target != self.active_researchers:
+            self.population.set_active(target)
+            self.ledger.append(events.ActiveResearchersChanged(self.now, target))
+            self.kernel_engineer.schedule_next()
+        if self.pool is not None:
+            self.pool.schedule_next()
+        if target >= (self.scenario.run.stop_at_researchers or math.inf):
+            self.at_end_of_instant(self._end_at_researcher_target)
 
     def _start_background(self) -> BackgroundJobs | None:
         load = self.scenario.background()
@@ -449,7 +528,7 @@ class World(mesa.Model):
             return None
         event = events.BackgroundLoaded(self.now, load.digest, len(load.gpus), load.left_out, load.mean_gpus)
         self.ledger.append(event)
-        return BackgroundJobs(self, load)
+        return BackgroundJobs(self.clock, self.datacenter, load)
 
     def _frame_end(self, steps: int) -> float:
         start, steps_before = self._frame_origin
@@ -487,11 +566,10 @@ class World(mesa.Model):
             self.clock.halted = True
             self.running = False
 
-    def end_at_researcher_target(self, _: Event) -> None:
-        """End the run because it has reached `run__stop_at_researchers`."""
+    def _end_at_researcher_target(self, _: Event) -> None:
         self._end(*events.enough_researchers(self.scenario.run.stop_at_researchers))
 
-    def record_gpu_capacities(self) -> None:
+    def _record_gpu_capacities(self) -> None:
         """Record the number of GPUs of the cluster and of each use from now on."""
         self.gpus.set(self.scenario.cluster.gpus, self.now)
         for use, meter in self.gpus_for.items():

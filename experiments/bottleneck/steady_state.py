@@ -18,8 +18,7 @@ import mesa
 from numpy.random import default_rng
 
 from agents import work_model
-from agents.kernel_engineer import UNCALIBRATED
-from agents.researcher import ResearcherParams
+from agents.params import UNCALIBRATED, ResearcherParams
 from hardware.datacenter import SHARED, inference_node_sizes, pool_sizes
 from sim.events import PaperPublished
 from sim.feasibility import MAX_AGENTS

@@ -17,7 +17,7 @@ from sim.notebook_display import factor
 if TYPE_CHECKING:
     from experiments.reproduction.comparison import Comparison
     from experiments.text.explain import Meanings
-    from sim.reporters import Doubling
+    from sim.run_statistics import Doubling
     from sim.runner import KernelSummary, RunResult
     from sim.scenario.model import Parameter
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy import stats
 
-from agents.kernel_engineer import UNCALIBRATED
+from agents.params import UNCALIBRATED
 from sim.kernel_calibration import MeasuredKernels
 from sim.runner import RunResult, run
 from sim.scenario.model import Scenario, ScenarioError

@@ -30,7 +30,8 @@ from experiments.storage.atomic import to_json, to_json_values
 from experiments.workbook import workbook
 from hardware.cluster.jobs import JobRecord
 from sim.events import EVENT_FORMAT, Event
-from sim.reporters import REPORTERS, Doubling
+from sim.reporters import REPORTERS
+from sim.run_statistics import Doubling
 from sim.runner import Engine, RunResult
 
 SUMMARY = RUN_SUMMARY

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 
 from experiments.gains import RunEnding, day_of_gain, explain_unreached_gain
+from hardware.uses import Use
 from sim.margins import INPUTS, Margins
-from sim.reporters import USES
 from sim.scenario.model import Parameter, parameters
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ OBSERVED: Final = (
     "researchers",
     "papers",
     "duplicates",
-    *(f"gpus_{use}" for use in USES),
+    *(f"gpus_{use}" for use in Use),
     "experiments_waiting",
     "work_rate",
 )
@@ -49,7 +49,7 @@ _OUTCOME: Final = {
     "doubling_days": pa.list_(pa.float64()),
     **{f"days_to_{multiple}x": pa.float64() for multiple in THRESHOLDS},
     "why_empty": pa.string(),
-    **{f"gpus_in_use_{use}": pa.float64() for use in USES},
+    **{f"gpus_in_use_{use}": pa.float64() for use in Use},
     "mean_wait_days": pa.float64(),
     "limited_by": pa.string(),
     **{f"elasticity_{name}": pa.float64() for name in INPUTS},
@@ -118,7 +118,7 @@ def world_run(
     }
     row |= _margin_columns(result.margins)
     row |= _dynamics_columns(result.pace, result.long_run) | _gain_columns(marks)
-    row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in USES}
+    row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in Use}
     row |= {f"share_{part}": result.time_shares[part] for part in TIME_SHARES}
     return _explain_empty(_replace_non_finite(row)), _downsample(result.series)
 
@@ -137,7 +137,7 @@ def fluid_run(
     numbers = ("day", "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share")
     row |= {name: float(getattr(table, name)[at]) for name in (*numbers, "mean_wait_days")}
     row |= _dynamics_columns(table.pace[at], table.long_run[at]) | _gain_columns(marks)
-    row |= {f"gpus_in_use_{use}": float(table.utilisation[use][at]) for use in USES}
+    row |= {f"gpus_in_use_{use}": float(table.utilisation[use][at]) for use in Use}
     row |= {f"share_{part}": float(table.time_shares[part][at]) for part in TIME_SHARES}
     series: dict[str, list[Any]] = {name: [None] * count for name in OBSERVED}
     series |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agents.phases import Phase
 from experiments.window.event_text import describe_event
 from experiments.window.number_format import format_count, pluralize
-from sim.reporters import USES
+from hardware.uses import Use
 
 if TYPE_CHECKING:
     from sim.world import World
@@ -41,7 +41,7 @@ def fingerprint(world: World) -> WorldFingerprint:
         len(world.ledger),
         len(datacenter.records),
         tuple(world.census.count[phase] for phase in Phase),
-        tuple(datacenter.gpus_in_use(use) for use in USES),
+        tuple(datacenter.gpus_in_use(use) for use in Use),
     )
 
 
@@ -84,7 +84,7 @@ def _job_changes(world: World, before: WorldFingerprint, after: WorldFingerprint
         what = "a training run" if last.use == "training" else f"a job for {_USE_NAMES.get(last.use, last.use)}"
         took = f" after {pluralize(last.ended - last.started, 'day')}" if last.started is not None else ""
         parts.append(f"{what} on {pluralize(last.gpus, 'GPU')} has ended{took}")
-    for use, old, new in zip(USES, before.gpus, after.gpus, strict=True):
+    for use, old, new in zip(Use, before.gpus, after.gpus, strict=True):
         if new != old:
             parts.append(f"GPUs for {_USE_NAMES.get(use, use)}: {format_count(new)} ({new - old:+,})")
     return parts

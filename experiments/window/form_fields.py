@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from agents.kernel_engineer import UNCALIBRATED
+from agents.params import UNCALIBRATED
 from experiments.cli.arguments import typed_value
 from experiments.errors import InputError
 from experiments.window.visitor_limits import MAX_VALUES, check_background, check_bounds, check_measurements

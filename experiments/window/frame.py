@@ -12,7 +12,7 @@ from experiments.window.limiting_factor import LimitingFactor, limiting_factor_o
 from experiments.window.literature_view import CitationNetwork, network_of
 from experiments.window.queue_view import QueueView, queue_of
 from experiments.window.team_view import TeamView, team_of
-from sim import reporters
+from sim import reporters, run_statistics
 from sim.long_run import LongRun
 from sim.pace import Pace
 from sim.reporters import REPORTERS
@@ -146,4 +146,6 @@ def _curve_points(curve: FittedSpeedupCurve) -> tuple[tuple[float, float], ...]:
 def _ending_of(world: World) -> Ending | None:
     if world.ending is None:
         return None
-    return Ending(world.ending.ending, world.ending.sentence, reporters.pace(world), reporters.long_run(world))
+    return Ending(
+        world.ending.ending, world.ending.sentence, run_statistics.pace(world), run_statistics.long_run(world)
+    )

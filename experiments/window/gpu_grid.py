@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.cohort.cohort import Cohort
-from sim.background import BACKGROUND
+from hardware.uses import BACKGROUND, Use
 
 if TYPE_CHECKING:
     from hardware.cluster.cluster import GpuCluster
@@ -18,7 +18,7 @@ MAX_CELLS = 1024
 """Maximum number of cells; in larger clusters a cell represents several nodes."""
 MAX_JOBS_PER_CELL = 8
 """Maximum number of jobs that a cell lists."""
-USE_COLUMNS = ("inference", "experiment", "training", "background", "failed")
+USE_COLUMNS = (*Use, BACKGROUND, "failed")
 
 
 class PlacedGpus(NamedTuple):

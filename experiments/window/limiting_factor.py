@@ -72,7 +72,7 @@ class _Row(NamedTuple):
 def limiting_factor_of(world: World) -> LimitingFactor:
     """Return what limits the progress of a world, and the use of its researchers' time over the last 30 days.
 
-    The shares are those of :func:`sim.reporters.time_shares`, with experiments split into those that wait for GPUs
+    The shares are those of :func:`sim.run_statistics.time_shares`, with experiments split into those that wait for GPUs
     (queue) and those that run. The shares are an accounting of the window; the rule uses the current state only.
     """
     rows = _recent_rows(world)

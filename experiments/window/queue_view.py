@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 from experiments.window.gpu_grid import owner_of
 from experiments.window.number_format import format_count, pluralize
 from hardware.cluster.job_arrays import ArrayJob, JobArray
-from sim.background import BACKGROUND
-from sim.reporters import USES, uses_of
+from hardware.uses import BACKGROUND, Use
+from sim.reporters import uses_of
 
 if TYPE_CHECKING:
     from hardware.cluster.jobs import Job, JobRecord
@@ -136,7 +136,7 @@ class _WaitTotals:
 
     def __init__(self) -> None:
         self._seen = 0
-        self._sums = {use: _WaitSums() for use in (*USES, BACKGROUND)}
+        self._sums = {use: _WaitSums() for use in (*Use, BACKGROUND)}
 
     def read(self, records: Sequence[JobRecord]) -> dict[str, _WaitSums]:
         for record in records[self._seen :]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from agents.kernel_engineer import UNCALIBRATED
+from agents.params import UNCALIBRATED
 from experiments.errors import InputError
 from hardware.kernels.speedup_curve import shipped_measurements
 from sim.background import NO_BACKGROUND

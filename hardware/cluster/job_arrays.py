@@ -1,15 +1,10 @@
-"""Keep many similar jobs of one submission as a count until their turn comes: job arrays."""
+"""Represent many similar jobs of one submission as a count until their turn comes: job arrays."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from hardware.cluster.jobs import ClusterJobListener, ExecutionHistory, Job, JobClass, JobRecord, Outcome
-
-if TYPE_CHECKING:
-    from hardware.cluster.queues import QueueDiscipline
 
 LOOKAHEAD_JOBS: Final = 1024
 """Maximum number of known jobs for disciplines that order by length.
@@ -116,37 +111,3 @@ class ArrayJob(Job):
         """Return the record of all tasks at the end of the last one."""
         self.past = self.past or ExecutionHistory(self.started_at)
         return super().record_at_end(ended, duration)
-
-
-class PendingArrays(deque[JobArray]):
-    """Job arrays with waiting jobs, in the order of the queue discipline."""
-
-    def insert_ordered(self, array: JobArray, queue: QueueDiscipline) -> None:
-        """Add an array at its place in the order."""
-        self.append(array)
-        ordered = sorted(self, key=lambda each: (queue.rank(each.job_class), each.number))
-        self.clear()
-        self.extend(ordered)
-
-    def materialize_visible(
-        self,
-        queue: QueueDiscipline,
-        env: Any,
-        max_gpus: int,
-        checkpoint_time: Callable[[int, float], float] | None = None,
-    ) -> None:
-        """Draw the jobs that the discipline must know, and add them to its queue.
-
-        ``checkpoint_time``: function of GPUs and length that returns the time for writing checkpoints, if any.
-        """
-        while self and queue.needs_next_of(self[0]):
-            job = self[0].draw_job(env, max_gpus)
-            if checkpoint_time is not None:
-                job.length += checkpoint_time(job.gpus, job.length)
-            queue.push(job)
-            if not self[0].count:
-                self.popleft()
-
-    def pending_tasks(self, use: str | None = None) -> int:
-        """Return the number of waiting tasks, of one use or of all."""
-        return sum(array.count for array in self if use in (None, array.job_class.use))

@@ -83,7 +83,7 @@ class JobClass:
     __slots__ = ("gpus", "held", "jobs", "priority", "use")
 
     def __init__(self, use: str, priority: int) -> None:
-        self.use = use
+        self.use = str(use)  # plain text, for records
         self.priority = priority
         self.gpus = 0
         self.held = 0.0

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from simpy import Environment
 
-from hardware.cluster.job_arrays import JobArray, PendingArrays
+from hardware.cluster.job_arrays import JobArray
 from hardware.cluster.jobs import Job, JobAccounting, JobClass
 from hardware.cluster.params import ClusterParams
+from hardware.cluster.pending_arrays import PendingArrays
 from hardware.cluster.placement import PLACEMENTS, fragmentation, largest_gang
 from hardware.cluster.queues import QUEUES, BackfillQueue, QueueDiscipline
 
@@ -40,7 +41,8 @@ class ClusterState:
         self._backfill_queue = queue if isinstance(queue, BackfillQueue) else None
 
     def _new_job_class(self, use: str, priority: int) -> JobClass:
-        job_class = self._job_classes[use, priority] = JobClass(use, priority)
+        job_class = JobClass(use, priority)
+        self._job_classes[job_class.use, priority] = job_class
         self._accounting.job_classes.append(job_class)
         return job_class
 

@@ -1,17 +1,13 @@
 """Check the arguments of a cluster and explain rejections."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hardware.cluster.jobs import Job, SupportsStreams
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.placement import largest_gang
-
-if TYPE_CHECKING:
-    from hardware.cluster.cluster import GpuCluster
+from hardware.cluster.state import ClusterState
 
 
 def whole_count(value: Any, name: str) -> int:
@@ -24,7 +20,7 @@ def whole_count(value: Any, name: str) -> int:
     raise ValueError(f"{name} = {value!r} is not a whole number; allowed: 1, 2, 3 and so on")
 
 
-def explain_rejection(cluster: GpuCluster, gpus: int, length: float) -> str:
+def explain_rejection(cluster: ClusterState, gpus: int, length: float) -> str:
     """Return the reason why a cluster can never run a job of this size and length."""
     if gpus < 1:
         return f"a job needs at least one GPU, not {gpus}"

@@ -9,11 +9,11 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from hardware.kernels.backend import CallRequest
 from hardware.kernels.buffer_layout import BufferSlot, layout
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.problem import Problem
 from hardware.kernels.registry import family
-from hardware.kernels.worker import CallRequest
 
 DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agents.phases import Phase
 from hardware.datacenter import SHARED, pool_sizes
+from hardware.uses import Use
 from sim import events
 from sim.fluid.flow import experiments
 from sim.fluid.lab_arrays import Floats, LabArrays, lab_arrays
@@ -32,7 +33,8 @@ from sim.fluid.stepper import (
 from sim.long_run import LongRun, long_run
 from sim.margins import margins_of
 from sim.pace import Pace, pace_of
-from sim.reporters import REPORTERS, USES, Doubling
+from sim.reporters import REPORTERS
+from sim.run_statistics import Doubling
 from sim.runner import GpuUsage, RunResult, summarise_kernels
 from sim.scenario.model import Scenario
 
@@ -86,7 +88,7 @@ class FluidTable(NamedTuple):
     utilisation: dict[str, Floats]
     """GPU-days by use, relative to those that the use could have held."""
     time_shares: dict[str, Floats]
-    """Shares of the researchers' time by activity, as in sim.reporters.time_shares."""
+    """Shares of the researchers' time by activity, as in sim.run_statistics.time_shares."""
     candidates: Floats
     """Number of kernels tried."""
     speedup: Floats
@@ -145,10 +147,10 @@ def _build_table(scenarios: Sequence[Scenario], labs: LabArrays, state: State, m
     endings = [
         _describe_ending(*row) for row in zip(scenarios, state.ending.tolist(), state.doublings.tolist(), strict=True)
     ]
-    held = {
-        "inference": state.inference_gpu_days,
-        "experiment": state.experiment_gpu_days,
-        "training": state.training_gpu_days,
+    held: dict[str, Floats] = {
+        Use.INFERENCE: state.inference_gpu_days,
+        Use.EXPERIMENT: state.experiment_gpu_days,
+        Use.TRAINING: state.training_gpu_days,
     }
     could = _available_gpu_days(scenarios, state.day)
     return FluidTable(
@@ -208,7 +210,7 @@ def _describe_ending(scenario: Scenario, why: int, doublings: int) -> tuple[str,
 def _available_gpu_days(scenarios: Sequence[Scenario], days: Floats) -> dict[str, Floats]:
     """Return the GPU-days that each use could have held."""
     sizes = [pool_sizes(scenario.cluster) for scenario in scenarios]
-    return {use: days * np.array([float(size.get(SHARED) or size.get(use, 0)) for size in sizes]) for use in USES}
+    return {use: days * np.array([float(size.get(SHARED) or size.get(use, 0)) for size in sizes]) for use in Use}
 
 
 def _time_shares(state: State) -> dict[str, Floats]:
@@ -300,9 +302,13 @@ def _observe(labs: LabArrays, state: State) -> dict[str, Floats]:
 
 
 def _cluster(found: FluidTable) -> dict[str, GpuUsage]:
-    jobs = {"inference": 0.0, "experiment": float(found.experiments[0]), "training": float(found.training_runs[0])}
-    waits = {"inference": 0.0, "experiment": float(found.mean_wait_days[0]), "training": 0.0}
+    jobs = {
+        Use.INFERENCE: 0.0,
+        Use.EXPERIMENT: float(found.experiments[0]),
+        Use.TRAINING: float(found.training_runs[0]),
+    }
+    waits = {Use.INFERENCE: 0.0, Use.EXPERIMENT: float(found.mean_wait_days[0]), Use.TRAINING: 0.0}
     return {
-        use: GpuUsage(jobs[use], float(found.gpu_days[use][0]), float(found.utilisation[use][0]), waits[use])
-        for use in USES
+        str(use): GpuUsage(jobs[use], float(found.gpu_days[use][0]), float(found.utilisation[use][0]), waits[use])
+        for use in Use
     }

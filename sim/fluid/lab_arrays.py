@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from agents.kernel_engineer import candidates_per_day, research_pace
 from hardware.cluster.placement import largest_gang
 from hardware.datacenter import SHARED, Datacenter, inference_gpus, pool_sizes
+from hardware.uses import Use
 from sim.feasibility import check_jobs_end, check_jobs_fit, check_researcher_target, training_gpus
 from sim.growth import effort_doublings, software_doublings
 from sim.kernel_calibration import MeasuredKernels
@@ -198,7 +199,7 @@ def _researcher_columns(scenario: Scenario) -> dict[str, Any]:
     params, literature = scenario.researcher, scenario.literature
     alone = params.timing == "pooled" and params.experiment_gpu_days == 0  # all work is pooled, writing included
     writing = 0.0 if alone else params.writing_share
-    capacity = _PoolCapacities(scenario).largest_gang("experiment")
+    capacity = _PoolCapacities(scenario).largest_gang(Use.EXPERIMENT)
     narrow = params.experiment_variation == "lognormal" and params.experiment_sigma < MIN_SIGMA
     return {
         "initial": float(scenario.initial_researchers),
@@ -230,7 +231,7 @@ def _cluster_columns(scenario: Scenario) -> dict[str, Any]:
         "standing": float(inference_gpus(cluster)),
         "node": float(cluster.gpus_per_node),
         "shared": cluster.partitioning == "priority",
-        "experiment_share": max(0.0, pool_sizes(cluster).get("experiment", 0) - background),
+        "experiment_share": max(0.0, pool_sizes(cluster).get(Use.EXPERIMENT, 0) - background),
         "training": training.required,
         "training_gpus": float(training_gpus(scenario, capacities)) if training.required else 0.0,
         "first_run": training.first_run_work,

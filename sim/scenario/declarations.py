@@ -13,10 +13,7 @@ from annotated_types import Interval
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from agents.kernel_engineer import KernelParams
-from agents.literature import LiteratureParams
-from agents.researcher import ResearcherParams
-from agents.trainer import TrainingParams
+from agents.params import KernelParams, LiteratureParams, ResearcherParams, TrainingParams
 from hardware.cluster.params import ClusterParams
 from sim.growth import GrowthParams
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from agents.kernel_engineer import UNCALIBRATED, KernelParams
+from agents.params import UNCALIBRATED, KernelParams
 from hardware.cluster.params import ClusterParams
 from hardware.kernels.speedup_curve import MeasurementError
 from hardware.kernels.trace import TraceError

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ValidationError
 
-from agents.kernel_engineer import UNCALIBRATED, KernelParams
+from agents.params import UNCALIBRATED, KernelParams
 from hardware.datacenter import inference_gpus
 from sim.background import BackgroundLoad, background_load, digest_of_background
 from sim.growth import DAYS_PER_MONTH, Law, law_from_params

@@ -19,9 +19,10 @@ except ImportError:
     ) from None
 
 from agents.cohort.cohort import Cohort
-from agents.kernel_engineer import UNCALIBRATED, KernelParams
+from agents.params import UNCALIBRATED, KernelParams
 from agents.phases import Phase
 from hardware.kernels.speedup_curve import find_measurements, measured_workloads, read_measurements
+from hardware.uses import Use
 from sim.background import NO_BACKGROUND
 from sim.events import Deployed, KernelsDeployed, PaperPublished, RunEnded
 from sim.reporters import uses_of
@@ -277,7 +278,7 @@ def _check_population(world: World) -> None:
     for cohort in population.cohorts:
         _check_cohort(cohort)
     running = sum(cohort.count[Phase.RUN] for cohort in population.cohorts)
-    assert running <= world.datacenter.gpus_in_use("experiment"), "more experiments run than there are GPUs for them"
+    assert running <= world.datacenter.gpus_in_use(Use.EXPERIMENT), "more experiments run than there are GPUs for them"
 
 
 def _check_cohort(cohort: Cohort) -> None:

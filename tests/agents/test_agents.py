@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import work_model
-from agents.literature import Literature, LiteratureParams
+from agents.literature import Literature
+from agents.params import LiteratureParams, ResearcherParams, TrainingParams
 from agents.phases import ALLOWED_TRANSITIONS, InvalidTransitionError, Phase, PhaseOccupancy
-from agents.researcher import ResearcherParams
-from agents.trainer import TrainingParams
 
 MONTH = 365 / 12
 

@@ -9,8 +9,8 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.kernel_engineer import KernelEngineer, KernelParams, amdahl
-from agents.researcher import ResearcherParams
+from agents.kernel_engineer import KernelEngineer, amdahl
+from agents.params import KernelParams, ResearcherParams
 from agents.work_model import gang_size
 
 shares = st.floats(0, 1)

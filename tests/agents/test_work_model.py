@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents import work_model
-from agents.researcher import ResearcherParams
+from agents.params import ResearcherParams
 
 
 def spread(variation: str, sigma: float) -> float:

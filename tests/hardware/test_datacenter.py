@@ -6,11 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.datacenter import Datacenter, inference_node_sizes, pool_sizes
+from hardware.uses import Use
 from sim.clock import Clock
 from tests.support.clusters import Diary, Luck, Script, params
 from tests.support.properties import examples
-
-USES = ("inference", "experiment", "training")
 
 
 def datacenter(**changes: object) -> tuple[Clock, Datacenter]:
@@ -32,7 +31,7 @@ def test_the_shares_add_up_to_the_cluster(gpus: int, size: int, inference: float
         gpus=gpus, gpus_per_node=size, inference_share=inference, training_share=training, placement=placement
     )
     sizes = pool_sizes(chosen)
-    assert sum(sizes.values()) == gpus and min(sizes.values()) > 0 and set(sizes) <= set(USES)
+    assert sum(sizes.values()) == gpus and min(sizes.values()) > 0 and set(sizes) <= set(Use)
     unit = size if placement == "consolidated" else 1
     shares = {"inference": inference, "training": training, "experiment": 1 - inference - training}
     for use, share in shares.items():
@@ -80,7 +79,7 @@ def test_datacenter_with_shares_uses_do_not_wait_for_each_other() -> None:
     center.start_inference()
     training, experiment = center.submit("training", 16, 5.0), center.submit("experiment", 16, 5.0, owner=3)
     clock.advance(1)
-    assert [center.gpus_in_use(use) for use in USES] == [32, 16, 16]
+    assert [center.gpus_in_use(use) for use in Use] == [32, 16, 16]
     assert training.started == experiment.started == 0
     assert (training.number, experiment.number) == (5, 6)  # numbers run through all pools
     with pytest.raises(ValueError, match="a job of 17 GPUs"):
@@ -88,7 +87,7 @@ def test_datacenter_with_shares_uses_do_not_wait_for_each_other() -> None:
     assert center.largest_gang("experiment") == 16
     clock.advance(10)
     assert [record.use for record in center.records] == ["training", "experiment"]
-    assert [center.gpu_time(use) for use in USES] == [320, 80, 80]
+    assert [center.gpu_time(use) for use in Use] == [320, 80, 80]
 
 
 def test_datacenter_with_priority_training_preempts_experiments_then_inference() -> None:
@@ -97,11 +96,11 @@ def test_datacenter_with_priority_training_preempts_experiments_then_inference()
     center.start_inference(diary)
     experiments = [center.submit("experiment", 8, 10.0) for _ in range(4)]
     clock.advance(1)
-    assert [center.gpus_in_use(use) for use in USES] == [32, 32, 0]
+    assert [center.gpus_in_use(use) for use in Use] == [32, 32, 0]
     assert (center.inference_gpus, center.inference_gpus_wanted) == (32, 32)
     training = center.submit("training", 48, 2.0)
     clock.advance(2)
-    assert [center.gpus_in_use(use) for use in USES] == [16, 0, 48]
+    assert [center.gpus_in_use(use) for use in Use] == [16, 0, 48]
     assert [job.state for job in experiments] == ["waiting"] * 4
     assert (center.inference_gpus, center.inference_gpus_wanted) == (16, 32)
     assert (center.jobs_waiting("experiment"), center.jobs_waiting("inference")) == (4, 2)
@@ -132,7 +131,7 @@ def test_reconfigure_moves_the_borders_and_inference_with_them() -> None:
     clock.advance(4)
     center.reconfigure(params(gpus=64, placement="consolidated", inference_share=0.25))
     clock.advance(5)
-    assert [center.gpus_in_use(use) for use in USES] == [16, 32, 0]
+    assert [center.gpus_in_use(use) for use in Use] == [16, 32, 0]
     assert center.inference_gpus_wanted == 16
     clock.advance(100)
     assert [job.value.ended for job in experiments] == [10, 10, 14, 14]
@@ -178,10 +177,10 @@ def test_reconfigure_between_shares_and_priority_keeps_every_job() -> None:
     for sharing in ("priority", "static", "priority"):
         center.reconfigure(params(gpus=64, placement="consolidated", partitioning=sharing))
         clock.advance(clock.now + 1)
-        assert [center.gpus_in_use(use) for use in USES] == [32, 16, 16]
+        assert [center.gpus_in_use(use) for use in Use] == [32, 16, 16]
     clock.advance(50)
     assert [job.value.ended for job in jobs] == [10, 10]
-    assert [center.gpu_time(use) for use in USES] == [50 * 32, 160, 160]
+    assert [center.gpu_time(use) for use in Use] == [50 * 32, 160, 160]
     assert [job.value.held for job in jobs] == [160, 160]
 
 
@@ -192,7 +191,7 @@ def test_reconfigure_refuses_before_it_changes() -> None:
     clock.advance(1)
     with pytest.raises(ValueError, match=f"job {job.number} asks for 16 GPUs at once, and no more than 0"):
         center.reconfigure(params(gpus=64, placement="consolidated", training_share=0.0))
-    assert [center.gpus_in_use(use) for use in USES] == [32, 0, 16]
+    assert [center.gpus_in_use(use) for use in Use] == [32, 0, 16]
     center.reconfigure(center.params)
     clock.advance(50)
     assert job.value.ended == 10

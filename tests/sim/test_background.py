@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from hardware.job_logs.registry import read_job_log
 from hardware.replay import replay
-from sim.background import BACKGROUND, BackgroundError
+from hardware.uses import BACKGROUND
+from sim.background import BackgroundError
 from sim.events import BackgroundLoaded
 from sim.fluid.api import fluid
 from sim.runner import run

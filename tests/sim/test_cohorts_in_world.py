@@ -9,6 +9,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from agents.phases import Phase
+from hardware.uses import Use
 from sim import reporters
 from sim.events import ActiveResearchersChanged, CohortFormed
 from sim.runner import summarise
@@ -158,7 +159,7 @@ def observed_values(world: World) -> dict[str, float]:
     values = {
         name: reporter(world) for name, reporter in reporters.REPORTERS.items() if name != "researchers_in_cohorts"
     }
-    used = {f"held {use}": world.datacenter.gpu_time(use) for use in reporters.USES}
+    used = {f"held {use}": world.datacenter.gpu_time(use) for use in Use}
     spent = {f"days {phase}": world.census.days(phase, world.now) for phase in Phase}
     jobs = {"over": len(world.datacenter.records), "papers known": world.literature.latest}
     return values | used | spent | jobs

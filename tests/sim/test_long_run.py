@@ -8,7 +8,7 @@ import pytest
 
 from sim.fluid.api import fluid, run_fluid
 from sim.long_run import EXPLOSION_MEANING, long_run
-from sim.reporters import long_run as long_run_of
+from sim.run_statistics import long_run as long_run_of
 from sim.scenario.model import Scenario
 from sim.world import World
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.trainer import TrainingParams, plan_generation
+from agents.params import TrainingParams
+from agents.trainer import plan_generation
 from hardware.cluster.reliability import checkpoint_interval, fastest_gpus, job_time
 from sim.events import Deployed, SoftwareDoubled, TrainingRequested
 from sim.feasibility import fastest_run_gpus, run_days

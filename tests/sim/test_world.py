@@ -10,7 +10,8 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from agents.phases import Phase
-from sim import reporters
+from hardware.simpy_clock import discard_events
+from sim import reporters, run_statistics
 from sim.events import ActiveResearchersChanged, Deployed, PaperPublished, SoftwareDoubled, TrainingRequested
 from sim.runner import run, summarise
 from sim.scenario.model import Scenario, ScenarioError
@@ -221,8 +222,8 @@ def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
         world.step()
     branch = finish(world.branch(researcher__papers_per_month=2.0))
     assert branch.software.law == world.software.law
-    third = reporters.doublings(branch)[2].duration_days
-    assert third == pytest.approx(reporters.doublings(finish(world))[2].duration_days / 2)
+    third = run_statistics.doublings(branch)[2].duration_days
+    assert third == pytest.approx(run_statistics.doublings(finish(world))[2].duration_days / 2)
 
 
 def test_a_new_law_in_a_branch_needs_the_papers_that_it_needs_from_the_start():
@@ -234,7 +235,7 @@ def test_a_new_law_in_a_branch_needs_the_papers_that_it_needs_from_the_start():
     assert world.active_researchers == 8 * pooled.researcher.initial
     branch = finish(world.branch(growth__r=1.2))
     fresh = finish(World(pooled.replace(growth__r=1.2), 0))
-    needed = [reporters.doublings(each)[4:] for each in (branch, fresh)]
+    needed = [run_statistics.doublings(each)[4:] for each in (branch, fresh)]
     assert len(needed[0]) == 3
     assert [each.papers for each in needed[0]] == pytest.approx([each.papers for each in needed[1]], rel=1e-9)
 
@@ -306,10 +307,10 @@ def test_run_with_watch_equals_a_run_without():
 def run_to_text(world: World) -> str:
     return str(
         [
-            reporters.pace(world),
-            reporters.long_run(world),
-            reporters.time_shares(world),
-            reporters.parallelization_exponent(world),
+            run_statistics.pace(world),
+            run_statistics.long_run(world),
+            run_statistics.time_shares(world),
+            run_statistics.parallelization_exponent(world),
         ]
     )
 
@@ -397,7 +398,7 @@ def test_run_with_an_impossible_job_ends_as_starved():
 
 def test_run_that_stalls_on_its_last_event_ends_on_that_day():
     world = small_lab()
-    world.clock._queue.clear()
+    discard_events(world.clock, lambda _: True)
     world.clock.timeout(1.5).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
     finish(world)
     assert (world.ending.ending, world.ending.day, world.now) == ("stalled", 1.5, 1.5)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agents.researcher import DAYS_PER_MONTH
-from sim import reporters
+from agents.params import DAYS_PER_MONTH
+from sim import run_statistics
 from sim.scenario.model import Scenario
 from sim.world import World
 from tests.oracles import report
@@ -78,7 +78,7 @@ def live(scenario: Scenario, seed: int, cohorts_of: int) -> tuple[float, ...]:
     waited = sum(job.waited for job in experiments) / sum(job.tasks for job in experiments)
     possible = world.gpus_for["experiment"].total(world.now)
     held = world.datacenter.gpu_time("experiment")
-    return world.papers, waited, held / possible, reporters.doublings(world)[0].duration_days
+    return world.papers, waited, held / possible, run_statistics.doublings(world)[0].duration_days
 
 
 def sample(scenario: Scenario, cohorts_of: int = 0) -> np.ndarray:
@@ -161,7 +161,7 @@ def test_without_experiments_doubling_times_are_gamma_distributed_however_large_
         while world.running:
             world.step()
         mesa.Agent._ids.pop(world, None)
-        found.append([doubling.duration_days for doubling in reporters.doublings(world)])
+        found.append([doubling.duration_days for doubling in run_statistics.doublings(world)])
     for doubling, (papers, team) in enumerate([(120, 200), (180, 400)]):
         times = np.array(found)[:, doubling]
         mean, _ = report.poisson_months(papers, team)  # days here: a paper takes one

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from agents.params import DAYS_PER_MONTH
 from agents.phases import Phase
-from agents.researcher import DAYS_PER_MONTH
 from sim.scenario.model import Scenario
 from sim.world import World
 from tests.oracles.queueing import repairman

@@ -11,10 +11,11 @@ from simpy import Event, Timeout
 from simpy.events import EventPriority
 
 from agents.cohort.cohort import Cohort
-from agents.literature import Literature, LiteratureParams
+from agents.literature import Literature
+from agents.params import LiteratureParams, ResearcherParams
 from agents.phases import Phase, PhaseOccupancy
 from agents.ports import PaperBatch
-from agents.researcher import Researcher, ResearcherParams
+from agents.researcher import Researcher
 from hardware.cluster.cluster import ClusterParams, GpuCluster
 from sim.clock import Clock
 

@@ -22,9 +22,10 @@ from experiments.window.views.axes import (
 )
 from experiments.window.views.team import day_marker
 from experiments.window.views.timeline import path_columns
+from hardware.uses import BACKGROUND, Use
 from sim.background import NO_BACKGROUND
 
-USES = ("inference", "experiment", "training", "background", "failed", "idle")
+USES = (*Use, BACKGROUND, "failed", "idle")
 USE_COLOURS = dict(zip(USES, ("sky", "orange", "pink", "green", "red", "grey"), strict=True))
 USE_LABELS = {"experiment": "experiments", "failed": "failed, restarting"}
 JOB_NAMES = {"experiment": "experiment", "background": "background job"}

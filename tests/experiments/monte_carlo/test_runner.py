@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agents.trainer import TrainingParams
+from agents.params import TrainingParams
 from experiments.monte_carlo import runner
 from experiments.monte_carlo import spec as study_module
 from experiments.monte_carlo.loading import load_priors

@@ -16,7 +16,8 @@ from experiments.window.literature_view import MAX_PAPERS
 from experiments.window.number_format import format_factor
 from experiments.window.queue_view import MAX_LISTED_JOBS
 from experiments.window.team_view import MAX_PEOPLE
-from sim import reporters
+from hardware.uses import Use
+from sim import reporters, run_statistics
 from sim.events import Deployed, PaperPublished, SoftwareDoubled
 from sim.runner import run
 from sim.scenario.model import Scenario, shipped_scenarios
@@ -39,7 +40,7 @@ def check_frame(world: World, is_between_frames: bool = False) -> None:
     assert sum(cell.gpus for cell in grid.cells) == grid.gpus == cluster.gpus
     assert 1 <= len(grid.cells) <= MAX_CELLS
     assert grid.idle == reporters.gpus_idle(world)
-    held = {use: world.datacenter.gpus_in_use(use) for use in reporters.USES}
+    held = {use: world.datacenter.gpus_in_use(use) for use in Use}
     assert grid.inference + grid.experiment + grid.training + grid.failed == sum(held.values())
     assert all(getattr(grid, use) <= gpus for use, gpus in held.items())
     for cell in grid.cells:
@@ -52,7 +53,7 @@ def check_frame(world: World, is_between_frames: bool = False) -> None:
     assert frame.team.in_cohorts == world.population.in_cohorts
     assert frame.team.individuals == len(world.population.researchers)
     waiting = {use.use: use.waiting for use in frame.queue.uses}
-    assert waiting == {use: world.datacenter.jobs_waiting(use) for use in reporters.USES}
+    assert waiting == {use: world.datacenter.jobs_waiting(use) for use in Use}
     assert frame.queue.jobs == sum(waiting.values())
     assert len(frame.queue.first) <= MAX_LISTED_JOBS
     assert sum(each.tasks for each in frame.queue.first) <= frame.queue.jobs
@@ -285,7 +286,7 @@ def test_limiting_factor_shares_equal_time_shares_of_the_run():
         world = World(small_lab(run__sample_days=0.05, **changes), 1)
         for _ in range(500):
             world.step()
-        whole, lately = reporters.time_shares(world), dict(frame_of(world).limit.shares)
+        whole, lately = run_statistics.time_shares(world), dict(frame_of(world).limit.shares)
         lately["experiments"] += lately.pop("queue")
         assert lately == pytest.approx(whole, abs=0.02)
 

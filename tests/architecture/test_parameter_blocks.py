@@ -1,0 +1,43 @@
+"""The blocks of a scenario have one pydantic configuration, which each of them repeats (decision 30)."""
+
+import pytest
+from pydantic import BaseModel
+
+from sim.scenario.declarations import RunParams, ScenarioValues
+
+BLOCKS = {
+    name: field.annotation
+    for name, field in ScenarioValues.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}
+
+
+def differences(one: type[BaseModel], other: type[BaseModel]) -> dict[str, object]:
+    """Return the settings that only one of two classes has, or that differ between them."""
+    return dict(set(one.model_config.items()) ^ set(other.model_config.items()))
+
+
+def test_scenario_has_seven_blocks() -> None:
+    assert list(BLOCKS) == ["growth", "researcher", "literature", "cluster", "training", "kernels", "run"]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_block_has_the_configuration_of_all_blocks(block: str) -> None:
+    assert differences(BLOCKS[block], RunParams) == {}
+
+
+def test_configuration_refuses_unknown_names_wrong_types_and_changes() -> None:
+    assert RunParams.model_config == {
+        "frozen": True,
+        "extra": "forbid",
+        "strict": True,
+        "allow_inf_nan": False,
+        "use_attribute_docstrings": True,
+    }
+
+
+def test_other_configuration_is_found() -> None:
+    class LooseParams(BaseModel, frozen=True, extra="forbid", strict=False):
+        """Parameters with another configuration."""
+
+    assert set(differences(LooseParams, RunParams)) == {"strict", "allow_inf_nan", "use_attribute_docstrings"}
