@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 
 from experiments.cli.progress import progress as shown_progress
-from experiments.design.design import SEEDS, PlannedRun
+from experiments.design.design import SEEDS
+from experiments.design.planned_run import PlannedRun
 from experiments.errors import InputError
 from experiments.sweep.records import RunRecord, run_schema
 from experiments.sweep.workers.local import LocalWorkerPool
