@@ -11,11 +11,10 @@ from experiments.bottleneck.study import study
 from experiments.bottleneck.table import PUBLISHED, conclusion, picture, sentence, show
 from experiments.cli.arguments import check_folder, load_scenario
 from experiments.cli.interrupts import GracefulInterrupt
-from experiments.cli.progress import progress
+from experiments.cli.progress import show_progress
 from experiments.cli.terminal import print_json, print_text
 from experiments.errors import InputError
 from experiments.storage.atomic import json_file, to_json_values, write_files
-from sim.world import World
 
 
 def measure(
@@ -29,14 +28,8 @@ def measure(
     chosen, path = load_scenario(scenario, settings, None), parse_doublings(doublings)
     if out is not None:
         check_folder(out)
-    with progress() as tell, GracefulInterrupt() as interrupt:
-
-        def watch(share: float, text: str, world: World) -> bool:
-            interrupt.clock = world.clock
-            tell(text, share)
-            return interrupt.happened
-
-        found = study(chosen, path, range(seeds), watch)
+    with show_progress() as on_progress, GracefulInterrupt() as interrupt:
+        found = study(chosen, path, range(seeds), on_progress, interrupt.should_stop)
     if not found.seeds:
         raise InputError("interrupted before the first seed was complete. There are no results; run it again.")
     sentences = {"sentences": [sentence(case) for case in found.cases], "conclusion": conclusion(found)}

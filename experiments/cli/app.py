@@ -224,18 +224,18 @@ def run(
 def _run_world(chosen: Scenario, seed: int, requested: RequestedSettings) -> None:
     """Run a scenario with agents, show its progress, and report it. Raises InputError if it was interrupted."""
     from experiments.cli.interrupts import GracefulInterrupt
-    from experiments.cli.progress import run_progress
+    from experiments.cli.progress import run_progress, show_progress
     from sim.runner import run as run_scenario
 
     with GracefulInterrupt() as interrupt:
-        with run_progress() as on_frame:
+        with show_progress("intervals") as on_progress:
 
-            def is_interrupted(world: World) -> bool:
-                interrupt.clock = world.clock
-                on_frame(world)
-                return interrupt.happened
+            def on_frame(world: World) -> bool:
+                should_stop = interrupt.should_stop(world)
+                on_progress(run_progress(world))
+                return should_stop or interrupt.happened
 
-            result = run_scenario(chosen, seed, is_interrupted)
+            result = run_scenario(chosen, seed, on_frame)
         _report(result, requested)
     if result.ending == "interrupted":
         kept = f"the run so far is in {requested.out}" if requested.out else "nothing was written without --out"
@@ -374,7 +374,7 @@ def mc(
         write_new("mc", new, priors or "")
     if priors is None:
         raise InputError("PRIORS is missing; allowed: a name or a TOML file. `asara mc --new my.toml` writes one.")
-    from experiments.cli.progress import count_progress
+    from experiments.cli.progress import show_progress
     from experiments.cli.terminal import print_json, print_text
     from experiments.monte_carlo.loading import load_priors, summarize, write
     from experiments.monte_carlo.runner import run_study
@@ -387,8 +387,8 @@ def mc(
         check_folder(out)
     elif needs_out := "--format" * (picture is not None) or "--shape" * (shape is not None):
         raise InputError(_NEEDS_OUT.format(needs_out))
-    with count_progress(n, "worlds") as on_count:
-        drawn, worlds = run_study(chosen.study, n, seed, on_count=on_count)
+    with show_progress("none") as on_progress:
+        drawn, worlds = run_study(chosen.study, n, seed, on_progress=on_progress)
     found = summarize(chosen, n, seed, drawn, worlds)
     if out is not None:
         from experiments.monte_carlo.figure import mc_picture

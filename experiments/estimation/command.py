@@ -158,19 +158,14 @@ def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
 
 def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:
     from experiments.cli.interrupts import GracefulInterrupt
-    from experiments.cli.progress import count_progress
+    from experiments.cli.progress import show_progress
     from experiments.cli.terminal import print_json
-    from experiments.estimation.backtest import WORLDS, backtest, content
+    from experiments.estimation.backtest import backtest, content
     from experiments.estimation.table import show_backtest
     from experiments.storage.atomic import json_file, to_json_values, write_files
 
-    with count_progress(WORLDS, "worlds") as on_count, GracefulInterrupt() as interrupt:
-
-        def is_interrupted(done: int) -> bool:
-            on_count(done)
-            return interrupt.happened
-
-        found = backtest(data, options, share, is_interrupted)
+    with show_progress("none") as on_progress, GracefulInterrupt() as interrupt:
+        found = backtest(data, options, share, on_progress, lambda: interrupt.happened)
     result: dict[str, Any] = to_json_values(content(found))
     files = {"backtest.json": json_file(result)}
     if out is not None:

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from experiments.cli.arguments import check_folder, parse_settings
-from experiments.cli.terminal import is_live, print_text
+from experiments.cli.progress import show_progress
+from experiments.cli.terminal import print_text
 from experiments.design.design import Design, load_design
 from experiments.errors import InputError
 from experiments.gains import goal_changes, parse_goal
-from experiments.sweep.runner import SweepProgress, rate, sweep, time_left
+from experiments.sweep.runner import SweepState, format_counts, sweep
 from experiments.sweep.workers.dask import DaskWorkers
 from experiments.sweep.workers.local import LocalWorkerPool
-from experiments.text.number_format import format_number
 from sim.scenario.model import ScenarioError
 
 MAX_COMPARED = 256
 """Maximum number of runs that are searched for parameters that re-calibrate the effort before day 0."""
-REPORT_SECONDS = 30.0
-"""Minimum time between two lines of progress if stderr is not a terminal [s]."""
 
 
 def run_sweep(
@@ -49,13 +45,16 @@ def run_sweep(
         raise InputError(f"--timeout = {timeout:g} is too small; allowed: above 0 seconds. Write --timeout 600.")
     design, multiple = _load_with_goal(design_name, parse_settings(settings), engine, goal)
     check_folder(folder)
-    with _open_workers(design, workers, cluster, timeout) as open_pool, _show_progress() as on_progress:
+    with (
+        _open_workers(design, workers, cluster, timeout) as open_pool,
+        show_progress("intervals", with_rate=True) as on_progress,
+    ):
         description = f" ({design.description.rstrip('.')})" * bool(design.description)
         print_text(f"{design.name}: {len(design):,} runs{description} into {folder}")
         if note := describe_recalibration(design):
             print_text(note)
-        progress = sweep(design, folder, open_pool, fresh, on_progress, print_text)
-    _print_results(design, folder, progress, multiple)
+        state = sweep(design, folder, open_pool, fresh, on_progress, print_text)
+    _print_results(design, folder, state, multiple)
 
 
 def _load_with_goal(
@@ -109,13 +108,13 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _print_results(design: Design, folder: Path, progress: SweepProgress, goal: float | None) -> None:
-    print_text(f"{progress.done:,} of {progress.runs:,} runs are done.")
+def _print_results(design: Design, folder: Path, state: SweepState, goal: float | None) -> None:
+    print_text(f"{state.done:,} of {state.runs:,} runs are done.")
     for sentence in _result_sentences(folder, goal):
         print_text(sentence)
     print_text(f"For figures and a report: `asara analyse {folder}`. For the table: `asara results {folder}`.")
-    if len(design) > progress.done:
-        raise InputError(f"{len(design) - progress.done:,} runs are missing. Run the same command again.")
+    if len(design) > state.done:
+        raise InputError(f"{len(design) - state.done:,} runs are missing. Run the same command again.")
 
 
 def _result_sentences(folder: Path, goal: float | None) -> list[str]:
@@ -129,69 +128,7 @@ def _result_sentences(folder: Path, goal: float | None) -> list[str]:
         return [str(error)]
     sentences = [explosion_probability.sentence(data), explosion_probability.rest_sentence(data)]
     failed = {status: runs for status, runs in data.statuses.items() if status != "ok"}
-    sentences.append(f"Runs without a result: {_format_counts(failed)}." if failed else "")
+    sentences.append(f"Runs without a result: {format_counts(failed)}." if failed else "")
     if goal is not None:
         sentences += time_to_gain.goal_sentences(data, goal)
     return [sentence for sentence in sentences if sentence]
-
-
-def _format_counts(runs: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in sorted(runs.items(), key=lambda item: -item[1]))
-
-
-@contextmanager
-def _show_progress() -> Iterator[Callable[[SweepProgress], None]]:
-    """Show the progress of a sweep on stderr: a bar on a terminal, else a line every 30 seconds."""
-    with _bar() if is_live(sys.stderr) else _lines() as show:
-        started, first = time.monotonic(), -1
-
-        def on_progress(progress: SweepProgress) -> None:
-            nonlocal first
-            first = progress.done if first < 0 else first
-            per_second = rate(progress.done - first, time.monotonic() - started)
-            show(progress, per_second)
-
-        yield on_progress
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[SweepProgress, float], None]]:
-    from rich.console import Console  # noqa: PLC0415 - slow to load
-    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
-
-    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-
-        def show(progress: SweepProgress, per_second: float) -> None:
-            bar.update(
-                task, completed=progress.done / progress.runs, description=_format_progress(progress, per_second)
-            )
-
-        yield show
-
-
-@contextmanager
-def _lines() -> Iterator[Callable[[SweepProgress, float], None]]:
-    printed_at = time.monotonic()
-
-    def show(progress: SweepProgress, per_second: float) -> None:
-        nonlocal printed_at
-        if time.monotonic() - printed_at >= REPORT_SECONDS:
-            printed_at = time.monotonic()
-            print(_format_progress(progress, per_second), file=sys.stderr, flush=True)
-
-    yield show
-
-
-def _format_progress(progress: SweepProgress, per_second: float) -> str:
-    left = time_left(progress.runs - progress.done, per_second)
-    when = "" if left == float("inf") else f" · {_format_duration(left)} left"
-    text = f"{progress.done:,} of {progress.runs:,} runs · {format_number(per_second)} a second{when}"
-    return f"{text} · long run of these runs: {_format_counts(progress.outcomes)}" if progress.outcomes else text
-
-
-def _format_duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

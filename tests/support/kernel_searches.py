@@ -16,7 +16,7 @@ from hardware.kernels.proposers.endpoint import Endpoint, Request
 from hardware.kernels.proposers.llm import LanguageModel
 from hardware.kernels.proposers.registry import proposer
 from hardware.kernels.proposers.search_space import SearchSpace
-from hardware.kernels.search import Progress, search
+from hardware.kernels.search import SearchProgress, search
 from hardware.kernels.trace import MeasurementSession, SearchEnd, Timing, Trace, Trial, TrialOutcome
 
 CAUSAL = workload("causal")
@@ -118,7 +118,7 @@ class Surface:
 def main(path: str, name: str, seed: str, budget: str) -> None:
     """A search in a process of its own that says each trial's number on its output."""
 
-    def watch(trial: Trial, progress: Progress) -> None:
+    def watch(trial: Trial, progress: SearchProgress) -> None:
         print(trial.number, flush=True)
 
     here = session(proposer=name, seed=int(seed), budget=int(budget))

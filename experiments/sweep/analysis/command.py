@@ -29,7 +29,7 @@ def analyse(
 ) -> None:
     """Analyse a sweep: write an HTML report, and its figures and tables as separate files."""
     from experiments.cli.arguments import check_folder
-    from experiments.cli.progress import progress
+    from experiments.cli.progress import show_progress
     from experiments.cli.terminal import print_json, print_text
     from experiments.storage.atomic import write_files
     from experiments.sweep.analysis.report import (
@@ -48,8 +48,8 @@ def analyse(
     into = out or (None if as_json else folder / "analysis")
     if into is not None:
         check_folder(into)
-        with progress() as tell:
-            content = files(sweep, lambda name: tell(f"analysing: {name}", None), chosen)
+        with show_progress() as on_progress:
+            content = files(sweep, on_progress, chosen)
             before = stale_files(into, content)
             write_files(into, content)
             for path in before:

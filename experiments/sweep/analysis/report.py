@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations as combinations_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 
 from experiments.plotting.captions import footer_text, plural
+from experiments.progress import OnProgress, Progress, ignore_progress
 from experiments.storage.atomic import to_json, to_json_values
 from experiments.sweep.analysis import (
     convergence,
@@ -220,23 +221,21 @@ def _section_view(heading: str, members: Sequence[ReportSection]) -> dict[str, A
     }
 
 
-def files(
-    sweep: Sweep, on_section: Callable[[str], None] = lambda name: None, outcome: str | None = None
-) -> dict[str, bytes]:
+def files(sweep: Sweep, on_progress: OnProgress = ignore_progress, outcome: str | None = None) -> dict[str, bytes]:
     """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each section.
 
-    ``on_section`` is called with the name of each section. ``outcome``: the outcome whose sensitivity is shown; by
+    ``on_progress`` is called for each section. ``outcome``: the outcome whose sensitivity is shown; by
     default all outcomes.
     """
     found, content, footer = [], {}, picture_footer(sweep)
     for part in parts(sweep, outcome):
-        on_section(part.name)
+        on_progress(Progress(None, 1, part.name, "analysing"))
         found.append(part)
         if part.figure is not None:
             content[f"{part.name}.png"] = png(part.figure, footer)
         if part.table is not None:
             content[f"{part.name}.csv"] = to_csv(part.table).encode()
-    on_section("report")
+    on_progress(Progress(None, 1, "report", "analysing"))
     content["report.html"] = html(sweep, found).encode()
     numbers = summary(sweep) | {"files": sorted([*content, SUMMARY])}
     content[SUMMARY] = f"{to_json(numbers)}\n".encode()

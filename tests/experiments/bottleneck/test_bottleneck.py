@@ -258,22 +258,22 @@ def test_study_of_one_seed_has_no_interval_and_is_reproducible(small, monkeypatc
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 60)
     seen = []
 
-    def watch(share, text, world):
-        seen.append((share, text))
+    def should_stop(world):
         return len(found) > 0
 
     found: list = []
-    whole = study(small, [0.0], [5], watch)
+    whole = study(small, [0.0], [5], seen.append, should_stop)
     assert (whole.seeds, whole.pairing) == ((5,), None)
     assert whole.cases[0].points[0].labour.low is None
-    shares = [share for share, _ in seen]
+    shares = [progress.share for progress in seen]
     assert shares[0] == 0
     assert shares == sorted(shares)
     assert shares[-1] < 1
-    assert seen[0][1].startswith("seed 1 of 1: 26 researchers on 12 GPUs")
+    assert seen[0].task == "seed 1 of 1"
+    assert seen[0].what.startswith("26 researchers on 12 GPUs")
     assert study(small, [0.0], [5]) == whole, "the same bytes for the same seed"
     found.append(True)
-    stopped = study(small, [0.0], [5, 6], watch)
+    stopped = study(small, [0.0], [5, 6], seen.append, should_stop)
     assert (stopped.seeds, stopped.cases, stopped.runs) == ((), (), 0)
 
 

@@ -6,14 +6,14 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from experiments.cli import progress as progress_module
+from experiments.progress import OnProgress, Progress
 from experiments.storage import run_store
-from sim.world import World
 
 SCENARIO = ["run", "toy-fizzle", "--seed", "1"]
 
@@ -38,15 +38,15 @@ def send(number: int) -> None:
 
 def press_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
     @contextmanager
-    def progress() -> Iterator[Callable[[World], None]]:
-        def show(world: World) -> None:
-            if world.now == day:
+    def progress(log: str) -> Iterator[OnProgress]:
+        def show(progress: Progress) -> None:
+            if progress.what.startswith(f"day {day:,.0f} "):
                 for _ in range(times):
                     send(number)
 
         yield show
 
-    monkeypatch.setattr(progress_module, "run_progress", progress)
+    monkeypatch.setattr(progress_module, "show_progress", progress)
 
 
 @pytest.mark.parametrize("number", SIGNALS)

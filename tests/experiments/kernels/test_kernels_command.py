@@ -283,7 +283,7 @@ def pairs(monkeypatch):
     )
     asked = []
 
-    def worth(scenario, seeds, watch):
+    def worth(scenario, seeds, on_progress, should_stop):
         asked.append((scenario.name, list(seeds)))
         return found
 
