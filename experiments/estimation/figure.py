@@ -14,9 +14,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from experiments.estimation.growth_fit import GrowthFit
 from experiments.estimation.report import REPORTED_INTERVAL, AnyFit, FitReport, label
 from experiments.estimation.series import ROWS
-from experiments.plotting.captions import footer_text, plural
+from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import Form, add_title, render
 from experiments.plotting.style import BLUE, GREY, ORANGE, STYLE
+from experiments.text.number_format import pluralize
 
 _DARK: Final = "#444444"
 _CURVE_POINTS: Final = 200
@@ -28,7 +29,7 @@ def picture(found: FitReport, form: Form = "png") -> bytes:
     options, series = found.options, found.data.series
     numbers = np.concatenate([series.effort, series.performance]).astype("<f8")
     footer = footer_text(
-        plural(len(found.data.lines), "row"),
+        pluralize(len(found.data.lines), "row"),
         f"{options.draws:,} bootstrap draws, seed {options.seed}",
         data=sha256(numbers.tobytes()).hexdigest(),
     )
@@ -41,7 +42,7 @@ def _figure(found: FitReport) -> Figure:
     _draw_law(axes["law"], found)
     _draw_residuals(axes["residuals"], found)
     _draw_periods(axes["periods"], found)
-    add_title(figure, f"Returns to effort: {found.data.file}, {plural(len(found.data.lines), 'row')}")
+    add_title(figure, f"Returns to effort: {found.data.file}, {pluralize(len(found.data.lines), 'row')}")
     return figure
 
 

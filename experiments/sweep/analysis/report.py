@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from experiments.plotting.captions import footer_text, plural
+from experiments.plotting.captions import footer_text
 from experiments.progress import OnProgress, Progress, ignore_progress
 from experiments.storage.atomic import to_json, to_json_values
 from experiments.sweep.analysis import (
@@ -47,6 +47,7 @@ from experiments.sweep.analysis.sweep_data import (
     Sweep,
     reported_gain,
 )
+from experiments.text.number_format import pluralize
 from sim.growth import reading_of_r
 
 if TYPE_CHECKING:
@@ -492,7 +493,7 @@ def picture_footer(sweep: Sweep) -> str:
     """Return the footer of the figures of a sweep: runs, seed, engine, version and the digest of the design."""
     made = {name: str(sweep.manifest.get(name, "?")) for name in ("seed", "engine", "version")}
     return footer_text(
-        f"n = {plural(sweep.n, 'run')}",
+        f"n = {pluralize(sweep.n, 'run')}",
         f"seed {made['seed']}",
         f"engine {made['engine']}",
         by=made["version"],

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.text.number_format import round_to_100_percent
+from experiments.text.number_format import format_count, format_factor, pluralize, round_to_100_percent
 from experiments.window.frame import Frame
-from experiments.window.number_format import format_count, format_factor, pluralize
 from experiments.window.session import ViewState
 
 TIME_PARTS = {

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from experiments.plotting.run_figure import closed_form
-from experiments.window.number_format import format_factor
+from experiments.text.number_format import format_factor
 from experiments.window.session import ViewState
 from experiments.window.timeline import TimelineView
 from experiments.window.views.axes import Option, axis_end, chart_option, day_axis, line_series, plot_points, value_axis
