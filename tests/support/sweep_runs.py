@@ -16,7 +16,7 @@ from experiments.cli.app import main
 from experiments.cli.progress import show_progress
 from experiments.design.design import Design, load_design
 from experiments.progress import OnProgress, Progress
-from experiments.sweep import command
+from experiments.sweep import actions
 from experiments.sweep.records import RunRecord
 from experiments.sweep.runner import SweepState, sweep
 from experiments.sweep.workers.dask import DaskWorkers
@@ -161,7 +161,7 @@ def _signal_after(runs: int, process: int, number: signal.Signals) -> None:
 
             yield on_progress
 
-    mock.patch.object(command, "show_progress", watched).start()
+    mock.patch.object(actions, "show_progress", watched).start()
 
 
 def command_for(function: Any, *arguments: object) -> list[str]:

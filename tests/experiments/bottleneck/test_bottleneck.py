@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
 from experiments.bottleneck import study as bottleneck
-from experiments.bottleneck.command import parse_doublings
+from experiments.bottleneck.actions import parse_doublings
 from experiments.bottleneck.steady_state import (
     BALANCED,
     FULL,

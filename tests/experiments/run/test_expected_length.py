@@ -2,11 +2,11 @@
 
 import pytest
 
-from experiments.cli import expected_length
 from experiments.cli.arguments import load_scenario
-from experiments.cli.expected_length import note_on_length, refuse_out_of_reach
 from experiments.cli.progress import run_progress, show_progress
 from experiments.errors import InputError
+from experiments.run import expected_length
+from experiments.run.expected_length import note_on_length, refuse_out_of_reach
 from sim.runner import run
 from sim.scenario.model import Scenario
 from sim.world import World

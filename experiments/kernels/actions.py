@@ -1,4 +1,4 @@
-"""Run the commands of `asara kernels`; each command function returns the exit code."""
+"""Carry out the commands of `asara kernels`; each function of a command returns the exit code."""
 
 from __future__ import annotations
 
