@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from experiments.bottleneck.figure import bottleneck_picture
 from experiments.bottleneck.study import study
-from experiments.bottleneck.table import PUBLISHED, conclusion, picture, sentence, show
+from experiments.bottleneck.table import PUBLISHED, conclusion, sentence, show
 from experiments.cli.arguments import check_folder, load_scenario
 from experiments.cli.interrupts import GracefulInterrupt
 from experiments.cli.progress import show_progress
@@ -36,7 +37,7 @@ def measure(
     published = [{"what": each.what, "sigma": each.sigma, "rho": each.rho, "source": each.source} for each in PUBLISHED]
     content = to_json_values(found._asdict() | {"published": published} | sentences)
     if out is not None:
-        write_files(out, {"bottleneck.json": json_file(content), "bottleneck.png": picture(found)})
+        write_files(out, {"bottleneck.json": json_file(content), "bottleneck.png": bottleneck_picture(found)})
     if as_json:
         print_json(content)
     else:

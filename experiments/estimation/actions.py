@@ -31,9 +31,9 @@ def fit_series(data: Data, options: Options, out: Path | None, as_json: bool) ->
     result = to_json_values(content(found))
     files: dict[str, bytes] = {}
     if out is not None:
-        from experiments.estimation.figure import picture  # noqa: PLC0415 - matplotlib is slow to load
+        from experiments.estimation.figure import fit_picture  # noqa: PLC0415 - matplotlib is slow to load
 
-        files = {"fit.toml": toml(found).encode(), "fit.png": picture(found), "fit.json": json_file(result)}
+        files = {"fit.toml": toml(found).encode(), "fit.png": fit_picture(found), "fit.json": json_file(result)}
         write_files(out, files)
     if as_json:
         print_json(result)

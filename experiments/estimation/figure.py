@@ -24,7 +24,7 @@ _CURVE_POINTS: Final = 200
 """Number of points of a curve."""
 
 
-def picture(found: FitReport, form: Form = "png") -> bytes:
+def fit_picture(found: FitReport, form: Form = "png") -> bytes:
     """Draw a fit as PNG, SVG or PDF; the same fit gives the same bytes."""
     options, series = found.options, found.data.series
     numbers = np.concatenate([series.effort, series.performance]).astype("<f8")
@@ -33,10 +33,11 @@ def picture(found: FitReport, form: Form = "png") -> bytes:
         f"{options.draws:,} bootstrap draws, seed {options.seed}",
         data=sha256(numbers.tobytes()).hexdigest(),
     )
-    return render(lambda: _figure(found), footer, STYLE, form, dpi=130)
+    return render(lambda: fit_figure(found), footer, STYLE, form, dpi=130)
 
 
-def _figure(found: FitReport) -> Figure:
+def fit_figure(found: FitReport) -> Figure:
+    """Draw the fit of a series: the law, the residuals and r of sub-periods."""
     figure = Figure(figsize=(11.0, 6.4), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = figure.subplot_mosaic([["law", "residuals"], ["law", "periods"]], width_ratios=[1.25, 1.0])
     _draw_law(axes["law"], found)

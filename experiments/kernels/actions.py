@@ -16,7 +16,7 @@ from experiments.cli.progress import show_progress
 from experiments.cli.terminal import print_json, print_text
 from experiments.errors import InputError
 from experiments.kernels import console, full_report, measurement_sessions, tuning
-from experiments.kernels.figure import build_panels, draw_searches
+from experiments.kernels.figure import build_panels, searches_picture
 from experiments.kernels.full_report import read_traces, shipped_traces
 from experiments.kernels.kernel_value import estimate_kernel_value
 from experiments.kernels.measurement_sessions import InMemoryTrace, KernelEnvironment, NoisyMachineError, TrialVerdict
@@ -303,7 +303,7 @@ def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_jso
         files[full_report.REPORT_FILE] = json_file(to_json_values(found))
         if drawn := build_panels(found.searches, remeasured_kernels(lines), found.fits):
             traced = sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-            files[full_report.FIGURE_FILE] = draw_searches(
+            files[full_report.PICTURE_FILE] = searches_picture(
                 drawn, footer_text(f"searches: {len(found.searches)}", trace=traced)
             )
         write_files(out, files)

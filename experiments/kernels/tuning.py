@@ -17,7 +17,7 @@ from hardware.kernels.family import Family
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Direction, Dtype, Workload, workload
 from hardware.kernels.proposers.base import Proposer
-from hardware.kernels.proposers.llm import LanguageModel
+from hardware.kernels.proposers.llm import LanguageModelProposer
 from hardware.kernels.registry import UNTRUSTED
 from hardware.kernels.search import SearchProgress, search
 from hardware.kernels.trace import MeasurementSession, Trace, Trial, read
@@ -50,7 +50,7 @@ class TuningRequest(NamedTuple):
         names = [word for name in self.workloads for word in ("--workload", name)]
         words = ["asara", "kernels", "tune", *names, "--dtype", self.dtype, "--pass", self.direction]
         words += ["--family", self.family, "--proposer", self.proposer, "--budget", str(self.budget)]
-        if self.proposer == LanguageModel.name:
+        if self.proposer == LanguageModelProposer.name:
             words += ["--mode", self.mode, *(["--tape", str(self.tape)] if self.tape is not None else [])]
         words += ["--seed", str(self.seed), "--searches", str(self.searches), "--out", str(self.out), "--resume"]
         return shlex.join(words)
@@ -203,7 +203,7 @@ def _search(
     on_progress: OnProgress,
 ) -> None:
     foreign = (
-        proposer.name == LanguageModel.name
+        proposer.name == LanguageModelProposer.name
         and evaluator.isolation.untrusted_allowed
         and environment.family(UNTRUSTED).unavailable_reason(evaluator.machine, session.problem) is None
     )

@@ -8,8 +8,9 @@ from typing import Literal
 from experiments.cli.arguments import check_folder, require_out
 from experiments.cli.progress import show_progress
 from experiments.cli.terminal import print_json, print_text
-from experiments.monte_carlo.loading import load_priors, summarize, write
+from experiments.monte_carlo.priors import load_priors
 from experiments.monte_carlo.runner import run_study
+from experiments.monte_carlo.summary import summarize, write
 from experiments.monte_carlo.table import show_outcome
 
 

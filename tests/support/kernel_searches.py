@@ -13,7 +13,7 @@ from hardware.kernels.machine import Machine, Roofline
 from hardware.kernels.problem import workload
 from hardware.kernels.proposers.base import History, history_of
 from hardware.kernels.proposers.endpoint import Endpoint, Request
-from hardware.kernels.proposers.llm import LanguageModel
+from hardware.kernels.proposers.llm import LanguageModelProposer
 from hardware.kernels.proposers.registry import proposer
 from hardware.kernels.proposers.search_space import SearchSpace
 from hardware.kernels.search import SearchProgress, search
@@ -150,5 +150,5 @@ def searched(
     """The trials and the end of a search by whoever answers."""
     trace = Trace(path)
     here = session(proposer="llm", budget=budget)
-    end = search(trace, here, LanguageModel(endpoint), Surface(), SPACES, source_allowed=foreign)
+    end = search(trace, here, LanguageModelProposer(endpoint), Surface(), SPACES, source_allowed=foreign)
     return trace.trials("here"), end

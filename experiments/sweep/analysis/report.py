@@ -36,7 +36,7 @@ from experiments.sweep.analysis.combinations import (
     stack_tables,
 )
 from experiments.sweep.analysis.figure_frame import png, svg
-from experiments.sweep.analysis.html import TableView, render_page, report_figure, table_view
+from experiments.sweep.analysis.html import TableView, render_page, report_picture, table_view
 from experiments.sweep.analysis.labels import RETURNS, phrase, with_reading
 from experiments.sweep.analysis.sweep_data import (
     EXPLOSIVE,
@@ -215,7 +215,7 @@ def _section_view(heading: str, members: Sequence[ReportSection]) -> dict[str, A
     return {
         "heading": heading,
         "sentences": [sentence for part in members for sentence in part.sentences],
-        "pictures": [report_figure(svg(p.figure, p.name), p.caption) for p in members if p.figure is not None],
+        "pictures": [report_picture(svg(p.figure, p.name), p.caption) for p in members if p.figure is not None],
         "tables": [
             {"name": p.name, "view": table_view(p.table)} for p in members if p.table is not None and p.table.num_rows
         ],
@@ -228,7 +228,7 @@ def files(sweep: Sweep, on_progress: OnProgress = ignore_progress, outcome: str 
     ``on_progress`` is called for each section. ``outcome``: the outcome whose sensitivity is shown; by
     default all outcomes.
     """
-    found, content, footer = [], {}, picture_footer(sweep)
+    found, content, footer = [], {}, figure_footer(sweep)
     for part in parts(sweep, outcome):
         on_progress(Progress(None, 1, part.name, "analysing"))
         found.append(part)
@@ -489,7 +489,7 @@ def _lever_values(sweep: Sweep, name: str) -> list[str]:
     return list(bin_parameter(sweep, name).labels)
 
 
-def picture_footer(sweep: Sweep) -> str:
+def figure_footer(sweep: Sweep) -> str:
     """Return the footer of the figures of a sweep: runs, seed, engine, version and the digest of the design."""
     made = {name: str(sweep.manifest.get(name, "?")) for name in ("seed", "engine", "version")}
     return footer_text(

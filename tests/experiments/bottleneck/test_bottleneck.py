@@ -11,6 +11,7 @@ from scipy import stats
 
 from experiments.bottleneck import study as bottleneck
 from experiments.bottleneck.actions import parse_doublings
+from experiments.bottleneck.figure import bottleneck_figure, bottleneck_picture
 from experiments.bottleneck.steady_state import (
     BALANCED,
     FULL,
@@ -23,7 +24,7 @@ from experiments.bottleneck.steady_state import (
     steady_state_scenario,
 )
 from experiments.bottleneck.study import STEP, cost_adjusted_papers, estimate, study
-from experiments.bottleneck.table import PUBLISHED, bottleneck_figure, conclusion, picture, sentence
+from experiments.bottleneck.table import PUBLISHED, conclusion, sentence
 from sim import ces
 from sim.scenario.model import Scenario, ScenarioError
 from tests.oracles.ces import WHITFILL_WU, repairman_elasticities
@@ -392,7 +393,7 @@ def test_figure_has_its_legend_above_the_panel_and_explains_its_terms(measured):
     assert first.get_legend().get_window_extent().y0 > first.get_window_extent().y1
     title = next(text for text in figure.subfigs[0].texts if text.get_text().startswith("What 1% more"))
     assert not title.get_window_extent().overlaps(first.get_legend().get_window_extent())
-    found = picture(measured, "svg").decode()
+    found = bottleneck_picture(measured, "svg").decode()
     for words in ("The balance point is at 1", "Sigma (σ), the elasticity of substitution", "Load: the GPUs that"):
         assert words in found
     assert "seeds 0 to 2 · engine world · asara" in found

@@ -9,7 +9,7 @@ from scipy import stats
 from agents.trainer import TrainingParams
 from experiments.monte_carlo import runner
 from experiments.monte_carlo import spec as study_module
-from experiments.monte_carlo.loading import load_priors
+from experiments.monte_carlo.priors import load_priors
 from experiments.monte_carlo.runner import estimate_probability, quantiles, run_study, simulate
 from experiments.monte_carlo.spec import Inputs
 from sim import growth

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from experiments.cli.run_table import show_result
 from experiments.monte_carlo.figure import mc_picture
-from experiments.monte_carlo.loading import load_priors, summarize
+from experiments.monte_carlo.priors import load_priors
 from experiments.monte_carlo.runner import run_study
+from experiments.monte_carlo.summary import summarize
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import add_title, footed, render
 from experiments.plotting.run_figure import run_figure, run_picture
