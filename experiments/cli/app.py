@@ -47,21 +47,9 @@ app = typer.Typer(
     help="Simulate AI systems that do AI research: researchers, a fixed GPU cluster and retraining on one clock.",
 )
 
-
 app.add_typer(kernels)
-app.command()(fit)
-app.command()(solve)
-app.command()(replay)
-app.command()(sweep)
-app.command()(results)
-app.command()(analyse)
-app.command()(show)
-app.command()(run)
-app.command()(scenarios)
-app.command()(explain)
-app.command()(mc)
-app.command()(bottleneck)
-app.command()(reproduce)
+for _command in (fit, solve, replay, sweep, results, analyse, show, run, scenarios, explain, mc, bottleneck, reproduce):
+    app.command()(_command)
 
 
 def main(arguments: list[str] | None = None) -> int:
