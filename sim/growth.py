@@ -15,7 +15,7 @@ Software and effort are stored as doublings (log2), so that 300 of them do not o
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from annotated_types import Interval
@@ -405,3 +405,46 @@ def _unconstrained_duration(law: Law, researchers: float, papers_per_day: float,
 
 _ROUNDING = 1e-9
 """Tolerance for rounding: a level this close below a step has reached it [steps]."""
+
+
+class SoftwareCurve(NamedTuple):
+    """Doublings of software against days."""
+
+    days: list[float]
+    doublings: list[float]
+
+
+def unconstrained_curve(
+    law: Law,
+    researchers: float,
+    papers_per_day: float,
+    doublings: int,
+    step: float,
+    last_day: float = math.inf,
+    points: int = 16,
+) -> SoftwareCurve:
+    """Return software that is limited only by the law, up to one doubling beyond ``last_day``.
+
+    The days of a doubling are those of `unconstrained_doubling_times`. Within a doubling the team is constant, so
+    effort grows linearly with time. The curve has ``points`` points a doubling. It ends before a doubling that the
+    limit of growth rules out.
+    """
+    curve = SoftwareCurve([0.0], [0.0])
+    for n in range(doublings):
+        days = _unconstrained_duration(law, researchers, papers_per_day, n, step)
+        start = curve.days[-1]
+        if not math.isfinite(days) or start >= last_day:
+            break
+        for part in (point / points for point in range(1, points + 1)):
+            curve.days.append(start + days * part)
+            curve.doublings.append(software_within_doubling(law, n, part))
+    return curve
+
+
+def software_within_doubling(law: Law, n: int, part: float) -> float:
+    """Return doublings of software when this part (0 to 1) of the effort from n to n + 1 doublings has been made.
+
+    With ``E = log2`` effort, the effort is ``log2((1 - part) 2^E(n) + part 2^E(n + 1))``.
+    """
+    after = law.effort(n + 1) + math.log2(part)
+    return law.software(after if part == 1 else add_effort(law.effort(n) + math.log2(1 - part), after))

@@ -22,7 +22,7 @@ _MARKER_OF_FOLDER = {
 }
 _SLOW_FILES = (
     "experiments/bottleneck/test_bottleneck.py",
-    "experiments/cli/test_expected_length.py",
+    "experiments/run/test_expected_length.py",
     "experiments/cli/test_fluid_command.py",
     "experiments/cli/test_interrupt.py",
     "experiments/cli/test_output_streams.py",

@@ -1,74 +1,39 @@
-"""Run `asara bottleneck`: measure, print, and write the files."""
+"""Declare `asara bottleneck`."""
+# ruff: noqa: PLC0415 - `asara --help` imports this module, and must answer at once
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
-from experiments.bottleneck.study import study
-from experiments.bottleneck.table import PUBLISHED, conclusion, picture, sentence, show
-from experiments.cli.arguments import check_folder, load_scenario
-from experiments.cli.interrupts import GracefulInterrupt
-from experiments.cli.progress import progress
-from experiments.cli.terminal import print_json, print_text
-from experiments.errors import InputError
-from experiments.storage.atomic import json_file, to_json_values, write_files
-from sim.world import World
+import typer
+
+from experiments.cli.options import AsJson, Settings, path_argument
 
 
-def measure(
-    scenario: str, settings: Sequence[str], doublings: str, seeds: int, out: Path | None, as_json: bool
+def bottleneck(
+    scenario: Annotated[
+        str, typer.Argument(help="A shipped scenario or a TOML file whose researchers run experiments.")
+    ] = "lab",
+    settings: Settings = None,
+    doublings: Annotated[
+        str,
+        typer.Option(metavar="N,N,...", help="Software levels at which the lab is fixed and measured, in doublings."),
+    ] = "0,2,4,6,8",
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each lab; more runs are more precise.")] = 4,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            parser=path_argument, metavar="DIR", help="Write bottleneck.json and bottleneck.png into this folder."
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Measure a scenario, print the results, and write them into ``out`` if it is given.
+    """Measure whether researchers or GPUs limit progress.
 
-    Raises InputError if an argument is not allowed, or after an interruption. Before that, the results of completed
-    seeds are printed.
+    The command measures the effect of more researchers or more GPUs on output, and how well one substitutes for the
+    other.
     """
-    chosen, path = load_scenario(scenario, settings, None), parse_doublings(doublings)
-    if out is not None:
-        check_folder(out)
-    with progress() as tell, GracefulInterrupt() as interrupt:
+    from experiments.bottleneck.actions import measure
 
-        def watch(share: float, text: str, world: World) -> bool:
-            interrupt.clock = world.clock
-            tell(text, share)
-            return interrupt.happened
-
-        found = study(chosen, path, range(seeds), watch)
-    if not found.seeds:
-        raise InputError("interrupted before the first seed was complete. There are no results; run it again.")
-    sentences = {"sentences": [sentence(case) for case in found.cases], "conclusion": conclusion(found)}
-    published = [{"what": each.what, "sigma": each.sigma, "rho": each.rho, "source": each.source} for each in PUBLISHED]
-    content = to_json_values(found._asdict() | {"published": published} | sentences)
-    if out is not None:
-        write_files(out, {"bottleneck.json": json_file(content), "bottleneck.png": picture(found)})
-    if as_json:
-        print_json(content)
-    else:
-        show(found)
-        if out is not None:
-            print_text(f"Written to {out}: bottleneck.json, bottleneck.png.")
-    if interrupt.happened:
-        raise InputError(
-            f"interrupted after {len(found.seeds)} of {seeds} seeds. The results are of the completed seeds."
-        )
-
-
-def parse_doublings(text: str) -> list[float]:
-    """Return the doublings in `N,N,...`, each larger than the one before.
-
-    Raises InputError if one is not a number, is below 0, or is not larger than the one before.
-    """
-    try:
-        found = [float(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    valid = found and all(math.isfinite(each) and each >= 0 for each in found)
-    if not valid or any(later <= earlier for earlier, later in pairwise(found)):
-        raise InputError(
-            f"--doublings = {text} is not an increasing list; allowed: numbers from 0, each larger than the one "
-            "before. Write --doublings 0,2,4."
-        )
-    return found
+    measure(scenario, settings or [], doublings, seeds, out, as_json)

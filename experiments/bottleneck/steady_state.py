@@ -240,9 +240,9 @@ class OutputSample(NamedTuple):
 
     @classmethod
     def run(
-        cls, scenario: Scenario, setting: LabState, seed: int, watch: Callable[[World], bool | None] | None = None
+        cls, scenario: Scenario, setting: LabState, seed: int, should_stop: Callable[[World], bool] | None = None
     ) -> Self | None:
-        """Run a quasi-static lab; return None if ``watch``, which is called with the world at each frame, stops it.
+        """Run a quasi-static lab; return None if ``should_stop``, called with the world at each frame, stops it.
 
         Raises ScenarioError if the lab cannot be run, or if no paper is published.
         """
@@ -250,7 +250,7 @@ class OutputSample(NamedTuple):
             world = World(steady_state_scenario(scenario, setting), seed)
             try:
                 start: tuple[float, float] | None = None
-                while not (watch and watch(world)) and world.running:
+                while not (should_stop and should_stop(world)) and world.running:
                     world.step()
                     if start is None:
                         start = world.papers, world.datacenter.gpu_time("experiment")

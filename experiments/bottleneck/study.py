@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.bottleneck.steady_state import METHOD_NOTE, LabState, OutputSample, experiment_gpus, setting_at
+from experiments.progress import OnProgress, Progress, ignore_progress
 from experiments.statistics.intervals import mean_interval
 from sim import ces
 from sim.scenario.model import Scenario, ScenarioError
@@ -27,8 +28,8 @@ STEP: Final = 2 ** (1 / 3)
 GPU_FACTORS: Final = (2.0, STEP, 1.0, 1 / STEP, 0.5)
 """Numbers of GPUs, over that at the balance point, to which a CES is fitted."""
 
-OnStep = Callable[[float, str, World], bool | None]
-"""Callback with the share of the work that is done, the current run as text, and its world; True stops the study."""
+StopCheck = Callable[[World], bool]
+"""Called with the world at each frame; True stops the study."""
 Runs = Sequence[Mapping[LabState, OutputSample]]
 """Output in each setting, seed by seed."""
 
@@ -151,9 +152,15 @@ class _LoadSweep(NamedTuple):
 
 
 def study(
-    scenario: Scenario, doublings: Sequence[float], seeds: Sequence[int], on_step: OnStep | None = None
+    scenario: Scenario,
+    doublings: Sequence[float],
+    seeds: Sequence[int],
+    on_progress: OnProgress = ignore_progress,
+    should_stop: StopCheck | None = None,
 ) -> BottleneckStudy:
-    """Measure a scenario at the given doublings of software for each s; if ``on_step`` stops it, use completed seeds.
+    """Measure a scenario at the given doublings of software for each s.
+
+    If ``should_stop`` stops the study, the completed seeds count.
 
     Raises ScenarioError if papers need no experiment or the lab cannot be simulated at these doublings. It is also
     raised if the lab has too few GPUs or researchers to vary them.
@@ -164,7 +171,7 @@ def study(
     sweeps = {s: _plan_load_sweep(scenario, _nearest_to_balance([plan.base for plan in plans[s]])) for s in SCALINGS}
     wanted = [setting for s in SCALINGS for plan in plans[s] for setting in plan.settings]
     settings = list(dict.fromkeys(wanted + [setting for s in SCALINGS for setting in sweeps[s].settings]))
-    runs = _run_settings(scenario, settings, seeds, on_step)
+    runs = _run_settings(scenario, settings, seeds, on_progress, should_stop)
     done = tuple(seeds[: len(runs)])
     law = _fit_ces([_log_outputs(sweep, runs) for sweep in sweeps.values()]) if runs else None
     output = _OutputLaw(law, scenario.growth.parallel_penalty) if law else None
@@ -283,7 +290,11 @@ def _plan_load_sweep(scenario: Scenario, base: LabState) -> _LoadSweep:
 
 
 def _run_settings(
-    scenario: Scenario, settings: Sequence[LabState], seeds: Sequence[int], on_step: OnStep | None
+    scenario: Scenario,
+    settings: Sequence[LabState],
+    seeds: Sequence[int],
+    on_progress: OnProgress,
+    should_stop: StopCheck | None,
 ) -> list[dict[LabState, OutputSample]]:
     """Return the output of each setting, seed by seed, for the seeds that are completed."""
     costs = [setting.simulation_cost for setting in settings]
@@ -292,18 +303,14 @@ def _run_settings(
     for number, seed in enumerate(seeds):
         samples: dict[LabState, OutputSample] = {}
         for place, setting in enumerate(settings):
-            share = (number * sum(costs) + sum(costs[:place])) / total
-            text = f"seed {number + 1} of {len(seeds)}: {setting.description}"
-            sample = OutputSample.run(scenario, setting, seed, _bind_progress(on_step, share, text))
+            done = number * sum(costs) + sum(costs[:place])
+            on_progress(Progress(done, total, setting.description, task=f"seed {number + 1} of {len(seeds)}"))
+            sample = OutputSample.run(scenario, setting, seed, should_stop)
             if sample is None:
                 return found
             samples[setting] = sample
         found.append(samples)
     return found
-
-
-def _bind_progress(on_step: OnStep | None, share: float, text: str) -> Callable[[World], bool | None] | None:
-    return None if on_step is None else lambda world: on_step(share, text, world)
 
 
 class _LogOutputs(NamedTuple):

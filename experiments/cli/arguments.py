@@ -7,7 +7,7 @@ import math
 import os
 import tempfile
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +167,13 @@ def refuse_stored_run(folder: Path) -> None:
         f"--out = {folder} is a folder that already contains a run ({which}); allowed: a folder without {RUN_SUMMARY}. "
         "Add --fresh to replace that run, or name another folder."
     )
+
+
+def require_out(options: Mapping[str, object]) -> None:
+    """Refuse options that apply to the files in --out. Raises InputError with the first one that is set."""
+    for name, value in options.items():
+        if value:
+            raise InputError(f"{name} applies to the files in --out; allowed: together with --out. Add --out DIR.")
 
 
 def check_file(path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from sim.clock import Clock
+    from sim.world import World
 
 SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that request a stop: from the keyboard, from a batch system, and from a terminal that is closed."""
@@ -63,6 +64,11 @@ class GracefulInterrupt:
     ) -> None:
         """Restore the earlier handlers."""
         self._restore()
+
+    def should_stop(self, world: World) -> bool:
+        """Return whether a stop was requested; a later request halts the clock of this world."""
+        self.clock = world.clock
+        return self.happened
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

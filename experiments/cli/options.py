@@ -8,9 +8,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from experiments.errors import InputError
-
-Command = Literal["mc", "sweep", "run"]
-"""Commands that read a file of the user, for which there is a template."""
+from experiments.storage.templates import TemplateCommand, write_template
 
 ScenarioName = Annotated[str, typer.Argument(help="A shipped scenario (see `asara scenarios`) or a TOML file.")]
 Settings = Annotated[
@@ -23,8 +21,7 @@ Goal = Annotated[
     typer.Option(
         metavar="MULTIPLE",
         help="Stop when software is this many times better than on day 0, such as 1000x. Sets run__max_doublings, "
-        "and a "
-        "horizon of ten years unless one is set.",
+        "and a horizon of ten years unless one is set.",
     ),
 ]
 PictureFormat = Annotated[
@@ -55,13 +52,12 @@ New = Annotated[
 ]
 
 
-def write_new(command: Command, path: Path, others: str = "") -> NoReturn:
+def write_new(command: TemplateCommand, path: Path, others: str = "") -> NoReturn:
     """Write the template of a command, print the next step, and exit.
 
     Raises InputError if ``others``, the name of a file to run, is given too.
     """
     from experiments.cli.terminal import print_text  # noqa: PLC0415
-    from experiments.storage.templates import write_template  # noqa: PLC0415
 
     if others:
         raise InputError(

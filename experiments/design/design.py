@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from experiments.design.parsing import (
     MAX_RUNS,
@@ -24,6 +24,7 @@ from experiments.design.parsing import (
     read,
     round_to_parameter,
 )
+from experiments.design.planned_run import PlannedRun
 from experiments.design.sampling import BLOCK, UncertaintySpace, points, unit_cube_points
 from experiments.errors import InputError
 from experiments.storage.file_kinds import wrong_kind_message
@@ -53,21 +54,6 @@ _RUNS_BY: Final = (
     "levers",
 )
 """Keys of a design's content that runs depend on, besides its base scenario."""
-
-
-class PlannedRun(NamedTuple):
-    """One run of a design."""
-
-    run: int
-    """Number of the run, from 0."""
-    point: int
-    """Number of the sample point."""
-    lever: int
-    """Number of the combination of levers."""
-    replication: int
-    seed: int
-    changes: dict[str, Any]
-    """Values of uncertainties and levers by flat name, which replace those of the base scenario."""
 
 
 @dataclass(frozen=True)

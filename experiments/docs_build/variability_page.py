@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.plotting.frame import figure_bytes
+from experiments.plotting.frame import picture_bytes
 from experiments.plotting.style import BLUE, GREY, ORANGE, STYLE
 from sim.growth import DAYS_PER_MONTH, difficulty_from_returns, returns_from_difficulty
 from sim.long_run import long_run
@@ -178,7 +178,7 @@ def update_tables(page: str, found: Sequence[VariabilityRow]) -> str:
 # --- the picture -----------------------------------------------------------------------------------------
 
 
-def picture(found: Sequence[VariabilityRow]) -> bytes:
+def variability_picture(found: Sequence[VariabilityRow]) -> bytes:
     """Return the picture as PNG; equal rows give equal bytes."""
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -187,7 +187,7 @@ def picture(found: Sequence[VariabilityRow]) -> bytes:
         left, right = figure.subplots(1, 2)
         _draw_paces(left, found)
         _draw_dates(right, found)
-        return figure_bytes(figure)
+        return picture_bytes(figure)
 
 
 def _draw_paces(axes: Axes, found: Sequence[VariabilityRow]) -> None:
@@ -237,7 +237,7 @@ def main(page: Path, image: Path, teams: dict[int, int], draws: int = DRAWS) -> 
         print(f"r = {row.worlds.r:.3g}, {row.worlds.team} researchers", file=sys.stderr, flush=True)
     page.write_text(update_tables(text, found), encoding="utf-8")
     image.parent.mkdir(parents=True, exist_ok=True)
-    image.write_bytes(picture(found))
+    image.write_bytes(variability_picture(found))
 
 
 if __name__ == "__main__":

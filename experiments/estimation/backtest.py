@@ -21,6 +21,7 @@ from experiments.estimation.growth_fit import MIN_ROWS, GrowthFit, Series, fit
 from experiments.estimation.report import REPORTED_INTERVAL, Options
 from experiments.estimation.scoring_rules import Array, coverage, crps
 from experiments.estimation.series import Data
+from experiments.progress import OnProgress, count_progress, ignore_progress
 from sim.events import PaperPublished
 from sim.growth import DAYS_PER_MONTH
 from sim.runner import run
@@ -37,9 +38,6 @@ CONSTANT_PACE_INPUT: Final = "World, effort at the past's pace"
 
 DAYS: Final = 1000.0
 """Length of a run of the World for any unit of effort [days]."""
-
-StopCheck = Callable[[int], bool]
-"""Called with the number of `WORLDS` that are done; True stops the back-test."""
 
 
 class Score(NamedTuple):
@@ -67,10 +65,16 @@ class Backtest(NamedTuple):
     """log2 of performance, shape (members, forecast rows)."""
 
 
-def backtest(data: Data, options: Options, share: float, is_stopped: StopCheck = lambda done: False) -> Backtest:
+def backtest(
+    data: Data,
+    options: Options,
+    share: float,
+    on_progress: OnProgress = ignore_progress,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Backtest:
     """Fit the first ``share`` of the rows, forecast the others, and score the forecasts.
 
-    Raises InputError if either part is too short, or when ``is_stopped`` returns True.
+    Raises InputError if either part is too short, or when ``should_stop()`` returns True.
     """
     rows = len(data.lines)
     first = round(share * rows)
@@ -86,9 +90,8 @@ def backtest(data: Data, options: Options, share: float, is_stopped: StopCheck =
         lasting = fit(known, "lasting", recommended.before, draws=1)
     except ValueError as error:
         raise InputError(f"{data.path}: the first {first} rows: {error}") from None
-    forecasts = _simulated_forecasts(data, first, recommended, lasting, options.seed, is_stopped) | _naive_forecasts(
-        data, first
-    )
+    forecasts = _simulated_forecasts(data, first, recommended, lasting, options.seed, on_progress, should_stop)
+    forecasts |= _naive_forecasts(data, first)
     came = data.series.log_performance[first:]
     scores = [score(name, ensemble, came) for name, ensemble in forecasts.items()]
     return Backtest(data, first, recommended, papers_per_effort(lasting), _pace(data, first), scores, forecasts)
@@ -140,7 +143,13 @@ def _pace(data: Data, first: int) -> float | None:
 
 
 def _simulated_forecasts(
-    data: Data, first: int, fitted: AveragedFit, lasting: GrowthFit, seed: int, is_stopped: StopCheck
+    data: Data,
+    first: int,
+    fitted: AveragedFit,
+    lasting: GrowthFit,
+    seed: int,
+    on_progress: OnProgress,
+    should_stop: Callable[[], bool],
 ) -> dict[str, Array]:
     """Return the forecasts of one World for each draw of r, at the effort of each forecast row."""
     total = data.series.total
@@ -159,7 +168,8 @@ def _simulated_forecasts(
         levels = np.array([0.0, *(event.discovered for event in published)])
         for name, at in moments.items():
             found[name].append(levels[np.searchsorted(spent, at, side="right") - 1])
-        if is_stopped(world + 1):
+        on_progress(count_progress(world + 1, WORLDS, "worlds"))
+        if should_stop():
             raise InputError(f"interrupted after {world + 1} of {WORLDS} Worlds; nothing was written")
     last = data.series.log_performance[first - 1]
     return {name: last + np.array(each) for name, each in found.items()}

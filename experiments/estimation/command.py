@@ -1,21 +1,16 @@
-"""Define `asara fit`: fit the law of returns to a series, show published estimates, back-test forecasts."""
+"""Declare `asara fit`."""
 # ruff: noqa: PLC0415 - `asara --help` imports this module, and must answer at once
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from experiments.cli.options import AsJson, path_argument
 from experiments.errors import InputError
-
-if TYPE_CHECKING:
-    from experiments.estimation.report import Options
-    from experiments.estimation.series import Data
 
 Before = Annotated[
     str,
@@ -84,17 +79,19 @@ def fit(
             raise InputError(
                 "--published reads and writes no file; allowed: without FILE, --out and --backtest. Leave them out."
             )
-        return _show_published(as_json)
+        from experiments.estimation.actions import print_published
+
+        return print_published(as_json)
     if file is None or performance is None:
         raise InputError(
             "FILE or --output is missing; allowed: a CSV file with --output COLUMN, or --published. Add them."
         )
+    from experiments.cli.arguments import check_folder
+    from experiments.estimation.actions import backtest_series, fit_series
     from experiments.estimation.report import Options
     from experiments.estimation.series import SeriesColumns, read
 
     if out is not None:
-        from experiments.cli.arguments import check_folder
-
         check_folder(out)
     if luck is not None:
         typer.echo("`--luck` is deprecated and has no effect: r is averaged over all noise models.", err=True)
@@ -105,8 +102,8 @@ def fit(
     options = Options(_parse_before(before), sub_periods, draws, seed, hardware, hardware_input)
     data = read(file, SeriesColumns(effort, performance, date, lower_is_better, cumulative))
     if backtest:
-        return _backtest(data, options, share, out, as_json)
-    return _fit(data, options, out, as_json)
+        return backtest_series(data, options, share, out, as_json)
+    return fit_series(data, options, out, as_json)
 
 
 def _parse_before(text: str) -> float | None:
@@ -120,70 +117,3 @@ def _parse_before(text: str) -> float | None:
     if not (math.isfinite(value) and value >= 0):
         raise InputError(f"--before = {text} is not an effort; allowed: a number from 0 on, or `unknown`. Give one.")
     return value
-
-
-def _show_published(as_json: bool) -> None:
-    from experiments.cli.terminal import print_json
-    from experiments.estimation.published_estimates import content
-    from experiments.estimation.table import show_published
-
-    if as_json:
-        print_json(content())
-    else:
-        show_published(content())
-
-
-def _fit(data: Data, options: Options, out: Path | None, as_json: bool) -> None:
-    from experiments.cli.terminal import print_json
-    from experiments.estimation.report import analyse_series, content, toml
-    from experiments.estimation.table import show, show_next_steps
-    from experiments.storage.atomic import json_file, to_json_values, write_files
-
-    found = analyse_series(data, options)
-    result = to_json_values(content(found))
-    files: dict[str, bytes] = {}
-    if out is not None:
-        from experiments.estimation.figure import picture
-
-        files = {"fit.toml": toml(found).encode(), "fit.png": picture(found), "fit.json": json_file(result)}
-        write_files(out, files)
-    if as_json:
-        print_json(result)
-        return
-    show(content(found))
-    if out is not None:
-        _print_written(out, files)
-        show_next_steps(content(found), str(out))
-
-
-def _backtest(data: Data, options: Options, share: float, out: Path | None, as_json: bool) -> None:
-    from experiments.cli.interrupts import GracefulInterrupt
-    from experiments.cli.progress import count_progress
-    from experiments.cli.terminal import print_json
-    from experiments.estimation.backtest import WORLDS, backtest, content
-    from experiments.estimation.table import show_backtest
-    from experiments.storage.atomic import json_file, to_json_values, write_files
-
-    with count_progress(WORLDS, "worlds") as on_count, GracefulInterrupt() as interrupt:
-
-        def is_interrupted(done: int) -> bool:
-            on_count(done)
-            return interrupt.happened
-
-        found = backtest(data, options, share, is_interrupted)
-    result: dict[str, Any] = to_json_values(content(found))
-    files = {"backtest.json": json_file(result)}
-    if out is not None:
-        write_files(out, files)
-    if as_json:
-        print_json(result)
-        return
-    show_backtest(result)
-    if out is not None:
-        _print_written(out, files)
-
-
-def _print_written(out: Path, files: Iterable[str]) -> None:
-    from experiments.cli.terminal import print_text
-
-    print_text(f"Written to {out}: {', '.join(sorted(files))}.")

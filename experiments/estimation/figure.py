@@ -14,34 +14,36 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from experiments.estimation.growth_fit import GrowthFit
 from experiments.estimation.report import REPORTED_INTERVAL, AnyFit, FitReport, label
 from experiments.estimation.series import ROWS
-from experiments.plotting.captions import footer_text, plural
+from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import Form, add_title, render
 from experiments.plotting.style import BLUE, GREY, ORANGE, STYLE
+from experiments.text.number_format import pluralize
 
 _DARK: Final = "#444444"
 _CURVE_POINTS: Final = 200
 """Number of points of a curve."""
 
 
-def picture(found: FitReport, form: Form = "png") -> bytes:
+def fit_picture(found: FitReport, form: Form = "png") -> bytes:
     """Draw a fit as PNG, SVG or PDF; the same fit gives the same bytes."""
     options, series = found.options, found.data.series
     numbers = np.concatenate([series.effort, series.performance]).astype("<f8")
     footer = footer_text(
-        plural(len(found.data.lines), "row"),
+        pluralize(len(found.data.lines), "row"),
         f"{options.draws:,} bootstrap draws, seed {options.seed}",
         data=sha256(numbers.tobytes()).hexdigest(),
     )
-    return render(lambda: _figure(found), footer, STYLE, form, dpi=130)
+    return render(lambda: fit_figure(found), footer, STYLE, form, dpi=130)
 
 
-def _figure(found: FitReport) -> Figure:
+def fit_figure(found: FitReport) -> Figure:
+    """Draw the fit of a series: the law, the residuals and r of sub-periods."""
     figure = Figure(figsize=(11.0, 6.4), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = figure.subplot_mosaic([["law", "residuals"], ["law", "periods"]], width_ratios=[1.25, 1.0])
     _draw_law(axes["law"], found)
     _draw_residuals(axes["residuals"], found)
     _draw_periods(axes["periods"], found)
-    add_title(figure, f"Returns to effort: {found.data.file}, {plural(len(found.data.lines), 'row')}")
+    add_title(figure, f"Returns to effort: {found.data.file}, {pluralize(len(found.data.lines), 'row')}")
     return figure
 
 

@@ -98,17 +98,18 @@ def _winners(
     return tuple((proposer, gain) for proposer, gain in gains if gain is not None)
 
 
-def draw_searches(drawn: Sequence[Panel], footer: str = "", form: Form = "png") -> bytes:
+def searches_picture(drawn: Sequence[Panel], footer: str = "", form: Form = "png") -> bytes:
     """Draw panels as PNG, SVG or PDF; equal panels give equal bytes. Raises ValueError without a panel.
 
     ``footer``: identification of the measurements, in the last line of the figure.
     """
     if not drawn:
         raise ValueError("nothing to draw: no candidate passed in any search")
-    return render(lambda: _figure(drawn), footer, STYLE, form, dpi=130)
+    return render(lambda: searches_figure(drawn), footer, STYLE, form, dpi=130)
 
 
-def _figure(drawn: Sequence[Panel]) -> Figure:
+def searches_figure(drawn: Sequence[Panel]) -> Figure:
+    """Draw speed-up by number of candidates, a panel for each workload."""
     columns = min(COLUMNS, len(drawn))
     lines = math.ceil(len(drawn) / columns)
     width = max(columns * WIDTH, MIN_WIDTH)

@@ -30,7 +30,7 @@ from hardware.kernels.speedup_curve import BUNDLED_MEASUREMENTS_DIR
 from hardware.kernels.trace import CandidateSource, Line, MeasurementSession, read
 
 REPORT_FILE: Final = "report.json"
-FIGURE_FILE: Final = "searches.png"
+PICTURE_FILE: Final = "searches.png"
 
 
 class Report(NamedTuple):

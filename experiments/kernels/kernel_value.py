@@ -18,6 +18,7 @@ import numpy as np
 from scipy import stats
 
 from agents.params import UNCALIBRATED
+from experiments.progress import OnProgress, Progress, ignore_progress
 from sim.kernel_calibration import MeasuredKernels
 from sim.runner import RunResult, run
 from sim.scenario.model import Scenario, ScenarioError
@@ -27,8 +28,8 @@ CONFIDENCE: Final = 0.95
 CENSORED_ENDINGS: Final = ("horizon", "interrupted", "stalled")
 """Endings that the dynamics did not cause, so that the time between two of them has no meaning."""
 
-ProgressCallback = Callable[[int, int, World], bool | None]
-"""Called for each frame with the number of finished runs, the total and the current world; True stops."""
+StopCheck = Callable[[World], bool]
+"""Called with the world at each frame; True stops the estimate."""
 
 
 class PairedGain(NamedTuple):
@@ -108,12 +109,15 @@ class _SeedRuns(NamedTuple):
 
 
 def estimate_kernel_value(
-    scenario: Scenario, seeds: Sequence[int], on_progress: ProgressCallback | None = None
+    scenario: Scenario,
+    seeds: Sequence[int],
+    on_progress: OnProgress = ignore_progress,
+    should_stop: StopCheck = lambda world: False,
 ) -> KernelValue:
     """Run a scenario with and without its kernel measurements, for each seed, and return the days saved.
 
     With three searches or more, each seed is run a third time with resampled searches. Then the interval covers the
-    uncertainty of the searches too; otherwise it covers run-to-run variability only. If ``on_progress`` stops the
+    uncertainty of the searches too; otherwise it covers run-to-run variability only. If ``should_stop`` stops the
     estimate, the completed seeds count. Raises ScenarioError if the scenario names no measurements or cannot be run.
     """
     calibration = scenario.calibration()
@@ -121,7 +125,7 @@ def estimate_kernel_value(
         raise ScenarioError(
             f"kernels__measurements = '{UNCALIBRATED}' has no kernels to evaluate; name a measurement file"
         )
-    done = _run_seeds(scenario, seeds, on_progress)
+    done = _run_seeds(scenario, seeds, on_progress, should_stop)
     doubling = min((len(each.doubling_days) for seed in done for each in seed.runs), default=0)
     searches = calibration.curve.searches
     to_doubling = _paired_gain(done, searches, lambda each: each.doubling_days[doubling - 1]) if doubling else None
@@ -144,7 +148,9 @@ def estimate_kernel_value(
     )
 
 
-def _run_seeds(scenario: Scenario, seeds: Sequence[int], on_progress: ProgressCallback | None) -> list[_SeedRuns]:
+def _run_seeds(
+    scenario: Scenario, seeds: Sequence[int], on_progress: OnProgress, should_stop: StopCheck
+) -> list[_SeedRuns]:
     """Run all variants of each seed; return the seeds that were completed."""
     without = scenario.replace(kernels__measurements=UNCALIBRATED)
     free = scenario.replace(kernels__candidate_researcher_hours=0.0, kernels__candidate_gpu_hours=0.0)
@@ -159,7 +165,7 @@ def _run_seeds(scenario: Scenario, seeds: Sequence[int], on_progress: ProgressCa
             ways.append((free, None))
         runs: list[_RunSummary] = []
         for each, calibration in ways:
-            result = run(each, seed, _frame_callback(on_progress, done, total), calibration)
+            result = run(each, seed, _frame_callback(on_progress, should_stop, done, total), calibration)
             if result.ending == "interrupted":
                 return found
             runs.append(_summarize_run(result))
@@ -168,10 +174,13 @@ def _run_seeds(scenario: Scenario, seeds: Sequence[int], on_progress: ProgressCa
     return found
 
 
-def _frame_callback(
-    on_progress: ProgressCallback | None, done: int, total: int
-) -> Callable[[World], bool | None] | None:
-    return None if on_progress is None else lambda world: on_progress(done, total, world)
+def _frame_callback(on_progress: OnProgress, should_stop: StopCheck, done: int, total: int) -> Callable[[World], bool]:
+    def on_frame(world: World) -> bool:
+        text = f"{done} of {total} runs are complete; the current run is at day {world.now:,.0f}"
+        on_progress(Progress(done, total, text))
+        return should_stop(world)
+
+    return on_frame
 
 
 def _summarize_run(result: RunResult) -> _RunSummary:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple, Protocol
 
 from experiments.errors import InputError
+from experiments.progress import OnProgress, Progress
 from hardware.kernels.candidate import Candidate, ParameterSpace
 from hardware.kernels.family import Family
 from hardware.kernels.machine import Machine
@@ -96,10 +97,6 @@ def local_environment() -> KernelEnvironment:
     )
 
 
-ProgressCallback = Callable[[str], None]
-"""Called with a description of each measurement that starts."""
-
-
 class TraceSink(Protocol):
     """A trace, or an object in memory that replaces it."""
 
@@ -164,9 +161,13 @@ def measure_all(
     session: str,
     evaluator: SessionEvaluator,
     tasks: Iterable[MeasurementTask],
-    on_progress: ProgressCallback,
+    on_progress: OnProgress,
+    task_name: str,
 ) -> None:
-    """Re-measure candidates, except those that the session already contains."""
+    """Re-measure candidates, except those that the session already contains.
+
+    ``task_name``: name of the task in reports of progress.
+    """
     known = _measured_keys(lines.lines, session)
     left = [
         (task, against)
@@ -175,7 +176,8 @@ def measure_all(
         if (task.role, task.candidate.digest, against) not in known
     ]
     for number, (task, against) in enumerate(left, start=1):
-        on_progress(f"{task.candidate} against {against} ({number} of {len(left)})")
+        text = f"{task.candidate} against {against} ({number} of {len(left)})"
+        on_progress(Progress(None, len(left), text, task_name))
         lines.append(_measurement_line(session, task, against, evaluator.measure(task.candidate, against)))
 
 
@@ -222,15 +224,15 @@ def measure_families(
     workload: Workload,
     evaluator: SessionEvaluator,
     tasks: Sequence[MeasurementTask],
-    on_progress: ProgressCallback,
+    on_progress: OnProgress,
 ) -> None:
     """Measure families on a workload, as a separate session. Raises NoisyMachineError before anything is written."""
     name = f"measure {workload.full_name} {datetime.now(UTC).isoformat(timespec='seconds')}"
-    on_progress("sdpa against itself")
+    on_progress(Progress(None, 1, "sdpa against itself", workload.full_name))
     quiet = check_noise(name, evaluator)
     lines.append(new_session(name, workload, evaluator))
     lines.append(quiet)
-    measure_all(lines, name, evaluator, tasks, on_progress)
+    measure_all(lines, name, evaluator, tasks, on_progress, workload.full_name)
     lines.append(SearchEnd(session=name, reason="all families were measured", trials=0))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,14 +11,15 @@ from experiments.errors import InputError
 from experiments.kernels import measurement_sessions
 from experiments.kernels.measurement_sessions import KernelEnvironment, SessionEvaluator
 from experiments.kernels.result_tables import claim_sentence, held_out_gain, remeasured_kernels
+from experiments.progress import OnProgress, Progress
 from hardware.kernels.candidate import ParameterSpace
 from hardware.kernels.family import Family
 from hardware.kernels.machine import Machine
 from hardware.kernels.problem import Direction, Dtype, Workload, workload
 from hardware.kernels.proposers.base import Proposer
-from hardware.kernels.proposers.llm import LanguageModel
+from hardware.kernels.proposers.llm import LanguageModelProposer
 from hardware.kernels.registry import UNTRUSTED
-from hardware.kernels.search import Progress, search
+from hardware.kernels.search import SearchProgress, search
 from hardware.kernels.trace import MeasurementSession, Trace, Trial, read
 
 FAMILY_PREFERENCE: Final = ("amx", "avx512", "portable", "tiled")
@@ -26,9 +27,6 @@ FAMILY_PREFERENCE: Final = ("amx", "avx512", "portable", "tiled")
 _DTYPES: Final[tuple[Dtype, ...]] = ("fp32", "bf16", "fp16")
 _PREFERRED_DTYPES: Final[dict[str, tuple[Dtype, ...]]] = {"amx": ("bf16", "fp16", "fp32")}
 """Family → dtypes to try, its best dtype first."""
-
-TrialCallback = Callable[[str, Trial, Progress], None]
-"""Called after each trial with the name of the search, the trial and the progress."""
 
 
 class TuningRequest(NamedTuple):
@@ -52,7 +50,7 @@ class TuningRequest(NamedTuple):
         names = [word for name in self.workloads for word in ("--workload", name)]
         words = ["asara", "kernels", "tune", *names, "--dtype", self.dtype, "--pass", self.direction]
         words += ["--family", self.family, "--proposer", self.proposer, "--budget", str(self.budget)]
-        if self.proposer == LanguageModel.name:
+        if self.proposer == LanguageModelProposer.name:
             words += ["--mode", self.mode, *(["--tape", str(self.tape)] if self.tape is not None else [])]
         words += ["--seed", str(self.seed), "--searches", str(self.searches), "--out", str(self.out), "--resume"]
         return shlex.join(words)
@@ -148,8 +146,7 @@ def run_searches(
     environment: KernelEnvironment,
     machine: Machine,
     proposer: Proposer,
-    on_trial: TrialCallback,
-    on_progress: measurement_sessions.ProgressCallback,
+    on_progress: OnProgress,
 ) -> list[SearchConclusion]:
     """Run all searches on all workloads and re-measure the winners. Raises NoisyMachineError."""
     conclusions = []
@@ -160,9 +157,7 @@ def run_searches(
             # Each search needs a new evaluator, because an evaluator abandons candidates that are far below its best.
             with environment.open_evaluator(target, machine) as evaluator:
                 conclusions.append(
-                    _run_search(
-                        request, trace, environment, evaluator, target, session, number, proposer, on_trial, on_progress
-                    )
+                    _run_search(request, trace, environment, evaluator, target, session, number, proposer, on_progress)
                 )
     return conclusions
 
@@ -176,15 +171,14 @@ def _run_search(
     session: str,
     number: int,
     proposer: Proposer,
-    on_trial: TrialCallback,
-    on_progress: measurement_sessions.ProgressCallback,
+    on_progress: OnProgress,
 ) -> SearchConclusion:
     family = environment.family(request.family)
     space = family.space(evaluator.machine, target.problem)
     tasks = measurement_sessions.final_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
     over = trace.end(session) is not None
     if not over or not measurement_sessions.has_measured_all(trace.lines, session, tasks):
-        on_progress(f"{session}: sdpa against itself")
+        on_progress(Progress(None, 1, "sdpa against itself", session))
         quiet = measurement_sessions.check_noise(session, evaluator)
         begun = measurement_sessions.new_session(
             session, target, evaluator, proposer=request.proposer, seed=request.seed + number, budget=request.budget
@@ -192,11 +186,9 @@ def _run_search(
         if trace.session(session) is None:
             trace.append(begun)
         trace.append(quiet)
-        _search(trace, environment, begun, evaluator, space, family.name, proposer, on_trial)
+        _search(trace, environment, begun, evaluator, space, family.name, proposer, on_progress)
         tasks = measurement_sessions.final_tasks(trace.lines, session, space.candidate(family.name, {}), family.lines)
-        measurement_sessions.measure_all(
-            trace, session, evaluator, tasks, lambda text: on_progress(f"{session}: re-measuring {text}")
-        )
+        measurement_sessions.measure_all(trace, session, evaluator, tasks, on_progress, f"{session}: re-measuring")
     return conclude_search(trace, session)
 
 
@@ -208,18 +200,26 @@ def _search(
     space: ParameterSpace,
     family: str,
     proposer: Proposer,
-    on_trial: TrialCallback,
+    on_progress: OnProgress,
 ) -> None:
     foreign = (
-        proposer.name == LanguageModel.name
+        proposer.name == LanguageModelProposer.name
         and evaluator.isolation.untrusted_allowed
         and environment.family(UNTRUSTED).unavailable_reason(evaluator.machine, session.problem) is None
     )
 
-    def tell(trial: Trial, progress: Progress) -> None:
-        on_trial(session.session, trial, progress)
+    def on_trial(trial: Trial, progress: SearchProgress) -> None:
+        on_progress(Progress(progress.trials, progress.budget, describe_search(progress), session.session))
 
-    search(trace, session, proposer, evaluator, {family: space}, tell, foreign)
+    search(trace, session, proposer, evaluator, {family: space}, on_trial, foreign)
+
+
+def describe_search(progress: SearchProgress) -> str:
+    """Describe the progress of a search: best speed-up, counts by status, tokens and CPU time."""
+    best = "none passed yet" if progress.score is None else f"best {progress.score:.2f}x"
+    counts = ", ".join(f"{number} {status}" for status, number in progress.statuses.items())
+    tokens = f" · {progress.tokens:,} tokens" if progress.tokens else ""
+    return f"{progress.trials} of {progress.budget} · {best} · {counts}{tokens} · {progress.cpu_s:,.0f} CPU-s"
 
 
 def conclude_search(trace: Trace, session: str) -> SearchConclusion:

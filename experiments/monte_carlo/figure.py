@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from experiments.monte_carlo.loading import LAWS
 from experiments.monte_carlo.runner import SampledWorlds, simulate
 from experiments.monte_carlo.spec import Inputs, MonteCarloSpec
+from experiments.monte_carlo.summary import LAWS
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import WIDE, Form, Shape, add_title, render
 from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE

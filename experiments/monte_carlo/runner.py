@@ -18,15 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.monte_carlo.spec import MAX_DOUBLINGS, SPEED_SHARE, Inputs, MonteCarloSpec, Retraining
+from experiments.progress import OnProgress, count_progress, ignore_progress
 from experiments.statistics.intervals import wilson
 from experiments.uncertainty.distributions import Array
 from sim import growth
 
 CHUNK: Final = 16_384
 """Worlds that are drawn and run together; another number would change every random draw."""
-
-CountCallback = Callable[[int], None]
-"""Called with the number of worlds that are done."""
 
 
 class SampledWorlds(NamedTuple):
@@ -95,12 +93,12 @@ def simulate(
     def run(part: slice, rows: Array) -> None:
         _run(law, Inputs(*(each[part] for each in inputs)), _part(found, part), rows)
 
-    _run_chunks(count, most_doublings, run, workers, None)
+    _run_chunks(count, most_doublings, run, workers, ignore_progress)
     return found
 
 
 def run_study(
-    study: MonteCarloSpec, n: int, seed: int = 0, workers: int | None = None, on_count: CountCallback | None = None
+    study: MonteCarloSpec, n: int, seed: int = 0, workers: int | None = None, on_progress: OnProgress = ignore_progress
 ) -> tuple[dict[str, Array], SampledWorlds]:
     """Draw n worlds from the priors of a study, run them, and return the inputs and the results.
 
@@ -117,7 +115,7 @@ def run_study(
             column[part] = values[name]
         _run(law, study.inputs_of(values), _part(found, part), rows)
 
-    _run_chunks(n, study.most_doublings, run, workers, on_count)
+    _run_chunks(n, study.most_doublings, run, workers, on_progress)
     return drawn, found
 
 
@@ -178,7 +176,7 @@ def _run_chunks(
     most_doublings: int,
     run: Callable[[slice, Array], None],
     workers: int | None,
-    on_count: CountCallback | None,
+    on_progress: OnProgress,
 ) -> None:
     """Call ``run`` for each chunk, on threads with one buffer of rows each; stop after a chunk if interrupted."""
     parts = iter([slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)])
@@ -197,14 +195,12 @@ def _run_chunks(
         working = [pool.submit(work) for _ in range(threads)]
         try:
             while wait(working, timeout=_UPDATE_INTERVAL_SECONDS).not_done:
-                if on_count is not None:
-                    on_count(done)
+                on_progress(count_progress(done, n, "worlds"))
             for each in working:
                 each.result()
         finally:
             halted.set()
-    if on_count is not None:
-        on_count(done)
+    on_progress(count_progress(done, n, "worlds"))
 
 
 _UPDATE_INTERVAL_SECONDS: Final = 0.05

@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from experiments.cli.terminal import Column, make_table, print_table, print_text
-from experiments.monte_carlo.loading import LAWS
+from experiments.monte_carlo.summary import LAWS
 
 
 def show_outcome(found: Mapping[str, Any]) -> None:

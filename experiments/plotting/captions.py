@@ -18,8 +18,3 @@ def footer_text(*items: str, by: str | None = None, **digests: str) -> str:
     made = f"asara {version('asara') if by is None else by}"
     texts = [f"{what.replace('_', ' ')} digest {digest[:DIGITS]}" for what, digest in digests.items() if digest]
     return " · ".join([*filter(None, items), made, *texts])
-
-
-def plural(count: int, word: str) -> str:
-    """Return a count with its word: 1 run, 2,000 runs."""
-    return f"{count:,} {word}{'s' * (count != 1)}"

@@ -45,10 +45,10 @@ def render(
         mpl.rcParams.update(cast("Any", {**style, "svg.hashsalt": "asara"}))
         figure = draw()
         with footed(figure, footer):
-            return figure_bytes(figure, form, dpi)
+            return picture_bytes(figure, form, dpi)
 
 
-def figure_bytes(figure: Figure, form: Form = "png", dpi: int = 150) -> bytes:
+def picture_bytes(figure: Figure, form: Form = "png", dpi: int = 150) -> bytes:
     """Return a figure as PNG, SVG or PDF: the same bytes for the same figure, without a date or a version."""
     buffer = BytesIO()
     FigureCanvasAgg(figure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,8 +17,9 @@ from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import WIDE, Form, Shape, add_title, render
 from experiments.plotting.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, STYLE, label_factors
 from experiments.text.scenario_changes import Change, changes_of, titled
+from sim import growth
 from sim.events import ActiveResearchersChanged, Deployed
-from sim.growth import Law, add_effort, unconstrained_doubling_times
+from sim.growth import SoftwareCurve
 
 if TYPE_CHECKING:
     from sim.runner import RunResult
@@ -34,13 +35,6 @@ HEADROOM = 1.06
 MARGIN = 1.01
 FURTHER = 1.4
 """Largest length of the time axis over the length of the run [1], so that the closed form reaches as far."""
-
-
-class ClosedFormCurve(NamedTuple):
-    """Doublings of software against days."""
-
-    days: list[float]
-    doublings: list[float]
 
 
 def run_picture(
@@ -91,42 +85,23 @@ def _panels(shape: Shape) -> tuple[Figure, list[Axes]]:
     return figure, [software, *(figure.add_subplot(grid[row, 1], sharex=software) for row in (0, 1))]
 
 
-def unconstrained_curve(result: RunResult, last_day: float) -> ClosedFormCurve:
+def unconstrained_curve(result: RunResult, last_day: float) -> SoftwareCurve:
     """Return software of a run limited only by the law, up to one doubling beyond the last day."""
-    return closed_form(result.scenario, last_day)
+    return scenario_curve(result.scenario, last_day)
 
 
-def closed_form(scenario: Scenario, last_day: float) -> ClosedFormCurve:
-    """Return software of a scenario limited only by the law, up to one doubling beyond the last day.
-
-    Within a doubling the team is constant, so effort grows linearly with time.
-    """
-    step, law = scenario.training.gain_doublings, scenario.law()
-    curve = ClosedFormCurve([0.0], [0.0])
-    doublings = scenario.run.max_doublings + 1
-    durations = unconstrained_doubling_times(law, *scenario.own_team, doublings, step)
-    for n, days in enumerate(durations):
-        if not math.isfinite(days) or curve.days[-1] >= last_day:
-            break
-        start = curve.days[-1]
-        for part in np.linspace(0, 1, 17)[1:]:
-            curve.days.append(start + days * float(part))
-            curve.doublings.append(within_doubling(law, n, float(part)))
-    return curve
+def scenario_curve(scenario: Scenario, last_day: float) -> SoftwareCurve:
+    """Return software of a scenario limited only by the law, up to one doubling beyond the last day."""
+    law, step = scenario.law(), scenario.training.gain_doublings
+    return growth.unconstrained_curve(law, *scenario.own_team, scenario.run.max_doublings + 1, step, last_day)
 
 
-def within_doubling(law: Law, n: int, part: float) -> float:
-    """Return doublings of software when this part of the effort between n and n + 1 doublings has been made."""
-    after = law.effort(n + 1) + math.log2(part)
-    return law.software(after if part == 1 else add_effort(law.effort(n) + math.log2(1 - part), after))
-
-
-def _discovered(result: RunResult) -> ClosedFormCurve:
+def _discovered(result: RunResult) -> SoftwareCurve:
     """Return software at each frame and at each doubling."""
     seen = zip(*_downsample([result.series["day"], result.series["discovered"]]), strict=True)
     points = sorted([*seen, *((doubling.day, float(doubling.n)) for doubling in result.doublings)])
     days, levels = zip(*points, strict=True)
-    return ClosedFormCurve(list(days), list(levels))
+    return SoftwareCurve(list(days), list(levels))
 
 
 def _changes(result: RunResult, column: str) -> list[tuple[float, float]]:
@@ -143,7 +118,7 @@ def _has_constraints(result: RunResult) -> bool:
     return scenario.training.required or scenario.researcher.experiment_gpu_days > 0
 
 
-def _last_day(result: RunResult, found: ClosedFormCurve, alone: ClosedFormCurve) -> float:
+def _last_day(result: RunResult, found: SoftwareCurve, alone: SoftwareCurve) -> float:
     """Return the last day of the figure: the end of the run, or slightly later to include the closed form."""
     day = max(result.day, 1e-9)
     if _has_constraints(result) or found.doublings[-1] > alone.doublings[-1]:
@@ -152,7 +127,7 @@ def _last_day(result: RunResult, found: ClosedFormCurve, alone: ClosedFormCurve)
     return max(day, min(arrival, day * FURTHER))
 
 
-def _draw_software(axes: Axes, result: RunResult, found: ClosedFormCurve, alone: ClosedFormCurve) -> None:
+def _draw_software(axes: Axes, result: RunResult, found: SoftwareCurve, alone: SoftwareCurve) -> None:
     axes.plot(*found, color=BLUE, linewidth=2.6, label="discovered", zorder=3)
     if result.doublings:
         days, numbers = zip(*((doubling.day, doubling.n) for doubling in result.doublings), strict=True)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
-from experiments.plotting.frame import figure_bytes
+from experiments.plotting.frame import picture_bytes
 from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE, label_factors
 from experiments.text.number_format import round_to_100_percent
 
@@ -79,7 +79,7 @@ def slides(
         panels = list(figure.subplots(rows, columns, squeeze=False, **how).ravel())
         yield panels
         _set_title(figure, title, note)
-        _show(figure_bytes(figure, dpi=DOTS), title)
+        _show(picture_bytes(figure, dpi=DOTS), title)
 
 
 def _set_title(figure: Figure, title: str, note: str) -> None:

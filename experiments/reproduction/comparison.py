@@ -33,25 +33,25 @@ class Comparison(NamedTuple):
     note: str = ""
 
 
-class PrintedFigure(NamedTuple):
+class PrintedNumber(NamedTuple):
     """A printed figure: the number, and half a unit of its last printed digit."""
 
     value: float
     half_unit: float
 
 
-def figures(printed: str) -> list[PrintedFigure]:
+def printed_numbers(printed: str) -> list[PrintedNumber]:
     """Return the figures of a text such as "2, 1.5, 1.1"."""
     found = []
     for word in printed.replace(",", " ").split():
         decimals = len(word.partition(".")[2])
-        found.append(PrintedFigure(float(word), 0.5 * 10.0**-decimals))
+        found.append(PrintedNumber(float(word), 0.5 * 10.0**-decimals))
     return found
 
 
 def compare(printed: str, simulated: Sequence[float]) -> Outcome:
     """Return whether simulated numbers equal the printed ones to their digits, or are within `LOOSE_WITHIN`."""
-    pairs = list(zip(figures(printed), simulated, strict=True))
+    pairs = list(zip(printed_numbers(printed), simulated, strict=True))
     if all(abs(value - figure.value) <= figure.half_unit * (1 + 1e-9) for figure, value in pairs):
         return "holds"
     near = all(abs(value - figure.value) <= LOOSE_WITHIN * abs(figure.value) for figure, value in pairs)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from experiments.cli.options import Command
 from experiments.errors import InputError
 
+TemplateCommand = Literal["mc", "sweep", "run"]
+"""Commands that read a file of the user, for which there is a template."""
 TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 
-def write_template(command: Command, path: Path) -> str:
+def write_template(command: TemplateCommand, path: Path) -> str:
     """Write the template of a command's file, and return a sentence with the next step.
 
     Raises InputError if the path exists, does not end in .toml, or cannot be written.

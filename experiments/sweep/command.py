@@ -1,197 +1,86 @@
-"""Run `asara sweep`: start the workers, show progress on stderr, and print the results."""
+"""Declare `asara sweep` and `asara results`."""
+# ruff: noqa: PLC0415 - `asara --help` imports this module, and must answer at once
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from experiments.cli.arguments import check_folder, parse_settings
-from experiments.cli.terminal import is_live, print_text
-from experiments.design.design import Design, load_design
+import typer
+
+from experiments.cli.options import AsJson, Goal, New, path_argument, write_new
 from experiments.errors import InputError
-from experiments.gains import goal_changes, parse_goal
-from experiments.sweep.runner import SweepProgress, rate, sweep, time_left
-from experiments.sweep.workers.dask import DaskWorkers
-from experiments.sweep.workers.local import LocalWorkerPool
-from experiments.text.number_format import format_number
-from sim.scenario.model import ScenarioError
 
-MAX_COMPARED = 256
-"""Maximum number of runs that are searched for parameters that re-calibrate the effort before day 0."""
-REPORT_SECONDS = 30.0
-"""Minimum time between two lines of progress if stderr is not a terminal [s]."""
+DEFAULT_OUT = Path("out/sweeps")
 
 
-def run_sweep(
-    design_name: str,
-    settings: list[str],
-    folder: Path,
-    workers: int | None,
-    cluster: str | None,
-    timeout: float | None,
-    engine: str | None,
-    fresh: bool,
-    goal: str | None = None,
+def sweep(
+    design: Annotated[
+        str, typer.Argument(help="A design: quick, report, bottlenecks, retraining, or a TOML file.")
+    ] = "quick",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter of the base scenario. May be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(parser=path_argument, metavar="DIR", help="The folder of the sweep; out/sweeps/NAME if left out."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=1024, help="Number of processes on this machine; one for each core if left out."),
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address of a Dask scheduler, such as tcp://HOST:8786.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Stop a run after S seconds and record it as timed out.")
+    ] = None,
+    engine: Annotated[
+        Literal["world", "fluid"] | None, typer.Option(help="Use this engine, not the one of the design.")
+    ] = None,
+    goal: Goal = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over: remove the runs that are in the folder.")] = False,
+    new: New = None,
 ) -> None:
-    """Run a design into a folder, and print the results.
-
-    Raises InputError if an argument is not allowed, the folder cannot be used, or runs are missing at the end.
-    """
-    if workers is not None and cluster is not None:
-        raise InputError("--workers and --cluster are both set; allowed: one of them. Leave --workers out.")
-    if timeout is not None and not timeout > 0:
-        raise InputError(f"--timeout = {timeout:g} is too small; allowed: above 0 seconds. Write --timeout 600.")
-    design, multiple = _load_with_goal(design_name, parse_settings(settings), engine, goal)
-    check_folder(folder)
-    with _open_workers(design, workers, cluster, timeout) as open_pool, _show_progress() as on_progress:
-        description = f" ({design.description.rstrip('.')})" * bool(design.description)
-        print_text(f"{design.name}: {len(design):,} runs{description} into {folder}")
-        if note := describe_recalibration(design):
-            print_text(note)
-        progress = sweep(design, folder, open_pool, fresh, on_progress, print_text)
-    _print_results(design, folder, progress, multiple)
-
-
-def _load_with_goal(
-    name: str, changes: dict[str, Any], engine: str | None, goal: str | None
-) -> tuple[Design, float | None]:
-    """Return the design, and the multiple of the software of day 0 that its runs must reach, if there is one."""
-    design = load_design(name, changes=changes, engine=engine)
-    if goal is None:
-        return design, None
-    multiple = parse_goal(goal)
-    stated = {key: value for key, value in design.content["set"].items() if key == "run__horizon_days"}
-    changes = changes | goal_changes(multiple, design.base, stated | changes)
-    return load_design(name, changes=changes, engine=engine), multiple
-
-
-def describe_recalibration(design: Design) -> str:
-    """Return a sentence on the parameters that differ between runs and change the effort before day 0, else "".
-
-    The first `MAX_COMPARED` runs are compared with the base scenario. Runs that cannot be built are left out.
-    """
-    names = dict[str, None]()
-    for run in range(min(len(design), MAX_COMPARED)):
-        try:
-            scenario = design.scenario(design.planned(run))
-        except ScenarioError:
-            continue
-        names |= dict.fromkeys(scenario.recalibrating(design.base))
-    if not names:
-        return ""
-    verb = "differs between runs and re-calibrates" if len(names) == 1 else "differ between runs and re-calibrate"
-    return f"{' and '.join(names)} {verb} the effort before day 0 of each run."
-
-
-@contextmanager
-def _open_workers(
-    design: Design, workers: int | None, cluster: str | None, timeout: float | None
-) -> Iterator[Callable[[], Any]]:
-    """Yield a function that opens the workers of a sweep.
-
-    A cluster is connected to now; local processes start only if there is a run to do.
-    """
-    if cluster is None:
-        yield partial(LocalWorkerPool, design, workers or count_cores(), timeout)
-    else:
-        with DaskWorkers(design, cluster, timeout) as dask_workers:
-            yield lambda: nullcontext(dask_workers)
-
-
-def count_cores() -> int:
-    """Return the number of cores that this process may use; in a container it is lower than that of the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _print_results(design: Design, folder: Path, progress: SweepProgress, goal: float | None) -> None:
-    print_text(f"{progress.done:,} of {progress.runs:,} runs are done.")
-    for sentence in _result_sentences(folder, goal):
-        print_text(sentence)
-    print_text(f"For figures and a report: `asara analyse {folder}`. For the table: `asara results {folder}`.")
-    if len(design) > progress.done:
-        raise InputError(f"{len(design) - progress.done:,} runs are missing. Run the same command again.")
-
-
-def _result_sentences(folder: Path, goal: float | None) -> list[str]:
-    """Return the result for each combination of levers; only the count of each status if no run has a result."""
-    from experiments.sweep.analysis import explosion_probability, time_to_gain  # noqa: PLC0415 - slow to load
-    from experiments.sweep.analysis.sweep_data import load  # noqa: PLC0415
-
+    """Run every run of a design and store one row a run; repeat the command to continue an interrupted sweep."""
+    if new is not None:
+        write_new("sweep", new, "" if design == "quick" else design)
+    folder = out if out is not None else DEFAULT_OUT / Path(design).stem
     try:
-        data = load(folder)
-    except InputError as error:
-        return [str(error)]
-    sentences = [explosion_probability.sentence(data), explosion_probability.rest_sentence(data)]
-    failed = {status: runs for status, runs in data.statuses.items() if status != "ok"}
-    sentences.append(f"Runs without a result: {_format_counts(failed)}." if failed else "")
-    if goal is not None:
-        sentences += time_to_gain.goal_sentences(data, goal)
-    return [sentence for sentence in sentences if sentence]
+        from experiments.sweep.actions import run_sweep
+
+        run_sweep(design, settings or [], folder, workers, cluster, timeout, engine, fresh, goal)
+    except KeyboardInterrupt:  # also while the libraries are loaded
+        raise InputError(f"interrupted; {_describe_kept_runs(folder)}") from None
 
 
-def _format_counts(runs: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in sorted(runs.items(), key=lambda item: -item[1]))
+def _describe_kept_runs(folder: Path) -> str:
+    """Return how many runs are stored in a folder, and how to continue."""
+    next_step = f"in {folder}. Run the same command again to continue."
+    if not any((folder / "runs").glob("part-*.parquet")):
+        return f"no run is stored {next_step}"
+    try:
+        from experiments.sweep.storage import count_runs
+
+        runs = count_runs(folder)
+    except (Exception, KeyboardInterrupt):  # half-loaded libraries or a damaged part: the finished runs stay stored
+        return f"finished runs are stored {next_step}"
+    return f"{runs:,} finished {'run is' if runs == 1 else 'runs are'} stored {next_step}"
 
 
-@contextmanager
-def _show_progress() -> Iterator[Callable[[SweepProgress], None]]:
-    """Show the progress of a sweep on stderr: a bar on a terminal, else a line every 30 seconds."""
-    with _bar() if is_live(sys.stderr) else _lines() as show:
-        started, first = time.monotonic(), -1
+def results(
+    folder: Annotated[Path, typer.Argument(parser=path_argument, metavar="DIR", help="The folder of a sweep.")],
+    sql: Annotated[
+        str | None,
+        typer.Option(metavar="QUERY", help="Print the result of a DuckDB SQL query over runs, series and timings."),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print all columns as CSV and nothing else.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the table of a sweep, or the result of an SQL query over it."""
+    from experiments.sweep.query_table import show_results
 
-        def on_progress(progress: SweepProgress) -> None:
-            nonlocal first
-            first = progress.done if first < 0 else first
-            per_second = rate(progress.done - first, time.monotonic() - started)
-            show(progress, per_second)
-
-        yield on_progress
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[SweepProgress, float], None]]:
-    from rich.console import Console  # noqa: PLC0415 - slow to load
-    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
-
-    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-
-        def show(progress: SweepProgress, per_second: float) -> None:
-            bar.update(
-                task, completed=progress.done / progress.runs, description=_format_progress(progress, per_second)
-            )
-
-        yield show
-
-
-@contextmanager
-def _lines() -> Iterator[Callable[[SweepProgress, float], None]]:
-    printed_at = time.monotonic()
-
-    def show(progress: SweepProgress, per_second: float) -> None:
-        nonlocal printed_at
-        if time.monotonic() - printed_at >= REPORT_SECONDS:
-            printed_at = time.monotonic()
-            print(_format_progress(progress, per_second), file=sys.stderr, flush=True)
-
-    yield show
-
-
-def _format_progress(progress: SweepProgress, per_second: float) -> str:
-    left = time_left(progress.runs - progress.done, per_second)
-    when = "" if left == float("inf") else f" · {_format_duration(left)} left"
-    text = f"{progress.done:,} of {progress.runs:,} runs · {format_number(per_second)} a second{when}"
-    return f"{text} · long run of these runs: {_format_counts(progress.outcomes)}" if progress.outcomes else text
-
-
-def _format_duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if as_csv and as_json:
+        raise InputError("--csv and --json are both set; allowed: one of them. Leave one out.")
+    show_results(folder, sql, as_csv, as_json)

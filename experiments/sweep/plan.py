@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from experiments.design.design import PlannedRun
+    from experiments.design.planned_run import PlannedRun
     from sim.runner import Engine
     from sim.scenario.model import Scenario
 

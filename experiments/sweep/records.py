@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
+from experiments.design.planned_run import PlannedRun
 from experiments.gains import RunEnding, day_of_gain, explain_unreached_gain
 from hardware.uses import Use
 from sim.margins import INPUTS, Margins
 from sim.scenario.model import Parameter, parameters
 
 if TYPE_CHECKING:
-    from experiments.design.design import PlannedRun
     from sim.fluid.api import FluidTable
     from sim.long_run import LongRun
     from sim.pace import Pace

@@ -7,23 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from experiments.cli.progress import progress as shown_progress
-from experiments.design.design import SEEDS, PlannedRun
+from experiments.cli.progress import show_progress
+from experiments.design.design import SEEDS
+from experiments.design.planned_run import PlannedRun
 from experiments.errors import InputError
+from experiments.progress import count_progress, ignore_progress
 from experiments.sweep.records import RunRecord, run_schema
 from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
 from sim.runner import Engine
 from sim.scenario.model import Scenario
-
-if TYPE_CHECKING:
-    from experiments.cli.progress import ProgressCallback
 
 DEFAULT_SEEDS: Final = 10
 
@@ -102,7 +101,11 @@ def run_many(
     _check_choices(engine, on_error)
     use = min(_parse_workers(workers), len(plan))
     found: dict[int, RunRecord] = {}
-    with _show_progress(progress, len(plan)) as tell, _start_runs(plan, 1 if engine == "fluid" else use) as runs:
+    with (
+        show_progress() if progress else nullcontext(ignore_progress) as on_progress,
+        _start_runs(plan, 1 if engine == "fluid" else use) as runs,
+    ):
+        on_progress(count_progress(0, len(plan), "runs"))
         for finished in runs:
             if finished is None:
                 continue
@@ -110,7 +113,7 @@ def run_many(
             if row["status"] != "ok" and on_error == "raise":
                 raise RunFailedError(f"{plan.describe(row['run'])}: the run is {row['status']}: {row['message']}")
             found[row["run"]] = finished
-            tell(f"{len(found):,} of {len(plan):,} runs are done", len(found) / len(plan))
+            on_progress(count_progress(len(found), len(plan), "runs"))
     return _to_data_frame(plan, [found[run].row for run in range(len(plan))])
 
 
@@ -124,13 +127,6 @@ def _start_runs(plan: _ScenarioPlan, workers: int) -> Iterator[Iterable[RunRecor
     else:
         with LocalWorkerPool(plan, workers) as pool:
             yield pool.run(range(len(plan)))
-
-
-@contextmanager
-def _show_progress(wanted: bool, runs: int) -> Iterator[ProgressCallback]:
-    with shown_progress() if wanted else nullcontext(lambda text, share: None) as tell:
-        tell(f"0 of {runs:,} runs are done", 0.0)
-        yield tell
 
 
 def _to_data_frame(plan: _ScenarioPlan, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

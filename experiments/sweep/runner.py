@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from experiments.errors import InputError
+from experiments.progress import OnProgress, Progress, count_progress
 from experiments.sweep.extension import extend, recover_interrupted_extension, smaller_design, why_not_extendable
 from experiments.sweep.part_files import DamageError, set_aside
 from experiments.sweep.storage import (
@@ -52,6 +52,7 @@ MODEL: Final = ("sim", "agents", "hardware")
 _KERNEL_FILES_OF_MODEL: Final = ("kernels/speedup_curve.py", "kernels/search_records.py")
 """Files of hardware/kernels that belong to the model: they turn measurements into a speed-up."""
 PLANNING: Final = (
+    "design/planned_run.py",
     "design/sampling.py",
     "design/parsing.py",
     "design/design.py",
@@ -71,8 +72,8 @@ class Workers(Protocol):
         """Yield each run when it has finished, and None in between."""
 
 
-class SweepProgress(NamedTuple):
-    """The progress of a sweep."""
+class SweepState(NamedTuple):
+    """The runs of a sweep that are done, and their outcomes."""
 
     runs: int
     """Number of runs of the design."""
@@ -81,8 +82,16 @@ class SweepProgress(NamedTuple):
     outcomes: Mapping[str, int]
     """Number of runs by long-run dynamics; runs without a result by status."""
 
+    @property
+    def progress(self) -> Progress:
+        """Progress of the sweep."""
+        detail = f"long run of these runs: {format_counts(self.outcomes)}" if self.outcomes else ""
+        return count_progress(self.done, self.runs, "runs", detail)
 
-OnProgress = Callable[[SweepProgress], None]
+
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Return counts by name as text, the largest first."""
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
 
 
 def sweep(
@@ -92,8 +101,8 @@ def sweep(
     fresh: bool,
     on_progress: OnProgress,
     note: Callable[[str], None],
-) -> SweepProgress:
-    """Execute the runs of a design that are not in its folder, and return the progress.
+) -> SweepState:
+    """Execute the runs of a design that are not in its folder, and return its state.
 
     ``open_workers()`` is a context whose value is a `Workers`. KeyboardInterrupt is raised again after all finished
     runs have been written. Raises InputError if the folder belongs to another design or cannot be written; its files
@@ -107,11 +116,11 @@ def sweep(
             done = completed_runs(folder, note, identity_of(wanted))
         left = [run for run in range(len(design)) if run not in done]
         tally = _count_outcomes(folder)
-        on_progress(SweepProgress(len(design), len(done), tally))
+        on_progress(SweepState(len(design), len(done), tally).progress)
         if left:
             with open_workers() as workers:
                 _collect(workers.run(left), _RecordBuffer(folder, len(design), len(done), tally, on_progress))
-        return SweepProgress(len(design), len(read_table(folder, "runs", ["run"])), tally)
+        return SweepState(len(design), len(read_table(folder, "runs", ["run"])), tally)
 
 
 class _RecordBuffer:
@@ -129,7 +138,7 @@ class _RecordBuffer:
             self._unsaved.append(finished)
             self._done += 1
             self._tally[_outcome_name(finished.row["status"], finished.row["long_run"])] += 1
-        self._on_progress(SweepProgress(self._runs, self._done, self._tally))
+        self._on_progress(SweepState(self._runs, self._done, self._tally).progress)
         waited = time.monotonic() - self._saved_at
         enough = len(self._unsaved) >= MIN_RUNS_IN_PART and waited >= MIN_PART_SECONDS
         if enough or len(self._unsaved) >= MAX_RUNS_IN_PART or waited >= MAX_UNSAVED_SECONDS:
@@ -294,13 +303,3 @@ def _differences(name: str, old: Any, new: Any) -> Iterator[str]:
 
 def _format_value(value: Any) -> str:
     return "left out" if value is None else json.dumps(value)
-
-
-def rate(done: int, seconds: float) -> float:
-    """Return the number of runs a second; 0 if no time has passed."""
-    return done / seconds if seconds > 0 else 0.0
-
-
-def time_left(left: int, per_second: float) -> float:
-    """Return the time until all runs are done [s]; infinite if no run is done yet."""
-    return left / per_second if per_second > 0 else math.inf

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
+from experiments.text.number_format import format_count, pluralize
 from experiments.window.event_text import describe_event
-from experiments.window.number_format import format_count, pluralize
 from hardware.uses import Use
 
 if TYPE_CHECKING:

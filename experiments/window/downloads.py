@@ -91,7 +91,7 @@ def _csv_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def _figure_bytes(run: DownloadedRun, form: Any) -> bytes:
+def _picture_bytes(run: DownloadedRun, form: Any) -> bytes:
     from experiments.plotting.run_figure import run_picture  # noqa: PLC0415 - matplotlib takes a second to load
 
     scenario = run.result.scenario
@@ -116,7 +116,7 @@ DOWNLOADS: dict[str, DownloadKind] = {
         "series (CSV)", "series.csv", _CSV, lambda run: _csv_bytes(series_table(run.result.series))
     ),
     "scenario": DownloadKind("scenario (TOML)", "scenario.toml", "application/toml", _scenario_bytes),
-    "png": DownloadKind("picture (PNG)", "run.png", "image/png", lambda run: _figure_bytes(run, "png")),
-    "svg": DownloadKind("picture (SVG)", "run.svg", "image/svg+xml", lambda run: _figure_bytes(run, "svg")),
+    "png": DownloadKind("picture (PNG)", "run.png", "image/png", lambda run: _picture_bytes(run, "png")),
+    "svg": DownloadKind("picture (SVG)", "run.svg", "image/svg+xml", lambda run: _picture_bytes(run, "svg")),
 }
 """All kinds of downloads, by name."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments.window.number_format import format_count, format_factor, pluralize
+from experiments.text.number_format import format_count, format_factor, pluralize
 from sim import events
 
 if TYPE_CHECKING:

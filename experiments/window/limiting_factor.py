@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
-from experiments.window.number_format import format_count, format_factor, pluralize
+from experiments.text.number_format import format_count, format_factor, pluralize
 from sim import reporters
 
 if TYPE_CHECKING:

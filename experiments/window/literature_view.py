@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.window.number_format import format_count, pluralize
+from experiments.text.number_format import format_count, pluralize
 from sim.events import PaperPublished
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ class RunPlayer:
     """
 
     def __init__(self, scenario: Scenario, seed: int = 0) -> None:
-        self.on_progress: Callable[[], None] = lambda: None
+        self.on_step: Callable[[], None] = lambda: None
         """Called between the pieces of a move, in its thread."""
         self._lock = RLock()
         self._run_counter = itertools.count()
@@ -282,7 +282,7 @@ class RunPlayer:
         self._current_move = mine = next(self._move_counter)
         pieces: MoveSteps | None = None
         while True:
-            self.on_progress()
+            self.on_step()
             with self._lock:
                 self._raise_if_closed()
                 if self._current_move != mine:

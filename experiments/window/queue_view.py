@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
+from experiments.text.number_format import format_count, pluralize
 from experiments.window.gpu_grid import owner_of
-from experiments.window.number_format import format_count, pluralize
 from hardware.cluster.job_arrays import ArrayJob, JobArray
 from hardware.uses import BACKGROUND, Use
 from sim.reporters import uses_of

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agents.phases import Phase
-from experiments.window.number_format import format_count, format_factor, pluralize
+from experiments.text.number_format import format_count, format_factor, pluralize
 from hardware.cluster.jobs import JobRecord
 from sim.events import ActiveResearchersChanged, CohortFormed, PaperPublished
 

@@ -121,7 +121,7 @@ class WindowSession:
         self.freed = threading.Event()
         """Set when a closed session has ended its thread and released its world."""
         self._last_progress_at = 0.0
-        player.on_progress = self._report_progress
+        player.on_step = self._report_progress
         self._thread = threading.Thread(target=self._run_thread, name="asara window", daemon=True)
         self._thread.start()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
-from experiments.window.number_format import pluralize
+from experiments.text.number_format import pluralize
 
 if TYPE_CHECKING:
     from sim.world import World

@@ -49,8 +49,8 @@ class SearchEvaluator(Protocol):
         """Return the outcome of a candidate; a failure is an outcome, not an exception."""
 
 
-class Progress(NamedTuple):
-    """Progress of a search."""
+class SearchProgress(NamedTuple):
+    """SearchProgress of a search."""
 
     trials: int
     budget: int
@@ -62,7 +62,7 @@ class Progress(NamedTuple):
     tokens: int
 
 
-TrialCallback = Callable[[Trial, Progress], bool | None]
+TrialCallback = Callable[[Trial, SearchProgress], bool | None]
 
 
 def geomean_speedup(timed: Sequence[Timing], held_out: bool = False) -> float | None:
@@ -141,7 +141,7 @@ class _SearchState:
     ) -> None:
         self.trace, self.session = trace, session
         self.history = history_of(session, SearchSpace(spaces), source_allowed)
-        self.progress = Progress(0, session.budget, None, None, {}, 0.0, 0)
+        self.progress = SearchProgress(0, session.budget, None, None, {}, 0.0, 0)
         self.last: list[Trial] = []
         for trial in trace.trials(session.session):
             self._record_trial(trial)
@@ -222,10 +222,10 @@ def _clean_text(text: str) -> str:
     return text.encode(errors="replace").decode().strip()[:_MAX_REASON_CHARACTERS]
 
 
-def _progress(before: Progress, trial: Trial) -> Progress:
+def _progress(before: SearchProgress, trial: Trial) -> SearchProgress:
     found = improvements([trial] if before.best is None else [before.best, trial])
     best, score = found[-1] if found else (None, None)
-    return Progress(
+    return SearchProgress(
         before.trials + 1,
         before.budget,
         best,

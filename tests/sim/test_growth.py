@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -159,3 +160,23 @@ def test_deployed_software_never_falls_and_never_exceeds_what_is_discovered():
     assert software.deployed == 1.0
     software.deploy(found - 1.0 + 1e-8)  # what sums of gains may be out by
     assert software.deployed == found
+
+
+@pytest.mark.parametrize("r", [0.7, 1.0, 2.0])
+def test_unconstrained_curve_grows_linearly_in_effort_within_a_doubling(r):
+    law = growth.Law(r, 1.0, math.inf, 5.0)
+    curve = growth.unconstrained_curve(law, 10, PER_DAY, 3, 1.0, points=4)
+    ends = np.cumsum([0.0, *growth.unconstrained_doubling_times(law, 10, PER_DAY, 3)])
+    parts = np.arange(13) / 4
+    whole, part = np.divmod(parts, 1)
+    effort = 2 ** (whole / r) * (1 - part) + 2 ** ((whole + 1) / r) * part
+    assert curve.doublings == pytest.approx(r * np.log2(effort))
+    assert curve.days == pytest.approx(np.interp(parts, range(4), ends))
+
+
+def test_unconstrained_curve_ends_beyond_its_last_day_and_at_the_limit():
+    law = growth.law_from_params(GrowthParams(), 10, PER_DAY)
+    first, second = growth.unconstrained_doubling_times(law, 10, PER_DAY, 2)
+    assert growth.unconstrained_curve(law, 10, PER_DAY, 9, 1.0, first + 0.5 * second).days[-1] == first + second
+    limited = growth.Law(1.0, 1.0, 2.5, 5.0)
+    assert growth.unconstrained_curve(limited, 10, PER_DAY, 9, 1.0).doublings[-1] == pytest.approx(2.0)

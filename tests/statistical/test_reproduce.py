@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from experiments.reproduction.comparison import Comparison, compare, figures
+from experiments.reproduction.comparison import Comparison, compare, printed_numbers
 from experiments.reproduction.intervals import FALSE_ALARM, MISSES, TESTS
 from experiments.reproduction.report_claims import find_data, rows
 from tests.oracles.queueing import erlang_c, pollaczek_khinchine, preemptive_resume, repairman
@@ -86,7 +86,7 @@ def test_a_figure_is_compared_to_its_printed_digits(printed, simulated, outcome)
 
 
 def test_printed_figures_know_their_last_digit():
-    assert [(figure.value, figure.half_unit) for figure in figures("41, 7.6")] == [(41.0, 0.5), (7.6, 0.05)]
+    assert [(figure.value, figure.half_unit) for figure in printed_numbers("41, 7.6")] == [(41.0, 0.5), (7.6, 0.05)]
 
 
 def test_a_named_folder_without_logs_is_an_error(tmp_path):

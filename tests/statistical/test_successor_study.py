@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.monte_carlo.loading import load_priors
+from experiments.monte_carlo.priors import load_priors
 from experiments.monte_carlo.runner import estimate_probability, run_study
 from tests.oracles import successor as oracle
 

@@ -13,10 +13,10 @@ from hardware.kernels.machine import Machine, Roofline
 from hardware.kernels.problem import workload
 from hardware.kernels.proposers.base import History, history_of
 from hardware.kernels.proposers.endpoint import Endpoint, Request
-from hardware.kernels.proposers.llm import LanguageModel
+from hardware.kernels.proposers.llm import LanguageModelProposer
 from hardware.kernels.proposers.registry import proposer
 from hardware.kernels.proposers.search_space import SearchSpace
-from hardware.kernels.search import Progress, search
+from hardware.kernels.search import SearchProgress, search
 from hardware.kernels.trace import MeasurementSession, SearchEnd, Timing, Trace, Trial, TrialOutcome
 
 CAUSAL = workload("causal")
@@ -118,7 +118,7 @@ class Surface:
 def main(path: str, name: str, seed: str, budget: str) -> None:
     """A search in a process of its own that says each trial's number on its output."""
 
-    def watch(trial: Trial, progress: Progress) -> None:
+    def watch(trial: Trial, progress: SearchProgress) -> None:
         print(trial.number, flush=True)
 
     here = session(proposer=name, seed=int(seed), budget=int(budget))
@@ -150,5 +150,5 @@ def searched(
     """The trials and the end of a search by whoever answers."""
     trace = Trace(path)
     here = session(proposer="llm", budget=budget)
-    end = search(trace, here, LanguageModel(endpoint), Surface(), SPACES, source_allowed=foreign)
+    end = search(trace, here, LanguageModelProposer(endpoint), Surface(), SPACES, source_allowed=foreign)
     return trace.trials("here"), end

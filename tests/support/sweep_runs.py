@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
+from unittest import mock
 
 import psutil
 
 from experiments.cli.app import main
+from experiments.cli.progress import show_progress
 from experiments.design.design import Design, load_design
-from experiments.sweep import command
+from experiments.progress import OnProgress, Progress
+from experiments.sweep import actions
 from experiments.sweep.records import RunRecord
-from experiments.sweep.runner import OnProgress, SweepProgress, sweep
+from experiments.sweep.runner import SweepState, sweep
 from experiments.sweep.workers.dask import DaskWorkers
 from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
@@ -69,7 +72,7 @@ class InProcessWorkers:
             yield from do_runs(self.design, [each])
 
 
-def run_here(design: Design, folder: Path, note: Callable[[str], None] = quietly, fresh: bool = False) -> SweepProgress:
+def run_here(design: Design, folder: Path, note: Callable[[str], None] = quietly, fresh: bool = False) -> SweepState:
     """Run a design in this process."""
     return sweep(design, folder, lambda: InProcessWorkers(design), fresh, quietly, note)
 
@@ -85,10 +88,10 @@ class KillingCallback:
         self._kill(0)  # before the worker is ready
         return crew
 
-    def __call__(self, standing: SweepProgress) -> None:
+    def __call__(self, progress: Progress) -> None:
         if self._chance.random() < 0.02:
             self._kill(self._chance.randrange(2))
-        if standing.done >= self._die_at:
+        if (progress.done or 0) >= self._die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _kill(self, which: int) -> None:
@@ -109,8 +112,8 @@ def on_nodes(design_file: str, folder: str, address: str, victim: str) -> None:
     """Run a design on a Dask cluster, and kill one of its processes after a quarter of the runs."""
     design, alive = load_design(design_file), [int(victim)]
 
-    def on_progress(progress: SweepProgress) -> None:
-        if alive and progress.done > progress.runs // 4:
+    def on_progress(progress: Progress) -> None:
+        if alive and (progress.done or 0) > progress.total // 4:
             os.kill(alive.pop(), signal.SIGKILL)
 
     sweep(design, Path(folder), lambda: DaskWorkers(design, address), False, on_progress, quietly)
@@ -145,21 +148,20 @@ def interrupted_while_loading(design_file: str, folder: str, module: str) -> Non
 
 def _signal_after(runs: int, process: int, number: signal.Signals) -> None:
     """Send a signal to a process when ``runs`` runs are done."""
-    shown = command._show_progress
 
     @contextmanager
-    def watched() -> Iterator[OnProgress]:
-        with shown() as show:
+    def watched(*options: Any, **named: Any) -> Iterator[OnProgress]:
+        with show_progress(*options, **named) as show:
 
-            def on_progress(progress: SweepProgress) -> None:
+            def on_progress(progress: Progress) -> None:
                 show(progress)
-                if progress.done >= runs:
+                if (progress.done or 0) >= runs:
                     with suppress(ProcessLookupError):
                         os.kill(process, number)
 
             yield on_progress
 
-    command._show_progress = watched
+    mock.patch.object(actions, "show_progress", watched).start()
 
 
 def command_for(function: Any, *arguments: object) -> list[str]:

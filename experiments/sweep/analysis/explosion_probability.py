@@ -27,6 +27,7 @@ from experiments.sweep.analysis.estimators import ClusteredProbability, clustere
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, new_figure
 from experiments.sweep.analysis.labels import percent, phrase_with_name
 from experiments.sweep.analysis.sweep_data import EXPLOSIVE, ONE_BY_ONE, SPEEDING_UP, Flags, RunOutcome, Sweep
+from experiments.text.number_format import pluralize
 from sim.long_run import SINGULAR
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ def _probability_sentence(sweep: Sweep, outcome: RunOutcome) -> str:
         texts = [f"{_share_text(share, interval)} at {part.text}" for part, share in ends]
         return f"{what}: from {texts[0]} to {texts[1]}. The table has all {len(found):,} combinations of levers."
     texts = [
-        f"{_share_text(share, interval)}{_format_combination(part)} ({_format_runs(share.runs)})"
+        f"{_share_text(share, interval)}{_format_combination(part)} ({pluralize(share.runs, 'run')})"
         for part, share in found
     ]
     return f"{what}: {', '.join(texts)}."
@@ -294,16 +295,12 @@ def _format_combination(part: Combination) -> str:
     return f" at {part.text}" if part.values else ""
 
 
-def _format_runs(runs: int) -> str:
-    return f"{runs:,} run{'s' * (runs != 1)}"
-
-
 def _one_at_a_time_sentence(sweep: Sweep) -> str:
     base = sweep.only((sweep.points == 0) & (sweep.numbers("lever") == 0))
     if not base.n:
         return "The middle point of this one-at-a-time design has no result, so there are no comparisons."
     shares = [f"{percent(float(base.happened(each).mean()))} are {each.runs}" for each in (EXPLOSIVE, SPEEDING_UP)]
-    return f"With all parameters in the middle ({_format_runs(base.n)}), {' and '.join(shares)}."
+    return f"With all parameters in the middle ({pluralize(base.n, 'run')}), {' and '.join(shares)}."
 
 
 def rest_sentence(sweep: Sweep) -> str:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from experiments.sweep.analysis.combinations import combinations, select_for_figure, table_by_combination
 from experiments.sweep.analysis.figure_frame import INK, in_style, legend_above, new_figure
 from experiments.sweep.analysis.sweep_data import Flags, Floats, Sweep, ended_for_good, final_level
-from sim.growth import unconstrained_doubling_times
+from sim.growth import unconstrained_curve
 from sim.scenario.model import Scenario, parameters
 
 if TYPE_CHECKING:
@@ -188,21 +188,15 @@ def _closed_form_bounds(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
 def closed_form(values: dict[str, Any], doublings: int) -> tuple[list[float], list[float]]:
     """Return days and doublings of software by the law alone, for parameters by their flat names.
 
-    Work is infinitely divisible (sim.growth.unconstrained_doubling_times). At a limit of growth the curve stays level.
+    Work is infinitely divisible (sim.growth.unconstrained_curve). At a limit of growth the curve stays level.
     """
-    from experiments.plotting.run_figure import within_doubling  # noqa: PLC0415
-
     scenario = Scenario()
     for name, value in values.items():
         block, _, inner = name.partition("__")
         changed = getattr(scenario, block).model_copy(update={inner: value})
         scenario = scenario.model_copy(update={block: changed})
-    step, law = scenario.training.gain_doublings, scenario.law()
-    days, levels = [0.0], [0.0]
-    for n, duration in enumerate(unconstrained_doubling_times(law, *scenario.own_team, doublings, step)):
-        if not math.isfinite(duration):
-            return [*days, 1e9], [*levels, levels[-1]]
-        start = days[-1]
-        days += [start + duration * part / _POINTS_PER_DOUBLING for part in range(1, _POINTS_PER_DOUBLING + 1)]
-        levels += [within_doubling(law, n, part / _POINTS_PER_DOUBLING) for part in range(1, _POINTS_PER_DOUBLING + 1)]
+    law, step = scenario.law(), scenario.training.gain_doublings
+    days, levels = unconstrained_curve(law, *scenario.own_team, doublings, step, points=_POINTS_PER_DOUBLING)
+    if levels[-1] < doublings:
+        return [*days, 1e9], [*levels, levels[-1]]
     return days, levels

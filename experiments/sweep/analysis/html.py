@@ -54,7 +54,7 @@ class TableView(NamedTuple):
     more: str
 
 
-class ReportFigure(NamedTuple):
+class ReportPicture(NamedTuple):
     """An SVG element and its caption."""
 
     drawing: Markup
@@ -67,10 +67,10 @@ def render_page(content: Mapping[str, Any]) -> str:
     return _template().render(css=css, **content)
 
 
-def report_figure(drawing: str, caption: str) -> ReportFigure:
+def report_picture(drawing: str, caption: str) -> ReportPicture:
     """Return an SVG element with its caption, which is also its label for screen readers."""
     named = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(caption, quote=True)}" ', 1)
-    return ReportFigure(Markup(named), caption)
+    return ReportPicture(Markup(named), caption)
 
 
 def table_view(found: pa.Table) -> TableView:

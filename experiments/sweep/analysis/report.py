@@ -6,14 +6,15 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations as combinations_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from experiments.plotting.captions import footer_text, plural
+from experiments.plotting.captions import footer_text
+from experiments.progress import OnProgress, Progress, ignore_progress
 from experiments.storage.atomic import to_json, to_json_values
 from experiments.sweep.analysis import (
     convergence,
@@ -35,7 +36,7 @@ from experiments.sweep.analysis.combinations import (
     stack_tables,
 )
 from experiments.sweep.analysis.figure_frame import png, svg
-from experiments.sweep.analysis.html import TableView, render_page, report_figure, table_view
+from experiments.sweep.analysis.html import TableView, render_page, report_picture, table_view
 from experiments.sweep.analysis.labels import RETURNS, phrase, with_reading
 from experiments.sweep.analysis.sweep_data import (
     EXPLOSIVE,
@@ -46,6 +47,7 @@ from experiments.sweep.analysis.sweep_data import (
     Sweep,
     reported_gain,
 )
+from experiments.text.number_format import pluralize
 from sim.growth import reading_of_r
 
 if TYPE_CHECKING:
@@ -213,30 +215,28 @@ def _section_view(heading: str, members: Sequence[ReportSection]) -> dict[str, A
     return {
         "heading": heading,
         "sentences": [sentence for part in members for sentence in part.sentences],
-        "pictures": [report_figure(svg(p.figure, p.name), p.caption) for p in members if p.figure is not None],
+        "pictures": [report_picture(svg(p.figure, p.name), p.caption) for p in members if p.figure is not None],
         "tables": [
             {"name": p.name, "view": table_view(p.table)} for p in members if p.table is not None and p.table.num_rows
         ],
     }
 
 
-def files(
-    sweep: Sweep, on_section: Callable[[str], None] = lambda name: None, outcome: str | None = None
-) -> dict[str, bytes]:
+def files(sweep: Sweep, on_progress: OnProgress = ignore_progress, outcome: str | None = None) -> dict[str, bytes]:
     """Return all files of the analysis by name: `report.html`, `analysis.json`, and CSV and PNG of each section.
 
-    ``on_section`` is called with the name of each section. ``outcome``: the outcome whose sensitivity is shown; by
+    ``on_progress`` is called for each section. ``outcome``: the outcome whose sensitivity is shown; by
     default all outcomes.
     """
-    found, content, footer = [], {}, picture_footer(sweep)
+    found, content, footer = [], {}, figure_footer(sweep)
     for part in parts(sweep, outcome):
-        on_section(part.name)
+        on_progress(Progress(None, 1, part.name, "analysing"))
         found.append(part)
         if part.figure is not None:
             content[f"{part.name}.png"] = png(part.figure, footer)
         if part.table is not None:
             content[f"{part.name}.csv"] = to_csv(part.table).encode()
-    on_section("report")
+    on_progress(Progress(None, 1, "report", "analysing"))
     content["report.html"] = html(sweep, found).encode()
     numbers = summary(sweep) | {"files": sorted([*content, SUMMARY])}
     content[SUMMARY] = f"{to_json(numbers)}\n".encode()
@@ -489,11 +489,11 @@ def _lever_values(sweep: Sweep, name: str) -> list[str]:
     return list(bin_parameter(sweep, name).labels)
 
 
-def picture_footer(sweep: Sweep) -> str:
+def figure_footer(sweep: Sweep) -> str:
     """Return the footer of the figures of a sweep: runs, seed, engine, version and the digest of the design."""
     made = {name: str(sweep.manifest.get(name, "?")) for name in ("seed", "engine", "version")}
     return footer_text(
-        f"n = {plural(sweep.n, 'run')}",
+        f"n = {pluralize(sweep.n, 'run')}",
         f"seed {made['seed']}",
         f"engine {made['engine']}",
         by=made["version"],

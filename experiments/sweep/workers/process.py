@@ -23,7 +23,7 @@ from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 
 if TYPE_CHECKING:
-    from experiments.design.design import PlannedRun
+    from experiments.design.planned_run import PlannedRun
     from experiments.sweep.plan import Plan
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
+from experiments.text.number_format import format_count, pluralize
 from experiments.window.gpu_grid import GpuCell, PlacedGpus
-from experiments.window.number_format import format_count, pluralize
 from experiments.window.queue_view import WaitingJob
 from experiments.window.session import ViewState
 from experiments.window.views.axes import (

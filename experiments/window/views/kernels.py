@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from experiments.window.number_format import pluralize
+from experiments.text.number_format import pluralize
 from experiments.window.session import ViewState
 from experiments.window.views.axes import Option, chart_option, line_series, round_for_plot, value_axis
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.text.number_format import round_to_100_percent
+from experiments.text.number_format import format_count, format_factor, pluralize, round_to_100_percent
 from experiments.window.frame import Frame
-from experiments.window.number_format import format_count, format_factor, pluralize
 from experiments.window.session import ViewState
 
 TIME_PARTS = {
@@ -45,7 +44,7 @@ def limit_props(state: ViewState) -> dict[str, Any]:
         "shares": shares,
         "since": "" if not found.shares else f"Researchers' time since day {format_count(round(found.since))}:",
         "bar_label": ", ".join(f"{each['label']} {each['told']}" for each in shares),
-        "figures": key_figures(state),
+        "figures": key_numbers(state),
     }
 
 
@@ -111,7 +110,7 @@ def format_elasticity(value: float) -> str:
     return f"{abs(value) if abs(value) < 0.005 else value:.2f}%"
 
 
-def key_figures(state: ViewState) -> list[dict[str, str]]:
+def key_numbers(state: ViewState) -> list[dict[str, str]]:
     """Return the key figures of a frame."""
     frame, grid = state.frame, state.frame.grid
     busy = grid.gpus - grid.idle

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from experiments.text.number_format import format_count
 from experiments.window.literature_view import CitationNetwork
-from experiments.window.number_format import format_count
 from experiments.window.session import ViewState
 
 

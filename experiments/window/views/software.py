@@ -6,8 +6,8 @@ import math
 from functools import lru_cache
 from typing import Any
 
-from experiments.plotting.run_figure import closed_form
-from experiments.window.number_format import format_factor
+from experiments.plotting.run_figure import scenario_curve
+from experiments.text.number_format import format_factor
 from experiments.window.session import ViewState
 from experiments.window.timeline import TimelineView
 from experiments.window.views.axes import Option, axis_end, chart_option, day_axis, line_series, plot_points, value_axis
@@ -107,7 +107,7 @@ def unconstrained_curve(scenario: Scenario, end: float) -> Option:
 
 @lru_cache(maxsize=64)
 def _unconstrained_points(scenario: Scenario, end: float) -> tuple[tuple[float, float], ...]:
-    curve = closed_form(scenario, end)
+    curve = scenario_curve(scenario, end)
     return tuple((day, level) for day, level in plot_points(curve.days, curve.doublings))
 
 

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from agents.phases import Phase
-from experiments.window.number_format import format_count, pluralize
+from experiments.text.number_format import format_count, pluralize
 from experiments.window.session import ViewState
 from experiments.window.team_view import PHASES, CohortSummary
 from experiments.window.views.axes import (

@@ -7,7 +7,7 @@ from hardware.kernels.proposers.base import History, Proposal
 from hardware.kernels.proposers.surrogate import expected_speedup
 
 
-class Autotune:
+class AutotuneProposer:
     """Coordinate descent from the best default candidate, in the order of parameters, until no parameter improves.
 
     Then the remaining candidates follow, nearest to the best first, in random order.

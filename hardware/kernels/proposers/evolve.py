@@ -22,7 +22,7 @@ MAX_ATTEMPTS: Final = 50
 """Number of children that may be known already before a random candidate is drawn."""
 
 
-class Evolve:
+class EvolutionProposer:
     """Steady-state evolution: each child joins the population at once, without generations."""
 
     name = "evolve"

@@ -17,7 +17,7 @@ class _ClimbState(NamedTuple):
     steps: tuple[Candidate, ...] = ()
 
 
-class HillClimb:
+class HillClimbProposer:
     """First improvement among the neighbours, in random order, with restarts.
 
     It starts at the default candidate of the first family, else at the first random candidate that passes. An invalid

@@ -16,7 +16,7 @@ MODES: Final = get_args(Mode)
 """Sources of replies: an endpoint, an endpoint with a recording tape, a tape, or a file of scripted replies."""
 
 
-class LanguageModel:
+class LanguageModelProposer:
     """Sends one request for each trial, with the full history."""
 
     name = "llm"
@@ -37,7 +37,7 @@ def request_of(history: History) -> Request:
     return Request(system_prompt(history), user_prompt(history), history.seed, turn)
 
 
-def from_environment(mode: Mode = "live", tape: Path | None = None) -> LanguageModel:
+def from_environment(mode: Mode = "live", tape: Path | None = None) -> LanguageModelProposer:
     """Return the proposer of a mode. Raises EndpointError if the endpoint or the tape is not named.
 
     Raises TapeError for a file that is not a tape, or has no valid replies.
@@ -45,11 +45,11 @@ def from_environment(mode: Mode = "live", tape: Path | None = None) -> LanguageM
     if mode not in MODES:
         raise EndpointError(f"mode {mode!r} is unknown; allowed: {', '.join(MODES)}")
     if mode == "live":
-        return LanguageModel(OpenAiEndpoint.from_environment())
+        return LanguageModelProposer(OpenAiEndpoint.from_environment())
     if tape is None:
         raise EndpointError(f"mode {mode} of the llm proposer needs a tape; name one by --tape")
     if mode == "record":
-        return LanguageModel(RecordingEndpoint(tape, OpenAiEndpoint.from_environment()))
+        return LanguageModelProposer(RecordingEndpoint(tape, OpenAiEndpoint.from_environment()))
     if not tape.is_file():
         raise EndpointError(f"there is no tape {tape}; name an existing file by --tape")
-    return LanguageModel(ReplayEndpoint(tape) if mode == "replay" else ScriptedEndpoint(load_replies(tape)))
+    return LanguageModelProposer(ReplayEndpoint(tape) if mode == "replay" else ScriptedEndpoint(load_replies(tape)))

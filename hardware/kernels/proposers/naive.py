@@ -5,7 +5,7 @@ from __future__ import annotations
 from hardware.kernels.proposers.base import History, Proposal
 
 
-class Naive:
+class DefaultProposer:
     """Proposes the default candidate of the first family, then ends the search."""
 
     name = "naive"

@@ -6,7 +6,7 @@ from hardware.kernels.proposers.base import History, Proposal
 from hardware.kernels.proposers.surrogate import expected_speedup
 
 
-class Random:
+class RandomProposer:
     """Uniform random draws without repeats, until all candidates are tried."""
 
     name = "random"

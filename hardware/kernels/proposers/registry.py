@@ -7,16 +7,32 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from hardware.kernels.proposers.autotune import Autotune
+from hardware.kernels.proposers.autotune import AutotuneProposer
 from hardware.kernels.proposers.base import Proposer
-from hardware.kernels.proposers.evolve import Evolve
-from hardware.kernels.proposers.hill_climb import HillClimb
-from hardware.kernels.proposers.llm import LanguageModel, Mode, from_environment
-from hardware.kernels.proposers.naive import Naive
-from hardware.kernels.proposers.random import Random
+from hardware.kernels.proposers.evolve import EvolutionProposer
+from hardware.kernels.proposers.hill_climb import HillClimbProposer
+from hardware.kernels.proposers.llm import LanguageModelProposer, Mode, from_environment
+from hardware.kernels.proposers.naive import DefaultProposer
+from hardware.kernels.proposers.random import RandomProposer
 
-_STRATEGIES: Final[tuple[Callable[[], Proposer], ...]] = (Naive, Random, HillClimb, Evolve, Autotune)
-PROPOSERS: Final = {each.name: each.summary for each in (Naive, Random, HillClimb, Evolve, Autotune, LanguageModel)}
+_STRATEGIES: Final[tuple[Callable[[], Proposer], ...]] = (
+    DefaultProposer,
+    RandomProposer,
+    HillClimbProposer,
+    EvolutionProposer,
+    AutotuneProposer,
+)
+PROPOSERS: Final = {
+    each.name: each.summary
+    for each in (
+        DefaultProposer,
+        RandomProposer,
+        HillClimbProposer,
+        EvolutionProposer,
+        AutotuneProposer,
+        LanguageModelProposer,
+    )
+}
 """Name → description in one line."""
 
 
@@ -29,7 +45,7 @@ def proposer(name: str, mode: Mode = "live", tape: Path | None = None) -> Propos
 
     Raises UnknownProposerError, and for the language model EndpointError if the environment does not name an endpoint.
     """
-    if name == LanguageModel.name:
+    if name == LanguageModelProposer.name:
         return from_environment(mode, tape)
     for made in (each() for each in _STRATEGIES):
         if made.name == name:

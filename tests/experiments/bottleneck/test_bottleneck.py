@@ -10,7 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
 from experiments.bottleneck import study as bottleneck
-from experiments.bottleneck.command import parse_doublings
+from experiments.bottleneck.actions import parse_doublings
+from experiments.bottleneck.figure import bottleneck_figure, bottleneck_picture
 from experiments.bottleneck.steady_state import (
     BALANCED,
     FULL,
@@ -23,7 +24,7 @@ from experiments.bottleneck.steady_state import (
     steady_state_scenario,
 )
 from experiments.bottleneck.study import STEP, cost_adjusted_papers, estimate, study
-from experiments.bottleneck.table import PUBLISHED, bottleneck_figure, conclusion, picture, sentence
+from experiments.bottleneck.table import PUBLISHED, conclusion, sentence
 from sim import ces
 from sim.scenario.model import Scenario, ScenarioError
 from tests.oracles.ces import WHITFILL_WU, repairman_elasticities
@@ -258,22 +259,22 @@ def test_study_of_one_seed_has_no_interval_and_is_reproducible(small, monkeypatc
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 60)
     seen = []
 
-    def watch(share, text, world):
-        seen.append((share, text))
+    def should_stop(world):
         return len(found) > 0
 
     found: list = []
-    whole = study(small, [0.0], [5], watch)
+    whole = study(small, [0.0], [5], seen.append, should_stop)
     assert (whole.seeds, whole.pairing) == ((5,), None)
     assert whole.cases[0].points[0].labour.low is None
-    shares = [share for share, _ in seen]
+    shares = [progress.share for progress in seen]
     assert shares[0] == 0
     assert shares == sorted(shares)
     assert shares[-1] < 1
-    assert seen[0][1].startswith("seed 1 of 1: 26 researchers on 12 GPUs")
+    assert seen[0].task == "seed 1 of 1"
+    assert seen[0].what.startswith("26 researchers on 12 GPUs")
     assert study(small, [0.0], [5]) == whole, "the same bytes for the same seed"
     found.append(True)
-    stopped = study(small, [0.0], [5, 6], watch)
+    stopped = study(small, [0.0], [5, 6], seen.append, should_stop)
     assert (stopped.seeds, stopped.cases, stopped.runs) == ((), (), 0)
 
 
@@ -392,7 +393,7 @@ def test_figure_has_its_legend_above_the_panel_and_explains_its_terms(measured):
     assert first.get_legend().get_window_extent().y0 > first.get_window_extent().y1
     title = next(text for text in figure.subfigs[0].texts if text.get_text().startswith("What 1% more"))
     assert not title.get_window_extent().overlaps(first.get_legend().get_window_extent())
-    found = picture(measured, "svg").decode()
+    found = bottleneck_picture(measured, "svg").decode()
     for words in ("The balance point is at 1", "Sigma (σ), the elasticity of substitution", "Load: the GPUs that"):
         assert words in found
     assert "seeds 0 to 2 · engine world · asara" in found

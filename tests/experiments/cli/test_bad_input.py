@@ -16,7 +16,7 @@ from experiments.cli import app
 from experiments.cli.arguments import load_scenario
 from experiments.design.design import load_design
 from experiments.errors import InputError
-from experiments.monte_carlo.loading import BUNDLED_PRIORS_DIR
+from experiments.monte_carlo.priors import BUNDLED_PRIORS_DIR
 from experiments.storage.file_kinds import BLOCKS
 from sim.scenario.model import parameters
 

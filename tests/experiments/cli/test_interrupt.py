@@ -6,14 +6,14 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from experiments.cli import progress as progress_module
+from experiments.progress import OnProgress, Progress
+from experiments.run import actions
 from experiments.storage import run_store
-from sim.world import World
 
 SCENARIO = ["run", "toy-fizzle", "--seed", "1"]
 
@@ -38,15 +38,15 @@ def send(number: int) -> None:
 
 def press_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
     @contextmanager
-    def progress() -> Iterator[Callable[[World], None]]:
-        def show(world: World) -> None:
-            if world.now == day:
+    def progress(log: str) -> Iterator[OnProgress]:
+        def show(progress: Progress) -> None:
+            if progress.what.startswith(f"day {day:,.0f} "):
                 for _ in range(times):
                     send(number)
 
         yield show
 
-    monkeypatch.setattr(progress_module, "run_progress", progress)
+    monkeypatch.setattr(actions, "show_progress", progress)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -87,17 +87,17 @@ def test_the_second_stops_at_once(asara, tmp_path, monkeypatch, number):
     [
         (
             "mc successor --n 1000 --out new",
-            "experiments.monte_carlo.runner.run_study",
+            "experiments.monte_carlo.actions.run_study",
             "stopped; nothing more was written",
         ),
         (
             "solve --until 10x=365 --for growth__r",
-            "experiments.solve.solver.solve",
+            "experiments.solve.actions.solve",
             "stopped; nothing more was written",
         ),
-        ("analyse new", "experiments.sweep.analysis.sweep_data.load", "stopped; nothing more was written"),
-        ("reproduce --seeds 2", "experiments.reproduction.report_claims.rows", "stopped; nothing more was written"),
-        ("sweep quick --out new", "experiments.sweep.command.sweep", "interrupted; no run is stored in new"),
+        ("analyse new", "experiments.sweep.analysis.actions.load", "stopped; nothing more was written"),
+        ("reproduce --seeds 2", "experiments.reproduction.actions.rows", "stopped; nothing more was written"),
+        ("sweep quick --out new", "experiments.sweep.actions.sweep", "interrupted; no run is stored in new"),
     ],
 )
 def test_a_request_to_stop_in_a_long_command_is_answered(asara, monkeypatch, number, line, place, answer):

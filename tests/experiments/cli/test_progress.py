@@ -1,24 +1,42 @@
-"""What a command shows of long work where stderr is no terminal: few lines, whatever the text is."""
+"""Lines of progress that commands print if stderr is not a terminal."""
 
-from experiments.cli.progress import progress
+from experiments.cli.progress import show_progress
+from experiments.progress import Progress, count_progress
 
 
-def shown(capsys, told):
-    with progress() as tell:
-        for text, share in told:
-            tell(text, share)
+def printed(capsys, reports, *options, **named):
+    with show_progress(*options, **named) as on_progress:
+        for report in reports:
+            on_progress(report)
     return capsys.readouterr().err.splitlines()
 
 
-def test_a_log_has_a_line_for_each_fifth_of_the_work(capsys):
-    days = [(f"{day // 100} of 10 runs are over; this one is at day {day % 100}", day / 1000) for day in range(1000)]
-    assert shown(capsys, days) == [days[at][0] for at in (0, 200, 400, 600, 800)]
+def test_milestones_of_one_task_are_fifths(capsys):
+    days = [Progress(day, 1000, f"{day // 100} of 10 runs; day {day % 100}") for day in range(1000)]
+    assert printed(capsys, days) == [days[at].what for at in (0, 200, 400, 600, 800)]
 
 
-def test_works_that_have_names_begin_anew(capsys):
-    searches = [(f"seed {seed}: {trial} of 1", 1.0) for seed in (0, 1) for trial in (1, 1)]
-    assert shown(capsys, searches) == ["seed 0: 1 of 1", "seed 1: 1 of 1"]
+def test_milestones_of_several_tasks_start_again_with_each_task(capsys):
+    searches = [Progress(1, 1, f"{trial} of 1", f"seed {seed}") for seed in (0, 1) for trial in (1, 1)]
+    assert printed(capsys, searches) == ["seed 0: 1 of 1", "seed 1: 1 of 1"]
 
 
-def test_what_has_no_share_is_told_once_each_time_that_it_changes(capsys):
-    assert shown(capsys, [("one", None), ("one", None), ("two", None), ("one", None)]) == ["one", "two", "one"]
+def test_milestones_without_a_share_are_printed_when_the_text_changes(capsys):
+    reports = [Progress(None, 1, text) for text in ("one", "one", "two", "one")]
+    assert printed(capsys, reports) == ["one", "two", "one"]
+
+
+def test_no_lines_are_printed_with_none(capsys):
+    assert printed(capsys, [count_progress(done, 10, "worlds") for done in range(11)], "none") == []
+
+
+def test_intervals_with_a_rate_show_speed_time_left_and_details(capsys):
+    times = iter([0.0, 0.0, 0.0, 0.0, *[40.0] * 3])
+    reports = [count_progress(done, 100, "runs", "long run of these runs: 20 fizzle") for done in (10, 30)]
+    assert printed(capsys, reports, "intervals", with_rate=True, clock=lambda: next(times)) == [
+        "30 of 100 runs · 0.5 a second · 2 min left · long run of these runs: 20 fizzle"
+    ]
+
+
+def test_progress_of_unknown_length_has_no_share():
+    assert [Progress(None, 4, "text").share, Progress(1, 4, "text").share] == [None, 0.25]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.estimation import backtest
-from experiments.estimation.figure import picture
+from experiments.estimation.figure import fit_picture
 from experiments.estimation.published_estimates import above_one, content
 from experiments.estimation.report import Options, analyse_series
 from experiments.estimation.series import SeriesColumns, read
@@ -389,9 +389,9 @@ def test_a_back_test_reads_dates_and_says_how_it_did(asara: Any, good: Path) -> 
 
 def test_picture_of_a_fit_names_its_columns_and_states_its_origin(good: Path) -> None:
     found = analyse_series(read(good, SeriesColumns("work", "speed", "day")), Options(draws=50, seed=7))
-    drawn = picture(found, "svg").decode()
+    drawn = fit_picture(found, "svg").decode()
     for words in ("cumulative work", "speed, times that of the first row", "50 bootstrap draws, seed 7 · asara 0."):
         assert words in drawn
     assert "performance, from" not in drawn
     slower = found._replace(data=found.data._replace(columns=found.data.columns._replace(lower_is_better=True)))
-    assert "speed, first row’s over each row’s" in picture(slower, "svg").decode()
+    assert "speed, first row’s over each row’s" in fit_picture(slower, "svg").decode()

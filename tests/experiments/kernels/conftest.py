@@ -2,7 +2,7 @@ from typing import NamedTuple
 
 import pytest
 
-from experiments.kernels import cli
+from experiments.kernels import command
 from tests.support.kernel_fakes import World
 
 
@@ -18,7 +18,7 @@ class Answer(NamedTuple):
 @pytest.fixture
 def world(monkeypatch):
     found = World()
-    monkeypatch.setattr(cli, "kernel_environment", found.environment)
+    monkeypatch.setattr(command, "kernel_environment", found.environment)
     return found
 
 

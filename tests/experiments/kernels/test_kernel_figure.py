@@ -53,7 +53,7 @@ def test_panels_show_each_workload_with_a_passing_candidate():
     assert [gain.ratio for _, gain in short.winners] == pytest.approx([0.2])
     assert causal.fit is None, "its search is not complete"
     assert short.fit is not None
-    assert figure.draw_searches([causal, short]).startswith(b"\x89PNG")
+    assert figure.searches_picture([causal, short]).startswith(b"\x89PNG")
 
 
 def test_panel_of_contradictory_searches_has_no_curve():
@@ -67,12 +67,12 @@ def test_panel_of_contradictory_searches_has_no_curve():
 
 def test_figure_of_one_candidate_on_an_unknown_machine_is_drawn():
     bare = session("a").model_copy(update={"machine": {}})
-    assert figure.draw_searches(drawn([bare, *trials(bare, [0.9])])).startswith(b"\x89PNG")
+    assert figure.searches_picture(drawn([bare, *trials(bare, [0.9])])).startswith(b"\x89PNG")
 
 
 def test_figure_without_panels_raises():
     with pytest.raises(ValueError, match="nothing to draw"):
-        figure.draw_searches([])
+        figure.searches_picture([])
 
 
 def test_figure_of_many_workloads_has_two_columns_and_a_footer():
@@ -80,7 +80,7 @@ def test_figure_of_many_workloads_has_two_columns_and_a_footer():
     for name in ("causal", "long", "short", "wide", "decode"):
         each = session(name, name)
         lines += [each, *trials(each, [1.0, 1.2])]
-    found = figure.draw_searches(drawn(lines), "searches: 5", form="svg").decode()
+    found = figure.searches_picture(drawn(lines), "searches: 5", form="svg").decode()
     assert "searches: 5" in found
     width = float(re.search(r'<svg [^>]*width="([0-9.]+)pt"', found).group(1))
     assert width == pytest.approx(72 * 2 * figure.WIDTH)

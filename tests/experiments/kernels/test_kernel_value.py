@@ -155,18 +155,20 @@ def test_kernel_value_with_one_pair_has_no_interval(measured):
 def test_kernel_value_stopped_by_its_callback_keeps_completed_pairs(measured):
     seen = []
 
-    def watch(done, total, world):
-        seen.append((done, total))
-        return done == 3 and world.now > 20
+    def on_progress(progress):
+        seen.append((progress.done, progress.total))
 
-    found = estimate_kernel_value(measured(3.5), range(5), watch)
+    def should_stop(world):
+        return seen[-1][0] == 3 and world.now > 20
+
+    found = estimate_kernel_value(measured(3.5), range(5), on_progress, should_stop)
     assert found.seeds == (0,)
     assert found.to_doubling.each == estimate_kernel_value(measured(3.5), [0]).to_doubling.each
     assert sorted(set(seen)) == [(0, 10), (1, 10), (2, 10), (3, 10)]
     seen.clear()
-    assert estimate_kernel_value(measured(3.5, 3.5, 3.4), range(5), watch).seeds == (0,)
+    assert estimate_kernel_value(measured(3.5, 3.5, 3.4), range(5), on_progress, should_stop).seeds == (0,)
     assert sorted(set(seen)) == [(0, 15), (1, 15), (2, 15), (3, 15)], "three runs a seed"
-    assert estimate_kernel_value(measured(3.5), [0], lambda *_: True).sentence.startswith("No estimate: ")
+    assert estimate_kernel_value(measured(3.5), [0], should_stop=lambda _: True).sentence.startswith("No estimate: ")
 
 
 def test_kernel_value_without_measurements_raises():

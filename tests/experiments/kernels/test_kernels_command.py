@@ -263,7 +263,7 @@ def test_verify_without_a_sandbox_runs_no_untrusted_source(asara, world, tmp_pat
 
 @pytest.fixture
 def pairs(monkeypatch):
-    from experiments.kernels import commands
+    from experiments.kernels import actions
     from experiments.kernels.kernel_value import KernelValue, PairedGain
 
     found = KernelValue(
@@ -283,11 +283,11 @@ def pairs(monkeypatch):
     )
     asked = []
 
-    def worth(scenario, seeds, watch):
+    def worth(scenario, seeds, on_progress, should_stop):
         asked.append((scenario.name, list(seeds)))
         return found
 
-    monkeypatch.setattr(commands, "estimate_kernel_value", worth)
+    monkeypatch.setattr(actions, "estimate_kernel_value", worth)
     return asked
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from experiments.monte_carlo import runner
-from experiments.monte_carlo.loading import load_priors, shipped_priors
+from experiments.monte_carlo.priors import load_priors, shipped_priors
 
 ROOT = Path(__file__).parents[3]
 GOOD = """

@@ -9,7 +9,7 @@ from scipy import stats
 from agents.params import TrainingParams
 from experiments.monte_carlo import runner
 from experiments.monte_carlo import spec as study_module
-from experiments.monte_carlo.loading import load_priors
+from experiments.monte_carlo.priors import load_priors
 from experiments.monte_carlo.runner import estimate_probability, quantiles, run_study, simulate
 from experiments.monte_carlo.spec import Inputs
 from sim import growth
@@ -267,9 +267,10 @@ def test_study_with_another_input_keeps_the_draws_of_the_others():
 def test_run_study_reports_its_progress_to_the_end(monkeypatch):
     monkeypatch.setattr(runner, "CHUNK", 256)
     seen = []
-    run_study(load_priors("successor").study, 1000, on_count=seen.append)
-    assert seen == sorted(seen)
-    assert seen[-1] == 1000
+    run_study(load_priors("successor").study, 1000, on_progress=seen.append)
+    done = [progress.done for progress in seen]
+    assert done == sorted(done)
+    assert seen[-1].what == "1,000 of 1,000 worlds"
 
 
 def test_an_error_within_a_thread_is_raised(monkeypatch):

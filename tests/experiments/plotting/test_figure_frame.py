@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 
 from experiments.cli.run_table import show_result
 from experiments.monte_carlo.figure import mc_picture
-from experiments.monte_carlo.loading import load_priors, summarize
+from experiments.monte_carlo.priors import load_priors
 from experiments.monte_carlo.runner import run_study
-from experiments.plotting.captions import footer_text, plural
+from experiments.monte_carlo.summary import summarize
+from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import add_title, footed, render
 from experiments.plotting.run_figure import run_figure, run_picture
 from experiments.plotting.style import STYLE
@@ -45,7 +46,6 @@ def drawn() -> Figure:
 
 def test_footer_text_names_items_version_and_short_digests():
     assert footer_text("seed 3", "", by="9.9", run="a" * 64, prior="") == f"seed 3 · asara 9.9 · run digest {'a' * 12}"
-    assert [plural(count, "run") for count in (1, 2000)] == ["1 run", "2,000 runs"]
 
 
 def test_footer_of_a_figure_lies_below_its_panels_and_is_taken_away_again():

@@ -4,12 +4,13 @@ import pytest
 
 from experiments.plotting import run_figure as analysis
 from experiments.plotting.run_figure import run_figure, run_picture, unconstrained_curve
+from sim.growth import SoftwareCurve
 from sim.runner import run
 from sim.scenario.model import Scenario
 from tests.support.known_speedup_curve import FILE
 
 
-def at_doublings(curve: analysis.ClosedFormCurve) -> list[float]:
+def at_doublings(curve: SoftwareCurve) -> list[float]:
     return [day for day, level in zip(*curve, strict=True) if abs(level - round(level)) < 1e-9 and level > 0]
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from experiments.cli.app import main
-from experiments.reproduction import report_claims
+from experiments.reproduction import actions
 from experiments.reproduction.comparison import Comparison
 
 HELD = Comparison("O1", "2, 3, 4.5 months", "2, 3, 4.5", "2, 3, 4.5", "holds")
@@ -15,7 +15,7 @@ REFUTED = Comparison("O2", "2 months", "2", "9", "refuted", "a note")
 @pytest.fixture
 def table(monkeypatch):
     def give(*rows: Comparison) -> None:
-        monkeypatch.setattr(report_claims, "rows", lambda seeds, data: iter(rows))
+        monkeypatch.setattr(actions, "rows", lambda seeds, data: iter(rows))
 
     return give
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from experiments.design.design import load_design
-from experiments.monte_carlo.loading import load_priors
+from experiments.monte_carlo.priors import load_priors
 from sim.scenario.model import Scenario
 
 

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from experiments.errors import InputError
+from experiments.progress import Progress
 from experiments.sweep import run_many as many
 from experiments.sweep.records import run_schema
 from experiments.sweep.run_many import RunFailedError, run_many
@@ -85,13 +86,13 @@ def test_run_many_can_keep_the_rows_of_runs_that_fail(monkeypatch):
 def test_run_many_leaves_no_worker_after_ctrl_c(monkeypatch):
     @contextmanager
     def pressed() -> Iterator[object]:
-        def tell(text: str, share: float) -> None:
-            if share > 0:
+        def on_progress(progress: Progress) -> None:
+            if progress.share:
                 signal.raise_signal(signal.SIGINT)
 
-        yield tell
+        yield on_progress
 
-    monkeypatch.setattr(many, "shown_progress", pressed)
+    monkeypatch.setattr(many, "show_progress", pressed)
     before = set(psutil.Process().children(recursive=True))
     with pytest.raises(KeyboardInterrupt):
         run_many(TOY, 500, workers=2, progress=True)
@@ -109,7 +110,7 @@ def test_run_many_works_in_a_script_without_a_main_guard(tmp_path):
     found = subprocess.run([sys.executable, script], env=environment, cwd=tmp_path, capture_output=True, text=True)  # noqa: PLW1510
     assert found.returncode == 0, found.stderr
     assert found.stdout == f"{[round(run(Scenario.load('toy-explosion'), seed).day, 3) for seed in range(4)]}\n"
-    assert "4 of 4 runs are done" in found.stderr
+    assert "4 of 4 runs" in found.stderr
     assert "\x1b" not in found.stderr
 
 

@@ -104,7 +104,7 @@ def test_sweep_interrupted_keeps_finished_runs_and_continues(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "module", ["experiments.sweep.command", "experiments.sweep.workers.local", "experiments.sweep.records"]
+    "module", ["experiments.sweep.actions", "experiments.sweep.workers.local", "experiments.sweep.records"]
 )
 def test_sweep_interrupted_while_loading_prints_number_of_stored_runs(swept, design_file, module):
     command = command_for(interrupted_while_loading, design_file, swept, module)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.text.number_format import format_factor
 from experiments.window import gpu_grid as grid_module
 from experiments.window.event_text import MAX_LINES
 from experiments.window.frame import COLUMNS, frame_of
 from experiments.window.gpu_grid import MAX_CELLS, MAX_JOBS_PER_CELL
 from experiments.window.literature_view import MAX_PAPERS
-from experiments.window.number_format import format_factor
 from experiments.window.queue_view import MAX_LISTED_JOBS
 from experiments.window.team_view import MAX_PEOPLE
 from hardware.uses import Use

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from experiments.errors import InputError
-from experiments.window import command, default_link, server
+from experiments.window import actions, default_link, server
 from sim.scenario.model import Scenario, ScenarioError
 
 
@@ -142,7 +142,7 @@ def test_configure_solara_disables_telemetry() -> None:
 
 
 def test_command_warns_of_another_host(capsys: pytest.CaptureFixture[str]) -> None:
-    command.warn_of_host("0.0.0.0")
+    actions.warn_of_host("0.0.0.0")
     assert "everyone who can reach this machine" in capsys.readouterr().err
 
 
@@ -151,14 +151,14 @@ def test_command_warns_of_another_host(capsys: pytest.CaptureFixture[str]) -> No
     [("127.0.0.1", "http://127.0.0.1:9/"), ("::1", "http://[::1]:9/"), ("0.0.0.0", "http://127.0.0.1:9/")],
 )
 def test_command_address_can_be_opened_by_a_browser(host: str, address: str) -> None:
-    assert command.page_address(host, 9) == address
+    assert actions.page_address(host, 9) == address
 
 
 def test_command_refuses_an_invalid_scenario() -> None:
     with pytest.raises(ScenarioError, match="did you mean 'cluster__gpus'"):
-        command.checked_link("lab", ["cluster__gpu=3"], 0)
+        actions.checked_link("lab", ["cluster__gpu=3"], 0)
     with pytest.raises(ScenarioError, match="no scenario"):
-        command.checked_link("lub", [], 0)
+        actions.checked_link("lub", [], 0)
 
 
 def test_available_scenarios_are_the_shipped_ones_and_that_of_the_command(
@@ -168,7 +168,7 @@ def test_available_scenarios_are_the_shipped_ones_and_that_of_the_command(
     own.write_text("[cluster]\ngpus = 64\n")
     monkeypatch.setattr(default_link, "_command_default", [])
     assert default_link.default_link().scenario == Scenario.load("lab")
-    link, base = command.checked_link(str(own), ["cluster__gpus_per_node=4"], 3)
+    link, base = actions.checked_link(str(own), ["cluster__gpus_per_node=4"], 3)
     default_link.set_default(link, base)
     assert default_link.available_scenarios()[-1] == "mine"
     assert default_link.scenario_named("mine").cluster.gpus_per_node == 8

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from experiments.window.number_format import format_count, format_factor, pluralize
+from experiments.text.number_format import pluralize
 from experiments.window.page import PageProps, build_props, cell_at
 from experiments.window.player import RunPlayer
 from experiments.window.session import ViewState, view_state
@@ -171,39 +171,6 @@ def test_axis_end_is_a_round_day(day: float, end: float) -> None:
 @pytest.mark.parametrize(("value", "above"), [(0, 1), (1, 1), (1.01, 1.5), (7, 8), (900, 1000), (1001, 1500)])
 def test_round_up_returns_round_numbers(value: float, above: float) -> None:
     assert round_up(value) == above
-
-
-@pytest.mark.parametrize(
-    ("doublings", "told"), [(0, "×1"), (2.02, "×4.06"), (13, "×8,192"), (30, "×1.1×10⁹"), (300, "×2×10⁹⁰")]
-)
-def test_format_factor_is_readable(doublings: float, told: str) -> None:
-    assert format_factor(doublings) == told
-
-
-@pytest.mark.parametrize(
-    ("number", "told"),
-    [
-        (0, "0"),
-        (12.5, "12.5"),
-        (8192, "8,192"),
-        (9_999_999, "9,999,999"),
-        (1e7, "10⁷"),
-        (1_548_139_829, "1.5×10⁹"),
-        (9.96e9, "10¹⁰"),
-    ],
-)
-def test_format_count_is_readable(number: float, told: str) -> None:
-    assert format_count(number) == told
-
-
-def test_pluralize_uses_the_singular_for_one() -> None:
-    assert [pluralize(number, "paper") for number in (0, 1, 2, 1e9)] == [
-        "0 papers",
-        "1 paper",
-        "2 papers",
-        "10⁹ papers",
-    ]
-    assert pluralize(2, "search", "searches") == "2 searches"
 
 
 def test_branch_name_is_a_letter() -> None:

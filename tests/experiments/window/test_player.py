@@ -100,7 +100,7 @@ def test_cancelled_seek_stays_at_the_frame_it_reached(walked):
         if player.current_frame.number == 7:
             player.cancel()
 
-    player.on_progress = look
+    player.on_step = look
     moved = player.seek(20)
     assert not moved.done
     assert moved.frame == player.current_frame == walked.frames[7]

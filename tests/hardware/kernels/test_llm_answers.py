@@ -8,7 +8,7 @@ import pytest
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.proposers.base import NoProposal, TrialSummary
 from hardware.kernels.proposers.endpoint import Reply, Request, ScriptedEndpoint
-from hardware.kernels.proposers.llm import LanguageModel, from_environment, request_of
+from hardware.kernels.proposers.llm import LanguageModelProposer, from_environment, request_of
 from hardware.kernels.proposers.prompt import system_prompt, user_prompt
 from hardware.kernels.proposers.recording import NotOnTapeError, RecordingEndpoint, ReplayEndpoint, TapeError
 from hardware.kernels.proposers.response_parser import parse_proposal
@@ -331,7 +331,7 @@ def test_prompts_contain_no_seed_and_no_held_out_shape(tmp_path: Path) -> None:
 
     trace, here = Trace(tmp_path / "t.jsonl"), session(proposer="llm", seed=987654321)
     replies = [template(rows=rows, columns=columns) for rows in (8, 16, 32, 64) for columns in (16, 32, 64)]
-    search(trace, here, LanguageModel(Listens(replies)), Surface(), SPACES, source_allowed=True)
+    search(trace, here, LanguageModelProposer(Listens(replies)), Surface(), SPACES, source_allowed=True)
     text = "".join(each.system + each.user for each in asked)
     assert "wrong on ragged length" in text
     assert "secret" not in text  # the evaluator's own words about a failure

@@ -10,7 +10,7 @@ import pytest
 from hardware.kernels.candidate import Candidate, ParameterSpace
 from hardware.kernels.proposers.base import History, NoProposal, Proposal
 from hardware.kernels.proposers.registry import proposer
-from hardware.kernels.search import MAX_REPEATS, NotMeasuredError, Progress, ReplayEvaluator, SearchError, search
+from hardware.kernels.search import MAX_REPEATS, NotMeasuredError, ReplayEvaluator, SearchError, SearchProgress, search
 from hardware.kernels.trace import MeasurementSession, SearchEnd, Trace, Trial, read
 from tests.support.kernel_searches import SPACES, TILES, Surface, session
 
@@ -104,7 +104,7 @@ def test_search_counts_tokens_of_refused_proposals(tmp_path: Path) -> None:
 
 
 def test_progress_agrees_with_the_trace(tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[SearchProgress] = []
     trace = Trace(tmp_path / "t.jsonl")
     search(trace, session(budget=30), proposer("random"), Surface(), SPACES, lambda trial, now: seen.append(now))
     trials = trace.trials("here")

@@ -131,7 +131,7 @@ def test_ticks_of_factors_are_round(low, high, ticks):
 
 def test_png_of_a_sweep_with_a_footer_leaves_the_figure_as_it_was():
     sweep = small(16)
-    footer = report.picture_footer(sweep)
+    footer = report.figure_footer(sweep)
     assert footer == f"n = 16 runs · seed 1 · engine world · asara 0.1.0 · design digest {'d' * 12}"
     figure = fan_chart.fan_figure(sweep)
     with_footer, without = png(figure, footer), png(figure)

@@ -1,4 +1,4 @@
-"""Run the commands of `asara kernels`; each command function returns the exit code."""
+"""Carry out the commands of `asara kernels`; each function of a command returns the exit code."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from typing import Any, Final, NamedTuple
 
 from experiments.cli.arguments import check_file, check_folder, load_scenario
 from experiments.cli.interrupts import GracefulInterrupt
-from experiments.cli.progress import ProgressCallback, progress
+from experiments.cli.progress import show_progress
 from experiments.cli.terminal import print_json, print_text
 from experiments.errors import InputError
 from experiments.kernels import console, full_report, measurement_sessions, tuning
-from experiments.kernels.figure import build_panels, draw_searches
+from experiments.kernels.figure import build_panels, searches_picture
 from experiments.kernels.full_report import read_traces, shipped_traces
 from experiments.kernels.kernel_value import estimate_kernel_value
 from experiments.kernels.measurement_sessions import InMemoryTrace, KernelEnvironment, NoisyMachineError, TrialVerdict
 from experiments.kernels.result_tables import claim_sentence, held_out_gain, kernel_rows, remeasured_kernels
 from experiments.kernels.search_tables import search_rows
 from experiments.plotting.captions import footer_text
+from experiments.progress import OnProgress, Progress
 from experiments.storage.atomic import json_file, to_json_values, write_files
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.machine import Machine
@@ -33,9 +34,8 @@ from hardware.kernels.proposers.recording import NotOnTapeError, TapeError
 from hardware.kernels.proposers.registry import UnknownProposerError
 from hardware.kernels.proposers.registry import proposer as make_proposer
 from hardware.kernels.sandbox import SandboxError
-from hardware.kernels.search import Progress, SearchError
+from hardware.kernels.search import SearchError
 from hardware.kernels.trace import FinalMeasurement, Line, Trace, TraceError, Trial
-from sim.world import World
 
 FAILED: Final = 1
 """Exit code of a valid command without a result: the machine is too noisy, or a kernel did not pass."""
@@ -125,9 +125,9 @@ def measure(environment: KernelEnvironment, asked: Sequence[Workload], out: Path
             shipped = read_traces(shipped_traces())
             found = environment.detect_machine(True)
             lines = Trace(out) if out is not None else lines
-            with progress() as tell:
+            with show_progress() as on_progress:
                 for each in asked:
-                    _measure_one(environment, lines, each, found, shipped, tell)
+                    _measure_one(environment, lines, each, found, shipped, on_progress)
     except NoisyMachineError as error:
         if lines.lines:
             _print_measured(lines, as_json)
@@ -147,13 +147,11 @@ def _measure_one(
     asked: Workload,
     found: Any,
     shipped: Any,
-    tell: ProgressCallback,
+    on_progress: OnProgress,
 ) -> None:
     tasks = measurement_sessions.family_tasks(environment, found, asked, shipped)
     with environment.open_evaluator(asked, found) as evaluator:
-        measurement_sessions.measure_families(
-            lines, asked, evaluator, tasks, lambda text: tell(f"{asked.full_name}: {text}", None)
-        )
+        measurement_sessions.measure_families(lines, asked, evaluator, tasks, on_progress)
 
 
 def _print_measured(lines: measurement_sessions.TraceSink, as_json: bool) -> None:
@@ -218,7 +216,7 @@ def tune(environment: KernelEnvironment, options: SearchOptions, out: Path, resu
         if resume:
             tuning.check_sessions(asked, found)
         try:
-            with progress() as tell:
+            with show_progress() as on_progress:
                 trace = Trace(out)
                 conclusions = tuning.run_searches(
                     asked,
@@ -226,8 +224,7 @@ def tune(environment: KernelEnvironment, options: SearchOptions, out: Path, resu
                     environment,
                     found,
                     proposer,
-                    lambda name, trial, progress: tell(search_text(name, progress), progress.trials / progress.budget),
-                    lambda text: tell(text, None),
+                    on_progress,
                 )
         except NoisyMachineError as error:
             return _report_noise(error)
@@ -256,14 +253,6 @@ def _complete_request(
         options.mode,
         options.tape,
     )
-
-
-def search_text(name: str, progress: Progress) -> str:
-    """Format the progress of a search: best speed-up, counts by status, tokens and CPU time."""
-    best = "none passed yet" if progress.score is None else f"best {progress.score:.2f}x"
-    counts = ", ".join(f"{number} {status}" for status, number in progress.statuses.items())
-    tokens = f" · {progress.tokens:,} tokens" if progress.tokens else ""
-    return f"{name}: {progress.trials} of {progress.budget} · {best} · {counts}{tokens} · {progress.cpu_s:,.0f} CPU-s"
 
 
 def _resume_hint(asked: tuning.TuningRequest) -> str:
@@ -314,7 +303,7 @@ def report(traces: Sequence[Path], only: Sequence[str], out: Path | None, as_jso
         files[full_report.REPORT_FILE] = json_file(to_json_values(found))
         if drawn := build_panels(found.searches, remeasured_kernels(lines), found.fits):
             traced = sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-            files[full_report.FIGURE_FILE] = draw_searches(
+            files[full_report.PICTURE_FILE] = searches_picture(
                 drawn, footer_text(f"searches: {len(found.searches)}", trace=traced)
             )
         write_files(out, files)
@@ -336,10 +325,10 @@ def verify(environment: KernelEnvironment, source: Path, asked: Sequence[Workloa
     verdicts: list[TrialVerdict] = []
     noisy: NoisyMachineError | None = None
     try:
-        with explain_input_errors(), progress() as tell:
+        with explain_input_errors(), show_progress() as on_progress:
             found = environment.detect_machine(True)
             for each in asked:
-                tell(f"{each.full_name}: {source}", None)
+                on_progress(Progress(None, 1, str(source), each.full_name))
                 with environment.open_evaluator(each, found) as evaluator:
                     verdicts.append(measurement_sessions.verify_source(text, each, evaluator))
     except NoisyMachineError as error:
@@ -368,14 +357,8 @@ def _print_verdicts(source: Path, verdicts: Sequence[TrialVerdict], as_json: boo
 def worth(scenario: str, settings: Sequence[str], seeds: int, as_json: bool) -> int:
     """Print how many days measured kernels save a lab."""
     chosen = load_scenario(scenario, settings, None)
-    with progress() as tell, GracefulInterrupt() as interrupt:
-
-        def watch(done: int, total: int, world: World) -> bool:
-            interrupt.clock = world.clock
-            tell(f"{done} of {total} runs are complete; the current run is at day {world.now:,.0f}", done / total)
-            return interrupt.happened
-
-        found = estimate_kernel_value(chosen, range(seeds), watch)
+    with show_progress() as on_progress, GracefulInterrupt() as interrupt:
+        found = estimate_kernel_value(chosen, range(seeds), on_progress, interrupt.should_stop)
     if as_json:
         _print_json(found)
     else:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from experiments.cli import expected_length
 from experiments.cli.arguments import load_scenario
-from experiments.cli.expected_length import note_on_length, refuse_out_of_reach
-from experiments.cli.progress import run_progress
+from experiments.cli.progress import run_progress, show_progress
 from experiments.errors import InputError
+from experiments.run import expected_length
+from experiments.run.expected_length import note_on_length, refuse_out_of_reach
 from sim.runner import run
 from sim.scenario.model import Scenario
 from sim.world import World
@@ -60,10 +60,10 @@ def test_a_run_that_is_not_long_has_no_note(settings):
 
 def test_a_long_run_without_a_terminal_shows_a_line_every_half_minute(capsys):
     world, passed = World(Scenario.load("toy-fizzle"), 0), [0.0]
-    with run_progress(lambda: passed[-1]) as show:
+    with show_progress("intervals", clock=lambda: passed[-1]) as on_progress:
         for seconds in (1.0, 29.0, 31.0, 40.0, 62.0):
             passed.append(seconds)
             world.step()
-            show(world)
+            on_progress(run_progress(world))
     lines = capsys.readouterr().err.splitlines()
-    assert [line.partition(" \u00b7 ")[0].rsplit(": ")[-1] for line in lines] == ["day 3", "day 5"]
+    assert [line.partition(" \u00b7 ")[0] for line in lines] == ["day 3", "day 5"]

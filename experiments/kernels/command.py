@@ -1,8 +1,5 @@
-"""Define `asara kernels`: measure, tune, report and verify attention kernels.
-
-Each command imports its dependencies when it runs, so that `--help` stays fast.
-"""
-# ruff: noqa: PLC0415
+"""Declare `asara kernels`: measure, tune, report and verify attention kernels."""
+# ruff: noqa: PLC0415 - `asara --help` imports this module, and must answer at once
 
 from __future__ import annotations
 
@@ -50,9 +47,9 @@ def _exit_with(code: int) -> None:
 @app.command()
 def machine(as_json: AsJson = False) -> None:
     """Show the roofline of this machine, the kernel families that run on it, and the isolation of untrusted source."""
-    from experiments.kernels import commands
+    from experiments.kernels import actions
 
-    _exit_with(commands.machine(kernel_environment(), as_json))
+    _exit_with(actions.machine(kernel_environment(), as_json))
 
 
 @app.command()
@@ -67,11 +64,11 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Time each available family against eager attention and torch's SDPA; exit 1 if the machine is too noisy."""
-    from experiments.kernels import commands
+    from experiments.kernels import actions
 
-    workloads = commands.resolve_workloads(workload or [], dtype, direction)
-    commands.check_new_file(out)
-    _exit_with(commands.measure(kernel_environment(), workloads, out, as_json))
+    workloads = actions.resolve_workloads(workload or [], dtype, direction)
+    actions.check_new_file(out)
+    _exit_with(actions.measure(kernel_environment(), workloads, out, as_json))
 
 
 @app.command()
@@ -116,12 +113,12 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Search for a faster kernel, re-measure the winner and report its speed-up; Ctrl-C keeps all finished trials."""
-    from experiments.kernels import commands
+    from experiments.kernels import actions
 
-    search = commands.SearchOptions(
+    search = actions.SearchOptions(
         workload or [], dtype, direction, family, proposer, mode, tape, budget, seed, searches
     )
-    _exit_with(commands.tune(kernel_environment(), search, out or DEFAULT_TRACE, resume, as_json))
+    _exit_with(actions.tune(kernel_environment(), search, out or DEFAULT_TRACE, resume, as_json))
 
 
 @app.command()
@@ -144,9 +141,9 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Report measurements: speed-up by method, Kernel Gap, searches, and speed-up by number of candidates."""
-    from experiments.kernels import commands
+    from experiments.kernels import actions
 
-    _exit_with(commands.report(trace or [], only or [], out, as_json))
+    _exit_with(actions.report(trace or [], only or [], out, as_json))
 
 
 @app.command()
@@ -163,10 +160,10 @@ def verify(
 
     Exit 1 if the kernel does not pass or the machine is too noisy.
     """
-    from experiments.kernels import commands
+    from experiments.kernels import actions
 
-    workloads = commands.resolve_workloads(workload or ["causal"], dtype, direction)
-    _exit_with(commands.verify(kernel_environment(), source, workloads, as_json))
+    workloads = actions.resolve_workloads(workload or ["causal"], dtype, direction)
+    _exit_with(actions.verify(kernel_environment(), source, workloads, as_json))
 
 
 @app.command()
@@ -184,6 +181,6 @@ def worth(
     as_json: AsJson = False,
 ) -> None:
     """Estimate how many days measured kernels save a simulated lab, from runs with and without them on equal seeds."""
-    from experiments.kernels import commands
+    from experiments.kernels import actions
 
-    _exit_with(commands.worth(scenario, settings or [], seeds, as_json))
+    _exit_with(actions.worth(scenario, settings or [], seeds, as_json))

@@ -209,7 +209,7 @@ def test_replay_reports_what_was_left_out_changed_and_noted_in_its_table(asara, 
 
 
 def test_replay_a_file_that_cannot_be_printed_is_written_first(asara, log, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.cli.replay_command._print_summary", _broken)
+    monkeypatch.setattr("experiments.replay.actions._print_summary", _broken)
     with pytest.raises(RuntimeError):
         asara("replay", log, "--gpus", 4, "--out", "waits.csv")
     assert (tmp_path / "waits.csv").exists()
@@ -220,7 +220,7 @@ def _broken(_):
 
 
 def test_replay_help_names_every_format(asara):
-    from experiments.cli.replay_command import FORMAT_NAMES
+    from experiments.replay.command import FORMAT_NAMES
     from hardware.job_logs.registry import FORMATS
 
     assert list(FORMATS) == list(FORMAT_NAMES)

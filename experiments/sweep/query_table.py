@@ -1,4 +1,4 @@
-"""Print the table of a sweep, or the result of a query over it, for `asara results`."""
+"""Carry out `asara results`: print the table of a sweep, or the result of a query over it."""
 
 from __future__ import annotations
 

@@ -1,32 +1,26 @@
-"""Read priors, summarize a Monte Carlo analysis as probabilities and quantiles, and write its files.
+"""Summarize a Monte Carlo analysis as probabilities and quantiles, and write its files.
 
-Without `--out` neither Mesa nor matplotlib is imported, so that a million worlds take about a second.
+Neither Mesa nor matplotlib is imported, so that a million worlds take about a second.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.errors import InputError
+from experiments.monte_carlo.priors import Priors
 from experiments.monte_carlo.runner import Probability, SampledWorlds, estimate_probability, explodes, quantiles
-from experiments.monte_carlo.spec import MonteCarloSpec, ProgressQuestion, Retraining, parse_study
+from experiments.monte_carlo.spec import MonteCarloSpec, ProgressQuestion, Retraining
 from experiments.storage.atomic import json_file, report_write_errors, write_files
-from experiments.storage.file_kinds import wrong_kind_message
-from experiments.uncertainty.distributions import Array, PriorError
-from sim.scenario.messages import did_you_mean
-from sim.toml_files import TomlError, name_of, read_toml
+from experiments.uncertainty.distributions import Array
 
-BUNDLED_PRIORS_DIR: Final = Path(__file__).parents[1] / "priors"
 LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 SUMMARY, TABLE = "mc.json", "mc.csv"
 PICTURES: Final = ("mc.png", "mc.svg", "mc.pdf")
@@ -36,46 +30,6 @@ LAWS: Final[Mapping[Retraining, str]] = {
     "share": "law of `asara run`, whose training runs take their share",
 }
 """Name of the growth law, by its rule of retraining."""
-
-
-class Priors(NamedTuple):
-    """The content of a file of priors."""
-
-    name: str
-    digest: str
-    """SHA-256 of the content of the file, independent of layout and comments."""
-    study: MonteCarloSpec
-
-
-def shipped_priors() -> list[str]:
-    """Return the names of the shipped priors."""
-    return sorted(path.stem for path in BUNDLED_PRIORS_DIR.glob("*.toml"))
-
-
-def load_priors(name: str) -> Priors:
-    """Load shipped priors by their name, or priors from a TOML file. Raises InputError for an invalid file."""
-    path = _find(name)
-    try:
-        content = read_toml(path)
-        if wrong := wrong_kind_message(path, "priors"):
-            raise InputError(wrong)
-        found = parse_study(content)
-    except TomlError as error:
-        raise InputError(str(error)) from None
-    except PriorError as error:
-        raise InputError(f"{path}: {error}") from None
-    digest = sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-    return Priors(name_of(path), digest, found)
-
-
-def _find(name: str) -> Path:
-    if name in shipped_priors():
-        return BUNDLED_PRIORS_DIR / f"{name}.toml"
-    if name.endswith(".toml") or "/" in name or Path(name).is_file():
-        return Path(name)
-    near = did_you_mean(name, shipped_priors())
-    known = ", ".join(shipped_priors())
-    raise InputError(f"priors = {name} is unknown; allowed: {known}, or a TOML file{near}")
 
 
 def summarize(priors: Priors, n: int, seed: int, drawn: Mapping[str, Array], worlds: SampledWorlds) -> dict[str, Any]:
@@ -157,14 +111,14 @@ def to_csv(found: Mapping[str, Any]) -> str:
 
 
 def write(folder: Path, found: Mapping[str, Any], picture: bytes, form: str = "png") -> list[str]:
-    """Write a summary, its quantiles and its figure into a folder, `mc.json` last; return the names of the files.
+    """Write a summary, its quantiles and its picture into a folder, `mc.json` last; return the names of the files.
 
-    Figures of an earlier summary are removed; other files in the folder are kept.
+    Pictures of an earlier summary are removed; other files in the folder are kept.
     """
-    figure = f"mc.{form}"
-    files = {TABLE: to_csv(found).encode(), figure: picture, SUMMARY: json_file(found)}
+    name = f"mc.{form}"
+    files = {TABLE: to_csv(found).encode(), name: picture, SUMMARY: json_file(found)}
     with report_write_errors(folder):
-        for old in {SUMMARY, *PICTURES} - {figure}:  # remove the files of an earlier summary
+        for old in {SUMMARY, *PICTURES} - {name}:  # remove the files of an earlier summary
             (folder / old).unlink(missing_ok=True)
     write_files(folder, files)
-    return [SUMMARY, TABLE, figure]
+    return [SUMMARY, TABLE, name]
