@@ -121,7 +121,7 @@ class RunResult(NamedTuple):
     def margins(self) -> Margins:
         """Input that limits progress at the margin, and the cost of training runs, by the equations of the scenario.
 
-        The equations are solved at the first use: that takes longer than a run of a small lab.
+        The first read solves the equations, which can take longer than the run of a small lab.
         """
         return margins_of(self.scenario, len(self.doublings))
 
