@@ -6,7 +6,7 @@ OUT ?= out
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run show test nightly check golden bench measurements docs notebooks pictures lock clean
+.PHONY: help run show test nightly check types contracts fast-tests golden bench measurements docs notebooks pictures lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ run: $(READY)  ## the report's explosion, the same law in a lab with a GPU clust
 show: $(READY)  ## the window: step through a lab in the browser
 	$(BIN)/asara show
 
+# Python keeps the compiled tests: compiling them takes about 4 s for each process of tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A file runs in one process; the longest files come first (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Markers that `make check` leaves out. `make check FAST_TESTS=` runs no test: CI has run all of them before.
@@ -40,9 +43,17 @@ nightly: $(READY)  ## all tests, with ten times as many random examples of each 
 check: $(READY)  ## linters, strict types, import contracts and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) --no-print-directory --jobs 3 types contracts $(if $(FAST_TESTS),fast-tests)
+
+# The slow parts of `make check`, which runs them at the same time.
+types: $(READY)
 	$(BIN)/mypy
+
+contracts: $(READY)
 	$(BIN)/lint-imports
-	$(if $(FAST_TESTS),$(PYTEST) -q -m "$(FAST_TESTS)")
+
+fast-tests: $(READY)
+	$(PYTEST) -q -m "$(FAST_TESTS)"
 
 golden: $(READY)  ## renew the golden run; say why in the commit
 	$(BIN)/python -m tests.golden.renew

@@ -89,7 +89,7 @@ def margins(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> list[Mar
     the reason.
     """
     try:
-        days = _doubling_days(scenarios)
+        days = _doubling_days(scenarios, doublings)
     except ScenarioError as error:
         if len(scenarios) == 1:
             return [Margins(UNDEFINED, f"there are no equations for it ({error})", 0, None, {}, None)]
@@ -109,14 +109,16 @@ def _margins_cached(scenario: Scenario, digest: str, doublings: int) -> Margins:
     return margins([scenario], [doublings])[0]
 
 
-def _doubling_days(scenarios: Sequence[Scenario]) -> Floats:
+def _doubling_days(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> Floats:
     """Return the days of the doublings, of shape (scenarios, variants, doublings).
 
-    The variants are the scenario itself, one copy per raised input, and a copy without training runs.
+    The variants are the scenario itself, one copy per raised input, and a copy without training runs. No variant runs
+    beyond the doubling of its scenario.
     """
     base = lab_arrays(scenarios)
+    base = replace(base, most_doublings=np.minimum(base.most_doublings, np.maximum(1, doublings)))
     free = lab_arrays([_without_training(each) for each in scenarios])
-    free = replace(free, log2_initial_effort=base.log2_initial_effort)
+    free = replace(free, log2_initial_effort=base.log2_initial_effort, most_doublings=base.most_doublings)
     trained = np.flatnonzero(base.training)  # the other scenarios need no training runs
     ways = [
         base,

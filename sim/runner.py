@@ -107,8 +107,6 @@ class RunResult(NamedTuple):
     """Use of the cluster, by use."""
     kernels: KernelSummary
     """Kernels of attention at the end, and their measurements."""
-    margins: Margins
-    """Input that limits progress at the margin, and the cost of training runs, by the equations of the scenario."""
     time_shares: dict[str, float]
     """Shares of the researchers' time by activity. They do not show what limits progress; ``margins`` does."""
     series: dict[str, list[float]]
@@ -119,6 +117,14 @@ class RunResult(NamedTuple):
     """JobRecords of the cluster, in order of their ends."""
     engine: Engine = "world"
     """Engine of the run: `world` (agents and random numbers) or `fluid` (equations, sim.fluid)."""
+
+    @property
+    def margins(self) -> Margins:
+        """Input that limits progress at the margin, and the cost of training runs, by the equations of the scenario.
+
+        The first read solves the equations, which can take longer than the run of a small lab.
+        """
+        return margins_of(self.scenario, len(self.doublings))
 
     @property
     def limited_by(self) -> str:
@@ -214,7 +220,6 @@ def summarise(world: World) -> RunResult:
         kernels=summarise_kernels(
             world.calibration, world.kernel_engineer.candidates, world.kernel_engineer.speedup, world.work_rate
         ),
-        margins=margins_of(world.scenario, world.doublings),
         time_shares=run_statistics.time_shares(world),
         series=world.datacollector.model_vars,
         events=world.ledger,

@@ -83,8 +83,10 @@ _ALLOWED_SKIPS = (
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Mark tests by folder and file, and put the tests of the longest files first; the order within a file stays."""
-    places = {name: place for place, name in enumerate(_LONGEST_FILES)}
+    """Mark tests by folder and file, and sort files: the longest, then the statistical ones, then all others.
+
+    The order within a file stays. Short files come last, so that no process waits long for the last file of another.
+    """
     for item in items:
         name = _name(item)
         for folder, marker in _MARKER_OF_FOLDER.items():
@@ -92,7 +94,14 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
                 item.add_marker(marker)
         if name in _SLOW_FILES:
             item.add_marker("slow")
-    items.sort(key=lambda item: places.get(_name(item), len(places)))
+    items.sort(key=lambda item: _place(_name(item)))
+
+
+def _place(name: str) -> int:
+    """Return the place of a file among all files."""
+    if name in _LONGEST_FILES:
+        return _LONGEST_FILES.index(name)
+    return len(_LONGEST_FILES) + (not name.startswith("statistical/"))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from functools import cache
 from typing import Annotated, Any, Final
 
 import typer
@@ -88,6 +89,7 @@ def _current_option(argument: str) -> str:
     return f"{present}{equals}{value}"
 
 
+@cache
 def command() -> Any:
     """Return the whole command; its numbers may be written as 1,024 or 1e3."""
     built = typer.main.get_command(app)

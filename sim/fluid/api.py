@@ -31,7 +31,6 @@ from sim.fluid.stepper import (
     run_labs,
 )
 from sim.long_run import LongRun, long_run
-from sim.margins import margins_of
 from sim.pace import Pace, pace_of
 from sim.reporters import REPORTERS
 from sim.run_statistics import Doubling
@@ -258,7 +257,6 @@ def run_fluid(scenario: Scenario, steps_per_doubling: int = STEPS_PER_DOUBLING) 
         kernels=summarise_kernels(
             scenario.calibration(), float(found.candidates[0]), float(found.speedup[0]), float(found.work_rate[0])
         ),
-        margins=margins_of(scenario, int(found.doublings[0])),
         time_shares={part: float(share[0]) for part, share in found.time_shares.items()},
         series=series,
         events=[],

@@ -5,6 +5,7 @@ All functions are pure and take arrays with one element per lab.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -73,21 +74,28 @@ def experiments(labs: LabArrays, discovered: Floats, work_rate: Floats) -> Exper
     by failures.
     """
     mean = labs.cost * np.exp2(-labs.cheaper * discovered)
-    days, gpu_days = np.zeros_like(mean), np.zeros_like(mean)
-    below, below_number = np.zeros_like(mean), np.zeros_like(mean)
-    size = 1.0
-    while np.any(size < 2 * labs.gang):
-        last, void = size >= labs.gang, size >= 2 * labs.gang
-        gang = np.minimum(size, labs.gang)
-        edge = np.where(last, np.inf, size * labs.patience)
-        share, number = _share_below(labs, edge, mean)
-        part, jobs = np.where(void, 0.0, share - below), np.where(void, 0.0, number - below_number)
-        length = mean * part / (gang * np.maximum(jobs, MIN_RATE) * work_rate)
-        held = np.where(length > 0, job_days(labs, gang, length) * gang * jobs, 0.0)
-        days, gpu_days = days + held / gang, gpu_days + held
-        below, below_number = share, number
-        size *= 2
+    sizes = _gang_sizes(labs)
+    gangs = np.minimum(sizes, labs.gang)
+    edges = np.where(sizes >= labs.gang, np.inf, sizes * labs.patience)
+    share, number = _share_below(labs, edges, mean)
+    share[1:], number[1:] = share[1:] - share[:-1], number[1:] - number[:-1]
+    unused = sizes >= 2 * labs.gang
+    part, jobs = np.where(unused, 0.0, share), np.where(unused, 0.0, number)
+    length = mean * part / (gangs * np.maximum(jobs, MIN_RATE) * work_rate)
+    held = np.where(length > 0, job_days(labs, gangs, length) * gangs * jobs, 0.0)
+    days, gpu_days = _sum_rows(held / gangs), _sum_rows(held)
     return Experiments(np.minimum(days, EFFECTIVELY_INFINITE), np.minimum(gpu_days, EFFECTIVELY_INFINITE))
+
+
+def _gang_sizes(labs: LabArrays) -> Floats:
+    """Return 1, 2, 4 and so on, up to the first that is at least the largest gang, as a column."""
+    largest = int(labs.gang.max())
+    return np.ldexp(1.0, np.arange((largest - 1).bit_length() + 1))[:, np.newaxis]
+
+
+def _sum_rows(table: Floats) -> Floats:
+    """Return the sum of the rows, added in order: `numpy.sum` may round differently for other numbers of columns."""
+    return reduce(np.add, table)
 
 
 def _share_below(labs: LabArrays, edge: Floats, mean: Floats) -> tuple[Floats, Floats]:

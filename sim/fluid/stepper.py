@@ -240,10 +240,11 @@ def _try_step(labs: LabArrays, state: State, steps_per_doubling: int) -> Step:
     """Try a step to the next event, or as long as the flow stays nearly constant."""
     gpus, before = gpus_of(labs, state), phases_of(state)
     first = experiments(labs, state.discovered, state.work_rate)
-    now = phase_rates(rates_of(labs, state, first, gpus), before)
+    rates = rates_of(labs, state, first, gpus)
+    now = phase_rates(rates, before)
     level = _next_event_level(labs, state)
     part = np.where(labs.pipeline, np.minimum(level, state.discovered + 1 / steps_per_doubling), level)
-    log2_weight = _log2_weight(labs, state, rates_of(labs, state, first, gpus), first, gpus, before)
+    log2_weight = _log2_weight(labs, state, rates, first, gpus, before)
     goal = np.exp2(labs.log2_initial_effort + effort_between(state.effort, labs.effort(part)) - log2_weight)
     change = np.maximum(np.abs(now.thought - now.run), np.abs(now.run - now.written))
     change = np.maximum(change, np.abs(now.written - now.thought))

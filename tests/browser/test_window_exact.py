@@ -35,10 +35,9 @@ def test_page_steps_equal_a_headless_run(reader: Open) -> None:
 def test_page_events_lead_to_the_same_frame(reader: Open) -> None:
     page = reader()
     page.step()
-    page.press("event")
-    page.until("() => document.querySelector('[data-said]').innerText.length > 0")
+    page.step_event()
     assert 1 < page.day() <= 2
-    page.press("event")
+    page.step_event()
     page.press("step")  # ends the current frame
     page.until_frame(2)
     assert page.day() == 2
@@ -89,7 +88,7 @@ def test_page_branch_shares_randomness_with_the_first_run(reader: Open) -> None:
     assert int(page.page.get_attribute('[data-view="software"]', "data-points")) > points
     page.page.click('[data-future="0"]')
     page.page.wait_for_selector('[data-future="0"][aria-pressed="true"]')
-    assert page.frame() == 5
+    page.until_frame(5)
     assert page.digest() == first
 
 

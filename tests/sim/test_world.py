@@ -201,6 +201,7 @@ def test_branch_with_another_law_starts_at_the_present_software():
     assert finish(branch).digest() != finish(world).digest()
 
 
+@pytest.mark.slow
 def test_branch_without_training_deploys_the_present_generation():
     world = World(Scenario.load("lab"), 0)
     while not world.datacenter.gpus_in_use("training"):

@@ -117,7 +117,19 @@ class Reader:
         )
 
     def until_said(self, words: str) -> None:
-        self.until("words => document.querySelector('[data-said]').innerText.includes(words)", words)
+        """Wait until the message contains some words and all parts of the page show the same state."""
+        self.until(
+            "words => document.querySelector('[data-said]').innerText.includes(words)"
+            " && document.querySelector('.asara-controls').dataset.stamp"
+            " === document.querySelector('.asara-foot').dataset.stamp",
+            words,
+        )
+
+    def step_event(self) -> None:
+        """Step to the next event and wait until the day of the page is later."""
+        before = self.day()
+        self.press("event")
+        self.until("before => Number(document.querySelector('.asara-controls').dataset.day) > before", before)
 
     def step(self, times: int = 1) -> None:
         """Step a number of frames, one by one."""

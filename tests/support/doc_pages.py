@@ -130,12 +130,10 @@ def check_command(line: str) -> None:
 
     Raises AssertionError or the parser's own error for a command, argument or option that does not exist.
     """
-    from typer.main import get_command
-
-    from experiments.cli.app import app
+    from experiments.cli.app import command as asara
 
     words = shlex.split(re.sub(r"[\[\]|]", " ", line) if is_synopsis(line) else line)[1:]
-    command: Any = get_command(app)
+    command: Any = asara()
     context = command.make_context("asara", words[:0], resilient_parsing=True)
     while hasattr(command, "commands") and words and not words[0].startswith("-"):
         name = words.pop(0)

@@ -97,9 +97,14 @@ def kaplan_meier(times: Floats, reached: Flags) -> tuple[Floats, Floats]:
 
 def time_quantile(times: Floats, reached: Flags, share: float) -> float:
     """Return the first day by which this share has reached the gain; infinity if that was not observed."""
-    days, shares = kaplan_meier(times, reached)
-    at = int(np.searchsorted(shares, share - 1e-12))
-    return float(days[at]) if at < len(days) else math.inf
+    return time_quantiles(times, reached, [share])[0]
+
+
+def time_quantiles(times: Floats, reached: Flags, shares: Sequence[float]) -> list[float]:
+    """Return the first day by which each share has reached the gain; infinity if that was not observed."""
+    days, found = kaplan_meier(times, reached)
+    places = np.searchsorted(found, np.array(shares) - 1e-12)
+    return [float(days[at]) if at < len(days) else math.inf for at in places]
 
 
 def can_bracket_quantile(points: int, share: float) -> bool:

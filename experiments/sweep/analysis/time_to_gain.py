@@ -24,6 +24,7 @@ from experiments.sweep.analysis.estimators import (
     count_independent,
     kaplan_meier,
     time_quantile,
+    time_quantiles,
 )
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
 from experiments.sweep.analysis.labels import percent
@@ -79,7 +80,7 @@ def _time_rows(sweep: Sweep, column: str) -> pa.Table:
     times, reached = censored_times(sweep, column)
 
     def estimate(rows: Ints) -> list[float]:
-        return [time_quantile(times[rows], reached[rows], share) for share in QUANTILES]
+        return time_quantiles(times[rows], reached[rows], QUANTILES)
 
     low, high = cluster_bootstrap_interval(sweep.points, estimate)
     enough = [can_bracket_quantile(count_independent(sweep.points), share) for share in QUANTILES]

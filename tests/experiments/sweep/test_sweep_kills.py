@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -57,19 +58,26 @@ def cluster() -> Iterator[tuple[str, list[int]]]:
     scheduler = subprocess.Popen(
         [*dask, "scheduler", *loopback, "--port", "0"], stderr=subprocess.PIPE, text=True, env=environment()
     )
-    assert scheduler.stderr is not None
-    line = next(line for line in scheduler.stderr if "Scheduler at:" in line)
-    address = line.split()[-1]
+    address = first_line(scheduler, "Scheduler at:").split()[-1]
     options = ["--no-nanny", *loopback, "--nthreads"]
     nodes = [
-        subprocess.Popen([*dask, "worker", address, *options, threads], env=environment(), stderr=subprocess.DEVNULL)
+        subprocess.Popen(
+            [*dask, "worker", address, *options, threads], stderr=subprocess.PIPE, text=True, env=environment()
+        )
         for threads in ("1", "2")
     ]
+    for node in nodes:
+        first_line(node, "Registered to:")
     yield address, [*(node.pid for node in nodes), scheduler.pid]
     for process in (*nodes, scheduler):
         process.kill()
         process.wait()
-    scheduler.stderr.close()
+        process.stderr.close()  # its own workers may still hold the other end
+
+
+def first_line(process, words: str) -> str:
+    """Wait for the first line of stderr that contains some words, and return it."""
+    return next(line for line in process.stderr if words in line)
 
 
 def test_dask_cluster_that_loses_a_node_writes_the_same_table(tmp_path, cluster):
@@ -82,8 +90,12 @@ def test_dask_cluster_that_loses_a_node_writes_the_same_table(tmp_path, cluster)
 
 def workers_of(process: int) -> list[psutil.Process]:
     """Return the worker processes of a node."""
-    children = psutil.Process(process).children(recursive=True)
-    return [child for child in children if "experiments.sweep.workers.process" in child.cmdline()]
+    found = []
+    for child in psutil.Process(process).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended since the list was made
+            if "experiments.sweep.workers.process" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def test_dask_nodes_end_their_workers_after_a_sweep(tmp_path, cluster):
@@ -165,13 +177,13 @@ def test_sweep_with_runs_that_kill_hang_or_fail_records_them_and_keeps_others(tm
     monkeypatch.syspath_prepend(tmp_path)
     design = toy(tmp_path, 2)
     design.levers["researcher__initial"] = (1, 3, 4, 5)  # type: ignore[index]
-    done = sweep(design, tmp_path / "bad", lambda: LocalWorkerPool(design, 2, timeout=2.0), False, quietly, quietly)
+    done = sweep(design, tmp_path / "bad", lambda: LocalWorkerPool(design, 2, timeout=5.0), False, quietly, quietly)
     rows = read(tmp_path / "bad").to_pylist()
     found = {row["researcher__initial"]: (row["status"], row["message"]) for row in rows}
     assert done.done == len(rows) == 8
     assert found[1] == ("ok", "")
     assert found[3] == ("killed", f"{MAX_ATTEMPTS} workers died of it, the last by signal 9")
-    assert found[4] == ("timeout", "was not over after 2 s")
+    assert found[4] == ("timeout", "was not over after 5 s")
     assert found[5] == ("failed", "RuntimeError: what nobody has thought of")
     assert all((row["status"], row["message"]) == found[row["researcher__initial"]] for row in rows)
     undisturbed = do_runs(design, [row["run"] for row in rows if row["researcher__initial"] == 1])

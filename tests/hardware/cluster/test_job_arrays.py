@@ -161,6 +161,7 @@ def test_job_array_equals_individual_jobs(chosen: dict[str, Any], steps: list[An
         assert merged == single, "in the same order, with the same numbers"
 
 
+@pytest.mark.slow
 @examples(120)
 @given(SETTINGS | QUIET, CHANGING_STEPS, st.integers(1, 4), st.booleans())
 def test_job_arrays_survive_a_change_of_the_pool(

@@ -188,6 +188,7 @@ def promise(gpus: GpuCluster, head: Job, jobs: list[Job], size: int) -> float:
     raise AssertionError("a job that never fits was accepted")
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(asks=ASKS, placement=st.sampled_from(["flat", "consolidated"]))
 def test_backfill_never_delays_the_head(asks: list[Ask], placement: str) -> None:

@@ -356,12 +356,13 @@ def test_box_sentence_formats_truth_values(bounds, word):
 
 
 def test_convergence_intervals_shrink_with_points(plain):
-    found = convergence.convergence_table(plain).to_pandas()
+    by_points = convergence.convergence_table(plain)
+    found = by_points.to_pandas()
     width = (found["high"] - found["low"]).to_numpy()
     assert found["points"].iloc[-1] == found["runs"].iloc[-1] == 256
     assert width[-1] < width[0] / 4
     assert found["probability"].iloc[-1] == explosion_probability.probability(plain).share
-    assert "four times the points" in convergence.convergence_sentence(plain, convergence.convergence_table(plain))
+    assert "four times the points" in convergence.convergence_sentence(plain, by_points)
 
 
 def test_lever_effects_paired_have_less_variance(paired):

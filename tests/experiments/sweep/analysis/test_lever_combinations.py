@@ -76,6 +76,7 @@ def test_headline_has_a_figure_for_each_combination_and_none_over_all(one):
     assert [each["explosion"]["share"] for each in found] == [known[64], known[1024]]
 
 
+@pytest.mark.slow
 def test_tables_have_a_column_for_the_lever(one):
     made = [
         explosion_probability.probability_table(one),
