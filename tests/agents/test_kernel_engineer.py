@@ -80,14 +80,14 @@ class SmallLab:
 
 
 @given(shares, speedups)
-def test_amdahls_law(share, speedup):
+def test_amdahl_equals_the_formula_of_amdahl(share, speedup):
     rate = amdahl(share, speedup)
     assert rate == pytest.approx(1 / ((1 - share) + share / speedup))
     assert 1 <= rate <= speedup * (1 + 1e-9)
     assert share == 1 or rate <= 1 / (1 - share)
 
 
-def test_amdahl_limit_is_the_share_without_attention():
+def test_amdahl_limit_is_set_by_the_share_without_attention():
     assert amdahl(0.1, 1e15) == pytest.approx(1 / 0.9, rel=1e-12)
     assert amdahl(0.7, 1.0) == 1
     assert amdahl(0.0, 9.0) == 1
@@ -145,7 +145,7 @@ def test_kernel_engineer_last_deployment_may_be_small():
     assert [speedup for _, _, speedup in lab.deployed] == pytest.approx([1.9, 2.0])
 
 
-def test_kernel_engineer_effort_is_the_integral_of_the_team():
+def test_kernel_engineer_effort_equals_the_integral_of_team_size():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
     for day, team in ((1, 2.0), (1.5, 0.0), (4, 0.5)):
         lab.clock.run(until=day)

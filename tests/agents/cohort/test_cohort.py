@@ -299,7 +299,7 @@ def test_cohort_absorbs_paused_individuals_as_paused() -> None:
     run(lab, 3.0, cohort, [])
 
 
-def test_cohort_start_over_relabels_dropped_papers_only() -> None:
+def test_cohort_start_over_relabels_only_dropped_papers() -> None:
     lab, cohort = cohort_of(10, timing="whole")
     lab.clock.advance(5.0)
     cohort.pause(4)

@@ -124,7 +124,7 @@ def test_stage_leap_shrinks_when_many_pause() -> None:
     assert np.mean(firsts) == pytest.approx(MEAN / 10, rel=0.1), "the first of ten exponentials, less its spread"
 
 
-def test_stage_pause_keeps_the_time_left() -> None:
+def test_stage_pause_keeps_remaining_time() -> None:
     leaving = stage(timing="whole")
     leaving.stage.add_new(5)
     leaving.lab.clock.advance(10.0)
@@ -194,7 +194,7 @@ def test_stage_adding_none_schedules_nothing() -> None:
     assert leaving.lab.clock.peek() == math.inf
 
 
-def test_stage_work_of_no_time_finishes_in_the_instant() -> None:
+def test_stage_with_zero_work_time_finishes_in_the_same_instant() -> None:
     lab = SmallLab(writing_share=0.0)
     left: list[int] = []
     writing = CohortStage(lab, "writing", 1, left.append, lambda: math.inf)
@@ -204,7 +204,7 @@ def test_stage_work_of_no_time_finishes_in_the_instant() -> None:
     assert left == [50]
 
 
-def test_stage_add_partial_keeps_the_time_left() -> None:
+def test_stage_add_partial_keeps_remaining_time() -> None:
     leaving = stage()
     leaving.stage.add_partial(2.5)
     leaving.lab.clock.advance(10.0)
@@ -248,7 +248,7 @@ def test_stage_keeps_all_researchers(steps: list[tuple[str, int]], error: float,
 
 @pytest.mark.parametrize("size", [1, 3, 400])
 @pytest.mark.parametrize("rests", [False, True])
-def test_stage_stretch_scales_the_time_left(size: int, rests: bool) -> None:
+def test_stage_stretch_scales_remaining_time(size: int, rests: bool) -> None:
     """The next to leave would have done so after d days; stretched threefold after a moment t it does at t + 3 (d - t).
 
     One alone, and one leap of many; those who rest as well, once they go on.
