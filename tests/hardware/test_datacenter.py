@@ -26,7 +26,9 @@ def datacenter(**changes: object) -> tuple[Clock, Datacenter]:
     rest=st.floats(0, 1),
     placement=st.sampled_from(["flat", "consolidated"]),
 )
-def test_the_shares_add_up_to_the_cluster(gpus: int, size: int, inference: float, rest: float, placement: str) -> None:
+def test_datacenter_shares_add_up_to_the_cluster(
+    gpus: int, size: int, inference: float, rest: float, placement: str
+) -> None:
     training = (1 - inference) * rest
     chosen = params(
         gpus=gpus, gpus_per_node=size, inference_share=inference, training_share=training, placement=placement
@@ -41,7 +43,7 @@ def test_the_shares_add_up_to_the_cluster(gpus: int, size: int, inference: float
     assert sum(inference_node_sizes(chosen)) == sizes.get("inference", 0)
 
 
-def test_an_hour_is_a_24th_of_a_day_on_the_clock_of_a_datacenter() -> None:
+def test_datacenter_hour_is_a_24th_of_a_day() -> None:
     """Parameters are in hours and the clock in days: mean life, checkpoint and restart of a gang of 2 GPUs."""
     lives, clock = Script(1.0), Clock()
     quiet = params(gpus=8, gpu_hours_between_failures=48.0, checkpoint_hours=12.0, restart_hours=6.0)
@@ -54,7 +56,7 @@ def test_an_hour_is_a_24th_of_a_day_on_the_clock_of_a_datacenter() -> None:
     assert (record.restarts, record.lost) == (2 * 0.25, 0)
 
 
-def test_default_shares() -> None:
+def test_datacenter_default_shares_are_as_documented() -> None:
     assert pool_sizes(params(gpus=1024, placement="consolidated")) == {
         "inference": 512,
         "training": 256,
@@ -125,7 +127,7 @@ def test_datacenter_inference_runs_on_nodes_and_never_fails() -> None:
     assert center.inference_gpus == 32 and center.gpu_time("inference") == 3200
 
 
-def test_reconfigure_moves_the_borders_and_inference_with_them() -> None:
+def test_reconfigure_changes_pool_sizes_and_inference_jobs() -> None:
     clock, center = datacenter()
     center.start_inference()
     experiments = [center.submit("experiment", 8, 10.0) for _ in range(4)]
@@ -185,7 +187,7 @@ def test_reconfigure_between_shares_and_priority_keeps_every_job() -> None:
     assert [job.value.held for job in jobs] == [160, 160]
 
 
-def test_reconfigure_refuses_before_it_changes() -> None:
+def test_reconfigure_with_invalid_params_raises_and_changes_nothing() -> None:
     clock, center = datacenter()
     center.start_inference()
     job = center.submit("training", 16, 10.0)
@@ -198,7 +200,7 @@ def test_reconfigure_refuses_before_it_changes() -> None:
     assert job.value.ended == 10
 
 
-def test_datacenter_is_pickled_with_its_clock() -> None:
+def test_datacenter_unpickled_with_its_clock_continues_identically() -> None:
     clock, center = datacenter(partitioning="priority", gpu_hours_between_failures=30.0, queue="easy")
     center.start_inference()
     for owner in range(12):

@@ -163,7 +163,7 @@ def test_job_array_equals_individual_jobs(chosen: dict[str, Any], steps: list[An
 
 @examples(120)
 @given(SETTINGS | QUIET, CHANGING_STEPS, st.integers(1, 4), st.booleans())
-def test_job_arrays_survive_a_change_of_the_pool(
+def test_job_arrays_are_kept_when_the_pool_changes(
     chosen: dict[str, Any], steps: list[Any], bundle: int, alike: bool
 ) -> None:
     play(Crowd(chosen, True, alike, bundle), steps)
@@ -221,7 +221,7 @@ def test_gang_continues_for_its_own_source_and_owner_only() -> None:
     assert [(record.owner, record.tasks) for record in gpus.records] == [(1, 3), (2, 2), (2, 2)]
 
 
-def test_sjf_compares_jobs_of_an_array_that_arrived_while_busy() -> None:
+def test_sjf_orders_jobs_of_an_array_submitted_while_busy() -> None:
     clock, gpus = cluster(gpus=1, queue="sjf", preemption=False)
     source = Same(lengths={1: 2.0, 2: 5.0, 3: 3.0, 4: 1.0})
     gpus.submit_array(1, source)
@@ -313,7 +313,7 @@ def test_reconfigure_refuses_to_remove_a_pool_with_waiting_arrays() -> None:
 
 
 @pytest.mark.parametrize("count", [0, -3])
-def test_submit_array_of_none_raises(count: int) -> None:
+def test_submit_array_of_zero_jobs_raises(count: int) -> None:
     _, gpus = cluster()
     with pytest.raises(ValueError, match=f"count = {count} is too small"):
         gpus.submit_array(count, Same())

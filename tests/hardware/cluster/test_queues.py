@@ -116,12 +116,12 @@ def _startable(
 
 @SETTINGS
 @given(asks=ASKS, queue=st.sampled_from(sorted(QUEUES)))
-def test_queue_starts_equal_the_slow_reference(asks: list[Ask], queue: str) -> None:
+def test_queue_starts_equal_those_of_the_reference_scheduler(asks: list[Ask], queue: str) -> None:
     load = Load(asks, gpus=8, queue=queue, preemption=False)
     assert load.starts() == reference(load.asks, 8, queue)
 
 
-def test_easy_fills_the_hole_before_the_head(placement: str) -> None:
+def test_easy_backfills_jobs_that_end_before_the_head_starts(placement: str) -> None:
     clock, gpus = cluster(gpus=8, queue="easy", placement=placement)
     gpus.submit(6, 10)
     head = gpus.submit(8, 5)
@@ -131,7 +131,7 @@ def test_easy_fills_the_hole_before_the_head(placement: str) -> None:
     assert (too_long.started, too_large.started) == (15, 15)
 
 
-def test_easy_lets_a_long_job_take_what_the_head_will_not_need(placement: str) -> None:
+def test_easy_backfills_a_long_job_on_gpus_the_head_does_not_need(placement: str) -> None:
     clock, gpus = cluster(gpus=16, queue="easy", placement=placement)
     gpus.submit(8, 10)
     gpus.submit(4, 20)
@@ -141,7 +141,7 @@ def test_easy_lets_a_long_job_take_what_the_head_will_not_need(placement: str) -
     assert (head.started, long.started) == (10, 0)
 
 
-def test_easy_job_that_ends_in_time_leaves_the_spare_gpus() -> None:
+def test_easy_backfilled_short_job_does_not_use_spare_gpus() -> None:
     clock, gpus = cluster(gpus=8, queue="easy")
     gpus.submit(4, 10)
     gpus.submit(2, 20)
@@ -151,7 +151,7 @@ def test_easy_job_that_ends_in_time_leaves_the_spare_gpus() -> None:
     assert (head.started, in_time.started, long.started) == (10, 0, 0)
 
 
-def test_easy_counts_nodes_and_not_only_gpus() -> None:
+def test_easy_reservation_considers_nodes() -> None:
     clock, gpus = cluster(gpus=16, queue="easy", placement="consolidated")
     gpus.submit(6, 10)
     gpus.submit(6, 20)
@@ -161,7 +161,7 @@ def test_easy_counts_nodes_and_not_only_gpus() -> None:
     assert head.started == 10 and long.started != 0
 
 
-def test_easy_standing_jobs_reserve_nothing(placement: str) -> None:
+def test_easy_ignores_jobs_of_infinite_length_in_reservations(placement: str) -> None:
     clock, gpus = cluster(gpus=8, queue="easy", placement=placement)
     gpus.submit(2, math.inf)
     head, long = gpus.submit(8, 1), gpus.submit(3, 1000)
@@ -206,7 +206,7 @@ def test_backfill_never_delays_the_head(asks: list[Ask], placement: str) -> None
 
 
 @pytest.mark.parametrize("gone", [(1,), (2,), (1, 2, 3), (3, 2), (5, 4, 3, 2, 1), (2, 1)])
-def test_cancelled_jobs_leave_every_queue(queue: str, gone: tuple[int, ...]) -> None:
+def test_queue_skips_cancelled_jobs(queue: str, gone: tuple[int, ...]) -> None:
     clock, gpus = cluster(gpus=1, queue=queue, preemption=False)
     first = gpus.submit(1, 1)
     clock.advance(0)
@@ -261,7 +261,7 @@ def test_first_fit_index_finds_the_first_short_enough_job(steps: list[tuple[int,
         assert [job.number for job in line] == sorted(inside)
 
 
-def test_first_fit_index_holds_standing_jobs() -> None:
+def test_first_fit_index_accepts_jobs_of_infinite_length() -> None:
     line, jobs = line_of([math.inf])
     assert line.first(UNBOUNDED) is None
     line.add(jobs[0])

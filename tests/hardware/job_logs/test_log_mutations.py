@@ -175,20 +175,20 @@ def _skipping(content: bytes, name: str) -> JobLog | None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_read_damaged_logs_never_gives_another_meaning(name: str) -> None:
+def test_read_damaged_log_returns_correct_jobs_or_raises(name: str) -> None:
     read = sum(check(name, seed) for seed in range(QUICK))
     assert QUICK / 20 < read < QUICK * 0.9  # neither all nor none are refused
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
-def test_read_many_damaged_logs_never_gives_another_meaning(name: str) -> None:
+def test_read_many_damaged_logs_returns_correct_jobs_or_raises(name: str) -> None:
     for seed in range(QUICK, QUICK + SLOW):
         check(name, seed)
 
 
 @pytest.mark.parametrize("name", sorted(set(GOOD) - set(FORMATS)))
-def test_read_damaged_logs_of_public_formats_never_fails_otherwise(name: str) -> None:
+def test_read_damaged_public_log_raises_job_log_errors_only(name: str) -> None:
     separator = "|" if name == "sacct" else ","
     for seed in range(QUICK // 10):
         content = damaged(Random(seed), GOOD[name], separator)
@@ -201,7 +201,7 @@ def test_read_damaged_logs_of_public_formats_never_fails_otherwise(name: str) ->
 
 
 @pytest.mark.parametrize("queue", ["fcfs", "priority", "sjf", "easy"])
-def test_replay_of_a_clock_of_any_origin_gives_the_same_waits(queue: str) -> None:
+def test_replay_with_any_time_origin_gives_the_same_waits(queue: str) -> None:
     for seed in range(50):
         random = Random(seed)
         times = [Decimal(random.randrange(400)) / random.choice([1, 4, 10]) for _ in range(8)]
@@ -216,7 +216,7 @@ def test_replay_of_a_clock_of_any_origin_gives_the_same_waits(queue: str) -> Non
         assert waits[0] == waits[1], (seed, moved)
 
 
-def test_an_independent_reader_disagrees_with_a_log_that_was_changed() -> None:
+def test_independent_reader_detects_a_changed_log() -> None:
     log = parse_job_log(BytesIO(CSV.encode()), "log", "csv")
     assert as_read(log) == expected(rows_of_csv(CSV))
     other = log._replace(jobs=[*log.jobs[:-1], LoggedJob("j5", 15, 0, 3)])

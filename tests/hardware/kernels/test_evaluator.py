@@ -179,7 +179,7 @@ def test_machine_describes_its_hardware(machine):
 
 
 @pytest.mark.skipif(compiler.find_compiler() is None, reason="there is no C++ compiler")
-def test_the_roofline_is_measured():
+def test_roofline_of_the_machine_is_measured():
     measured = detect_machine().roofline
     assert measured.gflops["bf16"] >= 0.5 * measured.gflops["fp32"] > 0.5
     assert measured.copy_gbs > 0.1

@@ -42,7 +42,7 @@ def nth(history: History) -> Proposal:
 
 
 @pytest.mark.parametrize("name", TUNERS)
-def test_the_trace_keeps_prediction_and_outcome_of_every_trial(tmp_path: Path, name: str) -> None:
+def test_trace_contains_prediction_and_outcome_of_every_trial(tmp_path: Path, name: str) -> None:
     end = run(tmp_path / "trace.jsonl", name)
     first, *trials, last = read(tmp_path / "trace.jsonl")
     assert isinstance(first, MeasurementSession)

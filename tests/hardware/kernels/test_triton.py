@@ -67,7 +67,7 @@ def test_triton_compile_failure_is_a_build_error(machine):
         triton_flash.compile_ahead_of_time(Candidate("triton", tuple(values.items())), problem, 16)
 
 
-def test_unavailable_reason_names_the_missing_part(machine, monkeypatch):
+def test_triton_unavailable_reason_names_the_missing_part(machine, monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     found = family("triton")
     versions = {"torch": "2.13", "triton": "3.9"}
@@ -87,14 +87,14 @@ def test_unavailable_reason_names_the_missing_part(machine, monkeypatch):
     assert "bf16" in found.unavailable_reason(bare, FP32._replace(dtype="bf16"))
 
 
-def test_backward_pass_has_separate_tiles(machine):
+def test_triton_backward_pass_has_separate_tiles(machine):
     forward = family("triton").space(machine, Problem("bf16", "forward", causal=False))
     both = family("triton").space(machine, Problem("bf16", "both", causal=False))
     assert list(forward.choices) == ["q_block", "k_block", "num_warps", "num_stages"]
     assert list(both.choices)[4:] == ["back_q_block", "back_k_block", "back_num_warps", "back_num_stages"]
 
 
-def test_tunes_itself_nowhere():
+def test_triton_source_contains_no_autotuning():
     text = (Path(triton_flash.__file__).parent / "triton_kernel.py").read_text()
     assert "autotune" not in text
     assert "heuristics" not in text
