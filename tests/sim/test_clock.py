@@ -34,7 +34,7 @@ DELAYS = st.lists(st.floats(0, 100), max_size=30)
 
 
 @given(DELAYS, st.floats(0, 100))
-def test_all_events_up_to_and_at_the_moment_are_done_and_no_other(delays, until):
+def test_advance_processes_exactly_the_events_up_to_its_time(delays, until):
     clock = Clock()
     recorder = Recorder(clock, delays)
     clock.advance(until)
@@ -55,7 +55,7 @@ def test_unpickled_clock_continues_with_the_same_events(delays, until):
     assert again.rang == recorder.rang
 
 
-def test_a_halt_leaves_the_clock_at_its_event():
+def test_halt_leaves_the_clock_at_its_event():
     clock = Clock()
 
     def halt(_event: Event) -> None:
@@ -67,7 +67,7 @@ def test_a_halt_leaves_the_clock_at_its_event():
     assert (clock.now, clock.last_event) == (3, 3)
 
 
-def test_the_clock_does_not_go_back():
+def test_advance_to_an_earlier_time_raises():
     clock = Clock()
     clock.advance(5)
     assert clock.idle
@@ -99,7 +99,7 @@ def test_time_weighted_total_is_the_integral_of_steps(steps):
     assert meter.total(now + 1) == pytest.approx(expected + value, abs=1e-9)
 
 
-def test_background_happens_only_while_something_else_will():
+def test_background_events_occur_only_before_other_events():
     """An event that never comes, and background itself, are nothing else."""
     clock, seen = Clock(), []
     clock.timeout(math.inf)
@@ -188,7 +188,7 @@ def test_advance_raises_an_unhandled_failure_at_its_time():
     assert seen == [2.0, "later"], "and the clock can go on"
 
 
-def test_a_callback_that_raises_leaves_the_rest_of_the_queue_alone():
+def test_advance_after_a_callback_raises_keeps_the_other_events():
     clock, seen = Clock(), []
 
     def fail(_event: Event) -> None:
@@ -203,7 +203,7 @@ def test_a_callback_that_raises_leaves_the_rest_of_the_queue_alone():
     assert seen == [1.0]
 
 
-def test_what_an_event_schedules_for_its_own_instant_is_done_before_the_clock_stands():
+def test_advance_processes_events_scheduled_within_its_last_instant():
     clock, seen = Clock(), []
 
     def again(_event: Event) -> None:

@@ -16,7 +16,7 @@ def first_draws(streams: RandomStreams, who: list[tuple[str, int]]) -> dict[tupl
 
 
 @given(st.lists(NAMES, unique=True), st.randoms())
-def test_random_streams_order_of_creation_does_not_matter(names, luck):
+def test_random_streams_do_not_depend_on_the_order_of_creation(names, luck):
     shuffled = luck.sample(names, len(names))
     assert first_draws(RandomStreams(7), names) == first_draws(RandomStreams(7), shuffled)
 

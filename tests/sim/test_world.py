@@ -126,7 +126,7 @@ def test_branch_shares_earlier_events_and_does_not_change_the_original():
 
 
 @pytest.mark.parametrize("gpus", [16, 64])
-def test_a_branch_can_change_the_cluster_under_running_jobs(gpus):
+def test_branch_can_change_the_cluster_of_running_jobs(gpus):
     world = small_lab(
         researcher__experiment_gpu_days=30.0, researcher__experiment_gpus=4, cluster__gpus_per_node=4, training__gpus=4
     )
@@ -215,7 +215,7 @@ def test_branch_without_training_deploys_the_present_generation():
     check_invariants(finish(branch))
 
 
-def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
+def test_branch_with_faster_researchers_needs_the_same_papers():
     world = World(Scenario.load("returns-0.7"), 0)
     for _ in range(31):
         world.step()
@@ -225,7 +225,7 @@ def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
     assert third == pytest.approx(reporters.doublings(finish(world))[2].duration_days / 2)
 
 
-def test_a_new_law_in_a_branch_needs_the_papers_that_it_needs_from_the_start():
+def test_branch_with_another_law_needs_the_papers_of_a_fresh_world():
     """The team has doubled three times at the branch: the law still is that of the team on day 0."""
     pooled = Scenario.load("returns-0.9").replace(run__max_doublings=7, run__horizon_days=1e6, run__sample_days=1e6)
     world = World(pooled, 0)
@@ -386,7 +386,7 @@ def test_world_with_too_many_agents_is_refused():
         World(Scenario().replace(run__max_doublings=60))
 
 
-def test_run_with_an_impossible_job_ends_as_starved():
+def test_run_with_an_impossible_job_ends_as_stalled():
     world = small_lab()
     world.step()
     world.clock.timeout(1.0).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
@@ -415,7 +415,7 @@ def test_run_without_further_events_ends_on_the_day_of_its_last_event(frame):
     assert world.ending.day == world.clock.last_event
 
 
-def test_doublings_are_recorded_once_each_and_in_order():
+def test_doublings_are_recorded_once_in_order():
     result = run(Scenario.load("toy-explosion"), 4)
     marks = [event for event in result.events if isinstance(event, SoftwareDoubled)]
     assert [mark.n for mark in marks] == list(range(1, 14))
@@ -446,7 +446,7 @@ class WorldWithHalfTheReturns(World):
         return dataclasses.replace(law, r=law.r / 2)
 
 
-def test_world_with_a_growth_law_of_its_own_follows_it_before_and_after_a_branch():
+def test_world_with_a_custom_growth_law_follows_it_across_a_branch():
     worlds = [kind(Scenario.load("toy-explosion"), 0) for kind in (World, WorldWithHalfTheReturns)]
     usual, halved = (world.software.law for world in worlds)
     assert halved.r == usual.r / 2

@@ -242,7 +242,7 @@ def test_check_queue_reports_a_random_order_without_the_notes_of_hypothesis():
     assert "Flaky" not in str(caught.value)
 
 
-def test_a_cluster_keeps_its_discipline_whatever_its_parameters_name():
+def test_cluster_with_an_explicit_discipline_keeps_it_after_reconfigure():
     clock = Clock()
     params = ClusterParams(gpus=4, placement="flat", preemption=False, gpu_hours_between_failures=0.0)
     cluster = GpuCluster(clock, params, hour=1, discipline=SmallestFirst)
@@ -264,24 +264,24 @@ def test_run_workload_returns_records_in_order_of_submission(workload):
     assert starts == sorted(starts)  # first come, first served
 
 
-def test_a_workload_by_hand():
+def test_run_workload_equals_an_example_by_hand():
     records = run_workload(SmallestFirst, [JobRequest(0, 8, 1.0), JobRequest(0.5, 8, 1.0), JobRequest(0.5, 2, 3.0)])
     assert [record.started for record in records] == [0, 4, 1]
 
 
-def test_a_workload_is_served_with_all_arrivals_of_an_instant_before_its_dispatch():
+def test_run_workload_dispatches_after_all_arrivals_of_an_instant():
     records = run_workload(SmallestFirst, [JobRequest(0, 8, 1.0), JobRequest(0.5, 8, 1.0), JobRequest(1.0, 2, 3.0)])
     assert [record.started for record in records] == [0, 4, 1]
 
 
-def test_a_queue_in_place_of_its_class_is_answered_in_a_sentence():
+def test_check_queue_of_an_instance_raises_one_sentence():
     params = ClusterParams(gpus=4, gpu_hours_between_failures=0.0)
     for refuse in (check_queue, lambda queue: GpuCluster(Clock(), params, discipline=queue)):
         with pytest.raises(TypeError, match=r"give the class itself, not SmallestFirst\(\)"):
             refuse(SmallestFirst())  # type: ignore[arg-type]
 
 
-def test_without_hypothesis_one_sentence_says_what_is_missing():
+def test_check_queue_without_hypothesis_names_the_missing_package():
     code = "import sys; sys.modules['hypothesis'] = None; import sim.testing.invariants"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert found.returncode == 1

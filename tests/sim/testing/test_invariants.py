@@ -59,7 +59,7 @@ def test_check_law_finds_each_mistake(law, said):
 
 
 @pytest.mark.parametrize("start", [0.5, 3.0, 11.0])
-def test_a_narrow_dip_of_a_law_is_caught(start):
+def test_check_law_finds_a_narrow_dip(start):
     class Dip(Law):
         """Software is lost for a while, and comes back."""
 
@@ -75,7 +75,7 @@ class Undefined(Law):
         return math.log2(doublings)
 
 
-def test_an_error_of_a_law_is_told_as_what_does_not_hold():
+def test_check_law_reports_an_exception_of_the_law():
     with pytest.raises(AssertionError, match=r"^ValueError: math domain error\nFound at 0, 0, 0 doublings") as caught:
         check_law(Undefined(LAW.r, LAW.p, LAW.limit, LAW.log2_initial_effort))
     assert isinstance(caught.value.__cause__, ValueError)
@@ -184,17 +184,17 @@ def test_check_world_reports_a_world_with_hidden_randomness_with_its_seed():
     "check",
     [check_world, lambda **asked: check_law(LAW, **asked), lambda **asked: check_queue(FirstComeFirstServed, **asked)],
 )
-def test_conformance_suite_without_examples_is_refused(check, examples):
+def test_conformance_suite_with_zero_examples_raises(check, examples):
     with pytest.raises(ValueError, match=rf"examples = {examples}: there must be at least 1"):
         check(examples=examples)
 
 
 @pytest.mark.parametrize("doublings", [0, -1.0, math.inf, math.nan])
-def test_check_law_over_a_bad_range_is_refused(doublings):
+def test_check_law_with_an_invalid_range_raises(doublings):
     with pytest.raises(ValueError, match=f"doublings = {doublings:g}: must be above 0 and finite"):
         check_law(LAW, doublings)
 
 
-def test_a_law_in_place_of_its_numbers_is_answered_in_a_sentence():
+def test_check_law_with_the_wrong_type_raises_one_sentence():
     with pytest.raises(TypeError, match=r"^check_law needs a law with its numbers: Shifted\(\.\.\.\), not the class"):
         check_law(Shifted)  # type: ignore[arg-type]
