@@ -117,13 +117,13 @@ def check_laws(one: np.ndarray, other: np.ndarray, tests: int, columns: tuple[st
 
 
 @pytest.mark.parametrize("cohorts_of", [6, 24])
-def test_cohorts_of_some_and_one_of_all_follow_the_law_of_individuals(few, cohorts_of):
+def test_cohorts_have_the_distribution_of_individuals(few, cohorts_of):
     other = sample(FEW, cohorts_of) if cohorts_of < 24 else sample(in_one_cohort(FEW))
     check_laws(few, other, tests=16)
     check_means(few, other, {"papers": 0.0015, "mean wait": 0.0065, "utilisation": 0.0007, "first doubling": 0.0036})
 
 
-def test_leaps_and_jobs_of_two_experiments_keep_the_means(leaps):
+def test_cohorts_with_leaps_keep_the_means_of_individuals(leaps):
     """What begins with a leap and a job of two begins later, so that papers are fewer by a small part of the leap.
 
     Waits vary most, by a quarter of their mean, and are compared to within 6%, which is 2.5 standard errors.
@@ -132,7 +132,7 @@ def test_leaps_and_jobs_of_two_experiments_keep_the_means(leaps):
     check_means(*leaps, {"mean wait": 0.024}, within=0.06)
 
 
-def test_leaps_and_jobs_of_two_experiments_keep_the_spread(leaps):
+def test_cohorts_with_leaps_keep_the_variance_of_individuals(leaps):
     """Around their means waits and doubling times follow one law, and papers, which come in pairs, spread as much.
 
     Not so the utilisation: the GPUs idle only until the first leap, which is later than the first of so many ideas.
@@ -145,7 +145,7 @@ def test_leaps_and_jobs_of_two_experiments_keep_the_spread(leaps):
 
 
 @pytest.mark.parametrize("leap_tolerance", [0.02, 0.2])
-def test_without_experiments_doubling_times_are_gamma_distributed_however_large_the_leaps(leap_tolerance):
+def test_cohort_doublings_without_experiments_are_gamma_distributed(leap_tolerance):
     """The closed form of individuals: 120 papers of 200 researchers, then 180 of 400."""
     scenario = in_one_cohort(DAILY).replace(
         researcher__initial=200,

@@ -79,7 +79,7 @@ def exact(team: int, gpus: int, service: float) -> Seen:
         (1_000_000, 40, 0.00008, 5, 1),
     ],
 )
-def test_a_crowded_lab_is_within_1_percent_of_the_closed_form(team, gpus, service, days, seeds):
+def test_cohort_throughput_of_a_crowded_lab_is_within_1_percent_of_theory(team, gpus, service, days, seeds):
     """Twice as much to do as the GPUs can: half of the team waits.
 
     Standard errors are 1 / sqrt(papers) and sqrt(2 thinking / days), by theory: 0.05% to 0.52%.
@@ -95,7 +95,7 @@ LOADED = {10_000: (25, 0.002, 9, 2), 1_000_000: (25, 0.00002, 3, 1)}
 
 
 @pytest.mark.parametrize("team", LOADED)
-def test_the_error_of_leaps_falls_with_them_and_is_below_1_percent_at_the_share_of_1_percent(team):
+def test_cohort_leap_error_falls_with_the_tolerance(team):
     """Same seeds for all. Who leaps together waits for one another, so papers are too few, by at most the share of the
     leap, and so many of the team wait who would not. Standard errors are about 0.3%.
     """

@@ -35,7 +35,7 @@ def check(what: str, found: list[float], expected: float, unit: float) -> None:
 
 
 @pytest.mark.parametrize("name", LABS)
-def test_labs_have_the_fluids_mean(name):
+def test_world_mean_of_shipped_labs_equals_the_fluid(name):
     scenario = Scenario.load(name).replace(
         run__max_doublings=DOUBLINGS, run__sample_days=1e3, run__max_individuals=1_000_000
     )

@@ -75,7 +75,7 @@ def zeros(count: int) -> NDArray[np.int64]:
 
 
 @pytest.mark.parametrize(("load", "jobs", "tightness"), [(0.95, 300_000, 0.35)])
-def test_mean_wait_in_m_m_c_is_erlang_c(load: float, jobs: int, tightness: float) -> None:
+def test_cluster_mean_wait_of_m_m_c_equals_erlang_c(load: float, jobs: int, tightness: float) -> None:
     servers = 8
     rng = np.random.default_rng(int(1000 * load))
     gaps, lengths = rng.exponential(1 / (servers * load), jobs), rng.exponential(1, jobs)
@@ -85,7 +85,7 @@ def test_mean_wait_in_m_m_c_is_erlang_c(load: float, jobs: int, tightness: float
 
 
 @pytest.mark.parametrize("queue", ["easy"])
-def test_preemptive_resume_m_m_1_with_two_classes(queue: str) -> None:
+def test_cluster_with_preemption_equals_preemptive_resume_m_m_1(queue: str) -> None:
     jobs, rates = 120_000, (0.3, 0.4)
     rng = np.random.default_rng(11)
     gaps, lengths = rng.exponential(1 / sum(rates), jobs), rng.exponential(1, jobs)
@@ -115,7 +115,7 @@ class ClosedQueue:
         self.cluster.submit(1, self.rng.exponential(1.0)).callbacks.append(self.go_on)
 
 
-def test_throughput_of_a_closed_lab_is_the_machine_repairmans() -> None:
+def test_cluster_closed_throughput_equals_the_machine_repairman() -> None:
     owners, gpus, think, until = 24, 8, 2.5, 16_000.0
     records = ClosedQueue(owners, gpus, think, until).cluster.records
     counts, _ = np.histogram([record.ended for record in records], bins=200, range=(0.0, until))
@@ -125,7 +125,7 @@ def test_throughput_of_a_closed_lab_is_the_machine_repairmans() -> None:
 
 
 @pytest.mark.parametrize("queue", ["fcfs", "priority", "sjf", "easy"])
-def test_little_holds_to_rounding(queue: str) -> None:
+def test_cluster_obeys_littles_law_to_rounding(queue: str) -> None:
     jobs = 5_000
     rng = np.random.default_rng(17)
     gaps, lengths = rng.exponential(1 / 3.6, jobs), rng.exponential(1, jobs)
@@ -134,7 +134,7 @@ def test_little_holds_to_rounding(queue: str) -> None:
     assert run.area == pytest.approx(stays, rel=1e-10)
 
 
-def test_gangs_fail_at_the_rate_of_their_gpus() -> None:
+def test_cluster_gangs_fail_in_proportion_to_their_gpus() -> None:
     between, lengths = 400.0, 3_000
     clock, gpus = cluster(Luck(5), gpus=64, gpu_hours_between_failures=between, checkpoint_hours=0.25)
     assert isinstance(gpus, GpuCluster)
