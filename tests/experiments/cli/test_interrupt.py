@@ -73,7 +73,7 @@ def test_run_interrupted_without_out_reports_that_nothing_was_written(asara, tmp
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_second_stops_at_once(asara, tmp_path, monkeypatch, number):
+def test_run_after_the_second_signal_stops_at_once(asara, tmp_path, monkeypatch, number):
     press_on_day(50, 2, monkeypatch, number)
     answer = asara(*SCENARIO, "--out", "kept")
     assert (answer.code, answer.out) == (2, "")
@@ -100,14 +100,14 @@ def test_the_second_stops_at_once(asara, tmp_path, monkeypatch, number):
         ("sweep quick --out new", "experiments.sweep.command.sweep", "interrupted; no run is stored in new"),
     ],
 )
-def test_a_request_to_stop_in_a_long_command_is_answered(asara, monkeypatch, number, line, place, answer):
+def test_long_command_after_a_signal_prints_its_answer(asara, monkeypatch, number, line, place, answer):
     monkeypatch.setattr(place, lambda *_, **__: send(number))
     found = asara(*line.split())
     assert found.code == 2
     assert found.err.splitlines()[-1].startswith(f"asara: {answer}")
 
 
-def test_a_signal_that_is_ignored_stays_ignored(asara, tmp_path, monkeypatch):
+def test_run_with_an_ignored_signal_continues(asara, tmp_path, monkeypatch):
     press_on_day(50, 1, monkeypatch, signal.SIGHUP)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it
     try:
@@ -118,7 +118,7 @@ def test_a_signal_that_is_ignored_stays_ignored(asara, tmp_path, monkeypatch):
     assert run_store.read_run(tmp_path / "kept").summary["day"] == 60
 
 
-def test_a_run_on_a_terminal_shows_how_it_goes_and_can_be_interrupted(tmp_path):
+def test_run_on_a_terminal_shows_progress_and_can_be_interrupted(tmp_path):
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "experiments.cli.app", *SCENARIO, "--set", "run__sample_days=0.001", "--json"]
     with subprocess.Popen(

@@ -288,7 +288,7 @@ def test_shipped_designs_can_be_run(name):
         assert isinstance(found.scenario(found.planned(int(number))), Scenario)
 
 
-def test_shipped_designs_are_those_of_the_docs():
+def test_shipped_designs_equal_those_of_the_docs():
     assert shipped_designs() == ["bottlenecks", "quick", "report", "retraining"]
     sizes = {name: len(load_design(name)) for name in shipped_designs()}
     assert sizes == {"bottlenecks": 308, "quick": 128, "report": 512, "retraining": 187}

@@ -72,7 +72,7 @@ def cluster() -> Iterator[tuple[str, list[int]]]:
     scheduler.stderr.close()
 
 
-def test_dask_cluster_that_loses_a_node_writes_the_same_table(tmp_path, cluster):
+def test_dask_cluster_that_loses_a_worker_writes_the_same_table(tmp_path, cluster):
     address, nodes = cluster
     design, folder = toy(tmp_path, 96), tmp_path / "nodes"
     command = command_for(on_nodes, tmp_path / "toy.toml", folder, address, nodes[0])
@@ -86,7 +86,7 @@ def workers_of(process: int) -> list[psutil.Process]:
     return [child for child in children if "experiments.sweep.workers.process" in child.cmdline()]
 
 
-def test_dask_nodes_end_their_workers_after_a_sweep(tmp_path, cluster):
+def test_dask_workers_end_after_a_sweep(tmp_path, cluster):
     address, (one, two, _) = cluster
     design = toy(tmp_path, 24)
     with DaskWorkers(design, address) as nodes:
@@ -133,7 +133,7 @@ def test_pool_whose_workers_cannot_start_raises_error(tmp_path, monkeypatch):
         list(pool.run(range(8)))
 
 
-def test_crew_whose_workers_cannot_be_started_says_so_in_one_sentence(tmp_path, monkeypatch):
+def test_worker_pool_that_cannot_start_workers_raises_one_sentence(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 

@@ -161,7 +161,7 @@ def test_command_refuses_an_invalid_scenario() -> None:
         command.checked_link("lub", [], 0)
 
 
-def test_available_scenarios_are_the_shipped_ones_and_that_of_the_command(
+def test_available_scenarios_are_the_shipped_ones_and_the_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = tmp_path / "mine.toml"
