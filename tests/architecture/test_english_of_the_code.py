@@ -34,5 +34,5 @@ short = "no luck"
 '''
 
 
-def test_docstrings_comments_and_messages_of_a_module_are_read() -> None:
+def test_texts_of_module_returns_docstrings_comments_and_messages() -> None:
     assert [line for line, text in texts_of_module(SAMPLE) if problems_in(text)] == [2, 4, 5, 7]

@@ -62,7 +62,7 @@ def test_banned_word_is_found_in_any_case_and_across_lines(text):
         "Write to the file, e.g. the log.",
     ],
 )
-def test_good_text_has_no_problems(text):
+def test_problems_in_good_text_are_none(text):
     assert problems_in(text) == []
 
 

@@ -48,20 +48,20 @@ def size(png: bytes) -> tuple[int, ...]:
     return struct.unpack(">II", png[16:24])
 
 
-def test_there_are_four():
+def test_notebooks_are_the_four_of_the_docs():
     assert names() == ["1_report", "2_stalls", "3_kernels", "4_sweep"]
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # of the libraries between us and the kernel
 @pytest.mark.parametrize("name", names())
-def test_a_notebook_runs_and_its_page_is_what_it_shows(name):
+def test_notebook_output_equals_its_page(name):
     text = (DOCS / "notebooks" / f"{name}.md").read_text(encoding="utf-8")
     assert shown(name).text == text, "run `make notebooks`"
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 @pytest.mark.parametrize("name", names())
-def test_its_pictures_are_in_the_docs_and_stand_on_a_slide(name):
+def test_notebook_pictures_are_in_the_docs_with_slide_size(name):
     found = shown(name).pictures
     there = {path.name: path.read_bytes() for path in (DOCS / "pictures").glob(f"notebook-{name}-*.png")}
     assert there.keys() == found.keys() and there
@@ -70,7 +70,7 @@ def test_its_pictures_are_in_the_docs_and_stand_on_a_slide(name):
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_run_of_a_notebook_reaches_assertions_about_what_it_computed(name):
+def test_notebook_asserts_its_results_in_every_run(name):
     """Assertions outside of functions and branches are reached in every run; they are about results or commands."""
     reached = list(statements(ast.parse((SOURCES / f"{name}.py").read_text(encoding="utf-8"))))
     computed = {
@@ -101,7 +101,7 @@ def statements(block):
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
-def test_the_same_notebook_gives_the_same_bytes_and_keeps_stderr_to_itself():
+def test_page_of_a_notebook_is_reproducible_and_omits_stderr():
     cells = [new_markdown_cell("# Title"), new_code_cell(SHOW + "import sys; print('17 s left', file=sys.stderr)")]
     one, other = (page(execute(new_notebook(cells=cells)), "small") for _ in range(2))
     assert one == other
@@ -110,7 +110,7 @@ def test_the_same_notebook_gives_the_same_bytes_and_keeps_stderr_to_itself():
     assert one.text.endswith(SHOWN) and "17 s left\n" not in one.text
 
 
-def test_the_line_about_the_page_stands_below_its_title():
+def test_page_of_a_notebook_has_its_origin_below_the_title():
     found = page(
         new_notebook(cells=[new_markdown_cell("# Title\n\nA story.\n\n## Then"), new_markdown_cell("More.")]), "s"
     )
@@ -121,6 +121,6 @@ def test_the_line_about_the_page_stands_below_its_title():
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
-def test_an_assertion_that_fails_fails_the_notebook():
+def test_execute_with_a_failing_assertion_raises():
     with pytest.raises(CellExecutionError, match="assert 1 == 2"):
         execute(new_notebook(cells=[new_code_cell("assert 1 == 2")]))
