@@ -5,7 +5,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -81,9 +81,9 @@ class KillingCallback:
         self._chance, self._die_at = random.Random(seed), die_at
 
     def start(self, design: Design) -> LocalWorkerPool:
-        crew = LocalWorkerPool(design, 2)
+        pool = LocalWorkerPool(design, 2)
         self._kill(0)  # before the worker is ready
-        return crew
+        return pool
 
     def __call__(self, standing: SweepProgress) -> None:
         if self._chance.random() < 0.02:
@@ -99,13 +99,13 @@ class KillingCallback:
             os.kill(running[which], signal.SIGKILL)
 
 
-def roughly(design_file: str, folder: str, seed: str, die_at: str) -> None:
+def kill_at_random(design_file: str, folder: str, seed: str, die_at: str) -> None:
     """Run a design, and kill workers and the command."""
     design, rough = load_design(design_file), KillingCallback(int(seed), int(die_at))
     sweep(design, Path(folder), lambda: rough.start(design), False, rough, quietly)
 
 
-def on_nodes(design_file: str, folder: str, address: str, victim: str) -> None:
+def kill_dask_process(design_file: str, folder: str, address: str, victim: str) -> None:
     """Run a design on a Dask cluster, and kill one of its processes after a quarter of the runs."""
     design, alive = load_design(design_file), [int(victim)]
 
@@ -133,33 +133,37 @@ def interrupted_while_loading(design_file: str, folder: str, module: str) -> Non
     for name in [name for name in sys.modules if name.startswith("experiments.sweep.") and name.split(".")[2] != "cli"]:
         del sys.modules[name]
 
-    class Press:
+    class InterruptingFinder:
         def find_spec(self, name: str, path: object = None, target: object = None) -> None:
             if name == module:
                 sys.meta_path.remove(self)
                 os.kill(os.getpid(), signal.SIGINT)
 
-    sys.meta_path.insert(0, Press())
+    sys.meta_path.insert(0, InterruptingFinder())
     sys.exit(main(["sweep", design_file, "--out", folder, "--workers", "1"]))
 
 
 def _signal_after(runs: int, process: int, number: signal.Signals) -> None:
     """Send a signal to a process when ``runs`` runs are done."""
-    shown = command._show_progress
+    run_sweep = sweep
 
-    @contextmanager
-    def watched() -> Iterator[OnProgress]:
-        with shown() as show:
+    def watched(
+        design: Design,
+        folder: Path,
+        open_pool: Callable[[], Any],
+        fresh: bool,
+        show: OnProgress,
+        note: Callable[[str], None],
+    ) -> SweepProgress:
+        def on_progress(progress: SweepProgress) -> None:
+            show(progress)
+            if progress.done >= runs:
+                with suppress(ProcessLookupError):
+                    os.kill(process, number)
 
-            def on_progress(progress: SweepProgress) -> None:
-                show(progress)
-                if progress.done >= runs:
-                    with suppress(ProcessLookupError):
-                        os.kill(process, number)
+        return run_sweep(design, folder, open_pool, fresh, on_progress, note)
 
-            yield on_progress
-
-    command._show_progress = watched
+    command.sweep = watched  # type: ignore[attr-defined, assignment]  # the command's own import of it
 
 
 def command_for(function: Any, *arguments: object) -> list[str]:
