@@ -101,13 +101,13 @@ def test_literature_paper_on_an_answered_question_is_a_duplicate():
     literature = Literature(LiteratureParams(open_questions=5, references=1))
     places = Places(2, 2, 2, 3, 2)
     assert literature.add(5, places) == (6, False)
-    assert literature.add(5, places) == (7, True), "somebody else answered it first"
+    assert literature.add(5, places) == (7, True), "paper 6 answered it first"
     assert literature.add(7, places) == (8, False), "the answer opened the next question"
     assert literature.add(5, places) == (9, False), "another question"
     assert literature.add(7, places) == (10, True), "a duplicate opened nothing"
     assert (literature.published, literature.duplicates) == (5, 2)
     assert literature.open_question_papers == [1, 2, 8, 9, 5]
-    assert list(literature.graph.successors(7)) == [3], "it builds on what there was when it began"
+    assert list(literature.graph.successors(7)) == [3], "it builds on a paper of its start"
 
 
 def test_literature_question_after_the_latest_known_paper_is_open():

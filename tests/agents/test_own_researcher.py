@@ -30,7 +30,7 @@ class Copycat(Researcher):
 
 
 class CopycatCohort(Cohort):
-    """Stands for copycats."""
+    """A cohort of copycats."""
 
 
 def experiments(world):

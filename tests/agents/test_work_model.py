@@ -37,7 +37,7 @@ def test_total_gpu_days_of_many_equal_the_sum_of_single_draws(variation: str, nu
 @pytest.mark.parametrize("sigma", [0.0, 0.3, 1.0, 1.96, 3.0])
 def test_lognormal_bins_keep_the_mean_and_most_of_the_variance(sigma: float) -> None:
     """What is lost is the variance within quarters, of (sigma / 4)^2 / 12 of a mean square, for a lognormal."""
-    shares, means = work_model._lognormal_bins(sigma)
+    shares, means = work_model.lognormal_bins(sigma)
     assert shares.sum() == pytest.approx(1.0, abs=1e-12)
     assert shares @ means == pytest.approx(1.0, abs=1e-6)
     variance = shares @ (means - 1.0) ** 2

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hardware.datacenter import Datacenter, inference_node_sizes, pool_sizes
 from sim.clock import Clock
-from tests.support.clusters import Diary, Luck, Script, params
+from tests.support.clusters import NotificationRecorder, ScriptedStreams, SeededStreams, params
 from tests.support.properties import examples
 
 USES = ("inference", "experiment", "training")
@@ -15,7 +15,9 @@ USES = ("inference", "experiment", "training")
 
 def datacenter(**changes: object) -> tuple[Clock, Datacenter]:
     clock = Clock()
-    return clock, Datacenter(clock, params(**{"gpus": 64, "placement": "consolidated", **changes}), Luck(1), hour=1)
+    return clock, Datacenter(
+        clock, params(**{"gpus": 64, "placement": "consolidated", **changes}), SeededStreams(1), hour=1
+    )
 
 
 @examples(300)
@@ -45,7 +47,7 @@ def test_datacenter_shares_add_up_to_the_cluster(
 
 def test_datacenter_hour_is_a_24th_of_a_day() -> None:
     """Parameters are in hours and the clock in days: mean life, checkpoint and restart of a gang of 2 GPUs."""
-    lives, clock = Script(1.0), Clock()
+    lives, clock = ScriptedStreams(1.0), Clock()
     quiet = params(gpus=8, gpu_hours_between_failures=48.0, checkpoint_hours=12.0, restart_hours=6.0)
     center = Datacenter(clock, quiet, lives)
     center.submit("experiment", 2, 1.25)
@@ -95,8 +97,8 @@ def test_datacenter_with_shares_uses_do_not_wait_for_each_other() -> None:
 
 def test_datacenter_with_priority_training_preempts_experiments_then_inference() -> None:
     clock, center = datacenter(partitioning="priority", queue="priority", restart_hours=0.0)
-    diary = Diary()
-    center.start_inference(diary)
+    recorder = NotificationRecorder()
+    center.start_inference(recorder)
     experiments = [center.submit("experiment", 8, 10.0) for _ in range(4)]
     clock.advance(1)
     assert [center.gpus_in_use(use) for use in USES] == [32, 32, 0]
@@ -109,7 +111,7 @@ def test_datacenter_with_priority_training_preempts_experiments_then_inference()
     assert (center.jobs_waiting("experiment"), center.jobs_waiting("inference")) == (4, 2)
     clock.advance(100)
     assert training.value.ended == 3 and center.inference_gpus == 32
-    assert [(at, what) for at, what, _ in diary.told] == [
+    assert [(at, what) for at, what, _ in recorder.notifications] == [
         *[(0, "started")] * 4,
         *[(1, "stopped")] * 2,
         *[(3, "started")] * 2,
@@ -160,8 +162,8 @@ def test_datacenter_inference_can_be_removed_and_restored() -> None:
 
 def test_datacenter_cancelled_inference_node_returns_at_the_next_change() -> None:
     clock, center = datacenter()
-    diary = Diary()
-    center.start_inference(diary)
+    recorder = NotificationRecorder()
+    center.start_inference(recorder)
     clock.advance(1)
     pool = center.pool("inference")
     assert pool is not None and center.cancel(pool.jobs()[0])

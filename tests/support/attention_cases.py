@@ -1,4 +1,4 @@
-"""Inputs, the exact answer, and what the library makes of them: what battery and properties share."""
+"""Inputs of attention, their exact outputs and those of torch, for the conformance suite and the property tests."""
 
 from __future__ import annotations
 
@@ -154,9 +154,9 @@ def check(
     problem: Problem,
     where: str,
 ) -> None:
-    """Hold results against the exact ones: a multiple of SDPA's own error, or of rounding where that is more.
+    """Assert that errors are within a multiple of SDPA's own error, or of rounding if that is larger.
 
-    Where the library itself is not finite, nothing is asked.
+    If the library itself is not finite, nothing is checked.
     """
     multiples = (problem.tolerance, problem.worst_row)
     for result, got, theirs, floor in zip(RESULTS, errors(results, exact), library, allowed, strict=False):

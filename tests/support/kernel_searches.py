@@ -1,4 +1,4 @@
-"""What the tests of search and proposers share: a template whose whole table is known, and sessions over it."""
+"""Objects that tests of search and proposers share: a template with a known table of outcomes, and its sessions."""
 
 import json
 import sys
@@ -74,7 +74,7 @@ def session(
 
 
 def timed(speedup: float, held_out: bool = False) -> tuple[Timing, ...]:
-    """Every tuned (or held-out) shape with one and the same speed-up."""
+    """Return every tuned (or held-out) shape with the same speed-up."""
     shapes = CAUSAL.held_out if held_out else CAUSAL.tuned
     return tuple(Timing(shape=shape, held_out=held_out, calls=1, pairs=((100.0, 100 * speedup),)) for shape in shapes)
 
@@ -100,7 +100,7 @@ def is_wrong(candidate: Candidate) -> bool:
 
 
 class Surface:
-    """An evaluator that knows every outcome at once; it counts how often it is asked."""
+    """An evaluator that returns known outcomes at once, and counts its calls."""
 
     def __init__(self) -> None:
         self.asked: list[Candidate] = []
@@ -116,7 +116,7 @@ class Surface:
 
 
 def main(path: str, name: str, seed: str, budget: str) -> None:
-    """A search in a process of its own that says each trial's number on its output."""
+    """A search in a separate process that prints the number of each trial."""
 
     def watch(trial: Trial, progress: Progress) -> None:
         print(trial.number, flush=True)
@@ -140,14 +140,14 @@ def history(**more: Any) -> History:
 
 
 def template(why: str = "larger tiles", expects: float = 1.2, **parameters: object) -> str:
-    """What a model answers who wants these parameters."""
+    """Return the answer of a model that proposes these parameters."""
     return json.dumps({"family": "tiles", "parameters": parameters, "expects": expects, "why": why})
 
 
 def searched(
     path: Path, endpoint: Endpoint, budget: int = 9, foreign: bool = False
 ) -> tuple[list[Trial], SearchEnd | None]:
-    """The trials and the end of a search by whoever answers."""
+    """Return the trials and the end of a search with the answers of an endpoint."""
     trace = Trace(path)
     here = session(proposer="llm", budget=budget)
     end = search(trace, here, LanguageModel(endpoint), Surface(), SPACES, source_allowed=foreign)

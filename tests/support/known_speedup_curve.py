@@ -1,4 +1,4 @@
-"""Traces of searches that nobody ran, along a known curve; ``synthetic-not-measured.jsonl`` is one of them.
+"""Synthetic traces of searches along a known curve; ``synthetic-not-measured.jsonl`` is one of them.
 
 Run as ``python -m tests.support.known_speedup_curve`` to write that file anew.
 """
@@ -122,7 +122,7 @@ def searches(
     noise: float = 0.01,
     full_name: str = WORKLOAD,
 ) -> list[Line]:
-    """Repeated searches: each has luck of its own, each measurement noise."""
+    """Return repeated searches: each has its own variation, and each measurement has noise."""
     chance = np.random.default_rng(seed)
     n = np.arange(1, length + 1)
     lines: list[Line] = []

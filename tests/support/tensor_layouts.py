@@ -32,7 +32,7 @@ def cut_out(tensor: Tensor) -> Tensor:
 
 
 def columns(tensor: Tensor) -> Tensor:
-    """Rows whose numbers do not lie next to each other."""
+    """Rows with numbers that are not adjacent."""
     return tensor.transpose(-1, -2).contiguous().transpose(-1, -2)
 
 

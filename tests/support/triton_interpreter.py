@@ -1,5 +1,7 @@
-"""What the Triton family does in Triton's interpreter, besides the battery: run by test_triton.py, in a process of its
-own, since Triton reads TRITON_INTERPRET when it is first imported."""
+"""Tests of the Triton family in Triton's interpreter, in addition to the conformance suite.
+
+test_triton.py runs them in a separate process, because Triton reads TRITON_INTERPRET when it is first imported.
+"""
 
 from collections.abc import Sequence
 from typing import Any

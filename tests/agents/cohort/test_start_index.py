@@ -26,7 +26,7 @@ def test_start_index_one_label_draws_nothing() -> None:
     assert [begun.take(3, Places()), begun.take(7, Places())] == [7, 7]
     assert begun.count == 0
     begun.add(1, 9)
-    assert begun.take(1, Places()) == 9, "whoever left is forgotten"
+    assert begun.take(1, Places()) == 9, "taken labels are removed"
 
 
 def test_start_index_take_returns_a_present_label() -> None:
@@ -83,7 +83,7 @@ def test_start_index_merging_draws_labels_by_weight() -> None:
         begun.take(1, stream)
         labels, counts = zip(*begun.by_label, strict=True)
         assert counts == pytest.approx((4 * 0.95, 10 * 0.95, 6 * 0.95)), "19 of 20 are left"
-        assert labels[2] == 4, "an odd one stays as it is"
+        assert labels[2] == 4, "a label without a partner stays as it is"
         seen += [labels[0] == 0, labels[1] == 2]
     assert np.all(np.abs(seen - [500, 1000]) < 4 * np.sqrt([375, 500]))
 

@@ -15,7 +15,7 @@ from sim.clock import Clock
 from sim.runner import run
 from sim.scenario.model import Scenario
 from tests.oracles.scheduler import Request, first_starts
-from tests.support.clusters import Script, cluster, params
+from tests.support.clusters import ScriptedStreams, cluster, params
 
 LOGS = 1000
 GPUS = 4
@@ -169,7 +169,9 @@ def _submit_or_interrupt(pool: GpuCluster, job: Request | None, submitted: list[
 
 def test_sjf_starts_a_failed_job_before_one_longer_than_its_remaining_time() -> None:
     """10 hours, failed after 6, checkpoint each hour, 1 hour to restart: 5 remain, and the other job takes 7."""
-    clock, pool = cluster(Script(6.0), gpus=1, queue="sjf", gpu_hours_between_failures=1.0, checkpoint_hours=1.0)
+    clock, pool = cluster(
+        ScriptedStreams(6.0), gpus=1, queue="sjf", gpu_hours_between_failures=1.0, checkpoint_hours=1.0
+    )
     failed, waiting = pool.submit(1, 10), pool.submit(1, 11)
     clock.advance(1)
     shorter_than_the_whole = pool.submit(1, 7)

@@ -10,7 +10,7 @@ import pytest
 from simpy import Environment, Event
 
 from hardware.cluster.cluster import GpuCluster, Job, JobRecord
-from tests.support.clusters import Diary, Script, cluster, params
+from tests.support.clusters import NotificationRecorder, ScriptedStreams, cluster, params
 
 
 def started(records: list[JobRecord]) -> dict[int, float | None]:
@@ -74,11 +74,11 @@ def test_job_of_zero_length_ends_in_the_instant_of_its_start() -> None:
 
 
 def test_job_of_infinite_length_ends_only_by_cancel() -> None:
-    script = Script(0.5)
+    script = ScriptedStreams(0.5)
     clock, gpus = cluster(script, gpu_hours_between_failures=1.0)
     job = gpus.submit(8, math.inf)
     clock.advance(1000)
-    assert job.state == "running" and not script.asked
+    assert job.state == "running" and not script.requests
     assert gpus.cancel(job)
     clock.advance(1001)
     assert job.value.outcome == "cancelled"
@@ -160,8 +160,8 @@ def test_cancel_in_each_job_state_has_the_expected_record() -> None:
 
 def test_preemption_saves_a_checkpoint_and_costs_a_restart() -> None:
     clock, gpus = cluster(gpus=2, restart_hours=0.5)
-    diary = Diary()
-    low = gpus.submit(2, 4, watcher=diary)
+    recorder = NotificationRecorder()
+    low = gpus.submit(2, 4, watcher=recorder)
     clock.advance(3)
     high = gpus.submit(1, 1, priority=1)
     clock.advance(100)
@@ -170,7 +170,7 @@ def test_preemption_saves_a_checkpoint_and_costs_a_restart() -> None:
     assert record.ended == 4 + 0.5 + 1  # one hour of waiting, the restart, the hour that was left
     assert (record.preemptions, record.started) == (1, 0)
     assert (record.held, record.done, record.restarts, record.lost) == (9, 8, 1, 0)
-    assert diary.told == [(0, "started", 1), (3, "stopped", 1), (4, "started", 1)]
+    assert recorder.notifications == [(0, "started", 1), (3, "stopped", 1), (4, "started", 1)]
 
 
 def test_interrupted_restart_is_repeated() -> None:
@@ -246,7 +246,7 @@ def test_preemption_with_consolidation_frees_whole_nodes() -> None:
 
 def test_checkpoints_cost_time_except_after_the_last_interval() -> None:
     changes = {"gpus": 1, "gpu_hours_between_failures": 1e6, "checkpoint_hours": 4.0, "checkpoint_seconds": 360.0}
-    clock, gpus = cluster(Script(1e9, 1e9), **changes)
+    clock, gpus = cluster(ScriptedStreams(1e9, 1e9), **changes)
     job = gpus.submit(1, 10.0)
     clock.run()
     assert job.value.ended == pytest.approx(10.2), "checkpoints after 4 and 8 hours of work"
@@ -258,7 +258,7 @@ def test_checkpoints_cost_time_except_after_the_last_interval() -> None:
 def test_checkpoint_interval_default_equals_youngs_formula() -> None:
     """sqrt(2 · 0.1 h · 80 GPU-hours / 4 GPUs) = 2 hours: a failure after 3 hours keeps 2 hours of work."""
     changes = {"gpus": 4, "gpu_hours_between_failures": 80.0, "checkpoint_hours": 0.0, "checkpoint_seconds": 360.0}
-    clock, gpus = cluster(Script(3.0, 1e9), **changes, restart_hours=0.0)
+    clock, gpus = cluster(ScriptedStreams(3.0, 1e9), **changes, restart_hours=0.0)
     job = gpus.submit(4, 5.0)
     clock.run()
     assert job.value.lost / 4 == pytest.approx(3.0 - 2.1)
@@ -266,23 +266,23 @@ def test_checkpoint_interval_default_equals_youngs_formula() -> None:
 
 
 def test_failure_loses_the_work_since_the_last_checkpoint() -> None:
-    script = Script(3.75, 1.75)
+    script = ScriptedStreams(3.75, 1.75)
     clock, gpus = cluster(script, gpus=2, gpu_hours_between_failures=100.0, restart_hours=0.5, checkpoint_hours=1.5)
-    diary = Diary()
-    job = gpus.submit(2, 10, owner=42, watcher=diary)
+    recorder = NotificationRecorder()
+    job = gpus.submit(2, 10, owner=42, watcher=recorder)
     clock.advance(100)
     # 3.75 h of work, 3 of them safe; then 0.5 restart and 1.25 work, none safe; then 0.5 restart and 7 work.
     assert job.value.ended == 3.75 + 1.75 + 0.5 + 7
     assert (job.value.failures, job.value.preemptions) == (2, 0)
     assert (job.value.done, job.value.restarts, job.value.lost) == (20, 2, 4)
     assert job.value.held == 26
-    assert script.asked == [("gpu failure", 42)] * 3
+    assert script.requests == [("gpu failure", 42)] * 3
     assert script.scales == [50.0] * 3  # a gang of two fails twice as often
-    assert [told[1] for told in diary.told] == ["started", "stopped", "started", "stopped", "started"]
+    assert [told[1] for told in recorder.notifications] == ["started", "stopped", "started", "stopped", "started"]
 
 
 def test_failure_during_a_restart_loses_no_work() -> None:
-    clock, gpus = cluster(Script(2.5, 0.25), gpus=1, gpu_hours_between_failures=9.0, restart_hours=0.5)
+    clock, gpus = cluster(ScriptedStreams(2.5, 0.25), gpus=1, gpu_hours_between_failures=9.0, restart_hours=0.5)
     job = gpus.submit(1, 4)
     clock.advance(100)
     assert job.value.ended == 2.5 + 0.25 + 0.5 + 2
@@ -290,7 +290,7 @@ def test_failure_during_a_restart_loses_no_work() -> None:
 
 
 def test_failed_gang_keeps_its_queue_position() -> None:
-    clock, gpus = cluster(Script(1.0), gpus=1, gpu_hours_between_failures=9.0, restart_hours=0.0)
+    clock, gpus = cluster(ScriptedStreams(1.0), gpus=1, gpu_hours_between_failures=9.0, restart_hours=0.0)
     gpus.submit(1, 2)
     gpus.submit(1, 2)
     clock.advance(100)
@@ -298,7 +298,7 @@ def test_failed_gang_keeps_its_queue_position() -> None:
 
 
 def test_preemption_counts_as_a_checkpoint() -> None:
-    script = Script(math.inf, math.inf, 0.75)
+    script = ScriptedStreams(math.inf, math.inf, 0.75)
     clock, gpus = cluster(script, gpus=1, gpu_hours_between_failures=9.0, restart_hours=0.0, checkpoint_hours=1.0)
     low = gpus.submit(1, 4)
     clock.advance(1.5)
@@ -324,7 +324,7 @@ def test_listener_may_submit_and_cancel_while_it_is_notified() -> None:
 
     told: list[int] = []
 
-    class Meddler:
+    class InterferingListener:
         def job_started(self, job: Job) -> None:
             told.append(job.number)
             if job.number == 1:
@@ -334,7 +334,7 @@ def test_listener_may_submit_and_cancel_while_it_is_notified() -> None:
         def job_stopped(self, job: Job) -> None:
             raise AssertionError("nobody was stopped")
 
-    meddler = Meddler()
+    meddler = InterferingListener()
     gpus.submit(1, 1, watcher=meddler)
     other = gpus.submit(1, 1, watcher=meddler)
     clock.advance(5)
@@ -344,8 +344,8 @@ def test_listener_may_submit_and_cancel_while_it_is_notified() -> None:
 
 def test_reconfigure_moves_jobs_without_loss() -> None:
     clock, gpus = cluster(gpus=8, restart_hours=1.0)
-    diary = Diary()
-    jobs = [gpus.submit(4, 10, watcher=diary) for _ in range(3)]
+    recorder = NotificationRecorder()
+    jobs = [gpus.submit(4, 10, watcher=recorder) for _ in range(3)]
     clock.advance(4)
     gpus.reconfigure(params(gpus=4, restart_hours=1.0))
     clock.advance(4)
@@ -357,7 +357,7 @@ def test_reconfigure_moves_jobs_without_loss() -> None:
     assert [job.value.ended for job in jobs] == [10, 11, 15]
     assert [job.value.restarts + job.value.lost for job in jobs] == [0, 0, 0]
     assert [job.value.preemptions for job in jobs] == [0, 0, 0]
-    assert (4, "stopped", 2) in diary.told and (5, "started", 2) in diary.told
+    assert (4, "stopped", 2) in recorder.notifications and (5, "started", 2) in recorder.notifications
 
 
 def test_reconfigure_during_a_restart_continues_it() -> None:
@@ -384,26 +384,26 @@ def test_reconfigure_with_invalid_params_raises_and_changes_nothing() -> None:
 
 def test_reconfigure_without_a_change_has_no_effect() -> None:
     clock, gpus = cluster(gpus=8)
-    diary = Diary()
-    gpus.submit(8, 10, watcher=diary)
+    recorder = NotificationRecorder()
+    gpus.submit(8, 10, watcher=recorder)
     clock.advance(1)
     gpus.reconfigure(params(gpus=8))
     clock.advance(2)
-    assert diary.told == [(0, "started", 1)]
+    assert recorder.notifications == [(0, "started", 1)]
 
 
 def test_cluster_unpickled_with_its_clock_continues_identically() -> None:
-    clock, gpus = cluster(Script(2.0), gpus=4, gpu_hours_between_failures=9.0, queue="easy", restart_hours=0.5)
-    diary = Diary()
+    clock, gpus = cluster(ScriptedStreams(2.0), gpus=4, gpu_hours_between_failures=9.0, queue="easy", restart_hours=0.5)
+    recorder = NotificationRecorder()
     for number in range(9):
-        gpus.submit(1 + number % 4, 3, priority=number % 2, watcher=diary)
+        gpus.submit(1 + number % 4, 3, priority=number % 2, watcher=recorder)
     clock.advance(2)
-    saved = pickle.dumps((clock, gpus, diary))
+    saved = pickle.dumps((clock, gpus, recorder))
     clock.advance(50)
     again, copy, its_diary = pickle.loads(saved)
     again.advance(50)
     assert copy.records == gpus.records and len(copy.records) == 9
-    assert its_diary.told == diary.told
+    assert its_diary.told == recorder.notifications
 
 
 def test_cancel_of_a_running_job_ends_the_clock_run_at_the_cancel() -> None:
@@ -431,7 +431,7 @@ def test_submit_with_fractional_gpus_raises(gpus: Any) -> None:
     with pytest.raises(ValueError, match=r"gpus = .* is not a whole number; allowed: 1, 2, 3 and so on"):
         pool.submit(gpus, 1.0)
     with pytest.raises(ValueError, match="is not a whole number"):
-        pool.submit_array(gpus, Diary())  # type: ignore[arg-type]
+        pool.submit_array(gpus, NotificationRecorder())  # type: ignore[arg-type]
 
 
 def test_submit_with_whole_gpus_of_any_type_is_accepted() -> None:

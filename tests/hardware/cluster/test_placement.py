@@ -43,7 +43,7 @@ def test_consolidated_large_gang_gets_whole_free_nodes() -> None:
     place = Consolidated(32, 8)
     place.take(1)
     assert place.take(20) == ((1, 8), (2, 8), (3, 4))
-    assert place.take(4) == ((3, 4),)  # what it leaves of its last node stays open
+    assert place.take(4) == ((3, 4),)  # the rest of its last node stays free
     assert place.take(9) is None
     assert place.take(7) == ((0, 7),) and place.free == 0
 
@@ -116,7 +116,7 @@ def test_consolidated_placement_equals_a_search_of_all_nodes(
 
 
 def _check_vacancy(place: Consolidated | Flat, gpus: int, sitting: list[Allocation]) -> None:
-    """The what-if says of each prefix of leavers what taking would say; it moves nothing."""
+    """The probe agrees with taking after each prefix of releases, and changes nothing."""
     allocation = place.take(gpus)
     if allocation is not None:
         place.release(allocation)

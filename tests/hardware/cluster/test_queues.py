@@ -19,12 +19,12 @@ from sim.clock import Clock
 from tests.support.clusters import cluster
 from tests.support.properties import examples
 
-Ask = tuple[int, int, int, int]
+Request = tuple[int, int, int, int]
 """Submission time, length, GPUs, priority: whole numbers, so that all times are exact and ties are frequent."""
 
 
-def rush(seed: int) -> list[Ask]:
-    """Many jobs at once, some of them long: deeper queues than one finds by chance."""
+def burst(seed: int) -> list[Request]:
+    """Many jobs at once, some of them long: longer queues than random workloads have."""
     rng = np.random.default_rng(seed)
     columns = (
         rng.integers(0, 25, 40),
@@ -35,21 +35,21 @@ def rush(seed: int) -> list[Ask]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-ASK = st.tuples(st.integers(0, 12), st.integers(0, 9), st.integers(1, 8), st.integers(0, 2))
-ASKS = st.one_of(st.lists(ASK, max_size=25), st.integers(0, 10_000).map(rush))
+REQUEST = st.tuples(st.integers(0, 12), st.integers(0, 9), st.integers(1, 8), st.integers(0, 2))
+REQUESTS = st.one_of(st.lists(REQUEST, max_size=25), st.integers(0, 10_000).map(burst))
 SETTINGS = examples(250)
 
 
 class Load:
     """Submits jobs at their times."""
 
-    def __init__(self, asks: list[Ask], **changes: Any) -> None:
+    def __init__(self, requests: list[Request], **changes: Any) -> None:
         self.clock: Clock
         self.gpus: GpuCluster
         self.clock, self.gpus = cluster(**changes)
-        self.asks = sorted(asks)
+        self.requests = sorted(requests)
         self.jobs: list[Job] = []
-        for ask in self.asks:
+        for ask in self.requests:
             self.clock.timeout(ask[0], ask).callbacks.append(self.submit)
 
     def submit(self, arrival: Event) -> None:
@@ -62,37 +62,37 @@ class Load:
         return [job.started for job in self.jobs]
 
 
-def order(queue: str, ask: Ask, number: int) -> tuple[int, int]:
+def order(queue: str, ask: Request, number: int) -> tuple[int, int]:
     _, length, _, priority = ask
     return {"fcfs": 0, "priority": -priority, "easy": -priority, "sjf": length}[queue], number
 
 
-def reference(asks: list[Ask], gpus: int, queue: str) -> list[float]:
+def reference(requests: list[Request], gpus: int, queue: str) -> list[float]:
     """Starts on a flat pool, hour by hour, with everything sorted anew each time; easy: the textbook's three lines."""
     starts: dict[int, float] = {}
     hour = 0
-    while len(starts) < len(asks):
+    while len(starts) < len(requests):
         again = True
         while again:  # a job of no length may let others start in the same hour
-            ends = {number: start + asks[number][1] for number, start in starts.items()}
-            free = gpus - sum(asks[number][2] for number, end in ends.items() if end > hour)
-            waiting = [n for n, ask in enumerate(asks) if ask[0] <= hour and n not in starts]
-            waiting.sort(key=lambda n: order(queue, asks[n], n))
-            now = _startable(waiting, asks, {n: end for n, end in ends.items() if end > hour}, free, hour, queue)
+            ends = {number: start + requests[number][1] for number, start in starts.items()}
+            free = gpus - sum(requests[number][2] for number, end in ends.items() if end > hour)
+            waiting = [n for n, ask in enumerate(requests) if ask[0] <= hour and n not in starts]
+            waiting.sort(key=lambda n: order(queue, requests[n], n))
+            now = _startable(waiting, requests, {n: end for n, end in ends.items() if end > hour}, free, hour, queue)
             starts.update(dict.fromkeys(now, hour))
-            again = any(asks[number][1] == 0 for number in now)
+            again = any(requests[number][1] == 0 for number in now)
         hour += 1
-    return [starts[number] for number in range(len(asks))]
+    return [starts[number] for number in range(len(requests))]
 
 
 def _startable(
-    waiting: list[int], asks: list[Ask], ends: dict[int, float], free: int, hour: int, queue: str
+    waiting: list[int], requests: list[Request], ends: dict[int, float], free: int, hour: int, queue: str
 ) -> list[int]:
     now: list[int] = []
     shadow, spare = math.inf, 0
     head: int | None = None
     for number in waiting:
-        _, length, need, _ = asks[number]
+        _, length, need, _ = requests[number]
         if head is None and need <= free:
             ends[number] = hour + length
         elif head is None:
@@ -100,7 +100,7 @@ def _startable(
                 return now
             head, later = number, free
             for shadow in sorted(set(ends.values())):
-                later += sum(asks[n][2] for n, end in ends.items() if end == shadow)
+                later += sum(requests[n][2] for n, end in ends.items() if end == shadow)
                 if later >= need:
                     break
             spare = later - need
@@ -115,10 +115,10 @@ def _startable(
 
 
 @SETTINGS
-@given(asks=ASKS, queue=st.sampled_from(sorted(QUEUES)))
-def test_queue_starts_equal_those_of_the_reference_scheduler(asks: list[Ask], queue: str) -> None:
-    load = Load(asks, gpus=8, queue=queue, preemption=False)
-    assert load.starts() == reference(load.asks, 8, queue)
+@given(requests=REQUESTS, queue=st.sampled_from(sorted(QUEUES)))
+def test_queue_starts_equal_those_of_the_reference_scheduler(requests: list[Request], queue: str) -> None:
+    load = Load(requests, gpus=8, queue=queue, preemption=False)
+    assert load.starts() == reference(load.requests, 8, queue)
 
 
 def test_easy_backfills_jobs_that_end_before_the_head_starts(placement: str) -> None:
@@ -156,7 +156,7 @@ def test_easy_reservation_considers_nodes() -> None:
     gpus.submit(6, 10)
     gpus.submit(6, 20)
     head = gpus.submit(8, 5)
-    long = gpus.submit(2, 100)  # would sit on the first node, on which the head will sit
+    long = gpus.submit(2, 100)  # would take the first node, which is reserved for the head
     clock.advance(200)
     assert head.started == 10 and long.started != 0
 
@@ -177,28 +177,28 @@ def free_nodes(gpus: GpuCluster, running: list[Job], size: int) -> list[int]:
     return free
 
 
-def promise(gpus: GpuCluster, head: Job, jobs: list[Job], size: int) -> float:
-    """When the head fits if all that run end as asked, worked out from where they sit."""
+def reserved_start(gpus: GpuCluster, head: Job, jobs: list[Job], size: int) -> float:
+    """Return when the head fits if all running jobs end as requested, from their allocations."""
     running = sorted((job for job in jobs if job.state == "running"), key=lambda job: job.started_at + job.length)
     for index in range(len(running) + 1):
         free = free_nodes(gpus, running[index:], size)
         fits = max(free) >= head.gpus if head.gpus <= size else free.count(size) * size >= head.gpus
         if fits:
-            return running[index - 1].started_at + running[index - 1].length if index else gpus._env.now
+            return running[index - 1].started_at + running[index - 1].length if index else head.env.now
     raise AssertionError("a job that never fits was accepted")
 
 
 @SETTINGS
-@given(asks=ASKS, placement=st.sampled_from(["flat", "consolidated"]))
-def test_backfill_never_delays_the_head(asks: list[Ask], placement: str) -> None:
-    asks = [(at, length, gpus, 0) for at, length, gpus, _ in asks]
-    load = Load(asks, gpus=8, gpus_per_node=4, queue="easy", placement=placement)
+@given(requests=REQUESTS, placement=st.sampled_from(["flat", "consolidated"]))
+def test_backfill_never_delays_the_head(requests: list[Request], placement: str) -> None:
+    requests = [(at, length, gpus, 0) for at, length, gpus, _ in requests]
+    load = Load(requests, gpus=8, gpus_per_node=4, queue="easy", placement=placement)
     promised: dict[int, float] = {}
     while not load.clock.idle:
         load.clock.step()
         if load.clock.peek() > load.clock.now and load.gpus.waiting:
             head = next(job for job in load.jobs if job.state == "waiting")
-            at = promise(load.gpus, head, load.jobs, 4 if placement == "consolidated" else 8)
+            at = reserved_start(load.gpus, head, load.jobs, 4 if placement == "consolidated" else 8)
             promised.setdefault(head.number, at)
     for job in load.jobs:
         assert job.started is not None
@@ -210,8 +210,8 @@ def test_queue_skips_cancelled_jobs(queue: str, gone: tuple[int, ...]) -> None:
     clock, gpus = cluster(gpus=1, queue=queue, preemption=False)
     first = gpus.submit(1, 1)
     clock.advance(0)
-    asks = {number: (0, 10 + number, 1, 0) for number in range(1, 6)}
-    jobs = {number: gpus.submit(1, length) for number, (_, length, _, _) in asks.items()}
+    requests = {number: (0, 10 + number, 1, 0) for number in range(1, 6)}
+    jobs = {number: gpus.submit(1, length) for number, (_, length, _, _) in requests.items()}
     for number in gone:
         gpus.cancel(jobs[number])
     assert [job for job in gpus.jobs() if job is not first] == [jobs[n] for n in jobs if n not in gone]
@@ -219,7 +219,7 @@ def test_queue_skips_cancelled_jobs(queue: str, gone: tuple[int, ...]) -> None:
     clock.advance(100)
     done = [record.job - 1 for record in gpus.records if record.outcome == "done"]
     waiting = [number for number in jobs if number not in gone]
-    assert done == [0, *sorted(waiting, key=lambda number: order(queue, asks[number], number))]
+    assert done == [0, *sorted(waiting, key=lambda number: order(queue, requests[number], number))]
 
 
 @pytest.mark.slow

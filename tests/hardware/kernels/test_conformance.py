@@ -113,7 +113,7 @@ def test_family_later_call_keeps_earlier_results(name, machine):
 
 def test_family_ten_thousand_calls_leak_no_memory(name, machine):
     if not Path("/proc/self/statm").exists():
-        pytest.skip("this system does not tell a process how much memory it has (/proc/self/statm)")
+        pytest.skip("this system does not report the memory of a process (/proc/self/statm)")
     problem, shape = Problem(first_dtype(name, machine), "both", causal=True), FEW[1]._replace(queries=2)
     kernel = kernel_of(name, problem, machine)
     inputs = inputs_of(name, shape, problem.dtype)

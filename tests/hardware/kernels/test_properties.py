@@ -14,7 +14,7 @@ from tests.support.properties import examples
 from tests.support.tensor_layouts import LAYOUTS
 
 ON_A_PROCESSOR = ("eager", "sdpa", "tiled", "portable", "avx512", "amx")
-"""Those whose shapes cost nothing to build."""
+"""Families that need no build for a shape."""
 
 
 class Draw(NamedTuple):

@@ -62,7 +62,7 @@ def test_learning_proposers_need_less_than_half_the_trials_of_random() -> None:
 
 @st.composite
 def spaces(draw: st.DrawFn) -> dict[str, ParameterSpace]:
-    """One to three small families, some of whose combinations, perhaps the untuned one too, are not allowed."""
+    """One to three small families; some combinations, perhaps including the default one, are not allowed."""
     made = {}
     for family in ("one", "two", "three")[: draw(st.integers(1, 3))]:
         sizes = draw(st.lists(st.integers(1, 4), max_size=3))

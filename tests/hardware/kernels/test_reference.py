@@ -21,7 +21,7 @@ def drawn(queries, keys, size=4, scale=1.0):
 
 
 def by_torch(q, k, v, dout, causal):
-    """Autograd of the plain formula, which knows nothing of `reference.seen`."""
+    """Autograd of the plain formula, independent of `reference.visible_mask`."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
     q, k, v = (torch.tensor(each, requires_grad=True) for each in (q, k, v))
     queries, keys = q.shape[-2], k.shape[-2]

@@ -186,7 +186,7 @@ def test_cap_uses_the_roofline_of_each_session():
 
 
 def test_ceiling_on_tuned_shapes_may_exceed_the_roofline_on_held_out_shapes():
-    """Only what the curve says is bounded: it ends where the winners are, its ceiling at most at the roofline."""
+    """Only the curve is bounded: it ends at the winners, and its ceiling is at most the roofline."""
     found = curve_of(search(session_of("a"), [0.5, 1.0, 1.2, 1.3, 1.35, 1.4], winner=0.2, fraction=0.8), WORKLOAD)
     assert math.log(found.largest) == pytest.approx(0.2)
     assert found.largest < math.exp(found.ceiling) <= found.cap * (1 + 1e-12) == pytest.approx(1.25)
