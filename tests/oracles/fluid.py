@@ -16,9 +16,9 @@ def limited_days(first: float, r: float, limit: float, doublings: int) -> list[f
 
 
 def stepwise_days(first: float, r: float, step: float, doublings: int) -> list[float]:
-    """Days of each doubling by a team that grows with software whenever that has gained so many doublings.
+    """Return the days of each doubling if the team grows each time that software has gained ``step`` doublings.
 
-    ``first``: the days of the first doubling with a team that grows in whole doublings, which fix the effort before.
+    ``first``: days of the first doubling with a team that grows in whole doublings. It fixes the initial effort.
     """
 
     def days(n: int) -> float:
@@ -35,12 +35,12 @@ def stepwise_days(first: float, r: float, step: float, doublings: int) -> list[f
 
 
 def deployment_days(first_run: float, k: float, begun: float, runs: int) -> list[float]:
-    """O19: when each of the training runs ends that follow each other at once, each k times as long as the last."""
+    """Return the ends of consecutive training runs, each k times as long as the one before (row O19)."""
     return [begun + first_run * (1 - k**n) / (1 - k) for n in range(1, runs + 1)]
 
 
 def written_papers(researchers: float, think: float, write: float, days: float) -> float:
-    """Papers in the mean after so many days by researchers who all begin to think on day 0, then write, and so on."""
+    """Return the mean number of papers after ``days`` by researchers that all begin to think on day 0, then write."""
     both = 1 / think + 1 / write
     return researchers / (think + write) * (days - (1 - math.exp(-both * days)) / both)
 
@@ -62,7 +62,7 @@ def job_days(work: float, failures: float, restart: float, checkpoint: float, dr
     return found
 
 
-def luck_of_the_end(first_papers: float, growth: float, initial: float, doublings: int) -> float:
+def end_day_variation(first_papers: float, growth: float, initial: float, doublings: int) -> float:
     """F1: standard deviation over mean of the time that all doublings together take, with Poisson papers."""
     papers = [first_papers * growth**i for i in range(doublings)]
     teams = [initial * 2**i for i in range(doublings)]

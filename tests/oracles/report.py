@@ -1,6 +1,6 @@
 """The report's arithmetic, restated by hand: nothing here is imported from the code under test.
 
-Rows are those of the report's table of numbers (O1, O2, ...) and of what whole numbers of agents add (F1-F4).
+Row numbers (O1, F1, ...) are those that `asara reproduce` prints.
 """
 
 import math
@@ -20,7 +20,7 @@ def ratio(r: float, p: float = 1.0) -> float:
 
 
 def doublings_within(days: float, first: float, r: float) -> float:
-    """Doublings after so many days, from S(t) = [1 + (q - 1) t/T1]^(r/(1 - r))."""
+    """Return the doublings after ``days``, from S(t) = [1 + (q - 1) t/T1]^(r/(1 - r))."""
     if r == 1:
         return days / first
     return math.log2(1 + (ratio(r) - 1) * days / first) * r / (1 - r)

@@ -46,7 +46,7 @@ def shortest(found, doublings):
 
 
 def shares(f, r0, years, p, asked, rule=plain, falls_first=True, any_stretch=True):
-    """How many of many worlds had so many doublings within so many months, for each (doublings, months) asked."""
+    """Return the share of worlds with at least this many doublings within a time, for each (doublings, months)."""
     rows, duration, r = [np.zeros_like(r0)], 3 / f, r0.copy()
     with np.errstate(all="ignore"):
         while np.isfinite(rows[-1]).any():

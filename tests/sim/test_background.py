@@ -62,7 +62,7 @@ def stays(submitted, started, gpus):
 @examples(40)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 4000), st.integers(1, 16)), min_size=3, max_size=30))
 def test_background_jobs_alone_wait_as_in_a_replay(tmp_path_factory, gaps):
-    """The reference is a replay, which knows nothing of a World. Under fcfs later periods do not change the first."""
+    """The reference is a replay, which is independent of a World. Under fcfs later periods do not change the first."""
     jobs, now = [], gaps[0][0] * 1000
     for gap, length, gpus in gaps:
         now += (gap + (len(jobs) > 0)) * 1000
@@ -89,7 +89,7 @@ def test_background_jobs_alone_wait_as_in_a_replay(tmp_path_factory, gaps):
 
 
 def test_background_load_equals_the_mean_gpus_in_use(tmp_path):
-    """Jobs that all fit: over whole periods the GPU-time held is exact."""
+    """All jobs fit, so over whole periods the GPU-time in use is exact."""
     path = steady(tmp_path / "log.csv", gpus=2, length=600)
     scenario = Scenario().replace(
         **QUIET, cluster__background=path, cluster__background_gpus=3.0, run__horizon_days=100.0

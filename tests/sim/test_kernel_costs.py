@@ -12,7 +12,7 @@ from sim.testing.invariants import check_invariants
 from sim.world import World
 
 FREE = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 0.0}
-DEAR = {"kernels__candidate_researcher_hours": 5000.0, "kernels__candidate_gpu_hours": 0.0}
+EXPENSIVE = {"kernels__candidate_researcher_hours": 5000.0, "kernels__candidate_gpu_hours": 0.0}
 SMALL = {
     "researcher__initial": 60,
     "cluster__gpus": 64,
@@ -36,7 +36,7 @@ def test_candidates_take_at_most_90_percent_of_research_time(timing, individuals
         kernels__candidates_per_day=1e8,
         kernels__attention_share=0.0,
         growth__calibrated_for=0,
-        **DEAR,
+        **EXPENSIVE,
     )
     free = absurd.replace(**FREE)
     costly, gratis = run(absurd, 1), run(free, 1)
@@ -61,7 +61,7 @@ def test_work_in_progress_follows_a_change_of_pace_exactly():
         growth__law="papers",
         growth__papers_first_doubling=1e6,
         growth__difficulty_growth=2.0,
-        **DEAR,
+        **EXPENSIVE,
     )
     world = World(scenario, 0)
     for _ in range(20):
@@ -91,7 +91,7 @@ def test_individuals_and_cohorts_write_at_the_remaining_pace(individuals):
         growth__papers_first_doubling=1e9,
         growth__difficulty_growth=2.0,
         run__horizon_days=15.0,
-        **DEAR,
+        **EXPENSIVE,
     )
     world = World(scenario, 7)
     while world.running:

@@ -51,7 +51,7 @@ def deployments(world: World) -> list[KernelsDeployed]:
 
 @pytest.fixture
 def double(tmp_path):
-    """A search whose every candidate is twice as fast as the library."""
+    """A search in which every candidate is twice as fast as the library."""
     return write(tmp_path / "double.jsonl", search(session_of("double"), [math.log(2)] * 8, winner=math.log(2)))
 
 
@@ -63,7 +63,7 @@ def flat(tmp_path):
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
 def test_pooled_researchers_finish_sooner_by_the_work_rate(double, share):
-    """Nothing but researchers: with kernels from the first moment on, all days shrink by Amdahl's rate."""
+    """Researchers without other limits: with kernels from day 0 on, all days shrink by Amdahl's rate."""
     rate = amdahl(share, 2.0)
     plain = Scenario.load("returns-0.7").replace(
         researcher__initial=700_000, run__max_doublings=6, run__horizon_days=1e4, run__sample_days=100.0
@@ -134,7 +134,7 @@ def test_waiting_job_keeps_the_kernels_of_its_submission(double):
 @pytest.mark.parametrize("frame", [0.7, 5e4])
 @pytest.mark.parametrize("per_day", [24.0, 1e-3, 1e-6])
 def test_pending_candidates_do_not_prevent_a_stall(per_day, frame):
-    """Everybody waits for an experiment that holds the only GPUs for ever; one day new kernels would house more."""
+    """All researchers wait for an experiment that never ends; later kernels would activate more of them."""
     stuck = {
         "researcher__initial": 4,
         "growth__calibrated_for": 0,

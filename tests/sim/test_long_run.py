@@ -48,8 +48,8 @@ def grid() -> list[Scenario]:
 def test_long_run_ratio_equals_that_of_a_long_fluid_run():
     """Within 2% for 60 doublings and 8% for runs that the horizon cut; the sign agrees outside 1% around 1.
 
-    Within 3% if training runs set the pace: a run brings a burst of doublings, the bursts lengthen in proportion to the
-    doublings before, and the last quarter of a run is not a whole number of bursts.
+    Within 3% if training runs set the pace: each run brings a burst of doublings. The bursts lengthen in proportion to
+    the earlier doublings, and the last quarter of a run is not a whole number of bursts.
     """
     scenarios = grid()
     derived = [long_run(each) for each in scenarios]
@@ -293,7 +293,7 @@ OLD_RULES = {"training__takes_up": "one gain", "researcher__initial": 256, "trai
 
 
 def test_long_run_of_five_policies_with_equal_returns_is_equal():
-    """REFEREE D1: r(1 - phi) = .948 in all of them; the fastest was called a fizzle and the slowest an explosion."""
+    """r(1 - phi) = .948 in all of them; an earlier rule called the fastest a fizzle and the slowest an explosion."""
     found = fluid([LAB.replace(**(rules | changes | run)) for rules in (OLD_RULES, {}) for changes, run in D1], 8)
     assert {each.kind for each in found.long_run} == {"fizzle"}
     assert [each.ratio for each in found.long_run] == pytest.approx([1.160] * 10, abs=0.0005)
@@ -315,7 +315,7 @@ D3 = {
 
 @pytest.mark.parametrize("name", D3)
 def test_long_run_does_not_depend_on_the_stopping_rule(name):
-    """REFEREE D3: 6 to 30 doublings and horizons of 2 to 10 years, by the fluid engine."""
+    """6 to 30 doublings and horizons of 2 to 10 years, by the fluid engine."""
     changes, _ = D3[name]
     rules = [
         {"run__max_doublings": doublings, "run__horizon_days": 365.0 * years}
@@ -328,7 +328,7 @@ def test_long_run_does_not_depend_on_the_stopping_rule(name):
 
 @pytest.mark.parametrize("name", ["1,024 GPUs at s = 1, r = 3", "r = 1"])
 def test_world_and_fluid_agree_on_pace_and_long_run(name):
-    """REFEREE D3: at 12 doublings the fluid said explosion and World fizzle. Paces may be undecided on one side."""
+    """After 12 doublings the fluid reported an explosion and World a fizzle. One pace may be undecided."""
     changes, seed = D3[name]
     doublings = 8 if "1,024" in name else 6
     scenario = LAB.replace(**NO_TRAINING, **changes, run__max_doublings=doublings, run__horizon_days=1500.0)

@@ -1,4 +1,4 @@
-"""Test elasticities against labs whose elasticities are known in closed form."""
+"""Test elasticities against labs with elasticities in closed form."""
 
 import math
 

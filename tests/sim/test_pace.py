@@ -16,7 +16,7 @@ def chain(ratio: float, n: int, first: float = 30.0) -> list[float]:
 
 
 def gamma_history(rng: np.random.Generator, papers: list[float], durations: list[float]) -> list[float]:
-    """Doublings whose papers come at random: n papers take Gamma(n)/n of their mean time."""
+    """Return doublings with papers at random times: n papers take Gamma(n)/n of their mean time."""
     return [rng.gamma(n) / n * days for n, days in zip(papers, durations, strict=True)]
 
 
@@ -120,7 +120,7 @@ PAPERS = [256.0 * 1.64**n for n in range(18)]
 
 
 def test_pace_keeps_all_doublings_despite_a_short_third():
-    """REFEREE D4: 18 doublings that slow down, of which the third was half a day shorter than the first."""
+    """18 doublings that slow down, of which the third was half a day shorter than the first."""
     durations = [
         31.3,
         32.2,
@@ -158,7 +158,7 @@ def test_pace_omits_a_prefix_of_another_ratio(factor):
 
 
 def test_pace_of_rising_then_falling_durations_is_speeding_up():
-    """REFEREE D4: `lab` with gain 1.41 slowed down for four doublings, then sped up."""
+    """`lab` with gain 1.41 slowed down for four doublings, then sped up."""
     durations = [38.0, 52, 65, 78, 75, 66.5, 58, 50.5, 43.5]
     pace = pace_of(durations, PAPERS[:9])
     assert pace.name == "speeding up"
@@ -173,7 +173,7 @@ def test_pace_of_falling_then_rising_durations_is_slowing_down():
 
 
 def test_pace_of_an_s_curve_is_rarely_speeding_up():
-    """REFEREE D4: r falls from 1.2 to 0 over 20 doublings, N = 64; at most 1% of 500 histories speed up at the end.
+    """r falls from 1.2 to 0 over 20 doublings, N = 64; at most 1% of 500 histories speed up at the end.
 
     The expected share is 0; 1% allows for 5 by chance.
     """
@@ -190,7 +190,7 @@ def test_pace_of_an_s_curve_is_rarely_speeding_up():
 
 
 def test_pace_weights_with_large_scatter_include_early_doublings():
-    """REFEREE D3: queues scatter durations by 10% while late doublings have 1e6 papers.
+    """Queues scatter durations by 10% while late doublings have 1e6 papers.
 
     With weights from papers alone, the last two of these doublings would decide and give 0.9.
     """
@@ -204,7 +204,7 @@ def test_pace_weights_with_large_scatter_include_early_doublings():
 
 
 def test_pace_with_a_long_open_doubling_is_slowing_down():
-    """REFEREE D4: doubling 12 took 24 times the fastest and doubling 13 is open for longer."""
+    """Doubling 12 took 24 times the fastest and doubling 13 is open for longer."""
     speeding = chain(0.85, 9)
     closed = pace_of(speeding, PAPERS[:9])
     opened = pace_of(speeding, PAPERS[:9], open_days=24 * min(speeding))
@@ -236,7 +236,7 @@ def test_pace_with_an_open_doubling_beyond_the_line_counts_its_days():
 
 
 def shares(r: float, first_papers: float, n: int, histories: int = 400) -> dict[str, float]:
-    """Shares of the names over histories of the toy model, whose only chance is when papers come."""
+    """Return the shares of the names over histories of the toy model, in which only the times of papers are random."""
     rng = np.random.default_rng(1)
     growth = 2 ** (1 / r)
     papers = [float(max(1, round(first_papers * growth**i))) for i in range(n)]
@@ -258,7 +258,7 @@ def shares(r: float, first_papers: float, n: int, histories: int = 400) -> dict[
     ],
 )
 def test_pace_error_rates_in_the_toy_model_are_as_stated(r, papers, n, speeding, slowing):
-    """REFEREE, "Where the verdict is right": nominal 2.5% a side at r = 1; bounds are three standard errors away."""
+    """The nominal error rate is 2.5% a side at r = 1; bounds are three standard errors away."""
     found = shares(r, papers, n)
     assert speeding[0] <= found["speeding up"] <= speeding[1]
     assert slowing[0] <= found["slowing down"] <= slowing[1]

@@ -13,7 +13,7 @@ from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 
-STILL = {
+FIXED_SOFTWARE = {
     "growth__law": "papers",
     "growth__papers_first_doubling": 1e9,
     "growth__difficulty_growth": 2.0,
@@ -21,7 +21,7 @@ STILL = {
     "training__gain": 1e6,
     "kernels__measurements": "none",
 }
-"""Software stands still, so that only the size of the team differs."""
+"""Software is fixed, so that only the size of the team differs."""
 FULL = Scenario().replace(
     growth__parallel_penalty=0.5,
     researcher__experiment_variation="fixed",
@@ -34,7 +34,7 @@ TEAMS = (512, 1024, 2048, 4096)
 
 
 def test_fluid_output_does_not_fall_with_waiting_researchers():
-    labs = [FULL.replace(**STILL, researcher__initial=team, run__horizon_days=600.0) for team in TEAMS]
+    labs = [FULL.replace(**FIXED_SOFTWARE, researcher__initial=team, run__horizon_days=600.0) for team in TEAMS]
     found = fluid(labs)
     effective = [
         lab.law().papers_between(0.0, level) for lab, level in zip(labs, found.software_doublings, strict=True)
@@ -47,7 +47,7 @@ def test_fluid_output_does_not_fall_with_waiting_researchers():
 
 
 def test_penalty_does_not_count_paused_or_queued_researchers():
-    world = World(FULL.replace(**STILL, researcher__initial=2000, run__horizon_days=40.0), 3)
+    world = World(FULL.replace(**FIXED_SOFTWARE, researcher__initial=2000, run__horizon_days=40.0), 3)
     while world.running:
         world.step()
         count = {phase: world.census.count[phase] for phase in world.census.count}

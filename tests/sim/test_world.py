@@ -62,11 +62,11 @@ def test_world_keeps_its_invariants_at_every_frame(world):
 def test_world_with_other_frames_has_the_same_digest(world, frame):
     other = World(world.scenario.replace(run__sample_days=frame), world.run_seed)
     assert finish(world).digest() == finish(other).digest()
-    assert told(world) == told(other)
+    assert result_fields(world) == result_fields(other)
 
 
-def told(world: World) -> tuple[object, ...]:
-    """All that a result says of a run, but for its series and its scenario's frame."""
+def result_fields(world: World) -> tuple[object, ...]:
+    """Return the fields of a result, without its series and its scenario."""
     result = summarise(world)
     return tuple(getattr(result, name) for name in result._fields if name not in ("series", "scenario"))
 
@@ -339,7 +339,7 @@ def test_world_in_another_process_has_the_same_digest():
 
 
 def test_random_streams_with_a_further_agent_keep_the_draws_of_the_others():
-    """Without a queue, what a researcher does depends on its own luck alone."""
+    """Without a queue, what a researcher does depends on its own random streams alone."""
     quiet = {
         "researcher__experiment_gpu_days": 0.0,
         "training__required": False,
@@ -395,20 +395,24 @@ def test_run_with_an_impossible_job_ends_as_stalled():
     assert "10000" in world.ending.sentence.replace(",", "")
 
 
+def lab_without_free_gpus(**changes: float) -> World:
+    """A lab in which all researchers come to wait: a job of infinite length holds all GPUs for experiments."""
+    world = small_lab(researcher__experiment_gpus=8, training__required=False, run__horizon_days=1e6, **changes)
+    world.datacenter.submit("experiment", 8, math.inf, owner=0)
+    return world
+
+
 def test_run_that_stalls_on_its_last_event_ends_on_that_day():
-    world = small_lab()
-    world.clock._queue.clear()
-    world.clock.timeout(1.5).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
+    world = lab_without_free_gpus()
+    world.clock.timeout(900.25).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
     finish(world)
-    assert (world.ending.ending, world.ending.day, world.now) == ("stalled", 1.5, 1.5)
+    assert world.census.count[Phase.QUEUE] == 4, "nothing else can happen"
+    assert (world.ending.ending, world.ending.day, world.now) == ("stalled", 900.25, 900.25)
 
 
 @pytest.mark.parametrize("frame", [0.3, 5.0])
 def test_run_without_further_events_ends_on_the_day_of_its_last_event(frame):
-    """Everybody waits for an experiment that holds the only GPUs for ever."""
-    world = small_lab(researcher__experiment_gpus=8, run__sample_days=frame, training__required=False)
-    world.datacenter.submit("experiment", 8, math.inf, owner=0)
-    world.scenario = world.scenario.replace(run__horizon_days=1e6)
+    world = lab_without_free_gpus(run__sample_days=frame)
     finish(world)
     assert world.ending.ending == "stalled"
     assert world.census.count[Phase.QUEUE] == 4

@@ -1,13 +1,12 @@
 """Compare cohorts with individuals over many seeds: papers, waits, use of the GPUs and doubling times.
 
-Fixed seeds. Two samples are held to one law by Kolmogorov-Smirnov and Mann-Whitney tests at a joint level of 1%
-(Bonferroni), and their means to within 1% of each other. Experiments are of one length and the GPUs are scarce, so
-that the standard errors of the differences of means are small, 0.06% to 0.6% without leaps; they are asserted.
+Seeds are fixed. Kolmogorov-Smirnov and Mann-Whitney tests compare two samples at a joint level of 1% (Bonferroni).
+Their means must agree to within 1%. Experiments have one length and the GPUs are scarce. The standard errors of the
+differences of means are therefore small, 0.06% to 0.6% without leaps; they are asserted.
 """
 
 import math
 
-import mesa
 import numpy as np
 import pytest
 from scipy import stats
@@ -21,7 +20,7 @@ from tests.support.cohorts import form_cohort
 
 SEEDS = 250
 LEVEL = 0.01
-SEEN = ("papers", "mean wait", "utilisation", "first doubling")
+OBSERVED = ("papers", "mean wait", "utilisation", "first doubling")
 
 DAILY = Scenario().replace(
     growth__law="papers",
@@ -73,7 +72,7 @@ def live(scenario: Scenario, seed: int, cohorts_of: int) -> tuple[float, ...]:
         form_cohort(world.population, first[place : place + cohorts_of])
     while world.running:
         world.step()
-    mesa.Agent._ids.pop(world, None)
+    world.close()
     experiments = [job for job in world.datacenter.records if job.use == "experiment"]
     waited = sum(job.waited for job in experiments) / sum(job.tasks for job in experiments)
     possible = world.gpus_for["experiment"].total(world.now)
@@ -103,15 +102,15 @@ def leaps() -> tuple[np.ndarray, np.ndarray]:
 def check_means(one: np.ndarray, other: np.ndarray, columns: dict[str, float], within: float = 0.01) -> None:
     """Compare means; ``columns``: the largest relative standard error of each difference."""
     for name, error in columns.items():
-        a, b = one[:, SEEN.index(name)], other[:, SEEN.index(name)]
+        a, b = one[:, OBSERVED.index(name)], other[:, OBSERVED.index(name)]
         assert math.hypot(stats.sem(a), stats.sem(b)) < error * a.mean(), name
         assert b.mean() == pytest.approx(a.mean(), rel=within), name
 
 
-def check_laws(one: np.ndarray, other: np.ndarray, tests: int, columns: tuple[str, ...] = SEEN) -> None:
+def check_laws(one: np.ndarray, other: np.ndarray, tests: int, columns: tuple[str, ...] = OBSERVED) -> None:
     """Test that two samples have one distribution; ``tests``: number of tests that share the level."""
     for name in columns:
-        a, b = one[:, SEEN.index(name)], other[:, SEEN.index(name)]
+        a, b = one[:, OBSERVED.index(name)], other[:, OBSERVED.index(name)]
         assert stats.ks_2samp(a, b, method="asymp").pvalue > LEVEL / tests, name
         assert stats.mannwhitneyu(a, b).pvalue > LEVEL / tests, name
 
@@ -124,7 +123,7 @@ def test_cohorts_have_the_distribution_of_individuals(few, cohorts_of):
 
 
 def test_cohorts_with_leaps_keep_the_means_of_individuals(leaps):
-    """What begins with a leap and a job of two begins later, so that papers are fewer by a small part of the leap.
+    """Leaps and jobs of two experiments start work later, so that papers are fewer by a small part of the leap.
 
     Waits vary most, by a quarter of their mean, and are compared to within 6%, which is 2.5 standard errors.
     """
@@ -133,13 +132,13 @@ def test_cohorts_with_leaps_keep_the_means_of_individuals(leaps):
 
 
 def test_cohorts_with_leaps_keep_the_variance_of_individuals(leaps):
-    """Around their means waits and doubling times follow one law, and papers, which come in pairs, spread as much.
+    """Waits and doubling times have one distribution around their means; papers, which come in pairs, vary as much.
 
-    Not so the utilisation: the GPUs idle only until the first leap, which is later than the first of so many ideas.
+    Utilisation differs: the GPUs idle only until the first leap, which is later than the first single idea.
     """
     alone, cohort = (each / each.mean(axis=0) for each in leaps)
     check_laws(alone, cohort, tests=4, columns=("mean wait", "first doubling"))
-    papers, spread_error = SEEN.index("papers"), 1 / math.sqrt(SEEDS)
+    papers, spread_error = OBSERVED.index("papers"), 1 / math.sqrt(SEEDS)
     ratio = cohort[:, papers].std(ddof=1) / alone[:, papers].std(ddof=1)
     assert abs(math.log(ratio)) < stats.norm.ppf(1 - LEVEL / 2) * spread_error
 
@@ -160,7 +159,7 @@ def test_cohort_doublings_without_experiments_are_gamma_distributed(leap_toleran
         world = World(scenario, seed)
         while world.running:
             world.step()
-        mesa.Agent._ids.pop(world, None)
+        world.close()
         found.append([doubling.duration_days for doubling in reporters.doublings(world)])
     for doubling, (papers, team) in enumerate([(120, 200), (180, 400)]):
         times = np.array(found)[:, doubling]

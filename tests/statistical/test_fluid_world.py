@@ -79,11 +79,11 @@ def test_world_mean_of_a_lab_with_full_gpus_equals_the_fluid():
     )
     worlds, result = [run(scenario, seed) for seed in range(seeds)], run_fluid(scenario)
     ends = np.array([world.day for world in worlds])
-    assert 3 * np.std(ends, ddof=1) / math.sqrt(seeds) < tolerance * result.day, "too few seeds to tell"
+    assert 3 * np.std(ends, ddof=1) / math.sqrt(seeds) < tolerance * result.day, "too few seeds for this test"
     assert np.mean(ends) == pytest.approx(result.day, rel=tolerance)
     assert np.mean([world.papers for world in worlds]) == pytest.approx(result.papers, rel=1e-3)
     teams = np.array([world.researchers for world in worlds])
-    assert 3 * np.std(teams, ddof=1) / math.sqrt(seeds) < 0.04 * result.researchers, "too few seeds to tell"
+    assert 3 * np.std(teams, ddof=1) / math.sqrt(seeds) < 0.04 * result.researchers, "too few seeds for this test"
     assert np.mean(teams) == pytest.approx(result.researchers, rel=0.04)
     for part, share in result.time_shares.items():
         assert np.mean([world.time_shares[part] for world in worlds]) == pytest.approx(share, abs=0.03)

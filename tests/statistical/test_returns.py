@@ -1,4 +1,4 @@
-"""Intervals of r hold as often as they say: 500 synthetic series of known r, each under a stated noise model.
+"""Test the coverage of intervals of r: 500 synthetic series of known r, each under a stated noise model.
 
 The 90% interval must cover r in 85% to 95% of them. With 500 series the standard error at 90% is 1.3 points. One r
 stands for all: each noise scales with r or shifts it, and so do its intervals.

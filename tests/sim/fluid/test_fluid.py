@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agents import work_model
 from hardware.cluster.reliability import fastest_gpus
-from sim.fluid.api import fluid, run_fluid
+from sim.fluid.api import fluid, observe, run_fluid
 from sim.fluid.flow import experiments, job_days, share_not_duplicate
 from sim.fluid.lab_arrays import lab_arrays
 from sim.fluid.stepper import run_labs
@@ -30,7 +30,7 @@ ALONE = {
     "cluster__gpu_hours_between_failures": 0.0,
     "researcher__experiment_scaling": 1.0,
 }
-"""A lab whose software hardly moves: nothing but the flow of its papers is seen."""
+"""Changes to a lab so that its software hardly moves and only the flow of papers shows."""
 
 
 def days_of(name: str, **changes) -> list[float]:
@@ -172,7 +172,7 @@ def test_fluid_mean_experiment_equals_that_of_requested_jobs(variation, most, di
 
 
 class _Ladder:
-    """Chance whose next draw is known."""
+    """A random stream whose draws are known."""
 
     def __init__(self, draw: float) -> None:
         self.draw = draw
@@ -256,7 +256,7 @@ def test_fluid_rows_of_many_labs_equal_single_runs_to_the_bit():
 
 
 def random_labs(n: int, seed: int, doublings: int = 9) -> list[Scenario]:
-    """Labs that differ in all that has events: training runs, kernels, failures, duplicates, active researchers."""
+    """Return labs that differ in training runs, kernels, failures, duplicates and active researchers."""
     chance, lab = np.random.default_rng(seed), Scenario()
     return [
         lab.replace(
@@ -348,15 +348,13 @@ def test_fluid_quantities_stay_within_their_bounds(scenarios):
 
 
 def check(labs, state):
-    from sim.fluid.api import _observe
-
     for field in ("thinking", "experimenting", "writing", "day", "since", "left", "papers", "tried", "paused_days"):
         assert np.all(getattr(state, field) >= 0), field
     assert np.all(state.deployed <= state.discovered + 1e-9)
     assert np.all(state.active_researchers <= state.researchers * (1 + 1e-12))
     everywhere = state.thinking + state.experimenting + state.writing
     assert everywhere == pytest.approx(state.researchers, rel=1e-9)
-    seen = _observe(labs, state)
+    seen = observe(labs, state)
     used = seen["gpus_inference"] + seen["gpus_experiment"] + seen["gpus_training"]
     assert np.all(used <= labs.gpus * (1 + 1e-12)), "more GPUs in use than there are"
     assert all(np.all(column >= -1e-9) for column in seen.values())
