@@ -1,4 +1,4 @@
-"""Researchers who only wait for GPUs do not lower the output of a fixed lab with a parallelization penalty."""
+"""Test that researchers who wait for GPUs do not lower the output of a lab with a parallelization penalty."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input is one sentence on stderr and exit code 2, and nothing is written."""
+"""Test that any error of the input prints one sentence on stderr, exits with code 2 and writes nothing."""
 
 import json
 import os

@@ -36,7 +36,7 @@ def send(number: int) -> None:
     signal.raise_signal(number)
 
 
-def press_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
+def signal_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
     @contextmanager
     def progress() -> Iterator[Callable[[World], None]]:
         def show(world: World) -> None:
@@ -51,7 +51,7 @@ def press_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch, number
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_run_after_the_first_signal_keeps_the_run_so_far(asara, tmp_path, monkeypatch, number):
-    press_on_day(250, 1, monkeypatch, number)
+    signal_on_day(250, 1, monkeypatch, number)
     before = signal.getsignal(number)
     answer = asara(*SCENARIO, "--out", "kept")
     assert answer.code == 2
@@ -64,7 +64,7 @@ def test_run_after_the_first_signal_keeps_the_run_so_far(asara, tmp_path, monkey
 
 
 def test_run_interrupted_without_out_reports_that_nothing_was_written(asara, tmp_path, monkeypatch):
-    press_on_day(50, 1, monkeypatch)
+    signal_on_day(50, 1, monkeypatch)
     answer = asara(*SCENARIO, "--json")
     assert answer.code == 2
     assert answer.err == "asara: interrupted at day 50; nothing was written without --out\n"
@@ -74,7 +74,7 @@ def test_run_interrupted_without_out_reports_that_nothing_was_written(asara, tmp
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_run_after_the_second_signal_stops_at_once(asara, tmp_path, monkeypatch, number):
-    press_on_day(50, 2, monkeypatch, number)
+    signal_on_day(50, 2, monkeypatch, number)
     answer = asara(*SCENARIO, "--out", "kept")
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == "asara: stopped; nothing more was written\n"
@@ -108,7 +108,7 @@ def test_long_command_after_a_signal_prints_its_answer(asara, monkeypatch, numbe
 
 
 def test_run_with_an_ignored_signal_continues(asara, tmp_path, monkeypatch):
-    press_on_day(50, 1, monkeypatch, signal.SIGHUP)
+    signal_on_day(50, 1, monkeypatch, signal.SIGHUP)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it
     try:
         answer = asara(*SCENARIO, "--until", 60, "--out", "kept")
@@ -150,7 +150,7 @@ def _rest_of(terminal: int) -> bytes:
     try:
         while part := os.read(terminal, 4096):
             rest += part
-    except OSError:  # how Linux says that the other end was closed
+    except OSError:  # Linux reports with this error that the other end was closed
         pass
     os.close(terminal)
     return rest

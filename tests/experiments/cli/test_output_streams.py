@@ -1,4 +1,4 @@
-"""Whatever standard output is, each command that writes files writes them, and ends with a code that tells so."""
+"""Test that commands write their files for any standard output, and that the exit code reports a failure to print."""
 
 import io
 import json

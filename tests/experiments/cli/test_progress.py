@@ -1,4 +1,4 @@
-"""What a command shows of long work where stderr is no terminal: few lines, whatever the text is."""
+"""Test the progress of long work without a terminal: few lines, for any text."""
 
 from experiments.cli.progress import progress
 

@@ -136,7 +136,7 @@ def test_explain_describes_every_parameter(asara, name):
     assert answer.code == 0
     for part in ("default", "unit", "allowed", "source", f"--set {name}="):
         assert part in words
-    assert parameters()[name].source, "say where the number comes from"
+    assert parameters()[name].source, "each parameter needs a source"
 
 
 def test_explain_accepts_a_part_of_the_name(asara):

@@ -28,7 +28,7 @@ def on_a_terminal(line: str, **environment: str) -> bytes:
         try:
             while part := os.read(ours, 4096):
                 shown += part
-        except OSError:  # how Linux says that the other end was closed
+        except OSError:  # Linux reports with this error that the other end was closed
             pass
     os.close(ours)
     assert process.returncode == 0, shown

@@ -14,7 +14,7 @@ PAGE = "before\n<!-- paces -->\nold\n<!-- end -->\nbetween\n<!-- spread -->\n<!-
 
 @pytest.mark.parametrize(("team", "doublings"), [(1, 6), (16, 6), (64, 13)])
 def test_coefficient_of_variation_equals_the_sum_of_gamma_variances(team, doublings):
-    expected = oracle.luck_of_the_end(2.0 * team, 1.5, team, doublings)
+    expected = oracle.end_day_variation(2.0 * team, 1.5, team, doublings)
     assert variability_page.coefficient_of_variation(team, doublings=doublings) == pytest.approx(expected, rel=1e-12)
 
 

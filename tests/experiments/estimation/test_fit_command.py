@@ -1,4 +1,4 @@
-"""`asara fit`: the real series gives what it must, bad input one sentence, and forecasts are scored."""
+"""Test `asara fit`: published values of the real series, one sentence for bad input, and scores of forecasts."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""The law of returns fitted to series whose law is known; estimates against formulas written here by themselves."""
+"""Test fits of the law of returns to series of known law, against formulas that are written here independently."""
 
 import math
 from typing import Any

@@ -13,6 +13,7 @@ from scipy import stats
 
 from experiments.monte_carlo import runner
 from experiments.monte_carlo.loading import load_priors, shipped_priors
+from sim import growth
 
 ROOT = Path(__file__).parents[3]
 GOOD = """
@@ -200,16 +201,17 @@ def test_mc_reports_missing_explosions_and_truncated_worlds(asara, tmp_path):
 
 def test_mc_interrupted_writes_no_file(asara, tmp_path, monkeypatch):
     """Ctrl-C arrives while the threads are waited for; the chunks under way end, and no more begin."""
-    begun = []
+    begun, doubling_times = [], growth.doubling_times
 
     def interrupted(threads, timeout):
         raise KeyboardInterrupt
 
-    def count(*_):
+    def count(*arguments, **options):
         begun.append(threading.get_ident())
+        return doubling_times(*arguments, **options)
 
     monkeypatch.setattr(runner, "wait", interrupted)
-    monkeypatch.setattr(runner, "_run", count)
+    monkeypatch.setattr(growth, "doubling_times", count)
     answer = asara("mc", "successor", "--out", "out")
     assert answer.code == 2
     assert "stopped; nothing more was written" in answer.err

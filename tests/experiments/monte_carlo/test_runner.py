@@ -162,7 +162,7 @@ LAB = Scenario.load("returns-3").replace(
     run__max_doublings=40,
     run__horizon_days=1e6,
 )
-"""A lab without experiments whose first training run takes a minute and a half."""
+"""A lab without experiments; its first training run takes a minute and a half."""
 
 
 @pytest.mark.parametrize("p", [1.0, 0.6])
@@ -182,7 +182,7 @@ def test_share_recursion_equals_the_long_run_of_a_fluid_lab(r, phi, p):
 
 
 def test_share_with_slow_training_runs_slows_an_explosion():
-    """Runs get 2^-phi as long each doubling; a lab whose doublings shrink faster than that comes to wait for them."""
+    """Each doubling shortens training runs by 2^-phi; a lab with doublings that shrink faster waits for them."""
     lab = LAB.replace(growth__r=4.0, training__first_run_days=20.0)
     days = [doubling.duration_days for doubling in run_fluid(lab).doublings]
     waiting = math.log2(days[-1] / days[-21]) / 20

@@ -1,4 +1,4 @@
-"""The closed form that a picture shows beside its run, and the drawing of odd runs."""
+"""Test the closed form in the picture of a run, and pictures of unusual runs."""
 
 import pytest
 
@@ -46,9 +46,11 @@ def test_run_picture_of_an_empty_run_is_drawn():
     assert run_picture(run(Scenario.load("lab").replace(run__horizon_days=1e-3)))
 
 
-def test_downsample_of_a_long_series_keeps_its_last_point(monkeypatch):
+def test_run_figure_of_a_long_series_draws_few_points_and_the_last(monkeypatch):
+    result = run(Scenario.load("returns-0.7").replace(run__horizon_days=95.0, run__sample_days=1.0))
     monkeypatch.setattr(analysis, "MAX_POINTS", 10)
-    days, squares = analysis._downsample([list(range(95)), [day**2 for day in range(95)]])
-    assert len(days) <= 11
-    assert (days[0], days[-1]) == (0, 94)
-    assert squares == [day**2 for day in days]
+    assert len(result.series["day"]) > 90
+    (line,) = (line for line in run_figure(result).axes[0].lines if line.get_label() == "discovered")
+    days = list(line.get_xdata())
+    assert len(days) <= 11 + len(result.doublings)
+    assert (days[0], days[-1]) == (0, result.day)

@@ -23,7 +23,7 @@ from sim.scenario.model import Scenario, ScenarioError
 TOY = Scenario.load("toy-explosion").replace(run__max_doublings=3)
 OTHER = TOY.replace(growth__difficulty_growth=3.0)
 IMPOSSIBLE = Scenario.load("lab").replace(cluster__gpus=8)
-"""Scenario whose experiments need more GPUs than their share; the error is raised when a run is set up."""
+"""Scenario with experiments that need more GPUs than their share; the error is raised when a run is set up."""
 
 
 def test_run_many_returns_the_columns_of_a_sweep_and_the_days_of_doublings():
@@ -84,14 +84,14 @@ def test_run_many_keeps_the_rows_of_failed_runs_on_request(monkeypatch):
 
 def test_run_many_interrupted_leaves_no_worker(monkeypatch):
     @contextmanager
-    def pressed() -> Iterator[object]:
+    def interrupting_progress() -> Iterator[object]:
         def tell(text: str, share: float) -> None:
             if share > 0:
                 signal.raise_signal(signal.SIGINT)
 
         yield tell
 
-    monkeypatch.setattr(many, "shown_progress", pressed)
+    monkeypatch.setattr(many, "shown_progress", interrupting_progress)
     before = set(psutil.Process().children(recursive=True))
     with pytest.raises(KeyboardInterrupt):
         run_many(TOY, 500, workers=2, progress=True)

@@ -37,7 +37,7 @@ def files(folder):
 
 
 class Page(HTMLParser):
-    """Tags that are open, and whatever a browser would fetch."""
+    """Open tags, and addresses that a browser would fetch."""
 
     def __init__(self):
         super().__init__()

@@ -89,7 +89,7 @@ def test_combination_tables_have_a_column_for_the_lever(one):
     for each in made:
         assert each.column_names[0] == "researcher__initial"
         assert set(each["researcher__initial"].to_pylist()) == {"64", "1,024"}
-    # Over the lever itself nothing is held, and nothing is pooled.
+    # On the axis of the lever itself, no combination is fixed and none are pooled.
     plane = explosion_probability.plane_table(one, "growth__r", "researcher__initial")
     assert plane.column_names[:2] == ["growth__r", "researcher__initial"]
 
