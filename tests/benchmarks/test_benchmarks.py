@@ -1,4 +1,4 @@
-"""That the benchmarks compare like with like; nothing is timed here."""
+"""Test that both sides of each benchmark do the same work; nothing is timed here."""
 
 import io
 import math

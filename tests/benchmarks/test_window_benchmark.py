@@ -1,4 +1,4 @@
-"""That the benchmark of the window compares the same days of the same lab."""
+"""Test that the benchmark of the window compares the same days of the same lab."""
 
 from benchmarks.window import WARM_DAYS, Sides
 from sim.scenario.model import Scenario

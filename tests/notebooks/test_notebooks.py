@@ -1,4 +1,4 @@
-"""Every notebook runs, holds what it asserts, and is shown in the docs as it is."""
+"""Test that every notebook runs, that its assertions hold, and that its page in the docs is up to date."""
 
 import ast
 import struct
@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from experiments.docs_build.notebook_pages import ROOT, SOURCES, Page, execute, names, page, read
 
 DOCS = ROOT / "docs"
-SHOW = """
+CELL = """
 from experiments.plotting.slides import label_line_end, slide, table
 print("one")
 with slide("A line", "and its note") as axes:
@@ -21,7 +21,7 @@ print("two")
 table(("a", "b"), [(1, 2)])
 """
 
-SHOWN = """```text
+CELL_OUTPUT = """```text
 one
 ```
 
@@ -38,7 +38,7 @@ two
 
 
 @cache
-def shown(name: str) -> Page:
+def executed_page(name: str) -> Page:
     """The page of a notebook, from a run of it."""
     return page(execute(read(SOURCES / f"{name}.py")), name)
 
@@ -56,13 +56,13 @@ def test_notebooks_are_the_four_of_the_docs():
 @pytest.mark.parametrize("name", names())
 def test_notebook_output_equals_its_page(name):
     text = (DOCS / "notebooks" / f"{name}.md").read_text(encoding="utf-8")
-    assert shown(name).text == text, "run `make notebooks`"
+    assert executed_page(name).text == text, "run `make notebooks`"
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 @pytest.mark.parametrize("name", names())
 def test_notebook_pictures_are_in_the_docs_with_slide_size(name):
-    found = shown(name).pictures
+    found = executed_page(name).pictures
     there = {path.name: path.read_bytes() for path in (DOCS / "pictures").glob(f"notebook-{name}-*.png")}
     assert there.keys() == found.keys() and there
     for file, png in found.items():
@@ -102,12 +102,12 @@ def statements(block):
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 def test_page_of_a_notebook_is_reproducible_and_omits_stderr():
-    cells = [new_markdown_cell("# Title"), new_code_cell(SHOW + "import sys; print('17 s left', file=sys.stderr)")]
+    cells = [new_markdown_cell("# Title"), new_code_cell(CELL + "import sys; print('17 s left', file=sys.stderr)")]
     one, other = (page(execute(new_notebook(cells=cells)), "small") for _ in range(2))
     assert one == other
     assert list(one.pictures) == ["notebook-small-1.png"]
     assert one.text.startswith("# Title\n\n*This page is a notebook")
-    assert one.text.endswith(SHOWN) and "17 s left\n" not in one.text
+    assert one.text.endswith(CELL_OUTPUT) and "17 s left\n" not in one.text
 
 
 def test_page_of_a_notebook_has_its_origin_below_the_title():

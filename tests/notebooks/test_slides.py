@@ -1,4 +1,4 @@
-"""What a picture of a notebook says can be read, and adds up."""
+"""Test that pictures of notebooks are readable and their shares add up to 100%."""
 
 import pytest
 from hypothesis import given
