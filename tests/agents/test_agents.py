@@ -88,7 +88,7 @@ def test_gang_size_for_one_day_experiments_equals_rounded_up_gpu_days(gpu_days, 
 
 
 class Places:
-    """A stream that draws these places one after another."""
+    """A random stream that returns these places in order."""
 
     def __init__(self, *places):
         self.places = list(places)
@@ -146,7 +146,7 @@ def test_literature_batch_answers_each_question_once(papers, questions, seed):
 
 
 def test_literature_batch_has_as_many_new_papers_as_single_papers():
-    """100 papers on 200 questions, all begun before: the questions hit are those of balls in urns."""
+    """100 papers on 200 questions, all begun before: the number of answered questions is that of balls in urns."""
     new = {"one": [], "many": []}
     for seed in range(400):
         for way, found in new.items():

@@ -1,4 +1,4 @@
-"""The arrows of docs/explanation/architecture.md, and that our folders are ours."""
+"""Test the import contracts of docs/explanation/architecture.md and the determinism of the simulation modules."""
 
 import ast
 import subprocess

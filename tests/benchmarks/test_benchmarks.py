@@ -22,7 +22,7 @@ from tests.oracles.queueing import repairman
 
 
 def exponentials(seed: int) -> Iterator[float]:
-    """The draws of the C loop: splitmix64 through the inverse of the distribution function."""
+    """Yield the draws of the C loop: splitmix64 through the inverse of the distribution function."""
     mask = 2**64 - 1
     for step in count(1):
         z = (seed + step * 0x9E3779B97F4A7C15) & mask

@@ -9,7 +9,7 @@ from tests.support.english import MAX_WORDS, MAX_WORDS_WITH_CODE, problems_in, p
 WRITTEN = [
     page for page in PAGES if not page.startswith(NOTEBOOK_PAGES) and page.removeprefix("docs/") not in GENERATED
 ]
-"""Pages that are written by hand; the text of the others stands in the source and in the notebooks."""
+"""Pages that are written by hand; the text of the others is in the source and in the notebooks."""
 
 
 @pytest.mark.parametrize("page", WRITTEN)

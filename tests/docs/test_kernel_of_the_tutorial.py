@@ -40,7 +40,7 @@ def machine() -> Machine:
 
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few pairs: what they come to is not the question."""
+    """Time few pairs, because the speed does not matter here."""
     monkeypatch.setattr(evaluator, "QUICK_BUDGET", TimingBudget(min_rounds=1, max_rounds=1, min_pairs=3, max_pairs=3))
 
 

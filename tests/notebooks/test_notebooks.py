@@ -39,7 +39,7 @@ two
 
 @cache
 def executed_page(name: str) -> Page:
-    """The page of a notebook, from a run of it."""
+    """Return the page of a notebook from a run."""
     return page(execute(read(SOURCES / f"{name}.py")), name)
 
 
@@ -90,7 +90,7 @@ def test_notebook_asserts_its_results_in_every_run(name):
 
 
 def statements(block):
-    """The statements of a block that every run reaches: not those in functions, classes and branches."""
+    """Yield the statements of a block that every run reaches, without functions, classes and branches."""
     for statement in block.body:
         yield statement
         if isinstance(statement, ast.For | ast.With):

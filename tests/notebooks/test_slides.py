@@ -11,7 +11,7 @@ PALETTE = [slides.BLACK, slides.BLUE, slides.GREEN, slides.ORANGE, slides.PINK, 
 
 
 def contrast(colour: str) -> float:
-    """With white, by the definition of WCAG 2."""
+    """Return the contrast with white, by the definition of WCAG 2."""
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)

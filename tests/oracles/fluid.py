@@ -1,4 +1,4 @@
-"""What a lab does in the mean, restated by hand: nothing here is imported from the code under test."""
+"""Mean behaviour of a lab, restated by hand: nothing here is imported from the code under test."""
 
 import math
 from itertools import pairwise
@@ -9,7 +9,7 @@ from tests.oracles import report
 
 
 def limited_days(first: float, r: float, limit: float, doublings: int) -> list[float]:
-    """Days of each doubling by a team that doubles with software, where r falls linearly to 0 at the limit."""
+    """Return the days of each doubling if the team doubles with software and r falls linearly to 0 at the limit."""
     effort = [(1 - n / limit) ** (-limit * math.log(2) / r) for n in range(doublings + 1)]
     days = [(effort[n + 1] - effort[n]) / 2**n for n in range(doublings)]
     return [first * each / days[0] for each in days]
@@ -46,7 +46,7 @@ def written_papers(researchers: float, think: float, write: float, days: float) 
 
 
 def job_days(work: float, failures: float, restart: float, checkpoint: float, draws: int) -> np.ndarray:
-    """Days of some jobs that fail at a rate, fall back to their last checkpoint and pay a restart, one by one."""
+    """Simulate the days of jobs that fail at a rate, return to their last checkpoint and restart."""
     chance = np.random.default_rng(1)
     found = np.zeros(draws)
     for job in range(draws):
@@ -63,7 +63,7 @@ def job_days(work: float, failures: float, restart: float, checkpoint: float, dr
 
 
 def end_day_variation(first_papers: float, growth: float, initial: float, doublings: int) -> float:
-    """F1: standard deviation over mean of the time that all doublings together take, with Poisson papers."""
+    """Return standard deviation over mean of the total time of all doublings, with Poisson papers (row F1)."""
     papers = [first_papers * growth**i for i in range(doublings)]
     teams = [initial * 2**i for i in range(doublings)]
     mean = sum(report.poisson_months(n, team)[0] for n, team in zip(papers, teams, strict=True))

@@ -14,7 +14,7 @@ def toy_doubling_months(first_papers: float, growth: float, i: int) -> float:
 
 
 def ratio(r: float, p: float = 1.0) -> float:
-    """Each doubling time over the last: footnotes 23, 25 and 27."""
+    """Return each doubling time over the one before: footnotes 23, 25 and 27."""
     effort_per_doubling = 2 ** (1 / r)
     return (effort_per_doubling / 2) ** p
 
@@ -27,12 +27,12 @@ def doublings_within(days: float, first: float, r: float) -> float:
 
 
 def explosion_day(first: float, r: float) -> float:
-    """The day on which the sum of all doubling times ends."""
+    """Return the sum of all doubling times [days]."""
     return first / (1 - ratio(r))
 
 
 def effort_to(doublings: float, r: float, limit: float, steps: int = 200_000) -> float:
-    """log2 of effort over initial effort where r falls linearly to 0 at the limit, by the midpoint rule."""
+    """Return log2 of effort over initial effort if r falls linearly to 0 at the limit, by the midpoint rule."""
     width = doublings / steps
     return sum(width / (r * (1 - (k + 0.5) * width / limit)) for k in range(steps))
 

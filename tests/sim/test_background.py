@@ -25,7 +25,7 @@ QUIET = {
     "cluster__gpus": 32,
     "cluster__placement": "flat",
 }
-"""A lab that leaves its 16 GPUs for experiments to the background."""
+"""A lab that uses none of its 16 GPUs for experiments."""
 
 
 SMALL = {
@@ -55,7 +55,7 @@ def finish(world):
 
 
 def stays(submitted, started, gpus):
-    """Whole seconds of submission and start, and GPUs, of each job."""
+    """Return submission and start [s] and GPUs of each job."""
     return sorted(zip(submitted, started, gpus, strict=True))
 
 

@@ -93,7 +93,7 @@ def speed(values: Mapping[str, Value]) -> float:
 
 
 def is_wrong(candidate: Candidate) -> bool:
-    """Two fifths of the template, some of them for a reason."""
+    """Return whether a candidate is wrong: two fifths of the template, some of them by a rule."""
     values = candidate.values
     coarse = values["degree"] == 3 and values["rescale"] == "never"
     return coarse or sha256(f"{candidate.digest} luck".encode()).digest()[0] < 88
@@ -106,7 +106,7 @@ class Surface:
         self.asked: list[Candidate] = []
 
     def evaluate(self, candidate: Candidate) -> TrialOutcome:
-        """The outcome, always the same."""
+        """Return the same outcome for the same candidate."""
         self.asked.append(candidate)
         if candidate.source:
             return TrialOutcome("failed to build", "kernel.cpp:1: error: no such thing", cpu_s=0.5)

@@ -92,7 +92,7 @@ def test_stage_leaps_shrink_with_the_number_left() -> None:
 
 @pytest.mark.parametrize("error", [0.0, 0.03, 0.3])
 def test_stage_with_returns_has_the_right_rate_for_any_leap(error: float) -> None:
-    """n researchers leave n times a mean: a Poisson number, within 4.5 standard deviations."""
+    """The number of completions of n researchers is Poisson, within 4.5 standard deviations."""
     n, means = 300, 40
     recorded = stage(seed=2, leap_tolerance=error, returns=True)
     recorded.stage.add_new(n)
@@ -101,7 +101,7 @@ def test_stage_with_returns_has_the_right_rate_for_any_leap(error: float) -> Non
 
 
 def test_stage_leap_comes_sooner_after_arrivals() -> None:
-    """Half of the wait is over; with three times as many the other half takes a third as long."""
+    """Half of the wait is over; with three times as many researchers the other half takes a third of the time."""
     recorded = stage(leap_tolerance=0.1)
     recorded.stage.add_new(100)
     (due,) = recorded.stage.due_days
@@ -112,7 +112,7 @@ def test_stage_leap_comes_sooner_after_arrivals() -> None:
 
 
 def test_stage_leap_shrinks_when_many_pause() -> None:
-    """One in a hundred is left: they leave one by one, each at the rate at which it would have."""
+    """One in a hundred still works: they finish one by one, each at its own rate."""
     firsts = []
     for seed in range(400):
         recorded = stage(seed, leap_tolerance=0.1)

@@ -11,7 +11,7 @@ from agents.cohort.start_index import StartIndexSampler
 
 
 class Places:
-    """A stream that answers these numbers."""
+    """A random stream that returns these numbers."""
 
     def __init__(self, *numbers: float) -> None:
         self.numbers = list(numbers)
@@ -90,7 +90,7 @@ def test_start_index_merging_draws_labels_by_weight() -> None:
 
 @pytest.mark.slow
 def test_start_index_count_is_exact_after_a_million_turns() -> None:
-    """As many come as leave, in batches of any size; the weights shrink by 10^100 hundreds of times."""
+    """Add as many labels as are taken, in batches of any size; the weights shrink by 10^100 hundreds of times."""
     stream, begun = np.random.default_rng(1), StartIndexSampler()
     begun.add(1000, 0)
     sizes = stream.integers(1, 1000, size=500_000).tolist()

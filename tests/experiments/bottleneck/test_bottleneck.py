@@ -65,7 +65,7 @@ def measured(small):
 
 
 SHARP = ces.CesFit(log_labour=0.0, log_compute=0.0, log_scale=0.0, alpha=0.5, rho=-15.0, error=0.0)
-"""A CES in papers that researchers alone, and that GPUs alone, allow."""
+"""A CES of the papers that researchers alone allow and that GPUs alone allow."""
 
 
 @pytest.mark.parametrize("cost", [0.1, 0.45, 2.0])
@@ -186,7 +186,7 @@ def test_sigma_of_a_small_lab_is_near_zero(measured):
 
 
 def test_study_with_a_penalty_has_consistent_table_sentence_and_ceiling(small, monkeypatch):
-    """p = .5: past the corner more researchers bring nothing, below it the ceiling is that of papers to the p."""
+    """p = .5: beyond the balance point more researchers add nothing; below it the ceiling is that of papers^p."""
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 300)
     found = study(small.replace(growth__parallel_penalty=0.5), [0.0, 4.0], range(2))
     fixed, _, frontier = found.cases

@@ -1,4 +1,4 @@
-"""Aims out of reach are refused before a run, what could happen is not, and much work is announced."""
+"""Test that unreachable targets are refused, that reachable ones are not, and that long runs are announced."""
 
 import pytest
 

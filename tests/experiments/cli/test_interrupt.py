@@ -19,7 +19,7 @@ SCENARIO = ["run", "toy-fizzle", "--seed", "1"]
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""From the keyboard, from a batch system, from a terminal that is closed."""
+"""Signals of the keyboard, of a batch system, and of a closed terminal."""
 
 
 @pytest.fixture(autouse=True)

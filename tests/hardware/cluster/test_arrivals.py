@@ -22,7 +22,7 @@ GPUS = 4
 
 
 class Sorted(QueueDiscipline):
-    """A discipline as a user plugs it in: a list, sorted after each change."""
+    """A discipline of a user: a list that is sorted after each change."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ DISCIPLINES: dict[str, Callable[[], QueueDiscipline]] = {**QUEUES, "longest": Lo
 
 
 def random_log(seed: int) -> list[Request]:
-    """Up to 16 jobs in the order of arrival; all times are small whole numbers, so that ties abound."""
+    """Up to 16 jobs in the order of arrival; all times are small whole numbers, so that ties are frequent."""
     rng = np.random.default_rng(seed)
     size = int(rng.integers(1, 17))
     arrivals = sorted(rng.integers(0, 12, size).tolist())
@@ -124,7 +124,7 @@ def test_cluster_starts_equal_the_reference_scheduler_for_any_event_order(name: 
 
 
 def test_sjf_starts_a_short_job_that_arrives_when_another_ends() -> None:
-    """The log of a bug: job 3 waited 100 s behind job 2."""
+    """In this log job 3 once waited 100 s behind job 2."""
     log = [LoggedJob("1", 0, 10, 1), LoggedJob("2", 5, 100, 1), LoggedJob("3", 10, 1, 1)]
     assert replay(log, params(queue="sjf"), gpus=1).waits.tolist() == [0, 6, 0]
 
@@ -182,7 +182,7 @@ def test_sjf_starts_a_failed_job_before_one_longer_than_its_remaining_time() -> 
 
 @pytest.mark.parametrize("name", ["sjf", "fcfs"])
 def test_world_experiments_start_as_in_the_reference_scheduler(name: str) -> None:
-    """Whole papers: all researchers ask in the same instants, for gangs of different lengths."""
+    """Whole papers: all researchers submit at the same instants, for gangs of different lengths."""
     result = run(
         Scenario().replace(
             researcher__initial=24,

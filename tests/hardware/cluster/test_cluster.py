@@ -403,7 +403,7 @@ def test_cluster_unpickled_with_its_clock_continues_identically() -> None:
     again, copy, its_diary = pickle.loads(saved)
     again.advance(50)
     assert copy.records == gpus.records and len(copy.records) == 9
-    assert its_diary.told == recorder.notifications
+    assert its_diary.notifications == recorder.notifications
 
 
 def test_cancel_of_a_running_job_ends_the_clock_run_at_the_cancel() -> None:

@@ -33,7 +33,7 @@ SETTINGS = st.fixed_dictionaries(
     }
 )
 QUIET = st.fixed_dictionaries({"queue": st.sampled_from(["fcfs", "priority"]), "preemption": st.just(False)})
-"""Where gangs go on."""
+"""Settings under which a gang continues with the next job of an array."""
 OWNER_AND_PRIORITY = (st.integers(0, 2), st.integers(0, 1))
 SUBMIT_ARRAY = st.tuples(st.just("submit_array"), st.integers(1, 60), *OWNER_AND_PRIORITY)
 ADVANCE = st.tuples(st.just("advance"), st.sampled_from([0.0, 0.25, 0.5, 1.25, 4.0]))
@@ -46,7 +46,7 @@ CHANGING_STEPS = st.lists(st.one_of(STEP, STEP, RESIZE), min_size=4, max_size=25
 
 
 def sizes(number: int, alike: bool) -> tuple[int, float]:
-    """GPUs and length of a job, by its number; of lengths without rounding that seldom end in the same instant."""
+    """Return GPUs and length of a job by its number; lengths are exact and seldom end in the same instant."""
     if alike:
         return 1, (number * 37 % 101 + 1) / 64
     return GANGS[number * 7 % 6], LENGTHS[number * 5 % 6]
@@ -183,7 +183,7 @@ def test_job_arrays_pickled_midway_continue_identically(
 
 
 class Same:
-    """A source of jobs that are all alike; ``lengths``: or of these, by number."""
+    """A source of equal jobs; ``lengths``: lengths of some jobs, by number."""
 
     def __init__(self, gpus: int = 1, length: float = 1.0, tasks: int = 1, lengths: dict[int, float] | None = None):
         self.gpus, self.length, self.tasks, self.lengths = gpus, length, tasks, lengths or {}
@@ -196,10 +196,10 @@ class Same:
         self.started.append(job.number)
 
     def job_stopped(self, job: Job) -> None:
-        """Nothing to note."""
+        """Ignore the notification."""
 
     def job_over(self, job: Job) -> None:
-        """Nothing to note."""
+        """Ignore the notification."""
 
 
 def test_continued_gangs_are_recorded_at_intervals() -> None:

@@ -68,7 +68,7 @@ def order(queue: str, ask: Request, number: int) -> tuple[int, int]:
 
 
 def reference(requests: list[Request], gpus: int, queue: str) -> list[float]:
-    """Starts on a flat pool, hour by hour, with everything sorted anew each time; easy: the textbook's three lines."""
+    """Return the starts on a flat pool: sort all jobs again in each hour; easy as in the textbook."""
     starts: dict[int, float] = {}
     hour = 0
     while len(starts) < len(requests):

@@ -1,4 +1,4 @@
-"""Job logs: what every format has in common, our own CSV, and Alibaba's pods. test_swf.py has the Standard Format."""
+"""Test job logs: properties of every format, the CSV format, and Alibaba's pods. See also test_swf.py."""
 
 import gzip
 from collections.abc import Callable

@@ -60,7 +60,7 @@ SWF = "; Version: 2.2\n; MaxProcs: 8\n" + "".join(
 
 
 def damaged(random: Random, text: str, separator: str) -> bytes:
-    """Return a log after one to three accidents."""
+    """Return a log with one to three random changes."""
     for _ in range(random.randint(1, 3)):
         lines = text.split("\n")
         place = random.randrange(len(lines))
@@ -106,7 +106,7 @@ def number(text: str) -> Decimal:
 
 
 def rows_of_csv(text: str) -> list[tuple[str, Decimal, Decimal, Decimal, Decimal]]:
-    """Read a CSV log without quotes. Raises ValueError or KeyError for everything that is not plain."""
+    """Read a CSV log without quotes. Raises ValueError or KeyError for any other text."""
     text = re.sub(r'(^|[,\n])[ \t]*"([^",\n]*)"[ \t]*(?=[,\r\n]|$)', r"\1\2", text.removeprefix("\ufeff"))
     lines = [[cell.strip() for cell in line.split(",")] for line in re.split(r"\r\n|\n|\r", text)]
     header, *rows = [line for line in lines if any(line)]

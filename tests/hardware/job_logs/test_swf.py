@@ -1,4 +1,4 @@
-"""The Standard Workload Format: its jobs, its head, and its unknown values."""
+"""Test the Standard Workload Format: its jobs, its header, and its unknown values."""
 
 from io import BytesIO
 

@@ -52,7 +52,7 @@ def kernel(family: AmxFamily, causal: bool = False, values: dict[str, int] | Non
 
 
 def inputs(shape: Shape, kind: str = "normal", seed: int = 0, strided: bool = False) -> list[Tensor]:
-    """q, k, v, dout; strided: heads between a row and the next, and rows that start anywhere."""
+    """Return q, k, v and dout; strided: with heads between rows, and rows that are not aligned."""
     chance = torch.Generator().manual_seed(seed)
     made = []
     for name, length in zip("qkvo", (shape.queries, shape.keys, shape.keys, shape.queries), strict=True):
@@ -75,7 +75,7 @@ def seen(queries: int, keys: int, causal: bool) -> np.ndarray:
 
 
 def exact(tensors: list[Tensor], causal: bool) -> list[np.ndarray]:
-    """out, dq, dk, dv by the textbook."""
+    """Return out, dq, dk and dv by the textbook formula in float64."""
     q, k, v, dout = (each.double().numpy() for each in tensors)
     scale, visible = 1 / math.sqrt(q.shape[-1]), seen(q.shape[-2], k.shape[-2], causal)
     logits = scale * q @ k.swapaxes(-1, -2)
@@ -89,7 +89,7 @@ def exact(tensors: list[Tensor], causal: bool) -> list[np.ndarray]:
 
 
 def library(tensors: list[Tensor], causal: bool) -> list[Tensor]:
-    """out, dq, dk, dv by torch; a row that sees nothing is 0 there too."""
+    """Return out, dq, dk and dv of torch; a row without visible keys is 0."""
     q, k, v = (each.detach().clone().requires_grad_() for each in tensors[:3])
     visible = torch.tensor(seen(q.shape[-2], k.shape[-2], causal))
     out = sdpa(q, k, v, attn_mask=visible if causal else None)

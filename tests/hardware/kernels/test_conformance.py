@@ -128,12 +128,12 @@ def test_family_ten_thousand_calls_leak_no_memory(name, machine):
 
 
 def resident() -> int:
-    """Bytes of memory that this process has."""
+    """Return the memory of this process [bytes]."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def first_dtype(name, machine):
-    """The first type that a family takes here; skips if there is none."""
+    """Return the first dtype that a family supports here; skip the test if there is none."""
     fits = [
         dtype for dtype in DTYPES if not family(name).unavailable_reason(machine, Problem(dtype, "both", causal=True))
     ]

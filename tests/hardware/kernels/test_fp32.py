@@ -44,7 +44,7 @@ STREAMED = (Shape(2, 2, 1, 3001, 64), Shape(1, 2, 3, 333, 80), Shape(1, 1, 4, 65
 
 @pytest.fixture(params=[Avx512Family, PortableFamily, Narrow], ids=lambda kind: kind.name)
 def family(request: pytest.FixtureRequest, machine: Machine) -> PortableFamily:
-    """Every width of vectors that this processor has."""
+    """Return each vector width of this processor."""
     made: PortableFamily = request.param()
     if lacking := made.unavailable_reason(machine, FORWARD):
         pytest.skip(lacking)
@@ -52,7 +52,7 @@ def family(request: pytest.FixtureRequest, machine: Machine) -> PortableFamily:
 
 
 def inputs(shape: Shape, dtype: torch.dtype = torch.float32, seed: int = 0, strided: bool = False) -> list[Tensor]:
-    """q, k, v, dout; strided: heads between the numbers of a row and the next, and rows that are not aligned."""
+    """Return q, k, v and dout; strided: with heads between rows, and rows that are not aligned."""
     chance = torch.Generator().manual_seed(seed)
     made = []
     for length in (shape.queries, shape.keys, shape.keys, shape.queries):
@@ -63,7 +63,7 @@ def inputs(shape: Shape, dtype: torch.dtype = torch.float32, seed: int = 0, stri
 
 
 def exact(tensors: list[Tensor], causal: bool) -> list[np.ndarray]:
-    """out, dq, dk, dv by the textbook."""
+    """Return out, dq, dk and dv by the textbook formula in float64."""
     q, k, v, dout = (each.double().numpy() for each in tensors)
     queries, keys, scale = q.shape[-2], k.shape[-2], 1 / math.sqrt(q.shape[-1])
     logits = scale * q @ k.swapaxes(-1, -2)
@@ -81,7 +81,7 @@ def exact(tensors: list[Tensor], causal: bool) -> list[np.ndarray]:
 
 
 def run(family: PortableFamily, candidate: Candidate, tensors: list[Tensor], problem: Problem) -> list[np.ndarray]:
-    """out, dq, dk, dv of a candidate."""
+    """Return out, dq, dk and dv of a candidate."""
     kernel = family.kernel(candidate, problem)
     out, kept = kernel.forward(*tensors[:3], keep=True)
     return [each.double().numpy() for each in (out, *kernel.backward(kept, tensors[3]))]
@@ -93,7 +93,7 @@ def assert_close(found: list[np.ndarray], true: list[np.ndarray], tolerance: flo
 
 
 def precise(family: PortableFamily, machine: Machine, problem: Problem, count: int, **fixed: int) -> list[Candidate]:
-    """Candidates drawn with a fixed seed, their exponential as good as it gets; the naive one comes first."""
+    """Return the default candidate, then random ones (fixed seed) with the most precise exponential."""
     space, chance = family.space(machine, problem), np.random.default_rng(7)
     drawn = [space.draw(family.name, chance).values | {"degree": 6} | fixed for _ in range(count)]
     return [space.candidate(family.name, fixed), *(space.candidate(family.name, each) for each in drawn if fits(each))]

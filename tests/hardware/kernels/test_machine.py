@@ -53,7 +53,7 @@ def test_object_built_for_another_processor_is_not_used(tmp_path, monkeypatch, o
 
 @needs_compiler
 def test_concurrent_builds_of_the_same_object_succeed(tmp_path, monkeypatch):
-    """The other finishes while this one compiles: both have the same whole file, and nothing else is left."""
+    """Another build ends during this one: both return the same complete file, and no other file is left."""
     monkeypatch.setenv("ASARA_CACHE", str(tmp_path / "cache"))
     source = tmp_path / "small.cpp"
     source.write_text(SMALL)

@@ -48,7 +48,7 @@ ODD = Draw(
 
 
 def problem_of(draw: Draw) -> Problem:
-    """A few numbers stray further from what is typical than the thousands of a workload."""
+    """Small shapes vary more around the typical error than the thousands of numbers of a workload."""
     return Problem(draw.dtype, "both", draw.causal, tolerance=6.0, worst_row=9.0)
 
 

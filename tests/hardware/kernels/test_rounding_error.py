@@ -30,7 +30,7 @@ def drawn(kind, dtype):
 
 
 def in_precision(q, k, v, dout, dtype):
-    """The formula, rounded after every operation on arrays; the backward pass computes the logits again."""
+    """Return the formula, rounded after every operation on arrays; the backward pass computes the logits again."""
     q, k, v, dout = (each.astype(dtype) for each in (q, k, v, dout))
     scale = dtype(q.shape[-1] ** -0.5)
     logits = (q @ k.swapaxes(-1, -2)) * scale
@@ -78,7 +78,7 @@ def test_rounding_error_without_visible_keys_is_zero():
 
 
 def one_by_one(terms):
-    """The sum over the last axis, each term added to the sum of those before it."""
+    """Return the sum over the last axis, added one term after the other."""
     total = terms[..., 0]
     for number in range(1, terms.shape[-1]):
         total = total + terms[..., number]
@@ -106,7 +106,7 @@ def few_keys(q, k, v, dout, scale=1.0, sums=np.float32, mean=1.0):
 
 
 def over_allowed(keys, head_size, draws, **wrong):
-    """By draw: the largest of the errors of dq and dk over what is allowed where the library is exact."""
+    """Return for each draw the largest error of dq and dk, relative to the allowed error of an exact library."""
     chance, problem = np.random.default_rng([keys, head_size]), Problem("fp32", "both", False)
     normal = [chance.standard_normal((draws, keys, head_size), dtype=np.float32) for _ in range(4)]
     found = few_keys(*normal, **wrong)

@@ -39,7 +39,7 @@ curves = st.builds(
 
 @pytest.mark.parametrize("curve", [(math.log(2.2), 0.5, 0.7), (math.log(1.8), 0.3, 2.0), (math.log(3.0), 1.0, 6.0)])
 def test_estimate_interval_contains_the_known_curve(curve):
-    """In at least nine of ten repeats; the searches' number is what a patient person can afford."""
+    """The interval must contain the curve in at least nine of ten repeats, with an affordable number of searches."""
     hits = []
     for seed in range(16):
         found = estimate(searches(seed, 4, 60, curve), WORKLOAD)
@@ -175,7 +175,7 @@ def test_cap_is_the_roofline_on_held_out_shapes():
 
 
 def test_cap_uses_the_roofline_of_each_session():
-    """A machine that was slower on one day was slower for SDPA too."""
+    """A machine that is slower on one day is slower for SDPA, too."""
     half = {"gflops": {"bf16": 500.0}, "copy_gbs": 8.0}
     here, there = search(session_of("a"), [0.3] * 4), search(session_of("b", roofline=half), [0.3] * 4)
     unknown = search(session_of("c", roofline=None), [0.3] * 4)

@@ -104,7 +104,7 @@ FAR = [
 
 @pytest.fixture(scope="module")
 def far():
-    """Run the labs that go far, all at once."""
+    """Run the labs of 300 doublings in one call."""
     return fluid(FAR, steps_per_doubling=4)
 
 
@@ -185,7 +185,7 @@ class _Ladder:
 
 
 def _ladder(variation: str) -> np.ndarray:
-    """Equally likely draws in order."""
+    """Return equally likely draws in order."""
     from scipy import stats
 
     levels = (np.arange(20_000) + 0.5) / 20_000
@@ -279,7 +279,7 @@ def random_labs(n: int, seed: int, doublings: int = 9) -> list[Scenario]:
 
 
 def rows_of(table, n: int) -> list[list[object]]:
-    """Every number of a table, row by row; nan beyond the last doubling left out."""
+    """Return every number of a table by row, without nan beyond the last doubling."""
     rows: list[list[object]] = [[] for _ in range(n)]
     for values in table:
         for column in values.values() if isinstance(values, dict) else [values]:

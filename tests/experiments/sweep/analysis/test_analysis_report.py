@@ -171,7 +171,7 @@ def test_report_of_one_run_is_written(tmp_path):
 
 
 def broken(tmp_path, kind):
-    """Folders that hold no sweep to analyse."""
+    """Folders without a sweep."""
     place = tmp_path / "sweep"
     some = drawn(4)
     if kind == "missing":
