@@ -11,8 +11,8 @@ from sim.random_streams import RandomStreams
 NAMES = st.tuples(st.sampled_from(["thinking", "writing", "experiment cost"]), st.integers(0, 5))
 
 
-def first_draws(streams: RandomStreams, who: list[tuple[str, int]]) -> dict[tuple[str, int], float]:
-    return {key: streams.get(*key).random() for key in who}
+def first_draws(streams: RandomStreams, keys: list[tuple[str, int]]) -> dict[tuple[str, int], float]:
+    return {key: streams.get(*key).random() for key in keys}
 
 
 @given(st.lists(NAMES, unique=True), st.randoms())

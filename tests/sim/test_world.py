@@ -350,12 +350,12 @@ def test_random_streams_with_a_further_agent_keep_the_draws_of_the_others():
     few = finish(small_lab(researcher__initial=3, **quiet))
     more = finish(small_lab(researcher__initial=4, **quiet))
 
-    def days(world: World, who: int) -> list[float]:
-        return [e.day for e in world.ledger if isinstance(e, PaperPublished) and e.researcher == who]
+    def days(world: World, researcher: int) -> list[float]:
+        return [e.day for e in world.ledger if isinstance(e, PaperPublished) and e.researcher == researcher]
 
-    for who in (1, 2, 3):
-        assert days(few, who) == days(more, who)
-        assert len(days(few, who)) > 3
+    for researcher in (1, 2, 3):
+        assert days(few, researcher) == days(more, researcher)
+        assert len(days(few, researcher)) > 3
 
 
 def test_random_streams_with_a_further_decision_keep_the_other_draws():
